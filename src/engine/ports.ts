@@ -1,0 +1,129 @@
+/**
+ * What the engine needs of the outside, as interfaces whose comments are promises. Adapters keep them, named fakes
+ * in test/fakes keep them too, and test/contracts holds one suite for each. All fallible calls reject with
+ * OperationError; anything else that is thrown is a programmer's error.
+ */
+import type { KeyedEffect, StageRun } from '../machines/effects.ts';
+import type {
+  Alarm,
+  Ownership,
+  Patchset,
+  ResultsSpec,
+  ResultsSummary,
+  Server,
+  StageEnd,
+} from '../machines/vocabulary.ts';
+
+type EffectOf<T extends KeyedEffect['type']> = Extract<KeyedEffect, { type: T }>;
+
+/** Time. The only source of it in the engine. */
+export interface Clock {
+  /** Wall clock, ms since the epoch. */
+  now(): number;
+  /** Monotonic, ms since an arbitrary start: for durations inside one process. */
+  monotonic(): number;
+  /** Calls `due` once after `delayMs` of monotonic time (any length). The returned function takes it back. */
+  after(delayMs: number, due: () => void): () => void;
+}
+
+/** Makes, finds and removes servers. */
+export interface Provider {
+  readonly name: string;
+  /** Servers that may exist at the same time. */
+  readonly slots: number;
+  /**
+   * Makes one server that carries `owner` from the first moment of its existence. Called again for the same owner it
+   * must not be assumed to be idempotent: the engine lists first after a restart.
+   */
+  create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server>;
+  /** All servers that carry this deployment's id (and of this job, when given), oldest first. */
+  list(owner: { readonly deployment: string; readonly job?: string }): Promise<readonly OwnedServer[]>;
+  /** Ends every process of the server and removes it. Not found is success. Refuses what does not carry `deployment`. */
+  delete(server: Server, deployment: string): Promise<void>;
+}
+
+export interface OwnedServer {
+  readonly server: Server;
+  readonly owner: Ownership;
+}
+
+/** Brings a patchset into the server's work tree. */
+export interface Source {
+  /** After it resolves the work tree holds exactly the patchset; called again it starts from scratch. Returns the commit's SHA-1. */
+  fetch(server: Server, patchset: Patchset, signal: AbortSignal): Promise<string>;
+}
+
+/** What became of a run: it ended, or it vanished without leaving an ending. */
+export type RunOutcome = StageEnd | { readonly how: 'lost'; readonly why: string };
+
+export interface RunHandle {
+  /** Process id of the command's runner on the server. */
+  readonly pid: number;
+  /** True when the run had been started before and was found alive or ended. */
+  readonly adopted: boolean;
+  /** Resolves once, when the run has ended or vanished. Never rejects. */
+  readonly ended: Promise<RunOutcome>;
+  /** Stops watching; the run itself goes on. */
+  detach(): void;
+}
+
+/** Runs one command per stage on a server, so that it outlives this process. */
+export interface Runner {
+  /**
+   * Starts the stage, or finds the one that was started before for the same run (same server, attempt, stage): never
+   * two. The command's deadline and output limit are enforced on the server's side, also while nobody watches.
+   */
+  start(request: EffectOf<'runStage'>): Promise<RunHandle>;
+  /** Ends every process of the run, children that left its process group included. Ended already is success. */
+  stop(run: StageRun): Promise<void>;
+  /** Reads and sums up a results file. Resolves to `unreadable` for a missing, oversized or malformed file. */
+  readResults(
+    server: Server,
+    results: ResultsSpec,
+  ): Promise<ResultsSummary | { readonly unreadable: string }>;
+}
+
+/** A job's evidence: gathers it on this host, publishes it. */
+export interface Evidence {
+  /** Gathers stage logs and the named paths from the server (null: what this host has). Called again it starts over. */
+  collect(
+    request: EffectOf<'collectEvidence'>,
+    signal: AbortSignal,
+  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }>;
+  /** Publishes what was collected, redacted, whole or not at all; a second call finds the first one's work. Returns its URL. */
+  publish(request: EffectOf<'publishEvidence'>, signal: AbortSignal): Promise<string>;
+  /** Removes what was gathered on this host for a job. Published evidence stays. */
+  discard(job: string): Promise<void>;
+}
+
+/** What Gerrit said to a review. Errors that leave it open whether Gerrit has it are thrown, retryable. */
+export type PostOutcome =
+  | { readonly posted: true; readonly found: boolean }
+  /** Gerrit refused the labels and took nothing. */
+  | { readonly posted: false; readonly refused: string };
+
+/** Posts to Gerrit. */
+export interface Reviewer {
+  /**
+   * Posts once for each `run`: our own messages on the change are read first, and one that holds the run's id is
+   * taken for the post. After a request that was cut off it waits until that request can no longer arrive.
+   */
+  post(request: EffectOf<'postReview'>, signal: AbortSignal): Promise<PostOutcome>;
+  /** Our account's votes on the patchset, by label; 0 and absent are the same. */
+  readVotes(request: EffectOf<'readVotes'>, signal: AbortSignal): Promise<Readonly<Record<string, number>>>;
+}
+
+/** Tells the operator. */
+export interface Alarms {
+  raise(alarm: Alarm): Promise<void>;
+}
+
+/** Everything that `perform` may touch. */
+export interface World {
+  readonly providers: ReadonlyMap<string, Provider>;
+  readonly source: Source;
+  readonly runner: Runner;
+  readonly evidence: Evidence;
+  readonly reviewer: Reviewer;
+  readonly alarms: Alarms;
+}

@@ -1,0 +1,160 @@
+/**
+ * The store's port. Its comments are durability promises; test/contracts/store.ts holds every engine to them.
+ *
+ * - `append` resolves only after the whole batch would survive power loss; when it rejects, nothing of the batch is there.
+ * - Rows are never changed or removed. A row whose version is not the next one of its history is refused.
+ * - Views change in the same transaction as the rows that they are made from, and can be made again from the rows alone.
+ */
+import type { KeyedEffect } from '../machines/effects.ts';
+import type { LogRow, Stored } from '../machines/row.ts';
+import type { Alarm, Verdict } from '../machines/vocabulary.ts';
+
+/** A row and the state that it leads to. */
+export interface Append {
+  readonly row: LogRow;
+  readonly stored: Stored;
+}
+
+/** Refused: another row has this version already. */
+export class VersionConflict extends Error {
+  override readonly name = 'VersionConflict';
+}
+
+/** Nothing was written because there is no room, or the database is locked or read-only for now. Trying again later can help. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+  readonly hint: string;
+  constructor(message: string, hint: string, cause: unknown) {
+    super(message, { cause });
+    this.hint = hint;
+  }
+}
+
+/** What people ask of a job. One row for each job. */
+export interface JobView {
+  readonly id: string;
+  readonly review: string;
+  readonly name: string;
+  readonly pipeline: string;
+  readonly project: string;
+  readonly branch: string;
+  readonly change: number;
+  readonly patchset: number;
+  readonly subject: string;
+  readonly provider: string;
+  /** Dotted: `testing.running`. */
+  readonly state: string;
+  readonly ended: boolean;
+  readonly attempt: number;
+  readonly verdict: Verdict | null;
+  readonly reason: string;
+  readonly url: string | null;
+  readonly acceptedAt: number;
+  readonly updatedAt: number;
+  readonly endedAt: number | null;
+}
+
+/** What people ask of a review. */
+export interface ReviewView {
+  readonly id: string;
+  readonly pipeline: string;
+  readonly project: string;
+  readonly branch: string;
+  readonly change: number;
+  readonly patchset: number;
+  readonly state: string;
+  readonly ended: boolean;
+  /** posted, shadow, withdrawn, unposted ...; null while open. */
+  readonly outcome: string | null;
+  readonly openedAt: number;
+  readonly updatedAt: number;
+}
+
+/** A row with its place in the whole log. */
+export interface NumberedRow extends LogRow {
+  readonly seq: number;
+}
+
+export interface OwedView {
+  readonly history: string;
+  readonly key: string;
+  readonly effect: KeyedEffect;
+  /** seq of the row that asked for it: the order in which slots are granted. */
+  readonly seq: number;
+  readonly requestedAt: number;
+}
+
+export interface DayCount {
+  /** UTC, YYYY-MM-DD, of the job's end. */
+  readonly day: string;
+  readonly name: string;
+  readonly verdict: Verdict;
+  readonly jobs: number;
+}
+
+export interface AlarmView extends Alarm {
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly times: number;
+}
+
+/** The last daemon that held the database; whether it still runs is for the reader to find out. */
+export interface DaemonView {
+  readonly pid: number;
+  /** Kernel start time of that pid (clock ticks since boot), so that a reused pid is not taken for it; 0 if unknown. */
+  readonly startTicks: number;
+  readonly startedAt: number;
+  readonly version: string;
+  /** running, draining, degraded, stopped. */
+  readonly mode: string;
+  readonly stream: string;
+}
+
+/** Read-only questions. Works beside a running daemon. */
+export interface StoreReader {
+  /** Newest first. */
+  jobs(query: {
+    readonly open?: boolean;
+    readonly change?: number;
+    readonly limit: number;
+  }): readonly JobView[];
+  job(id: string): JobView | null;
+  /** Ids that begin with `prefix`, at most `limit`: people type the first characters. */
+  jobIds(prefix: string, limit: number): readonly string[];
+  review(id: string): ReviewView | null;
+  reviews(query: {
+    readonly open?: boolean;
+    readonly change?: number;
+    readonly limit: number;
+  }): readonly ReviewView[];
+  rows(history: string): readonly NumberedRow[];
+  /** Every history's name, in the order of its first row. */
+  histories(): Iterable<string>;
+  stored(history: string): Stored | null;
+  owed(history?: string): readonly OwedView[];
+  counts(sinceDay: string): readonly DayCount[];
+  alarms(limit: number): readonly AlarmView[];
+  /** Gerrit events by name since the database was made: `patchset-created`, `rejected:not-json` ... */
+  intake(): Readonly<Record<string, number>>;
+  daemon(): DaemonView | null;
+  close(): void;
+}
+
+/** The writing side, for the one daemon. */
+export interface Store extends StoreReader {
+  /**
+   * All or nothing, durable when it resolves. `trigger`, where given, is kept with the batch and refused when it is known already.
+   * @throws VersionConflict, StoreUnavailable
+   */
+  append(batch: readonly Append[], trigger?: string): Promise<void>;
+  /** True when this trigger has started something before. */
+  triggered(trigger: string): boolean;
+  /** Open histories, in the order of their first row. */
+  open(): readonly Stored[];
+  /** Open review of the change in the pipeline, newest first. */
+  openReviews(project: string, change: number): readonly { readonly id: string; readonly patchset: number }[];
+  /** Counters and alarms are side tables: not in the log, lost counts are acceptable. */
+  count(name: string, by: number): void;
+  alarm(alarm: Alarm, at: number): void;
+  setDaemon(view: DaemonView): void;
+}

@@ -1,0 +1,38 @@
+/**
+ * The one error that adapters throw. Whether trying again can help is decided where the status code is at hand,
+ * never by searching text; the hint says what an operator should do next.
+ */
+
+export interface OperationErrorFields {
+  /** What was tried, as verb and noun: `create server`, `post review`. */
+  readonly operation: string;
+  /** On what: a host, a path, a change. Never a secret. */
+  readonly target: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  /** What to do next, in one line. */
+  readonly hint: string;
+  readonly cause?: unknown;
+}
+
+/** An operation on the outside world that failed in a way that we foresaw. */
+export class OperationError extends Error {
+  override readonly name = 'OperationError';
+  readonly operation: string;
+  readonly target: string;
+  readonly retryable: boolean;
+  readonly hint: string;
+
+  constructor(fields: OperationErrorFields) {
+    super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    this.operation = fields.operation;
+    this.target = fields.target;
+    this.retryable = fields.retryable;
+    this.hint = fields.hint;
+  }
+}
+
+/** The text of anything that was thrown, for a log line or a Failure. */
+export function errorText(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,118 @@
+/**
+ * Requests. What a machine wants from the world, as plain data. Each effect that is `Keyed` is owed until an event
+ * that names its key settles it, or until the machine withdraws it; keys are unique within a history for ever
+ * (they hold the attempt), so a late answer can not be taken for another's.
+ */
+import type { AnyEvent } from './events.ts';
+import type {
+  Alarm,
+  Ownership,
+  Patchset,
+  ResultsSpec,
+  Server,
+  Stage,
+  StageSpec,
+  Verdict,
+} from './vocabulary.ts';
+
+/** Where one stage of one attempt runs. */
+export interface StageRun {
+  readonly server: Server;
+  readonly owner: Ownership;
+  readonly stage: Stage;
+}
+
+export type KeyedEffect =
+  /** Due at `dueAt` (epoch ms); never later than `delayMs` after it was armed, whatever the wall clock does. */
+  | { readonly type: 'setTimer'; readonly key: string; readonly dueAt: number; readonly delayMs: number }
+  | { readonly type: 'raiseAlarm'; readonly key: string; readonly alarm: Alarm }
+  | { readonly type: 'acquireSlot'; readonly key: string; readonly provider: string }
+  | {
+      readonly type: 'createServer';
+      readonly key: string;
+      readonly provider: string;
+      readonly name: string;
+      readonly owner: Ownership;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly type: 'fetchPatchset';
+      readonly key: string;
+      readonly server: Server;
+      readonly patchset: Patchset;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly type: 'runStage';
+      readonly key: string;
+      readonly run: StageRun;
+      readonly spec: StageSpec;
+      readonly patchset: Patchset;
+      readonly job: string;
+    }
+  | { readonly type: 'stopStage'; readonly key: string; readonly run: StageRun; readonly timeoutMs: number }
+  | {
+      readonly type: 'readResults';
+      readonly key: string;
+      readonly server: Server;
+      readonly results: ResultsSpec;
+    }
+  | {
+      readonly type: 'collectEvidence';
+      readonly key: string;
+      readonly owner: Ownership;
+      readonly server: Server | null;
+      readonly logs: readonly string[];
+      readonly limitBytes: number;
+      readonly limitFiles: number;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly type: 'publishEvidence';
+      readonly key: string;
+      readonly owner: Ownership;
+      readonly patchset: Patchset;
+      readonly name: string;
+      readonly pipeline: string;
+      readonly verdict: Verdict;
+      readonly reason: string;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly type: 'deleteServer';
+      readonly key: string;
+      readonly provider: string;
+      readonly owner: Ownership;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly type: 'postReview';
+      readonly key: string;
+      /** Stands inside the message, so that our own message for this run is known again. */
+      readonly run: string;
+      readonly patchset: Patchset;
+      readonly message: string;
+      readonly labels: Readonly<Record<string, number>>;
+      readonly tag: string;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly type: 'readVotes';
+      readonly key: string;
+      readonly patchset: Patchset;
+      readonly timeoutMs: number;
+    };
+
+export type Effect =
+  | KeyedEffect
+  /** Takes back a timer or a slot request. Nothing else can be taken back: its answer is waited for. */
+  | { readonly type: 'withdraw'; readonly key: string }
+  /** An append to another history, in the same transaction. */
+  | { readonly type: 'tell'; readonly to: string; readonly event: AnyEvent };
+
+export type EffectType = KeyedEffect['type'];
+
+/** Effects that no outside system has seen: the engine alone performs them, so they can be withdrawn. */
+export function isInternal(effect: Effect): boolean {
+  return effect.type === 'setTimer' || effect.type === 'acquireSlot';
+}

@@ -1,0 +1,100 @@
+/**
+ * Facts. Every row of the event log is one of these, named `noun.past-participle`. Both unions are closed and
+ * plain JSON; the names and fields are stored for ever, so a change of meaning is a new event, not an edit.
+ */
+import type {
+  Failure,
+  JobReport,
+  JobSpec,
+  Patchset,
+  ReportSpec,
+  ResultsSummary,
+  Server,
+  Stage,
+  StageEnd,
+} from './vocabulary.ts';
+
+/** Facts that any machine may be told. */
+export type CommonEvent =
+  /** A timer that the machine had set came due. Settles `setTimer`. */
+  | { readonly type: 'timer.fired'; readonly timer: string }
+  /** An event threw inside the machine: the history is quarantined and goes to its clean-up. */
+  | { readonly type: 'machine.failed'; readonly event: string; readonly message: string }
+  /** The daemon itself was brought down by work for this history. Twice, and the history is parked. */
+  | { readonly type: 'daemon.crashed'; readonly during: string; readonly message: string }
+  /** Settles `raiseAlarm`. */
+  | { readonly type: 'alarm.raised' };
+
+export type JobEvent =
+  | CommonEvent
+  | {
+      readonly type: 'job.accepted';
+      readonly job: string;
+      readonly review: string;
+      readonly deployment: string;
+      readonly patchset: Patchset;
+      readonly spec: JobSpec;
+    }
+  /** Settles `acquireSlot`. */
+  | { readonly type: 'slot.granted' }
+  /** Settles `createServer`. */
+  | { readonly type: 'server.active'; readonly server: Server; readonly adopted: boolean }
+  | { readonly type: 'server.failed'; readonly failure: Failure }
+  /** Settles `fetchPatchset`. */
+  | { readonly type: 'patchset.fetched'; readonly revision: string }
+  | { readonly type: 'patchset.unfetched'; readonly failure: Failure }
+  /** Settles nothing: the command runs, as this process. */
+  | { readonly type: 'stage.started'; readonly stage: Stage; readonly pid: number; readonly adopted: boolean }
+  /** Settle `runStage`: it ended; it vanished without an ending; it could not be started. */
+  | { readonly type: 'stage.exited'; readonly stage: Stage; readonly end: StageEnd }
+  | { readonly type: 'stage.lost'; readonly stage: Stage; readonly why: string }
+  | { readonly type: 'stage.failed'; readonly stage: Stage; readonly failure: Failure }
+  /** Settles `stopStage`. */
+  | { readonly type: 'stage.stopped'; readonly stage: Stage }
+  | { readonly type: 'stage.unstopped'; readonly stage: Stage; readonly failure: Failure }
+  /** Settle `readResults`. */
+  | { readonly type: 'results.read'; readonly results: ResultsSummary }
+  | { readonly type: 'results.unreadable'; readonly why: string }
+  /** Settle `collectEvidence`. */
+  | {
+      readonly type: 'evidence.collected';
+      readonly files: number;
+      readonly bytes: number;
+      readonly skipped: number;
+    }
+  | { readonly type: 'evidence.uncollected'; readonly failure: Failure }
+  /** Settle `publishEvidence`. */
+  | { readonly type: 'evidence.published'; readonly url: string }
+  | { readonly type: 'evidence.unpublished'; readonly failure: Failure }
+  /** The review has taken this job's verdict. */
+  | { readonly type: 'verdict.taken' }
+  /** Settle `deleteServer`: nothing of ours is left for this job; something is. */
+  | { readonly type: 'server.deleted'; readonly deleted: number }
+  | { readonly type: 'server.undeleted'; readonly failure: Failure }
+  | { readonly type: 'job.cancelled'; readonly reason: string }
+  | { readonly type: 'job.superseded'; readonly by: string };
+
+export type ReviewEvent =
+  | CommonEvent
+  | {
+      readonly type: 'review.opened';
+      readonly review: string;
+      readonly pipeline: string;
+      readonly patchset: Patchset;
+      readonly trigger: string;
+      readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
+      readonly report: ReportSpec;
+    }
+  | { readonly type: 'job.reported'; readonly report: JobReport }
+  /** Settle `postReview`: Gerrit has it (found: it was there already); Gerrit refused the vote; no answer or an error. */
+  | { readonly type: 'review.posted'; readonly found: boolean }
+  | { readonly type: 'vote.refused'; readonly failure: Failure }
+  | { readonly type: 'review.unposted'; readonly failure: Failure }
+  /** Settle `readVotes`: our account's votes on the patchset, by label. */
+  | { readonly type: 'votes.read'; readonly votes: Readonly<Record<string, number>> }
+  | { readonly type: 'votes.unread'; readonly failure: Failure }
+  | { readonly type: 'review.cancelled'; readonly reason: string }
+  | { readonly type: 'review.superseded'; readonly by: string };
+
+export type AnyEvent = JobEvent | ReviewEvent;
+export type EventType = AnyEvent['type'];

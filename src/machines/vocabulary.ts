@@ -1,0 +1,213 @@
+/**
+ * The words that every room shares: what a patchset, a job's specification, a server and a verdict are.
+ * Plain data only: all of it is stored as JSON in the event log.
+ */
+
+/** What a job came to. The words are Zuul's, so that every reader of CI comments knows them. */
+export const VERDICTS = [
+  'SUCCESS',
+  'FAILURE',
+  'TIMED_OUT',
+  'NODE_FAILURE',
+  'POST_FAILURE',
+  'RETRY_LIMIT',
+  'ABORTED',
+] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** The seven states of a job in their order, and where it can rest in the end. */
+export const JOB_STATES = [
+  'queued',
+  'booting',
+  'stacking',
+  'testing',
+  'publishing',
+  'reporting',
+  'cleanup',
+  'done',
+  'stuck',
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+/** A state whose work is one command on the server. */
+export type Stage = 'stacking' | 'testing';
+
+/** One patchset of one change, as Gerrit names it. Printed `912345,3`. */
+export interface Patchset {
+  readonly project: string;
+  readonly branch: string;
+  readonly change: number;
+  readonly patchset: number;
+  /** The commit's SHA-1, 40 hex digits. */
+  readonly revision: string;
+  /** refs/changes/45/912345/3 */
+  readonly ref: string;
+  readonly subject: string;
+  /** Username, name or e-mail of the change's owner; '' where Gerrit sent none. */
+  readonly owner: string;
+  /** The change's page; '' where Gerrit sent none. */
+  readonly url: string;
+  readonly topic: string;
+}
+
+/** The command of one stage and its limits. */
+export interface StageSpec {
+  /** Program and arguments; never passed through a shell. */
+  readonly argv: readonly string[];
+  readonly timeoutMs: number;
+  /** Output past this is read and dropped, and the log says so. */
+  readonly outputLimitBytes: number;
+}
+
+/** How the test stage leaves its results on the server. */
+export interface ResultsSpec {
+  readonly format: 'tap';
+  /** Path relative to the work tree. */
+  readonly file: string;
+}
+
+/** Every wait, retry and size of a job. Times are milliseconds. */
+export interface JobLimits {
+  /** Attempts at setup: boot, fetch and stack together. Tests are never repeated. */
+  readonly setupAttempts: number;
+  /** Wait before setup is tried again; doubled for each further attempt. */
+  readonly setupRetryMs: number;
+  readonly queueTimeoutMs: number;
+  readonly bootTimeoutMs: number;
+  readonly fetchTimeoutMs: number;
+  /** How long past its own deadline a stage may be silent before the daemon stops it itself. */
+  readonly stageGraceMs: number;
+  readonly stopTimeoutMs: number;
+  readonly resultsTimeoutMs: number;
+  readonly collectTimeoutMs: number;
+  readonly publishTimeoutMs: number;
+  readonly publishAttempts: number;
+  readonly publishRetryMs: number;
+  readonly reportTimeoutMs: number;
+  readonly cleanupTimeoutMs: number;
+  readonly cleanupAttempts: number;
+  readonly cleanupRetryMs: number;
+  /** Evidence: bytes and number of files that are collected. */
+  readonly evidenceLimitBytes: number;
+  readonly evidenceLimitFiles: number;
+}
+
+/** The configuration that a job started with, stored in `job.accepted`. Holds no secret. */
+export interface JobSpec {
+  /** The job's name: no space in it. */
+  readonly name: string;
+  readonly pipeline: string;
+  /** False: shown in the comment as non-voting, and never decides the vote. */
+  readonly voting: boolean;
+  /** The provider that boots its server, by its name in the configuration. */
+  readonly provider: string;
+  /** Null: nothing to stack. */
+  readonly stacking: StageSpec | null;
+  readonly testing: StageSpec;
+  /** True: a non-zero exit of `testing` is FAILURE even without readable results. */
+  readonly exitCodeIsResult: boolean;
+  readonly results: ResultsSpec | null;
+  /** Paths in the server's work tree (files or folders) that belong to the evidence. */
+  readonly logs: readonly string[];
+  readonly limits: JobLimits;
+}
+
+/** A server that a provider made for us. */
+export interface Server {
+  /** The provider's own id. */
+  readonly id: string;
+  readonly name: string;
+  /** Where a runner reaches it: for the local provider its directory. */
+  readonly address: string;
+  readonly provider: string;
+}
+
+/** What is written on everything that we create, so that it can be found again and proven ours. */
+export interface Ownership {
+  readonly deployment: string;
+  readonly job: string;
+  readonly attempt: number;
+}
+
+/** An operation that did not work, as data. The same fields as OperationError. */
+export interface Failure {
+  readonly operation: string;
+  readonly target: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  /** What the operator should do next, in one line. */
+  readonly hint: string;
+}
+
+/** How a stage's command ended. Only `exited` speaks of the command's own work. */
+export type StageEnd =
+  | { readonly how: 'exited'; readonly code: number }
+  | { readonly how: 'killed'; readonly signal: number }
+  | { readonly how: 'timedOut' }
+  | { readonly how: 'stopped' };
+
+/** What the results file of the test stage said. */
+export interface ResultsSummary {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  /** Names of failed tests, the first few, each cut to a bounded length. */
+  readonly failures: readonly string[];
+}
+
+/** What one job hands to its review. */
+export interface JobReport {
+  readonly job: string;
+  readonly name: string;
+  readonly voting: boolean;
+  readonly verdict: Verdict;
+  /** Why, in one line; '' for a plain success. */
+  readonly reason: string;
+  /** Where the evidence can be read; null when none was published. */
+  readonly url: string | null;
+  readonly durationMs: number;
+  readonly results: ResultsSummary | null;
+}
+
+/** How a review is to be posted; from the configuration at the time when it was opened. */
+export interface ReportSpec {
+  /** False (shadow mode): everything but the post. */
+  readonly post: boolean;
+  /** The label that is voted, or null for no vote. */
+  readonly label: string | null;
+  /** The votes by outcome; 0 is no vote. */
+  readonly success: number;
+  readonly failure: number;
+  /** The CI's page: how to rerun and whom to ask; '' for none. */
+  readonly wiki: string;
+  readonly tag: string;
+  /** The review is posted without the missing jobs after this. */
+  readonly waitTimeoutMs: number;
+  readonly postTimeoutMs: number;
+  readonly postAttempts: number;
+  readonly postRetryMs: number;
+  readonly postRetryMaxMs: number;
+}
+
+/** Something that an operator must hear of. */
+export interface Alarm {
+  readonly kind:
+    | 'vote-refused'
+    | 'vote-dropped'
+    | 'review-unposted'
+    | 'server-leaked'
+    | 'job-stuck'
+    | 'stream-down'
+    | 'stream-forbidden'
+    | 'storage-full'
+    | 'event-rejected'
+    | 'node-failing';
+  readonly target: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** A switch over a closed union ends here: a compile error when a member was forgotten. */
+export function assertNever(value: never): never {
+  throw new Error(`unexpected value: ${JSON.stringify(value)}`);
+}
