@@ -1,0 +1,152 @@
+/**
+ * Servers' side of all stages, in memory. It is the outside world: a run goes on when the engine that started it is
+ * gone, and a second start of the same run finds it. Tests say when a run ends and how.
+ */
+import type { RunHandle, Runner, RunOutcome } from '../../src/engine/ports.ts';
+import type { KeyedEffect, StageRun } from '../../src/machines/effects.ts';
+import type {
+  Failure,
+  Ownership,
+  ResultsSpec,
+  ResultsSummary,
+  Server,
+  Stage,
+} from '../../src/machines/vocabulary.ts';
+import { type Hold, Rehearsal } from './rehearsal.ts';
+
+type RunStage = Extract<KeyedEffect, { type: 'runStage' }>;
+type Call = 'start' | 'stop' | 'readResults';
+type Which = Pick<Ownership, 'job' | 'attempt'>;
+
+interface Run {
+  readonly request: RunStage;
+  readonly pid: number;
+  outcome: RunOutcome | null;
+  watchers: ((outcome: RunOutcome) => void)[];
+}
+
+export class FakeRunner implements Runner {
+  /** Prepare, hold, release, count and await calls by name: `start`, `stop`, `readResults`. */
+  readonly calls = new Rehearsal<Call>();
+  /** Decides at its start how a run ends at once; null: it runs until the test ends it. */
+  script: (request: RunStage) => RunOutcome | null = () => null;
+  /** Commands that really began (adopted runs do not count), and watches that were given up. */
+  started = 0;
+  detached = 0;
+  readonly #runs = new Map<string, Run>();
+  readonly #results = new Map<string, ResultsSummary | { readonly unreadable: string }>();
+  /** Runs that were stopped before their start had arrived: they never begin. */
+  readonly #stopped = new Set<string>();
+  #arrivals: { readonly key: string; readonly resolve: () => void }[] = [];
+
+  start(request: RunStage): Promise<RunHandle> {
+    return this.calls.play('start', null, () => {
+      const known = this.#runs.get(keyOf(request.run.owner, request.run.stage));
+      return this.#watch(known ?? this.#begin(request), known !== undefined);
+    });
+  }
+
+  stop(run: StageRun): Promise<void> {
+    return this.calls.play('stop', null, () => {
+      const known = this.#runs.get(keyOf(run.owner, run.stage));
+      if (known !== undefined) settle(known, { how: 'stopped' });
+      else this.#stopped.add(keyOf(run.owner, run.stage));
+    });
+  }
+
+  readResults(
+    server: Server,
+    results: ResultsSpec,
+  ): Promise<ResultsSummary | { readonly unreadable: string }> {
+    return this.calls.play('readResults', null, () => {
+      return this.#results.get(server.id) ?? { unreadable: `${results.file}: no such file` };
+    });
+  }
+
+  /** The next call (of this name, when given) rejects with this failure. */
+  failNext(failure: Failure, call: Call | null = null): void {
+    this.calls.failNext(failure, call);
+  }
+
+  /** The next start hangs until `release`: as `request` nothing runs yet, as `answer` the command does already. */
+  holdNext(hold: Hold = 'answer', call: Call = 'start'): void {
+    this.calls.holdNext(hold, call);
+  }
+
+  release(): boolean {
+    return this.calls.release();
+  }
+
+  /** Ends a run from outside: its command ended, was killed, or vanished. False: no such run goes on. */
+  end(owner: Which, stage: Stage, outcome: RunOutcome): boolean {
+    const run = this.#runs.get(keyOf(owner, stage));
+    return run !== undefined && settle(run, outcome);
+  }
+
+  /** What the results file of this server holds from now on. */
+  setResults(server: Pick<Server, 'id'>, results: ResultsSummary | { readonly unreadable: string }): void {
+    this.#results.set(server.id, results);
+  }
+
+  /** Ends everything that runs on the server: wire it to `FakeProvider.onDeleted`. */
+  serverDeleted(server: Server): void {
+    for (const run of this.#runs.values()) {
+      if (run.request.run.server.id === server.id) {
+        settle(run, { how: 'lost', why: 'the server was deleted' });
+      }
+    }
+  }
+
+  /** Runs that have not ended. */
+  running(): readonly RunStage[] {
+    return [...this.#runs.values()].filter((run) => run.outcome === null).map((run) => run.request);
+  }
+
+  /** Resolves when this run's command has begun, now or before. */
+  begun(owner: Which, stage: Stage): Promise<void> {
+    const key = keyOf(owner, stage);
+    if (this.#runs.has(key)) return Promise.resolve();
+    return new Promise((resolve) => this.#arrivals.push({ key, resolve }));
+  }
+
+  #begin(request: RunStage): Run {
+    const key = keyOf(request.run.owner, request.run.stage);
+    const stopped = this.#stopped.has(key);
+    if (!stopped) this.started += 1;
+    const run: Run = { request, pid: 1000 + this.#runs.size, outcome: null, watchers: [] };
+    this.#runs.set(key, run);
+    const outcome = stopped ? ({ how: 'stopped' } as const) : this.script(request);
+    if (outcome !== null) settle(run, outcome);
+    for (const arrival of this.#arrivals) if (arrival.key === key) arrival.resolve();
+    this.#arrivals = this.#arrivals.filter((arrival) => arrival.key !== key);
+    return run;
+  }
+
+  #watch(run: Run, adopted: boolean): RunHandle {
+    let attached = true;
+    const ended = new Promise<RunOutcome>((resolve) => {
+      const tell = (outcome: RunOutcome) => {
+        if (attached) resolve(outcome);
+      };
+      if (run.outcome !== null) tell(run.outcome);
+      else run.watchers.push(tell);
+    });
+    const detach = () => {
+      if (attached) this.detached += 1;
+      attached = false;
+    };
+    return { pid: run.pid, adopted, ended, detach };
+  }
+}
+
+function keyOf(owner: Which, stage: Stage): string {
+  return `${owner.job}/${owner.attempt}/${stage}`;
+}
+
+function settle(run: Run, outcome: RunOutcome): boolean {
+  if (run.outcome !== null) return false;
+  run.outcome = outcome;
+  for (const tell of run.watchers) tell(outcome);
+  run.watchers = [];
+  return true;
+}
