@@ -1,0 +1,244 @@
+#!/usr/bin/env node
+/**
+ * Makes a fresh clone ready to run: installs the packages, builds the one native module and bundles the program,
+ * each only when it is missing or out of date, and says what it does and why. Needs nothing but Node and npm. When
+ * nothing changed it only reads and compares, so that every npm script can afford to call it first.
+ */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const OLDEST_NODE = [20, 19];
+const NATIVE = 'better-sqlite3';
+
+/** Brings everything under `root` up to date. Throws an Error with a message for people when it can not. */
+export async function ensure(root, say = console.log) {
+  const stale = () => packagesReason(root) ?? nativeReason(root) ?? distReason(root);
+  refuseOldNode();
+  if (stale() === null) return;
+  const unlock = await lock(root, say);
+  try {
+    await ensurePackages(root, say);
+    await ensureNative(root, say);
+    await ensureDist(root, say);
+  } finally {
+    unlock();
+  }
+}
+
+async function ensurePackages(root, say) {
+  const reason = packagesReason(root);
+  if (reason === null) return;
+  say(`sos-ci: installing packages (npm ci): ${reason}`);
+  await run(root, say, 'install', npm(['ci', '--no-audit', '--no-fund']));
+}
+
+/** Compiles or downloads the native module for the Node that runs this. Also used for a second Node's copy. */
+export async function ensureNative(root, say = console.log, env = process.env) {
+  const reason = nativeReason(root);
+  if (reason === null) return;
+  if (reason === UNPROVEN && (await loads(root))) {
+    writeFileSync(nativeStamp(root), nativeWanted(root));
+    return;
+  }
+  say(`sos-ci: building ${NATIVE} for Node ${process.version}: ${reason}`);
+  say(
+    '  takes a prebuilt binary where one can be downloaded, else compiles SQLite from source: about a minute',
+  );
+  const argv = npm(['rebuild', NATIVE, '--ignore-scripts=false']);
+  await run(root, say, 'native', argv, { ...env, JOBS: 'max', ...headers() }).catch((error) => {
+    throw new Error(`${error.message}\n${missingTools()}`);
+  });
+  if (!(await loads(root)))
+    throw new Error(`${NATIVE} was built but does not load. Delete node_modules and try again.`);
+  writeFileSync(nativeStamp(root), nativeWanted(root));
+}
+
+async function ensureDist(root, say) {
+  const reason = distReason(root);
+  if (reason === null) return;
+  say(`sos-ci: building dist/: ${reason}`);
+  const wanted = sourceHash(root);
+  const { buildProgram } = await import('./build.mjs');
+  await buildProgram(root, (dist) => writeFileSync(join(dist, '.built-from'), wanted));
+}
+
+/** Why the packages must be installed, or null: what npm installed is compared with the lock file, entry by entry. */
+function packagesReason(root) {
+  const installed = readText(join(root, 'node_modules', '.package-lock.json'));
+  if (installed === null) return 'node_modules is not there yet';
+  const have = JSON.parse(installed).packages;
+  for (const [path, entry] of Object.entries(
+    JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')).packages,
+  )) {
+    if (path === '' || (have[path] === undefined && entry.optional === true)) continue;
+    const name = path.slice('node_modules/'.length);
+    if (have[path] === undefined) return `${name} is missing`;
+    if (have[path].version !== entry.version)
+      return `${name} ${entry.version} is wanted, ${have[path].version} is there`;
+    if (have[path].integrity !== entry.integrity) return `${name} is not the one that the lock file names`;
+  }
+  return null;
+}
+
+const UNPROVEN = 'it is not known what it was built for';
+
+function nativeReason(root) {
+  if (!existsSync(join(root, 'node_modules', NATIVE, 'build', 'Release', 'better_sqlite3.node')))
+    return 'not built yet';
+  const built = readText(nativeStamp(root));
+  if (built === null) return UNPROVEN;
+  return built === nativeWanted(root) ? null : `it was built for ${built}`;
+}
+
+function nativeStamp(root) {
+  return join(root, 'node_modules', NATIVE, 'build', '.built-for');
+}
+
+function nativeWanted(root) {
+  const { version } = JSON.parse(readFileSync(join(root, 'node_modules', NATIVE, 'package.json'), 'utf8'));
+  return `${NATIVE} ${version}, module version ${process.versions.modules}, ${process.platform} ${process.arch}`;
+}
+
+function distReason(root) {
+  const built = readText(join(root, 'dist', '.built-from'));
+  if (built === null) return 'not built yet';
+  return built === sourceHash(root) ? null : 'its sources changed';
+}
+
+/** One hash over everything that goes into dist/. */
+function sourceHash(root) {
+  const hash = createHash('sha256');
+  const single = ['package.json', 'package-lock.json', 'scripts/build.mjs', 'scripts/bundle.mjs'];
+  const files = [...single.map((name) => join(root, name)), ...filesUnder(join(root, 'src'))];
+  for (const file of files)
+    hash
+      .update(`${relative(root, file)}\0`)
+      .update(readFileSync(file))
+      .update('\0');
+  return hash.digest('hex');
+}
+
+function filesUnder(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort();
+}
+
+/** One ensure at a time for one checkout: a second waits, and then finds everything done. */
+async function lock(root, say) {
+  const file = join(root, '.cache', 'ensure.lock');
+  mkdirSync(dirname(file), { recursive: true });
+  for (let told = false; ; told = true) {
+    try {
+      const handle = openSync(file, 'wx');
+      writeFileSync(handle, String(process.pid));
+      closeSync(handle);
+      return () => rmSync(file, { force: true });
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    const holder = Number(readText(file));
+    if (holder > 0 && !alive(holder)) rmSync(file, { force: true });
+    else if (!told) say(`sos-ci: waiting for another install or build (process ${holder})`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** Runs a command with its output in a file under .cache; the end of the file is shown only when it fails. */
+async function run(root, say, name, argv, env = process.env) {
+  const log = join(root, '.cache', `${name}.log`);
+  mkdirSync(dirname(log), { recursive: true });
+  const out = openSync(log, 'w');
+  const began = Date.now();
+  const ticker = setInterval(() => say(`  ... ${Math.round((Date.now() - began) / 1000)} s`), 15_000);
+  try {
+    const code = await exitOf(spawn(argv[0], argv.slice(1), { cwd: root, env, stdio: ['ignore', out, out] }));
+    if (code === 0) return say(`  done in ${((Date.now() - began) / 1000).toFixed(1)} s`);
+    const tail = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-30).join('\n');
+    throw new Error(
+      `${tail}\n\n${argv.join(' ')} failed (${code}). The whole output is in ${relative(root, log)}.`,
+    );
+  } finally {
+    clearInterval(ticker);
+    closeSync(out);
+  }
+}
+
+function exitOf(child) {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(code ?? signal));
+  });
+}
+
+/** The npm that called us, on the Node that runs us; else the one on the PATH. */
+function npm(args) {
+  const own = process.env.npm_execpath;
+  return own?.endsWith('.js') ? [process.execPath, own, ...args] : ['npm', ...args];
+}
+
+/** Node's own headers, when they were installed beside it: then a compile needs no download. */
+function headers() {
+  const prefix = dirname(dirname(process.execPath));
+  const found = existsSync(join(prefix, 'include', 'node', 'node_api.h'));
+  return found ? { npm_config_nodedir: prefix } : {};
+}
+
+async function loads(root) {
+  const probe = `new (require('${NATIVE}'))(':memory:').close()`;
+  return (await exitOf(spawn(process.execPath, ['-e', probe], { cwd: root, stdio: 'ignore' }))) === 0;
+}
+
+function missingTools() {
+  const folders = (process.env.PATH ?? '').split(':');
+  const missing = ['python3', 'make', 'g++'].filter(
+    (tool) => !folders.some((folder) => existsSync(join(folder, tool))),
+  );
+  return missing.length > 0
+    ? `To compile ${NATIVE}, install ${missing.join(', ')} (Debian and Ubuntu: apt-get install -y python3 make g++) and try again.`
+    : `python3, make and g++ are there; the log says why ${NATIVE} did not build.`;
+}
+
+function refuseOldNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
+  throw new Error(`sos-ci needs Node ${OLDEST_NODE.join('.')} or newer; this is ${process.version}.`);
+}
+
+function readText(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  ensure(join(dirname(fileURLToPath(import.meta.url)), '..')).catch((error) => {
+    console.error(`sos-ci: ${error.message}`);
+    process.exitCode = 1;
+  });
+}
