@@ -1,0 +1,41 @@
+/**
+ * Alarms that are kept for a test to look at. `failNext` makes the next raise fail, as a mail server does.
+ */
+import type { Alarms } from '../../src/engine/ports.ts';
+import { OperationError } from '../../src/errors.ts';
+import type { Alarm } from '../../src/machines/vocabulary.ts';
+
+export class FakeAlarms implements Alarms {
+  /** What was raised and taken, oldest first. */
+  readonly raised: Alarm[] = [];
+  /** How often `raise` was called, failures included. */
+  calls = 0;
+  readonly #failures: Error[] = [];
+
+  async raise(alarm: Alarm): Promise<void> {
+    this.calls += 1;
+    const failure = this.#failures.shift();
+    if (failure !== undefined) throw failure;
+    this.raised.push(alarm);
+  }
+
+  /** The next raise rejects with this. Called twice: the next two. */
+  failNext(failure: Error = alarmFailure()): void {
+    this.#failures.push(failure);
+  }
+
+  /** The kinds that were raised, oldest first. */
+  get kinds(): readonly Alarm['kind'][] {
+    return this.raised.map((alarm) => alarm.kind);
+  }
+}
+
+function alarmFailure(): OperationError {
+  return new OperationError({
+    operation: 'raise alarm',
+    target: 'operator',
+    message: 'the mail server does not answer',
+    retryable: true,
+    hint: 'look at the mail server',
+  });
+}

@@ -1,0 +1,126 @@
+/**
+ * Evidence in memory. One object stands for this host and its log site, so a test keeps it when it restarts the
+ * engine: what was collected and published is still there, and a second publish finds the first one's work.
+ */
+import type { Evidence } from '../../src/engine/ports.ts';
+import { OperationError } from '../../src/errors.ts';
+import type { KeyedEffect } from '../../src/machines/effects.ts';
+
+type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
+type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;
+export type EvidenceCall = 'collect' | 'publish' | 'discard';
+
+export interface FakePublication {
+  readonly url: string;
+  readonly request: PublishRequest;
+  /** Text by path. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+export class FakeEvidence implements Evidence {
+  /** How often each was called, failures included. */
+  readonly calls: Record<EvidenceCall, number> = { collect: 0, publish: 0, discard: 0 };
+  readonly collectRequests: CollectRequest[] = [];
+  readonly publishRequests: PublishRequest[] = [];
+  readonly discarded: string[] = [];
+  /** What the outside can read, by job. */
+  readonly published = new Map<string, FakePublication>();
+  /** What lies on this host, by job. */
+  readonly staged = new Map<string, ReadonlyMap<string, string>>();
+  readonly #laid = new Map<string, Map<string, string>>();
+  readonly #failures: Record<EvidenceCall, Error[]> = { collect: [], publish: [], discard: [] };
+  readonly #lost: Error[] = [];
+  readonly #gates: Record<EvidenceCall, Promise<void>[]> = { collect: [], publish: [], discard: [] };
+
+  /** Puts a file where the next `collect` of the job finds it. */
+  lay(job: string, path: string, text: string): void {
+    const files = this.#laid.get(job) ?? new Map<string, string>();
+    files.set(path, text);
+    this.#laid.set(job, files);
+  }
+
+  /** The next call rejects with this and has no effect. Called twice: the next two. */
+  failNext(call: EvidenceCall, failure: Error = evidenceFailure(call, true)): void {
+    this.#failures[call].push(failure);
+  }
+
+  /** The next publish takes effect, and its answer is lost. */
+  losePublishAnswer(failure: Error = evidenceFailure('publish', true)): void {
+    this.#lost.push(failure);
+  }
+
+  /** The next call waits, before any effect, until the returned function is called or its signal aborts. */
+  holdNext(call: EvidenceCall): () => void {
+    let release = (): void => {};
+    this.#gates[call].push(
+      new Promise((resolve) => {
+        release = resolve;
+      }),
+    );
+    return () => release();
+  }
+
+  async collect(
+    request: CollectRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> {
+    this.collectRequests.push(request);
+    await this.#enter('collect', signal);
+    const files = new Map(this.#laid.get(request.owner.job));
+    this.staged.set(request.owner.job, files);
+    const bytes = [...files.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+    return { files: files.size, bytes, skipped: 0 };
+  }
+
+  async publish(request: PublishRequest, signal: AbortSignal): Promise<string> {
+    this.publishRequests.push(request);
+    await this.#enter('publish', signal);
+    const { job } = request.owner;
+    const before = this.published.get(job);
+    const files = this.staged.get(job);
+    if (before === undefined && files === undefined) throw evidenceFailure('publish', false);
+    const published = before ?? { url: publicationUrl(request), request, files: files ?? new Map() };
+    this.published.set(job, published);
+    const lost = this.#lost.shift();
+    if (lost !== undefined) throw lost;
+    return published.url;
+  }
+
+  async discard(job: string): Promise<void> {
+    await this.#enter('discard', null);
+    this.discarded.push(job);
+    this.staged.delete(job);
+    this.#laid.delete(job);
+  }
+
+  async #enter(call: EvidenceCall, signal: AbortSignal | null): Promise<void> {
+    this.calls[call] += 1;
+    const gate = this.#gates[call].shift();
+    if (gate !== undefined) await Promise.race(signal === null ? [gate] : [gate, aborted(signal)]);
+    if (signal?.aborted === true) throw evidenceFailure(call, true);
+    const failure = this.#failures[call].shift();
+    if (failure !== undefined) throw failure;
+  }
+}
+
+function publicationUrl(request: PublishRequest): string {
+  const { change, patchset } = request.patchset;
+  const shard = String(change).slice(-2).padStart(2, '0');
+  const id = request.owner.job.slice(0, 12);
+  return `https://logs.example.org/${shard}/${change}/${patchset}/${request.pipeline}/${request.name}/${id}/`;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function evidenceFailure(call: EvidenceCall, retryable: boolean): OperationError {
+  return new OperationError({
+    operation: `${call} evidence`,
+    target: 'logs',
+    message: `the log site did not ${call}`,
+    retryable,
+    hint: 'look at the log site',
+  });
+}
