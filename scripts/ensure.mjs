@@ -176,7 +176,7 @@ async function run(root, say, name, argv, env = process.env) {
   try {
     const code = await exitOf(spawn(argv[0], argv.slice(1), { cwd: root, env, stdio: ['ignore', out, out] }));
     if (code === 0) return say(`  done in ${((Date.now() - began) / 1000).toFixed(1)} s`);
-    const tail = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-30).join('\n');
+    const tail = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-60).join('\n');
     throw new Error(
       `${tail}\n\n${argv.join(' ')} failed (${code}). The whole output is in ${relative(root, log)}.`,
     );
