@@ -23,7 +23,7 @@ const OLDEST_NODE = [20, 19];
 const NATIVE = 'better-sqlite3';
 
 /** Brings everything under `root` up to date. Throws an Error with a message for people when it can not. */
-export async function ensure(root, say = console.log) {
+export async function ensure(root, say) {
   const stale = () => packagesReason(root) ?? nativeReason(root) ?? distReason(root);
   refuseOldNode();
   if (stale() === null) return;
@@ -44,8 +44,8 @@ async function ensurePackages(root, say) {
   await run(root, say, 'install', npm(['ci', '--no-audit', '--no-fund']));
 }
 
-/** Compiles or downloads the native module for the Node that runs this. Also used for a second Node's copy. */
-export async function ensureNative(root, say = console.log, env = process.env) {
+/** Compiles or downloads the native module for the Node that runs this. */
+async function ensureNative(root, say) {
   const reason = nativeReason(root);
   if (reason === null) return;
   if (reason === UNPROVEN && (await loads(root))) {
@@ -57,7 +57,7 @@ export async function ensureNative(root, say = console.log, env = process.env) {
     '  takes a prebuilt binary where one can be downloaded, else compiles SQLite from source: about a minute',
   );
   const argv = npm(['rebuild', NATIVE, '--ignore-scripts=false']);
-  await run(root, say, 'native', argv, { ...env, JOBS: 'max', ...headers() }).catch((error) => {
+  await run(root, say, 'native', argv, { ...process.env, JOBS: 'max', ...headers() }).catch((error) => {
     throw new Error(`${error.message}\n${missingTools()}`);
   });
   if (!(await loads(root)))
@@ -237,7 +237,10 @@ function readText(file) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  ensure(join(dirname(fileURLToPath(import.meta.url)), '..')).catch((error) => {
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+  // `native` alone: for a copy of the sources that is run by another Node.
+  const work = process.argv[2] === 'native' ? ensureNative(root, console.log) : ensure(root, console.log);
+  work.catch((error) => {
     console.error(`sos-ci: ${error.message}`);
     process.exitCode = 1;
   });

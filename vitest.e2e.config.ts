@@ -1,0 +1,17 @@
+/**
+ * The suites that kill real daemons and wait for real deadlines: minutes, not seconds, one file after the other.
+ */
+import { defineConfig } from 'vitest/config';
+import unit from './vitest.config.ts';
+
+export default defineConfig({
+  test: {
+    ...unit.test,
+    include: ['test/e2e/**/*.test.ts'],
+    exclude: ['**/node_modules/**'],
+    fileParallelism: false,
+    maxWorkers: 1,
+    testTimeout: 600_000,
+    hookTimeout: 120_000,
+  },
+});
