@@ -48,7 +48,8 @@ export type KeyedEffect =
       readonly run: StageRun;
       readonly spec: StageSpec;
       readonly patchset: Patchset;
-      readonly job: string;
+      /** The job's name. */
+      readonly name: string;
     }
   | { readonly type: 'stopStage'; readonly key: string; readonly run: StageRun; readonly timeoutMs: number }
   | {
@@ -83,6 +84,8 @@ export type KeyedEffect =
       readonly key: string;
       readonly provider: string;
       readonly owner: Ownership;
+      /** True: the job ends, so what was gathered for it on this host goes too. */
+      readonly final: boolean;
       readonly timeoutMs: number;
     }
   | {

@@ -1,0 +1,149 @@
+/**
+ * job@1: one CI job from a slot to a clean lab. The seven states and their order are the project's promise; what
+ * happens inside each lives in job/. Every way out passes through cleanup; done and stuck are where a job rests.
+ */
+import { booting } from './job/booting.ts';
+import { clearing } from './job/clearing.ts';
+import { publishing, reporting, tellReview } from './job/publishing.ts';
+import {
+  change,
+  deadline,
+  decide,
+  type JobContext,
+  type JobMachineEvent,
+  jobSetup,
+  request,
+} from './job/setup.ts';
+import { stacking, testing } from './job/stages.ts';
+
+const queueDeadline = deadline(
+  () => 'deadline:queued',
+  (context) => context.spec.limits.queueTimeoutMs,
+);
+const alarmDeadline = deadline(
+  () => 'deadline:alarming',
+  (context) => context.spec.limits.cleanupTimeoutMs,
+);
+
+const clearingAtTheEnd = clearing({ done: '#job.done', givenUp: '#job.cleanup.alarming', final: true });
+
+export const jobMachine = jobSetup.createMachine({
+  id: 'job',
+  context: ({ input }) => firstContext(input),
+  initial: 'queued',
+  on: {
+    'job.cancelled': { target: '.cleanup', actions: decide('ABORTED') },
+    'job.superseded': { target: '.cleanup', actions: decide('ABORTED') },
+    'machine.failed': [
+      { guard: 'failedBefore', target: '.stuck', actions: decide('ABORTED') },
+      {
+        target: '.cleanup',
+        reenter: true,
+        actions: [decide('ABORTED'), change((context) => ({ failures: context.failures + 1 }))],
+      },
+    ],
+    'daemon.crashed': [
+      { guard: 'crashedBefore', target: '.stuck', actions: decide('ABORTED') },
+      { actions: change((context) => ({ crashes: context.crashes + 1 })) },
+    ],
+  },
+  states: {
+    queued: {
+      entry: [
+        request(({ context }) => ({ type: 'acquireSlot', key: 'slot', provider: context.spec.provider })),
+        queueDeadline.arm,
+      ],
+      exit: [request(() => ({ type: 'withdraw', key: 'slot' })), queueDeadline.disarm],
+      on: {
+        'slot.granted': { target: 'booting', actions: change(() => ({ slot: true })) },
+        'timer.fired': { target: 'reporting', actions: decide('NODE_FAILURE') },
+      },
+    },
+    booting,
+    stacking,
+    testing,
+    publishing,
+    reporting,
+    cleanup: {
+      ...clearingAtTheEnd,
+      entry: [clearingAtTheEnd.entry, ...tellReview()],
+      on: {
+        ...clearingAtTheEnd.on,
+        'job.cancelled': { actions: 'noted' },
+        'job.superseded': { actions: 'noted' },
+      },
+      states: {
+        ...clearingAtTheEnd.states,
+        alarming: {
+          entry: [request(({ context }) => leaked(context)), alarmDeadline.arm],
+          exit: alarmDeadline.disarm,
+          on: { 'alarm.raised': '#job.done', 'timer.fired': '#job.done' },
+        },
+      },
+    },
+    done: {
+      tags: 'ended',
+      entry: change(() => ({ slot: false })),
+      on: {
+        'job.cancelled': { actions: 'noted' },
+        'job.superseded': { actions: 'noted' },
+        'verdict.taken': { actions: 'noted' },
+        'machine.failed': { actions: 'noted' },
+        'daemon.crashed': { actions: 'noted' },
+      },
+    },
+    stuck: {
+      tags: 'ended',
+      entry: [...tellReview(), change(() => ({ slot: false }))],
+      on: {
+        'job.cancelled': { actions: 'noted' },
+        'job.superseded': { actions: 'noted' },
+        'verdict.taken': { actions: 'noted' },
+        'machine.failed': { actions: 'noted' },
+        'daemon.crashed': { actions: 'noted' },
+      },
+    },
+  },
+});
+
+function firstContext(accepted: JobMachineEvent): JobContext {
+  if (accepted.type !== 'job.accepted')
+    throw new Error(`a job begins with job.accepted, not ${accepted.type}`);
+  return {
+    job: accepted.job,
+    review: accepted.review,
+    deployment: accepted.deployment,
+    patchset: accepted.patchset,
+    spec: accepted.spec,
+    acceptedAt: accepted.at,
+    attempt: 1,
+    server: null,
+    slot: false,
+    verdict: null,
+    reason: '',
+    stageEnd: null,
+    results: null,
+    collected: false,
+    publishAttempt: 1,
+    url: null,
+    told: false,
+    cleanupAttempt: 0,
+    clearings: 0,
+    deletions: 0,
+    failures: 0,
+    crashes: 0,
+  };
+}
+
+function leaked(context: JobContext) {
+  return {
+    type: 'raiseAlarm',
+    key: 'alarm:leaked',
+    alarm: {
+      kind: 'server-leaked',
+      target: `job ${context.job}`,
+      message: `servers of this job could not be removed in ${context.cleanupAttempt} attempts`,
+      hint: 'look at the provider; the sweep goes on trying',
+    },
+  } as const;
+}

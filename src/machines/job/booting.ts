@@ -1,0 +1,49 @@
+/**
+ * booting: a server of our own. A failed setup comes back here (`clearing`): what the last attempt left is removed
+ * before another server is asked for, so that a job never holds two.
+ */
+import { clearing } from './clearing.ts';
+import { backoffMs, change, deadline, jobSetup, keep, ownerOf, request, setupFailed } from './setup.ts';
+
+const bootDeadline = deadline(
+  (context) => `deadline:booting:${context.attempt}`,
+  (context) => context.spec.limits.bootTimeoutMs,
+);
+const retry = deadline(
+  (context) => `retry:booting:${context.attempt}`,
+  (context) => backoffMs(context.spec.limits.setupRetryMs, context.attempt),
+);
+
+export const booting = jobSetup.createStateConfig({
+  initial: 'creating',
+  states: {
+    creating: {
+      entry: [
+        request(({ context }) => ({
+          type: 'createServer',
+          key: `createServer:${context.attempt}`,
+          provider: context.spec.provider,
+          name: `sos-ci-${context.job}-${context.attempt}`,
+          owner: ownerOf(context),
+          timeoutMs: context.spec.limits.bootTimeoutMs,
+        })),
+        bootDeadline.arm,
+      ],
+      exit: bootDeadline.disarm,
+      on: {
+        'server.active': {
+          target: '#job.stacking',
+          actions: keep('server.active', (event) => ({ server: event.server })),
+        },
+        'server.failed': setupFailed('NODE_FAILURE'),
+        'timer.fired': setupFailed('NODE_FAILURE'),
+      },
+    },
+    clearing: clearing({ done: '#job.booting.waiting', givenUp: '#job.publishing', final: false }),
+    waiting: {
+      entry: retry.arm,
+      exit: [retry.disarm, change((context) => ({ attempt: context.attempt + 1 }))],
+      on: { 'timer.fired': 'creating' },
+    },
+  },
+});

@@ -1,0 +1,165 @@
+/**
+ * publishing: the evidence of every attempt is collected and published, whatever the verdict; then reporting hands the
+ * verdict to the review. A success whose evidence can not be shown is POST_FAILURE; any other verdict stands.
+ */
+import type { JobReport } from '../vocabulary.ts';
+import { reasonOf } from './reason.ts';
+import {
+  type Args,
+  backoffMs,
+  change,
+  deadline,
+  type JobContext,
+  jobSetup,
+  keep,
+  ownerOf,
+  request,
+} from './setup.ts';
+
+const collectDeadline = deadline(
+  (context) => `deadline:collecting:${context.publishAttempt}`,
+  (context) => context.spec.limits.collectTimeoutMs,
+);
+const uploadDeadline = deadline(
+  (context) => `deadline:uploading:${context.publishAttempt}`,
+  (context) => context.spec.limits.publishTimeoutMs,
+);
+const retry = deadline(
+  (context) => `retry:publishing:${context.publishAttempt}`,
+  (context) => backoffMs(context.spec.limits.publishRetryMs, context.publishAttempt),
+);
+const reportDeadline = deadline(
+  () => 'deadline:reporting',
+  (context) => context.spec.limits.reportTimeoutMs,
+);
+
+/** A failed try: another one, or on without evidence. */
+const failed = [
+  { guard: 'publishAttemptsLeft', target: '#job.publishing.backingOff' },
+  {
+    target: '#job.reporting',
+    actions: {
+      type: 'keep',
+      params: ({ context, event }: Args): Partial<JobContext> =>
+        context.verdict === 'SUCCESS' ? { verdict: 'POST_FAILURE', reason: reasonOf(event) } : {},
+    },
+  },
+] as const;
+
+export const publishing = jobSetup.createStateConfig({
+  initial: 'collecting',
+  states: {
+    collecting: {
+      entry: [request(collectEvidence), collectDeadline.arm],
+      exit: collectDeadline.disarm,
+      on: {
+        'evidence.collected': { target: 'uploading', actions: change(() => ({ collected: true })) },
+        'evidence.uncollected': failed,
+        'timer.fired': failed,
+      },
+    },
+    uploading: {
+      entry: [request(publishEvidence), uploadDeadline.arm],
+      exit: uploadDeadline.disarm,
+      on: {
+        'evidence.published': {
+          target: '#job.reporting',
+          actions: keep('evidence.published', (event) => ({ url: event.url })),
+        },
+        'evidence.unpublished': failed,
+        'timer.fired': failed,
+      },
+    },
+    backingOff: {
+      entry: retry.arm,
+      exit: [retry.disarm, change((context) => ({ publishAttempt: context.publishAttempt + 1 }))],
+      on: { 'timer.fired': [{ guard: 'collected', target: 'uploading' }, { target: 'collecting' }] },
+    },
+  },
+  // Late answers of a try that had run into its deadline.
+  on: {
+    'stage.exited': { actions: 'noted' },
+    'stage.lost': { actions: 'noted' },
+    'stage.stopped': { actions: 'noted' },
+    'stage.unstopped': { actions: 'noted' },
+    'server.active': { actions: keep('server.active', (event) => ({ server: event.server })) },
+    'server.failed': { actions: 'noted' },
+    'patchset.fetched': { actions: 'noted' },
+    'patchset.unfetched': { actions: 'noted' },
+    'results.read': { actions: 'noted' },
+    'results.unreadable': { actions: 'noted' },
+    'server.deleted': { actions: 'noted' },
+    'server.undeleted': { actions: 'noted' },
+    'evidence.collected': { actions: 'noted' },
+    'evidence.uncollected': { actions: 'noted' },
+    'evidence.published': { actions: keep('evidence.published', (event) => ({ url: event.url })) },
+    'evidence.unpublished': { actions: 'noted' },
+  },
+});
+
+export const reporting = jobSetup.createStateConfig({
+  entry: [...tellReview(), reportDeadline.arm],
+  exit: reportDeadline.disarm,
+  on: {
+    'verdict.taken': 'cleanup',
+    'timer.fired': 'cleanup',
+    'job.cancelled': { actions: 'noted' },
+    'job.superseded': { actions: 'noted' },
+  },
+});
+
+/** Hands the verdict to the review, once. */
+export function tellReview() {
+  return [
+    request(({ context, event }) =>
+      context.told
+        ? null
+        : {
+            type: 'tell',
+            to: context.review,
+            event: { type: 'job.reported', report: report(context, event.at) },
+          },
+    ),
+    change(() => ({ told: true })),
+  ] as const;
+}
+
+function report(context: JobContext, at: number): JobReport {
+  return {
+    job: context.job,
+    name: context.spec.name,
+    voting: context.spec.voting,
+    verdict: context.verdict ?? 'ABORTED',
+    reason: context.reason,
+    url: context.url,
+    durationMs: at - context.acceptedAt,
+    results: context.results,
+  };
+}
+
+function collectEvidence({ context }: Args) {
+  return {
+    type: 'collectEvidence',
+    key: `collectEvidence:${context.publishAttempt}`,
+    owner: ownerOf(context),
+    server: context.server,
+    logs: context.spec.logs,
+    limitBytes: context.spec.limits.evidenceLimitBytes,
+    limitFiles: context.spec.limits.evidenceLimitFiles,
+    timeoutMs: context.spec.limits.collectTimeoutMs,
+  } as const;
+}
+
+function publishEvidence({ context }: Args) {
+  return {
+    type: 'publishEvidence',
+    key: `publishEvidence:${context.publishAttempt}`,
+    owner: ownerOf(context),
+    patchset: context.patchset,
+    name: context.spec.name,
+    pipeline: context.spec.pipeline,
+    verdict: context.verdict ?? 'ABORTED',
+    reason: context.reason,
+    timeoutMs: context.spec.limits.publishTimeoutMs,
+  } as const;
+}

@@ -1,0 +1,171 @@
+/**
+ * What every state of job@1 is written with: its context, the shape in which it sees events, its named guards and
+ * actions. The states live in files of their own beside this one; `../job.ts` puts them together.
+ */
+import { assign, setup } from 'xstate';
+import type { Effect, KeyedEffect } from '../effects.ts';
+import type { JobEvent } from '../events.ts';
+import { endTrouble } from '../verdict.ts';
+import type {
+  JobSpec,
+  Ownership,
+  Patchset,
+  ResultsSummary,
+  Server,
+  StageEnd,
+  Verdict,
+} from '../vocabulary.ts';
+import { reasonOf } from './reason.ts';
+
+export interface JobContext {
+  readonly job: string;
+  readonly review: string;
+  readonly deployment: string;
+  readonly patchset: Patchset;
+  readonly spec: JobSpec;
+  readonly acceptedAt: number;
+  /** Attempt at setup, from 1. Names the server and its effects. */
+  readonly attempt: number;
+  readonly server: Server | null;
+  /** True while the job counts against its provider's slots. */
+  readonly slot: boolean;
+  readonly verdict: Verdict | null;
+  readonly reason: string;
+  readonly stageEnd: StageEnd | null;
+  readonly results: ResultsSummary | null;
+  readonly collected: boolean;
+  readonly publishAttempt: number;
+  readonly url: string | null;
+  /** The review has been told. */
+  readonly told: boolean;
+  /** Attempts at deleting in the clean-up under way. */
+  readonly cleanupAttempt: number;
+  /** Clean-ups and deletions so far: they make the keys of their effects unique. */
+  readonly clearings: number;
+  readonly deletions: number;
+  readonly failures: number;
+  readonly crashes: number;
+}
+
+/** What `step` adds to every event: its time, and what is still being performed once the event has settled its own effect. */
+export interface Told {
+  readonly at: number;
+  readonly inFlight: readonly KeyedEffect[];
+}
+
+export type JobMachineEvent = JobEvent & Told;
+export interface Args {
+  readonly context: JobContext;
+  readonly event: JobMachineEvent;
+}
+
+/** Asks for effects. `step` collects them; xstate itself never performs anything here. */
+export function request(make: (args: Args) => Effect | readonly Effect[] | null) {
+  return {
+    type: 'request',
+    params: ({ context, event }: Args) => make({ context, event: told(event) }),
+  } as const;
+}
+
+/** A history's first event reaches its first state as xstate's own `xstate.init`, with ours as its input. */
+export function told<E extends { readonly type: string }>(event: E): E {
+  return event.type === 'xstate.init' ? (event as unknown as { readonly input: E }).input : event;
+}
+
+/** Keeps what an event of the named type brought. */
+export function keep<T extends JobEvent['type']>(
+  type: T,
+  make: (event: Extract<JobMachineEvent, { type: T }>, context: JobContext) => Partial<JobContext>,
+) {
+  return {
+    type: 'keep',
+    params: ({ context, event }: Args): Partial<JobContext> => {
+      if (event.type !== type) throw new Error(`expected ${type}, was told ${event.type}`);
+      return make(event as Extract<JobMachineEvent, { type: T }>, context);
+    },
+  } as const;
+}
+
+/** Changes the context whatever the event was. */
+export function change(make: (context: JobContext) => Partial<JobContext>) {
+  return { type: 'keep', params: ({ context }: Args): Partial<JobContext> => make(context) } as const;
+}
+
+/** A state's deadline: armed on entry, taken back on exit. Only one runs at a time, so `timer.fired` needs no guard. */
+export function deadline(key: (context: JobContext) => string, delayMs: (context: JobContext) => number) {
+  return {
+    arm: request(({ context, event }) => ({
+      type: 'setTimer',
+      key: key(context),
+      dueAt: event.at + delayMs(context),
+      delayMs: delayMs(context),
+    })),
+    disarm: request(({ context }) => ({ type: 'withdraw', key: key(context) })),
+  };
+}
+
+export function ownerOf(context: JobContext): Ownership {
+  return { deployment: context.deployment, job: context.job, attempt: context.attempt };
+}
+
+/** Doubles for each attempt after the first, at most 64-fold. */
+export function backoffMs(baseMs: number, attempt: number): number {
+  return baseMs * 2 ** Math.min(attempt - 1, 6);
+}
+
+/** Where a failed setup goes: to another attempt, or with `verdict` to publishing. */
+export function setupFailed(verdict: Verdict) {
+  return [
+    { guard: 'setupAttemptsLeft', target: '#job.booting.clearing', actions: 'noteTrouble' },
+    { target: '#job.publishing', actions: decide(verdict) },
+  ] as const;
+}
+
+/** The first verdict stands: what goes wrong later never hides it. */
+export function decide(verdict: Verdict) {
+  return { type: 'decide', params: { verdict } } as const;
+}
+
+/** Effects that the outside world has seen and that answer later: a clean-up waits for them. */
+const ANSWERED_LATER: readonly KeyedEffect['type'][] = [
+  'createServer',
+  'fetchPatchset',
+  'runStage',
+  'stopStage',
+  'readResults',
+  'collectEvidence',
+  'publishEvidence',
+];
+
+export const jobSetup = setup({
+  types: {
+    context: {} as JobContext,
+    events: {} as JobMachineEvent,
+    input: {} as JobMachineEvent,
+    tags: {} as 'ended',
+  },
+  actions: {
+    request: (_, _effects: Effect | readonly Effect[] | null) => {},
+    keep: assign((_, changes: Partial<JobContext>) => changes),
+    decide: assign(({ context, event }, { verdict }: { verdict: Verdict }) =>
+      context.verdict === null ? { verdict, reason: reasonOf(event) } : {},
+    ),
+    noteTrouble: assign(({ event }) => ({ reason: reasonOf(event) })),
+    /** The event is expected here and changes nothing. */
+    noted: () => {},
+  },
+  guards: {
+    settled: ({ event }) => !event.inFlight.some((effect) => ANSWERED_LATER.includes(effect.type)),
+    setupAttemptsLeft: ({ context }) => context.attempt < context.spec.limits.setupAttempts,
+    publishAttemptsLeft: ({ context }) => context.publishAttempt < context.spec.limits.publishAttempts,
+    cleanupAttemptsLeft: ({ context }) => context.cleanupAttempt < context.spec.limits.cleanupAttempts,
+    stackedWell: ({ event }) => event.type === 'stage.exited' && endTrouble(event.stage, event.end) === null,
+    stoppedByUs: ({ event }) => event.type === 'stage.exited' && event.end.how === 'stopped',
+    hasResults: ({ context, event }) =>
+      event.type === 'stage.exited' && event.end.how === 'exited' && context.spec.results !== null,
+    nothingToStack: ({ context }) => context.spec.stacking === null,
+    collected: ({ context }) => context.collected,
+    crashedBefore: ({ context }) => context.crashes > 0,
+    failedBefore: ({ context }) => context.failures > 0,
+  },
+});

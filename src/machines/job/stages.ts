@@ -1,0 +1,208 @@
+/**
+ * stacking and testing: the two states that run a command on the server. Both are watched by a deadline that is
+ * longer than the command's own, which the runner enforces even while no daemon lives; the daemon steps in only when
+ * the runner stays silent. Setup that fails is tried again; a test never is.
+ */
+
+import { judgeTesting } from '../verdict.ts';
+import type { Stage } from '../vocabulary.ts';
+import { oneLine } from './reason.ts';
+import {
+  type Args,
+  deadline,
+  decide,
+  type JobContext,
+  jobSetup,
+  keep,
+  ownerOf,
+  request,
+  setupFailed,
+} from './setup.ts';
+
+const fetchDeadline = deadline(
+  (context) => `deadline:fetching:${context.attempt}`,
+  (context) => context.spec.limits.fetchTimeoutMs,
+);
+const readDeadline = deadline(
+  () => 'deadline:results',
+  (context) => context.spec.limits.resultsTimeoutMs,
+);
+const noted = { actions: 'noted' } as const;
+
+const stackingEnded = [
+  { guard: 'stackedWell', target: '#job.testing' },
+  ...setupFailed('RETRY_LIMIT'),
+] as const;
+const testingEnded = [
+  { guard: 'hasResults', target: '#job.testing.reading', actions: keepEnd() },
+  { target: '#job.publishing', actions: [keepEnd(), judge()] },
+] as const;
+
+export const stacking = jobSetup.createStateConfig({
+  initial: 'fetching',
+  states: {
+    fetching: {
+      entry: [request(fetchPatchset), fetchDeadline.arm],
+      exit: fetchDeadline.disarm,
+      on: {
+        'patchset.fetched': [{ guard: 'nothingToStack', target: '#job.testing' }, { target: 'running' }],
+        'patchset.unfetched': setupFailed('RETRY_LIMIT'),
+        'timer.fired': setupFailed('RETRY_LIMIT'),
+      },
+    },
+    running: {
+      entry: [request((args) => runStage(args, 'stacking')), guardOf('stacking').arm],
+      exit: guardOf('stacking').disarm,
+      on: {
+        'stage.started': noted,
+        'stage.exited': stackingEnded,
+        'stage.lost': setupFailed('RETRY_LIMIT'),
+        'stage.failed': setupFailed('RETRY_LIMIT'),
+        'timer.fired': 'stopping',
+      },
+    },
+    stopping: {
+      entry: [request((args) => stopStage(args, 'stacking')), stopDeadline('stacking').arm],
+      exit: stopDeadline('stacking').disarm,
+      on: {
+        'stage.started': noted,
+        'stage.stopped': noted,
+        'stage.unstopped': noted,
+        'stage.exited': stackingEnded,
+        'stage.lost': setupFailed('RETRY_LIMIT'),
+        'stage.failed': setupFailed('RETRY_LIMIT'),
+        'timer.fired': setupFailed('RETRY_LIMIT'),
+      },
+    },
+  },
+});
+
+export const testing = jobSetup.createStateConfig({
+  initial: 'running',
+  states: {
+    running: {
+      entry: [request((args) => runStage(args, 'testing')), guardOf('testing').arm],
+      exit: guardOf('testing').disarm,
+      on: {
+        'stage.started': noted,
+        'stage.exited': testingEnded,
+        'stage.lost': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
+        'stage.failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
+        'timer.fired': 'stopping',
+      },
+    },
+    stopping: {
+      entry: [request((args) => stopStage(args, 'testing')), stopDeadline('testing').arm],
+      exit: stopDeadline('testing').disarm,
+      on: {
+        'stage.started': noted,
+        'stage.stopped': noted,
+        'stage.unstopped': noted,
+        // It had ended in time, or its runner had ended it: then that counts. Stopped by us it is a time-out.
+        'stage.exited': [
+          { guard: 'stoppedByUs', target: '#job.publishing', actions: decide('TIMED_OUT') },
+          ...testingEnded,
+        ],
+        'stage.lost': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
+        'stage.failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
+        'timer.fired': { target: '#job.publishing', actions: decide('TIMED_OUT') },
+      },
+    },
+    reading: {
+      entry: [
+        request(({ context }) =>
+          context.server === null || context.spec.results === null
+            ? null
+            : {
+                type: 'readResults',
+                key: 'readResults',
+                server: context.server,
+                results: context.spec.results,
+              },
+        ),
+        readDeadline.arm,
+      ],
+      exit: readDeadline.disarm,
+      on: {
+        'results.read': {
+          target: '#job.publishing',
+          actions: [keep('results.read', (event) => ({ results: event.results })), judge()],
+        },
+        'results.unreadable': { target: '#job.publishing', actions: judge() },
+        'timer.fired': { target: '#job.publishing', actions: judge() },
+      },
+    },
+  },
+});
+
+function fetchPatchset({ context }: Args) {
+  if (context.server === null) throw new Error('stacking without a server');
+  return {
+    type: 'fetchPatchset',
+    key: `fetchPatchset:${context.attempt}`,
+    server: context.server,
+    patchset: context.patchset,
+    timeoutMs: context.spec.limits.fetchTimeoutMs,
+  } as const;
+}
+
+function runStage({ context }: Args, stage: Stage) {
+  const spec = stage === 'stacking' ? context.spec.stacking : context.spec.testing;
+  if (spec === null) throw new Error(`${stage} without a command`);
+  return {
+    type: 'runStage',
+    key: `runStage:${stage}:${context.attempt}`,
+    run: stageRun(context, stage),
+    spec,
+    patchset: context.patchset,
+    name: context.spec.name,
+  } as const;
+}
+
+function stopStage({ context }: Args, stage: Stage) {
+  return {
+    type: 'stopStage',
+    key: `stopStage:${stage}:${context.attempt}`,
+    run: stageRun(context, stage),
+    timeoutMs: context.spec.limits.stopTimeoutMs,
+  } as const;
+}
+
+function stageRun(context: JobContext, stage: Stage) {
+  if (context.server === null) throw new Error(`${stage} without a server`);
+  return { server: context.server, owner: ownerOf(context), stage };
+}
+
+/** The daemon's own deadline for a stage: the runner's, and some grace for it to say so. */
+function guardOf(stage: Stage) {
+  return deadline(
+    (context) => `deadline:${stage}:${context.attempt}`,
+    (context) => {
+      const spec = stage === 'stacking' ? context.spec.stacking : context.spec.testing;
+      return (spec?.timeoutMs ?? 0) + context.spec.limits.stageGraceMs;
+    },
+  );
+}
+
+function stopDeadline(stage: Stage) {
+  return deadline(
+    (context) => `deadline:${stage}-stop:${context.attempt}`,
+    (context) => context.spec.limits.stopTimeoutMs * 2,
+  );
+}
+
+function keepEnd() {
+  return keep('stage.exited', (event) => ({ stageEnd: event.end }));
+}
+
+function judge() {
+  return {
+    type: 'keep',
+    params: ({ context, event }: Args): Partial<JobContext> => {
+      if (context.stageEnd === null) throw new Error('judged before the stage ended');
+      const unreadable = event.type === 'results.unreadable' ? event.why : 'reading took longer than allowed';
+      const { verdict, reason } = judgeTesting(context.stageEnd, context.results, unreadable, context.spec);
+      return { verdict, reason: oneLine(reason) };
+    },
+  } as const;
+}

@@ -1,0 +1,54 @@
+/**
+ * Strict replay: every row of a history is computed anew from the facts alone and compared with what was stored:
+ * state, effects, outcome and both hashes. The first difference is named.
+ */
+import { canonicalJson } from './canonical.ts';
+import type { AnyEvent } from './events.ts';
+import type { Hash, LogRow, Stored } from './row.ts';
+import { step } from './step.ts';
+
+export interface Difference {
+  readonly history: string;
+  readonly version: number;
+  readonly field: string;
+  readonly stored: string;
+  readonly computed: string;
+}
+
+export interface Replayed {
+  /** Rows that were equal. */
+  readonly rows: number;
+  readonly difference: Difference | null;
+  /** The state after the last equal row. */
+  readonly stored: Stored | null;
+}
+
+const COMPARED = ['version', 'at', 'outcome', 'machine', 'state', 'effects', 'stateHash', 'hash'] as const;
+
+export function replayHistory(rows: Iterable<LogRow>, hash: Hash): Replayed {
+  let before: Stored | null = null;
+  let equal = 0;
+  for (const row of rows) {
+    const result = recompute(before, row, hash);
+    if ('field' in result) return { rows: equal, difference: result, stored: before };
+    before = result;
+    equal += 1;
+  }
+  return { rows: equal, difference: null, stored: before };
+}
+
+function recompute(before: Stored | null, row: LogRow, hash: Hash): Stored | Difference {
+  const at = { history: row.history, version: row.version };
+  try {
+    const event = { ...row.data, type: row.type } as unknown as AnyEvent;
+    const { stored, row: computed } = step(before, { ...row, event }, hash);
+    for (const field of COMPARED) {
+      const [was, is] = [canonicalJson(row[field]), canonicalJson(computed[field])];
+      if (was !== is) return { ...at, field, stored: was, computed: is };
+    }
+    return stored;
+  } catch (thrown) {
+    const text = thrown instanceof Error ? thrown.message : String(thrown);
+    return { ...at, field: 'event', stored: row.type, computed: `the machine threw: ${text}` };
+  }
+}

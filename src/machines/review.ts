@@ -1,0 +1,145 @@
+/**
+ * review@1: what we say on one patchset in one pipeline. It waits for the verdicts of its jobs (or a deadline), posts
+ * one comment, and reads the vote back, because Gerrit drops an unknown label in silence. Posting waits for Gerrit for
+ * hours if it must; a message is never posted blindly a second time (the reviewer looks for it first).
+ */
+
+import { confirming } from './review/confirming.ts';
+import { posting } from './review/posting.ts';
+import {
+  answerJob,
+  change,
+  deadline,
+  finish,
+  keepReport,
+  type ReviewContext,
+  type ReviewMachineEvent,
+  request,
+  reviewSetup,
+  tellJobs,
+  withAlarm,
+} from './review/setup.ts';
+import type { JobReport } from './vocabulary.ts';
+
+const waitDeadline = deadline(
+  () => 'deadline:waiting',
+  (context) => context.report.waitTimeoutMs,
+);
+const alarmDeadline = deadline(
+  () => 'deadline:alarming',
+  (context) => context.report.postTimeoutMs,
+);
+const noted = { actions: 'noted' } as const;
+const withdraw = { actions: change(() => ({ withdrawn: true })) } as const;
+const acceptReport = { actions: [keepReport, answerJob] } as const;
+
+const afterAlarm = [
+  { guard: 'finished', target: 'done' },
+  { guard: 'withdrawn', target: 'done', actions: finish('withdrawn') },
+  { target: 'posting' },
+] as const;
+
+export const reviewMachine = reviewSetup.createMachine({
+  id: 'review',
+  context: ({ input }) => firstContext(input),
+  initial: 'waiting',
+  on: {
+    'job.reported': acceptReport,
+    'machine.failed': { target: '.alarming', actions: [finish('unposted'), withAlarm('review-unposted')] },
+    'daemon.crashed': [
+      { guard: 'crashedBefore', target: '.stuck', actions: finish('stuck') },
+      { actions: change((context) => ({ crashes: context.crashes + 1 })) },
+    ],
+  },
+  states: {
+    waiting: {
+      entry: waitDeadline.arm,
+      exit: waitDeadline.disarm,
+      always: { guard: 'allReported', target: 'deciding' },
+      on: {
+        'timer.fired': { target: 'deciding', actions: change(fillMissing) },
+        'review.superseded': { target: 'done', actions: [finish('withdrawn'), tellJobs] },
+        'review.cancelled': { target: 'done', actions: [finish('withdrawn'), tellJobs] },
+      },
+    },
+    deciding: {
+      always: [
+        { guard: 'nothingToSay', target: 'done', actions: finish('quiet') },
+        { guard: 'shadow', target: 'done', actions: finish('shadow') },
+        { target: 'posting' },
+      ],
+    },
+    posting,
+    confirming,
+    alarming: {
+      entry: [request(({ context }) => context.alarm), alarmDeadline.arm],
+      exit: alarmDeadline.disarm,
+      on: {
+        'alarm.raised': afterAlarm,
+        'timer.fired': afterAlarm,
+        'review.superseded': withdraw,
+        'review.cancelled': withdraw,
+      },
+    },
+    done: {
+      tags: 'ended',
+      on: {
+        // A job that hands over after the deadline is answered, so that it can go on to its clean-up.
+        'job.reported': { actions: answerJob },
+        'review.superseded': noted,
+        'review.cancelled': noted,
+        'machine.failed': noted,
+        'daemon.crashed': noted,
+      },
+    },
+    stuck: {
+      tags: 'ended',
+      on: {
+        'job.reported': { actions: answerJob },
+        'review.superseded': noted,
+        'review.cancelled': noted,
+        'machine.failed': noted,
+        'daemon.crashed': noted,
+      },
+    },
+  },
+});
+
+function firstContext(opened: ReviewMachineEvent): ReviewContext {
+  if (opened.type !== 'review.opened')
+    throw new Error(`a review begins with review.opened, not ${opened.type}`);
+  return {
+    review: opened.review,
+    pipeline: opened.pipeline,
+    patchset: opened.patchset,
+    jobs: opened.jobs,
+    report: opened.report,
+    openedAt: opened.at,
+    reports: [],
+    postAttempt: 1,
+    confirmAttempt: 1,
+    voteless: false,
+    withdrawn: false,
+    outcome: null,
+    alarm: null,
+    alarms: 0,
+    crashes: 0,
+  };
+}
+
+/** Jobs that have not handed over when the deadline passes are named, so that nobody waits for them. */
+function fillMissing(context: ReviewContext): Partial<ReviewContext> {
+  const missing = context.jobs
+    .filter(({ job }) => !context.reports.some((report) => report.job === job))
+    .map(
+      (job): JobReport => ({
+        ...job,
+        verdict: 'ABORTED',
+        reason: 'no verdict in time',
+        url: null,
+        durationMs: context.report.waitTimeoutMs,
+        results: null,
+      }),
+    );
+  return { reports: [...context.reports, ...missing] };
+}

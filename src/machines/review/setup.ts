@@ -1,0 +1,197 @@
+/** What every state of review@1 is written with: context, guards and actions, as for job@1. */
+import { assign, setup } from 'xstate';
+import type { Effect } from '../effects.ts';
+import type { ReviewEvent } from '../events.ts';
+import { type Told, told } from '../job/setup.ts';
+import { decideVote } from '../verdict.ts';
+import type { Alarm, Failure, JobReport, Patchset, ReportSpec } from '../vocabulary.ts';
+
+type ReviewOutcome = 'posted' | 'shadow' | 'quiet' | 'withdrawn' | 'unposted' | 'stuck';
+
+export interface ReviewContext {
+  readonly review: string;
+  readonly pipeline: string;
+  readonly patchset: Patchset;
+  readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
+  readonly report: ReportSpec;
+  readonly openedAt: number;
+  readonly reports: readonly JobReport[];
+  readonly postAttempt: number;
+  readonly confirmAttempt: number;
+  /** Gerrit refused our vote: the message goes without one. */
+  readonly voteless: boolean;
+  /** Superseded or cancelled while a post was on its way: do not try again. */
+  readonly withdrawn: boolean;
+  readonly outcome: ReviewOutcome | null;
+  readonly alarm: Extract<Effect, { type: 'raiseAlarm' }> | null;
+  readonly alarms: number;
+  readonly crashes: number;
+}
+
+export type ReviewMachineEvent = ReviewEvent & Told;
+export interface ReviewArgs {
+  readonly context: ReviewContext;
+  readonly event: ReviewMachineEvent;
+}
+
+export function request(make: (args: ReviewArgs) => Effect | readonly Effect[] | null) {
+  return {
+    type: 'request',
+    params: ({ context, event }: ReviewArgs) => make({ context, event: told(event) }),
+  } as const;
+}
+
+export function change(make: (context: ReviewContext) => Partial<ReviewContext>) {
+  return {
+    type: 'keep',
+    params: ({ context }: ReviewArgs): Partial<ReviewContext> => make(context),
+  } as const;
+}
+
+/** How the review ends. */
+export function finish(outcome: ReviewOutcome) {
+  return change(() => ({ outcome }));
+}
+
+/** Prepares the alarm that the state alarming raises, told in the words of the failure that led there. */
+export function withAlarm(kind: Alarm['kind']) {
+  return {
+    type: 'keep',
+    params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => ({
+      alarms: context.alarms + 1,
+      alarm: {
+        type: 'raiseAlarm',
+        key: `alarm:${context.alarms + 1}`,
+        alarm: {
+          kind,
+          target: `change ${context.patchset.change},${context.patchset.patchset}`,
+          ...alarmText(context, event),
+        },
+      },
+    }),
+  } as const;
+}
+
+export function deadline(
+  key: (context: ReviewContext) => string,
+  delayMs: (context: ReviewContext) => number,
+) {
+  return {
+    arm: request(({ context, event }) => ({
+      type: 'setTimer',
+      key: key(context),
+      dueAt: event.at + delayMs(context),
+      delayMs: delayMs(context),
+    })),
+    disarm: request(({ context }) => ({ type: 'withdraw', key: key(context) })),
+  };
+}
+
+/** Doubles for each attempt after the first, up to the limit. */
+export function backoffMs(spec: ReportSpec, attempt: number): number {
+  return Math.min(spec.postRetryMs * 2 ** Math.min(attempt - 1, 30), spec.postRetryMaxMs);
+}
+
+/** The labels that are voted: none once Gerrit refused them. */
+export function labelsOf(context: ReviewContext): Readonly<Record<string, number>> {
+  return context.voteless ? {} : decideVote(context.reports, context.report);
+}
+
+export const reviewSetup = setup({
+  types: {
+    context: {} as ReviewContext,
+    events: {} as ReviewMachineEvent,
+    input: {} as ReviewMachineEvent,
+    tags: {} as 'ended',
+  },
+  actions: {
+    request: (_, _effects: Effect | readonly Effect[] | null) => {},
+    keep: assign((_, changes: Partial<ReviewContext>) => changes),
+    noted: () => {},
+  },
+  guards: {
+    allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
+    nothingToSay: ({ context }) => context.reports.every((report) => report.verdict === 'ABORTED'),
+    shadow: ({ context }) => !context.report.post,
+    finished: ({ context }) => context.outcome !== null,
+    withdrawn: ({ context }) => context.withdrawn,
+    mayRetryPost: ({ context, event }) =>
+      event.type === 'review.unposted' &&
+      event.failure.retryable &&
+      context.postAttempt < context.report.postAttempts,
+    hasVote: ({ context }) => Object.keys(labelsOf(context)).length > 0,
+    voteIsThere: ({ context, event }) =>
+      event.type === 'votes.read' &&
+      Object.entries(labelsOf(context)).every(([label, value]) => event.votes[label] === value),
+    mayRetryConfirm: ({ context }) => context.confirmAttempt < CONFIRM_ATTEMPTS,
+    crashedBefore: ({ context }) => context.crashes > 0,
+  },
+});
+
+/** Reading a vote back is tried this often; then the operator is told that nobody knows. */
+const CONFIRM_ATTEMPTS = 5;
+
+/** Keeps a job's report, the first for each job. */
+export const keepReport = {
+  type: 'keep',
+  params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => {
+    if (event.type !== 'job.reported' || hasReported(context, event.report.job)) return {};
+    return { reports: [...context.reports, event.report] };
+  },
+} as const;
+
+/** Tells the job that its verdict has been taken. */
+export const answerJob = request(({ event }) =>
+  event.type === 'job.reported'
+    ? { type: 'tell', to: event.report.job, event: { type: 'verdict.taken' } }
+    : null,
+);
+
+/** Passes a cancel or supersede on to the jobs that have not handed over. */
+export const tellJobs = request(({ context, event }) => {
+  const open = context.jobs.filter(({ job }) => !hasReported(context, job));
+  if (event.type === 'review.superseded') {
+    return open.map(({ job }) => ({
+      type: 'tell',
+      to: job,
+      event: { type: 'job.superseded', by: event.by },
+    }));
+  }
+  if (event.type === 'review.cancelled') {
+    return open.map(({ job }) => ({
+      type: 'tell',
+      to: job,
+      event: { type: 'job.cancelled', reason: event.reason },
+    }));
+  }
+  return null;
+});
+
+function hasReported(context: ReviewContext, job: string): boolean {
+  return context.reports.some((report) => report.job === job);
+}
+
+function alarmText(context: ReviewContext, event: ReviewMachineEvent): { message: string; hint: string } {
+  switch (event.type) {
+    case 'vote.refused':
+    case 'review.unposted':
+    case 'votes.unread':
+      return { message: failureText(event.failure), hint: event.failure.hint };
+    case 'votes.read':
+      return {
+        message: `Gerrit took the message but not the vote ${JSON.stringify(labelsOf(context))}`,
+        hint: 'does the project have this label, and may our account vote this value?',
+      };
+    case 'machine.failed':
+      return {
+        message: `internal error at ${event.event}: ${event.message}`,
+        hint: 'sos-ci job shows the history; report a bug',
+      };
+    default:
+      return { message: event.type, hint: 'sos-ci job shows the history' };
+  }
+}
+
+function failureText(failure: Failure): string {
+  return `${failure.operation}: ${failure.message}`;
+}

@@ -1,0 +1,163 @@
+/**
+ * The one function that moves a history: `step(stored, happening) -> { stored, row }`. The daemon, replay and the
+ * simulator of the tests all call it. Pure: time, hash and everything else come in by the front door. It decides first
+ * whether an event settles something that is owed; what comes too late is recorded and moves nothing.
+ */
+import { type AnyStateMachine, initialTransition, transition } from 'xstate';
+import { canonicalJson } from './canonical.ts';
+import type { Effect, KeyedEffect } from './effects.ts';
+import type { AnyEvent } from './events.ts';
+import { jobMachine } from './job.ts';
+import { reviewMachine } from './review.ts';
+import type { Hash, LogRow, MachineName, Outcome, StateValue, Stored } from './row.ts';
+
+/** Every version that an open history may still be on. */
+const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
+  'job@1': jobMachine,
+  'review@1': reviewMachine,
+};
+
+/** An event and its circumstances. */
+export interface Happening {
+  readonly history: string;
+  /** The machine that a new history begins on; must agree with the stored one later. */
+  readonly machine: MachineName;
+  readonly event: AnyEvent;
+  /** Epoch ms. A clock that went back is lifted to the time of the history's newest row. */
+  readonly at: number;
+  readonly settles: string | null;
+  readonly cause: string | null;
+}
+
+export interface Stepped {
+  readonly stored: Stored;
+  readonly row: LogRow;
+}
+
+interface Moved {
+  readonly value: StateValue;
+  readonly context: Readonly<Record<string, unknown>>;
+  readonly ended: boolean;
+  readonly requested: readonly Effect[];
+  readonly outcome: Outcome;
+}
+
+/**
+ * @param before the state that the history's newest row led to; null for a new history
+ * @throws whatever the machine throws, and on an effect key that is owed already: both are programmers' errors
+ */
+export function step(before: Stored | null, happening: Happening, hash: Hash): Stepped {
+  const at = Math.max(happening.at, before?.at ?? 0);
+  const owed = new Map(Object.entries(before?.owed ?? {}));
+  const late = happening.settles !== null && !owed.delete(happening.settles);
+  const moved = late && before !== null ? unmoved(before) : move(before, happening, at, [...owed.values()]);
+  const effects = keepAccounts(owed, moved.requested);
+  const state = dotted(moved.value);
+  const after = {
+    history: happening.history,
+    machine: happening.machine,
+    version: (before?.version ?? 0) + 1,
+    at,
+    value: moved.value,
+    state,
+    ended: moved.ended,
+    context: moved.context,
+    owed: Object.fromEntries(owed),
+  };
+  const { type, ...data } = happening.event;
+  const unhashed = {
+    history: happening.history,
+    version: after.version,
+    type,
+    eventVersion: 1,
+    at,
+    data,
+    settles: happening.settles,
+    cause: happening.cause,
+    outcome: moved.outcome,
+    machine: happening.machine,
+    state,
+    stateHash: hash(canonicalJson(after)),
+    effects,
+  };
+  const rowHash = hash(`${before?.hash ?? ''}\n${canonicalJson(unhashed)}`);
+  return { stored: { ...after, hash: rowHash }, row: { ...unhashed, hash: rowHash } };
+}
+
+function unmoved(before: Stored): Moved {
+  return {
+    value: before.value,
+    context: before.context,
+    ended: before.ended,
+    requested: [],
+    outcome: 'late',
+  };
+}
+
+function move(
+  before: Stored | null,
+  happening: Happening,
+  at: number,
+  inFlight: readonly KeyedEffect[],
+): Moved {
+  const machine = machines[happening.machine];
+  const event = { ...happening.event, at, inFlight };
+  if (before === null) return read(initialTransition(machine, event), 'moved');
+  if (before.machine !== happening.machine) {
+    throw new Error(`${before.history} is on ${before.machine}, not on ${happening.machine}`);
+  }
+  const snapshot = machine.resolveState({ value: before.value, context: before.context });
+  const next = transition(machine, snapshot, event);
+  const ignored = next[0] === snapshot && next[1].length === 0;
+  return read(next, ignored ? 'ignored' : 'moved');
+}
+
+function read([snapshot, actions]: ReturnType<typeof transition<AnyStateMachine>>, outcome: Outcome): Moved {
+  const requested: Effect[] = [];
+  // xstate types these as its own built-in actions only; ours are there too, by name.
+  for (const action of actions as readonly { readonly type: string; readonly params?: unknown }[]) {
+    if (action.type !== 'request') continue;
+    const params = action.params as Effect | readonly Effect[] | null;
+    if (params === null) continue;
+    requested.push(...(isList(params) ? params : [params]));
+  }
+  return {
+    value: snapshot.value,
+    context: snapshot.context,
+    ended: snapshot.hasTag('ended'),
+    requested,
+    outcome,
+  };
+}
+
+function isList(params: Effect | readonly Effect[]): params is readonly Effect[] {
+  return Array.isArray(params);
+}
+
+/** Adds what is requested to what is owed and takes away what is withdrawn. What cancels out within one row is not recorded. */
+function keepAccounts(owed: Map<string, KeyedEffect>, requested: readonly Effect[]): readonly Effect[] {
+  let effects: Effect[] = [];
+  for (const effect of requested) {
+    if (effect.type === 'tell') {
+      effects.push(effect);
+    } else if (effect.type === 'withdraw') {
+      const known = owed.get(effect.key);
+      if (known === undefined) continue;
+      owed.delete(effect.key);
+      if (effects.includes(known)) effects = effects.filter((other) => other !== known);
+      else effects.push(effect);
+    } else {
+      if (owed.has(effect.key)) throw new Error(`effect ${effect.key} is owed already`);
+      owed.set(effect.key, effect);
+      effects.push(effect);
+    }
+  }
+  return effects;
+}
+
+function dotted(value: StateValue): string {
+  if (typeof value === 'string') return value;
+  const [entry] = Object.entries(value);
+  if (entry === undefined) throw new Error('a state value without a state');
+  return `${entry[0]}.${dotted(entry[1])}`;
+}

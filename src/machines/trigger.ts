@@ -1,0 +1,151 @@
+/**
+ * What an event of Gerrit's means for us: start, supersede, cancel or ignore, always with a reason. Pure: rules and
+ * open reviews come in, decisions go out. Our own account triggers nothing, or two CIs would fire each other for ever.
+ */
+import type { Account, GerritEvent } from './gerrit-event.ts';
+import { assertNever, type Patchset } from './vocabulary.ts';
+
+export interface TriggerRules {
+  /** Our account's username. */
+  readonly account: string;
+  readonly jobs: readonly {
+    readonly name: string;
+    readonly project: string;
+    /** Globs: `*` is any run of characters. */
+    readonly branches: readonly string[];
+  }[];
+}
+
+/** A review of ours on the same change that has not ended. */
+export interface OpenReview {
+  readonly id: string;
+  readonly patchset: number;
+}
+
+export type Decision =
+  | {
+      readonly do: 'start';
+      readonly patchset: Patchset;
+      /** Names of the jobs. */
+      readonly jobs: readonly string[];
+      /** The same for the same cause, so that it starts at most once. */
+      readonly trigger: string;
+      readonly why: string;
+    }
+  | { readonly do: 'supersede'; readonly review: string; readonly by: string; readonly why: string }
+  | { readonly do: 'cancel'; readonly review: string; readonly why: string }
+  | { readonly do: 'ignore'; readonly why: string };
+
+export function decide(
+  event: GerritEvent,
+  rules: TriggerRules,
+  open: readonly OpenReview[],
+): readonly Decision[] {
+  switch (event.type) {
+    case 'patchset-created':
+      return onPatchset(event, rules, open);
+    case 'comment-added':
+      return onComment(event, rules, open);
+    case 'change-abandoned':
+      return cancelAll(open, 'the change was abandoned');
+    case 'change-merged':
+      return cancelAll(open, 'the change was merged');
+    case 'change-deleted':
+      return cancelAll(open, 'the change was deleted');
+    case 'change-restored':
+      return start(event.patchset, rules, open, `restored:${event.at}`, 'the change was restored');
+    case 'dropped-output':
+      return [{ do: 'ignore', why: 'Gerrit lost events for us' }];
+    case 'other':
+      return [{ do: 'ignore', why: `${event.name} starts nothing` }];
+    default:
+      return assertNever(event);
+  }
+}
+
+function onPatchset(
+  event: Extract<GerritEvent, { type: 'patchset-created' }>,
+  rules: TriggerRules,
+  open: readonly OpenReview[],
+): readonly Decision[] {
+  const { patchset } = event;
+  const by = `${patchset.change},${patchset.patchset}`;
+  const older = open
+    .filter((review) => review.patchset < patchset.patchset)
+    .map((review): Decision => ({ do: 'supersede', review: review.id, by, why: `patchset ${by} is newer` }));
+  if (open.some((review) => review.patchset > patchset.patchset)) {
+    return [{ do: 'ignore', why: 'a newer patchset is being tested' }];
+  }
+  if (event.wip || event.private) {
+    return [...older, { do: 'ignore', why: event.wip ? 'work in progress' : 'private' }];
+  }
+  return [...older, ...start(patchset, rules, [], 'created', 'new patchset')];
+}
+
+function onComment(
+  event: Extract<GerritEvent, { type: 'comment-added' }>,
+  rules: TriggerRules,
+  open: readonly OpenReview[],
+): readonly Decision[] {
+  if (isOurs(event.by, rules)) return [{ do: 'ignore', why: 'our own comment' }];
+  if (!isRecheck(event.comment)) return [{ do: 'ignore', why: 'a comment that asks for nothing' }];
+  const who = event.by.username || event.by.email || event.by.name;
+  return start(event.patchset, rules, open, `recheck:${who}:${event.at}`, `recheck by ${who}`);
+}
+
+function start(
+  patchset: Patchset,
+  rules: TriggerRules,
+  open: readonly OpenReview[],
+  cause: string,
+  why: string,
+): readonly Decision[] {
+  const jobs = rules.jobs
+    .filter(
+      (job) =>
+        job.project === patchset.project && job.branches.some((glob) => matches(glob, patchset.branch)),
+    )
+    .map((job) => job.name);
+  if (jobs.length === 0) return [{ do: 'ignore', why: `no job for ${patchset.project} ${patchset.branch}` }];
+  if (open.some((review) => review.patchset >= patchset.patchset)) {
+    return [{ do: 'ignore', why: 'this patchset or a newer one is being tested' }];
+  }
+  const trigger = `${patchset.project}~${patchset.change},${patchset.patchset}:${cause}`;
+  return [{ do: 'start', patchset, jobs, trigger, why }];
+}
+
+function cancelAll(open: readonly OpenReview[], why: string): readonly Decision[] {
+  if (open.length === 0) return [{ do: 'ignore', why: `${why}; nothing of ours is open` }];
+  return open.map((review): Decision => ({ do: 'cancel', review: review.id, why }));
+}
+
+/**
+ * OpenDev's rule: the whole comment, after Gerrit's own header, begins with `recheck`. A quoted or polite one does not
+ * count, and neither does a word that merely begins so.
+ */
+export function isRecheck(comment: string): boolean {
+  const lines = comment.split('\n');
+  const body = /^Patch Set \d+:/u.test(lines[0] ?? '') ? lines.slice(1) : lines;
+  const first = body.find((line) => line.trim() !== '' && !/^\(\d+ comments?\)$/u.test(line.trim()));
+  return /^\s*recheck(\s|$)/iu.test(first ?? '');
+}
+
+function isOurs(account: Account, rules: TriggerRules): boolean {
+  return account.username === rules.account;
+}
+
+/** A glob over a branch name, without a regular expression that a branch name could make slow. */
+export function matches(glob: string, text: string): boolean {
+  const parts = glob.split('*');
+  const [first = ''] = parts;
+  if (parts.length === 1) return glob === text;
+  if (!text.startsWith(first)) return false;
+  let from = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const at = text.indexOf(part, from);
+    if (at < 0) return false;
+    from = at + part.length;
+  }
+  const last = parts.at(-1) ?? '';
+  return text.length - from >= last.length && text.endsWith(last);
+}

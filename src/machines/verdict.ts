@@ -1,0 +1,96 @@
+/**
+ * What an ending means. A failed test is a result; everything else that goes wrong is trouble of the CI's own and is
+ * never FAILURE: a command that could not be run, was killed or lost, or that left no readable results.
+ */
+import type {
+  JobReport,
+  JobSpec,
+  ReportSpec,
+  ResultsSummary,
+  Stage,
+  StageEnd,
+  Verdict,
+} from './vocabulary.ts';
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  readonly reason: string;
+}
+
+/** Why a stage's ending speaks of trouble; null when its command went well. */
+export function endTrouble(stage: Stage, end: StageEnd): string | null {
+  switch (end.how) {
+    case 'exited':
+      return end.code === 0
+        ? null
+        : `${stage}: ${couldNotRun(end.code) ?? `its command exited with ${end.code}`}`;
+    case 'killed':
+      return `${stage} was killed by signal ${end.signal}`;
+    case 'timedOut':
+      return `${stage} ran into its timeout`;
+    case 'stopped':
+      return `${stage} ran into its timeout and was stopped`;
+  }
+}
+
+/** The verdict on a test stage that ended. `results` is null when they could not be read or none are kept. */
+export function judgeTesting(
+  end: StageEnd,
+  results: ResultsSummary | null,
+  unreadable: string,
+  spec: Pick<JobSpec, 'results' | 'exitCodeIsResult'>,
+): Judgement {
+  const trouble = endTrouble('testing', end) ?? '';
+  if (end.how === 'timedOut' || end.how === 'stopped') return { verdict: 'TIMED_OUT', reason: trouble };
+  if (end.how === 'killed' || couldNotRun(end.code) !== null)
+    return { verdict: 'NODE_FAILURE', reason: trouble };
+  if (results !== null) return judgeResults(end.code, results);
+  if (spec.exitCodeIsResult && spec.results === null) {
+    return end.code === 0
+      ? { verdict: 'SUCCESS', reason: '' }
+      : { verdict: 'FAILURE', reason: `testing exited with ${end.code}` };
+  }
+  return {
+    verdict: 'POST_FAILURE',
+    reason: `testing exited with ${end.code}, and its results could not be read: ${unreadable}`,
+  };
+}
+
+/**
+ * The vote of a review: any FAILURE of a voting job decides; SUCCESS needs all of them. Trouble of the CI's own is no vote.
+ */
+export function decideVote(
+  reports: readonly JobReport[],
+  spec: ReportSpec,
+): Readonly<Record<string, number>> {
+  const voting = reports.filter((report) => report.voting);
+  if (spec.label === null || voting.length === 0) return {};
+  if (voting.some((report) => report.verdict === 'FAILURE')) return vote(spec.label, spec.failure);
+  if (voting.every((report) => report.verdict === 'SUCCESS')) return vote(spec.label, spec.success);
+  return {};
+}
+
+function judgeResults(code: number, results: ResultsSummary): Judgement {
+  if (results.failed > 0) {
+    const total = results.passed + results.failed;
+    const names = results.failures.slice(0, 3).join(', ');
+    const more = results.failed > 3 ? ` and ${results.failed - 3} more` : '';
+    return { verdict: 'FAILURE', reason: `${results.failed} of ${total} tests failed: ${names}${more}` };
+  }
+  if (code !== 0) {
+    return { verdict: 'POST_FAILURE', reason: `no test failed, but testing exited with ${code}` };
+  }
+  if (results.passed === 0) return { verdict: 'POST_FAILURE', reason: 'no test was run' };
+  return { verdict: 'SUCCESS', reason: '' };
+}
+
+/** Exit codes by which a shell says that it could not run the program (POSIX, Shell Command Language 2.8.2). */
+function couldNotRun(code: number): string | null {
+  if (code === 126) return 'the command could not be executed (exit 126)';
+  if (code === 127) return 'the command was not found (exit 127)';
+  return null;
+}
+
+function vote(label: string, value: number): Readonly<Record<string, number>> {
+  return value === 0 ? {} : { [label]: value };
+}
