@@ -1,0 +1,75 @@
+/**
+ * The configuration as the program uses it: every default filled in, every path absolute, times in milliseconds, sizes
+ * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
+ */
+import type { JobSpec, ReportSpec } from '../machines/vocabulary.ts';
+
+export interface Config {
+  /** Absolute path of the file it was read from. */
+  readonly file: string;
+  /** Absolute. Holds the event log, run directories and evidence. */
+  readonly stateDir: string;
+  /** Written on everything that we create; null: the database's own random id. */
+  readonly deployment: string | null;
+  readonly gerrit: GerritConfig;
+  readonly report: ReportSpec & { readonly pipeline: string };
+  readonly providers: readonly LocalProviderConfig[];
+  /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
+  readonly logs: { readonly dir: string; readonly url: string };
+  /** Secret values that must not get into evidence, comments or logs. Never printed. */
+  readonly redact: readonly string[];
+  readonly limits: ServiceLimits;
+  readonly jobs: readonly JobDefinition[];
+  readonly log: { readonly level: string };
+}
+
+export interface GerritConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly keyFile: string;
+  readonly knownHostsFile: string;
+  /** TCP, handshake and login together. */
+  readonly connectTimeoutMs: number;
+  readonly keepaliveMs: number;
+  /** Unanswered keepalives after which the connection counts as dead. */
+  readonly keepaliveMax: number;
+  /** No byte on the stream for this long: the server is asked whether it lives. */
+  readonly silenceMs: number;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  readonly lineLimitBytes: number;
+  /** One query or one review. */
+  readonly commandTimeoutMs: number;
+  /** After a review request was cut off: how long it might still arrive. */
+  readonly settleMs: number;
+  /** Where patchsets are fetched from, with {project} in it; null: the same Gerrit by SSH. */
+  readonly fetchUrl: string | null;
+}
+
+export interface LocalProviderConfig {
+  readonly type: 'local';
+  readonly name: string;
+  /** Servers, and so jobs, at the same time. */
+  readonly slots: number;
+  /** Run patchsets of a Gerrit that is not on this host, as this user. */
+  readonly allowUntrustedCode: boolean;
+}
+
+/** Bounds of the daemon as a whole. */
+export interface ServiceLimits {
+  /** Jobs that may be open at once; what would start more is recorded and refused. */
+  readonly queueLength: number;
+  /** Gerrit events that may wait to be stored before the stream is held back. */
+  readonly inboxEvents: number;
+  /** How long a stop may take. */
+  readonly shutdownMs: number;
+}
+
+/** A job by name: what it runs, and for which changes. */
+export interface JobDefinition {
+  readonly spec: JobSpec;
+  readonly project: string;
+  /** Patterns: `*` is any text, `/` too; `?` is one character. One of them must match the whole branch. */
+  readonly branches: readonly string[];
+}

@@ -1,0 +1,73 @@
+/**
+ * Reads `sos-ci.yaml`. Throws one ConfigError that holds every mistake with its place, or returns a configuration that
+ * nothing has to check again.
+ */
+import { accessSync, constants, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { buildConfig, pathResolver } from './build.ts';
+import { at, crossProblems, isMapping, schemaProblems } from './check.ts';
+import type { Config } from './config.ts';
+import { parseYaml, readText, type YamlDocument } from './document.ts';
+import { ConfigError, type Problem } from './problems.ts';
+import { configSchema } from './schema.ts';
+import { readSecrets } from './secrets.ts';
+
+export interface LoadOptions {
+  /** What `~` stands for. Default: this user's home. */
+  readonly home?: string;
+  /** Where `redact: [{env: NAME}]` looks. Default: this process's environment. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+/** @throws ConfigError */
+export function loadConfig(file: string, options: LoadOptions = {}): Config {
+  const absolute = resolve(file);
+  const path = pathResolver(absolute, options.home);
+  const read = readText(absolute);
+  if ('problem' in read) throw new ConfigError(file, [read.problem]);
+  const document = parseYaml(read.text);
+  if (document.value === undefined || !isMapping(document.value)) {
+    throw new ConfigError(file, document.problems.length > 0 ? document.problems : [notAMapping(document)]);
+  }
+  const problems = [...document.problems, ...crossProblems(document), ...keyFileProblems(document, path)];
+  const secrets = readSecrets(at(document.value, ['redact']), options.environment ?? process.env, path);
+  for (const { index, what, next } of secrets.problems) {
+    problems.push({ ...document.place(['redact', index]), path: `redact.${index}`, what, next });
+  }
+  const checked = configSchema.safeParse(document.value);
+  if (!checked.success)
+    throw new ConfigError(file, [...problems, ...schemaProblems(document, checked.error.issues)]);
+  if (problems.length > 0) throw new ConfigError(file, problems);
+  return buildConfig(absolute, checked.data, secrets.values, path);
+}
+
+function notAMapping(document: YamlDocument): Problem {
+  const empty = document.value === undefined || document.value === null;
+  return {
+    ...document.place([]),
+    path: '',
+    what: empty ? 'is empty' : 'must be a mapping of keys at its top',
+    next: 'begin with: sos-ci config check --example',
+  };
+}
+
+/** The key is needed at the first connection; found missing here it has a line. */
+function keyFileProblems(document: YamlDocument, path: (path: string) => string): readonly Problem[] {
+  const key = at(document.value, ['gerrit', 'key']);
+  if (typeof key !== 'string') return [];
+  const place = { ...document.place(['gerrit', 'key']), path: 'gerrit.key' };
+  if (key.includes('PRIVATE KEY')) {
+    const next =
+      'save it in a file of its own (mode 0600), name that file here, and replace the key: it has been shown';
+    return [{ ...place, what: 'holds a key itself; secrets do not belong in this file', next }];
+  }
+  const file = path(key);
+  try {
+    accessSync(file, constants.R_OK);
+    if (statSync(file).isFile()) return [];
+    return [{ ...place, what: `${file} is no regular file`, next: 'name the private key' }];
+  } catch {
+    const next = `correct the path, or make a key: ssh-keygen -t ed25519 -N '' -f ${file}`;
+    return [{ ...place, what: `${file} is not there or can not be read`, next }];
+  }
+}

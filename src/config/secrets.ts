@@ -1,0 +1,99 @@
+/**
+ * Reads the values that must be kept out of evidence and logs, from the files and environment variables that `redact`
+ * names. A secret that can not be read is a mistake: leaving it out would publish it.
+ */
+import { readFileSync, statSync } from 'node:fs';
+
+/** One line shorter than this would take half of every log with it. */
+const LEAST = 4;
+/** Lines of a file with several, such as a key, count from this length on. */
+const LEAST_OF_SEVERAL = 8;
+const LIMIT_BYTES = 64 * 1024;
+
+export interface SecretProblem {
+  /** Index in the list. */
+  readonly index: number;
+  readonly what: string;
+  readonly next: string;
+}
+
+export interface Secrets {
+  readonly values: readonly string[];
+  readonly problems: readonly SecretProblem[];
+}
+
+/** `list` is as it stands in the file; what has the wrong shape is passed over here, because the schema reports it. */
+export function readSecrets(
+  list: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+  resolvePath: (path: string) => string,
+): Secrets {
+  const values = new Set<string>();
+  const problems: SecretProblem[] = [];
+  for (const [index, item] of (Array.isArray(list) ? list : []).entries()) {
+    const source = sourceOf(item);
+    if (source === null) continue;
+    const read = readOne(source, environment, resolvePath);
+    if ('what' in read) problems.push({ index, ...read });
+    else for (const value of read.values) values.add(value);
+  }
+  return { values: [...values], problems };
+}
+
+type One = { readonly values: readonly string[] } | Omit<SecretProblem, 'index'>;
+
+interface Source {
+  readonly file: string | null;
+  readonly env: string | null;
+}
+
+function sourceOf(item: unknown): Source | null {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return null;
+  const { file = null, env = null } = item as { readonly file?: unknown; readonly env?: unknown };
+  if (file !== null && typeof file !== 'string') return null;
+  return env !== null && typeof env !== 'string' ? null : { file, env };
+}
+
+function readOne(
+  item: Source,
+  environment: Readonly<Record<string, string | undefined>>,
+  resolvePath: (path: string) => string,
+): One {
+  if ((item.file === null) === (item.env === null)) {
+    return { what: 'must have either file or env', next: 'write {file: PATH} or {env: NAME}' };
+  }
+  if (item.env !== null) {
+    const value = environment[item.env];
+    if (value === undefined || value === '') {
+      return {
+        what: `the environment variable ${item.env} is not set`,
+        next: 'set it for the daemon, or remove the entry',
+      };
+    }
+    return split(value, `the environment variable ${item.env}`);
+  }
+  const file = resolvePath(item.file ?? '');
+  try {
+    if (!statSync(file).isFile() || statSync(file).size > LIMIT_BYTES) {
+      return {
+        what: `${file} is no regular file of at most 64 KB`,
+        next: 'name the file that holds the secret alone',
+      };
+    }
+    return split(readFileSync(file, 'utf8'), file);
+  } catch {
+    return { what: `${file} can not be read`, next: 'correct the path or its mode, or remove the entry' };
+  }
+}
+
+function split(text: string, from: string): One {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  const least = lines.length === 1 ? LEAST : LEAST_OF_SEVERAL;
+  const values = lines.filter((line) => line.length >= least);
+  return values.length > 0
+    ? { values }
+    : {
+        what: `${from} holds less than ${LEAST} characters`,
+        next: 'a secret that short can not be told from other text',
+      };
+}
