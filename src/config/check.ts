@@ -26,7 +26,9 @@ export function schemaProblems(
     if (value === undefined) return [problem(document, path, 'is missing', missingHint(path))];
     const wanted =
       issue.code === 'invalid_type' && issue.expected === 'array' ? 'a list' : 'a mapping of keys';
-    return [problem(document, path, `must be ${wanted}, not ${named(value)}`, '')];
+    const secret = path[0] === 'redact' && typeof value === 'string';
+    const next = secret ? 'write [{file: PATH}] or [{env: NAME}]' : '';
+    return [problem(document, path, `must be ${wanted}, not ${secret ? 'a text' : named(value)}`, next)];
   });
 }
 
@@ -110,8 +112,7 @@ function checkOrder(root: unknown, low: KeyPath, high: KeyPath, add: Add): void 
 /** The names of the providers. */
 function checkProviders(root: unknown, add: Add): readonly string[] {
   const providers = at(root, ['providers']);
-  if (!isMapping(providers)) return ['local'];
-  const names = Object.keys(providers);
+  const names = isMapping(providers) ? Object.keys(providers) : ['local'];
   if (names.length === 0)
     add(['providers'], 'names no provider', 'add one, or remove the key: providers: {local: {slots: 1}}');
   for (const name of names) {
@@ -164,7 +165,7 @@ function checkJob(
     const next = near === null ? `known: ${providers.join(', ')}` : `did you mean "${near}"?`;
     add(['jobs', name, 'provider'], `there is no provider ${named(provider)}`, next);
   }
-  if (provider === undefined && providers.length > 1) {
+  if (provider === undefined && providers.length > 1 && isMapping(at(root, ['jobs', name]))) {
     add(
       ['jobs', name, 'provider'],
       'is missing, and there is more than one',

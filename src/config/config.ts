@@ -70,6 +70,6 @@ export interface ServiceLimits {
 export interface JobDefinition {
   readonly spec: JobSpec;
   readonly project: string;
-  /** Patterns: `*` is any text, `/` too; `?` is one character. One of them must match the whole branch. */
+  /** Patterns: `*` is any text, `/` too. One of them must match the whole branch. */
   readonly branches: readonly string[];
 }

@@ -18,10 +18,13 @@ export interface LeafDoc {
 export class Wrong {
   readonly what: string;
   readonly next: string;
+  /** What is wrong with single items of a list, by their index; empty: the whole value is meant. */
+  readonly items: ReadonlyMap<number, Wrong>;
 
-  constructor(what: string, next = '') {
+  constructor(what: string, next = '', items: ReadonlyMap<number, Wrong> = new Map()) {
     this.what = what;
     this.next = next;
+    this.items = items;
   }
 }
 
@@ -45,7 +48,10 @@ function leaf<T>(doc: LeafDoc, fallback: unknown, read: (value: unknown) => T | 
             ? new Wrong('has no value', 'write one, or remove the key')
             : read(missing ? fallback : value);
       if (!(outcome instanceof Wrong)) return outcome;
-      context.addIssue({ code: 'custom', message: outcome.what, params: { next: outcome.next } });
+      const whole = outcome.items.size === 0;
+      for (const [index, { what, next }] of whole ? [[0, outcome] as const] : outcome.items) {
+        context.addIssue({ code: 'custom', message: what, params: { next }, path: whole ? [] : [index] });
+      }
       return z.NEVER;
     });
   docs.set(schema, doc);
@@ -142,11 +148,19 @@ export function texts(
   const doc = { kind: options.kind, default: options.default, about: options.about };
   return leaf(doc, options.fallback, (value): readonly string[] | Wrong => {
     if (!Array.isArray(value)) {
-      const form = typeof value === 'string' ? `write [${value}]` : '';
-      return new Wrong(`must be a list, not ${named(value)}`, form);
+      return new Wrong(
+        `must be a list, not ${named(value)}`,
+        typeof value === 'string' ? `write [${value}]` : '',
+      );
     }
-    const read = value.map((item: unknown) => readText(item, options.check));
-    return read.find((item) => item instanceof Wrong) ?? read.filter((item) => typeof item === 'string');
+    const wrong = new Map<number, Wrong>();
+    const right: string[] = [];
+    for (const [index, item] of value.entries()) {
+      const read = readText(item, options.check);
+      if (read instanceof Wrong) wrong.set(index, read);
+      else right.push(read);
+    }
+    return wrong.size > 0 ? new Wrong('holds wrong items', '', wrong) : right;
   });
 }
 

@@ -196,7 +196,7 @@ const job = z.strictObject({
     default: "['*']",
     fallback: ['*'],
     check: branchPattern,
-    about: 'one must match the whole branch; * is any text (also /), ? is one character',
+    about: 'one must match the whole branch; * is any text, also /',
   }),
   provider: optionalText({
     about: 'the provider that makes its server; may be left out when there is only one',

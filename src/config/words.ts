@@ -61,10 +61,10 @@ export function branchPattern(value: string): Wrong | null {
       'write the branch alone, such as stable/*',
     );
   }
-  return /[\s~^:\\[\]{}()$|+]|\.\.|^\/|\/$/.test(value)
+  return /[\s~^:\\[\]{}()$|?]|\.\.|^\/|\/$/.test(value)
     ? new Wrong(
         `${JSON.stringify(value)} is no branch pattern`,
-        'only * and ? are special; it is no regular expression',
+        'only * is special (any text); it is no regular expression',
       )
     : null;
 }

@@ -1,0 +1,34 @@
+/**
+ * Finds the state directory alone, for commands that only read the store and must start at once: the schema and the rest
+ * of the file are left out, and the YAML parser too when the file does not speak of `stateDir`.
+ */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+
+const DEFAULT = './state';
+
+/** Absolute. Null when the file can not be read or is no YAML: `config check` says why. */
+export async function findStateDir(file: string): Promise<string | null> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return null;
+  }
+  const named = text.includes('stateDir') ? await readStateDir(text) : DEFAULT;
+  if (named === null) return null;
+  if (named === '~') return homedir();
+  return named.startsWith('~/') ? join(homedir(), named.slice(2)) : resolve(dirname(resolve(file)), named);
+}
+
+async function readStateDir(text: string): Promise<string | null> {
+  const { parse } = await import('yaml');
+  try {
+    const root: unknown = parse(text, { maxAliasCount: 100 });
+    const value = typeof root === 'object' && root !== null && 'stateDir' in root ? root.stateDir : DEFAULT;
+    return typeof value === 'string' ? value : null;
+  } catch {
+    return null;
+  }
+}

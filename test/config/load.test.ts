@@ -1,0 +1,298 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { EXAMPLE } from '../../src/config/example.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { ConfigError } from '../../src/config/problems.ts';
+
+let dir: string;
+let file: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-config-'));
+  file = join(dir, 'sos-ci.yaml');
+  mkdirSync(join(dir, 'home', '.ssh'), { recursive: true });
+  writeFileSync(join(dir, 'home', '.ssh', 'acme-ci'), 'key');
+  writeFileSync(join(dir, 'key'), 'key');
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+function load(text: string, environment: Record<string, string> = {}) {
+  writeFileSync(file, text);
+  return loadConfig(file, { home: join(dir, 'home'), environment });
+}
+
+/** The mistakes, one line each, without the directory. */
+function mistakes(text: string, environment: Record<string, string> = {}): readonly string[] {
+  try {
+    load(text, environment);
+  } catch (error) {
+    if (error instanceof ConfigError)
+      return error.message.split('\n').map((line) => line.replaceAll(`${dir}/`, ''));
+    throw error;
+  }
+  return [];
+}
+
+const GERRIT = 'gerrit: {host: localhost, user: acme-ci, key: ./key}';
+const JOB = "jobs: {acme: {project: p, testing: {command: ['true'], exitCodeIsResult: true}}}";
+
+describe('a whole configuration', () => {
+  test('is at most 12 lines', () => {
+    expect(EXAMPLE.trimEnd().split('\n').length).toBeLessThanOrEqual(12);
+  });
+
+  test('comes out with every default', async () => {
+    const config = load(EXAMPLE);
+    const shown = JSON.stringify(config, null, 2).replaceAll(dir, '/DIR');
+    await expect(`${shown}\n`).toMatchFileSnapshot('../golden/config-example.json');
+  });
+
+  test('resolves paths against the file, ~ against the home, and an absolute path not at all', () => {
+    const config = load(
+      `${GERRIT.replace('./key', `${dir}/key, knownHosts: ~/hosts`)}\nstateDir: ../elsewhere\nlogs: {dir: pub}\n${JOB}`,
+    );
+    expect(config.gerrit.keyFile).toBe(join(dir, 'key'));
+    expect(config.gerrit.knownHostsFile).toBe(join(dir, 'home', 'hosts'));
+    expect(config.stateDir).toBe(join(dir, '..', 'elsewhere'));
+    expect(config.logs.dir).toBe(join(dir, 'pub'));
+  });
+
+  test('takes an alias for a whole value', () => {
+    const config = load(`${GERRIT}
+jobs:
+  a: {project: p, testing: &t {command: ['true'], timeout: 1h30m, exitCodeIsResult: true}}
+  b: {project: p, testing: *t}
+`);
+    expect(config.jobs.map((job) => job.spec.testing.timeoutMs)).toEqual([5_400_000, 5_400_000]);
+  });
+});
+
+describe('secrets to redact', () => {
+  test('are read from files and the environment, each line of a longer file by itself', () => {
+    writeFileSync(join(dir, 'one'), 'hunter22\n');
+    writeFileSync(join(dir, 'many'), '-----BEGIN-----\nabcdefghij\nshort\n');
+    const config = load(`${GERRIT}\n${JOB}\nredact: [{file: one}, {file: many}, {env: TOKEN}]`, {
+      TOKEN: 'from env',
+    });
+    expect(config.redact).toEqual(['hunter22', '-----BEGIN-----', 'abcdefghij', 'from env']);
+  });
+
+  test('that can not be read are mistakes', () => {
+    writeFileSync(join(dir, 'short'), 'abc');
+    expect(
+      mistakes(
+        `${GERRIT}\n${JOB}\nredact:\n  - {file: none}\n  - {env: TOKEN}\n  - {file: short}\n  - {}\n  - {file: a, env: B}\n`,
+      ),
+    ).toEqual([
+      'sos-ci.yaml:4:5: redact.0: none can not be read; correct the path or its mode, or remove the entry',
+      'sos-ci.yaml:5:5: redact.1: the environment variable TOKEN is not set; set it for the daemon, or remove the entry',
+      'sos-ci.yaml:6:5: redact.2: short holds less than 4 characters; a secret that short can not be told from other text',
+      'sos-ci.yaml:7:5: redact.3: must have either file or env; write {file: PATH} or {env: NAME}',
+      'sos-ci.yaml:8:5: redact.4: must have either file or env; write {file: PATH} or {env: NAME}',
+    ]);
+  });
+});
+
+describe('mistakes', () => {
+  test('come all at once, in order, with line, column and what to do', async () => {
+    const found = mistakes(`gerrit:
+  hots: review.example.org
+  port: "29418"
+  user: acme ci
+  key: ./none
+  password: hunter2
+  silence: 30
+  keepalive: soon
+report:
+  success: 1
+  pipeline: third-party
+  wiki: wiki.example.org
+  lable: Verified
+providers:
+  local: {slots: 0, kind: local}
+  other cloud: {type: openstak}
+jobs:
+  acme dsvm:
+    project: [openstack/cinder]
+    branch: master
+    branches: [refs/heads/master, "^stable/.*$"]
+    provider: locl
+    timeout: 3h
+    stacking: {command: ./stack.sh --fast, timeout: 1h}
+    testing: {command: [], outputLimit: 64}
+    logs: [/etc, ../up, logs]
+  "-x": {project: p, testing: {command: [make, 1], results: 3}, voting: maybe}
+  plain: text
+  empty:
+redact: secret
+loging: {level: debug}
+log: {level: inf}
+limits: {queueLength: 1.5, shutdown: 10m}
+`);
+    await expect(`${found.join('\n')}\n`).toMatchFileSnapshot('../golden/config-mistakes.txt');
+  });
+
+  test.each([
+    ['an empty file', '', 'sos-ci.yaml:1:1: is empty; begin with: sos-ci config check --example'],
+    ['only comments', '# nothing\n', 'sos-ci.yaml:1:1: is empty; begin with: sos-ci config check --example'],
+    [
+      'a list',
+      '- gerrit\n',
+      'sos-ci.yaml:1:1: must be a mapping of keys at its top; begin with: sos-ci config check --example',
+    ],
+    [
+      'a text',
+      'gerrit',
+      'sos-ci.yaml:1:1: must be a mapping of keys at its top; begin with: sos-ci config check --example',
+    ],
+    [
+      'a tab',
+      `${JOB}\ngerrit:\n\thost: localhost\n`,
+      'sos-ci.yaml:3:1: a tab is used to indent; indent with spaces',
+    ],
+    [
+      'two documents',
+      `${GERRIT}\n${JOB}\n---\n${GERRIT}\n`,
+      'sos-ci.yaml:3:1: a second document begins here (---); keep one document in the file',
+    ],
+    [
+      'a merge key',
+      `${GERRIT}\n${JOB}\nreport: {<<: {post: false}}\n`,
+      'sos-ci.yaml:3:10: report.<<: merge keys are not supported; use an alias for a whole value (limits: *common), or write the keys out',
+    ],
+    [
+      'no top keys at all',
+      'log: {}\n',
+      'sos-ci.yaml:1:1: gerrit: is missing; add it: gerrit: {host: HOST, user: USER, key: PATH}\nsos-ci.yaml:1:1: jobs: is missing; add at least one job: docs/configuration.md shows how',
+    ],
+    [
+      'no job',
+      `${GERRIT}\njobs: {}\n`,
+      'sos-ci.yaml:2:7: jobs: names no job; add one: docs/configuration.md shows how',
+    ],
+    [
+      'a vote without a label',
+      `${GERRIT}\n${JOB}\nreport: {failure: -1}\n`,
+      'sos-ci.yaml:3:19: report.failure: is a vote without a label; add report.label, such as Verified, or remove the vote',
+    ],
+    [
+      'waits in the wrong order',
+      `gerrit: {host: localhost, user: u, key: key, backoffMin: 1m, backoffMax: 10s}\n${JOB}\n`,
+      'sos-ci.yaml:1:74: gerrit.backoffMax: is shorter than gerrit.backoffMin (1m); make it at least as long',
+    ],
+    [
+      'a job that could never fail',
+      `${GERRIT}\njobs:\n  acme:\n    project: p\n    testing: {command: ['true']}\n`,
+      'sos-ci.yaml:5:14: jobs.acme.testing: nothing says what a failed test is, so this job could never be FAILURE; add results: FILE (the TAP file that the tests write), or exitCodeIsResult: true if any exit code but 0 means that a test failed',
+    ],
+    [
+      "strangers' code on this host",
+      `${GERRIT.replace('localhost', 'review.opendev.org')}\n${JOB}\n`,
+      'sos-ci.yaml:1:1: providers.local: would run patchsets of review.opendev.org as this user, on this host; if whoever may upload there may run code here, say so: providers.local.allowUntrustedCode: true',
+    ],
+    [
+      'two providers and a job that chooses none',
+      `${GERRIT}\n${JOB}\nproviders: {a: {}, b: {}}\n`,
+      'sos-ci.yaml:2:8: jobs.acme.provider: is missing, and there is more than one; choose one of a, b',
+    ],
+    [
+      'no provider',
+      `${GERRIT}\n${JOB}\nproviders: {}\n`,
+      'sos-ci.yaml:3:12: providers: names no provider; add one, or remove the key: providers: {local: {slots: 1}}',
+    ],
+    [
+      'a key itself in place of its file',
+      `gerrit:\n  host: localhost\n  user: u\n  key: "-----BEGIN OPENSSH PRIVATE KEY----- b3Blb"\n${JOB}\n`,
+      'sos-ci.yaml:4:8: gerrit.key: holds a key itself; secrets do not belong in this file; save it in a file of its own (mode 0600), name that file here, and replace the key: it has been shown',
+    ],
+    [
+      'a password in an address',
+      `${GERRIT}\n${JOB}\nreport: {wiki: "https://ci:hunter2@wiki.example.org/"}\n`,
+      'sos-ci.yaml:3:16: report.wiki: holds a user or password; secrets do not belong in this file, and this one is published',
+    ],
+    [
+      'a mistake inside an alias, at its anchor',
+      `${GERRIT}\njobs:\n  a: {project: p, testing: &t {command: x, exitCodeIsResult: true}}\n`,
+      'sos-ci.yaml:3:41: jobs.a.testing.command: must be a list of program and arguments, because no shell reads it; not one text; write [x], or for a shell [sh, -c, "x"]',
+    ],
+  ])('%s', (_name, text, expected) => {
+    expect(mistakes(text).join('\n')).toBe(expected);
+  });
+
+  test('a key twice, and what else is wrong besides', () => {
+    expect(mistakes(`${GERRIT}\n${GERRIT}\n${JOB}\nlgo: {}\n`)).toEqual([
+      'sos-ci.yaml:2:1: this key stands here twice; keep one of the two',
+      'sos-ci.yaml:4:1: lgo: unknown key; did you mean "log"?',
+    ]);
+  });
+
+  test('a job name twice', () => {
+    const job = "  acme: {project: p, testing: {command: ['true'], exitCodeIsResult: true}}\n";
+    expect(mistakes(`${GERRIT}\njobs:\n${job}${job}`)).toEqual([
+      'sos-ci.yaml:4:3: this key stands here twice; keep one of the two',
+    ]);
+  });
+
+  test('a billion laughs are refused at once', () => {
+    const levels = Array.from({ length: 12 }, (_, i) => {
+      const refs = Array.from({ length: 10 }, () => `*a${i}`).join(', ');
+      return `a${i + 1}: &a${i + 1} [${refs}]`;
+    });
+    const found = mistakes(`a0: &a0 [x]\n${levels.join('\n')}\n`);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain('alias');
+  });
+
+  test.each([
+    'x: &x [*x]\n',
+    '['.repeat(200_000),
+    `${'{a: '.repeat(50_000)}`,
+    'a: !!js/function x\n',
+    '%YAML 9\n---\n',
+  ])('hostile YAML %# is an error, not a crash', (text) => {
+    expect(mistakes(text).length).toBeGreaterThan(0);
+  });
+
+  test('keys of an object prototype are unknown keys', () => {
+    expect(mistakes(`${GERRIT}\n${JOB}\n__proto__: {polluted: 1}\nconstructor: 1\n`)).toEqual([
+      expect.stringContaining('sos-ci.yaml:3:1: __proto__: unknown key'),
+      expect.stringContaining('sos-ci.yaml:4:1: constructor: unknown key'),
+    ]);
+    expect(mistakes(`${GERRIT}\njobs: {__proto__: {project: p}}\n`)[0]).toContain('the name must be');
+  });
+});
+
+describe('a file that can not be read', () => {
+  test.each([
+    ['is missing', () => join(dir, 'none.yaml'), /none\.yaml: there is no such file; name one with --config/],
+    ['is a folder', () => dir, /: is a folder, not a file; name the YAML file in it/],
+    [
+      'is too large',
+      () => {
+        writeFileSync(file, '#'.repeat(1024 * 1024 + 1));
+        return file;
+      },
+      /: is larger than 1 MB \(1048577 bytes\)/,
+    ],
+    [
+      'is no text',
+      () => {
+        writeFileSync(file, Buffer.from([0x67, 0xff, 0xfe]));
+        return file;
+      },
+      /: is not UTF-8 text/,
+    ],
+    ['is a device', () => '/dev/zero', /: is not a regular file/],
+  ])('%s', (_name, make, expected) => {
+    expect(() => loadConfig(make())).toThrow(expected);
+  });
+
+  test('is unreadable for this user, unless that is root', () => {
+    writeFileSync(file, GERRIT);
+    chmodSync(file, 0o000);
+    const expected = process.getuid?.() === 0 ? /jobs: is missing/ : /may not be read by this user/;
+    expect(() => loadConfig(file)).toThrow(expected);
+  });
+});
