@@ -1,0 +1,217 @@
+#!/bin/sh
+# Runs one command so that it outlives whoever asked for it, and leaves in RUNDIR all that one must know about it.
+#
+#   runner.sh RUNDIR WORKDIR TIMEOUT GRACE LIMIT COMMAND [ARGUMENT...]     seconds, seconds, bytes
+#
+#   lock     held (fd 9) by this process and by all that the command starts: held means that something of it lives
+#   pid      this process; there before the command is. A run directory with a pid never starts anything again
+#   guard    the process that keeps the deadline; SIGTERM to it stops the run. `stop` there beforehand does the same
+#   command  the command's process, leader of its own session
+#   log      what the command wrote, up to LIMIT bytes; the rest is read and dropped, and the last line says so
+#   ending   made once, by the first to decide how the run ends: the command itself, the deadline, or a stop
+#   rc       `exited N`, `killed SIGNAL`, `timedOut` or `stopped`; renamed into place after the log is complete
+#
+# The command alone gets SOS_CI_RUN=RUNDIR in its environment; who carries it, or has the lock as its fd 9, belongs to
+# the run. Needs Linux (/proc), and flock and setsid of util-linux. All of it is functions, so that the file can be
+# replaced while it runs.
+set -u
+
+main() {
+  dir=$1 work=$2 timeout=$3 grace=$4 limit=$5
+  shift 5
+  exec 9>>"$dir/lock" || exit 70
+  flock -n 9
+  case $? in
+    0) [ ! -e "$dir/pid" ] || exit 0 ;;
+    1) exit 0 ;;
+    *) exit 69 ;;
+  esac
+  # Signals meant for the run go to the guard; this process must stay to write the ending.
+  trap : HUP INT TERM
+  open_pipes || exit 70
+  printf '%s\n' "$guard" >"$dir/guard"
+  printf '%s\n' "$$" >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid" || exit 70
+  # A stop that came first finds either no pid (then this sees it) or a guard to tell.
+  if [ -e "$dir/stop" ] && claim stopped; then
+    how=stopped
+  else
+    run_command "$@"
+  fi
+  exec 8>&-
+  kill -s TERM "$guard" 2>/dev/null
+  complete_log
+  finish
+}
+
+# The command runs in the foreground: a shell starts background commands with SIGINT ignored, and tests would inherit that.
+run_command() {
+  (
+    export SOS_CI_RUN="$dir"
+    exec setsid sh -c '
+      printf "%s\n" "$$" >"$1/command"
+      [ ! -e "$1/ending" ] || exit 143
+      cd -- "$2" || exit 126
+      shift 2
+      exec "$@"' sh "$dir" "$work" "$@"
+  ) </dev/null >&8 2>&1 7>&- 8>&-
+  code=$?
+  if ! claim command; then
+    # The guard was first: it ends the rest of the run, and how it ended is the guard's word.
+    exec 8>&-
+    while kill -s 0 "$guard" 2>/dev/null && [ ! -e "$dir/ended" ]; do wait "$guard"; done
+    read -r how <"$dir/ending"
+  elif [ "$code" -gt 128 ] && [ "$code" -le 192 ]; then
+    how="killed $((code - 128))"
+  else
+    how="exited $code"
+  fi
+}
+
+# fd 7: words from the helpers, read by main. fd 8: the command's output, on its way through `drain` to the log.
+# No helper keeps the lock (fd 9), so that none of them makes a run look alive.
+open_pipes() {
+  [ ! -e "$dir/words" ] || rm -f "$dir/words" "$dir/output"
+  mkfifo "$dir/words" "$dir/output" || return 1
+  exec 7<>"$dir/words"
+  guard </dev/null 9>&- &
+  guard=$!
+  hear ready
+  drain <"$dir/output" 9>&- &
+  drain=$!
+  exec 8>"$dir/output"
+  rm -f "$dir/words" "$dir/output"
+}
+
+# Reads words until it hears one of these two. A signal can cut a read short.
+hear() {
+  word=
+  until [ "$word" = "$1" ] || [ "$word" = "${2-$1}" ]; do read -r word <&7 || :; done
+}
+
+# True for exactly one caller.
+claim() {
+  set -C
+  printf '%s\n' "$1" >"$dir/ending"
+  claimed=$?
+  set +C
+  return "$claimed"
+} 2>/dev/null
+
+# cat writes at once what it reads, and the file size limit stops it at the cap without counting.
+drain() {
+  blocks=$((limit / 512))
+  if (ulimit -f "$blocks" && trap '' XFSZ && exec cat >>"$dir/log") 2>/dev/null; then
+    echo drained >&7
+    return
+  fi
+  if [ "$(wc -c <"$dir/log")" -ge $((blocks * 512)) ]; then
+    printf '\n[sos-ci: output past %s bytes was dropped]\n' "$limit" >>"$dir/log"
+  else
+    printf '\n[sos-ci: output was dropped: the log can not be written]\n' >>"$dir/log"
+  fi
+  echo drained >&7
+  exec cat >/dev/null 7>&-
+}
+
+# Waits for the deadline and for SIGTERM, then ends all that belongs to the run. Waiting for the lock with a time limit
+# is a timer that also ends when the run is gone, so that none is left over when main is killed.
+guard() {
+  why='' alarm=''
+  trap 'why=stopped; [ -z "$alarm" ] || kill "$alarm"' TERM
+  trap : HUP
+  echo ready >&7
+  flock -w "$timeout" "$dir/lock" true &
+  alarm=$!
+  [ -z "$why" ] || kill "$alarm"
+  wait "$alarm"
+  waited=$?
+  # A signal cuts the wait short; the second one takes in what is left of the timer.
+  if [ "$waited" -gt 128 ]; then
+    wait "$alarm"
+    [ "$?" -ne 1 ] || waited=1
+  fi
+  [ "$waited" -ne 1 ] || why=${why:-timedOut}
+  if [ -n "$why" ] && claim "$why"; then
+    trap : TERM
+    end_members
+    : >"$dir/ended"
+  fi
+  exit 0
+} 2>/dev/null
+
+end_members() {
+  find_members
+  signal_members TERM
+  rounds=$((grace * 10))
+  while [ -n "$members" ] && [ "$rounds" -gt 0 ]; do
+    rounds=$((rounds - 1))
+    sleep 0.1
+    find_members
+  done
+  rounds=100
+  while [ -n "$members" ] && [ "$rounds" -gt 0 ]; do
+    rounds=$((rounds - 1))
+    signal_members KILL
+    sleep 0.1
+    find_members
+  done
+}
+
+find_members() {
+  members=
+  for file in $(LC_ALL=C grep -lzsxF -e "SOS_CI_RUN=$dir" /proc/[0-9]*/environ); do
+    file=${file#/proc/}
+    members="$members ${file%/environ}"
+  done
+  for file in /proc/[0-9]*/fd/9; do
+    [ "$file" -ef "$dir/lock" ] || continue
+    file=${file#/proc/}
+    [ "${file%/fd/9}" = "$$" ] || members="$members ${file%/fd/9}"
+  done
+}
+
+# The group too, while the command leads it: a member may have started another one since.
+signal_members() {
+  leader=
+  [ ! -e "$dir/command" ] || read -r leader <"$dir/command"
+  for member in $members; do
+    [ "$member" != "$leader" ] || kill -s "$1" -- "-$member"
+    kill -s "$1" "$member"
+  done
+}
+
+# All that the command wrote is in the log before the ending is. Its end of the pipe closes with it, unless it left
+# something behind; then a line of ours goes through the same pipe, and what came before it has arrived when it has.
+complete_log() {
+  {
+    flock -w 0.5 "$dir/lock" true
+    echo settled >&7
+  } 9>&- &
+  settling=$!
+  hear drained settled
+  [ "$word" = settled ] || return 0
+  printf '\n[sos-ci: the command ended; what it left behind still holds its output]\n' >"/proc/$drain/fd/0"
+  rounds=100
+  until grep -qF -e '[sos-ci: the command ended;' -e '[sos-ci: output ' "$dir/log"; do
+    rounds=$((rounds - 1))
+    [ "$rounds" -gt 0 ] || return 0
+    sleep 0.1
+  done
+}
+
+# Without room the ending is tried again for a while: without it the run would count as lost. Then the helpers are
+# waited for (the lock's release ends them), but for a drain that somebody still writes to.
+finish() {
+  rounds=60
+  until printf '%s\n' "$how" >"$dir/rc.new" && mv "$dir/rc.new" "$dir/rc"; do
+    rounds=$((rounds - 1))
+    [ "$rounds" -gt 0 ] || exit 1
+    sleep 1
+  done
+  exec 9>&-
+  wait "$guard" "$settling" 2>/dev/null
+  [ "$word" = settled ] || wait "$drain"
+  exec sync "$dir/rc" "$dir" 2>/dev/null
+}
+
+main "$@"
