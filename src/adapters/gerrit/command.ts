@@ -1,0 +1,143 @@
+/**
+ * One Gerrit command over an open connection: standard input in, exit status and bounded output back. An ending
+ * without an exit status is an error that says whether the server may have got the whole request, because only then
+ * must a review be looked for before it is sent again.
+ */
+import type { ClientChannel } from 'ssh2';
+import type { Clock } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import type { GerritConnection } from './connection.ts';
+
+export interface Command {
+  /** Words; quoted here. */
+  readonly argv: readonly string[];
+  /** Sent and closed; null: nothing is sent. */
+  readonly stdin: string | null;
+  readonly timeoutMs: number;
+  readonly stdoutLimitBytes: number;
+}
+
+export interface CommandResult {
+  readonly status: number;
+  readonly stdout: string;
+  /** Cut to a bounded length. */
+  readonly stderr: string;
+}
+
+/** The command's answer is not known. */
+export class CutOff extends OperationError {
+  /** True: the server may have the whole request, and may still act on it. */
+  readonly sent: boolean;
+
+  constructor(fields: ConstructorParameters<typeof OperationError>[0], sent: boolean) {
+    super(fields);
+    this.sent = sent;
+  }
+}
+
+const STDERR_LIMIT_BYTES = 16 * 1024;
+
+export async function runCommand(
+  connection: GerritConnection,
+  clock: Clock,
+  command: Command,
+  signal: AbortSignal,
+): Promise<CommandResult> {
+  const line = commandLine(command.argv);
+  const operation = command.argv.slice(0, 2).join(' ');
+  let sent = false;
+  let channel: ClientChannel | null = null;
+  let disarm = (): void => {};
+  let abort = (): void => {};
+  let forget = (): void => {};
+  const cutOff = (message: string, cause?: unknown): CutOff =>
+    new CutOff(
+      {
+        operation,
+        target: connection.target,
+        message,
+        retryable: true,
+        hint: 'it is tried again by itself',
+        cause,
+      },
+      sent,
+    );
+  try {
+    return await new Promise<CommandResult>((resolve, reject) => {
+      disarm = clock.after(command.timeoutMs, () =>
+        reject(cutOff(`no answer to ${operation} within ${command.timeoutMs} ms`)),
+      );
+      abort = () => reject(cutOff(`${operation} was stopped`));
+      signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) return abort();
+      forget = connection.onClosed((error) =>
+        reject(cutOff(`no answer to ${operation}: ${error?.message ?? 'connection closed'}`, error)),
+      );
+      connection
+        .open(line, (opened) => {
+          channel = opened;
+          collect(opened, command.stdoutLimitBytes, operation).then(resolve, (error) =>
+            reject(cutOff(String(error), error)),
+          );
+          if (command.stdin !== null) sent = true;
+          opened.end(command.stdin ?? undefined);
+        })
+        .catch((error: unknown) =>
+          reject(cutOff(`${operation} could not be started: ${String(error)}`, error)),
+        );
+    });
+  } finally {
+    disarm();
+    forget();
+    signal.removeEventListener('abort', abort);
+    (channel as ClientChannel | null)?.close();
+  }
+}
+
+/** Gerrit splits a command line by its own rules: quotes of both kinds and backslashes, no expansion. */
+export function commandLine(argv: readonly string[]): string {
+  return argv.map(quote).join(' ');
+}
+
+function quote(word: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a command line.
+  if (/[\u0000-\u001f\u007f]/.test(word)) {
+    throw new OperationError({
+      operation: 'make command line',
+      target: JSON.stringify(word.slice(0, 100)),
+      message: 'a control character in an argument',
+      retryable: false,
+      hint: 'this name can not be given to Gerrit’s commands',
+    });
+  }
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** Resolves with the exit status; rejects when there was none, or when the answer is too long to be believed. */
+function collect(channel: ClientChannel, limitBytes: number, operation: string): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    let stdoutBytes = 0;
+    let stderrBytes = 0;
+    let status: number | null = null;
+    channel.on('exit', (code: number | null) => {
+      status = code;
+    });
+    channel.on('data', (chunk: Buffer) => {
+      stdoutBytes += chunk.length;
+      if (stdoutBytes <= limitBytes) stdout.push(chunk);
+      else reject(new Error(`the answer to ${operation} is longer than ${limitBytes} bytes`));
+    });
+    channel.stderr.on('data', (chunk: Buffer) => {
+      if (stderrBytes < STDERR_LIMIT_BYTES) stderr.push(chunk.subarray(0, STDERR_LIMIT_BYTES - stderrBytes));
+      stderrBytes += chunk.length;
+    });
+    channel.on('error', reject);
+    channel.on('close', () => {
+      if (status === null) return reject(new Error(`${operation} ended without an exit status`));
+      const text = (parts: Buffer[]): string => Buffer.concat(parts).toString('utf8');
+      resolve({ status, stdout: text(stdout), stderr: text(stderr).trim() });
+    });
+  });
+}

@@ -1,0 +1,152 @@
+/**
+ * One line of Gerrit's stream as one GerritEvent, or as a rejection that says why. It never throws, whatever the
+ * line holds: a bad line is counted and sampled, and the stream goes on.
+ */
+import { z } from 'zod';
+import type { Rejection } from '../../engine/intake-port.ts';
+import type { Account, GerritEvent } from '../../machines/gerrit-event.ts';
+import * as shapes from './shapes.ts';
+
+export type ParsedLine = { readonly event: GerritEvent } | { readonly rejected: Rejection };
+
+const SAMPLE_LIMIT = 200;
+const COMMENT_LIMIT = 65_536;
+const APPROVALS_LIMIT = 200;
+const LABEL_LIMIT = 100;
+
+export function parseEvent(line: Buffer | string): ParsedLine {
+  // Bytes that are no UTF-8 become U+FFFD, which no name may hold, and which does no harm in a text.
+  const text = typeof line === 'string' ? line : line.toString('utf8');
+  try {
+    return { event: toEvent(JSON.parse(text)) };
+  } catch (error) {
+    return { rejected: { reason: reasonOf(error), sample: sampleOf(text) } };
+  }
+}
+
+/** The beginning of a line, printable. */
+export function sampleOf(text: string): string {
+  return shapes.oneLine(text, SAMPLE_LIMIT);
+}
+
+class Rejected extends Error {
+  override readonly name = 'Rejected';
+}
+
+const anyEvent = z.object({ type: z.string() });
+
+const head = z.object({
+  eventCreatedOn: shapes.time,
+  project: shapes.project.optional().catch(undefined),
+  refName: shapes.branch.optional().catch(undefined),
+});
+
+const onPatchset = head.extend({
+  change: shapes.change,
+  patchSet: shapes.patchSet,
+  uploader: shapes.account,
+  author: shapes.account,
+  abandoner: shapes.account,
+  restorer: shapes.account,
+  submitter: shapes.account,
+});
+
+const approval = z
+  .object({
+    type: z.string().max(LABEL_LIMIT).optional(),
+    description: z.string().max(LABEL_LIMIT).optional(),
+    value: shapes.vote.optional(),
+    oldValue: shapes.vote.nullish(),
+  })
+  .transform((raw) => ({
+    label: shapes.oneLine(raw.type ?? raw.description, LABEL_LIMIT),
+    value: raw.value ?? 0,
+    oldValue: raw.oldValue ?? null,
+  }));
+
+const onComment = onPatchset.extend({
+  comment: shapes.text(COMMENT_LIMIT),
+  approvals: z.array(approval).max(APPROVALS_LIMIT).nullish(),
+});
+
+const onDeletion = head.extend({
+  change: z.object({ project: shapes.project.optional(), number: shapes.positive }),
+  deleter: shapes.account,
+});
+
+function toEvent(json: unknown): GerritEvent {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new Rejected('not-an-object');
+  const { success, data } = anyEvent.safeParse(json);
+  if (!success) throw new Rejected('no-type');
+  const { type } = data;
+  switch (type) {
+    case 'patchset-created': {
+      const raw = checked(type, onPatchset, json);
+      const by = named(raw.uploader) ? raw.uploader : raw.patchSet.uploader;
+      return { type, ...about(type, raw, by), kind: raw.patchSet.kind };
+    }
+    case 'comment-added': {
+      const raw = checked(type, onComment, json);
+      return { type, ...about(type, raw, raw.author), comment: raw.comment, approvals: raw.approvals ?? [] };
+    }
+    case 'change-abandoned': {
+      const raw = checked(type, onPatchset, json);
+      return { type, ...about(type, raw, raw.abandoner) };
+    }
+    case 'change-restored': {
+      const raw = checked(type, onPatchset, json);
+      return { type, ...about(type, raw, raw.restorer) };
+    }
+    case 'change-merged': {
+      const raw = checked(type, onPatchset, json);
+      return { type, ...about(type, raw, raw.submitter) };
+    }
+    case 'change-deleted': {
+      const raw = checked(type, onDeletion, json);
+      const project = raw.change.project ?? raw.project;
+      if (project === undefined) throw new Rejected(`${type} change.project`);
+      return { type, at: raw.eventCreatedOn, project, change: raw.change.number, by: raw.deleter };
+    }
+    case 'dropped-output':
+      return { type };
+    default:
+      return { type: 'other', name: nameOf(type) };
+  }
+}
+
+function checked<T>(type: string, schema: z.ZodType<T>, json: unknown): T {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  // The path holds our own field names; the place in a list is left out, so that few reasons are counted.
+  const path = result.error.issues[0]?.path.filter((part) => typeof part === 'string').join('.');
+  throw new Rejected(`${type} ${path ?? ''}`.trim());
+}
+
+function about(type: string, raw: z.infer<typeof onPatchset>, by: Account) {
+  try {
+    return {
+      at: raw.eventCreatedOn,
+      patchset: shapes.toPatchset(raw.change, raw.patchSet, { project: raw.project, branch: raw.refName }),
+      wip: raw.change.wip,
+      private: raw.change.private,
+      by,
+    };
+  } catch (error) {
+    if (error instanceof shapes.Misfit) throw new Rejected(`${type} ${error.message}`);
+    throw error;
+  }
+}
+
+function named(account: Account): boolean {
+  return account.username !== '' || account.name !== '' || account.email !== '';
+}
+
+/** A counter's name: what does not look like one of Gerrit's is not spelt out. */
+function nameOf(type: string): string {
+  return /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(type) ? type : 'unnamed';
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Rejected) return error.message;
+  return error instanceof SyntaxError ? 'not-json' : 'unreadable';
+}

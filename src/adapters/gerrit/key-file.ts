@@ -1,0 +1,91 @@
+/**
+ * Our private key, read anew for each connection so that an operator's correction counts at once. Every way in which
+ * a key file can be wrong has its own message, because ssh2 would only say that authentication failed.
+ */
+import { open } from 'node:fs/promises';
+import ssh2 from 'ssh2';
+import { errorText, OperationError } from '../../errors.ts';
+
+const KEY_LIMIT_BYTES = 64 * 1024;
+
+/** Resolves to the key's text, which ssh2 can use. */
+export async function readPrivateKey(file: string): Promise<Buffer> {
+  const text = await readBounded(file);
+  const parsed = ssh2.utils.parseKey(text);
+  if (parsed instanceof Error) {
+    if (isEncrypted(text)) {
+      throw keyError(file, 'the key is encrypted with a passphrase', {
+        hint: `make a key without one for this account: ssh-keygen -t ed25519 -N '' -f FILE, and add FILE.pub in Gerrit`,
+        cause: parsed,
+      });
+    }
+    throw keyError(file, 'the file holds no private key that can be used', {
+      hint: 'name an OpenSSH or PEM private key (ed25519, ecdsa or rsa) in gerrit.key',
+      cause: parsed,
+    });
+  }
+  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  if (!key?.isPrivateKey()) {
+    throw keyError(file, 'the file holds a public key', { hint: 'name the private key, without .pub' });
+  }
+  return text;
+}
+
+async function readBounded(file: string): Promise<Buffer> {
+  try {
+    const handle = await open(file, 'r');
+    try {
+      const stat = await handle.stat();
+      if (!stat.isFile() || stat.size > KEY_LIMIT_BYTES) {
+        throw keyError(file, 'this is not a key file', { hint: 'name a private key file in gerrit.key' });
+      }
+      refuseOpenPermissions(file, stat.mode, stat.uid);
+      return await handle.readFile();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (error instanceof OperationError) throw error;
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw keyError(file, missing ? 'there is no such file' : errorText(error), {
+      hint: missing
+        ? `make one: ssh-keygen -t ed25519 -N '' -f ${file}, and add ${file}.pub in Gerrit`
+        : `make it readable for the user that runs sos-ci: chmod 600, chown`,
+      cause: error,
+    });
+  }
+}
+
+/** The same rule as ssh's: a key of ours that others can read is no secret any more. */
+function refuseOpenPermissions(file: string, mode: number, uid: number): void {
+  if (uid !== process.getuid?.() || (mode & 0o077) === 0) return;
+  const octal = (mode & 0o777).toString(8);
+  throw keyError(file, `other users can read or change it (mode ${octal})`, { hint: `chmod 600 ${file}` });
+}
+
+/** ssh2 says so by text alone. The formats say it by themselves: PEM in a header, OpenSSH in its cipher's name. */
+function isEncrypted(text: Buffer): boolean {
+  const pem = text.toString('latin1');
+  if (/^Proc-Type: 4,ENCRYPTED/m.test(pem) || pem.includes('BEGIN ENCRYPTED PRIVATE KEY')) return true;
+  const body = /-----BEGIN OPENSSH PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/.exec(pem)?.[1];
+  if (body === undefined) return false;
+  const blob = Buffer.from(body, 'base64');
+  const magic = Buffer.from('openssh-key-v1\0');
+  if (!blob.subarray(0, magic.length).equals(magic) || blob.length < magic.length + 4) return false;
+  const length = blob.readUInt32BE(magic.length);
+  return blob.toString('latin1', magic.length + 4, magic.length + 4 + Math.min(length, 64)) !== 'none';
+}
+
+function keyError(
+  file: string,
+  message: string,
+  more: { readonly hint: string; readonly cause?: unknown },
+): OperationError {
+  return new OperationError({
+    operation: 'read private key',
+    target: file,
+    message: `private key ${file}: ${message}`,
+    retryable: false,
+    ...more,
+  });
+}

@@ -1,0 +1,212 @@
+/**
+ * OpenSSH's known_hosts, because ssh2 accepts every host key unless it is told otherwise. Finds the keys that the
+ * operator has pinned for one host and port, and judges the key that a server shows. Plain, `[host]:port`, hashed,
+ * wildcard and negated patterns and `@revoked` are understood; `@cert-authority` lines are passed over, since
+ * Gerrit's server has no host certificates. Unreadable lines are passed over too, as ssh does.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { errorText, OperationError } from '../../errors.ts';
+
+export interface KnownKey {
+  /** As the key itself says: `ssh-rsa`, `ssh-ed25519` ... */
+  readonly type: string;
+  readonly blob: Buffer;
+  /** Line in the file, from 1. */
+  readonly line: number;
+}
+
+/** What the file says of one host. */
+export interface KnownHost {
+  readonly file: string;
+  readonly host: string;
+  readonly port: number;
+  readonly keys: readonly KnownKey[];
+  readonly revoked: readonly KnownKey[];
+}
+
+const SSH_PORT = 22;
+
+/** Which signature algorithms prove which type of key, the preferred first. SHA-1 for rsa is left out. */
+const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
+  'ssh-ed25519': ['ssh-ed25519'],
+  'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
+  'ecdsa-sha2-nistp384': ['ecdsa-sha2-nistp384'],
+  'ecdsa-sha2-nistp521': ['ecdsa-sha2-nistp521'],
+  'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
+};
+
+/** Reads the file anew each time, so that an operator's correction counts at the next try. A missing file knows nobody. */
+export async function readKnownHost(file: string, host: string, port: number): Promise<KnownHost> {
+  let text = '';
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new OperationError({
+        operation: 'read known_hosts',
+        target: file,
+        message: errorText(error),
+        retryable: false,
+        hint: `make ${file} readable for the user that runs sos-ci`,
+        cause: error,
+      });
+    }
+  }
+  return findKnownHost(text, { file, host, port });
+}
+
+/** As ssh does it: entries for `[host]:port` count, and where there is none those for the bare host. */
+export function findKnownHost(
+  text: string,
+  where: { readonly file: string; readonly host: string; readonly port: number },
+): KnownHost {
+  const host = where.host.toLowerCase();
+  const lines = parseLines(text);
+  const names = where.port === SSH_PORT ? [host] : [`[${host}]:${where.port}`, host];
+  const revoked = lines.filter((line) => line.revoked && names.some((name) => matches(line.hosts, name)));
+  for (const name of names) {
+    const keys = lines.filter((line) => !line.revoked && matches(line.hosts, name));
+    if (keys.length > 0) return { ...where, keys, revoked };
+  }
+  return { ...where, keys: [], revoked };
+}
+
+/** The host key algorithms to ask for: those of known keys only. Empty: nothing usable is known. */
+export function hostKeyAlgorithms(known: KnownHost): readonly string[] {
+  const types = new Set(known.keys.map((key) => key.type));
+  return Object.entries(ALGORITHMS).flatMap(([type, algorithms]) => (types.has(type) ? algorithms : []));
+}
+
+/** Every algorithm: for asking a server about which nothing is known what key it would show. */
+export function allHostKeyAlgorithms(): readonly string[] {
+  return Object.values(ALGORITHMS).flat();
+}
+
+export type HostKeyJudgement = 'known' | 'unknown' | 'changed' | 'revoked';
+
+export function judgeHostKey(known: KnownHost, presented: Buffer): HostKeyJudgement {
+  if (known.revoked.some((key) => key.blob.equals(presented))) return 'revoked';
+  if (known.keys.some((key) => key.blob.equals(presented))) return 'known';
+  return known.keys.length === 0 ? 'unknown' : 'changed';
+}
+
+/** As `ssh-keygen -l` prints it. */
+export function fingerprint(blob: Buffer): string {
+  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
+}
+
+/** The refusal of a host key, with all that an operator needs to decide whether it is an attack or a new key. */
+export function hostKeyError(
+  known: KnownHost,
+  presented: Buffer,
+  judgement: Exclude<HostKeyJudgement, 'known'>,
+): OperationError {
+  const { file, host, port } = known;
+  const shown = `${keyType(presented) ?? 'a key'} ${fingerprint(presented)}`;
+  const expected = known.keys
+    .map((key) => `${key.type} ${fingerprint(key.blob)} (line ${key.line})`)
+    .join(', ');
+  const name = port === SSH_PORT ? host : `[${host}]:${port}`;
+  const scan = `ssh-keyscan -p ${port} ${shellWord(host)} >> ${shellWord(file)}`;
+  const compare = "compare the fingerprint with the server's operator";
+  const text = {
+    unknown: {
+      message: `the host key of ${name} is not in ${file}; the server shows ${shown}`,
+      hint: `${compare}, then: ${scan}`,
+    },
+    changed: {
+      message: `the host key of ${name} is not the one in ${file}; the server shows ${shown}, known is ${expected}`,
+      hint: `this may be an attack: ${compare}; if it is right: ssh-keygen -R ${shellWord(name)} -f ${shellWord(file)} && ${scan}`,
+    },
+    revoked: {
+      message: `the host key of ${name} is marked @revoked in ${file}; the server shows ${shown}`,
+      hint: `do not connect: ask the server's operator for its new key, ${compare}, then: ${scan}`,
+    },
+  }[judgement];
+  return new OperationError({
+    operation: 'verify host key',
+    target: `${host}:${port}`,
+    retryable: false,
+    ...text,
+  });
+}
+
+interface ParsedLine extends KnownKey {
+  readonly hosts: string;
+  readonly revoked: boolean;
+}
+
+function parseLines(text: string): ParsedLine[] {
+  return text.split('\n').flatMap((raw, index) => {
+    const fields = raw.trim().split(/[ \t]+/);
+    const marker = fields[0]?.startsWith('@') ? fields.shift() : undefined;
+    if (marker !== undefined && marker !== '@revoked') return [];
+    const [hosts = '', , encoded = ''] = fields;
+    if (hosts === '' || hosts.startsWith('#')) return [];
+    const blob = Buffer.from(encoded, 'base64');
+    const type = keyType(blob);
+    if (type === null) return [];
+    return [{ hosts, type, blob, line: index + 1, revoked: marker === '@revoked' }];
+  });
+}
+
+/** The type that stands at the beginning of every public key: a length, then as many letters. */
+function keyType(blob: Buffer): string | null {
+  if (blob.length < 8) return null;
+  const length = blob.readUInt32BE(0);
+  if (length < 4 || length > 64 || blob.length < 4 + length) return null;
+  const type = blob.toString('latin1', 4, 4 + length);
+  return /^[a-z0-9@.-]+$/.test(type) ? type : null;
+}
+
+function matches(hosts: string, name: string): boolean {
+  if (hosts.startsWith('|')) return matchesHash(hosts, name);
+  let found = false;
+  for (const pattern of hosts.toLowerCase().split(',')) {
+    const negated = pattern.startsWith('!');
+    if (!matchesPattern(negated ? pattern.slice(1) : pattern, name)) continue;
+    if (negated) return false;
+    found = true;
+  }
+  return found;
+}
+
+/** `|1|salt|hash`: HMAC-SHA1 of the name. */
+function matchesHash(hosts: string, name: string): boolean {
+  const [, version, salt = '', hash = ''] = hosts.split('|');
+  if (version !== '1') return false;
+  const expected = Buffer.from(hash, 'base64');
+  const actual = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest();
+  return expected.length === actual.length && timingSafeEqual(expected, actual);
+}
+
+/** `*` and `?` only, in linear time and space of the two lengths: no regular expression is made of foreign text. */
+function matchesPattern(pattern: string, name: string): boolean {
+  let at = 0;
+  let star = -1;
+  let resume = 0;
+  let index = 0;
+  while (at < name.length) {
+    const wanted = pattern[index];
+    if (wanted === '*') {
+      star = index++;
+      resume = at;
+    } else if (wanted === '?' || wanted === name[at]) {
+      index++;
+      at++;
+    } else if (star >= 0) {
+      index = star + 1;
+      at = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[index] === '*') index++;
+  return index === pattern.length;
+}
+
+/** For a line that people copy into a shell. */
+function shellWord(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

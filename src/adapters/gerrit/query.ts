@@ -1,0 +1,121 @@
+/**
+ * `gerrit query` for one change, as checked data. An `{"type":"error"}` row is a failure whatever the exit status,
+ * and so is an answer without its closing `stats` row.
+ */
+import { z } from 'zod';
+import type { Clock } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import type { Patchset } from '../../machines/vocabulary.ts';
+import { type CommandResult, runCommand } from './command.ts';
+import type { GerritConnection, GerritOptions } from './connection.ts';
+import * as shapes from './shapes.ts';
+
+/** What to ask for beside the change itself. */
+export type QueryPart = '--comments' | '--current-patch-set' | '--patch-sets' | '--all-approvals';
+
+const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
+const MESSAGE_LIMIT = 65_536;
+
+const approval = z.object({
+  type: z.string().max(100).optional(),
+  description: z.string().max(100).optional(),
+  value: shapes.vote.optional(),
+  by: shapes.account,
+});
+
+const patchSet = shapes.patchSet.extend({ approvals: z.array(approval).nullish() });
+
+const changeRow = shapes.change.extend({
+  comments: z.array(z.object({ reviewer: shapes.account, message: shapes.text(MESSAGE_LIMIT) })).nullish(),
+  currentPatchSet: patchSet.optional(),
+  patchSets: z.array(patchSet).nullish(),
+});
+
+export type ChangeRow = z.infer<typeof changeRow>;
+export type PatchSetRow = z.infer<typeof patchSet>;
+
+/** The change, or null when Gerrit does not show it (to this account). */
+export async function queryChange(
+  connection: GerritConnection,
+  options: GerritOptions,
+  clock: Clock,
+  change: number,
+  parts: readonly QueryPart[],
+  signal: AbortSignal,
+): Promise<ChangeRow | null> {
+  const result = await runCommand(
+    connection,
+    clock,
+    {
+      argv: ['gerrit', 'query', '--format=JSON', ...parts, `change:${change}`],
+      stdin: null,
+      timeoutMs: options.commandTimeoutMs,
+      stdoutLimitBytes: ANSWER_LIMIT_BYTES,
+    },
+    signal,
+  );
+  const target = `change ${change} on ${options.host}`;
+  const rows = readRows(result, target).map((row) => {
+    const { success, data, error } = changeRow.safeParse(row);
+    if (!success)
+      throw queryError(target, `a row of it has an unknown shape: ${z.prettifyError(error)}`, false);
+    return data;
+  });
+  return rows.find((row) => row.number === change) ?? null;
+}
+
+/** The patchset, or null when the row does not hold it. Null as number: the current one. */
+export function patchSetOf(row: ChangeRow, number: number | null): PatchSetRow | null {
+  const { currentPatchSet } = row;
+  if (number === null) return currentPatchSet ?? null;
+  if (currentPatchSet?.number === number) return currentPatchSet;
+  return row.patchSets?.find((set) => set.number === number) ?? null;
+}
+
+export function toPatchset(row: ChangeRow, set: PatchSetRow): Patchset {
+  try {
+    return shapes.toPatchset(row, set);
+  } catch (error) {
+    if (!(error instanceof shapes.Misfit)) throw error;
+    throw queryError(`change ${row.number}`, `its ${error.message} can not be used`, false);
+  }
+}
+
+/** The rows before the closing one. */
+export function readRows(result: CommandResult, target: string): readonly unknown[] {
+  if (result.status !== 0) {
+    throw queryError(target, result.stderr === '' ? `exit status ${result.status}` : result.stderr, true);
+  }
+  const rows: unknown[] = [];
+  for (const line of result.stdout.split('\n')) {
+    if (line.trim() === '') continue;
+    const row = readRow(line, target);
+    if (row.type === 'stats') return rows;
+    if (row.type === 'error') throw queryError(target, String(row.message), true);
+    rows.push(row);
+  }
+  throw queryError(target, 'the answer has no end', true);
+}
+
+function readRow(line: string, target: string): { readonly type?: unknown; readonly message?: unknown } {
+  try {
+    const row: unknown = JSON.parse(line);
+    if (typeof row === 'object' && row !== null) return row;
+  } catch (error) {
+    throw queryError(target, 'the answer is not JSON', true, error);
+  }
+  throw queryError(target, 'the answer holds a row that is no object', true);
+}
+
+function queryError(target: string, message: string, retryable: boolean, cause?: unknown): OperationError {
+  return new OperationError({
+    operation: 'query change',
+    target,
+    message: `query for ${target}: ${shapes.oneLine(message, 500)}`,
+    retryable,
+    hint: retryable
+      ? 'it is tried again by itself'
+      : 'this Gerrit answers in a way that is not known; please report it',
+    cause,
+  });
+}

@@ -1,0 +1,142 @@
+/**
+ * The pieces that Gerrit's JSON is made of, in all the shapes that its versions give them: numbers as strings, a
+ * project as an object, fields that are missing. Each is brought to one bounded shape or refused. Used for events
+ * and for the rows of a query.
+ */
+import { z } from 'zod';
+import type { Account } from '../../machines/gerrit-event.ts';
+import type { Patchset } from '../../machines/vocabulary.ts';
+
+const NUMBER_MAX = 2_147_483_647;
+const NAME_LIMIT = 256;
+const TEXT_LIMIT = 1_000;
+const URL_LIMIT = 2_000;
+const PATH_LIMIT = 512;
+const SECONDS_MAX = 100_000_000_000;
+
+/** A change's or patchset's number. */
+export const positive = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^[0-9]{1,10}$/)
+      .transform(Number),
+  ])
+  .pipe(z.int().min(1).max(NUMBER_MAX));
+
+/** A vote. Missing and empty are 0. */
+export const vote = z
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^(?:[+-]?[0-9]{1,4})?$/)
+      .transform(Number),
+  ])
+  .pipe(z.int().min(-1_000).max(1_000));
+
+/** Seconds since the epoch as ms; 0 when absent or absurd, since nothing is decided by it. */
+export const time = z.preprocess((value) => {
+  const seconds = typeof value === 'string' ? Number(value) : value;
+  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return 0;
+  return seconds > 0 && seconds < SECONDS_MAX ? Math.floor(seconds) * 1_000 : 0;
+}, z.number());
+
+/** One line for people: cut, control characters blanked. Anything but a string is ''. */
+export const line = (limit: number) => z.preprocess((value) => oneLine(value, limit), z.string());
+
+/** Many lines, kept as they are but cut. */
+export const text = (limit: number) =>
+  z.preprocess((value) => (typeof value === 'string' ? cut(value, limit) : ''), z.string());
+
+/** True only for true: Gerrit leaves the field out otherwise. */
+export const flag = z.preprocess((value) => value === true, z.boolean());
+
+/** A project's or branch's name goes into argument lists and paths of URLs: what can not be a name is refused. */
+const path = z
+  .string()
+  .min(1)
+  .max(PATH_LIMIT)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+  .regex(/^(?![-/ ])[^\u0000-\u001f\u007f-\u009f\ufffd\ud800-\udfff]+$/u)
+  .refine((value) => !value.split('/').includes('..'));
+
+export const project = z.union([path, z.object({ name: path }).transform(({ name }) => name)]);
+
+/** `master`, also when it comes as `refs/heads/master`. */
+export const branch = z
+  .string()
+  .transform((value) => value.replace(/^refs\/heads\//, ''))
+  .pipe(path);
+
+export const revision = z.string().regex(/^[0-9a-f]{40}$/);
+
+/** Never refused: who did something must not hide what was done. */
+export const account: z.ZodType<Account> = z.preprocess(
+  (value) => (typeof value === 'object' && value !== null ? value : {}),
+  z.object({ username: line(NAME_LIMIT), name: line(NAME_LIMIT), email: line(NAME_LIMIT) }),
+);
+
+export const change = z.object({
+  project: project.optional(),
+  branch: branch.optional(),
+  number: positive,
+  subject: line(TEXT_LIMIT),
+  owner: account,
+  url: line(URL_LIMIT),
+  topic: line(NAME_LIMIT),
+  wip: flag,
+  private: flag,
+});
+
+export const patchSet = z.object({
+  number: positive,
+  revision,
+  ref: z.string().max(PATH_LIMIT).optional(),
+  kind: line(NAME_LIMIT),
+  uploader: account,
+});
+
+/** What could not be put together, by the name of the field. */
+export class Misfit extends Error {
+  override readonly name = 'Misfit';
+}
+
+/** One patchset out of what Gerrit spreads over change, patchSet and the event itself. */
+export function toPatchset(
+  of: z.infer<typeof change>,
+  set: z.infer<typeof patchSet>,
+  around: { readonly project?: string | undefined; readonly branch?: string | undefined } = {},
+): Patchset {
+  const name = of.project ?? around.project;
+  if (name === undefined) throw new Misfit('change.project');
+  const onto = of.branch ?? around.branch;
+  if (onto === undefined) throw new Misfit('change.branch');
+  const ref = `refs/changes/${String(of.number % 100).padStart(2, '0')}/${of.number}/${set.number}`;
+  if (set.ref !== undefined && set.ref !== ref) throw new Misfit('patchSet.ref');
+  return {
+    project: name,
+    branch: onto,
+    change: of.number,
+    patchset: set.number,
+    revision: set.revision,
+    ref,
+    subject: of.subject,
+    owner: of.owner.username || of.owner.name || of.owner.email,
+    url: /^https?:\/\/[^\s]+$/.test(of.url) ? of.url : '',
+    topic: of.topic,
+  };
+}
+
+/** Text that may be shown and stored: bounded, printable, no half characters. */
+export function oneLine(value: unknown, limit: number): string {
+  if (typeof value !== 'string') return '';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is blanked.
+  return cut(value, limit).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
+}
+
+function cut(value: string, limit: number): string {
+  const short = value.length > limit ? value.slice(0, limit) : value;
+  return /[\ud800-\udfff]/.test(short) ? Buffer.from(short, 'utf8').toString('utf8') : short;
+}

@@ -1,0 +1,126 @@
+/**
+ * Gerrit's stream, kept up for months: one session after the other, never two at a time. What mends itself is tried
+ * again after a growing, jittered wait; what does not (host key, key, missing right) is told once with its fix and
+ * tried again only every few minutes, so that a mistake in the configuration is not a storm of logins.
+ */
+import { defer, Observable, repeat, type Subscription, tap } from 'rxjs';
+import type { Intake, StreamListener, StreamState } from '../../engine/intake-port.ts';
+import type { Clock } from '../../engine/ports.ts';
+import type { GerritOptions } from './connection.ts';
+import { LineIntake } from './intake.ts';
+import { runSession, type SessionEnd } from './session.ts';
+
+export interface StreamTuning {
+  /** Events that may wait for the store at a time; past that the stream is not read. */
+  readonly queueLimit: number;
+  /** How long after a failure that does not mend itself it is tried again. */
+  readonly refusedRetryMs: number;
+  /** 0 to 1, for the jitter. */
+  readonly random: () => number;
+}
+
+const TUNING: StreamTuning = { queueLimit: 1_000, refusedRetryMs: 600_000, random: Math.random };
+
+export class GerritStream implements Intake {
+  readonly #options: GerritOptions;
+  readonly #clock: Clock;
+  readonly #listener: StreamListener;
+  readonly #tuning: StreamTuning;
+  readonly #intake: LineIntake;
+  /** Failures since the stream was last up for good. */
+  #failures = 0;
+  #told: StreamState | null = null;
+  #stopped = false;
+  #subscription: Subscription | null = null;
+  /** Resolves when the session that runs now has closed its connection. */
+  #session: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    options: GerritOptions,
+    clock: Clock,
+    listener: StreamListener,
+    tuning: Partial<StreamTuning> = {},
+  ) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#listener = listener;
+    this.#tuning = { ...TUNING, ...tuning };
+    this.#intake = new LineIntake(listener, {
+      lineLimitBytes: options.lineLimitBytes,
+      queueLimit: this.#tuning.queueLimit,
+      now: () => clock.monotonic(),
+    });
+  }
+
+  start(): void {
+    if (this.#subscription !== null) throw new Error('the stream was started before');
+    let end: SessionEnd | null = null;
+    this.#subscription = defer(() => this.#runSession())
+      .pipe(
+        tap((ended) => {
+          end = ended;
+          this.#tell({ connected: false, why: ended.why, hint: ended.hint, permanent: ended.permanent });
+        }),
+        repeat({ delay: () => this.#pause(this.#delayMs(end)) }),
+      )
+      .subscribe();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#intake.stop();
+    this.#subscription?.unsubscribe();
+    await this.#session;
+  }
+
+  /** Completes with how it ended, when its connection is gone. Unsubscribing ends it. */
+  #runSession(): Observable<SessionEnd> {
+    return new Observable((subscriber) => {
+      const abort = new AbortController();
+      const session = runSession(
+        {
+          options: this.#options,
+          clock: this.#clock,
+          intake: this.#intake,
+          connected: (version) => {
+            const why = `connected to ${this.#options.host}:${this.#options.port} (${version})`;
+            this.#tell({ connected: true, why, hint: '', permanent: false });
+          },
+        },
+        abort.signal,
+      );
+      // Nothing is caught here: an error that is no SessionEnd is a programmer's, and ends the process.
+      this.#session = session.then((end) => {
+        subscriber.next(end);
+        subscriber.complete();
+      });
+      return () => abort.abort();
+    });
+  }
+
+  /** Doubles from one failure to the next; half of it is jitter, so that many clients do not come back together. */
+  #delayMs(end: SessionEnd | null): number {
+    const { backoffMinMs, backoffMaxMs } = this.#options;
+    if (end?.permanent) return this.#jittered(this.#tuning.refusedRetryMs);
+    this.#failures = end !== null && end.upMs >= backoffMaxMs ? 1 : this.#failures + 1;
+    return this.#jittered(Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(this.#failures - 1, 30)));
+  }
+
+  #jittered(delayMs: number): number {
+    return delayMs / 2 + (this.#tuning.random() * delayMs) / 2;
+  }
+
+  #pause(delayMs: number): Observable<void> {
+    return new Observable((subscriber) => this.#clock.after(delayMs, () => subscriber.next()));
+  }
+
+  #tell(state: StreamState): void {
+    const told = this.#told;
+    if (this.#stopped) return;
+    if (told?.connected === state.connected && told.why === state.why && told.permanent === state.permanent) {
+      return;
+    }
+    this.#told = state;
+    this.#listener.state(state);
+  }
+}
