@@ -9,11 +9,18 @@ import type { KeyedEffect } from '../machines/effects.ts';
 import type { LogRow, Stored } from '../machines/row.ts';
 import type { Alarm, Verdict } from '../machines/vocabulary.ts';
 
-/** A row and the state that it leads to. */
+/** A row, the state that it leads to, and what people will see of it. */
 export interface Append {
   readonly row: LogRow;
   readonly stored: Stored;
+  /** The canonical text of `stored` that `row.stateHash` was made over; kept as it is. */
+  readonly text: string;
+  readonly view: View;
+  /** True on the one row that ends a job: it is counted for its day. */
+  readonly endsJob: boolean;
 }
+
+export type View = ({ readonly kind: 'job' } & JobView) | ({ readonly kind: 'review' } & ReviewView);
 
 /** Refused: another row has this version already. */
 export class VersionConflict extends Error {
@@ -137,19 +144,25 @@ export interface StoreReader {
   /** Gerrit events by name since the database was made: `patchset-created`, `rejected:not-json` ... */
   intake(): Readonly<Record<string, number>>;
   daemon(): DaemonView | null;
+  /** Every row in the order in which it was appended. */
+  log(): Iterable<NumberedRow>;
+  /** The random id that this database was made with: what is written on servers where the configuration names none. */
+  deployment(): string;
+  /** All views as text, a line a row, sorted: equal text, equal views. */
+  views(): Iterable<string>;
   close(): void;
 }
 
 /** The writing side, for the one daemon. */
 export interface Store extends StoreReader {
   /**
-   * All or nothing, durable when it resolves. `trigger`, where given, is kept with the batch and refused when it is known already.
+   * All or nothing, durable when it resolves. The trigger of a `review.opened` is kept with it and refused when it is known already.
    * @throws VersionConflict, StoreUnavailable
    */
-  append(batch: readonly Append[], trigger?: string): Promise<void>;
+  append(batch: readonly Append[]): Promise<void>;
   /** True when this trigger has started something before. */
   triggered(trigger: string): boolean;
-  /** Open histories, in the order of their first row. */
+  /** Open histories, in the order of their first row. A state that does not fit its hash is a corrupt row: it throws. */
   open(): readonly Stored[];
   /** Open review of the change in the pipeline, newest first. */
   openReviews(project: string, change: number): readonly { readonly id: string; readonly patchset: number }[];
@@ -157,4 +170,6 @@ export interface Store extends StoreReader {
   count(name: string, by: number): void;
   alarm(alarm: Alarm, at: number): void;
   setDaemon(view: DaemonView): void;
+  /** Empties the views and makes them again, in one transaction. */
+  replaceViews(appends: Iterable<Append & { readonly seq: number }>): void;
 }

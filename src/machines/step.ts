@@ -32,6 +32,8 @@ export interface Happening {
 export interface Stepped {
   readonly stored: Stored;
   readonly row: LogRow;
+  /** The canonical text of the state, which `row.stateHash` was made over. */
+  readonly text: string;
 }
 
 interface Moved {
@@ -64,6 +66,7 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
     context: moved.context,
     owed: Object.fromEntries(owed),
   };
+  const text = canonicalJson(after);
   const { type, ...data } = happening.event;
   const unhashed = {
     history: happening.history,
@@ -77,11 +80,11 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
     outcome: moved.outcome,
     machine: happening.machine,
     state,
-    stateHash: hash(canonicalJson(after)),
+    stateHash: hash(text),
     effects,
   };
   const rowHash = hash(`${before?.hash ?? ''}\n${canonicalJson(unhashed)}`);
-  return { stored: { ...after, hash: rowHash }, row: { ...unhashed, hash: rowHash } };
+  return { stored: { ...after, hash: rowHash }, row: { ...unhashed, hash: rowHash }, text };
 }
 
 function unmoved(before: Stored): Moved {

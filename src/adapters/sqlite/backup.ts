@@ -1,0 +1,60 @@
+/** Copies a live database whole, while a daemon writes to it (https://sqlite.org/backup.html), and marks the copy as one. */
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { OperationError } from '../../errors.ts';
+import { asOperationError, openReadOnly } from './database.ts';
+import { assertCurrent } from './migrate.ts';
+import { markCopy } from './place.ts';
+
+/**
+ * @param onProgress pages left and pages in all, for long copies
+ * @throws OperationError; a failed copy leaves nothing at `target`
+ */
+export async function backupStore(
+  file: string,
+  target: string,
+  onProgress: (left: number, total: number) => void,
+): Promise<void> {
+  if (existsSync(target)) throw exists(target);
+  const temporary = `${target}.part`;
+  const database = openReadOnly(file);
+  try {
+    assertCurrent(database);
+    rmSync(temporary, { force: true });
+    await database.backup(temporary, {
+      progress: ({ remainingPages, totalPages }) => {
+        onProgress(remainingPages, totalPages);
+        return 1000;
+      },
+    });
+    markCopy(temporary);
+    sync(temporary);
+    if (existsSync(target)) throw exists(target);
+    renameSync(temporary, target);
+    sync(dirname(target));
+  } catch (thrown) {
+    rmSync(temporary, { force: true });
+    throw asOperationError('back up database', target, thrown);
+  } finally {
+    database.close();
+  }
+}
+
+function sync(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function exists(target: string): OperationError {
+  return new OperationError({
+    operation: 'back up database',
+    target,
+    message: 'the file exists; a backup never overwrites one',
+    retryable: false,
+    hint: 'name another file, or move this one away',
+  });
+}

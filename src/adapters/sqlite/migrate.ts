@@ -1,0 +1,88 @@
+/**
+ * Brings a database to this program's schema: numbered SQL files, forward only, each in a transaction of its own. A
+ * database that is newer than the program is refused, since an old program could only break what it does not know.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { OperationError } from '../../errors.ts';
+import { asOperationError, type Database } from './database.ts';
+
+interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** @throws OperationError when the database is newer than the program, or a migration fails */
+export function migrate(database: Database): void {
+  const migrations = readMigrations();
+  const newest = migrations.at(-1)?.version ?? 0;
+  assertNotNewer(database, newest);
+  for (const { version, name, sql } of migrations) {
+    if (version <= schemaVersion(database)) continue;
+    try {
+      database.transaction(() => {
+        database.exec(sql);
+        database.pragma(`user_version = ${version}`);
+      })();
+    } catch (thrown) {
+      throw asOperationError(`migrate to ${name}`, database.name, thrown);
+    }
+  }
+}
+
+/** For readers, which may not migrate: the schema must be this program's own. */
+export function assertCurrent(database: Database): void {
+  const newest = readMigrations().at(-1)?.version ?? 0;
+  assertNotNewer(database, newest);
+  const found = schemaVersion(database);
+  if (found === newest) return;
+  throw new OperationError({
+    operation: 'read database',
+    target: database.name,
+    message:
+      found === 0 ? 'this is no sos-ci database' : `its schema is ${found}, this program's is ${newest}`,
+    retryable: false,
+    hint: found === 0 ? 'check stateDir' : 'start `sos-ci daemon` of this version once: it migrates',
+  });
+}
+
+function assertNotNewer(database: Database, newest: number): void {
+  const found = schemaVersion(database);
+  if (found <= newest) return;
+  throw new OperationError({
+    operation: 'open database',
+    target: database.name,
+    message: `its schema is ${found}, newer than this program's ${newest}`,
+    retryable: false,
+    hint: 'use the newer sos-ci, or restore a backup that was made before the upgrade',
+  });
+}
+
+function schemaVersion(database: Database): number {
+  return Number(database.pragma('user_version', { simple: true }));
+}
+
+function readMigrations(): readonly Migration[] {
+  const folder = migrationsFolder();
+  return readdirSync(folder)
+    .filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name))
+    .sort()
+    .map((name) => ({
+      version: Number(name.slice(0, 4)),
+      name,
+      sql: readFileSync(join(folder, name), 'utf8'),
+    }));
+}
+
+/** The folder beside package.json: above this file both in src and in dist. */
+function migrationsFolder(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'migrations', '0001_event_log.sql'))) {
+    const above = dirname(folder);
+    if (above === folder) throw new Error('the folder migrations is missing from this installation');
+    folder = above;
+  }
+  return join(folder, 'migrations');
+}

@@ -1,0 +1,154 @@
+/**
+ * Is this database where it was, and as far as it was? A copy, or a backup that was restored, would post and delete for
+ * jobs that the original has long finished. Each start of the daemon writes a fresh token into the database and into a
+ * file beside it, with host, path and length of the log; where they disagree the database waits for `sos-ci confirm`.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { errorText, OperationError } from '../../errors.ts';
+import { asOperationError, type Database, openWritable } from './database.ts';
+import { assertCurrent } from './migrate.ts';
+
+/** What a backup holds in place of a token: never equal to one. */
+const COPY = 'copy';
+
+interface Sidecar {
+  readonly place: string;
+  /** Two while a start is under way: the database has the one or the other. */
+  readonly tokens: readonly string[];
+  /** Rows that the log had when this was written: it can only have more now. */
+  readonly rows: number;
+}
+
+/** Checks the place and takes it for this start. Call with the daemon's lock held, after migrating. @throws OperationError */
+export function assertPlace(file: string): void {
+  withDatabase(file, (database) => {
+    const token = readToken(database);
+    const sidecar = readSidecar(file);
+    const known =
+      sidecar !== null &&
+      sidecar.place === placeOf(file) &&
+      sidecar.tokens.some((mine) => mine === token) &&
+      countRows(database) >= sidecar.rows;
+    // Without a token nothing was ever done for this database: it is new.
+    if (token !== null && !known) throw moved(file);
+    takePlace(file, database, token);
+  });
+}
+
+/** Notes how long the log is by now, from time to time and at the end, so that an older copy of the file is known as one. */
+export function notePlace(file: string): void {
+  withDatabase(file, (database) => {
+    const token = readToken(database);
+    writeSidecar(file, {
+      place: placeOf(file),
+      tokens: token === null ? [] : [token],
+      rows: countRows(database),
+    });
+  });
+}
+
+/** The operator's word that this copy is now the one. The daemon must not run. @throws OperationError */
+export function confirmPlace(file: string): void {
+  withDatabase(file, (database) => {
+    assertCurrent(database);
+    takePlace(file, database, null);
+  });
+}
+
+/** Marks a fresh backup, so that it can not be taken for its original. */
+export function markCopy(file: string): void {
+  withDatabase(file, (database) => {
+    writeToken(database, COPY);
+    database.pragma('journal_mode = DELETE');
+  });
+}
+
+/** The file holds both tokens until the database has the new one, so that a crash in between is no false alarm. */
+function takePlace(file: string, database: Database, former: string | null): void {
+  const token = randomBytes(16).toString('hex');
+  const rows = countRows(database);
+  const place = placeOf(file);
+  writeSidecar(file, { place, tokens: former === null ? [token] : [former, token], rows });
+  writeToken(database, token);
+  writeSidecar(file, { place, tokens: [token], rows });
+}
+
+function withDatabase(file: string, work: (database: Database) => void): void {
+  const database = openWritable(file);
+  try {
+    work(database);
+  } catch (thrown) {
+    throw asOperationError('check the place of the database', file, thrown);
+  } finally {
+    database.close();
+  }
+}
+
+function readToken(database: Database): string | null {
+  const row = database.prepare("SELECT value FROM meta WHERE key = 'place'").get() as
+    | { value: string }
+    | undefined;
+  return row?.value ?? null;
+}
+
+function writeToken(database: Database, token: string): void {
+  database.prepare("INSERT OR REPLACE INTO meta VALUES ('place', ?)").run(token);
+}
+
+function countRows(database: Database): number {
+  const row = database.prepare('SELECT coalesce(max(seq), 0) AS rows FROM event').get() as { rows: number };
+  return row.rows;
+}
+
+function readSidecar(file: string): Sidecar | null {
+  try {
+    return JSON.parse(readFileSync(`${file}.place`, 'utf8')) as Sidecar;
+  } catch (thrown) {
+    // Missing or damaged alike: the database can not show that it is where it was.
+    if (
+      thrown instanceof SyntaxError ||
+      (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT')
+    ) {
+      return null;
+    }
+    throw new OperationError({
+      operation: 'read place',
+      target: `${file}.place`,
+      message: errorText(thrown),
+      retryable: false,
+      hint: 'make the file readable',
+      cause: thrown,
+    });
+  }
+}
+
+function writeSidecar(file: string, sidecar: Sidecar): void {
+  const temporary = `${file}.place.new`;
+  writeFileSync(temporary, `${JSON.stringify(sidecar)}\n`, { mode: 0o600, flush: true });
+  renameSync(temporary, `${file}.place`);
+}
+
+/** The host (machine-id(5), where it has one) and the real path. */
+function placeOf(file: string): string {
+  return `${machineId()} ${realpathSync(file)}`;
+}
+
+function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim();
+  } catch {
+    return 'unknown-host';
+  }
+}
+
+function moved(file: string): OperationError {
+  return new OperationError({
+    operation: 'open database',
+    target: file,
+    message:
+      'this database was restored or copied from elsewhere: its jobs may have been finished by the original',
+    retryable: false,
+    hint: 'make sure that no other daemon works on the original, then run: sos-ci confirm',
+  });
+}

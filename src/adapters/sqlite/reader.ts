@@ -1,0 +1,189 @@
+/** The questions that people and the engine ask of the database. Every one is answered from an index or a view. */
+import type {
+  AlarmView,
+  DaemonView,
+  DayCount,
+  JobView,
+  NumberedRow,
+  OwedView,
+  ReviewView,
+  StoreReader,
+} from '../../engine/store.ts';
+import type { Stored } from '../../machines/row.ts';
+import { asOperationError, type Database, openReadOnly } from './database.ts';
+import { assertCurrent } from './migrate.ts';
+import { eventRow, jobRow, owedRow, type Record_, reviewRow } from './rows.ts';
+
+/** For the query commands: read-only, beside a running daemon. @throws OperationError */
+export function openReader(file: string): StoreReader {
+  const database = openReadOnly(file);
+  try {
+    assertCurrent(database);
+    return new SqliteReader(database);
+  } catch (thrown) {
+    database.close();
+    throw asOperationError('read database', file, thrown);
+  }
+}
+
+const EVENTS = 'SELECT * FROM event';
+const VIEWS = [
+  ['history_view', 'history'],
+  ['job_view', 'id'],
+  ['review_view', 'id'],
+  ['trigger_view', 'trigger'],
+  ['owed_view', 'history, key'],
+  ['day_view', 'day, name, verdict'],
+] as const;
+
+export class SqliteReader implements StoreReader {
+  protected readonly database: Database;
+
+  constructor(database: Database) {
+    this.database = database;
+  }
+
+  jobs(query: {
+    readonly open?: boolean;
+    readonly change?: number;
+    readonly limit: number;
+  }): readonly JobView[] {
+    return this.rowsOf(
+      `SELECT * FROM job_view ${where(query)} ORDER BY id DESC LIMIT ?`,
+      ...filter(query),
+    ).map(jobRow);
+  }
+
+  job(id: string): JobView | null {
+    const row = this.rowOf('SELECT * FROM job_view WHERE id = ?', id);
+    return row === undefined ? null : jobRow(row);
+  }
+
+  jobIds(prefix: string, limit: number): readonly string[] {
+    // Ids are ASCII, so every id with the prefix sorts below the prefix with the highest character behind it.
+    return this.rowsOf(
+      'SELECT id FROM job_view WHERE id >= ? AND id < ? ORDER BY id LIMIT ?',
+      prefix,
+      `${prefix}\u{10ffff}`,
+      limit,
+    ).map((row) => String(row['id']));
+  }
+
+  review(id: string): ReviewView | null {
+    const row = this.rowOf('SELECT * FROM review_view WHERE id = ?', id);
+    return row === undefined ? null : reviewRow(row);
+  }
+
+  reviews(query: {
+    readonly open?: boolean;
+    readonly change?: number;
+    readonly limit: number;
+  }): readonly ReviewView[] {
+    return this.rowsOf(
+      `SELECT * FROM review_view ${where(query)} ORDER BY id DESC LIMIT ?`,
+      ...filter(query),
+    ).map(reviewRow);
+  }
+
+  rows(history: string): readonly NumberedRow[] {
+    return this.rowsOf(`${EVENTS} WHERE history = ? ORDER BY version`, history).map(eventRow);
+  }
+
+  *histories(): Iterable<string> {
+    for (const row of this.each('SELECT history FROM event WHERE version = 1 ORDER BY seq'))
+      yield String(row['history']);
+  }
+
+  *log(): Iterable<NumberedRow> {
+    for (const row of this.each(`${EVENTS} ORDER BY seq`)) yield eventRow(row);
+  }
+
+  stored(history: string): Stored | null {
+    const row = this.rowOf('SELECT stored, hash FROM history_view WHERE history = ?', history);
+    return row === undefined ? null : storedOf(row);
+  }
+
+  owed(history?: string): readonly OwedView[] {
+    const rows =
+      history === undefined
+        ? this.rowsOf('SELECT * FROM owed_view ORDER BY seq')
+        : this.rowsOf('SELECT * FROM owed_view WHERE history = ? ORDER BY seq', history);
+    return rows.map(owedRow);
+  }
+
+  counts(sinceDay: string): readonly DayCount[] {
+    return this.rowsOf(
+      'SELECT * FROM day_view WHERE day >= ? ORDER BY day, name, verdict',
+      sinceDay,
+    ) as unknown as DayCount[];
+  }
+
+  alarms(limit: number): readonly AlarmView[] {
+    return this.rowsOf(
+      `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times
+       FROM alarm ORDER BY last_at DESC LIMIT ?`,
+      limit,
+    ) as unknown as AlarmView[];
+  }
+
+  intake(): Readonly<Record<string, number>> {
+    const rows = this.rowsOf('SELECT name, times FROM intake_count ORDER BY name');
+    return Object.fromEntries(rows.map((row) => [String(row['name']), Number(row['times'])]));
+  }
+
+  daemon(): DaemonView | null {
+    const row = this.rowOf("SELECT value FROM meta WHERE key = 'daemon'");
+    return row === undefined ? null : (JSON.parse(String(row['value'])) as DaemonView);
+  }
+
+  deployment(): string {
+    const row = this.rowOf("SELECT value FROM meta WHERE key = 'deployment'");
+    if (row === undefined) throw new Error('the database has no deployment id');
+    return String(row['value']);
+  }
+
+  *views(): Iterable<string> {
+    for (const [table, order] of VIEWS) {
+      for (const row of this.each(`SELECT * FROM ${table} ORDER BY ${order}`))
+        yield `${table} ${JSON.stringify(row)}`;
+    }
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  protected rowOf(sql: string, ...values: readonly unknown[]): Record_ | undefined {
+    return this.database.prepare(sql).get(...values) as Record_ | undefined;
+  }
+
+  protected rowsOf(sql: string, ...values: readonly unknown[]): readonly Record_[] {
+    return this.database.prepare(sql).all(...values) as Record_[];
+  }
+
+  private each(sql: string): IterableIterator<Record_> {
+    return this.database.prepare(sql).iterate() as IterableIterator<Record_>;
+  }
+}
+
+/** A history's state as its view keeps it; the newest row's hash stands beside the hashed text. */
+export function storedOf(row: Record_): Stored {
+  return { ...JSON.parse(String(row['stored'])), hash: String(row['hash']) };
+}
+
+interface Query {
+  readonly open?: boolean;
+  readonly change?: number;
+  readonly limit: number;
+}
+
+function where(query: Query): string {
+  const terms: string[] = [];
+  if (query.open !== undefined) terms.push(query.open ? 'ended = 0' : 'ended = 1');
+  if (query.change !== undefined) terms.push('change = ?');
+  return terms.length === 0 ? '' : `WHERE ${terms.join(' AND ')}`;
+}
+
+function filter(query: Query): readonly number[] {
+  return query.change === undefined ? [query.limit] : [query.change, query.limit];
+}

@@ -1,0 +1,146 @@
+/** Rows of the tables as the port's types, and back. The one place that knows the columns' names. */
+import type { Append, JobView, NumberedRow, OwedView, ReviewView } from '../../engine/store.ts';
+import type { KeyedEffect } from '../../machines/effects.ts';
+
+export type Record_ = Readonly<Record<string, unknown>>;
+
+export function eventRow(row: Record_): NumberedRow {
+  return {
+    seq: Number(row['seq']),
+    history: String(row['history']),
+    version: Number(row['version']),
+    type: String(row['type']) as NumberedRow['type'],
+    eventVersion: Number(row['event_version']),
+    at: Number(row['at']),
+    data: JSON.parse(String(row['data'])),
+    settles: textOrNull(row['settles']),
+    cause: textOrNull(row['cause']),
+    outcome: String(row['outcome']) as NumberedRow['outcome'],
+    machine: String(row['machine']) as NumberedRow['machine'],
+    state: String(row['state']),
+    stateHash: String(row['state_hash']),
+    effects: JSON.parse(String(row['effects'])),
+    hash: String(row['hash']),
+  };
+}
+
+export const INSERT_EVENT = `INSERT INTO event (history, version, type, event_version, at, data, settles, cause, outcome,
+  machine, state, state_hash, effects, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+export function eventValues({ row }: Append): readonly unknown[] {
+  return [
+    row.history,
+    row.version,
+    row.type,
+    row.eventVersion,
+    row.at,
+    JSON.stringify(row.data),
+    row.settles,
+    row.cause,
+    row.outcome,
+    row.machine,
+    row.state,
+    row.stateHash,
+    JSON.stringify(row.effects),
+    row.hash,
+  ];
+}
+
+export function jobRow(row: Record_): JobView {
+  return {
+    id: String(row['id']),
+    review: String(row['review']),
+    name: String(row['name']),
+    pipeline: String(row['pipeline']),
+    project: String(row['project']),
+    branch: String(row['branch']),
+    change: Number(row['change']),
+    patchset: Number(row['patchset']),
+    subject: String(row['subject']),
+    provider: String(row['provider']),
+    state: String(row['state']),
+    ended: row['ended'] === 1,
+    attempt: Number(row['attempt']),
+    verdict: textOrNull(row['verdict']) as JobView['verdict'],
+    reason: String(row['reason']),
+    url: textOrNull(row['url']),
+    acceptedAt: Number(row['accepted_at']),
+    updatedAt: Number(row['updated_at']),
+    endedAt: row['ended_at'] === null ? null : Number(row['ended_at']),
+  };
+}
+
+export const PUT_JOB = `INSERT OR REPLACE INTO job_view VALUES
+  (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+export function jobValues(job: JobView): readonly unknown[] {
+  return [
+    job.id,
+    job.review,
+    job.name,
+    job.pipeline,
+    job.project,
+    job.branch,
+    job.change,
+    job.patchset,
+    job.subject,
+    job.provider,
+    job.state,
+    job.ended ? 1 : 0,
+    job.attempt,
+    job.verdict,
+    job.reason,
+    job.url,
+    job.acceptedAt,
+    job.updatedAt,
+    job.endedAt,
+  ];
+}
+
+export function reviewRow(row: Record_): ReviewView {
+  return {
+    id: String(row['id']),
+    pipeline: String(row['pipeline']),
+    project: String(row['project']),
+    branch: String(row['branch']),
+    change: Number(row['change']),
+    patchset: Number(row['patchset']),
+    state: String(row['state']),
+    ended: row['ended'] === 1,
+    outcome: textOrNull(row['outcome']),
+    openedAt: Number(row['opened_at']),
+    updatedAt: Number(row['updated_at']),
+  };
+}
+
+export const PUT_REVIEW = 'INSERT OR REPLACE INTO review_view VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)';
+
+export function reviewValues(review: ReviewView): readonly unknown[] {
+  return [
+    review.id,
+    review.pipeline,
+    review.project,
+    review.branch,
+    review.change,
+    review.patchset,
+    review.state,
+    review.ended ? 1 : 0,
+    review.outcome,
+    review.openedAt,
+    review.updatedAt,
+  ];
+}
+
+export function owedRow(row: Record_): OwedView {
+  return {
+    history: String(row['history']),
+    key: String(row['key']),
+    effect: JSON.parse(String(row['effect'])) as KeyedEffect,
+    seq: Number(row['seq']),
+    requestedAt: Number(row['requested_at']),
+  };
+}
+
+function textOrNull(value: unknown): string | null {
+  return value === null || value === undefined ? null : String(value);
+}

@@ -1,0 +1,178 @@
+/**
+ * The store on SQLite: the event log and its views in one file, written by one daemon. A batch is one transaction and
+ * one fsync. The promises are the port's (engine/store.ts).
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import Sqlite from 'better-sqlite3';
+import {
+  type Append,
+  type DaemonView,
+  type Store,
+  StoreUnavailable,
+  VersionConflict,
+} from '../../engine/store.ts';
+import type { LogRow, Stored } from '../../machines/row.ts';
+import type { Alarm } from '../../machines/vocabulary.ts';
+import { type Database, growWal, openWritable, translate } from './database.ts';
+import { migrate } from './migrate.ts';
+import { SqliteReader, storedOf } from './reader.ts';
+import {
+  eventValues,
+  INSERT_EVENT,
+  jobValues,
+  PUT_JOB,
+  PUT_REVIEW,
+  type Record_,
+  reviewValues,
+} from './rows.ts';
+
+/** Opens for writing, makes or migrates the schema. The caller holds the daemon's lock. @throws OperationError */
+export function openStore(file: string): Store {
+  const database = openWritable(file);
+  try {
+    migrate(database);
+    growWal(database);
+    return new SqliteStore(database);
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+}
+
+class SqliteStore extends SqliteReader implements Store {
+  private readonly statements: ReturnType<typeof prepareAll>;
+  private readonly appendAll: (batch: readonly Append[]) => void;
+
+  constructor(database: Database) {
+    super(database);
+    this.statements = prepareAll(database);
+    this.statements.addMeta.run('deployment', randomBytes(8).toString('hex'));
+    this.appendAll = database.transaction((batch: readonly Append[]) => {
+      for (const append of batch) {
+        const { lastInsertRowid } = this.statements.insertEvent.run(...eventValues(append));
+        this.project(append, Number(lastInsertRowid));
+      }
+    }).immediate;
+  }
+
+  async append(batch: readonly Append[]): Promise<void> {
+    try {
+      this.appendAll(batch);
+    } catch (thrown) {
+      throw conflictOr(thrown);
+    }
+  }
+
+  triggered(trigger: string): boolean {
+    return this.statements.findTrigger.get(trigger) !== undefined;
+  }
+
+  open(): readonly Stored[] {
+    return (this.statements.findOpen.all() as Record_[]).map((row) => {
+      const found = createHash('sha256').update(String(row['stored'])).digest('hex');
+      if (found === row['state_hash'] && row['hash'] === row['event_hash']) return storedOf(row);
+      throw new Error(
+        `the view of ${String(row['history'])} does not fit its log: run sos-ci verify, then rebuild`,
+      );
+    });
+  }
+
+  openReviews(project: string, change: number) {
+    return this.statements.findOpenReviews.all(project, change) as { id: string; patchset: number }[];
+  }
+
+  count(name: string, by: number): void {
+    this.aside(() => this.statements.count.run(name, by));
+  }
+
+  alarm(alarm: Alarm, at: number): void {
+    this.aside(() => this.statements.alarm.run(alarm.kind, alarm.target, alarm.message, alarm.hint, at, at));
+  }
+
+  setDaemon(view: DaemonView): void {
+    this.aside(() => this.statements.putMeta.run('daemon', JSON.stringify(view)));
+  }
+
+  replaceViews(appends: Iterable<Append & { readonly seq: number }>): void {
+    this.database
+      .transaction(() => {
+        this.statements.clearViews.forEach((statement) => {
+          statement.run();
+        });
+        for (const append of appends) this.project(append, append.seq);
+      })
+      .immediate();
+  }
+
+  private project({ row, stored, text, view, endsJob }: Append, seq: number): void {
+    const { statements } = this;
+    statements.putHistory.run(row.history, seq, row.version, stored.ended ? 1 : 0, text, row.hash);
+    if (view.kind === 'job') statements.putJob.run(...jobValues(view));
+    else statements.putReview.run(...reviewValues(view));
+    if (row.type === 'review.opened') statements.putTrigger.run(row.data['trigger'], row.history);
+    this.keepOwed(row, seq);
+    if (endsJob && view.kind === 'job') {
+      const day = new Date(row.at).toISOString().slice(0, 10);
+      statements.countDay.run(day, view.name, view.verdict);
+    }
+  }
+
+  private keepOwed(row: LogRow, seq: number): void {
+    if (row.settles !== null) this.statements.dropOwed.run(row.history, row.settles);
+    for (const effect of row.effects) {
+      if (effect.type === 'tell') continue;
+      if (effect.type === 'withdraw') this.statements.dropOwed.run(row.history, effect.key);
+      else this.statements.addOwed.run(row.history, effect.key, seq, row.at, JSON.stringify(effect));
+    }
+  }
+
+  /** Side tables: a full disk or a locked database costs a count, never the caller's work. */
+  private aside(write: () => void): void {
+    try {
+      write();
+    } catch (thrown) {
+      if (!(translate(thrown) instanceof StoreUnavailable)) throw thrown;
+    }
+  }
+}
+
+function conflictOr(thrown: unknown): unknown {
+  if (thrown instanceof Sqlite.SqliteError && thrown.code.startsWith('SQLITE_CONSTRAINT')) {
+    return new VersionConflict(thrown.message, { cause: thrown });
+  }
+  return translate(thrown);
+}
+
+function prepareAll(database: Database) {
+  const prepare = (sql: string) => database.prepare<unknown[], unknown>(sql);
+  return {
+    insertEvent: prepare(INSERT_EVENT),
+    putHistory: prepare(`INSERT INTO history_view VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (history) DO UPDATE
+      SET version = excluded.version, ended = excluded.ended, stored = excluded.stored, hash = excluded.hash`),
+    putJob: prepare(PUT_JOB),
+    putReview: prepare(PUT_REVIEW),
+    putTrigger: prepare('INSERT INTO trigger_view VALUES (?, ?)'),
+    addOwed: prepare('INSERT INTO owed_view VALUES (?, ?, ?, ?, ?)'),
+    dropOwed: prepare('DELETE FROM owed_view WHERE history = ? AND key = ?'),
+    countDay: prepare(
+      'INSERT INTO day_view VALUES (?, ?, ?, 1) ON CONFLICT (day, name, verdict) DO UPDATE SET jobs = jobs + 1',
+    ),
+    findTrigger: prepare('SELECT 1 FROM trigger_view WHERE trigger = ?'),
+    findOpen: prepare(`SELECT view.history, view.stored, view.hash, event.state_hash, event.hash AS event_hash
+      FROM history_view AS view JOIN event ON event.history = view.history AND event.version = view.version
+      WHERE view.ended = 0 ORDER BY view.first_seq`),
+    findOpenReviews: prepare(
+      'SELECT id, patchset FROM review_view WHERE project = ? AND change = ? AND ended = 0 ORDER BY id DESC',
+    ),
+    count: prepare(
+      'INSERT INTO intake_count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET times = times + excluded.times',
+    ),
+    alarm: prepare(`INSERT INTO alarm VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (kind, target) DO UPDATE
+      SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1`),
+    putMeta: prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)'),
+    addMeta: prepare('INSERT OR IGNORE INTO meta VALUES (?, ?)'),
+    clearViews: ['history_view', 'job_view', 'review_view', 'trigger_view', 'owed_view', 'day_view'].map(
+      (table) => prepare(`DELETE FROM ${table}`),
+    ),
+  };
+}
