@@ -1,0 +1,133 @@
+/**
+ * Gerrit's JSON, field by field and in its order, as its stream and its query print it; test/samples holds what real
+ * servers wrote. Absent means absent: no nulls, no empty topics, `wip` and `private` only when true.
+ */
+import type { ChangeRecord, EventJson, GerritAccount, PatchsetRecord, Site } from './site.ts';
+import { changeRef, currentPatchset } from './site.ts';
+
+type Json = Record<string, unknown>;
+
+/** One line of JSON the way Gerrit's library writes it: characters that matter in HTML are escaped. */
+export function toLine(value: unknown): string {
+  const escaped = JSON.stringify(value).replace(
+    /[<>&='\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return `${escaped}\n`;
+}
+
+export function accountJson(account: { name: string; email: string; username?: string }): Json {
+  return {
+    ...(account.name === '' ? {} : { name: account.name }),
+    ...(account.email === '' ? {} : { email: account.email }),
+    ...(account.username === undefined ? {} : { username: account.username }),
+  };
+}
+
+/** As an event carries it; `asked` as `gerrit query` prints it, which leaves the commit message out unless asked for it. */
+export function changeJson(
+  site: Site,
+  change: ChangeRecord,
+  asked: { readonly commitMessage: boolean } | null = null,
+): Json {
+  const hashtags = asked === null && change.hashtags.length === 0 ? {} : { hashtags: [...change.hashtags] };
+  return {
+    project: change.project,
+    branch: change.branch,
+    ...(change.topic === '' ? {} : { topic: change.topic }),
+    id: change.id,
+    number: change.number,
+    subject: change.commitMessage.split('\n')[0] ?? '',
+    owner: accountJson(change.owner),
+    url: changeUrl(site, change),
+    ...(asked === null || asked.commitMessage ? { commitMessage: change.commitMessage } : {}),
+    ...hashtags,
+    createdOn: change.createdOn,
+    ...(asked !== null ? { lastUpdated: change.lastUpdated, open: change.status === 'NEW' } : {}),
+    status: change.status,
+    ...(change.isPrivate ? { private: true } : {}),
+    ...(change.wip ? { wip: true } : {}),
+  };
+}
+
+export function changeUrl(site: Site, change: ChangeRecord): string {
+  return `${site.url}/c/${change.project}/+/${change.number}`;
+}
+
+export function patchsetJson(patchset: PatchsetRecord): Json {
+  return {
+    number: patchset.number,
+    revision: patchset.revision,
+    parents: [...patchset.parents],
+    ref: patchset.ref,
+    uploader: accountJson(patchset.uploader),
+    createdOn: patchset.createdOn,
+    author: accountJson(patchset.author),
+    kind: patchset.kind,
+    sizeInsertions: patchset.insertions,
+    sizeDeletions: patchset.deletions,
+  };
+}
+
+/** One entry for every label, voted or not; `oldValue` only where this account's vote changed now. */
+export function approvalsJson(
+  site: Site,
+  patchset: PatchsetRecord,
+  by: GerritAccount,
+  before: ReadonlyMap<string, number>,
+): Json[] {
+  return site.labels.map((label) => {
+    const old = before.get(label.name);
+    return {
+      type: label.name,
+      description: label.name,
+      value: String(patchset.votes.get(label.name)?.get(by.username)?.value ?? 0),
+      ...(old === undefined ? {} : { oldValue: String(old) }),
+    };
+  });
+}
+
+export function refUpdatedEvent(
+  site: Site,
+  by: GerritAccount,
+  project: string,
+  ref: string,
+  oldRev: string,
+  newRev: string,
+): EventJson {
+  return {
+    submitter: accountJson(by),
+    refUpdate: { oldRev, newRev, refName: ref, project },
+    type: 'ref-updated',
+    eventCreatedOn: site.now(),
+  };
+}
+
+export function metaUpdatedEvent(
+  site: Site,
+  by: GerritAccount,
+  change: ChangeRecord,
+  old: string,
+): EventJson {
+  return refUpdatedEvent(site, by, change.project, changeRef(change.number, 'meta'), old, change.meta);
+}
+
+/** An event about a change. `lead` holds what stands before the patchset or change in Gerrit's order. */
+export function changeEvent(
+  site: Site,
+  type: string,
+  change: ChangeRecord,
+  lead: Json,
+  patchset: PatchsetRecord | null = currentPatchset(change),
+): EventJson {
+  return {
+    ...lead,
+    ...(patchset === null ? {} : { patchSet: patchsetJson(patchset) }),
+    change: changeJson(site, change),
+    project: change.project,
+    refName: `refs/heads/${change.branch}`,
+    changeKey: { id: change.id },
+    type,
+    eventCreatedOn: site.now(),
+  };
+}

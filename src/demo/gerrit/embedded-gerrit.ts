@@ -1,0 +1,273 @@
+/**
+ * A Gerrit for demos and tests, inside this process: an SSH server on loopback over real bare git repositories, with the
+ * commands that a CI uses and the events that it hears. It answers as real servers were measured to.
+ *
+ * Known limits: no web page and no REST; changes live in memory; notes (`refs/changes/NN/N/meta`) are named in events
+ * but not stored; everybody may read every project and push for review; votes are not copied to a new patchset; submit
+ * only moves the branch forward; a query knows the operators that are listed in query.ts; one answer format, JSON.
+ */
+import { mkdir } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import path from 'node:path';
+import { toLine } from './attributes.ts';
+import { type Call, runCommand, type Surroundings } from './commands.ts';
+import { Door } from './door.ts';
+import type { EventStream } from './event-stream.ts';
+import { makeKeyPair } from './key-pair.ts';
+import { Person } from './person.ts';
+import { Repository } from './repository.ts';
+import { ReviewFaults } from './review-faults.ts';
+import {
+  type ChangeRecord,
+  currentPatchset,
+  type EventJson,
+  type GerritAccount,
+  type Label,
+  type MessageRecord,
+  Site,
+} from './site.ts';
+
+const COMMANDS_KEPT = 1000;
+
+export interface EmbeddedGerritOptions {
+  /** Where the repositories are made. */
+  readonly directory: string;
+  readonly accounts: readonly NewAccount[];
+  /** Verified and Code-Review, -2..+2 each, when left out. */
+  readonly labels?: readonly Label[];
+  readonly version?: string;
+  /** Private host keys as OpenSSH text; one fresh Ed25519 key when left out. */
+  readonly hostKeys?: readonly { readonly privateKey: string; readonly publicKey: string }[];
+}
+
+/** Left out: the name is the username, mail at example.org, no rights. */
+export type NewAccount = Pick<GerritAccount, 'username'> & Partial<GerritAccount>;
+
+export class EmbeddedGerrit {
+  readonly host = '127.0.0.1';
+  readonly site: Site;
+  readonly faults = new ReviewFaults();
+  /** Command lines that came in, newest last: `USER: LINE`. */
+  readonly commands: string[] = [];
+  /** Logins that were let in and turned away, connections ever made. */
+  readonly counts = { connected: 0, authenticated: 0, rejected: 0, closed: 0 };
+  readonly #directory: string;
+  readonly #version: string;
+  readonly #door: Door;
+  readonly #streams = new Map<EventStream, Socket>();
+  readonly #waiting = new Set<() => void>();
+  #hostKeys: readonly { readonly privateKey: string; readonly publicKey: string }[];
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: EmbeddedGerritOptions) {
+    const both = { min: -2, max: 2 };
+    this.site = new Site(
+      options.labels ?? [
+        { name: 'Verified', ...both },
+        { name: 'Code-Review', ...both },
+      ],
+    );
+    this.#directory = options.directory;
+    this.#version = options.version ?? '3.12.0';
+    this.#hostKeys = options.hostKeys ?? [makeKeyPair('host')];
+    for (const account of options.accounts) this.setAccount(account);
+    this.#door = new Door(
+      this.#hostKeys.map((key) => key.privateKey),
+      this.#version,
+      {
+        account: (username) => this.site.accounts.get(username),
+        run: (call, socket) => this.#run(call, socket),
+        happened: (what) => {
+          this.counts[what] += 1;
+          this.#poke();
+        },
+      },
+    );
+    this.site.listen(() => this.#poke());
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
+    await this.#door.open();
+    this.site.url = `http://${this.host}:${this.#door.port}`;
+  }
+
+  /** Closes the port and every connection. Start opens the same port again. */
+  async stop(): Promise<void> {
+    this.#door.refuse();
+    this.#door.cut();
+    await this.until(() => this.#door.connections === 0);
+  }
+
+  get port(): number {
+    return this.#door.port;
+  }
+
+  /** Lines for a known_hosts file. */
+  get knownHosts(): string {
+    return this.#hostKeys
+      .map((key) => `[${this.host}]:${this.port} ${key.publicKey.split(' ').slice(0, 2).join(' ')}\n`)
+      .join('');
+  }
+
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  /** Makes or replaces an account; open connections keep the old one. */
+  setAccount(account: NewAccount): GerritAccount {
+    const { username } = account;
+    const whole: GerritAccount = {
+      name: username,
+      email: `${username}@example.org`,
+      publicKeys: [],
+      mayStream: false,
+      labels: {},
+      admin: false,
+      ...account,
+    };
+    this.site.accounts.set(username, whole);
+    return whole;
+  }
+
+  /** A project with one branch and one commit. */
+  async createProject(
+    name: string,
+    files: Readonly<Record<string, string>> = {},
+    branch = 'master',
+  ): Promise<Repository> {
+    const repository = new Repository(path.join(this.#directory, `${name}.git`));
+    await repository.create(branch, files);
+    this.site.projects.set(name, repository);
+    return repository;
+  }
+
+  change(number: number): ChangeRecord {
+    const change = this.site.changes.get(number);
+    if (change === undefined) throw new Error(`no change ${number}`);
+    return change;
+  }
+
+  /** Everything that was said on a change, oldest first; by one account where named. */
+  messages(change: number, username?: string): readonly MessageRecord[] {
+    const all = this.change(change).messages;
+    return username === undefined ? all : all.filter((message) => message.author.username === username);
+  }
+
+  /** The account's votes on the newest patchset. */
+  votes(change: number, username: string): Readonly<Record<string, number>> {
+    const votes = [...currentPatchset(this.change(change)).votes];
+    return Object.fromEntries(
+      votes.flatMap(([label, by]) => {
+        const vote = by.get(username);
+        return vote === undefined ? [] : [[label, vote.value]];
+      }),
+    );
+  }
+
+  /** What a person would do on the web page. */
+  as(username: string): Person {
+    const account = this.site.accounts.get(username);
+    if (account === undefined) throw new Error(`no account ${username}`);
+    return new Person(this.site, account, (number) => this.change(number));
+  }
+
+  /** Resolves once the test holds; it is asked again whenever something happened here. */
+  until(test: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const ask = (): void => {
+        if (!test()) return;
+        this.#waiting.delete(ask);
+        resolve();
+      };
+      this.#waiting.add(ask);
+      ask();
+    });
+  }
+
+  /** Sends any event to everybody who listens. */
+  publish(event: EventJson): void {
+    this.site.publish(event, null);
+  }
+
+  /** Bytes into every open stream, as they are. */
+  writeRaw(bytes: string | Buffer): void {
+    for (const stream of this.#streams.keys()) stream.writeRaw(bytes);
+  }
+
+  /** Breaks every stream's connection; in the middle of a line when one is given. */
+  cutStreams(line: EventJson | null = null): void {
+    for (const [stream, socket] of this.#streams) {
+      if (line !== null) {
+        const text = toLine(line);
+        stream.writeRaw(text.slice(0, Math.floor(text.length / 2)));
+      }
+      socket.destroySoon();
+    }
+  }
+
+  /** Streams stay open and say nothing; commands are answered. */
+  holdStreams(hold: boolean): void {
+    for (const stream of this.#streams.keys()) hold ? stream.hold() : stream.release();
+  }
+
+  cutConnections(): void {
+    this.#door.cut();
+  }
+
+  /** Half dead: connections stay open, nothing is answered any more, events included. */
+  setSilent(silent: boolean): void {
+    this.#door.setSilent(silent);
+    this.holdStreams(silent);
+  }
+
+  /** Connection refused, while what is open stays. */
+  refuseConnections(): void {
+    this.#door.refuse();
+  }
+
+  async acceptConnections(): Promise<void> {
+    await this.#door.open();
+  }
+
+  /** From the next connection on. */
+  replaceHostKey(): void {
+    this.#hostKeys = [makeKeyPair('host')];
+    this.#door.replaceHostKeys(
+      this.#hostKeys.map((key) => key.privateKey),
+      this.#version,
+    );
+  }
+
+  async #run(call: Call, socket: Socket): Promise<number | null> {
+    this.commands.push(`${call.account.username}: ${call.line}`);
+    if (this.commands.length > COMMANDS_KEPT) this.commands.shift();
+    this.#poke();
+    const around: Surroundings = {
+      site: this.site,
+      version: this.#version,
+      faults: this.faults,
+      inTurn: (work) => this.#inTurn(work),
+      streaming: (stream) => {
+        this.#streams.set(stream, socket);
+        call.channel.on('close', () => {
+          stream.close();
+          this.#streams.delete(stream);
+          this.#poke();
+        });
+        this.#poke();
+      },
+    };
+    return runCommand(call, around);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #poke(): void {
+    for (const ask of [...this.#waiting]) ask();
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * One `gerrit stream-events` connection: a queue of 128 events as in Gerrit. A reader that is slower than that loses
+ * events, and is told so by `dropped-output`, not what was lost.
+ */
+import type { Writable } from 'node:stream';
+import { toLine } from './attributes.ts';
+import type { ChangeRecord, EventJson, GerritAccount, Site } from './site.ts';
+import { maySee } from './site.ts';
+
+export const QUEUE_LENGTH = 128;
+
+export class EventStream {
+  readonly #out: Writable;
+  readonly #queue: string[] = [];
+  readonly #stopListening: () => void;
+  #held = false;
+  #blocked = false;
+  #dropped = false;
+
+  /** `types`: only these, or all when empty. */
+  constructor(site: Site, account: GerritAccount, types: ReadonlySet<string>, out: Writable) {
+    this.#out = out;
+    this.#stopListening = site.listen((event, about) => this.#offer(event, about, account, types));
+    out.on('drain', () => {
+      this.#blocked = false;
+      this.#flush();
+    });
+  }
+
+  /** As a network that swallows everything: events wait in the queue, and past its end they are lost. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    this.#flush();
+  }
+
+  /** Writes bytes as they are: half a line, or what is no JSON at all. */
+  writeRaw(bytes: string | Buffer): void {
+    this.#out.write(bytes);
+  }
+
+  close(): void {
+    this.#stopListening();
+    this.#queue.length = 0;
+  }
+
+  #offer(
+    event: EventJson,
+    about: ChangeRecord | null,
+    account: GerritAccount,
+    types: ReadonlySet<string>,
+  ): void {
+    if (types.size > 0 && !types.has(event.type)) return;
+    if (about !== null && !maySee(account, about)) return;
+    if (this.#queue.length >= QUEUE_LENGTH) this.#dropped = true;
+    else this.#queue.push(toLine(event));
+    this.#flush();
+  }
+
+  #flush(): void {
+    while (!this.#held && !this.#blocked) {
+      let line = this.#queue.shift();
+      if (line === undefined) {
+        if (!this.#dropped) return;
+        this.#dropped = false;
+        line = toLine({ type: 'dropped-output', eventCreatedOn: Math.floor(Date.now() / 1000) });
+      }
+      this.#blocked = !this.#out.write(line);
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * One bare git repository, driven through the real git by argument vectors. System and user configuration, hooks and
+ * prompts are off, so that the demo behaves the same on every machine.
+ */
+import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+
+const OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
+
+/** git said no; `message` is its standard error. */
+export class GitError extends Error {
+  override readonly name = 'GitError';
+}
+
+/** A commit as Gerrit needs it. */
+export interface Commit {
+  readonly revision: string;
+  readonly tree: string;
+  readonly parents: readonly string[];
+  readonly author: { readonly name: string; readonly email: string };
+  readonly message: string;
+}
+
+/** The environment of every git that we start: nothing of the caller's but the search path. */
+export function gitEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env.PATH ?? '/usr/bin:/bin',
+    HOME: '/nonexistent',
+    LANG: 'C.UTF-8',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_TERMINAL_PROMPT: '0',
+    ...extra,
+  };
+}
+
+export class Repository {
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** Makes the repository with one branch and one commit that holds `files`. A path ending in `.sh` is executable. */
+  async create(branch: string, files: Readonly<Record<string, string>>): Promise<void> {
+    await mkdir(this.directory, { recursive: true });
+    await this.git(['init', '--quiet', '--bare', `--initial-branch=${branch}`, '.']);
+    await this.git(['config', 'core.logAllRefUpdates', 'false']);
+    await this.git(['config', 'gc.auto', '0']);
+    const parts = [
+      `commit refs/heads/${branch}\ncommitter Gerrit <gerrit@example.org> ${seconds()} +0000\n`,
+      dataBlock('Initial commit\n'),
+    ];
+    for (const [path, text] of Object.entries(files)) {
+      parts.push(`M ${path.endsWith('.sh') ? '100755' : '100644'} inline ${path}\n`, dataBlock(text));
+    }
+    await this.git(['fast-import', '--quiet'], parts.join(''));
+  }
+
+  async git(argv: readonly string[], input: string | Buffer = ''): Promise<string> {
+    return runGit(argv, this.directory, input);
+  }
+
+  /** refs by name, in git's order; all below `prefix`. */
+  async refs(prefix: string): Promise<ReadonlyMap<string, string>> {
+    const out = await this.git(['for-each-ref', '--format=%(objectname) %(refname)', prefix]);
+    const refs = new Map<string, string>();
+    for (const line of out.split('\n')) {
+      if (line !== '') refs.set(line.slice(41), line.slice(0, 40));
+    }
+    return refs;
+  }
+
+  async updateRef(ref: string, revision: string): Promise<void> {
+    await this.git(['update-ref', ref, revision]);
+  }
+
+  async commit(revision: string): Promise<Commit> {
+    const text = await this.git(['cat-file', 'commit', revision]);
+    const end = text.indexOf('\n\n');
+    const head = text.slice(0, end).split('\n');
+    const field = (name: string): string[] =>
+      head.filter((l) => l.startsWith(`${name} `)).map((l) => l.slice(name.length + 1));
+    const author = /^(.*?) ?<(.*)> \d+ [+-]\d{4}$/.exec(field('author')[0] ?? '');
+    return {
+      revision,
+      tree: field('tree')[0] ?? '',
+      parents: field('parent'),
+      author: { name: author?.[1] ?? '', email: author?.[2] ?? '' },
+      message: text.slice(end + 2),
+    };
+  }
+
+  /** Lines added and removed against the first parent. */
+  async changedLines(commit: Commit): Promise<{ added: number; removed: number }> {
+    const range = commit.parents[0] === undefined ? ['--root'] : [commit.parents[0]];
+    const out = await this.git(['diff-tree', '-r', '--numstat', ...range, commit.revision]);
+    let added = 0;
+    let removed = 0;
+    for (const line of out.split('\n')) {
+      const [plus, minus] = line.split('\t');
+      added += Number.parseInt(plus ?? '', 10) || 0;
+      removed += Number.parseInt(minus ?? '', 10) || 0;
+    }
+    return { added, removed };
+  }
+
+  /** The same for two commits that make the same edit, wherever they are based. */
+  async patchId(commit: Commit): Promise<string> {
+    const diff = await this.git(['diff-tree', '-r', '-p', '--root', commit.revision]);
+    return (await this.git(['patch-id', '--stable'], diff)).slice(0, 40);
+  }
+}
+
+function dataBlock(text: string): string {
+  return `data ${Buffer.byteLength(text)}\n${text}\n`;
+}
+
+function seconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+function runGit(argv: readonly string[], cwd: string, input: string | Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('git', argv, { cwd, env: gitEnvironment(), stdio: ['pipe', 'pipe', 'pipe'] });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    let size = 0;
+    child.stdout.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > OUTPUT_LIMIT_BYTES) child.kill('SIGKILL');
+      else out.push(chunk);
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      if (err.length < 64) err.push(chunk);
+    });
+    // A git that fails early closes its standard input; its exit status says why.
+    child.stdin.on('error', () => undefined);
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(out).toString('utf8'));
+      else
+        reject(new GitError(Buffer.concat(err).toString('utf8').trim() || `git ${argv[0]} exited ${code}`));
+    });
+    child.stdin.end(input);
+  });
+}

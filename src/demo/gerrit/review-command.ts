@@ -1,0 +1,153 @@
+/**
+ * `gerrit review` as a command line: options or `--json` with a ReviewInput on standard input, one or several changes
+ * named by CHANGE,PATCHSET or by commit. Exit statuses and sentences are those of real servers.
+ */
+import { parseOptions, UsageError } from './command-line.ts';
+import { moveChange, postReview, type ReviewInput, ReviewRefused, submitChange } from './review.ts';
+import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './site.ts';
+import { maySee } from './site.ts';
+
+export interface CommandAnswer {
+  readonly status: number;
+  readonly stderr: string;
+}
+
+interface Target {
+  readonly change: ChangeRecord;
+  readonly patchset: PatchsetRecord;
+}
+
+const OPTIONS = [
+  { name: '--project', aliases: ['-p'], takesValue: true },
+  { name: '--branch', aliases: ['-b'], takesValue: true },
+  { name: '--message', aliases: ['-m'], takesValue: true },
+  { name: '--notify', aliases: ['-n'], takesValue: true },
+  { name: '--label', aliases: ['-l'], takesValue: true },
+  { name: '--tag', aliases: ['-t'], takesValue: true },
+  { name: '--verified', takesValue: true },
+  { name: '--code-review', takesValue: true },
+  { name: '--json', aliases: ['-j'], takesValue: false },
+  { name: '--abandon', takesValue: false },
+  { name: '--restore', takesValue: false },
+  { name: '--submit', aliases: ['-s'], takesValue: false },
+];
+
+/** True when the command reads a ReviewInput from its standard input. */
+export function readsInput(words: readonly string[]): boolean {
+  return words.includes('--json') || words.includes('-j');
+}
+
+/** Throws UsageError for a command line that Gerrit refuses as a whole. */
+export async function runReview(
+  site: Site,
+  by: GerritAccount,
+  words: readonly string[],
+  stdin: string,
+): Promise<CommandAnswer> {
+  const { options, operands } = parseOptions(words, OPTIONS);
+  const one = (name: string): string => options.get(name)?.at(-1) ?? '';
+  refuseContradictions(options);
+  if (operands.length === 0) throw new UsageError('Argument "{COMMIT | CHANGE,PATCHSET}" is required');
+  const targets = operands.map((operand) => findTarget(site, by, operand, one('--project')));
+  let input: ReviewInput;
+  if (options.has('--json')) {
+    const parsed = readReviewInput(stdin);
+    if (parsed === null) {
+      const why = 'error: java.lang.IllegalStateException: Expected BEGIN_OBJECT\n';
+      return { status: 1, stderr: `${why}\nfatal: internal error while reading review input\n` };
+    }
+    input = parsed;
+  } else {
+    const moves = options.has('--abandon') || options.has('--restore');
+    const message = moves ? '' : one('--message');
+    input = { message, labels: optionLabels(options), tag: one('--tag'), inlineComments: 0 };
+  }
+  // Refusals of options come with a word of their own in front, those of JSON without: so it was measured.
+  const lead = options.has('--json') ? 'error: ' : 'error: fatal: ';
+  let stderr = '';
+  for (const { change, patchset } of targets) {
+    try {
+      if (options.has('--abandon')) moveChange(site, by, change, 'abandon', one('--message'));
+      else if (options.has('--restore')) moveChange(site, by, change, 'restore', one('--message'));
+      else postReview(site, by, change, patchset, input);
+      if (options.has('--submit')) await submitChange(site, by, change);
+    } catch (error) {
+      if (!(error instanceof ReviewRefused)) throw error;
+      stderr += `${lead}${error.message}\n\n`;
+    }
+  }
+  if (stderr === '') return { status: 0, stderr: '' };
+  return { status: 1, stderr: `${stderr}fatal: one or more reviews failed; review output above\n` };
+}
+
+function refuseContradictions(options: ReadonlyMap<string, readonly string[]>): void {
+  for (const [a, b] of [
+    ['--abandon', '--restore'],
+    ['--abandon', '--submit'],
+    ['--restore', '--submit'],
+  ] as const) {
+    if (options.has(a) && options.has(b)) {
+      throw new UsageError(`${a.slice(2)} and ${b.slice(2)} actions are mutually exclusive`);
+    }
+  }
+  if (!options.has('--json')) return;
+  for (const name of ['--message', '--label', '--tag', '--abandon', '--restore', '--submit', '--verified']) {
+    if (options.has(name)) throw new UsageError(`json and ${name.slice(2)} are mutually exclusive`);
+  }
+}
+
+function findTarget(site: Site, by: GerritAccount, operand: string, project: string): Target {
+  const pair = /^(\d+),(\d+)$/.exec(operand);
+  if (pair !== null) {
+    const change = site.changes.get(Number(pair[1]));
+    if (change === undefined || !maySee(by, change)) throw new UsageError(`"${pair[1]}" no such change`);
+    if (project !== '' && change.project !== project) throw new UsageError('database error');
+    const patchset = change.patchsets.find((p) => p.number === Number(pair[2]));
+    if (patchset === undefined) throw new UsageError(`"${operand}" no such patch set`);
+    return { change, patchset };
+  }
+  if (!/^[0-9a-f]{4,40}$/.test(operand)) throw new UsageError(`"${operand}" is not a valid patch set`);
+  for (const change of site.changes.values()) {
+    if (!maySee(by, change) || (project !== '' && change.project !== project)) continue;
+    const patchset = change.patchsets.find((p) => p.revision.startsWith(operand));
+    if (patchset !== undefined) return { change, patchset };
+  }
+  throw new UsageError(`"${operand}" no such patch set`);
+}
+
+function optionLabels(options: ReadonlyMap<string, readonly string[]>): Record<string, number> {
+  const pairs = (options.get('--label') ?? []).map((pair) => pair.split('='));
+  for (const value of options.get('--verified') ?? []) pairs.push(['Verified', value]);
+  for (const value of options.get('--code-review') ?? []) pairs.push(['Code-Review', value]);
+  const labels: Record<string, number> = {};
+  for (const [name = '', value = ''] of pairs) {
+    if (!/^[+-]?\d+$/.test(value)) throw new UsageError(`For input string: "${value}"`);
+    labels[name] = Number(value);
+  }
+  return labels;
+}
+
+/** Nothing at all is an empty review; null for what Gerrit's parser does not take. */
+function readReviewInput(text: string): ReviewInput | null {
+  let parsed: unknown = {};
+  try {
+    if (text.trim() !== '') parsed = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (parsed === null) parsed = {};
+  if (typeof parsed !== 'object' || Array.isArray(parsed)) return null;
+  const input = parsed as Record<string, unknown>;
+  const labels: Record<string, number> = {};
+  for (const [name, value] of Object.entries(input.labels ?? {})) {
+    if (!Number.isInteger(Number(value))) return null;
+    labels[name] = Number(value);
+  }
+  const comments = Object.values(input.comments ?? {}).flat();
+  return {
+    message: typeof input.message === 'string' ? input.message : '',
+    tag: typeof input.tag === 'string' ? input.tag : '',
+    labels,
+    inlineComments: comments.length,
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * What the embedded Gerrit knows: accounts, labels, projects and changes, all in memory, and who listens for events.
+ * Refs and objects are in real git repositories; `refs/changes/NN/N/meta` has no object behind it, only its name in events.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Repository } from './repository.ts';
+
+export const NO_REVISION = '0'.repeat(40);
+
+/** An account. Ranges say what it may vote; a label that is not named may not be voted. */
+export interface GerritAccount {
+  readonly username: string;
+  readonly name: string;
+  readonly email: string;
+  /** OpenSSH lines: `ssh-ed25519 AAAA... comment`. */
+  readonly publicKeys: readonly string[];
+  readonly mayStream: boolean;
+  readonly labels: Readonly<Record<string, readonly [min: number, max: number]>>;
+  readonly admin: boolean;
+}
+
+export interface Label {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface Vote {
+  value: number;
+  at: number;
+}
+
+export interface PatchsetRecord {
+  readonly number: number;
+  readonly revision: string;
+  readonly parents: readonly string[];
+  readonly ref: string;
+  readonly uploader: GerritAccount;
+  readonly author: { readonly name: string; readonly email: string; readonly username?: string };
+  /** Seconds since the epoch, like every time here. */
+  readonly createdOn: number;
+  readonly kind: string;
+  readonly insertions: number;
+  readonly deletions: number;
+  /** By label, then by username. */
+  readonly votes: Map<string, Map<string, Vote>>;
+}
+
+export interface MessageRecord {
+  readonly at: number;
+  readonly author: GerritAccount;
+  readonly patchset: number;
+  readonly text: string;
+  readonly tag: string;
+}
+
+export interface ChangeRecord {
+  readonly number: number;
+  readonly project: string;
+  readonly branch: string;
+  /** Change-Id. */
+  readonly id: string;
+  readonly owner: GerritAccount;
+  readonly createdOn: number;
+  readonly patchsets: PatchsetRecord[];
+  readonly messages: MessageRecord[];
+  commitMessage: string;
+  lastUpdated: number;
+  topic: string;
+  hashtags: string[];
+  status: 'NEW' | 'MERGED' | 'ABANDONED';
+  wip: boolean;
+  isPrivate: boolean;
+  meta: string;
+}
+
+/** An event, ready to be written as one line. */
+export type EventJson = { readonly type: string } & Readonly<Record<string, unknown>>;
+
+type Listener = (event: EventJson, about: ChangeRecord | null) => void;
+
+export class Site {
+  readonly accounts = new Map<string, GerritAccount>();
+  readonly projects = new Map<string, Repository>();
+  readonly changes = new Map<number, ChangeRecord>();
+  /** In the order in which Gerrit shows them. */
+  readonly labels: readonly Label[];
+  /** Canonical web address, without a slash at its end. */
+  url = 'http://127.0.0.1';
+  readonly #listeners = new Set<Listener>();
+
+  constructor(labels: readonly Label[]) {
+    this.labels = labels;
+  }
+
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** `about`: the change that decides who may see the event. */
+  publish(event: EventJson, about: ChangeRecord | null): void {
+    for (const listener of [...this.#listeners]) listener(event, about);
+  }
+
+  now(): number {
+    return Math.floor(Date.now() / 1000);
+  }
+
+  changeById(project: string, branch: string, id: string): ChangeRecord | undefined {
+    for (const change of this.changes.values()) {
+      if (change.project === project && change.branch === branch && change.id === id) return change;
+    }
+    return undefined;
+  }
+
+  accountByEmail(email: string): GerritAccount | undefined {
+    return [...this.accounts.values()].find((account) => account.email === email);
+  }
+}
+
+/** A private change is seen by its owner and administrators. */
+export function maySee(account: GerritAccount, change: ChangeRecord): boolean {
+  return !change.isPrivate || account.admin || account === change.owner;
+}
+
+export function currentPatchset(change: ChangeRecord): PatchsetRecord {
+  const newest = change.patchsets.at(-1);
+  if (newest === undefined) throw new Error(`change ${change.number} has no patchset`);
+  return newest;
+}
+
+export function changeRef(change: number, last: string | number): string {
+  return `refs/changes/${String(change % 100).padStart(2, '0')}/${change}/${last}`;
+}
+
+/** A name for the next state of a change's notes; nothing is stored under it. */
+export function newMetaRevision(): string {
+  return randomBytes(20).toString('hex');
+}
