@@ -1,0 +1,89 @@
+/**
+ * Who may import whom, and which room is home to which library. The table of ARCHITECTURE.md, as code.
+ */
+import { importsOf, type Source } from './source.ts';
+
+/** What adapters may know of the engine: its ports. */
+const PORTS = ['src/engine/ports.ts', 'src/engine/store.ts', 'src/engine/intake-port.ts'];
+
+/** What adapters and the configuration may know of the machines: their words. */
+const VOCABULARY = ['vocabulary', 'events', 'effects', 'gerrit-event', 'row'].map(
+  (name) => `src/machines/${name}.ts`,
+);
+
+/** Anybody but the machines may use these. */
+const EVERYWHERE = ['src/errors.ts', 'src/log.ts', 'src/plain-text.ts'];
+
+/** The shape of the configuration: adapters may name it as a type, and only as a type. */
+const CONFIG_SHAPE = 'src/config/config.ts';
+
+/** Read-only views of the store. */
+const VIEWS = ['src/engine/store.ts', 'src/adapters/sqlite/reader.ts'];
+
+/** One library has one home. */
+const HOMES: Readonly<Record<string, readonly string[]>> = {
+  xstate: ['src/machines/'],
+  'better-sqlite3': ['src/adapters/sqlite/'],
+  ssh2: ['src/adapters/gerrit/', 'src/adapters/ssh/', 'src/demo/gerrit/'],
+  execa: ['src/adapters/local/', 'src/adapters/git/'],
+  pino: ['src/log.ts'],
+  rxjs: ['src/adapters/gerrit/'],
+  yaml: ['src/config/'],
+  zod: ['src/config/', 'src/adapters/gerrit/'],
+  commander: ['src/cli/main.ts'],
+};
+
+/** What a file may import of ours: paths, or folders that end in a slash. */
+function allowed(path: string, typeOnly: boolean): readonly string[] {
+  const [, room = '', name = ''] = path.split('/');
+  if (room === 'machines') return ['src/machines/'];
+  if (room === 'engine') return ['src/machines/', 'src/engine/', 'src/errors.ts', 'src/log.ts'];
+  if (room === 'adapters') {
+    const own = name.endsWith('.ts') ? path : `src/adapters/${name}/`;
+    return [own, ...PORTS, ...VOCABULARY, ...EVERYWHERE, ...(typeOnly ? [CONFIG_SHAPE] : [])];
+  }
+  if (room === 'config') return ['src/config/', ...VOCABULARY, ...EVERYWHERE];
+  if (room === 'cli' || room === 'web') {
+    return [`src/${room}/`, 'src/machines/', 'src/config/', ...VIEWS, ...EVERYWHERE, ...extraOf(path)];
+  }
+  if (room === 'demo') return everythingBut('cli', 'web');
+  if (room === 'daemon.ts') return everythingBut('cli', 'demo');
+  if (room === 'log.ts') return ['src/plain-text.ts'];
+  return [];
+}
+
+function extraOf(path: string): readonly string[] {
+  if (path === 'src/cli/daemon.ts' || path === 'src/cli/run.ts') return ['src/daemon.ts'];
+  return path === 'src/cli/demo.ts' ? ['src/demo/'] : [];
+}
+
+function everythingBut(...rooms: readonly string[]): readonly string[] {
+  const all = ['machines', 'engine', 'adapters', 'config', 'cli', 'web', 'demo'];
+  const folders = all.filter((room) => !rooms.includes(room)).map((room) => `src/${room}/`);
+  return [...folders, ...EVERYWHERE, 'src/daemon.ts', 'package.json'];
+}
+
+/** Files that belong to no room, and imports that the table does not allow. */
+export function importBreaches(file: Source): string[] {
+  const known =
+    /^src\/((machines|engine|adapters|config|cli|web|demo)\/|(daemon|errors|log|plain-text)\.ts$)/;
+  if (!known.test(file.path)) return [`${file.path} belongs to no room`];
+  return importsOf(file).flatMap(({ target, typeOnly, line }) => {
+    const reason = objection(file.path, target, typeOnly);
+    return reason === null ? [] : [`${file.path}:${line} imports ${target}: ${reason}`];
+  });
+}
+
+function objection(from: string, target: string, typeOnly: boolean): string | null {
+  if (target.startsWith('node:')) {
+    return from.startsWith('src/machines/') ? 'machines know nothing of the system they run on' : null;
+  }
+  if (target.startsWith('src/') || target === 'package.json') {
+    const fits = (rule: string) => target === rule || (rule.endsWith('/') && target.startsWith(rule));
+    if (target === 'package.json' && from.startsWith('src/cli/')) return null;
+    return allowed(from, typeOnly).some(fits) ? null : 'not in the import table';
+  }
+  const homes = HOMES[target];
+  if (homes === undefined) return 'a library without a home';
+  return homes.some((home) => from.startsWith(home)) ? null : `its home is ${homes.join(' or ')}`;
+}

@@ -1,0 +1,100 @@
+/**
+ * A source file as the house rules see it: its path from the root of the repository, its text, its syntax tree, and
+ * everything that it imports, in whatever way. Files are found on disk, not in git, so that a new one counts at once.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, posix, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** Made by tools, or somebody's own: never part of the repository. */
+const NOT_OURS = /^(node_modules|dist|dist\..*|state|\.git|\.cache)$/;
+
+export interface Source {
+  readonly path: string;
+  readonly text: string;
+  readonly tree: ts.SourceFile;
+}
+
+export interface Import {
+  /** A path from the root of the repository, or the name of a package or of a module of Node. */
+  readonly target: string;
+  readonly typeOnly: boolean;
+  readonly line: number;
+}
+
+export function source(path: string, text: string): Source {
+  return { path, text, tree: ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true) };
+}
+
+/** Every TypeScript file under a folder. */
+export function sourcesUnder(folder: string): Source[] {
+  return filesUnder(folder)
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => source(path, readFileSync(join(ROOT, path), 'utf8')));
+}
+
+/** Paths of all files under a folder (`''`: all of the repository), from its root, in order. */
+export function filesUnder(folder: string): string[] {
+  return walk(join(ROOT, folder)).sort();
+}
+
+function walk(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return NOT_OURS.test(entry.name) ? [] : walk(path);
+    return entry.isFile() ? [relative(ROOT, path)] : [];
+  });
+}
+
+/** Static and dynamic imports, re-exports, `import('x')` as a type and `require`. */
+export function importsOf(file: Source): Import[] {
+  const found: Import[] = [];
+  visit(file.tree, (node) => {
+    const specifier = specifierOf(node);
+    if (specifier === undefined) return;
+    found.push({
+      target: resolve(file.path, specifier),
+      typeOnly: isTypeOnly(node),
+      line: lineOf(file, node),
+    });
+  });
+  return found;
+}
+
+export function visit(node: ts.Node, see: (node: ts.Node) => void): void {
+  see(node);
+  node.forEachChild((child) => visit(child, see));
+}
+
+export function lineOf(file: Source, node: ts.Node): number {
+  return file.tree.getLineAndCharacterOfPosition(node.getStart(file.tree)).line + 1;
+}
+
+function specifierOf(node: ts.Node): string | undefined {
+  if (ts.isImportDeclaration(node)) return textOf(node.moduleSpecifier);
+  if (ts.isExportDeclaration(node)) return node.moduleSpecifier && textOf(node.moduleSpecifier);
+  if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) return textOf(node.argument.literal);
+  if (!ts.isCallExpression(node)) return undefined;
+  const called = node.expression;
+  const loads =
+    called.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(called) && called.text === 'require');
+  return loads ? textOf(node.arguments[0]) : undefined;
+}
+
+/** An import that can not be read here is one that no rule allows. */
+function textOf(node: ts.Node | undefined): string {
+  return node !== undefined && ts.isStringLiteralLike(node) ? node.text : 'computed at run time';
+}
+
+function isTypeOnly(node: ts.Node): boolean {
+  if (ts.isImportDeclaration(node)) return node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
+  if (ts.isExportDeclaration(node)) return node.isTypeOnly;
+  return ts.isImportTypeNode(node);
+}
+
+function resolve(from: string, specifier: string): string {
+  return specifier.startsWith('.') ? posix.join(posix.dirname(from), specifier) : specifier;
+}
