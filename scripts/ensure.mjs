@@ -9,10 +9,12 @@ import { createHash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -140,21 +142,43 @@ function filesUnder(folder) {
 /** One ensure at a time for one checkout: a second waits, and then finds everything done. */
 async function lock(root, say) {
   const file = join(root, '.cache', 'ensure.lock');
+  const own = `${file}.${process.pid}`;
   mkdirSync(dirname(file), { recursive: true });
-  for (let told = false; ; told = true) {
-    try {
-      const handle = openSync(file, 'wx');
-      writeFileSync(handle, String(process.pid));
-      closeSync(handle);
-      return () => rmSync(file, { force: true });
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
+  writeFileSync(own, String(process.pid));
+  try {
+    for (let told = false; !linked(own, file); told = true) {
+      const holder = readText(file);
+      if (holder !== null && !alive(Number(holder))) breakLock(file, holder, `${own}.dead`);
+      else if (!told)
+        say(`sos-ci: waiting for another install or build (process ${holder} holds .cache/ensure.lock)`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
     }
-    const holder = Number(readText(file));
-    if (holder > 0 && !alive(holder)) rmSync(file, { force: true });
-    else if (!told) say(`sos-ci: waiting for another install or build (process ${holder})`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+  } finally {
+    rmSync(own, { force: true });
   }
+  return () => rmSync(file, { force: true });
+}
+
+/** A link appears whole or not at all: nobody reads a lock without its holder. */
+function linked(own, file) {
+  try {
+    linkSync(own, file);
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Takes a dead process's lock away; puts it back if by now it is somebody else's. */
+function breakLock(file, holder, aside) {
+  try {
+    renameSync(file, aside);
+    if (readText(aside) !== holder) linked(aside, file);
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
+  rmSync(aside, { force: true });
 }
 
 function alive(pid) {

@@ -1,0 +1,51 @@
+/**
+ * The sums that CI prints: no crash, no empty suite and no missing report may look like a success.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { ROOT } from '../house/source.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sos-ci-tally-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const loaded = { status: 'passed', assertionResults: [{ status: 'passed' }] };
+const red = { status: 'failed', assertionResults: [{ status: 'failed' }] };
+const broken = { status: 'failed', assertionResults: [] };
+const report = (numPassedTests: number, numFailedTests: number, ...testResults: object[]) => ({
+  numPassedTests,
+  numFailedTests,
+  testResults,
+});
+
+test.each([
+  ['all passed', '0', report(5, 0, loaded), '5 0'],
+  ['some failed', '1', report(4, 2, loaded, red), '4 2'],
+  ['a file could not be loaded', '1', report(4, 0, loaded, broken), '4 1'],
+  ['an error outside of any test', '1', report(4, 0, loaded), '4 1'],
+  ['no test ran', '0', report(0, 0), '0 1'],
+  ['killed by a time limit', '124', report(4, 0, loaded), '4 1'],
+])('a suite: %s', (_, code, content, expected) => {
+  const file = join(folder, 'report.json');
+  writeFileSync(file, JSON.stringify(content));
+  expect(tally(code, file)).toBe(expected);
+});
+
+test('a suite without a report has failed', () => {
+  expect(tally('0', join(folder, 'none.json'))).toBe('0 1');
+  expect(tally('1', join(folder, 'none.json'))).toBe('0 1');
+});
+
+test('a command passes or fails by its exit code', () => {
+  expect(tally('0')).toBe('1 0');
+  expect(tally('3')).toBe('0 1');
+});
+
+function tally(...args: string[]): string {
+  const { stdout } = spawnSync(process.execPath, [join(ROOT, 'scripts', 'tally.mjs'), ...args], {
+    encoding: 'utf8',
+  });
+  return stdout.trim();
+}
