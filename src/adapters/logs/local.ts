@@ -1,0 +1,179 @@
+/**
+ * A job's evidence on this host: gathered from its run directories and its server's work tree, published into a
+ * directory that a web server shows. Everything is files, so a killed daemon loses nothing: each call can be made
+ * again, at any point, and ends in the same place.
+ */
+import { mkdir, rename } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import type { Evidence } from '../../engine/ports.ts';
+import type { KeyedEffect } from '../../machines/effects.ts';
+import { COLLECTED_FILES, COLLECTED_LIST } from './collected.ts';
+import { Directory, ifThere } from './directory.ts';
+import { asFailure, Deadline } from './failure.ts';
+import type { PublishRequest } from './manifest.ts';
+import { checkJobId, StoredNames } from './names.ts';
+import { urlOf } from './place.ts';
+import { publish } from './publish.ts';
+import { SecretSet } from './redact.ts';
+import { removeTree } from './remove.ts';
+import { collectStages } from './stage-logs.ts';
+import { Staging } from './staging.ts';
+import { collectTree } from './work-tree.ts';
+import { type BeforeStep, replaceText } from './write.ts';
+
+type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
+
+/** Limits that no job sets for itself. */
+export interface EvidenceLimits {
+  /** Bytes of one file; of a longer one the beginning is published. */
+  readonly fileBytes: number;
+  /** Directory entries that are looked at for one job. */
+  readonly entries: number;
+  /** Directories inside one another. */
+  readonly depth: number;
+  /** Skipped files that are listed by name. */
+  readonly listed: number;
+}
+
+export const DEFAULT_EVIDENCE_LIMITS: EvidenceLimits = {
+  fileBytes: 256_000_000,
+  entries: 200_000,
+  depth: 32,
+  listed: 1000,
+};
+
+export interface LocalEvidenceOptions {
+  readonly stateDir: string;
+  /** The root of the published evidence, and its address; '' as address: file URLs. */
+  readonly dir: string;
+  readonly url: string;
+  /** Secret values. */
+  readonly redact: readonly string[];
+  readonly limits?: EvidenceLimits;
+  readonly now?: () => number;
+  /** For tests: called before each change on the disk. */
+  readonly beforeStep?: BeforeStep;
+}
+
+export class LocalEvidence implements Evidence {
+  readonly #options: LocalEvidenceOptions;
+  readonly #limits: EvidenceLimits;
+  readonly #secrets: SecretSet;
+  readonly #now: () => number;
+  readonly #beforeStep: BeforeStep;
+
+  constructor(options: LocalEvidenceOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? DEFAULT_EVIDENCE_LIMITS;
+    this.#secrets = new SecretSet(options.redact);
+    this.#now = options.now ?? Date.now;
+    this.#beforeStep = options.beforeStep ?? (() => undefined);
+  }
+
+  async collect(
+    request: CollectRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> {
+    const job = checkJobId(request.owner.job);
+    return new Deadline(request.timeoutMs, signal).run('collect evidence', job, (within) =>
+      this.#collect(request, within),
+    );
+  }
+
+  async publish(request: PublishRequest, signal: AbortSignal): Promise<string> {
+    const { dir, url } = this.#options;
+    const job = checkJobId(request.owner.job);
+    return new Deadline(request.timeoutMs, signal).run('publish evidence', job, async (within) => {
+      const segments = await publish({
+        request,
+        root: dir,
+        staged: join(this.#stagingRoot, job),
+        secrets: this.#secrets,
+        now: this.#now,
+        signal: within,
+        beforeStep: this.#beforeStep,
+      });
+      return urlOf(url, dir, segments);
+    });
+  }
+
+  async discard(job: string): Promise<void> {
+    checkJobId(job);
+    try {
+      await this.#remove(join(this.#options.stateDir, 'runs'), [job]);
+      await this.#remove(this.#stagingRoot, [job, unfinished(job)]);
+    } catch (error) {
+      throw asFailure('discard evidence', job, error);
+    }
+  }
+
+  get #stagingRoot(): string {
+    return join(this.#options.stateDir, 'evidence');
+  }
+
+  async #collect(
+    request: CollectRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> {
+    const { job } = request.owner;
+    await mkdir(this.#stagingRoot, { recursive: true, mode: 0o700 });
+    const root = await Directory.at(this.#stagingRoot);
+    return root.using(async () => {
+      this.#beforeStep('remove what was staged before');
+      await removeTree(root, unfinished(job));
+      this.#beforeStep('make staging');
+      const staging = await root.enterOrMake(unfinished(job), 0o700);
+      const collected = await staging.using(() => this.#gather(request, staging, signal));
+      this.#beforeStep('remove what was collected before');
+      await removeTree(root, job);
+      this.#beforeStep('put staging in place');
+      await rename(root.path(unfinished(job)), root.path(job));
+      await root.sync();
+      return collected;
+    });
+  }
+
+  /** Fills the staging directory, its list last. */
+  async #gather(
+    request: CollectRequest,
+    directory: Directory,
+    signal: AbortSignal,
+  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> {
+    const { owner, server, logs } = request;
+    const clean = (text: string): string => this.#secrets.text(text);
+    const files = await directory.enterOrMake(COLLECTED_FILES, 0o700);
+    const list = await files.using(async () => {
+      const limits = { ...this.#limits, bytes: request.limitBytes, files: request.limitFiles };
+      const names = new StoredNames(clean);
+      const staging = new Staging({ files, limits, names, clean, signal, beforeStep: this.#beforeStep });
+      await collectStages(join(this.#options.stateDir, 'runs', owner.job), owner.attempt, staging);
+      if (server !== null && isAbsolute(server.address)) {
+        await collectTree(server.address, logs, this.#limits, staging);
+      } else if (server !== null) {
+        for (const path of logs) staging.skip(path, 'its server is not on this host');
+      }
+      await staging.sync();
+      return staging.list(owner.job, owner.attempt, new Date(this.#now()).toISOString());
+    });
+    this.#beforeStep(COLLECTED_LIST);
+    await replaceText(directory, COLLECTED_LIST, 0o600, JSON.stringify(list));
+    const bytes = list.files.reduce((sum, file) => sum + file.bytes, 0);
+    return { files: list.files.length, bytes, skipped: list.skipped };
+  }
+
+  async #remove(root: string, names: readonly string[]): Promise<void> {
+    const directory = await ifThere(Directory.at(root));
+    if (directory === null) return;
+    await directory.using(async () => {
+      for (const name of names) {
+        this.#beforeStep(`discard ${name}`);
+        await removeTree(directory, name);
+      }
+    });
+  }
+}
+
+/** Where a job's evidence is gathered until all of it is there. No job id begins with a dot. */
+function unfinished(job: string): string {
+  return `.${job}`;
+}
