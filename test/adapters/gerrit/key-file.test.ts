@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process';
+import { afterAll, describe, expect, test } from 'vitest';
+import { readPrivateKey } from '../../../src/adapters/gerrit/key-file.ts';
+import { keys, Site } from './site.ts';
+
+const site = new Site();
+afterAll(() => site.remove());
+
+describe('our private key', () => {
+  test('is read as it is', async () => {
+    const file = site.file('good', keys.account.private, 0o600);
+    expect((await readPrivateKey(file)).toString()).toBe(keys.account.private);
+  });
+
+  test.each(['ed25519', 'ecdsa', 'rsa'])('%s as ssh-keygen makes it', async (type) => {
+    const file = `${site.directory}/made-${type}`;
+    execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-f', file]);
+    await expect(readPrivateKey(file)).resolves.toBeInstanceOf(Buffer);
+  });
+
+  test.each([
+    ['missing', () => `${site.directory}/none`, 'no such file', 'ssh-keygen -t ed25519'],
+    ['a directory', () => site.directory, 'not a key file', 'gerrit.key'],
+    ['readable by others', () => site.file('open', keys.account.private, 0o644), 'mode 644', 'chmod 600'],
+    ['public', () => site.file('pub', keys.account.public, 0o600), 'public key', 'without .pub'],
+    ['no key', () => site.file('text', 'hello\n', 0o600), 'no private key', 'OpenSSH or PEM'],
+    ['empty', () => site.file('empty', '', 0o600), 'no private key', 'OpenSSH or PEM'],
+    ['huge', () => site.file('huge', 'x'.repeat(70_000), 0o600), 'not a key file', 'gerrit.key'],
+  ])('%s: says so, and what to do', async (_what, make, message, hint) => {
+    await expect(readPrivateKey(make())).rejects.toMatchObject({
+      name: 'OperationError',
+      operation: 'read private key',
+      retryable: false,
+      message: expect.stringContaining(message),
+      hint: expect.stringContaining(hint),
+    });
+  });
+
+  test.each([
+    ['OpenSSH', []],
+    ['PEM', ['-m', 'PEM', '-t', 'rsa', '-b', '2048']],
+    ['PKCS#8', ['-m', 'PKCS8', '-t', 'rsa', '-b', '2048']],
+  ])('encrypted (%s): says so, and what to do', async (name, args) => {
+    const file = `${site.directory}/encrypted-${name.replace('#', '')}`;
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', ...args, '-N', 'secret passphrase', '-f', file]);
+    const refusal = readPrivateKey(file);
+    await expect(refusal).rejects.toMatchObject({ message: expect.stringContaining('passphrase') });
+    await expect(refusal).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });
+  });
+});

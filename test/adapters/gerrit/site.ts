@@ -1,0 +1,86 @@
+/** What a test of this folder stands on: keys made once, a scratch directory with them, options and a real clock. */
+import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ssh2 from 'ssh2';
+import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
+import type { Clock } from '../../../src/engine/ports.ts';
+import type { Patchset } from '../../../src/machines/vocabulary.ts';
+
+const { generateKeyPairSync, parseKey } = ssh2.utils;
+const ed25519 = generateKeyPairSync('ed25519');
+const otherEd25519 = generateKeyPairSync('ed25519');
+const rsa = generateKeyPairSync('rsa', { bits: 2048 });
+
+export const keys = { ed25519, otherEd25519, rsa, account: generateKeyPairSync('ed25519') };
+
+export const realClock: Clock = {
+  now: Date.now,
+  monotonic: () => performance.now(),
+  after(delayMs, due) {
+    const timer = setTimeout(due, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+export const patchset: Patchset = {
+  project: 'openstack/cinder',
+  branch: 'master',
+  change: 912345,
+  patchset: 3,
+  revision: 'e990e77e529ece659c65c7f24372813f69acce8b',
+  ref: 'refs/changes/45/912345/3',
+  subject: 'Acme: retry the login',
+  owner: 'dev',
+  url: 'https://review.example.org/c/openstack/cinder/+/912345',
+  topic: '',
+};
+
+export class Site {
+  readonly directory = mkdtempSync(join(tmpdir(), 'sos-ci-gerrit-'));
+
+  /** Options for a server that shows the ed25519 key, pinned. */
+  options(port: number, more: Partial<GerritOptions> = {}): GerritOptions {
+    return {
+      host: '127.0.0.1',
+      port,
+      user: 'acme-ci',
+      keyFile: this.file('key', keys.account.private, 0o600),
+      knownHostsFile: this.file('known_hosts', `[127.0.0.1]:${port} ${keys.ed25519.public}\n`),
+      connectTimeoutMs: 20_000,
+      keepaliveMs: 20_000,
+      keepaliveMax: 3,
+      silenceMs: 60_000,
+      backoffMinMs: 5,
+      backoffMaxMs: 20,
+      lineLimitBytes: 8 * 1024 * 1024,
+      commandTimeoutMs: 20_000,
+      settleMs: 20,
+      ...more,
+    };
+  }
+
+  file(name: string, text: string, mode = 0o644): string {
+    const path = join(this.directory, name);
+    writeFileSync(path, text, { mode });
+    return path;
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** The key itself, as known_hosts has it in base64. */
+export function blobOf(publicKey: string): Buffer {
+  const parsed = parseKey(publicKey);
+  if (parsed instanceof Error) throw parsed;
+  return parsed.getPublicSSH();
+}
+
+/** A host's name as ssh-keygen -H writes it. */
+export function hashed(name: string, salt: Buffer = Buffer.alloc(20, 7)): string {
+  const hash = createHmac('sha1', salt).update(name).digest('base64');
+  return `|1|${salt.toString('base64')}|${hash}`;
+}

@@ -1,0 +1,88 @@
+/** What every source of Gerrit's events promises. The harness makes Gerrit say things; the suite listens. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Intake, StreamListener } from '../../src/engine/intake-port.ts';
+import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import { RecordingListener } from '../fakes/stream-listener.ts';
+
+export interface StreamHarness {
+  /** A source that hands at most `queueLimit` events over at a time. */
+  intake(listener: StreamListener, queueLimit: number): Intake;
+  /** Somebody writes this comment on a change: Gerrit says `comment-added`. */
+  comment(text: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function streamContract(name: string, start: () => Promise<StreamHarness>): void {
+  describe(`stream contract: ${name}`, () => {
+    let harness: StreamHarness;
+    let listener: RecordingListener;
+    let intake: Intake | null = null;
+
+    beforeEach(async () => {
+      harness = await start();
+      listener = new RecordingListener();
+    });
+    afterEach(async () => {
+      await intake?.stop();
+      intake = null;
+      await harness.close();
+    });
+
+    async function connect(queueLimit = 100): Promise<Intake> {
+      const made = harness.intake(listener, queueLimit);
+      intake = made;
+      made.start();
+      await listener.until(() => listener.connected);
+      return made;
+    }
+
+    test('tells once that it is connected', async () => {
+      await connect();
+      expect(listener.states.filter((state) => state.connected)).toHaveLength(1);
+      expect(listener.states[0]).toMatchObject({ connected: true, permanent: false });
+    });
+
+    test('hands over what Gerrit says from then on, in its order', async () => {
+      await connect();
+      await harness.comment('first words');
+      await harness.comment('second words');
+      await harness.comment('third words');
+      await listener.until(() => comments(listener.events).length === 3);
+      expect(comments(listener.events).map((text) => text.split('\n').at(-1))).toEqual([
+        'first words',
+        'second words',
+        'third words',
+      ]);
+    });
+
+    test('never hands over more than the limit while the store is slow, and loses nothing', async () => {
+      listener.holdEvents();
+      await connect(2);
+      for (const word of ['one', 'two', 'three', 'four', 'five']) await harness.comment(word);
+      await listener.until(() => listener.held === 2);
+      expect(listener.heldAtMost).toBe(2);
+      listener.releaseEvents();
+      await listener.until(() => comments(listener.events).length === 5);
+      expect(listener.heldAtMost).toBe(2);
+    });
+
+    test('stop ends it, and nothing is handed over any more', async () => {
+      const made = await connect();
+      await made.stop();
+      const before = listener.events.length;
+      await harness.comment('too late');
+      expect(listener.events).toHaveLength(before);
+    });
+
+    test('stop before it is connected ends it too', async () => {
+      const made = harness.intake(listener, 100);
+      made.start();
+      await made.stop();
+      expect(listener.events).toEqual([]);
+    });
+  });
+}
+
+function comments(events: readonly GerritEvent[]): string[] {
+  return events.flatMap((event) => (event.type === 'comment-added' ? [event.comment] : []));
+}

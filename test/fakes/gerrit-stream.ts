@@ -1,0 +1,77 @@
+/**
+ * Gerrit's stream, in memory: a test says what Gerrit says. Like the real one it hands events over in order, stops
+ * handing over while too many wait for the store, and says nothing any more once it was stopped.
+ */
+import type { Intake, Rejection, StreamListener, StreamState } from '../../src/engine/intake-port.ts';
+import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+
+const CONNECTED: StreamState = {
+  connected: true,
+  why: 'connected to the fake',
+  hint: '',
+  permanent: false,
+};
+
+export class FakeGerritStream implements Intake {
+  readonly #listener: StreamListener;
+  readonly #queueLimit: number;
+  #queue: { readonly event: GerritEvent; readonly taken: () => void }[] = [];
+  #waiting = 0;
+  #running = false;
+
+  constructor(listener: StreamListener, queueLimit = 1_000) {
+    this.#listener = listener;
+    this.#queueLimit = queueLimit;
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#listener.state(CONNECTED);
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#queue = [];
+  }
+
+  /** Gerrit says this. Resolves when the listener has stored it; never, when the stream is stopped before. */
+  say(event: GerritEvent): Promise<void> {
+    return new Promise((taken) => {
+      if (!this.#running) return;
+      this.#queue.push({ event, taken });
+      this.#handOver();
+    });
+  }
+
+  /** Gerrit says something that can not be understood. */
+  sayNonsense(rejection: Rejection): void {
+    if (this.#running) this.#listener.rejected(rejection);
+  }
+
+  /** A line that says nothing to us. */
+  sayNoise(name = 'meta-ref-updated'): void {
+    if (this.#running) this.#listener.dropped(name);
+  }
+
+  /** The connection goes, or cannot come up. */
+  disconnect(state: Omit<StreamState, 'connected'>): void {
+    if (this.#running) this.#listener.state({ connected: false, ...state });
+  }
+
+  reconnect(): void {
+    if (this.#running) this.#listener.state(CONNECTED);
+  }
+
+  #handOver(): void {
+    while (this.#waiting < this.#queueLimit) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      this.#waiting++;
+      void this.#listener.event(next.event).then(() => {
+        this.#waiting--;
+        next.taken();
+        this.#handOver();
+      });
+    }
+  }
+}

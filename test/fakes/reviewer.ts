@@ -1,0 +1,109 @@
+/**
+ * Gerrit's side of all reviews, in memory. It is the outside world: what was posted stays when the engine is thrown
+ * away and made again. Like the real one it drops an unknown label in silence, refuses a label that we may not use
+ * and takes nothing then, and would post twice what is not looked for first.
+ */
+import type { PostOutcome, Reviewer } from '../../src/engine/ports.ts';
+import { OperationError } from '../../src/errors.ts';
+import type { KeyedEffect } from '../../src/machines/effects.ts';
+import type { Failure, Patchset } from '../../src/machines/vocabulary.ts';
+import { type Hold, Rehearsal } from './rehearsal.ts';
+
+type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
+type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
+type Call = 'post' | 'readVotes';
+
+export interface PostedReview {
+  readonly run: string;
+  readonly change: number;
+  readonly patchset: number;
+  readonly message: string;
+  readonly labels: Readonly<Record<string, number>>;
+  readonly tag: string;
+}
+
+export class FakeReviewer implements Reviewer {
+  /** Prepare, hold, release, count and await calls by name: `post`, `readVotes`. */
+  readonly calls = new Rehearsal<Call>();
+  /** Everything that Gerrit shows, oldest first. */
+  readonly posted: PostedReview[] = [];
+  /** Labels that exist; others are dropped in silence. */
+  labels = new Set(['Verified', 'Code-Review']);
+  /** Labels that we may not use. */
+  restricted = new Set(['Code-Review']);
+  /** Changes that are not there. */
+  readonly missing = new Set<number>();
+  /** What each call said of it: true where an earlier process may have sent the request. */
+  readonly recovered: boolean[] = [];
+  #lost: Failure[] = [];
+
+  async post(request: PostReview, signal: AbortSignal, recovered = false): Promise<PostOutcome> {
+    this.recovered.push(recovered);
+    const outcome = await this.calls.play('post', signal, () => this.#take(request));
+    const lost = this.#lost.shift();
+    if (lost !== undefined) throw new OperationError(lost);
+    return outcome;
+  }
+
+  readVotes(request: ReadVotes, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
+    return this.calls.play('readVotes', signal, () => {
+      const votes: Record<string, number> = {};
+      for (const { change, patchset, labels } of this.posted) {
+        if (change === request.patchset.change && patchset === request.patchset.patchset) {
+          Object.assign(votes, labels);
+        }
+      }
+      return votes;
+    });
+  }
+
+  /** The next call (of this name, when given) rejects, and nothing is posted. */
+  failNext(failure: Failure, call: Call | null = null): void {
+    this.calls.failNext(failure, call);
+  }
+
+  /** The next post arrives, and its answer is lost. */
+  loseAnswerNext(failure: Failure): void {
+    this.#lost.push(failure);
+  }
+
+  /** The next post hangs until `calls.release()`: before it arrives, or when only the answer is missing. */
+  holdNext(hold: Hold = 'answer'): void {
+    this.calls.holdNext(hold, 'post');
+  }
+
+  /** What Gerrit shows on one patchset. */
+  on(patchset: Pick<Patchset, 'change' | 'patchset'>): readonly PostedReview[] {
+    return this.posted.filter(
+      (review) => review.change === patchset.change && review.patchset === patchset.patchset,
+    );
+  }
+
+  #take(request: PostReview): PostOutcome {
+    const { run, patchset, message, tag } = request;
+    const { change } = patchset;
+    if (!message.includes(run)) throw new Error(`the message does not hold its run's id ${run}`);
+    if (this.posted.some((review) => review.change === change && review.message.includes(run))) {
+      return { posted: true, found: true };
+    }
+    if (this.missing.has(change)) throw gone(patchset);
+    const votes = Object.entries(request.labels);
+    const refused = votes.find(([label, value]) => value !== 0 && this.restricted.has(label));
+    if (refused !== undefined) {
+      return { posted: false, refused: `Applying label "${refused[0]}": ${refused[1]} is restricted` };
+    }
+    const labels = Object.fromEntries(votes.filter(([label]) => this.labels.has(label)));
+    this.posted.push({ run, change, patchset: patchset.patchset, message, labels, tag });
+    return { posted: true, found: false };
+  }
+}
+
+function gone(patchset: Patchset): OperationError {
+  return new OperationError({
+    operation: 'post review',
+    target: `${patchset.change},${patchset.patchset}`,
+    message: 'there is no such change',
+    retryable: false,
+    hint: 'the change is gone, or this account may not read it',
+  });
+}

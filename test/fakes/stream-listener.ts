@@ -1,0 +1,70 @@
+/** The engine's side of the stream, in memory: keeps all it is told, can be slow, and lets a test wait for a moment. */
+import type { Rejection, StreamListener, StreamState } from '../../src/engine/intake-port.ts';
+import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+
+export class RecordingListener implements StreamListener {
+  readonly events: GerritEvent[] = [];
+  readonly rejections: Rejection[] = [];
+  readonly drops: string[] = [];
+  readonly states: StreamState[] = [];
+  /** The most events that waited at the same time. */
+  heldAtMost = 0;
+  #slow = false;
+  #held: (() => void)[] = [];
+  #waiters: { readonly when: () => boolean; readonly resolve: () => void }[] = [];
+
+  event(event: GerritEvent): Promise<void> {
+    this.events.push(event);
+    const stored = this.#slow ? new Promise<void>((resolve) => this.#held.push(resolve)) : Promise.resolve();
+    this.heldAtMost = Math.max(this.heldAtMost, this.#held.length);
+    this.#changed();
+    return stored;
+  }
+
+  rejected(rejection: Rejection): void {
+    this.rejections.push(rejection);
+    this.#changed();
+  }
+
+  dropped(name: string): void {
+    this.drops.push(name);
+    this.#changed();
+  }
+
+  state(state: StreamState): void {
+    this.states.push(state);
+    this.#changed();
+  }
+
+  get connected(): boolean {
+    return this.states.at(-1)?.connected ?? false;
+  }
+
+  /** Events that wait now. */
+  get held(): number {
+    return this.#held.length;
+  }
+
+  /** From now on events wait for `releaseEvents`. */
+  holdEvents(): void {
+    this.#slow = true;
+  }
+
+  /** Lets all that wait go, and those to come. */
+  releaseEvents(): void {
+    this.#slow = false;
+    for (const resolve of this.#held.splice(0)) resolve();
+  }
+
+  /** Resolves as soon as `when` holds after something was told. */
+  until(when: () => boolean): Promise<void> {
+    if (when()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ when, resolve }));
+  }
+
+  #changed(): void {
+    const ready = this.#waiters.filter(({ when }) => when());
+    this.#waiters = this.#waiters.filter((waiter) => !ready.includes(waiter));
+    for (const { resolve } of ready) resolve();
+  }
+}
