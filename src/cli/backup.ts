@@ -1,0 +1,34 @@
+/** `sos-ci backup FILE`: a whole copy of the database, also while the daemon writes to it. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { backupStore } from '../adapters/sqlite/backup.ts';
+import { plainText } from '../plain-text.ts';
+import { EXIT } from './exit.ts';
+import { type Io, printJson } from './io.ts';
+import { bytes } from './time.ts';
+
+export interface BackupOptions {
+  readonly json?: boolean;
+}
+
+export async function backupCommand(
+  io: Io,
+  database: string,
+  file: string,
+  options: BackupOptions,
+): Promise<number> {
+  const target = resolve(file);
+  await backupStore(database, target, (left, total) => {
+    if (io.progress && total > 0) io.err(`\r${Math.round((100 * (total - left)) / total)}%`);
+  });
+  if (io.progress) io.err('\r\u001b[K');
+  const size = statSync(target).size;
+  if (options.json) printJson(io, { file: target, bytes: size });
+  else {
+    io.out(`${plainText(target)}: ${bytes(size)}\n`);
+    io.out(
+      'A daemon that finds it in place of its database posts and deletes nothing before: sos-ci confirm\n',
+    );
+  }
+  return EXIT.ok;
+}

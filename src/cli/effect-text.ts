@@ -1,0 +1,69 @@
+/** What a machine asked for, in plain words: as a request, and as something that is still owed. */
+import type { Effect, KeyedEffect } from '../machines/effects.ts';
+import { assertNever } from '../machines/vocabulary.ts';
+import { count, inText } from './event-text.ts';
+import { limit } from './time.ts';
+
+/** Null for what tells a reader nothing: a timer that is taken back. */
+export function effectText(effect: Effect): string | null {
+  switch (effect.type) {
+    case 'withdraw':
+      return effect.key === 'slot' ? 'take back the request for a slot' : null;
+    case 'tell':
+      return `tell ${effect.to.slice(0, 12)}: ${effect.event.type}`;
+    case 'setTimer': {
+      const [kind, state = effect.key] = effect.key.split(':');
+      return kind === 'retry'
+        ? `try ${state} again in ${limit(effect.delayMs)}`
+        : `${state}: at most ${limit(effect.delayMs)}`;
+    }
+    default:
+      return requestText(effect);
+  }
+}
+
+/** One line for an effect that has not been settled. */
+export function owedText(effect: KeyedEffect, now: number): string {
+  if (effect.type !== 'setTimer') return requestText(effect);
+  const [kind, state = effect.key] = effect.key.split(':');
+  const what = kind === 'retry' ? `try ${state} again` : `deadline of ${state}`;
+  return `${what} ${inText(effect.dueAt, now)}`;
+}
+
+function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string {
+  switch (effect.type) {
+    case 'raiseAlarm':
+      return `tell the operator: ${effect.alarm.message}`;
+    case 'acquireSlot':
+      return `wait for a slot of ${effect.provider}`;
+    case 'createServer':
+      return `make server ${effect.name} on ${effect.provider}`;
+    case 'fetchPatchset':
+      return `fetch ${effect.patchset.ref}`;
+    case 'runStage':
+      return `run ${effect.run.stage}: ${effect.spec.argv.join(' ')}`;
+    case 'stopStage':
+      return `stop ${effect.run.stage}`;
+    case 'readResults':
+      return `read ${effect.results.file}`;
+    case 'collectEvidence':
+      return 'collect evidence';
+    case 'publishEvidence':
+      return 'publish evidence';
+    case 'deleteServer':
+      return 'remove everything of this job';
+    case 'postReview': {
+      const votes = Object.entries(effect.labels).map(([label, value]) => `${label} ${value}`);
+      return `post the review${votes.length === 0 ? ', no vote' : ` with ${votes.join(', ')}`} to ${effect.patchset.change},${effect.patchset.patchset}`;
+    }
+    case 'readVotes':
+      return 'read our votes back';
+    default:
+      return assertNever(effect);
+  }
+}
+
+export function owedCount(owed: readonly { readonly effect: KeyedEffect }[]): string {
+  const timers = owed.filter((item) => item.effect.type === 'setTimer').length;
+  return `${count(owed.length - timers, 'request')} and ${count(timers, 'timer')}`;
+}

@@ -1,0 +1,183 @@
+/** What happened, in plain words: one line for each fact that the log can hold. Defused where it is printed, not here. */
+import type { AnyEvent } from '../machines/events.ts';
+import type { LogRow } from '../machines/row.ts';
+import {
+  assertNever,
+  type Failure,
+  type Patchset,
+  type ResultsSummary,
+  type StageEnd,
+} from '../machines/vocabulary.ts';
+import { bytes, span } from './time.ts';
+
+export function rowText(row: LogRow): string {
+  const text = eventText({ ...row.data, type: row.type } as unknown as AnyEvent);
+  if (row.outcome === 'late') return `${text} (too late: changed nothing)`;
+  return row.outcome === 'ignored' ? `${text} (not awaited: changed nothing)` : text;
+}
+
+function eventText(event: AnyEvent): string {
+  switch (event.type) {
+    case 'timer.fired':
+      return timerText(event.timer);
+    case 'machine.failed':
+      return `internal error at ${event.event}: ${event.message}`;
+    case 'daemon.crashed':
+      return `the daemon crashed during ${event.during}: ${event.message}`;
+    case 'alarm.raised':
+      return 'the operator was told';
+    case 'review.opened':
+      return `review of ${changeText(event.patchset)} opened for ${count(event.jobs.length, 'job')}: ${event.jobs.map((job) => job.name).join(', ')}`;
+    case 'job.reported':
+      return `${event.report.name} handed over ${event.report.verdict}${because(event.report.reason)}`;
+    case 'review.posted':
+      return event.found ? 'the review was found on the change: posted before' : 'the review was posted';
+    case 'vote.refused':
+      return `Gerrit refused the vote${because(failureText(event.failure))}`;
+    case 'review.unposted':
+      return `posting failed${because(failureText(event.failure))}`;
+    case 'votes.read':
+      return `votes on the change: ${votesText(event.votes)}`;
+    case 'votes.unread':
+      return `votes could not be read${because(failureText(event.failure))}`;
+    case 'review.cancelled':
+      return `review cancelled${because(event.reason)}`;
+    case 'review.superseded':
+      return `review superseded by ${event.by}`;
+    default:
+      return jobEventText(event);
+  }
+}
+
+type JobOnly = Exclude<
+  AnyEvent,
+  { type: `review.${string}` | `vote.${string}` | `votes.${string}` | 'job.reported' | 'timer.fired' }
+>;
+
+function jobEventText(
+  event: Exclude<JobOnly, { type: 'machine.failed' | 'daemon.crashed' | 'alarm.raised' }>,
+): string {
+  switch (event.type) {
+    case 'job.accepted':
+      return `accepted ${changeText(event.patchset)} at ${event.patchset.revision.slice(0, 10)}`;
+    case 'slot.granted':
+      return 'a slot became free';
+    case 'server.active':
+      return event.adopted
+        ? `server ${event.server.name} was found, made before`
+        : `server ${event.server.name} was made`;
+    case 'patchset.fetched':
+      return `the patchset is in the work tree, at ${event.revision.slice(0, 10)}`;
+    case 'stage.started':
+      return event.adopted
+        ? `${event.stage} was found again, pid ${event.pid}`
+        : `${event.stage} started, pid ${event.pid}`;
+    case 'stage.exited':
+      return `${event.stage} ${endText(event.end)}`;
+    case 'stage.lost':
+      return `${event.stage} vanished${because(event.why)}`;
+    case 'stage.stopped':
+      return `${event.stage} was stopped`;
+    case 'results.read':
+      return `results: ${resultsText(event.results)}`;
+    case 'results.unreadable':
+      return `results can not be read${because(event.why)}`;
+    case 'evidence.collected':
+      return `evidence collected: ${count(event.files, 'file')}, ${bytes(event.bytes)}${event.skipped > 0 ? `, ${event.skipped} skipped` : ''}`;
+    case 'evidence.published':
+      return `evidence published at ${event.url}`;
+    case 'verdict.taken':
+      return 'the review has the verdict';
+    case 'server.deleted':
+      return event.deleted === 0
+        ? 'clean: nothing of this job is left'
+        : `clean: ${count(event.deleted, 'server')} removed`;
+    case 'job.cancelled':
+      return `cancelled${because(event.reason)}`;
+    case 'job.superseded':
+      return `superseded by ${event.by}`;
+    case 'server.failed':
+    case 'patchset.unfetched':
+    case 'stage.failed':
+    case 'stage.unstopped':
+    case 'evidence.uncollected':
+    case 'evidence.unpublished':
+    case 'server.undeleted':
+      return troubleText(event);
+    default:
+      return assertNever(event);
+  }
+}
+
+const TROUBLE = {
+  'server.failed': 'no server',
+  'patchset.unfetched': 'the patchset could not be fetched',
+  'stage.failed': 'could not be started',
+  'stage.unstopped': 'could not be stopped',
+  'evidence.uncollected': 'evidence could not be collected',
+  'evidence.unpublished': 'evidence could not be published',
+  'server.undeleted': 'not clean yet',
+} as const;
+
+function troubleText(event: {
+  readonly type: keyof typeof TROUBLE;
+  readonly stage?: string;
+  readonly failure: Failure;
+}): string {
+  const what = event.stage === undefined ? '' : `${event.stage} `;
+  return `${what}${TROUBLE[event.type]}${because(failureText(event.failure))}`;
+}
+
+function failureText(failure: Failure): string {
+  const next = failure.hint === '' ? '' : `; next: ${failure.hint}`;
+  return `${failure.operation} (${failure.target}): ${failure.message}${next}`;
+}
+
+/** Timers are named `deadline:STATE:N` and `retry:STATE:N`. */
+function timerText(timer: string): string {
+  const [kind, state = timer] = timer.split(':');
+  if (kind === 'retry') return `the wait is over: ${state} is tried again`;
+  return state === 'queued' ? 'no slot became free in time' : `${state} took longer than allowed`;
+}
+
+export function endText(end: StageEnd): string {
+  switch (end.how) {
+    case 'exited':
+      return end.code === 0 ? 'ended well' : `ended with exit code ${end.code}`;
+    case 'killed':
+      return `was killed by signal ${end.signal}`;
+    case 'timedOut':
+      return 'outlived its deadline and was ended';
+    case 'stopped':
+      return 'was stopped';
+    default:
+      return assertNever(end);
+  }
+}
+
+export function resultsText(results: ResultsSummary): string {
+  const failures = results.failures.length === 0 ? '' : `: ${results.failures.join('; ')}`;
+  return `${results.passed} passed, ${results.failed} failed, ${results.skipped} skipped${failures}`;
+}
+
+function votesText(votes: Readonly<Record<string, number>>): string {
+  const texts = Object.entries(votes).map(([label, value]) => `${label}${value > 0 ? '+' : ''}${value}`);
+  return texts.length === 0 ? 'none of ours' : texts.join(', ');
+}
+
+function changeText(patchset: Patchset): string {
+  return `${patchset.change},${patchset.patchset} of ${patchset.project} ${patchset.branch}`;
+}
+
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function because(why: string): string {
+  return why === '' ? '' : `: ${why}`;
+}
+
+/** For summaries: what is left of a wait. */
+export function inText(dueAt: number, now: number): string {
+  return dueAt <= now ? 'now' : `in ${span(dueAt - now)}`;
+}

@@ -1,0 +1,72 @@
+/**
+ * What a command may touch of its surroundings: where it prints, how wide, in colour or not, the time. Handed in, so that
+ * the same command can be compared whole with what it should print.
+ */
+import { readFileSync } from 'node:fs';
+
+export interface Io {
+  /** Standard output: the answer. */
+  out(text: string): void;
+  /** Standard error: progress and errors. */
+  err(text: string): void;
+  /** Standard output may be coloured. */
+  readonly color: boolean;
+  /** Columns of the terminal; Infinity when nobody watches. */
+  readonly width: number;
+  /** Standard error is a terminal, so progress may be shown there. */
+  readonly progress: boolean;
+  /** Epoch ms. */
+  now(): number;
+  /** Whether the process that was started then still runs; `startTicks` 0: only the pid is known. */
+  alive(pid: number, startTicks: number): boolean;
+}
+
+export function terminalIo(): Io {
+  const { stdout, stderr, env } = process;
+  const tty = stdout.isTTY === true;
+  return {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    color: tty && !env.NO_COLOR && env.TERM !== 'dumb',
+    width: tty ? Math.max(40, stdout.columns || 80) : Number.POSITIVE_INFINITY,
+    progress: stderr.isTTY === true && env.TERM !== 'dumb',
+    now: () => Date.now(),
+    alive: processRuns,
+  };
+}
+
+/** Linux tells when a pid was started, so that another process with the same number is not taken for it. */
+function processRuns(pid: number, startTicks: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (afterName[0] === 'Z') return false;
+    return startTicks === 0 || Number(afterName[19]) === startTicks;
+  } catch {
+    return false;
+  }
+}
+
+const CODES = {
+  bold: '1',
+  dim: '2',
+  red: '31',
+  green: '32',
+  yellow: '33',
+  blue: '34',
+} as const;
+export type Paint = keyof typeof CODES;
+
+export function paint(io: Pick<Io, 'color'>, how: Paint, text: string): string {
+  return io.color && text !== '' ? `\u001b[${CODES[how]}m${text}\u001b[0m` : text;
+}
+
+/** A JSON answer: one document, indented, with a line end. Terminal escapes can not survive JSON. */
+export function printJson(io: Io, value: object): void {
+  const text = JSON.stringify({ format: 1, ...value }, null, 2);
+  io.out(`${text.replaceAll(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped)}\n`);
+}
+
+function escaped(character: string): string {
+  return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+}

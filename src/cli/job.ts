@@ -1,0 +1,186 @@
+/** `sos-ci job ID`: the story of one job, from the event that began it to the clean lab. */
+import type { JobView, NumberedRow, OwedView, ReviewView, StoreReader } from '../engine/store.ts';
+import type { Verdict } from '../machines/vocabulary.ts';
+import { plainText } from '../plain-text.ts';
+import { effectText, owedText } from './effect-text.ts';
+import { attemptOf, type Episode, episodes, topState } from './episodes.ts';
+import { rowText } from './event-text.ts';
+import { EXIT } from './exit.ts';
+import { findJob } from './find.ts';
+import { type Io, type Paint, paint, printJson } from './io.ts';
+import { padEnd, padStart, wrap } from './layout.ts';
+import { iso, span, utc } from './time.ts';
+
+export interface JobOptions {
+  readonly json?: boolean;
+}
+
+export function jobCommand(io: Io, reader: StoreReader, typed: string, options: JobOptions): number {
+  const job = findJob(reader, typed);
+  const rows = reader.rows(job.id);
+  const owed = reader.owed(job.id);
+  const review = reader.review(job.review);
+  if (options.json) {
+    printJson(io, storyJson(job, review, rows, owed));
+    return EXIT.ok;
+  }
+  printHead(io, job, review, attempts(rows));
+  printEpisodes(io, episodes(rows), io.now());
+  printEvents(io, job.acceptedAt, rows);
+  printOwed(io, owed);
+  return EXIT.ok;
+}
+
+export function verdictPaint(verdict: Verdict | null): Paint | null {
+  if (verdict === null) return null;
+  if (verdict === 'SUCCESS') return 'green';
+  return verdict === 'FAILURE' ? 'red' : 'yellow';
+}
+
+function attempts(rows: readonly NumberedRow[]): { readonly done: number; readonly allowed: number | null } {
+  const spec: unknown = rows[0]?.data.spec;
+  const allowed = (spec as { limits?: { setupAttempts?: number } } | undefined)?.limits?.setupAttempts;
+  const done = rows.reduce((most, row) => Math.max(most, attemptOf(row) ?? 0), 0);
+  return { done, allowed: allowed ?? null };
+}
+
+function printHead(
+  io: Io,
+  job: JobView,
+  review: ReviewView | null,
+  attempt: { readonly done: number; readonly allowed: number | null },
+): void {
+  const title = `${job.name}  ${job.change},${job.patchset}  ${job.project}  ${job.branch}`;
+  io.out(`${paint(io, 'bold', plainText(title))}\n`);
+  const verdict = job.verdict === null ? 'none yet' : job.verdict;
+  const took = (job.endedAt ?? io.now()) - job.acceptedAt;
+  const ended =
+    job.endedAt === null ? `${span(took)} so far` : `ended ${utc(job.endedAt)}, after ${span(took)}`;
+  field(io, 'subject', job.subject);
+  field(io, 'verdict', job.reason === '' ? verdict : `${verdict}: ${job.reason}`, verdictPaint(job.verdict));
+  field(io, 'state', job.state);
+  field(io, 'accepted', `${utc(job.acceptedAt)}, ${ended}`);
+  field(
+    io,
+    'attempt',
+    `${attempt.done}${attempt.allowed === null ? '' : ` of ${attempt.allowed}`}, on ${job.provider}`,
+  );
+  field(io, 'logs', job.url ?? 'not published');
+  field(io, 'review', `${job.review}  ${review === null ? 'unknown' : (review.outcome ?? review.state)}`);
+  field(io, 'job', job.id);
+}
+
+function field(io: Io, name: string, text: string, color: Paint | null = null): void {
+  const lines = wrap(plainText(text), io.width - 12);
+  for (const [index, line] of lines.entries()) {
+    const label = padEnd(index === 0 ? name : '', 10);
+    io.out(`  ${paint(io, 'dim', label)}${color === null ? line : paint(io, color, line)}\n`);
+  }
+}
+
+const BAR = 30;
+
+function printEpisodes(io: Io, found: readonly Episode[], now: number): void {
+  if (found.length === 0) return;
+  const length = (episode: Episode): number => Math.max(0, (episode.endedAt ?? now) - episode.startedAt);
+  const total = found.reduce((sum, episode) => sum + length(episode), 0);
+  const several = found.some((episode) => episode.attempt > 1);
+  const bar = Math.min(BAR, io.width - 46);
+  io.out('\n');
+  for (const episode of found) {
+    const ms = length(episode);
+    const blocks = total === 0 || bar < 5 ? 0 : Math.round((bar * ms) / total);
+    const line = [
+      `  ${padEnd(episode.state, 11)}`,
+      padStart(span(ms), 12),
+      padEnd(episode.endedAt === null ? ' so far' : '', 7),
+      several ? ` attempt ${episode.attempt} ` : '',
+      ` ${paint(io, 'blue', '█'.repeat(Math.max(ms > 0 && bar >= 5 ? 1 : 0, blocks)))}`,
+    ];
+    io.out(`${line.join('').trimEnd()}\n`);
+  }
+}
+
+function printEvents(io: Io, start: number, rows: readonly NumberedRow[]): void {
+  io.out('\n');
+  let before = '';
+  for (const row of rows) {
+    const state = topState(row.state);
+    const shown = state === before ? '' : state;
+    before = state;
+    const attempt = attemptOf(row);
+    const head = `${padStart(`+${span(row.at - start)}`, 13)}  `;
+    const label = `${paint(io, 'bold', padEnd(shown, 11))}`;
+    const again = attempt !== null && attempt > 1 ? ` (attempt ${attempt})` : '';
+    const lines = wrap(plainText(rowText(row) + again), io.width - 26);
+    for (const [index, line] of lines.entries()) {
+      const margin = index === 0 ? `${paint(io, 'dim', head)}${label}` : ' '.repeat(26);
+      io.out(`${margin}${line}\n`);
+    }
+    const asked = row.effects.map(effectText).filter((text) => text !== null);
+    if (asked.length === 0) continue;
+    for (const [index, line] of wrap(plainText(asked.join('; ')), io.width - 29).entries()) {
+      io.out(`${' '.repeat(26)}${paint(io, 'dim', `${index === 0 ? '-> ' : '   '}${line}`)}\n`);
+    }
+  }
+}
+
+function printOwed(io: Io, owed: readonly OwedView[]): void {
+  io.out('\n');
+  if (owed.length === 0) {
+    io.out('  nothing is owed\n');
+    return;
+  }
+  io.out('  owed:\n');
+  const now = io.now();
+  for (const item of owed) {
+    const asked = item.effect.type === 'setTimer' ? '' : `  (asked ${span(now - item.requestedAt)} ago)`;
+    for (const line of wrap(plainText(`${owedText(item.effect, now)}${asked}`), io.width - 4))
+      io.out(`    ${line}\n`);
+  }
+}
+
+/** Documented in docs/cli.md. */
+export function jobJson(job: JobView) {
+  const { acceptedAt, updatedAt, endedAt, ...rest } = job;
+  return { ...rest, acceptedAt: iso(acceptedAt), updatedAt: iso(updatedAt), endedAt: iso(endedAt) };
+}
+
+function storyJson(
+  job: JobView,
+  review: ReviewView | null,
+  rows: readonly NumberedRow[],
+  owed: readonly OwedView[],
+) {
+  return {
+    job: jobJson(job),
+    review:
+      review === null
+        ? null
+        : { id: review.id, state: review.state, ended: review.ended, outcome: review.outcome },
+    stages: episodes(rows).map(({ state, attempt, startedAt, endedAt }) => ({
+      state,
+      attempt,
+      startedAt: iso(startedAt),
+      durationMs: endedAt === null ? null : endedAt - startedAt,
+    })),
+    owed: owed.map(({ key, effect, requestedAt }) => ({
+      key,
+      type: effect.type,
+      requestedAt: iso(requestedAt),
+      dueAt: effect.type === 'setTimer' ? iso(effect.dueAt) : null,
+    })),
+    events: rows.map((row) => ({
+      seq: row.seq,
+      version: row.version,
+      type: row.type,
+      at: iso(row.at),
+      sinceStartMs: row.at - job.acceptedAt,
+      state: row.state,
+      outcome: row.outcome,
+      settles: row.settles,
+      data: row.data,
+      text: rowText(row),
+    })),
+  };
+}

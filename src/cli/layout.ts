@@ -1,0 +1,103 @@
+/**
+ * Plain text in columns: how wide a text is on a terminal, cutting, padding, wrapping, tables. Texts are defused before
+ * they are measured, so that a cell is as wide as it looks.
+ */
+import { plainText } from '../plain-text.ts';
+import { type Io, type Paint, paint } from './io.ts';
+
+const ZERO = /^[\p{Mn}\p{Me}]$/u;
+const WIDE =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u;
+const NARROW = /^[\u0020-\u02ff]*$/;
+
+/** Columns that the text takes. */
+export function textWidth(text: string): number {
+  if (NARROW.test(text)) return text.length;
+  let width = 0;
+  for (const character of text) width += characterWidth(character);
+  return width;
+}
+
+/** The text, or as much of it as fits with an ellipsis. */
+export function cut(text: string, width: number): string {
+  if (textWidth(text) <= width) return text;
+  let taken = '';
+  let used = 0;
+  for (const character of text) {
+    const next = characterWidth(character);
+    if (used + next > width - 1) break;
+    taken += character;
+    used += next;
+  }
+  return `${taken}…`;
+}
+
+export function padEnd(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - textWidth(text)));
+}
+
+export function padStart(text: string, width: number): string {
+  return ' '.repeat(Math.max(0, width - textWidth(text))) + text;
+}
+
+/** Lines of at most `width` columns, broken at spaces where that is possible. */
+export function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const joined = line === '' ? word : `${line} ${word}`;
+    if (textWidth(joined) <= width) {
+      line = joined;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    line = word;
+    while (textWidth(line) > width) {
+      const head = cut(line, width + 1).slice(0, -1);
+      if (head === '') break;
+      lines.push(head);
+      line = line.slice(head.length);
+    }
+  }
+  return [...lines, line];
+}
+
+export interface Column<Row> {
+  readonly title: string;
+  text(row: Row): string;
+  readonly right?: boolean;
+  paint?(row: Row): Paint | null;
+}
+
+/** A table whose last column gives way when the terminal is narrow. */
+export function printTable<Row>(io: Io, columns: readonly Column<Row>[], rows: readonly Row[]): void {
+  const cells = rows.map((row) => columns.map((column) => plainText(column.text(row))));
+  const widths = columns.map((column, index) =>
+    Math.max(column.title.length, ...cells.map((line) => textWidth(line[index] ?? ''))),
+  );
+  const before = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0);
+  const last = widths.length - 1;
+  widths[last] = Math.max(8, Math.min(widths[last] ?? 0, io.width - before));
+  const line = (texts: readonly string[], how: (index: number) => Paint | null): string =>
+    texts
+      .map((text, index) => {
+        const width = widths[index] ?? 0;
+        const fitted = cut(text, width);
+        const padded = columns[index]?.right ? padStart(fitted, width) : padEnd(fitted, width);
+        const color = how(index);
+        const shown = index === last ? padded.trimEnd() : padded;
+        return color === null ? shown : paint(io, color, shown);
+      })
+      .join('  ')
+      .trimEnd();
+  const titles = columns.map((column) => column.title);
+  io.out(`${line(titles, () => 'dim')}\n`);
+  for (const [index, row] of rows.entries()) {
+    io.out(`${line(cells[index] ?? [], (column) => columns[column]?.paint?.(row) ?? null)}\n`);
+  }
+}
+
+function characterWidth(character: string): number {
+  if (ZERO.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
+}

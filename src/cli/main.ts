@@ -1,0 +1,194 @@
+#!/usr/bin/env node
+/**
+ * The command line. Says what there is and reads the words; each subcommand's own code is loaded only when it is asked
+ * for, so that `status` and `--help` start at once.
+ */
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import manifest from '../../package.json' with { type: 'json' };
+import { EXIT } from './exit.ts';
+import { reportFailure } from './failure.ts';
+import { terminalIo } from './io.ts';
+import { configFile, databaseFile, withReader } from './open.ts';
+
+const io = terminalIo();
+
+function program(): Command {
+  const root = new Command('sos-ci')
+    .description('Third-party CI for OpenStack: hears of a patchset, tests it, reports to Gerrit, cleans up.')
+    .version(manifest.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => io.err(text), writeOut: (text) => io.out(text) })
+    .showHelpAfterError('(sos-ci help shows what there is)')
+    .addHelpText('after', EXAMPLES);
+  addWork(root);
+  addQuestions(root);
+  addProofs(root);
+  addConfig(root);
+  return root;
+}
+
+const EXAMPLES = `
+Examples:
+  sos-ci demo                        see a patchset travel, nothing needed
+  sos-ci config check --example      a configuration to begin with
+  sos-ci config check                every mistake in ./sos-ci.yaml at once
+  sos-ci daemon --no-report          run, and post nothing
+  sos-ci run acme-dsvm 912345,3      one job by hand; its verdict is the exit code
+  sos-ci status                      is it there, and what does it do
+  sos-ci job 0199c2f1                the story of one job
+
+Exit codes: 0 yes, 1 no, 2 usage, 3 configuration, 4 database, 5 refused or out of reach, 130 interrupted;
+run: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RETRY_LIMIT, 14 ABORTED
+`;
+
+/** The commands that do something. */
+function addWork(root: Command): void {
+  withConfig(root.command('daemon').description('listen to Gerrit and run jobs until stopped'))
+    .option('-n, --slots <n>', 'jobs at the same time, instead of the configured slots', positive)
+    .option('-m, --monitor-only', 'record events, start nothing')
+    .option('--no-report', 'shadow: do everything but the post to Gerrit')
+    .option('--drain', 'finish what runs, take nothing new, then end')
+    .action(async (options) => {
+      const { daemonCommand } = await import('./daemon.ts');
+      return end(await daemonCommand(io, configFile(options), options));
+    });
+  withConfig(root.command('run <job> <change>').description('one job by hand, on CHANGE,PATCHSET'))
+    .option('--no-report', 'do everything but the post to Gerrit')
+    .addHelpText('after', '\nExample:\n  sos-ci run acme-dsvm 912345,3 --no-report\n')
+    .action(async (job, change, options) => {
+      const { runCommand } = await import('./run.ts');
+      return end(await runCommand(io, configFile(options), job, change, options));
+    });
+  root
+    .command('demo')
+    .description('an embedded Gerrit, a sample project and the real daemon, on this host alone')
+    .option('--keep', 'stay up afterwards, to play with')
+    .action(async (options) => {
+      const { demoCommand } = await import('./demo.ts');
+      return end(await demoCommand(io, options));
+    });
+}
+
+/** The commands that only ask. */
+function addQuestions(root: Command): void {
+  withStore(root.command('status').description('the daemon, its connection, its work, its alarms')).action(
+    async (options) => {
+      const { statusCommand } = await import('./status.ts');
+      return end(await withReader(options, (reader) => statusCommand(io, reader, options)));
+    },
+  );
+  withStore(root.command('jobs').description('jobs, newest first'))
+    .option('--open', 'only those that have not ended')
+    .option('--change <number>', 'only those of this change', positive)
+    .option('--limit <n>', 'at most so many', positive, 50)
+    .action(async (options) => {
+      const { jobsCommand } = await import('./jobs.ts');
+      return end(await withReader(options, (reader) => jobsCommand(io, reader, options)));
+    });
+  withStore(
+    root.command('job <id>').description('the story of one job; the first characters of its id will do'),
+  )
+    .addHelpText('after', '\nExample:\n  sos-ci job 0199c2f1\n')
+    .action(async (id, options) => {
+      const { jobCommand } = await import('./job.ts');
+      return end(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
+    });
+}
+
+/** The commands that prove, copy and mend the store. */
+function addProofs(root: Command): void {
+  withStore(root.command('replay [id]').description('compute a history again from its facts, and compare'))
+    .option('--all', 'every history')
+    .action(async (id, options) => {
+      const { replayCommand } = await import('./replay.ts');
+      return end(await withReader(options, (reader) => replayCommand(io, reader, id, options)));
+    });
+  withStore(root.command('verify').description('check hash chains, and all views against the log')).action(
+    async (options) => {
+      const { verifyCommand } = await import('./verify.ts');
+      return end(await verifyCommand(io, await databaseFile(options), options));
+    },
+  );
+  withStore(
+    root.command('rebuild').description('make all views again from the log; the daemon must not run'),
+  ).action(async (options) => {
+    const { rebuildCommand } = await import('./rebuild.ts');
+    return end(await rebuildCommand(io, await databaseFile(options), options));
+  });
+  withStore(
+    root.command('backup <file>').description('copy the database whole, also while the daemon runs'),
+  ).action(async (file, options) => {
+    const { backupCommand } = await import('./backup.ts');
+    return end(await backupCommand(io, await databaseFile(options), file, options));
+  });
+  root
+    .command('confirm')
+    .description('say that a restored or copied database is now the one to work with')
+    .option('-c, --config <file>', 'configuration file')
+    .option('--db <file>', 'database file')
+    .option('--yes', 'do it; without this it only says what that means')
+    .action(async (options) => {
+      const { confirmCommand } = await import('./confirm.ts');
+      const file = await databaseFile(options);
+      return end(await withReader(options, (reader) => confirmCommand(io, file, reader, options)));
+    });
+}
+
+function addConfig(root: Command): void {
+  const config = root.command('config').description('the configuration file').helpCommand(false);
+  withConfig(config.command('check').description('every mistake in the file, each with its place'))
+    .option('--example', 'print a configuration to begin with')
+    .option('--json', 'print JSON')
+    .action(async (options) => {
+      const { configCheckCommand } = await import('./config-check.ts');
+      return end(configCheckCommand(io, configFile(options), options));
+    });
+  config
+    .command('keys')
+    .description('every key with its unit, default and meaning')
+    .option('--markdown', 'as the table of docs/configuration.md')
+    .option('--json', 'print JSON')
+    .action(async (options) => {
+      const { configKeysCommand } = await import('./config-check.ts');
+      return end(configKeysCommand(io, options));
+    });
+}
+
+function withConfig(command: Command): Command {
+  return command.option(
+    '-c, --config <file>',
+    'configuration file (default: $SOS_CI_CONFIG or ./sos-ci.yaml)',
+  );
+}
+
+function withStore(command: Command): Command {
+  return withConfig(command)
+    .option('--db <file>', 'database file, without any configuration')
+    .option('--json', 'print JSON (docs/cli.md)');
+}
+
+function positive(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return Number(text);
+}
+
+function end(exitCode: number): void {
+  process.exitCode = exitCode;
+}
+
+/** A reader that went away (`| head`) is no error, and nothing is left to say. */
+function endOnBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+}
+
+process.stdout.on('error', endOnBrokenPipe);
+process.stderr.on('error', endOnBrokenPipe);
+try {
+  await program().parseAsync();
+} catch (thrown) {
+  if (thrown instanceof CommanderError) end(thrown.exitCode === 0 ? EXIT.ok : EXIT.usage);
+  else end(reportFailure(io, thrown));
+}

@@ -1,0 +1,164 @@
+/** `sos-ci status`: is the daemon there, is it connected, what is it doing, and what needs an operator. */
+import type { AlarmView, DaemonView, DayCount, StoreReader } from '../engine/store.ts';
+import { plainText } from '../plain-text.ts';
+import { owedCount } from './effect-text.ts';
+import { topState } from './episodes.ts';
+import { count } from './event-text.ts';
+import { EXIT } from './exit.ts';
+import { type Io, type Paint, paint, printJson } from './io.ts';
+import { printJobs } from './jobs.ts';
+import { type Column, padEnd, printTable, wrap } from './layout.ts';
+import { iso, span, utc } from './time.ts';
+
+export interface StatusOptions {
+  readonly json?: boolean;
+}
+
+const OPEN_LIMIT = 10_000;
+const OPEN_SHOWN = 20;
+const ALARMS_SHOWN = 10;
+const DAY_MS = 86_400_000;
+
+/** Exit code 0 when the daemon runs, 1 when not. */
+export function statusCommand(io: Io, reader: StoreReader, options: StatusOptions): number {
+  const daemon = reader.daemon();
+  const running = daemon !== null && daemon.mode !== 'stopped' && io.alive(daemon.pid, daemon.startTicks);
+  const exit = running ? EXIT.ok : EXIT.negative;
+  const since = new Date(io.now() - 6 * DAY_MS).toISOString().slice(0, 10);
+  const jobs = reader.jobs({ open: true, limit: OPEN_LIMIT });
+  const facts = {
+    daemon,
+    running,
+    jobs,
+    reviews: reader.reviews({ open: true, limit: OPEN_LIMIT }),
+    owed: reader.owed(),
+    counts: reader.counts(since),
+    alarms: reader.alarms(ALARMS_SHOWN),
+    intake: reader.intake(),
+  };
+  if (options.json) {
+    printJson(io, statusJson(facts, since));
+    return exit;
+  }
+  line(io, 'daemon', daemonText(io, daemon, running), running ? null : 'red');
+  line(io, 'stream', running ? (daemon?.stream ?? '') : 'not connected', null);
+  line(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
+  line(io, 'reviews', `${facts.reviews.length} open`, null);
+  line(io, 'owed', owedCount(facts.owed), null);
+  line(io, 'events', intakeText(facts.intake), null);
+  printAlarms(io, facts.alarms);
+  if (facts.counts.length > 0) {
+    io.out(`\nended in the last 7 days\n`);
+    printCounts(io, facts.counts);
+  }
+  if (jobs.length > 0) {
+    io.out('\nopen jobs\n');
+    printJobs(io, jobs.slice(0, OPEN_SHOWN));
+    if (jobs.length > OPEN_SHOWN) io.out(`and ${jobs.length - OPEN_SHOWN} more: sos-ci jobs --open\n`);
+  }
+  return exit;
+}
+
+interface Facts {
+  readonly daemon: DaemonView | null;
+  readonly running: boolean;
+  readonly jobs: ReturnType<StoreReader['jobs']>;
+  readonly reviews: ReturnType<StoreReader['reviews']>;
+  readonly owed: ReturnType<StoreReader['owed']>;
+  readonly counts: readonly DayCount[];
+  readonly alarms: readonly AlarmView[];
+  readonly intake: Readonly<Record<string, number>>;
+}
+
+function line(io: Io, name: string, text: string, color: Paint | null): void {
+  for (const [index, part] of wrap(plainText(text), io.width - 10).entries()) {
+    const shown = color === null ? part : paint(io, color, part);
+    io.out(`${paint(io, 'dim', padEnd(index === 0 ? name : '', 10))}${shown}\n`);
+  }
+}
+
+function daemonText(io: Io, daemon: DaemonView | null, running: boolean): string {
+  if (daemon === null) return 'not running: it has never been started here. Start it: sos-ci daemon';
+  const started = `started ${utc(daemon.startedAt)}`;
+  if (running) {
+    const up = span(io.now() - daemon.startedAt);
+    return `${daemon.mode}, pid ${daemon.pid}, ${started} (${up} ago), version ${daemon.version}`;
+  }
+  const how = daemon.mode === 'stopped' ? 'stopped cleanly' : 'ended without a clean stop';
+  return `not running: the last one (pid ${daemon.pid}, ${started}) ${how}. Start it: sos-ci daemon`;
+}
+
+function stateCounts(jobs: Facts['jobs']): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const job of jobs) {
+    const state = topState(job.state);
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function byState(jobs: Facts['jobs']): string {
+  const parts = [...stateCounts(jobs)].map(([state, number]) => `${number} ${state}`);
+  return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+}
+
+function intakeText(intake: Facts['intake']): string {
+  const entries = Object.entries(intake);
+  const sum = (chosen: typeof entries): number => chosen.reduce((total, [, number]) => total + number, 0);
+  const rejected = entries.filter(([name]) => name.startsWith('rejected:'));
+  const good = entries.filter(([name]) => !name.startsWith('rejected:'));
+  const bad = rejected.length === 0 ? 'none' : `${sum(rejected)}`;
+  return `${count(sum(good), 'event')} from Gerrit since the database was made, ${bad} rejected`;
+}
+
+function printAlarms(io: Io, alarms: readonly AlarmView[]): void {
+  if (alarms.length === 0) {
+    line(io, 'alarms', 'none', null);
+    return;
+  }
+  for (const [index, alarm] of alarms.entries()) {
+    const times = alarm.times === 1 ? '' : `, ${alarm.times} times`;
+    const text = `${alarm.kind} ${alarm.target}: ${alarm.message} (last ${utc(alarm.lastAt)}${times})`;
+    line(io, index === 0 ? 'alarms' : '', text, 'red');
+    if (alarm.hint !== '') line(io, '', `-> ${alarm.hint}`, null);
+  }
+}
+
+function printCounts(io: Io, counts: readonly DayCount[]): void {
+  const verdicts = [...new Set(counts.map((row) => row.verdict))].sort();
+  const names = [...new Set(counts.map((row) => row.name))].sort();
+  const jobs = (name: string, verdict: string): number =>
+    counts
+      .filter((row) => row.name === name && row.verdict === verdict)
+      .reduce((sum, row) => sum + row.jobs, 0);
+  const columns: readonly Column<string>[] = [
+    { title: 'JOB', text: (name) => name },
+    ...verdicts.map((verdict) => ({
+      title: verdict,
+      text: (name: string) => String(jobs(name, verdict)),
+      right: true,
+    })),
+  ];
+  printTable(io, columns, names);
+}
+
+function statusJson(facts: Facts, since: string) {
+  const { daemon, running } = facts;
+  return {
+    running,
+    daemon: daemon === null ? null : { ...daemon, startedAt: iso(daemon.startedAt) },
+    openJobs: { total: facts.jobs.length, byState: Object.fromEntries(stateCounts(facts.jobs)) },
+    openReviews: facts.reviews.length,
+    owed: {
+      timers: facts.owed.filter((item) => item.effect.type === 'setTimer').length,
+      requests: facts.owed.filter((item) => item.effect.type !== 'setTimer').length,
+    },
+    intake: facts.intake,
+    alarms: facts.alarms.map((alarm) => ({
+      ...alarm,
+      firstAt: iso(alarm.firstAt),
+      lastAt: iso(alarm.lastAt),
+    })),
+    counts: { since, rows: facts.counts },
+  };
+}
