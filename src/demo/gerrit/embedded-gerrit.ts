@@ -250,6 +250,8 @@ export class EmbeddedGerrit {
       inTurn: (work) => this.#inTurn(work),
       streaming: (stream) => {
         this.#streams.set(stream, socket);
+        // Unread input would keep the channel from ever closing.
+        call.channel.resume();
         call.channel.on('close', () => {
           stream.close();
           this.#streams.delete(stream);

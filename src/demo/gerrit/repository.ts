@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 
 const OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
 
@@ -49,10 +50,10 @@ export class Repository {
     await this.git(['config', 'gc.auto', '0']);
     const parts = [
       `commit refs/heads/${branch}\ncommitter Gerrit <gerrit@example.org> ${seconds()} +0000\n`,
-      dataBlock('Initial commit\n'),
+      dataBlock(`Start of ${path.basename(this.directory, '.git')}\n`),
     ];
-    for (const [path, text] of Object.entries(files)) {
-      parts.push(`M ${path.endsWith('.sh') ? '100755' : '100644'} inline ${path}\n`, dataBlock(text));
+    for (const [name, text] of Object.entries(files)) {
+      parts.push(`M ${name.endsWith('.sh') ? '100755' : '100644'} inline ${name}\n`, dataBlock(text));
     }
     await this.git(['fast-import', '--quiet'], parts.join(''));
   }
