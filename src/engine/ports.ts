@@ -14,7 +14,7 @@ import type {
   StageEnd,
 } from '../machines/vocabulary.ts';
 
-type EffectOf<T extends KeyedEffect['type']> = Extract<KeyedEffect, { type: T }>;
+export type EffectOf<T extends KeyedEffect['type']> = Extract<KeyedEffect, { type: T }>;
 
 /** Time. The only source of it in the engine. */
 export interface Clock {
@@ -106,9 +106,10 @@ export type PostOutcome =
 export interface Reviewer {
   /**
    * Posts once for each `run`: our own messages on the change are read first, and one that holds the run's id is
-   * taken for the post. After a request that was cut off it waits until that request can no longer arrive.
+   * taken for the post. After a request that was cut off (by this process, or with `recovered` by one before it) it
+   * waits until that request can no longer arrive.
    */
-  post(request: EffectOf<'postReview'>, signal: AbortSignal): Promise<PostOutcome>;
+  post(request: EffectOf<'postReview'>, signal: AbortSignal, recovered: boolean): Promise<PostOutcome>;
   /** Our account's votes on the patchset, by label; 0 and absent are the same. */
   readVotes(request: EffectOf<'readVotes'>, signal: AbortSignal): Promise<Readonly<Record<string, number>>>;
 }

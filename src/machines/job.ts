@@ -4,6 +4,7 @@
  */
 import { booting } from './job/booting.ts';
 import { clearing } from './job/clearing.ts';
+import { saidAtTheEnd } from './job/late.ts';
 import { publishing, reporting, tellReview } from './job/publishing.ts';
 import {
   change,
@@ -12,6 +13,7 @@ import {
   type JobContext,
   type JobMachineEvent,
   jobSetup,
+  keep,
   request,
 } from './job/setup.ts';
 import { stacking, testing } from './job/stages.ts';
@@ -21,7 +23,7 @@ const queueDeadline = deadline(
   (context) => context.spec.limits.queueTimeoutMs,
 );
 const alarmDeadline = deadline(
-  () => 'deadline:alarming',
+  (context) => `deadline:alarming:${context.clearings}:${context.deletions}`,
   (context) => context.spec.limits.cleanupTimeoutMs,
 );
 
@@ -77,31 +79,27 @@ export const jobMachine = jobSetup.createMachine({
         alarming: {
           entry: [request(({ context }) => leaked(context)), alarmDeadline.arm],
           exit: alarmDeadline.disarm,
-          on: { 'alarm.raised': '#job.done', 'timer.fired': '#job.done' },
+          on: {
+            'alarm.raised': '#job.done',
+            'timer.fired': '#job.done',
+            // What makes the clean-up hopeless so far may be what just came.
+            'server.active': {
+              target: 'settling',
+              actions: keep('server.active', (event) => ({ server: event.server })),
+            },
+          },
         },
       },
     },
     done: {
       tags: 'ended',
-      entry: change(() => ({ slot: false })),
-      on: {
-        'job.cancelled': { actions: 'noted' },
-        'job.superseded': { actions: 'noted' },
-        'verdict.taken': { actions: 'noted' },
-        'machine.failed': { actions: 'noted' },
-        'daemon.crashed': { actions: 'noted' },
-      },
+      entry: 'rest',
+      on: saidAtTheEnd,
     },
     stuck: {
       tags: 'ended',
-      entry: [...tellReview(), change(() => ({ slot: false }))],
-      on: {
-        'job.cancelled': { actions: 'noted' },
-        'job.superseded': { actions: 'noted' },
-        'verdict.taken': { actions: 'noted' },
-        'machine.failed': { actions: 'noted' },
-        'daemon.crashed': { actions: 'noted' },
-      },
+      entry: [...tellReview(), 'rest', request(({ context }) => parked(context))],
+      on: saidAtTheEnd,
     },
   },
 });
@@ -116,6 +114,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     patchset: accepted.patchset,
     spec: accepted.spec,
     acceptedAt: accepted.at,
+    endedAt: null,
     attempt: 1,
     server: null,
     slot: false,
@@ -138,12 +137,25 @@ function firstContext(accepted: JobMachineEvent): JobContext {
 function leaked(context: JobContext) {
   return {
     type: 'raiseAlarm',
-    key: 'alarm:leaked',
+    key: `alarm:leaked:${context.clearings}:${context.deletions}`,
     alarm: {
       kind: 'server-leaked',
       target: `job ${context.job}`,
       message: `servers of this job could not be removed in ${context.cleanupAttempt} attempts`,
       hint: 'look at the provider; the sweep goes on trying',
+    },
+  } as const;
+}
+
+function parked(context: JobContext) {
+  return {
+    type: 'raiseAlarm',
+    key: 'alarm:stuck',
+    alarm: {
+      kind: 'job-stuck',
+      target: `job ${context.job}`,
+      message: `this job is parked. ${context.reason}`,
+      hint: 'sos-ci job shows the history; what it left is found by the sweep; report a bug',
     },
   } as const;
 }

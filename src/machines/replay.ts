@@ -23,7 +23,17 @@ export interface Replayed {
   readonly stored: Stored | null;
 }
 
-const COMPARED = ['version', 'at', 'outcome', 'machine', 'state', 'effects', 'stateHash', 'hash'] as const;
+const COMPARED = [
+  'version',
+  'eventVersion',
+  'at',
+  'outcome',
+  'machine',
+  'state',
+  'effects',
+  'stateHash',
+  'hash',
+] as const;
 
 export function replayHistory(rows: Iterable<LogRow>, hash: Hash): Replayed {
   let before: Stored | null = null;

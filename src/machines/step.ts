@@ -49,6 +49,7 @@ interface Moved {
  * @throws whatever the machine throws, and on an effect key that is owed already: both are programmers' errors
  */
 export function step(before: Stored | null, happening: Happening, hash: Hash): Stepped {
+  if (before !== null) assertSameHistory(before, happening);
   const at = Math.max(happening.at, before?.at ?? 0);
   const owed = new Map(Object.entries(before?.owed ?? {}));
   const late = happening.settles !== null && !owed.delete(happening.settles);
@@ -87,6 +88,13 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
   return { stored: { ...after, hash: rowHash }, row: { ...unhashed, hash: rowHash }, text };
 }
 
+function assertSameHistory(before: Stored, happening: Happening): void {
+  if (before.history !== happening.history)
+    throw new Error(`${happening.history} is not the history ${before.history}`);
+  if (before.machine !== happening.machine)
+    throw new Error(`${before.history} is on ${before.machine}, not on ${happening.machine}`);
+}
+
 function unmoved(before: Stored): Moved {
   return {
     value: before.value,
@@ -103,12 +111,11 @@ function move(
   at: number,
   inFlight: readonly KeyedEffect[],
 ): Moved {
-  const machine = machines[happening.machine];
-  const event = { ...happening.event, at, inFlight };
+  // The name comes from the log, which a newer program may have written.
+  const machine: AnyStateMachine | undefined = machines[happening.machine];
+  if (machine === undefined) throw new Error(`there is no machine ${happening.machine}`);
+  const event = { ...happening.event, at, settles: happening.settles, inFlight };
   if (before === null) return read(initialTransition(machine, event), 'moved');
-  if (before.machine !== happening.machine) {
-    throw new Error(`${before.history} is on ${before.machine}, not on ${happening.machine}`);
-  }
   const snapshot = machine.resolveState({ value: before.value, context: before.context });
   const next = transition(machine, snapshot, event);
   const ignored = next[0] === snapshot && next[1].length === 0;

@@ -200,6 +200,7 @@ export interface Alarm {
     | 'stream-down'
     | 'stream-forbidden'
     | 'storage-full'
+    | 'queue-full'
     | 'event-rejected'
     | 'node-failing';
   readonly target: string;

@@ -3,7 +3,8 @@
  * asked for may yet appear), then deletes everything that carries this job's name until nothing is left. Used between
  * two attempts at setup and, as the state cleanup, at the end of every job.
  */
-import type { Effect } from '../effects.ts';
+import type { Effect, KeyedEffect } from '../effects.ts';
+import { lateAnswers } from './late.ts';
 import { type Args, backoffMs, change, deadline, decide, jobSetup, keep, ownerOf, request } from './setup.ts';
 
 export interface ClearingOptions {
@@ -14,9 +15,10 @@ export interface ClearingOptions {
   readonly final: boolean;
 }
 
+/** A clean-up waits as long as what is on its way may take by itself: a server may come up to the end of that time. */
 const settleDeadline = deadline(
-  (context) => `deadline:settling:${context.clearings}`,
-  (context) => context.spec.limits.cleanupTimeoutMs,
+  (context) => `deadline:settling:${context.clearings}:${context.deletions}`,
+  (context, inFlight) => Math.max(context.spec.limits.cleanupTimeoutMs, ...inFlight.map(timeoutOf)),
 );
 const deleteDeadline = deadline(
   (context) => `deadline:deleting:${context.deletions}`,
@@ -26,27 +28,7 @@ const retry = deadline(
   (context) => `retry:deleting:${context.deletions}`,
   (context) => backoffMs(context.spec.limits.cleanupRetryMs, context.cleanupAttempt),
 );
-/** What may still arrive for effects that an earlier state asked for; having settled them is all it does here. */
-const answers = {
-  'server.failed': { actions: 'noted' },
-  'patchset.fetched': { actions: 'noted' },
-  'patchset.unfetched': { actions: 'noted' },
-  'stage.started': { actions: 'noted' },
-  'stage.exited': { actions: 'noted' },
-  'stage.lost': { actions: 'noted' },
-  'stage.failed': { actions: 'noted' },
-  'stage.stopped': { actions: 'noted' },
-  'stage.unstopped': { actions: 'noted' },
-  'results.read': { actions: 'noted' },
-  'results.unreadable': { actions: 'noted' },
-  'evidence.collected': { actions: 'noted' },
-  'evidence.uncollected': { actions: 'noted' },
-  'evidence.published': { actions: keep('evidence.published', (event) => ({ url: event.url })) },
-  'evidence.unpublished': { actions: 'noted' },
-  'server.deleted': { actions: 'noted' },
-  'server.undeleted': { actions: 'noted' },
-  'verdict.taken': { actions: 'noted' },
-} as const;
+const keepServer = keep('server.active', (event) => ({ server: event.server }));
 
 export function clearing(options: ClearingOptions) {
   const failedDeletion = [
@@ -56,16 +38,13 @@ export function clearing(options: ClearingOptions) {
   return jobSetup.createStateConfig({
     initial: 'settling',
     entry: change((context) => ({ cleanupAttempt: 0, clearings: context.clearings + 1 })),
-    on: answers,
+    on: { ...lateAnswers, 'verdict.taken': { actions: 'noted' } },
     states: {
       settling: {
         entry: [request(stopWhatRuns), settleDeadline.arm],
         exit: settleDeadline.disarm,
         always: { guard: 'settled', target: 'deleting' },
-        on: {
-          'server.active': { actions: keep('server.active', (event) => ({ server: event.server })) },
-          'timer.fired': 'deleting',
-        },
+        on: { 'server.active': { actions: keepServer }, 'timer.fired': 'deleting' },
       },
       deleting: {
         entry: [
@@ -73,32 +52,45 @@ export function clearing(options: ClearingOptions) {
             cleanupAttempt: context.cleanupAttempt + 1,
             deletions: context.deletions + 1,
           })),
-          request(({ context }) => ({
-            type: 'deleteServer',
-            key: `deleteServer:${context.deletions}`,
-            provider: context.spec.provider,
-            owner: ownerOf(context),
-            final: options.final,
-            timeoutMs: context.spec.limits.cleanupTimeoutMs,
-          })),
+          request((args) => deleteServer(args, options.final)),
           deleteDeadline.arm,
         ],
         exit: deleteDeadline.disarm,
         on: {
-          // An answer that came after all: what it made is deleted in another round.
-          'server.active': { target: 'deleting', reenter: true },
-          'server.deleted': { target: options.done, actions: change(() => ({ server: null })) },
-          'server.undeleted': failedDeletion,
+          // It may have come after the deletion had looked: another one follows, but never two at a time.
+          'server.active': { target: 'settling', actions: keepServer },
+          'server.deleted': [
+            { guard: 'ofEarlierDeletion', actions: 'noted' },
+            { guard: 'mayDeleteAgain', target: 'settling' },
+            { guard: 'unsettled', target: options.givenUp, actions: decide('NODE_FAILURE') },
+            { target: options.done, actions: change(() => ({ server: null })) },
+          ],
+          'server.undeleted': [{ guard: 'ofEarlierDeletion', actions: 'noted' }, ...failedDeletion],
           'timer.fired': failedDeletion,
         },
       },
       backingOff: {
         entry: retry.arm,
         exit: retry.disarm,
-        on: { 'timer.fired': 'deleting', 'server.active': 'deleting' },
+        on: { 'timer.fired': 'settling', 'server.active': { target: 'settling', actions: keepServer } },
       },
     },
   });
+}
+
+function deleteServer({ context }: Args, final: boolean) {
+  return {
+    type: 'deleteServer',
+    key: `deleteServer:${context.deletions}`,
+    provider: context.spec.provider,
+    owner: ownerOf(context),
+    final,
+    timeoutMs: context.spec.limits.cleanupTimeoutMs,
+  } as const;
+}
+
+function timeoutOf(effect: KeyedEffect): number {
+  return 'timeoutMs' in effect ? effect.timeoutMs : 0;
 }
 
 /** A stage that runs and is not being stopped already is told to stop. */
@@ -109,7 +101,7 @@ function stopWhatRuns({ context, event }: Args): Effect | null {
     const { stage } = effect.run;
     return {
       type: 'stopStage',
-      key: `stopStage:${stage}:${context.attempt}:${context.clearings}`,
+      key: `stopStage:${stage}:${context.attempt}:${context.clearings}:${context.deletions}`,
       run: effect.run,
       timeoutMs: context.spec.limits.stopTimeoutMs,
     };

@@ -3,6 +3,7 @@
  * verdict to the review. A success whose evidence can not be shown is POST_FAILURE; any other verdict stands.
  */
 import type { JobReport } from '../vocabulary.ts';
+import { lateAnswers } from './late.ts';
 import { reasonOf } from './reason.ts';
 import {
   type Args,
@@ -35,6 +36,7 @@ const reportDeadline = deadline(
 
 /** A failed try: another one, or on without evidence. */
 const failed = [
+  { guard: 'ofEarlierPublishing', actions: 'noted' },
   { guard: 'publishAttemptsLeft', target: '#job.publishing.backingOff' },
   {
     target: '#job.reporting',
@@ -46,6 +48,8 @@ const failed = [
   },
 ] as const;
 
+const keepServer = keep('server.active', (event) => ({ server: event.server }));
+
 export const publishing = jobSetup.createStateConfig({
   initial: 'collecting',
   states: {
@@ -53,7 +57,10 @@ export const publishing = jobSetup.createStateConfig({
       entry: [request(collectEvidence), collectDeadline.arm],
       exit: collectDeadline.disarm,
       on: {
-        'evidence.collected': { target: 'uploading', actions: change(() => ({ collected: true })) },
+        'evidence.collected': [
+          { guard: 'ofEarlierPublishing', actions: 'noted' },
+          { target: 'uploading', actions: change(() => ({ collected: true })) },
+        ],
         'evidence.uncollected': failed,
         'timer.fired': failed,
       },
@@ -76,31 +83,15 @@ export const publishing = jobSetup.createStateConfig({
       on: { 'timer.fired': [{ guard: 'collected', target: 'uploading' }, { target: 'collecting' }] },
     },
   },
-  // Late answers of a try that had run into its deadline.
-  on: {
-    'stage.exited': { actions: 'noted' },
-    'stage.lost': { actions: 'noted' },
-    'stage.stopped': { actions: 'noted' },
-    'stage.unstopped': { actions: 'noted' },
-    'server.active': { actions: keep('server.active', (event) => ({ server: event.server })) },
-    'server.failed': { actions: 'noted' },
-    'patchset.fetched': { actions: 'noted' },
-    'patchset.unfetched': { actions: 'noted' },
-    'results.read': { actions: 'noted' },
-    'results.unreadable': { actions: 'noted' },
-    'server.deleted': { actions: 'noted' },
-    'server.undeleted': { actions: 'noted' },
-    'evidence.collected': { actions: 'noted' },
-    'evidence.uncollected': { actions: 'noted' },
-    'evidence.published': { actions: keep('evidence.published', (event) => ({ url: event.url })) },
-    'evidence.unpublished': { actions: 'noted' },
-  },
+  on: { ...lateAnswers, 'server.active': { actions: keepServer } },
 });
 
 export const reporting = jobSetup.createStateConfig({
   entry: [...tellReview(), reportDeadline.arm],
   exit: reportDeadline.disarm,
   on: {
+    ...lateAnswers,
+    'server.active': { actions: keepServer },
     'verdict.taken': 'cleanup',
     'timer.fired': 'cleanup',
     'job.cancelled': { actions: 'noted' },

@@ -24,6 +24,7 @@ export interface JobContext {
   readonly patchset: Patchset;
   readonly spec: JobSpec;
   readonly acceptedAt: number;
+  readonly endedAt: number | null;
   /** Attempt at setup, from 1. Names the server and its effects. */
   readonly attempt: number;
   readonly server: Server | null;
@@ -47,9 +48,10 @@ export interface JobContext {
   readonly crashes: number;
 }
 
-/** What `step` adds to every event: its time, and what is still being performed once the event has settled its own effect. */
+/** What `step` adds to every event: its time, what it settles, and what is still being performed after that. */
 export interface Told {
   readonly at: number;
+  readonly settles: string | null;
   readonly inFlight: readonly KeyedEffect[];
 }
 
@@ -92,14 +94,15 @@ export function change(make: (context: JobContext) => Partial<JobContext>) {
 }
 
 /** A state's deadline: armed on entry, taken back on exit. Only one runs at a time, so `timer.fired` needs no guard. */
-export function deadline(key: (context: JobContext) => string, delayMs: (context: JobContext) => number) {
+export function deadline(
+  key: (context: JobContext) => string,
+  delayMs: (context: JobContext, inFlight: readonly KeyedEffect[]) => number,
+) {
   return {
-    arm: request(({ context, event }) => ({
-      type: 'setTimer',
-      key: key(context),
-      dueAt: event.at + delayMs(context),
-      delayMs: delayMs(context),
-    })),
+    arm: request(({ context, event }) => {
+      const delay = delayMs(context, event.inFlight);
+      return { type: 'setTimer', key: key(context), dueAt: event.at + delay, delayMs: delay };
+    }),
     disarm: request(({ context }) => ({ type: 'withdraw', key: key(context) })),
   };
 }
@@ -121,7 +124,10 @@ export function setupFailed(verdict: Verdict) {
   ] as const;
 }
 
-/** The first verdict stands: what goes wrong later never hides it. */
+/**
+ * The first verdict stands: what goes wrong later never hides it. Only a success that ends before its evidence can be
+ * read does not: nobody could check it.
+ */
 export function decide(verdict: Verdict) {
   return { type: 'decide', params: { verdict } } as const;
 }
@@ -135,7 +141,12 @@ const ANSWERED_LATER: readonly KeyedEffect['type'][] = [
   'readResults',
   'collectEvidence',
   'publishEvidence',
+  'deleteServer',
 ];
+
+function isSettled(event: Told): boolean {
+  return !event.inFlight.some((effect) => ANSWERED_LATER.includes(effect.type));
+}
 
 export const jobSetup = setup({
   types: {
@@ -148,14 +159,25 @@ export const jobSetup = setup({
     request: (_, _effects: Effect | readonly Effect[] | null) => {},
     keep: assign((_, changes: Partial<JobContext>) => changes),
     decide: assign(({ context, event }, { verdict }: { verdict: Verdict }) =>
-      context.verdict === null ? { verdict, reason: reasonOf(event) } : {},
+      context.verdict === null || (context.verdict === 'SUCCESS' && context.url === null && !context.told)
+        ? { verdict, reason: reasonOf(event) }
+        : {},
     ),
+    /** The job is at rest: it no longer counts against its provider's slots. */
+    rest: assign(({ event }) => ({ slot: false, endedAt: event.at })),
     noteTrouble: assign(({ event }) => ({ reason: reasonOf(event) })),
     /** The event is expected here and changes nothing. */
     noted: () => {},
   },
   guards: {
-    settled: ({ event }) => !event.inFlight.some((effect) => ANSWERED_LATER.includes(effect.type)),
+    settled: ({ event }) => isSettled(event),
+    unsettled: ({ event }) => !isSettled(event),
+    /** Deleted, but something may still appear, and there are attempts left to wait for it. */
+    mayDeleteAgain: ({ context, event }) =>
+      !isSettled(event) && context.cleanupAttempt < context.spec.limits.cleanupAttempts,
+    ofEarlierDeletion: ({ context, event }) => event.settles !== `deleteServer:${context.deletions}`,
+    ofEarlierPublishing: ({ context, event }) =>
+      event.settles !== null && !event.settles.endsWith(`:${context.publishAttempt}`),
     setupAttemptsLeft: ({ context }) => context.attempt < context.spec.limits.setupAttempts,
     publishAttemptsLeft: ({ context }) => context.publishAttempt < context.spec.limits.publishAttempts,
     cleanupAttemptsLeft: ({ context }) => context.cleanupAttempt < context.spec.limits.cleanupAttempts,

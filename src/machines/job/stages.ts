@@ -79,6 +79,8 @@ export const stacking = jobSetup.createStateConfig({
 
 export const testing = jobSetup.createStateConfig({
   initial: 'running',
+  // A stage that was told to stop may end first: the answer to the stop comes after it.
+  on: { 'stage.stopped': noted, 'stage.unstopped': noted },
   states: {
     running: {
       entry: [request((args) => runStage(args, 'testing')), guardOf('testing').arm],
@@ -96,8 +98,6 @@ export const testing = jobSetup.createStateConfig({
       exit: stopDeadline('testing').disarm,
       on: {
         'stage.started': noted,
-        'stage.stopped': noted,
-        'stage.unstopped': noted,
         // It had ended in time, or its runner had ended it: then that counts. Stopped by us it is a time-out.
         'stage.exited': [
           { guard: 'stoppedByUs', target: '#job.publishing', actions: decide('TIMED_OUT') },
@@ -200,9 +200,19 @@ function judge() {
     type: 'keep',
     params: ({ context, event }: Args): Partial<JobContext> => {
       if (context.stageEnd === null) throw new Error('judged before the stage ended');
-      const unreadable = event.type === 'results.unreadable' ? event.why : 'reading took longer than allowed';
-      const { verdict, reason } = judgeTesting(context.stageEnd, context.results, unreadable, context.spec);
+      const { verdict, reason } = judgeTesting(
+        context.stageEnd,
+        context.results,
+        whyNot(event),
+        context.spec,
+      );
       return { verdict, reason: oneLine(reason) };
     },
   } as const;
+}
+
+/** Why there are no results to judge by. */
+function whyNot(event: Args['event']): string {
+  if (event.type === 'results.unreadable') return event.why;
+  return event.type === 'timer.fired' ? 'reading took longer than allowed' : 'the job keeps none';
 }

@@ -1,0 +1,148 @@
+/**
+ * Where Gerrit's events become work: the trigger decides, and what it starts is appended whole, the review and all of
+ * its jobs in one transaction, at most once for one trigger. Events are taken one after the other, so that each is
+ * decided upon what the one before it left.
+ */
+import type { Log } from '../log.ts';
+import type { GerritEvent } from '../machines/gerrit-event.ts';
+import { type Decision, decide, type TriggerRules } from '../machines/trigger.ts';
+import { assertNever, type JobSpec, type Patchset, type ReportSpec } from '../machines/vocabulary.ts';
+import type { Engine, Submission } from './engine.ts';
+import type { NewId } from './ids.ts';
+import type { Alarms, Clock } from './ports.ts';
+import type { Store } from './store.ts';
+
+export interface AdmissionOptions {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly log: Log;
+  readonly newId: NewId;
+  readonly rules: TriggerRules;
+  readonly specs: ReadonlyMap<string, JobSpec>;
+  readonly report: ReportSpec;
+  readonly pipeline: string;
+  readonly deployment: string;
+  /** Jobs that may be open at the same time; what comes on top is refused with an alarm. */
+  readonly queueLength: number;
+  /** False: events are counted and decided upon, and nothing is started. */
+  readonly starts: boolean;
+}
+
+/** What was begun. */
+export interface Admitted {
+  readonly review: string;
+  readonly jobs: readonly string[];
+}
+
+export class Admission {
+  private readonly options: AdmissionOptions;
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: AdmissionOptions) {
+    this.options = options;
+  }
+
+  /** Resolves when what the event means is durable. */
+  take(event: GerritEvent): Promise<void> {
+    const taken = this.last.then(() => this.takeOne(event));
+    this.last = taken.catch(() => undefined);
+    return taken;
+  }
+
+  /** Opens a review with these jobs, or returns null when the trigger has started something before. */
+  async start(
+    patchset: Patchset,
+    jobNames: readonly string[],
+    trigger: string,
+    report: ReportSpec = this.options.report,
+  ): Promise<Admitted | null> {
+    const { engine, store, clock, newId, specs, pipeline, deployment } = this.options;
+    if (store.triggered(trigger)) return null;
+    const now = clock.now();
+    const review = newId('r', now);
+    const jobs = jobNames.map((name) => ({ job: newId('j', now), name, spec: specOf(specs, name) }));
+    const opened: Submission = {
+      history: review,
+      machine: 'review@1',
+      event: {
+        type: 'review.opened',
+        review,
+        pipeline,
+        patchset,
+        trigger,
+        jobs: jobs.map(({ job, name, spec }) => ({ job, name, voting: spec.voting })),
+        report,
+      },
+      settles: null,
+      cause: null,
+    };
+    const accepted = jobs.map(
+      ({ job, spec }): Submission => ({
+        history: job,
+        machine: 'job@1',
+        event: { type: 'job.accepted', job, review, deployment, patchset, spec },
+        settles: null,
+        cause: `${review}/1`,
+      }),
+    );
+    await engine.submit([opened, ...accepted]);
+    return { review, jobs: jobs.map(({ job }) => job) };
+  }
+
+  private async takeOne(event: GerritEvent): Promise<void> {
+    const { store, rules, log } = this.options;
+    store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
+    const change = changeOf(event);
+    const open = change === null ? [] : store.openReviews(change.project, change.change);
+    for (const decision of decide(event, rules, open)) {
+      log.debug({ event: event.type, ...change, decision: decision.do, why: decision.why }, 'trigger');
+      if (this.options.starts) await this.carryOut(decision);
+    }
+  }
+
+  private async carryOut(decision: Decision): Promise<void> {
+    const { engine } = this.options;
+    switch (decision.do) {
+      case 'ignore':
+        return;
+      case 'cancel':
+        return engine.tell(decision.review, { type: 'review.cancelled', reason: decision.why });
+      case 'supersede':
+        return engine.tell(decision.review, { type: 'review.superseded', by: decision.by });
+      case 'start':
+        return this.startOrRefuse(decision);
+      default:
+        return assertNever(decision);
+    }
+  }
+
+  private async startOrRefuse(decision: Extract<Decision, { do: 'start' }>): Promise<void> {
+    const { engine, alarms, queueLength, log } = this.options;
+    if (engine.histories.size + decision.jobs.length > queueLength) {
+      await alarms.raise({
+        kind: 'queue-full',
+        target: `${decision.patchset.change},${decision.patchset.patchset}`,
+        message: `not started: ${engine.histories.size} jobs and reviews are open`,
+        hint: 'are servers to be had? limits.queueLength is the limit',
+      });
+      return;
+    }
+    const admitted = await this.start(decision.patchset, decision.jobs, decision.trigger);
+    const target = `${decision.patchset.change},${decision.patchset.patchset}`;
+    if (admitted === null) log.debug({ target, trigger: decision.trigger }, 'started before');
+    else log.info({ target, why: decision.why, ...admitted }, 'accepted');
+  }
+}
+
+function specOf(specs: ReadonlyMap<string, JobSpec>, name: string): JobSpec {
+  const spec = specs.get(name);
+  if (spec === undefined) throw new Error(`there is no job ${name}`);
+  return spec;
+}
+
+function changeOf(event: GerritEvent): { readonly project: string; readonly change: number } | null {
+  if ('patchset' in event) return { project: event.patchset.project, change: event.patchset.change };
+  return event.type === 'change-deleted' ? { project: event.project, change: event.change } : null;
+}

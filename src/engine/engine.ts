@@ -1,0 +1,310 @@
+/**
+ * The loop: take what waits, step, append, perform. Everything that one tick brings goes into one transaction; effects
+ * are performed only after it is durable. One event at a time for each history, by construction: there is one loop.
+ */
+import type { Log } from '../log.ts';
+import type { AnyEvent } from '../machines/events.ts';
+import type { Hash, MachineName, Stored } from '../machines/row.ts';
+import { type Happening, step } from '../machines/step.ts';
+import { type OutsideEffect, perform } from './perform.ts';
+import type { Clock, World } from './ports.ts';
+import { Slots } from './slots.ts';
+import { type Append, type Store, StoreUnavailable } from './store.ts';
+import { Timers } from './timers.ts';
+import { appendOf, slotHeld } from './view.ts';
+import { currentWork } from './work.ts';
+
+export interface EngineOptions {
+  readonly store: Store;
+  readonly world: World;
+  readonly clock: Clock;
+  readonly hash: Hash;
+  readonly log: Log;
+  /** Wait before a batch that could not be written is tried again. */
+  readonly storeRetryMs: number;
+  /** Happenings that go into one transaction at most. */
+  readonly batchLimit: number;
+  /** Tests set it: an event that no state handles is an error, not a row. */
+  readonly strict: boolean;
+  /** Called once for each change: null when writing works, else why it does not. */
+  readonly onTrouble: (trouble: StoreUnavailable | null) => void;
+  /** After each durable batch, before its effects are performed. */
+  readonly onAppended: (batch: readonly Append[]) => void;
+  /** A broken invariant or an adapter's own bug: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+/** What may be submitted: the engine adds the time. */
+export type Submission = Omit<Happening, 'at'>;
+
+interface Waiting {
+  readonly submissions: readonly Submission[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A chain of histories that tell each other longer than this is a loop. */
+const TELL_DEPTH = 16;
+
+export class Engine {
+  readonly timers: Timers;
+  readonly slots: Slots;
+  private readonly options: EngineOptions;
+  private readonly open = new Map<string, Stored>();
+  private readonly inbox: Waiting[] = [];
+  private readonly stopping = new AbortController();
+  private readonly performing = new Set<OutsideEffect>();
+  private draining: Promise<void> | null = null;
+
+  constructor(options: EngineOptions) {
+    this.options = options;
+    const capacity = [...options.world.providers.values()].map(({ name, slots }) => [name, slots] as const);
+    this.timers = new Timers(options.clock, (history, key) => {
+      this.settle(history, key, { type: 'timer.fired', timer: key });
+    });
+    this.slots = new Slots(new Map(capacity), (history, key) => {
+      this.settle(history, key, { type: 'slot.granted' });
+    });
+  }
+
+  /** Histories that have not ended. */
+  get histories(): ReadonlyMap<string, Stored> {
+    return this.open;
+  }
+
+  /** Puts a history back as the store has it; `recover` does this before anything else. */
+  restore(stored: Stored): void {
+    this.open.set(stored.history, stored);
+    this.slots.update(stored.history, slotHeld(stored));
+  }
+
+  /**
+   * Appends all of `submissions` in one transaction; resolves when they are durable. Rejects when a new history's first
+   * event throws inside its machine: then none of them happened.
+   */
+  submit(submissions: readonly Submission[]): Promise<void> {
+    if (this.stopping.signal.aborted) return Promise.reject(new Error('the engine stops'));
+    return new Promise((resolve, reject) => {
+      this.inbox.push({ submissions, resolve, reject });
+      // Whatever else this tick brings shares the transaction.
+      this.draining ??= this.drain();
+    });
+  }
+
+  /** Tells an existing history. One that was never heard of is a programmer's error. */
+  tell(history: string, event: AnyEvent): Promise<void> {
+    return this.submit([this.addressed(history, event, null)]);
+  }
+
+  /** Performs what a durable row asked for. @param recovered true after a restart */
+  performEffect(history: string, effect: Append['row']['effects'][number], recovered: boolean): void {
+    switch (effect.type) {
+      case 'tell':
+        return;
+      case 'withdraw':
+        this.timers.disarm(history, effect.key);
+        this.slots.withdraw(history, effect.key);
+        return;
+      case 'setTimer':
+        return this.timers.arm(history, effect);
+      case 'acquireSlot':
+        return this.slots.request(effect.provider, history, effect.key);
+      default:
+        this.performOutside(history, effect, recovered);
+    }
+  }
+
+  /** Resolves when nothing waits to be written. Effects that are being performed go on. */
+  async idle(): Promise<void> {
+    while (this.draining !== null) await this.draining;
+  }
+
+  /** Number of effects that are being performed outside. */
+  get inFlight(): number {
+    return this.performing.size;
+  }
+
+  /** Takes nothing more, lets runs run, and leaves what is unanswered owed. Idempotent. */
+  async stop(): Promise<void> {
+    this.timers.stop();
+    this.slots.pause();
+    this.stopping.abort();
+    await this.idle();
+  }
+
+  /** Tells a history that a timer of its came due, if it still waits for it. */
+  async fireTimer(history: string, key: string): Promise<void> {
+    if (this.open.get(history)?.owed[key] === undefined) return;
+    const event = { type: 'timer.fired', timer: key } as const;
+    await this.submit([{ ...this.addressed(history, event, null), settles: key }]);
+  }
+
+  private settle(history: string, key: string, event: AnyEvent): void {
+    if (this.stopping.signal.aborted) return;
+    this.submit([{ ...this.addressed(history, event, null), settles: key }]).catch(this.fatal);
+  }
+
+  /** While stopping, whatever does not work stays owed and is taken up after the next start. */
+  private readonly fatal = (error: unknown): void => {
+    if (!this.stopping.signal.aborted) this.options.onFatal(error);
+  };
+
+  private performOutside(history: string, effect: OutsideEffect, recovered: boolean): void {
+    const { world, clock } = this.options;
+    const stopping = this.stopping.signal;
+    const note = (event: AnyEvent) => {
+      if (!stopping.aborted) this.tell(history, event).catch(this.fatal);
+    };
+    currentWork.run({ history, during: effect.key }, () => {
+      this.performing.add(effect);
+      perform(effect, { world, clock, stopping, recovered, note })
+        .finally(() => this.performing.delete(effect))
+        .then((event) => this.settle(history, effect.key, event), this.fatal);
+    });
+  }
+
+  private async drain(): Promise<void> {
+    try {
+      // Whatever else this tick brings shares the transaction.
+      await nextTick();
+      while (this.inbox.length > 0) {
+        await this.drainOnce(this.inbox.splice(0, this.options.batchLimit));
+        if (this.inbox.length > 0) await nextTick();
+      }
+    } finally {
+      this.draining = null;
+    }
+  }
+
+  private async drainOnce(taken: readonly Waiting[]): Promise<void> {
+    const batch: Append[] = [];
+    const accepted = taken.filter((waiting) => this.stepAll(waiting, batch));
+    try {
+      if (batch.length > 0) await this.write(batch);
+    } catch (thrown) {
+      for (const { reject } of accepted) reject(thrown);
+      return;
+    }
+    for (const append of batch) this.commit(append);
+    this.options.onAppended(batch);
+    for (const { resolve } of accepted) resolve();
+    if (this.stopping.signal.aborted) return;
+    for (const { row } of batch) {
+      for (const effect of row.effects) this.performEffect(row.history, effect, false);
+    }
+  }
+
+  /** Steps one submission's happenings onto the batch, whole or not at all. */
+  private stepAll({ submissions, reject }: Waiting, batch: Append[]): boolean {
+    const before = batch.length;
+    try {
+      for (const submission of submissions) this.stepOnto(batch, submission, 0);
+      return true;
+    } catch (thrown) {
+      batch.length = before;
+      reject(thrown);
+      return false;
+    }
+  }
+
+  private stepOnto(batch: Append[], submission: Submission, depth: number): void {
+    if (depth > TELL_DEPTH) throw new Error(`histories tell each other without end at ${submission.history}`);
+    const before = this.newest(batch, submission.history);
+    const append = this.stepOne(before, submission);
+    batch.push(append);
+    for (const effect of append.row.effects) {
+      if (effect.type !== 'tell') continue;
+      const cause = `${append.row.history}/${append.row.version}`;
+      const told = this.addressed(effect.to, effect.event, cause, batch);
+      this.stepOnto(batch, told, depth + 1);
+    }
+  }
+
+  private stepOne(before: Stored | null, submission: Submission): Append {
+    const happening = { ...submission, at: this.options.clock.now() };
+    const { hash, strict, log } = this.options;
+    try {
+      const stepped = currentWork.run({ history: submission.history, during: submission.event.type }, () =>
+        step(before, happening, hash),
+      );
+      if (strict && stepped.row.outcome === 'ignored') {
+        throw new Error(`${submission.event.type} has no handler in ${stepped.row.state}`);
+      }
+      return appendOf(before, stepped);
+    } catch (thrown) {
+      if (before === null || submission.event.type === 'machine.failed' || strict) throw thrown;
+      const message = thrown instanceof Error ? thrown.message : String(thrown);
+      log.error(
+        { history: submission.history, event: submission.event.type, message },
+        'an event threw inside its machine',
+      );
+      const event = { type: 'machine.failed', event: submission.event.type, message } as const;
+      return appendOf(before, step(before, { ...happening, event }, hash));
+    }
+  }
+
+  /** The newest state of a history: of this batch, of the open ones, or of the store for one that has ended. */
+  private newest(batch: readonly Append[], history: string): Stored | null {
+    for (let index = batch.length - 1; index >= 0; index -= 1) {
+      const append = batch[index];
+      if (append?.row.history === history) return append.stored;
+    }
+    return this.open.get(history) ?? this.options.store.stored(history);
+  }
+
+  private addressed(
+    history: string,
+    event: AnyEvent,
+    cause: string | null,
+    batch: readonly Append[] = [],
+  ): Submission {
+    const machine: MachineName | undefined = this.newest(batch, history)?.machine;
+    if (machine === undefined) throw new Error(`there is no history ${history}`);
+    return { history, machine, event, settles: null, cause };
+  }
+
+  private commit({ stored }: Append): void {
+    if (stored.ended) this.open.delete(stored.history);
+    else this.open.set(stored.history, stored);
+    this.slots.update(stored.history, slotHeld(stored));
+  }
+
+  /** Writes until it is written. No room or a locked database is waited for; the daemon takes nothing new meanwhile. */
+  private async write(batch: readonly Append[]): Promise<void> {
+    let troubled = false;
+    for (;;) {
+      try {
+        await this.options.store.append(batch);
+        if (troubled) this.options.onTrouble(null);
+        return;
+      } catch (thrown) {
+        if (!(thrown instanceof StoreUnavailable)) this.fatal(thrown);
+        if (!(thrown instanceof StoreUnavailable) || this.stopping.signal.aborted) throw thrown;
+        if (!troubled) this.options.onTrouble(thrown);
+        troubled = true;
+        await this.pause(this.options.storeRetryMs);
+      }
+    }
+  }
+
+  private pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const { signal } = this.stopping;
+      const cancel = this.options.clock.after(delayMs, resolve);
+      signal.addEventListener(
+        'abort',
+        () => {
+          cancel();
+          resolve();
+        },
+        { once: true },
+      );
+    });
+  }
+}
+
+function nextTick(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -1,0 +1,266 @@
+/**
+ * Turns one effect into the one event that settles it. The only place that catches what adapters throw. An effect that
+ * was owed when the daemon started is reconciled first: what an earlier daemon may have done is looked for before
+ * anything is done again.
+ */
+import { errorText, OperationError } from '../errors.ts';
+import type { KeyedEffect } from '../machines/effects.ts';
+import type { AnyEvent } from '../machines/events.ts';
+import { assertNever, type Failure, type Server } from '../machines/vocabulary.ts';
+import type { Clock, EffectOf, Provider, World } from './ports.ts';
+
+/** Effects that reach the outside; timers and slots are the engine's own. */
+export type OutsideEffect = Exclude<KeyedEffect, { type: 'setTimer' | 'acquireSlot' }>;
+
+export interface Performance {
+  readonly world: World;
+  readonly clock: Clock;
+  /** Aborts when the daemon stops. */
+  readonly stopping: AbortSignal;
+  /** True: an earlier daemon may have performed this already. */
+  readonly recovered: boolean;
+  /** A fact on the way that settles nothing. */
+  readonly note: (event: AnyEvent) => void;
+}
+
+/** How long past its deadline an adapter may take to notice its abort signal. */
+const ABORT_GRACE_MS = 5_000;
+/** Rounds of list and delete before a deletion counts as failed. */
+const DELETE_ROUNDS = 3;
+
+/** Rejects only for programmers' errors, and when the daemon stops: then the effect stays owed. */
+export async function perform(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
+  try {
+    return await attempt(effect, performance);
+  } catch (thrown) {
+    if (performance.stopping.aborted) throw thrown;
+    if (!(thrown instanceof OperationError)) throw thrown;
+    return failed(effect, failureOf(thrown));
+  }
+}
+
+function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
+  const { world } = performance;
+  switch (effect.type) {
+    case 'raiseAlarm':
+      return world.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
+    case 'createServer':
+      return createServer(effect, performance);
+    case 'fetchPatchset':
+      return within(effect, performance, async (signal) => {
+        const revision = await world.source.fetch(effect.server, effect.patchset, signal);
+        return { type: 'patchset.fetched', revision };
+      });
+    case 'runStage':
+      return runStage(effect, performance);
+    case 'stopStage':
+      return within(effect, performance, async () => {
+        await world.runner.stop(effect.run);
+        return { type: 'stage.stopped', stage: effect.run.stage };
+      });
+    case 'readResults':
+      return readResults(effect, performance);
+    case 'collectEvidence':
+      return within(effect, performance, async (signal) => {
+        const collected = await world.evidence.collect(effect, signal);
+        return { type: 'evidence.collected', ...collected };
+      });
+    case 'publishEvidence':
+      return within(effect, performance, async (signal) => {
+        return { type: 'evidence.published', url: await world.evidence.publish(effect, signal) };
+      });
+    case 'deleteServer':
+      return deleteServer(effect, performance);
+    case 'postReview':
+      return postReview(effect, performance);
+    case 'readVotes':
+      return within(effect, performance, async (signal) => {
+        return { type: 'votes.read', votes: await world.reviewer.readVotes(effect, signal) };
+      });
+    default:
+      return assertNever(effect);
+  }
+}
+
+async function createServer(effect: EffectOf<'createServer'>, performance: Performance): Promise<AnyEvent> {
+  const provider = providerOf(effect.provider, performance.world);
+  return within(effect, performance, async (signal) => {
+    const adopted = performance.recovered ? await adopt(effect, provider) : null;
+    const server = adopted ?? (await provider.create(effect, signal));
+    return { type: 'server.active', server, adopted: adopted !== null };
+  });
+}
+
+/** The oldest server of this very attempt, if an earlier daemon had it made; any others of it are removed. */
+async function adopt(effect: EffectOf<'createServer'>, provider: Provider): Promise<Server | null> {
+  const { deployment, job, attempt } = effect.owner;
+  const ours = (await provider.list({ deployment, job })).filter(({ owner }) => owner.attempt === attempt);
+  const [oldest, ...others] = ours;
+  for (const { server } of others) await provider.delete(server, deployment);
+  return oldest?.server ?? null;
+}
+
+async function runStage(effect: EffectOf<'runStage'>, performance: Performance): Promise<AnyEvent> {
+  const { stage } = effect.run;
+  const handle = await performance.world.runner.start(effect);
+  if (performance.stopping.aborted) {
+    handle.detach();
+    throw new Error('the daemon stops');
+  }
+  const detach = () => handle.detach();
+  performance.stopping.addEventListener('abort', detach, { once: true });
+  performance.note({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
+  const end = await handle.ended;
+  performance.stopping.removeEventListener('abort', detach);
+  return end.how === 'lost'
+    ? { type: 'stage.lost', stage, why: end.why }
+    : { type: 'stage.exited', stage, end };
+}
+
+async function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
+  const results = await performance.world.runner.readResults(effect.server, effect.results);
+  return 'unreadable' in results
+    ? { type: 'results.unreadable', why: results.unreadable }
+    : { type: 'results.read', results };
+}
+
+async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Performance): Promise<AnyEvent> {
+  const provider = providerOf(effect.provider, performance.world);
+  const { deployment, job } = effect.owner;
+  return within(effect, performance, async () => {
+    let deleted = 0;
+    for (let round = 0; round < DELETE_ROUNDS; round += 1) {
+      const left = await provider.list({ deployment, job });
+      if (left.length === 0) {
+        if (effect.final) await performance.world.evidence.discard(job);
+        return { type: 'server.deleted', deleted };
+      }
+      for (const { server } of left) await provider.delete(server, deployment);
+      deleted += left.length;
+    }
+    throw new OperationError({
+      operation: 'delete server',
+      target: `job ${job}`,
+      message: `servers of this job are still listed after ${DELETE_ROUNDS} rounds`,
+      retryable: true,
+      hint: 'look at the provider',
+    });
+  });
+}
+
+async function postReview(effect: EffectOf<'postReview'>, performance: Performance): Promise<AnyEvent> {
+  return within(effect, performance, async (signal) => {
+    const outcome = await performance.world.reviewer.post(effect, signal, performance.recovered);
+    if (outcome.posted) return { type: 'review.posted', found: outcome.found };
+    const { change, patchset } = effect.patchset;
+    const failure = {
+      operation: 'vote',
+      target: `${change},${patchset}`,
+      message: outcome.refused,
+      retryable: false,
+      hint: 'give our account the right to vote this label, or take `label` out of the configuration',
+    };
+    return { type: 'vote.refused', failure };
+  });
+}
+
+/**
+ * Runs `work` until its deadline. Past it the signal aborts; an adapter that does not notice is given up after a grace,
+ * so that every effect is settled.
+ */
+async function within(
+  effect: OutsideEffect & { readonly timeoutMs: number },
+  performance: Performance,
+  work: (signal: AbortSignal) => Promise<AnyEvent>,
+): Promise<AnyEvent> {
+  const abort = new AbortController();
+  const stop = () => abort.abort(new Error('the daemon stops'));
+  performance.stopping.addEventListener('abort', stop, { once: true });
+  if (performance.stopping.aborted) stop();
+  const late = deferred();
+  const cancelAbort = performance.clock.after(effect.timeoutMs, () => abort.abort(tooLong(effect)));
+  const cancelGrace = performance.clock.after(effect.timeoutMs + ABORT_GRACE_MS, () =>
+    late.reject(tooLong(effect)),
+  );
+  try {
+    return await Promise.race([work(abort.signal), late.promise]);
+  } catch (thrown) {
+    // What an adapter makes of its own abort signal is not an error of its own.
+    if (abort.signal.aborted && !(thrown instanceof OperationError)) throw abort.signal.reason;
+    throw thrown;
+  } finally {
+    cancelAbort();
+    cancelGrace();
+    performance.stopping.removeEventListener('abort', stop);
+  }
+}
+
+function deferred(): { readonly promise: Promise<never>; readonly reject: (reason: Error) => void } {
+  let reject: (reason: Error) => void = () => {};
+  const promise = new Promise<never>((_, no) => {
+    reject = no;
+  });
+  return { promise, reject };
+}
+
+function tooLong(effect: OutsideEffect & { readonly timeoutMs: number }): OperationError {
+  return new OperationError({
+    operation: effect.type,
+    target: effect.key,
+    message: `no answer within ${Math.round(effect.timeoutMs / 1000)} s`,
+    retryable: true,
+    hint: 'is the other side reachable? the limit is in the configuration',
+  });
+}
+
+function providerOf(name: string, world: World): Provider {
+  const provider = world.providers.get(name);
+  if (provider !== undefined) return provider;
+  throw new OperationError({
+    operation: 'find provider',
+    target: name,
+    message: 'the job was accepted for a provider that is not in the configuration any more',
+    retryable: false,
+    hint: 'put the provider back until its jobs have ended',
+  });
+}
+
+/** What each effect is settled by when it did not work. */
+function failed(effect: OutsideEffect, failure: Failure): AnyEvent {
+  switch (effect.type) {
+    case 'raiseAlarm':
+      return { type: 'alarm.raised' };
+    case 'createServer':
+      return { type: 'server.failed', failure };
+    case 'fetchPatchset':
+      return { type: 'patchset.unfetched', failure };
+    case 'runStage':
+      return { type: 'stage.failed', stage: effect.run.stage, failure };
+    case 'stopStage':
+      return { type: 'stage.unstopped', stage: effect.run.stage, failure };
+    case 'readResults':
+      return { type: 'results.unreadable', why: failure.message };
+    case 'collectEvidence':
+      return { type: 'evidence.uncollected', failure };
+    case 'publishEvidence':
+      return { type: 'evidence.unpublished', failure };
+    case 'deleteServer':
+      return { type: 'server.undeleted', failure };
+    case 'postReview':
+      return { type: 'review.unposted', failure };
+    case 'readVotes':
+      return { type: 'votes.unread', failure };
+    default:
+      return assertNever(effect);
+  }
+}
+
+function failureOf(error: OperationError): Failure {
+  return {
+    operation: error.operation,
+    target: error.target,
+    message: errorText(error),
+    retryable: error.retryable,
+    hint: error.hint,
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * After a start: the open histories as their views have them (checked by hash, not refolded), then the timers, overdue
+ * ones first and in their order, then every effect that is still owed, reconciled before it is performed.
+ */
+import type { Engine } from './engine.ts';
+import type { Store } from './store.ts';
+
+export interface Recovered {
+  readonly histories: number;
+  readonly overdue: number;
+  readonly owed: number;
+}
+
+export async function recover(engine: Engine, store: Store): Promise<Recovered> {
+  for (const stored of store.open()) engine.restore(stored);
+  const overdue = await fireOverdue(engine, store);
+  let owed = 0;
+  for (const { history, effect, seq } of store.owed()) {
+    // What the overdue timers led to is newer, and is being performed already.
+    if (!engine.histories.has(history) || seq > overdue.newest) continue;
+    engine.performEffect(history, effect, true);
+    owed += 1;
+  }
+  return { histories: engine.histories.size, overdue: overdue.fired, owed };
+}
+
+async function fireOverdue(
+  engine: Engine,
+  store: Store,
+): Promise<{ readonly fired: number; readonly newest: number }> {
+  const owed = store.owed();
+  const newest = owed.at(-1)?.seq ?? 0;
+  const overdue = owed
+    .filter(({ history, effect }) => {
+      return effect.type === 'setTimer' && engine.histories.has(history) && engine.timers.isOverdue(effect);
+    })
+    .sort((one, other) => dueAt(one.effect) - dueAt(other.effect));
+  for (const { history, key } of overdue) {
+    await engine.fireTimer(history, key);
+  }
+  return { fired: overdue.length, newest };
+}
+
+function dueAt(effect: { readonly type: string; readonly dueAt?: number }): number {
+  return effect.dueAt ?? 0;
+}

@@ -1,0 +1,79 @@
+/**
+ * What cleanup could not reach: servers that carry our deployment's id although their job has ended. A server is
+ * removed only when two sweeps in a row found it so, and only with the proof that the job is ours and over; one whose
+ * job nobody knows is told to the operator and left alone.
+ */
+import { errorText, OperationError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Alarms, OwnedServer, Provider } from './ports.ts';
+import type { Store } from './store.ts';
+
+export interface SweepOptions {
+  readonly providers: ReadonlyMap<string, Provider>;
+  readonly store: Store;
+  readonly alarms: Alarms;
+  readonly log: Log;
+  readonly deployment: string;
+}
+
+export class Sweep {
+  private readonly options: SweepOptions;
+  private suspects = new Set<string>();
+  private running: Promise<number> | null = null;
+
+  constructor(options: SweepOptions) {
+    this.options = options;
+  }
+
+  /** One round over all providers. Returns how many servers were removed. Never two rounds at a time; never rejects for an outage. */
+  run(): Promise<number> {
+    this.running ??= this.round().finally(() => {
+      this.running = null;
+    });
+    return this.running;
+  }
+
+  private async round(): Promise<number> {
+    const found = new Set<string>();
+    let removed = 0;
+    for (const provider of this.options.providers.values()) {
+      try {
+        removed += await this.sweepProvider(provider, found);
+      } catch (thrown) {
+        if (!(thrown instanceof OperationError)) throw thrown;
+        this.options.log.warn({ provider: provider.name, hint: thrown.hint }, `sweep: ${errorText(thrown)}`);
+      }
+    }
+    this.suspects = found;
+    return removed;
+  }
+
+  private async sweepProvider(provider: Provider, found: Set<string>): Promise<number> {
+    const { deployment, log } = this.options;
+    let removed = 0;
+    for (const owned of await provider.list({ deployment })) {
+      if (!(await this.isLeaked(owned))) continue;
+      const id = `${provider.name} ${owned.server.id}`;
+      if (!this.suspects.has(id)) {
+        found.add(id);
+        continue;
+      }
+      await provider.delete(owned.server, deployment);
+      log.info({ server: owned.server.name, job: owned.owner.job }, 'swept a leaked server');
+      removed += 1;
+    }
+    return removed;
+  }
+
+  private async isLeaked({ server, owner }: OwnedServer): Promise<boolean> {
+    const job = this.options.store.job(owner.job);
+    if (job !== null) return job.ended;
+    await this.options.alarms.raise({
+      kind: 'server-leaked',
+      target: server.name,
+      message: `it carries our deployment's id, but job ${owner.job} is not in this database`,
+      hint: 'was the database replaced? remove the server by hand if nobody needs it',
+    });
+    return false;
+  }
+}

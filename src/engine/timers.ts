@@ -1,0 +1,56 @@
+/**
+ * Durable timers: what is due is in the log, this only wakes up for it. A timer waits on the monotonic clock and never
+ * longer than it was set for, so a wall clock that jumps neither fires it early nor keeps it for ever.
+ */
+import type { Clock, EffectOf } from './ports.ts';
+
+type SetTimer = EffectOf<'setTimer'>;
+
+export class Timers {
+  private readonly clock: Clock;
+  private readonly fire: (history: string, key: string) => void;
+  private readonly armed = new Map<string, () => void>();
+
+  constructor(clock: Clock, fire: (history: string, key: string) => void) {
+    this.clock = clock;
+    this.fire = fire;
+  }
+
+  arm(history: string, timer: SetTimer): void {
+    const id = idOf(history, timer.key);
+    const cancel = this.clock.after(this.remainingMs(timer), () => {
+      this.armed.delete(id);
+      this.fire(history, timer.key);
+    });
+    this.armed.set(id, cancel);
+  }
+
+  /** Takes a timer back; one that fired or never was is no error. */
+  disarm(history: string, key: string): void {
+    const id = idOf(history, key);
+    this.armed.get(id)?.();
+    this.armed.delete(id);
+  }
+
+  isOverdue(timer: SetTimer): boolean {
+    return this.remainingMs(timer) === 0;
+  }
+
+  stop(): void {
+    for (const cancel of this.armed.values()) cancel();
+    this.armed.clear();
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.armed.size;
+  }
+
+  private remainingMs(timer: SetTimer): number {
+    return Math.min(Math.max(timer.dueAt - this.clock.now(), 0), timer.delayMs);
+  }
+}
+
+function idOf(history: string, key: string): string {
+  return `${history}\n${key}`;
+}

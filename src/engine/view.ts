@@ -1,0 +1,85 @@
+/** What people see of a history: a pure reading of the state that a row led to. */
+import type { JobContext } from '../machines/job/setup.ts';
+import type { ReviewContext } from '../machines/review/setup.ts';
+import type { Stored } from '../machines/row.ts';
+import type { Stepped } from '../machines/step.ts';
+import { assertNever } from '../machines/vocabulary.ts';
+import type { Append, View } from './store.ts';
+
+/** A step made ready for the store. */
+export function appendOf(before: Stored | null, { row, stored, text }: Stepped): Append {
+  const view = viewOf(stored);
+  return {
+    row,
+    stored,
+    text,
+    view,
+    endsJob: view.kind === 'job' && stored.ended && !(before?.ended ?? false),
+  };
+}
+
+export function viewOf(stored: Stored): View {
+  switch (stored.machine) {
+    case 'job@1':
+      return jobView(stored, jobContext(stored));
+    case 'review@1':
+      return reviewView(stored, stored.context as unknown as ReviewContext);
+    default:
+      return assertNever(stored.machine);
+  }
+}
+
+export function jobContext(stored: Stored): JobContext {
+  return stored.context as unknown as JobContext;
+}
+
+/** The provider whose slot a job holds at this point of its history, or null. */
+export function slotHeld(stored: Stored): string | null {
+  if (stored.machine !== 'job@1') return null;
+  const { slot, spec } = jobContext(stored);
+  return slot ? spec.provider : null;
+}
+
+function jobView(stored: Stored, context: JobContext): View {
+  const { patchset, spec } = context;
+  return {
+    kind: 'job',
+    id: context.job,
+    review: context.review,
+    name: spec.name,
+    pipeline: spec.pipeline,
+    project: patchset.project,
+    branch: patchset.branch,
+    change: patchset.change,
+    patchset: patchset.patchset,
+    subject: patchset.subject,
+    provider: spec.provider,
+    state: stored.state,
+    ended: stored.ended,
+    attempt: context.attempt,
+    verdict: context.verdict,
+    reason: context.reason,
+    url: context.url,
+    acceptedAt: context.acceptedAt,
+    updatedAt: stored.at,
+    endedAt: context.endedAt,
+  };
+}
+
+function reviewView(stored: Stored, context: ReviewContext): View {
+  const { patchset } = context;
+  return {
+    kind: 'review',
+    id: context.review,
+    pipeline: context.pipeline,
+    project: patchset.project,
+    branch: patchset.branch,
+    change: patchset.change,
+    patchset: patchset.patchset,
+    state: stored.state,
+    ended: stored.ended,
+    outcome: context.outcome,
+    openedAt: context.openedAt,
+    updatedAt: stored.at,
+  };
+}
