@@ -32,7 +32,7 @@ export class FakeEvidence implements Evidence {
   readonly #lost: Error[] = [];
   readonly #gates: Record<EvidenceCall, Promise<void>[]> = { collect: [], publish: [], discard: [] };
 
-  /** Puts a file where the next `collect` of the job finds it. */
+  /** Puts a file where `collect` of the job finds it: `attempt-1/testing.log`, `worktree/logs/a.txt`. */
   lay(job: string, path: string, text: string): void {
     const files = this.#laid.get(job) ?? new Map<string, string>();
     files.set(path, text);
@@ -66,7 +66,8 @@ export class FakeEvidence implements Evidence {
   ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> {
     this.collectRequests.push(request);
     await this.#enter('collect', signal);
-    const files = new Map(this.#laid.get(request.owner.job));
+    const laid = [...(this.#laid.get(request.owner.job) ?? [])];
+    const files = new Map(laid.filter(([path]) => isAskedFor(path, request)));
     this.staged.set(request.owner.job, files);
     const bytes = [...files.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     return { files: files.size, bytes, skipped: 0 };
@@ -79,7 +80,7 @@ export class FakeEvidence implements Evidence {
     const before = this.published.get(job);
     const files = this.staged.get(job);
     if (before === undefined && files === undefined) throw evidenceFailure('publish', false);
-    const published = before ?? { url: publicationUrl(request), request, files: files ?? new Map() };
+    const published = before ?? { url: this.#freeUrl(request), request, files: files ?? new Map() };
     this.published.set(job, published);
     const lost = this.#lost.shift();
     if (lost !== undefined) throw lost;
@@ -93,6 +94,12 @@ export class FakeEvidence implements Evidence {
     this.#laid.delete(job);
   }
 
+  #freeUrl(request: PublishRequest): string {
+    const taken = new Set([...this.published.values()].map((publication) => publication.url));
+    const short = publicationUrl(request, request.owner.job.slice(0, 12));
+    return taken.has(short) ? publicationUrl(request, request.owner.job) : short;
+  }
+
   async #enter(call: EvidenceCall, signal: AbortSignal | null): Promise<void> {
     this.calls[call] += 1;
     const gate = this.#gates[call].shift();
@@ -103,10 +110,16 @@ export class FakeEvidence implements Evidence {
   }
 }
 
-function publicationUrl(request: PublishRequest): string {
+/** Files of the work tree are gathered only when they are named, and while there is a server. */
+function isAskedFor(path: string, request: CollectRequest): boolean {
+  if (!path.startsWith('worktree/')) return true;
+  if (request.server === null) return false;
+  return request.logs.some((log) => `${path}/`.startsWith(`worktree/${log}/`));
+}
+
+function publicationUrl(request: PublishRequest, id: string): string {
   const { change, patchset } = request.patchset;
   const shard = String(change).slice(-2).padStart(2, '0');
-  const id = request.owner.job.slice(0, 12);
   return `https://logs.example.org/${shard}/${change}/${patchset}/${request.pipeline}/${request.name}/${id}/`;
 }
 

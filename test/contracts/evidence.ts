@@ -1,0 +1,187 @@
+/**
+ * What every Evidence promises, whatever it keeps its files in. A rig stands for one host with its log site: it lays
+ * files where a job leaves them, restarts what is tested, and reads back what the outside would see.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Evidence } from '../../src/engine/ports.ts';
+import { OperationError } from '../../src/errors.ts';
+import type { KeyedEffect } from '../../src/machines/effects.ts';
+import type { Server } from '../../src/machines/vocabulary.ts';
+
+export type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
+export type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;
+
+export interface EvidenceRig {
+  readonly server: Server;
+  /** What is tested, as a daemon that was just started has it. */
+  start(): Evidence;
+  layStageLog(job: string, attempt: number, stage: 'stacking' | 'testing', text: string): Promise<void>;
+  layTreeFile(job: string, path: string, text: string): Promise<void>;
+  /** A published file, by the address that publish returned and its path; null when it is not there. */
+  read(url: string, path: string): Promise<string | null>;
+  close(): Promise<void>;
+}
+
+export const JOB = '01jabcdefghjkmnpqrstvwxyz0';
+
+export function collectRequest(change: Partial<CollectRequest> = {}): CollectRequest {
+  return {
+    type: 'collectEvidence',
+    key: 'collectEvidence:1',
+    owner: { deployment: 'd1', job: JOB, attempt: 1 },
+    server: null,
+    logs: [],
+    limitBytes: 1_000_000_000,
+    limitFiles: 20_000,
+    timeoutMs: 60_000,
+    ...change,
+  };
+}
+
+export function publishRequest(change: Partial<PublishRequest> = {}): PublishRequest {
+  return {
+    type: 'publishEvidence',
+    key: 'publishEvidence:1',
+    owner: { deployment: 'd1', job: JOB, attempt: 1 },
+    patchset: {
+      project: 'openstack/cinder',
+      branch: 'master',
+      change: 912345,
+      patchset: 3,
+      revision: 'a'.repeat(40),
+      ref: 'refs/changes/45/912345/3',
+      subject: 'Retry the attach',
+      owner: 'dev',
+      url: 'https://review.example.org/c/912345',
+      topic: '',
+    },
+    name: 'acme-dsvm',
+    pipeline: 'check',
+    verdict: 'FAILURE',
+    reason: '1 of 20 tests failed',
+    timeoutMs: 60_000,
+    ...change,
+  };
+}
+
+/** Declares the suite. */
+export function evidenceContract(name: string, make: () => Promise<EvidenceRig>): void {
+  describe(`Evidence: ${name}`, () => {
+    let rig: EvidenceRig;
+    const { signal } = new AbortController();
+    beforeEach(async () => {
+      rig = await make();
+    });
+    afterEach(() => rig.close());
+
+    async function layOneOfEach(): Promise<void> {
+      await rig.layStageLog(JOB, 1, 'testing', 'not ok 1\n');
+      await rig.layTreeFile(JOB, 'logs/a.txt', 'a\n');
+      await rig.layTreeFile(JOB, 'elsewhere/b.txt', 'b\n');
+    }
+
+    test('publishes the logs of the stages and the named paths, and nothing else', async () => {
+      await layOneOfEach();
+      const evidence = rig.start();
+      const collected = await evidence.collect(
+        collectRequest({ server: rig.server, logs: ['logs'] }),
+        signal,
+      );
+      expect(collected).toEqual({ files: 2, bytes: 11, skipped: 0 });
+      const url = await evidence.publish(publishRequest(), signal);
+      expect(url.endsWith('/45/912345/3/check/acme-dsvm/01jabcdefghj/')).toBe(true);
+      expect(await rig.read(url, 'attempt-1/testing.log')).toBe('not ok 1\n');
+      expect(await rig.read(url, 'worktree/logs/a.txt')).toBe('a\n');
+      expect(await rig.read(url, 'worktree/elsewhere/b.txt')).toBeNull();
+    });
+
+    test('gathers what this host has when there is no server', async () => {
+      await layOneOfEach();
+      const collected = await rig.start().collect(collectRequest({ logs: ['logs'] }), signal);
+      expect(collected).toEqual({ files: 1, bytes: 9, skipped: 0 });
+    });
+
+    test('a job that left nothing has evidence too: its page', async () => {
+      const evidence = rig.start();
+      expect((await evidence.collect(collectRequest(), signal)).files).toBe(0);
+      expect(await evidence.publish(publishRequest(), signal)).toContain('/912345/3/');
+    });
+
+    test('collects from the start when it is called again, after a restart too', async () => {
+      await rig.layStageLog(JOB, 1, 'testing', 'half');
+      await rig.start().collect(collectRequest(), signal);
+      await rig.layStageLog(JOB, 1, 'testing', 'half and whole');
+      const evidence = rig.start();
+      await evidence.collect(collectRequest(), signal);
+      const url = await evidence.publish(publishRequest(), signal);
+      expect(await rig.read(url, 'attempt-1/testing.log')).toBe('half and whole');
+    });
+
+    test('finds what was published, after a restart and after discard too', async () => {
+      await rig.layStageLog(JOB, 1, 'testing', 'first');
+      const evidence = rig.start();
+      await evidence.collect(collectRequest(), signal);
+      const url = await evidence.publish(publishRequest(), signal);
+      await rig.layStageLog(JOB, 1, 'testing', 'second');
+      await evidence.collect(collectRequest(), signal);
+      expect(await evidence.publish(publishRequest(), signal)).toBe(url);
+      const restarted = rig.start();
+      expect(await restarted.publish(publishRequest(), signal)).toBe(url);
+      await restarted.discard(JOB);
+      expect(await restarted.publish(publishRequest(), signal)).toBe(url);
+      expect(await rig.read(url, 'attempt-1/testing.log')).toBe('first');
+    });
+
+    test('refuses to publish what was never collected, for good', async () => {
+      const failure = await failureOf(rig.start().publish(publishRequest(), signal));
+      expect(failure.retryable).toBe(false);
+    });
+
+    test('discards what was gathered, once and again', async () => {
+      await layOneOfEach();
+      const evidence = rig.start();
+      await evidence.collect(collectRequest(), signal);
+      await evidence.discard(JOB);
+      await evidence.discard(JOB);
+      await evidence.discard('01jneverheardofthis');
+      await failureOf(evidence.publish(publishRequest(), signal));
+      expect((await evidence.collect(collectRequest(), signal)).files).toBe(0);
+    });
+
+    test('stops when it is told to, and works when it is called again', async () => {
+      await layOneOfEach();
+      const evidence = rig.start();
+      expect((await failureOf(evidence.collect(collectRequest(), AbortSignal.abort()))).retryable).toBe(true);
+      await evidence.collect(collectRequest(), signal);
+      expect((await failureOf(evidence.publish(publishRequest(), AbortSignal.abort()))).retryable).toBe(true);
+      const url = await evidence.publish(publishRequest(), signal);
+      expect(await rig.read(url, 'attempt-1/testing.log')).toBe('not ok 1\n');
+    });
+
+    test('keeps jobs apart whose ids begin alike', async () => {
+      const other = `${JOB.slice(0, -1)}9`;
+      await rig.layStageLog(JOB, 1, 'testing', 'one');
+      await rig.layStageLog(other, 1, 'testing', 'other');
+      const evidence = rig.start();
+      const owner = { deployment: 'd1', job: other, attempt: 1 };
+      await evidence.collect(collectRequest(), signal);
+      await evidence.collect(collectRequest({ owner }), signal);
+      const one = await evidence.publish(publishRequest(), signal);
+      const two = await evidence.publish(publishRequest({ owner }), signal);
+      expect(two).not.toBe(one);
+      expect(await rig.read(one, 'attempt-1/testing.log')).toBe('one');
+      expect(await rig.read(two, 'attempt-1/testing.log')).toBe('other');
+      expect(await rig.start().publish(publishRequest({ owner }), signal)).toBe(two);
+    });
+  });
+}
+
+/** The OperationError that the call rejects with. */
+export async function failureOf(call: Promise<unknown>): Promise<OperationError> {
+  const outcome: unknown = await call.then(
+    (value) => ({ resolved: value }),
+    (error: unknown) => error,
+  );
+  if (outcome instanceof OperationError) return outcome;
+  throw new Error(`expected an OperationError, got ${String(outcome)}`, { cause: outcome });
+}

@@ -1,0 +1,47 @@
+/** The fake keeps the port's promises, so that what the engine's tests prove with it holds for the real one. */
+import { expect, test } from 'vitest';
+import { collectRequest, evidenceContract, failureOf, JOB, publishRequest } from '../contracts/evidence.ts';
+import { FakeEvidence } from './evidence.ts';
+
+evidenceContract('the fake', async () => {
+  const fake = new FakeEvidence();
+  return {
+    server: { id: 's', name: 's', address: '/s', provider: 'local' },
+    start: () => fake,
+    layStageLog: async (job, attempt, stage, text) => fake.lay(job, `attempt-${attempt}/${stage}.log`, text),
+    layTreeFile: async (job, path, text) => fake.lay(job, `worktree/${path}`, text),
+    read: async (url, path) => {
+      const published = [...fake.published.values()].find((publication) => publication.url === url);
+      return published?.files.get(path) ?? null;
+    },
+    close: async () => undefined,
+  };
+});
+
+test('fails when told to, once, and counts it', async () => {
+  const fake = new FakeEvidence();
+  const { signal } = new AbortController();
+  fake.failNext('collect');
+  await failureOf(fake.collect(collectRequest(), signal));
+  await fake.collect(collectRequest(), signal);
+  expect(fake.calls).toEqual({ collect: 2, publish: 0, discard: 0 });
+});
+
+test('loses an answer after the effect', async () => {
+  const fake = new FakeEvidence();
+  const { signal } = new AbortController();
+  await fake.collect(collectRequest(), signal);
+  fake.losePublishAnswer();
+  await failureOf(fake.publish(publishRequest(), signal));
+  expect(fake.published.get(JOB)?.url).toBe(await fake.publish(publishRequest(), signal));
+});
+
+test('holds a call until it is released', async () => {
+  const fake = new FakeEvidence();
+  const release = fake.holdNext('collect');
+  const call = fake.collect(collectRequest(), new AbortController().signal);
+  expect(fake.staged.size).toBe(0);
+  release();
+  await call;
+  expect(fake.staged.size).toBe(1);
+});
