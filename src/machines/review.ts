@@ -26,11 +26,29 @@ const waitDeadline = deadline(
   (context) => context.report.waitTimeoutMs,
 );
 const alarmDeadline = deadline(
-  () => 'deadline:alarming',
+  (context) => `deadline:alarming:${context.alarms}`,
   (context) => context.report.postTimeoutMs,
 );
 const noted = { actions: 'noted' } as const;
 const withdraw = { actions: change(() => ({ withdrawn: true })) } as const;
+/** Answers that come when an internal error or an alarm has taken the review elsewhere: what Gerrit says is true all the same. */
+const lateAnswers = {
+  'review.posted': { actions: finish('posted') },
+  'review.unposted': noted,
+  'vote.refused': noted,
+  'votes.read': noted,
+  'votes.unread': noted,
+  'alarm.raised': noted,
+} as const;
+const saidAtTheEnd = {
+  ...lateAnswers,
+  // A job that hands over after the deadline is answered, so that it can go on to its clean-up.
+  'job.reported': { actions: answerJob },
+  'review.superseded': noted,
+  'review.cancelled': noted,
+  'machine.failed': noted,
+  'daemon.crashed': noted,
+} as const;
 const acceptReport = { actions: [keepReport, answerJob] } as const;
 
 const afterAlarm = [
@@ -55,9 +73,13 @@ export const reviewMachine = reviewSetup.createMachine({
     waiting: {
       entry: waitDeadline.arm,
       exit: waitDeadline.disarm,
-      always: { guard: 'allReported', target: 'deciding' },
+      always: [
+        { guard: 'allReported', target: 'deciding' },
+        { guard: 'waitedLongEnough', target: 'deciding', actions: change(fillMissing) },
+      ],
       on: {
-        'timer.fired': { target: 'deciding', actions: change(fillMissing) },
+        // With nothing to say yet it waits for the first verdict: every job ends some time, and says so.
+        'timer.fired': { actions: change(() => ({ overdue: true })) },
         'review.superseded': { target: 'done', actions: [finish('withdrawn'), tellJobs] },
         'review.cancelled': { target: 'done', actions: [finish('withdrawn'), tellJobs] },
       },
@@ -75,6 +97,7 @@ export const reviewMachine = reviewSetup.createMachine({
       entry: [request(({ context }) => context.alarm), alarmDeadline.arm],
       exit: alarmDeadline.disarm,
       on: {
+        ...lateAnswers,
         'alarm.raised': afterAlarm,
         'timer.fired': afterAlarm,
         'review.superseded': withdraw,
@@ -83,24 +106,12 @@ export const reviewMachine = reviewSetup.createMachine({
     },
     done: {
       tags: 'ended',
-      on: {
-        // A job that hands over after the deadline is answered, so that it can go on to its clean-up.
-        'job.reported': { actions: answerJob },
-        'review.superseded': noted,
-        'review.cancelled': noted,
-        'machine.failed': noted,
-        'daemon.crashed': noted,
-      },
+      on: saidAtTheEnd,
     },
     stuck: {
       tags: 'ended',
-      on: {
-        'job.reported': { actions: answerJob },
-        'review.superseded': noted,
-        'review.cancelled': noted,
-        'machine.failed': noted,
-        'daemon.crashed': noted,
-      },
+      entry: request(({ context }) => parked(context)),
+      on: saidAtTheEnd,
     },
   },
 });
@@ -116,6 +127,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     report: opened.report,
     openedAt: opened.at,
     reports: [],
+    overdue: false,
     postAttempt: 1,
     confirmAttempt: 1,
     voteless: false,
@@ -142,4 +154,17 @@ function fillMissing(context: ReviewContext): Partial<ReviewContext> {
       }),
     );
   return { reports: [...context.reports, ...missing] };
+}
+
+function parked(context: ReviewContext) {
+  return {
+    type: 'raiseAlarm',
+    key: 'alarm:stuck',
+    alarm: {
+      kind: 'review-unposted',
+      target: `change ${context.patchset.change},${context.patchset.patchset}`,
+      message: 'this review brought the daemon down twice and is parked',
+      hint: 'sos-ci job shows the history; report a bug',
+    },
+  } as const;
 }

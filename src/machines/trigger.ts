@@ -53,7 +53,7 @@ export function decide(
     case 'change-deleted':
       return cancelAll(open, 'the change was deleted');
     case 'change-restored':
-      return start(event.patchset, rules, open, `restored:${event.at}`, 'the change was restored');
+      return onRestored(event, rules, open);
     case 'dropped-output':
       return [{ do: 'ignore', why: 'Gerrit lost events for us' }];
     case 'other':
@@ -69,17 +69,25 @@ function onPatchset(
   open: readonly OpenReview[],
 ): readonly Decision[] {
   const { patchset } = event;
-  const by = `${patchset.change},${patchset.patchset}`;
-  const older = open
-    .filter((review) => review.patchset < patchset.patchset)
-    .map((review): Decision => ({ do: 'supersede', review: review.id, by, why: `patchset ${by} is newer` }));
   if (open.some((review) => review.patchset > patchset.patchset)) {
     return [{ do: 'ignore', why: 'a newer patchset is being tested' }];
   }
   if (event.wip || event.private) {
-    return [...older, { do: 'ignore', why: event.wip ? 'work in progress' : 'private' }];
+    return [...supersede(patchset, open), { do: 'ignore', why: hidden(event) }];
   }
-  return [...older, ...start(patchset, rules, [], 'created', 'new patchset')];
+  return [...supersede(patchset, open), ...start(patchset, rules, [], 'created', 'new patchset')];
+}
+
+function onRestored(
+  event: Extract<GerritEvent, { type: 'change-restored' }>,
+  rules: TriggerRules,
+  open: readonly OpenReview[],
+): readonly Decision[] {
+  if (event.wip || event.private) return [{ do: 'ignore', why: hidden(event) }];
+  return [
+    ...supersede(event.patchset, open),
+    ...start(event.patchset, rules, open, `restored:${event.at}`, 'the change was restored'),
+  ];
 }
 
 function onComment(
@@ -90,7 +98,22 @@ function onComment(
   if (isOurs(event.by, rules)) return [{ do: 'ignore', why: 'our own comment' }];
   if (!isRecheck(event.comment)) return [{ do: 'ignore', why: 'a comment that asks for nothing' }];
   const who = event.by.username || event.by.email || event.by.name;
-  return start(event.patchset, rules, open, `recheck:${who}:${event.at}`, `recheck by ${who}`);
+  return [
+    ...supersede(event.patchset, open),
+    ...start(event.patchset, rules, open, `recheck:${who}:${event.at}`, `recheck by ${who}`),
+  ];
+}
+
+/** Reviews of older patchsets: nobody waits for them any more. */
+function supersede(patchset: Patchset, open: readonly OpenReview[]): readonly Decision[] {
+  const by = `${patchset.change},${patchset.patchset}`;
+  return open
+    .filter((review) => review.patchset < patchset.patchset)
+    .map((review): Decision => ({ do: 'supersede', review: review.id, by, why: `patchset ${by} is newer` }));
+}
+
+function hidden(event: { readonly wip: boolean }): string {
+  return event.wip ? 'work in progress' : 'private';
 }
 
 function start(
@@ -124,10 +147,18 @@ function cancelAll(open: readonly OpenReview[], why: string): readonly Decision[
  * count, and neither does a word that merely begins so.
  */
 export function isRecheck(comment: string): boolean {
-  const lines = comment.split('\n');
-  const body = /^Patch Set \d+:/u.test(lines[0] ?? '') ? lines.slice(1) : lines;
-  const first = body.find((line) => line.trim() !== '' && !/^\(\d+ comments?\)$/u.test(line.trim()));
-  return /^\s*recheck(\s|$)/iu.test(first ?? '');
+  const [head = '', ...rest] = comment.split('\n');
+  const header = /^Patch Set \d+:/u.exec(head)?.[0];
+  const lines = header === undefined ? [head, ...rest] : [withoutVotes(head.slice(header.length)), ...rest];
+  const first = lines.find((line) => line.trim() !== '' && !/^\(\d+ comments?\)$/u.test(line.trim()));
+  return /^\s*recheck(?![\w-])/iu.test(first ?? '');
+}
+
+/** Gerrit's header goes on with the votes: ` Code-Review+1 -Verified`. */
+function withoutVotes(text: string): string {
+  const words = text.split(/\s+/u).filter((word) => word !== '');
+  const first = words.findIndex((word) => !/^(?:-[A-Za-z][\w-]*|[A-Za-z][\w-]*[+-]\d+)$/u.test(word));
+  return first < 0 ? '' : words.slice(first).join(' ');
 }
 
 function isOurs(account: Account, rules: TriggerRules): boolean {

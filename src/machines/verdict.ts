@@ -44,12 +44,13 @@ export function judgeTesting(
   if (end.how === 'timedOut' || end.how === 'stopped') return { verdict: 'TIMED_OUT', reason: trouble };
   if (end.how === 'killed' || couldNotRun(end.code) !== null)
     return { verdict: 'NODE_FAILURE', reason: trouble };
-  if (results !== null) return judgeResults(end.code, results);
-  if (spec.exitCodeIsResult && spec.results === null) {
-    return end.code === 0
-      ? { verdict: 'SUCCESS', reason: '' }
-      : { verdict: 'FAILURE', reason: `testing exited with ${end.code}` };
+  if (results !== null && results.failed > 0) return failedTests(results);
+  if (spec.exitCodeIsResult && end.code !== 0) {
+    return { verdict: 'FAILURE', reason: `testing exited with ${end.code}` };
   }
+  if (results !== null) return judgeResults(end.code, results);
+  // Exit 0 alone is enough only where no results are expected: a success is never guessed.
+  if (spec.exitCodeIsResult && spec.results === null) return { verdict: 'SUCCESS', reason: '' };
   return {
     verdict: 'POST_FAILURE',
     reason: `testing exited with ${end.code}, and its results could not be read: ${unreadable}`,
@@ -70,13 +71,16 @@ export function decideVote(
   return {};
 }
 
+function failedTests(results: ResultsSummary): Judgement {
+  const total = results.passed + results.failed;
+  const named = results.failures.slice(0, 3);
+  const rest = results.failed - named.length;
+  const more = rest > 0 && named.length > 0 ? ` and ${rest} more` : '';
+  const names = named.length > 0 ? `: ${named.join(', ')}${more}` : '';
+  return { verdict: 'FAILURE', reason: `${results.failed} of ${total} tests failed${names}` };
+}
+
 function judgeResults(code: number, results: ResultsSummary): Judgement {
-  if (results.failed > 0) {
-    const total = results.passed + results.failed;
-    const names = results.failures.slice(0, 3).join(', ');
-    const more = results.failed > 3 ? ` and ${results.failed - 3} more` : '';
-    return { verdict: 'FAILURE', reason: `${results.failed} of ${total} tests failed: ${names}${more}` };
-  }
   if (code !== 0) {
     return { verdict: 'POST_FAILURE', reason: `no test failed, but testing exited with ${code}` };
   }

@@ -9,10 +9,17 @@ export function reasonOf(event: JobMachineEvent): string {
   return oneLine(describe(event));
 }
 
-/** One line of at most 300 characters, without control characters. */
+/** One line of at most 300 characters, without characters that control, hide or reorder text. */
 export function oneLine(text: string): string {
-  const flat = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ').trim();
-  return flat.length <= REASON_LIMIT ? flat : `${flat.slice(0, REASON_LIMIT - 3)}...`;
+  // Longer than what is kept by far; cut first, so that a huge text costs nothing.
+  const flat = text
+    .slice(0, REASON_LIMIT * 10)
+    .replace(/[\p{Cf}\p{Co}\p{Cs}]/gu, '')
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim();
+  const characters = Array.from(flat);
+  if (characters.length <= REASON_LIMIT && text.length <= REASON_LIMIT * 10) return flat;
+  return `${characters.slice(0, REASON_LIMIT - 3).join('')}...`;
 }
 
 function describe(event: JobMachineEvent): string {
@@ -66,5 +73,15 @@ function failureText(failure: Failure): string {
 /** Timers are named `deadline:STATE:N`. */
 function timerText(timer: string): string {
   const [, state = timer] = timer.split(':');
-  return state === 'queued' ? 'no slot became free in time' : `${state} took longer than allowed`;
+  switch (state) {
+    case 'queued':
+      return 'no slot became free in time';
+    case 'stacking-stop':
+    case 'testing-stop':
+      return `${state.split('-')[0]} ran into its timeout and could not be stopped`;
+    case 'deleting':
+      return 'removing the server took longer than allowed';
+    default:
+      return `${state} took longer than allowed`;
+  }
 }

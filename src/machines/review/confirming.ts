@@ -17,7 +17,13 @@ const unread = [
 
 export const confirming = reviewSetup.createStateConfig({
   initial: 'reading',
-  on: { 'review.superseded': noted, 'review.cancelled': noted, 'alarm.raised': noted },
+  on: {
+    'review.superseded': noted,
+    'review.cancelled': noted,
+    'alarm.raised': noted,
+    // The message is there already: only its vote is in doubt.
+    'machine.failed': { target: '#review.alarming', actions: [withAlarm('vote-dropped'), finish('posted')] },
+  },
   states: {
     reading: {
       entry: [

@@ -38,10 +38,18 @@ export const posting = reviewSetup.createStateConfig({
           { guard: 'hasVote', target: '#review.confirming' },
           { target: '#review.done', actions: finish('posted') },
         ],
-        'vote.refused': {
-          target: '#review.alarming',
-          actions: [withAlarm('vote-refused'), nextAttempt, change(() => ({ voteless: true }))],
-        },
+        'vote.refused': [
+          // It went without one already: then something else is refused, and trying again would go on for ever.
+          {
+            guard: 'voteless',
+            target: '#review.alarming',
+            actions: [withAlarm('review-unposted'), finish('unposted')],
+          },
+          {
+            target: '#review.alarming',
+            actions: [withAlarm('vote-refused'), nextAttempt, change(() => ({ voteless: true }))],
+          },
+        ],
         'review.unposted': [
           { guard: 'withdrawn', target: '#review.done', actions: finish('withdrawn') },
           { guard: 'mayRetryPost', target: 'backingOff' },
@@ -59,6 +67,7 @@ export const posting = reviewSetup.createStateConfig({
       exit: [retry.disarm, nextAttempt],
       on: {
         'timer.fired': 'sending',
+        'alarm.raised': { actions: 'noted' },
         'review.superseded': { target: '#review.done', actions: finish('withdrawn') },
         'review.cancelled': { target: '#review.done', actions: finish('withdrawn') },
       },

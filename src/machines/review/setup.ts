@@ -16,6 +16,8 @@ export interface ReviewContext {
   readonly report: ReportSpec;
   readonly openedAt: number;
   readonly reports: readonly JobReport[];
+  /** The wait for the jobs is over: what is there is posted. */
+  readonly overdue: boolean;
   readonly postAttempt: number;
   readonly confirmAttempt: number;
   /** Gerrit refused our vote: the message goes without one. */
@@ -111,6 +113,7 @@ export const reviewSetup = setup({
   },
   guards: {
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
+    waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
     nothingToSay: ({ context }) => context.reports.every((report) => report.verdict === 'ABORTED'),
     shadow: ({ context }) => !context.report.post,
     finished: ({ context }) => context.outcome !== null,
@@ -119,6 +122,7 @@ export const reviewSetup = setup({
       event.type === 'review.unposted' &&
       event.failure.retryable &&
       context.postAttempt < context.report.postAttempts,
+    voteless: ({ context }) => context.voteless,
     hasVote: ({ context }) => Object.keys(labelsOf(context)).length > 0,
     voteIsThere: ({ context, event }) =>
       event.type === 'votes.read' &&
@@ -181,6 +185,11 @@ function alarmText(context: ReviewContext, event: ReviewMachineEvent): { message
       return {
         message: `Gerrit took the message but not the vote ${JSON.stringify(labelsOf(context))}`,
         hint: 'does the project have this label, and may our account vote this value?',
+      };
+    case 'timer.fired':
+      return {
+        message: 'Gerrit did not say whether it took the vote',
+        hint: 'look at the change: is our vote there?',
       };
     case 'machine.failed':
       return {
