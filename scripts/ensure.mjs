@@ -4,7 +4,7 @@
  * each only when it is missing or out of date, and says what it does and why. Needs nothing but Node and npm. When
  * nothing changed it only reads and compares, so that every npm script can afford to call it first.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   closeSync,
@@ -226,8 +226,11 @@ function npm(args) {
 /** Node's own headers, when they were installed beside it: then a compile needs no download. */
 function headers() {
   const prefix = dirname(dirname(process.execPath));
-  const found = existsSync(join(prefix, 'include', 'node', 'node_api.h'));
-  return found ? { npm_config_nodedir: prefix } : {};
+  if (!existsSync(join(prefix, 'include', 'node', 'node_api.h'))) return {};
+  // The first name is node-gyp's own; the second is for npm 10 and older, and newer npm complains about it.
+  const [command, ...args] = npm(['--version']);
+  const major = Number.parseInt(spawnSync(command, args, { encoding: 'utf8' }).stdout, 10);
+  return { npm_package_config_node_gyp_nodedir: prefix, ...(major < 11 && { npm_config_nodedir: prefix }) };
 }
 
 async function loads(root) {
