@@ -1,0 +1,74 @@
+/**
+ * A Gerrit's memory with one open change of two patchsets and the people who meet on it, without any network.
+ */
+import { type ChangeRecord, changeRef, type GerritAccount, Site } from '../../../src/demo/gerrit/site.ts';
+
+export interface Example {
+  readonly site: Site;
+  readonly change: ChangeRecord;
+  readonly dev: GerritAccount;
+  readonly ci: GerritAccount;
+  readonly admin: GerritAccount;
+  /** Types of the events so far. */
+  readonly types: string[];
+}
+
+export function exampleSite(): Example {
+  const both = { min: -2, max: 2 };
+  const site = new Site([
+    { name: 'Verified', ...both },
+    { name: 'Code-Review', ...both },
+  ]);
+  const dev = account('dev', { 'Code-Review': [-1, 1] });
+  const ci = account('ci', { Verified: [-2, 2], 'Code-Review': [-1, 1] });
+  const admin: GerritAccount = { ...account('admin', { 'Code-Review': [-2, 2] }), admin: true };
+  for (const one of [dev, ci, admin]) site.accounts.set(one.username, one);
+  const change = addChange(site, dev, 'openstack/cinder', 2);
+  const types: string[] = [];
+  site.listen((event) => types.push(event.type));
+  return { site, change, dev, ci, admin, types };
+}
+
+export function addChange(site: Site, owner: GerritAccount, project: string, patchsets = 1): ChangeRecord {
+  const number = site.changes.size + 1;
+  const change: ChangeRecord = {
+    number,
+    project,
+    branch: 'master',
+    id: `I${String(number).repeat(40).slice(0, 40)}`,
+    owner,
+    createdOn: site.now(),
+    patchsets: [],
+    messages: [],
+    commitMessage: `Change <${number}>\n\nChange-Id: I${number}\n`,
+    lastUpdated: site.now(),
+    topic: '',
+    hashtags: [],
+    status: 'NEW',
+    wip: false,
+    isPrivate: false,
+    meta: 'a'.repeat(40),
+  };
+  for (let patchset = 1; patchset <= patchsets; patchset += 1) {
+    change.patchsets.push({
+      number: patchset,
+      revision: `${number}${patchset}f`.repeat(14).slice(0, 40),
+      parents: ['b'.repeat(40)],
+      ref: changeRef(number, patchset),
+      uploader: owner,
+      author: owner,
+      createdOn: site.now(),
+      kind: 'REWORK',
+      insertions: 8,
+      deletions: 1,
+      votes: new Map(),
+    });
+  }
+  site.changes.set(number, change);
+  return change;
+}
+
+function account(username: string, labels: GerritAccount['labels']): GerritAccount {
+  const email = `${username}@example.org`;
+  return { username, name: username, email, publicKeys: [], mayStream: true, labels, admin: false };
+}
