@@ -1,5 +1,6 @@
 /** What a machine asked for, in plain words: as a request, and as something that is still owed. */
 import type { Effect, KeyedEffect } from '../machines/effects.ts';
+import type { AnyEvent } from '../machines/events.ts';
 import { assertNever } from '../machines/vocabulary.ts';
 import { count, inText } from './event-text.ts';
 import { limit } from './time.ts';
@@ -10,7 +11,7 @@ export function effectText(effect: Effect): string | null {
     case 'withdraw':
       return effect.key === 'slot' ? 'take back the request for a slot' : null;
     case 'tell':
-      return `tell ${effect.to.slice(0, 12)}: ${effect.event.type}`;
+      return tellText(effect.to, effect.event);
     case 'setTimer': {
       const [kind, state = effect.key] = effect.key.split(':');
       return kind === 'retry'
@@ -28,6 +29,20 @@ export function owedText(effect: KeyedEffect, now: number): string {
   const [kind, state = effect.key] = effect.key.split(':');
   const what = kind === 'retry' ? `try ${state} again` : `deadline of ${state}`;
   return `${what} ${inText(effect.dueAt, now)}`;
+}
+
+function tellText(to: string, event: AnyEvent): string {
+  switch (event.type) {
+    case 'job.reported':
+      return `hand ${event.report.verdict} to review ${to}`;
+    case 'verdict.taken':
+      return `tell job ${to} that its verdict is taken`;
+    case 'job.cancelled':
+    case 'job.superseded':
+      return `cancel job ${to}`;
+    default:
+      return `tell ${to}: ${event.type}`;
+  }
 }
 
 function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string {

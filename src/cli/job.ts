@@ -40,7 +40,7 @@ export function verdictPaint(verdict: Verdict | null): Paint | null {
 function attempts(rows: readonly NumberedRow[]): { readonly done: number; readonly allowed: number | null } {
   const spec: unknown = rows[0]?.data.spec;
   const allowed = (spec as { limits?: { setupAttempts?: number } } | undefined)?.limits?.setupAttempts;
-  const done = rows.reduce((most, row) => Math.max(most, attemptOf(row) ?? 0), 0);
+  const done = rows.reduce((most, row) => Math.max(most, attemptOf(row) ?? 1), 1);
   return { done, allowed: allowed ?? null };
 }
 

@@ -1,5 +1,6 @@
 /** `sos-ci jobs`: the queue, newest first. */
 import type { JobView, StoreReader } from '../engine/store.ts';
+import { topState } from './episodes.ts';
 import { EXIT } from './exit.ts';
 import { shortId } from './find.ts';
 import { type Io, printJson } from './io.ts';
@@ -40,7 +41,7 @@ export function printJobs(io: Io, jobs: readonly JobView[]): void {
     { title: 'CHANGE', text: (job) => `${job.change},${job.patchset}`, right: true },
     { title: 'JOB', text: (job) => job.name },
     { title: 'STATE', text: stateText, paint: (job) => verdictPaint(job.verdict) },
-    { title: 'ACCEPTED', text: (job) => utc(job.acceptedAt) },
+    { title: 'ACCEPTED (UTC)', text: (job) => utc(job.acceptedAt).slice(0, -4) },
     { title: 'TOOK', text: (job) => span((job.endedAt ?? now) - job.acceptedAt), right: true },
     { title: 'SUBJECT', text: (job) => job.subject },
   ];
@@ -51,5 +52,6 @@ export function printJobs(io: Io, jobs: readonly JobView[]): void {
 function stateText(job: JobView): string {
   const attempt = job.attempt > 1 && !job.ended ? ` #${job.attempt}` : '';
   if (job.ended) return job.state === 'stuck' ? 'stuck' : (job.verdict ?? job.state);
-  return job.verdict === null ? `${job.state}${attempt}` : `${job.state} ${job.verdict}`;
+  const state = topState(job.state);
+  return job.verdict === null ? `${state}${attempt}` : `${state} ${job.verdict}`;
 }

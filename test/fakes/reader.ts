@@ -1,0 +1,61 @@
+/** A store reader over plain arrays: what a test puts in is what every question is answered from. */
+import type {
+  AlarmView,
+  DaemonView,
+  DayCount,
+  JobView,
+  NumberedRow,
+  OwedView,
+  ReviewView,
+  StoreReader,
+} from '../../src/engine/store.ts';
+
+export interface Contents {
+  readonly jobs: readonly JobView[];
+  readonly reviews: readonly ReviewView[];
+  readonly rows: readonly NumberedRow[];
+  readonly owed: readonly OwedView[];
+  readonly counts: readonly DayCount[];
+  readonly alarms: readonly AlarmView[];
+  readonly intake: Readonly<Record<string, number>>;
+  readonly daemon: DaemonView | null;
+}
+
+export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
+  const { jobs = [], reviews = [], rows = [], owed = [], counts = [], alarms = [] } = contents;
+  return {
+    jobs: (query) => select(jobs, query),
+    job: (id) => jobs.find((job) => job.id === id) ?? null,
+    jobIds: (prefix, limit) =>
+      jobs
+        .map((job) => job.id)
+        .filter((id) => id.startsWith(prefix))
+        .sort()
+        .slice(0, limit),
+    review: (id) => reviews.find((review) => review.id === id) ?? null,
+    reviews: (query) => select(reviews, query),
+    rows: (history) => rows.filter((row) => row.history === history),
+    histories: () => new Set(rows.map((row) => row.history)),
+    stored: () => null,
+    owed: (history) => owed.filter((item) => history === undefined || item.history === history),
+    counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),
+    alarms: (limit) => alarms.slice(0, limit),
+    intake: () => contents.intake ?? {},
+    daemon: () => contents.daemon ?? null,
+    log: () => rows,
+    deployment: () => 'fake',
+    views: () => [],
+    close: () => undefined,
+  };
+}
+
+function select<T extends { readonly id: string; readonly ended: boolean; readonly change: number }>(
+  all: readonly T[],
+  query: { readonly open?: boolean; readonly change?: number; readonly limit: number },
+): readonly T[] {
+  return [...all]
+    .sort((a, b) => (a.id < b.id ? 1 : -1))
+    .filter((item) => query.open === undefined || item.ended !== query.open)
+    .filter((item) => query.change === undefined || item.change === query.change)
+    .slice(0, query.limit);
+}
