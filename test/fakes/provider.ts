@@ -2,13 +2,12 @@
  * A cloud of one provider, in memory. It is the outside world: keep the object over an engine's restart and the
  * servers are still there, also one whose create call was never answered.
  */
-import type { OwnedServer, Provider } from '../../src/engine/ports.ts';
+import type { EffectOf, OwnedServer, Provider } from '../../src/engine/ports.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { KeyedEffect } from '../../src/machines/effects.ts';
 import type { Failure, Server } from '../../src/machines/vocabulary.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
-type CreateServer = Extract<KeyedEffect, { type: 'createServer' }>;
+type CreateServer = EffectOf<'createServer'>;
 type Call = 'create' | 'list' | 'delete';
 
 export class FakeProvider implements Provider {

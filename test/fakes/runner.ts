@@ -2,8 +2,8 @@
  * Servers' side of all stages, in memory. It is the outside world: a run goes on when the engine that started it is
  * gone, and a second start of the same run finds it. Tests say when a run ends and how.
  */
-import type { RunHandle, Runner, RunOutcome } from '../../src/engine/ports.ts';
-import type { KeyedEffect, StageRun } from '../../src/machines/effects.ts';
+import type { EffectOf, RunHandle, Runner, RunOutcome } from '../../src/engine/ports.ts';
+import type { StageRun } from '../../src/machines/effects.ts';
 import type {
   Failure,
   Ownership,
@@ -14,7 +14,7 @@ import type {
 } from '../../src/machines/vocabulary.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
-type RunStage = Extract<KeyedEffect, { type: 'runStage' }>;
+type RunStage = EffectOf<'runStage'>;
 type Call = 'start' | 'stop' | 'readResults';
 type Which = Pick<Ownership, 'job' | 'attempt'>;
 

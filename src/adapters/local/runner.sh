@@ -9,6 +9,7 @@
 #   command  the command's process, leader of its own session
 #   log      what the command wrote, up to LIMIT bytes; the rest is read and dropped, and the last line says so
 #   ending   made once, by the first to decide how the run ends: the command itself, the deadline, or a stop
+#   runner.err  what went wrong with the runner itself
 #   rc       `exited N`, `killed SIGNAL`, `timedOut` or `stopped`; renamed into place after the log is complete
 #
 # The command alone gets SOS_CI_RUN=RUNDIR in its environment; who carries it, or has the lock as its fd 9, belongs to
@@ -19,7 +20,7 @@ set -u
 main() {
   dir=$1 work=$2 timeout=$3 grace=$4 limit=$5
   shift 5
-  exec 9>>"$dir/lock" || exit 70
+  exec 2>>"$dir/runner.err" 9>>"$dir/lock" || exit 70
   flock -n 9
   case $? in
     0) [ ! -e "$dir/pid" ] || exit 0 ;;

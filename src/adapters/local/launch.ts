@@ -1,0 +1,150 @@
+/**
+ * Starts runner.sh for one run directory, in a session of its own and with nothing that ties it to this process, and
+ * waits until it stands. A second start, here or in another process, ends without having done anything.
+ */
+import { type FSWatcher, watch } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { OperationError } from '../../errors.ts';
+import { fileError } from './file-error.ts';
+import { readPid } from './run-directory.ts';
+
+export interface Launch {
+  readonly directory: string;
+  readonly workTree: string;
+  readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly outputLimitBytes: number;
+  /** Between SIGTERM and SIGKILL at the deadline and at a stop. */
+  readonly graceMs: number;
+  /** How long the runner may take to stand. */
+  readonly startTimeoutMs: number;
+}
+
+/** Lies beside this file, in the sources and in dist. */
+const RUNNER = fileURLToPath(new URL('./runner.sh', import.meta.url));
+/** runner.sh's exit code for a missing or unusable flock. */
+const NO_FLOCK = 69;
+const SHORTEST_LOG = 512;
+const POLL_MS = 50;
+
+/** The runner's process id, and whether it was this call that started it. */
+export async function launch(run: Launch): Promise<{ readonly pid: number; readonly ours: boolean }> {
+  try {
+    await mkdir(run.directory, { recursive: true, mode: 0o700 });
+    const known = await readPid(run.directory, 'pid');
+    if (known !== null) return { pid: known, ours: false };
+    return await startAndWait(run);
+  } catch (error) {
+    throw fileError('start stage', run.directory, error);
+  }
+}
+
+async function startAndWait(run: Launch): Promise<{ readonly pid: number; readonly ours: boolean }> {
+  const standing = new Standing(run.directory);
+  try {
+    const started = spawnRunner(run);
+    // It ends with 0 when another one has the lock: that one's pid is about to come.
+    const refused = started.exited.then(async (code) => (code === 0 ? standing.pid : refusal(run, code)));
+    const pid = await Promise.race([standing.pid, refused, standing.late(run.startTimeoutMs)]);
+    if (typeof pid !== 'number') throw pid;
+    return { pid, ours: pid === started.pid };
+  } finally {
+    standing.close();
+  }
+}
+
+function spawnRunner(run: Launch): { readonly pid: number | undefined; readonly exited: Promise<number> } {
+  const child = execa('sh', [RUNNER, ...settings(run), ...run.argv], {
+    detached: true,
+    cleanup: false,
+    reject: false,
+    stdio: 'ignore',
+    cwd: '/',
+    env: { ...run.environment },
+    extendEnv: false,
+  });
+  child.unref();
+  return { pid: child.pid, exited: child.then((result) => result.exitCode ?? -1) };
+}
+
+function settings(run: Launch): readonly string[] {
+  return [
+    run.directory,
+    run.workTree,
+    (Math.max(run.timeoutMs, 1) / 1000).toFixed(3),
+    String(Math.ceil(run.graceMs / 1000)),
+    String(Math.max(run.outputLimitBytes, SHORTEST_LOG)),
+  ];
+}
+
+async function refusal(run: Launch, code: number): Promise<OperationError> {
+  const said = await readFile(join(run.directory, 'runner.err'), 'utf8').catch(() => '');
+  return new OperationError({
+    operation: 'start stage',
+    target: run.directory,
+    message: `the runner gave up with ${code}: ${said.trim().slice(-500) || 'no reason given'}`,
+    retryable: code !== NO_FLOCK,
+    hint: code === NO_FLOCK ? 'apt-get install util-linux' : 'see runner.err in the run directory',
+  });
+}
+
+/** Waits for the file `pid`. */
+class Standing {
+  readonly pid: Promise<number>;
+  readonly #directory: string;
+  #found: (pid: number) => void = () => {};
+  #watcher: FSWatcher | null = null;
+  #fallback: NodeJS.Timeout | undefined;
+  #limit: NodeJS.Timeout | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.pid = new Promise((resolve) => {
+      this.#found = resolve;
+    });
+    try {
+      this.#watcher = watch(directory, () => void this.#look());
+      this.#watcher.on('error', () => this.#poll());
+    } catch {
+      this.#poll();
+    }
+    void this.#look();
+  }
+
+  late(afterMs: number): Promise<OperationError> {
+    return new Promise((resolve) => {
+      this.#limit = setTimeout(() => resolve(tooLate(afterMs)), afterMs);
+    });
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    clearInterval(this.#fallback);
+    clearTimeout(this.#limit);
+  }
+
+  /** This host has no watches left. */
+  #poll(): void {
+    this.#fallback ??= setInterval(() => void this.#look(), POLL_MS);
+  }
+
+  /** What can not be read now may be readable at the next look; the limit ends it otherwise. */
+  async #look(): Promise<void> {
+    const pid = await readPid(this.#directory, 'pid').catch(() => null);
+    if (pid !== null) this.#found(pid);
+  }
+}
+
+function tooLate(afterMs: number): OperationError {
+  return new OperationError({
+    operation: 'start stage',
+    target: 'the runner',
+    message: `no sign of life within ${afterMs} ms`,
+    retryable: true,
+    hint: 'see whether this host is overloaded',
+  });
+}

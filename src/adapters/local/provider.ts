@@ -1,0 +1,180 @@
+/**
+ * A provider whose server is a directory on this host, and every process that carries the server's mark. Its label
+ * names the owner; without that proof nothing is ended and nothing is removed.
+ */
+import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import type { Ownership, Server } from '../../machines/vocabulary.ts';
+import { errorCode, fileError } from './file-error.ts';
+import { endProcesses, type Membership } from './processes.ts';
+import { removeTree } from './remove-tree.ts';
+import { attemptDirectory } from './run-directory.ts';
+import {
+  directoryName,
+  LABEL,
+  makeServer,
+  readServer,
+  readServers,
+  serversDirectory,
+} from './server-directory.ts';
+import { serverMarker } from './stage-environment.ts';
+import { Unfinished } from './unfinished.ts';
+
+export interface LocalProviderOptions {
+  readonly name: string;
+  readonly slots: number;
+  readonly stateDir: string;
+  /** For the processes of a server that is deleted: between SIGTERM and SIGKILL, and for all of it. */
+  readonly graceMs?: number;
+  readonly killTimeoutMs?: number;
+  readonly removeTimeoutMs?: number;
+}
+
+export class LocalProvider implements Provider {
+  readonly name: string;
+  readonly slots: number;
+  readonly #options: Required<LocalProviderOptions>;
+  readonly #servers: string;
+  readonly #unfinished: Unfinished;
+
+  constructor(options: LocalProviderOptions) {
+    this.name = options.name;
+    this.slots = options.slots;
+    this.#options = { graceMs: 2_000, killTimeoutMs: 20_000, removeTimeoutMs: 120_000, ...options };
+    this.#servers = serversDirectory(options.stateDir);
+    this.#unfinished = new Unfinished(this.#servers);
+  }
+
+  async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
+    const { name, owner } = request;
+    const address = join(this.#servers, directoryName(name));
+    const temporary = this.#unfinished.begin();
+    try {
+      refuseAborted(signal, name);
+      await mkdir(this.#servers, { recursive: true, mode: 0o700 });
+      const server = await makeServer(temporary, { name, provider: this.name, owner, address });
+      // Made after all: the caller gets it, or finds it by its owner.
+      return server;
+    } catch (error) {
+      await removeTree(temporary, this.#options.removeTimeoutMs);
+      throw isTaken(error) ? nameTaken(address) : fileError('create server', name, error);
+    } finally {
+      this.#unfinished.end(temporary);
+    }
+  }
+
+  async list(owner: { readonly deployment: string; readonly job?: string }): Promise<readonly OwnedServer[]> {
+    try {
+      await this.#sweep();
+      const all = await readServers(this.#servers, this.name);
+      return all
+        .filter((one) => one.owner.deployment === owner.deployment)
+        .filter((one) => owner.job === undefined || one.owner.job === owner.job)
+        .map((one) => ({ server: one.server, owner: one.owner }));
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw fileError('list servers', this.#servers, error);
+    }
+  }
+
+  async delete(server: Server, deployment: string): Promise<void> {
+    try {
+      const found = await this.#find(server);
+      if (found !== null && found.owner.deployment !== deployment) throw notOurs(server);
+      await this.#endAll(server, found?.owner ?? null);
+      if (found !== null) await this.#remove(found.server.address);
+    } catch (error) {
+      throw fileError('delete server', server.name, error);
+    }
+  }
+
+  /** The label decides, not the address alone; another server may have the name by now. */
+  async #find(server: Server): Promise<OwnedServer | null> {
+    if (dirname(server.address) !== this.#servers || basename(server.address).startsWith('.')) return null;
+    const found = await readServer(server.address);
+    return found?.server.id === server.id && found.server.provider === this.name ? found : null;
+  }
+
+  async #endAll(server: Server, owner: Ownership | null): Promise<void> {
+    const { graceMs, killTimeoutMs, stateDir } = this.#options;
+    const locks = owner === null ? [] : await runLocks(attemptDirectory(stateDir, owner));
+    const members: Membership = { marker: serverMarker(server), locks };
+    const left = await endProcesses(members, { graceMs, limitMs: graceMs + killTimeoutMs });
+    if (left.length > 0) throw unended(server, left.map(({ pid }) => pid).join(', '));
+  }
+
+  /** The label last: until then the server is listed, and a deletion that was cut off is begun again. */
+  async #remove(address: string): Promise<void> {
+    const { removeTimeoutMs } = this.#options;
+    for (const name of await readdir(address)) {
+      if (name !== LABEL) await removeTree(join(address, name), removeTimeoutMs);
+    }
+    await removeTree(address, removeTimeoutMs);
+  }
+
+  /** What a daemon that was killed in the middle has left: directories that never got a name, or lost their label last. */
+  async #sweep(): Promise<void> {
+    for (const path of await this.#unfinished.abandoned())
+      await removeTree(path, this.#options.removeTimeoutMs);
+    for (const entry of await readdir(this.#servers, { withFileTypes: true })) {
+      // rmdir takes empty ones only.
+      if (entry.isDirectory()) await rmdir(join(this.#servers, entry.name)).catch(() => {});
+    }
+  }
+}
+
+async function runLocks(attempt: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(attempt)).map((stage) => join(attempt, stage, 'lock'));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function refuseAborted(signal: AbortSignal, name: string): void {
+  if (!signal.aborted) return;
+  throw new OperationError({
+    operation: 'create server',
+    target: name,
+    message: 'given up before it began',
+    retryable: true,
+    hint: 'none needed: it was cancelled or the daemon stops',
+  });
+}
+
+function isTaken(error: unknown): boolean {
+  return ['EEXIST', 'ENOTEMPTY'].includes(errorCode(error) ?? '');
+}
+
+function nameTaken(address: string): OperationError {
+  return new OperationError({
+    operation: 'create server',
+    target: address,
+    message: 'a directory with this name is there already',
+    retryable: false,
+    hint: 'see whose it is by its server.json, and move it away',
+  });
+}
+
+function notOurs(server: Server): OperationError {
+  return new OperationError({
+    operation: 'delete server',
+    target: server.name,
+    message: 'its label names another deployment',
+    retryable: false,
+    hint: 'leave it to the deployment that made it',
+  });
+}
+
+function unended(server: Server, pids: string): OperationError {
+  return new OperationError({
+    operation: 'delete server',
+    target: server.name,
+    message: `processes are left: ${pids}`,
+    retryable: true,
+    hint: 'look for processes in uninterruptible sleep (state D) on this host',
+  });
+}

@@ -1,0 +1,53 @@
+/**
+ * Opens a results file that a stranger's test run left in its work tree: a regular file inside the tree and nothing
+ * else, whatever links, pipes or devices were put in its way.
+ */
+import { constants, type ReadStream } from 'node:fs';
+import { type FileHandle, open, readlink, realpath } from 'node:fs/promises';
+import { resolve, sep } from 'node:path';
+import { errorCode } from './file-error.ts';
+
+export type OpenedResults = { readonly stream: ReadStream } | { readonly unreadable: string };
+
+/** Not waiting for a writer, should it be a pipe; and not following, should it be a link. */
+const HOW = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** `bytes`: a file that is larger is not read at all. */
+export async function openResults(tree: string, file: string, bytes: number): Promise<OpenedResults> {
+  let handle: FileHandle | null = null;
+  try {
+    const root = await realpath(tree);
+    handle = await open(resolve(root, file), HOW);
+    const problem = await objection(handle, root, bytes);
+    if (problem === null) {
+      const stream = handle.createReadStream();
+      handle = null;
+      return { stream };
+    }
+    return { unreadable: `${file}: ${problem}` };
+  } catch (error) {
+    const why = REASONS[errorCode(error) ?? ''];
+    if (why === undefined) throw error;
+    return { unreadable: `${file}: ${why}` };
+  } finally {
+    await handle?.close();
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  ENOTDIR: 'no such file',
+  ELOOP: 'it is a symbolic link',
+  EACCES: 'no permission to read it',
+  ENXIO: 'it is not a regular file',
+  ENAMETOOLONG: 'its name is too long',
+};
+
+async function objection(handle: FileHandle, root: string, bytes: number): Promise<string | null> {
+  // What was opened says where it lies, also when a folder on the way was a link.
+  const place = await readlink(`/proc/self/fd/${handle.fd}`);
+  if (!place.startsWith(root + sep)) return 'it lies outside of the work tree';
+  const found = await handle.stat();
+  if (!found.isFile()) return 'it is not a regular file';
+  return found.size > bytes ? `it is larger than ${bytes} bytes` : null;
+}

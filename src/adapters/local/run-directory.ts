@@ -1,0 +1,57 @@
+/**
+ * Where a run keeps what must outlive the daemon, and how its files are read. runner.sh writes them; its head says
+ * what each of them means.
+ */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { RunOutcome } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import type { Ownership, Stage } from '../../machines/vocabulary.ts';
+import { errorCode, fileError } from './file-error.ts';
+
+type Which = Pick<Ownership, 'job' | 'attempt'>;
+
+/** All runs of one attempt of a job. */
+export function attemptDirectory(stateDir: string, owner: Which): string {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(owner.job)) {
+    throw new OperationError({
+      operation: 'find run directory',
+      target: owner.job,
+      message: 'the id of the job can not be the name of a directory',
+      retryable: false,
+      hint: 'report this: job ids are made by the program itself',
+    });
+  }
+  return resolve(stateDir, 'runs', owner.job, String(owner.attempt));
+}
+
+export function runDirectory(stateDir: string, owner: Which, stage: Stage): string {
+  return join(attemptDirectory(stateDir, owner), stage);
+}
+
+/** Process id in one of the files `pid` and `guard`; null: not written yet. */
+export async function readPid(directory: string, file: 'pid' | 'guard'): Promise<number | null> {
+  const text = await readIfThere(join(directory, file));
+  return text !== null && /^\d+\n$/.test(text) ? Number(text) : null;
+}
+
+/** How the run ended; null: it left no ending (yet). */
+export async function readEnding(directory: string): Promise<RunOutcome | null> {
+  const text = await readIfThere(join(directory, 'rc'));
+  if (text === null) return null;
+  const [, how, number] = /^(exited|killed|timedOut|stopped)(?: (\d+))?\n$/.exec(text) ?? [];
+  if (how === 'exited' && number !== undefined) return { how, code: Number(number) };
+  if (how === 'killed' && number !== undefined) return { how, signal: Number(number) };
+  if ((how === 'timedOut' || how === 'stopped') && number === undefined) return { how };
+  return { how: 'lost', why: 'its ending is damaged: the file rc makes no sense' };
+}
+
+async function readIfThere(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'latin1');
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw fileError('read run directory', file, error);
+  }
+}

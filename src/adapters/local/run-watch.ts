@@ -1,0 +1,88 @@
+/**
+ * Watches one run that has begun and tells once how it ended. It wakes when the ending is written, and when the run's
+ * lock comes free: a `flock` of ours waits for it, and nothing holds it any more when it gets it. A slow look now and
+ * then covers a file system that tells nothing and a `flock` that somebody killed.
+ */
+import { existsSync, type FSWatcher, watch } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import type { RunOutcome } from '../../engine/ports.ts';
+import { readEnding } from './run-directory.ts';
+
+export class RunWatch {
+  /** Resolves once, never rejects; after `detach` it stays open for ever. */
+  readonly ended: Promise<RunOutcome>;
+  readonly #directory: string;
+  readonly #lookEvery: NodeJS.Timeout;
+  #watcher: FSWatcher | null = null;
+  #waiting: AbortController | null = null;
+  #tell: (outcome: RunOutcome) => void = () => {};
+  #closed = false;
+
+  constructor(directory: string, safetyMs: number) {
+    this.#directory = directory;
+    this.ended = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
+    this.#watchFiles();
+    this.#lookEvery = setInterval(() => this.#lookAround(), safetyMs);
+    this.#lookAround();
+  }
+
+  /** Stops watching, and leaves nothing behind. The run goes on. */
+  detach(): void {
+    this.#closed = true;
+    clearInterval(this.#lookEvery);
+    this.#watcher?.close();
+    this.#waiting?.abort();
+  }
+
+  #lookAround(): void {
+    void this.#look(false);
+    if (this.#waiting === null) void this.#waitForLock();
+  }
+
+  #watchFiles(): void {
+    try {
+      const watcher = watch(this.#directory, (_event, file) => {
+        if (file === 'rc' || file === null) void this.#look(false);
+      });
+      watcher.on('error', () => watcher.close());
+      this.#watcher = watcher;
+    } catch {
+      // Out of watches, or the directory has gone: the lock and the slow look remain.
+    }
+  }
+
+  async #waitForLock(): Promise<void> {
+    const lock = join(this.#directory, 'lock');
+    if (!existsSync(lock)) return this.#look(true);
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    // Shared, so that two watchers do not wait for each other; `true` ends at once and the lock is free again.
+    const result = await execa('flock', ['--shared', lock, 'true'], {
+      reject: false,
+      stdio: 'ignore',
+      extendEnv: false,
+      env: { PATH: process.env.PATH ?? '' },
+      cancelSignal: waiting.signal,
+      forceKillAfterDelay: false,
+    });
+    this.#waiting = null;
+    if (result.exitCode === 0) await this.#look(true);
+  }
+
+  /** `gone`: nothing of the run lives any more, so what is not there now never comes. */
+  async #look(gone: boolean): Promise<void> {
+    let outcome: RunOutcome | null;
+    try {
+      outcome = await readEnding(this.#directory);
+    } catch {
+      // No judgement without having read: the slow look tries again.
+      return;
+    }
+    if (this.#closed || (outcome === null && !gone)) return;
+    this.detach();
+    this.#tell(outcome ?? { how: 'lost', why: 'all its processes are gone and none of them left an ending' });
+  }
+}

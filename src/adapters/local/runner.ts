@@ -1,0 +1,153 @@
+/**
+ * Runs stages on this host by the run-directory protocol: each command goes on when the daemon dies, is found again
+ * by the next one, and ends with everything that it started. What must be known of a run is in its directory; this
+ * class holds nothing that a restart could lose.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunHandle, Runner } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import type { StageRun } from '../../machines/effects.ts';
+import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
+import { fileError } from './file-error.ts';
+import { launch } from './launch.ts';
+import { endProcesses, type Membership, processWithArgument, signalProcess } from './processes.ts';
+import { openResults } from './results-file.ts';
+import { readPid, runDirectory } from './run-directory.ts';
+import { RunWatch } from './run-watch.ts';
+import { type RunStage, runMarker, stageEnvironment, workTree } from './stage-environment.ts';
+
+type Results = ResultsSummary | { readonly unreadable: string };
+
+export interface LocalRunnerOptions {
+  readonly stateDir: string;
+  /** Sums up a results file; the reader of its format bounds lines and names. */
+  readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
+  /** Between SIGTERM and SIGKILL at a deadline or a stop. */
+  readonly graceMs?: number;
+  /** How long a stop may take once everything was killed. */
+  readonly killTimeoutMs?: number;
+  readonly startTimeoutMs?: number;
+  /** How often a run is looked at although nothing woke us. */
+  readonly safetyMs?: number;
+  readonly resultsLimitBytes?: number;
+}
+
+export class LocalRunner implements Runner {
+  readonly #options: Required<LocalRunnerOptions>;
+
+  constructor(options: LocalRunnerOptions) {
+    this.#options = {
+      graceMs: 10_000,
+      killTimeoutMs: 5_000,
+      startTimeoutMs: 20_000,
+      safetyMs: 10_000,
+      resultsLimitBytes: 64 * 1024 * 1024,
+      ...options,
+    };
+  }
+
+  async start(request: RunStage): Promise<RunHandle> {
+    const { stateDir, graceMs, startTimeoutMs, safetyMs } = this.#options;
+    const directory = runDirectory(stateDir, request.run.owner, request.run.stage);
+    const environment = stageEnvironment(request, process.env);
+    refuseNul(directory, [...request.spec.argv, ...Object.values(environment)]);
+    const { timeoutMs, outputLimitBytes, argv } = request.spec;
+    const tree = workTree(request.run.server);
+    const bounds = { timeoutMs, outputLimitBytes, graceMs, startTimeoutMs };
+    const { pid, ours } = await launch({ directory, workTree: tree, argv, environment, ...bounds });
+    const watch = new RunWatch(directory, safetyMs);
+    return { pid, adopted: !ours, ended: watch.ended, detach: () => watch.detach() };
+  }
+
+  async stop(run: StageRun): Promise<void> {
+    const directory = runDirectory(this.#options.stateDir, run.owner, run.stage);
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      // First of all, so that a start that is on its way finds it, or is found below.
+      await writeFile(join(directory, 'stop'), '');
+      if ((await readPid(directory, 'pid')) !== null) await this.#end(directory);
+    } catch (error) {
+      throw fileError('stop stage', directory, error);
+    }
+  }
+
+  async readResults(server: Server, results: ResultsSpec): Promise<Results> {
+    try {
+      const { resultsLimitBytes, readTap } = this.#options;
+      const opened = await openResults(workTree(server), results.file, resultsLimitBytes);
+      return 'unreadable' in opened ? opened : await readTap(opened.stream);
+    } catch (error) {
+      throw fileError('read results', results.file, error);
+    }
+  }
+
+  /** The runner's guard ends the run; what it can not do any more is done here. */
+  async #end(directory: string): Promise<void> {
+    const { graceMs, killTimeoutMs, safetyMs } = this.#options;
+    const watch = new RunWatch(directory, safetyMs);
+    try {
+      const guard = await this.#find(directory, 'guard');
+      if (guard !== null && signalProcess(guard, 'SIGTERM')) await within(watch, graceMs + killTimeoutMs);
+      await this.#endMembers(directory);
+      if (await within(watch, killTimeoutMs)) return;
+      // It lost its command and still writes no ending: stopped or stuck. Without it the run counts as lost.
+      const runner = await this.#find(directory, 'pid');
+      if (runner !== null) signalProcess(runner, 'SIGKILL');
+      if (!(await within(watch, killTimeoutMs))) throw unended(directory, 'its lock is still held');
+    } finally {
+      watch.detach();
+    }
+  }
+
+  async #endMembers(directory: string): Promise<void> {
+    const { graceMs, killTimeoutMs } = this.#options;
+    const runner = await readPid(directory, 'pid');
+    const members: Membership = {
+      marker: runMarker(directory),
+      locks: [join(directory, 'lock')],
+      except: runner === null ? [] : [runner],
+    };
+    const left = await endProcesses(members, { graceMs, limitMs: graceMs + killTimeoutMs });
+    if (left.length === 0) return;
+    throw unended(directory, `processes are left: ${left.map(({ pid }) => pid).join(', ')}`);
+  }
+
+  async #find(directory: string, file: 'pid' | 'guard') {
+    const pid = await readPid(directory, file);
+    return pid === null ? null : processWithArgument(pid, directory);
+  }
+}
+
+/** True: the run has ended or vanished within this time. */
+function within(watch: RunWatch, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const late = setTimeout(() => resolve(false), ms);
+    void watch.ended.then(() => {
+      clearTimeout(late);
+      resolve(true);
+    });
+  });
+}
+
+/** The system's calls end a string at its first NUL: what follows would be lost in silence. */
+function refuseNul(directory: string, values: readonly string[]): void {
+  if (!values.some((value) => value.includes('\0'))) return;
+  throw new OperationError({
+    operation: 'start stage',
+    target: directory,
+    message: 'an argument or a fact of the patchset holds a NUL character',
+    retryable: false,
+    hint: 'look at the command of the stage and at the change in Gerrit',
+  });
+}
+
+function unended(directory: string, message: string): OperationError {
+  return new OperationError({
+    operation: 'stop stage',
+    target: directory,
+    message,
+    retryable: true,
+    hint: 'look for processes in uninterruptible sleep (state D) on this host',
+  });
+}

@@ -1,0 +1,25 @@
+/**
+ * The local provider runs what strangers pushed, as the daemon's own user and with the daemon's own files in reach.
+ * That is for a Gerrit on this very host; for any other one an operator has to say that it is wanted.
+ */
+import { isIPv4 } from 'node:net';
+import { OperationError } from '../../errors.ts';
+
+/** Throws unless the Gerrit is on loopback, written as such: names are not resolved, an answer could change later. */
+export function assertLoopbackGerrit(host: string, allowUntrustedCode: boolean): void {
+  if (allowUntrustedCode || isLoopback(host)) return;
+  throw new OperationError({
+    operation: 'use the local provider',
+    target: host,
+    message: `patchsets of ${host} would run on this host as the user of the daemon`,
+    retryable: false,
+    hint: 'set allowUntrustedCode: true for the local provider if everyone who may push there may run programs here',
+  });
+}
+
+function isLoopback(host: string): boolean {
+  const name = host.toLowerCase();
+  return (
+    name === 'localhost' || name === '::1' || name === '[::1]' || (isIPv4(name) && name.startsWith('127.'))
+  );
+}
