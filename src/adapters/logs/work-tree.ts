@@ -76,7 +76,9 @@ class Walk {
       await this.#staging.take(directory, name, { shown: next, path: place.path, always: false });
       return;
     }
-    await this.#inside(directory, name, next, depth, (child) =>
+    // What is missing on the way is told by the whole path that was named.
+    const whole = `${shown}/${segments.join('/')}`;
+    await this.#inside(directory, name, whole, depth, (child) =>
       this.#descend(child, next, place.path, segments.slice(1), depth + 1),
     );
   }

@@ -1,0 +1,79 @@
+/**
+ * A host with a log site in a temporary directory: what a job leaves is laid down as the runner and the provider lay
+ * it, and what was published is read back from the disk.
+ */
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { LocalEvidence, type LocalEvidenceOptions } from '../../../src/adapters/logs/local.ts';
+import type { Manifest } from '../../../src/adapters/logs/manifest.ts';
+import type { Server } from '../../../src/machines/vocabulary.ts';
+import type { EvidenceRig } from '../../contracts/evidence.ts';
+
+export interface LocalRig extends EvidenceRig {
+  readonly base: string;
+  readonly stateDir: string;
+  /** The work tree of the server. */
+  readonly tree: string;
+  /** The root of what is published. */
+  readonly site: string;
+  start(options?: Partial<LocalEvidenceOptions>): LocalEvidence;
+  manifest(url: string): Promise<Manifest>;
+  page(url: string): Promise<string>;
+}
+
+export async function makeRig(): Promise<LocalRig> {
+  const base = await mkdtemp(join(tmpdir(), 'sos-ci-logs-'));
+  const stateDir = join(base, 'state');
+  const server: Server = {
+    id: 's1',
+    name: 's1',
+    address: join(stateDir, 'servers', 's1'),
+    provider: 'local',
+  };
+  const tree = join(server.address, 'tree');
+  const site = join(base, 'logs');
+  await mkdir(tree, { recursive: true });
+  return {
+    base,
+    stateDir,
+    tree,
+    site,
+    server,
+    start: (options = {}) => new LocalEvidence({ stateDir, dir: site, url: '', redact: [], ...options }),
+    layStageLog: (job, attempt, stage, text) =>
+      lay(join(stateDir, 'runs', job, String(attempt), stage, 'log'), text),
+    layTreeFile: (_job, path, text) => lay(join(tree, path), text),
+    read: (url, path) => readOrNull(join(fileURLToPath(url), path)),
+    manifest: async (url) => JSON.parse(await readFile(join(fileURLToPath(url), 'manifest.json'), 'utf8')),
+    page: (url) => readFile(join(fileURLToPath(url), 'index.html'), 'utf8'),
+    close: () => rm(base, { recursive: true, force: true }),
+  };
+}
+
+export async function lay(path: string, content: string | Buffer): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+}
+
+export async function readOrNull(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+/** Everything below a directory, names and contents, as one text. */
+export async function everyByte(directory: string): Promise<string> {
+  let text = '';
+  for (const entry of await readdir(directory, { withFileTypes: true, recursive: true })) {
+    text += `${entry.name}\n`;
+    if (!entry.isFile()) continue;
+    const bytes = await readFile(join(entry.parentPath, entry.name));
+    text += entry.name.endsWith('.gz') ? gunzipSync(bytes).toString('latin1') : bytes.toString('latin1');
+  }
+  return text;
+}
