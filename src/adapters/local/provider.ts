@@ -2,7 +2,7 @@
  * A provider whose server is a directory on this host, and every process that carries the server's mark. Its label
  * names the owner; without that proof nothing is ended and nothing is removed.
  */
-import { mkdir, readdir, rmdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
@@ -54,11 +54,10 @@ export class LocalProvider implements Provider {
     try {
       refuseAborted(signal, name);
       await mkdir(this.#servers, { recursive: true, mode: 0o700 });
-      const server = await makeServer(temporary, { name, provider: this.name, owner, address });
-      // Made after all: the caller gets it, or finds it by its owner.
-      return server;
+      return await makeServer(temporary, { name, provider: this.name, owner, address });
     } catch (error) {
-      await removeTree(temporary, this.#options.removeTimeoutMs);
+      // What can not be removed now is abandoned, and the next list takes it.
+      await removeTree(temporary, this.#options.removeTimeoutMs).catch(() => {});
       throw isTaken(error) ? nameTaken(address) : fileError('create server', name, error);
     } finally {
       this.#unfinished.end(temporary);
@@ -108,6 +107,7 @@ export class LocalProvider implements Provider {
   /** The label last: until then the server is listed, and a deletion that was cut off is begun again. */
   async #remove(address: string): Promise<void> {
     const { removeTimeoutMs } = this.#options;
+    await chmod(address, 0o700);
     for (const name of await readdir(address)) {
       if (name !== LABEL) await removeTree(join(address, name), removeTimeoutMs);
     }
@@ -119,8 +119,9 @@ export class LocalProvider implements Provider {
     for (const path of await this.#unfinished.abandoned())
       await removeTree(path, this.#options.removeTimeoutMs);
     for (const entry of await readdir(this.#servers, { withFileTypes: true })) {
-      // rmdir takes empty ones only.
-      if (entry.isDirectory()) await rmdir(join(this.#servers, entry.name)).catch(() => {});
+      // rmdir takes empty ones only; those with a dot are being made.
+      if (entry.isDirectory() && !entry.name.startsWith('.'))
+        await rmdir(join(this.#servers, entry.name)).catch(() => {});
     }
   }
 }

@@ -7,14 +7,16 @@ import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
 import { errorCode } from './file-error.ts';
 
-/** Not there is success. `path` itself must be no link. */
+/** Not there is success. A link is removed itself. */
 export async function removeTree(path: string, timeoutMs: number): Promise<void> {
-  if (!(await isThere(path))) return;
+  const kind = await kindOf(path);
+  if (kind === null) return;
   const rm = () => run('rm', ['-rf', '--one-file-system', '--', path], timeoutMs);
-  if ((await rm()) === null) return;
-  // chmod does not follow the links that it meets below its operand.
-  await run('chmod', ['-R', 'u+rwX', '--', path], timeoutMs);
-  const problem = await rm();
+  let problem = await rm();
+  if (problem === null) return;
+  // chmod follows its operand when that is a link, and none that it meets below.
+  if (kind === 'directory') await run('chmod', ['-R', 'u+rwX', '--', path], timeoutMs);
+  problem = await rm();
   if (problem === null) return;
   throw new OperationError({
     operation: 'remove directory',
@@ -25,12 +27,11 @@ export async function removeTree(path: string, timeoutMs: number): Promise<void>
   });
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function kindOf(path: string): Promise<'directory' | 'other' | null> {
   try {
-    await lstat(path);
-    return true;
+    return (await lstat(path)).isDirectory() ? 'directory' : 'other';
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
+    if (errorCode(error) === 'ENOENT') return null;
     throw error;
   }
 }
@@ -47,6 +48,6 @@ async function run(program: string, argv: readonly string[], timeoutMs: number):
     env: { PATH: process.env.PATH ?? '', LC_ALL: 'C' },
   });
   if (!result.failed) return null;
-  const lines = (result.stderr ?? '').split('\n');
-  return lines[0] || result.shortMessage;
+  const [said = ''] = (result.stderr ?? '').split('\n');
+  return said === '' ? (result.shortMessage ?? `${program} failed`) : said;
 }

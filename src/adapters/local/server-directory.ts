@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { OwnedServer } from '../../engine/ports.ts';
 import type { Ownership, Server } from '../../machines/vocabulary.ts';
@@ -63,9 +63,7 @@ export async function readServers(directory: string, provider: string): Promise<
 
 /** Null: no directory with a sound label. */
 export async function readServer(address: string): Promise<LabelledServer | null> {
-  const text = await readLabel(address);
-  if (text === null) return null;
-  const label = parse(text);
+  const label = parse((await readLabel(address)) ?? 'null');
   if (!isRecord(label) || !isRecord(label.owner)) return null;
   const { id, name, provider, createdAt } = label;
   const { deployment, job, attempt } = label.owner;
@@ -88,7 +86,10 @@ async function writeLabel(file: string, label: object): Promise<void> {
 async function readLabel(address: string): Promise<string | null> {
   const file = join(address, LABEL);
   try {
-    if (!(await lstat(address)).isDirectory()) return null;
+    const directory = await lstat(address);
+    if (!directory.isDirectory()) return null;
+    // A job can lock its own directory; that must not hide it from its removal.
+    if ((directory.mode & 0o700) !== 0o700) await chmod(address, 0o700);
     const found = await lstat(file);
     if (!found.isFile() || found.size > LABEL_LIMIT_BYTES) return null;
     return await readFile(file, { encoding: 'utf8', flag: constants.O_RDONLY | constants.O_NOFOLLOW });

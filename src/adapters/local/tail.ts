@@ -1,0 +1,51 @@
+/**
+ * Follows a growing file for somebody who watches. Woken by the kernel, not by a timer; a file that does not exist yet
+ * is waited for by its folder. Ends with `stop`, after what is there by then has been read.
+ */
+import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
+import { dirname } from 'node:path';
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** Calls `onChunk` with all that `file` holds and gets. Returns `stop`. */
+export function follow(file: string, onChunk: (chunk: Uint8Array) => void): () => void {
+  let offset = 0;
+  const readOn = () => {
+    offset = readFrom(file, offset, onChunk);
+  };
+  let watcher: FSWatcher | null = null;
+  try {
+    watcher = watch(dirname(file), readOn);
+    // A folder that is removed while it is watched ends the watching, nothing else.
+    watcher.on('error', () => watcher?.close());
+  } catch {
+    // No folder, nothing to follow.
+  }
+  readOn();
+  return () => {
+    watcher?.close();
+    readOn();
+  };
+}
+
+function readFrom(file: string, offset: number, onChunk: (chunk: Uint8Array) => void): number {
+  let descriptor: number;
+  try {
+    descriptor = openSync(file, 'r');
+  } catch {
+    return offset;
+  }
+  try {
+    if (!fstatSync(descriptor).isFile()) return offset;
+    const buffer = Buffer.alloc(CHUNK_BYTES);
+    let at = offset;
+    for (;;) {
+      const bytes = readSync(descriptor, buffer, 0, CHUNK_BYTES, at);
+      if (bytes === 0) return at;
+      onChunk(Uint8Array.prototype.slice.call(buffer, 0, bytes));
+      at += bytes;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
