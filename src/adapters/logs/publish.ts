@@ -8,7 +8,7 @@ import { rename } from 'node:fs/promises';
 import { OperationError } from '../../errors.ts';
 import { COLLECTED_LIST, type Collected, parseCollected } from './collected.ts';
 import { fill } from './content.ts';
-import { Directory, ifThere } from './directory.ts';
+import { Directory, errorCode, ifThere } from './directory.ts';
 import { candidateNames, type Holder, lookAt, openParent, parentSegments } from './place.ts';
 import {
   freeTemporaryName,
@@ -31,7 +31,11 @@ export async function publish(publication: Publication): Promise<readonly string
     const holders: NamedHolder[] = [];
     for (const name of names) holders.push({ name, ...(await lookAt(parent, name, job, signal)) });
     const ours = holders.find((holder) => holder.state === 'ours');
-    if (ours !== undefined) return [...segments, ours.name];
+    if (ours !== undefined) {
+      // Left by a crash right behind the rename. The evidence is published, whether or not this can be removed.
+      await removeStale(publication, parent).catch(unlessOfTheDisk);
+      return [...segments, ours.name];
+    }
     const place = holders.find((holder) => holder.state === 'damaged' || holder.state === 'free');
     if (place === undefined) throw placeTaken(segments, names);
     await removeStale(publication, parent);
@@ -97,6 +101,10 @@ async function putInPlace(
   publication.beforeStep('sync parent');
   await parent.sync();
   if (aside !== null) await removeMarked(publication, parent, aside);
+}
+
+function unlessOfTheDisk(error: unknown): void {
+  if (errorCode(error) === '') throw error;
 }
 
 function placeTaken(segments: readonly string[], names: readonly string[]): OperationError {
