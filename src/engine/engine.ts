@@ -2,16 +2,15 @@
  * The loop: take what waits, step, append, perform. Everything that one tick brings goes into one transaction; effects
  * are performed only after it is durable. One event at a time for each history, by construction: there is one loop.
  */
-import type { Log } from '../log.ts';
 import type { AnyEvent } from '../machines/events.ts';
-import type { Hash, MachineName, Stored } from '../machines/row.ts';
-import { type Happening, step } from '../machines/step.ts';
+import type { Hash, Stored } from '../machines/row.ts';
+import { addressed, type CascadeOptions, cascade, type Submission } from './cascade.ts';
 import { type OutsideEffect, perform } from './perform.ts';
 import type { Clock, World } from './ports.ts';
 import { Slots } from './slots.ts';
 import { type Append, type Store, StoreUnavailable } from './store.ts';
 import { Timers } from './timers.ts';
-import { appendOf, slotHeld } from './view.ts';
+import { slotHeld } from './view.ts';
 import { currentWork } from './work.ts';
 
 export interface EngineOptions {
@@ -19,7 +18,6 @@ export interface EngineOptions {
   readonly world: World;
   readonly clock: Clock;
   readonly hash: Hash;
-  readonly log: Log;
   /** Wait before a batch that could not be written is tried again. */
   readonly storeRetryMs: number;
   /** Happenings that go into one transaction at most. */
@@ -34,22 +32,17 @@ export interface EngineOptions {
   readonly onFatal: (error: unknown) => void;
 }
 
-/** What may be submitted: the engine adds the time. */
-export type Submission = Omit<Happening, 'at'>;
-
 interface Waiting {
   readonly submissions: readonly Submission[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** A chain of histories that tell each other longer than this is a loop. */
-const TELL_DEPTH = 16;
-
 export class Engine {
   readonly timers: Timers;
   readonly slots: Slots;
   private readonly options: EngineOptions;
+  private readonly cascading: CascadeOptions;
   private readonly open = new Map<string, Stored>();
   private readonly inbox: Waiting[] = [];
   private readonly stopping = new AbortController();
@@ -58,6 +51,12 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.options = options;
+    this.cascading = {
+      hash: options.hash,
+      now: options.clock.now,
+      stored: (history) => this.open.get(history) ?? options.store.stored(history),
+      strict: options.strict,
+    };
     const capacity = [...options.world.providers.values()].map(({ name, slots }) => [name, slots] as const);
     this.timers = new Timers(options.clock, (history, key) => {
       this.settle(history, key, { type: 'timer.fired', timer: key });
@@ -93,7 +92,7 @@ export class Engine {
 
   /** Tells an existing history. One that was never heard of is a programmer's error. */
   tell(history: string, event: AnyEvent): Promise<void> {
-    return this.submit([this.addressed(history, event, null)]);
+    return this.submit([addressed([], history, event, this.cascading)]);
   }
 
   /** Performs what a durable row asked for. @param recovered true after a restart */
@@ -106,9 +105,11 @@ export class Engine {
         this.slots.withdraw(history, effect.key);
         return;
       case 'setTimer':
-        return this.timers.arm(history, effect);
+        this.timers.arm(history, effect);
+        return;
       case 'acquireSlot':
-        return this.slots.request(effect.provider, history, effect.key);
+        this.slots.request(effect.provider, history, effect.key);
+        return;
       default:
         this.performOutside(history, effect, recovered);
     }
@@ -136,12 +137,12 @@ export class Engine {
   async fireTimer(history: string, key: string): Promise<void> {
     if (this.open.get(history)?.owed[key] === undefined) return;
     const event = { type: 'timer.fired', timer: key } as const;
-    await this.submit([{ ...this.addressed(history, event, null), settles: key }]);
+    await this.submit([{ ...addressed([], history, event, this.cascading), settles: key }]);
   }
 
   private settle(history: string, key: string, event: AnyEvent): void {
     if (this.stopping.signal.aborted) return;
-    this.submit([{ ...this.addressed(history, event, null), settles: key }]).catch(this.fatal);
+    this.submit([{ ...addressed([], history, event, this.cascading), settles: key }]).catch(this.fatal);
   }
 
   /** While stopping, whatever does not work stays owed and is taken up after the next start. */
@@ -198,69 +199,13 @@ export class Engine {
   private stepAll({ submissions, reject }: Waiting, batch: Append[]): boolean {
     const before = batch.length;
     try {
-      for (const submission of submissions) this.stepOnto(batch, submission, 0);
+      for (const submission of submissions) cascade(batch, submission, this.cascading);
       return true;
     } catch (thrown) {
       batch.length = before;
       reject(thrown);
       return false;
     }
-  }
-
-  private stepOnto(batch: Append[], submission: Submission, depth: number): void {
-    if (depth > TELL_DEPTH) throw new Error(`histories tell each other without end at ${submission.history}`);
-    const before = this.newest(batch, submission.history);
-    const append = this.stepOne(before, submission);
-    batch.push(append);
-    for (const effect of append.row.effects) {
-      if (effect.type !== 'tell') continue;
-      const cause = `${append.row.history}/${append.row.version}`;
-      const told = this.addressed(effect.to, effect.event, cause, batch);
-      this.stepOnto(batch, told, depth + 1);
-    }
-  }
-
-  private stepOne(before: Stored | null, submission: Submission): Append {
-    const happening = { ...submission, at: this.options.clock.now() };
-    const { hash, strict, log } = this.options;
-    try {
-      const stepped = currentWork.run({ history: submission.history, during: submission.event.type }, () =>
-        step(before, happening, hash),
-      );
-      if (strict && stepped.row.outcome === 'ignored') {
-        throw new Error(`${submission.event.type} has no handler in ${stepped.row.state}`);
-      }
-      return appendOf(before, stepped);
-    } catch (thrown) {
-      if (before === null || submission.event.type === 'machine.failed' || strict) throw thrown;
-      const message = thrown instanceof Error ? thrown.message : String(thrown);
-      log.error(
-        { history: submission.history, event: submission.event.type, message },
-        'an event threw inside its machine',
-      );
-      const event = { type: 'machine.failed', event: submission.event.type, message } as const;
-      return appendOf(before, step(before, { ...happening, event }, hash));
-    }
-  }
-
-  /** The newest state of a history: of this batch, of the open ones, or of the store for one that has ended. */
-  private newest(batch: readonly Append[], history: string): Stored | null {
-    for (let index = batch.length - 1; index >= 0; index -= 1) {
-      const append = batch[index];
-      if (append?.row.history === history) return append.stored;
-    }
-    return this.open.get(history) ?? this.options.store.stored(history);
-  }
-
-  private addressed(
-    history: string,
-    event: AnyEvent,
-    cause: string | null,
-    batch: readonly Append[] = [],
-  ): Submission {
-    const machine: MachineName | undefined = this.newest(batch, history)?.machine;
-    if (machine === undefined) throw new Error(`there is no history ${history}`);
-    return { history, machine, event, settles: null, cause };
   }
 
   private commit({ stored }: Append): void {

@@ -59,8 +59,10 @@ function describe(event: JobMachineEvent): string {
     case 'evidence.collected':
     case 'evidence.published':
     case 'verdict.taken':
-    case 'server.deleted':
       return '';
+    // Ends a clean-up only when it was given up.
+    case 'server.deleted':
+      return 'what was asked for has not answered, and may still appear';
     default:
       return assertNever(event);
   }

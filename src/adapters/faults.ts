@@ -1,0 +1,108 @@
+/**
+ * Points at which a test kills the daemon from outside. When the environment names one, the process says in a file
+ * that it has come there and stands still until SIGKILL comes; a production configuration refuses to start with it.
+ * Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect or `append`, N counts from 1.
+ */
+import { writeFileSync } from 'node:fs';
+import type { Provider, World } from '../engine/ports.ts';
+import type { Store } from '../engine/store.ts';
+import { OperationError } from '../errors.ts';
+
+export interface Faults {
+  store(store: Store): Store;
+  world(world: World): World;
+}
+
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+
+/** @throws OperationError when the environment asks for a fault and Gerrit is not on loopback, so that it may be real */
+export function faultsFrom(environment: NodeJS.ProcessEnv, gerritHost: string): Faults | null {
+  const { SOS_CI_FAULT: point, SOS_CI_FAULT_FILE: file } = environment;
+  if (point === undefined) return null;
+  if (file === undefined || !LOOPBACK.includes(gerritHost)) {
+    throw new OperationError({
+      operation: 'start daemon',
+      target: 'SOS_CI_FAULT',
+      message: 'the environment asks for a fault, which is for tests against a Gerrit on loopback only',
+      retryable: false,
+      hint: 'unset SOS_CI_FAULT',
+    });
+  }
+  return faultsAt(standStill(point, file));
+}
+
+type Reach = (point: string) => void;
+
+function faultsAt(reach: Reach): Faults {
+  const around = <A extends unknown[], R>(name: string, work: (...args: A) => Promise<R>) => {
+    return async (...args: A): Promise<R> => {
+      reach(`before:${name}`);
+      const result = await work(...args);
+      reach(`after:${name}`);
+      return result;
+    };
+  };
+  return {
+    store(store) {
+      const append = around('append', (batch: Parameters<Store['append']>[0]) => store.append(batch));
+      return new Proxy(store, {
+        get(target, property) {
+          if (property === 'append') return append;
+          const value: unknown = Reflect.get(target, property, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    },
+    world: (world) => faultyWorld(world, around),
+  };
+}
+
+type Around = <A extends unknown[], R>(
+  name: string,
+  work: (...args: A) => Promise<R>,
+) => (...args: A) => Promise<R>;
+
+function faultyWorld(world: World, around: Around): World {
+  const { source, runner, evidence, reviewer, alarms } = world;
+  const faulty = (provider: Provider): Provider => ({
+    name: provider.name,
+    slots: provider.slots,
+    create: around('createServer', (request, signal) => provider.create(request, signal)),
+    list: (owner) => provider.list(owner),
+    delete: around('deleteServer', (server, deployment) => provider.delete(server, deployment)),
+  });
+  return {
+    providers: new Map([...world.providers].map(([name, provider]) => [name, faulty(provider)])),
+    source: {
+      fetch: around('fetchPatchset', (server, patchset, signal) => source.fetch(server, patchset, signal)),
+    },
+    runner: {
+      start: around('runStage', (request) => runner.start(request)),
+      stop: around('stopStage', (run) => runner.stop(run)),
+      readResults: around('readResults', (server, results) => runner.readResults(server, results)),
+    },
+    evidence: {
+      collect: around('collectEvidence', (request, signal) => evidence.collect(request, signal)),
+      publish: around('publishEvidence', (request, signal) => evidence.publish(request, signal)),
+      discard: around('discardEvidence', (job) => evidence.discard(job)),
+    },
+    reviewer: {
+      post: around('postReview', (request, signal, recovered) => reviewer.post(request, signal, recovered)),
+      readVotes: around('readVotes', (request, signal) => reviewer.readVotes(request, signal)),
+    },
+    alarms,
+  };
+}
+
+function standStill(wanted: string, file: string): Reach {
+  const seen = new Map<string, number>();
+  return (name) => {
+    const times = (seen.get(name) ?? 0) + 1;
+    seen.set(name, times);
+    const point = `${name}#${times}`;
+    if (point !== wanted) return;
+    writeFileSync(file, `${process.pid} ${point}\n`, { flush: true });
+    // Nothing of this process moves any more: what the outside sees now is what a crash here leaves.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  };
+}

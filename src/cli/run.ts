@@ -1,0 +1,105 @@
+/** `sos-ci run JOB CHANGE,PATCHSET`: one job by hand through the same machine and log; its verdict is the exit code. */
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { nearest } from '../config/problems.ts';
+import { createLog } from '../log.ts';
+import { runOnce } from '../once.ts';
+import { plainLines, plainText } from '../plain-text.ts';
+import { topState } from './episodes.ts';
+import { CliError, EXIT, VERDICT_EXIT } from './exit.ts';
+import { type Io, paint } from './io.ts';
+import { verdictPaint } from './job.ts';
+import { span } from './time.ts';
+
+export interface RunFlags {
+  /** False with --no-report. */
+  readonly report: boolean;
+}
+
+/** What the stages print goes to standard output; states, verdict and where the logs are to standard error. */
+export async function runCommand(
+  io: Io,
+  file: string,
+  version: string,
+  jobName: string,
+  change: string,
+  flags: RunFlags,
+): Promise<number> {
+  const numbers = parseChange(change);
+  const config = loadConfig(file);
+  assertJob(config, jobName);
+  const log = createLog({ level: 'warn', destination: 'stderr', secrets: config.redact });
+  const progress = new Progress(io);
+  process.once('SIGINT', () => {
+    io.err('\nsos-ci: interrupted; the job is in the log, and the daemon ends it: sos-ci daemon\n');
+    process.exit(EXIT.interrupted);
+  });
+  const { verdict, reason, url } = await runOnce(config, {
+    ...numbers,
+    version,
+    job: jobName,
+    report: flags.report,
+    log,
+    onOutput: liveText((text) => io.out(text)),
+    onState: (state, job) => progress.state(state, job),
+  });
+  const color = verdictPaint(verdict);
+  const why = reason === '' ? '' : `: ${plainText(reason)}`;
+  io.err(`${color === null ? verdict : paint(io, color, verdict)}${why}\n`);
+  if (url !== null) io.err(`logs: ${plainText(url)}\n`);
+  if (progress.job !== null) io.err(`story: sos-ci job ${plainText(progress.job)}\n`);
+  return VERDICT_EXIT[verdict];
+}
+
+/** @throws CliError */
+export function parseChange(text: string): { readonly change: number; readonly patchset: number } {
+  const match = /^(\d{1,9}),(\d{1,6})$/.exec(text);
+  const [change, patchset] = [Number(match?.[1]), Number(match?.[2])];
+  if (match !== null && change > 0 && patchset > 0) return { change, patchset };
+  throw new CliError(
+    EXIT.usage,
+    `${plainText(JSON.stringify(text))} is no patchset`,
+    'write change and patchset with a comma: 912345,3',
+  );
+}
+
+/** Turns chunks of bytes into text that can not drive a terminal; every kind of line end becomes a plain one. */
+export function liveText(print: (text: string) => void): (chunk: Uint8Array) => void {
+  const decoder = new TextDecoder();
+  let afterReturn = false;
+  return (chunk) => {
+    let text = decoder.decode(chunk, { stream: true });
+    if (afterReturn && text.startsWith('\n')) text = text.slice(1);
+    if (text !== '') afterReturn = text.endsWith('\r');
+    print(plainLines(text.replaceAll(/\r\n?/g, '\n')));
+  };
+}
+
+/** One line for each of the seven states, when it begins. */
+class Progress {
+  job: string | null = null;
+  private readonly io: Io;
+  private readonly started: number;
+  private last = '';
+
+  constructor(io: Io) {
+    this.io = io;
+    this.started = io.now();
+  }
+
+  state(state: string, job: string): void {
+    this.job = job;
+    const top = topState(state);
+    if (top === this.last) return;
+    this.last = top;
+    this.io.err(`${paint(this.io, 'dim', `+${span(this.io.now() - this.started)}`)} ${top}\n`);
+  }
+}
+
+function assertJob(config: Config, name: string): void {
+  const names = config.jobs.map((job) => job.spec.name);
+  if (names.includes(name)) return;
+  const near = nearest(name, names);
+  const hint = near === null ? `jobs in ${config.file}: ${names.join(', ')}` : `did you mean ${near}?`;
+  throw new CliError(EXIT.usage, `there is no job ${plainText(JSON.stringify(name))}`, hint);
+}

@@ -1,0 +1,256 @@
+/**
+ * The composition root: the only file that knows everybody. Builds the world from a configuration, starts the service,
+ * and gives back a handle to stop it. What it promises to whoever starts it: an exit code, always.
+ */
+import { randomInt } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import manifest from '../package.json' with { type: 'json' };
+import { systemClock } from './adapters/clock/system.ts';
+import { type Faults, faultsFrom } from './adapters/faults.ts';
+import { GerritStream } from './adapters/gerrit/stream.ts';
+import { assertLoopbackGerrit } from './adapters/local/trust.ts';
+import { type Lock, processStartTicks, takeLock } from './adapters/sqlite/lock.ts';
+import { assertPlace, notePlace } from './adapters/sqlite/place.ts';
+import { openStore } from './adapters/sqlite/store.ts';
+import type { Config } from './config/config.ts';
+import { Admission } from './engine/admission.ts';
+import { storeAlarms } from './engine/alarms.ts';
+import { recordCrash } from './engine/crash.ts';
+import { Engine } from './engine/engine.ts';
+import { idMaker } from './engine/ids.ts';
+import type { World } from './engine/ports.ts';
+import { Service } from './engine/service.ts';
+import type { Append, Store } from './engine/store.ts';
+import { Sweep } from './engine/sweep.ts';
+import { currentWork } from './engine/work.ts';
+import { errorText } from './errors.ts';
+import type { Log } from './log.ts';
+import { databaseFile, lockFile, sha256 } from './maintenance.ts';
+import { buildWorld } from './world.ts';
+
+export interface DaemonOptions {
+  readonly log: Log;
+  /** Overrides the slots of every provider. */
+  readonly slots?: number;
+  /** Counts and decides upon events, starts nothing. */
+  readonly monitorOnly?: boolean;
+  /** False: everything but the post. */
+  readonly report?: boolean;
+  /** Finishes what holds a slot or posts, takes nothing new, and ends. */
+  readonly drain?: boolean;
+}
+
+export interface RunningDaemon {
+  /** Resolves with the exit code: 0 after a stop or a drain, 70 after a crash (sysexits.h, EX_SOFTWARE). */
+  readonly stopped: Promise<number>;
+  stop(): void;
+  drain(): void;
+}
+
+const EXIT_CRASHED = 70;
+const STORE_RETRY_MS = 2_000;
+const BATCH_LIMIT = 256;
+const SWEEP_INTERVAL_MS = 10 * 60_000;
+const NOTE_PLACE_MS = 60_000;
+
+/** @throws OperationError when it can not start: the lock is held, the database is a copy, a limit of trust is met */
+export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
+  const lab = new Lab(config, options, () => {});
+  await lab.start(true);
+  if (options.drain === true) lab.drain();
+  return lab;
+}
+
+/** One started program: lock, store, engine and service, and the way down. */
+export class Lab implements RunningDaemon {
+  readonly stopped: Promise<number>;
+  private readonly config: Config;
+  private readonly options: DaemonOptions;
+  private readonly lock: Lock;
+  private readonly store: Store;
+  private readonly engine: Engine;
+  private readonly admission: Admission;
+  private readonly service: Service;
+  private resolveStopped: (code: number) => void = () => {};
+  private rejectCrashed: (error: unknown) => void = () => {};
+  private whenAppended: () => void = () => {};
+  private closing = false;
+  private cancelNote: () => void = () => {};
+
+  constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
+    this.config = config;
+    this.options = options;
+    this.stopped = new Promise((resolve) => {
+      this.resolveStopped = resolve;
+    });
+    const faults = faultsFrom(process.env, config.gerrit.host);
+    for (const provider of config.providers)
+      assertLoopbackGerrit(config.gerrit.host, provider.allowUntrustedCode);
+    mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
+    this.lock = takeLock(lockFile(config.stateDir), Date.now());
+    try {
+      this.store = this.openStore(faults);
+    } catch (thrown) {
+      this.lock.release();
+      throw thrown;
+    }
+    const { log } = options;
+    const alarms = storeAlarms(this.store, systemClock, log);
+    const world = buildWorld(config, options.slots, alarms, faults);
+    this.engine = new Engine({
+      store: this.store,
+      world,
+      clock: systemClock,
+      hash: sha256,
+      storeRetryMs: STORE_RETRY_MS,
+      batchLimit: BATCH_LIMIT,
+      strict: false,
+      onTrouble: (trouble) => this.service.troubled(trouble),
+      onAppended: (batch) => {
+        for (const append of batch) {
+          logRow(log, append);
+          onAppend(append);
+        }
+        this.service.appended();
+        this.whenAppended();
+      },
+      onFatal: this.crash,
+    });
+    const deployment = config.deployment ?? this.store.deployment();
+    this.admission = this.buildAdmission(alarms, deployment);
+    this.service = new Service({
+      engine: this.engine,
+      store: this.store,
+      admission: this.admission,
+      sweep: new Sweep({ providers: world.providers, store: this.store, alarms, log, deployment }),
+      clock: systemClock,
+      alarms,
+      log,
+      intake: (listener) =>
+        new GerritStream(config.gerrit, systemClock, listener, { queueLimit: config.limits.inboxEvents }),
+      identity: {
+        pid: process.pid,
+        startTicks: processStartTicks(process.pid),
+        startedAt: Date.now(),
+        version: manifest.version,
+      },
+      sweepIntervalMs: SWEEP_INTERVAL_MS,
+    });
+  }
+
+  /** @param whole false: only what is started by hand is worked on; open jobs and Gerrit's stream are left alone */
+  async start(whole: boolean): Promise<void> {
+    process.on('uncaughtException', this.crash);
+    this.notePlaceSoon();
+    if (whole) await this.service.start();
+    void this.service.drained.then(() => this.stop());
+  }
+
+  async startJob(patchset: Parameters<Admission['start']>[0], job: string): Promise<void> {
+    const { post } = this.config.report;
+    const report = { ...this.config.report, post: post && (this.options.report ?? true) };
+    await this.admission.start(patchset, [job], `by-hand:${Date.now()}:${process.pid}`, report);
+  }
+
+  /** Resolves when every review that was begun here has ended. */
+  async reviewsEnded(): Promise<void> {
+    while (this.engine.histories.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.whenAppended = resolve;
+      });
+    }
+  }
+
+  /** Rejects when the daemon crashes; never resolves. */
+  crashed(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.rejectCrashed = reject;
+    });
+  }
+
+  stop(): void {
+    void this.close(0);
+  }
+
+  drain(): void {
+    void this.service.drain();
+  }
+
+  private readonly crash = (error: unknown): void => {
+    this.rejectCrashed(error);
+    const work = currentWork.getStore();
+    this.options.log.error({ err: error, ...work }, 'the daemon crashes');
+    void recordCrash(this.store, systemClock, sha256, work, error).then(() => this.close(EXIT_CRASHED));
+  };
+
+  private async close(code: number): Promise<void> {
+    if (this.closing) return;
+    this.closing = true;
+    // A part that does not close must not keep the process: everything it owes is in the log.
+    const giveUp = systemClock.after(this.config.limits.shutdownMs, () => this.resolveStopped(code));
+    try {
+      await this.service.stop();
+      notePlace(databaseFile(this.config.stateDir));
+    } catch (thrown) {
+      this.options.log.error({ err: thrown }, 'closing');
+    }
+    giveUp();
+    this.cancelNote();
+    process.off('uncaughtException', this.crash);
+    this.store.close();
+    this.lock.release();
+    this.resolveStopped(code);
+  }
+
+  private openStore(faults: Faults | null): Store {
+    const file = databaseFile(this.config.stateDir);
+    const store = openStore(file);
+    try {
+      assertPlace(file);
+    } catch (thrown) {
+      store.close();
+      throw thrown;
+    }
+    return faults === null ? store : faults.store(store);
+  }
+
+  private buildAdmission(alarms: World['alarms'], deployment: string): Admission {
+    const { config, options, engine, store } = this;
+    const post = config.report.post && (options.report ?? true);
+    return new Admission({
+      engine,
+      store,
+      clock: systemClock,
+      alarms,
+      log: options.log,
+      newId: idMaker(() => randomInt(32)),
+      rules: {
+        account: config.gerrit.user,
+        jobs: config.jobs.map(({ spec, project, branches }) => ({ name: spec.name, project, branches })),
+      },
+      specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
+      report: { ...config.report, post },
+      pipeline: config.report.pipeline,
+      deployment,
+      queueLength: config.limits.queueLength,
+      starts: !(options.monitorOnly ?? false),
+    });
+  }
+
+  /** Now and then, so that an older copy of the database is known as one. */
+  private notePlaceSoon(): void {
+    this.cancelNote = systemClock.after(NOTE_PLACE_MS, () => {
+      try {
+        notePlace(databaseFile(this.config.stateDir));
+      } catch (thrown) {
+        this.options.log.warn({}, `noting the place of the database: ${errorText(thrown)}`);
+      }
+      this.notePlaceSoon();
+    });
+  }
+}
+
+function logRow(log: Log, { row }: Append): void {
+  const { history, version, type, state, outcome } = row;
+  log.debug({ history, version, type, state, outcome }, 'appended');
+}

@@ -1,0 +1,14 @@
+/** Alarms go where an operator looks: the daemon's log at once, and the database for `sos-ci status`. */
+import type { Log } from '../log.ts';
+import type { Alarm } from '../machines/vocabulary.ts';
+import type { Alarms, Clock } from './ports.ts';
+import type { Store } from './store.ts';
+
+export function storeAlarms(store: Store, clock: Clock, log: Log): Alarms {
+  return {
+    async raise(alarm: Alarm): Promise<void> {
+      log.error({ alarm: alarm.kind, target: alarm.target, hint: alarm.hint }, alarm.message);
+      store.alarm(alarm, clock.now());
+    },
+  };
+}

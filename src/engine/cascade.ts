@@ -1,0 +1,94 @@
+/**
+ * One event and all that it leads to in the same transaction: the step itself, and a step for each history that its
+ * effects tell. An event that throws inside its machine becomes `machine.failed`, so that it quarantines its own
+ * history and no other.
+ */
+import type { AnyEvent } from '../machines/events.ts';
+import type { Hash, Stored } from '../machines/row.ts';
+import { type Happening, step } from '../machines/step.ts';
+import type { Append } from './store.ts';
+import { appendOf } from './view.ts';
+import { currentWork } from './work.ts';
+
+/** An event for a history; the time is added when it is taken. */
+export type Submission = Omit<Happening, 'at'>;
+
+export interface CascadeOptions {
+  readonly hash: Hash;
+  readonly now: () => number;
+  /** The state of a history before this batch; null for one that was never heard of. */
+  readonly stored: (history: string) => Stored | null;
+  /** Tests set it: an event that no state handles, or that throws, is an error and not a row. */
+  readonly strict: boolean;
+}
+
+/** A chain of histories that tell each other longer than this is a loop. */
+const TELL_DEPTH = 16;
+
+/** Adds to `batch` what the submission leads to. @throws and leaves `batch` as it was, when a new history can not begin */
+export function cascade(batch: Append[], submission: Submission, options: CascadeOptions): void {
+  const length = batch.length;
+  try {
+    stepOnto(batch, submission, options, 0);
+  } catch (thrown) {
+    batch.length = length;
+    throw thrown;
+  }
+}
+
+/** An event addressed to a history that exists, in this batch or before it. */
+export function addressed(
+  batch: readonly Append[],
+  history: string,
+  event: AnyEvent,
+  options: Pick<CascadeOptions, 'stored'>,
+  cause: string | null = null,
+): Submission {
+  const before = newest(batch, history, options);
+  if (before === null) throw new Error(`there is no history ${history}`);
+  return { history, machine: before.machine, event, settles: null, cause };
+}
+
+function stepOnto(batch: Append[], submission: Submission, options: CascadeOptions, depth: number): void {
+  if (depth > TELL_DEPTH) throw new Error(`histories tell each other without end at ${submission.history}`);
+  const append = stepOne(newest(batch, submission.history, options), submission, options);
+  batch.push(append);
+  const { row } = append;
+  for (const effect of row.effects) {
+    if (effect.type !== 'tell') continue;
+    const cause = `${row.history}/${row.version}`;
+    stepOnto(batch, addressed(batch, effect.to, effect.event, options, cause), options, depth + 1);
+  }
+}
+
+function stepOne(before: Stored | null, submission: Submission, options: CascadeOptions): Append {
+  const { hash, strict } = options;
+  const happening = { ...submission, at: options.now() };
+  const { type } = submission.event;
+  try {
+    const work = { history: submission.history, during: type };
+    const stepped = currentWork.run(work, () => step(before, happening, hash));
+    if (strict && stepped.row.outcome === 'ignored')
+      throw new Error(`${type} has no handler in ${stepped.row.state}`);
+    return appendOf(before, stepped);
+  } catch (thrown) {
+    if (before === null || type === 'machine.failed' || strict) throw thrown;
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    const event = { type: 'machine.failed', event: type, message: message.slice(0, MESSAGE_LIMIT) } as const;
+    return appendOf(before, step(before, { ...happening, event }, hash));
+  }
+}
+
+const MESSAGE_LIMIT = 500;
+
+function newest(
+  batch: readonly Append[],
+  history: string,
+  options: Pick<CascadeOptions, 'stored'>,
+): Stored | null {
+  for (let index = batch.length - 1; index >= 0; index -= 1) {
+    const append = batch[index];
+    if (append?.row.history === history) return append.stored;
+  }
+  return options.stored(history);
+}

@@ -1,0 +1,154 @@
+/**
+ * The daemon's life: recover, sweep, listen; drain or stop. Starting twice is an error, stopping twice is not. Stopping
+ * leaves running stages running and everything unanswered owed; the next start takes both up.
+ */
+import type { Log } from '../log.ts';
+import type { Admission } from './admission.ts';
+import type { Engine } from './engine.ts';
+import type { Intake, StreamListener, StreamState } from './intake-port.ts';
+import type { Alarms, Clock } from './ports.ts';
+import { recover } from './recover.ts';
+import type { DaemonView, Store } from './store.ts';
+import type { Sweep } from './sweep.ts';
+
+export interface ServiceOptions {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly admission: Admission;
+  readonly sweep: Sweep;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly log: Log;
+  /** Null: nothing is heard (`sos-ci run`). */
+  readonly intake: ((listener: StreamListener) => Intake) | null;
+  readonly identity: Pick<DaemonView, 'pid' | 'startTicks' | 'startedAt' | 'version'>;
+  readonly sweepIntervalMs: number;
+}
+
+type Mode = 'starting' | 'running' | 'draining' | 'stopped';
+
+export class Service {
+  private readonly options: ServiceOptions;
+  private intake: Intake | null = null;
+  private mode: Mode = 'starting';
+  private trouble: string | null = null;
+  private stream = 'not connected';
+  private cancelSweep: () => void = () => {};
+  private whenDrained: () => void = () => {};
+  /** Resolves when a drain has nothing left to finish. */
+  readonly drained: Promise<void>;
+
+  constructor(options: ServiceOptions) {
+    this.options = options;
+    this.drained = new Promise((resolve) => {
+      this.whenDrained = resolve;
+    });
+  }
+
+  async start(): Promise<void> {
+    const { engine, store, log, intake } = this.options;
+    if (this.mode !== 'starting') throw new Error('a service starts once');
+    this.mode = 'running';
+    this.publish();
+    const recovered = await recover(engine, store);
+    log.info({ ...recovered }, 'recovered');
+    this.sweepSoon(0);
+    if (intake !== null) {
+      this.intake = intake(this.listener());
+      this.intake.start();
+    }
+  }
+
+  /** Takes nothing new; `drained` resolves when everything that holds a slot or posts has ended. */
+  async drain(): Promise<void> {
+    if (this.mode !== 'running') return;
+    this.mode = 'draining';
+    this.publish();
+    this.options.engine.slots.pause();
+    await this.intake?.stop();
+    this.checkDrained();
+  }
+
+  async stop(): Promise<void> {
+    if (this.mode === 'stopped') return;
+    this.mode = 'stopped';
+    this.cancelSweep();
+    await this.intake?.stop();
+    await this.options.engine.stop();
+    this.stream = 'not connected';
+    this.publish();
+  }
+
+  /** The engine appended something. */
+  appended(): void {
+    if (this.mode === 'draining') this.checkDrained();
+  }
+
+  /** Writing does not work, or (null) works again. */
+  troubled(trouble: { readonly message: string; readonly hint: string } | null): void {
+    const { log } = this.options;
+    this.trouble = trouble === null ? null : `${trouble.message} (${trouble.hint})`;
+    if (trouble === null) log.info({}, 'the event log can be written again: going on');
+    else
+      log.error(
+        { hint: trouble.hint },
+        `the event log can not be written, nothing new is taken: ${trouble.message}`,
+      );
+    this.publish();
+  }
+
+  private listener(): StreamListener {
+    const { admission, store } = this.options;
+    return {
+      event: (event) => admission.take(event),
+      rejected: ({ reason, sample }) => {
+        store.count(`rejected:${reason}`, 1);
+        this.options.log.warn({ reason, sample }, 'an event was rejected');
+      },
+      dropped: (name) => store.count(`dropped:${name}`, 1),
+      state: (state) => this.streamChanged(state),
+    };
+  }
+
+  private streamChanged(state: StreamState): void {
+    const { log, alarms } = this.options;
+    this.stream = state.connected ? 'connected' : `not connected: ${state.why}`;
+    this.publish();
+    if (state.connected) {
+      log.info({}, `stream: ${state.why}`);
+      return;
+    }
+    log.warn({ hint: state.hint }, `stream: ${state.why}`);
+    if (!state.permanent) return;
+    const kind = 'stream-forbidden';
+    void alarms.raise({ kind, target: 'gerrit stream', message: state.why, hint: state.hint });
+  }
+
+  /** What still has to end before a drained daemon may go: jobs that left the queue, and reviews that post. */
+  private checkDrained(): void {
+    for (const stored of this.options.engine.histories.values()) {
+      if (stored.state !== 'queued' && stored.state !== 'waiting') return;
+    }
+    this.whenDrained();
+  }
+
+  private sweepSoon(delayMs: number): void {
+    const { clock, sweep, sweepIntervalMs, log } = this.options;
+    this.cancelSweep = clock.after(delayMs, () => {
+      sweep.run().then(
+        () => {
+          if (this.mode !== 'stopped') this.sweepSoon(sweepIntervalMs);
+        },
+        (error: unknown) => {
+          log.error({ err: error }, 'sweep');
+          throw error;
+        },
+      );
+    });
+  }
+
+  private publish(): void {
+    const mode = this.trouble === null || this.mode === 'stopped' ? this.mode : `degraded: ${this.trouble}`;
+    this.options.store.setDaemon({ ...this.options.identity, mode, stream: this.stream });
+  }
+}

@@ -1,0 +1,77 @@
+/** One job by hand: the same machine, log and world as the daemon's, without listening to Gerrit. */
+import { join } from 'node:path';
+import { systemClock } from './adapters/clock/system.ts';
+import { lookUpChange } from './adapters/gerrit/lookup.ts';
+import { follow } from './adapters/local/tail.ts';
+import type { Config } from './config/config.ts';
+import { type DaemonOptions, Lab } from './daemon.ts';
+import type { Append } from './engine/store.ts';
+import { OperationError } from './errors.ts';
+import type { Verdict } from './machines/vocabulary.ts';
+
+export interface OnceOptions extends DaemonOptions {
+  readonly job: string;
+  readonly change: number;
+  readonly patchset: number;
+  /** What the stages print, as they print it. */
+  readonly onOutput: (text: string) => void;
+  /** Each state that the job comes to. */
+  readonly onState?: (state: string, job: string) => void;
+}
+
+export interface OnceResult {
+  readonly job: string;
+  readonly verdict: Verdict;
+  readonly url: string | null;
+  readonly reason: string;
+}
+
+/** One job by hand, through the same machine and log as any other. Other open jobs stay as they are. */
+export async function runOnce(
+  config: Config,
+  options: OnceOptions,
+): Promise<{ verdict: Verdict; url: string | null; reason: string }> {
+  const { change, patchset, log } = options;
+  const found = await lookUpChange(config.gerrit, systemClock, change, patchset);
+  if (found === null) throw unknownChange(config, change, patchset);
+  let done: (job: Append) => void = () => {};
+  const ended = new Promise<Append>((resolve) => {
+    done = resolve;
+  });
+  const tails: (() => void)[] = [];
+  const lab = new Lab(config, options, (append) => {
+    const { row, stored, view } = append;
+    if (view.kind !== 'job') return;
+    options.onState?.(stored.state, view.id);
+    if (row.type === 'stage.started') {
+      const directory = join(config.stateDir, 'runs', view.id, String(view.attempt), String(row.data.stage));
+      const decoder = new TextDecoder();
+      const print = (chunk: Uint8Array) => options.onOutput(decoder.decode(chunk, { stream: true }));
+      tails.push(follow(join(directory, 'log'), print));
+    }
+    if (stored.ended) done(append);
+  });
+  await lab.start(false);
+  try {
+    await lab.startJob(found, options.job);
+    const { view } = await Promise.race([ended, lab.crashed()]);
+    await lab.reviewsEnded();
+    log.debug({ job: view.id }, 'ended');
+    if (view.kind !== 'job' || view.verdict === null) throw new Error('a job ended without a verdict');
+    return { job: view.id, verdict: view.verdict, url: view.url, reason: view.reason };
+  } finally {
+    for (const stop of tails) stop();
+    lab.stop();
+    await lab.stopped;
+  }
+}
+
+function unknownChange(config: Config, change: number, patchset: number): OperationError {
+  return new OperationError({
+    operation: 'look up change',
+    target: `${change},${patchset}`,
+    message: `${config.gerrit.host} does not show this patchset to ${config.gerrit.user}`,
+    retryable: false,
+    hint: 'check the numbers, and whether the account may see the project',
+  });
+}

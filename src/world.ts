@@ -1,0 +1,33 @@
+/** The adapters that a configuration names, as the ports that the engine performs its effects on. */
+import { systemClock } from './adapters/clock/system.ts';
+import type { Faults } from './adapters/faults.ts';
+import { GerritReviewer } from './adapters/gerrit/reviewer.ts';
+import { GitSource } from './adapters/git/source.ts';
+import { LocalProvider } from './adapters/local/provider.ts';
+import { LocalRunner } from './adapters/local/runner.ts';
+import { LocalEvidence } from './adapters/logs/local.ts';
+import { readTap } from './adapters/results/tap.ts';
+import type { Config } from './config/config.ts';
+import type { Alarms, World } from './engine/ports.ts';
+
+/** @param slots overrides the slots of every provider */
+export function buildWorld(
+  config: Config,
+  slots: number | undefined,
+  alarms: Alarms,
+  faults: Faults | null,
+): World {
+  const { stateDir, gerrit, logs, redact } = config;
+  const providers = config.providers.map(
+    (provider) => new LocalProvider({ name: provider.name, slots: slots ?? provider.slots, stateDir }),
+  );
+  const world: World = {
+    providers: new Map(providers.map((provider) => [provider.name, provider])),
+    source: new GitSource({ gerrit }),
+    runner: new LocalRunner({ stateDir, readTap }),
+    evidence: new LocalEvidence({ stateDir, ...logs, redact }),
+    reviewer: new GerritReviewer(gerrit, systemClock, gerrit.user),
+    alarms: alarms,
+  };
+  return faults === null ? world : faults.world(world);
+}
