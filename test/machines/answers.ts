@@ -1,0 +1,100 @@
+/**
+ * What the world may answer to an effect: how it goes when all is well, and each way in which it can go wrong. The
+ * lists are complete: an effect type without its answers does not compile.
+ */
+import type { KeyedEffect } from '../../src/machines/effects.ts';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import { assertNever } from '../../src/machines/vocabulary.ts';
+import { FAILED, failure, PASSED } from './facts.ts';
+
+/** The answer when all is well. */
+export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, number>>): AnyEvent {
+  switch (effect.type) {
+    case 'setTimer':
+      return { type: 'timer.fired', timer: effect.key };
+    case 'raiseAlarm':
+      return { type: 'alarm.raised' };
+    case 'acquireSlot':
+      return { type: 'slot.granted' };
+    case 'createServer': {
+      const { name, provider } = effect;
+      const server = { id: `id-${name}`, name, address: `/servers/${name}`, provider };
+      return { type: 'server.active', server, adopted: false };
+    }
+    case 'fetchPatchset':
+      return { type: 'patchset.fetched', revision: effect.patchset.revision };
+    case 'runStage':
+      return { type: 'stage.exited', stage: effect.run.stage, end: { how: 'exited', code: 0 } };
+    case 'stopStage':
+      return { type: 'stage.stopped', stage: effect.run.stage };
+    case 'readResults':
+      return { type: 'results.read', results: PASSED };
+    case 'collectEvidence':
+      return { type: 'evidence.collected', files: 7, bytes: 4_096, skipped: 0 };
+    case 'publishEvidence':
+      return { type: 'evidence.published', url: `https://logs.example.org/${effect.owner.job}/` };
+    case 'deleteServer':
+      return { type: 'server.deleted', deleted: 1 };
+    case 'postReview':
+      return { type: 'review.posted', found: false };
+    case 'readVotes':
+      return { type: 'votes.read', votes };
+    default:
+      return assertNever(effect);
+  }
+}
+
+/** Each other answer that the effect can have; none for what can not fail. */
+export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
+  switch (effect.type) {
+    case 'setTimer':
+    case 'raiseAlarm':
+    case 'acquireSlot':
+      return [];
+    case 'createServer':
+      return [{ type: 'server.failed', failure: failure('create server') }];
+    case 'fetchPatchset':
+      return [{ type: 'patchset.unfetched', failure: failure('fetch patchset') }];
+    case 'runStage':
+      return badEnds(effect.run.stage);
+    case 'stopStage':
+      return [{ type: 'stage.unstopped', stage: effect.run.stage, failure: failure('stop stage') }];
+    case 'readResults':
+      return [
+        { type: 'results.read', results: FAILED },
+        { type: 'results.unreadable', why: 'results.tap is missing' },
+      ];
+    case 'collectEvidence':
+      return [{ type: 'evidence.uncollected', failure: failure('collect evidence') }];
+    case 'publishEvidence':
+      return [{ type: 'evidence.unpublished', failure: failure('publish evidence') }];
+    case 'deleteServer':
+      return [{ type: 'server.undeleted', failure: failure('delete server') }];
+    case 'postReview':
+      return [
+        { type: 'vote.refused', failure: failure('vote', { retryable: false }) },
+        { type: 'review.unposted', failure: failure('post review') },
+        { type: 'review.unposted', failure: failure('post review', { retryable: false }) },
+        { type: 'review.posted', found: true },
+      ];
+    case 'readVotes':
+      return [
+        { type: 'votes.read', votes: {} },
+        { type: 'votes.unread', failure: failure('read votes') },
+      ];
+    default:
+      return assertNever(effect);
+  }
+}
+
+function badEnds(stage: 'stacking' | 'testing'): readonly AnyEvent[] {
+  return [
+    { type: 'stage.exited', stage, end: { how: 'exited', code: 1 } },
+    { type: 'stage.exited', stage, end: { how: 'exited', code: 127 } },
+    { type: 'stage.exited', stage, end: { how: 'killed', signal: 9 } },
+    { type: 'stage.exited', stage, end: { how: 'timedOut' } },
+    { type: 'stage.exited', stage, end: { how: 'stopped' } },
+    { type: 'stage.lost', stage, why: 'its lock is free and it left no rc' },
+    { type: 'stage.failed', stage, failure: failure('run stage') },
+  ];
+}

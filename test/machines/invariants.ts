@@ -1,0 +1,152 @@
+/**
+ * What must hold in every history, whatever happened to it: the promises of the machines in one place, each as a
+ * sentence that a broken one is reported by. The same list judges hand-written stories and generated ones.
+ */
+import type { KeyedEffect } from '../../src/machines/effects.ts';
+import { replayHistory } from '../../src/machines/replay.ts';
+import type { LogRow, Stored } from '../../src/machines/row.ts';
+import type { JobReport, JobSpec, ReportSpec, StageEnd } from '../../src/machines/vocabulary.ts';
+import { type Simulator, sha256 } from './simulator.ts';
+
+/** The promises that a world breaks. */
+export function breaches(world: Simulator): readonly string[] {
+  return [...world.stored.values()].flatMap((stored) => {
+    const rows = world.rowsOf(stored.history);
+    const broken = [
+      ...inEveryHistory(rows),
+      ...(stored.machine === 'job@1' ? inAJob(rows, stored, world) : inAReview(rows)),
+    ];
+    return broken.map((what) => `${stored.history}: ${what}`);
+  });
+}
+
+/** Rows that no state handled: none may be among what really happens. */
+export function ignored(world: Simulator): readonly string[] {
+  return [...world.rows.values()]
+    .flat()
+    .filter((row) => row.outcome === 'ignored')
+    .map((row) => `${row.history}/${row.version} ${row.type} in ${row.state}`);
+}
+
+function inEveryHistory(rows: readonly LogRow[]): readonly string[] {
+  const broken: string[] = [];
+  const known = new Set<string>();
+  const owed = new Map<string, KeyedEffect>();
+  let ended = false;
+  rows.forEach((row, index) => {
+    if (row.version !== index + 1) broken.push(`version ${row.version} in place ${index + 1}`);
+    if (index > 0 && row.at < (rows[index - 1]?.at ?? 0)) broken.push(`time went back at ${row.version}`);
+    if (row.settles !== null) owed.delete(row.settles);
+    for (const effect of row.effects) {
+      if (effect.type === 'tell') continue;
+      if (effect.type === 'withdraw') {
+        const type = owed.get(effect.key)?.type;
+        if (type !== 'setTimer' && type !== 'acquireSlot') broken.push(`withdrew ${effect.key}, a ${type}`);
+        owed.delete(effect.key);
+        continue;
+      }
+      if (known.has(effect.key)) broken.push(`asked twice for ${effect.key}`);
+      known.add(effect.key);
+      owed.set(effect.key, effect);
+    }
+    const timers = [...owed.values()].filter((effect) => effect.type === 'setTimer');
+    if (timers.length > 1) broken.push(`${timers.length} timers at ${row.version}`);
+    if (ended && row.state !== rows[index - 1]?.state) broken.push(`moved after its end at ${row.version}`);
+    ended ||= row.state === 'done' || row.state === 'stuck';
+    if (ended && timers.length > 0) broken.push(`a timer after its end at ${row.version}`);
+    if (row.outcome !== 'moved' && row.effects.length > 0) broken.push(`${row.outcome} row with effects`);
+  });
+  const replayed = replayHistory(rows, sha256);
+  if (replayed.difference !== null) broken.push(`replay: ${JSON.stringify(replayed.difference)}`);
+  return broken;
+}
+
+function inAJob(rows: readonly LogRow[], stored: Stored, world: Simulator): readonly string[] {
+  const spec = rows[0]?.data.spec as JobSpec;
+  const broken: string[] = [];
+  const count = (test: (effect: LogRow['effects'][number]) => boolean) =>
+    rows.flatMap((row) => row.effects).filter(test).length;
+  const reports = rows.flatMap(toldReports);
+  if (reports.length > 1) broken.push('told the review twice');
+  if (stored.ended && reports.length !== 1) broken.push(`ended, and told the review ${reports.length} times`);
+  for (const report of reports) broken.push(...ofAReport(report, rows, spec));
+  if (count((effect) => effect.type === 'createServer') > spec.limits.setupAttempts)
+    broken.push('more servers than attempts');
+  if (count((effect) => effect.type === 'runStage' && effect.run.stage === 'testing') > 1)
+    broken.push('tested twice');
+  if (count((effect) => effect.type === 'publishEvidence') > spec.limits.publishAttempts)
+    broken.push('published too often');
+  if (stored.state === 'done') broken.push(...ofADoneJob(rows, stored, world));
+  const times = (type: string) => rows.filter((row) => row.type === type).length;
+  if (stored.state === 'stuck' && times('machine.failed') < 2 && times('daemon.crashed') < 2)
+    broken.push('stuck without a cause');
+  return broken;
+}
+
+function toldReports(row: LogRow): readonly JobReport[] {
+  return row.effects.flatMap((effect) =>
+    effect.type === 'tell' && effect.event.type === 'job.reported' ? [effect.event.report] : [],
+  );
+}
+
+function ofAReport(report: JobReport, rows: readonly LogRow[], spec: JobSpec): readonly string[] {
+  const broken: string[] = [];
+  const moved = rows.filter((row) => row.outcome === 'moved');
+  const failedTests = moved.some(
+    (row) => row.type === 'results.read' && (row.data.results as { failed: number }).failed > 0,
+  );
+  const badExit = moved.some((row) => {
+    const end = row.data.end as StageEnd | undefined;
+    return (
+      row.type === 'stage.exited' && row.data.stage === 'testing' && end?.how === 'exited' && end.code > 0
+    );
+  });
+  if (report.verdict === 'FAILURE' && !failedTests && !(spec.exitCodeIsResult && badExit))
+    broken.push('FAILURE without results or a declared exit code');
+  if (report.verdict === 'SUCCESS' && report.url === null) broken.push('SUCCESS without evidence');
+  if (report.verdict !== 'SUCCESS' && report.reason === '') broken.push(`${report.verdict} without a reason`);
+  return broken;
+}
+
+function ofADoneJob(rows: readonly LogRow[], stored: Stored, world: Simulator): readonly string[] {
+  const broken: string[] = [];
+  if (!rows.some((row) => row.state.startsWith('cleanup'))) broken.push('done without a clean-up');
+  const leaked = rows.some((row) =>
+    row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'server-leaked'),
+  );
+  if (leaked) return broken;
+  const last = rows.findLast((row) => row.type === 'server.deleted' && row.outcome === 'moved');
+  const end = rows.find((row) => row.state === 'done');
+  if (last === undefined || last.version !== end?.version) broken.push('done without a deletion');
+  const left = Object.values(stored.owed).filter((effect) => effect.type !== 'raiseAlarm');
+  if (left.length > 0) broken.push(`done while ${left.map((effect) => effect.key).join(', ')} is owed`);
+  if ([...world.servers].some((name) => name.includes(stored.history)))
+    broken.push('done with a server left');
+  const late = rows.findLast((row) => row.type === 'server.active' && row.outcome === 'moved');
+  if (late !== undefined) {
+    const after = rows
+      .slice(late.version - 1)
+      .some((row) => row.effects.some((effect) => effect.type === 'deleteServer'));
+    if (!after) broken.push('a server appeared and no deletion followed');
+  }
+  return broken;
+}
+
+function inAReview(rows: readonly LogRow[]): readonly string[] {
+  const broken: string[] = [];
+  const report = rows[0]?.data.report as ReportSpec;
+  const posts = rows.flatMap((row) => row.effects).filter((effect) => effect.type === 'postReview');
+  if (posts.length > report.postAttempts + 1) broken.push(`${posts.length} posts`);
+  const posted = rows.find((row) => row.type === 'review.posted' && row.outcome === 'moved');
+  const again = rows
+    .slice(posted?.version ?? rows.length)
+    .some((row) => row.effects.some((effect) => effect.type === 'postReview'));
+  if (again) broken.push('asked for a post after one was there');
+  const open = new Set<string>();
+  for (const row of rows) {
+    if (row.settles !== null) open.delete(row.settles);
+    for (const effect of row.effects) if (effect.type === 'postReview') open.add(effect.key);
+    if (open.size > 1) broken.push(`two posts on their way at ${row.version}`);
+  }
+  return broken;
+}

@@ -1,0 +1,182 @@
+/**
+ * A whole world without a world: histories are folded through `step`, rows kept, effects answered by a table, timers
+ * fired in the order in which they come due, and what one history tells another is appended at once, as the engine
+ * does it. Slots are always granted. Nothing waits and nothing is random.
+ */
+import { createHash } from 'node:crypto';
+import type { KeyedEffect } from '../../src/machines/effects.ts';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import type { LogRow, MachineName, Stored } from '../../src/machines/row.ts';
+import { step } from '../../src/machines/step.ts';
+import type { JobSpec, ReportSpec } from '../../src/machines/vocabulary.ts';
+import { goodAnswer } from './answers.ts';
+import { accepted, JOB, jobSpec, opened, REVIEW, reportSpec, START } from './facts.ts';
+
+export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+/** What the world answers; null leaves the effect in flight. */
+export type Answers = (effect: KeyedEffect, world: Simulator) => AnyEvent | null;
+
+interface Circumstances {
+  readonly settles?: string;
+  readonly cause?: string;
+}
+
+export class Simulator {
+  now = START;
+  readonly rows = new Map<string, LogRow[]>();
+  readonly stored = new Map<string, Stored>();
+  /** What was told to histories that this world does not have. */
+  readonly unheard: { readonly to: string; readonly event: AnyEvent }[] = [];
+  /** Names of the servers that exist. */
+  readonly servers = new Set<string>();
+  votes: Readonly<Record<string, number>> = {};
+  answers: Answers;
+
+  constructor(answers: Answers = () => null) {
+    this.answers = answers;
+  }
+
+  /** A review and its jobs, as admission opens them. */
+  static whole(specs: readonly JobSpec[] = [jobSpec()], report: ReportSpec = reportSpec()): Simulator {
+    const world = new Simulator(answerWell);
+    const jobs = specs.map((spec, index) => ({ spec, job: `job-${index + 1}` }));
+    const named = jobs.map(({ job, spec }) => ({ job, name: spec.name, voting: spec.voting }));
+    world.tell(REVIEW, opened(report, named));
+    for (const { job, spec } of jobs) world.tell(job, accepted(spec, job));
+    return world;
+  }
+
+  /** One job and nobody to report to. */
+  static job(spec: JobSpec = jobSpec()): Simulator {
+    const world = new Simulator(answerWell);
+    world.tell(JOB, accepted(spec));
+    return world;
+  }
+
+  static review(report: ReportSpec = reportSpec()): Simulator {
+    const world = new Simulator(answerWell);
+    world.tell(REVIEW, opened(report));
+    return world;
+  }
+
+  /** The same world again, to go on from here in another way. */
+  fork(): Simulator {
+    const world = new Simulator(this.answers);
+    world.now = this.now;
+    world.votes = this.votes;
+    for (const [history, rows] of this.rows) world.rows.set(history, [...rows]);
+    for (const [history, stored] of this.stored) world.stored.set(history, stored);
+    for (const name of this.servers) world.servers.add(name);
+    world.unheard.push(...this.unheard);
+    return world;
+  }
+
+  /** Appends one event, and what it tells other histories. Returns its row. */
+  tell(history: string, event: AnyEvent, { settles, cause }: Circumstances = {}): LogRow {
+    this.#imagine(event);
+    const before = this.stored.get(history) ?? null;
+    const machine: MachineName = before?.machine ?? (event.type === 'review.opened' ? 'review@1' : 'job@1');
+    const { stored, row } = step(
+      before,
+      { history, machine, event, at: this.now, settles: settles ?? null, cause: cause ?? null },
+      sha256,
+    );
+    this.stored.set(history, stored);
+    this.rows.set(history, [...(this.rows.get(history) ?? []), row]);
+    for (const effect of row.effects) {
+      if (effect.type !== 'tell') continue;
+      if (this.stored.has(effect.to))
+        this.tell(effect.to, effect.event, { cause: `${history}/${row.version}` });
+      else this.unheard.push(effect);
+    }
+    return row;
+  }
+
+  /** Answers one owed effect. Without an event: as when all is well. */
+  answer(history: string, key: string, event?: AnyEvent): LogRow {
+    const effect = this.at(history).owed[key];
+    if (effect === undefined) throw new Error(`${history} does not owe ${key}`);
+    if (effect.type === 'setTimer') this.now = Math.max(this.now, effect.dueAt);
+    return this.tell(history, event ?? goodAnswer(effect, this.votes), { settles: key });
+  }
+
+  /** Answers what is owed by its type: there must be exactly one. */
+  answerType(history: string, type: KeyedEffect['type'], event?: AnyEvent): LogRow {
+    const [effect, ...more] = this.owed(history).filter((owed) => owed.type === type);
+    if (effect === undefined || more.length > 0)
+      throw new Error(`${history} owes ${more.length + 1} ${type}`);
+    return this.answer(history, effect.key, event);
+  }
+
+  /** The one timer that is set comes due. */
+  fire(history: string): LogRow {
+    return this.answerType(history, 'setTimer');
+  }
+
+  at(history: string): Stored {
+    const stored = this.stored.get(history);
+    if (stored === undefined) throw new Error(`no history ${history}`);
+    return stored;
+  }
+
+  owed(history: string): readonly KeyedEffect[] {
+    return Object.values(this.at(history).owed);
+  }
+
+  /** Effects that the outside is performing. */
+  inFlight(history: string): readonly KeyedEffect[] {
+    return this.owed(history).filter((effect) => effect.type !== 'setTimer' && effect.type !== 'acquireSlot');
+  }
+
+  rowsOf(history: string): readonly LogRow[] {
+    return this.rows.get(history) ?? [];
+  }
+
+  get ended(): boolean {
+    return [...this.stored.values()].every((stored) => stored.ended);
+  }
+
+  /** One thing happens: the oldest effect that has an answer is answered, else the next timer fires. False: nothing is left to happen. */
+  next(): boolean {
+    for (const history of this.stored.keys()) {
+      for (const effect of this.owed(history)) {
+        if (effect.type === 'setTimer') continue;
+        const event = this.answers(effect, this);
+        if (event === null) continue;
+        this.answer(history, effect.key, event);
+        return true;
+      }
+    }
+    const due = [...this.stored.keys()]
+      .flatMap((history) => this.owed(history).map((effect) => ({ history, effect })))
+      .flatMap(({ history, effect }) => (effect.type === 'setTimer' ? [{ history, effect }] : []))
+      .sort((one, other) => one.effect.dueAt - other.effect.dueAt)[0];
+    if (due === undefined) return false;
+    this.answer(due.history, due.effect.key);
+    return true;
+  }
+
+  /** Until nothing is left to happen. @throws when that takes more than `limit` steps */
+  run(limit = 500): this {
+    for (let steps = 0; this.next(); steps += 1) {
+      if (steps >= limit) throw new Error(`no end after ${limit} steps: ${this.summary()}`);
+    }
+    return this;
+  }
+
+  summary(): string {
+    return [...this.stored.values()].map(({ history, state }) => `${history} ${state}`).join(', ');
+  }
+
+  #imagine(event: AnyEvent): void {
+    if (event.type === 'server.active') this.servers.add(event.server.name);
+    if (event.type === 'server.deleted') this.servers.clear();
+  }
+}
+
+/** All is well, and Gerrit keeps every vote. */
+export const answerWell: Answers = (effect, world) => {
+  if (effect.type === 'postReview') world.votes = effect.labels;
+  return goodAnswer(effect, world.votes);
+};

@@ -1,0 +1,200 @@
+/**
+ * Any sequence of events keeps the promises: answers good and bad, late and twice, timers, cancels, supersedes, internal
+ * errors, crashes and clocks that go back, in any order and beside each other.
+ */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import type { Stored } from '../../src/machines/row.ts';
+import { step } from '../../src/machines/step.ts';
+import { otherAnswers } from './answers.ts';
+import { JOB, jobSpec, REVIEW, reportSpec } from './facts.ts';
+import { breaches } from './invariants.ts';
+import { answerWell, Simulator, sha256 } from './simulator.ts';
+
+/** One thing that happens; the numbers pick among what is possible then. */
+type Happening =
+  | { readonly what: 'answer'; readonly which: number; readonly how: number }
+  | { readonly what: 'timer'; readonly which: number }
+  | { readonly what: 'again'; readonly which: number; readonly how: number }
+  | { readonly what: 'unknown'; readonly which: number }
+  | { readonly what: 'said'; readonly which: number; readonly how: number }
+  | { readonly what: 'clock'; readonly ms: number };
+
+const which = fc.nat({ max: 20 });
+const how = fc.nat({ max: 9 });
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  { weight: 12, arbitrary: fc.record({ what: fc.constant('answer' as const), which, how }) },
+  { weight: 5, arbitrary: fc.record({ what: fc.constant('timer' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('again' as const), which, how }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('unknown' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('said' as const), which, how }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      what: fc.constant('clock' as const),
+      ms: fc.integer({ min: -1e9, max: 1e9 }),
+    }),
+  },
+);
+
+const shape = fc.record({
+  stacking: fc.boolean(),
+  results: fc.boolean(),
+  exitCodeIsResult: fc.boolean(),
+  setupAttempts: fc.integer({ min: 1, max: 3 }),
+  publishAttempts: fc.integer({ min: 1, max: 3 }),
+  cleanupAttempts: fc.integer({ min: 1, max: 3 }),
+  jobs: fc.integer({ min: 1, max: 3 }),
+  label: fc.boolean(),
+  post: fc.boolean(),
+});
+
+const story = fc.record({ shape, happenings: fc.array(happening, { maxLength: 90, size: 'max' }) });
+
+describe('any sequence of events', () => {
+  test('keeps the promises, and ends once the world answers', () => {
+    fc.assert(
+      fc.property(story, ({ shape, happenings }) => {
+        const world = worldOf(shape);
+        for (const one of happenings) happen(world, one);
+        expect(breaches(world)).toEqual([]);
+        world.answers = answerWell;
+        world.run(400);
+        expect(world.ended, world.summary()).toBe(true);
+        expect(breaches(world)).toEqual([]);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test('goes on from what was stored exactly as from memory', () => {
+    fc.assert(
+      fc.property(story, ({ shape, happenings }) => {
+        const world = worldOf(shape);
+        for (const one of happenings) happen(world, one);
+        for (const rows of world.rows.values()) {
+          let memory: Stored | null = null;
+          for (const row of rows) {
+            const stored: Stored | null = memory === null ? null : JSON.parse(JSON.stringify(memory));
+            const event = { ...row.data, type: row.type } as unknown as AnyEvent;
+            const fromStore = step(stored, { ...row, event }, sha256);
+            const fromMemory = step(memory, { ...row, event }, sha256);
+            expect(fromStore).toEqual(fromMemory);
+            expect(fromStore.row).toEqual(row);
+            memory = fromMemory.stored;
+          }
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+function worldOf(shape: {
+  readonly stacking: boolean;
+  readonly results: boolean;
+  readonly exitCodeIsResult: boolean;
+  readonly setupAttempts: number;
+  readonly publishAttempts: number;
+  readonly cleanupAttempts: number;
+  readonly jobs: number;
+  readonly label: boolean;
+  readonly post: boolean;
+}): Simulator {
+  const { setupAttempts, publishAttempts, cleanupAttempts } = shape;
+  const spec = jobSpec({
+    exitCodeIsResult: shape.exitCodeIsResult,
+    ...(shape.stacking ? {} : { stacking: null }),
+    ...(shape.results ? {} : { results: null }),
+    limits: { setupAttempts, publishAttempts, cleanupAttempts },
+  });
+  const report = reportSpec({ post: shape.post, label: shape.label ? 'Verified' : null });
+  return Simulator.whole(
+    Array.from({ length: shape.jobs }, () => spec),
+    report,
+  );
+}
+
+function happen(world: Simulator, one: Happening): void {
+  switch (one.what) {
+    case 'answer': {
+      const effects = [...world.stored.keys()].flatMap((history) =>
+        world
+          .owed(history)
+          .filter(({ type }) => type !== 'setTimer')
+          .map((effect) => ({ history, effect })),
+      );
+      const chosen = effects[one.which % Math.max(1, effects.length)];
+      if (chosen === undefined) return;
+      const others = otherAnswers(chosen.effect);
+      // Most answers are good, or no story would come far.
+      const event = one.how < 6 ? undefined : others[one.how % Math.max(1, others.length)];
+      world.answer(chosen.history, chosen.effect.key, event);
+      return;
+    }
+    case 'timer': {
+      const timers = [...world.stored.keys()].flatMap((history) =>
+        world
+          .owed(history)
+          .filter(({ type }) => type === 'setTimer')
+          .map(({ key }) => ({ history, key })),
+      );
+      const chosen = timers[one.which % Math.max(1, timers.length)];
+      if (chosen !== undefined) world.answer(chosen.history, chosen.key);
+      return;
+    }
+    case 'again':
+      again(world, one);
+      return;
+    case 'unknown':
+      world.tell(historyOf(world, one.which), { type: 'alarm.raised' }, { settles: 'never:asked' });
+      return;
+    case 'said':
+      said(world, one);
+      return;
+    case 'clock':
+      world.now = Math.max(0, world.now + one.ms);
+  }
+}
+
+/** An answer that was given before is given again. */
+function again(world: Simulator, one: { readonly which: number; readonly how: number }): void {
+  const history = historyOf(world, one.which);
+  const settled = world.rowsOf(history).filter((row) => row.settles !== null);
+  const row = settled[one.how % Math.max(1, settled.length)];
+  if (row === undefined || row.settles === null) return;
+  const before = world.at(history);
+  const event = { ...row.data, type: row.type } as unknown as AnyEvent;
+  const servers = [...world.servers];
+  const after = world.tell(history, event, { settles: row.settles });
+  world.servers.clear();
+  for (const name of servers) world.servers.add(name);
+  expect([after.outcome, after.state, after.effects]).toEqual(['late', before.state, []]);
+}
+
+function said(world: Simulator, one: { readonly which: number; readonly how: number }): void {
+  const history = historyOf(world, one.which);
+  const events: readonly AnyEvent[] =
+    history === REVIEW
+      ? [
+          { type: 'review.cancelled', reason: 'the change was abandoned' },
+          { type: 'review.superseded', by: '912345,4' },
+          { type: 'machine.failed', event: 'review.posted', message: 'broken' },
+          { type: 'daemon.crashed', during: 'postReview', message: 'broken' },
+        ]
+      : [
+          { type: 'job.cancelled', reason: 'by hand' },
+          { type: 'job.superseded', by: '912345,4' },
+          { type: 'machine.failed', event: 'stage.exited', message: 'broken' },
+          { type: 'daemon.crashed', during: 'runStage', message: 'broken' },
+          { type: 'stage.started', stage: 'testing', pid: 42, adopted: true },
+        ];
+  const event = events[one.how % events.length];
+  if (event !== undefined) world.tell(history, event);
+}
+
+function historyOf(world: Simulator, which: number): string {
+  const histories = [...world.stored.keys()];
+  return histories[which % histories.length] ?? JOB;
+}
