@@ -1,7 +1,7 @@
 /** `sos-ci backup FILE`: a whole copy of the database, also while the daemon writes to it. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { backupStore } from '../adapters/sqlite/backup.ts';
+import { backupDatabase } from '../maintenance.ts';
 import { plainText } from '../plain-text.ts';
 import { EXIT } from './exit.ts';
 import { type Io, printJson } from './io.ts';
@@ -13,12 +13,12 @@ export interface BackupOptions {
 
 export async function backupCommand(
   io: Io,
-  database: string,
+  stateDir: string,
   file: string,
   options: BackupOptions,
 ): Promise<number> {
   const target = resolve(file);
-  await backupStore(database, target, (left, total) => {
+  await backupDatabase(stateDir, target, (left, total) => {
     if (io.progress && total > 0) io.err(`\r${Math.round((100 * (total - left)) / total)}%`);
   });
   if (io.progress) io.err('\r\u001b[K');

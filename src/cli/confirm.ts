@@ -1,12 +1,11 @@
 /** `sos-ci confirm`: the operator's word that a restored or copied database is now the one to work with. */
-import { dirname, join } from 'node:path';
-import { takeLock } from '../adapters/sqlite/lock.ts';
-import { confirmPlace } from '../adapters/sqlite/place.ts';
 import type { StoreReader } from '../engine/store.ts';
+import { confirmDatabase } from '../maintenance.ts';
 import { plainText } from '../plain-text.ts';
 import { count } from './event-text.ts';
 import { EXIT } from './exit.ts';
 import type { Io } from './io.ts';
+import { databaseIn } from './open.ts';
 
 export interface ConfirmOptions {
   readonly yes?: boolean;
@@ -17,24 +16,21 @@ const COUNTED = 10_000;
 /** Without --yes it only says what confirming means for this database, and answers 1. */
 export function confirmCommand(
   io: Io,
-  database: string,
+  stateDir: string,
   reader: StoreReader,
   options: ConfirmOptions,
 ): number {
   const jobs = reader.jobs({ open: true, limit: COUNTED }).length;
   const reviews = reader.reviews({ open: true, limit: COUNTED }).length;
-  io.out(`${plainText(database)}\n  ${count(jobs, 'open job')}, ${count(reviews, 'open review')}\n`);
+  io.out(
+    `${plainText(databaseIn(stateDir))}\n  ${count(jobs, 'open job')}, ${count(reviews, 'open review')}\n`,
+  );
   if (options.yes !== true) {
     io.out('Once confirmed, the next daemon finishes those: it posts what was not posted, and removes\n');
     io.out('their servers. Make sure that no daemon works with the original, then: sos-ci confirm --yes\n');
     return EXIT.negative;
   }
-  const lock = takeLock(join(dirname(database), 'daemon.lock'), io.now());
-  try {
-    confirmPlace(database);
-  } finally {
-    lock.release();
-  }
+  confirmDatabase(stateDir);
   io.out('confirmed: the next start works with it\n');
   return EXIT.ok;
 }

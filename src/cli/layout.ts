@@ -20,16 +20,19 @@ export function textWidth(text: string): number {
 
 /** The text, or as much of it as fits with an ellipsis. */
 export function cut(text: string, width: number): string {
-  if (textWidth(text) <= width) return text;
+  return textWidth(text) <= width ? text : `${head(text, width - 1)}…`;
+}
+
+/** As many whole characters as fit. */
+function head(text: string, width: number): string {
   let taken = '';
   let used = 0;
   for (const character of text) {
-    const next = characterWidth(character);
-    if (used + next > width - 1) break;
+    used += characterWidth(character);
+    if (used > width) break;
     taken += character;
-    used += next;
   }
-  return `${taken}…`;
+  return taken;
 }
 
 export function padEnd(text: string, width: number): string {
@@ -53,10 +56,10 @@ export function wrap(text: string, width: number): readonly string[] {
     if (line !== '') lines.push(line);
     line = word;
     while (textWidth(line) > width) {
-      const head = cut(line, width + 1).slice(0, -1);
-      if (head === '') break;
-      lines.push(head);
-      line = line.slice(head.length);
+      const fitting = head(line, width);
+      if (fitting === '') break;
+      lines.push(fitting);
+      line = line.slice(fitting.length);
     }
   }
   return [...lines, line];

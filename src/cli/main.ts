@@ -8,7 +8,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { EXIT } from './exit.ts';
 import { reportFailure } from './failure.ts';
 import { terminalIo } from './io.ts';
-import { configFile, databaseFile, withReader } from './open.ts';
+import { configFile, stateDirectory, withReader } from './open.ts';
 
 const io = terminalIo();
 
@@ -52,14 +52,14 @@ function addWork(root: Command): void {
     .option('--drain', 'finish what runs, take nothing new, then end')
     .action(async (options) => {
       const { daemonCommand } = await import('./daemon.ts');
-      return end(await daemonCommand(io, configFile(options), options));
+      return end(await daemonCommand(io, configFile(options), manifest.version, options));
     });
   withConfig(root.command('run <job> <change>').description('one job by hand, on CHANGE,PATCHSET'))
     .option('--no-report', 'do everything but the post to Gerrit')
     .addHelpText('after', '\nExample:\n  sos-ci run acme-dsvm 912345,3 --no-report\n')
     .action(async (job, change, options) => {
       const { runCommand } = await import('./run.ts');
-      return end(await runCommand(io, configFile(options), job, change, options));
+      return end(await runCommand(io, configFile(options), manifest.version, job, change, options));
     });
   root
     .command('demo')
@@ -108,31 +108,31 @@ function addProofs(root: Command): void {
   withStore(root.command('verify').description('check hash chains, and all views against the log')).action(
     async (options) => {
       const { verifyCommand } = await import('./verify.ts');
-      return end(await verifyCommand(io, await databaseFile(options), options));
+      return end(await verifyCommand(io, await stateDirectory(options), options));
     },
   );
   withStore(
     root.command('rebuild').description('make all views again from the log; the daemon must not run'),
   ).action(async (options) => {
     const { rebuildCommand } = await import('./rebuild.ts');
-    return end(await rebuildCommand(io, await databaseFile(options), options));
+    return end(await rebuildCommand(io, await stateDirectory(options), options));
   });
   withStore(
     root.command('backup <file>').description('copy the database whole, also while the daemon runs'),
   ).action(async (file, options) => {
     const { backupCommand } = await import('./backup.ts');
-    return end(await backupCommand(io, await databaseFile(options), file, options));
+    return end(await backupCommand(io, await stateDirectory(options), file, options));
   });
   root
     .command('confirm')
     .description('say that a restored or copied database is now the one to work with')
     .option('-c, --config <file>', 'configuration file')
-    .option('--db <file>', 'database file')
+    .option('--state <dir>', 'state directory, without any configuration')
     .option('--yes', 'do it; without this it only says what that means')
     .action(async (options) => {
       const { confirmCommand } = await import('./confirm.ts');
-      const file = await databaseFile(options);
-      return end(await withReader(options, (reader) => confirmCommand(io, file, reader, options)));
+      const directory = await stateDirectory(options);
+      return end(await withReader(options, (reader) => confirmCommand(io, directory, reader, options)));
     });
 }
 
@@ -165,7 +165,7 @@ function withConfig(command: Command): Command {
 
 function withStore(command: Command): Command {
   return withConfig(command)
-    .option('--db <file>', 'database file, without any configuration')
+    .option('--state <dir>', 'state directory, without any configuration')
     .option('--json', 'print JSON (docs/cli.md)');
 }
 

@@ -8,44 +8,28 @@ import { CliError, EXIT } from './exit.ts';
 export interface Where {
   /** --config; default: SOS_CI_CONFIG, or sos-ci.yaml in the current folder. */
   readonly config?: string;
-  /** --db: a database file, without any configuration. */
-  readonly db?: string;
+  /** --state: a state directory, without any configuration. */
+  readonly state?: string;
 }
 
 export function configFile(where: Where): string {
   return where.config ?? (process.env.SOS_CI_CONFIG || 'sos-ci.yaml');
 }
 
-/** The database's path; it exists. */
-export async function databaseFile(where: Where): Promise<string> {
-  if (where.db !== undefined) {
-    const file = resolve(where.db);
-    if (existsSync(file)) return file;
-    throw new CliError(EXIT.store, `${file}: there is no such database`, 'name another with --db FILE');
-  }
-  const config = configFile(where);
-  const stateDir = await findStateDir(config);
-  if (stateDir === null) {
-    throw new CliError(
-      EXIT.config,
-      `${config}: can not be read as a configuration`,
-      existsSync(config)
-        ? `run: sos-ci config check --config ${config}`
-        : 'name one with --config FILE, or a database with --db FILE',
-    );
-  }
-  const file = join(stateDir, 'sos-ci.db');
-  if (existsSync(file)) return file;
-  throw new CliError(
-    EXIT.store,
-    `${file}: there is no database yet`,
-    'the daemon makes it when it first starts: sos-ci daemon',
-  );
+/** The state directory; a database is in it. */
+export async function stateDirectory(where: Where): Promise<string> {
+  const directory = where.state === undefined ? await configuredState(where) : resolve(where.state);
+  if (existsSync(databaseIn(directory))) return directory;
+  const hint =
+    where.state === undefined
+      ? 'the daemon makes it when it first starts: sos-ci daemon'
+      : 'name the directory that holds sos-ci.db';
+  throw new CliError(EXIT.store, `${databaseIn(directory)}: there is no such database`, hint);
 }
 
 /** Opens the store read-only for as long as `ask` runs. */
 export async function withReader<T>(where: Where, ask: (reader: StoreReader) => T | Promise<T>): Promise<T> {
-  const file = await databaseFile(where);
+  const file = databaseIn(await stateDirectory(where));
   const { openReader } = await import('../adapters/sqlite/reader.ts');
   const reader = openReader(file);
   try {
@@ -53,4 +37,21 @@ export async function withReader<T>(where: Where, ask: (reader: StoreReader) => 
   } finally {
     reader.close();
   }
+}
+
+export function databaseIn(stateDir: string): string {
+  return join(stateDir, 'sos-ci.db');
+}
+
+async function configuredState(where: Where): Promise<string> {
+  const config = configFile(where);
+  const directory = await findStateDir(config);
+  if (directory !== null) return directory;
+  throw new CliError(
+    EXIT.config,
+    `${config}: can not be read as a configuration`,
+    existsSync(config)
+      ? `see why: sos-ci config check --config ${config}`
+      : 'name one with --config FILE, or a state directory with --state DIR',
+  );
 }

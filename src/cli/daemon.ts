@@ -1,0 +1,63 @@
+/** `sos-ci daemon`: listens to Gerrit and runs jobs until it is told to stop. Logs to standard error. */
+import { loadConfig } from '../config/load.ts';
+import { runDaemon } from '../daemon.ts';
+import { createLog } from '../log.ts';
+import { EXIT } from './exit.ts';
+import type { Io } from './io.ts';
+
+export interface DaemonFlags {
+  readonly slots?: number;
+  readonly monitorOnly?: boolean;
+  /** False with --no-report. */
+  readonly report: boolean;
+  readonly drain?: boolean;
+}
+
+export async function daemonCommand(
+  io: Io,
+  file: string,
+  version: string,
+  flags: DaemonFlags,
+): Promise<number> {
+  const config = loadConfig(file);
+  const log = createLog({ level: config.log.level, destination: 'stderr', secrets: config.redact });
+  const daemon = await runDaemon(config, {
+    version,
+    log,
+    monitorOnly: flags.monitorOnly === true,
+    report: flags.report,
+    ...(flags.slots === undefined ? {} : { slots: flags.slots }),
+  });
+  const off = onStopSignals(
+    () => daemon.stop(),
+    () => {
+      io.err('sos-ci: ending at once; what runs is found again at the next start\n');
+      process.exit(EXIT.interrupted);
+    },
+  );
+  const drain = () => daemon.drain();
+  if (flags.drain === true) drain();
+  process.on('SIGUSR1', drain);
+  try {
+    return await daemon.stopped;
+  } finally {
+    off();
+    process.off('SIGUSR1', drain);
+  }
+}
+
+/** The first signal asks, the second does not wait. */
+export function onStopSignals(ask: () => void, insist: () => void): () => void {
+  let asked = false;
+  const heard = (): void => {
+    if (asked) insist();
+    asked = true;
+    ask();
+  };
+  process.on('SIGTERM', heard);
+  process.on('SIGINT', heard);
+  return () => {
+    process.off('SIGTERM', heard);
+    process.off('SIGINT', heard);
+  };
+}

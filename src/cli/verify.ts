@@ -1,0 +1,63 @@
+/** `sos-ci verify`: every hash chain, and every view against the log that it was made from. */
+import { verifyDatabase } from '../maintenance.ts';
+import { plainText } from '../plain-text.ts';
+import { count } from './event-text.ts';
+import { EXIT } from './exit.ts';
+import { type Io, paint, printJson } from './io.ts';
+import { cut } from './layout.ts';
+
+export interface VerifyOptions {
+  readonly json?: boolean;
+}
+
+/** What was found. The log is at fault where there are differences; the views alone where there are lines. */
+export interface Verified {
+  readonly histories: number;
+  readonly rows: number;
+  readonly differences: readonly {
+    readonly history: string;
+    readonly version: number;
+    readonly field: string;
+  }[];
+  /** Lines of the views that should be other: missing ones with `-`, surplus ones with `+`. */
+  readonly views: readonly string[];
+}
+
+const SHOWN = 20;
+
+/** Exit code 0 when all fits, 1 when not. */
+export function verifyCommand(io: Io, stateDir: string, options: VerifyOptions): number {
+  const started = io.now();
+  const verified = verifyDatabase(stateDir);
+  return printVerified(io, verified, io.now() - started, options);
+}
+
+export function printVerified(io: Io, verified: Verified, ms: number, options: VerifyOptions): number {
+  const { histories, rows, differences, views } = verified;
+  const sound = differences.length === 0 && views.length === 0;
+  if (options.json) {
+    const places = differences.map(({ history, version, field }) => ({ history, version, field }));
+    printJson(io, { sound, histories, rows, ms, differences: places, views });
+    return sound ? EXIT.ok : EXIT.negative;
+  }
+  const read = `${count(rows, 'row')} of ${histories} ${histories === 1 ? 'history' : 'histories'}, in ${ms} ms`;
+  if (sound) {
+    io.out(`${paint(io, 'green', 'sound')}: hash chains and views fit; ${read}\n`);
+    return EXIT.ok;
+  }
+  if (differences.length > 0) {
+    io.out(
+      `${paint(io, 'red', 'damaged')}: ${differences.length} ${differences.length === 1 ? 'history' : 'histories'} of the log; ${read} were sound\n`,
+    );
+    for (const { history, version, field } of differences.slice(0, SHOWN)) {
+      io.out(plainText(`  ${history}, row ${version}: ${field}`));
+      io.out('\n');
+    }
+    io.out('Compare one: sos-ci replay ID. Restore a backup, or keep this file for whoever looks into it.\n');
+    return EXIT.negative;
+  }
+  io.out(`${paint(io, 'yellow', 'views differ')} from the log, which is sound; ${read}\n`);
+  for (const line of views.slice(0, SHOWN)) io.out(`  ${cut(plainText(line), io.width - 2)}\n`);
+  io.out('Make them again: stop the daemon, then sos-ci rebuild\n');
+  return EXIT.negative;
+}
