@@ -27,10 +27,7 @@ export interface OnceResult {
 }
 
 /** One job by hand, through the same machine and log as any other. Other open jobs stay as they are. */
-export async function runOnce(
-  config: Config,
-  options: OnceOptions,
-): Promise<{ verdict: Verdict; url: string | null; reason: string }> {
+export async function runOnce(config: Config, options: OnceOptions): Promise<OnceResult> {
   const { change, patchset, log } = options;
   const found = await lookUpChange(config.gerrit, systemClock, change, patchset);
   if (found === null) throw unknownChange(config, change, patchset);
