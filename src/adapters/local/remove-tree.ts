@@ -42,7 +42,7 @@ async function run(program: string, argv: readonly string[], timeoutMs: number):
     reject: false,
     stdin: 'ignore',
     stdout: 'ignore',
-    maxBuffer: { stderr: 4096 },
+    maxBuffer: { stderr: 1024 * 1024 },
     timeout: timeoutMs,
     extendEnv: false,
     env: { PATH: process.env.PATH ?? '', LC_ALL: 'C' },

@@ -89,12 +89,12 @@ async function readLabel(address: string): Promise<string | null> {
     const directory = await lstat(address);
     if (!directory.isDirectory()) return null;
     // A job can lock its own directory; that must not hide it from its removal.
-    if ((directory.mode & 0o700) !== 0o700) await chmod(address, 0o700);
+    if ((directory.mode & 0o700) !== 0o700) await chmod(address, 0o700).catch(() => {});
     const found = await lstat(file);
     if (!found.isFile() || found.size > LABEL_LIMIT_BYTES) return null;
     return await readFile(file, { encoding: 'utf8', flag: constants.O_RDONLY | constants.O_NOFOLLOW });
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errorCode(error) ?? '')) return null;
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES'].includes(errorCode(error) ?? '')) return null;
     throw error;
   }
 }
