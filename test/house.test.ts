@@ -59,6 +59,7 @@ describe('the import table', () => {
     ['src/config/load.ts', "import { GerritStream } from '../adapters/gerrit/stream.ts';"],
     ['src/cli/status.ts', "import { runDaemon } from '../daemon.ts';"],
     ['src/cli/status.ts', "import { openStore } from '../adapters/sqlite/store.ts';"],
+    ['src/cli/status.ts', "import { backUp } from '../adapters/sqlite/backup.ts';"],
     ['src/cli/status.ts', "import { Command } from 'commander';"],
     ['src/cli/run.ts', "import { demo } from '../demo/demo.ts';"],
     ['src/demo/demo.ts', "import { main } from '../cli/main.ts';"],
