@@ -1,0 +1,108 @@
+/**
+ * The daemon as operators run it: a process of its own, started by its command line, in a session of its own, killed
+ * and started again. Nothing of it runs in the demo's process.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+
+export interface DaemonProcessOptions {
+  /** dist/cli/main.js */
+  readonly program: string;
+  readonly config: string;
+  readonly logFile: string;
+}
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const ANSWER_LIMIT_BYTES = 16 * 1024 * 1024;
+
+export class DaemonProcess {
+  readonly #options: DaemonProcessOptions;
+  #child: ChildProcess | null = null;
+  #ended: Promise<Ending> = Promise.resolve({ code: 0, signal: null });
+  #ending: Ending | null = null;
+
+  constructor(options: DaemonProcessOptions) {
+    this.#options = options;
+  }
+
+  start(): number {
+    const { program, config, logFile } = this.#options;
+    const log = openSync(logFile, 'a');
+    const child = spawn(process.execPath, [program, 'daemon', '--config', config], {
+      cwd: path.dirname(config),
+      env: environment(),
+      // Ctrl-C in the terminal is for the demo, which then ends the daemon.
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    this.#child = child;
+    this.#ending = null;
+    this.#ended = new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('exit', (code, signal) => {
+        this.#ending = { code, signal };
+        resolve({ code, signal });
+      });
+    });
+    this.#ended.catch(() => undefined);
+    return child.pid ?? 0;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** How it ended, or null while it runs. */
+  get ending(): Ending | null {
+    return this.#ending;
+  }
+
+  get ended(): Promise<Ending> {
+    return this.#ended;
+  }
+
+  /** SIGKILL to the daemon alone, as `kill -9` does. */
+  async kill(): Promise<void> {
+    this.#child?.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  terminate(): void {
+    this.#child?.kill('SIGTERM');
+  }
+
+  /** The end of what it has logged. */
+  async logTail(lines: number): Promise<string> {
+    const text = await readFile(this.#options.logFile, 'utf8').catch(() => '');
+    return text.trimEnd().split('\n').slice(-lines).join('\n');
+  }
+
+  /** What another command of the same program answers; its standard error is part of it. */
+  ask(...words: string[]): Promise<{ readonly code: number; readonly text: string }> {
+    const argv = [this.#options.program, ...words, '--config', this.#options.config];
+    const options = { env: environment(), maxBuffer: ANSWER_LIMIT_BYTES };
+    return new Promise((resolve) => {
+      const child = execFile(process.execPath, argv, options, (_error, stdout, stderr) =>
+        resolve({ code: child.exitCode ?? 1, text: stdout + stderr }),
+      );
+    });
+  }
+}
+
+/** The demo's own node first in the search path: the sample project's tests need one. */
+function environment(): NodeJS.ProcessEnv {
+  const { PATH = '/usr/local/bin:/usr/bin:/bin', HOME, LANG, TMPDIR } = process.env;
+  return {
+    PATH: `${path.dirname(process.execPath)}:${PATH}`,
+    ...(HOME === undefined ? {} : { HOME }),
+    ...(LANG === undefined ? {} : { LANG }),
+    ...(TMPDIR === undefined ? {} : { TMPDIR }),
+  };
+}

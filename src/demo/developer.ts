@@ -1,0 +1,100 @@
+/**
+ * The developer of the sample project: a clone, and the real git to commit and push with over SSH. The clone is set up
+ * as people have it, with Gerrit's kind of commit-msg hook, so that one can go on by hand.
+ */
+import { spawn } from 'node:child_process';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { gitEnvironment } from './gerrit/repository.ts';
+import { DemoFailure } from './patience.ts';
+import type { Files, SampleChange } from './sample-project.ts';
+
+const HOOK = `#!/bin/sh
+# Gives a commit message its Change-Id, as the hook that Gerrit hands out does.
+grep -q '^Change-Id: I' "$1" && exit 0
+id=$(cat "$1" /proc/self/stat | git hash-object --stdin)
+printf '\\nChange-Id: I%s\\n' "$id" >>"$1"
+`;
+
+export interface DeveloperOptions {
+  readonly directory: string;
+  readonly url: string;
+  readonly keyFile: string;
+  readonly knownHostsFile: string;
+}
+
+export class Developer {
+  readonly directory: string;
+  readonly #options: DeveloperOptions;
+  readonly #files: Files;
+
+  constructor(options: DeveloperOptions, files: Files) {
+    this.directory = options.directory;
+    this.#options = options;
+    this.#files = files;
+  }
+
+  async clone(): Promise<void> {
+    const { directory, url, keyFile, knownHostsFile } = this.#options;
+    const settings = [
+      '-F',
+      '/dev/null',
+      '-i',
+      quoted(keyFile),
+      `-o UserKnownHostsFile=${quoted(knownHostsFile)}`,
+    ];
+    const ssh = ['ssh', ...settings, '-o IdentitiesOnly=yes', '-o BatchMode=yes'].join(' ');
+    await mkdir(directory);
+    await this.#git('init', '--quiet', '--initial-branch=master');
+    for (const [name, value] of [
+      ['user.name', 'Dee Veloper'],
+      ['user.email', 'dev@example.org'],
+      ['core.sshCommand', ssh],
+      ['remote.origin.url', url],
+      ['remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'],
+      ['remote.origin.push', 'HEAD:refs/for/master'],
+    ] as const) {
+      await this.#git('config', name, value);
+    }
+    const hook = path.join(directory, '.git', 'hooks', 'commit-msg');
+    await mkdir(path.dirname(hook), { recursive: true });
+    await writeFile(hook, HOOK);
+    await chmod(hook, 0o755);
+    await this.#git('fetch', '--quiet', 'origin');
+    await this.#git('checkout', '--quiet', '-B', 'master', 'origin/master');
+  }
+
+  /** Pushes the change for review, based on the branch alone. */
+  async push(change: SampleChange): Promise<void> {
+    await this.#git('checkout', '--quiet', '-B', 'master', 'origin/master');
+    for (const [name, text] of Object.entries(change.edit(this.#files))) {
+      await writeFile(path.join(this.directory, name), text);
+    }
+    await this.#git('commit', '--quiet', '--all', '-m', change.subject);
+    await this.#git('push', '--quiet', 'origin');
+  }
+
+  #git(...argv: string[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const child = spawn('git', argv, {
+        cwd: this.directory,
+        env: gitEnvironment(),
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      let stderr = '';
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        if (stderr.length < 4096) stderr += text;
+      });
+      child.on('error', reject);
+      child.on('close', (code) => {
+        if (code === 0) resolve();
+        else reject(new DemoFailure(`git ${argv[0]} exited ${code}: ${stderr.trim()}`));
+      });
+    });
+  }
+}
+
+/** core.sshCommand is read by a shell, and a temporary directory may have any name. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

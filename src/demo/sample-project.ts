@@ -1,0 +1,91 @@
+/**
+ * The project that the demo tests: a few lines of real code with a real suite, and the changes that people push to it.
+ * Its files lie in sample/, as they are committed.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+export const PROJECT = 'demo/volumes';
+export const FAILING_TEST = 'a volume can not shrink';
+/** How long the tests of the third change take: time enough to kill a daemon and start it again. */
+const LONG_SOAK_SECONDS = 5;
+
+export type Files = Readonly<Record<string, string>>;
+
+/** One change: what it says, and the files that it replaces. */
+export interface SampleChange {
+  readonly subject: string;
+  edit(files: Files): Files;
+}
+
+export async function sampleFiles(mirror: string): Promise<Files> {
+  const directory = fileURLToPath(new URL('./sample/', import.meta.url));
+  const files: Record<string, string> = {
+    'mirror.json': `${JSON.stringify({ mirror, wait: 5000 })}\n`,
+    '.gitignore': 'installed/\nlogs/\nresults.tap\n',
+  };
+  for (const name of (await readdir(directory)).sort()) {
+    files[name] = await readFile(`${directory}/${name}`, 'utf8');
+  }
+  return files;
+}
+
+export const CHANGES = {
+  passes: {
+    subject: 'Say how much of the pool is used',
+    edit: (files) => ({
+      'volume.mjs': replaced(
+        files['volume.mjs'],
+        '  create(name',
+        '  get used() {\n    return [...this.#volumes.values()].reduce((sum, size) => sum + size, 0);\n  }\n\n  create(name',
+      ),
+      'volume.test.mjs': `${files['volume.test.mjs']}
+test('what is used and what is free is all there is', () => {
+  pool.create('a', 4);
+  assert.equal(pool.used + pool.free, 10);
+});
+`,
+    }),
+  },
+  fails: {
+    subject: 'Extend volumes in one step',
+    edit: (files) => ({
+      'volume.mjs': replaced(
+        files['volume.mjs'],
+        /^.*can not shrink.*\n/m,
+        '    // The array knows what it can do.\n',
+      ),
+    }),
+  },
+  takesLong: {
+    subject: `Soak volumes for ${LONG_SOAK_SECONDS} seconds`,
+    edit: () => ({ 'soak.json': `{ "seconds": ${LONG_SOAK_SECONDS} }\n` }),
+  },
+  reworded: {
+    subject: 'Say how much is free when the pool is full',
+    edit: (files) => ({
+      'volume.mjs': replaced(
+        files['volume.mjs'],
+        "'pool is full'",
+        '`pool is full, $' + '{this.#free} GB free`',
+      ),
+    }),
+  },
+  documented: {
+    subject: 'Explain why sizes are whole gigabytes',
+    edit: (files) => ({
+      'volume.mjs': replaced(
+        files['volume.mjs'],
+        '\nexport class',
+        '\n// The array rounds up anyway.\nexport class',
+      ),
+    }),
+  },
+} as const satisfies Record<string, SampleChange>;
+
+/** An edit that changes nothing would be a demo of nothing. */
+function replaced(text: string | undefined, what: string | RegExp, by: string): string {
+  const result = text?.replace(what, () => by);
+  if (result === undefined || result === text) throw new Error(`the sample project has no ${what}`);
+  return result;
+}

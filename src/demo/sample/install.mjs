@@ -1,0 +1,18 @@
+/** Fetches one package from the mirror that mirror.json names, checks it, and puts it under installed/. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+
+const { mirror, wait } = JSON.parse(readFileSync('mirror.json', 'utf8'));
+const name = process.argv[2];
+const url = `${mirror}/${name}?job=${process.env.SOS_CI_JOB}`;
+
+try {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(wait) });
+  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+  const text = await answer.text();
+  mkdirSync('installed', { recursive: true });
+  writeFileSync(`installed/${name}`, text);
+  console.log(`installed ${name}, ${text.length} bytes, from ${mirror}`);
+} catch (error) {
+  console.error(`package mirror ${mirror} does not answer: ${error.cause?.code ?? error.message}`);
+  process.exitCode = 1;
+}

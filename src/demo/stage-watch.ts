@@ -1,0 +1,91 @@
+/**
+ * Follows one job from outside its daemon, by reading the store beside it, and shows its stages as they come and go.
+ * It goes on over a daemon's death: the store is all that it looks at.
+ */
+import type { JobView, NumberedRow, StoreReader } from '../engine/store.ts';
+import { patiently } from './patience.ts';
+import { type Screen, span } from './screen.ts';
+
+const STAGE_LIMIT_MS = 60_000;
+const RESTS: readonly string[] = ['done', 'stuck'];
+
+export class StageWatch {
+  readonly #reader: StoreReader;
+  readonly #change: number;
+  readonly #screen: Screen;
+  readonly #signal: AbortSignal;
+  #job = '';
+  #rowsSeen = 0;
+  #stage = '';
+  #since = 0;
+  #attempt = 1;
+
+  constructor(reader: StoreReader, change: number, screen: Screen, signal: AbortSignal) {
+    this.#reader = reader;
+    this.#change = change;
+    this.#screen = screen;
+    this.#signal = signal;
+  }
+
+  /** The id of the job; '' until it was accepted. */
+  get job(): string {
+    return this.#job;
+  }
+
+  /** Until the job is in this stage. */
+  async reaches(stage: string): Promise<void> {
+    await this.#until(`change ${this.#change} to reach ${stage}`, () => this.#stage === stage);
+  }
+
+  /** Until the test holds, while stages are shown. */
+  async meanwhile<T>(what: string, test: () => T | null | false | Promise<T | null | false>): Promise<T> {
+    return this.#until(what, test);
+  }
+
+  /** Until the job and its review have ended. */
+  async ends(): Promise<JobView> {
+    return this.#until(`change ${this.#change} to end`, () => {
+      const job = this.#reader.job(this.#job);
+      if (job === null || !job.ended) return null;
+      return this.#reader.review(job.review)?.ended ? job : null;
+    });
+  }
+
+  #until<T>(what: string, test: () => T | null | false | Promise<T | null | false>): Promise<T> {
+    return patiently(what, STAGE_LIMIT_MS, this.#signal, () => {
+      this.#look();
+      return test();
+    });
+  }
+
+  #look(): void {
+    if (this.#job === '') {
+      this.#job = this.#reader.jobs({ change: this.#change, limit: 1 })[0]?.id ?? '';
+      if (this.#job === '') return;
+    }
+    const rows = this.#reader.rows(this.#job);
+    for (const row of rows.slice(this.#rowsSeen)) this.#show(row);
+    this.#rowsSeen = rows.length;
+  }
+
+  #show(row: NumberedRow): void {
+    const stage = row.state.split('.')[0] ?? row.state;
+    const attempt = attemptOf(row);
+    if (stage === this.#stage && (attempt === null || attempt === this.#attempt)) return;
+    if (this.#stage !== '') this.#screen.finish(span(row.at - this.#since));
+    this.#stage = stage;
+    this.#since = row.at;
+    if (RESTS.includes(stage)) return;
+    if (attempt !== null && attempt > this.#attempt) {
+      this.#attempt = attempt;
+      this.#screen.note(`attempt ${attempt}`);
+    }
+    this.#screen.begin(stage);
+  }
+}
+
+/** The attempt that a row begins. */
+function attemptOf(row: NumberedRow): number | null {
+  for (const effect of row.effects) if (effect.type === 'createServer') return effect.owner.attempt;
+  return null;
+}
