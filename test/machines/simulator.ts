@@ -180,3 +180,8 @@ export const answerWell: Answers = (effect, world) => {
   if (effect.type === 'postReview') world.votes = effect.labels;
   return goodAnswer(effect, world.votes);
 };
+
+/** All is well, but every effect of one type is answered by `event`; null leaves it in flight. */
+export function unless(type: KeyedEffect['type'], event: AnyEvent | null): Answers {
+  return (effect, world) => (effect.type === type ? event : answerWell(effect, world));
+}

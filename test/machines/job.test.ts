@@ -1,0 +1,336 @@
+/**
+ * job@1, one move at a time: given what happened before, when an event arrives, then this state and exactly these
+ * effects. The long way round (cancels, late answers, any order) is in the files beside this one.
+ */
+import { describe, expect, test } from 'vitest';
+import type { Effect } from '../../src/machines/effects.ts';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import { failure, JOB, jobSpec, PASSED, PATCHSET, REVIEW, START, server } from './facts.ts';
+import { breaches, ignored } from './invariants.ts';
+import { Simulator, unless } from './simulator.ts';
+
+const owner = (attempt = 1) => ({ deployment: 'lab-1', job: JOB, attempt });
+const timer = (key: string, delayMs: number, at: number = START): Effect => ({
+  type: 'setTimer',
+  key,
+  dueAt: at + delayMs,
+  delayMs,
+});
+const withdrawn = (key: string): Effect => ({ type: 'withdraw', key });
+const exited = (stage: 'stacking' | 'testing', code = 0): AnyEvent => ({
+  type: 'stage.exited',
+  stage,
+  end: { how: 'exited', code },
+});
+
+/** A job that has come to `state`, all well. */
+function jobIn(state: string, spec = jobSpec()): Simulator {
+  const world = Simulator.job(spec);
+  for (let steps = 0; world.at(JOB).state !== state; steps += 1) {
+    if (steps > 50 || !world.next()) throw new Error(`never came to ${state}`);
+  }
+  return world;
+}
+
+describe('a job that goes well', () => {
+  test('asks for a slot first', () => {
+    const [row] = Simulator.job().rowsOf(JOB);
+    expect(row?.state).toBe('queued');
+    expect(row?.effects).toEqual([
+      { type: 'acquireSlot', key: 'slot', provider: 'local' },
+      timer('deadline:queued', 86_400_000),
+    ]);
+  });
+
+  test('boots a server of its own once it has a slot', () => {
+    const row = Simulator.job().answerType(JOB, 'acquireSlot');
+    expect(row.state).toBe('booting.creating');
+    expect(row.effects).toEqual([
+      withdrawn('deadline:queued'),
+      {
+        type: 'createServer',
+        key: 'createServer:1',
+        provider: 'local',
+        name: 'sos-ci-job-1-1',
+        owner: owner(),
+        timeoutMs: 900_000,
+      },
+      timer('deadline:booting:1', 900_000),
+    ]);
+  });
+
+  test('fetches the patchset onto it', () => {
+    const row = jobIn('booting.creating').answerType(JOB, 'createServer');
+    expect(row.state).toBe('stacking.fetching');
+    expect(row.effects).toEqual([
+      withdrawn('deadline:booting:1'),
+      {
+        type: 'fetchPatchset',
+        key: 'fetchPatchset:1',
+        server: server(),
+        patchset: PATCHSET,
+        timeoutMs: 600_000,
+      },
+      timer('deadline:fetching:1', 600_000),
+    ]);
+  });
+
+  test.each([
+    ['stacking.fetching', 'fetchPatchset', 'stacking', 'deadline:fetching:1', 3_630_000],
+    ['stacking.running', 'runStage', 'testing', 'deadline:stacking:1', 7_230_000],
+  ] as const)('runs a stage after %s', (before, settles, stage, disarmed, guardMs) => {
+    const spec = jobSpec();
+    const row = jobIn(before).answerType(JOB, settles);
+    expect(row.state).toBe(`${stage}.running`);
+    expect(row.effects).toEqual([
+      withdrawn(disarmed),
+      {
+        type: 'runStage',
+        key: `runStage:${stage}:1`,
+        run: { server: server(), owner: owner(), stage },
+        spec: spec[stage],
+        patchset: PATCHSET,
+        name: 'acme-dsvm',
+      },
+      timer(`deadline:${stage}:1`, guardMs),
+    ]);
+  });
+
+  test('goes straight to testing when there is nothing to stack', () => {
+    const row = jobIn('stacking.fetching', jobSpec({ stacking: null })).answerType(JOB, 'fetchPatchset');
+    expect(row.state).toBe('testing.running');
+  });
+
+  test('reads the results, then collects', () => {
+    const world = jobIn('testing.running');
+    const reading = world.answerType(JOB, 'runStage');
+    expect(reading.state).toBe('testing.reading');
+    expect(reading.effects).toEqual([
+      withdrawn('deadline:testing:1'),
+      {
+        type: 'readResults',
+        key: 'readResults',
+        server: server(),
+        results: { format: 'tap', file: 'results.tap' },
+      },
+      timer('deadline:results', 60_000),
+    ]);
+    const collecting = world.answerType(JOB, 'readResults');
+    expect(collecting.state).toBe('publishing.collecting');
+    expect(collecting.effects).toEqual([
+      withdrawn('deadline:results'),
+      {
+        type: 'collectEvidence',
+        key: 'collectEvidence:1',
+        owner: owner(),
+        server: server(),
+        logs: ['logs'],
+        limitBytes: 1_000_000,
+        limitFiles: 100,
+        timeoutMs: 500_000,
+      },
+      timer('deadline:collecting:1', 500_000),
+    ]);
+    expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS', reason: '', results: PASSED });
+  });
+
+  test('publishes, hands its verdict over once, and cleans up', () => {
+    const world = jobIn('publishing.collecting');
+    const uploading = world.answerType(JOB, 'collectEvidence');
+    expect(uploading.effects[1]).toEqual({
+      type: 'publishEvidence',
+      key: 'publishEvidence:1',
+      owner: owner(),
+      patchset: PATCHSET,
+      name: 'acme-dsvm',
+      pipeline: 'check',
+      verdict: 'SUCCESS',
+      reason: '',
+      timeoutMs: 550_000,
+    });
+    world.now += 61_000;
+    const reporting = world.answerType(JOB, 'publishEvidence');
+    expect(reporting.state).toBe('reporting');
+    const report = {
+      job: JOB,
+      name: 'acme-dsvm',
+      voting: true,
+      verdict: 'SUCCESS',
+      reason: '',
+      url: 'https://logs.example.org/job-1/',
+      durationMs: 61_000,
+      results: PASSED,
+    };
+    expect(reporting.effects).toEqual([
+      withdrawn('deadline:uploading:1'),
+      { type: 'tell', to: REVIEW, event: { type: 'job.reported', report } },
+      timer('deadline:reporting', 3_600_000, START + 61_000),
+    ]);
+    const cleanup = world.tell(JOB, { type: 'verdict.taken' });
+    expect(cleanup.state).toBe('cleanup.deleting');
+    expect(cleanup.effects).toEqual([
+      withdrawn('deadline:reporting'),
+      {
+        type: 'deleteServer',
+        key: 'deleteServer:1',
+        provider: 'local',
+        owner: owner(),
+        final: true,
+        timeoutMs: 300_000,
+      },
+      timer('deadline:deleting:1', 300_000, START + 61_000),
+    ]);
+    const done = world.answerType(JOB, 'deleteServer');
+    expect([done.state, done.effects]).toEqual(['done', [withdrawn('deadline:deleting:1')]]);
+    expect(world.at(JOB)).toMatchObject({ ended: true, owed: {}, context: { slot: false, server: null } });
+  });
+
+  test('passes the seven states in their order', () => {
+    const world = Simulator.whole().run();
+    const states = world.rowsOf(JOB).map((row) => row.state.split('.')[0]);
+    expect([...new Set(states)]).toEqual([
+      'queued',
+      'booting',
+      'stacking',
+      'testing',
+      'publishing',
+      'reporting',
+      'cleanup',
+      'done',
+    ]);
+    expect(breaches(world)).toEqual([]);
+    expect(ignored(world)).toEqual([]);
+  });
+});
+
+describe('setup that fails', () => {
+  test.each([
+    ['booting.creating', 'createServer', { type: 'server.failed', failure: failure('create server') }],
+    [
+      'stacking.fetching',
+      'fetchPatchset',
+      { type: 'patchset.unfetched', failure: failure('fetch patchset') },
+    ],
+    ['stacking.running', 'runStage', exited('stacking', 1)],
+    ['stacking.running', 'runStage', { type: 'stage.lost', stage: 'stacking', why: 'rebooted' }],
+    [
+      'stacking.running',
+      'runStage',
+      { type: 'stage.failed', stage: 'stacking', failure: failure('run stage') },
+    ],
+  ] as const)('is cleared away and tried again: %s, %s', (state, settles, event) => {
+    const world = jobIn(state);
+    const row = world.answerType(JOB, settles, event as AnyEvent);
+    expect(row.state).toBe('booting.clearing.deleting');
+    expect(row.effects.map((effect) => 'key' in effect && effect.key)).toContain('deleteServer:1');
+    expect(world.answerType(JOB, 'deleteServer').effects).toEqual([
+      withdrawn('deadline:deleting:1'),
+      timer('retry:booting:1', 30_000),
+    ]);
+    const again = world.fire(JOB);
+    expect(again.state).toBe('booting.creating');
+    expect(again.effects[0]).toMatchObject({
+      key: 'createServer:2',
+      name: 'sos-ci-job-1-2',
+      owner: owner(2),
+    });
+  });
+
+  test.each([
+    ['booting.creating', 'NODE_FAILURE', 'create server: it broke'],
+    ['stacking.fetching', 'RETRY_LIMIT', 'fetch patchset: it broke'],
+    ['stacking.running', 'RETRY_LIMIT', 'stacking: its command exited with 1'],
+  ])('in %s for the last time is %s, and its evidence is published', (state, verdict, reason) => {
+    const world = jobIn(state, jobSpec({ limits: { setupAttempts: 1 } }));
+    const [effect] = world.inFlight(JOB);
+    const bad = {
+      createServer: { type: 'server.failed', failure: failure('create server') },
+      fetchPatchset: { type: 'patchset.unfetched', failure: failure('fetch patchset') },
+      runStage: exited('stacking', 1),
+    } as Readonly<Record<string, AnyEvent>>;
+    const row = world.answer(JOB, effect?.key ?? '', bad[effect?.type ?? '']);
+    expect(row.state).toBe('publishing.collecting');
+    expect(world.at(JOB).context).toMatchObject({ verdict, reason });
+    expect(world.run().at(JOB).state).toBe('done');
+  });
+
+  test('waits twice as long for each further attempt', () => {
+    const world = Simulator.job(jobSpec({ limits: { setupAttempts: 4 } }));
+    world.answers = unless('createServer', { type: 'server.failed', failure: failure('create server') });
+    const waits = world
+      .run()
+      .rowsOf(JOB)
+      .flatMap((row) => row.effects)
+      .flatMap((effect) =>
+        effect.type === 'setTimer' && effect.key.startsWith('retry:') ? [effect.delayMs] : [],
+      );
+    expect(waits).toEqual([30_000, 60_000, 120_000]);
+    expect(world.unheard[0]?.event).toMatchObject({ report: { verdict: 'NODE_FAILURE' } });
+  });
+});
+
+describe('deadlines', () => {
+  test('of the queue ends a job that never had a server', () => {
+    const world = Simulator.job();
+    const row = world.fire(JOB);
+    expect(row.state).toBe('reporting');
+    expect(row.effects[0]).toEqual(withdrawn('slot'));
+    expect(world.at(JOB).context).toMatchObject({
+      verdict: 'NODE_FAILURE',
+      reason: 'no slot became free in time',
+    });
+  });
+
+  test('of booting waits for the server before it deletes', () => {
+    const world = jobIn('booting.creating');
+    const row = world.fire(JOB);
+    expect(row.state).toBe('booting.clearing.settling');
+    // As long as the creation may take by itself, not as long as a deletion.
+    expect(row.effects).toEqual([timer('deadline:settling:1:0', 900_000, world.now)]);
+    expect(world.answerType(JOB, 'createServer').state).toBe('booting.clearing.deleting');
+  });
+
+  test.each(['stacking', 'testing'] as const)('of %s stops the command and waits for its end', (stage) => {
+    const world = jobIn(`${stage}.running`);
+    const row = world.fire(JOB);
+    expect(row.state).toBe(`${stage}.stopping`);
+    expect(row.effects).toEqual([
+      {
+        type: 'stopStage',
+        key: `stopStage:${stage}:1`,
+        run: { server: server(), owner: owner(), stage },
+        timeoutMs: 20_000,
+      },
+      timer(`deadline:${stage}-stop:1`, 40_000, world.now),
+    ]);
+  });
+
+  test('of testing is TIMED_OUT, however the stop is answered', () => {
+    const stopped = jobIn('testing.running');
+    stopped.fire(JOB);
+    stopped.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end: { how: 'stopped' } });
+    const silent = jobIn('testing.running');
+    silent.fire(JOB);
+    silent.fire(JOB);
+    for (const world of [stopped, silent]) {
+      expect(world.at(JOB)).toMatchObject({
+        state: 'publishing.collecting',
+        context: { verdict: 'TIMED_OUT' },
+      });
+    }
+  });
+
+  test('of testing is forgotten when the command had ended by itself', () => {
+    const world = jobIn('testing.running');
+    world.fire(JOB);
+    expect(world.answerType(JOB, 'runStage').state).toBe('testing.reading');
+    const late = world.answerType(JOB, 'stopStage');
+    expect([late.outcome, late.state]).toEqual(['moved', 'testing.reading']);
+    expect(world.answerType(JOB, 'readResults').state).toBe('publishing.collecting');
+    expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS' });
+  });
+
+  test('of reporting goes on to the clean-up', () => {
+    expect(jobIn('reporting').fire(JOB).state).toBe('cleanup.deleting');
+  });
+});

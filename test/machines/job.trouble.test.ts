@@ -1,0 +1,221 @@
+/**
+ * job@1 when the rest of its life goes wrong: tests that fail or vanish, evidence that can not be published, servers
+ * that can not be removed, an error of our own, and a daemon that dies of this job.
+ */
+import { describe, expect, test } from 'vitest';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import type { StageEnd } from '../../src/machines/vocabulary.ts';
+import { FAILED, failure, JOB, jobSpec } from './facts.ts';
+import { breaches, ignored } from './invariants.ts';
+import { answerWell, Simulator, unless } from './simulator.ts';
+
+const undeleted: AnyEvent = { type: 'server.undeleted', failure: failure('delete server') };
+
+function verdictOf(world: Simulator): unknown {
+  const [told, ...more] = world.unheard.filter(({ event }) => event.type === 'job.reported');
+  expect(more).toEqual([]);
+  const event = told?.event;
+  return event?.type === 'job.reported' ? [event.report.verdict, event.report.reason] : undefined;
+}
+
+function until(world: Simulator, state: string): Simulator {
+  for (let steps = 0; world.at(JOB).state !== state; steps += 1) {
+    if (steps > 100 || !world.next()) throw new Error(`never came to ${state}`);
+  }
+  return world;
+}
+
+function orderly(world: Simulator): void {
+  expect(breaches(world)).toEqual([]);
+  expect(ignored(world)).toEqual([]);
+}
+
+describe('a test that did not pass', () => {
+  test('with failures in its results is FAILURE, and names them', () => {
+    const world = Simulator.job();
+    world.answers = (effect, it) => {
+      if (effect.type === 'readResults') return { type: 'results.read', results: FAILED };
+      if (effect.type === 'runStage' && effect.run.stage === 'testing') {
+        return { type: 'stage.exited', stage: 'testing', end: { how: 'exited', code: 1 } };
+      }
+      return answerWell(effect, it);
+    };
+    expect(verdictOf(world.run())).toEqual(['FAILURE', '1 of 3 tests failed: test_volume_create']);
+    orderly(world);
+  });
+
+  test.each<[StageEnd, string, string]>([
+    [{ how: 'killed', signal: 9 }, 'NODE_FAILURE', 'testing was killed by signal 9'],
+    [{ how: 'timedOut' }, 'TIMED_OUT', 'testing ran into its timeout'],
+    [{ how: 'exited', code: 127 }, 'NODE_FAILURE', 'testing: the command was not found (exit 127)'],
+  ])('%j is %s, and is not tried again', (end, verdict, reason) => {
+    const world = until(Simulator.job(), 'testing.running');
+    world.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end });
+    expect(verdictOf(world.run())).toEqual([verdict, reason]);
+    orderly(world);
+  });
+
+  test.each<AnyEvent>([
+    { type: 'stage.lost', stage: 'testing', why: 'no lock, no rc' },
+    { type: 'stage.failed', stage: 'testing', failure: failure('run stage') },
+  ])('%j is trouble of the node', (event) => {
+    const world = until(Simulator.job(), 'testing.running');
+    world.answerType(JOB, 'runStage', event);
+    expect(verdictOf(world.run())).toContain('NODE_FAILURE');
+    orderly(world);
+  });
+
+  test.each([
+    ['unreadable', (world: Simulator) => world.answerType(JOB, 'readResults', unreadable)],
+    ['read too slowly', (world: Simulator) => world.fire(JOB)],
+  ])('with results that are %s is never FAILURE', (_, happens) => {
+    const world = until(Simulator.job(), 'testing.running');
+    world.answerType(JOB, 'runStage', {
+      type: 'stage.exited',
+      stage: 'testing',
+      end: { how: 'exited', code: 1 },
+    });
+    happens(world);
+    expect(verdictOf(world.run())).toContain('POST_FAILURE');
+    orderly(world);
+  });
+});
+
+const unreadable: AnyEvent = { type: 'results.unreadable', why: 'results.tap is missing' };
+
+describe('evidence that can not be published', () => {
+  test.each([
+    ['collectEvidence', { type: 'evidence.uncollected', failure: failure('collect evidence') }],
+    ['publishEvidence', { type: 'evidence.unpublished', failure: failure('publish evidence') }],
+  ] as const)('%s is tried as often as allowed, then a success is POST_FAILURE', (type, event) => {
+    const world = Simulator.job();
+    world.answers = unless(type, event);
+    world.run();
+    expect(verdictOf(world)).toEqual(['POST_FAILURE', `${event.failure.operation}: it broke`]);
+    const asked = world.rowsOf(JOB).flatMap((row) => row.effects.map((effect) => effect.type));
+    expect(asked.filter((name) => name === type)).toHaveLength(3);
+    orderly(world);
+  });
+
+  test('does not hide a failure', () => {
+    const world = Simulator.job();
+    world.answers = (effect, it) => {
+      if (effect.type === 'readResults') return { type: 'results.read', results: FAILED };
+      if (effect.type === 'publishEvidence') {
+        return { type: 'evidence.unpublished', failure: failure('publish evidence') };
+      }
+      return answerWell(effect, it);
+    };
+    expect(verdictOf(world.run())).toContain('FAILURE');
+    orderly(world);
+  });
+
+  test('is not taken for published by the late answer of an earlier try', () => {
+    const world = until(Simulator.job(), 'publishing.collecting');
+    world.fire(JOB); // collecting took too long
+    world.fire(JOB); // and is tried again
+    expect(world.at(JOB).state).toBe('publishing.collecting');
+    const late = world.answer(JOB, 'collectEvidence:1');
+    expect([late.outcome, late.state, late.effects]).toEqual(['moved', 'publishing.collecting', []]);
+    const bad = world.fork();
+    expect(world.answer(JOB, 'collectEvidence:2').state).toBe('publishing.uploading');
+    bad.answer(JOB, 'collectEvidence:2', {
+      type: 'evidence.uncollected',
+      failure: failure('collect evidence'),
+    });
+    expect(bad.at(JOB).state).toBe('publishing.backingOff');
+    orderly(world.run());
+    orderly(bad.run());
+  });
+});
+
+describe('a server that can not be removed', () => {
+  test('is tried as often as allowed, then the operator is told and the verdict stands', () => {
+    const world = Simulator.job();
+    world.answers = unless('deleteServer', undeleted);
+    world.run();
+    expect(verdictOf(world)).toEqual(['SUCCESS', '']);
+    const alarms = world
+      .rowsOf(JOB)
+      .flatMap((row) =>
+        row.effects.flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm] : [])),
+      );
+    expect(alarms).toEqual([
+      {
+        kind: 'server-leaked',
+        target: 'job job-1',
+        message: 'servers of this job could not be removed in 3 attempts',
+        hint: 'look at the provider; the sweep goes on trying',
+      },
+    ]);
+    expect(world.at(JOB).state).toBe('done');
+    orderly(world);
+  });
+
+  test('is not taken for removed because an earlier deletion says so', () => {
+    const world = until(Simulator.job(), 'cleanup.deleting');
+    world.fire(JOB); // the first deletion took too long
+    world.fire(JOB); // back-off
+    expect(world.at(JOB).state).toBe('cleanup.settling');
+    world.fire(JOB); // and it does not answer either
+    expect(world.owed(JOB).map((effect) => effect.key)).toEqual([
+      'deleteServer:1',
+      'deleteServer:2',
+      'deadline:deleting:2',
+    ]);
+    expect(world.answer(JOB, 'deleteServer:1').state).toBe('cleanup.deleting');
+    expect(world.answer(JOB, 'deleteServer:2').state).toBe('done');
+    orderly(world);
+  });
+
+  test('between two attempts ends the setup', () => {
+    const world = Simulator.job(jobSpec({ limits: { setupAttempts: 3 } }));
+    world.answers = (effect, it) => {
+      if (effect.type === 'fetchPatchset') {
+        return { type: 'patchset.unfetched', failure: failure('fetch patchset') };
+      }
+      return effect.type === 'deleteServer' ? undeleted : answerWell(effect, it);
+    };
+    world.run();
+    expect(verdictOf(world)).toEqual(['NODE_FAILURE', 'delete server: it broke']);
+    orderly(world);
+  });
+});
+
+describe('an error of our own', () => {
+  const broken: AnyEvent = { type: 'machine.failed', event: 'stage.exited', message: 'undefined is not' };
+  const crash: AnyEvent = { type: 'daemon.crashed', during: 'runStage', message: 'undefined is not' };
+
+  test('sends the job to its clean-up', () => {
+    const world = until(Simulator.job(), 'testing.running');
+    expect(world.tell(JOB, broken).state).toBe('cleanup.settling');
+    world.run();
+    expect(world.at(JOB).state).toBe('done');
+    expect(verdictOf(world)).toEqual(['ABORTED', 'internal error at stage.exited: undefined is not']);
+    orderly(world);
+  });
+
+  test('in the clean-up begins it again; a second one parks the job and tells the operator', () => {
+    const world = until(Simulator.job(), 'cleanup.deleting');
+    expect(world.tell(JOB, broken).state).toBe('cleanup.settling');
+    const row = world.tell(JOB, broken);
+    expect(row.state).toBe('stuck');
+    expect(row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-stuck' } });
+    orderly(world.run());
+  });
+
+  test('that kills the daemon changes nothing the first time, and parks the job the second', () => {
+    const world = until(Simulator.job(), 'testing.running');
+    const first = world.tell(JOB, crash);
+    expect([first.outcome, first.state, first.effects]).toEqual(['moved', 'testing.running', []]);
+    const second = world.tell(JOB, crash);
+    expect(second.state).toBe('stuck');
+    expect(second.effects.map((effect) => effect.type)).toEqual(['withdraw', 'tell', 'raiseAlarm']);
+    expect(world.at(JOB)).toMatchObject({ ended: true, context: { slot: false } });
+    expect(verdictOf(world)).toEqual([
+      'ABORTED',
+      'the daemon crashed twice, last during runStage: undefined is not',
+    ]);
+    orderly(world.run());
+  });
+});
