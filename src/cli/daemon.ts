@@ -13,19 +13,14 @@ export interface DaemonFlags {
   readonly drain?: boolean;
 }
 
-export async function daemonCommand(
-  io: Io,
-  file: string,
-  version: string,
-  flags: DaemonFlags,
-): Promise<number> {
+export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): Promise<number> {
   const config = loadConfig(file);
   const log = createLog({ level: config.log.level, destination: 'stderr', secrets: config.redact });
   const daemon = await runDaemon(config, {
-    version,
     log,
     monitorOnly: flags.monitorOnly === true,
     report: flags.report,
+    drain: flags.drain === true,
     ...(flags.slots === undefined ? {} : { slots: flags.slots }),
   });
   const off = onStopSignals(
@@ -36,7 +31,6 @@ export async function daemonCommand(
     },
   );
   const drain = () => daemon.drain();
-  if (flags.drain === true) drain();
   process.on('SIGUSR1', drain);
   try {
     return await daemon.stopped;

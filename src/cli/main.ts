@@ -37,7 +37,7 @@ Examples:
   sos-ci daemon --no-report          run, and post nothing
   sos-ci run acme-dsvm 912345,3      one job by hand; its verdict is the exit code
   sos-ci status                      is it there, and what does it do
-  sos-ci job 0199c2f1                the story of one job
+  sos-ci job j1kf                   the story of one job
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 configuration, 4 database, 5 refused or out of reach, 130 interrupted;
 run: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RETRY_LIMIT, 14 ABORTED
@@ -52,14 +52,14 @@ function addWork(root: Command): void {
     .option('--drain', 'finish what runs, take nothing new, then end')
     .action(async (options) => {
       const { daemonCommand } = await import('./daemon.ts');
-      return end(await daemonCommand(io, configFile(options), manifest.version, options));
+      return end(await daemonCommand(io, configFile(options), options));
     });
   withConfig(root.command('run <job> <change>').description('one job by hand, on CHANGE,PATCHSET'))
     .option('--no-report', 'do everything but the post to Gerrit')
     .addHelpText('after', '\nExample:\n  sos-ci run acme-dsvm 912345,3 --no-report\n')
     .action(async (job, change, options) => {
       const { runCommand } = await import('./run.ts');
-      return end(await runCommand(io, configFile(options), manifest.version, job, change, options));
+      return end(await runCommand(io, configFile(options), job, change, options));
     });
   root
     .command('demo')
@@ -90,7 +90,7 @@ function addQuestions(root: Command): void {
   withStore(
     root.command('job <id>').description('the story of one job; the first characters of its id will do'),
   )
-    .addHelpText('after', '\nExample:\n  sos-ci job 0199c2f1\n')
+    .addHelpText('after', '\nExample:\n  sos-ci job j1kf\n')
     .action(async (id, options) => {
       const { jobCommand } = await import('./job.ts');
       return end(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
@@ -179,13 +179,12 @@ function end(exitCode: number): void {
 }
 
 /** A reader that went away (`| head`) is no error, and nothing is left to say. */
-function endOnBrokenPipe(error: NodeJS.ErrnoException): void {
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
-}
-
-process.stdout.on('error', endOnBrokenPipe);
-process.stderr.on('error', endOnBrokenPipe);
+});
+// The daemon goes on without its log, and a question still has its answer.
+process.stderr.on('error', () => undefined);
 try {
   await program().parseAsync();
 } catch (thrown) {

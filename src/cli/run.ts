@@ -20,7 +20,6 @@ export interface RunFlags {
 export async function runCommand(
   io: Io,
   file: string,
-  version: string,
   jobName: string,
   change: string,
   flags: RunFlags,
@@ -34,20 +33,19 @@ export async function runCommand(
     io.err('\nsos-ci: interrupted; the job is in the log, and the daemon ends it: sos-ci daemon\n');
     process.exit(EXIT.interrupted);
   });
-  const { verdict, reason, url } = await runOnce(config, {
+  const { job, verdict, reason, url } = await runOnce(config, {
     ...numbers,
-    version,
     job: jobName,
     report: flags.report,
     log,
     onOutput: liveText((text) => io.out(text)),
-    onState: (state, job) => progress.state(state, job),
+    onState: (state) => progress.state(state),
   });
   const color = verdictPaint(verdict);
   const why = reason === '' ? '' : `: ${plainText(reason)}`;
   io.err(`${color === null ? verdict : paint(io, color, verdict)}${why}\n`);
   if (url !== null) io.err(`logs: ${plainText(url)}\n`);
-  if (progress.job !== null) io.err(`story: sos-ci job ${plainText(progress.job)}\n`);
+  io.err(`story: sos-ci job ${plainText(job)}\n`);
   return VERDICT_EXIT[verdict];
 }
 
@@ -63,13 +61,11 @@ export function parseChange(text: string): { readonly change: number; readonly p
   );
 }
 
-/** Turns chunks of bytes into text that can not drive a terminal; every kind of line end becomes a plain one. */
-export function liveText(print: (text: string) => void): (chunk: Uint8Array) => void {
-  const decoder = new TextDecoder();
+/** Turns chunks of output into text that can not drive a terminal; every kind of line end becomes a plain one. */
+export function liveText(print: (text: string) => void): (chunk: string) => void {
   let afterReturn = false;
   return (chunk) => {
-    let text = decoder.decode(chunk, { stream: true });
-    if (afterReturn && text.startsWith('\n')) text = text.slice(1);
+    const text = afterReturn && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
     if (text !== '') afterReturn = text.endsWith('\r');
     print(plainLines(text.replaceAll(/\r\n?/g, '\n')));
   };
@@ -77,7 +73,6 @@ export function liveText(print: (text: string) => void): (chunk: Uint8Array) => 
 
 /** One line for each of the seven states, when it begins. */
 class Progress {
-  job: string | null = null;
   private readonly io: Io;
   private readonly started: number;
   private last = '';
@@ -87,8 +82,7 @@ class Progress {
     this.started = io.now();
   }
 
-  state(state: string, job: string): void {
-    this.job = job;
+  state(state: string): void {
     const top = topState(state);
     if (top === this.last) return;
     this.last = top;

@@ -1,0 +1,11 @@
+/** `sos-ci demo`: a patchset's way, five times, on this host alone. */
+import { runDemo } from '../demo/demo.ts';
+import type { Io } from './io.ts';
+
+export interface DemoFlags {
+  readonly keep?: boolean;
+}
+
+export function demoCommand(io: Io, flags: DemoFlags): Promise<number> {
+  return runDemo({ keep: flags.keep === true, out: (text) => io.out(text), color: io.color });
+}
