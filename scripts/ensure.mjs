@@ -43,7 +43,12 @@ async function ensurePackages(root, say) {
   const reason = packagesReason(root);
   if (reason === null) return;
   say(`sos-ci: installing packages (npm ci): ${reason}`);
-  await run(root, say, 'install', npm(['ci', '--no-audit', '--no-fund']));
+  await run(
+    root,
+    say,
+    'install',
+    npm(['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund']),
+  );
 }
 
 /** Compiles or downloads the native module for the Node that runs this. */

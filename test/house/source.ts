@@ -10,7 +10,7 @@ import ts from 'typescript';
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 /** Made by tools, or somebody's own: never part of the repository. */
-const NOT_OURS = /^(node_modules|dist|dist\..*|state|\.git|\.cache)$/;
+const NOT_OURS = /^(node_modules|dist|dist\.[^/]*|state|sos-ci\.yaml|\.git|\.cache)$/;
 
 export interface Source {
   readonly path: string;
@@ -44,8 +44,8 @@ export function filesUnder(folder: string): string[] {
 function walk(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) return NOT_OURS.test(entry.name) ? [] : walk(path);
-    return entry.isFile() ? [relative(ROOT, path)] : [];
+    if (NOT_OURS.test(relative(ROOT, path))) return [];
+    return entry.isDirectory() ? walk(path) : entry.isFile() ? [relative(ROOT, path)] : [];
   });
 }
 
