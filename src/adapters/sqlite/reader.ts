@@ -66,7 +66,7 @@ export class SqliteReader implements StoreReader {
       prefix,
       `${prefix}\u{10ffff}`,
       limit,
-    ).map((row) => String(row['id']));
+    ).map((row) => String(row.id));
   }
 
   review(id: string): ReviewView | null {
@@ -91,7 +91,7 @@ export class SqliteReader implements StoreReader {
 
   *histories(): Iterable<string> {
     for (const row of this.each('SELECT history FROM event WHERE version = 1 ORDER BY seq'))
-      yield String(row['history']);
+      yield String(row.history);
   }
 
   *log(): Iterable<NumberedRow> {
@@ -128,18 +128,18 @@ export class SqliteReader implements StoreReader {
 
   intake(): Readonly<Record<string, number>> {
     const rows = this.rowsOf('SELECT name, times FROM intake_count ORDER BY name');
-    return Object.fromEntries(rows.map((row) => [String(row['name']), Number(row['times'])]));
+    return Object.fromEntries(rows.map((row) => [String(row.name), Number(row.times)]));
   }
 
   daemon(): DaemonView | null {
     const row = this.rowOf("SELECT value FROM meta WHERE key = 'daemon'");
-    return row === undefined ? null : (JSON.parse(String(row['value'])) as DaemonView);
+    return row === undefined ? null : (JSON.parse(String(row.value)) as DaemonView);
   }
 
   deployment(): string {
     const row = this.rowOf("SELECT value FROM meta WHERE key = 'deployment'");
     if (row === undefined) throw new Error('the database has no deployment id');
-    return String(row['value']);
+    return String(row.value);
   }
 
   *views(): Iterable<string> {
@@ -168,7 +168,7 @@ export class SqliteReader implements StoreReader {
 
 /** A history's state as its view keeps it; the newest row's hash stands beside the hashed text. */
 export function storedOf(row: Record_): Stored {
-  return { ...JSON.parse(String(row['stored'])), hash: String(row['hash']) };
+  return { ...JSON.parse(String(row.stored)), hash: String(row.hash) };
 }
 
 interface Query {

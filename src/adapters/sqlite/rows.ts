@@ -6,21 +6,21 @@ export type Record_ = Readonly<Record<string, unknown>>;
 
 export function eventRow(row: Record_): NumberedRow {
   return {
-    seq: Number(row['seq']),
-    history: String(row['history']),
-    version: Number(row['version']),
-    type: String(row['type']) as NumberedRow['type'],
-    eventVersion: Number(row['event_version']),
-    at: Number(row['at']),
-    data: JSON.parse(String(row['data'])),
-    settles: textOrNull(row['settles']),
-    cause: textOrNull(row['cause']),
-    outcome: String(row['outcome']) as NumberedRow['outcome'],
-    machine: String(row['machine']) as NumberedRow['machine'],
-    state: String(row['state']),
-    stateHash: String(row['state_hash']),
-    effects: JSON.parse(String(row['effects'])),
-    hash: String(row['hash']),
+    seq: Number(row.seq),
+    history: String(row.history),
+    version: Number(row.version),
+    type: String(row.type) as NumberedRow['type'],
+    eventVersion: Number(row.event_version),
+    at: Number(row.at),
+    data: JSON.parse(String(row.data)),
+    settles: textOrNull(row.settles),
+    cause: textOrNull(row.cause),
+    outcome: String(row.outcome) as NumberedRow['outcome'],
+    machine: String(row.machine) as NumberedRow['machine'],
+    state: String(row.state),
+    stateHash: String(row.state_hash),
+    effects: JSON.parse(String(row.effects)),
+    hash: String(row.hash),
   };
 }
 
@@ -48,25 +48,25 @@ export function eventValues({ row }: Append): readonly unknown[] {
 
 export function jobRow(row: Record_): JobView {
   return {
-    id: String(row['id']),
-    review: String(row['review']),
-    name: String(row['name']),
-    pipeline: String(row['pipeline']),
-    project: String(row['project']),
-    branch: String(row['branch']),
-    change: Number(row['change']),
-    patchset: Number(row['patchset']),
-    subject: String(row['subject']),
-    provider: String(row['provider']),
-    state: String(row['state']),
-    ended: row['ended'] === 1,
-    attempt: Number(row['attempt']),
-    verdict: textOrNull(row['verdict']) as JobView['verdict'],
-    reason: String(row['reason']),
-    url: textOrNull(row['url']),
-    acceptedAt: Number(row['accepted_at']),
-    updatedAt: Number(row['updated_at']),
-    endedAt: row['ended_at'] === null ? null : Number(row['ended_at']),
+    id: String(row.id),
+    review: String(row.review),
+    name: String(row.name),
+    pipeline: String(row.pipeline),
+    project: String(row.project),
+    branch: String(row.branch),
+    change: Number(row.change),
+    patchset: Number(row.patchset),
+    subject: String(row.subject),
+    provider: String(row.provider),
+    state: String(row.state),
+    ended: row.ended === 1,
+    attempt: Number(row.attempt),
+    verdict: textOrNull(row.verdict) as JobView['verdict'],
+    reason: String(row.reason),
+    url: textOrNull(row.url),
+    acceptedAt: Number(row.accepted_at),
+    updatedAt: Number(row.updated_at),
+    endedAt: row.ended_at === null ? null : Number(row.ended_at),
   };
 }
 
@@ -99,17 +99,17 @@ export function jobValues(job: JobView): readonly unknown[] {
 
 export function reviewRow(row: Record_): ReviewView {
   return {
-    id: String(row['id']),
-    pipeline: String(row['pipeline']),
-    project: String(row['project']),
-    branch: String(row['branch']),
-    change: Number(row['change']),
-    patchset: Number(row['patchset']),
-    state: String(row['state']),
-    ended: row['ended'] === 1,
-    outcome: textOrNull(row['outcome']),
-    openedAt: Number(row['opened_at']),
-    updatedAt: Number(row['updated_at']),
+    id: String(row.id),
+    pipeline: String(row.pipeline),
+    project: String(row.project),
+    branch: String(row.branch),
+    change: Number(row.change),
+    patchset: Number(row.patchset),
+    state: String(row.state),
+    ended: row.ended === 1,
+    outcome: textOrNull(row.outcome),
+    openedAt: Number(row.opened_at),
+    updatedAt: Number(row.updated_at),
   };
 }
 
@@ -133,11 +133,11 @@ export function reviewValues(review: ReviewView): readonly unknown[] {
 
 export function owedRow(row: Record_): OwedView {
   return {
-    history: String(row['history']),
-    key: String(row['key']),
-    effect: JSON.parse(String(row['effect'])) as KeyedEffect,
-    seq: Number(row['seq']),
-    requestedAt: Number(row['requested_at']),
+    history: String(row.history),
+    key: String(row.key),
+    effect: JSON.parse(String(row.effect)) as KeyedEffect,
+    seq: Number(row.seq),
+    requestedAt: Number(row.requested_at),
   };
 }
 

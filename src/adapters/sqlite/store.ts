@@ -69,10 +69,10 @@ class SqliteStore extends SqliteReader implements Store {
 
   open(): readonly Stored[] {
     return (this.statements.findOpen.all() as Record_[]).map((row) => {
-      const found = createHash('sha256').update(String(row['stored'])).digest('hex');
-      if (found === row['state_hash'] && row['hash'] === row['event_hash']) return storedOf(row);
+      const found = createHash('sha256').update(String(row.stored)).digest('hex');
+      if (found === row.state_hash && row.hash === row.event_hash) return storedOf(row);
       throw new Error(
-        `the view of ${String(row['history'])} does not fit its log: run sos-ci verify, then rebuild`,
+        `the view of ${String(row.history)} does not fit its log: run sos-ci verify, then rebuild`,
       );
     });
   }
@@ -109,7 +109,7 @@ class SqliteStore extends SqliteReader implements Store {
     statements.putHistory.run(row.history, seq, row.version, stored.ended ? 1 : 0, text, row.hash);
     if (view.kind === 'job') statements.putJob.run(...jobValues(view));
     else statements.putReview.run(...reviewValues(view));
-    if (row.type === 'review.opened') statements.putTrigger.run(row.data['trigger'], row.history);
+    if (row.type === 'review.opened') statements.putTrigger.run(row.data.trigger, row.history);
     this.keepOwed(row, seq);
     if (endsJob && view.kind === 'job') {
       const day = new Date(row.at).toISOString().slice(0, 10);
