@@ -75,11 +75,8 @@ export async function git(command: GitCommand): Promise<string> {
   end();
   if (command.signal.aborted) throw givenUp(command);
   if (result.code === 'ENOENT') throw await missing(command);
-  throw failed(
-    command,
-    result.stderr.trim() === '' ? result.shortMessage : result.stderr.trim(),
-    result.cause,
-  );
+  const said = result.stderr.trim();
+  throw failed(command, said === '' ? (result.shortMessage ?? 'it failed') : said, result.cause);
 }
 
 /** Refuses when a program that git will need is not installed: git itself does not say that in a code. */

@@ -1,0 +1,85 @@
+/** What every provider promises, be it a cloud, this host or made up. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { EffectOf, Provider } from '../../src/engine/ports.ts';
+import { OperationError } from '../../src/errors.ts';
+import type { Ownership, Server } from '../../src/machines/vocabulary.ts';
+
+export interface ProviderHarness {
+  readonly provider: Provider;
+  close(): Promise<void>;
+}
+
+export function providerContract(name: string, start: () => Promise<ProviderHarness>): void {
+  describe(`provider contract: ${name}`, () => {
+    let harness: ProviderHarness;
+    let made = 0;
+    const signal = new AbortController().signal;
+    const owner: Ownership = { deployment: 'ours', job: 'job-1', attempt: 1 };
+
+    beforeEach(async () => {
+      harness = await start();
+    });
+    afterEach(() => harness.close());
+
+    function request(of: Ownership = owner): EffectOf<'createServer'> {
+      made += 1;
+      const { name: provider } = harness.provider;
+      return {
+        type: 'createServer',
+        key: 'create',
+        provider,
+        name: `sos-ci-${made}`,
+        owner: of,
+        timeoutMs: 60_000,
+      };
+    }
+    const list = (of: { deployment: string; job?: string }) => harness.provider.list(of);
+
+    test('makes a server that carries its owner', async () => {
+      const wanted = request();
+      const server = await harness.provider.create(wanted, signal);
+      expect(server).toMatchObject({ name: wanted.name, provider: harness.provider.name });
+      expect(await list({ deployment: 'ours' })).toEqual([{ server, owner }]);
+    });
+
+    test('lists nothing before anything was made', async () => {
+      expect(await list({ deployment: 'ours' })).toEqual([]);
+    });
+
+    test('lists by deployment and job, oldest first, several of one owner too', async () => {
+      const other = { ...owner, job: 'job-2' };
+      const theirs = { ...owner, deployment: 'theirs' };
+      const servers: Server[] = [];
+      for (const of of [owner, other, theirs, owner])
+        servers.push(await harness.provider.create(request(of), signal));
+      const ids = async (of: { deployment: string; job?: string }) =>
+        (await list(of)).map(({ server }) => servers.findIndex(({ id }) => id === server.id));
+      expect(await ids({ deployment: 'ours' })).toEqual([0, 1, 3]);
+      expect(await ids({ deployment: 'ours', job: 'job-1' })).toEqual([0, 3]);
+      expect(await ids({ deployment: 'theirs' })).toEqual([2]);
+      expect(await ids({ deployment: 'nobody' })).toEqual([]);
+    });
+
+    test('deletes one server, and deleting it again is no mistake', async () => {
+      const first = await harness.provider.create(request(), signal);
+      const second = await harness.provider.create(request(), signal);
+      await harness.provider.delete(first, 'ours');
+      await harness.provider.delete(first, 'ours');
+      expect((await list({ deployment: 'ours' })).map(({ server }) => server.id)).toEqual([second.id]);
+    });
+
+    test('refuses to delete what carries another deployment', async () => {
+      const server = await harness.provider.create(request(), signal);
+      const refused = await harness.provider.delete(server, 'theirs').catch((error: unknown) => error);
+      expect(refused).toBeInstanceOf(OperationError);
+      expect(refused).toHaveProperty('retryable', false);
+      expect(await list({ deployment: 'ours' })).toHaveLength(1);
+    });
+
+    test('makes nothing when it was given up before', async () => {
+      const refused = harness.provider.create(request(), AbortSignal.abort());
+      await expect(refused).rejects.toBeInstanceOf(OperationError);
+      expect(await list({ deployment: 'ours' })).toEqual([]);
+    });
+  });
+}

@@ -1,0 +1,142 @@
+/** What every runner promises, wherever its commands run. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { EffectOf, Runner } from '../../src/engine/ports.ts';
+import type { Stage } from '../../src/machines/vocabulary.ts';
+
+type RunStage = EffectOf<'runStage'>;
+
+export interface RunnerHarness {
+  readonly runner: Runner;
+  /** A run that goes on until `finish`, on a server of its own. */
+  newRun(stage?: Stage): Promise<ControlledRun>;
+  close(): Promise<void>;
+}
+
+export interface ControlledRun {
+  readonly request: RunStage;
+  /** Lets the command end with this exit code. */
+  finish(code: number): Promise<void>;
+  /** How often the command has begun, as the outside saw it. */
+  begun(): Promise<number>;
+}
+
+export function runnerContract(name: string, start: () => Promise<RunnerHarness>): void {
+  describe(`runner contract: ${name}`, () => {
+    let harness: RunnerHarness;
+
+    beforeEach(async () => {
+      harness = await start();
+    });
+    afterEach(() => harness.close());
+
+    test('runs a command and says how it ended', async () => {
+      const run = await harness.newRun();
+      const handle = await harness.runner.start(run.request);
+      expect(handle.adopted).toBe(false);
+      expect(handle.pid).toBeGreaterThan(1);
+      await run.finish(3);
+      expect(await handle.ended).toEqual({ how: 'exited', code: 3 });
+      expect(await run.begun()).toBe(1);
+    });
+
+    test('finds a run that goes on, and does not start it twice', async () => {
+      const run = await harness.newRun();
+      const first = await harness.runner.start(run.request);
+      const second = await harness.runner.start(run.request);
+      expect(second).toMatchObject({ pid: first.pid, adopted: true });
+      await run.finish(0);
+      const ends = await Promise.all([first.ended, second.ended]);
+      expect(ends).toEqual(Array(2).fill({ how: 'exited', code: 0 }));
+      expect(await run.begun()).toBe(1);
+    });
+
+    test('starts once when two starts race', async () => {
+      const run = await harness.newRun();
+      const handles = await Promise.all([1, 2, 3].map(() => harness.runner.start(run.request)));
+      expect(new Set(handles.map(({ pid }) => pid)).size).toBe(1);
+      expect(handles.filter(({ adopted }) => !adopted)).toHaveLength(1);
+      await run.finish(0);
+      await Promise.all(handles.map(({ ended }) => ended));
+      expect(await run.begun()).toBe(1);
+    });
+
+    test('finds a run that has ended', async () => {
+      const run = await harness.newRun();
+      const first = await harness.runner.start(run.request);
+      await run.finish(7);
+      await first.ended;
+      const second = await harness.runner.start(run.request);
+      expect(second.adopted).toBe(true);
+      expect(await second.ended).toEqual({ how: 'exited', code: 7 });
+      expect(await run.begun()).toBe(1);
+    });
+
+    test('leaves a run alone that is watched no more', async () => {
+      const run = await harness.newRun();
+      const first = await harness.runner.start(run.request);
+      let told = false;
+      void first.ended.then(() => {
+        told = true;
+      });
+      first.detach();
+      const second = await harness.runner.start(run.request);
+      expect(second).toMatchObject({ pid: first.pid, adopted: true });
+      await run.finish(0);
+      expect(await second.ended).toEqual({ how: 'exited', code: 0 });
+      expect(told).toBe(false);
+    });
+
+    test('keeps attempts and stages apart', async () => {
+      const stacking = await harness.newRun('stacking');
+      const testing: RunStage = { ...stacking.request, run: { ...stacking.request.run, stage: 'testing' } };
+      const owner = { ...testing.run.owner, attempt: 2 };
+      const again: RunStage = { ...testing, run: { ...testing.run, owner } };
+      const handles = [];
+      for (const request of [stacking.request, testing, again])
+        handles.push(await harness.runner.start(request));
+      expect(handles.map(({ adopted }) => adopted)).toEqual([false, false, false]);
+      for (const request of [testing, again]) await harness.runner.stop(request.run);
+      await stacking.finish(0);
+      expect(await Promise.all(handles.map(({ ended }) => ended))).toEqual([
+        { how: 'exited', code: 0 },
+        { how: 'stopped' },
+        { how: 'stopped' },
+      ]);
+    });
+
+    test('stops a run, and stopping it again is no mistake', async () => {
+      const run = await harness.newRun();
+      const handle = await harness.runner.start(run.request);
+      await harness.runner.stop(run.request.run);
+      expect(await handle.ended).toEqual({ how: 'stopped' });
+      await harness.runner.stop(run.request.run);
+      const after = await harness.runner.start(run.request);
+      expect(await after.ended).toEqual({ how: 'stopped' });
+    });
+
+    test('keeps the ending of a run that had ended before it was stopped', async () => {
+      const run = await harness.newRun();
+      const handle = await harness.runner.start(run.request);
+      await run.finish(0);
+      await handle.ended;
+      await harness.runner.stop(run.request.run);
+      const after = await harness.runner.start(run.request);
+      expect(await after.ended).toEqual({ how: 'exited', code: 0 });
+    });
+
+    test('never begins a run that was stopped before its start', async () => {
+      const run = await harness.newRun();
+      await harness.runner.stop(run.request.run);
+      const handle = await harness.runner.start(run.request);
+      expect(await handle.ended).toEqual({ how: 'stopped' });
+      expect(await run.begun()).toBe(0);
+    });
+
+    test('finds results unreadable that are not there', async () => {
+      const run = await harness.newRun();
+      const { server } = run.request.run;
+      const results = await harness.runner.readResults(server, { format: 'tap', file: 'results.tap' });
+      expect(results).toEqual({ unreadable: 'results.tap: no such file' });
+    });
+  });
+}

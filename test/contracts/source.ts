@@ -1,0 +1,49 @@
+/** What every source promises, whatever it fetches with. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Source } from '../../src/engine/ports.ts';
+import { OperationError } from '../../src/errors.ts';
+import type { Patchset, Server } from '../../src/machines/vocabulary.ts';
+
+export interface SourceHarness {
+  readonly source: Source;
+  readonly server: Server;
+  /** Two patchsets of one change. */
+  readonly first: Patchset;
+  readonly second: Patchset;
+  /** Revision that the server's work tree holds now; null: none. */
+  held(): Promise<string | null>;
+  close(): Promise<void>;
+}
+
+export function sourceContract(name: string, start: () => Promise<SourceHarness>): void {
+  describe(`source contract: ${name}`, () => {
+    let harness: SourceHarness;
+    const signal = new AbortController().signal;
+
+    beforeEach(async () => {
+      harness = await start();
+    });
+    afterEach(() => harness.close());
+
+    test('brings exactly the patchset', async () => {
+      const { source, server, first, held } = harness;
+      expect(await source.fetch(server, first, signal)).toBe(first.revision);
+      expect(await held()).toBe(first.revision);
+    });
+
+    test('starts from scratch when it is called again', async () => {
+      const { source, server, first, second, held } = harness;
+      await source.fetch(server, first, signal);
+      expect(await source.fetch(server, second, signal)).toBe(second.revision);
+      expect(await held()).toBe(second.revision);
+      expect(await source.fetch(server, first, signal)).toBe(first.revision);
+      expect(await held()).toBe(first.revision);
+    });
+
+    test('brings nothing when it was given up before', async () => {
+      const { source, server, first, held } = harness;
+      await expect(source.fetch(server, first, AbortSignal.abort())).rejects.toBeInstanceOf(OperationError);
+      expect(await held()).toBeNull();
+    });
+  });
+}

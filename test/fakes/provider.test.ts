@@ -1,0 +1,70 @@
+/** The fake keeps a provider's promises, and what it adds for tests does what it says. */
+import { describe, expect, it } from 'vitest';
+import { providerContract } from '../contracts/provider.ts';
+import { FakeProvider } from './provider.ts';
+
+providerContract('fake', async () => ({ provider: new FakeProvider(), close: async () => {} }));
+
+const owner = { deployment: 'ours', job: 'job-1', attempt: 1 };
+const request = {
+  type: 'createServer',
+  key: 'k',
+  provider: 'fake',
+  name: 'one',
+  owner,
+  timeoutMs: 1,
+} as const;
+const failure = { operation: 'o', target: 't', message: 'out of order', retryable: true, hint: 'h' };
+const signal = new AbortController().signal;
+
+describe('FakeProvider', () => {
+  it('fails the next call of a name only, once', async () => {
+    const provider = new FakeProvider();
+    provider.failNext(failure, 'delete');
+    const server = await provider.create(request, signal);
+    await expect(provider.delete(server, 'ours')).rejects.toThrow('out of order');
+    await provider.delete(server, 'ours');
+    expect([provider.created, provider.deleted, provider.calls.count('delete')]).toEqual([1, 1, 2]);
+  });
+
+  it('lets an answer arrive late, when the server is there already', async () => {
+    const provider = new FakeProvider();
+    provider.holdNext();
+    const creating = provider.create(request, signal);
+    await provider.calls.reached('create');
+    expect([provider.servers().length, provider.calls.held]).toEqual([1, 1]);
+    expect(provider.release()).toBe(true);
+    expect((await creating).name).toBe('one');
+    expect(provider.release()).toBe(false);
+  });
+
+  it('lets a request arrive late', async () => {
+    const provider = new FakeProvider();
+    provider.holdNext('request');
+    const creating = provider.create(request, signal);
+    expect(provider.servers()).toEqual([]);
+    provider.release();
+    await creating;
+    expect(provider.servers()).toHaveLength(1);
+  });
+
+  it('keeps the server when the wait for its answer is given up', async () => {
+    const provider = new FakeProvider();
+    const abort = new AbortController();
+    provider.holdNext();
+    const creating = provider.create(request, abort.signal);
+    abort.abort();
+    await expect(creating).rejects.toThrow('no answer in time');
+    expect(provider.servers()).toHaveLength(1);
+  });
+
+  it('tells of each server that went away, and how many there were at most', async () => {
+    const provider = new FakeProvider();
+    const gone: string[] = [];
+    provider.onDeleted = (server) => gone.push(server.name);
+    const { server } = provider.add({ name: 'zero', owner });
+    await provider.create(request, signal);
+    await provider.delete(server, 'ours');
+    expect([gone, provider.peak]).toEqual([['zero'], 2]);
+  });
+});

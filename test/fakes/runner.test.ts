@@ -1,0 +1,86 @@
+/** The fake keeps a runner's promises, and what it adds for tests does what it says. */
+import { describe, expect, it } from 'vitest';
+import type { EffectOf } from '../../src/engine/ports.ts';
+import type { Stage } from '../../src/machines/vocabulary.ts';
+import { runnerContract } from '../contracts/runner.ts';
+import { FakeRunner } from './runner.ts';
+
+let runs = 0;
+
+function request(stage: Stage = 'testing'): EffectOf<'runStage'> {
+  runs += 1;
+  const server = { id: `s${runs}`, name: `s${runs}`, address: '/', provider: 'fake' };
+  const owner = { deployment: 'ours', job: `job-${runs}`, attempt: 1 };
+  return {
+    type: 'runStage',
+    key: 'k',
+    run: { server, owner, stage },
+    spec: { argv: ['true'], timeoutMs: 1, outputLimitBytes: 1 },
+    patchset: {
+      project: 'p',
+      branch: 'master',
+      change: 1,
+      patchset: 1,
+      revision: '0'.repeat(40),
+      ref: 'refs/changes/01/1/1',
+      subject: '',
+      owner: '',
+      url: '',
+      topic: '',
+    },
+    name: 'unit',
+  };
+}
+
+runnerContract('fake', async () => {
+  const runner = new FakeRunner();
+  return {
+    runner,
+    async newRun(stage) {
+      const wanted = request(stage);
+      const { owner, stage: of } = wanted.run;
+      return {
+        request: wanted,
+        finish: async (code) => {
+          runner.end(owner, of, { how: 'exited', code });
+        },
+        begun: async () => runner.started,
+      };
+    },
+    close: async () => {},
+  };
+});
+
+describe('FakeRunner', () => {
+  it('ends runs by its script, and loses those whose server went away', async () => {
+    const runner = new FakeRunner();
+    runner.script = ({ run }) => (run.stage === 'stacking' ? { how: 'exited', code: 0 } : null);
+    const stacking = await runner.start(request('stacking'));
+    expect(await stacking.ended).toEqual({ how: 'exited', code: 0 });
+    const wanted = request();
+    const testing = await runner.start(wanted);
+    expect(runner.running()).toEqual([wanted]);
+    runner.serverDeleted(wanted.run.server);
+    expect(await testing.ended).toHaveProperty('how', 'lost');
+    expect(runner.running()).toEqual([]);
+  });
+
+  it('tells when a run begins, whoever asks first', async () => {
+    const runner = new FakeRunner();
+    const wanted = request();
+    const begun = runner.begun(wanted.run.owner, 'testing');
+    await runner.start(wanted);
+    await begun;
+    await runner.begun(wanted.run.owner, 'testing');
+    expect(runner.end(wanted.run.owner, 'testing', { how: 'timedOut' })).toBe(true);
+    expect(runner.end(wanted.run.owner, 'testing', { how: 'timedOut' })).toBe(false);
+  });
+
+  it('reads what the test put on the server', async () => {
+    const runner = new FakeRunner();
+    const { server } = request().run;
+    const results = { passed: 1, failed: 0, skipped: 0, failures: [] };
+    runner.setResults(server, results);
+    expect(await runner.readResults(server, { format: 'tap', file: 'r' })).toEqual(results);
+  });
+});
