@@ -77,6 +77,14 @@ export class SshServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** From now on it reads nothing and ends nothing, as a host that hangs. */
+  deafen(): void {
+    for (const socket of this.#sockets) {
+      socket.removeAllListeners('data');
+      socket.pause();
+    }
+  }
+
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.cutAll();

@@ -10,7 +10,7 @@ export type Answer =
   | { readonly is: 'posted' }
   /** The labels were refused, and with them the message. */
   | { readonly is: 'vote-refused'; readonly why: string }
-  /** The change, or the patchset, may not be there; Gerrit says the same when its database fails. */
+  /** The change may not be there; Gerrit says the same when its database fails. */
   | { readonly is: 'perhaps-missing'; readonly error: OperationError }
   | { readonly is: 'failed'; readonly error: OperationError };
 
@@ -20,9 +20,10 @@ const VOTE_REFUSED = [
   /is not a configured label/,
   /is not a valid value/,
 ];
-const MISSING = [/^fatal: database error$/m, /no such patch ?set/, /no such change/i];
+const PROJECT_MISSING = /^fatal: project .{1,600} not found$/m;
+const PERHAPS_MISSING = /^fatal: database error$/m;
+const MISSING = [/^fatal: "[^"]{1,60}" no such patch set$/m, PROJECT_MISSING];
 const TOO_LONG = /Comment size exceeds limit/;
-const PROJECT_MISSING = /^fatal: project .{1,500} not found$/m;
 const FORBIDDEN = /not permitted|denied|prohibited/i;
 
 export function readAnswer(status: number, stderr: string, target: string, voted: boolean): Answer {
@@ -43,15 +44,9 @@ export function readAnswer(status: number, stderr: string, target: string, voted
       error: failed(false, 'this Gerrit takes shorter comments than the default 16,384 bytes'),
     };
   }
-  if (PROJECT_MISSING.test(stderr)) {
-    return { is: 'failed', error: failed(false, 'the project is gone, or this account may not read it') };
-  }
-  if (MISSING.some((sentence) => sentence.test(stderr))) {
-    return {
-      is: 'perhaps-missing',
-      error: failed(false, 'the change is gone, or this account may not read it'),
-    };
-  }
+  const gone = failed(false, 'project, change or patchset is gone, or this account may not read it');
+  if (MISSING.some((sentence) => sentence.test(stderr))) return { is: 'failed', error: gone };
+  if (PERHAPS_MISSING.test(stderr)) return { is: 'perhaps-missing', error: gone };
   if (FORBIDDEN.test(stderr)) {
     return { is: 'failed', error: failed(true, 'check what this account may do on that project') };
   }

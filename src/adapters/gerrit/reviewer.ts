@@ -147,13 +147,13 @@ export class GerritReviewer implements Reviewer {
     );
     const shown = row === null ? null : patchSetOf(row, patchset.patchset);
     if (shown !== null && shown.revision !== patchset.revision) {
-      throw new OperationError({
-        operation: 'post review',
-        target: printed(patchset),
-        message: `${printed(patchset)} is ${shown.revision} on ${this.#options.host}, tested was ${patchset.revision}`,
-        retryable: false,
-        hint: 'this is another Gerrit than the one that the patchset came from, or it was restored from a backup',
-      });
+      throw elsewhere(
+        patchset,
+        `${shown.revision} on ${this.#options.host}, tested was ${patchset.revision}`,
+      );
+    }
+    if (row?.project !== undefined && row.project !== patchset.project) {
+      throw elsewhere(patchset, `in ${row.project} on ${this.#options.host}, tested was ${patchset.project}`);
     }
     return row;
   }
@@ -219,6 +219,16 @@ async function openRetryable(
 function retried(error: OperationError): OperationError {
   const { operation, target, message, hint } = error;
   return new OperationError({ operation, target, message, hint, retryable: true, cause: error });
+}
+
+function elsewhere(patchset: Patchset, what: string): OperationError {
+  return new OperationError({
+    operation: 'post review',
+    target: printed(patchset),
+    message: `${printed(patchset)} is ${what}`,
+    retryable: false,
+    hint: 'this is another Gerrit than the one that the patchset came from, or it was restored from a backup',
+  });
 }
 
 function notShown(patchset: Patchset, options: GerritOptions): OperationError {

@@ -74,7 +74,7 @@ export const revision = z.string().regex(/^[0-9a-f]{40}$/);
 
 /** Never refused: who did something must not hide what was done. */
 export const account: z.ZodType<Account> = z.preprocess(
-  (value) => (typeof value === 'object' && value !== null ? value : {}),
+  (value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {}),
   z.object({ username: line(NAME_LIMIT), name: line(NAME_LIMIT), email: line(NAME_LIMIT) }),
 );
 

@@ -1,0 +1,387 @@
+import { readFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseEvent } from '../../../src/adapters/gerrit/events.ts';
+import { LineIntake } from '../../../src/adapters/gerrit/intake.ts';
+import type { GerritEvent } from '../../../src/machines/gerrit-event.ts';
+import { RecordingListener } from '../../fakes/stream-listener.ts';
+
+const sample = (version: string) =>
+  readFileSync(new URL(`../../samples/gerrit-${version}-stream.jsonl`, import.meta.url), 'utf8')
+    .trim()
+    .split('\n');
+
+const change = {
+  project: 'openstack/cinder',
+  branch: 'master',
+  number: 912345,
+  subject: 'Acme: retry the login',
+  owner: { name: 'Dev', email: 'dev@example.org', username: 'dev' },
+  url: 'https://review.example.org/c/openstack/cinder/+/912345',
+  topic: 'acme',
+};
+const patchSet = {
+  number: 3,
+  revision: 'e990e77e529ece659c65c7f24372813f69acce8b',
+  ref: 'refs/changes/45/912345/3',
+  kind: 'REWORK',
+};
+const created = {
+  type: 'patchset-created',
+  change,
+  patchSet,
+  uploader: change.owner,
+  eventCreatedOn: 1795354825,
+};
+const comment = {
+  type: 'comment-added',
+  change,
+  patchSet,
+  author: { username: 'zuul' },
+  comment: 'Patch Set 3: Verified+1\n\nBuild succeeded (check pipeline).',
+  approvals: [
+    { type: 'Verified', description: 'Verified', value: '1', oldValue: '0' },
+    { type: 'Code-Review', description: 'Code-Review', value: '0' },
+  ],
+  eventCreatedOn: 1795354826,
+};
+
+function event(json: unknown): GerritEvent {
+  const parsed = parseEvent(JSON.stringify(json));
+  if ('event' in parsed) return parsed.event;
+  throw new Error(`rejected: ${parsed.rejected.reason}`);
+}
+function reason(json: unknown): string {
+  const parsed = parseEvent(typeof json === 'string' ? json : JSON.stringify(json));
+  if ('rejected' in parsed) return parsed.rejected.reason;
+  throw new Error(`accepted: ${JSON.stringify(parsed.event)}`);
+}
+function on(json: unknown): Extract<GerritEvent, { patchset: unknown }> {
+  const made = event(json);
+  if ('patchset' in made) return made;
+  throw new Error(`no patchset in ${made.type}`);
+}
+
+describe('what real servers stream', () => {
+  test.each(['3.9.1', '3.12.0'])('%s: every line is understood', (version) => {
+    const counts: Record<string, number> = {};
+    for (const line of sample(version)) {
+      const parsed = parseEvent(line);
+      const name = 'rejected' in parsed ? `rejected ${parsed.rejected.reason}` : nameOf(parsed.event);
+      counts[name] = (counts[name] ?? 0) + 1;
+    }
+    expect(counts).toEqual({
+      'patchset-created': 5,
+      'comment-added': 6,
+      'change-abandoned': 1,
+      'change-restored': 1,
+      'change-merged': 1,
+      'other ref-updated': 28,
+      'other topic-changed': 2,
+      'other wip-state-changed': 2,
+      'other private-state-changed': 1,
+      'other hashtags-changed': 1,
+      'other vote-deleted': 1,
+    });
+  });
+
+  test('a patchset, whole', () => {
+    expect(event(created)).toEqual({
+      type: 'patchset-created',
+      at: 1795354825000,
+      kind: 'REWORK',
+      wip: false,
+      private: false,
+      by: { username: 'dev', name: 'Dev', email: 'dev@example.org' },
+      patchset: {
+        project: 'openstack/cinder',
+        branch: 'master',
+        change: 912345,
+        patchset: 3,
+        revision: patchSet.revision,
+        ref: 'refs/changes/45/912345/3',
+        subject: 'Acme: retry the login',
+        owner: 'dev',
+        url: change.url,
+        topic: 'acme',
+      },
+    });
+  });
+
+  test('a comment with the votes that were cast and those that only stand there', () => {
+    expect(event(comment)).toMatchObject({
+      type: 'comment-added',
+      comment: comment.comment,
+      by: { username: 'zuul', name: '', email: '' },
+      approvals: [
+        { label: 'Verified', value: 1, oldValue: 0 },
+        { label: 'Code-Review', value: 0, oldValue: null },
+      ],
+    });
+  });
+
+  test('work in progress and private', () => {
+    const made = on({ ...created, change: { ...change, wip: true, private: true } });
+    expect([made.wip, made.private]).toEqual([true, true]);
+  });
+});
+
+describe('shapes that vary', () => {
+  test.each([
+    [
+      'numbers as strings',
+      { ...created, change: { ...change, number: '912345' }, patchSet: { ...patchSet, number: '3' } },
+    ],
+    ['a project as an object', { ...created, change: { ...change, project: { name: 'openstack/cinder' } } }],
+    [
+      'the project only beside the change',
+      { ...created, change: { ...change, project: undefined }, project: 'openstack/cinder' },
+    ],
+    [
+      'the project there as an object',
+      { ...created, change: { ...change, project: undefined }, project: { name: 'openstack/cinder' } },
+    ],
+    [
+      'the branch only as a ref',
+      { ...created, change: { ...change, branch: undefined }, refName: 'refs/heads/master' },
+    ],
+    ['the branch spelt out', { ...created, change: { ...change, branch: 'refs/heads/master' } }],
+    ['no ref', { ...created, patchSet: { ...patchSet, ref: undefined } }],
+    ['a change key', { ...created, changeKey: { key: 'I1' } }],
+    ['the time as a string', { ...created, eventCreatedOn: '1795354825' }],
+    [
+      'the uploader only in the patchset',
+      { ...created, uploader: undefined, patchSet: { ...patchSet, uploader: change.owner } },
+    ],
+  ])('%s', (_what, json) => {
+    expect(event(json)).toEqual(event(created));
+  });
+
+  test('missing people, times, topic and kind are empty', () => {
+    const bare = { number: 912345, project: 'p', branch: 'b' };
+    const set = { number: 3, revision: patchSet.revision };
+    expect(event({ type: 'patchset-created', change: bare, patchSet: set })).toMatchObject({
+      at: 0,
+      kind: '',
+      by: { username: '', name: '', email: '' },
+      patchset: { subject: '', owner: '', url: '', topic: '', ref: 'refs/changes/45/912345/3' },
+    });
+    expect(event({ type: 'comment-added', change: bare, patchSet: set })).toMatchObject({
+      comment: '',
+      approvals: [],
+    });
+  });
+
+  test.each([[null], [7], ['dev'], [[]], [[7]], [{ username: null, name: 7 }]])(
+    'an author of another shape: %j',
+    (author) => {
+      expect(event({ ...comment, author })).toMatchObject({ by: { username: '', name: '', email: '' } });
+    },
+  );
+
+  test.each([
+    ['1', 1],
+    ['+2', 2],
+    ['-1', -1],
+    [-2, -2],
+    ['', 0],
+    [undefined, 0],
+  ])('a vote written %j', (value, expected) => {
+    expect(event({ ...comment, approvals: [{ type: 'V', value }] })).toMatchObject({
+      approvals: [{ label: 'V', value: expected, oldValue: null }],
+    });
+  });
+
+  test('a deletion without patchset, dropped output, and what nobody knows', () => {
+    const deleted = { type: 'change-deleted', change, deleter: change.owner, eventCreatedOn: 1 };
+    expect(event(deleted)).toEqual({
+      type: 'change-deleted',
+      at: 1000,
+      project: 'openstack/cinder',
+      change: 912345,
+      by: { username: 'dev', name: 'Dev', email: 'dev@example.org' },
+    });
+    expect(event({ type: 'dropped-output' })).toEqual({ type: 'dropped-output' });
+    expect(event({ type: 'ref-replicated', anything: [1] })).toEqual({
+      type: 'other',
+      name: 'ref-replicated',
+    });
+    expect(event({ type: 'a b\n' })).toEqual({ type: 'other', name: 'unnamed' });
+    expect(event({ type: 'x'.repeat(1_000) })).toEqual({ type: 'other', name: 'unnamed' });
+  });
+});
+
+describe('what is refused', () => {
+  test.each([
+    ['not-json', '{"type":'],
+    ['not-json', 'ssh: no route'],
+    ['not-an-object', '[]'],
+    ['not-an-object', '"text"'],
+    ['not-an-object', 'null'],
+    ['no-type', {}],
+    ['no-type', { type: 7 }],
+  ])('%s: %j', (expected, json) => {
+    expect(reason(json)).toBe(expected);
+  });
+
+  test.each([
+    ['patchSet.revision', { patchSet: { ...patchSet, revision: 'HEAD' } }],
+    ['patchSet.revision', { patchSet: { ...patchSet, revision: `${patchSet.revision}0` } }],
+    ['patchSet.ref', { patchSet: { ...patchSet, ref: 'refs/heads/master' } }],
+    ['patchSet.ref', { patchSet: { ...patchSet, ref: 'refs/changes/45/912345/4' } }],
+    ['patchSet.number', { patchSet: { ...patchSet, number: 0 } }],
+    ['patchSet.number', { patchSet: { ...patchSet, number: 1.5 } }],
+    ['patchSet', { patchSet: undefined }],
+    ['change.number', { change: { ...change, number: '1; rm' } }],
+    ['change.number', { change: { ...change, number: 2 ** 40 } }],
+    ['change.project', { change: { ...change, project: '--upload-pack=x' } }],
+    ['change.project', { change: { ...change, project: '../../etc' } }],
+    ['change.project', { change: { ...change, project: '/etc' } }],
+    ['change.project', { change: { ...change, project: 'a\nb' } }],
+    ['change.project', { change: { ...change, project: 'p'.repeat(1_000) } }],
+    ['change.project', { change: { ...change, project: undefined } }],
+    ['change.branch', { change: { ...change, branch: '-b' } }],
+    ['change.branch', { change: { ...change, branch: '' } }],
+  ])('a bad %s', (path, part) => {
+    expect(reason({ ...created, ...part })).toBe(`patchset-created ${path}`);
+  });
+
+  test('votes that are no numbers, and too many of them', () => {
+    expect(reason({ ...comment, approvals: [{ type: 'V', value: 'yes' }] })).toBe(
+      'comment-added approvals.value',
+    );
+    const many = Array(201).fill({ type: 'V', value: '1' });
+    expect(reason({ ...comment, approvals: many })).toBe('comment-added approvals');
+  });
+
+  test('its sample is short and printable', () => {
+    const parsed = parseEvent(`\u001b[31m${'x'.repeat(10_000)}`);
+    if (!('rejected' in parsed)) throw new Error('accepted');
+    expect(parsed.rejected.sample).toBe(` [31m${'x'.repeat(195)}`);
+  });
+});
+
+describe('text that people will see', () => {
+  test('is bounded, on one line, without control characters or half characters', () => {
+    const made = on({
+      ...created,
+      change: {
+        ...change,
+        subject: `a\nb\u001b[2J\u009b${'x'.repeat(5_000)}`,
+        topic: '\ud83e',
+        url: 'javascript:alert(1)',
+      },
+    });
+    expect(made.patchset.subject).toHaveLength(1_000);
+    expect(made.patchset.subject.startsWith('a b [2J x')).toBe(true);
+    expect(made.patchset.topic).toBe('\ufffd');
+    expect(made.patchset.url).toBe('');
+  });
+
+  test('a comment keeps its lines and its end is cut', () => {
+    const made = event({ ...comment, comment: `a\n\nb${'x'.repeat(100_000)}` });
+    if (made.type !== 'comment-added') throw new Error(made.type);
+    expect(made.comment).toHaveLength(65_536);
+    expect(made.comment.startsWith('a\n\nbx')).toBe(true);
+  });
+
+  test('bytes that are no UTF-8 do no harm in a text and are refused in a name', () => {
+    const broken = (json: object) =>
+      parseEvent(Buffer.from(JSON.stringify(json).replace('BAD', '\u00ff\u00fe'), 'latin1'));
+    expect(broken({ ...comment, comment: 'a BAD b' })).toMatchObject({
+      event: { comment: 'a \ufffd\ufffd b' },
+    });
+    expect(broken({ ...created, change: { ...change, project: 'BAD' } })).toMatchObject({
+      rejected: { reason: 'patchset-created change.project' },
+    });
+  });
+});
+
+describe('generated and mutated lines', () => {
+  test('10,000 of them: no crash, and each one is counted once', () => {
+    const originals = [...sample('3.9.1'), ...sample('3.12.0')].map((line) => Buffer.from(line));
+    const mutated = fc
+      .tuple(
+        fc.constantFrom(...originals),
+        fc.array(fc.tuple(fc.nat(2_000), fc.nat(255)), { maxLength: 6 }),
+        fc.nat(2_500),
+      )
+      .map(([line, edits, length]) => {
+        const copy = Buffer.from(line.subarray(0, length));
+        for (const [at, byte] of edits) if (at < copy.length) copy[at] = byte;
+        return copy;
+      });
+    const hostile = fc.record(
+      {
+        type: fc.oneof(
+          fc.constantFrom('patchset-created', 'comment-added', 'change-merged', 'change-deleted'),
+          fc.string(),
+        ),
+        change: fc.oneof(fc.record({ ...anyFields(change) }, { requiredKeys: [] }), fc.json()),
+        patchSet: fc.oneof(fc.record({ ...anyFields(patchSet) }, { requiredKeys: [] }), fc.json()),
+        comment: fc.anything(),
+        approvals: fc.anything(),
+        author: fc.anything(),
+      },
+      { requiredKeys: ['type'] },
+    );
+    const generated = hostile.map((value) => Buffer.from(safeJson(value)));
+    const noise = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+    const lines = fc.sample(fc.oneof(mutated, mutated, generated, noise), {
+      numRuns: 10_000,
+      seed: 20261122,
+    });
+    const whole = lines.map((line) => Buffer.from(line.filter((byte) => byte !== 10)));
+
+    const listener = new RecordingListener();
+    const intake = new LineIntake(listener, { lineLimitBytes: 10_000, queueLimit: 20_000, now: () => 0 });
+    const source = new PassThrough({ highWaterMark: 64 * 1024 * 1024 });
+    intake.attach(source);
+    source.end(Buffer.concat(whole.flatMap((line) => [line, Buffer.from('\n')])));
+    source.resume();
+    return new Promise<void>((resolve) => source.once('end', resolve)).then(() => {
+      const counted = listener.events.length + listener.rejections.length + listener.drops.length;
+      expect(counted).toBe(10_000);
+      for (const { sample: shown, reason: why } of listener.rejections) {
+        expect(shown.length).toBeLessThanOrEqual(200);
+        expect(why.length).toBeLessThanOrEqual(100);
+      }
+      for (const made of listener.events) expectBounded(made);
+      expect(new Set(listener.events.map((made) => made.type)).size).toBeGreaterThan(5);
+      expect(listener.rejections.length).toBeGreaterThan(1_000);
+    });
+  });
+});
+
+function anyFields(of: object): Record<string, fc.Arbitrary<unknown>> {
+  return Object.fromEntries(
+    Object.entries(of).map(([key, value]) => [
+      key,
+      fc.oneof({ weight: 4, arbitrary: fc.constant(value) }, fc.anything()),
+    ]),
+  );
+}
+
+function safeJson(value: unknown): string {
+  return (
+    JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? `${inner}` : inner)) ??
+    'null'
+  );
+}
+
+/** What argument lists, paths and rows rely on. */
+function expectBounded(made: GerritEvent): void {
+  expect(JSON.stringify(made).length).toBeLessThan(500_000);
+  if (!('patchset' in made)) return;
+  const { patchset } = made;
+  expect(patchset.revision).toMatch(/^[0-9a-f]{40}$/);
+  expect(patchset.ref).toMatch(/^refs\/changes\/\d\d\/[1-9]\d*\/[1-9]\d*$/);
+  expect(patchset.project).toMatch(/^[^-/ ]/);
+  expect(patchset.branch).toMatch(/^[^-/ ]/);
+  expect(patchset.url).toMatch(/^(https?:\/\/\S+)?$/);
+}
+
+function nameOf(made: GerritEvent): string {
+  return made.type === 'other' ? `other ${made.name}` : made.type;
+}
