@@ -1,9 +1,10 @@
 /**
  * Points at which a test kills the daemon from outside. When the environment names one, the process says in a file
  * that it has come there and stands still until SIGKILL comes; a production configuration refuses to start with it.
- * Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect or `append`, N counts from 1.
+ * Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect or `append`, N counts from 1. With `list` the process
+ * stands nowhere still and writes down every point that it came to.
  */
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import type { Provider, World } from '../engine/ports.ts';
 import type { Store } from '../engine/store.ts';
 import { OperationError } from '../errors.ts';
@@ -100,6 +101,7 @@ function standStill(wanted: string, file: string): Reach {
     const times = (seen.get(name) ?? 0) + 1;
     seen.set(name, times);
     const point = `${name}#${times}`;
+    if (wanted === 'list') appendFileSync(file, `${point}\n`);
     if (point !== wanted) return;
     writeFileSync(file, `${process.pid} ${point}\n`, { flush: true });
     // Nothing of this process moves any more: what the outside sees now is what a crash here leaves.

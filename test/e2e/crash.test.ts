@@ -1,0 +1,72 @@
+/**
+ * A real daemon is killed with SIGKILL from outside before and after each append and each outside effect of a whole job,
+ * once and twice in a row, and judged by the outside: what began, what Gerrit shows, which processes and directories are left.
+ */
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Case, type Daemon, Rig } from './rig.ts';
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await Rig.start();
+});
+afterAll(() => rig.stop());
+
+/** Fault points of one whole job, in the order in which a daemon that is not disturbed comes to them. */
+async function listPoints(): Promise<readonly string[]> {
+  const one = await rig.newCase({});
+  const daemon = await one.startDaemon('list');
+  const change = await one.push();
+  await finish(one, change, daemon);
+  await one.close();
+  return readFileSync(daemon.faultFile, 'utf8').trim().split('\n');
+}
+
+async function finish(one: Case, change: number, daemon: Daemon): Promise<void> {
+  await Promise.race([
+    one.until(() => one.messages(change).length > 0),
+    daemon.ended.then((code) => Promise.reject(new Error(`the daemon ended with ${code}\n${daemon.log}`))),
+  ]);
+  await one.eventually('the job and its review have ended', () => one.allEnded());
+  await one.eventually('nothing is left', async () => (await one.leftovers()).length === 0);
+  expect(await daemon.stop()).toBe(0);
+}
+
+/** Kills at each of `faults` in turn, then lets a daemon finish. */
+async function survive(faults: readonly string[]): Promise<void> {
+  const one = await rig.newCase({});
+  try {
+    let change: number | null = null;
+    for (const fault of faults) {
+      const daemon = await one.startDaemon(fault);
+      change ??= await one.push();
+      await Promise.race([daemon.standing(fault), daemon.ended, allDone(one, change)]);
+      await daemon.kill();
+    }
+    const last = await one.startDaemon();
+    if (change === null) throw new Error('no fault was asked for');
+    // Killed before the event was durable, Gerrit's stream has passed: whoever wants the test asks again.
+    if (one.jobs().length === 0) rig.gerrit.as('dev').review(change, { message: 'recheck' });
+    await finish(one, change, last);
+    expect(one.messages(change)).toHaveLength(1);
+    expect(one.messages(change)[0]).toContain('Build succeeded');
+    expect(one.ledger('stacking')).toHaveLength(1);
+    expect(one.ledger('testing')).toHaveLength(1);
+    expect(one.jobs().map(({ state, verdict }) => `${state} ${verdict}`)).toEqual(['done SUCCESS']);
+    expect(one.unsound()).toEqual([]);
+  } finally {
+    await one.close();
+  }
+}
+
+/** A point that lies behind the whole job is never reached once the job was resumed. */
+async function allDone(one: Case, change: number): Promise<void> {
+  await one.until(() => one.messages(change).length > 0);
+  await one.eventually('the job has ended', () => one.allEnded());
+}
+
+test('killed once at every point', async () => {
+  const points = await listPoints();
+  expect(points.length).toBeGreaterThan(30);
+  for (const point of points) await survive([point]);
+});
