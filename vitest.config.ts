@@ -12,8 +12,8 @@ export default defineConfig({
     exclude: ['test/e2e/**', '**/node_modules/**'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     allowOnly: false,
     // A reader of the numbers asks for them as a file; people get the default reporter either way.
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
