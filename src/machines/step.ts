@@ -94,6 +94,13 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
   };
 }
 
+function assertSameHistory(before: Stored, happening: Happening): void {
+  if (before.history !== happening.history)
+    throw new Error(`${happening.history} is not the history ${before.history}`);
+  if (before.machine !== happening.machine)
+    throw new Error(`${before.history} is on ${before.machine}, not on ${happening.machine}`);
+}
+
 function unmoved(before: Stored): Moved {
   return {
     value: before.value,
