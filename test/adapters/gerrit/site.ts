@@ -24,6 +24,33 @@ export const realClock: Clock = {
   },
 };
 
+/** Real, but waits of a minute and more are held until the test ends them. */
+export class HeldClock implements Clock {
+  #held: (() => void)[] = [];
+  #whenHeld: (() => void)[] = [];
+  readonly now = realClock.now;
+  readonly monotonic = realClock.monotonic;
+
+  after(delayMs: number, due: () => void): () => void {
+    if (delayMs < 60_000) return realClock.after(delayMs, due);
+    this.#held.push(due);
+    for (const resolve of this.#whenHeld.splice(0)) resolve();
+    return () => {
+      this.#held = this.#held.filter((other) => other !== due);
+    };
+  }
+
+  /** Resolves when somebody waits. */
+  held(): Promise<void> {
+    return this.#held.length > 0 ? Promise.resolve() : new Promise((resolve) => this.#whenHeld.push(resolve));
+  }
+
+  /** The wait is over. */
+  release(): void {
+    for (const due of this.#held.splice(0)) due();
+  }
+}
+
 export const patchset: Patchset = {
   project: 'openstack/cinder',
   branch: 'master',
