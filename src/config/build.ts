@@ -42,7 +42,7 @@ export function buildConfig(
       postRetryMaxMs: report.postRetryMax,
     },
     providers,
-    logs: { dir: logs.dir === 'STATE/logs' ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
+    logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
     redact: secrets,
     limits: { queueLength: limits.queueLength, inboxEvents: limits.inboxEvents, shutdownMs: limits.shutdown },
     jobs: Object.entries(checked.jobs).map(([name, job]) =>

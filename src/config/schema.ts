@@ -241,7 +241,7 @@ export const configSchema = z.strictObject({
   providers: z.record(z.string(), provider.prefault({})).prefault({ local: {} }),
   logs: z
     .strictObject({
-      dir: text({ kind: 'path', default: 'STATE/logs', about: 'where evidence is published' }),
+      dir: optionalText({ kind: 'path', about: 'where evidence is published; by default logs in stateDir' }),
       url: text({
         kind: 'web address',
         default: '',

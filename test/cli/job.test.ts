@@ -3,7 +3,8 @@ import { CliError } from '../../src/cli/exit.ts';
 import { jobCommand } from '../../src/cli/job.ts';
 import { fakeIo } from '../fakes/io.ts';
 import { fakeReader } from '../fakes/reader.ts';
-import { FAILED, NOW, RUNNING, SAMPLE } from './sample.ts';
+import { NOW, RUNNING, SAMPLE } from './sample.ts';
+import { FAILED } from './sample-story.ts';
 
 const reader = fakeReader(SAMPLE);
 const now = () => NOW;

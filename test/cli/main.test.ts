@@ -1,0 +1,203 @@
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXAMPLE } from '../../src/config/example.ts';
+import { JOB_ID, makeStore, Program } from './program.ts';
+
+let program: Program;
+let dir: string;
+const ask = (...args: string[]) => program.run(args, dir);
+
+beforeAll(async () => {
+  program = new Program();
+  dir = mkdtempSync(join(tmpdir(), 'sos-main-'));
+  writeFileSync(join(dir, 'key'), 'key');
+  writeFileSync(
+    join(dir, 'sos-ci.yaml'),
+    "gerrit: {host: localhost, user: ci, key: key}\njobs: {acme: {project: p, testing: {command: ['true'], exitCodeIsResult: true}}}\n",
+  );
+  await makeStore(join(dir, 'state'));
+});
+afterAll(() => {
+  program.remove();
+  rmSync(dir, { recursive: true });
+});
+
+describe('help', () => {
+  test('shows what there is', async () => {
+    const answer = ask('--help');
+    expect(answer).toMatchObject({ code: 0, err: '' });
+    await expect(answer.out).toMatchFileSnapshot('../golden/help.txt');
+  });
+
+  test.each([
+    'daemon',
+    'run',
+    'demo',
+    'status',
+    'jobs',
+    'job',
+    'replay',
+    'verify',
+    'rebuild',
+    'backup',
+    'confirm',
+    'config',
+  ])('of %s', (command) => {
+    const answer = ask(command, '--help');
+    expect(answer).toMatchObject({ code: 0, err: '' });
+    expect(answer.out).toMatch(new RegExp(`^Usage: sos-ci ${command} `));
+  });
+});
+
+describe('usage', () => {
+  test.each([
+    [['statsu'], /unknown command 'statsu'[\s\S]*Did you mean status\?/],
+    [['status', '--jason'], /unknown option '--jason'[\s\S]*Did you mean --json\?/],
+    [['jobs', '--limit', '0'], /It must be a whole number above 0/],
+    [['daemon', '-n', 'two'], /It must be a whole number above 0/],
+    [['job'], /missing required argument 'id'/],
+    [['job', 'zzz'], /no job begins with "zzz"\n +list them: sos-ci jobs/],
+    [['replay'], /name one history, or --all/],
+    [['run', 'acme', '912345'], /"912345" is no patchset\n +write change and patchset with a comma/],
+    [['run', 'acmee', '1,2'], /there is no job "acmee"\n +did you mean acme\?/],
+  ])('%j is an error', (args, message) => {
+    const answer = ask(...args);
+    expect(answer.err).toMatch(message);
+    expect(answer).toMatchObject({ code: 2, out: '' });
+  });
+});
+
+describe('a store', () => {
+  test('is asked by the configuration beside us', () => {
+    const answer = ask('status');
+    expect(answer).toMatchObject({ code: 1, err: '' });
+    expect(answer.out).toContain('jobs      1 open: 1 booting');
+  });
+
+  test('tells the story of its job, by a piece of the id, and no terminal is driven', () => {
+    const answer = ask('job', JOB_ID.slice(0, 4));
+    expect(answer).toMatchObject({ code: 0, err: '' });
+    expect(answer.out).toContain('  subject   Attach \\x1b[2J faster\n');
+    expect(answer.out).toContain('a slot became free');
+  });
+
+  test('replays equal, and not when a row was forged', () => {
+    expect(ask('replay', '--all')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^equal: 2 rows of 1 history/),
+    });
+    const forged = join(dir, 'forged');
+    mkdirSync(forged);
+    copyFileSync(join(dir, 'state', 'sos-ci.db'), join(forged, 'sos-ci.db'));
+    const database = new Sqlite(join(forged, 'sos-ci.db'));
+    for (const { name } of database
+      .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+      .all() as { name: string }[]) {
+      database.exec(`DROP TRIGGER ${name}`);
+    }
+    database.exec("UPDATE event SET state = 'testing' WHERE version = 2");
+    database.close();
+    const answer = ask('replay', JOB_ID, '--state', forged);
+    expect(answer).toMatchObject({ code: 1, err: '' });
+    expect(answer.out).toMatch(/^different: history j1m2n3p4q5abcdefg, row 2, in state\n/);
+    expect(ask('verify', '--state', forged)).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/^damaged: 1 history of the log/),
+    });
+  });
+
+  test('is verified and its views rebuilt', () => {
+    expect(ask('verify')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^sound: .*2 rows of 1 history/),
+    });
+    expect(ask('rebuild')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^views made again from 2 rows/),
+    });
+    expect(ask('verify')).toMatchObject({ code: 0 });
+  });
+
+  test('is copied, never over a file, and the copy is confirmed by name', () => {
+    const copy = join(dir, 'copy');
+    mkdirSync(copy);
+    const made = ask('backup', join('copy', 'sos-ci.db'));
+    expect(made).toMatchObject({ code: 0, err: '' });
+    expect(ask('backup', join('copy', 'sos-ci.db'))).toMatchObject({
+      code: 4,
+      err: expect.stringContaining('the file exists; a backup never overwrites one'),
+    });
+    expect(ask('verify', '--state', copy)).toMatchObject({ code: 0 });
+    const asked = ask('confirm', '--state', copy);
+    expect(asked).toMatchObject({ code: 1, err: '' });
+    expect(asked.out).toContain('1 open job, 0 open reviews');
+    expect(ask('confirm', '--yes', '--state', copy)).toMatchObject({ code: 0 });
+    expect(existsSync(join(copy, 'sos-ci.db.place'))).toBe(true);
+  });
+
+  test.each([
+    ['that is not there yet', ['status', '--state', 'none'], 4, /there is no such database/],
+    [
+      'of a configuration that is not there',
+      ['jobs', '--config', 'none.yaml'],
+      3,
+      /none\.yaml: can not be read/,
+    ],
+    ['that is no database', ['status', '--state', 'garbage'], 4, /sos-ci\.db/],
+  ])('%s', (_name, args, code, message) => {
+    mkdirSync(join(dir, 'garbage'), { recursive: true });
+    writeFileSync(
+      join(dir, 'garbage', 'sos-ci.db'),
+      'this is no database, however long it may be'.repeat(100),
+    );
+    const answer = ask(...args);
+    expect(answer.err).toMatch(message);
+    expect(answer).toMatchObject({ code, out: '' });
+  });
+
+  test('a reader that goes away ends it quietly', async () => {
+    const child = spawn(process.execPath, [program.main, 'config', 'keys'], {
+      cwd: dir,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    let err = '';
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+  });
+});
+
+describe('config', () => {
+  test('check of a right file', () => {
+    expect(ask('config', 'check')).toEqual({ code: 0, out: 'sos-ci.yaml: right; 1 job: acme\n', err: '' });
+  });
+
+  test('check of a wrong one shows all mistakes, for people and as JSON', () => {
+    writeFileSync(join(dir, 'wrong.yaml'), 'gerit: {}\n"jo\\eb": 1\n');
+    const people = ask('config', 'check', '--config', 'wrong.yaml');
+    expect(people).toMatchObject({ code: 3, err: '4 mistakes in wrong.yaml\n' });
+    expect(people.out).toContain('wrong.yaml:1:1: gerit: unknown key; did you mean "gerrit"?\n');
+    expect(people.out).toContain('jo\\x1bb');
+    const json = program.run(['config', 'check', '--json'], dir, { SOS_CI_CONFIG: 'wrong.yaml' });
+    expect(JSON.parse(json.out)).toMatchObject({ format: 1, ok: false, problems: { length: 4 } });
+  });
+
+  test('example is what it prints', () => {
+    expect(ask('config', 'check', '--example')).toEqual({ code: 0, out: EXAMPLE, err: '' });
+  });
+
+  test('of a daemon or a job by hand is checked first', () => {
+    for (const args of [['daemon'], ['run', 'acme', '1,2']]) {
+      const answer = ask(...args, '--config', 'wrong.yaml');
+      expect(answer).toMatchObject({ code: 3, out: '' });
+      expect(answer.err).toContain('the configuration has 4 mistakes\nwrong.yaml:1:1: ');
+    }
+  });
+});

@@ -1,0 +1,97 @@
+/** The program as it is shipped, bundled for one test file, and a store on disk for it to ask. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { openStore } from '../../src/adapters/sqlite/store.ts';
+import { appendOf } from '../../src/engine/view.ts';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import type { Stored } from '../../src/machines/row.ts';
+import { step } from '../../src/machines/step.ts';
+import type { JobSpec, Patchset } from '../../src/machines/vocabulary.ts';
+import { sha256 } from '../../src/maintenance.ts';
+import { ROOT } from '../house/source.ts';
+
+export interface Answer {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export class Program {
+  /** Inside the checkout, so that packages that are not bundled are found. */
+  private readonly folder: string;
+
+  constructor() {
+    mkdirSync(join(ROOT, '.cache'), { recursive: true });
+    this.folder = mkdtempSync(join(ROOT, '.cache', 'test-program-'));
+    const code = `
+      import { bundle } from ${JSON.stringify(join(ROOT, 'scripts', 'bundle.mjs'))};
+      await bundle({
+        entries: { 'cli/main': ${JSON.stringify(join(ROOT, 'src', 'cli', 'main.ts'))} },
+        outdir: ${JSON.stringify(this.folder)},
+        chunks: 'cli/[name]-[hash]',
+        placeOf: () => 'import.meta.url',
+      });`;
+    const built = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+    if (built.status !== 0) throw new Error(`the program can not be bundled: ${built.stderr}`);
+  }
+
+  get main(): string {
+    return join(this.folder, 'cli', 'main.js');
+  }
+
+  run(args: readonly string[], cwd: string, environment: Record<string, string> = {}): Answer {
+    const { PATH = '', HOME = '' } = process.env;
+    const done = spawnSync(process.execPath, [this.main, ...args], {
+      cwd,
+      env: { PATH, HOME, ...environment },
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    return { code: done.status, out: done.stdout, err: done.stderr };
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
+
+export const JOB_ID = 'j1m2n3p4q5abcdefg';
+
+/** A database with one open job in it. */
+export async function makeStore(stateDir: string): Promise<void> {
+  mkdirSync(stateDir, { recursive: true });
+  const store = openStore(join(stateDir, 'sos-ci.db'));
+  const patchset: Patchset = {
+    project: 'openstack/cinder',
+    branch: 'master',
+    change: 912345,
+    patchset: 3,
+    revision: 'a'.repeat(40),
+    ref: 'refs/changes/45/912345/3',
+    subject: 'Attach \u001b[2J faster',
+    owner: 'dev',
+    url: '',
+    topic: '',
+  };
+  const spec = {
+    name: 'acme-dsvm',
+    pipeline: 'check',
+    provider: 'local',
+    limits: { queueTimeoutMs: 1000, bootTimeoutMs: 1000, setupAttempts: 2 },
+  } as unknown as JobSpec;
+  const events: readonly AnyEvent[] = [
+    { type: 'job.accepted', job: JOB_ID, review: 'r1', deployment: 'd', patchset, spec },
+    { type: 'slot.granted' },
+  ];
+  let before: Stored | null = null;
+  for (const [index, event] of events.entries()) {
+    const settles = event.type === 'slot.granted' ? 'slot' : null;
+    const at = Date.parse('2026-11-22T17:00:00Z') + index;
+    const happening = { history: JOB_ID, machine: 'job@1', event, at, settles, cause: null } as const;
+    const stepped: ReturnType<typeof step> = step(before, happening, sha256);
+    await store.append([appendOf(before, stepped)]);
+    before = stepped.stored;
+  }
+  store.close();
+}
