@@ -88,7 +88,7 @@ export class FakeClock implements Clock {
 const SETTLE_TURNS = 12;
 
 /** Lets everything run that waits for nothing but this process. Work that waits for the disk or a socket is not waited for. */
-export async function settle(): Promise<void> {
+async function settle(): Promise<void> {
   for (let turn = 0; turn < SETTLE_TURNS; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
   }

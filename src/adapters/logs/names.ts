@@ -76,7 +76,7 @@ export class StoredNames {
 }
 
 /** One name, made harmless. Two names may come out as one: `StoredNames` keeps them apart. */
-export function storedName(name: string): string {
+function storedName(name: string): string {
   const plain = name.replace(/[^A-Za-z0-9._+@=,~-]/gu, '_').replace(/^\./, '_.');
   if (plain.length <= MAX_SEGMENT && plain !== '') return plain;
   const digest = createHash('sha256').update(name, 'utf8').digest('hex').slice(0, 8);

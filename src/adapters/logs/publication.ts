@@ -47,12 +47,15 @@ async function carriesMark(publication: Publication, directory: Directory): Prom
 
 /** Removes a directory of ours, its mark last. */
 export async function removeMarked(publication: Publication, parent: Directory, name: string): Promise<void> {
-  publication.beforeStep(`empty ${name}`);
   const directory = await enterDirectory(parent, name);
   if (directory === null) return;
   await directory.using(async () => {
     const { entries } = await directory.entries(Number.POSITIVE_INFINITY);
-    for (const entry of entries) if (entry.name !== MANIFEST) await removeTree(directory, entry.name);
+    for (const entry of entries) {
+      if (entry.name === MANIFEST) continue;
+      publication.beforeStep(`remove ${name}/${entry.name}`);
+      await removeTree(directory, entry.name);
+    }
   });
   publication.beforeStep(`remove ${name}`);
   await removeTree(parent, name);

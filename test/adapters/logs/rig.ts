@@ -2,6 +2,7 @@
  * A host with a log site in a temporary directory: what a job leaves is laid down as the runner and the provider lay
  * it, and what was published is read back from the disk.
  */
+import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -76,4 +77,9 @@ export async function everyByte(directory: string): Promise<string> {
     text += entry.name.endsWith('.gz') ? gunzipSync(bytes).toString('latin1') : bytes.toString('latin1');
   }
   return text;
+}
+
+/** A named pipe, which node can not make. */
+export function makePipe(path: string): void {
+  execFileSync('/usr/bin/env', ['mkfifo', '--', path]);
 }

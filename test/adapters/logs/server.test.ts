@@ -1,5 +1,4 @@
 /** The demo's log site, as a browser meets it, and as somebody who wants more than the logs does. */
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, truncate } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -10,7 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type LogServer, startLogServer } from '../../../src/adapters/logs/server.ts';
 import { failureOf } from '../../contracts/evidence.ts';
-import { lay } from './rig.ts';
+import { lay, makePipe } from './rig.ts';
 
 describe('the log server', () => {
   let base: string;
@@ -125,7 +124,7 @@ describe('the log server', () => {
   test('follows no link, opens no pipe', async () => {
     await symlink(join(base, 'secret'), join(base, 'site', 'job', 'link.txt'));
     await symlink(base, join(base, 'site', 'out'));
-    execFileSync('mkfifo', [join(base, 'site', 'job', 'pipe')]);
+    makePipe(join(base, 'site', 'job', 'pipe'));
     for (const path of ['/job/link.txt', '/out/secret', '/out/', '/out', '/job/pipe']) {
       expect((await get(path)).status).toBe(404);
     }

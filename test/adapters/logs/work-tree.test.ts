@@ -4,6 +4,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { truncateSync } from 'node:fs';
 import { chmod, chown, link, mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEFAULT_EVIDENCE_LIMITS, type EvidenceLimits } from '../../../src/adapters/logs/local.ts';
 import type { Manifest } from '../../../src/adapters/logs/manifest.ts';
 import { type CollectRequest, collectRequest, JOB, publishRequest } from '../../contracts/evidence.ts';
-import { everyByte, type LocalRig, lay, makeRig } from './rig.ts';
+import { everyByte, type LocalRig, lay, makePipe, makeRig, readOrNull } from './rig.ts';
 
 describe('a hostile work tree', () => {
   const { signal } = new AbortController();
@@ -46,7 +47,7 @@ describe('a hostile work tree', () => {
     await symlink('/etc/passwd', join(logs, 'file-link'));
     await symlink(canary, join(logs, 'directory-link'));
     await symlink('.', join(logs, 'loop'));
-    execFileSync('mkfifo', [join(logs, 'pipe')]);
+    makePipe(join(logs, 'pipe'));
     const server = createServer().listen(join(logs, 'socket'));
     await once(server, 'listening');
     const expected: Record<string, string> = {
@@ -117,11 +118,15 @@ describe('a hostile work tree', () => {
 
   test('nothing outside is read while directories are swapped for links', async () => {
     await lay(join(rig.tree, 'logs', 'dir', 'secret.txt'), 'inside');
-    // Changes logs/dir and logs/dir/secret.txt into links to the outside and back, as fast as it can.
+    await lay(join(rig.tree, 'logs', 'flip'), 'inside');
+    makePipe(join(rig.tree, 'pipe'));
+    // Changes logs/dir and logs/dir/secret.txt into links to the outside, logs/flip into a pipe, and back, as fast as it can.
     const script = `const fs = require('node:fs');
       const dir = ${JSON.stringify(join(rig.tree, 'logs', 'dir'))}, out = ${JSON.stringify(canary)};
+      const flip = ${JSON.stringify(join(rig.tree, 'logs', 'flip'))}, pipe = ${JSON.stringify(join(rig.tree, 'pipe'))};
       process.stdout.write('ready');
-      for (;;) {
+      for (const end = Date.now() + 60_000; Date.now() < end; ) {
+        fs.renameSync(flip, flip + '-real'); fs.renameSync(pipe, flip); fs.renameSync(flip, pipe); fs.renameSync(flip + '-real', flip);
         fs.renameSync(dir, dir + '-real'); fs.symlinkSync(out, dir); fs.unlinkSync(dir); fs.renameSync(dir + '-real', dir);
         fs.renameSync(dir + '/secret.txt', dir + '/real.txt'); fs.symlinkSync(out + '/secret.txt', dir + '/secret.txt');
         fs.unlinkSync(dir + '/secret.txt'); fs.renameSync(dir + '/real.txt', dir + '/secret.txt');
@@ -133,7 +138,7 @@ describe('a hostile work tree', () => {
       const evidence = rig.start();
       const staged = join(rig.stateDir, 'evidence', JOB, 'files');
       let seen = 0;
-      for (let round = 0; round < 150; round++) {
+      for (let round = 0; round < 60; round++) {
         await evidence.collect(
           collectRequest({ server: rig.server, logs: ['logs', 'logs/dir/secret.txt'] }),
           signal,
@@ -141,6 +146,9 @@ describe('a hostile work tree', () => {
         const text = await everyByte(staged);
         expect(text).not.toContain('CANARY');
         if (text.includes('inside')) seen += 1;
+        // What was opened is looked at again: a pipe would have come out as an empty file.
+        const flipped = await readOrNull(join(staged, 'worktree', 'logs', 'flip'));
+        expect([null, 'inside']).toContain(flipped);
       }
       expect(seen).toBeGreaterThan(0);
     } finally {
@@ -181,7 +189,7 @@ describe('a hostile work tree', () => {
     await lay(file, 'x'.repeat(1000));
     const evidence = rig.start({
       beforeStep: (step) => {
-        if (step === 'copy worktree/logs/growing.log') execFileSync('truncate', ['-s', '5000', file]);
+        if (step === 'copy worktree/logs/growing.log') truncateSync(file, 5000);
       },
     });
     const collected = await evidence.collect(collectRequest({ server: rig.server, logs: ['logs'] }), signal);
