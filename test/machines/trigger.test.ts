@@ -1,0 +1,247 @@
+/** What Gerrit's events mean: who may start what, what takes its place, and what is passed over, each with a reason. */
+import { describe, expect, test } from 'vitest';
+import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import {
+  decide,
+  isRecheck,
+  matches,
+  type OpenReview,
+  type TriggerRules,
+} from '../../src/machines/trigger.ts';
+import { PATCHSET } from './facts.ts';
+
+const RULES: TriggerRules = {
+  account: 'acme-ci',
+  jobs: [
+    { name: 'acme-dsvm', project: 'openstack/cinder', branches: ['master', 'stable/*'] },
+    { name: 'acme-fc', project: 'openstack/cinder', branches: ['master'] },
+    { name: 'other', project: 'openstack/nova', branches: ['*'] },
+  ],
+};
+const by = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
+const base = { at: 1_767_323_045_000, patchset: PATCHSET, wip: false, private: false, by };
+const created = (changes = {}): GerritEvent => ({
+  ...base,
+  type: 'patchset-created',
+  kind: 'REWORK',
+  ...changes,
+});
+const comment = (text: string, changes = {}): GerritEvent => ({
+  ...base,
+  type: 'comment-added',
+  comment: text,
+  approvals: [],
+  ...changes,
+});
+const older: OpenReview = { id: 'review-old', patchset: 2 };
+const same: OpenReview = { id: 'review-same', patchset: 3 };
+const newer: OpenReview = { id: 'review-new', patchset: 4 };
+const doings = (event: GerritEvent, open: readonly OpenReview[] = []) =>
+  decide(event, RULES, open).map((decision) => (decision.do === 'start' ? decision.jobs : decision.do));
+
+describe('a new patchset', () => {
+  test('starts the jobs of its project and branch, once', () => {
+    expect(decide(created(), RULES, [])).toEqual([
+      {
+        do: 'start',
+        patchset: PATCHSET,
+        jobs: ['acme-dsvm', 'acme-fc'],
+        trigger: 'openstack/cinder~912345,3:created',
+        why: 'new patchset',
+      },
+    ]);
+    const again = decide(created({ at: 1, kind: 'NO_CODE_CHANGE' }), RULES, []);
+    expect(again).toMatchObject([{ trigger: 'openstack/cinder~912345,3:created' }]);
+  });
+
+  test.each([
+    ['stable/2026.1', [['acme-dsvm']]],
+    ['feature/x', ['ignore']],
+  ])('on %s', (branch, expected) => {
+    expect(doings(created({ patchset: { ...PATCHSET, branch } }))).toEqual(expected);
+  });
+
+  test('of a project without jobs starts nothing', () => {
+    const [decision] = decide(created({ patchset: { ...PATCHSET, project: 'x' } }), RULES, []);
+    expect(decision).toEqual({ do: 'ignore', why: 'no job for x master' });
+  });
+
+  test('takes the place of older ones, all of them', () => {
+    const oldest = { id: 'review-oldest', patchset: 1 };
+    expect(decide(created(), RULES, [older, oldest])).toMatchObject([
+      { do: 'supersede', review: 'review-old', by: '912345,3' },
+      { do: 'supersede', review: 'review-oldest', by: '912345,3' },
+      { do: 'start' },
+    ]);
+  });
+
+  test('that comes after a newer one is passed over', () => {
+    expect(decide(created(), RULES, [newer])).toEqual([
+      { do: 'ignore', why: 'a newer patchset is being tested' },
+    ]);
+  });
+
+  test.each([
+    [{ wip: true }, 'work in progress'],
+    [{ private: true }, 'private'],
+  ])('with %j ends the older review and starts nothing', (changes, why) => {
+    expect(decide(created(changes), RULES, [older])).toMatchObject([
+      { do: 'supersede' },
+      { do: 'ignore', why },
+    ]);
+  });
+});
+
+describe('recheck', () => {
+  test.each([
+    'recheck',
+    'Recheck',
+    'RECHECK',
+    '  recheck',
+    '\n\nrecheck',
+    'recheck bug 123',
+    'recheck, the mirror was down',
+    'recheck.',
+    'Patch Set 3:\n\nrecheck',
+    'Patch Set 3: Code-Review+1 Workflow-1\n\nrecheck this please',
+    'Patch Set 3: -Code-Review\n\nrecheck',
+    'Patch Set 3: recheck',
+    'Patch Set 3: Verified+2 recheck',
+    'Patch Set 3:\n\n(2 comments)\n\nrecheck',
+    'Patch Set 3:\r\n\r\nrecheck\r\n',
+  ])('%j is one', (text) => {
+    expect(isRecheck(text)).toBe(true);
+  });
+
+  test.each([
+    '',
+    'please recheck',
+    '> recheck',
+    'Patch Set 3:\n\n> recheck\n\nWhy?',
+    'rechecked it, works',
+    'recheck-all',
+    'no recheck',
+    'Patch Set 3: Code-Review+1',
+    'Patch Set 3: Verified+1\n\nBuild succeeded (check pipeline).\n\n- a https://x/ : SUCCESS in 1s',
+    'Patch Set 3:\n\nLooks good.\n\nrecheck',
+    'run recheck',
+    're-check',
+  ])('%j is none', (text) => {
+    expect(isRecheck(text)).toBe(false);
+  });
+
+  test('is fast on a long hostile comment', () => {
+    const before = performance.now();
+    expect(isRecheck(`Patch Set 1:${' A+1'.repeat(200_000)}`)).toBe(false);
+    expect(isRecheck(`${' '.repeat(500_000)}x`)).toBe(false);
+    expect(isRecheck('\n'.repeat(500_000))).toBe(false);
+    expect(performance.now() - before).toBeLessThan(5_000);
+  });
+
+  test('starts the patchset again, each time anew', () => {
+    const first = decide(comment('recheck'), RULES, []);
+    expect(first).toMatchObject([
+      {
+        do: 'start',
+        trigger: 'openstack/cinder~912345,3:recheck:alice:1767323045000',
+        why: 'recheck by alice',
+      },
+    ]);
+    const second = decide(comment('recheck', { at: base.at + 1_000 }), RULES, []);
+    expect(second).not.toEqual(first);
+  });
+
+  test('names its author by whatever Gerrit sent', () => {
+    const nameless = { username: '', name: 'Alice', email: '' };
+    expect(decide(comment('recheck', { by: nameless }), RULES, [])).toMatchObject([
+      { why: 'recheck by Alice' },
+    ]);
+  });
+
+  test('does nothing while this patchset or a newer one is tested, and ends an older one', () => {
+    expect(doings(comment('recheck'), [same])).toEqual(['ignore']);
+    expect(doings(comment('recheck'), [newer])).toEqual(['ignore']);
+    expect(doings(comment('recheck'), [older])).toEqual(['supersede', ['acme-dsvm', 'acme-fc']]);
+  });
+
+  test('by our own account, or in a comment of it, starts nothing', () => {
+    const ours = { username: 'acme-ci', name: 'Acme CI', email: '' };
+    expect(decide(comment('recheck', { by: ours }), RULES, [])).toEqual([
+      { do: 'ignore', why: 'our own comment' },
+    ]);
+  });
+});
+
+describe('a change that goes', () => {
+  test.each(['change-abandoned', 'change-merged'] as const)('%s cancels what is open', (type) => {
+    expect(decide({ ...base, type }, RULES, [older, same])).toMatchObject([
+      { do: 'cancel', review: 'review-old' },
+      { do: 'cancel', review: 'review-same' },
+    ]);
+    expect(doings({ ...base, type })).toEqual(['ignore']);
+  });
+
+  test('deleted cancels too, without a patchset', () => {
+    const event = { type: 'change-deleted', at: 1, project: 'openstack/cinder', change: 912345, by } as const;
+    expect(doings(event, [same])).toEqual(['cancel']);
+  });
+});
+
+describe('a change that is restored', () => {
+  const restored = (changes = {}): GerritEvent => ({ ...base, type: 'change-restored', ...changes });
+
+  test('starts again, once for each time', () => {
+    expect(decide(restored(), RULES, [])).toMatchObject([
+      { do: 'start', trigger: 'openstack/cinder~912345,3:restored:1767323045000' },
+    ]);
+    expect(doings(restored(), [same])).toEqual(['ignore']);
+  });
+
+  test.each([{ wip: true }, { private: true }])('starts nothing while it is %j', (changes) => {
+    expect(doings(restored(changes))).toEqual(['ignore']);
+  });
+});
+
+test('what starts nothing says so', () => {
+  expect(decide({ type: 'dropped-output' }, RULES, [same])).toEqual([
+    { do: 'ignore', why: 'Gerrit lost events for us' },
+  ]);
+  expect(decide({ type: 'other', name: 'topic-changed' }, RULES, [])).toEqual([
+    { do: 'ignore', why: 'topic-changed starts nothing' },
+  ]);
+  expect(decide(comment('nice'), RULES, [])).toEqual([
+    { do: 'ignore', why: 'a comment that asks for nothing' },
+  ]);
+});
+
+describe('globs', () => {
+  test.each([
+    ['master', 'master', true],
+    ['master', 'master2', false],
+    ['', '', true],
+    ['*', '', true],
+    ['*', 'any/thing', true],
+    ['stable/*', 'stable/2026.1', true],
+    ['stable/*', 'stable/', true],
+    ['stable/*', 'unstable/1', false],
+    ['*-eol', 'x-eol', true],
+    ['a*b*c', 'aXbYc', true],
+    ['a*b*c', 'acb', false],
+    ['a*a', 'a', false],
+    ['a*a', 'aa', true],
+    ['*a*', 'bab', true],
+    ['**', 'x', true],
+    ['a**b', 'ab', true],
+    ['a.c', 'abc', false],
+    ['[a]', 'a', false],
+  ])('%s and %s: %s', (glob, text, expected) => {
+    expect(matches(glob, text)).toBe(expected);
+  });
+
+  test('are fast on patterns made to be slow', () => {
+    const before = performance.now();
+    expect(matches(`${'*a'.repeat(500)}b`, 'a'.repeat(50_000))).toBe(false);
+    expect(matches(`${'a*'.repeat(500)}b`, 'a'.repeat(50_000))).toBe(false);
+    expect(performance.now() - before).toBeLessThan(2_000);
+  });
+});
