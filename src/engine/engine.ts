@@ -48,6 +48,7 @@ export class Engine {
   private readonly stopping = new AbortController();
   private readonly performing = new Set<OutsideEffect>();
   private draining: Promise<void> | null = null;
+  private halted = false;
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -85,8 +86,8 @@ export class Engine {
     if (this.stopping.signal.aborted) return Promise.reject(new Error('the engine stops'));
     return new Promise((resolve, reject) => {
       this.inbox.push({ submissions, resolve, reject });
-      // Whatever else this tick brings shares the transaction.
-      this.draining ??= this.drain();
+      // The loop works for all histories: what breaks in it must not be laid at the door of the one that woke it.
+      this.draining ??= currentWork.exit(() => this.drain());
     });
   }
 
@@ -133,6 +134,14 @@ export class Engine {
     await this.idle();
   }
 
+  /** For a daemon that goes down: not even what waits is written any more, so its last word finds the log as it is. */
+  halt(): void {
+    this.halted = true;
+    this.timers.stop();
+    this.slots.pause();
+    this.stopping.abort();
+  }
+
   /** Tells a history that a timer of its came due, if it still waits for it. */
   async fireTimer(history: string, key: string): Promise<void> {
     if (this.open.get(history)?.owed[key] === undefined) return;
@@ -147,7 +156,10 @@ export class Engine {
 
   /** While stopping, whatever does not work stays owed and is taken up after the next start. */
   private readonly fatal = (error: unknown): void => {
-    if (!this.stopping.signal.aborted) this.options.onFatal(error);
+    if (this.stopping.signal.aborted) return;
+    // One cause, told once: what fails in its wake is nobody else's fault.
+    this.halt();
+    this.options.onFatal(error);
   };
 
   private performOutside(history: string, effect: OutsideEffect, recovered: boolean): void {
@@ -168,12 +180,13 @@ export class Engine {
     try {
       // Whatever else this tick brings shares the transaction.
       await nextTick();
-      while (this.inbox.length > 0) {
+      while (this.inbox.length > 0 && !this.halted) {
         await this.drainOnce(this.inbox.splice(0, this.options.batchLimit));
         if (this.inbox.length > 0) await nextTick();
       }
     } finally {
       this.draining = null;
+      if (this.halted) for (const { reject } of this.inbox.splice(0)) reject(new Error('the engine halted'));
     }
   }
 
@@ -235,15 +248,13 @@ export class Engine {
   private pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
       const { signal } = this.stopping;
-      const cancel = this.options.clock.after(delayMs, resolve);
-      signal.addEventListener(
-        'abort',
-        () => {
-          cancel();
-          resolve();
-        },
-        { once: true },
-      );
+      const wake = () => {
+        cancel();
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const cancel = this.options.clock.after(delayMs, wake);
+      signal.addEventListener('abort', wake, { once: true });
     });
   }
 }

@@ -17,7 +17,9 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
   let owed = 0;
   for (const { history, effect, seq } of store.owed()) {
     // What the overdue timers led to is newer, and is being performed already.
-    if (!engine.histories.has(history) || seq > overdue.newest) continue;
+    if (seq > overdue.newest) continue;
+    // A history that has ended wants nothing more of the world, but its operator must still hear of it.
+    if (!engine.histories.has(history) && effect.type !== 'raiseAlarm') continue;
     engine.performEffect(history, effect, true);
     owed += 1;
   }

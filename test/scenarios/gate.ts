@@ -1,0 +1,120 @@
+/**
+ * One life of a daemon, seen from the world: everything that its engine asks goes through here. When the life ends, as
+ * by SIGKILL, nothing of it acts any more: its calls never arrive, answers to it never come, its timers never fire.
+ * Each crossing is a point at which a test can end it.
+ */
+import type { Clock, Provider, RunHandle, World } from '../../src/engine/ports.ts';
+import type { Append, Store } from '../../src/engine/store.ts';
+
+export class Life {
+  alive = true;
+  readonly #reached: (point: string) => boolean;
+
+  /** @param reached told of each crossing; true ends the life there */
+  constructor(reached: (point: string) => boolean) {
+    this.#reached = reached;
+  }
+
+  end(): void {
+    this.alive = false;
+  }
+
+  /** Two points: before the world has heard of the call, and when only the answer is missing. */
+  async call<T>(name: string, work: () => Promise<T>): Promise<T> {
+    if (this.#endsAt(`before ${name}`)) return never();
+    let answer: T;
+    try {
+      answer = await work();
+    } catch (thrown) {
+      if (this.#endsAt(`after ${name}`)) return never();
+      throw thrown;
+    }
+    return this.#endsAt(`after ${name}`) ? never() : answer;
+  }
+
+  world(world: World): World {
+    const { source, runner, evidence, reviewer, alarms } = world;
+    return {
+      providers: new Map([...world.providers].map(([name, provider]) => [name, this.#provider(provider)])),
+      source: {
+        fetch: (server, patchset, signal) => this.call('fetch', () => source.fetch(server, patchset, signal)),
+      },
+      runner: {
+        start: async (request) => this.#handle(await this.call('start', () => runner.start(request))),
+        stop: (run) => this.call('stop', () => runner.stop(run)),
+        readResults: (server, results) => this.call('readResults', () => runner.readResults(server, results)),
+      },
+      evidence: {
+        collect: (request, signal) => this.call('collect', () => evidence.collect(request, signal)),
+        publish: (request, signal) => this.call('publish', () => evidence.publish(request, signal)),
+        discard: (job) => this.call('discard', () => evidence.discard(job)),
+      },
+      reviewer: {
+        post: (request, signal, recovered) =>
+          this.call('post', () => reviewer.post(request, signal, recovered)),
+        readVotes: (request, signal) => this.call('readVotes', () => reviewer.readVotes(request, signal)),
+      },
+      alarms: { raise: (alarm) => this.call('raise', () => alarms.raise(alarm)) },
+    };
+  }
+
+  clock(clock: Clock): Clock {
+    return {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      after: (delayMs, due) =>
+        clock.after(delayMs, () => {
+          if (this.alive) due();
+        }),
+    };
+  }
+
+  /** @param durable told of each batch that is in the log, also when the engine never hears of it */
+  store(store: Store, durable: (batch: readonly Append[]) => void): Store {
+    const append = (batch: readonly Append[]) =>
+      this.call('append', async () => {
+        await store.append(batch);
+        durable(batch);
+      });
+    const aside = ['count', 'alarm', 'setDaemon', 'close'];
+    return new Proxy(store, {
+      get: (target, property) => {
+        if (property === 'append') return append;
+        const value: unknown = Reflect.get(target, property, target);
+        if (typeof value !== 'function') return value;
+        if (aside.includes(String(property)) && !this.alive) return () => {};
+        return value.bind(target);
+      },
+    });
+  }
+
+  #endsAt(point: string): boolean {
+    if (this.alive && this.#reached(point)) this.alive = false;
+    return !this.alive;
+  }
+
+  #provider(provider: Provider): Provider {
+    return {
+      name: provider.name,
+      slots: provider.slots,
+      create: (request, signal) => this.call('create', () => provider.create(request, signal)),
+      list: (owner) => this.call('list', () => provider.list(owner)),
+      delete: (server, deployment) => this.call('delete', () => provider.delete(server, deployment)),
+    };
+  }
+
+  #handle(handle: RunHandle): RunHandle {
+    return {
+      pid: handle.pid,
+      adopted: handle.adopted,
+      ended: this.call('ended', () => handle.ended),
+      detach: () => {
+        if (this.alive) handle.detach();
+      },
+    };
+  }
+}
+
+function never<T>(): Promise<T> {
+  return new Promise(() => {});
+}

@@ -1,0 +1,41 @@
+/**
+ * What must hold at the end of every story, however often the daemon died in it: judged by what the world saw, and by
+ * the log against itself. Each broken promise is a sentence.
+ */
+import { openStore } from '../../src/adapters/sqlite/store.ts';
+import { audit } from '../../src/engine/audit.ts';
+import { sha256 } from '../machines/simulator.ts';
+import { DEPLOYMENT } from './daemon.ts';
+import type { Lab } from './lab.ts';
+
+export function broken(lab: Lab): readonly string[] {
+  return [...inTheWorld(lab), ...inTheLog(lab)];
+}
+
+function inTheWorld(lab: Lab): readonly string[] {
+  const { provider, runner, reviewer, evidence } = lab;
+  const found: string[] = [];
+  const left = provider.servers().filter(({ owner }) => owner.deployment === DEPLOYMENT);
+  if (left.length > 0) found.push(`servers left: ${left.map(({ server }) => server.name).join(', ')}`);
+  if (provider.peak > provider.slots) found.push(`${provider.peak} servers at a time`);
+  if (runner.running().length > 0) found.push(`${runner.running().length} stages still run`);
+  const runs = reviewer.posted.map(({ run }) => run);
+  if (new Set(runs).size < runs.length) found.push(`posted twice: ${runs.join(', ')}`);
+  if (evidence.staged.size > 0) found.push(`evidence left on this host: ${[...evidence.staged.keys()]}`);
+  if (lab.unheard > 0) found.push(`${lab.unheard} events lost`);
+  return found;
+}
+
+function inTheLog(lab: Lab): readonly string[] {
+  const { store } = lab;
+  const found: string[] = [];
+  for (const { history, state } of store.open()) found.push(`${history} is open in ${state}`);
+  for (const { id, state } of lab.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
+  for (const { history, key } of store.owed()) found.push(`${history} is owed ${key}`);
+  const scratch = openStore(':memory:');
+  const { differences, views } = audit(store, scratch, sha256);
+  scratch.close();
+  for (const { history, version, field } of differences)
+    found.push(`${history}/${version}: ${field} differs`);
+  return [...found, ...views];
+}

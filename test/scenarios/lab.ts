@@ -1,0 +1,179 @@
+/**
+ * A whole CI in one process: the real store, engine, admission and service, and around them a made-up world that
+ * outlives them. `run` lets time go by until all work has ended, and puts a new daemon on the same database wherever
+ * one died; what Gerrit says is said again until it was taken, as a catch-up does it.
+ */
+import { openStore } from '../../src/adapters/sqlite/store.ts';
+import type { EffectOf, RunOutcome, World } from '../../src/engine/ports.ts';
+import type { Append, JobView, Store } from '../../src/engine/store.ts';
+import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import type { JobSpec, ReportSpec, ResultsSummary } from '../../src/machines/vocabulary.ts';
+import { FakeAlarms } from '../fakes/alarms.ts';
+import { FakeClock } from '../fakes/clock.ts';
+import { FakeEvidence } from '../fakes/evidence.ts';
+import { FakeLog } from '../fakes/log.ts';
+import { FakeProvider } from '../fakes/provider.ts';
+import { FakeReviewer } from '../fakes/reviewer.ts';
+import { FakeRunner } from '../fakes/runner.ts';
+import { FakeSource } from '../fakes/source.ts';
+import { jobSpec, PASSED } from '../machines/facts.ts';
+import { Daemon } from './daemon.ts';
+
+/** How one stage goes: its ending after some time. */
+export interface StagePlan {
+  readonly afterMs: number;
+  readonly outcome: RunOutcome;
+}
+
+export interface LabOptions {
+  readonly slots?: number;
+  readonly specs?: readonly JobSpec[];
+  readonly report?: Partial<ReportSpec>;
+  readonly queueLength?: number;
+  readonly starts?: boolean;
+  /** False: an event that no state handles is recorded, as in production. */
+  readonly strict?: boolean;
+  readonly store?: Store;
+  /** Null: the stage runs until the test ends it. */
+  readonly stage?: (request: EffectOf<'runStage'>) => StagePlan | null;
+  readonly results?: ResultsSummary | { readonly unreadable: string };
+  /** How long nobody starts the daemon again after a crash. */
+  readonly deadMs?: number;
+  /** Puts something of the test's own between the engine and the made-up world. */
+  readonly bend?: (world: World, lab: Lab) => World;
+}
+
+export const WELL: StagePlan = { afterMs: 60_000, outcome: { how: 'exited', code: 0 } };
+const STEPS_LIMIT = 600;
+/** Turns of the event loop without any crossing, after which nothing moves by itself any more. */
+const QUIET_TURNS = 4;
+
+export class Lab {
+  readonly clock = new FakeClock();
+  readonly provider: FakeProvider;
+  readonly runner = new FakeRunner();
+  readonly source = new FakeSource();
+  readonly evidence = new FakeEvidence();
+  readonly reviewer = new FakeReviewer();
+  readonly alarms = new FakeAlarms();
+  readonly log = new FakeLog();
+  readonly store: Store;
+  readonly options: LabOptions;
+  readonly specs: readonly JobSpec[];
+  /** Crossings of the gate so far, over all lives: `after append`, `before create` ... */
+  readonly points: string[] = [];
+  /** Ends the daemon's life at the crossings with these numbers, from 0. */
+  crashAt: readonly number[] = [];
+  /** What daemons died of that were not killed. */
+  readonly crashes: unknown[] = [];
+  /** Told of each durable batch. */
+  onDurable: (batch: readonly Append[]) => void = () => {};
+  daemon: Daemon;
+  lives = 1;
+  #unheard: GerritEvent[] = [];
+  #ids = 0;
+
+  constructor(options: LabOptions = {}) {
+    this.options = options;
+    this.specs = options.specs ?? [jobSpec()];
+    this.store = options.store ?? openStore(':memory:');
+    this.provider = new FakeProvider({ name: 'local', slots: options.slots ?? 1 });
+    this.provider.onDeleted = (server) => this.runner.serverDeleted(server);
+    this.runner.script = (request) => {
+      this.runner.setResults(request.run.server, options.results ?? PASSED);
+      this.evidence.lay(request.run.owner.job, `${request.run.stage}.log`, 'output');
+      const plan = options.stage === undefined ? WELL : options.stage(request);
+      if (plan === null) return null;
+      const { owner, stage } = request.run;
+      this.clock.after(plan.afterMs, () => this.runner.end(owner, stage, plan.outcome));
+      return null;
+    };
+    this.daemon = new Daemon(this);
+  }
+
+  newId(kind: 'j' | 'r'): string {
+    this.#ids += 1;
+    return `${kind}${String(this.#ids).padStart(5, '0')}`;
+  }
+
+  /** The gate's: true where the test wants the daemon's life to end. */
+  reached(point: string): boolean {
+    this.points.push(point);
+    return this.crashAt.includes(this.points.length - 1);
+  }
+
+  start(): Promise<void> {
+    void this.daemon.start();
+    return this.quiet();
+  }
+
+  /** A daemon has begun to listen: it hears what the one before it did not take. */
+  listening(daemon: Daemon): void {
+    for (const event of this.#unheard) this.#hear(daemon, event);
+  }
+
+  /** Gerrit says this, now or as soon as somebody listens. */
+  say(event: GerritEvent): void {
+    this.#unheard.push(event);
+    this.#hear(this.daemon, event);
+  }
+
+  /** Events that nobody has taken yet. */
+  get unheard(): number {
+    return this.#unheard.length;
+  }
+
+  /** SIGKILL, and a new daemon on the same database. */
+  restart(): Promise<void> {
+    this.daemon.life.end();
+    this.daemon = new Daemon(this);
+    this.lives += 1;
+    return this.start();
+  }
+
+  /** Everything happens that waits for nothing but this process. */
+  async quiet(): Promise<void> {
+    for (let still = 0, before = -1; still < QUIET_TURNS; still += 1) {
+      if (before !== this.points.length) still = 0;
+      before = this.points.length;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** Time goes by until `enough`, by default until nothing is open. A daemon that died is started again. @throws when that never comes */
+  async run(enough: () => boolean = () => this.atRest): Promise<void> {
+    for (let steps = 0; steps < STEPS_LIMIT; steps += 1) {
+      await this.quiet();
+      if (!this.daemon.life.alive) {
+        await this.clock.advance(this.options.deadMs ?? 0);
+        await this.restart();
+        continue;
+      }
+      if (enough()) return;
+      await this.clock.advance(this.clock.nextIn ?? 0);
+    }
+    throw new Error(`it never comes to rest: ${this.summary()}`);
+  }
+
+  get atRest(): boolean {
+    const { engine } = this.daemon;
+    return this.#unheard.length === 0 && engine.inFlight === 0 && this.store.open().length === 0;
+  }
+
+  /** All jobs, oldest first. */
+  jobs(): readonly JobView[] {
+    return [...this.store.jobs({ limit: 1_000 })].reverse();
+  }
+
+  summary(): string {
+    const owed = this.store.owed().map(({ history, key }) => `${history} ${key}`);
+    const states = this.store.open().map(({ history, state }) => `${history} ${state}`);
+    return `${states.join(', ')}; owed: ${owed.join(', ')}; unheard: ${this.#unheard.length}; lives: ${this.lives}`;
+  }
+
+  #hear(daemon: Daemon, event: GerritEvent): void {
+    void daemon.hear(event).then((taken) => {
+      if (taken) this.#unheard = this.#unheard.filter((other) => other !== event);
+    });
+  }
+}
