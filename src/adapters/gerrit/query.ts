@@ -82,7 +82,7 @@ export function toPatchset(row: ChangeRow, set: PatchSetRow): Patchset {
 }
 
 /** The rows before the closing one. */
-export function readRows(result: CommandResult, target: string): readonly unknown[] {
+function readRows(result: CommandResult, target: string): readonly unknown[] {
   if (result.status !== 0) {
     throw queryError(target, result.stderr === '' ? `exit status ${result.status}` : result.stderr, true);
   }

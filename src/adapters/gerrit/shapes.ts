@@ -44,14 +44,14 @@ export const time = z.preprocess((value) => {
 }, z.number());
 
 /** One line for people: cut, control characters blanked. Anything but a string is ''. */
-export const line = (limit: number) => z.preprocess((value) => oneLine(value, limit), z.string());
+const line = (limit: number) => z.preprocess((value) => oneLine(value, limit), z.string());
 
 /** Many lines, kept as they are but cut. */
 export const text = (limit: number) =>
   z.preprocess((value) => (typeof value === 'string' ? cut(value, limit) : ''), z.string());
 
 /** True only for true: Gerrit leaves the field out otherwise. */
-export const flag = z.preprocess((value) => value === true, z.boolean());
+const flag = z.preprocess((value) => value === true, z.boolean());
 
 /** A project's or branch's name goes into argument lists and paths of URLs: what can not be a name is refused. */
 const path = z
@@ -70,7 +70,7 @@ export const branch = z
   .transform((value) => value.replace(/^refs\/heads\//, ''))
   .pipe(path);
 
-export const revision = z.string().regex(/^[0-9a-f]{40}$/);
+const revision = z.string().regex(/^[0-9a-f]{40}$/);
 
 /** Never refused: who did something must not hide what was done. */
 export const account: z.ZodType<Account> = z.preprocess(

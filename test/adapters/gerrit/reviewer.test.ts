@@ -4,9 +4,7 @@ import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
 import type { Clock } from '../../../src/engine/ports.ts';
 import type { KeyedEffect } from '../../../src/machines/effects.ts';
 import type { Patchset } from '../../../src/machines/vocabulary.ts';
-import { reviewerContract } from '../../contracts/reviewer.ts';
 import { GerritModel, splitWords } from '../../fakes/gerrit-model.ts';
-import { FakeReviewer } from '../../fakes/reviewer.ts';
 import { reply, SshServer } from '../../fakes/ssh-server.ts';
 import { HeldClock, keys, patchset, realClock, Site } from './site.ts';
 
@@ -270,33 +268,4 @@ test('many reviews at once share four connections, and each is posted', async ()
   expect(gerrit.messages(912345)).toHaveLength(10);
   expect(server.openAtMost).toBeLessThanOrEqual(5);
   await server.until(() => server.open === 0);
-});
-
-reviewerContract('ssh', async () => {
-  const place = new Site();
-  const ssh = await SshServer.start([keys.ed25519.private]);
-  const model = new GerritModel(ssh);
-  return {
-    reviewer: new GerritReviewer(place.options(ssh.port), realClock, 'acme-ci'),
-    newPatchset: async () => {
-      model.addPatchset(patchset);
-      return patchset;
-    },
-    messages: async ({ change }) => model.messages(change),
-    close: async () => {
-      await ssh.close();
-      place.remove();
-    },
-  };
-});
-
-reviewerContract('fake', async () => {
-  const fake = new FakeReviewer();
-  fake.missing.add(999_999_999);
-  return {
-    reviewer: fake,
-    newPatchset: async () => patchset,
-    messages: async (on) => fake.on(on).map(({ message }) => message),
-    close: async () => {},
-  };
 });
