@@ -54,8 +54,8 @@ function field(name: string, value: string): string {
 
 function* stages(manifest: Manifest): Generator<string> {
   if (manifest.stages.length === 0) return;
-  yield `<h2>Stages</h2>\n<div class="wide"><table>\n`;
-  yield `<tr><th>Attempt</th><th>Stage</th><th>Log</th><th>Ended</th><th>From (UTC)</th><th>To (UTC)</th></tr>\n`;
+  yield `<h2>Stages</h2>\n<div class="wide"><table class="line">\n`;
+  yield `<tr><th>Attempt</th><th>Stage</th><th>Log</th><th>End</th><th>From</th><th>To</th></tr>\n`;
   const published = new Map(manifest.files.map((file) => [file.path, file]));
   for (const entry of manifest.stages) yield stageRow(entry, published);
   yield `</table></div>\n`;
@@ -164,6 +164,7 @@ dt,.note,footer{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.3rem 1rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600;font-size:.85rem}td{font-variant-numeric:tabular-nums}
+.line td{white-space:nowrap}
 .number{text-align:right;padding-right:0;white-space:nowrap}
 a{color:var(--link)}code{font-size:.9em;overflow-wrap:anywhere}
 footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:1rem;font-size:.85rem}
