@@ -42,13 +42,14 @@ export async function findProcesses(membership: Membership): Promise<readonly Pr
   const found = new Set<number>();
   for (const [index, pid] of pids().entries()) {
     if (index % BATCH === BATCH - 1) await setImmediate();
-    const process = readProcess(pid);
-    if (process === null) continue;
-    all.push(process);
+    const one = readProcess(pid);
+    if (one === null) continue;
+    all.push(one);
     if (hasMarker(pid, membership.marker) || holdsLock(pid, locks)) found.add(pid);
   }
-  addDescendants(all, found);
   const spared = [process.pid, 1, ...(membership.except ?? [])];
+  for (const pid of spared) found.delete(pid);
+  addDescendants(all, found);
   return all.filter(({ pid }) => found.has(pid) && !spared.includes(pid));
 }
 

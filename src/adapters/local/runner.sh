@@ -61,6 +61,8 @@ run_command() {
     exec 8>&-
     while kill -s 0 "$guard" 2>/dev/null && [ ! -e "$dir/ended" ]; do wait "$guard"; done
     read -r how <"$dir/ending"
+  elif [ -e "$dir/stop" ]; then
+    how=stopped
   elif [ "$code" -gt 128 ] && [ "$code" -le 192 ]; then
     how="killed $((code - 128))"
   else
@@ -69,15 +71,16 @@ run_command() {
 }
 
 # fd 7: words from the helpers, read by main. fd 8: the command's output, on its way through `drain` to the log.
-# No helper keeps the lock (fd 9), so that none of them makes a run look alive.
+# Each helper begins by closing the lock (fd 9), or it would make the run look alive. It does so by exec: around a
+# function a shell only puts a closed file aside.
 open_pipes() {
   [ ! -e "$dir/words" ] || rm -f "$dir/words" "$dir/output"
   mkfifo "$dir/words" "$dir/output" || return 1
   exec 7<>"$dir/words"
-  guard </dev/null 9>&- &
+  guard </dev/null &
   guard=$!
   hear ready
-  drain <"$dir/output" 9>&- &
+  drain <"$dir/output" &
   drain=$!
   exec 8>"$dir/output"
   rm -f "$dir/words" "$dir/output"
@@ -100,6 +103,7 @@ claim() {
 
 # cat writes at once what it reads, and the file size limit stops it at the cap without counting.
 drain() {
+  exec 9>&-
   blocks=$((limit / 512))
   if (ulimit -f "$blocks" && trap '' XFSZ && exec cat >>"$dir/log") 2>/dev/null; then
     echo drained >&7
@@ -117,6 +121,7 @@ drain() {
 # Waits for the deadline and for SIGTERM, then ends all that belongs to the run. Waiting for the lock with a time limit
 # is a timer that also ends when the run is gone, so that none is left over when main is killed.
 guard() {
+  exec 9>&-
   why='' alarm=''
   trap 'why=stopped; [ -z "$alarm" ] || kill "$alarm"' TERM
   trap : HUP
@@ -185,12 +190,13 @@ signal_members() {
 # something behind; then a line of ours goes through the same pipe, and what came before it has arrived when it has.
 complete_log() {
   {
+    exec 9>&-
     flock -w 0.5 "$dir/lock" true
     echo settled >&7
-  } 9>&- &
+  } &
   settling=$!
   hear drained settled
-  [ "$word" = settled ] || return 0
+  [ "$word" = settled ] && [ -e "/proc/$drain/fd/0" ] || return 0
   printf '\n[sos-ci: the command ended; what it left behind still holds its output]\n' >"/proc/$drain/fd/0"
   rounds=100
   until grep -qF -e '[sos-ci: the command ended;' -e '[sos-ci: output ' "$dir/log"; do

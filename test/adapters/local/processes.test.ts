@@ -1,0 +1,102 @@
+/** Finding and ending real processes by what they carry. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  endProcesses,
+  findProcesses,
+  processStartTicks,
+  processWithArgument,
+  signalProcess,
+} from '../../../src/adapters/local/processes.ts';
+import { FOR_EVER, isAlive, kill, until } from './scratch.ts';
+
+describe('processes', () => {
+  const marker = `SOS_CI_TEST=${process.pid}`;
+  const limits = { graceMs: 300, limitMs: 10_000 };
+  let children: ChildProcess[];
+
+  beforeEach(() => {
+    children = [];
+  });
+  afterEach(() => {
+    for (const { pid } of children) if (pid !== undefined) kill(pid);
+  });
+
+  /** Resolves when the program itself is there, with its environment. */
+  async function start(
+    argv: readonly [string, ...string[]],
+    environment: Record<string, string>,
+    fd9?: number,
+  ) {
+    const stdio = fd9 === undefined ? [] : [...Array(6).fill('ignore'), fd9];
+    const child = spawn(argv[0], argv.slice(1), {
+      env: { PATH: process.env.PATH, ...environment },
+      stdio: ['ignore', 'ignore', 'ignore', ...stdio],
+    });
+    children.push(child);
+    const pid = child.pid ?? 0;
+    await until('its program', () => processWithArgument(pid, argv.at(-1) ?? ''));
+    return pid;
+  }
+  const found = async (membership: Parameters<typeof findProcesses>[0]) =>
+    (await findProcesses(membership)).map(({ pid }) => pid);
+
+  it('finds the whole marker only', async () => {
+    const [name, value] = marker.split('=') as [string, string];
+    const pid = await start(['sleep', FOR_EVER], { A: 'b', [name]: value });
+    await start(['sleep', FOR_EVER], { [name]: `${value}0` });
+    await start(['sleep', FOR_EVER], { [`X${name}`]: value });
+    await start(['sleep', FOR_EVER], { OTHER: marker });
+    expect(await found({ marker, locks: [] })).toEqual([pid]);
+    expect(await found({ marker, locks: [], except: [pid] })).toEqual([]);
+  });
+
+  it('finds who holds a lock file as fd 9, and what descends from it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sos-ci-processes-'));
+    const fd = openSync(join(folder, 'lock'), 'a');
+    const script = `sh -c "exec 9>&-; sleep ${FOR_EVER}; :" & wait`;
+    const pid = await start(['sh', '-c', script], {}, fd);
+    closeSync(fd);
+    const membership = { marker: 'NO=thing', locks: [join(folder, 'lock')] };
+    const all = await until('three processes', async () => {
+      const now = await found(membership);
+      return now.length === 3 && now;
+    });
+    expect(all).toContain(pid);
+    expect(await found({ ...membership, except: [pid] })).toEqual([]);
+    expect(await endProcesses(membership, limits)).toEqual([]);
+    expect(all.filter(isAlive)).toEqual([]);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('ends what multiplies', async () => {
+    const [name, value] = marker.split('=') as [string, string];
+    const breed =
+      'trap "" TERM; while :; do sh -c "trap \\"\\" TERM; sleep 0.3; sleep 0.3" & sleep 0.02; done';
+    await start(['sh', '-c', breed], { [name]: value });
+    await until('a family', async () => (await found({ marker, locks: [] })).length > 10);
+    expect(await endProcesses({ marker, locks: [] }, limits)).toEqual([]);
+    expect(await found({ marker, locks: [] })).toEqual([]);
+  });
+
+  it('has nothing to end when nothing fits', async () => {
+    expect(await endProcesses({ marker: 'NO=thing', locks: ['/no/such/lock'] }, limits)).toEqual([]);
+  });
+
+  it('knows a process by its pid and start time together', async () => {
+    const pid = await start(['sleep', FOR_EVER], {});
+    const target = processWithArgument(pid, FOR_EVER);
+    if (target === null) throw new Error('it is there');
+    expect(target.startTicks).toBe(processStartTicks(pid));
+    expect(processWithArgument(pid, 'other')).toBeNull();
+    expect(signalProcess({ ...target, startTicks: '1' }, 'SIGKILL')).toBe(false);
+    expect(isAlive(pid)).toBe(true);
+    expect(signalProcess(target, 'SIGKILL')).toBe(true);
+    await until('its end', () => !isAlive(pid));
+    expect(processStartTicks(pid)).toBeNull();
+    expect(signalProcess(target, 'SIGKILL')).toBe(false);
+  });
+});

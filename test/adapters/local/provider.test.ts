@@ -1,0 +1,221 @@
+/** Local servers on a real disk with real processes, among them what a job can do to hinder its removal. */
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LocalProvider } from '../../../src/adapters/local/provider.ts';
+import type { Server } from '../../../src/machines/vocabulary.ts';
+import { providerContract } from '../../contracts/provider.ts';
+import { FOR_EVER, isAlive, processesOf, Scratch, until, written } from './scratch.ts';
+
+providerContract('local', async () => {
+  const scratch = new Scratch();
+  return { provider: scratch.provider, close: async () => scratch.close() };
+});
+
+const owner = { deployment: 'ours', job: 'job-1', attempt: 2 };
+
+describe('LocalProvider', () => {
+  let scratch: Scratch;
+  let servers: string;
+
+  beforeEach(() => {
+    scratch = new Scratch();
+    servers = join(scratch.stateDir, 'servers');
+  });
+  afterEach(() => scratch.close());
+
+  function create(name: string, provider = scratch.provider): Promise<Server> {
+    const request = {
+      type: 'createServer',
+      key: 'k',
+      provider: 'local',
+      name,
+      owner,
+      timeoutMs: 1_000,
+    } as const;
+    return provider.create(request, new AbortController().signal);
+  }
+  const list = () => scratch.provider.list({ deployment: 'ours' });
+
+  it('makes a private directory with a label and folders', async () => {
+    const server = await create('sos-ci-1');
+    expect(server.address).toBe(join(servers, 'sos-ci-1'));
+    expect(statSync(server.address).mode & 0o777).toBe(0o700);
+    expect(readdirSync(server.address).sort()).toEqual(['home', 'server.json', 'tmp', 'tree']);
+    const label = JSON.parse(readFileSync(join(server.address, 'server.json'), 'utf8'));
+    expect(label).toEqual({
+      id: server.id,
+      name: 'sos-ci-1',
+      provider: 'local',
+      owner,
+      createdAt: expect.any(Number),
+    });
+    expect(readdirSync(servers)).toEqual(['sos-ci-1']);
+  });
+
+  it.each([
+    ['../../evil', 'evil'],
+    ['/etc/passwd', 'etc-passwd'],
+    ['.new-1-1-aa', 'new-1-1-aa'],
+    ['..', 'server'],
+    ['a b\n\0ü', 'a-b---'],
+    ['x'.repeat(300), 'x'.repeat(100)],
+  ])('stays inside its folder with the name %j', async (name, expected) => {
+    const server = await create(name);
+    expect(server).toMatchObject({ name, address: join(servers, expected) });
+    expect((await list()).map((one) => one.server)).toEqual([server]);
+  });
+
+  it('refuses a name that is taken, and leaves what is there', async () => {
+    const first = await create('same');
+    await expect(create('same')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
+    expect((await list()).map(({ server }) => server.id)).toEqual([first.id]);
+    expect(readdirSync(servers)).toEqual(['same']);
+  });
+
+  it('says what is wrong with its disk', async () => {
+    mkdirSync(scratch.stateDir, { recursive: true });
+    writeFileSync(servers, 'in the way');
+    await expect(create('one')).rejects.toMatchObject({ name: 'OperationError', operation: 'create server' });
+  });
+
+  it('lists only what has a sound label of its own', async () => {
+    const server = await create('good');
+    const labels: readonly [string, string][] = [
+      ['not-json', '{'],
+      ['null', 'null'],
+      ['no-owner', JSON.stringify({ id: 'a'.repeat(16), name: 'x', provider: 'local', createdAt: 1 })],
+      ['large', ' '.repeat(100_000)],
+      [
+        'other-provider',
+        JSON.stringify({ id: 'b'.repeat(16), name: 'x', provider: 'other', createdAt: 1, owner }),
+      ],
+    ];
+    for (const [name, label] of labels) {
+      mkdirSync(join(servers, name));
+      writeFileSync(join(servers, name, 'server.json'), label);
+    }
+    mkdirSync(join(servers, 'linked-label'));
+    symlinkSync(join(server.address, 'server.json'), join(servers, 'linked-label', 'server.json'));
+    symlinkSync(server.address, join(servers, 'linked'));
+    writeFileSync(join(servers, 'file'), '');
+    expect((await list()).map((one) => one.server)).toEqual([server]);
+  });
+
+  it('sweeps what makers that were killed have left, and nothing else', async () => {
+    await create('one');
+    const started = /\) (.*)$/s.exec(readFileSync('/proc/1/stat', 'latin1'))?.[1]?.split(' ')[19];
+    for (const name of ['.new-999999999-5-aa', `.new-1-${started}-bb`, '.new-1-1-cc', '.else', 'empty']) {
+      mkdirSync(join(servers, name));
+    }
+    writeFileSync(join(servers, '.new-999999999-5-aa', 'half'), '');
+    await list();
+    expect(readdirSync(servers).sort()).toEqual(['.else', `.new-1-${started}-bb`, 'one']);
+  });
+
+  it('creates and lists at the same time without harm', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `many-${index}`);
+    const made = await Promise.all(names.flatMap((name) => [create(name), list().then(() => null)]));
+    expect(made.filter((one) => one !== null)).toHaveLength(20);
+    expect(await list()).toHaveLength(20);
+  });
+
+  it('ends every process of the server, whatever it did to get away', async () => {
+    const request = await scratch.script(
+      `trap "" TERM
+       setsid sh -c "trap '' TERM; while :; do sleep 0.1; done" &
+       env -i setsid sh -c "while :; do sleep 0.1; done" &
+       echo x >"$1/ready"; while :; do sleep 0.1; done`,
+    );
+    const { server } = request.run;
+    const handle = await scratch.runner().start(request);
+    await written(join(scratch.root, 'ready'));
+    const members = processesOf(server.id);
+    expect(members.length).toBeGreaterThan(4);
+    await scratch.provider.delete(server, 'ours');
+    expect(members.filter(isAlive)).toEqual([]);
+    expect(await handle.ended).toHaveProperty('how');
+    await until('the end of everything', () => processesOf(scratch.root).length === 0);
+    expect(existsSync(server.address)).toBe(false);
+    expect(existsSync(join(scratch.directory(request), 'log'))).toBe(true);
+  });
+
+  it('ends processes of a server whose directory has gone already', async () => {
+    const server = await create('gone');
+    await scratch.provider.delete(server, 'ours');
+    const late = spawn('sleep', [FOR_EVER], {
+      env: { ...process.env, SOS_CI_SERVER: server.id },
+      stdio: 'ignore',
+    });
+    const exited = new Promise((resolve) => late.once('exit', (_code, signal) => resolve(signal)));
+    await until('its start', () => processesOf(`SOS_CI_SERVER=${server.id}`).length === 1);
+    await scratch.provider.delete(server, 'ours');
+    expect(await exited).toBe('SIGTERM');
+  });
+
+  it('removes what a job has made hard to remove, and nothing behind its links', async () => {
+    const server = await create('hard');
+    const tree = join(server.address, 'tree');
+    const outside = join(scratch.root, 'outside');
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'precious'), 'x', { mode: 0o400 });
+    symlinkSync(outside, join(tree, 'link'));
+    mkdirSync(join(tree, 'locked', 'deeper'), { recursive: true });
+    writeFileSync(join(tree, 'locked', 'deeper', 'file'), '');
+    // Longer than a path may be.
+    const dig = 'cd "$0"; for i in $(seq 40); do mkdir "$1" && cd "$1" || exit 1; done';
+    const digger = spawn('sh', ['-c', dig, tree, 'd'.repeat(200)]);
+    await new Promise((resolve) => digger.once('exit', resolve));
+    chmodSync(join(tree, 'locked', 'deeper'), 0o000);
+    chmodSync(join(tree, 'locked'), 0o500);
+    chmodSync(server.address, 0o000);
+    expect((await list()).map((one) => one.server.id)).toEqual([server.id]);
+    await scratch.provider.delete(server, 'ours');
+    expect(readdirSync(servers)).toEqual([]);
+    expect(readFileSync(join(outside, 'precious'), 'utf8')).toBe('x');
+    expect(statSync(join(outside, 'precious')).mode & 0o777).toBe(0o400);
+  });
+
+  it('keeps the label until the rest has gone, so that a deletion that was cut off is seen', async () => {
+    const server = await create('half');
+    const provider = new LocalProvider({
+      name: 'local',
+      slots: 1,
+      stateDir: scratch.stateDir,
+      removeTimeoutMs: 1,
+    });
+    for (let index = 0; index < 3_000; index += 1)
+      writeFileSync(join(server.address, 'tree', String(index)), '');
+    await expect(provider.delete(server, 'ours')).rejects.toMatchObject({
+      name: 'OperationError',
+      retryable: true,
+    });
+    expect(await list()).toHaveLength(1);
+    await scratch.provider.delete(server, 'ours');
+    expect(await list()).toEqual([]);
+  });
+
+  it('takes no address and no namesake for proof', async () => {
+    const server = await create('one');
+    const { provider } = scratch;
+    const outside = join(scratch.root, 'outside');
+    mkdirSync(outside);
+    const label = readFileSync(join(server.address, 'server.json'));
+    writeFileSync(join(outside, 'server.json'), label);
+    await provider.delete({ ...server, address: outside }, 'ours');
+    await provider.delete({ ...server, address: join(servers, '..', basename(outside)) }, 'ours');
+    await provider.delete({ ...server, id: 'f'.repeat(16) }, 'ours');
+    expect(existsSync(join(outside, 'server.json'))).toBe(true);
+    expect(existsSync(server.address)).toBe(true);
+  });
+});

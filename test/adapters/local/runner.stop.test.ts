@@ -1,0 +1,120 @@
+/** A stop ends every process of a run, whatever it does against it, and whatever is left of its runner. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FOR_EVER, isAlive, kill, processesOf, Scratch, until, written } from './scratch.ts';
+
+/** Ignores SIGTERM; has children in sessions of their own, with no environment, and with neither that nor our lock. */
+const STUBBORN = `
+  trap "" TERM
+  setsid sh -c "trap '' TERM; while :; do sleep 0.1; done" &
+  env -i setsid sh -c "while :; do sleep 0.1; done" &
+  (exec 9>&-; env -i sleep ${FOR_EVER}) &
+  sh -c "setsid sleep ${FOR_EVER} &"
+  echo $$ >"$1/ready"
+  while :; do sleep 0.1; done`;
+
+describe('stop', () => {
+  let scratch: Scratch;
+
+  beforeEach(() => {
+    scratch = new Scratch();
+  });
+  afterEach(() => scratch.close());
+
+  async function started(script: string) {
+    const request = await scratch.script(script);
+    const runner = scratch.runner({ graceMs: 500 });
+    const handle = await runner.start(request);
+    await written(join(scratch.root, 'ready'));
+    const session = (pid: number) =>
+      readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ')[3];
+    return { request, runner, handle, session };
+  }
+  const guardOf = async (request: Parameters<Scratch['file']>[0]) =>
+    Number(await scratch.file(request, 'guard'));
+  const nothingLeft = () => until('the end of everything', () => processesOf(scratch.root).length === 0);
+
+  it('lets a command that heeds SIGTERM put its things in order, and keeps what it wrote', async () => {
+    const { request, runner, handle } = await started(
+      'trap "echo tidied; exit 0" TERM; echo >"$1/ready" x; while :; do sleep 0.05; done',
+    );
+    await runner.stop(request.run);
+    expect(await handle.ended).toEqual({ how: 'stopped' });
+    expect(await scratch.file(request, 'log')).toMatch(/tidied\n$/);
+    await nothingLeft();
+  });
+
+  it('ends what ignores it, and children that went away', async () => {
+    const { request, runner, handle, session } = await started(STUBBORN);
+    const members = processesOf(scratch.directory(request)).concat(processesOf(`sleep\0${FOR_EVER}`));
+    expect(new Set(members.map(session)).size).toBeGreaterThan(2);
+    await runner.stop(request.run);
+    expect(await handle.ended).toEqual({ how: 'stopped' });
+    expect(members.filter(isAlive)).toEqual([]);
+    await nothingLeft();
+  });
+
+  it('does the same when the guard was killed', async () => {
+    const { request, runner, handle } = await started(STUBBORN);
+    kill(await guardOf(request));
+    await runner.stop(request.run);
+    expect(await handle.ended).toEqual({ how: 'stopped' });
+    await nothingLeft();
+  });
+
+  it('does the same when the runner was killed', async () => {
+    const { request, runner, handle } = await started(STUBBORN);
+    kill(handle.pid);
+    await runner.stop(request.run);
+    expect(await handle.ended).toHaveProperty('how', 'lost');
+    await nothingLeft();
+  });
+
+  it('does the same when both were killed', async () => {
+    const { request, runner, handle } = await started(STUBBORN);
+    for (const pid of [handle.pid, await guardOf(request)]) kill(pid);
+    await runner.stop(request.run);
+    expect(await handle.ended).toHaveProperty('how', 'lost');
+    await nothingLeft();
+  });
+
+  it('does not wait for ever for a runner that stands still', async () => {
+    const { request, handle } = await started(STUBBORN);
+    for (const pid of [handle.pid, await guardOf(request)]) kill(pid, 'SIGSTOP');
+    await scratch.runner({ graceMs: 300, killTimeoutMs: 1_000 }).stop(request.run);
+    expect(await handle.ended).toHaveProperty('how', 'lost');
+    expect(isAlive(handle.pid)).toBe(false);
+  });
+
+  it('ends children that a run has left behind when it ended', async () => {
+    const { request, runner, handle } = await started(
+      `setsid sleep ${FOR_EVER} & echo x >"$1/ready"; exit 0`,
+    );
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    expect(processesOf(`SOS_CI_RUN=${scratch.directory(request)}`)).toHaveLength(1);
+    await runner.stop(request.run);
+    await nothingLeft();
+    expect(await scratch.file(request, 'rc')).toBe('exited 0\n');
+  });
+
+  it('touches nothing of another run, and no process that took over a pid', async () => {
+    const bystander = await scratch.request(['sleep', FOR_EVER]);
+    const runner = scratch.runner();
+    const beside = await runner.start(bystander);
+    const { request, handle } = await started(STUBBORN);
+    await runner.stop(request.run);
+    expect(await handle.ended).toEqual({ how: 'stopped' });
+    expect(isAlive(beside.pid)).toBe(true);
+    // As after a reboot: the files name a process that has nothing to do with the run.
+    await scratch.put(
+      join('state', 'runs', request.run.owner.job, '1', 'testing', 'guard'),
+      `${beside.pid}\n`,
+    );
+    await scratch.put(join('state', 'runs', request.run.owner.job, '1', 'testing', 'pid'), `${beside.pid}\n`);
+    await runner.stop(request.run);
+    expect(isAlive(beside.pid)).toBe(true);
+    await runner.stop(bystander.run);
+    expect(await beside.ended).toEqual({ how: 'stopped' });
+  });
+});

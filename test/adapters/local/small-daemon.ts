@@ -1,0 +1,58 @@
+/** Builds test/fixtures/start-stage.ts once for a test file, and starts it in a process group of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { build } from 'esbuild';
+import type { RunStage } from './scratch.ts';
+
+export interface SmallDaemon {
+  readonly pid: number;
+  /** Lines that it prints. */
+  readonly lines: AsyncIterator<string>;
+  /** Kills it and its whole process group, as from outside, and waits until it is gone. */
+  killGroup(): Promise<void>;
+}
+
+export class SmallDaemonProgram {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'sos-ci-small-daemon-'));
+  readonly #file = join(this.#folder, 'start-stage.mjs');
+
+  async build(): Promise<void> {
+    const launch = new URL('../../../src/adapters/local/launch.ts', import.meta.url).href;
+    await build({
+      entryPoints: [new URL('../../fixtures/start-stage.ts', import.meta.url).pathname],
+      outfile: this.#file,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      banner: { js: "import { createRequire } from 'node:module'; const require = createRequire('/');" },
+      // runner.sh is looked for beside the source.
+      define: { 'import.meta.url': JSON.stringify(launch) },
+      logLevel: 'silent',
+    });
+  }
+
+  start(stateDir: string, request: RunStage): SmallDaemon {
+    const order = JSON.stringify({ stateDir, request });
+    const child = spawn(process.execPath, [this.#file, order], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    return { pid: child.pid ?? 0, lines, killGroup: () => killGroup(child) };
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function killGroup(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  process.kill(-child.pid, 'SIGKILL');
+  await exited;
+}
