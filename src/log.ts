@@ -16,7 +16,6 @@ export interface Log {
 }
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Takes whole lines, each with its line end. */
 export interface LogDestination {
@@ -57,11 +56,6 @@ export function createLog(options: LogOptions): Log {
     },
     stream,
   );
-}
-
-/** A log that nobody reads. */
-export function silentLog(): Log {
-  return createLog({ level: 'silent', destination: { write: () => undefined } });
 }
 
 function openDestination(destination: LogOptions['destination']): LogDestination {

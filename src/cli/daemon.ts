@@ -45,8 +45,8 @@ export function onStopSignals(ask: () => void, insist: () => void): () => void {
   let asked = false;
   const heard = (): void => {
     if (asked) insist();
+    else ask();
     asked = true;
-    ask();
   };
   process.on('SIGTERM', heard);
   process.on('SIGINT', heard);

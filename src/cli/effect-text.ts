@@ -16,7 +16,7 @@ export function effectText(effect: Effect): string | null {
       const [kind, state = effect.key] = effect.key.split(':');
       return kind === 'retry'
         ? `try ${state} again in ${limit(effect.delayMs)}`
-        : `${state}: at most ${limit(effect.delayMs)}`;
+        : `${state} within ${limit(effect.delayMs)}`;
     }
     default:
       return requestText(effect);

@@ -140,7 +140,7 @@ function timerText(timer: string): string {
   return state === 'queued' ? 'no slot became free in time' : `${state} took longer than allowed`;
 }
 
-export function endText(end: StageEnd): string {
+function endText(end: StageEnd): string {
   switch (end.how) {
     case 'exited':
       return end.code === 0 ? 'ended well' : `ended with exit code ${end.code}`;
@@ -155,7 +155,7 @@ export function endText(end: StageEnd): string {
   }
 }
 
-export function resultsText(results: ResultsSummary): string {
+function resultsText(results: ResultsSummary): string {
   const failures = results.failures.length === 0 ? '' : `: ${results.failures.join('; ')}`;
   return `${results.passed} passed, ${results.failed} failed, ${results.skipped} skipped${failures}`;
 }

@@ -1,14 +1,14 @@
 /** How a command ends that could not do its work: what is wrong, what to do next, and the exit code that says of which kind it was. */
 import { plainLines } from '../plain-text.ts';
 import { CliError, EXIT } from './exit.ts';
-import { type Io, paint } from './io.ts';
+import { type Io, paintError } from './io.ts';
 
 /** Prints the error; returns the exit code. Known errors by name, so that nothing is loaded only to compare classes. */
 export function reportFailure(io: Io, thrown: unknown): number {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : '';
   const exit = exitOf(error);
-  io.err(`${paint(io, 'red', 'sos-ci:')} ${plainLines(messageOf(error))}\n`);
+  io.err(`${paintError(io, 'red', 'sos-ci:')} ${plainLines(messageOf(error))}\n`);
   if (hint !== '') io.err(`        ${plainLines(hint)}\n`);
   if (exit === EXIT.internal) {
     io.err(`This is a defect of sos-ci. What it was doing:\n${plainLines(error.stack ?? '')}\n`);

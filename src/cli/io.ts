@@ -61,6 +61,11 @@ export function paint(io: Pick<Io, 'color'>, how: Paint, text: string): string {
   return io.color && text !== '' ? `\u001b[${CODES[how]}m${text}\u001b[0m` : text;
 }
 
+/** The same for standard error, which may be a file while the answer goes to a terminal. */
+export function paintError(io: Pick<Io, 'color' | 'progress'>, how: Paint, text: string): string {
+  return paint({ color: io.color && io.progress }, how, text);
+}
+
 /** A JSON answer: one document, indented, with a line end. Terminal escapes can not survive JSON. */
 export function printJson(io: Io, value: object): void {
   const text = JSON.stringify({ format: 1, ...value }, null, 2);

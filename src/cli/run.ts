@@ -7,7 +7,7 @@ import { runOnce } from '../once.ts';
 import { plainLines, plainText } from '../plain-text.ts';
 import { topState } from './episodes.ts';
 import { CliError, EXIT, VERDICT_EXIT } from './exit.ts';
-import { type Io, paint } from './io.ts';
+import { type Io, paintError } from './io.ts';
 import { verdictPaint } from './job.ts';
 import { span } from './time.ts';
 
@@ -43,7 +43,7 @@ export async function runCommand(
   });
   const color = verdictPaint(verdict);
   const why = reason === '' ? '' : `: ${plainText(reason)}`;
-  io.err(`${color === null ? verdict : paint(io, color, verdict)}${why}\n`);
+  io.err(`${color === null ? verdict : paintError(io, color, verdict)}${why}\n`);
   if (url !== null) io.err(`logs: ${plainText(url)}\n`);
   io.err(`story: sos-ci job ${plainText(job)}\n`);
   return VERDICT_EXIT[verdict];
@@ -86,7 +86,7 @@ class Progress {
     const top = topState(state);
     if (top === this.last) return;
     this.last = top;
-    this.io.err(`${paint(this.io, 'dim', `+${span(this.io.now() - this.started)}`)} ${top}\n`);
+    this.io.err(`${paintError(this.io, 'dim', `+${span(this.io.now() - this.started)}`)} ${top}\n`);
   }
 }
 

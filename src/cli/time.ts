@@ -12,9 +12,10 @@ export function iso(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString();
 }
 
-/** `0.3s`, `12.5s`, `20m 41s`, `1h 02m 03s`, `3d 04h`. */
+/** `340ms`, `12.5s`, `20m 41s`, `1h 02m 03s`, `3d 04h`. */
 export function span(ms: number): string {
   const positive = Math.max(0, ms);
+  if (positive < 999.5) return `${Math.round(positive)}ms`;
   if (positive < 59_950) return `${(positive / 1000).toFixed(1)}s`;
   const seconds = Math.round(positive / 1000);
   const two = (value: number): string => String(value).padStart(2, '0');

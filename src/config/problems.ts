@@ -28,7 +28,7 @@ export class ConfigError extends Error {
 }
 
 /** `file:line:col: path: what; next` */
-export function problemLine(file: string, problem: Problem): string {
+function problemLine(file: string, problem: Problem): string {
   const place = problem.line === 0 ? file : `${file}:${problem.line}:${problem.column}`;
   const path = problem.path === '' ? '' : `${problem.path}: `;
   const next = problem.next === '' ? '' : `; ${problem.next}`;

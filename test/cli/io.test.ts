@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { paint, printJson, terminalIo } from '../../src/cli/io.ts';
+import { paint, paintError, printJson, terminalIo } from '../../src/cli/io.ts';
 import { fakeIo } from '../fakes/io.ts';
 import { ROOT } from '../house/source.ts';
 
@@ -29,6 +29,8 @@ test('colour is used only when it may be', () => {
   expect(paint({ color: true }, 'red', 'x')).toBe('\u001b[31mx\u001b[0m');
   expect(paint({ color: false }, 'red', 'x')).toBe('x');
   expect(paint({ color: true }, 'red', '')).toBe('');
+  expect(paintError({ color: true, progress: true }, 'red', 'x')).toBe('\u001b[31mx\u001b[0m');
+  expect(paintError({ color: true, progress: false }, 'red', 'x')).toBe('x');
 });
 
 describe('a process', () => {

@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import { bytes, limit, span, utc } from '../../src/cli/time.ts';
 
 test.each([
-  [-5, '0.0s'],
-  [340, '0.3s'],
+  [-5, '0ms'],
+  [340, '340ms'],
+  [999.6, '1.0s'],
+  [12_340, '12.3s'],
   [59_949, '59.9s'],
   [59_951, '1m 00s'],
   [3_599_600, '1h 00m 00s'],
