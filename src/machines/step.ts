@@ -129,6 +129,8 @@ function move(
 }
 
 function read([snapshot, actions]: ReturnType<typeof transition<AnyStateMachine>>, outcome: Outcome): Moved {
+  // A history's first event that throws is caught by xstate, which would leave a machine that nothing moves.
+  if (snapshot.status === 'error') throw snapshot.error;
   const requested: Effect[] = [];
   // xstate types these as its own built-in actions only; ours are there too, by name.
   for (const action of actions as readonly { readonly type: string; readonly params?: unknown }[]) {

@@ -25,6 +25,8 @@ interface Circumstances {
 export class Simulator {
   now = START;
   readonly rows = new Map<string, LogRow[]>();
+  /** The rows of all histories in the order in which they were appended. */
+  readonly log: LogRow[] = [];
   readonly stored = new Map<string, Stored>();
   /** What was told to histories that this world does not have. */
   readonly unheard: { readonly to: string; readonly event: AnyEvent }[] = [];
@@ -68,6 +70,7 @@ export class Simulator {
     for (const [history, rows] of this.rows) world.rows.set(history, [...rows]);
     for (const [history, stored] of this.stored) world.stored.set(history, stored);
     for (const name of this.servers) world.servers.add(name);
+    world.log.push(...this.log);
     world.unheard.push(...this.unheard);
     return world;
   }
@@ -83,6 +86,7 @@ export class Simulator {
       sha256,
     );
     this.stored.set(history, stored);
+    this.log.push(row);
     this.rows.set(history, [...(this.rows.get(history) ?? []), row]);
     for (const effect of row.effects) {
       if (effect.type !== 'tell') continue;

@@ -1,0 +1,46 @@
+/**
+ * Writes the stories of test/machines/stories.ts down as test/histories/NAME.jsonl, one row of the log a line. A file
+ * that is there already stays: histories are recorded once and replayed for ever. Before the first release the
+ * machines still change; then `--again` writes all of them anew.
+ */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const again = process.argv.includes('--again');
+const scratch = mkdtempSync(join(root, 'node_modules', '.record-'));
+try {
+  const outfile = join(scratch, 'stories.mjs');
+  await build({
+    entryPoints: [join(root, 'test/machines/stories.ts')],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    logLevel: 'warning',
+  });
+  const { stories } = await import(pathToFileURL(outfile).href);
+  for (const [name, tell] of Object.entries(stories)) {
+    const file = join(root, 'test/histories', `${name}.jsonl`);
+    if (existsSync(file) && !again) continue;
+    write(file, tell().log);
+  }
+  const altered = join(root, 'test/histories/altered.jsonl');
+  if (!existsSync(altered) || again) write(altered, stories['failing-test']().log.map(whitewashed));
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+function write(file, rows) {
+  writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  console.log(`${basename(file)}: ${rows.length} rows`);
+}
+
+/** What replay must find: the review was told of a failure, and the row says that it was a success. */
+function whitewashed(row) {
+  if (row.type !== 'job.reported') return row;
+  return { ...row, data: { report: { ...row.data.report, verdict: 'SUCCESS', reason: '' } } };
+}

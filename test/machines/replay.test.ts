@@ -1,0 +1,127 @@
+/**
+ * Strict replay: what was recorded is computed again to the letter, and whatever was altered in it is found: each field
+ * of each row, a row that is missing, doubled or in another's place.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { replayHistory } from '../../src/machines/replay.ts';
+import type { LogRow } from '../../src/machines/row.ts';
+import { differences } from './invariants.ts';
+import { sha256 } from './simulator.ts';
+import { stories } from './stories.ts';
+
+const FOLDER = join(import.meta.dirname, '../histories');
+const recorded = readdirSync(FOLDER).filter((file) => file.endsWith('.jsonl'));
+
+/** The rows of a recorded file, by history. */
+function historiesOf(file: string): ReadonlyMap<string, readonly LogRow[]> {
+  const histories = new Map<string, LogRow[]>();
+  for (const line of readFileSync(join(FOLDER, file), 'utf8').trimEnd().split('\n')) {
+    const row: LogRow = JSON.parse(line);
+    histories.set(row.history, [...(histories.get(row.history) ?? []), row]);
+  }
+  return histories;
+}
+
+describe('recorded histories', () => {
+  test('there is one of each story, and one that was altered', () => {
+    expect(recorded.sort()).toEqual(
+      [...Object.keys(stories), 'altered'].map((name) => `${name}.jsonl`).sort(),
+    );
+  });
+
+  test.each(recorded.filter((file) => file !== 'altered.jsonl'))(
+    '%s is what the machines still do',
+    (file) => {
+      for (const [history, rows] of historiesOf(file)) {
+        const replayed = replayHistory(rows, sha256);
+        // Before the first release: node scripts/record-histories.mjs --again. After it: the machine needs a new version.
+        expect(replayed.difference, `${history} of ${file}`).toBeNull();
+        expect(replayed.rows).toBe(rows.length);
+        expect(replayed.stored?.hash).toBe(rows.at(-1)?.hash);
+      }
+    },
+  );
+
+  test('altered.jsonl fails: a FAILURE was made a success in it', () => {
+    const found = [...historiesOf('altered.jsonl').values()].map((rows) => replayHistory(rows, sha256));
+    expect(found.map(({ difference }) => difference?.field)).toEqual(['effects', undefined]);
+  });
+});
+
+describe.each(Object.entries(stories))('the story %s', (_, tell) => {
+  test('replays equal', () => {
+    expect(differences(tell())).toEqual([]);
+  });
+});
+
+describe('an altered copy', () => {
+  const rows = stories['failing-test']?.().rowsOf('job-1') ?? [];
+  const fields = Object.keys(rows[0] ?? {}) as (keyof LogRow)[];
+
+  test('is altered in every field that a row has', () => {
+    expect(fields.toSorted()).toEqual([
+      'at',
+      'cause',
+      'data',
+      'effects',
+      'eventVersion',
+      'hash',
+      'history',
+      'machine',
+      'outcome',
+      'settles',
+      'state',
+      'stateHash',
+      'type',
+      'version',
+    ]);
+  });
+
+  test.each(rows.map((row) => [row.version, row.type] as const))('is found in row %i, %s', (version) => {
+    for (const field of fields) {
+      for (const value of alterations(rows[version - 1]?.[field])) {
+        const copy = rows.map((row) => (row.version === version ? { ...row, [field]: value } : row));
+        const { difference, rows: equal } = replayHistory(copy, sha256);
+        expect(difference, `${field} as ${JSON.stringify(value)}`).not.toBeNull();
+        expect(equal).toBe(version - 1);
+      }
+    }
+  });
+
+  test.each([
+    ['without its first row', rows.slice(1)],
+    ['without a row in the middle', rows.filter((row) => row.version !== 5)],
+    ['with a row twice', rows.flatMap((row) => (row.version === 5 ? [row, row] : [row]))],
+    [
+      'with two rows in each other’s place',
+      [...rows.slice(0, 4), ...rows.slice(4, 6).reverse(), ...rows.slice(6)],
+    ],
+  ])('%s is found', (_, copy) => {
+    expect(replayHistory(copy, sha256).difference).not.toBeNull();
+  });
+});
+
+test('a history of a machine that this program does not have is said to be so', () => {
+  const [row] = stories.success?.().rowsOf('job-1') ?? [];
+  const foreign = [{ ...row, machine: 'job@9' } as unknown as LogRow];
+  expect(replayHistory(foreign, sha256).difference).toMatchObject({
+    field: 'event',
+    computed: 'the machine threw: there is no machine job@9',
+  });
+});
+
+/** Other values of the same kind: of each the smallest change. */
+function alterations(value: unknown): readonly unknown[] {
+  if (value === null) return ['x'];
+  if (typeof value === 'number') return [value + 1, value - 1];
+  if (typeof value === 'string') return [`${value}x`, value.slice(1), ''];
+  if (Array.isArray(value)) {
+    const without = value.length > 0 ? [value.slice(1), [...value].reverse()] : [];
+    return [...without, [...value, { type: 'withdraw', key: 'x' }]].filter(
+      (other) => JSON.stringify(other) !== JSON.stringify(value),
+    );
+  }
+  return [{ ...(value as object), extra: 1 }, ...(Object.keys(value as object).length > 0 ? [{}] : [])];
+}

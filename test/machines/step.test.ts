@@ -1,0 +1,149 @@
+/** The one step: what settles, what comes too late, what nobody handles, and what only a programmer's error can bring. */
+import { describe, expect, test } from 'vitest';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import type { MachineName, Stored } from '../../src/machines/row.ts';
+import { type Happening, step } from '../../src/machines/step.ts';
+import { accepted, JOB, jobSpec, opened, REVIEW, reportSpec, START } from './facts.ts';
+import { Simulator, sha256 } from './simulator.ts';
+
+const happening = (event: AnyEvent, changes: Partial<Happening> = {}): Happening => ({
+  history: JOB,
+  machine: 'job@1',
+  event,
+  at: START,
+  settles: null,
+  cause: null,
+  ...changes,
+});
+const queued = step(null, happening(accepted()), sha256).stored;
+const granted: AnyEvent = { type: 'slot.granted' };
+
+describe('an event that settles', () => {
+  test('takes its effect off what is owed, and moves', () => {
+    const { stored, row } = step(queued, happening(granted, { settles: 'slot' }), sha256);
+    expect(Object.keys(queued.owed).sort()).toEqual(['deadline:queued', 'slot']);
+    expect(Object.keys(stored.owed).sort()).toEqual(['createServer:1', 'deadline:booting:1']);
+    expect(row).toMatchObject({ version: 2, outcome: 'moved', settles: 'slot', state: 'booting.creating' });
+  });
+
+  test.each([
+    ['an effect that was settled before', 'slot'],
+    ['an effect that was withdrawn', 'deadline:queued'],
+    ['an effect that was never asked for', 'createServer:7'],
+  ])('%s is recorded, and moves nothing', (_, settles) => {
+    const before = step(queued, happening(granted, { settles: 'slot' }), sha256).stored;
+    const { stored, row } = step(before, happening(granted, { settles }), sha256);
+    expect(row).toMatchObject({ version: 3, outcome: 'late', state: 'booting.creating', effects: [] });
+    expect({ ...stored, version: 2, hash: before.hash }).toEqual(before);
+    expect(stored.hash).not.toBe(before.hash);
+  });
+});
+
+describe('an event that no state handles', () => {
+  test('is recorded as ignored', () => {
+    const { stored, row } = step(queued, happening({ type: 'verdict.taken' }), sha256);
+    expect(row).toMatchObject({ version: 2, outcome: 'ignored', state: 'queued', effects: [] });
+    expect(stored.context).toEqual(queued.context);
+  });
+
+  test('still settles what it names', () => {
+    const { stored, row } = step(queued, happening({ type: 'alarm.raised' }, { settles: 'slot' }), sha256);
+    expect(row.outcome).toBe('ignored');
+    expect(Object.keys(stored.owed)).toEqual(['deadline:queued']);
+  });
+
+  test('is not confused with one that is expected and changes nothing', () => {
+    const done = Simulator.job().run().at(JOB);
+    const { row } = step(done, happening({ type: 'job.cancelled', reason: 'x' }), sha256);
+    expect(row).toMatchObject({ outcome: 'moved', state: 'done', effects: [] });
+  });
+
+  test('beginning a history a second time is one', () => {
+    expect(step(queued, happening(accepted()), sha256).row.outcome).toBe('ignored');
+  });
+});
+
+describe('time', () => {
+  test('never goes back within a history, and due times are reckoned from there', () => {
+    const { row } = step(queued, happening(granted, { settles: 'slot', at: START - 5_000 }), sha256);
+    expect(row.at).toBe(START);
+    expect(row.effects.at(-1)).toMatchObject({ type: 'setTimer', dueAt: START + 900_000, delayMs: 900_000 });
+  });
+
+  test('goes on with the clock', () => {
+    expect(step(queued, happening(granted, { settles: 'slot', at: START + 7 }), sha256).row.at).toBe(
+      START + 7,
+    );
+  });
+});
+
+test('what is asked for and taken back within one event is not recorded', () => {
+  const event = opened(reportSpec(), []);
+  const { stored, row } = step(null, { ...happening(event), history: REVIEW, machine: 'review@1' }, sha256);
+  expect([row.state, row.effects, stored.owed]).toEqual(['done', [], {}]);
+});
+
+test('versions count up by one, and each hash holds the one before', () => {
+  const one = step(null, happening(accepted()), sha256);
+  const other = step(null, happening(accepted(jobSpec({ name: 'other' }))), sha256);
+  const [a, b] = [one, other].map(({ stored }) =>
+    step(stored, happening(granted, { settles: 'slot' }), sha256),
+  );
+  expect([one.row.version, a?.row.version]).toEqual([1, 2]);
+  expect(a?.row.hash).not.toBe(b?.row.hash);
+});
+
+test('the cause is part of the row', () => {
+  const [one, two] = ['review-1/2', 'review-1/3'].map(
+    (cause) => step(queued, happening({ type: 'job.superseded', by: 'x' }, { cause }), sha256).row,
+  );
+  expect(one?.cause).toBe('review-1/2');
+  expect(one?.hash).not.toBe(two?.hash);
+});
+
+describe('programmers’ errors are thrown', () => {
+  test.each<[string, Stored | null, Happening, string]>([
+    ['another history', queued, happening(granted, { history: 'job-2' }), 'job-2 is not the history job-1'],
+    [
+      'another machine',
+      queued,
+      happening(granted, { machine: 'review@1' }),
+      'job-1 is on job@1, not on review@1',
+    ],
+    [
+      'another machine, by a late event',
+      queued,
+      happening(granted, { machine: 'review@1', settles: 'x' }),
+      'job-1 is on job@1, not on review@1',
+    ],
+    [
+      'a machine that is not there',
+      null,
+      happening(accepted(), { machine: 'job@9' as MachineName }),
+      'there is no machine job@9',
+    ],
+    [
+      'a beginning that is none',
+      null,
+      happening(granted),
+      'a job begins with job.accepted, not slot.granted',
+    ],
+    [
+      'an effect that is owed already',
+      {
+        ...queued,
+        owed: { ...queued.owed, 'createServer:1': { type: 'raiseAlarm', key: 'createServer:1' } as never },
+      },
+      happening(granted, { settles: 'slot' }),
+      'effect createServer:1 is owed already',
+    ],
+    [
+      'a state that the machine does not have',
+      { ...queued, value: 'nowhere' },
+      happening(granted, { settles: 'slot' }),
+      'nowhere',
+    ],
+  ])('%s', (_, before, what, message) => {
+    expect(() => step(before, what, sha256)).toThrow(message);
+  });
+});
