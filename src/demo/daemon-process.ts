@@ -6,6 +6,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { DemoFailure } from './patience.ts';
 
 export interface DaemonProcessOptions {
   /** dist/cli/main.js */
@@ -26,6 +27,7 @@ export class DaemonProcess {
   #child: ChildProcess | null = null;
   #ended: Promise<Ending> = Promise.resolve({ code: 0, signal: null });
   #ending: Ending | null = null;
+  #endedByUs = false;
 
   constructor(options: DaemonProcessOptions) {
     this.#options = options;
@@ -44,6 +46,7 @@ export class DaemonProcess {
     closeSync(log);
     this.#child = child;
     this.#ending = null;
+    this.#endedByUs = false;
     this.#ended = new Promise((resolve, reject) => {
       child.on('error', reject);
       child.on('exit', (code, signal) => {
@@ -68,13 +71,22 @@ export class DaemonProcess {
     return this.#ended;
   }
 
+  /** @throws DemoFailure when it ended although nobody asked for that: waiting on would be in vain */
+  assertNotLost(): void {
+    if (this.#ending === null || this.#endedByUs) return;
+    const { code, signal } = this.#ending;
+    throw new DemoFailure(`the daemon ended by itself, with ${signal ?? `exit code ${code}`}`);
+  }
+
   /** SIGKILL to the daemon alone, as `kill -9` does. */
   async kill(): Promise<void> {
+    this.#endedByUs = true;
     this.#child?.kill('SIGKILL');
     await this.#ended;
   }
 
   terminate(): void {
+    this.#endedByUs = true;
     this.#child?.kill('SIGTERM');
   }
 

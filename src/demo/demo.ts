@@ -48,26 +48,35 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupt);
   const program = options.program ?? fileURLToPath(new URL('../cli/main.js', import.meta.url));
   const lab = await Lab.make(program, interrupted.signal);
+  let ended = false;
   let broken = false;
   try {
-    await play({ lab, screen, signal: interrupted.signal }, options.keep, program);
+    const stage = { lab, screen, signal: interrupted.signal };
+    const third = await play(stage, options.keep);
+    ended = true;
+    if (options.keep) {
+      offer(stage, program, third);
+      await pause(NEVER_MS, interrupted.signal);
+    }
   } catch (error) {
     broken = !interrupted.signal.aborted;
     if (broken) await tellFailure(lab, screen, error);
   } finally {
     const look = broken || screen.failed > 0;
+    if (interrupted.signal.aborted) screen.note('Interrupted: ending and removing everything.');
     await lab.close(look);
     if (look) screen.note(`left for you to look at: ${lab.directory}`);
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, interrupt);
   }
   const left = await leftovers(lab);
   if (left !== '') screen.claim(false, 'nothing is left running', left);
-  if (interrupted.signal.aborted && !options.keep) return INTERRUPTED;
-  return broken || screen.failed > 0 ? 1 : 0;
+  if (broken || screen.failed > 0) return 1;
+  return ended ? 0 : INTERRUPTED;
 }
 
-async function play(stage: Stage, keep: boolean, program: string): Promise<void> {
-  const { lab, screen, signal } = stage;
+/** All scenes; resolves to the job of the third. */
+async function play(stage: Stage, keep: boolean): Promise<JobView> {
+  const { lab, screen } = stage;
   const start = performance.now();
   screen.heading('sos-ci demo: from a push to a review, with real SSH, real git and real processes');
   screen.blank();
@@ -86,12 +95,8 @@ async function play(stage: Stage, keep: boolean, program: string): Promise<void>
   screen.blank();
   const verdict = screen.failed === 0 ? 'All of it held' : `${screen.failed} claims did not hold`;
   screen.heading(`${verdict}: ${screen.held} proofs in ${span(performance.now() - start)}.`);
-  if (keep) {
-    offer(stage, program, third);
-    await pause(NEVER_MS, signal);
-    return;
-  }
-  screen.note('npm run demo -- --keep   stays up, with the lines to play with: push, kill, look.');
+  if (!keep) screen.note('npm run demo -- --keep   stays up, with the lines to play with: push, kill, look.');
+  return third;
 }
 
 /** What our own commands tell of it, and that the log computes to the same again. */

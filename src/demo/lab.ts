@@ -14,13 +14,14 @@ import { EmbeddedGerrit } from './gerrit/embedded-gerrit.ts';
 import { makeKeyPair } from './gerrit/key-pair.ts';
 import { daemonsOf, markedProcesses } from './outside.ts';
 import { PackageMirror } from './package-mirror.ts';
-import { DemoFailure, patiently, within } from './patience.ts';
+import { patiently, within } from './patience.ts';
 import { PROJECT, sampleFiles } from './sample-project.ts';
 
 export const CI_ACCOUNT = 'demo-ci';
 const JOB = 'demo-volumes';
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 15_000;
+const POLITE_MS = 3000;
 
 export class Lab {
   readonly directory: string;
@@ -113,7 +114,7 @@ export class Lab {
     await this.until('the old stream to end', () => this.gerrit.streams === 0);
     this.daemon.start();
     await this.until('the daemon to hear the stream', () => {
-      if (this.daemon.ending !== null) throw new DemoFailure('the daemon ended at once');
+      this.daemon.assertNotLost();
       return this.gerrit.streams > 0;
     });
     return performance.now() - start;
@@ -140,8 +141,8 @@ export class Lab {
     this.#reader?.close();
     this.#reader = null;
     if (this.daemon.pid !== 0 && this.daemon.ending === null) await this.stopDaemon();
-    for (const pid of await daemonsOf(this.path('sos-ci.yaml'))) end(pid, 'SIGKILL');
-    for (const { pid } of await markedProcesses(this.directory)) end(pid, 'SIGKILL');
+    await endAll('the daemons', () => daemonsOf(this.path('sos-ci.yaml')));
+    await endAll('the stages', async () => (await markedProcesses(this.directory)).map(({ pid }) => pid));
     await this.gerrit.stop();
     await this.mirror.close();
     await this.#logServer?.close();
@@ -166,6 +167,18 @@ jobs:
     limits: {setupRetry: 1s}
 `;
   }
+}
+
+/** Asks politely once, then does not ask. What appears meanwhile is ended too. */
+async function endAll(what: string, find: () => Promise<readonly number[]>): Promise<void> {
+  let signal: NodeJS.Signals = 'SIGTERM';
+  const politeUntil = performance.now() + POLITE_MS;
+  await patiently(`${what} to end`, STOP_LIMIT_MS, new AbortController().signal, async () => {
+    const found = await find();
+    for (const pid of found) end(pid, signal);
+    if (performance.now() > politeUntil) signal = 'SIGKILL';
+    return found.length === 0;
+  });
 }
 
 function end(pid: number, signal: NodeJS.Signals): void {

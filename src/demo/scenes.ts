@@ -85,6 +85,7 @@ export async function daemonDiesWhileReporting(stage: Stage): Promise<JobView> {
   const { lab, screen, signal } = stage;
   screen.scene(4, 'The daemon is killed after Gerrit has taken the review, before that is recorded');
   const held = lab.gerrit.faults.hold('after-taken');
+  const reviewsBefore = reviewsSent(lab);
   const { watch, change } = await push(stage, CHANGES.reworded);
   let reached = false;
   void held.reached.then(() => {
@@ -103,6 +104,12 @@ export async function daemonDiesWhileReporting(stage: Stage): Promise<JobView> {
   const job = await watch.ends();
   screen.claim(atKill === 1 && !recorded, 'the kill fell between the two', `${atKill} taken, ${recorded}`);
   await claimReview(stage, change, /^Build succeeded/, 1);
+  const sent = reviewsSent(lab) - reviewsBefore;
+  screen.claim(
+    sent === 1,
+    'Gerrit was sent one review, and was asked for it before a second',
+    `${sent} sent`,
+  );
   return job;
 }
 
@@ -120,6 +127,11 @@ export async function setupFails(stage: Stage): Promise<JobView> {
   return job;
 }
 
+/** How often Gerrit was asked to take a review. */
+function reviewsSent(lab: Lab): number {
+  return lab.gerrit.commands.filter((line) => line.startsWith(`${CI_ACCOUNT}: gerrit review`)).length;
+}
+
 /** Pushes with the real git; the change's number is Gerrit's newest. */
 async function push(
   { lab, screen, signal }: Stage,
@@ -130,7 +142,8 @@ async function push(
   await lab.developer.push(change);
   const number = lab.gerrit.site.changes.size;
   screen.finish(`change ${number},1 "${change.subject}" in ${span(performance.now() - start)}`);
-  return { watch: new StageWatch(lab.reader, number, screen, signal), change: number };
+  const watch = new StageWatch(lab.reader, number, screen, signal, () => lab.daemon.assertNotLost());
+  return { watch, change: number };
 }
 
 /** Prints our messages as Gerrit shows them; returns them as one text. */

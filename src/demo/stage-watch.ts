@@ -14,17 +14,26 @@ export class StageWatch {
   readonly #change: number;
   readonly #screen: Screen;
   readonly #signal: AbortSignal;
+  readonly #assertHope: () => void;
   #job = '';
   #rowsSeen = 0;
   #stage = '';
   #since = 0;
   #attempt = 1;
 
-  constructor(reader: StoreReader, change: number, screen: Screen, signal: AbortSignal) {
+  /** `assertHope` throws when nothing more can come of waiting. */
+  constructor(
+    reader: StoreReader,
+    change: number,
+    screen: Screen,
+    signal: AbortSignal,
+    assertHope: () => void,
+  ) {
     this.#reader = reader;
     this.#change = change;
     this.#screen = screen;
     this.#signal = signal;
+    this.#assertHope = assertHope;
   }
 
   /** The id of the job; '' until it was accepted. */
@@ -53,6 +62,7 @@ export class StageWatch {
 
   #until<T>(what: string, test: () => T | null | false | Promise<T | null | false>): Promise<T> {
     return patiently(what, STAGE_LIMIT_MS, this.#signal, () => {
+      this.#assertHope();
       this.#look();
       return test();
     });
@@ -69,7 +79,7 @@ export class StageWatch {
   }
 
   #show(row: NumberedRow): void {
-    const stage = row.state.split('.')[0] ?? row.state;
+    const stage = stageOf(row.state);
     const attempt = attemptOf(row);
     if (stage === this.#stage && (attempt === null || attempt === this.#attempt)) return;
     if (this.#stage !== '') this.#screen.finish(span(row.at - this.#since));
@@ -82,6 +92,12 @@ export class StageWatch {
     }
     this.#screen.begin(stage);
   }
+}
+
+/** `testing.running` is testing; between two attempts it says what goes on. */
+function stageOf(state: string): string {
+  const [stage = state, step = ''] = state.split('.');
+  return stage === 'booting' && ['clearing', 'waiting'].includes(step) ? step : stage;
 }
 
 /** The attempt that a row begins. */
