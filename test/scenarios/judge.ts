@@ -8,11 +8,14 @@ import { sha256 } from '../machines/simulator.ts';
 import { DEPLOYMENT } from './daemon.ts';
 import type { Lab } from './lab.ts';
 
+const scratch = openStore(':memory:');
+
 export function broken(lab: Lab): readonly string[] {
-  return [...inTheWorld(lab), ...inTheLog(lab)];
+  return [...brokenInTheWorld(lab), ...inTheLog(lab)];
 }
 
-function inTheWorld(lab: Lab): readonly string[] {
+/** The quick half: nothing is replayed. */
+export function brokenInTheWorld(lab: Lab): readonly string[] {
   const { provider, runner, reviewer, evidence } = lab;
   const found: string[] = [];
   const left = provider.servers().filter(({ owner }) => owner.deployment === DEPLOYMENT);
@@ -23,18 +26,15 @@ function inTheWorld(lab: Lab): readonly string[] {
   if (new Set(runs).size < runs.length) found.push(`posted twice: ${runs.join(', ')}`);
   if (evidence.staged.size > 0) found.push(`evidence left on this host: ${[...evidence.staged.keys()]}`);
   if (lab.unheard > 0) found.push(`${lab.unheard} events lost`);
+  for (const { history, state } of lab.store.open()) found.push(`${history} is open in ${state}`);
+  for (const { id, state } of lab.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
+  for (const { history, key } of lab.store.owed()) found.push(`${history} is owed ${key}`);
   return found;
 }
 
 function inTheLog(lab: Lab): readonly string[] {
-  const { store } = lab;
   const found: string[] = [];
-  for (const { history, state } of store.open()) found.push(`${history} is open in ${state}`);
-  for (const { id, state } of lab.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
-  for (const { history, key } of store.owed()) found.push(`${history} is owed ${key}`);
-  const scratch = openStore(':memory:');
-  const { differences, views } = audit(store, scratch, sha256);
-  scratch.close();
+  const { differences, views } = audit(lab.store, scratch, sha256);
   for (const { history, version, field } of differences)
     found.push(`${history}/${version}: ${field} differs`);
   return [...found, ...views];

@@ -1,0 +1,66 @@
+/** Tells stories: as they are, and once more for each point of theirs with a daemon that dies there, once and twice. */
+import { describe, expect, test } from 'vitest';
+import { broken, brokenInTheWorld } from './judge.ts';
+import { Lab } from './lab.ts';
+import { endOf, type Story } from './stories.ts';
+
+export async function told(story: Story, crashAt: readonly number[] = []): Promise<Lab> {
+  const lab = new Lab(story.options);
+  lab.crashAt = crashAt;
+  await lab.start();
+  story.tell(lab);
+  await lab.run();
+  return lab;
+}
+
+export function storyTests(stories: readonly Story[]): void {
+  describe.each(stories)('$name', (story) => {
+    const end = { alarms: [], ...story.end };
+
+    test('as it is', async () => {
+      const lab = await told(story);
+      expect(broken(lab)).toEqual([]);
+      expect(endOf(lab)).toEqual(end);
+      expect(lab.lives).toBe(1);
+      lab.store.close();
+    });
+
+    test('with a daemon that dies at each point of it', { timeout: 120_000 }, async () => {
+      const { points } = await told(story);
+      const wrong: unknown[] = [];
+      for (const crashAt of points.flatMap(deaths)) {
+        const where = crashAt.map((at) => `${at} ${points[at]}`).join(' and ');
+        const found = await wrongWith(story, end, crashAt, points);
+        if (found.length > 0) wrong.push([where, ...found]);
+      }
+      expect(wrong).toEqual([]);
+    });
+  });
+}
+
+/** Once at this point; at every third one also a second time soon after. */
+function deaths(_: string, point: number): readonly (readonly number[])[] {
+  return point % 3 === 0 ? [[point], [point, point + 1 + (point % 7)]] : [[point]];
+}
+
+async function wrongWith(
+  story: Story,
+  end: ReturnType<typeof endOf>,
+  crashAt: readonly number[],
+  points: readonly string[],
+): Promise<readonly unknown[]> {
+  try {
+    const lab = await told(story, crashAt);
+    // A death beside an append leaves a log of its own; beside an effect it is the log of its neighbours.
+    const atAppend = points[crashAt[0] ?? 0]?.endsWith('append') === true;
+    const found: unknown[] = [...(atAppend ? broken(lab) : brokenInTheWorld(lab))];
+    const came = endOf(lab);
+    if (JSON.stringify(came) !== JSON.stringify({ ...came, ...end })) found.push(came);
+    if (lab.lives === 1) found.push('nobody died');
+    if (lab.crashes.length > 0) found.push(String(lab.crashes[0]));
+    lab.store.close();
+    return found;
+  } catch (thrown) {
+    return [String(thrown)];
+  }
+}
