@@ -146,6 +146,27 @@ export function reply(channel: ServerChannel, stdout: string, status = 0, stderr
   channel.end();
 }
 
+interface Internals {
+  readonly outgoing: { readonly id: number; readonly state: string };
+  readonly _client: { readonly _protocol: { exitStatus(id: number, status: number): void } };
+}
+
+/**
+ * What Gerrit's server does: first the end of file, the exit status only after it, and none to a client that has
+ * closed the channel by then. ssh2's own server does not let its user do that, hence the reach inside.
+ */
+export async function replyStatusLast(
+  channel: ServerChannel,
+  status: number,
+  meanwhile: Promise<void>,
+): Promise<void> {
+  channel.eof();
+  await meanwhile;
+  const { outgoing, _client } = channel as unknown as Internals;
+  if (outgoing.state === 'eof') _client._protocol.exitStatus(outgoing.id, status);
+  channel.close();
+}
+
 function readAll(channel: ServerChannel): Promise<string> {
   const chunks: Buffer[] = [];
   channel.on('data', (chunk: Buffer) => chunks.push(chunk));

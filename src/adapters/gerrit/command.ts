@@ -5,7 +5,7 @@
  */
 import type { ClientChannel } from 'ssh2';
 import type { Clock } from '../../engine/ports.ts';
-import { OperationError } from '../../errors.ts';
+import { errorText, OperationError } from '../../errors.ts';
 import type { GerritConnection } from './connection.ts';
 
 export interface Command {
@@ -77,13 +77,13 @@ export async function runCommand(
         .open(line, (opened) => {
           channel = opened;
           collect(opened, command.stdoutLimitBytes, operation).then(resolve, (error) =>
-            reject(cutOff(String(error), error)),
+            reject(cutOff(errorText(error), error)),
           );
           if (command.stdin !== null) sent = true;
-          opened.end(command.stdin ?? undefined);
+          sendInput(opened, command.stdin);
         })
         .catch((error: unknown) =>
-          reject(cutOff(`${operation} could not be started: ${String(error)}`, error)),
+          reject(cutOff(`${operation} could not be started: ${errorText(error)}`, error)),
         );
     });
   } finally {
@@ -111,6 +111,15 @@ function quote(word: string): string {
     });
   }
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * Not by `end`: Node destroys a stream that both sides have ended, ssh2 then closes the channel on the server's
+ * end of file, and Gerrit, which sends the exit status after that, drops it (every third to fifth time, measured).
+ */
+function sendInput(channel: ClientChannel, stdin: string | null): void {
+  if (stdin === null || stdin === '') channel.eof();
+  else channel.write(stdin, () => channel.eof());
 }
 
 /** Resolves with the exit status; rejects when there was none, or when the answer is too long to be believed. */

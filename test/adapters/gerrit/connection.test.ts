@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { runCommand } from '../../../src/adapters/gerrit/command.ts';
 import { GerritConnection, type GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
 import { fingerprint } from '../../../src/adapters/gerrit/known-hosts.ts';
-import { reply, SshServer } from '../../fakes/ssh-server.ts';
+import { reply, replyStatusLast, SshServer } from '../../fakes/ssh-server.ts';
 import { blobOf, hashed, keys, realClock, Site } from './site.ts';
 
 const never = new AbortController().signal;
@@ -191,6 +191,21 @@ describe('a command', () => {
     const stdin = 'naïve "quoted" '.repeat(200);
     const result = await run(connection, ['gerrit', 'review'], { stdin });
     expect(result).toEqual({ status: 3, stdout: stdin.toUpperCase(), stderr: 'a complaint' });
+  });
+
+  test('gets its exit status also when the server sends it after its end of file, as Gerrit does', async () => {
+    const ssh = await start();
+    ssh.on('gerrit review', async ({ channel, stdin }) => {
+      await stdin;
+      // By the second of the client's next two commands the end of file was seen, and answered in whatever way.
+      const seen = ssh.until(() => ssh.commands.length === 3);
+      await replyStatusLast(channel, 7, seen);
+    });
+    const connection = await open(site.options(ssh.port));
+    const review = run(connection, ['gerrit', 'review'], { stdin: '{}' });
+    await run(connection, ['gerrit', 'version']);
+    await run(connection, ['gerrit', 'version']);
+    expect(await review).toMatchObject({ status: 7 });
   });
 
   test('several run on one connection', async () => {
