@@ -23,12 +23,10 @@ export async function findStateDir(file: string): Promise<string | null> {
 }
 
 async function readStateDir(text: string): Promise<string | null> {
-  const { parse } = await import('yaml');
-  try {
-    const root: unknown = parse(text, { maxAliasCount: 100 });
-    const value = typeof root === 'object' && root !== null && 'stateDir' in root ? root.stateDir : DEFAULT;
-    return typeof value === 'string' ? value : null;
-  } catch {
-    return null;
-  }
+  // Through a module of ours: a bundle gives a package of the older kind another shape when it is imported lazily.
+  const { parseYaml } = await import('./document.ts');
+  const root = parseYaml(text).value;
+  if (typeof root !== 'object' || root === null) return null;
+  const value = 'stateDir' in root ? root.stateDir : DEFAULT;
+  return typeof value === 'string' ? value : null;
 }

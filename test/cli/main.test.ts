@@ -78,6 +78,11 @@ describe('a store', () => {
     expect(answer.out).toContain('jobs      1 open: 1 booting');
   });
 
+  test('is found where the configuration says', () => {
+    writeFileSync(join(dir, 'elsewhere.yaml'), 'stateDir: state\n');
+    expect(ask('jobs', '--config', 'elsewhere.yaml')).toMatchObject({ code: 0, err: '' });
+  });
+
   test('tells the story of its job, by a piece of the id, and no terminal is driven', () => {
     const answer = ask('job', JOB_ID.slice(0, 4));
     expect(answer).toMatchObject({ code: 0, err: '' });
