@@ -4,7 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Case, type Daemon, Rig } from './rig.ts';
+import type { Case } from './case.ts';
+import type { DaemonProcess } from './daemon-process.ts';
+import { Rig } from './rig.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -22,7 +24,7 @@ async function listPoints(): Promise<readonly string[]> {
   return readFileSync(daemon.faultFile, 'utf8').trim().split('\n');
 }
 
-async function finish(one: Case, change: number, daemon: Daemon): Promise<void> {
+async function finish(one: Case, change: number, daemon: DaemonProcess): Promise<void> {
   await Promise.race([
     one.until(() => one.messages(change).length > 0),
     daemon.ended.then((code) => Promise.reject(new Error(`the daemon ended with ${code}\n${daemon.log}`))),

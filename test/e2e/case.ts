@@ -1,0 +1,260 @@
+/**
+ * One case: a project, a state directory and daemons of its own. Its stages write to a ledger outside of every directory
+ * of ours, so that what really began can be counted.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openReader } from '../../src/adapters/sqlite/reader.ts';
+import { Developer } from '../../src/demo/developer.ts';
+import { markedProcesses } from '../../src/demo/outside.ts';
+import type { JobView } from '../../src/engine/store.ts';
+import { replayHistory } from '../../src/machines/replay.ts';
+import { sha256, verifyDatabase } from '../../src/maintenance.ts';
+import { aMoment, DaemonProcess } from './daemon-process.ts';
+import type { Rig } from './rig.ts';
+
+export const ACCOUNT = 'acme-ci';
+export const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+export interface CaseOptions {
+  /** Shell text of the two stages; `note` writes a line to the ledger. */
+  readonly stacking?: string;
+  readonly testing?: string;
+  /** More lines for the job, indented by four, and for the top level. */
+  readonly job?: string;
+  readonly top?: string;
+  readonly testTimeout?: string;
+}
+
+const PASSING = "sleep 0.2\nprintf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n";
+
+export class Case {
+  readonly name: string;
+  readonly directory: string;
+  readonly stateDir: string;
+  readonly config: string;
+  readonly ledgerFile: string;
+  readonly #rig: Rig;
+  readonly #options: CaseOptions;
+  readonly #daemons: DaemonProcess[] = [];
+  #developer: Developer | null = null;
+
+  constructor(rig: Rig, name: string, options: CaseOptions) {
+    this.#rig = rig;
+    this.name = name;
+    this.directory = join(rig.directory, name);
+    this.stateDir = join(this.directory, 'state');
+    this.config = join(this.directory, 'sos-ci.yaml');
+    this.ledgerFile = join(this.directory, 'ledger');
+    this.#options = options;
+  }
+
+  async prepare(): Promise<void> {
+    mkdirSync(this.directory);
+    writeFileSync(this.ledgerFile, '');
+    const script = (text: string) =>
+      `#!/bin/sh\nnote() { echo "$SOS_CI_STAGE $$ $SOS_CI_ATTEMPT $*" >>'${this.ledgerFile}'; }\nnote began\n${text}`;
+    const files = {
+      'stack.sh': script(this.#options.stacking ?? 'sleep 0.1\n'),
+      'test.sh': script(this.#options.testing ?? PASSING),
+      README: 'a project\n',
+    };
+    await this.#rig.gerrit.createProject(this.name, files);
+    this.#developer = new Developer(
+      {
+        directory: join(this.directory, 'clone'),
+        url: `ssh://dev@127.0.0.1:${this.#rig.gerrit.port}/${this.name}`,
+        keyFile: join(this.#rig.directory, 'dev.key'),
+        knownHostsFile: join(this.#rig.directory, 'known_hosts'),
+      },
+      files,
+    );
+    await this.#developer.clone();
+    writeFileSync(this.config, this.#yaml());
+  }
+
+  /** Pushes a change and returns its number. */
+  async push(text = 'more\n'): Promise<number> {
+    const { changes } = this.#rig.gerrit.site;
+    const before = new Set(changes.keys());
+    const subject = `${this.name}: ${text.trim()}`;
+    await this.#developer?.push({ subject, edit: () => ({ README: text }) });
+    const number = [...changes.keys()].find(
+      (known) => !before.has(known) && changes.get(known)?.project === this.name,
+    );
+    if (number === undefined) throw new Error('the push made no change');
+    return number;
+  }
+
+  /** A further patchset of the change that was pushed last. */
+  async amend(text: string): Promise<void> {
+    const clone = join(this.directory, 'clone');
+    writeFileSync(join(clone, 'README'), text);
+    await git(clone, 'commit', '--quiet', '--all', '--amend', '--no-edit');
+    await git(clone, 'push', '--quiet', 'origin');
+  }
+
+  /** Starts a daemon alone; resolves when it listens, or stands at its fault point, or has ended. */
+  async startDaemon(fault: string | null = null): Promise<DaemonProcess> {
+    const { gerrit } = this.#rig;
+    // The stream of one that was killed just now.
+    await gerrit.until(() => gerrit.streams === 0);
+    const daemon = this.spawnDaemon(fault);
+    await Promise.race([gerrit.until(() => gerrit.streams > 0), daemon.standing(fault), daemon.ended]);
+    return daemon;
+  }
+
+  spawnDaemon(fault: string | null = null): DaemonProcess {
+    const faultFile = join(this.directory, `fault-${this.#daemons.length + 1}`);
+    const child = spawn(process.execPath, [PROGRAM, 'daemon', '--config', this.config], {
+      cwd: this.directory,
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: {
+        PATH: process.env.PATH ?? '/usr/bin:/bin',
+        ...(fault === null ? {} : { SOS_CI_FAULT: fault, SOS_CI_FAULT_FILE: faultFile }),
+      },
+    });
+    const daemon = new DaemonProcess(child, faultFile);
+    this.#daemons.push(daemon);
+    return daemon;
+  }
+
+  /** What any other command of the program prints, and its exit code. */
+  ask(...words: string[]): Promise<{ readonly code: number; readonly text: string }> {
+    return new Promise((resolve) => {
+      const argv = [PROGRAM, ...words, '--config', this.config];
+      const child = execFile(process.execPath, argv, { cwd: this.directory }, (_error, stdout, stderr) =>
+        resolve({ code: child.exitCode ?? -1, text: stdout + stderr }),
+      );
+    });
+  }
+
+  /** A file of the published evidence. */
+  published(name: string): string {
+    const logs = join(this.stateDir, 'logs');
+    const found = readdirSync(logs, { recursive: true, encoding: 'utf8' }).find(
+      (path) => basename(path) === name,
+    );
+    return found === undefined ? '' : readFileSync(join(logs, found), 'utf8');
+  }
+
+  /** Lines of the ledger that begin with this. */
+  ledger(start = ''): readonly string[] {
+    return readFileSync(this.ledgerFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && line.startsWith(start));
+  }
+
+  messages(change: number): readonly string[] {
+    return this.#rig.gerrit.messages(change, ACCOUNT).map((message) => message.text);
+  }
+
+  until(test: () => boolean): Promise<void> {
+    return this.#rig.gerrit.until(test);
+  }
+
+  jobs(): readonly JobView[] {
+    if (!existsSync(join(this.stateDir, 'sos-ci.db'))) return [];
+    const reader = openReader(join(this.stateDir, 'sos-ci.db'));
+    try {
+      return reader.jobs({ limit: 100 });
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** True when there was something to do and all of it has ended. */
+  allEnded(): boolean {
+    if (!existsSync(join(this.stateDir, 'sos-ci.db'))) return false;
+    const reader = openReader(join(this.stateDir, 'sos-ci.db'));
+    try {
+      return (
+        reader.jobs({ limit: 1 }).length > 0 &&
+        reader.reviews({ open: true, limit: 1 }).length === 0 &&
+        reader.jobs({ open: true, limit: 1 }).length === 0
+      );
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** Waits until `test` holds, within a minute. */
+  async eventually(what: string, test: () => boolean | Promise<boolean>): Promise<void> {
+    const end = Date.now() + 60_000;
+    while (!(await test())) {
+      if (Date.now() > end) throw new Error(`${this.name}: not within a minute: ${what}\n${this.tellAll()}`);
+      await aMoment();
+    }
+  }
+
+  /** What is left of servers, runs, staged evidence and marked processes. */
+  async leftovers(): Promise<readonly string[]> {
+    const processes = (await markedProcesses(this.stateDir)).map(
+      ({ pid, command }) => `process ${pid} ${command}`,
+    );
+    const names = ['servers', 'runs', 'evidence'].flatMap((folder) =>
+      existsSync(join(this.stateDir, folder))
+        ? readdirSync(join(this.stateDir, folder)).map((name) => `${folder}/${name}`)
+        : [],
+    );
+    return [...processes, ...names];
+  }
+
+  /** Differences between what is stored and what the log says: [] when all is sound. */
+  unsound(): readonly string[] {
+    const reader = openReader(join(this.stateDir, 'sos-ci.db'));
+    try {
+      const replayed = [...reader.histories()].map(
+        (history) => replayHistory(reader.rows(history), sha256).difference,
+      );
+      const { differences, views } = verifyDatabase(this.stateDir);
+      return [...replayed.filter((found) => found !== null), ...differences, ...views].map((one) =>
+        JSON.stringify(one),
+      );
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** For a failed wait: where every job stands, and what the daemons said. */
+  tellAll(): string {
+    const jobs = this.jobs().map(({ id, state, verdict, reason }) => `${id} ${state} ${verdict} ${reason}`);
+    return [...jobs, ...this.#daemons.map((daemon) => daemon.log)].join('\n');
+  }
+
+  async close(): Promise<void> {
+    for (const daemon of this.#daemons) daemon.signal('SIGKILL');
+    for (const { pid } of await markedProcesses(this.stateDir)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended by itself.
+      }
+    }
+  }
+
+  #yaml(): string {
+    const { port } = this.#rig.gerrit;
+    const { job = '', top = '', testTimeout = '30s' } = this.#options;
+    return `stateDir: ${this.stateDir}
+gerrit: {host: 127.0.0.1, port: ${port}, user: ${ACCOUNT}, key: ${this.#rig.directory}/ci.key,
+  knownHosts: ${this.#rig.directory}/known_hosts, settle: 300ms, backoffMin: 50ms, backoffMax: 500ms}
+report: {label: Verified, success: 1, failure: -1, postRetry: 100ms}
+jobs:
+  unit:
+    project: ${this.name}
+    stacking: {command: [sh, stack.sh], timeout: 20s}
+    testing: {command: [sh, test.sh], timeout: ${testTimeout}, results: results.tap}
+    limits: {setupRetry: 100ms, publishRetry: 100ms, cleanupRetry: 100ms}
+${job}${top}`;
+  }
+}
+
+function git(directory: string, ...argv: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    execFile('git', argv, { cwd: directory }, (error) => (error === null ? resolve() : reject(error)));
+  });
+}

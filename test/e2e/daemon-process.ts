@@ -1,0 +1,53 @@
+/** A daemon of the built program, from outside: killed, stopped, or standing still at a fault point. */
+import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+export class DaemonProcess {
+  readonly pid: number;
+  readonly ended: Promise<number | null>;
+  readonly faultFile: string;
+  readonly #child: ChildProcess;
+  #log = '';
+
+  constructor(child: ChildProcess, faultFile: string) {
+    this.#child = child;
+    this.pid = child.pid ?? 0;
+    this.faultFile = faultFile;
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#log = (this.#log + text).slice(-20_000);
+    });
+    this.ended = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
+  }
+
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Resolves when it stands still at its fault point; never without one. */
+  async standing(fault: string | null): Promise<void> {
+    if (fault === null || fault === 'list') return new Promise(() => {});
+    while (!existsSync(this.faultFile)) await aMoment();
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  /** SIGTERM; returns the exit code. */
+  async stop(): Promise<number | null> {
+    this.#child.kill('SIGTERM');
+    return this.ended;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+}
+
+/** Between two looks at the outside: it does not call us. */
+export function aMoment(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 50);
+  });
+}
