@@ -27,7 +27,7 @@ export async function backupCommand(
   else {
     io.out(`${plainText(target)}: ${bytes(size)}\n`);
     io.out(
-      'A daemon that finds it in place of its database posts and deletes nothing before: sos-ci confirm\n',
+      'Put in place of a database, it is worked with only after: sos-ci confirm --yes\n',
     );
   }
   return EXIT.ok;
