@@ -26,9 +26,7 @@ export async function backupCommand(
   if (options.json) printJson(io, { file: target, bytes: size });
   else {
     io.out(`${plainText(target)}: ${bytes(size)}\n`);
-    io.out(
-      'Put in place of a database, it is worked with only after: sos-ci confirm --yes\n',
-    );
+    io.out('Put in place of a database, it is worked with only after: sos-ci confirm --yes\n');
   }
   return EXIT.ok;
 }
