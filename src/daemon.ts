@@ -56,8 +56,9 @@ const NOTE_PLACE_MS = 60_000;
 /** @throws OperationError when it can not start: the lock is held, the database is a copy, a limit of trust is met */
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
   const lab = new Lab(config, options, () => {});
-  await lab.start(true);
+  // Before it starts: a job that waits for a slot is left waiting.
   if (options.drain === true) lab.drain();
+  await lab.start(true);
   return lab;
 }
 
@@ -75,6 +76,7 @@ export class Lab implements RunningDaemon {
   private rejectCrashed: (error: unknown) => void = () => {};
   private whenAppended: () => void = () => {};
   private closing = false;
+  private crashing = false;
   private cancelNote: () => void = () => {};
 
   constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
@@ -177,6 +179,10 @@ export class Lab implements RunningDaemon {
   }
 
   private readonly crash = (error: unknown): void => {
+    if (this.crashing) return;
+    this.crashing = true;
+    // What fails in the wake of the first is nobody else's fault, and the last word must find the log as it is.
+    this.engine.halt();
     this.rejectCrashed(error);
     const work = currentWork.getStore();
     this.options.log.error({ err: error, ...work }, 'the daemon crashes');

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { backupStore } from './adapters/sqlite/backup.ts';
 import { takeLock } from './adapters/sqlite/lock.ts';
 import { confirmPlace } from './adapters/sqlite/place.ts';
-import { openReader } from './adapters/sqlite/reader.ts';
+import { openSnapshot } from './adapters/sqlite/reader.ts';
 import { openStore } from './adapters/sqlite/store.ts';
 import { type Audit, audit, rebuild } from './engine/audit.ts';
 
@@ -20,7 +20,7 @@ export function sha256(text: string): string {
 
 /** Hash chains, strict replay, and views against the log. Reads beside a running daemon. @throws OperationError */
 export function verifyDatabase(stateDir: string): Audit {
-  const reader = openReader(databaseFile(stateDir));
+  const reader = openSnapshot(databaseFile(stateDir));
   const scratch = openStore(':memory:');
   try {
     return audit(reader, scratch, sha256);

@@ -10,7 +10,7 @@ import type { Clock, World } from './ports.ts';
 import { Slots } from './slots.ts';
 import { type Append, type Store, StoreUnavailable } from './store.ts';
 import { Timers } from './timers.ts';
-import { slotHeld } from './view.ts';
+import { mayHavePosted, slotHeld } from './view.ts';
 import { currentWork } from './work.ts';
 
 export interface EngineOptions {
@@ -46,6 +46,8 @@ export class Engine {
   private readonly open = new Map<string, Stored>();
   private readonly inbox: Waiting[] = [];
   private readonly stopping = new AbortController();
+  /** Restored reviews that an earlier daemon had tried to post. */
+  private readonly inherited = new Set<string>();
   private readonly performing = new Set<OutsideEffect>();
   private draining: Promise<void> | null = null;
   private halted = false;
@@ -76,6 +78,7 @@ export class Engine {
   restore(stored: Stored): void {
     this.open.set(stored.history, stored);
     this.slots.update(stored.history, slotHeld(stored));
+    if (mayHavePosted(stored)) this.inherited.add(stored.history);
   }
 
   /**
@@ -165,12 +168,14 @@ export class Engine {
   private performOutside(history: string, effect: OutsideEffect, recovered: boolean): void {
     const { world, clock } = this.options;
     const stopping = this.stopping.signal;
+    // A post of an earlier daemon that was cut off may still arrive, also when this is the next attempt.
+    const tried = effect.type === 'postReview' && this.inherited.delete(history);
     const note = (event: AnyEvent) => {
       if (!stopping.aborted) this.tell(history, event).catch(this.fatal);
     };
     currentWork.run({ history, during: effect.key }, () => {
       this.performing.add(effect);
-      perform(effect, { world, clock, stopping, recovered, note })
+      perform(effect, { world, clock, stopping, recovered: recovered || tried, note })
         .finally(() => this.performing.delete(effect))
         .then((event) => this.settle(history, effect.key, event), this.fatal);
     });
@@ -222,9 +227,11 @@ export class Engine {
   }
 
   private commit({ stored }: Append): void {
-    if (stored.ended) this.open.delete(stored.history);
-    else this.open.set(stored.history, stored);
-    this.slots.update(stored.history, slotHeld(stored));
+    if (stored.ended) {
+      this.open.delete(stored.history);
+      this.inherited.delete(stored.history);
+    } else this.open.set(stored.history, stored);
+    this.slots.update(stored.history, slotHeld(stored), (key) => stored.owed[key] !== undefined);
   }
 
   /** Writes until it is written. No room or a locked database is waited for; the daemon takes nothing new meanwhile. */

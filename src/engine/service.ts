@@ -3,6 +3,7 @@
  * leaves running stages running and everything unanswered owed; the next start takes both up.
  */
 import type { Log } from '../log.ts';
+import type { GerritEvent } from '../machines/gerrit-event.ts';
 import type { Admission } from './admission.ts';
 import type { Engine } from './engine.ts';
 import type { Intake, StreamListener, StreamState } from './intake-port.ts';
@@ -31,6 +32,7 @@ export class Service {
   private readonly options: ServiceOptions;
   private intake: Intake | null = null;
   private mode: Mode = 'starting';
+  private started = false;
   private trouble: string | null = null;
   private stream = 'not connected';
   private cancelSweep: () => void = () => {};
@@ -47,25 +49,33 @@ export class Service {
 
   async start(): Promise<void> {
     const { engine, store, log, intake } = this.options;
-    if (this.mode !== 'starting') throw new Error('a service starts once');
-    this.mode = 'running';
+    if (this.started) throw new Error('a service starts once');
+    this.started = true;
+    if (this.mode === 'starting') this.mode = 'running';
     this.publish();
     const recovered = await recover(engine, store);
     log.info({ ...recovered }, 'recovered');
+    if (this.mode === 'stopped') return;
     this.sweepSoon(0);
-    if (intake !== null) {
+    if (this.mode === 'draining') {
+      this.checkDrained();
+    } else if (intake !== null) {
       this.intake = intake(this.listener());
       this.intake.start();
     }
   }
 
-  /** Takes nothing new; `drained` resolves when everything that holds a slot or posts has ended. */
+  /** Takes nothing new; `drained` resolves when everything that holds a slot or posts has ended. Before `start`: nothing is begun at all. */
   async drain(): Promise<void> {
-    if (this.mode !== 'running') return;
+    if (this.mode !== 'running' && this.mode !== 'starting') return;
+    const recovered = this.mode === 'running';
     this.mode = 'draining';
-    this.publish();
     this.options.engine.slots.pause();
+    if (!recovered) return;
+    this.publish();
     await this.intake?.stop();
+    // A slot that was granted just before is taken, and what it leads to is waited for.
+    await this.options.engine.idle();
     this.checkDrained();
   }
 
@@ -98,9 +108,9 @@ export class Service {
   }
 
   private listener(): StreamListener {
-    const { admission, store } = this.options;
+    const { store } = this.options;
     return {
-      event: (event) => admission.take(event),
+      event: (event) => this.take(event),
       rejected: ({ reason, sample }) => {
         store.count(`rejected:${reason}`, 1);
         this.options.log.warn({ reason, sample }, 'an event was rejected');
@@ -108,6 +118,16 @@ export class Service {
       dropped: (name) => store.count(`dropped:${name}`, 1),
       state: (state) => this.streamChanged(state),
     };
+  }
+
+  /** An event that a stop cut off is never acknowledged: it is not stored, and whoever asks Gerrit next finds it. */
+  private async take(event: GerritEvent): Promise<void> {
+    try {
+      await this.options.admission.take(event);
+    } catch (thrown) {
+      if (this.mode !== 'stopped') throw thrown;
+      await new Promise<never>(() => {});
+    }
   }
 
   private streamChanged(state: StreamState): void {
@@ -140,6 +160,8 @@ export class Service {
           if (this.mode !== 'stopped') this.sweepSoon(sweepIntervalMs);
         },
         (error: unknown) => {
+          // The store is closed under a sweep that a stop overtook.
+          if (this.mode === 'stopped') return;
           log.error({ err: error }, 'sweep');
           throw error;
         },

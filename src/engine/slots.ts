@@ -8,6 +8,8 @@ export class Slots {
   private readonly grant: (history: string, key: string) => void;
   private readonly holders = new Map<string, Set<string>>();
   private readonly waiting = new Map<string, Map<string, string>>();
+  /** Granted, and not in the log yet: the key by history. */
+  private readonly granted = new Map<string, string>();
   private paused = false;
 
   /** @param capacity slots by provider name; a provider that is not named has none */
@@ -23,13 +25,20 @@ export class Slots {
 
   /** Takes a request back; one that was granted or never was is no error. */
   withdraw(history: string, key: string): void {
+    if (this.granted.get(history) === key) this.granted.delete(history);
     for (const waiters of this.waiting.values()) {
       if (waiters.get(history) === key) waiters.delete(history);
     }
   }
 
-  /** What a committed row says of its job: `provider` is where it holds a slot, null when it holds none. */
-  update(history: string, provider: string | null): void {
+  /**
+   * What a committed row says of its job: `provider` is where it holds a slot, null when it holds none. While a grant is
+   * on its way to the log (its request is `owed` still) the slot is not free.
+   */
+  update(history: string, provider: string | null, owed: (key: string) => boolean = () => false): void {
+    const key = this.granted.get(history);
+    if (provider === null && key !== undefined && owed(key)) return;
+    this.granted.delete(history);
     if (provider !== null) {
       this.holdersOf(provider).add(history);
       return;
@@ -51,6 +60,7 @@ export class Slots {
       if (this.paused || holders.size >= (this.capacity.get(provider) ?? 0)) return;
       waiters.delete(history);
       holders.add(history);
+      this.granted.set(history, key);
       this.grant(history, key);
     }
   }

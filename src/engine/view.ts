@@ -40,6 +40,11 @@ export function slotHeld(stored: Stored): string | null {
   return slot ? spec.provider : null;
 }
 
+/** True for a review of which at least one post was tried. */
+export function mayHavePosted(stored: Stored): boolean {
+  return stored.machine === 'review@1' && (stored.context as unknown as ReviewContext).postAttempt > 1;
+}
+
 function jobView(stored: Stored, context: JobContext): View {
   const { patchset, spec } = context;
   return {

@@ -2,7 +2,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { OperationError } from '../../errors.ts';
-import { asOperationError, openReadOnly } from './database.ts';
+import { asOperationError, beginSnapshot, openReadOnly } from './database.ts';
 import { assertCurrent } from './migrate.ts';
 import { markCopy } from './place.ts';
 
@@ -21,6 +21,8 @@ export async function backupStore(
   try {
     assertCurrent(database);
     rmSync(temporary, { force: true });
+    // Without it each write of the daemon would make the copy begin again, and a busy one would keep it from ending.
+    beginSnapshot(database);
     await database.backup(temporary, {
       progress: ({ remainingPages, totalPages }) => {
         onProgress(remainingPages, totalPages);

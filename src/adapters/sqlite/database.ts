@@ -43,6 +43,13 @@ export function openReadOnly(file: string): Database {
   return database;
 }
 
+/** From here on this connection sees the database as it is now, until it is closed. */
+export function beginSnapshot(database: Database): void {
+  database.exec('BEGIN');
+  // A transaction begins with its first read.
+  database.prepare('SELECT count(*) FROM sqlite_schema').get();
+}
+
 /** Grows a young WAL once, so that the first appends cost what all later ones do. Needs the table `meta`. */
 export function growWal(database: Database): void {
   if (database.memory || walBytes(database.name) >= WAL_BYTES) return;

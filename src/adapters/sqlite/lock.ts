@@ -1,14 +1,16 @@
 /**
- * One daemon for one database. The lock is SQLite's own on a file beside it, so the kernel releases it when its holder
- * dies, by whatever death; who holds it is written inside. A pid that the kernel has given to another process can not
- * fool it, because the pid is only shown, never trusted.
+ * One daemon for one database. The lock is SQLite's own on a file beside it, taken in one step and never let go, so of
+ * several starters exactly one gets it, and the kernel releases it when its holder dies, by whatever death. Who holds
+ * it stands in a second file: that is only shown, never trusted.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import { errorText, OperationError } from '../../errors.ts';
 
-export interface LockHolder {
+interface Holder {
   readonly pid: number;
+  /** As `processStartTicks` tells it: a pid that went to another process is not taken for the holder. */
+  readonly startTicks: number;
   /** Epoch ms. */
   readonly startedAt: number;
 }
@@ -21,18 +23,16 @@ export interface Lock {
 export function takeLock(file: string, now: number): Lock {
   const database = open(file);
   try {
+    // Nothing is ever written in this transaction: a commit could meet a reader, and would let go for a moment.
     database.exec('BEGIN IMMEDIATE');
-    database.exec(
-      'CREATE TABLE IF NOT EXISTS holder (one INTEGER PRIMARY KEY, pid INTEGER, started_at INTEGER)',
-    );
-    database.prepare('INSERT OR REPLACE INTO holder VALUES (1, ?, ?)').run(process.pid, now);
-    database.exec('COMMIT');
-    // Held from here until the process ends; readers can still see the holder.
-    database.exec('BEGIN IMMEDIATE');
+    writeHolder(file, {
+      pid: process.pid,
+      startTicks: processStartTicks(process.pid),
+      startedAt: now,
+    });
   } catch (thrown) {
-    const holder = readHolder(database);
     database.close();
-    throw refusal(file, holder, thrown);
+    throw refusal(file, readHolder(file), thrown);
   }
   return { release: () => database.close() };
 }
@@ -63,19 +63,23 @@ function open(file: string): Sqlite.Database {
   }
 }
 
-function readHolder(database: Sqlite.Database): LockHolder | null {
+function writeHolder(file: string, holder: Holder): void {
+  const temporary = `${file}.holder.new`;
+  writeFileSync(temporary, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
+  renameSync(temporary, `${file}.holder`);
+}
+
+/** Null when the file still names a dead process: the living one is about to write its own name. */
+function readHolder(file: string): Holder | null {
   try {
-    const row = database.prepare('SELECT pid, started_at FROM holder').get() as
-      | { pid: number; started_at: number }
-      | undefined;
-    return row === undefined ? null : { pid: row.pid, startedAt: row.started_at };
+    const holder = JSON.parse(readFileSync(`${file}.holder`, 'utf8')) as Holder;
+    return processStartTicks(holder.pid) === holder.startTicks ? holder : null;
   } catch {
-    // The other one is between taking the lock and writing its name.
     return null;
   }
 }
 
-function refusal(file: string, holder: LockHolder | null, thrown: unknown): OperationError {
+function refusal(file: string, holder: Holder | null, thrown: unknown): OperationError {
   const busy = thrown instanceof Sqlite.SqliteError && thrown.code.startsWith('SQLITE_BUSY');
   const who =
     holder === null ? '' : `: pid ${holder.pid}, started ${new Date(holder.startedAt).toISOString()}`;

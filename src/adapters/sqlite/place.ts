@@ -1,10 +1,10 @@
 /**
  * Is this database where it was, and as far as it was? A copy, or a backup that was restored, would post and delete for
  * jobs that the original has long finished. Each start of the daemon writes a fresh token into the database and into a
- * file beside it, with host, path and length of the log; where they disagree the database waits for `sos-ci confirm`.
+ * file beside it, with host, path, inode and length of the log; where they disagree the database waits for `sos-ci confirm`.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { errorText, OperationError } from '../../errors.ts';
 import { asOperationError, type Database, openWritable } from './database.ts';
 import { assertCurrent } from './migrate.ts';
@@ -129,9 +129,9 @@ function writeSidecar(file: string, sidecar: Sidecar): void {
   renameSync(temporary, `${file}.place`);
 }
 
-/** The host (machine-id(5), where it has one) and the real path. */
+/** The host (machine-id(5), where it has one), the real path, and the inode: a whole directory that was put back has another. */
 function placeOf(file: string): string {
-  return `${machineId()} ${realpathSync(file)}`;
+  return `${machineId()} ${statSync(file).ino} ${realpathSync(file)}`;
 }
 
 function machineId(): string {

@@ -10,7 +10,7 @@ import type {
   StoreReader,
 } from '../../engine/store.ts';
 import type { Stored } from '../../machines/row.ts';
-import { asOperationError, type Database, openReadOnly } from './database.ts';
+import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
 import { assertCurrent } from './migrate.ts';
 import { eventRow, jobRow, owedRow, type Record_, reviewRow } from './rows.ts';
 
@@ -19,6 +19,19 @@ export function openReader(file: string): StoreReader {
   const database = openReadOnly(file);
   try {
     assertCurrent(database);
+    return new SqliteReader(database);
+  } catch (thrown) {
+    database.close();
+    throw asOperationError('read database', file, thrown);
+  }
+}
+
+/** The same, and every answer is of one moment, while a daemon goes on writing: what is compared must fit together. */
+export function openSnapshot(file: string): StoreReader {
+  const database = openReadOnly(file);
+  try {
+    assertCurrent(database);
+    beginSnapshot(database);
     return new SqliteReader(database);
   } catch (thrown) {
     database.close();

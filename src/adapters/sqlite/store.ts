@@ -13,7 +13,7 @@ import {
 } from '../../engine/store.ts';
 import type { LogRow, Stored } from '../../machines/row.ts';
 import type { Alarm } from '../../machines/vocabulary.ts';
-import { type Database, growWal, openWritable, translate } from './database.ts';
+import { asOperationError, type Database, growWal, openWritable, translate } from './database.ts';
 import { migrate } from './migrate.ts';
 import { SqliteReader, storedOf } from './reader.ts';
 import {
@@ -35,7 +35,7 @@ export function openStore(file: string): Store {
     return new SqliteStore(database);
   } catch (thrown) {
     database.close();
-    throw thrown;
+    throw asOperationError('open database', file, thrown);
   }
 }
 
@@ -70,7 +70,7 @@ class SqliteStore extends SqliteReader implements Store {
   open(): readonly Stored[] {
     return (this.statements.findOpen.all() as Record_[]).map((row) => {
       const found = createHash('sha256').update(String(row.stored)).digest('hex');
-      if (found === row.state_hash && row.hash === row.event_hash) return storedOf(row);
+      if (found === row.state_hash && row.hash === row.event_hash && row.behind === 0) return storedOf(row);
       throw new Error(
         `the view of ${String(row.history)} does not fit its log: run sos-ci verify, then rebuild`,
       );
@@ -136,8 +136,15 @@ class SqliteStore extends SqliteReader implements Store {
   }
 }
 
+/** The version is taken, or the trigger is known; any other constraint that breaks is a bug of ours. */
+const CONFLICTS: readonly string[] = [
+  'SQLITE_CONSTRAINT_TRIGGER',
+  'SQLITE_CONSTRAINT_UNIQUE',
+  'SQLITE_CONSTRAINT_PRIMARYKEY',
+];
+
 function conflictOr(thrown: unknown): unknown {
-  if (thrown instanceof Sqlite.SqliteError && thrown.code.startsWith('SQLITE_CONSTRAINT')) {
+  if (thrown instanceof Sqlite.SqliteError && CONFLICTS.includes(thrown.code)) {
     return new VersionConflict(thrown.message, { cause: thrown });
   }
   return translate(thrown);
@@ -158,8 +165,10 @@ function prepareAll(database: Database) {
       'INSERT INTO day_view VALUES (?, ?, ?, 1) ON CONFLICT (day, name, verdict) DO UPDATE SET jobs = jobs + 1',
     ),
     findTrigger: prepare('SELECT 1 FROM trigger_view WHERE trigger = ?'),
-    findOpen: prepare(`SELECT view.history, view.stored, view.hash, event.state_hash, event.hash AS event_hash
-      FROM history_view AS view JOIN event ON event.history = view.history AND event.version = view.version
+    findOpen:
+      prepare(`SELECT view.history, view.stored, view.hash, event.state_hash, event.hash AS event_hash,
+        EXISTS (SELECT 1 FROM event WHERE history = view.history AND version = view.version + 1) AS behind
+      FROM history_view AS view LEFT JOIN event ON event.history = view.history AND event.version = view.version
       WHERE view.ended = 0 ORDER BY view.first_seq`),
     findOpenReviews: prepare(
       'SELECT id, patchset FROM review_view WHERE project = ? AND change = ? AND ended = 0 ORDER BY id DESC',
