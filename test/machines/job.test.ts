@@ -7,7 +7,7 @@ import type { Effect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { failure, JOB, jobSpec, PASSED, PATCHSET, REVIEW, START, server } from './facts.ts';
 import { breaches, ignored } from './invariants.ts';
-import { Simulator, unless } from './simulator.ts';
+import { comeTo, Simulator, unless } from './simulator.ts';
 
 const owner = (attempt = 1) => ({ deployment: 'lab-1', job: JOB, attempt });
 const timer = (key: string, delayMs: number, at: number = START): Effect => ({
@@ -24,13 +24,7 @@ const exited = (stage: 'stacking' | 'testing', code = 0): AnyEvent => ({
 });
 
 /** A job that has come to `state`, all well. */
-function jobIn(state: string, spec = jobSpec()): Simulator {
-  const world = Simulator.job(spec);
-  for (let steps = 0; world.at(JOB).state !== state; steps += 1) {
-    if (steps > 50 || !world.next()) throw new Error(`never came to ${state}`);
-  }
-  return world;
-}
+const jobIn = (state: string, spec = jobSpec()) => comeTo(Simulator.job(spec), JOB, state);
 
 describe('a job that goes well', () => {
   test('asks for a slot first', () => {
@@ -266,71 +260,5 @@ describe('setup that fails', () => {
       );
     expect(waits).toEqual([30_000, 60_000, 120_000]);
     expect(world.unheard[0]?.event).toMatchObject({ report: { verdict: 'NODE_FAILURE' } });
-  });
-});
-
-describe('deadlines', () => {
-  test('of the queue ends a job that never had a server', () => {
-    const world = Simulator.job();
-    const row = world.fire(JOB);
-    expect(row.state).toBe('reporting');
-    expect(row.effects[0]).toEqual(withdrawn('slot'));
-    expect(world.at(JOB).context).toMatchObject({
-      verdict: 'NODE_FAILURE',
-      reason: 'no slot became free in time',
-    });
-  });
-
-  test('of booting waits for the server before it deletes', () => {
-    const world = jobIn('booting.creating');
-    const row = world.fire(JOB);
-    expect(row.state).toBe('booting.clearing.settling');
-    // As long as the creation may take by itself, not as long as a deletion.
-    expect(row.effects).toEqual([timer('deadline:settling:1:0', 900_000, world.now)]);
-    expect(world.answerType(JOB, 'createServer').state).toBe('booting.clearing.deleting');
-  });
-
-  test.each(['stacking', 'testing'] as const)('of %s stops the command and waits for its end', (stage) => {
-    const world = jobIn(`${stage}.running`);
-    const row = world.fire(JOB);
-    expect(row.state).toBe(`${stage}.stopping`);
-    expect(row.effects).toEqual([
-      {
-        type: 'stopStage',
-        key: `stopStage:${stage}:1`,
-        run: { server: server(), owner: owner(), stage },
-        timeoutMs: 20_000,
-      },
-      timer(`deadline:${stage}-stop:1`, 40_000, world.now),
-    ]);
-  });
-
-  test('of testing is TIMED_OUT, however the stop is answered', () => {
-    const stopped = jobIn('testing.running');
-    stopped.fire(JOB);
-    stopped.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end: { how: 'stopped' } });
-    const silent = jobIn('testing.running');
-    silent.fire(JOB);
-    silent.fire(JOB);
-    for (const world of [stopped, silent]) {
-      expect(world.at(JOB)).toMatchObject({
-        state: 'publishing.collecting',
-        context: { verdict: 'TIMED_OUT' },
-      });
-    }
-  });
-
-  test('of testing is forgotten when the command had ended by itself', () => {
-    const world = jobIn('testing.running');
-    world.fire(JOB);
-    expect(world.answerType(JOB, 'runStage').state).toBe('testing.reading');
-    const late = world.answerType(JOB, 'stopStage');
-    expect([late.outcome, late.state]).toEqual(['moved', 'testing.reading']);
-    expect(world.answerType(JOB, 'readResults').state).toBe('publishing.collecting');
-    expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS' });
-  });
-
-  test('of reporting goes on to the clean-up', () => {
-    expect(jobIn('reporting').fire(JOB).state).toBe('cleanup.deleting');
   });
 });

@@ -7,7 +7,7 @@ import type { AnyEvent } from '../../src/machines/events.ts';
 import type { StageEnd } from '../../src/machines/vocabulary.ts';
 import { FAILED, failure, JOB, jobSpec } from './facts.ts';
 import { breaches, ignored } from './invariants.ts';
-import { answerWell, Simulator, unless } from './simulator.ts';
+import { answerWell, comeTo, Simulator, unless } from './simulator.ts';
 
 const undeleted: AnyEvent = { type: 'server.undeleted', failure: failure('delete server') };
 
@@ -16,13 +16,6 @@ function verdictOf(world: Simulator): unknown {
   expect(more).toEqual([]);
   const event = told?.event;
   return event?.type === 'job.reported' ? [event.report.verdict, event.report.reason] : undefined;
-}
-
-function until(world: Simulator, state: string): Simulator {
-  for (let steps = 0; world.at(JOB).state !== state; steps += 1) {
-    if (steps > 100 || !world.next()) throw new Error(`never came to ${state}`);
-  }
-  return world;
 }
 
 function orderly(world: Simulator): void {
@@ -49,7 +42,7 @@ describe('a test that did not pass', () => {
     [{ how: 'timedOut' }, 'TIMED_OUT', 'testing ran into its timeout'],
     [{ how: 'exited', code: 127 }, 'NODE_FAILURE', 'testing: the command was not found (exit 127)'],
   ])('%j is %s, and is not tried again', (end, verdict, reason) => {
-    const world = until(Simulator.job(), 'testing.running');
+    const world = comeTo(Simulator.job(), JOB, 'testing.running');
     world.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end });
     expect(verdictOf(world.run())).toEqual([verdict, reason]);
     orderly(world);
@@ -59,7 +52,7 @@ describe('a test that did not pass', () => {
     { type: 'stage.lost', stage: 'testing', why: 'no lock, no rc' },
     { type: 'stage.failed', stage: 'testing', failure: failure('run stage') },
   ])('%j is trouble of the node', (event) => {
-    const world = until(Simulator.job(), 'testing.running');
+    const world = comeTo(Simulator.job(), JOB, 'testing.running');
     world.answerType(JOB, 'runStage', event);
     expect(verdictOf(world.run())).toContain('NODE_FAILURE');
     orderly(world);
@@ -69,7 +62,7 @@ describe('a test that did not pass', () => {
     ['unreadable', (world: Simulator) => world.answerType(JOB, 'readResults', unreadable)],
     ['read too slowly', (world: Simulator) => world.fire(JOB)],
   ])('with results that are %s is never FAILURE', (_, happens) => {
-    const world = until(Simulator.job(), 'testing.running');
+    const world = comeTo(Simulator.job(), JOB, 'testing.running');
     world.answerType(JOB, 'runStage', {
       type: 'stage.exited',
       stage: 'testing',
@@ -111,7 +104,7 @@ describe('evidence that can not be published', () => {
   });
 
   test('is not taken for published by the late answer of an earlier try', () => {
-    const world = until(Simulator.job(), 'publishing.collecting');
+    const world = comeTo(Simulator.job(), JOB, 'publishing.collecting');
     world.fire(JOB); // collecting took too long
     world.fire(JOB); // and is tried again
     expect(world.at(JOB).state).toBe('publishing.collecting');
@@ -153,16 +146,12 @@ describe('a server that can not be removed', () => {
   });
 
   test('is not taken for removed because an earlier deletion says so', () => {
-    const world = until(Simulator.job(), 'cleanup.deleting');
+    const world = comeTo(Simulator.job(), JOB, 'cleanup.deleting');
     world.fire(JOB); // the first deletion took too long
     world.fire(JOB); // back-off
     expect(world.at(JOB).state).toBe('cleanup.settling');
     world.fire(JOB); // and it does not answer either
-    expect(world.owed(JOB).map((effect) => effect.key)).toEqual([
-      'deleteServer:1',
-      'deleteServer:2',
-      'deadline:deleting:2',
-    ]);
+    expect(world.inFlight(JOB).map((effect) => effect.key)).toEqual(['deleteServer:1', 'deleteServer:2']);
     expect(world.answer(JOB, 'deleteServer:1').state).toBe('cleanup.deleting');
     expect(world.answer(JOB, 'deleteServer:2').state).toBe('done');
     orderly(world);
@@ -187,7 +176,7 @@ describe('an error of our own', () => {
   const crash: AnyEvent = { type: 'daemon.crashed', during: 'runStage', message: 'undefined is not' };
 
   test('sends the job to its clean-up', () => {
-    const world = until(Simulator.job(), 'testing.running');
+    const world = comeTo(Simulator.job(), JOB, 'testing.running');
     expect(world.tell(JOB, broken).state).toBe('cleanup.settling');
     world.run();
     expect(world.at(JOB).state).toBe('done');
@@ -196,7 +185,7 @@ describe('an error of our own', () => {
   });
 
   test('in the clean-up begins it again; a second one parks the job and tells the operator', () => {
-    const world = until(Simulator.job(), 'cleanup.deleting');
+    const world = comeTo(Simulator.job(), JOB, 'cleanup.deleting');
     expect(world.tell(JOB, broken).state).toBe('cleanup.settling');
     const row = world.tell(JOB, broken);
     expect(row.state).toBe('stuck');
@@ -205,7 +194,7 @@ describe('an error of our own', () => {
   });
 
   test('that kills the daemon changes nothing the first time, and parks the job the second', () => {
-    const world = until(Simulator.job(), 'testing.running');
+    const world = comeTo(Simulator.job(), JOB, 'testing.running');
     const first = world.tell(JOB, crash);
     expect([first.outcome, first.state, first.effects]).toEqual(['moved', 'testing.running', []]);
     const second = world.tell(JOB, crash);

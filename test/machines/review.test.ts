@@ -5,7 +5,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import type { ReportSpec } from '../../src/machines/vocabulary.ts';
-import { otherAnswers } from './answers.ts';
 import { failure, JOB, jobReport, opened, PATCHSET, REVIEW, reportSpec, START } from './facts.ts';
 import { breaches, differences, ignored } from './invariants.ts';
 import { answerWell, Simulator } from './simulator.ts';
@@ -245,59 +244,6 @@ describe('confirming', () => {
       .flatMap((row) => row.effects.filter((effect) => effect.type === 'readVotes'));
     expect([asked.length, alarms(world)]).toEqual([5, ['vote-dropped']]);
     orderly(world);
-  });
-});
-
-/** Every moment of reviews that go well and badly, with and without a vote. */
-function moments(): readonly [string, Simulator][] {
-  const found = new Map<string, Simulator>();
-  const stories = otherAnswersOfAReview();
-  for (const [name, answers] of stories) {
-    const world = Simulator.review();
-    world.answers = answers;
-    world.tell(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
-    do {
-      const flying = world.inFlight(REVIEW).map((effect) => effect.key);
-      const key = `${world.at(REVIEW).state} [${flying.join(' ')}]`;
-      if (!found.has(key)) found.set(`${name}: ${key}`, world.fork());
-    } while (world.next());
-  }
-  return [['waiting []', Simulator.review()], ...found];
-}
-
-function otherAnswersOfAReview(): readonly [string, Simulator['answers']][] {
-  return [
-    ['well', answerWell],
-    ['refused', (effect, it) => (effect.type === 'postReview' ? refused : answerWell(effect, it))],
-    ['unposted', (effect, it) => (effect.type === 'postReview' ? unposted(true) : answerWell(effect, it))],
-    ['silent', (effect, it) => (effect.type === 'postReview' ? null : answerWell(effect, it))],
-    ['no votes', (effect, it) => (effect.type === 'readVotes' ? null : answerWell(effect, it))],
-  ];
-}
-
-describe.each([cancelled, superseded])('$type', (event) => {
-  test.each(moments())('at %s: no second post, and what is posted stays posted', (_, moment) => {
-    const posted = moment.rowsOf(REVIEW).some((row) => row.type === 'review.posted');
-    const flying = moment.inFlight(REVIEW);
-    const variants = flying.flatMap((effect) =>
-      [undefined, ...otherAnswers(effect)].map((it) => [effect, it] as const),
-    );
-    for (const variant of [null, ...variants]) {
-      const world = moment.fork();
-      world.answers = answerWell;
-      const from = world.tell(REVIEW, event).version;
-      if (variant !== null) world.answer(REVIEW, variant[0].key, variant[1]);
-      world.run();
-      expect(world.at(REVIEW).ended).toBe(true);
-      const after = world.rowsOf(REVIEW).slice(from - 1);
-      expect(after.flatMap((row) => row.effects.filter((effect) => effect.type === 'postReview'))).toEqual(
-        [],
-      );
-      const nowPosted = posted || after.some((row) => row.type === 'review.posted');
-      if (nowPosted) expect(outcome(world)).toEqual(['done', 'posted']);
-      else expect(outcome(world)).not.toContain('posted');
-      orderly(world);
-    }
   });
 });
 

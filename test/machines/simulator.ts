@@ -189,3 +189,12 @@ export const answerWell: Answers = (effect, world) => {
 export function unless(type: KeyedEffect['type'], event: AnyEvent | null): Answers {
   return (effect, world) => (effect.type === type ? event : answerWell(effect, world));
 }
+
+/** The same world, come to the first moment at which the history is in this state. */
+export function comeTo(world: Simulator, history: string, state: string): Simulator {
+  for (let steps = 0; world.at(history).state !== state; steps += 1) {
+    if (steps > 100 || !world.next())
+      throw new Error(`${history} never came to ${state}: ${world.summary()}`);
+  }
+  return world;
+}

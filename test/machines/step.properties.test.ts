@@ -7,8 +7,9 @@ import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import type { Stored } from '../../src/machines/row.ts';
 import { step } from '../../src/machines/step.ts';
+import { VERDICTS } from '../../src/machines/vocabulary.ts';
 import { otherAnswers } from './answers.ts';
-import { JOB, jobSpec, REVIEW, reportSpec } from './facts.ts';
+import { JOB, jobReport, jobSpec, opened, REVIEW, reportSpec } from './facts.ts';
 import { breaches, differences } from './invariants.ts';
 import { answerWell, Simulator, sha256 } from './simulator.ts';
 
@@ -50,6 +51,14 @@ const shape = fc.record({
   post: fc.boolean(),
 });
 
+/** A review by itself: its jobs come to any verdict. */
+const reviewStory = fc.record({
+  label: fc.boolean(),
+  postAttempts: fc.integer({ min: 1, max: 3 }),
+  verdicts: fc.array(fc.constantFrom(...VERDICTS), { minLength: 1, maxLength: 2 }),
+  happenings: fc.array(happening, { maxLength: 40, size: 'max' }),
+});
+
 const story = fc.record({ shape, happenings: fc.array(happening, { maxLength: 90, size: 'max' }) });
 
 describe('any sequence of events', () => {
@@ -64,7 +73,41 @@ describe('any sequence of events', () => {
         expect(breaches(world)).toEqual([]);
         expect(differences(world)).toEqual([]);
       }),
+      { numRuns: 80 },
+    );
+  });
+
+  test('keeps the promises of a review by itself', () => {
+    const states = new Set<string>();
+    fc.assert(
+      fc.property(reviewStory, ({ label, postAttempts, verdicts, happenings }) => {
+        const world = new Simulator(answerWell);
+        const jobs = verdicts.map((_, index) => ({
+          job: `job-${index}`,
+          name: `name-${index}`,
+          voting: true,
+        }));
+        world.tell(REVIEW, opened(reportSpec({ label: label ? 'Verified' : null, postAttempts }), jobs));
+        const reports = verdicts.map((verdict, index) =>
+          jobReport({ job: `job-${index}`, verdict, reason: 'x' }),
+        );
+        for (const report of reports) {
+          for (const one of happenings.splice(0, 3)) happen(world, one);
+          world.tell(REVIEW, { type: 'job.reported', report });
+        }
+        for (const one of happenings) happen(world, one);
+        world.answers = answerWell;
+        world.run(400);
+        for (const row of world.log) states.add(row.state);
+        expect(world.ended, world.summary()).toBe(true);
+        expect(breaches(world)).toEqual([]);
+        expect(differences(world)).toEqual([]);
+      }),
       { numRuns: 150 },
+    );
+    // It came far enough to have met what it is about.
+    expect([...states]).toEqual(
+      expect.arrayContaining(['alarming', 'confirming.reading', 'done', 'posting.sending', 'waiting']),
     );
   });
 
@@ -86,7 +129,7 @@ describe('any sequence of events', () => {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });

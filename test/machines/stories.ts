@@ -4,7 +4,7 @@
  */
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { FAILED, failure, JOB, jobSpec, REVIEW, reportSpec } from './facts.ts';
-import { type Answers, answerWell, Simulator } from './simulator.ts';
+import { type Answers, answerWell, comeTo, Simulator } from './simulator.ts';
 
 /** Name of the file: how the story goes. */
 export const stories: Readonly<Record<string, () => Simulator>> = {
@@ -30,13 +30,13 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     ).run(),
 
   'cancelled-while-creating': () => {
-    const world = until(JOB, 'booting.creating', told(answerWell));
+    const world = comeTo(told(answerWell), JOB, 'booting.creating');
     world.tell(REVIEW, { type: 'review.cancelled', reason: 'the change was abandoned' });
     return world.run();
   },
 
   'superseded-after-the-post-was-sent': () => {
-    const world = until(REVIEW, 'posting.sending', told(answerWell));
+    const world = comeTo(told(answerWell), REVIEW, 'posting.sending');
     world.tell(REVIEW, { type: 'review.superseded', by: '912345,4' });
     return world.run();
   },
@@ -81,7 +81,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     ).run(),
 
   'daemon-crashed-twice': () => {
-    const world = until(JOB, 'testing.running', told(answerWell));
+    const world = comeTo(told(answerWell), JOB, 'testing.running');
     for (let times = 0; times < 2; times += 1) {
       world.tell(JOB, { type: 'daemon.crashed', during: 'runStage', message: 'undefined is not a function' });
     }
@@ -97,13 +97,6 @@ function told(answers: Answers): Simulator {
     if (event !== null) it.now += 1_500;
     return event;
   };
-  return world;
-}
-
-function until(history: string, state: string, world: Simulator): Simulator {
-  for (let steps = 0; world.at(history).state !== state; steps += 1) {
-    if (steps > 100 || !world.next()) throw new Error(`${history} never came to ${state}`);
-  }
   return world;
 }
 
