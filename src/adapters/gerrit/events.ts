@@ -33,8 +33,6 @@ class Rejected extends Error {
   override readonly name = 'Rejected';
 }
 
-const anyEvent = z.object({ type: z.string() });
-
 const head = z.object({
   eventCreatedOn: shapes.time,
   project: shapes.project.optional().catch(undefined),
@@ -44,27 +42,27 @@ const head = z.object({
 const onPatchset = head.extend({
   change: shapes.change,
   patchSet: shapes.patchSet,
-  uploader: shapes.account,
-  author: shapes.account,
-  abandoner: shapes.account,
-  restorer: shapes.account,
-  submitter: shapes.account,
 });
+const onCreation = onPatchset.extend({ uploader: shapes.account });
+const onAbandoning = onPatchset.extend({ abandoner: shapes.account });
+const onRestoring = onPatchset.extend({ restorer: shapes.account });
+const onMerge = onPatchset.extend({ submitter: shapes.account });
 
 const approval = z
   .object({
     type: z.string().max(LABEL_LIMIT).optional(),
     description: z.string().max(LABEL_LIMIT).optional(),
-    value: shapes.vote.optional(),
-    oldValue: shapes.vote.nullish(),
+    value: shapes.vote,
+    oldValue: shapes.vote,
   })
   .transform((raw) => ({
     label: shapes.oneLine(raw.type ?? raw.description, LABEL_LIMIT),
     value: raw.value ?? 0,
-    oldValue: raw.oldValue ?? null,
+    oldValue: raw.oldValue,
   }));
 
 const onComment = onPatchset.extend({
+  author: shapes.account,
   comment: shapes.text(COMMENT_LIMIT),
   approvals: z.array(approval).max(APPROVALS_LIMIT).nullish(),
 });
@@ -76,12 +74,11 @@ const onDeletion = head.extend({
 
 function toEvent(json: unknown): GerritEvent {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new Rejected('not-an-object');
-  const { success, data } = anyEvent.safeParse(json);
-  if (!success) throw new Rejected('no-type');
-  const { type } = data;
+  const { type } = json as { readonly type?: unknown };
+  if (typeof type !== 'string') throw new Rejected('no-type');
   switch (type) {
     case 'patchset-created': {
-      const raw = checked(type, onPatchset, json);
+      const raw = checked(type, onCreation, json);
       const by = named(raw.uploader) ? raw.uploader : raw.patchSet.uploader;
       return { type, ...about(type, raw, by), kind: raw.patchSet.kind };
     }
@@ -90,15 +87,15 @@ function toEvent(json: unknown): GerritEvent {
       return { type, ...about(type, raw, raw.author), comment: raw.comment, approvals: raw.approvals ?? [] };
     }
     case 'change-abandoned': {
-      const raw = checked(type, onPatchset, json);
+      const raw = checked(type, onAbandoning, json);
       return { type, ...about(type, raw, raw.abandoner) };
     }
     case 'change-restored': {
-      const raw = checked(type, onPatchset, json);
+      const raw = checked(type, onRestoring, json);
       return { type, ...about(type, raw, raw.restorer) };
     }
     case 'change-merged': {
-      const raw = checked(type, onPatchset, json);
+      const raw = checked(type, onMerge, json);
       return { type, ...about(type, raw, raw.submitter) };
     }
     case 'change-deleted': {

@@ -69,30 +69,59 @@ export class LineSplitter {
   }
 }
 
-const META = Buffer.from('/meta"');
 const REF_NAME = Buffer.from('"refName":"refs/changes/');
-/** Longer than what can follow the marks below in an event of Gerrit's. */
-const TAIL_BYTES = 80;
+const META = Buffer.from('/meta"');
 const HEAD = Buffer.from('{"type":"ref-updated",');
-const TAIL = /,"type":"ref-updated"(?:,"eventCreatedOn":\d{1,16})?\}\s*$/;
-const DIGITS_AND_SLASHES = /^[0-9/]{1,32}$/;
+const TYPE = Buffer.from(',"type":"ref-updated"');
+const CREATED = Buffer.from(',"eventCreatedOn":');
+/** `12/9012/` and then some. */
+const REF_LIMIT_BYTES = 32;
+const SLASH = 0x2f;
+const BRACE = 0x7d;
+const LETTER_T = 0x74;
 
 /**
  * True for `ref-updated` of refs/changes/NN/N/meta. Sound, not complete: a line that it takes is such an event if it is
  * JSON at all. The type counts only where it is surely a key of the outermost object: as its very first key, or
- * behind the last inner bracket. Inside a string the marks can not stand, since quotes are escaped there.
+ * behind the last inner bracket. Inside a string the marks can not stand, since quotes are escaped there. Most lines
+ * are told by a few bytes at their end.
  */
 export function isMetaRefUpdate(line: Buffer): boolean {
-  const meta = line.indexOf(META);
-  if (meta < 0) return false;
-  if (!line.subarray(0, HEAD.length).equals(HEAD)) {
-    const tail = line.toString('latin1', Math.max(0, line.length - TAIL_BYTES));
-    if (!TAIL.test(tail)) return false;
-  }
+  if (!endsAsRefUpdate(line) && !(line[2] === LETTER_T && holds(line, HEAD, 0))) return false;
   const name = line.indexOf(REF_NAME);
   if (name < 0) return false;
   const from = name + REF_NAME.length;
-  const to = line.indexOf(META, from);
-  if (to - from > 32) return false;
-  return to > from && DIGITS_AND_SLASHES.test(line.toString('latin1', from, to));
+  let at = from;
+  while (at < from + REF_LIMIT_BYTES && isDigitOrSlash(line[at])) at++;
+  // The digits have taken the slash of `/meta` with them.
+  return at > from && holds(line, META, at - 1);
+}
+
+/** `,"type":"ref-updated"}` or with `,"eventCreatedOn":1` before the bracket; white space may follow. */
+function endsAsRefUpdate(line: Buffer): boolean {
+  let end = line.length;
+  while (end > 0 && (line[end - 1] ?? 0) <= 0x20) end--;
+  if (line[end - 1] !== BRACE) return false;
+  end--;
+  let digits = end;
+  while (isDigit(line[digits - 1])) digits--;
+  if (digits < end) {
+    if (!holds(line, CREATED, digits - CREATED.length)) return false;
+    end = digits - CREATED.length;
+  }
+  return holds(line, TYPE, end - TYPE.length);
+}
+
+function holds(line: Buffer, part: Buffer, at: number): boolean {
+  if (at < 0 || at + part.length > line.length) return false;
+  for (let index = 0; index < part.length; index++) if (line[at + index] !== part[index]) return false;
+  return true;
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+function isDigitOrSlash(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= SLASH && byte <= 0x39;
 }

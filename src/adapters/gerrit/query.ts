@@ -19,7 +19,7 @@ const MESSAGE_LIMIT = 65_536;
 const approval = z.object({
   type: z.string().max(100).optional(),
   description: z.string().max(100).optional(),
-  value: shapes.vote.optional(),
+  value: shapes.vote,
   by: shapes.account,
 });
 
