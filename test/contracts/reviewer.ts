@@ -120,10 +120,12 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
 
     test('a call that is stopped before it begins rejects, retryable, and posts nothing', async () => {
       const patchset = await harness.newPatchset();
-      await expect(harness.reviewer.post(review(patchset), AbortSignal.abort(), false)).rejects.toMatchObject({
-        name: 'OperationError',
-        retryable: true,
-      });
+      await expect(harness.reviewer.post(review(patchset), AbortSignal.abort(), false)).rejects.toMatchObject(
+        {
+          name: 'OperationError',
+          retryable: true,
+        },
+      );
       expect(await harness.messages(patchset)).toEqual([]);
     });
   });
