@@ -48,9 +48,7 @@ export interface RunningDaemon {
 }
 
 const EXIT_CRASHED = 70;
-const STORE_RETRY_MS = 2_000;
 const BATCH_LIMIT = 256;
-const SWEEP_INTERVAL_MS = 10 * 60_000;
 const NOTE_PLACE_MS = 60_000;
 
 /** @throws OperationError when it can not start: the lock is held, the database is a copy, a limit of trust is met */
@@ -104,7 +102,7 @@ export class Lab implements RunningDaemon {
       world,
       clock: systemClock,
       hash: sha256,
-      storeRetryMs: STORE_RETRY_MS,
+      storeRetryMs: config.limits.storeRetryMs,
       batchLimit: BATCH_LIMIT,
       strict: false,
       onTrouble: (trouble) => this.service.troubled(trouble),
@@ -136,7 +134,7 @@ export class Lab implements RunningDaemon {
         startedAt: Date.now(),
         version: manifest.version,
       },
-      sweepIntervalMs: SWEEP_INTERVAL_MS,
+      sweepIntervalMs: config.limits.sweepIntervalMs,
     });
   }
 
@@ -232,7 +230,7 @@ export class Lab implements RunningDaemon {
       newId: idMaker(() => randomInt(32)),
       rules: {
         account: config.gerrit.user,
-        jobs: config.jobs.map(({ spec, project, branches }) => ({ name: spec.name, project, branches })),
+        jobs: config.jobs.map(({ spec, ...where }) => ({ name: spec.name, ...where })),
       },
       specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
       report: { ...config.report, post },
@@ -256,7 +254,14 @@ export class Lab implements RunningDaemon {
   }
 }
 
-function logRow(log: Log, { row }: Append): void {
+/** What an operator reads of a job: where it is, and how it ended. Every row is there at level debug. */
+function logRow(log: Log, { row, view, endsJob }: Append): void {
   const { history, version, type, state, outcome } = row;
   log.debug({ history, version, type, state, outcome }, 'appended');
+  const patchset = `${view.change},${view.patchset}`;
+  if (type === 'stage.started') log.info({ job: history, patchset, ...row.data }, `${row.data.stage} runs`);
+  if (type === 'review.posted') log.info({ review: history, patchset }, 'posted');
+  if (!endsJob || view.kind !== 'job') return;
+  const { verdict, reason, url } = view;
+  log.info({ job: history, patchset, verdict, reason, url }, 'ended');
 }

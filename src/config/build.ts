@@ -1,6 +1,7 @@
 /** From the checked file to the configuration that the program uses: paths absolute, defaults that depend on other keys filled in. */
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { TRIGGER_KINDS } from '../machines/trigger.ts';
 import type { JobLimits, StageSpec } from '../machines/vocabulary.ts';
 import type { Config, GerritConfig, JobDefinition } from './config.ts';
 import type { ConfigFile, JobFile, StageFile } from './schema.ts';
@@ -44,7 +45,13 @@ export function buildConfig(
     providers,
     logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
     redact: secrets,
-    limits: { queueLength: limits.queueLength, inboxEvents: limits.inboxEvents, shutdownMs: limits.shutdown },
+    limits: {
+      queueLength: limits.queueLength,
+      inboxEvents: limits.inboxEvents,
+      shutdownMs: limits.shutdown,
+      sweepIntervalMs: limits.sweepInterval,
+      storeRetryMs: limits.storeRetry,
+    },
     jobs: Object.entries(checked.jobs).map(([name, job]) =>
       buildJob(name, job, report.pipeline, job.provider ?? providers[0]?.name ?? 'local'),
     ),
@@ -77,6 +84,7 @@ function buildJob(name: string, job: JobFile, pipeline: string, provider: string
   return {
     project: job.project,
     branches: job.branches,
+    triggers: TRIGGER_KINDS.filter((kind) => job.triggers.includes(kind)),
     spec: {
       name,
       pipeline,

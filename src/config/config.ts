@@ -2,6 +2,7 @@
  * The configuration as the program uses it: every default filled in, every path absolute, times in milliseconds, sizes
  * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
  */
+import type { TriggerKind } from '../machines/trigger.ts';
 import type { JobSpec, ReportSpec } from '../machines/vocabulary.ts';
 
 export interface Config {
@@ -64,6 +65,10 @@ export interface ServiceLimits {
   readonly inboxEvents: number;
   /** How long a stop may take. */
   readonly shutdownMs: number;
+  /** Between two rounds that look for servers which cleanup could not reach. */
+  readonly sweepIntervalMs: number;
+  /** Before an append is tried again for which there was no room. */
+  readonly storeRetryMs: number;
 }
 
 /** A job by name: what it runs, and for which changes. */
@@ -72,4 +77,5 @@ export interface JobDefinition {
   readonly project: string;
   /** Patterns: `*` is any text, `/` too. One of them must match the whole branch. */
   readonly branches: readonly string[];
+  readonly triggers: readonly TriggerKind[];
 }

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
+import { TRIGGER_KINDS } from '../machines/trigger.ts';
 import { choice, command, duration, flag, integer, optionalText, size, text, texts, Wrong } from './leaf.ts';
 import {
   branchPattern,
@@ -13,6 +14,7 @@ import {
   pipelineName,
   projectName,
   treePath,
+  triggerKind,
   webAddress,
 } from './words.ts';
 
@@ -198,6 +200,13 @@ const job = z.strictObject({
     check: branchPattern,
     about: 'one must match the whole branch; * is any text, also /',
   }),
+  triggers: texts({
+    kind: `list of ${TRIGGER_KINDS.join(', ')}`,
+    default: `[${TRIGGER_KINDS.join(', ')}]`,
+    fallback: TRIGGER_KINDS,
+    check: triggerKind,
+    about: 'what starts it: a new patchset, a recheck comment, a change that was restored',
+  }),
   provider: optionalText({
     about: 'the provider that makes its server; may be left out when there is only one',
   }),
@@ -266,6 +275,16 @@ export const configSchema = z.strictObject({
         about: 'Gerrit events that may wait to be stored until the stream is held back',
       }),
       shutdown: duration({ default: '5s', min: '100ms', max: '5m', about: 'for a clean stop' }),
+      sweepInterval: duration({
+        default: '10m',
+        min: '1s',
+        about: 'between two rounds that look for servers which cleanup could not reach',
+      }),
+      storeRetry: duration({
+        default: '2s',
+        min: '100ms',
+        about: 'before an append is tried again for which there was no room',
+      }),
     })
     .prefault({}),
   jobs: z.record(z.string(), job),

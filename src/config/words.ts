@@ -2,6 +2,7 @@
  * Names and addresses in the configuration: what each may look like, and what to do about one that does not. They end up
  * in argument lists, paths, comments and git refs, so each is held to what those can carry.
  */
+import { TRIGGER_KINDS } from '../machines/trigger.ts';
 import { Wrong } from './leaf.ts';
 
 export function hostName(value: string): Wrong | null {
@@ -86,4 +87,10 @@ export function webAddress(value: string): Wrong | null {
   return address.username !== '' || address.password !== ''
     ? new Wrong('holds a user or password', 'secrets do not belong in this file, and this one is published')
     : null;
+}
+
+export function triggerKind(value: string): Wrong | null {
+  return TRIGGER_KINDS.some((kind) => kind === value)
+    ? null
+    : new Wrong(`holds ${JSON.stringify(value)}`, `known are ${TRIGGER_KINDS.join(', ')}`);
 }

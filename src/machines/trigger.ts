@@ -5,6 +5,10 @@
 import type { Account, GerritEvent } from './gerrit-event.ts';
 import { assertNever, type Patchset } from './vocabulary.ts';
 
+/** What may start a job: a new patchset, a `recheck` comment, a change that was restored. */
+export const TRIGGER_KINDS = ['patchset', 'recheck', 'restored'] as const;
+export type TriggerKind = (typeof TRIGGER_KINDS)[number];
+
 export interface TriggerRules {
   /** Our account's username. */
   readonly account: string;
@@ -13,6 +17,7 @@ export interface TriggerRules {
     readonly project: string;
     /** Globs: `*` is any run of characters. */
     readonly branches: readonly string[];
+    readonly triggers: readonly TriggerKind[];
   }[];
 }
 
@@ -75,7 +80,7 @@ function onPatchset(
   if (event.wip || event.private) {
     return [...supersede(patchset, open), { do: 'ignore', why: hidden(event) }];
   }
-  return [...supersede(patchset, open), ...start(patchset, rules, [], 'created', 'new patchset')];
+  return [...supersede(patchset, open), ...start(patchset, rules, [], 'patchset', 'created', 'new patchset')];
 }
 
 function onRestored(
@@ -86,7 +91,7 @@ function onRestored(
   if (event.wip || event.private) return [{ do: 'ignore', why: hidden(event) }];
   return [
     ...supersede(event.patchset, open),
-    ...start(event.patchset, rules, open, `restored:${event.at}`, 'the change was restored'),
+    ...start(event.patchset, rules, open, 'restored', `restored:${event.at}`, 'the change was restored'),
   ];
 }
 
@@ -100,7 +105,7 @@ function onComment(
   const who = event.by.username || event.by.email || event.by.name;
   return [
     ...supersede(event.patchset, open),
-    ...start(event.patchset, rules, open, `recheck:${who}:${event.at}`, `recheck by ${who}`),
+    ...start(event.patchset, rules, open, 'recheck', `recheck:${who}:${event.at}`, `recheck by ${who}`),
   ];
 }
 
@@ -120,16 +125,20 @@ function start(
   patchset: Patchset,
   rules: TriggerRules,
   open: readonly OpenReview[],
+  kind: TriggerKind,
   cause: string,
   why: string,
 ): readonly Decision[] {
   const jobs = rules.jobs
     .filter(
       (job) =>
-        job.project === patchset.project && job.branches.some((glob) => matches(glob, patchset.branch)),
+        job.project === patchset.project &&
+        job.triggers.includes(kind) &&
+        job.branches.some((glob) => matches(glob, patchset.branch)),
     )
     .map((job) => job.name);
-  if (jobs.length === 0) return [{ do: 'ignore', why: `no job for ${patchset.project} ${patchset.branch}` }];
+  if (jobs.length === 0)
+    return [{ do: 'ignore', why: `${why}: no job for ${patchset.project} ${patchset.branch}` }];
   if (open.some((review) => review.patchset >= patchset.patchset)) {
     return [{ do: 'ignore', why: 'this patchset or a newer one is being tested' }];
   }

@@ -8,14 +8,19 @@ import type { Case } from './case.ts';
 import type { DaemonProcess } from './daemon-process.ts';
 import { Rig } from './rig.ts';
 
-let rig: Rig;
+/** Cases that run beside each other, each lane with a Gerrit of its own. */
+const LANES = 3;
+
+const rigs: Rig[] = [];
 beforeAll(async () => {
-  rig = await Rig.start();
+  for (let lane = 0; lane < LANES; lane += 1) rigs.push(await Rig.start());
 });
-afterAll(() => rig.stop());
+afterAll(async () => {
+  for (const rig of rigs) await rig.stop();
+});
 
 /** Fault points of one whole job, in the order in which a daemon that is not disturbed comes to them. */
-async function listPoints(): Promise<readonly string[]> {
+async function listPoints(rig: Rig): Promise<readonly string[]> {
   const one = await rig.newCase({});
   const daemon = await one.startDaemon('list');
   const change = await one.push();
@@ -35,7 +40,7 @@ async function finish(one: Case, change: number, daemon: DaemonProcess): Promise
 }
 
 /** Kills at each of `faults` in turn, then lets a daemon finish. */
-async function survive(faults: readonly string[]): Promise<void> {
+async function survive(rig: Rig, faults: readonly string[]): Promise<void> {
   const one = await rig.newCase({});
   try {
     let change: number | null = null;
@@ -67,8 +72,50 @@ async function allDone(one: Case, change: number): Promise<void> {
   await one.eventually('the job has ended', () => one.allEnded());
 }
 
-test('killed once at every point', async () => {
-  const points = await listPoints();
-  expect(points.length).toBeGreaterThan(30);
-  for (const point of points) await survive([point]);
+/** Works through the cases in lanes; every lane takes the next one that is left. */
+async function surviveAll(cases: readonly (readonly string[])[]): Promise<void> {
+  const left = [...cases];
+  const failures: unknown[] = [];
+  const work = async (rig: Rig): Promise<void> => {
+    for (let faults = left.shift(); faults !== undefined; faults = left.shift()) {
+      const named = faults.join(', then ');
+      await survive(rig, faults).catch((cause: unknown) =>
+        failures.push(new Error(`killed ${named}`, { cause })),
+      );
+    }
+  };
+  await Promise.all(rigs.map(work));
+  expect(failures).toEqual([]);
+}
+
+let points: readonly string[];
+
+test('an undisturbed job comes to every point that it can be killed at', async () => {
+  const [rig] = rigs;
+  if (rig === undefined) throw new Error('no lane');
+  points = await listPoints(rig);
+  for (const effect of [
+    'append',
+    'createServer',
+    'fetchPatchset',
+    'runStage',
+    'readResults',
+    'collectEvidence',
+    'publishEvidence',
+    'postReview',
+    'readVotes',
+    'deleteServer',
+  ]) {
+    expect(points).toContain(`before:${effect}#1`);
+    expect(points).toContain(`after:${effect}#1`);
+  }
+});
+
+test('killed once, at every point', async () => {
+  await surviveAll(points.map((point) => [point]));
+});
+
+test('killed at every point, and again at the first or second thing that the next daemon does', async () => {
+  const again = ['after:append#1', 'before:append#1', 'before:append#2', 'after:append#2'];
+  await surviveAll(points.map((point, index) => [point, again[index % again.length] ?? '']));
 });

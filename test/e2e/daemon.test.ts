@@ -92,7 +92,7 @@ test('a change of the host key is told with the fix, and posts nothing', async (
 });
 
 test('a fault point is refused where Gerrit may be real', async () => {
-  const one = await rig.newCase({});
+  const one = await rig.newCase({ top: 'providers: {local: {allowUntrustedCode: true}}\n' });
   const text = readFileSync(one.config, 'utf8');
   writeFileSync(one.config, text.replace('host: 127.0.0.1', 'host: review.example.org'));
   const daemon = await one.startDaemon('before:append#1');

@@ -6,6 +6,7 @@ import {
   isRecheck,
   matches,
   type OpenReview,
+  TRIGGER_KINDS,
   type TriggerRules,
 } from '../../src/machines/trigger.ts';
 import { PATCHSET } from './facts.ts';
@@ -13,9 +14,14 @@ import { PATCHSET } from './facts.ts';
 const RULES: TriggerRules = {
   account: 'acme-ci',
   jobs: [
-    { name: 'acme-dsvm', project: 'openstack/cinder', branches: ['master', 'stable/*'] },
-    { name: 'acme-fc', project: 'openstack/cinder', branches: ['master'] },
-    { name: 'other', project: 'openstack/nova', branches: ['*'] },
+    {
+      name: 'acme-dsvm',
+      project: 'openstack/cinder',
+      branches: ['master', 'stable/*'],
+      triggers: TRIGGER_KINDS,
+    },
+    { name: 'acme-fc', project: 'openstack/cinder', branches: ['master'], triggers: TRIGGER_KINDS },
+    { name: 'other', project: 'openstack/nova', branches: ['*'], triggers: ['recheck'] },
   ],
 };
 const by = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
@@ -61,9 +67,19 @@ describe('a new patchset', () => {
     expect(doings(created({ patchset: { ...PATCHSET, branch } }))).toEqual(expected);
   });
 
+  test('starts only the jobs that a new patchset triggers', () => {
+    const elsewhere = { ...PATCHSET, project: 'openstack/nova' };
+    expect(decide(created({ patchset: elsewhere }), RULES, [])).toEqual([
+      { do: 'ignore', why: 'new patchset: no job for openstack/nova master' },
+    ]);
+    expect(decide(comment('recheck', { patchset: elsewhere }), RULES, [])).toMatchObject([
+      { do: 'start', jobs: ['other'] },
+    ]);
+  });
+
   test('of a project without jobs starts nothing', () => {
     const [decision] = decide(created({ patchset: { ...PATCHSET, project: 'x' } }), RULES, []);
-    expect(decision).toEqual({ do: 'ignore', why: 'no job for x master' });
+    expect(decision).toEqual({ do: 'ignore', why: 'new patchset: no job for x master' });
   });
 
   test('takes the place of older ones, all of them', () => {

@@ -7,6 +7,7 @@ import type { Append, Store } from '../../src/engine/store.ts';
 import { Sweep } from '../../src/engine/sweep.ts';
 import { currentWork } from '../../src/engine/work.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import { TRIGGER_KINDS } from '../../src/machines/trigger.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
 import { reportSpec } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
@@ -30,7 +31,10 @@ export class Daemon {
   constructor(lab: Lab) {
     const { log, options } = lab;
     this.#lab = lab;
-    this.life = new Life((point) => lab.reached(point));
+    this.life = new Life(
+      (point) => lab.reached(point),
+      (point) => lab.heldAt(point),
+    );
     this.#clock = this.life.clock(lab.clock);
     this.#store = this.life.store(lab.store, (batch) => lab.onDurable(batch));
     const [store, clock] = [this.#store, this.#clock];
@@ -66,7 +70,12 @@ export class Daemon {
       newId: (kind) => lab.newId(kind),
       rules: {
         account: 'acme-ci',
-        jobs: lab.specs.map(({ name }) => ({ name, project: 'openstack/cinder', branches: ['*'] })),
+        jobs: lab.specs.map(({ name }) => ({
+          name,
+          project: 'openstack/cinder',
+          branches: ['*'],
+          triggers: TRIGGER_KINDS,
+        })),
       },
       specs: new Map(lab.specs.map((spec) => [spec.name, spec])),
       report: reportSpec(options.report),
