@@ -109,7 +109,7 @@ export class Engine {
         this.slots.withdraw(history, effect.key);
         return;
       case 'setTimer':
-        this.timers.arm(history, effect);
+        this.timers.arm(history, effect, recovered);
         return;
       case 'acquireSlot':
         this.slots.request(effect.provider, history, effect.key);

@@ -16,9 +16,11 @@ export class Timers {
     this.fire = fire;
   }
 
-  arm(history: string, timer: SetTimer): void {
+  /** @param recovered true after a restart: only the wall clock knows how much of the wait is over. */
+  arm(history: string, timer: SetTimer, recovered: boolean): void {
     const id = idOf(history, timer.key);
-    const cancel = this.clock.after(this.remainingMs(timer), () => {
+    const delayMs = recovered ? this.remainingMs(timer) : timer.delayMs;
+    const cancel = this.clock.after(delayMs, () => {
       this.armed.delete(id);
       this.fire(history, timer.key);
     });

@@ -9,10 +9,15 @@ import type { Append, Store } from '../../src/engine/store.ts';
 export class Life {
   alive = true;
   readonly #reached: (point: string) => boolean;
+  readonly #held: (point: string) => Promise<void> | null;
 
-  /** @param reached told of each crossing; true ends the life there */
-  constructor(reached: (point: string) => boolean) {
+  /**
+   * @param reached told of each crossing; true ends the life there
+   * @param held what a call or its answer waits for at a crossing
+   */
+  constructor(reached: (point: string) => boolean, held: (point: string) => Promise<void> | null) {
     this.#reached = reached;
+    this.#held = held;
   }
 
   end(): void {
@@ -22,6 +27,7 @@ export class Life {
   /** Two points: before the world has heard of the call, and when only the answer is missing. */
   async call<T>(name: string, work: () => Promise<T>): Promise<T> {
     if (this.#endsAt(`before ${name}`)) return never();
+    await this.#held(`before ${name}`);
     let answer: T;
     try {
       answer = await work();
@@ -29,6 +35,7 @@ export class Life {
       if (this.#endsAt(`after ${name}`)) return never();
       throw thrown;
     }
+    await this.#held(`after ${name}`);
     return this.#endsAt(`after ${name}`) ? never() : answer;
   }
 

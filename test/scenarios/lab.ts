@@ -72,6 +72,7 @@ export class Lab {
   lives = 1;
   #unheard: GerritEvent[] = [];
   #ids = 0;
+  #hold: { readonly point: string; readonly ms: number; readonly act: () => void } | null = null;
 
   constructor(options: LabOptions = {}) {
     this.options = options;
@@ -100,6 +101,22 @@ export class Lab {
   reached(point: string): boolean {
     this.points.push(point);
     return this.crashAt.includes(this.points.length - 1);
+  }
+
+  /** The first call that comes to this point hangs there for `ms`; `act` happens meanwhile. */
+  holdAt(point: string, ms: number, act: () => void): void {
+    this.#hold = { point, ms, act };
+  }
+
+  /** The gate's: what a call waits for here. */
+  heldAt(point: string): Promise<void> | null {
+    const hold = this.#hold;
+    if (hold?.point !== point) return null;
+    this.#hold = null;
+    hold.act();
+    return new Promise((resolve) => {
+      this.clock.after(hold.ms, resolve);
+    });
   }
 
   start(): Promise<void> {

@@ -4,121 +4,11 @@
  * asked and when, never on how often.
  */
 
-import type { World } from '../../src/engine/ports.ts';
-import type { Append } from '../../src/engine/store.ts';
-import { OperationError } from '../../src/errors.ts';
-import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
-import type { Patchset, Verdict } from '../../src/machines/vocabulary.ts';
-import { FAILED, failure, jobSpec, PATCHSET } from '../machines/facts.ts';
-import { type Lab, type LabOptions, WELL } from './lab.ts';
-
-export interface Story {
-  readonly name: string;
-  readonly options?: LabOptions;
-  readonly tell: (lab: Lab) => void;
-  readonly end: End;
-}
-
-export interface End {
-  /** Of the jobs, oldest first. */
-  readonly verdicts: readonly Verdict[];
-  /** What Gerrit shows: the first line of each message, and its labels. */
-  readonly posts: readonly string[];
-  /** Stages whose command really began. */
-  readonly stages: number;
-  /** Servers that were made. */
-  readonly servers: number;
-  /** Kinds that were raised, each once. */
-  readonly alarms?: readonly string[];
-}
-
-const PEOPLE = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
-const FIRST = 912345;
-
-export function patchset(change = FIRST, number = 1): Patchset {
-  const ref = `refs/changes/${String(change).slice(-2)}/${change}/${number}`;
-  return { ...PATCHSET, change, patchset: number, ref };
-}
-
-const circumstances = (change: number, number: number) => ({
-  at: 1_767_323_000_000,
-  patchset: patchset(change, number),
-  wip: false,
-  private: false,
-  by: PEOPLE,
-});
-
-export function created(change = FIRST, number = 1): GerritEvent {
-  return { type: 'patchset-created', kind: 'REWORK', ...circumstances(change, number) };
-}
-
-export function comment(text: string, username = 'alice', change = FIRST, number = 1): GerritEvent {
-  const by = { ...PEOPLE, username };
-  return {
-    type: 'comment-added',
-    approvals: [],
-    ...circumstances(change, number),
-    comment: `Patch Set ${number}:\n\n${text}`,
-    by,
-  };
-}
-
-export function abandoned(change = FIRST, number = 1): GerritEvent {
-  return { type: 'change-abandoned', ...circumstances(change, number) };
-}
-
-/** Does something in the world when the first row that fits is in the log. */
-export function when(lab: Lab, fits: (append: Append) => boolean, act: () => void): void {
-  const others = lab.onDurable;
-  let done = false;
-  lab.onDurable = (batch) => {
-    others(batch);
-    if (done || !batch.some(fits)) return;
-    done = true;
-    act();
-  };
-}
-
-export const isAt = (state: string) => (append: Append) => append.stored.state === state;
-export const isRow = (type: string) => (append: Append) => append.row.type === type;
-
-export function outage(operation: string, retryable = true): OperationError {
-  return new OperationError(failure(operation, { retryable }));
-}
-
-/** The world with one port's method bent. */
-export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | 'alarms'>(
-  port: P,
-  bend: (inner: World[P], lab: Lab) => Partial<World[P]>,
-) {
-  return (world: World, lab: Lab): World => {
-    const inner = world[port];
-    const changes = bend(inner, lab);
-    const proxy = new Proxy(inner, {
-      get: (target, property) => {
-        const value: unknown = Reflect.get(changes, property) ?? Reflect.get(target, property, target);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
-    return { ...world, [port]: proxy };
-  };
-}
-
-/** The provider with its creation bent. */
-export function bentProvider(bend: (inner: Lab['provider'], lab: Lab) => Partial<Lab['provider']>) {
-  return (world: World, lab: Lab): World => {
-    const { provider } = lab;
-    const changes = bend(provider, lab);
-    const wrapped = {
-      name: provider.name,
-      slots: provider.slots,
-      create: changes.create ?? provider.create.bind(provider),
-      list: changes.list ?? provider.list.bind(provider),
-      delete: changes.delete ?? provider.delete.bind(provider),
-    };
-    return { ...world, providers: new Map([[provider.name, wrapped]]) };
-  };
-}
+import { FAILED, jobSpec } from '../machines/facts.ts';
+import { abandoned, comment, created, FIRST } from './gerrit-says.ts';
+import { type Lab, WELL } from './lab.ts';
+import type { Story } from './story.ts';
+import { bent, bentProvider, isAt, isRow, outage, when } from './trouble.ts';
 
 const exited = (code: number) => ({ afterMs: 60_000, outcome: { how: 'exited', code } }) as const;
 const SUCCEEDED = `${FIRST},1 succeeded Verified+1`;
@@ -378,20 +268,3 @@ const several: readonly Story[] = [
 ];
 
 export const STORIES = { endings, setups, afterwards, several };
-
-/** What a lab has come to, in the shape of a story's end. */
-export function endOf(lab: Lab): Required<End> {
-  return {
-    verdicts: lab.jobs().flatMap(({ verdict }) => verdict ?? []),
-    posts: lab.reviewer.posted.map(({ change, patchset: number, message, labels }) => {
-      const word = /^Build (\w+)/.exec(message)?.[1];
-      const votes = Object.entries(labels).map(
-        ([label, value]) => ` ${label}${value > 0 ? '+' : ''}${value}`,
-      );
-      return `${change},${number} ${word}${votes.join('')}`;
-    }),
-    stages: lab.runner.started,
-    servers: lab.provider.created,
-    alarms: [...new Set(lab.alarms.kinds)],
-  };
-}

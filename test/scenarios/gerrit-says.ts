@@ -1,0 +1,39 @@
+/** What Gerrit says in the stories: patchsets, comments and abandoned changes of one project. */
+import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import type { Patchset } from '../../src/machines/vocabulary.ts';
+import { PATCHSET } from '../machines/facts.ts';
+
+const PEOPLE = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
+export const FIRST = 912345;
+
+export function patchset(change = FIRST, number = 1): Patchset {
+  const ref = `refs/changes/${String(change).slice(-2)}/${change}/${number}`;
+  return { ...PATCHSET, change, patchset: number, ref };
+}
+
+const circumstances = (change: number, number: number) => ({
+  at: 1_767_323_000_000,
+  patchset: patchset(change, number),
+  wip: false,
+  private: false,
+  by: PEOPLE,
+});
+
+export function created(change = FIRST, number = 1): GerritEvent {
+  return { type: 'patchset-created', kind: 'REWORK', ...circumstances(change, number) };
+}
+
+export function comment(text: string, username = 'alice', change = FIRST, number = 1): GerritEvent {
+  const by = { ...PEOPLE, username };
+  return {
+    type: 'comment-added',
+    approvals: [],
+    ...circumstances(change, number),
+    comment: `Patch Set ${number}:\n\n${text}`,
+    by,
+  };
+}
+
+export function abandoned(change = FIRST, number = 1): GerritEvent {
+  return { type: 'change-abandoned', ...circumstances(change, number) };
+}

@@ -1,0 +1,147 @@
+/**
+ * A change is abandoned, or a newer patchset comes, while one call hangs: before it has arrived, or when only its answer
+ * is missing; for a moment, past its deadline, and for so long that it is given up.
+ */
+import { describe, expect, test } from 'vitest';
+import { jobSpec } from '../machines/facts.ts';
+import { abandoned, created, FIRST } from './gerrit-says.ts';
+import { broken } from './judge.ts';
+import { Lab } from './lab.ts';
+import { endOf } from './story.ts';
+
+/** Calls until the verdict is handed over, and the stages that have begun when the call is made. */
+const WORK = [
+  ['create', 0],
+  ['fetch', 0],
+  ['start', 0],
+  ['ended', 1],
+  ['readResults', 2],
+  ['collect', 2],
+  ['publish', 2],
+] as const;
+/** From here on the verdict stands. */
+const AFTER = ['delete', 'discard', 'post', 'readVotes'] as const;
+const EDGES = ['before', 'after'] as const;
+const HANGS = [
+  ['a moment', 5_000],
+  ['past its deadline', 1_000_000],
+  ['until it was given up', 30_000_000],
+] as const;
+const GOOD = `${FIRST},1 succeeded Verified+1`;
+
+async function disturbed(point: string, ms: number, disturb: (lab: Lab) => void): Promise<Lab> {
+  const lab = new Lab();
+  await lab.start();
+  lab.say(created());
+  lab.holdAt(point, ms, () => disturb(lab));
+  await lab.run();
+  return lab;
+}
+
+const abandon = (lab: Lab) => lab.say(abandoned());
+const supersede = (lab: Lab) => lab.say(created(FIRST, 2));
+
+describe.each(HANGS)('abandoned while a call hangs for %s', (_, ms) => {
+  test.each(WORK.flatMap(([call, stages]) => EDGES.map((edge) => [edge, call, stages] as const)))(
+    '%s %s',
+    async (edge, call, stages) => {
+      const lab = await disturbed(`${edge} ${call}`, ms, abandon);
+      expect(broken(lab)).toEqual([]);
+      expect(endOf(lab)).toMatchObject({ verdicts: ['ABORTED'], posts: [] });
+      // The command begins between the two points of `start`.
+      expect(lab.runner.started).toBe(call === 'start' && edge === 'after' ? 1 : stages);
+      lab.store.close();
+    },
+  );
+
+  test.each(AFTER.flatMap((call) => EDGES.map((edge) => [edge, call] as const)))(
+    '%s %s',
+    async (edge, call) => {
+      const lab = await disturbed(`${edge} ${call}`, ms, abandon);
+      expect(broken(lab)).toEqual([]);
+      // A post that never arrived and was given up is not tried again for a change that nobody waits for.
+      const posts = `${edge} ${call}` === 'before post' && ms > 5_000 ? [] : [GOOD];
+      expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], posts });
+      lab.store.close();
+    },
+  );
+});
+
+describe('superseded while a call hangs', () => {
+  test.each(WORK.flatMap(([call]) => EDGES.map((edge) => `${edge} ${call}`)))('%s', async (point) => {
+    const lab = await disturbed(point, 5_000, supersede);
+    expect(broken(lab)).toEqual([]);
+    expect(endOf(lab)).toMatchObject({
+      verdicts: ['ABORTED', 'SUCCESS'],
+      posts: [`${FIRST},2 succeeded Verified+1`],
+    });
+    lab.store.close();
+  });
+
+  test.each(AFTER.flatMap((call) => EDGES.map((edge) => `${edge} ${call}`)))('%s', async (point) => {
+    const lab = await disturbed(point, 5_000, supersede);
+    expect(broken(lab)).toEqual([]);
+    expect(endOf(lab)).toMatchObject({
+      verdicts: ['SUCCESS', 'SUCCESS'],
+      posts: [GOOD, `${FIRST},2 succeeded Verified+1`],
+    });
+    lab.store.close();
+  });
+});
+
+test('a server that appears after its creation was cancelled is deleted, and no stage begins on it', async () => {
+  const lab = new Lab();
+  await lab.start();
+  lab.provider.holdNext('answer');
+  lab.say(created());
+  await lab.provider.calls.reached('create');
+  lab.say(abandoned());
+  await lab.quiet();
+  expect(lab.provider.servers()).toHaveLength(1);
+  expect(lab.jobs()[0]).toMatchObject({ state: 'cleanup.settling', verdict: 'ABORTED' });
+  lab.provider.release();
+  await lab.run();
+  expect(broken(lab)).toEqual([]);
+  expect([lab.provider.created, lab.provider.deleted, lab.runner.started]).toEqual([1, 1, 0]);
+});
+
+test('a server that appears after its job was given up is swept', async () => {
+  const limits = {
+    cleanupTimeoutMs: 10_000,
+    bootTimeoutMs: 20_000,
+    cleanupAttempts: 1,
+    cleanupRetryMs: 1_000,
+  };
+  const lab = new Lab({
+    specs: [jobSpec({ limits })],
+    bend: (world, { provider }) => ({
+      ...world,
+      providers: new Map([
+        [
+          'local',
+          {
+            name: 'local',
+            slots: 1,
+            list: (owner) => provider.list(owner),
+            delete: (server, deployment) => provider.delete(server, deployment),
+            // A provider that does not notice its abort signal, and makes the server an hour later.
+            create: (request) =>
+              new Promise((resolve) => {
+                lab.clock.after(3_600_000, () => resolve(provider.add(request).server));
+              }),
+          },
+        ],
+      ]),
+    }),
+  });
+  await lab.start();
+  lab.say(created());
+  lab.holdAt('before create', 0, () => lab.say(abandoned()));
+  await lab.run();
+  expect(lab.jobs()[0]?.state).toBe('done');
+  expect(lab.provider.created).toBe(0);
+  await lab.clock.advance(3_700_000);
+  expect(lab.provider.servers()).toHaveLength(1);
+  await lab.clock.advance(1_200_000);
+  expect(lab.provider.servers()).toHaveLength(0);
+});

@@ -1,0 +1,139 @@
+/** Time that goes by while nobody looks, and clocks that jump. */
+import { describe, expect, test } from 'vitest';
+import { jobSpec } from '../machines/facts.ts';
+import { created, FIRST } from './gerrit-says.ts';
+import { broken } from './judge.ts';
+import { Lab } from './lab.ts';
+import { endOf } from './story.ts';
+import { isAt, when } from './trouble.ts';
+
+const HOUR = 3_600_000;
+const WHOLE = { verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`], stages: 2, servers: 1 };
+
+/** Lets a job come to `state`, ends the daemon there, and lets `ms` go by. */
+async function deadAt(state: string, ms: number, options: ConstructorParameters<typeof Lab>[0] = {}) {
+  const lab = new Lab(options);
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => lab.jobs()[0]?.state === state);
+  lab.daemon.life.end();
+  await lab.clock.advance(ms);
+  await lab.run();
+  return lab;
+}
+
+describe('while the daemon is dead', () => {
+  test.each(['stacking.running', 'testing.running'])('a stage ends: %s', async (state) => {
+    const lab = await deadAt(state, 30 * 60_000);
+    expect(broken(lab)).toEqual([]);
+    expect(endOf(lab)).toMatchObject(WHOLE);
+    const ended = lab.store.rows('j00002').filter(({ type }) => type === 'stage.started');
+    expect(ended.map(({ data }) => data.adopted)).toEqual(
+      state === 'stacking.running' ? [false, true, false] : [false, false, true],
+    );
+  });
+
+  test('a stage ends in time, and its deadline passes too: its own ending counts', async () => {
+    const lab = await deadAt('testing.running', 5 * HOUR);
+    expect(broken(lab)).toEqual([]);
+    expect(endOf(lab)).toMatchObject(WHOLE);
+  });
+
+  test('a stage outlives its deadline: it is stopped by the runner or by us, and timed out', async () => {
+    const lab = await deadAt('testing.running', 5 * HOUR, {
+      stage: ({ run }) =>
+        run.stage === 'testing' ? null : { afterMs: 1, outcome: { how: 'exited', code: 0 } },
+    });
+    expect(broken(lab)).toEqual([]);
+    expect(endOf(lab)).toMatchObject({ verdicts: ['TIMED_OUT'], stages: 2, servers: 1 });
+  });
+
+  test('jobs wait past their queue deadline: nothing boots for them', async () => {
+    const lab = new Lab({ stage: () => null });
+    await lab.start();
+    lab.say(created(1));
+    lab.say(created(2));
+    await lab.run(() => lab.jobs()[0]?.state === 'stacking.running');
+    lab.daemon.life.end();
+    await lab.clock.advance(25 * HOUR);
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    // The second one's deadline is overdue too, and fires before the first one's slot is given on.
+    expect(endOf(lab).verdicts).toEqual(['RETRY_LIMIT', 'NODE_FAILURE']);
+  });
+
+  test('overdue timers fire first, in the order in which they came due', async () => {
+    const specs = [3, 1, 2].map((hours) =>
+      jobSpec({ name: `wait-${hours}`, limits: { queueTimeoutMs: hours * HOUR } }),
+    );
+    const lab = new Lab({ slots: 0, specs });
+    await lab.start();
+    lab.say(created());
+    await lab.quiet();
+    lab.daemon.life.end();
+    await lab.clock.advance(4 * HOUR);
+    await lab.restart();
+    const fired = [...lab.store.log()].filter(({ type }) => type === 'timer.fired');
+    const names = new Map(lab.jobs().map(({ id, name }) => [id, name]));
+    expect(fired.map(({ history }) => names.get(history))).toEqual(['wait-1', 'wait-2', 'wait-3']);
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+  });
+});
+
+const WAITS = [
+  'queued',
+  'booting.waiting',
+  'stacking.fetching',
+  'stacking.running',
+  'testing.running',
+  'publishing.uploading',
+  'publishing.backingOff',
+  'cleanup.deleting',
+  'posting.backingOff',
+];
+
+describe.each([
+  ['forwards', 10 * HOUR],
+  ['backwards', -10 * HOUR],
+])('the wall clock jumps %s', (_, ms) => {
+  test.each(WAITS)('in %s', async (state) => {
+    const lab = new Lab({
+      stage: ({ run }) => {
+        const bad = state === 'booting.waiting' && run.owner.attempt === 1;
+        return { afterMs: 60_000, outcome: { how: 'exited', code: bad ? 1 : 0 } };
+      },
+    });
+    const trouble = { operation: 'x', target: 'y', message: 'away', retryable: true, hint: 'wait' };
+    await lab.start();
+    if (state === 'publishing.backingOff') lab.evidence.failNext('publish');
+    if (state === 'posting.backingOff') lab.reviewer.failNext(trouble, 'post');
+    when(lab, isAt(state), () => lab.clock.jump(ms));
+    const before = lab.clock.monotonic();
+    lab.say(created());
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    expect(endOf(lab).verdicts).toEqual(['SUCCESS']);
+    expect(lab.runner.started).toBe(state === 'booting.waiting' ? 3 : 2);
+    // Neither hurried nor held up: two or three stages of a minute, and a wait of at most half a minute.
+    expect(lab.clock.monotonic() - before).toBeLessThan(5 * 60_000);
+    expect(lab.clock.monotonic() - before).toBeGreaterThanOrEqual(2 * 60_000);
+    const times = lab.store.rows('j00002').map(({ at }) => at);
+    expect(times).toEqual([...times].sort((one, other) => one - other));
+  });
+
+  test('while the daemon is dead, and no wait becomes longer than it was set for', async () => {
+    const lab = new Lab({ stage: () => null });
+    await lab.start();
+    lab.say(created());
+    await lab.run(() => lab.jobs()[0]?.state === 'stacking.running');
+    lab.daemon.life.end();
+    lab.clock.jump(ms);
+    await lab.restart();
+    const before = lab.clock.monotonic();
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    expect(endOf(lab).verdicts).toEqual(['RETRY_LIMIT']);
+    expect(lab.clock.monotonic() - before).toBeLessThan(2 * (HOUR + 60_000) + 60_000);
+  });
+});

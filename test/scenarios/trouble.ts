@@ -1,0 +1,63 @@
+/**
+ * How a story makes trouble: something happens when the log has come to a row, and a port of the world is bent, so that
+ * one of its methods does something else.
+ */
+
+import type { World } from '../../src/engine/ports.ts';
+import type { Append } from '../../src/engine/store.ts';
+import { OperationError } from '../../src/errors.ts';
+import { failure } from '../machines/facts.ts';
+import type { Lab } from './lab.ts';
+
+/** Does something in the world when the first row that fits is in the log. */
+export function when(lab: Lab, fits: (append: Append) => boolean, act: () => void): void {
+  const others = lab.onDurable;
+  let done = false;
+  lab.onDurable = (batch) => {
+    others(batch);
+    if (done || !batch.some(fits)) return;
+    done = true;
+    act();
+  };
+}
+
+export const isAt = (state: string) => (append: Append) => append.stored.state === state;
+export const isRow = (type: string) => (append: Append) => append.row.type === type;
+
+export function outage(operation: string, retryable = true): OperationError {
+  return new OperationError(failure(operation, { retryable }));
+}
+
+/** The world with one port's method bent. */
+export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | 'alarms'>(
+  port: P,
+  bend: (inner: World[P], lab: Lab) => Partial<World[P]>,
+) {
+  return (world: World, lab: Lab): World => {
+    const inner = world[port];
+    const changes = bend(inner, lab);
+    const proxy = new Proxy(inner, {
+      get: (target, property) => {
+        const value: unknown = Reflect.get(changes, property) ?? Reflect.get(target, property, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    return { ...world, [port]: proxy };
+  };
+}
+
+/** The provider with its creation bent. */
+export function bentProvider(bend: (inner: Lab['provider'], lab: Lab) => Partial<Lab['provider']>) {
+  return (world: World, lab: Lab): World => {
+    const { provider } = lab;
+    const changes = bend(provider, lab);
+    const wrapped = {
+      name: provider.name,
+      slots: provider.slots,
+      create: changes.create ?? provider.create.bind(provider),
+      list: changes.list ?? provider.list.bind(provider),
+      delete: changes.delete ?? provider.delete.bind(provider),
+    };
+    return { ...world, providers: new Map([[provider.name, wrapped]]) };
+  };
+}
