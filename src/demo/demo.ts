@@ -55,6 +55,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     const third = await play(stage, options.keep);
     ended = true;
     if (options.keep) {
+      await lab.developer.startAnew();
       offer(stage, program, third);
       await pause(NEVER_MS, interrupted.signal);
     }
@@ -63,7 +64,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     if (broken) await tellFailure(lab, screen, error);
   } finally {
     const look = broken || screen.failed > 0;
-    if (interrupted.signal.aborted) screen.note('Interrupted: ending and removing everything.');
+    if (interrupted.signal.aborted) screen.note('Ending and removing everything.');
     await lab.close(look);
     if (look) screen.note(`left for you to look at: ${lab.directory}`);
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, interrupt);

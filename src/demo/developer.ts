@@ -61,12 +61,17 @@ export class Developer {
     await writeFile(hook, HOOK);
     await chmod(hook, 0o755);
     await this.#git('fetch', '--quiet', 'origin');
+    await this.startAnew();
+  }
+
+  /** Back to the branch as it is in Gerrit. */
+  async startAnew(): Promise<void> {
     await this.#git('checkout', '--quiet', '-B', 'master', 'origin/master');
   }
 
   /** Pushes the change for review, based on the branch alone. */
   async push(change: SampleChange): Promise<void> {
-    await this.#git('checkout', '--quiet', '-B', 'master', 'origin/master');
+    await this.startAnew();
     for (const [name, text] of Object.entries(change.edit(this.#files))) {
       await writeFile(path.join(this.directory, name), text);
     }

@@ -9,8 +9,11 @@ import { type Screen, span } from './screen.ts';
 const STAGE_LIMIT_MS = 60_000;
 const RESTS: readonly string[] = ['done', 'stuck'];
 
+/** What it asks of the store. */
+export type WatchedStore = Pick<StoreReader, 'jobs' | 'job' | 'review' | 'rows'>;
+
 export class StageWatch {
-  readonly #reader: StoreReader;
+  readonly #reader: WatchedStore;
   readonly #change: number;
   readonly #screen: Screen;
   readonly #signal: AbortSignal;
@@ -23,7 +26,7 @@ export class StageWatch {
 
   /** `assertHope` throws when nothing more can come of waiting. */
   constructor(
-    reader: StoreReader,
+    reader: WatchedStore,
     change: number,
     screen: Screen,
     signal: AbortSignal,

@@ -1,0 +1,164 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { DemoFailure } from '../../src/demo/patience.ts';
+import { Screen } from '../../src/demo/screen.ts';
+import { StageWatch, type WatchedStore } from '../../src/demo/stage-watch.ts';
+import type { JobView, NumberedRow, ReviewView } from '../../src/engine/store.ts';
+import type { Effect } from '../../src/machines/effects.ts';
+
+const JOB: JobView = {
+  id: 'j1',
+  review: 'r1',
+  name: 'demo',
+  pipeline: 'check',
+  project: 'demo',
+  branch: 'master',
+  change: 7,
+  patchset: 1,
+  subject: 'Seven',
+  provider: 'local',
+  state: 'done',
+  ended: true,
+  attempt: 1,
+  verdict: 'SUCCESS',
+  reason: '',
+  url: null,
+  acceptedAt: 0,
+  updatedAt: 0,
+  endedAt: 0,
+};
+
+/** A store that tells its rows one by one: one more each time that it is asked. */
+class SlowStore implements WatchedStore {
+  readonly #all: readonly NumberedRow[];
+  #told = 0;
+
+  constructor(states: readonly (readonly [state: string, at: number, attempt?: number])[]) {
+    this.#all = states.map(([state, at, attempt], index) => row(index + 1, state, at, attempt));
+  }
+
+  jobs(query: { readonly change?: number }): readonly JobView[] {
+    return query.change === 7 ? [JOB] : [];
+  }
+
+  job(): JobView {
+    return { ...JOB, ended: this.#told >= this.#all.length };
+  }
+
+  review(): ReviewView | null {
+    return { ...JOB, openedAt: 0, outcome: 'posted' };
+  }
+
+  rows(): readonly NumberedRow[] {
+    this.#told = Math.min(this.#told + 1, this.#all.length);
+    return this.#all.slice(0, this.#told);
+  }
+}
+
+let shown: string;
+beforeEach(() => {
+  shown = '';
+});
+
+describe('a job that is watched', () => {
+  test('shows each stage once, with its time', async () => {
+    const store = new SlowStore([
+      ['queued', 0],
+      ['booting.creating', 10, 1],
+      ['stacking.fetching', 30],
+      ['stacking.running', 500],
+      ['testing.running', 1530],
+      ['done', 3530],
+    ]);
+    expect((await watch(store).ends()).id).toBe('j1');
+    expect(lines()).toEqual(['queued 10 ms', 'booting 20 ms', 'stacking 1.5 s', 'testing 2.0 s']);
+  });
+
+  test('shows attempts, and what goes on between them', async () => {
+    const store = new SlowStore([
+      ['booting.creating', 0, 1],
+      ['stacking.running', 100],
+      ['booting.clearing', 200],
+      ['booting.waiting', 250],
+      ['booting.creating', 1250, 2],
+      ['cleanup.deleting', 1300],
+      ['done', 1400],
+    ]);
+    await watch(store).ends();
+    expect(lines()).toEqual([
+      'booting 100 ms',
+      'stacking 100 ms',
+      'clearing 50 ms',
+      'waiting 1.0 s',
+      'attempt 2',
+      'booting 50 ms',
+      'cleanup 100 ms',
+    ]);
+  });
+
+  test('is waited for until it reaches a stage', async () => {
+    const following = watch(
+      new SlowStore([
+        ['queued', 0],
+        ['testing.running', 5],
+        ['done', 9],
+      ]),
+    );
+    await following.reaches('testing');
+    expect([following.job, lines()]).toEqual(['j1', ['queued 5 ms', 'testing']]);
+  });
+
+  test('is given up when there is no hope', async () => {
+    const hopeless = (): void => {
+      throw new DemoFailure('the daemon ended by itself');
+    };
+    const following = watch(new SlowStore([['queued', 0]]), hopeless);
+    await expect(following.reaches('testing')).rejects.toThrow('the daemon ended by itself');
+  });
+});
+
+function watch(store: WatchedStore, assertHope: () => void = () => undefined): StageWatch {
+  const screen = new Screen((text) => {
+    shown += text;
+  }, false);
+  return new StageWatch(store, 7, screen, new AbortController().signal, assertHope);
+}
+
+function lines(): string[] {
+  return shown
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.trim().replace(/ +/g, ' '));
+}
+
+function row(version: number, state: string, at: number, attempt?: number): NumberedRow {
+  const effects: Effect[] =
+    attempt === undefined
+      ? []
+      : [
+          {
+            type: 'createServer',
+            key: `createServer:${attempt}`,
+            provider: 'local',
+            name: 'one',
+            owner: { deployment: 'd', job: 'j1', attempt },
+            timeoutMs: 1,
+          },
+        ];
+  return {
+    seq: version,
+    history: 'j1',
+    version,
+    type: 'timer.fired',
+    eventVersion: 1,
+    at,
+    data: {},
+    settles: null,
+    cause: null,
+    outcome: 'moved',
+    machine: 'job@1',
+    state,
+    stateHash: '',
+    effects,
+    hash: '',
+  };
+}
