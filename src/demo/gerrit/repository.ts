@@ -9,7 +9,7 @@ import path from 'node:path';
 const OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
 
 /** git said no; `message` is its standard error. */
-export class GitError extends Error {
+class GitError extends Error {
   override readonly name = 'GitError';
 }
 

@@ -1,0 +1,54 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runDemo } from '../../src/demo/demo.ts';
+
+let directory: string;
+let shown: string;
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'sos-ci-program-'));
+  shown = '';
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+describe('a demo that can not come to its end', () => {
+  test('says so at once, shows the log, leaves the directory to look at, and exits with 1', async () => {
+    const program = path.join(directory, 'main.mjs');
+    writeFileSync(
+      program,
+      "console.log('no license for', process.argv.slice(2, 4).join(' '));process.exit(3);\n",
+    );
+    expect(await demo(program)).toBe(1);
+    expect(shown).toContain('NOT TRUE    the demo comes to its end\n');
+    expect(shown).toContain('seen instead: the daemon ended by itself, with exit code 3\n');
+    expect(shown).toContain('no license for daemon --config\n');
+    const left = /left for you to look at: (\S+)/.exec(shown)?.[1] ?? '';
+    expect(path.basename(left)).toMatch(/^sos-ci-demo-/);
+    expect(existsSync(path.join(left, 'sos-ci.yaml'))).toBe(true);
+    rmSync(left, { recursive: true });
+  });
+
+  test('because a program is missing names it, and makes nothing', async () => {
+    const { PATH } = process.env;
+    process.env.PATH = directory;
+    const exit = await demo('unused').finally(() => {
+      process.env.PATH = PATH;
+    });
+    expect(exit).toBe(1);
+    expect(shown).toBe(
+      '   The demo needs Linux with git, an ssh client and util-linux; missing: git, ssh, sh, flock, setsid\n',
+    );
+  });
+});
+
+function demo(program: string): Promise<number> {
+  return runDemo({
+    keep: false,
+    color: false,
+    program,
+    out: (text) => {
+      shown += text;
+    },
+  });
+}

@@ -1,0 +1,106 @@
+/** The demo as people start it: the built program, whole, and interrupted at its worst moment. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { markedProcesses } from '../../src/demo/outside.ts';
+
+const PROGRAM = path.join(import.meta.dirname, '../../dist/cli/main.js');
+
+let directory: string;
+beforeEach(() => {
+  directory = realpathSync(mkdtempSync(path.join(tmpdir(), 'sos-ci-e2e-demo-')));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+test('holds all that it claims, in this order', async () => {
+  const { code, text } = await demo(() => undefined);
+  expect(text).not.toContain('NOT TRUE');
+  const told = text
+    .split('\n')
+    .filter((line) => /^(\d\. | {3}proved )/.test(line))
+    .map((line) =>
+      line
+        .trim()
+        .replace(/^proved +/, '- ')
+        .replace(/\d+(?= ticks)|(?<=pid )\d+/, 'N'),
+    );
+  expect(told).toEqual([
+    '1. A change passes',
+    '- one message in Gerrit, Verified+1',
+    '- no server left',
+    '- the logs are there to be read',
+    '- the comment has a line for the job, with SUCCESS',
+    '2. A change has a failing test',
+    '- one message in Gerrit, Verified-1',
+    '- no server left',
+    '- the comment says FAILURE',
+    '- and names the test "a volume can not shrink"',
+    '3. The daemon is killed with SIGKILL in the middle of testing',
+    '- the same process ran on: pid N',
+    '- its N ticks have no gap',
+    '- setup was done once: the mirror counted one fetch',
+    '- one message in Gerrit, Verified+1',
+    '- no server left',
+    '4. The daemon is killed after Gerrit has taken the review, before that is recorded',
+    '- the kill fell between the two',
+    '- one message in Gerrit, Verified+1',
+    '- no server left',
+    '- Gerrit was sent one review, and was asked for it before a second',
+    '5. Setup fails: the package mirror is down',
+    '- one message in Gerrit, no vote',
+    '- no server left',
+    '- the comment never says FAILURE',
+    '- it says that setup failed',
+    '- every row of the log computes to the same again',
+    '- SIGTERM ends the daemon cleanly',
+    '- no process of any job is left',
+    '- no server and no unpublished evidence is left',
+  ]);
+  expect(text).toMatch(/^equal: \d+ rows of 10 histories in \d+ ms$/m);
+  expect(code).toBe(0);
+  await expectNothingLeft();
+});
+
+test('leaves nothing behind when it is interrupted while tests run and the daemon is dead', async () => {
+  const { code, text } = await demo((shown, pid) => {
+    if (shown.includes('kill -9')) process.kill(pid, 'SIGINT');
+  });
+  expect(code).toBe(130);
+  expect(text).toContain('Ending and removing everything.');
+  await expectNothingLeft();
+});
+
+/** Runs it in a temporary directory of its own; `watch` is told of all that was shown so far. */
+function demo(watch: (shown: string, pid: number) => void): Promise<{ code: number | null; text: string }> {
+  const env = { ...process.env, TMPDIR: directory };
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [PROGRAM, 'demo'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.setEncoding('utf8').on('data', (more: string) => {
+      text += more;
+      if (child.pid !== undefined) watch(text, child.pid);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, text }));
+  });
+}
+
+/** No process of a stage or server, no daemon, no file. */
+async function expectNothingLeft(): Promise<void> {
+  expect(await markedProcesses(directory)).toEqual([]);
+  const commands = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => commandLine(pid));
+  expect(commands.filter((command) => command.includes(directory))).toEqual([]);
+  expect(readdirSync(directory)).toEqual([]);
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
