@@ -56,7 +56,7 @@ export class Engine {
     this.options = options;
     this.cascading = {
       hash: options.hash,
-      now: options.clock.now,
+      now: () => options.clock.now(),
       stored: (history) => this.open.get(history) ?? options.store.stored(history),
       strict: options.strict,
     };

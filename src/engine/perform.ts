@@ -25,6 +25,8 @@ export interface Performance {
 
 /** How long past its deadline an adapter may take to notice its abort signal. */
 const ABORT_GRACE_MS = 5_000;
+/** What is kept of an error's text: every failure is a row of the log for ever. */
+const FAILURE_LIMIT = 2_000;
 /** Rounds of list and delete before a deletion counts as failed. */
 const DELETE_ROUNDS = 3;
 
@@ -127,10 +129,12 @@ async function readResults(effect: EffectOf<'readResults'>, performance: Perform
 async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Performance): Promise<AnyEvent> {
   const provider = providerOf(effect.provider, performance.world);
   const { deployment, job } = effect.owner;
-  return within(effect, performance, async () => {
+  return within(effect, performance, async (signal) => {
     let deleted = 0;
     for (let round = 0; round < DELETE_ROUNDS; round += 1) {
       const left = await provider.list({ deployment, job });
+      // Given up meanwhile: what is listed now may be the server of the next attempt.
+      signal.throwIfAborted();
       if (left.length === 0) {
         if (effect.final) await performance.world.evidence.discard(job);
         return { type: 'server.deleted', deleted };
@@ -259,8 +263,8 @@ function failureOf(error: OperationError): Failure {
   return {
     operation: error.operation,
     target: error.target,
-    message: errorText(error),
+    message: errorText(error).slice(0, FAILURE_LIMIT),
     retryable: error.retryable,
-    hint: error.hint,
+    hint: error.hint.slice(0, FAILURE_LIMIT),
   };
 }

@@ -49,20 +49,32 @@ export class Sweep {
   }
 
   private async sweepProvider(provider: Provider, found: Set<string>): Promise<number> {
-    const { deployment, log } = this.options;
+    const { deployment } = this.options;
     let removed = 0;
     for (const owned of await provider.list({ deployment })) {
       if (!(await this.isLeaked(owned))) continue;
       const id = `${provider.name} ${owned.server.id}`;
-      if (!this.suspects.has(id)) {
-        found.add(id);
-        continue;
-      }
-      await provider.delete(owned.server, deployment);
-      log.info({ server: owned.server.name, job: owned.owner.job }, 'swept a leaked server');
+      found.add(id);
+      if (!this.suspects.has(id) || !(await this.remove(provider, owned))) continue;
+      found.delete(id);
       removed += 1;
     }
     return removed;
+  }
+
+  /** One that can not be removed is told and tried again, and keeps none of the others from it. */
+  private async remove(provider: Provider, { server, owner }: OwnedServer): Promise<boolean> {
+    const { deployment, alarms, log } = this.options;
+    try {
+      await provider.delete(server, deployment);
+      log.info({ server: server.name, job: owner.job }, 'swept a leaked server');
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof OperationError)) throw thrown;
+      const message = `the sweep can not remove it: ${errorText(thrown)}`;
+      await alarms.raise({ kind: 'server-leaked', target: server.name, message, hint: thrown.hint });
+      return false;
+    }
   }
 
   private async isLeaked({ server, owner }: OwnedServer): Promise<boolean> {

@@ -40,9 +40,11 @@ export function slotHeld(stored: Stored): string | null {
   return slot ? spec.provider : null;
 }
 
-/** True for a review of which at least one post was tried. */
+/** True for a review of which at least one post was tried. The attempt is counted on when the next one begins. */
 export function mayHavePosted(stored: Stored): boolean {
-  return stored.machine === 'review@1' && (stored.context as unknown as ReviewContext).postAttempt > 1;
+  if (stored.machine !== 'review@1') return false;
+  const { postAttempt } = stored.context as unknown as ReviewContext;
+  return postAttempt > 1 || stored.state.startsWith('posting.');
 }
 
 function jobView(stored: Stored, context: JobContext): View {

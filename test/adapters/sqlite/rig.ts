@@ -1,0 +1,132 @@
+/** What the tests of the SQLite store share: a scratch folder, jobs to put into a store, other processes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { cascade, type Submission } from '../../../src/engine/cascade.ts';
+import type { World } from '../../../src/engine/ports.ts';
+import type { Append, Store } from '../../../src/engine/store.ts';
+import { FakeAlarms } from '../../fakes/alarms.ts';
+import { FakeClock } from '../../fakes/clock.ts';
+import { FakeEvidence } from '../../fakes/evidence.ts';
+import { FakeProvider } from '../../fakes/provider.ts';
+import { FakeReviewer } from '../../fakes/reviewer.ts';
+import { FakeRunner } from '../../fakes/runner.ts';
+import { FakeSource } from '../../fakes/source.ts';
+import { jobSpec, PATCHSET, reportSpec, START } from '../../machines/facts.ts';
+import { sha256 } from '../../machines/simulator.ts';
+
+export interface Scratch {
+  readonly path: string;
+  remove(): void;
+}
+
+export function scratch(): Scratch {
+  const path = mkdtempSync(join(tmpdir(), 'sos-ci-sqlite-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A world in which nothing has a slot, so that jobs stay where they are. */
+export function world(): { readonly world: World; readonly clock: FakeClock } {
+  const provider = new FakeProvider({ name: 'local', slots: 0 });
+  return {
+    clock: new FakeClock(),
+    world: {
+      providers: new Map([['local', provider]]),
+      source: new FakeSource(),
+      runner: new FakeRunner(),
+      evidence: new FakeEvidence(),
+      reviewer: new FakeReviewer(),
+      alarms: new FakeAlarms(),
+    },
+  };
+}
+
+/** A review and its job. */
+export function submissions(number: number): readonly Submission[] {
+  const [job, review] = [`j${number}`, `r${number}`];
+  const jobs = [{ job, name: 'acme-dsvm', voting: true }];
+  const trigger = `trigger-${number}`;
+  return [
+    {
+      history: review,
+      machine: 'review@1',
+      event: {
+        type: 'review.opened',
+        review,
+        pipeline: 'check',
+        patchset: PATCHSET,
+        trigger,
+        jobs,
+        report: reportSpec(),
+      },
+      settles: null,
+      cause: null,
+    },
+    {
+      history: job,
+      machine: 'job@1',
+      event: { type: 'job.accepted', job, review, deployment: 'd', patchset: PATCHSET, spec: jobSpec() },
+      settles: null,
+      cause: `${review}/1`,
+    },
+  ];
+}
+
+/** Puts jobs into the store, each in a transaction of its own; or gives every waiting job its slot. Returns the rows. */
+export async function grown(store: Store, jobs: number, slots = false): Promise<number> {
+  const options = { hash: sha256, now: () => START, stored: (id: string) => store.stored(id), strict: true };
+  let rows = 0;
+  const put = async (happenings: readonly Submission[]) => {
+    const batch: Append[] = [];
+    for (const happening of happenings) cascade(batch, happening, options);
+    await store.append(batch);
+    rows += batch.length;
+  };
+  const first = jobsIn(store);
+  for (let number = first; number < first + jobs; number += 1) await put(submissions(number));
+  if (!slots) return rows;
+  for (const { id } of store.jobs({ open: true, limit: 1_000 })) {
+    const event = { type: 'slot.granted' } as const;
+    await put([{ history: id, machine: 'job@1', event, settles: 'slot', cause: null }]);
+  }
+  return rows;
+}
+
+export function jobsIn(store: Pick<Store, 'jobs'>): number {
+  return store.jobs({ limit: 100_000 }).length;
+}
+
+/** A program of test/adapters/sqlite/programs in a process of its own, heard line by line. */
+export class Program {
+  readonly child: ChildProcess;
+  readonly exited: Promise<void>;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(name: string, ...args: readonly string[]) {
+    const file = fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url));
+    this.child = spawn(process.execPath, [file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.exited = new Promise((resolve) => this.child.once('exit', () => resolve()));
+    const { stdout } = this.child;
+    if (stdout === null) throw new Error('no output to read');
+    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  }
+
+  /** Its next line. @throws when it ended without one */
+  async line(): Promise<string> {
+    const next = await this.#lines.next();
+    if (next.done === true) throw new Error('the program ended');
+    return next.value;
+  }
+
+  say(line: string): void {
+    this.child.stdin?.write(`${line}\n`);
+  }
+
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+}

@@ -1,0 +1,175 @@
+/** The store on SQLite keeps the port's promises, on disk and in memory, and what is special to it. */
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { expect, test } from 'vitest';
+import { openReader } from '../../../src/adapters/sqlite/reader.ts';
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { Engine } from '../../../src/engine/engine.ts';
+import { StoreUnavailable } from '../../../src/engine/store.ts';
+import { storeContract } from '../../contracts/store.ts';
+import { sha256 } from '../../machines/simulator.ts';
+import { grown, jobsIn, scratch, submissions, world } from './rig.ts';
+
+storeContract('SQLite on disk', () => {
+  const folder = scratch();
+  const file = join(folder.path, 'sos-ci.db');
+  const store = openStore(file);
+  return {
+    store,
+    reader: () => openReader(file),
+    raw: (sql) => {
+      const other = new Sqlite(file);
+      try {
+        other.exec(sql);
+      } finally {
+        other.close();
+      }
+    },
+    close: () => {
+      store.close();
+      folder.remove();
+    },
+  };
+});
+
+storeContract('SQLite :memory:', () => {
+  const store = openStore(':memory:');
+  // Nobody else can look into a database in memory: its own connection is the only way in.
+  const { database } = store as unknown as { readonly database: Sqlite.Database };
+  return { store, reader: null, raw: (sql) => database.exec(sql), close: () => store.close() };
+});
+
+test('what one tick brings is one transaction', async () => {
+  const folder = scratch();
+  const store = openStore(join(folder.path, 'sos-ci.db'));
+  const sizes: number[] = [];
+  const append = store.append.bind(store);
+  store.append = (batch) => {
+    sizes.push(batch.length);
+    return append(batch);
+  };
+  const engine = new Engine({
+    store,
+    ...world(),
+    hash: sha256,
+    storeRetryMs: 1_000,
+    batchLimit: 256,
+    strict: true,
+    onTrouble: () => {},
+    onAppended: () => {},
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  await Promise.all(Array.from({ length: 100 }, (_, number) => engine.submit(submissions(number))));
+  expect(sizes[0]).toBe(200);
+  expect(jobsIn(store)).toBe(100);
+  await engine.stop();
+  store.close();
+  folder.remove();
+});
+
+test('a store that was closed and opened again goes on where it was', async () => {
+  const folder = scratch();
+  const file = join(folder.path, 'sos-ci.db');
+  const first = openStore(file);
+  await grown(first, 3);
+  const [log, views, open, deployment] = [
+    [...first.log()],
+    [...first.views()],
+    first.open(),
+    first.deployment(),
+  ];
+  first.close();
+  const second = openStore(file);
+  expect([[...second.log()], [...second.views()], second.open(), second.deployment()]).toEqual([
+    log,
+    views,
+    open,
+    deployment,
+  ]);
+  second.close();
+  folder.remove();
+});
+
+test.each([
+  ['its text', "UPDATE history_view SET stored = replace(stored, 'queued', 'booted')"],
+  ['its text, no JSON any more', "UPDATE history_view SET stored = '{'"],
+  ['its hash', "UPDATE history_view SET hash = 'x'"],
+  ['its version, to one that the log has not', 'UPDATE history_view SET version = 7'],
+])('a view whose row is damaged is an error that says what to do: %s', async (_, sql) => {
+  const folder = scratch();
+  const file = join(folder.path, 'sos-ci.db');
+  const store = openStore(file);
+  await grown(store, 1);
+  const raw = new Sqlite(file);
+  raw.exec(sql);
+  raw.close();
+  expect(() => store.open()).toThrow(/does not fit its log: run sos-ci verify, then rebuild/);
+  store.close();
+  folder.remove();
+});
+
+test('a view that fell behind its log is one too', async () => {
+  const folder = scratch();
+  const file = join(folder.path, 'sos-ci.db');
+  const store = openStore(file);
+  await grown(store, 1);
+  const raw = new Sqlite(file);
+  const old = raw.prepare('SELECT * FROM history_view').all() as Record<string, unknown>[];
+  const engine = await grown(store, 0, true);
+  expect(engine).toBeGreaterThan(0);
+  for (const { history, version, stored, hash } of old) {
+    raw
+      .prepare('UPDATE history_view SET version = ?, stored = ?, hash = ?, ended = 0 WHERE history = ?')
+      .run(version, stored, hash, history);
+  }
+  raw.close();
+  expect(() => store.open()).toThrow(/does not fit its log/);
+  store.close();
+  folder.remove();
+});
+
+test('without room nothing is written, the caller is told so, and with room it works again', async () => {
+  const folder = scratch();
+  const store = openStore(join(folder.path, 'sos-ci.db'));
+  await grown(store, 1);
+  const { database } = store as unknown as { readonly database: Sqlite.Database };
+  // SQLite's own limit stands in for the disk's: the same error, at the same place.
+  database.pragma('wal_checkpoint(TRUNCATE)');
+  database.exec('VACUUM');
+  database.pragma(`max_page_count = ${Number(database.pragma('page_count', { simple: true }))}`);
+  const before = [[...store.log()], [...store.views()]];
+  const filling = grown(store, 40);
+  await expect(filling).rejects.toBeInstanceOf(StoreUnavailable);
+  await expect(filling).rejects.toMatchObject({ hint: expect.stringContaining('room') });
+  expect([...store.log()].slice(0, before[0]?.length)).toEqual(before[0]);
+  store.count('patchset-created', 1);
+  database.pragma('max_page_count = 1000000');
+  const rows = [...store.log()].length;
+  await grown(store, 40);
+  expect([...store.log()].length).toBeGreaterThan(rows);
+  store.close();
+  folder.remove();
+});
+
+test('while another program holds the database nothing is written, and afterwards it is', {
+  timeout: 60_000,
+}, async () => {
+  const folder = scratch();
+  const file = join(folder.path, 'sos-ci.db');
+  const store = openStore(file);
+  const other = new Sqlite(file);
+  other.exec('BEGIN IMMEDIATE');
+  const blocked = grown(store, 1);
+  await expect(blocked).rejects.toBeInstanceOf(StoreUnavailable);
+  await expect(blocked).rejects.toMatchObject({ message: expect.stringContaining('SQLITE_BUSY') });
+  // Side tables lose their count, not their caller.
+  store.count('patchset-created', 1);
+  other.exec('ROLLBACK');
+  other.close();
+  await grown(store, 1);
+  expect([jobsIn(store), store.intake()]).toEqual([1, {}]);
+  store.close();
+  folder.remove();
+});

@@ -1,0 +1,284 @@
+/**
+ * What every store promises, whatever the engine below it. The harness opens an empty one; where other programs can
+ * look into it, it also gives a reader beside it and a way to run a statement behind its back.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Submission } from '../../src/engine/cascade.ts';
+import { cascade } from '../../src/engine/cascade.ts';
+import { type Append, type Store, type StoreReader, VersionConflict } from '../../src/engine/store.ts';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import { jobSpec, PATCHSET, reportSpec, START, server } from '../machines/facts.ts';
+import { sha256 } from '../machines/simulator.ts';
+
+export interface StoreHarness {
+  readonly store: Store;
+  /** A second, read-only view of the same store, or null where nothing can look into it from outside. */
+  readonly reader: (() => StoreReader) | null;
+  /** Runs a statement on the raw database. @throws what the database says */
+  readonly raw: (sql: string) => void;
+  close(): void;
+}
+
+export function storeContract(name: string, open: () => StoreHarness): void {
+  describe(`store contract: ${name}`, () => {
+    let harness: StoreHarness;
+    let store: Store;
+    let now = START;
+
+    beforeEach(() => {
+      harness = open();
+      store = harness.store;
+      now = START;
+    });
+    afterEach(() => harness.close());
+
+    const batchOf = (...happenings: readonly Submission[]): readonly Append[] => {
+      const batch: Append[] = [];
+      const options = {
+        hash: sha256,
+        now: () => now,
+        stored: (id: string) => store.stored(id),
+        strict: true,
+      };
+      for (const happening of happenings) cascade(batch, happening, options);
+      return batch;
+    };
+    const told = (history: string, event: AnyEvent, settles: string | null = null): Submission => ({
+      history,
+      machine: history.startsWith('r') ? 'review@1' : 'job@1',
+      event,
+      settles,
+      cause: null,
+    });
+    const begun = (number: number, trigger = `trigger-${number}`, change = PATCHSET.change) => {
+      const [job, review] = [`j${number}`, `r${number}`];
+      const patchset = { ...PATCHSET, change };
+      const jobs = [{ job, name: 'acme-dsvm', voting: true }];
+      const report = reportSpec({ post: false });
+      return [
+        told(review, { type: 'review.opened', review, pipeline: 'check', patchset, trigger, jobs, report }),
+        told(job, { type: 'job.accepted', job, review, deployment: 'd', patchset, spec: jobSpec() }),
+      ];
+    };
+    const append = async (...happenings: readonly Submission[]) => {
+      const batch = batchOf(...happenings);
+      await store.append(batch);
+      return batch;
+    };
+
+    test('what was appended is there, in its order and whole', async () => {
+      const first = await append(...begun(1));
+      now += 1_000;
+      const second = await append(told('j1', { type: 'slot.granted' }, 'slot'));
+      const rows = [...store.log()];
+      expect(rows.map(({ seq, ...row }) => row)).toEqual([...first, ...second].map(({ row }) => row));
+      expect(rows.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+      expect(store.rows('j1').map(({ version, type }) => [version, type])).toEqual([
+        [1, 'job.accepted'],
+        [2, 'slot.granted'],
+      ]);
+      expect([...store.histories()]).toEqual(['r1', 'j1']);
+      expect(store.rows('nobody')).toEqual([]);
+    });
+
+    test('a batch is all or nothing', async () => {
+      await append(...begun(1));
+      const before = [[...store.log()], [...store.views()]];
+      const good = batchOf(...begun(2));
+      const stale = batchOf(told('j1', { type: 'slot.granted' }, 'slot'));
+      await store.append(stale);
+      const afterStale = [[...store.log()], [...store.views()]];
+      expect(afterStale).not.toEqual(before);
+      await expect(store.append([...good, ...stale])).rejects.toBeInstanceOf(VersionConflict);
+      expect([[...store.log()], [...store.views()]]).toEqual(afterStale);
+      expect([store.job('j2'), store.stored('r2'), store.triggered('trigger-2')]).toEqual([
+        null,
+        null,
+        false,
+      ]);
+    });
+
+    test('two that step from the same version: one is refused', async () => {
+      await append(...begun(1));
+      const one = batchOf(told('j1', { type: 'slot.granted' }, 'slot'));
+      const other = batchOf(told('j1', { type: 'job.cancelled', reason: 'by hand' }));
+      await store.append(other);
+      await expect(store.append(one)).rejects.toBeInstanceOf(VersionConflict);
+      expect(store.rows('j1').map(({ type }) => type)).toEqual(['job.accepted', 'job.cancelled', 'verdict.taken']);
+    });
+
+    test('a trigger starts once', async () => {
+      expect(store.triggered('same')).toBe(false);
+      await append(...begun(1, 'same'));
+      expect(store.triggered('same')).toBe(true);
+      const again = batchOf(...begun(2, 'same'));
+      await expect(store.append(again)).rejects.toBeInstanceOf(VersionConflict);
+      expect(store.jobs({ limit: 9 }).map(({ id }) => id)).toEqual(['j1']);
+    });
+
+    test('rows of the log can be neither changed nor deleted nor replaced', async () => {
+      await append(...begun(1));
+      const before = [...store.log()];
+      for (const sql of [
+        "UPDATE event SET state = 'done'",
+        'UPDATE event SET seq = 99 WHERE seq = 1',
+        'DELETE FROM event',
+        'DELETE FROM event WHERE seq = 2',
+        'INSERT OR REPLACE INTO event SELECT * FROM event WHERE seq = 1',
+        "REPLACE INTO event SELECT 99, history, version, type, event_version, at, data, settles, cause, outcome, machine, 'done', state_hash, effects, hash FROM event WHERE seq = 1",
+      ]) {
+        expect(() => harness.raw(sql), sql).toThrow();
+      }
+      expect([...store.log()]).toEqual(before);
+    });
+
+    test('the views follow in the same transaction: state, job, review, what is owed', async () => {
+      await append(...begun(1));
+      expect(store.job('j1')).toMatchObject({
+        id: 'j1',
+        state: 'queued',
+        ended: false,
+        attempt: 1,
+        verdict: null,
+      });
+      expect(store.review('r1')).toMatchObject({ id: 'r1', state: 'waiting', ended: false, outcome: null });
+      expect(
+        store
+          .owed('j1')
+          .map(({ key }) => key)
+          .sort(),
+      ).toEqual(['deadline:queued', 'slot']);
+      now += 5_000;
+      const [granted] = await append(told('j1', { type: 'slot.granted' }, 'slot'));
+      expect(store.job('j1')).toMatchObject({ state: 'booting.creating', updatedAt: now, acceptedAt: START });
+      expect(store.owed('j1').map(({ key, seq, requestedAt }) => [key, seq, requestedAt])).toEqual([
+        ['createServer:1', 3, now],
+        ['deadline:booting:1', 3, now],
+      ]);
+      expect(store.stored('j1')).toEqual(granted?.stored);
+      expect(store.owed().map(({ key }) => key)).toContain('deadline:waiting');
+    });
+
+    /** The whole way of a cancelled job. */
+    const ended = async (number: number) => {
+      const job = `j${number}`;
+      await append(...begun(number));
+      await append(told(`r${number}`, { type: 'review.cancelled', reason: 'abandoned' }));
+      const [owed] = store.owed(job).filter(({ effect }) => effect.type === 'deleteServer');
+      await append(told(job, { type: 'server.deleted', deleted: 0 }, owed?.key ?? ''));
+    };
+
+    test('ended jobs are counted once, by day, name and verdict', async () => {
+      await ended(1);
+      now += 86_400_000;
+      await ended(2);
+      await ended(3);
+      // What is said to a job at its end does not count it again.
+      await append(told('j3', { type: 'job.cancelled', reason: 'again' }));
+      const [day, next] = [START, now].map((at) => new Date(at).toISOString().slice(0, 10));
+      const counted = (on: string | undefined, jobs: number) => ({
+        day: on,
+        name: 'acme-dsvm',
+        verdict: 'ABORTED',
+        jobs,
+      });
+      expect(store.counts('2000-01-01')).toEqual([counted(day, 1), counted(next, 2)]);
+      expect(store.counts(next ?? '')).toEqual([counted(next, 2)]);
+    });
+
+    test('open histories come in the order of their first row, as they were stored', async () => {
+      const all = [...(await append(...begun(2))), ...(await append(...begun(1)))];
+      await ended(3);
+      expect(store.open()).toEqual(all.map(({ stored }) => stored));
+    });
+
+    test('jobs and reviews are found by what people ask', async () => {
+      await append(...begun(1, 'a', 100));
+      await append(...begun(2, 'b', 200));
+      await ended(3);
+      const ids = (query: Parameters<Store['jobs']>[0]) => store.jobs(query).map(({ id }) => id);
+      expect(ids({ limit: 9 })).toEqual(['j3', 'j2', 'j1']);
+      expect(ids({ limit: 2 })).toEqual(['j3', 'j2']);
+      expect(ids({ open: true, limit: 9 })).toEqual(['j2', 'j1']);
+      expect(ids({ open: false, limit: 9 })).toEqual(['j3']);
+      expect(ids({ change: 100, limit: 9 })).toEqual(['j1']);
+      expect(ids({ change: 100, open: false, limit: 9 })).toEqual([]);
+      expect(store.reviews({ open: true, limit: 9 }).map(({ id }) => id)).toEqual(['r2', 'r1']);
+      expect(store.openReviews('openstack/cinder', 200)).toEqual([{ id: 'r2', patchset: 3 }]);
+      expect(store.openReviews('openstack/nova', 200)).toEqual([]);
+      expect(store.jobIds('j', 9)).toEqual(['j1', 'j2', 'j3']);
+      expect([store.jobIds('j2', 9), store.jobIds('j', 1), store.jobIds('%', 9)]).toEqual([
+        ['j2'],
+        ['j1'],
+        [],
+      ]);
+      expect([store.job('j9'), store.review('j1'), store.stored('nobody')]).toEqual([null, null, null]);
+    });
+
+    test('what stands beside the log: counts, alarms, the daemon, the deployment', () => {
+      store.count('patchset-created', 2);
+      store.count('patchset-created', 1);
+      const alarm = { kind: 'queue-full', target: '1,1', message: 'full', hint: 'wait' } as const;
+      store.alarm(alarm, 5);
+      store.alarm({ ...alarm, message: 'still full' }, 7);
+      const daemon = {
+        pid: 1,
+        startTicks: 2,
+        startedAt: 3,
+        version: '0',
+        mode: 'running',
+        stream: 'connected',
+      };
+      expect(store.daemon()).toBeNull();
+      store.setDaemon(daemon);
+      expect(store.intake()).toEqual({ 'patchset-created': 3 });
+      expect(store.alarms(9)).toEqual([{ ...alarm, message: 'still full', firstAt: 5, lastAt: 7, times: 2 }]);
+      expect(store.daemon()).toEqual(daemon);
+      expect(store.deployment()).toMatch(/^[0-9a-f]{16}$/);
+    });
+
+    test('views that are made again from the rows are the same text', async () => {
+      const all: Append[] = [];
+      for (const number of [1, 2]) all.push(...(await append(...begun(number))));
+      all.push(...(await append(told('j1', { type: 'slot.granted' }, 'slot'))));
+      const active = { type: 'server.active', server: server(), adopted: false } as const;
+      all.push(...(await append(told('j1', active, 'createServer:1'))));
+      all.push(...(await append(told('r2', { type: 'review.cancelled', reason: 'abandoned' }))));
+      const before = [...store.views()];
+      expect(before.length).toBeGreaterThan(10);
+      store.replaceViews(all.map((one, index) => ({ ...one, seq: index + 1 })));
+      expect([...store.views()]).toEqual(before);
+      store.replaceViews([]);
+      expect([...store.views()]).toEqual([]);
+      expect([...store.log()]).toHaveLength(all.length);
+    });
+
+    test('a remake that fails leaves the views as they were', async () => {
+      const all = await append(...begun(1));
+      const before = [...store.views()];
+      const numbered = all.map((one, index) => ({ ...one, seq: index + 1 }));
+      expect(() => store.replaceViews([...numbered, ...numbered])).toThrow();
+      expect([...store.views()]).toEqual(before);
+    });
+
+    test('a reader beside the writer sees whole batches, and sees them at once', async () => {
+      if (harness.reader === null) {
+        expect(name).toContain(':memory:');
+        return;
+      }
+      const reader = harness.reader();
+      expect([...reader.log()]).toEqual([]);
+      await append(...begun(1));
+      expect(reader.job('j1')).toEqual(store.job('j1'));
+      expect([...reader.views()]).toEqual([...store.views()]);
+      const reading = reader.log()[Symbol.iterator]();
+      reading.next();
+      // A read that is under way keeps nobody from writing, and is not disturbed.
+      await append(told('j1', { type: 'slot.granted' }, 'slot'));
+      expect(reading.next().done).toBe(false);
+      expect(reading.next().done).toBe(true);
+      expect(reader.rows('j1')).toHaveLength(2);
+      reader.close();
+    });
+  });
+}
