@@ -196,15 +196,16 @@ complete_log() {
   } &
   settling=$!
   hear drained settled
-  [ "$word" = settled ] && [ -e "/proc/$drain/fd/0" ] || return 0
-  printf '\n[sos-ci: the command ended; what it left behind still holds its output]\n' >"/proc/$drain/fd/0"
+  [ "$word" = settled ] || return 0
+  printf '\n[sos-ci: the command ended; what it left behind still holds its output]\n' 1<>"/proc/$drain/fd/0"
   rounds=100
   until grep -qF -e '[sos-ci: the command ended;' -e '[sos-ci: output ' "$dir/log"; do
     rounds=$((rounds - 1))
-    [ "$rounds" -gt 0 ] || return 0
+    # What it left behind may have ended meanwhile, and the drain with it.
+    [ "$rounds" -gt 0 ] && [ -e "/proc/$drain/fd/0" ] || return 0
     sleep 0.1
   done
-}
+} 2>/dev/null
 
 # Without room the ending is tried again for a while: without it the run would count as lost. Then the helpers are
 # waited for (the lock's release ends them), but for a drain that somebody still writes to.

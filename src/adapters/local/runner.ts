@@ -11,13 +11,23 @@ import type { StageRun } from '../../machines/effects.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
 import { fileError } from './file-error.ts';
 import { launch } from './launch.ts';
-import { endProcesses, type Membership, processWithArgument, signalProcess } from './processes.ts';
+import {
+  endProcesses,
+  type Membership,
+  type Process,
+  processStartTicks,
+  processWithArgument,
+  signalProcess,
+} from './processes.ts';
 import { openResults } from './results-file.ts';
 import { readPid, runDirectory } from './run-directory.ts';
 import { RunWatch } from './run-watch.ts';
 import { type RunStage, runMarker, stageEnvironment, workTree } from './stage-environment.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
+
+/** Between two looks whether the guard still lives. */
+const GUARD_LOOK_MS = 200;
 
 export interface LocalRunnerOptions {
   readonly stateDir: string;
@@ -88,7 +98,7 @@ export class LocalRunner implements Runner {
     const watch = new RunWatch(directory, safetyMs);
     try {
       const guard = await this.#find(directory, 'guard');
-      if (guard !== null && signalProcess(guard, 'SIGTERM')) await within(watch, graceMs + killTimeoutMs);
+      if (guard !== null) await endByGuard(watch, guard, graceMs + killTimeoutMs);
       await this.#endMembers(directory);
       if (await within(watch, killTimeoutMs)) return;
       // It lost its command and still writes no ending: stopped or stuck. Without it the run counts as lost.
@@ -116,6 +126,15 @@ export class LocalRunner implements Runner {
   async #find(directory: string, file: 'pid' | 'guard') {
     const pid = await readPid(directory, file);
     return pid === null ? null : processWithArgument(pid, directory);
+  }
+}
+
+/** Comes back when the run has ended, and also when the guard has gone: one that was killed ends nothing. */
+async function endByGuard(watch: RunWatch, guard: Process, limitMs: number): Promise<void> {
+  const limit = performance.now() + limitMs;
+  signalProcess(guard, 'SIGTERM');
+  while (processStartTicks(guard.pid) === guard.startTicks && performance.now() < limit) {
+    if (await within(watch, GUARD_LOOK_MS)) return;
   }
 }
 

@@ -143,7 +143,7 @@ describe('LocalProvider', () => {
     const members = processesOf(server.id);
     expect(members.length).toBeGreaterThan(4);
     await scratch.provider.delete(server, 'ours');
-    expect(members.filter(isAlive)).toEqual([]);
+    await until('their end', () => !members.some(isAlive));
     expect(await handle.ended).toHaveProperty('how');
     await until('the end of everything', () => processesOf(scratch.root).length === 0);
     expect(existsSync(server.address)).toBe(false);

@@ -1,8 +1,7 @@
 /** A stop ends every process of a run, whatever it does against it, and whatever is left of its runner. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FOR_EVER, isAlive, kill, processesOf, Scratch, until, written } from './scratch.ts';
+import { FOR_EVER, isAlive, kill, processesOf, Scratch, sessionOf, until, written } from './scratch.ts';
 
 /** Ignores SIGTERM; has children in sessions of their own, with no environment, and with neither that nor our lock. */
 const STUBBORN = `
@@ -27,9 +26,7 @@ describe('stop', () => {
     const runner = scratch.runner({ graceMs: 500 });
     const handle = await runner.start(request);
     await written(join(scratch.root, 'ready'));
-    const session = (pid: number) =>
-      readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ')[3];
-    return { request, runner, handle, session };
+    return { request, runner, handle };
   }
   const guardOf = async (request: Parameters<Scratch['file']>[0]) =>
     Number(await scratch.file(request, 'guard'));
@@ -46,12 +43,12 @@ describe('stop', () => {
   });
 
   it('ends what ignores it, and children that went away', async () => {
-    const { request, runner, handle, session } = await started(STUBBORN);
+    const { request, runner, handle } = await started(STUBBORN);
     const members = processesOf(scratch.directory(request)).concat(processesOf(`sleep\0${FOR_EVER}`));
-    expect(new Set(members.map(session)).size).toBeGreaterThan(2);
+    expect(new Set(members.map(sessionOf)).size).toBeGreaterThan(2);
     await runner.stop(request.run);
     expect(await handle.ended).toEqual({ how: 'stopped' });
-    expect(members.filter(isAlive)).toEqual([]);
+    await until('their end', () => !members.some(isAlive));
     await nothingLeft();
   });
 

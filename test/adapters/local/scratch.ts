@@ -29,8 +29,8 @@ export const PATCHSET: Patchset = {
   topic: '',
 };
 
-/** Longer than any test waits; a process that lasts so long was left behind. */
-export const FOR_EVER = '3600';
+/** Seconds, longer than any test waits; its fraction tells our sleeping processes from those of other test files. */
+export const FOR_EVER = `3600.${process.pid}`;
 
 const PATIENCE_MS = 20_000;
 let numbers = 0;
@@ -93,7 +93,7 @@ export class Scratch {
   }
 
   close(): void {
-    for (const pid of processesOf(this.root)) kill(pid);
+    for (const pid of [...processesOf(this.root), ...processesOf(`sleep\0${FOR_EVER}`)]) kill(pid);
     rmSync(this.root, { recursive: true, force: true });
   }
 }
@@ -132,6 +132,11 @@ export function processesOf(text: string): readonly number[] {
 /** Not ended and not a zombie. */
 export function isAlive(pid: number): boolean {
   return /^State:\t[^ZX]/m.test(readProc(pid, 'status'));
+}
+
+/** '' once it is gone. */
+export function sessionOf(pid: number): string {
+  return readProc(pid, 'stat').split(') ')[1]?.split(' ')[3] ?? '';
 }
 
 export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
