@@ -1,0 +1,61 @@
+/** A deletion that was given up after its deadline may still go on in its adapter: it must leave the next attempt's server alone. */
+import { expect, test } from 'vitest';
+import { perform } from '../../src/engine/perform.ts';
+import type { World } from '../../src/engine/ports.ts';
+import { FakeAlarms } from '../fakes/alarms.ts';
+import { FakeClock } from '../fakes/clock.ts';
+import { FakeEvidence } from '../fakes/evidence.ts';
+import { FakeProvider } from '../fakes/provider.ts';
+import { FakeReviewer } from '../fakes/reviewer.ts';
+import { FakeRunner } from '../fakes/runner.ts';
+import { FakeSource } from '../fakes/source.ts';
+import { failure, JOB } from '../machines/facts.ts';
+
+const owner = (attempt: number) => ({ deployment: 'lab-1', job: JOB, attempt });
+
+function stage() {
+  const provider = new FakeProvider();
+  const clock = new FakeClock();
+  const world: World = {
+    providers: new Map([[provider.name, provider]]),
+    source: new FakeSource(),
+    runner: new FakeRunner(),
+    evidence: new FakeEvidence(),
+    reviewer: new FakeReviewer(),
+    alarms: new FakeAlarms(),
+  };
+  const effect = {
+    type: 'deleteServer',
+    key: 'deleteServer:1',
+    provider: provider.name,
+    owner: owner(1),
+    final: false,
+    timeoutMs: 60_000,
+  } as const;
+  const stopping = new AbortController().signal;
+  const start = () => perform(effect, { world, clock, stopping, recovered: false, note: () => {} });
+  return { provider, clock, start };
+}
+
+test.each(['list', 'delete'] as const)('a hanging %s that is answered late', async (call) => {
+  const { provider, clock, start } = stage();
+  provider.add({ name: 'first', owner: owner(1) });
+  provider.holdNext('request', call);
+  const performed = start();
+  await clock.advance(120_000);
+  expect(await performed).toMatchObject({ type: 'server.undeleted', failure: { retryable: true } });
+
+  const second = provider.add({ name: 'second', owner: owner(2) });
+  provider.release();
+  await clock.advance(0);
+  expect(provider.servers()).toContain(second);
+});
+
+test('a failure is kept in the log with a bounded text', async () => {
+  const { provider, start } = stage();
+  const long = 'x'.repeat(100_000);
+  provider.failNext(failure('list servers', { message: long, hint: long }));
+  const event = await start();
+  expect(event.type).toBe('server.undeleted');
+  expect(JSON.stringify(event).length).toBeLessThan(5_000);
+});

@@ -1,0 +1,17 @@
+/** A post that a daemon had tried may still arrive after its death, also when it died while waiting for the next try. */
+import { expect, test } from 'vitest';
+import { failure } from '../machines/facts.ts';
+import { created } from '../scenarios/gerrit-says.ts';
+import { Lab } from '../scenarios/lab.ts';
+
+test('a post whose retry waits over a restart is looked for like one that was cut off', async () => {
+  const lab = new Lab();
+  lab.reviewer.failNext(failure('post review'), 'post');
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => lab.store.open().some(({ state }) => state === 'posting.backingOff'));
+  await lab.restart();
+  await lab.run();
+  expect(lab.reviewer.recovered).toEqual([false, true]);
+  expect(lab.reviewer.posted).toHaveLength(1);
+});

@@ -1,0 +1,42 @@
+/** A leaked server that can not be removed must not shield the others from the sweep, nor be forgotten itself. */
+import { expect, test } from 'vitest';
+import type { Store } from '../../src/engine/store.ts';
+import { Sweep } from '../../src/engine/sweep.ts';
+import { OperationError } from '../../src/errors.ts';
+import type { Server } from '../../src/machines/vocabulary.ts';
+import { FakeAlarms } from '../fakes/alarms.ts';
+import { FakeLog } from '../fakes/log.ts';
+import { FakeProvider } from '../fakes/provider.ts';
+import { failure } from '../machines/facts.ts';
+
+const DEPLOYMENT = 'lab-1';
+
+/** A cloud that refuses to delete the servers of this name while `locked`. */
+class Stubborn extends FakeProvider {
+  locked: string | null = 'oldest';
+
+  override async delete(server: Server, deployment: string): Promise<void> {
+    if (server.name === this.locked) throw new OperationError(failure('delete server'));
+    await super.delete(server, deployment);
+  }
+}
+
+test('one that can not be removed is told, tried again, and keeps none of the others', async () => {
+  const provider = new Stubborn();
+  for (const name of ['oldest', 'newer', 'newest']) {
+    provider.add({ name, owner: { deployment: DEPLOYMENT, job: `job-of-${name}`, attempt: 1 } });
+  }
+  const alarms = new FakeAlarms();
+  const store = { job: () => ({ ended: true }) } as unknown as Store;
+  const providers = new Map([[provider.name, provider]]);
+  const sweep = new Sweep({ providers, store, alarms, log: new FakeLog(), deployment: DEPLOYMENT });
+
+  expect(await sweep.run()).toBe(0);
+  expect(await sweep.run()).toBe(2);
+  expect(provider.servers().map(({ server }) => server.name)).toEqual(['oldest']);
+  expect(alarms.raised).toMatchObject([{ kind: 'server-leaked', target: 'oldest', hint: 'mend it' }]);
+
+  provider.locked = null;
+  expect(await sweep.run()).toBe(1);
+  expect(provider.servers()).toEqual([]);
+});
