@@ -16,7 +16,7 @@ export interface LabelledServer extends OwnedServer {
 }
 
 export const LABEL = 'server.json';
-export const FOLDERS = ['tree', 'home', 'tmp'] as const;
+const FOLDERS = ['tree', 'home', 'tmp'] as const;
 const LABEL_LIMIT_BYTES = 64 * 1024;
 const LONGEST_NAME = 100;
 
