@@ -41,7 +41,7 @@ export const jobMachine = jobSetup.createMachine({
       {
         target: '.cleanup',
         reenter: true,
-        actions: [decide('ABORTED'), change((context) => ({ failures: context.failures + 1 }))],
+        actions: [decide('NODE_FAILURE'), change((context) => ({ failures: context.failures + 1 }))],
       },
     ],
     'daemon.crashed': [

@@ -74,6 +74,7 @@ function onPatchset(
   open: readonly OpenReview[],
 ): readonly Decision[] {
   const { patchset } = event;
+  if (isOurs(event.by, rules)) return [{ do: 'ignore', why: 'our own patchset' }];
   if (open.some((review) => review.patchset > patchset.patchset)) {
     return [{ do: 'ignore', why: 'a newer patchset is being tested' }];
   }

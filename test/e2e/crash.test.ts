@@ -46,14 +46,12 @@ async function survive(rig: Rig, faults: readonly string[]): Promise<void> {
     let change: number | null = null;
     for (const fault of faults) {
       const daemon = await one.startDaemon(fault);
-      change ??= await one.push();
+      change = await ask(rig, one, change, daemon);
       await Promise.race([daemon.standing(fault), daemon.ended, allDone(one, change)]);
       await daemon.kill();
     }
     const last = await one.startDaemon();
-    if (change === null) throw new Error('no fault was asked for');
-    // Killed before the event was durable, Gerrit's stream has passed: whoever wants the test asks again.
-    if (one.jobs().length === 0) rig.gerrit.as('dev').review(change, { message: 'recheck' });
+    change = await ask(rig, one, change, last);
     await finish(one, change, last);
     expect(one.messages(change)).toHaveLength(1);
     expect(one.messages(change)[0]).toContain('Build succeeded');
@@ -64,6 +62,20 @@ async function survive(rig: Rig, faults: readonly string[]): Promise<void> {
   } finally {
     await one.close();
   }
+}
+
+/**
+ * Pushes a change. Later daemons find its job; but when one was killed before the event was durable, Gerrit's stream has
+ * passed, and whoever wants the test asks again.
+ */
+async function ask(rig: Rig, one: Case, change: number | null, daemon: DaemonProcess): Promise<number> {
+  if (change === null) return one.push();
+  const listening = rig.gerrit.until(() => rig.gerrit.streams > 0);
+  if (one.jobs().length === 0) {
+    await Promise.race([listening, daemon.ended]);
+    rig.gerrit.as('dev').review(change, { message: 'recheck' });
+  }
+  return change;
 }
 
 /** A point that lies behind the whole job is never reached once the job was resumed. */

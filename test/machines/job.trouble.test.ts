@@ -48,6 +48,18 @@ describe('a test that did not pass', () => {
     orderly(world);
   });
 
+  test('for a reason of our own tells the operator, who can do something about it', () => {
+    const world = comeTo(Simulator.job(), JOB, 'testing.running');
+    const end = { how: 'exited', code: 127 } as const;
+    world.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end });
+    world.run();
+    const alarms = world.log
+      .flatMap((row) => row.effects)
+      .flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm] : []));
+    expect(alarms).toMatchObject([{ kind: 'node-failing', target: `job ${JOB}` }]);
+    expect(alarms[0]?.message).toContain('the command was not found (exit 127)');
+  });
+
   test.each<AnyEvent>([
     { type: 'stage.lost', stage: 'testing', why: 'no lock, no rc' },
     { type: 'stage.failed', stage: 'testing', failure: failure('run stage') },
@@ -180,7 +192,7 @@ describe('an error of our own', () => {
     expect(world.tell(JOB, broken).state).toBe('cleanup.settling');
     world.run();
     expect(world.at(JOB).state).toBe('done');
-    expect(verdictOf(world)).toEqual(['ABORTED', 'internal error at stage.exited: undefined is not']);
+    expect(verdictOf(world)).toEqual(['NODE_FAILURE', 'internal error at stage.exited: undefined is not']);
     orderly(world);
   });
 
@@ -206,5 +218,24 @@ describe('an error of our own', () => {
       'the daemon crashed twice, last during runStage: undefined is not',
     ]);
     orderly(world.run());
+  });
+});
+
+describe('a failure that another try can not mend', () => {
+  test('is not tried again in setup', () => {
+    const world = comeTo(Simulator.job(), JOB, 'stacking.fetching');
+    const hopeless = failure('fetch patchset', { retryable: false });
+    world.answerType(JOB, 'fetchPatchset', { type: 'patchset.unfetched', failure: hopeless });
+    expect(world.at(JOB).state).toBe('publishing.collecting');
+    expect(verdictOf(world.run())).toContain('RETRY_LIMIT');
+    orderly(world);
+  });
+
+  test('is not tried again in publishing', () => {
+    const world = comeTo(Simulator.job(), JOB, 'publishing.uploading');
+    const hopeless = failure('publish evidence', { retryable: false });
+    world.answerType(JOB, 'publishEvidence', { type: 'evidence.unpublished', failure: hopeless });
+    expect(verdictOf(world.run())).toContain('POST_FAILURE');
+    orderly(world);
   });
 });

@@ -15,7 +15,7 @@ export async function told(story: Story, crashAt: readonly number[] = []): Promi
 
 export function storyTests(stories: readonly Story[]): void {
   describe.each(stories)('$name', (story) => {
-    const end = { alarms: [], ...story.end };
+    const end = { alarms: story.end.verdicts.some(isOwnTrouble) ? ['node-failing'] : [], ...story.end };
 
     test('as it is', async () => {
       const lab = await told(story);
@@ -68,4 +68,9 @@ async function wrongWith(
   } catch (thrown) {
     return [String(thrown)];
   }
+}
+
+/** Verdicts that say nothing of the patch: the operator hears of each. */
+function isOwnTrouble(verdict: string): boolean {
+  return ['NODE_FAILURE', 'RETRY_LIMIT', 'POST_FAILURE'].includes(verdict);
 }

@@ -183,7 +183,11 @@ describe('an event that throws inside the machine', () => {
     for (const change of [12, 13, 14]) lab.say(created(change));
     await lab.run();
     expect(broken(lab)).toEqual([]);
-    expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS', 'ABORTED', 'SUCCESS'], stages: 4, servers: 3 });
+    expect(endOf(lab)).toMatchObject({
+      verdicts: ['SUCCESS', 'NODE_FAILURE', 'SUCCESS'],
+      stages: 4,
+      servers: 3,
+    });
     expect([lab.lives, lab.crashes.length]).toEqual([1, 0]);
     const failed = [...lab.store.log()].filter(({ type }) => type === 'machine.failed');
     expect(failed).toMatchObject([
@@ -197,6 +201,6 @@ describe('an event that throws inside the machine', () => {
     for (const change of [13, 14]) lab.say(created(change));
     await lab.run();
     expect(broken(lab)).toEqual([]);
-    expect(endOf(lab).verdicts).toEqual(['ABORTED', 'SUCCESS']);
+    expect(endOf(lab).verdicts).toEqual(['NODE_FAILURE', 'SUCCESS']);
   });
 });

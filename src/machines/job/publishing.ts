@@ -2,6 +2,7 @@
  * publishing: the evidence of every attempt is collected and published, whatever the verdict; then reporting hands the
  * verdict to the review. A success whose evidence can not be shown is POST_FAILURE; any other verdict stands.
  */
+import type { Effect } from '../effects.ts';
 import type { JobReport } from '../vocabulary.ts';
 import { lateAnswers } from './late.ts';
 import { reasonOf } from './reason.ts';
@@ -37,7 +38,7 @@ const reportDeadline = deadline(
 /** A failed try: another one, or on without evidence. */
 const failed = [
   { guard: 'ofEarlierPublishing', actions: 'noted' },
-  { guard: 'publishAttemptsLeft', target: '#job.publishing.backingOff' },
+  { guard: 'mayRetryPublishing', target: '#job.publishing.backingOff' },
   {
     target: '#job.reporting',
     actions: {
@@ -87,7 +88,7 @@ export const publishing = jobSetup.createStateConfig({
 });
 
 export const reporting = jobSetup.createStateConfig({
-  entry: [...tellReview(), reportDeadline.arm],
+  entry: [...tellReview(), request(({ context }) => ownTrouble(context)), reportDeadline.arm],
   exit: reportDeadline.disarm,
   on: {
     ...lateAnswers,
@@ -125,6 +126,22 @@ function report(context: JobContext, at: number): JobReport {
     url: context.url,
     durationMs: at - context.acceptedAt,
     results: context.results,
+  };
+}
+
+/** A verdict that says nothing of the patch is the operator's business. */
+function ownTrouble(context: JobContext): Effect | null {
+  const { verdict } = context;
+  if (verdict !== 'NODE_FAILURE' && verdict !== 'RETRY_LIMIT' && verdict !== 'POST_FAILURE') return null;
+  return {
+    type: 'raiseAlarm',
+    key: 'alarm:own-trouble',
+    alarm: {
+      kind: 'node-failing',
+      target: `job ${context.job}`,
+      message: `${context.spec.name}: ${verdict}. ${context.reason}`,
+      hint: `the patch was not judged: sos-ci job ${context.job} shows what went wrong`,
+    },
   };
 }
 

@@ -119,7 +119,7 @@ export function backoffMs(baseMs: number, attempt: number): number {
 /** Where a failed setup goes: to another attempt, or with `verdict` to publishing. */
 export function setupFailed(verdict: Verdict) {
   return [
-    { guard: 'setupAttemptsLeft', target: '#job.booting.clearing', actions: 'noteTrouble' },
+    { guard: 'mayRetrySetup', target: '#job.booting.clearing', actions: 'noteTrouble' },
     { target: '#job.publishing', actions: decide(verdict) },
   ] as const;
 }
@@ -146,6 +146,11 @@ const ANSWERED_LATER: readonly KeyedEffect['type'][] = [
 
 function isSettled(event: Told): boolean {
   return !event.inFlight.some((effect) => ANSWERED_LATER.includes(effect.type));
+}
+
+/** Whether trying again can help, as the adapter that failed knows it. */
+function mayHelp(event: JobMachineEvent): boolean {
+  return !('failure' in event) || event.failure.retryable;
 }
 
 export const jobSetup = setup({
@@ -178,8 +183,10 @@ export const jobSetup = setup({
     ofEarlierDeletion: ({ context, event }) => event.settles !== `deleteServer:${context.deletions}`,
     ofEarlierPublishing: ({ context, event }) =>
       event.settles !== null && !event.settles.endsWith(`:${context.publishAttempt}`),
-    setupAttemptsLeft: ({ context }) => context.attempt < context.spec.limits.setupAttempts,
-    publishAttemptsLeft: ({ context }) => context.publishAttempt < context.spec.limits.publishAttempts,
+    mayRetrySetup: ({ context, event }) =>
+      mayHelp(event) && context.attempt < context.spec.limits.setupAttempts,
+    mayRetryPublishing: ({ context, event }) =>
+      mayHelp(event) && context.publishAttempt < context.spec.limits.publishAttempts,
     cleanupAttemptsLeft: ({ context }) => context.cleanupAttempt < context.spec.limits.cleanupAttempts,
     stackedWell: ({ event }) => event.type === 'stage.exited' && endTrouble(event.stage, event.end) === null,
     stoppedByUs: ({ event }) => event.type === 'stage.exited' && event.end.how === 'stopped',
