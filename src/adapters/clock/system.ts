@@ -12,9 +12,10 @@ export const systemClock: Clock = {
     let timeout: NodeJS.Timeout;
     const wait = () => {
       const left = Math.max(end - performance.now(), 0);
-      timeout =
-        left > LONGEST_TIMEOUT_MS ? setTimeout(wait, LONGEST_TIMEOUT_MS) : setTimeout(due, Math.ceil(left));
+      timeout = setTimeout(wake, Math.min(Math.ceil(left), LONGEST_TIMEOUT_MS));
     };
+    // setTimeout may come a part of a millisecond early.
+    const wake = () => (performance.now() < end ? wait() : due());
     wait();
     return () => clearTimeout(timeout);
   },

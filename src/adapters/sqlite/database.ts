@@ -106,6 +106,9 @@ function connect(file: string, readonly: boolean): Database {
     return database;
   } catch (thrown) {
     if (thrown instanceof OperationError) throw thrown;
+    if (thrown instanceof Sqlite.SqliteError && thrown.code === 'SQLITE_NOTADB') {
+      throw asOperationError('open database', file, thrown);
+    }
     throw new OperationError({
       operation: readonly ? 'read database' : 'open database',
       target: file,

@@ -1,10 +1,7 @@
 /** What the tests of the SQLite store share: a scratch folder, jobs to put into a store, other processes. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { cascade, type Submission } from '../../../src/engine/cascade.ts';
 import type { World } from '../../../src/engine/ports.ts';
 import type { Append, Store } from '../../../src/engine/store.ts';
@@ -97,36 +94,4 @@ export async function grown(store: Store, jobs: number, slots = false): Promise<
 
 export function jobsIn(store: Pick<Store, 'jobs'>): number {
   return store.jobs({ limit: 100_000 }).length;
-}
-
-/** A program of test/adapters/sqlite/programs in a process of its own, heard line by line. */
-export class Program {
-  readonly child: ChildProcess;
-  readonly exited: Promise<void>;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(name: string, ...args: readonly string[]) {
-    const file = fileURLToPath(new URL(`programs/${name}.mjs`, import.meta.url));
-    this.child = spawn(process.execPath, [file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.exited = new Promise((resolve) => this.child.once('exit', () => resolve()));
-    const { stdout } = this.child;
-    if (stdout === null) throw new Error('no output to read');
-    this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
-  }
-
-  /** Its next line. @throws when it ended without one */
-  async line(): Promise<string> {
-    const next = await this.#lines.next();
-    if (next.done === true) throw new Error('the program ended');
-    return next.value;
-  }
-
-  say(line: string): void {
-    this.child.stdin?.write(`${line}\n`);
-  }
-
-  async kill(): Promise<void> {
-    this.child.kill('SIGKILL');
-    await this.exited;
-  }
 }

@@ -169,7 +169,7 @@ test('while another program holds the database nothing is written, and afterward
   other.exec('ROLLBACK');
   other.close();
   await grown(store, 1);
-  expect([jobsIn(store), store.intake()]).toEqual([1, {}]);
+  expect(jobsIn(store)).toBe(1);
   store.close();
   folder.remove();
 });

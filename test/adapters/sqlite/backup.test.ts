@@ -1,0 +1,98 @@
+/** A copy of a database that lives meanwhile: whole, of one moment, and never in the way of anything. */
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { backupStore } from '../../../src/adapters/sqlite/backup.ts';
+import { openReader, openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { audit } from '../../../src/engine/audit.ts';
+import type { StoreReader } from '../../../src/engine/store.ts';
+import { sha256 } from '../../machines/simulator.ts';
+import { OtherProgram } from './processes.ts';
+import { grown, type Scratch, scratch } from './rig.ts';
+
+const program = new OtherProgram();
+let folder: Scratch;
+let file: string;
+let target: string;
+
+beforeAll(() => program.build());
+afterAll(() => program.remove());
+beforeEach(() => {
+  folder = scratch();
+  file = join(folder.path, 'sos-ci.db');
+  target = join(folder.path, 'backup.db');
+});
+afterEach(() => folder.remove());
+
+test('of a database that another process writes to: whole, and verify passes', {
+  timeout: 120_000,
+}, async () => {
+  const other = await program.start('write', file);
+  for (let lines = 0; lines < 30; lines += 1) await other.line();
+  const left: number[] = [];
+  await backupStore(file, target, (pages) => left.push(pages));
+  const copy = openReader(target);
+  expect([...copy.log()].length).toBeGreaterThanOrEqual(60);
+  expect(audited(copy)).toEqual({ differences: [], views: [] });
+  copy.close();
+  await other.kill();
+  expect(readdirSync(folder.path).filter((name) => name.includes('.part'))).toEqual([]);
+});
+
+test('writes between its steps do not make it begin again', { timeout: 60_000 }, async () => {
+  const store = openStore(file);
+  const { database } = store as unknown as { readonly database: import('better-sqlite3').Database };
+  // More than one step's pages.
+  database.prepare("INSERT INTO meta VALUES ('large', hex(zeroblob(4000000)))").run();
+  await grown(store, 5);
+  const rows = [...store.log()];
+  const left: number[] = [];
+  let writing = Promise.resolve(0);
+  await backupStore(file, target, (pages) => {
+    left.push(pages);
+    writing = writing.then(() => grown(store, 1));
+  });
+  await writing;
+  expect(left.length).toBeGreaterThan(1);
+  expect(left).toEqual([...left].sort((one, other) => other - one));
+  expect([...store.log()].length).toBeGreaterThan(rows.length);
+  const copy = openReader(target);
+  expect([...copy.log()]).toEqual(rows);
+  copy.close();
+  store.close();
+});
+
+test('it overwrites nothing, and leaves nothing behind when it can not be made', async () => {
+  openStore(file).close();
+  writeFileSync(target, 'precious');
+  await expect(backupStore(file, target, () => {})).rejects.toMatchObject({
+    name: 'OperationError',
+    message: expect.stringContaining('never overwrites'),
+  });
+  const nowhere = join(folder.path, 'no', 'backup.db');
+  await expect(backupStore(file, nowhere, () => {})).rejects.toMatchObject({ name: 'OperationError' });
+  await expect(backupStore(join(folder.path, 'none.db'), `${target}2`, () => {})).rejects.toMatchObject({
+    name: 'OperationError',
+  });
+  expect(existsSync(`${target}2`) || existsSync(`${target}.part`)).toBe(false);
+});
+
+test('what verify compares is of one moment, while a daemon goes on writing', async () => {
+  const store = openStore(file);
+  await grown(store, 2);
+  const snapshot = openSnapshot(file);
+  const rows = [...snapshot.log()];
+  await grown(store, 2);
+  expect([...snapshot.log()]).toEqual(rows);
+  expect(audited(snapshot)).toEqual({ differences: [], views: [] });
+  snapshot.close();
+  store.close();
+});
+
+function audited(reader: StoreReader) {
+  const scratchStore = openStore(':memory:');
+  const { differences, views } = audit(reader, scratchStore, sha256);
+  scratchStore.close();
+  return { differences, views };
+}

@@ -1,0 +1,192 @@
+/** How SQLite is opened: what is set, what is refused, and what a log is after its WAL was cut. */
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { openReadOnly, openWritable, translate } from '../../../src/adapters/sqlite/database.ts';
+import { openReader } from '../../../src/adapters/sqlite/reader.ts';
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { audit } from '../../../src/engine/audit.ts';
+import { StoreUnavailable } from '../../../src/engine/store.ts';
+import { sha256 } from '../../machines/simulator.ts';
+import { OtherProgram } from './processes.ts';
+import { grown, type Scratch, scratch } from './rig.ts';
+
+const program = new OtherProgram();
+let folder: Scratch;
+let file: string;
+
+beforeAll(() => program.build());
+afterAll(() => program.remove());
+beforeEach(() => {
+  folder = scratch();
+  file = join(folder.path, 'sos-ci.db');
+});
+afterEach(() => folder.remove());
+
+test('every connection syncs each commit, in WAL, on an SQLite that is new enough', () => {
+  const store = openStore(file);
+  const { database } = store as unknown as { readonly database: Sqlite.Database };
+  const reader = openReader(file);
+  const { database: reading } = reader as unknown as { readonly database: Sqlite.Database };
+  const connections = [database, reading, openWritable(file), openReadOnly(file)];
+  for (const connection of connections) {
+    expect(connection.pragma('synchronous', { simple: true })).toBe(2);
+    expect(connection.pragma('journal_mode', { simple: true })).toBe('wal');
+  }
+  const version = database.prepare('SELECT sqlite_version() AS version').get() as { version: string };
+  const [major = 0, minor = 0, patch = 0] = version.version.split('.').map(Number);
+  expect(major * 1_000_000 + minor * 1_000 + patch).toBeGreaterThanOrEqual(3_051_003);
+  for (const connection of connections) connection.close();
+});
+
+test('a reader can not write', () => {
+  openStore(file).close();
+  const reading = openReadOnly(file);
+  expect(() => reading.exec("INSERT INTO meta VALUES ('a', 'b')")).toThrow(/readonly/);
+  reading.close();
+});
+
+test('a young WAL is grown once, so that later appends need not', () => {
+  const store = openStore(file);
+  expect(statSync(`${file}-wal`).size).toBeGreaterThanOrEqual(4 * 1024 * 1024);
+  store.close();
+});
+
+describe('what can not be opened', () => {
+  test.each([
+    ['a folder that is not there', () => openStore(join(folder.path, 'no', 'sos-ci.db')), 'stateDir exists'],
+    ['a reader without a database', () => openReader(file), 'start `sos-ci daemon` once'],
+    [
+      'a folder in place of the file',
+      () => {
+        mkdirSync(file);
+        return openStore(file);
+      },
+      'writable',
+    ],
+    [
+      'something else',
+      () => {
+        writeFileSync(file, 'x'.repeat(4096));
+        return openStore(file);
+      },
+      'is this a sos-ci database?',
+    ],
+    [
+      'somebody else’s database',
+      () => {
+        const other = new Sqlite(file);
+        other.exec('CREATE TABLE event (a); PRAGMA user_version = 0');
+        other.close();
+        return openStore(file);
+      },
+      'is this a sos-ci database?',
+    ],
+  ])('%s', (_, open, hint) => {
+    expect(open).toThrow(
+      expect.objectContaining({ name: 'OperationError', hint: expect.stringContaining(hint) }),
+    );
+  });
+});
+
+test.each([
+  ['SQLITE_FULL', 'room'],
+  ['SQLITE_IOERR_FSYNC', 'room'],
+  ['SQLITE_BUSY', 'another program'],
+  ['SQLITE_BUSY_SNAPSHOT', 'another program'],
+  ['SQLITE_READONLY', 'writable'],
+  ['SQLITE_READONLY_DBMOVED', 'writable'],
+  ['SQLITE_CANTOPEN', 'writable'],
+])('%s can pass by itself, and is told as that', (code, hint) => {
+  const translated = translate(new Sqlite.SqliteError('no', code));
+  expect(translated).toBeInstanceOf(StoreUnavailable);
+  expect(translated).toMatchObject({ hint: expect.stringContaining(hint) });
+});
+
+test.each(['SQLITE_CORRUPT', 'SQLITE_CONSTRAINT', 'SQLITE_ERROR'])('%s can not', (code) => {
+  const thrown = new Sqlite.SqliteError('no', code);
+  expect(translate(thrown)).toBe(thrown);
+  expect(translate('a text')).toBe('a text');
+});
+
+test('a database that became read-only is told as that, and loses nothing', async () => {
+  const store = openStore(file);
+  await grown(store, 1);
+  const rows = [...store.log()].length;
+  const { database } = store as unknown as { readonly database: Sqlite.Database };
+  // As root no file is read-only: SQLite's own switch gives the error that a file without rights gives others.
+  chmodSync(file, 0o400);
+  database.pragma('query_only = ON');
+  const refused = grown(store, 1);
+  await expect(refused).rejects.toBeInstanceOf(StoreUnavailable);
+  await expect(refused).rejects.toMatchObject({ hint: expect.stringContaining('writable') });
+  store.count('patchset-created', 1);
+  chmodSync(file, 0o600);
+  database.pragma('query_only = OFF');
+  await grown(store, 1);
+  expect([...store.log()]).toHaveLength(2 * rows);
+  store.close();
+});
+
+test('killed in the middle of its appends: every row that it was told of is there', {
+  timeout: 60_000,
+}, async () => {
+  const other = await program.start('write', file);
+  let told = 0;
+  for (let lines = 0; lines < 20; lines += 1) told += Number(await other.line());
+  await other.kill();
+  const store = openStore(file);
+  expect([...store.log()].length).toBeGreaterThanOrEqual(told);
+  expect(audited(store)).toEqual({ differences: [], views: [] });
+  store.close();
+});
+
+test('a WAL cut at any byte leaves a log without gaps that opens and goes on', {
+  timeout: 60_000,
+}, async () => {
+  const store = openStore(file);
+  const { database } = store as unknown as { readonly database: Sqlite.Database };
+  await grown(store, 10);
+  database.pragma('wal_checkpoint(TRUNCATE)');
+  const kept = [...store.log()].length;
+  await grown(store, 30);
+  const whole = [...store.log()];
+  const copy = join(folder.path, 'copy.db');
+  const wal = readFileSync(`${file}-wal`);
+  const lengths = new Set<number>();
+  for (let cut = 0; cut < 40; cut += 1) {
+    copyFileSync(file, copy);
+    // Spread over the whole WAL, and rarely at the edge of a frame.
+    writeFileSync(`${copy}-wal`, wal.subarray(0, Math.floor((wal.length * cut) / 40) + cut * 7));
+    if (existsSync(`${copy}-shm`)) writeFileSync(`${copy}-shm`, '');
+    const opened = openStore(copy);
+    const rows = [...opened.log()];
+    expect(rows).toEqual(whole.slice(0, rows.length));
+    expect(rows.length).toBeGreaterThanOrEqual(kept);
+    lengths.add(rows.length);
+    if (cut % 10 === 9) {
+      expect(audited(opened)).toEqual({ differences: [], views: [] });
+      await grown(opened, 1);
+      expect([...opened.log()]).toHaveLength(rows.length + 2);
+    }
+    opened.close();
+  }
+  expect(lengths.size).toBeGreaterThan(10);
+  store.close();
+});
+
+function audited(store: ReturnType<typeof openStore>) {
+  const scratchStore = openStore(':memory:');
+  const { differences, views } = audit(store, scratchStore, sha256);
+  scratchStore.close();
+  return { differences, views };
+}

@@ -1,0 +1,93 @@
+/** One daemon for one database: refused, taken over, and raced for by real processes. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { processStartTicks, takeLock } from '../../../src/adapters/sqlite/lock.ts';
+import { OtherProgram } from './processes.ts';
+import { type Scratch, scratch } from './rig.ts';
+
+const program = new OtherProgram();
+const STARTED = Date.UTC(2026, 0, 2, 3, 4, 5);
+let folder: Scratch;
+let file: string;
+
+beforeAll(() => program.build());
+afterAll(() => program.remove());
+beforeEach(() => {
+  folder = scratch();
+  file = join(folder.path, 'daemon.lock');
+});
+afterEach(() => folder.remove());
+
+test('a second daemon is refused, with the pid and start time of the first', async () => {
+  const other = await program.start('lock', file);
+  other.say(String(STARTED));
+  expect(await other.line()).toBe('taken');
+  expect(() => takeLock(file, 1)).toThrow(
+    `another daemon runs on this database: pid ${other.pid}, started 2026-01-02T03:04:05.000Z`,
+  );
+  expect(() => takeLock(file, 1)).toThrow(
+    expect.objectContaining({ retryable: false, hint: expect.stringContaining(`kill ${other.pid}`) }),
+  );
+  await other.kill();
+});
+
+test('one process can not take it twice either, and gives it back', () => {
+  const lock = takeLock(file, STARTED);
+  expect(() => takeLock(file, STARTED)).toThrow(`pid ${process.pid}`);
+  lock.release();
+  takeLock(file, STARTED).release();
+});
+
+test('the lock of a process that was killed is taken over at once', async () => {
+  const other = await program.start('lock', file);
+  other.say(String(STARTED));
+  expect(await other.line()).toBe('taken');
+  await other.kill();
+  const lock = takeLock(file, STARTED);
+  lock.release();
+});
+
+test('of several that start at the same time exactly one gets it, every time', {
+  timeout: 120_000,
+}, async () => {
+  const others = await Promise.all([1, 2, 3, 4, 5, 6].map(() => program.start('lock', file)));
+  for (let round = 0; round < 10 && others.length > 1; round += 1) {
+    for (const other of others) other.say(String(STARTED));
+    const answers = await Promise.all(others.map((other) => other.line()));
+    const winners = others.filter((_, index) => answers[index] === 'taken');
+    expect(winners).toHaveLength(1);
+    for (const answer of answers) expect(answer).toMatch(/^(taken|another daemon runs on this database)/);
+    // The next round is for the others, over the lock that a kill left.
+    const [winner] = winners;
+    if (winner === undefined) throw new Error('nobody won');
+    await winner.kill();
+    others.splice(others.indexOf(winner), 1);
+  }
+  expect(others).toHaveLength(1);
+});
+
+test('who held it last is shown only while it lives', async () => {
+  const other = await program.start('lock', file);
+  other.say(String(STARTED));
+  await other.line();
+  // The pid of a live process that is not the holder: it was given out again.
+  writeFileSync(`${file}.holder`, JSON.stringify({ pid: process.pid, startTicks: 1, startedAt: STARTED }));
+  expect(() => takeLock(file, 1)).toThrow(/^another daemon runs on this database$/);
+  await other.kill();
+});
+
+test('a folder that is not there, and a file that is no lock', () => {
+  expect(() => takeLock(join(folder.path, 'no', 'daemon.lock'), 1)).toThrow(
+    expect.objectContaining({ name: 'OperationError', hint: 'check that stateDir exists and is writable' }),
+  );
+  writeFileSync(file, 'this is a text, and long enough to be read as the header of a database file, or not');
+  expect(() => takeLock(file, 1)).toThrow(
+    expect.objectContaining({ name: 'OperationError', operation: 'lock database' }),
+  );
+});
+
+test('start time of a process', () => {
+  expect(processStartTicks(process.pid)).toBeGreaterThan(0);
+  expect(processStartTicks(2 ** 22 + 1)).toBe(0);
+});

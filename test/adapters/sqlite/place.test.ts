@@ -1,0 +1,163 @@
+/** A database that was copied, moved or put back waits for the operator's word; the one that stayed does not. */
+import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { backupStore } from '../../../src/adapters/sqlite/backup.ts';
+import { assertPlace, confirmPlace, notePlace } from '../../../src/adapters/sqlite/place.ts';
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { grown, type Scratch, scratch } from './rig.ts';
+
+let folder: Scratch;
+let state: string;
+let file: string;
+
+beforeEach(() => {
+  folder = scratch();
+  state = join(folder.path, 'state');
+  mkdirSync(state);
+  file = join(state, 'sos-ci.db');
+});
+afterEach(() => folder.remove());
+
+/** One life of a daemon: opens, checks, works, notes how far it came. */
+async function lived(path: string, jobs = 1, noted = true): Promise<void> {
+  const store = openStore(path);
+  try {
+    assertPlace(path);
+    await grown(store, jobs);
+    if (noted) notePlace(path);
+  } finally {
+    store.close();
+  }
+}
+
+const REFUSED = expect.objectContaining({
+  name: 'OperationError',
+  message: expect.stringContaining('restored or copied from elsewhere'),
+  hint: expect.stringContaining('sos-ci confirm'),
+});
+
+test('one that stayed where it was starts again and again, also after a kill that noted nothing', async () => {
+  await lived(file);
+  await lived(file, 3, false);
+  await lived(file, 0, false);
+  await lived(file);
+});
+
+test('a start that died while it took the place is no false alarm', async () => {
+  await lived(file);
+  const sidecar = JSON.parse(readFileSync(`${file}.place`, 'utf8'));
+  // It names both tokens until the database has the new one: here the start got no further than that.
+  const tokens = [...sidecar.tokens, 'the one that was to come'];
+  writeFileSync(`${file}.place`, JSON.stringify({ ...sidecar, tokens }));
+  await lived(file);
+});
+
+describe('refused until confirmed', () => {
+  const elsewhere = () => join(folder.path, 'elsewhere');
+  const MOVES: readonly (readonly [string, () => Promise<string>])[] = [
+    [
+      'the file alone, copied elsewhere',
+      async () => {
+        mkdirSync(elsewhere());
+        cpSync(file, join(elsewhere(), 'sos-ci.db'));
+        return join(elsewhere(), 'sos-ci.db');
+      },
+    ],
+    [
+      'the whole directory, copied elsewhere',
+      async () => {
+        cpSync(state, elsewhere(), { recursive: true });
+        return join(elsewhere(), 'sos-ci.db');
+      },
+    ],
+    [
+      'the whole directory, moved',
+      async () => {
+        renameSync(state, elsewhere());
+        return join(elsewhere(), 'sos-ci.db');
+      },
+    ],
+    [
+      'an older copy of the file, put back in place after more was done',
+      async () => {
+        cpSync(file, join(folder.path, 'older.db'));
+        await lived(file);
+        cpSync(join(folder.path, 'older.db'), file);
+        return file;
+      },
+    ],
+    [
+      'a copy of the same start, put back in place after more was done',
+      async () => {
+        const store = openStore(file);
+        assertPlace(file);
+        await backedByCopy(store);
+        store.close();
+        cpSync(join(folder.path, 'older.db'), file);
+        return file;
+      },
+    ],
+    [
+      'an older copy of the whole directory, put back in place',
+      async () => {
+        cpSync(state, elsewhere(), { recursive: true });
+        await lived(file);
+        rmSync(state, { recursive: true });
+        renameSync(elsewhere(), state);
+        return file;
+      },
+    ],
+    [
+      'a backup, put in place',
+      async () => {
+        const backup = join(folder.path, 'backup.db');
+        await backupStore(file, backup, () => {});
+        rmSync(file);
+        renameSync(backup, file);
+        return file;
+      },
+    ],
+    [
+      'without its sidecar',
+      async () => {
+        rmSync(`${file}.place`);
+        return file;
+      },
+    ],
+    [
+      'with a damaged sidecar',
+      async () => {
+        writeFileSync(`${file}.place`, '{');
+        return file;
+      },
+    ],
+  ];
+
+  async function backedByCopy(store: ReturnType<typeof openStore>): Promise<void> {
+    const { database } = store as unknown as { readonly database: { pragma(text: string): unknown } };
+    database.pragma('wal_checkpoint(TRUNCATE)');
+    cpSync(file, join(folder.path, 'older.db'));
+    await grown(store, 2);
+    notePlace(file);
+  }
+
+  test.each(MOVES)('%s', async (_, move) => {
+    await lived(file, 2);
+    const path = await move();
+    await expect(lived(path)).rejects.toEqual(REFUSED);
+    // Refusing changes nothing: it is refused again.
+    await expect(lived(path)).rejects.toEqual(REFUSED);
+    confirmPlace(path);
+    await lived(path);
+    await lived(path);
+  });
+
+  test('the original goes on beside its copy', async () => {
+    await lived(file);
+    cpSync(state, elsewhere(), { recursive: true });
+    await expect(lived(join(elsewhere(), 'sos-ci.db'))).rejects.toEqual(REFUSED);
+    confirmPlace(join(elsewhere(), 'sos-ci.db'));
+    await lived(file);
+  });
+});
