@@ -4,7 +4,7 @@
  */
 
 import type { AnyEvent } from '../machines/events.ts';
-import { type Difference, replayHistory } from '../machines/replay.ts';
+import { type Difference, type Replayed, replayHistory } from '../machines/replay.ts';
 import type { Hash, LogRow, Stored } from '../machines/row.ts';
 import { step } from '../machines/step.ts';
 import type { Append, NumberedRow, Store, StoreReader } from './store.ts';
@@ -27,47 +27,106 @@ export function audit(store: StoreReader, scratch: Store, hash: Hash): Audit {
   let histories = 0;
   let rows = 0;
   for (const history of store.histories()) {
-    const replayed = replayHistory(store.rows(history), hash);
+    const replayed = replayOne(store, history, hash);
     histories += 1;
     rows += replayed.rows;
     if (replayed.difference !== null) differences.push(replayed.difference);
   }
   // Views of a log that does not replay would differ in consequence; one fault is told, not two.
   if (differences.length > 0) return { histories, rows, differences, views: [] };
-  scratch.replaceViews(refold(store.log(), hash));
+  try {
+    scratch.replaceViews(refold(store, hash));
+  } catch (thrown) {
+    if (!(thrown instanceof LogFault)) throw thrown;
+    return { histories, rows, differences: [thrown.difference], views: [] };
+  }
   return { histories, rows, differences, views: compare(scratch.views(), store.views()) };
 }
 
-/** Makes the views again from the rows. Returns how many rows were read. @throws when a row does not replay */
+/** Makes the views again from the rows. Returns how many rows were read. @throws LogFault when the log is damaged */
 export function rebuild(store: Store, hash: Hash): number {
-  const appends = [...refold(store.log(), hash)];
-  store.replaceViews(appends);
-  return appends.length;
+  let rows = 0;
+  const counted = function* () {
+    for (const append of refold(store, hash)) {
+      rows += 1;
+      yield append;
+    }
+  };
+  store.replaceViews(counted());
+  return rows;
 }
 
-function* refold(rows: Iterable<NumberedRow>, hash: Hash): Iterable<Append & { readonly seq: number }> {
-  const newest = new Map<string, Stored>();
-  for (const row of rows) {
-    const before = newest.get(row.history) ?? null;
-    const stepped = step(before, { ...row, event: eventOf(row) }, hash);
-    if (stepped.row.hash !== row.hash) {
-      throw new Error(`${row.history}/${row.version} does not replay: run sos-ci replay ${row.history}`);
-    }
-    newest.set(row.history, stepped.stored);
-    yield { ...appendOf(before, stepped), seq: row.seq };
+/** The rows are not what they were: nothing may be made from them. */
+class LogFault extends Error {
+  override readonly name = 'LogFault';
+  readonly difference: Difference;
+
+  constructor(difference: Difference) {
+    super(`the log is damaged at ${difference.history}/${difference.version}: run sos-ci verify`);
+    this.difference = difference;
   }
+}
+
+function replayOne(store: StoreReader, history: string, hash: Hash): Replayed {
+  try {
+    return replayHistory(store.rows(history), hash);
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    const difference = { history, version: 0, field: 'data', stored: thrown.message, computed: 'JSON' };
+    return { rows: 0, difference, stored: null };
+  }
+}
+
+/** Folds the whole log in its order. Only open histories are kept in memory: there are few, however long the log. */
+function* refold(store: StoreReader, hash: Hash): Iterable<Append & { readonly seq: number }> {
+  const open = new Map<string, Stored>();
+  let expected = 1;
+  for (const row of store.log()) {
+    const { history, version, seq } = row;
+    // Numbers have no gaps, so one shows that rows were taken out, even a history as a whole.
+    if (seq !== expected) throw faultAt(row, 'seq', String(seq), String(expected));
+    expected += 1;
+    const before = open.get(history) ?? (version > 1 ? replayBefore(store, row, hash) : null);
+    const stepped = step(before, { ...row, event: eventOf(row) }, hash);
+    if (stepped.row.hash !== row.hash) throw faultAt(row, 'hash', row.hash, stepped.row.hash);
+    if (stepped.stored.ended) open.delete(history);
+    else open.set(history, stepped.stored);
+    yield { ...appendOf(before, stepped), seq };
+  }
+}
+
+/** What is told to a history that has ended: rare, so its rows are read once more. */
+function replayBefore(store: StoreReader, row: NumberedRow, hash: Hash): Stored | null {
+  return replayHistory(
+    store.rows(row.history).filter(({ version }) => version < row.version),
+    hash,
+  ).stored;
+}
+
+function faultAt(row: NumberedRow, field: string, stored: string, computed: string): LogFault {
+  return new LogFault({ history: row.history, version: row.version, field, stored, computed });
 }
 
 function eventOf(row: LogRow): AnyEvent {
   return { ...row.data, type: row.type } as unknown as AnyEvent;
 }
 
+/** Both come in the same order, so that where they are equal nothing is kept. */
 function compare(expected: Iterable<string>, found: Iterable<string>): readonly string[] {
-  const missing = new Set(expected);
-  const lines: string[] = [];
-  for (const line of found) {
-    if (!missing.delete(line) && lines.length < VIEW_LINES) lines.push(`+ ${line}`);
+  const missing = new Set<string>();
+  const surplus = new Set<string>();
+  const [ours, theirs] = [expected[Symbol.iterator](), found[Symbol.iterator]()];
+  for (
+    let [a, b] = [ours.next(), theirs.next()];
+    !(a.done && b.done);
+    [a, b] = [ours.next(), theirs.next()]
+  ) {
+    if (!a.done && !b.done && a.value === b.value) continue;
+    if (!a.done && !surplus.delete(a.value)) missing.add(a.value);
+    if (!b.done && !missing.delete(b.value)) surplus.add(b.value);
   }
-  for (const line of missing) if (lines.length < VIEW_LINES) lines.push(`- ${line}`);
-  return lines;
+  return [...Array.from(surplus, (line) => `+ ${line}`), ...Array.from(missing, (line) => `- ${line}`)].slice(
+    0,
+    VIEW_LINES,
+  );
 }

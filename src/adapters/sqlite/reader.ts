@@ -40,6 +40,7 @@ export function openSnapshot(file: string): StoreReader {
 }
 
 const EVENTS = 'SELECT * FROM event';
+const LOG_PAGE_ROWS = 500;
 const VIEWS = [
   ['history_view', 'history'],
   ['job_view', 'id'],
@@ -103,12 +104,20 @@ export class SqliteReader implements StoreReader {
   }
 
   *histories(): Iterable<string> {
-    for (const row of this.each('SELECT history FROM event WHERE version = 1 ORDER BY seq'))
+    // Not by version 1: a history that lost its first row must be looked at all the more.
+    for (const row of this.each('SELECT history FROM event GROUP BY history ORDER BY min(seq)'))
       yield String(row.history);
   }
 
   *log(): Iterable<NumberedRow> {
-    for (const row of this.each(`${EVENTS} ORDER BY seq`)) yield eventRow(row);
+    // In pages: a statement that is still being read would keep this connection from writing.
+    const newest = Number(this.rowOf('SELECT coalesce(max(seq), 0) AS seq FROM event')?.seq);
+    const page = `${EVENTS} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`;
+    for (let last = 0; last < newest; ) {
+      const rows = this.rowsOf(page, last, newest, LOG_PAGE_ROWS).map(eventRow);
+      yield* rows;
+      last = rows.at(-1)?.seq ?? newest;
+    }
   }
 
   stored(history: string): Stored | null {
