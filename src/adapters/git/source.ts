@@ -49,7 +49,7 @@ export class GitSource implements Source {
       return patchset.revision;
     } catch (error) {
       await discard(making);
-      throw error instanceof OperationError ? error : unwritable(target, error);
+      throw isFileError(error) ? unwritable(target, error) : error;
     }
   }
 
@@ -109,6 +109,11 @@ function otherRevision(target: string, wanted: string, fetched: string): Operati
     retryable: false,
     hint: 'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind',
   });
+}
+
+/** Everything else is an OperationError already, or a mistake in this program. */
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof OperationError) && 'code' in error;
 }
 
 function unwritable(target: string, cause: unknown): OperationError {

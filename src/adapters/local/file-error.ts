@@ -1,4 +1,7 @@
-/** Turns what the file system or a missing program said into an OperationError; whether a retry can help goes by its code. */
+/**
+ * Turns what the file system said into an OperationError; whether a retry can help goes by its code. What has no code
+ * is a mistake in this program, and stays as it is.
+ */
 import { errorText, OperationError } from '../../errors.ts';
 
 /** Codes that time, or an operator who makes room, can heal without a change of configuration. */
@@ -25,9 +28,9 @@ const HINTS: Readonly<Record<string, string>> = {
   EROFS: 'make the file system of the state directory writable',
 };
 
-export function fileError(operation: string, target: string, cause: unknown): OperationError {
-  if (cause instanceof OperationError) return cause;
-  const code = errorCode(cause) ?? '';
+export function fileError(operation: string, target: string, cause: unknown): unknown {
+  const code = errorCode(cause);
+  if (cause instanceof OperationError || code === null) return cause;
   return new OperationError({
     operation,
     target,

@@ -30,7 +30,9 @@ export interface EndLimits {
   readonly limitMs: number;
 }
 
-const LOOK_AGAIN_MS = 50;
+/** The first look again comes soon, because most processes heed a SIGTERM at once; the others come later. */
+const LOOK_AGAIN_MIN_MS = 5;
+const LOOK_AGAIN_MAX_MS = 50;
 /** Processes that are read between two turns of the event loop. */
 const BATCH = 64;
 
@@ -58,6 +60,7 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
   const started = performance.now();
   const told = new Set<string>();
   let empty = 0;
+  let pauseMs = LOOK_AGAIN_MIN_MS;
   for (;;) {
     const found = (await findProcesses(membership)).filter(canSignal);
     // Twice: a process that was being born while we looked shows at the second look.
@@ -71,7 +74,8 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
       else if (!told.has(key)) signalProcess(process, 'SIGTERM');
       told.add(key);
     }
-    await setTimeout(LOOK_AGAIN_MS);
+    await setTimeout(pauseMs);
+    pauseMs = Math.min(pauseMs * 2, LOOK_AGAIN_MAX_MS);
   }
 }
 

@@ -2,14 +2,14 @@
  * A provider whose server is a directory on this host, and every process that carries the server's mark. Its label
  * names the owner; without that proof nothing is ended and nothing is removed.
  */
-import { chmod, mkdir, readdir, rmdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rmdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
 import type { Ownership, Server } from '../../machines/vocabulary.ts';
 import { errorCode, fileError } from './file-error.ts';
 import { endProcesses, type Membership } from './processes.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeTrees } from './remove-tree.ts';
 import { attemptDirectory } from './run-directory.ts';
 import {
   directoryName,
@@ -21,6 +21,9 @@ import {
 } from './server-directory.ts';
 import { serverMarker } from './stage-environment.ts';
 import { Unfinished } from './unfinished.ts';
+
+/** Entries of a server's directory that one `rm` gets. */
+const NAMES_AT_ONCE = 100;
 
 export interface LocalProviderOptions {
   readonly name: string;
@@ -57,7 +60,7 @@ export class LocalProvider implements Provider {
       return await makeServer(temporary, { name, provider: this.name, owner, address });
     } catch (error) {
       // What can not be removed now is abandoned, and the next list takes it.
-      await removeTree(temporary, this.#options.removeTimeoutMs).catch(() => {});
+      await removeTrees([temporary], this.#options.removeTimeoutMs).catch(() => {});
       throw isTaken(error) ? nameTaken(address) : fileError('create server', name, error);
     } finally {
       this.#unfinished.end(temporary);
@@ -108,16 +111,22 @@ export class LocalProvider implements Provider {
   async #remove(address: string): Promise<void> {
     const { removeTimeoutMs } = this.#options;
     await chmod(address, 0o700);
-    for (const name of await readdir(address)) {
-      if (name !== LABEL) await removeTree(join(address, name), removeTimeoutMs);
+    const rest = (await readdir(address)).filter((name) => name !== LABEL);
+    // A command line has a bound.
+    for (let from = 0; from < rest.length; from += NAMES_AT_ONCE) {
+      const names = rest.slice(from, from + NAMES_AT_ONCE);
+      await removeTrees(
+        names.map((name) => join(address, name)),
+        removeTimeoutMs,
+      );
     }
-    await removeTree(address, removeTimeoutMs);
+    await unlink(join(address, LABEL));
+    await rmdir(address);
   }
 
   /** What a daemon that was killed in the middle has left: directories that never got a name, or lost their label last. */
   async #sweep(): Promise<void> {
-    for (const path of await this.#unfinished.abandoned())
-      await removeTree(path, this.#options.removeTimeoutMs);
+    await removeTrees(await this.#unfinished.abandoned(), this.#options.removeTimeoutMs);
     for (const entry of await readdir(this.#servers, { withFileTypes: true })) {
       // rmdir takes empty ones only; those with a dot are being made.
       if (entry.isDirectory() && !entry.name.startsWith('.'))

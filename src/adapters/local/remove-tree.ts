@@ -1,39 +1,37 @@
 /**
- * Removes a directory that strangers' code has filled: links are removed and not followed, other file systems are not
+ * Removes directories that strangers' code has filled: links are removed and not followed, other file systems are not
  * entered, and folders that were made read-only, or deeper than a path can be long, go as well.
  */
 import { lstat } from 'node:fs/promises';
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
-import { errorCode } from './file-error.ts';
 
 /** Not there is success. A link is removed itself. */
-export async function removeTree(path: string, timeoutMs: number): Promise<void> {
-  const kind = await kindOf(path);
-  if (kind === null) return;
-  const rm = () => run('rm', ['-rf', '--one-file-system', '--', path], timeoutMs);
-  let problem = await rm();
-  if (problem === null) return;
+export async function removeTrees(paths: readonly string[], timeoutMs: number): Promise<void> {
+  if (paths.length === 0) return;
+  const rm = () => run('rm', ['-rf', '--one-file-system', '--', ...paths], timeoutMs);
+  if ((await rm()) === null) return;
   // chmod follows its operand when that is a link, and none that it meets below.
-  if (kind === 'directory') await run('chmod', ['-R', 'u+rwX', '--', path], timeoutMs);
-  problem = await rm();
+  const directories = await onlyDirectories(paths);
+  if (directories.length > 0) await run('chmod', ['-R', 'u+rwX', '--', ...directories], timeoutMs);
+  const problem = await rm();
   if (problem === null) return;
   throw new OperationError({
     operation: 'remove directory',
-    target: path,
+    target: paths.join(' '),
     message: problem,
     retryable: true,
     hint: 'look for a mount, an immutable file, or files of another user in it',
   });
 }
 
-async function kindOf(path: string): Promise<'directory' | 'other' | null> {
-  try {
-    return (await lstat(path)).isDirectory() ? 'directory' : 'other';
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null;
-    throw error;
+async function onlyDirectories(paths: readonly string[]): Promise<readonly string[]> {
+  const directories: string[] = [];
+  for (const path of paths) {
+    const found = await lstat(path).catch(() => null);
+    if (found?.isDirectory()) directories.push(path);
   }
+  return directories;
 }
 
 /** Null: it worked. */

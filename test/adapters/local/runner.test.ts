@@ -79,7 +79,7 @@ describe('LocalRunner', () => {
   });
 
   it.each([
-    ['a program that is missing', ['no-such-program', '-x'], { how: 'exited', code: 127 }],
+    ['a program that is missing', ['/no/such/program', '-x'], { how: 'exited', code: 127 }],
     ['a program that can not be executed', ['/etc/passwd'], { how: 'exited', code: 126 }],
     ['a program that is killed', ['sh', '-c', 'kill -9 $$'], { how: 'killed', signal: 9 }],
     ['a program that crashes', ['sh', '-c', 'kill -SEGV $$'], { how: 'killed', signal: 11 }],
