@@ -1,10 +1,10 @@
 /** From the checked file to the configuration that the program uses: paths absolute, defaults that depend on other keys filled in. */
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { TRIGGER_KINDS } from '../machines/trigger.ts';
-import type { JobLimits, StageSpec } from '../machines/vocabulary.ts';
+import { type JobLimits, type StageSpec, TRIGGER_KINDS } from '../machines/vocabulary.ts';
 import type { Config, GerritConfig, JobDefinition } from './config.ts';
-import type { ConfigFile, JobFile, StageFile } from './schema.ts';
+import type { ConfigFile } from './schema.ts';
+import type { JobFile, StageFile } from './schema-job.ts';
 
 /** `~` is this user's home; other paths are relative to the configuration file. */
 export function pathResolver(file: string, home: string = homedir()): (path: string) => string {

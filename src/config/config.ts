@@ -2,8 +2,7 @@
  * The configuration as the program uses it: every default filled in, every path absolute, times in milliseconds, sizes
  * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
  */
-import type { TriggerKind } from '../machines/trigger.ts';
-import type { JobSpec, ReportSpec } from '../machines/vocabulary.ts';
+import type { JobSpec, ReportSpec, TriggerKind } from '../machines/vocabulary.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */

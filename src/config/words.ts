@@ -2,7 +2,7 @@
  * Names and addresses in the configuration: what each may look like, and what to do about one that does not. They end up
  * in argument lists, paths, comments and git refs, so each is held to what those can carry.
  */
-import { TRIGGER_KINDS } from '../machines/trigger.ts';
+import { TRIGGER_KINDS } from '../machines/vocabulary.ts';
 import { Wrong } from './leaf.ts';
 
 export function hostName(value: string): Wrong | null {

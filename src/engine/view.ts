@@ -18,7 +18,7 @@ export function appendOf(before: Stored | null, { row, stored, text }: Stepped):
   };
 }
 
-export function viewOf(stored: Stored): View {
+function viewOf(stored: Stored): View {
   switch (stored.machine) {
     case 'job@1':
       return jobView(stored, jobContext(stored));
@@ -29,7 +29,7 @@ export function viewOf(stored: Stored): View {
   }
 }
 
-export function jobContext(stored: Stored): JobContext {
+function jobContext(stored: Stored): JobContext {
   return stored.context as unknown as JobContext;
 }
 

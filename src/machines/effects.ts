@@ -112,10 +112,3 @@ export type Effect =
   | { readonly type: 'withdraw'; readonly key: string }
   /** An append to another history, in the same transaction. */
   | { readonly type: 'tell'; readonly to: string; readonly event: AnyEvent };
-
-export type EffectType = KeyedEffect['type'];
-
-/** Effects that no outside system has seen: the engine alone performs them, so they can be withdrawn. */
-export function isInternal(effect: Effect): boolean {
-  return effect.type === 'setTimer' || effect.type === 'acquireSlot';
-}

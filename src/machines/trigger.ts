@@ -3,11 +3,7 @@
  * open reviews come in, decisions go out. Our own account triggers nothing, or two CIs would fire each other for ever.
  */
 import type { Account, GerritEvent } from './gerrit-event.ts';
-import { assertNever, type Patchset } from './vocabulary.ts';
-
-/** What may start a job: a new patchset, a `recheck` comment, a change that was restored. */
-export const TRIGGER_KINDS = ['patchset', 'recheck', 'restored'] as const;
-export type TriggerKind = (typeof TRIGGER_KINDS)[number];
+import { assertNever, type Patchset, type TriggerKind } from './vocabulary.ts';
 
 export interface TriggerRules {
   /** Our account's username. */

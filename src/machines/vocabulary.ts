@@ -15,19 +15,9 @@ export const VERDICTS = [
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
-/** The seven states of a job in their order, and where it can rest in the end. */
-export const JOB_STATES = [
-  'queued',
-  'booting',
-  'stacking',
-  'testing',
-  'publishing',
-  'reporting',
-  'cleanup',
-  'done',
-  'stuck',
-] as const;
-export type JobState = (typeof JOB_STATES)[number];
+/** What may start a job: a new patchset, a `recheck` comment, a change that was restored. */
+export const TRIGGER_KINDS = ['patchset', 'recheck', 'restored'] as const;
+export type TriggerKind = (typeof TRIGGER_KINDS)[number];
 
 /** A state whose work is one command on the server. */
 export type Stage = 'stacking' | 'testing';

@@ -16,7 +16,7 @@ import { aMoment, DaemonProcess } from './daemon-process.ts';
 import type { Rig } from './rig.ts';
 
 export const ACCOUNT = 'acme-ci';
-export const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 export interface CaseOptions {
   /** Shell text of the two stages; `note` writes a line to the ledger. */

@@ -77,7 +77,7 @@ export function testBreaches(file: Source): string[] {
     const found = idle.exec(line) ?? mocked.exec(line);
     return found === null ? [] : [`${file.path}:${index + 1} ${found[0]}`];
   });
-  const asserts = /\b(expect|assert|fc)\b|contracts\//.test(file.text);
+  const asserts = /\b(expect|assert|fc|storyTests)\b|contracts\//.test(file.text);
   const silent = file.path.endsWith('.test.ts') && !asserts ? [`${file.path} asserts nothing`] : [];
   return [...lines, ...silent];
 }

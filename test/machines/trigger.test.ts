@@ -6,9 +6,9 @@ import {
   isRecheck,
   matches,
   type OpenReview,
-  TRIGGER_KINDS,
   type TriggerRules,
 } from '../../src/machines/trigger.ts';
+import { TRIGGER_KINDS } from '../../src/machines/vocabulary.ts';
 import { PATCHSET } from './facts.ts';
 
 const RULES: TriggerRules = {

@@ -7,7 +7,7 @@ import type { Append, Store } from '../../src/engine/store.ts';
 import { Sweep } from '../../src/engine/sweep.ts';
 import { currentWork } from '../../src/engine/work.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
-import { TRIGGER_KINDS } from '../../src/machines/trigger.ts';
+import { TRIGGER_KINDS } from '../../src/machines/vocabulary.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
 import { reportSpec } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
