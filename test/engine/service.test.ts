@@ -1,0 +1,157 @@
+/** The daemon's life: drained, stopped, only watching, with a queue that is full. */
+import { expect, test } from 'vitest';
+import { Daemon } from '../scenarios/daemon.ts';
+import { created, FIRST } from '../scenarios/gerrit-says.ts';
+import { broken } from '../scenarios/judge.ts';
+import { Lab } from '../scenarios/lab.ts';
+import { endOf } from '../scenarios/story.ts';
+import { isRow, when } from '../scenarios/trouble.ts';
+
+test('a drain finishes what has a slot, leaves what waits, and takes nothing new', async () => {
+  const lab = new Lab();
+  await lab.start();
+  lab.say(created(1));
+  lab.say(created(2));
+  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+  let drained = false;
+  void lab.daemon.service.drained.then(() => {
+    drained = true;
+  });
+  await lab.daemon.service.drain();
+  expect([lab.store.daemon()?.mode, drained]).toEqual(['draining', false]);
+  lab.say(created(3));
+  await lab.run(() => drained);
+  expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'queued']);
+  expect(endOf(lab)).toMatchObject({
+    verdicts: ['SUCCESS'],
+    servers: 1,
+    posts: ['1,1 succeeded Verified+1'],
+  });
+  await lab.daemon.service.stop();
+  await lab.restart();
+  await lab.run();
+  expect(broken(lab)).toEqual([]);
+  expect(endOf(lab).verdicts).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
+});
+
+test('a slot that was granted as the drain began is part of what is finished', async () => {
+  const lab = new Lab();
+  await lab.start();
+  let drained = false;
+  void lab.daemon.service.drained.then(() => {
+    drained = true;
+  });
+  // The next append is the one that says that the slot was granted.
+  when(lab, isRow('job.accepted'), () =>
+    lab.holdAt('before append', 5_000, () => {
+      void lab.daemon.service.drain();
+    }),
+  );
+  lab.say(created());
+  await lab.quiet();
+  expect([lab.jobs()[0]?.state, drained]).toEqual(['queued', false]);
+  await lab.run(() => drained);
+  expect(lab.jobs()[0]).toMatchObject({ state: 'done', verdict: 'SUCCESS' });
+});
+
+test('one that is drained before it starts begins no job that waits, and ends what it finds at work', async () => {
+  const lab = new Lab();
+  await lab.start();
+  lab.say(created(1));
+  lab.say(created(2));
+  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+  lab.daemon.life.end();
+  await lab.clock.advance(120_000);
+  lab.daemon = new Daemon(lab);
+  await lab.daemon.service.drain();
+  await lab.start();
+  await lab.run(() => lab.jobs()[0]?.state === 'done' && lab.store.review('r00001')?.ended === true);
+  await lab.daemon.service.drained;
+  expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'queued']);
+  expect(lab.daemon.stream).toBeNull();
+});
+
+test('a stop leaves running stages running, and the next start adopts them', async () => {
+  const lab = new Lab();
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+  await lab.daemon.service.stop();
+  await lab.daemon.service.stop();
+  expect([lab.runner.running().length, lab.runner.detached]).toEqual([1, 1]);
+  expect(lab.store.daemon()).toMatchObject({ mode: 'stopped', stream: 'not connected' });
+  await expect(lab.daemon.engine.submit([])).rejects.toThrow('the engine stops');
+  await lab.restart();
+  await lab.run();
+  expect(broken(lab)).toEqual([]);
+  expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
+});
+
+test('an event that a stop cut off is neither acknowledged nor an error, and is taken the next time', async () => {
+  const lab = new Lab();
+  await lab.start();
+  const stopped = lab.daemon.service.stop();
+  lab.say(created());
+  await stopped;
+  await lab.quiet();
+  expect(lab.crashes).toEqual([]);
+  await lab.restart();
+  await lab.run();
+  expect(endOf(lab).verdicts).toEqual(['SUCCESS']);
+});
+
+test('a service starts once', async () => {
+  const lab = new Lab();
+  await lab.start();
+  await expect(lab.daemon.service.start()).rejects.toThrow('a service starts once');
+});
+
+test('monitor-only: events are counted and decided upon, and nothing begins', async () => {
+  const lab = new Lab({ starts: false });
+  await lab.start();
+  lab.say(created());
+  lab.daemon.stream?.sayNonsense({ reason: 'not-json', sample: '{' });
+  lab.daemon.stream?.sayNoise();
+  await lab.run();
+  expect([lab.jobs(), lab.provider.created, lab.unheard]).toEqual([[], 0, 0]);
+  expect(lab.store.intake()).toEqual({
+    'patchset-created': 1,
+    'rejected:not-json': 1,
+    'dropped:meta-ref-updated': 1,
+  });
+});
+
+test('a queue that is full refuses what comes on top, and tells the operator', async () => {
+  const lab = new Lab({ queueLength: 4 });
+  await lab.start();
+  for (const change of [1, 2, 3]) lab.say(created(change));
+  await lab.run();
+  expect(broken(lab)).toEqual([]);
+  expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS', 'SUCCESS'], alarms: ['queue-full'] });
+  expect(lab.alarms.raised[0]).toMatchObject({ target: '3,1', hint: expect.stringContaining('queueLength') });
+});
+
+test('the stream’s state is shown; one that will not mend itself is an alarm', async () => {
+  const lab = new Lab();
+  await lab.start();
+  expect(lab.store.daemon()?.stream).toBe('connected');
+  const state = { why: 'no right to stream', hint: 'ask for it', permanent: false };
+  lab.daemon.stream?.disconnect(state);
+  expect([lab.store.daemon()?.stream, lab.alarms.kinds]).toEqual(['not connected: no right to stream', []]);
+  lab.daemon.stream?.disconnect({ ...state, permanent: true });
+  await lab.quiet();
+  expect(lab.alarms.raised).toMatchObject([{ kind: 'stream-forbidden', hint: 'ask for it' }]);
+  lab.daemon.stream?.reconnect();
+  expect(lab.store.daemon()?.stream).toBe('connected');
+});
+
+test('the same event twice starts once', async () => {
+  const lab = new Lab();
+  await lab.start();
+  lab.say(created());
+  lab.say(created());
+  await lab.run();
+  lab.say(created());
+  await lab.run();
+  expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`] });
+});

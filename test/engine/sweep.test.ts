@@ -1,0 +1,79 @@
+/** The sweep takes only what is proven ours and over, and only when two rounds agree. */
+import { beforeEach, expect, test } from 'vitest';
+import { Sweep } from '../../src/engine/sweep.ts';
+import { failure } from '../machines/facts.ts';
+import { DEPLOYMENT } from '../scenarios/daemon.ts';
+import { created } from '../scenarios/gerrit-says.ts';
+import { Lab } from '../scenarios/lab.ts';
+
+let lab: Lab;
+let sweep: Sweep;
+
+beforeEach(async () => {
+  lab = new Lab();
+  sweep = new Sweep({
+    providers: new Map([['local', lab.provider]]),
+    store: lab.store,
+    alarms: lab.alarms,
+    log: lab.log,
+    deployment: DEPLOYMENT,
+  });
+  await lab.start();
+  lab.say(created());
+});
+
+const leak = (job: string, deployment = DEPLOYMENT) =>
+  lab.provider.add({ name: `leaked-${job}`, owner: { deployment, job, attempt: 1 } });
+const left = () => lab.provider.servers().map(({ server }) => server.name);
+
+test('a server of an ended job goes when a second round finds it too', async () => {
+  await lab.run();
+  leak('j00002');
+  expect(await sweep.run()).toBe(0);
+  expect(left()).toEqual(['leaked-j00002']);
+  expect(await sweep.run()).toBe(1);
+  expect(left()).toEqual([]);
+});
+
+test('a job that has not ended keeps its servers', async () => {
+  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+  const before = left();
+  for (let round = 0; round < 3; round += 1) expect(await sweep.run()).toBe(0);
+  expect(left()).toEqual(before);
+  expect(before).toHaveLength(1);
+});
+
+test('a server whose job nobody knows is told, and left alone', async () => {
+  await lab.run();
+  leak('j-of-another-database');
+  for (let round = 0; round < 3; round += 1) expect(await sweep.run()).toBe(0);
+  expect(left()).toEqual(['leaked-j-of-another-database']);
+  expect(new Set(lab.alarms.kinds)).toEqual(new Set(['server-leaked']));
+});
+
+test('another deployment’s servers are not even looked at', async () => {
+  await lab.run();
+  leak('j00002', 'another-lab');
+  for (let round = 0; round < 3; round += 1) expect(await sweep.run()).toBe(0);
+  expect(left()).toEqual(['leaked-j00002']);
+  expect(lab.alarms.kinds).toEqual([]);
+});
+
+test('an outage is logged and delays, and the rounds must agree anew', async () => {
+  await lab.run();
+  leak('j00002');
+  await sweep.run();
+  lab.provider.failNext(failure('list servers'), 'list');
+  expect(await sweep.run()).toBe(0);
+  expect(lab.log.lines).toContain('warn sweep: it broke');
+  await sweep.run();
+  expect(await sweep.run()).toBe(1);
+});
+
+test('two at a time are one', async () => {
+  await lab.run();
+  leak('j00002');
+  const before = lab.provider.calls.count('list');
+  await Promise.all([sweep.run(), sweep.run()]);
+  expect(lab.provider.calls.count('list')).toBe(before + 1);
+});
