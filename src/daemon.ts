@@ -142,7 +142,13 @@ export class Lab implements RunningDaemon {
   async start(whole: boolean): Promise<void> {
     process.on('uncaughtException', this.crash);
     this.notePlaceSoon();
-    if (whole) await this.service.start();
+    try {
+      if (whole) await this.service.start();
+    } catch (thrown) {
+      // Nobody gets a handle to stop it by: what was begun here would keep the process, and the lock, for ever.
+      await this.close(EXIT_CRASHED);
+      throw thrown;
+    }
     void this.service.drained.then(() => this.stop());
   }
 

@@ -51,8 +51,9 @@ export async function runOnce(config: Config, options: OnceOptions): Promise<Onc
   await lab.start(false);
   try {
     await lab.startJob(found, options.job);
-    const { view } = await Promise.race([ended, lab.crashed()]);
-    await lab.reviewsEnded();
+    const crashed = lab.crashed();
+    const { view } = await Promise.race([ended, crashed]);
+    await Promise.race([lab.reviewsEnded(), crashed]);
     log.debug({ job: view.id }, 'ended');
     if (view.kind !== 'job' || view.verdict === null) throw new Error('a job ended without a verdict');
     return { job: view.id, verdict: view.verdict, url: view.url, reason: view.reason };

@@ -3,6 +3,7 @@
  * views again from the rows alone.
  */
 
+import { OperationError } from '../errors.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import { type Difference, type Replayed, replayHistory } from '../machines/replay.ts';
 import type { Hash, LogRow, Stored } from '../machines/row.ts';
@@ -57,12 +58,17 @@ export function rebuild(store: Store, hash: Hash): number {
 }
 
 /** The rows are not what they were: nothing may be made from them. */
-class LogFault extends Error {
-  override readonly name = 'LogFault';
+class LogFault extends OperationError {
   readonly difference: Difference;
 
   constructor(difference: Difference) {
-    super(`the log is damaged at ${difference.history}/${difference.version}: run sos-ci verify`);
+    super({
+      operation: 'read database',
+      target: `${difference.history}/${difference.version}`,
+      message: 'the log is damaged here',
+      retryable: false,
+      hint: 'run sos-ci verify, and restore a backup',
+    });
     this.difference = difference;
   }
 }

@@ -2,6 +2,9 @@
  * After a start: the open histories as their views have them (checked by hash, not refolded), then the timers, overdue
  * ones first and in their order, then every effect that is still owed, reconciled before it is performed.
  */
+import { OperationError } from '../errors.ts';
+import type { Stored } from '../machines/row.ts';
+import { knowsMachine } from '../machines/step.ts';
 import type { Engine } from './engine.ts';
 import type { Store } from './store.ts';
 
@@ -12,7 +15,10 @@ export interface Recovered {
 }
 
 export async function recover(engine: Engine, store: Store): Promise<Recovered> {
-  for (const stored of store.open()) engine.restore(stored);
+  for (const stored of store.open()) {
+    if (!knowsMachine(stored.machine)) throw unknownMachine(stored);
+    engine.restore(stored);
+  }
   const overdue = await fireOverdue(engine, store);
   let owed = 0;
   for (const { history, effect, seq } of store.owed()) {
@@ -24,6 +30,16 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
     owed += 1;
   }
   return { histories: engine.histories.size, overdue: overdue.fired, owed };
+}
+
+function unknownMachine({ history, machine }: Stored): OperationError {
+  return new OperationError({
+    operation: 'open database',
+    target: history,
+    message: `this program does not have ${machine}, on which it began and has to end`,
+    retryable: false,
+    hint: 'start the newer sos-ci again, and let it drain before going back',
+  });
 }
 
 async function fireOverdue(

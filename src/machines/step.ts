@@ -17,6 +17,11 @@ const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   'review@1': reviewMachine,
 };
 
+/** The name comes from the log, which a newer program may have written. */
+export function knowsMachine(name: string): boolean {
+  return Object.hasOwn(machines, name);
+}
+
 /** An event and its circumstances. */
 export interface Happening {
   readonly history: string;

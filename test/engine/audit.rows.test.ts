@@ -87,7 +87,7 @@ test('no views are made from a log that lost rows', () => {
   alter(`DELETE FROM event WHERE history = '${JOB}'`);
   const store = openStore(file);
   const before = [...store.views()];
-  expect(() => rebuild(store, sha256)).toThrow(/the log is damaged at .*: run sos-ci verify/);
+  expect(() => rebuild(store, sha256)).toThrow('the log is damaged here');
   expect([...store.views()]).toEqual(before);
   store.close();
 });

@@ -4,7 +4,17 @@
  * file beside it, with host, path, inode and length of the log; where they disagree the database waits for `sos-ci confirm`.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, realpathSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
 import { errorText, OperationError } from '../../errors.ts';
 import { asOperationError, type Database, openWritable } from './database.ts';
 import { assertCurrent } from './migrate.ts';
@@ -127,6 +137,17 @@ function writeSidecar(file: string, sidecar: Sidecar): void {
   const temporary = `${file}.place.new`;
   writeFileSync(temporary, `${JSON.stringify(sidecar)}\n`, { mode: 0o600, flush: true });
   renameSync(temporary, `${file}.place`);
+  syncFolder(dirname(file));
+}
+
+/** Else power loss may leave the database with a token that the file does not name, which would be a false alarm. */
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** The host (machine-id(5), where it has one), the real path, and the inode: a whole directory that was put back has another. */
