@@ -5,6 +5,9 @@ import { createLog } from '../log.ts';
 import { EXIT } from './exit.ts';
 import type { Io } from './io.ts';
 
+/** How long a stopped daemon may take to end by itself, and to write its last line. */
+const LAST_WORDS_MS = 200;
+
 export interface DaemonFlags {
   readonly slots?: number;
   readonly monitorOnly?: boolean;
@@ -33,7 +36,10 @@ export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): P
   const drain = () => daemon.drain();
   process.on('SIGUSR1', drain);
   try {
-    return await daemon.stopped;
+    const code = await daemon.stopped;
+    // A call that does not notice the stop would keep the process, and go on beside the next daemon.
+    setTimeout(() => process.exit(code), LAST_WORDS_MS).unref();
+    return code;
   } finally {
     off();
     process.off('SIGUSR1', drain);
