@@ -2,6 +2,7 @@
  * The loop: take what waits, step, append, perform. Everything that one tick brings goes into one transaction; effects
  * are performed only after it is durable. One event at a time for each history, by construction: there is one loop.
  */
+import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../machines/events.ts';
 import type { Hash, Stored } from '../machines/row.ts';
 import { addressed, type CascadeOptions, cascade, type Submission } from './cascade.ts';
@@ -54,6 +55,8 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.options = options;
+    // Everything that is performed listens, and as much is performed at a time as there are slots.
+    setMaxListeners(0, this.stopping.signal);
     this.cascading = {
       hash: options.hash,
       now: () => options.clock.now(),

@@ -2,7 +2,7 @@
  * The store on SQLite: the event log and its views in one file, written by one daemon. A batch is one transaction and
  * one fsync. The promises are the port's (engine/store.ts).
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import Sqlite from 'better-sqlite3';
 import {
   type Append,
@@ -17,9 +17,13 @@ import { asOperationError, type Database, growWal, openWritable, translate } fro
 import { migrate } from './migrate.ts';
 import { SqliteReader, storedOf } from './reader.ts';
 import {
+  END_HISTORY,
+  END_JOB,
+  END_REVIEW,
   eventValues,
   INSERT_EVENT,
   jobValues,
+  PUT_HISTORY,
   PUT_JOB,
   PUT_REVIEW,
   type Record_,
@@ -39,9 +43,15 @@ export function openStore(file: string): Store {
   }
 }
 
+/** How long a count may stay in memory. */
+const COUNTS_WAIT_MS = 500;
+
 class SqliteStore extends SqliteReader implements Store {
   private readonly statements: ReturnType<typeof prepareAll>;
   private readonly appendAll: (batch: readonly Append[]) => void;
+  /** Counted, and not written yet. */
+  private readonly counted = new Map<string, number>();
+  private cancelFlush: (() => void) | null = null;
 
   constructor(database: Database) {
     super(database);
@@ -52,6 +62,7 @@ class SqliteStore extends SqliteReader implements Store {
         const { lastInsertRowid } = this.statements.insertEvent.run(...eventValues(append));
         this.project(append, Number(lastInsertRowid));
       }
+      this.writeCounts();
     }).immediate;
   }
 
@@ -61,6 +72,7 @@ class SqliteStore extends SqliteReader implements Store {
     } catch (thrown) {
       throw conflictOr(thrown);
     }
+    this.forgetCounts();
   }
 
   triggered(trigger: string): boolean {
@@ -69,7 +81,7 @@ class SqliteStore extends SqliteReader implements Store {
 
   open(): readonly Stored[] {
     return (this.statements.findOpen.all() as Record_[]).map((row) => {
-      const found = createHash('sha256').update(String(row.stored)).digest('hex');
+      const found = hash('sha256', String(row.stored), 'hex');
       if (found === row.state_hash && row.hash === row.event_hash && row.behind === 0) return storedOf(row);
       throw new Error(
         `the view of ${String(row.history)} does not fit its log: run sos-ci verify, then rebuild`,
@@ -81,8 +93,22 @@ class SqliteStore extends SqliteReader implements Store {
     return this.statements.findOpenReviews.all(project, change) as { id: string; patchset: number }[];
   }
 
+  /** Shares the sync of the next append, or waits a little for others: a busy stream has many lines that start nothing. */
   count(name: string, by: number): void {
-    this.aside(() => this.statements.count.run(name, by));
+    this.counted.set(name, (this.counted.get(name) ?? 0) + by);
+    if (this.cancelFlush !== null) return;
+    const timeout = setTimeout(() => this.flushCounts(), COUNTS_WAIT_MS).unref();
+    this.cancelFlush = () => clearTimeout(timeout);
+  }
+
+  override intake(): Readonly<Record<string, number>> {
+    this.flushCounts();
+    return super.intake();
+  }
+
+  override close(): void {
+    this.flushCounts();
+    super.close();
   }
 
   alarm(alarm: Alarm, at: number): void {
@@ -106,9 +132,11 @@ class SqliteStore extends SqliteReader implements Store {
 
   private project({ row, stored, text, view, endsJob }: Append, seq: number): void {
     const { statements } = this;
-    statements.putHistory.run(row.history, seq, row.version, stored.ended ? 1 : 0, text, row.hash);
-    if (view.kind === 'job') statements.putJob.run(...jobValues(view));
-    else statements.putReview.run(...reviewValues(view));
+    const { ended } = stored;
+    const putHistory = ended ? statements.endHistory : statements.putHistory;
+    putHistory.run(row.history, seq, row.version, ended ? 1 : 0, text, row.hash);
+    if (view.kind === 'job') (ended ? statements.endJob : statements.putJob).run(...jobValues(view));
+    else (ended ? statements.endReview : statements.putReview).run(...reviewValues(view));
     if (row.type === 'review.opened') statements.putTrigger.run(row.data.trigger, row.history);
     this.keepOwed(row, seq);
     if (endsJob && view.kind === 'job') {
@@ -124,6 +152,22 @@ class SqliteStore extends SqliteReader implements Store {
       if (effect.type === 'withdraw') this.statements.dropOwed.run(row.history, effect.key);
       else this.statements.addOwed.run(row.history, effect.key, seq, row.at, JSON.stringify(effect));
     }
+  }
+
+  private flushCounts(): void {
+    if (this.counted.size === 0 || !this.database.open) return;
+    this.aside(this.database.transaction(() => this.writeCounts()).immediate);
+    this.forgetCounts();
+  }
+
+  private writeCounts(): void {
+    for (const [name, by] of this.counted) this.statements.count.run(name, by);
+  }
+
+  private forgetCounts(): void {
+    this.counted.clear();
+    this.cancelFlush?.();
+    this.cancelFlush = null;
   }
 
   /** Side tables: a full disk or a locked database costs a count, never the caller's work. */
@@ -154,10 +198,12 @@ function prepareAll(database: Database) {
   const prepare = (sql: string) => database.prepare<unknown[], unknown>(sql);
   return {
     insertEvent: prepare(INSERT_EVENT),
-    putHistory: prepare(`INSERT INTO history_view VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (history) DO UPDATE
-      SET version = excluded.version, ended = excluded.ended, stored = excluded.stored, hash = excluded.hash`),
+    putHistory: prepare(PUT_HISTORY),
+    endHistory: prepare(END_HISTORY),
     putJob: prepare(PUT_JOB),
+    endJob: prepare(END_JOB),
     putReview: prepare(PUT_REVIEW),
+    endReview: prepare(END_REVIEW),
     putTrigger: prepare('INSERT INTO trigger_view VALUES (?, ?)'),
     addOwed: prepare('INSERT INTO owed_view VALUES (?, ?, ?, ?, ?)'),
     dropOwed: prepare('DELETE FROM owed_view WHERE history = ? AND key = ?'),

@@ -1,0 +1,55 @@
+/**
+ * Starting the built program, as whole processes: help and status against a Node that runs an empty file. Nothing that a
+ * command does not need may be loaded before it answers.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openStore } from '../src/adapters/sqlite/store.ts';
+import { inScratch } from './house.ts';
+import { inTurns, median, ms, pooled, type Result, ratioOf, timedSync } from './measure.ts';
+
+const PROGRAM = join('dist', 'cli', 'main.js');
+
+export async function cliStart(smoke: boolean): Promise<readonly Result[]> {
+  if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not built: npm run build`);
+  return inScratch(async (folder) => {
+    const empty = join(folder, 'empty.mjs');
+    writeFileSync(empty, '');
+    openStore(join(folder, 'sos-ci.db')).close();
+    const taken = await inTurns(smoke ? 2 : 41, {
+      node: () => start([empty], 0),
+      help: () => start([PROGRAM, '--help'], 0),
+      // 1: no daemon runs.
+      status: () => start([PROGRAM, 'status', '--state', folder], 1),
+    });
+    const time = (side: string) => ms(median(pooled(taken, side)));
+    return [
+      {
+        benchmark: 'cli-start',
+        what: 'sos-ci --help',
+        against: 'node with an empty file',
+        ...ratioOf(taken, 'help', 'node'),
+        goal: { atMost: 1.05 },
+        note: `${time('help')} and ${time('node')}`,
+      },
+      {
+        benchmark: 'cli-start',
+        what: 'sos-ci status',
+        against: 'node with an empty file',
+        ...ratioOf(taken, 'status', 'node'),
+        goal: { atMost: 1.15 },
+        note: `${time('status')} and ${time('node')}`,
+      },
+    ];
+  });
+}
+
+function start(argv: readonly string[], code: number): number {
+  let status: number | null = null;
+  const time = timedSync(() => {
+    ({ status } = spawnSync(process.execPath, argv, { stdio: 'ignore' }));
+  });
+  if (status !== code) throw new Error(`${argv.join(' ')} ended with ${status}`);
+  return time;
+}

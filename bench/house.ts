@@ -1,0 +1,85 @@
+/** The product as src/daemon.ts puts it together, without Gerrit and around a made-up world; and a scratch folder for it. */
+import { randomInt } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../src/adapters/clock/system.ts';
+import { Admission } from '../src/engine/admission.ts';
+import { Engine } from '../src/engine/engine.ts';
+import { idMaker } from '../src/engine/ids.ts';
+import type { Clock, World } from '../src/engine/ports.ts';
+import type { Append, Store } from '../src/engine/store.ts';
+import type { Log } from '../src/log.ts';
+import { sha256 } from '../src/maintenance.ts';
+import { jobSpec, reportSpec } from '../test/machines/facts.ts';
+
+/** Time goes by, and no timer ever fires: thousands of deadlines that nobody waits for cost nothing. */
+export const timerlessClock: Clock = { ...systemClock, after: () => () => {} };
+
+export const newId = idMaker(() => randomInt(32));
+
+export interface House {
+  readonly engine: Engine;
+  readonly admission: Admission;
+}
+
+export function house(
+  store: Store,
+  world: World,
+  clock: Clock,
+  onAppended: (batch: readonly Append[]) => void = () => {},
+): House {
+  const engine = new Engine({
+    store,
+    world,
+    clock,
+    hash: sha256,
+    storeRetryMs: 1_000,
+    batchLimit: 256,
+    strict: false,
+    onTrouble: () => {},
+    onAppended,
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  const spec = jobSpec();
+  const admission = new Admission({
+    engine,
+    store,
+    clock,
+    alarms: world.alarms,
+    log: SILENT,
+    newId,
+    rules: {
+      account: 'acme-ci',
+      jobs: [{ name: spec.name, project: 'openstack/cinder', branches: ['*'], triggers: ['patchset'] }],
+    },
+    specs: new Map([[spec.name, spec]]),
+    report: reportSpec(),
+    pipeline: 'check',
+    deployment: 'bench',
+    queueLength: 1_000_000,
+    starts: true,
+  });
+  return { engine, admission };
+}
+
+/** A folder on a real disk, below the checkout: /tmp may be memory, where syncing costs nothing. */
+export async function inScratch<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const root = join(process.cwd(), '.cache');
+  mkdirSync(root, { recursive: true });
+  const folder = mkdtempSync(join(root, 'bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const SILENT: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  child: () => SILENT,
+};

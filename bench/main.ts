@@ -1,0 +1,89 @@
+/**
+ * `npm run bench`: ratios of what the product does to what the machine can do, measured in turns in the same run.
+ * Arguments: names of benchmarks (without: all that are quick), `--smoke` to see in seconds that each starts and ends, `--json`.
+ */
+import { cpus, loadavg } from 'node:os';
+import { append } from './append.ts';
+import { cliStart } from './cli-start.ts';
+import { groupCommit } from './group-commit.ts';
+import { intake } from './intake.ts';
+import { jobDelay } from './job-delay.ts';
+import { isMet, type Result } from './measure.ts';
+import { replay } from './replay.ts';
+import { restart, restartLarge } from './restart.ts';
+
+const BENCHMARKS: Readonly<Record<string, (smoke: boolean) => Promise<readonly Result[]>>> = {
+  append,
+  'group-commit': groupCommit,
+  'job-delay': jobDelay,
+  intake,
+  restart,
+  'restart-10000': restartLarge,
+  replay,
+  'cli-start': cliStart,
+};
+
+const ON_REQUEST = new Set(['restart-10000']);
+
+const words = process.argv.slice(2);
+const flags = words.filter((word) => word.startsWith('--'));
+const names = words.filter((word) => !word.startsWith('--'));
+const wrong = [
+  ...flags.filter((flag) => flag !== '--smoke' && flag !== '--json'),
+  ...names.filter((name) => BENCHMARKS[name] === undefined),
+];
+if (wrong.length > 0) {
+  console.error(
+    `bench: ${wrong.join(', ')}: there are --smoke, --json and ${Object.keys(BENCHMARKS).join(', ')}`,
+  );
+  process.exitCode = 2;
+} else {
+  await run(flags.includes('--smoke'), flags.includes('--json'));
+}
+
+async function run(smoke: boolean, json: boolean): Promise<void> {
+  const results: Result[] = [];
+  for (const [name, benchmark] of Object.entries(BENCHMARKS)) {
+    if (!(names.length === 0 ? !ON_REQUEST.has(name) : names.includes(name))) continue;
+    const begin = performance.now();
+    results.push(...(await benchmark(smoke)));
+    console.error(`${name}: ${((performance.now() - begin) / 1000).toFixed(1)} s`);
+  }
+  if (json) console.log(JSON.stringify({ machine: machine(), smoke, results: results.map(judged) }, null, 2));
+  else printTable(results, smoke);
+}
+
+function judged(result: Result) {
+  return { ...result, met: isMet(result) };
+}
+
+function printTable(results: readonly Result[], smoke: boolean): void {
+  console.log(`${machine()}${smoke ? ' -- smoke: the figures mean nothing' : ''}\n`);
+  console.log('| benchmark | measured | against | ratio (range) | goal | | |');
+  console.log('|---|---|---|---|---|---|---|');
+  for (const result of results) {
+    const { benchmark, what, against, ratio, low, high, note } = result;
+    const cells = [benchmark, what, against, `${figure(ratio)} (${figure(low)}..${figure(high)})`];
+    console.log(`| ${[...cells, goalText(result), verdict(result), note].join(' | ')} |`);
+  }
+}
+
+function goalText({ goal }: Result): string {
+  if (goal === null) return '';
+  return 'atMost' in goal ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`;
+}
+
+function verdict(result: Result): string {
+  const met = isMet(result);
+  return met === null ? '' : met ? 'met' : 'missed';
+}
+
+function figure(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(2);
+}
+
+function machine(): string {
+  const processors = cpus();
+  const load = loadavg()[0] ?? 0;
+  return `${processors.length} cores (${processors[0]?.model ?? 'unknown'}), Node ${process.versions.node}, load ${load.toFixed(1)}`;
+}

@@ -1,0 +1,55 @@
+/**
+ * Strict replay of recorded jobs, which computes each row anew and compares it with what was stored, against xstate's
+ * bare `transition()` over the same events, which compares nothing.
+ */
+import { type AnyStateMachine, initialTransition, transition } from 'xstate';
+import type { NumberedRow } from '../src/engine/store.ts';
+import { jobMachine } from '../src/machines/job.ts';
+import { replayHistory } from '../src/machines/replay.ts';
+import { reviewMachine } from '../src/machines/review.ts';
+import type { LogRow } from '../src/machines/row.ts';
+import { sha256 } from '../src/maintenance.ts';
+import { eventOf, recordJob } from './facts.ts';
+import { inTurns, median, pooled, processorTime, type Result, ratioOf } from './measure.ts';
+
+export async function replay(smoke: boolean): Promise<readonly Result[]> {
+  const log = await recordJob();
+  const histories = [...new Set(log.map(({ history }) => history))].map((name) =>
+    log.filter(({ history }) => history === name),
+  );
+  const [rounds, times] = smoke ? [2, 5] : [30, 20];
+  const repeated = (work: (rows: readonly NumberedRow[]) => void) =>
+    processorTime(() => {
+      for (let time = 0; time < times; time += 1) histories.forEach(work);
+    });
+  const taken = await inTurns(rounds, {
+    bare: () => repeated(transitionsOf),
+    strict: () => repeated(replayed),
+  });
+  const perSecond = (side: string) => Math.round((log.length * times * 1_000) / median(pooled(taken, side)));
+  return [
+    {
+      benchmark: 'replay',
+      what: 'strict replay, rows per second',
+      against: 'bare transition() over the same events',
+      ...ratioOf(taken, 'bare', 'strict'),
+      goal: { atLeast: 0.9 },
+      note: `${perSecond('strict')} and ${perSecond('bare')} rows/s of processor time`,
+    },
+  ];
+}
+
+function replayed(rows: readonly LogRow[]): void {
+  const { difference } = replayHistory(rows, sha256);
+  if (difference !== null) throw new Error(`${difference.history}/${difference.version} does not replay`);
+}
+
+function transitionsOf(rows: readonly NumberedRow[]): void {
+  const machine: AnyStateMachine = rows[0]?.machine === 'review@1' ? reviewMachine : jobMachine;
+  let snapshot: ReturnType<typeof initialTransition<AnyStateMachine>>[0] | null = null;
+  for (const row of rows) {
+    const event = { ...eventOf(row), at: row.at, settles: row.settles, inFlight: [] };
+    snapshot =
+      snapshot === null ? initialTransition(machine, event)[0] : transition(machine, snapshot, event)[0];
+  }
+}

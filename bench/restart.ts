@@ -1,0 +1,99 @@
+/**
+ * Ready again after a crash with many open jobs: the store opened, every history restored, every timer armed, every owed
+ * effect asked for again. Its limit is a bare read of the rows of those histories.
+ */
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { openStore } from '../src/adapters/sqlite/store.ts';
+import { recover } from '../src/engine/recover.ts';
+import { factsOf, recordJob } from './facts.ts';
+import { house, inScratch, timerlessClock } from './house.ts';
+import { inTurns, median, ms, pooled, type Result, ratioOf, timed, timedSync } from './measure.ts';
+import { instantWorld, silentWorld } from './world.ts';
+
+export async function restart(smoke: boolean): Promise<readonly Result[]> {
+  return [smoke ? await withOpen(50, 2) : await withOpen(1_000, 9)];
+}
+
+/** Takes minutes, most of them to make the jobs: only when it is asked for by name. */
+export async function restartLarge(smoke: boolean): Promise<readonly Result[]> {
+  return [smoke ? await withOpen(100, 2) : await withOpen(10_000, 5)];
+}
+
+async function withOpen(jobs: number, rounds: number): Promise<Result> {
+  return inScratch(async (folder) => {
+    const crashed = join(folder, 'crashed.db');
+    const rows = await leaveOpen(folder, crashed, jobs);
+    const file = join(folder, 'sos-ci.db');
+    const taken = await inTurns(rounds, {
+      recover: async () => {
+        for (const part of ['', '-wal']) copyFileSync(`${crashed}${part}`, `${file}${part}`);
+        const time = await recovered(file, jobs);
+        for (const part of ['', '-wal', '-shm']) rmSync(`${file}${part}`, { force: true });
+        return time;
+      },
+      read: () => timedSync(() => readRows(crashed, rows)),
+    });
+    const time = (side: string) => ms(median(pooled(taken, side)));
+    return {
+      benchmark: 'restart',
+      what: `ready again with ${jobs} open jobs`,
+      against: 'bare read of their rows',
+      ...ratioOf(taken, 'recover', 'read'),
+      goal: { atMost: 1 },
+      note: `${time('recover')} and ${time('read')}; ${rows} rows`,
+    };
+  });
+}
+
+/** A database whose daemon died while these jobs' tests ran. Returns its number of rows. */
+async function leaveOpen(folder: string, crashed: string, jobs: number): Promise<number> {
+  const recorded = await recordJob();
+  const testing = recorded.findIndex(
+    ({ type, data }) => type === 'stage.started' && data.stage === 'testing',
+  );
+  const facts = recorded.slice(0, testing + 1);
+  const file = join(folder, 'daemon.db');
+  const store = openStore(file);
+  try {
+    for (let done = 0; done < jobs; done += BATCH) {
+      const { engine } = house(store, silentWorld(), timerlessClock);
+      const batch = Array.from({ length: Math.min(BATCH, jobs - done) }, () => factsOf(facts));
+      for (let index = 0; index < (batch[0]?.length ?? 0); index += 1) {
+        await Promise.all(batch.map((job) => engine.submit(job[index]?.submissions ?? [])));
+      }
+      engine.halt();
+    }
+    // As a crash leaves it: an orderly end would fold the WAL into the database.
+    for (const part of ['', '-wal']) copyFileSync(`${file}${part}`, `${crashed}${part}`);
+    return jobs * facts.length;
+  } finally {
+    store.close();
+  }
+}
+
+const BATCH = 250;
+
+async function recovered(file: string, jobs: number): Promise<number> {
+  let store: ReturnType<typeof openStore> | null = null;
+  const world = instantWorld({ slots: jobs, stagesEnd: false });
+  try {
+    return await timed(async () => {
+      store = openStore(file);
+      const lab = house(store, world, timerlessClock);
+      const { histories } = await recover(lab.engine, store);
+      lab.engine.halt();
+      if (histories !== 2 * jobs) throw new Error(`${histories} histories instead of ${2 * jobs}`);
+    });
+  } finally {
+    (store as ReturnType<typeof openStore> | null)?.close();
+  }
+}
+
+function readRows(file: string, expected: number): void {
+  const database = new Sqlite(file, { readonly: true });
+  const rows = database.prepare('SELECT * FROM event ORDER BY seq').all();
+  database.close();
+  if (rows.length !== expected) throw new Error(`${rows.length} rows instead of ${expected}`);
+}

@@ -1,0 +1,73 @@
+/** A world in which everything succeeds at once, or in which nothing ever answers: what is left is our own work. */
+import type { OwnedServer, Provider, RunHandle, World } from '../src/engine/ports.ts';
+
+export interface WorldOptions {
+  readonly slots: number;
+  /** False: a stage runs for ever. */
+  readonly stagesEnd: boolean;
+}
+
+/** Every call is answered at once, from memory. */
+export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
+  const ended: RunHandle['ended'] = stagesEnd
+    ? Promise.resolve({ how: 'exited', code: 0 })
+    : new Promise(() => {});
+  return {
+    providers: new Map([['local', instantProvider(slots)]]),
+    source: { fetch: async (_server, patchset) => patchset.revision },
+    runner: {
+      start: async () => ({ pid: 4242, adopted: false, ended, detach: () => {} }),
+      stop: async () => {},
+      readResults: async () => ({ passed: 1200, failed: 0, skipped: 40, failures: [] }),
+    },
+    evidence: {
+      collect: async () => ({ files: 12, bytes: 3_400_000, skipped: 0 }),
+      publish: async ({ owner }) => `https://logs.example.org/45/912345/3/check/acme-dsvm/${owner.job}/`,
+      discard: async () => {},
+    },
+    reviewer: {
+      post: async () => ({ posted: true, found: false }),
+      readVotes: async () => ({ Verified: 1 }),
+    },
+    alarms: { raise: async () => {} },
+  };
+}
+
+/** Nothing answers, and no slot is free: a history moves only by what is submitted to it. */
+export function silentWorld(): World {
+  const never = () => new Promise<never>(() => {});
+  const provider = { name: 'local', slots: 0, create: never, list: never, delete: never };
+  return {
+    providers: new Map([['local', provider]]),
+    source: { fetch: never },
+    runner: { start: never, stop: never, readResults: never },
+    evidence: { collect: never, publish: never, discard: never },
+    reviewer: { post: never, readVotes: never },
+    alarms: { raise: never },
+  };
+}
+
+function instantProvider(slots: number): Provider {
+  const servers = new Map<string, OwnedServer>();
+  return {
+    name: 'local',
+    slots,
+    async create({ name, owner }) {
+      const server = {
+        id: `id-${name}`,
+        name,
+        address: `/var/lib/sos-ci/servers/${name}`,
+        provider: 'local',
+      };
+      servers.set(owner.job, { server, owner });
+      return server;
+    },
+    async list({ job }) {
+      const one = servers.get(job ?? '');
+      return one === undefined ? [] : [one];
+    },
+    async delete(server) {
+      for (const [job, owned] of servers) if (owned.server.id === server.id) servers.delete(job);
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** Counts wait for the next append, or for a moment, so that a busy stream does not cost a sync for each of its lines. */
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openReader } from '../../../src/adapters/sqlite/reader.ts';
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import type { Append, Store } from '../../../src/engine/store.ts';
+import { grown, type Scratch, scratch } from './rig.ts';
+
+let folder: Scratch;
+let store: Store;
+const file = () => join(folder.path, 'sos-ci.db');
+
+beforeEach(() => {
+  folder = scratch();
+  store = openStore(file());
+});
+
+afterEach(() => {
+  store.close();
+  folder.remove();
+});
+
+const othersSee = (): Readonly<Record<string, number>> => {
+  const reader = openReader(file());
+  try {
+    return reader.intake();
+  } finally {
+    reader.close();
+  }
+};
+
+test('the next append takes them along, each once', async () => {
+  store.count('patchset-created', 2);
+  store.count('patchset-created', 1);
+  expect(othersSee()).toEqual({});
+  await grown(store, 1);
+  expect(othersSee()).toEqual({ 'patchset-created': 3 });
+  await grown(store, 1);
+  expect(othersSee()).toEqual({ 'patchset-created': 3 });
+});
+
+test('an append that is refused leaves them to the next one', async () => {
+  const append = store.append.bind(store);
+  let batch: readonly Append[] = [];
+  store.append = (appends) => {
+    batch = appends;
+    return append(appends);
+  };
+  await grown(store, 1);
+  store.count('comment-added', 1);
+  await expect(store.append(batch)).rejects.toThrow();
+  expect(othersSee()).toEqual({});
+  await grown(store, 1);
+  expect(othersSee()).toEqual({ 'comment-added': 1 });
+});
+
+test('without an append they are written by themselves, and closing writes them', async () => {
+  store.count('ref-updated', 1);
+  await expect.poll(othersSee, { timeout: 20_000 }).toEqual({ 'ref-updated': 1 });
+  store.count('ref-updated', 1);
+  store.close();
+  expect(othersSee()).toEqual({ 'ref-updated': 2 });
+});
