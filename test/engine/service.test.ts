@@ -5,7 +5,7 @@ import { created, FIRST } from '../scenarios/gerrit-says.ts';
 import { broken } from '../scenarios/judge.ts';
 import { Lab } from '../scenarios/lab.ts';
 import { endOf } from '../scenarios/story.ts';
-import { isRow, when } from '../scenarios/trouble.ts';
+import { isAt, isRow, when } from '../scenarios/trouble.ts';
 
 test('a drain finishes what has a slot, leaves what waits, and takes nothing new', async () => {
   const lab = new Lab();
@@ -81,6 +81,24 @@ test('a stop leaves running stages running, and the next start adopts them', asy
   expect([lab.runner.running().length, lab.runner.detached]).toEqual([1, 1]);
   expect(lab.store.daemon()).toMatchObject({ mode: 'stopped', stream: 'not connected' });
   await expect(lab.daemon.engine.submit([])).rejects.toThrow('the engine stops');
+  await lab.restart();
+  await lab.run();
+  expect(broken(lab)).toEqual([]);
+  expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
+});
+
+test('what is still written while it stops is performed by the next one, not by this', async () => {
+  const lab = new Lab();
+  await lab.start();
+  when(lab, isAt('stacking.fetching'), () =>
+    lab.holdAt('before append', 5_000, () => {
+      void lab.daemon.service.stop();
+    }),
+  );
+  lab.say(created());
+  await lab.clock.advance(10_000);
+  expect(lab.jobs()[0]?.state).toBe('stacking.running');
+  expect(lab.runner.calls.count('start')).toBe(0);
   await lab.restart();
   await lab.run();
   expect(broken(lab)).toEqual([]);
