@@ -5,7 +5,7 @@
  */
 import type { Log } from '../log.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
-import { type Decision, decide, type TriggerRules } from '../machines/trigger.ts';
+import { type Decision, decide, type OpenReview, type TriggerRules } from '../machines/trigger.ts';
 import { assertNever, type JobSpec, type Patchset, type ReportSpec } from '../machines/vocabulary.ts';
 import type { Submission } from './cascade.ts';
 import type { Engine } from './engine.ts';
@@ -96,11 +96,18 @@ export class Admission {
     const { store, rules, log } = this.options;
     store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
     const change = changeOf(event);
-    const open = change === null ? [] : store.openReviews(change.project, change.change);
+    const open = change === null ? [] : this.openReviews(change);
     for (const decision of decide(event, rules, open)) {
       log.debug({ event: event.type, ...change, decision: decision.do, why: decision.why }, 'trigger');
       if (this.options.starts) await this.carryOut(decision);
     }
+  }
+
+  private openReviews({ project, change }: ChangeName): readonly OpenReview[] {
+    const { engine, store } = this.options;
+    return store.openReviews(project, change).map((review) => {
+      return { ...review, testing: (engine.histories.get(review.id)?.state ?? 'waiting') === 'waiting' };
+    });
   }
 
   private async carryOut(decision: Decision): Promise<void> {
@@ -143,7 +150,12 @@ function specOf(specs: ReadonlyMap<string, JobSpec>, name: string): JobSpec {
   return spec;
 }
 
-function changeOf(event: GerritEvent): { readonly project: string; readonly change: number } | null {
+interface ChangeName {
+  readonly project: string;
+  readonly change: number;
+}
+
+function changeOf(event: GerritEvent): ChangeName | null {
   if ('patchset' in event) return { project: event.patchset.project, change: event.patchset.change };
   return event.type === 'change-deleted' ? { project: event.project, change: event.change } : null;
 }

@@ -21,6 +21,8 @@ export interface TriggerRules {
 export interface OpenReview {
   readonly id: string;
   readonly patchset: number;
+  /** False: its jobs have handed over, and only its comment or vote is on the way. People answer to that already. */
+  readonly testing: boolean;
 }
 
 export type Decision =
@@ -136,7 +138,7 @@ function start(
     .map((job) => job.name);
   if (jobs.length === 0)
     return [{ do: 'ignore', why: `${why}: no job for ${patchset.project} ${patchset.branch}` }];
-  if (open.some((review) => review.patchset >= patchset.patchset)) {
+  if (open.some((review) => review.testing && review.patchset >= patchset.patchset)) {
     return [{ do: 'ignore', why: 'this patchset or a newer one is being tested' }];
   }
   const trigger = `${patchset.project}~${patchset.change},${patchset.patchset}:${cause}`;

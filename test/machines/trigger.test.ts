@@ -39,9 +39,9 @@ const comment = (text: string, changes = {}): GerritEvent => ({
   approvals: [],
   ...changes,
 });
-const older: OpenReview = { id: 'review-old', patchset: 2 };
-const same: OpenReview = { id: 'review-same', patchset: 3 };
-const newer: OpenReview = { id: 'review-new', patchset: 4 };
+const older: OpenReview = { id: 'review-old', patchset: 2, testing: true };
+const same: OpenReview = { id: 'review-same', patchset: 3, testing: true };
+const newer: OpenReview = { id: 'review-new', patchset: 4, testing: true };
 const doings = (event: GerritEvent, open: readonly OpenReview[] = []) =>
   decide(event, RULES, open).map((decision) => (decision.do === 'start' ? decision.jobs : decision.do));
 
@@ -83,7 +83,7 @@ describe('a new patchset', () => {
   });
 
   test('takes the place of older ones, all of them', () => {
-    const oldest = { id: 'review-oldest', patchset: 1 };
+    const oldest = { id: 'review-oldest', patchset: 1, testing: true };
     expect(decide(created(), RULES, [older, oldest])).toMatchObject([
       { do: 'supersede', review: 'review-old', by: '912345,3' },
       { do: 'supersede', review: 'review-oldest', by: '912345,3' },
@@ -178,6 +178,10 @@ describe('recheck', () => {
     expect(doings(comment('recheck'), [same])).toEqual(['ignore']);
     expect(doings(comment('recheck'), [newer])).toEqual(['ignore']);
     expect(doings(comment('recheck'), [older])).toEqual(['supersede', ['acme-dsvm', 'acme-fc']]);
+  });
+
+  test('that answers a comment whose vote is still on its way is heard', () => {
+    expect(doings(comment('recheck'), [{ ...same, testing: false }])).toEqual([['acme-dsvm', 'acme-fc']]);
   });
 
   test('by our own account, or in a comment of it, starts nothing', () => {
