@@ -19,9 +19,11 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
     if (!knowsMachine(stored.machine)) throw unknownMachine(stored);
     engine.restore(stored);
   }
-  const overdue = await fireOverdue(engine, store);
+  const owedAtStart = store.owed();
+  const overdue = await fireOverdue(engine, owedAtStart);
   let owed = 0;
-  for (const { history, effect, seq } of store.owed()) {
+  // Reading them is a good part of a start: it is done again only when something has changed.
+  for (const { history, effect, seq } of overdue.fired === 0 ? owedAtStart : store.owed()) {
     // What the overdue timers led to is newer, and is being performed already.
     if (seq > overdue.newest) continue;
     // A history that has ended wants nothing more of the world, but its operator must still hear of it.
@@ -44,9 +46,8 @@ function unknownMachine({ history, machine }: Stored): OperationError {
 
 async function fireOverdue(
   engine: Engine,
-  store: Store,
+  owed: ReturnType<Store['owed']>,
 ): Promise<{ readonly fired: number; readonly newest: number }> {
-  const owed = store.owed();
   const newest = owed.at(-1)?.seq ?? 0;
   const overdue = owed
     .filter(({ history, effect }) => {
