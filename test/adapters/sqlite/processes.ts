@@ -27,7 +27,7 @@ export class OtherProgram {
 
   async build(): Promise<void> {
     await build({
-      entryPoints: [join(ROOT, 'test/adapters/sqlite/other-program.ts')],
+      entryPoints: [new URL('./other-program.ts', import.meta.url).pathname],
       outfile: join(this.#folder, 'other.mjs'),
       bundle: true,
       format: 'esm',
