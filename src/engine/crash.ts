@@ -21,7 +21,12 @@ export async function recordCrash(
   error: unknown,
 ): Promise<boolean> {
   if (work === undefined) return false;
-  const options = { hash, now: () => clock.now(), stored: (history: string) => store.stored(history), strict: false };
+  const options = {
+    hash,
+    now: () => clock.now(),
+    stored: (history: string) => store.stored(history),
+    strict: false,
+  };
   const message = errorText(error).slice(0, MESSAGE_LIMIT);
   try {
     if (store.stored(work.history)?.ended !== false) return false;
