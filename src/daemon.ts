@@ -75,6 +75,7 @@ export class Lab implements RunningDaemon {
   private whenAppended: () => void = () => {};
   private closing = false;
   private crashing = false;
+  private exitCode = 0;
   private cancelNote: () => void = () => {};
 
   constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
@@ -97,43 +98,28 @@ export class Lab implements RunningDaemon {
     const { log } = options;
     const alarms = storeAlarms(this.store, systemClock, log);
     const world = buildWorld(config, options.slots, alarms, faults);
-    this.engine = new Engine({
-      store: this.store,
-      world,
-      clock: systemClock,
-      hash: sha256,
-      storeRetryMs: config.limits.storeRetryMs,
-      batchLimit: BATCH_LIMIT,
-      strict: false,
-      onTrouble: (trouble) => this.service.troubled(trouble),
-      onAppended: (batch) => {
-        for (const append of batch) {
-          logRow(log, append);
-          onAppend(append);
-        }
-        this.service.appended();
-        this.whenAppended();
-      },
-      onFatal: this.crash,
-    });
+    this.engine = this.buildEngine(world, onAppend);
     const deployment = config.deployment ?? this.store.deployment();
     this.admission = this.buildAdmission(alarms, deployment);
     this.service = new Service({
       engine: this.engine,
       store: this.store,
       admission: this.admission,
-      sweep: new Sweep({ providers: world.providers, store: this.store, alarms, log, deployment }),
+      sweep: new Sweep({
+        providers: world.providers,
+        store: this.store,
+        alarms,
+        log,
+        deployment,
+        clock: systemClock,
+        callTimeoutMs: config.limits.sweepTimeoutMs,
+      }),
       clock: systemClock,
       alarms,
       log,
       intake: (listener) =>
         new GerritStream(config.gerrit, systemClock, listener, { queueLimit: config.limits.inboxEvents }),
-      identity: {
-        pid: process.pid,
-        startTicks: processStartTicks(process.pid),
-        startedAt: Date.now(),
-        version: manifest.version,
-      },
+      identity: identity(),
       sweepIntervalMs: config.limits.sweepIntervalMs,
     });
   }
@@ -146,7 +132,8 @@ export class Lab implements RunningDaemon {
       if (whole) await this.service.start();
     } catch (thrown) {
       // Nobody gets a handle to stop it by: what was begun here would keep the process, and the lock, for ever.
-      await this.close(EXIT_CRASHED);
+      this.exitCode = EXIT_CRASHED;
+      await this.close();
       throw thrown;
     }
     void this.service.drained.then(() => this.stop());
@@ -175,7 +162,7 @@ export class Lab implements RunningDaemon {
   }
 
   stop(): void {
-    void this.close(0);
+    void this.close();
   }
 
   drain(): void {
@@ -185,19 +172,20 @@ export class Lab implements RunningDaemon {
   private readonly crash = (error: unknown): void => {
     if (this.crashing) return;
     this.crashing = true;
+    this.exitCode = EXIT_CRASHED;
     // What fails in the wake of the first is nobody else's fault, and the last word must find the log as it is.
     this.engine.halt();
     this.rejectCrashed(error);
     const work = currentWork.getStore();
     this.options.log.error({ err: error, ...work }, 'the daemon crashes');
-    void recordCrash(this.store, systemClock, sha256, work, error).then(() => this.close(EXIT_CRASHED));
+    void recordCrash(this.store, systemClock, sha256, work, error).then(() => this.close());
   };
 
-  private async close(code: number): Promise<void> {
+  private async close(): Promise<void> {
     if (this.closing) return;
     this.closing = true;
     // A part that does not close must not keep the process: everything it owes is in the log.
-    const giveUp = systemClock.after(this.config.limits.shutdownMs, () => this.resolveStopped(code));
+    const giveUp = systemClock.after(this.config.limits.shutdownMs, () => this.resolveStopped(this.exitCode));
     try {
       await this.service.stop();
       notePlace(databaseFile(this.config.stateDir));
@@ -209,7 +197,7 @@ export class Lab implements RunningDaemon {
     process.off('uncaughtException', this.crash);
     this.store.close();
     this.lock.release();
-    this.resolveStopped(code);
+    this.resolveStopped(this.exitCode);
   }
 
   private openStore(faults: Faults | null): Store {
@@ -222,6 +210,29 @@ export class Lab implements RunningDaemon {
       throw thrown;
     }
     return faults === null ? store : faults.store(store);
+  }
+
+  private buildEngine(world: World, onAppend: (append: Append) => void): Engine {
+    const { config, options } = this;
+    return new Engine({
+      store: this.store,
+      world,
+      clock: systemClock,
+      hash: sha256,
+      storeRetryMs: config.limits.storeRetryMs,
+      batchLimit: BATCH_LIMIT,
+      strict: false,
+      onTrouble: (trouble) => this.service.troubled(trouble),
+      onAppended: (batch) => {
+        for (const append of batch) {
+          logRow(options.log, append);
+          onAppend(append);
+        }
+        this.service.appended();
+        this.whenAppended();
+      },
+      onFatal: this.crash,
+    });
   }
 
   private buildAdmission(alarms: World['alarms'], deployment: string): Admission {
@@ -258,6 +269,16 @@ export class Lab implements RunningDaemon {
       this.notePlaceSoon();
     });
   }
+}
+
+/** This process, so that a reader of the database can tell whether it still runs. */
+function identity() {
+  return {
+    pid: process.pid,
+    startTicks: processStartTicks(process.pid),
+    startedAt: Date.now(),
+    version: manifest.version,
+  };
 }
 
 /** What an operator reads of a job: where it is, and how it ended. Every row is there at level debug. */

@@ -50,6 +50,7 @@ export function buildConfig(
       inboxEvents: limits.inboxEvents,
       shutdownMs: limits.shutdown,
       sweepIntervalMs: limits.sweepInterval,
+      sweepTimeoutMs: limits.sweepTimeout,
       storeRetryMs: limits.storeRetry,
     },
     jobs: Object.entries(checked.jobs).map(([name, job]) =>

@@ -66,6 +66,8 @@ export interface ServiceLimits {
   readonly shutdownMs: number;
   /** Between two rounds that look for servers which cleanup could not reach. */
   readonly sweepIntervalMs: number;
+  /** For one call to a provider in such a round. */
+  readonly sweepTimeoutMs: number;
   /** Before an append is tried again for which there was no room. */
   readonly storeRetryMs: number;
 }

@@ -166,6 +166,11 @@ export const configSchema = z.strictObject({
         min: '1s',
         about: 'between two rounds that look for servers which cleanup could not reach',
       }),
+      sweepTimeout: duration({
+        default: '5m',
+        min: '1s',
+        about: 'for one call to a provider in such a round',
+      }),
       storeRetry: duration({
         default: '2s',
         min: '100ms',

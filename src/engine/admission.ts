@@ -4,6 +4,7 @@
  * decided upon what the one before it left.
  */
 import type { Log } from '../log.ts';
+import type { AnyEvent } from '../machines/events.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
 import { type Decision, decide, type OpenReview, type TriggerRules } from '../machines/trigger.ts';
 import { assertNever, type JobSpec, type Patchset, type ReportSpec } from '../machines/vocabulary.ts';
@@ -59,8 +60,20 @@ export class Admission {
     trigger: string,
     report: ReportSpec = this.options.report,
   ): Promise<Admitted | null> {
-    const { engine, store, clock, newId, specs, pipeline, deployment } = this.options;
+    const { engine, store } = this.options;
     if (store.triggered(trigger)) return null;
+    const { admitted, submissions } = this.opening(patchset, jobNames, trigger, report);
+    await engine.submit(submissions);
+    return admitted;
+  }
+
+  private opening(
+    patchset: Patchset,
+    jobNames: readonly string[],
+    trigger: string,
+    report: ReportSpec,
+  ): { readonly admitted: Admitted; readonly submissions: readonly Submission[] } {
+    const { clock, newId, specs, pipeline, deployment } = this.options;
     const now = clock.now();
     const review = newId('r', now);
     const jobs = jobNames.map((name) => ({ job: newId('j', now), name, spec: specOf(specs, name) }));
@@ -88,19 +101,22 @@ export class Admission {
         cause: `${review}/1`,
       }),
     );
-    await engine.submit([opened, ...accepted]);
-    return { review, jobs: jobs.map(({ job }) => job) };
+    const admitted = { review, jobs: jobs.map(({ job }) => job) };
+    return { admitted, submissions: [opened, ...accepted] };
   }
 
   private async takeOne(event: GerritEvent): Promise<void> {
-    const { store, rules, log } = this.options;
+    const { engine, store, rules, log } = this.options;
     store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
     const change = changeOf(event);
     const open = change === null ? [] : this.openReviews(change);
+    // All that one event means is one transaction: a change whose older review is ended has its newer one.
+    const submissions: Submission[] = [];
     for (const decision of decide(event, rules, open)) {
       log.debug({ event: event.type, ...change, decision: decision.do, why: decision.why }, 'trigger');
-      if (this.options.starts) await this.carryOut(decision);
+      if (this.options.starts) submissions.push(...(await this.carriedOut(decision)));
     }
+    if (submissions.length > 0) await engine.submit(submissions);
   }
 
   private openReviews({ project, change }: ChangeName): readonly OpenReview[] {
@@ -110,15 +126,14 @@ export class Admission {
     });
   }
 
-  private async carryOut(decision: Decision): Promise<void> {
-    const { engine } = this.options;
+  private async carriedOut(decision: Decision): Promise<readonly Submission[]> {
     switch (decision.do) {
       case 'ignore':
-        return;
+        return [];
       case 'cancel':
-        return engine.tell(decision.review, { type: 'review.cancelled', reason: decision.why });
+        return [toReview(decision.review, { type: 'review.cancelled', reason: decision.why })];
       case 'supersede':
-        return engine.tell(decision.review, { type: 'review.superseded', by: decision.by });
+        return [toReview(decision.review, { type: 'review.superseded', by: decision.by })];
       case 'start':
         return this.startOrRefuse(decision);
       default:
@@ -126,22 +141,32 @@ export class Admission {
     }
   }
 
-  private async startOrRefuse(decision: Extract<Decision, { do: 'start' }>): Promise<void> {
-    const { engine, alarms, queueLength, log } = this.options;
-    if (engine.histories.size + decision.jobs.length > queueLength) {
+  private async startOrRefuse(decision: Extract<Decision, { do: 'start' }>): Promise<readonly Submission[]> {
+    const { engine, store, alarms, queueLength, log, report } = this.options;
+    const { patchset, jobs, trigger, why } = decision;
+    const target = `${patchset.change},${patchset.patchset}`;
+    if (store.triggered(trigger)) {
+      log.debug({ target, trigger }, 'started before');
+      return [];
+    }
+    const open = [...engine.histories.values()].filter(({ machine }) => machine === 'job@1').length;
+    if (open + jobs.length > queueLength) {
       await alarms.raise({
         kind: 'queue-full',
-        target: `${decision.patchset.change},${decision.patchset.patchset}`,
-        message: `not started: ${engine.histories.size} jobs and reviews are open`,
+        target,
+        message: `not started: ${open} jobs are open`,
         hint: 'are servers to be had? limits.queueLength is the limit',
       });
-      return;
+      return [];
     }
-    const admitted = await this.start(decision.patchset, decision.jobs, decision.trigger);
-    const target = `${decision.patchset.change},${decision.patchset.patchset}`;
-    if (admitted === null) log.debug({ target, trigger: decision.trigger }, 'started before');
-    else log.info({ target, why: decision.why, ...admitted }, 'accepted');
+    const { admitted, submissions } = this.opening(patchset, jobs, trigger, report);
+    log.info({ target, why, ...admitted }, 'accepted');
+    return submissions;
   }
+}
+
+function toReview(history: string, event: AnyEvent): Submission {
+  return { history, machine: 'review@1', event, settles: null, cause: null };
 }
 
 function specOf(specs: ReadonlyMap<string, JobSpec>, name: string): JobSpec {

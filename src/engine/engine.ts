@@ -11,7 +11,7 @@ import type { Clock, World } from './ports.ts';
 import { Slots } from './slots.ts';
 import { type Append, type Store, StoreUnavailable } from './store.ts';
 import { Timers } from './timers.ts';
-import { mayHavePosted, slotHeld } from './view.ts';
+import { clearsAway, mayHavePosted, slotHeld } from './view.ts';
 import { currentWork } from './work.ts';
 
 export interface EngineOptions {
@@ -173,12 +173,13 @@ export class Engine {
     const stopping = this.stopping.signal;
     // A post of an earlier daemon that was cut off may still arrive, also when this is the next attempt.
     const tried = effect.type === 'postReview' && this.inherited.delete(history);
+    const unwanted = recovered && clearsAway(this.open.get(history));
     const note = (event: AnyEvent) => {
       if (!stopping.aborted) this.tell(history, event).catch(this.fatal);
     };
     currentWork.run({ history, during: effect.key }, () => {
       this.performing.add(effect);
-      perform(effect, { world, clock, stopping, recovered: recovered || tried, note })
+      perform(effect, { world, clock, stopping, recovered: recovered || tried, unwanted, note })
         .finally(() => this.performing.delete(effect))
         .then((event) => this.settle(history, effect.key, event), this.fatal);
     });

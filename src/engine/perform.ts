@@ -19,6 +19,8 @@ export interface Performance {
   readonly stopping: AbortSignal;
   /** True: an earlier daemon may have performed this already. */
   readonly recovered: boolean;
+  /** True: the history only waits for the answer to clear it away; nothing is begun for it any more. */
+  readonly unwanted: boolean;
   /** A fact on the way that settles nothing. */
   readonly note: (event: AnyEvent) => void;
 }
@@ -88,8 +90,19 @@ async function createServer(effect: EffectOf<'createServer'>, performance: Perfo
   const provider = providerOf(effect.provider, performance.world);
   return within(effect, performance, async (signal) => {
     const adopted = performance.recovered ? await adopt(effect, provider) : null;
+    if (adopted === null && performance.unwanted) throw notWanted(effect);
     const server = adopted ?? (await provider.create(effect, signal));
     return { type: 'server.active', server, adopted: adopted !== null };
+  });
+}
+
+function notWanted(effect: EffectOf<'createServer'>): OperationError {
+  return new OperationError({
+    operation: 'create server',
+    target: effect.name,
+    message: 'not made: the job is being cleared away',
+    retryable: false,
+    hint: 'nothing to do',
   });
 }
 
@@ -104,6 +117,8 @@ async function adopt(effect: EffectOf<'createServer'>, provider: Provider): Prom
 
 async function runStage(effect: EffectOf<'runStage'>, performance: Performance): Promise<AnyEvent> {
   const { stage } = effect.run;
+  // Stopped before it is looked for, a run that never began does not begin.
+  if (performance.unwanted) await performance.world.runner.stop(effect.run);
   const handle = await performance.world.runner.start(effect);
   if (performance.stopping.aborted) {
     handle.detach();

@@ -96,14 +96,21 @@ export class Service {
 
   /** Writing does not work, or (null) works again. */
   troubled(trouble: { readonly message: string; readonly hint: string } | null): void {
-    const { log } = this.options;
-    this.trouble = trouble === null ? null : `${trouble.message} (${trouble.hint})`;
-    if (trouble === null) log.info({}, 'the event log can be written again: going on');
-    else
+    const { log, alarms } = this.options;
+    if (trouble !== null) {
+      this.trouble = `${trouble.message} (${trouble.hint})`;
       log.error(
         { hint: trouble.hint },
         `the event log can not be written, nothing new is taken: ${trouble.message}`,
       );
+    } else if (this.trouble !== null) {
+      // Only now is there room to keep it where `sos-ci status` finds it.
+      const message = `the event log could not be written for a while: ${this.trouble}`;
+      const hint = 'all went on by itself; see that it does not come again';
+      void alarms.raise({ kind: 'storage-full', target: 'event log', message, hint });
+      this.trouble = null;
+      log.info({}, 'the event log can be written again: going on');
+    }
     this.publish();
   }
 

@@ -5,7 +5,7 @@
  */
 import { errorText, OperationError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Alarms, OwnedServer, Provider } from './ports.ts';
+import type { Alarms, Clock, OwnedServer, Provider } from './ports.ts';
 import type { Store } from './store.ts';
 
 export interface SweepOptions {
@@ -14,6 +14,9 @@ export interface SweepOptions {
   readonly alarms: Alarms;
   readonly log: Log;
   readonly deployment: string;
+  readonly clock: Clock;
+  /** For one call to a provider: one that hangs must not end sweeping for good. */
+  readonly callTimeoutMs: number;
 }
 
 export class Sweep {
@@ -51,7 +54,7 @@ export class Sweep {
   private async sweepProvider(provider: Provider, found: Set<string>): Promise<number> {
     const { deployment } = this.options;
     let removed = 0;
-    for (const owned of await provider.list({ deployment })) {
+    for (const owned of await this.within(provider.list({ deployment }), 'list servers', provider.name)) {
       if (!(await this.isLeaked(owned))) continue;
       const id = `${provider.name} ${owned.server.id}`;
       found.add(id);
@@ -66,7 +69,7 @@ export class Sweep {
   private async remove(provider: Provider, { server, owner }: OwnedServer): Promise<boolean> {
     const { deployment, alarms, log } = this.options;
     try {
-      await provider.delete(server, deployment);
+      await this.within(provider.delete(server, deployment), 'delete server', server.name);
       log.info({ server: server.name, job: owner.job }, 'swept a leaked server');
       return true;
     } catch (thrown) {
@@ -74,6 +77,23 @@ export class Sweep {
       const message = `the sweep can not remove it: ${errorText(thrown)}`;
       await alarms.raise({ kind: 'server-leaked', target: server.name, message, hint: thrown.hint });
       return false;
+    }
+  }
+
+  private async within<T>(call: Promise<T>, operation: string, target: string): Promise<T> {
+    const { clock, callTimeoutMs } = this.options;
+    let cancel = () => {};
+    const late = new Promise<never>((_, reject) => {
+      cancel = clock.after(callTimeoutMs, () => {
+        const message = `no answer within ${Math.round(callTimeoutMs / 1000)} s`;
+        const hint = 'is the provider reachable? the next round tries again';
+        reject(new OperationError({ operation, target, message, retryable: true, hint }));
+      });
+    });
+    try {
+      return await Promise.race([call, late]);
+    } finally {
+      cancel();
     }
   }
 

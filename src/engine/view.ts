@@ -29,6 +29,11 @@ function viewOf(stored: Stored): View {
   }
 }
 
+/** True while a job does nothing but remove what it has. */
+export function clearsAway(stored: Stored | undefined): boolean {
+  return stored?.machine === 'job@1' && /^(cleanup|booting\.clearing)\b/.test(stored.state);
+}
+
 function jobContext(stored: Stored): JobContext {
   return stored.context as unknown as JobContext;
 }

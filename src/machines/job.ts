@@ -7,6 +7,7 @@ import { clearing } from './job/clearing.ts';
 import { saidAtTheEnd } from './job/late.ts';
 import { publishing, reporting, tellReview } from './job/publishing.ts';
 import {
+  assertInput,
   change,
   deadline,
   decide,
@@ -105,6 +106,7 @@ export const jobMachine = jobSetup.createMachine({
 });
 
 function firstContext(accepted: JobMachineEvent): JobContext {
+  assertInput(accepted);
   if (accepted.type !== 'job.accepted')
     throw new Error(`a job begins with job.accepted, not ${accepted.type}`);
   return {

@@ -4,6 +4,7 @@
  * hours if it must; a message is never posted blindly a second time (the reviewer looks for it first).
  */
 
+import { assertInput } from './job/setup.ts';
 import { confirming } from './review/confirming.ts';
 import { posting } from './review/posting.ts';
 import {
@@ -63,9 +64,12 @@ export const reviewMachine = reviewSetup.createMachine({
   initial: 'waiting',
   on: {
     'job.reported': acceptReport,
-    'machine.failed': { target: '.alarming', actions: [finish('unposted'), withAlarm('review-unposted')] },
+    'machine.failed': {
+      target: '.alarming',
+      actions: [finish('unposted'), withAlarm('review-unposted'), tellJobs],
+    },
     'daemon.crashed': [
-      { guard: 'crashedBefore', target: '.stuck', actions: finish('stuck') },
+      { guard: 'crashedBefore', target: '.stuck', actions: [finish('stuck'), tellJobs] },
       { actions: change((context) => ({ crashes: context.crashes + 1 })) },
     ],
   },
@@ -117,6 +121,7 @@ export const reviewMachine = reviewSetup.createMachine({
 });
 
 function firstContext(opened: ReviewMachineEvent): ReviewContext {
+  assertInput(opened);
   if (opened.type !== 'review.opened')
     throw new Error(`a review begins with review.opened, not ${opened.type}`);
   return {

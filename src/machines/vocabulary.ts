@@ -187,11 +187,9 @@ export interface Alarm {
     | 'review-unposted'
     | 'server-leaked'
     | 'job-stuck'
-    | 'stream-down'
     | 'stream-forbidden'
     | 'storage-full'
     | 'queue-full'
-    | 'event-rejected'
     | 'node-failing';
   readonly target: string;
   readonly message: string;

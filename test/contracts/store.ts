@@ -241,6 +241,14 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(store.deployment()).toMatch(/^[0-9a-f]{16}$/);
     });
 
+    test('of very many different alarms the newest are kept', () => {
+      const alarm = { kind: 'queue-full', message: 'full', hint: 'wait' } as const;
+      for (let at = 1; at <= 1_050; at += 1) store.alarm({ ...alarm, target: `${at},1` }, at);
+      const kept = store.alarms(2_000);
+      expect(kept).toHaveLength(1_000);
+      expect([kept[0]?.lastAt, kept.at(-1)?.lastAt]).toEqual([1_050, 51]);
+    });
+
     test('views that are made again from the rows are the same text', async () => {
       const all: Append[] = [];
       for (const number of [1, 2]) all.push(...(await append(...begun(number))));

@@ -33,7 +33,8 @@ function stage() {
     timeoutMs: 60_000,
   } as const;
   const stopping = new AbortController().signal;
-  const start = () => perform(effect, { world, clock, stopping, recovered: false, note: () => {} });
+  const start = () =>
+    perform(effect, { world, clock, stopping, recovered: false, unwanted: false, note: () => {} });
   return { provider, clock, start };
 }
 

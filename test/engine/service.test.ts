@@ -140,7 +140,7 @@ test('monitor-only: events are counted and decided upon, and nothing begins', as
 });
 
 test('a queue that is full refuses what comes on top, and tells the operator', async () => {
-  const lab = new Lab({ queueLength: 4 });
+  const lab = new Lab({ queueLength: 2 });
   await lab.start();
   for (const change of [1, 2, 3]) lab.say(created(change));
   await lab.run();

@@ -5,6 +5,7 @@ import { Sweep } from '../../src/engine/sweep.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { Server } from '../../src/machines/vocabulary.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
+import { FakeClock } from '../fakes/clock.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeProvider } from '../fakes/provider.ts';
 import { failure } from '../machines/facts.ts';
@@ -29,7 +30,15 @@ test('one that can not be removed is told, tried again, and keeps none of the ot
   const alarms = new FakeAlarms();
   const store = { job: () => ({ ended: true }) } as unknown as Store;
   const providers = new Map([[provider.name, provider]]);
-  const sweep = new Sweep({ providers, store, alarms, log: new FakeLog(), deployment: DEPLOYMENT });
+  const sweep = new Sweep({
+    providers,
+    store,
+    alarms,
+    log: new FakeLog(),
+    deployment: DEPLOYMENT,
+    clock: new FakeClock(),
+    callTimeoutMs: 60_000,
+  });
 
   expect(await sweep.run()).toBe(0);
   expect(await sweep.run()).toBe(2);
@@ -37,6 +46,30 @@ test('one that can not be removed is told, tried again, and keeps none of the ot
   expect(alarms.raised).toMatchObject([{ kind: 'server-leaked', target: 'oldest', hint: 'mend it' }]);
 
   provider.locked = null;
+  expect(await sweep.run()).toBe(1);
+  expect(provider.servers()).toEqual([]);
+});
+
+test('a provider that never answers ends one round, not the sweeping', async () => {
+  const provider = new FakeProvider();
+  provider.add({ name: 'left', owner: { deployment: DEPLOYMENT, job: 'job-1', attempt: 1 } });
+  const store = { job: () => ({ ended: true }) } as unknown as Store;
+  const clock = new FakeClock();
+  const log = new FakeLog();
+  const sweep = new Sweep({
+    providers: new Map([['local', provider]]),
+    store,
+    alarms: new FakeAlarms(),
+    log,
+    deployment: DEPLOYMENT,
+    clock,
+    callTimeoutMs: 60_000,
+  });
+  provider.holdNext('answer', 'list');
+  const hanging = sweep.run();
+  await clock.advance(60_000);
+  expect(await hanging).toBe(0);
+  await sweep.run();
   expect(await sweep.run()).toBe(1);
   expect(provider.servers()).toEqual([]);
 });

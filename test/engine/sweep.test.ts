@@ -17,6 +17,8 @@ beforeEach(async () => {
     alarms: lab.alarms,
     log: lab.log,
     deployment: DEPLOYMENT,
+    clock: lab.clock,
+    callTimeoutMs: 60_000,
   });
   await lab.start();
   lab.say(created());

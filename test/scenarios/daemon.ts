@@ -94,6 +94,8 @@ export class Daemon {
         alarms: world.alarms,
         log,
         deployment: DEPLOYMENT,
+        clock,
+        callTimeoutMs: 300_000,
       }),
       clock,
       alarms: world.alarms,

@@ -45,6 +45,8 @@ export function openStore(file: string): Store {
 
 /** How long a count may stay in memory. */
 const COUNTS_WAIT_MS = 500;
+/** Different alarms that are remembered; the oldest go first. */
+const ALARMS_KEPT = 1000;
 
 class SqliteStore extends SqliteReader implements Store {
   private readonly statements: ReturnType<typeof prepareAll>;
@@ -112,7 +114,10 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   alarm(alarm: Alarm, at: number): void {
-    this.aside(() => this.statements.alarm.run(alarm.kind, alarm.target, alarm.message, alarm.hint, at, at));
+    this.aside(() => {
+      this.statements.alarm.run(alarm.kind, alarm.target, alarm.message, alarm.hint, at, at);
+      this.statements.dropOldAlarms.run(ALARMS_KEPT);
+    });
   }
 
   setDaemon(view: DaemonView): void {
@@ -222,6 +227,8 @@ function prepareAll(database: Database) {
     count: prepare(
       'INSERT INTO intake_count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET times = times + excluded.times',
     ),
+    dropOldAlarms: prepare(`DELETE FROM alarm WHERE (kind, target) IN
+      (SELECT kind, target FROM alarm ORDER BY last_at DESC LIMIT -1 OFFSET ?)`),
     alarm: prepare(`INSERT INTO alarm VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (kind, target) DO UPDATE
       SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1`),
     putMeta: prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)'),

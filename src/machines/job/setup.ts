@@ -74,6 +74,17 @@ export function told<E extends { readonly type: string }>(event: E): E {
   return event.type === 'xstate.init' ? (event as unknown as { readonly input: E }).input : event;
 }
 
+/** One for all: an Error is dear to make, and this one is made only to be swallowed. */
+const NO_INPUT = new Error('no first event');
+
+/**
+ * For a machine's first context. xstate's `transition` makes an actor of the machine for each step, without an input,
+ * and swallows what that throws.
+ */
+export function assertInput(input: object | undefined): void {
+  if (input === undefined) throw NO_INPUT;
+}
+
 /** Keeps what an event of the named type brought. */
 export function keep<T extends JobEvent['type']>(
   type: T,

@@ -151,7 +151,7 @@ export const answerJob = request(({ event }) =>
     : null,
 );
 
-/** Passes a cancel or supersede on to the jobs that have not handed over. */
+/** Passes a cancel or supersede on to the jobs that have not handed over; nobody waits for them either when the review itself breaks. */
 export const tellJobs = request(({ context, event }) => {
   const open = context.jobs.filter(({ job }) => !hasReported(context, job));
   if (event.type === 'review.superseded') {
@@ -160,6 +160,10 @@ export const tellJobs = request(({ context, event }) => {
       to: job,
       event: { type: 'job.superseded', by: event.by },
     }));
+  }
+  if (event.type === 'machine.failed' || event.type === 'daemon.crashed') {
+    const reason = `its review ended by an internal error: ${event.message}`;
+    return open.map(({ job }) => ({ type: 'tell', to: job, event: { type: 'job.cancelled', reason } }));
   }
   if (event.type === 'review.cancelled') {
     return open.map(({ job }) => ({

@@ -81,7 +81,7 @@ describe('stop', () => {
     for (const pid of [handle.pid, await guardOf(request)]) kill(pid, 'SIGSTOP');
     await scratch.runner({ graceMs: 300, killTimeoutMs: 1_000 }).stop(request.run);
     expect(await handle.ended).toHaveProperty('how', 'lost');
-    expect(isAlive(handle.pid)).toBe(false);
+    await until('its end', () => !isAlive(handle.pid));
   });
 
   it('ends children that a run has left behind when it ended', async () => {

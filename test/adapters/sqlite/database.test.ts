@@ -100,7 +100,7 @@ describe('what can not be opened', () => {
 
 test.each([
   ['SQLITE_FULL', 'room'],
-  ['SQLITE_IOERR_FSYNC', 'room'],
+  ['SQLITE_IOERR_FSYNC', 'failing'],
   ['SQLITE_BUSY', 'another program'],
   ['SQLITE_BUSY_SNAPSHOT', 'another program'],
   ['SQLITE_READONLY', 'writable'],
