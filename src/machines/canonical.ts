@@ -1,21 +1,69 @@
-/** JSON with sorted keys: the same value always gives the same text, whatever built it. What hashes are made over. */
+/**
+ * JSON with sorted keys: the same value always gives the same text, whatever built it. What hashes are made over. It is
+ * written twice for each row of the log, so it is written to be quick, and remembers the texts of parts that stay.
+ */
 
-export function canonicalJson(value: unknown): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'number') {
-    if (!Number.isFinite(value)) throw new Error(`not JSON: ${value}`);
-    return JSON.stringify(value);
-  }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value === 'object') return canonicalObject(value as Readonly<Record<string, unknown>>);
-  throw new Error(`not JSON: ${typeof value}`);
+/** Texts of objects that never change: a job's specification is most of its state, and the same in each of its rows. */
+export type Memo = WeakMap<object, string>;
+
+/** Where the parts lie that stay the same from row to row: `context.spec`, `context.patchset`, `owed[key]`, `effects[n]`. */
+const MEMO_DEPTH = 2;
+
+/** @param memo for values whose parts are never changed in place, as all of a machine's are */
+export function canonicalJson(value: unknown, memo: Memo | null = null): string {
+  return write(value, memo, 0);
 }
 
-function canonicalObject(value: Readonly<Record<string, unknown>>): string {
-  const parts: string[] = [];
-  for (const key of Object.keys(value).sort()) {
-    const member = value[key];
-    if (member !== undefined) parts.push(`${JSON.stringify(key)}:${canonicalJson(member)}`);
+function write(value: unknown, memo: Memo | null, depth: number): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value);
+    case 'number':
+      if (!Number.isFinite(value)) throw new Error(`not JSON: ${value}`);
+      return JSON.stringify(value);
+    case 'boolean':
+      return value ? 'true' : 'false';
+    case 'object':
+      return value === null ? 'null' : writeObject(value, depth === MEMO_DEPTH ? memo : null, memo, depth);
+    default:
+      throw new Error(`not JSON: ${typeof value}`);
   }
-  return `{${parts.join(',')}}`;
+}
+
+function writeObject(value: object, here: Memo | null, memo: Memo | null, depth: number): string {
+  const known = here?.get(value);
+  if (known !== undefined) return known;
+  const text = Array.isArray(value)
+    ? writeList(value, memo, depth)
+    : writeMembers(value as Readonly<Record<string, unknown>>, memo, depth);
+  here?.set(value, text);
+  return text;
+}
+
+function writeList(list: readonly unknown[], memo: Memo | null, depth: number): string {
+  let text = '[';
+  for (let index = 0; index < list.length; index += 1) {
+    if (index > 0) text += ',';
+    text += write(list[index], memo, depth + 1);
+  }
+  return `${text}]`;
+}
+
+function writeMembers(value: Readonly<Record<string, unknown>>, memo: Memo | null, depth: number): string {
+  let text = '{';
+  for (const key of sorted(Object.keys(value))) {
+    const member = value[key];
+    if (member === undefined) continue;
+    if (text.length > 1) text += ',';
+    text += `${JSON.stringify(key)}:${write(member, memo, depth + 1)}`;
+  }
+  return `${text}}`;
+}
+
+/** What was read from canonical text is sorted already, and looking is quicker than sorting. */
+function sorted(keys: string[]): readonly string[] {
+  for (let index = 1; index < keys.length; index += 1) {
+    if ((keys[index - 1] ?? '') > (keys[index] ?? '')) return keys.sort();
+  }
+  return keys;
 }

@@ -4,7 +4,7 @@
  * whether an event settles something that is owed; what comes too late is recorded and moves nothing.
  */
 import { type AnyStateMachine, initialTransition, transition } from 'xstate';
-import { canonicalJson } from './canonical.ts';
+import { canonicalJson, type Memo } from './canonical.ts';
 import type { Effect, KeyedEffect } from './effects.ts';
 import type { AnyEvent } from './events.ts';
 import { jobMachine } from './job.ts';
@@ -21,6 +21,9 @@ const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
 export function knowsMachine(name: string): boolean {
   return Object.hasOwn(machines, name);
 }
+
+/** Texts of parts of states and rows that stay the same; nothing that a machine has made is ever changed in place. */
+const texts: Memo = new WeakMap();
 
 /** An event and its circumstances. */
 export interface Happening {
@@ -59,7 +62,7 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
   const owed = new Map(Object.entries(before?.owed ?? {}));
   const late = happening.settles !== null && !owed.delete(happening.settles);
   const moved = late && before !== null ? unmoved(before) : move(before, happening, at, [...owed.values()]);
-  const effects = keepAccounts(owed, moved.requested);
+  const effects = keepAccounts(owed, moved.requested.map(readBack));
   const state = dotted(moved.value);
   const after = {
     history: happening.history,
@@ -72,7 +75,7 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
     context: moved.context,
     owed: Object.fromEntries(owed),
   };
-  const text = canonicalJson(after);
+  const text = canonicalJson(after, texts);
   const { type, ...data } = happening.event;
   const unhashed = {
     history: happening.history,
@@ -89,14 +92,9 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
     stateHash: hash(text),
     effects,
   };
-  const rowText = canonicalJson(unhashed);
+  const rowText = canonicalJson(unhashed, texts);
   const rowHash = hash(`${before?.hash ?? ''}\n${rowText}`);
-  // Read back from their texts, so that what goes on in memory is to the letter what a restart would find.
-  return {
-    stored: { ...JSON.parse(text), hash: rowHash },
-    row: { ...JSON.parse(rowText), hash: rowHash },
-    text,
-  };
+  return { stored: { ...after, hash: rowHash }, row: { ...unhashed, hash: rowHash }, text };
 }
 
 function assertSameHistory(before: Stored, happening: Happening): void {
@@ -155,6 +153,14 @@ function read([snapshot, actions]: ReturnType<typeof transition<AnyStateMachine>
 
 function isList(params: Effect | readonly Effect[]): params is readonly Effect[] {
   return Array.isArray(params);
+}
+
+/** As a restart would find it, to the letter: views keep the texts of effects, and must come out the same when rebuilt. */
+function readBack(effect: Effect): Effect {
+  const text = canonicalJson(effect);
+  const read = JSON.parse(text) as Effect;
+  texts.set(read, text);
+  return read;
 }
 
 /** Adds what is requested to what is owed and takes away what is withdrawn. What cancels out within one row is not recorded. */
