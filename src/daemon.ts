@@ -10,7 +10,7 @@ import { type Faults, faultsFrom } from './adapters/faults.ts';
 import { GerritStream } from './adapters/gerrit/stream.ts';
 import { assertLoopbackGerrit } from './adapters/local/trust.ts';
 import { type Lock, processStartTicks, takeLock } from './adapters/sqlite/lock.ts';
-import { assertPlace, notePlace } from './adapters/sqlite/place.ts';
+import { assertPlace, type Place } from './adapters/sqlite/place.ts';
 import { openStore } from './adapters/sqlite/store.ts';
 import type { Config } from './config/config.ts';
 import { Admission } from './engine/admission.ts';
@@ -76,6 +76,7 @@ export class Lab implements RunningDaemon {
   private closing = false;
   private crashing = false;
   private exitCode = 0;
+  private place: Place | null = null;
   private cancelNote: () => void = () => {};
 
   constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
@@ -188,7 +189,7 @@ export class Lab implements RunningDaemon {
     const giveUp = systemClock.after(this.config.limits.shutdownMs, () => this.resolveStopped(this.exitCode));
     try {
       await this.service.stop();
-      notePlace(databaseFile(this.config.stateDir));
+      this.place?.note(this.store.length());
     } catch (thrown) {
       this.options.log.error({ err: thrown }, 'closing');
     }
@@ -204,7 +205,7 @@ export class Lab implements RunningDaemon {
     const file = databaseFile(this.config.stateDir);
     const store = openStore(file);
     try {
-      assertPlace(file);
+      this.place = assertPlace(file);
     } catch (thrown) {
       store.close();
       throw thrown;
@@ -262,7 +263,7 @@ export class Lab implements RunningDaemon {
   private notePlaceSoon(): void {
     this.cancelNote = systemClock.after(NOTE_PLACE_MS, () => {
       try {
-        notePlace(databaseFile(this.config.stateDir));
+        this.place?.note(this.store.length());
       } catch (thrown) {
         this.options.log.warn({}, `noting the place of the database: ${errorText(thrown)}`);
       }

@@ -144,6 +144,8 @@ export interface StoreReader {
   /** Gerrit events by name since the database was made: `patchset-created`, `rejected:not-json` ... */
   intake(): Readonly<Record<string, number>>;
   daemon(): DaemonView | null;
+  /** Rows in the log. */
+  length(): number;
   /** Every row in the order in which it was appended. */
   log(): Iterable<NumberedRow>;
   /** The random id that this database was made with: what is written on servers where the configuration names none. */

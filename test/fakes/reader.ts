@@ -42,6 +42,7 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     alarms: (limit) => alarms.slice(0, limit),
     intake: () => contents.intake ?? {},
     daemon: () => contents.daemon ?? null,
+    length: () => rows.length,
     log: () => rows,
     deployment: () => 'fake',
     views: () => [],

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import { StoreUnavailable } from '../../engine/store.ts';
 import { errorText, OperationError } from '../../errors.ts';
+import { keep, prepared, readPragma } from './statements.ts';
 
 export type Database = Sqlite.Database;
 
@@ -19,8 +20,8 @@ const WAL_BYTES = 4 * 1024 * 1024;
 export function openWritable(file: string): Database {
   const database = connect(file, false);
   try {
-    database.pragma('journal_mode = WAL');
-    database.pragma('synchronous = FULL');
+    database.exec('PRAGMA journal_mode = WAL');
+    database.exec('PRAGMA synchronous = FULL');
     assertPragmas(database, file);
   } catch (thrown) {
     database.close();
@@ -33,9 +34,9 @@ export function openWritable(file: string): Database {
 export function openReadOnly(file: string): Database {
   const database = connect(file, true);
   try {
-    database.pragma('query_only = ON');
-    database.pragma('synchronous = FULL');
-    database.prepare('SELECT count(*) FROM sqlite_schema').get();
+    database.exec('PRAGMA query_only = ON');
+    database.exec('PRAGMA synchronous = FULL');
+    prepared(database, 'SELECT count(*) FROM sqlite_schema').get();
   } catch (thrown) {
     database.close();
     throw asOperationError('read database', file, thrown);
@@ -47,15 +48,15 @@ export function openReadOnly(file: string): Database {
 export function beginSnapshot(database: Database): void {
   database.exec('BEGIN');
   // A transaction begins with its first read.
-  database.prepare('SELECT count(*) FROM sqlite_schema').get();
+  prepared(database, 'SELECT count(*) FROM sqlite_schema').get();
 }
 
 /** Grows a young WAL once, so that the first appends cost what all later ones do. Needs the table `meta`. */
 export function growWal(database: Database): void {
   if (database.memory || walBytes(database.name) >= WAL_BYTES) return;
-  database.prepare("INSERT OR REPLACE INTO meta VALUES ('padding', hex(zeroblob(?)))").run(WAL_BYTES / 2);
-  database.prepare("DELETE FROM meta WHERE key = 'padding'").run();
-  database.pragma('wal_checkpoint(RESTART)');
+  prepared(database, "INSERT OR REPLACE INTO meta VALUES ('padding', hex(zeroblob(?)))").run(WAL_BYTES / 2);
+  prepared(database, "DELETE FROM meta WHERE key = 'padding'").run();
+  database.exec('PRAGMA wal_checkpoint(RESTART)');
 }
 
 /** What a failing statement means for its caller: worth another try, or a broken invariant that is passed on as it is. */
@@ -105,7 +106,7 @@ export function asOperationError(operation: string, file: string, thrown: unknow
 
 function connect(file: string, readonly: boolean): Database {
   try {
-    const database = new Sqlite(file, { readonly, fileMustExist: readonly, timeout: BUSY_TIMEOUT_MS });
+    const database = keep(new Sqlite(file, { readonly, fileMustExist: readonly, timeout: BUSY_TIMEOUT_MS }));
     assertVersion(database);
     return database;
   } catch (thrown) {
@@ -127,7 +128,7 @@ function connect(file: string, readonly: boolean): Database {
 }
 
 function assertVersion(database: Database): void {
-  const row = database.prepare('SELECT sqlite_version() AS version').get() as { version: string };
+  const row = prepared(database, 'SELECT sqlite_version() AS version').get() as { version: string };
   const parts = row.version.split('.').map(Number);
   for (const [index, oldest] of OLDEST_SQLITE.entries()) {
     const part = parts[index] ?? 0;
@@ -145,8 +146,8 @@ function assertVersion(database: Database): void {
 }
 
 function assertPragmas(database: Database, file: string): void {
-  const journal = database.pragma('journal_mode', { simple: true });
-  const synchronous = database.pragma('synchronous', { simple: true });
+  const journal = readPragma(database, 'journal_mode');
+  const synchronous = readPragma(database, 'synchronous');
   const inMemory = database.memory && journal === 'memory';
   if ((journal === 'wal' || inMemory) && synchronous === 2) return;
   throw new OperationError({

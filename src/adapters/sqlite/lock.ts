@@ -6,6 +6,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import { errorText, OperationError } from '../../errors.ts';
+import { keep } from './statements.ts';
 
 interface Holder {
   readonly pid: number;
@@ -50,7 +51,7 @@ export function processStartTicks(pid: number): number {
 
 function open(file: string): Sqlite.Database {
   try {
-    return new Sqlite(file, { timeout: 0 });
+    return keep(new Sqlite(file, { timeout: 0 }));
   } catch (thrown) {
     throw new OperationError({
       operation: 'lock database',

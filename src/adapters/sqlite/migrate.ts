@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { OperationError } from '../../errors.ts';
 import { asOperationError, type Database } from './database.ts';
+import { readPragma } from './statements.ts';
 
 interface Migration {
   readonly version: number;
@@ -24,7 +25,7 @@ export function migrate(database: Database): void {
     try {
       database.transaction(() => {
         database.exec(sql);
-        database.pragma(`user_version = ${version}`);
+        database.exec(`PRAGMA user_version = ${version}`);
       })();
     } catch (thrown) {
       throw asOperationError(`migrate to ${name}`, database.name, thrown);
@@ -61,7 +62,7 @@ function assertNotNewer(database: Database, newest: number): void {
 }
 
 function schemaVersion(database: Database): number {
-  return Number(database.pragma('user_version', { simple: true }));
+  return Number(readPragma(database, 'user_version'));
 }
 
 function readMigrations(): readonly Migration[] {

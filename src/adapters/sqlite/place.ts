@@ -18,6 +18,7 @@ import { dirname } from 'node:path';
 import { errorText, OperationError } from '../../errors.ts';
 import { asOperationError, type Database, openWritable } from './database.ts';
 import { assertCurrent } from './migrate.ts';
+import { prepared } from './statements.ts';
 
 /** What a backup holds in place of a token: never equal to one. */
 const COPY = 'copy';
@@ -30,9 +31,15 @@ interface Sidecar {
   readonly rows: number;
 }
 
+/** The place, once it is taken. */
+export interface Place {
+  /** Notes how long the log is by now, from time to time and at the end, so that an older copy of the file is known as one. */
+  note(rows: number): void;
+}
+
 /** Checks the place and takes it for this start. Call with the daemon's lock held, after migrating. @throws OperationError */
-export function assertPlace(file: string): void {
-  withDatabase(file, (database) => {
+export function assertPlace(file: string): Place {
+  return withDatabase(file, (database) => {
     const token = readToken(database);
     const sidecar = readSidecar(file);
     const known =
@@ -42,19 +49,10 @@ export function assertPlace(file: string): void {
       countRows(database) >= sidecar.rows;
     // Without a token nothing was ever done for this database: it is new.
     if (token !== null && !known) throw moved(file);
-    takePlace(file, database, token);
-  });
-}
-
-/** Notes how long the log is by now, from time to time and at the end, so that an older copy of the file is known as one. */
-export function notePlace(file: string): void {
-  withDatabase(file, (database) => {
-    const token = readToken(database);
-    writeSidecar(file, {
-      place: placeOf(file),
-      tokens: token === null ? [] : [token],
-      rows: countRows(database),
-    });
+    const taken = takePlace(file, database, token);
+    return {
+      note: (rows) => writeSidecar(file, { place: placeOf(file), tokens: [taken], rows }),
+    };
   });
 }
 
@@ -70,24 +68,25 @@ export function confirmPlace(file: string): void {
 export function markCopy(file: string): void {
   withDatabase(file, (database) => {
     writeToken(database, COPY);
-    database.pragma('journal_mode = DELETE');
+    database.exec('PRAGMA journal_mode = DELETE');
   });
 }
 
 /** The file holds both tokens until the database has the new one, so that a crash in between is no false alarm. */
-function takePlace(file: string, database: Database, former: string | null): void {
+function takePlace(file: string, database: Database, former: string | null): string {
   const token = randomBytes(16).toString('hex');
   const rows = countRows(database);
   const place = placeOf(file);
   writeSidecar(file, { place, tokens: former === null ? [token] : [former, token], rows });
   writeToken(database, token);
   writeSidecar(file, { place, tokens: [token], rows });
+  return token;
 }
 
-function withDatabase(file: string, work: (database: Database) => void): void {
+function withDatabase<T>(file: string, work: (database: Database) => T): T {
   const database = openWritable(file);
   try {
-    work(database);
+    return work(database);
   } catch (thrown) {
     throw asOperationError('check the place of the database', file, thrown);
   } finally {
@@ -96,18 +95,18 @@ function withDatabase(file: string, work: (database: Database) => void): void {
 }
 
 function readToken(database: Database): string | null {
-  const row = database.prepare("SELECT value FROM meta WHERE key = 'place'").get() as
+  const row = prepared(database, "SELECT value FROM meta WHERE key = 'place'").get() as
     | { value: string }
     | undefined;
   return row?.value ?? null;
 }
 
 function writeToken(database: Database, token: string): void {
-  database.prepare("INSERT OR REPLACE INTO meta VALUES ('place', ?)").run(token);
+  prepared(database, "INSERT OR REPLACE INTO meta VALUES ('place', ?)").run(token);
 }
 
 function countRows(database: Database): number {
-  const row = database.prepare('SELECT coalesce(max(seq), 0) AS rows FROM event').get() as { rows: number };
+  const row = prepared(database, 'SELECT coalesce(max(seq), 0) AS rows FROM event').get() as { rows: number };
   return row.rows;
 }
 

@@ -13,6 +13,7 @@ import type { Stored } from '../../machines/row.ts';
 import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
 import { assertCurrent } from './migrate.ts';
 import { eventRow, jobRow, owedRow, type Record_, reviewRow } from './rows.ts';
+import { prepared } from './statements.ts';
 
 /** For the query commands: read-only, beside a running daemon. @throws OperationError */
 export function openReader(file: string): StoreReader {
@@ -41,6 +42,7 @@ export function openSnapshot(file: string): StoreReader {
 
 const EVENTS = 'SELECT * FROM event';
 const LOG_PAGE_ROWS = 500;
+const VIEW_PAGE_ROWS = 1_000;
 const VIEWS = [
   ['history_view', 'history'],
   ['job_view', 'id'],
@@ -105,13 +107,17 @@ export class SqliteReader implements StoreReader {
 
   *histories(): Iterable<string> {
     // Not by version 1: a history that lost its first row must be looked at all the more.
-    for (const row of this.each('SELECT history FROM event GROUP BY history ORDER BY min(seq)'))
-      yield String(row.history);
+    const names = this.rowsOf('SELECT history FROM event GROUP BY history ORDER BY min(seq)');
+    for (const row of names) yield String(row.history);
+  }
+
+  length(): number {
+    return Number(this.rowOf('SELECT coalesce(max(seq), 0) AS seq FROM event')?.seq);
   }
 
   *log(): Iterable<NumberedRow> {
     // In pages: a statement that is still being read would keep this connection from writing.
-    const newest = Number(this.rowOf('SELECT coalesce(max(seq), 0) AS seq FROM event')?.seq);
+    const newest = this.length();
     const page = `${EVENTS} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`;
     for (let last = 0; last < newest; ) {
       const rows = this.rowsOf(page, last, newest, LOG_PAGE_ROWS).map(eventRow);
@@ -166,8 +172,15 @@ export class SqliteReader implements StoreReader {
 
   *views(): Iterable<string> {
     for (const [table, order] of VIEWS) {
-      for (const row of this.each(`SELECT * FROM ${table} ORDER BY ${order}`))
-        yield `${table} ${JSON.stringify(row)}`;
+      // Keys are texts and never empty, so every row comes behind nothing.
+      const page = `SELECT * FROM ${table} WHERE (${order}) > (${holes(order)}) ORDER BY ${order} LIMIT ?`;
+      for (let last: readonly unknown[] = order.split(', ').map(() => ''); ; ) {
+        const rows = this.rowsOf(page, ...last, VIEW_PAGE_ROWS);
+        for (const row of rows) yield `${table} ${JSON.stringify(row)}`;
+        const newest = rows.at(-1);
+        if (newest === undefined || rows.length < VIEW_PAGE_ROWS) break;
+        last = order.split(', ').map((column) => newest[column]);
+      }
     }
   }
 
@@ -176,16 +189,16 @@ export class SqliteReader implements StoreReader {
   }
 
   protected rowOf(sql: string, ...values: readonly unknown[]): Record_ | undefined {
-    return this.database.prepare(sql).get(...values) as Record_ | undefined;
+    return prepared(this.database, sql).get(...values) as Record_ | undefined;
   }
 
   protected rowsOf(sql: string, ...values: readonly unknown[]): readonly Record_[] {
-    return this.database.prepare(sql).all(...values) as Record_[];
+    return prepared(this.database, sql).all(...values) as Record_[];
   }
+}
 
-  private each(sql: string): IterableIterator<Record_> {
-    return this.database.prepare(sql).iterate() as IterableIterator<Record_>;
-  }
+function holes(columns: string): string {
+  return columns.replace(/\w+/g, '?');
 }
 
 /** A history's state as its view keeps it; the newest row's hash stands beside the hashed text. */

@@ -29,6 +29,7 @@ import {
   type Record_,
   reviewValues,
 } from './rows.ts';
+import { prepared } from './statements.ts';
 
 /** Opens for writing, makes or migrates the schema. The caller holds the daemon's lock. @throws OperationError */
 export function openStore(file: string): Store {
@@ -200,7 +201,7 @@ function conflictOr(thrown: unknown): unknown {
 }
 
 function prepareAll(database: Database) {
-  const prepare = (sql: string) => database.prepare<unknown[], unknown>(sql);
+  const prepare = (sql: string) => prepared(database, sql);
   return {
     insertEvent: prepare(INSERT_EVENT),
     putHistory: prepare(PUT_HISTORY),

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } fr
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backupStore } from '../../../src/adapters/sqlite/backup.ts';
-import { assertPlace, confirmPlace, notePlace } from '../../../src/adapters/sqlite/place.ts';
+import { assertPlace, confirmPlace, type Place } from '../../../src/adapters/sqlite/place.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { grown, type Scratch, scratch } from './rig.ts';
 
@@ -23,9 +23,9 @@ afterEach(() => folder.remove());
 async function lived(path: string, jobs = 1, noted = true): Promise<void> {
   const store = openStore(path);
   try {
-    assertPlace(path);
+    const place = assertPlace(path);
     await grown(store, jobs);
-    if (noted) notePlace(path);
+    if (noted) place.note(store.length());
   } finally {
     store.close();
   }
@@ -92,8 +92,7 @@ describe('refused until confirmed', () => {
       'a copy of the same start, put back in place after more was done',
       async () => {
         const store = openStore(file);
-        assertPlace(file);
-        await backedByCopy(store);
+        await backedByCopy(store, assertPlace(file));
         store.close();
         // Into the same file, as `cp` does it: the inode stays.
         writeFileSync(file, readFileSync(join(folder.path, 'older.db')));
@@ -136,12 +135,12 @@ describe('refused until confirmed', () => {
     ],
   ];
 
-  async function backedByCopy(store: ReturnType<typeof openStore>): Promise<void> {
+  async function backedByCopy(store: ReturnType<typeof openStore>, place: Place): Promise<void> {
     const { database } = store as unknown as { readonly database: { pragma(text: string): unknown } };
     database.pragma('wal_checkpoint(TRUNCATE)');
     cpSync(file, join(folder.path, 'older.db'));
     await grown(store, 2);
-    notePlace(file);
+    place.note(store.length());
   }
 
   test.each(MOVES)('%s', async (_, move) => {

@@ -1,0 +1,49 @@
+/**
+ * Prepared statements, one for each text and connection. On Node 24.19 and later they and their connections are also
+ * kept for as long as the process lives: there a native object of better-sqlite3 12 that is collected while no script
+ * runs aborts the whole process (the destructor of node::ObjectWrap wants an environment), and version 13, which does
+ * not, leaves Node 20 behind. So nothing here makes statements that are thrown away: no `pragma()`, no `iterate()`.
+ */
+import type Sqlite from 'better-sqlite3';
+
+type Database = Sqlite.Database;
+type Statement = Sqlite.Statement<unknown[], unknown>;
+interface Connections {
+  get(database: Database): Map<string, Statement> | undefined;
+  set(database: Database, statements: Map<string, Statement>): unknown;
+}
+
+const connections: Connections = collectingAborts() ? new Map() : new WeakMap();
+
+/** The statement of this text: made once, and reset by SQLite after each use. */
+export function prepared(database: Database, sql: string): Statement {
+  const known = statementsOf(database).get(sql);
+  if (known !== undefined) return known;
+  const made = database.prepare<unknown[], unknown>(sql);
+  statementsOf(database).set(sql, made);
+  return made;
+}
+
+/** What a pragma is set to. */
+export function readPragma(database: Database, name: string): unknown {
+  return Object.values(prepared(database, `PRAGMA ${name}`).get() as object)[0];
+}
+
+/** For a connection that may never prepare anything. */
+export function keep(database: Database): Database {
+  statementsOf(database);
+  return database;
+}
+
+function statementsOf(database: Database): Map<string, Statement> {
+  const known = connections.get(database);
+  if (known !== undefined) return known;
+  const made = new Map<string, Statement>();
+  connections.set(database, made);
+  return made;
+}
+
+function collectingAborts(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  return major > 24 || (major === 24 && minor >= 19);
+}
