@@ -8,7 +8,11 @@ import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeF
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const VERSION = '24.21.0';
+/**
+ * The last one on which better-sqlite3 12 may throw native objects away: from 24.19 on that aborts the process, which the
+ * program takes care not to do (src/adapters/sqlite/statements.ts) and test workers can not.
+ */
+const VERSION = '24.18.1';
 const PACKAGE = `node-${process.platform}-${process.arch}`;
 const NATIVE = 'better-sqlite3';
 

@@ -5,15 +5,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
+import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import type { Clock } from '../../../src/engine/ports.ts';
 import type { Patchset } from '../../../src/machines/vocabulary.ts';
 
 const { generateKeyPairSync, parseKey } = ssh2.utils;
-const ed25519 = generateKeyPairSync('ed25519');
-const otherEd25519 = generateKeyPairSync('ed25519');
-const rsa = generateKeyPairSync('rsa', { bits: 2048 });
 
-export const keys = { ed25519, otherEd25519, rsa, account: generateKeyPairSync('ed25519') };
+export const keys = {
+  ed25519: ed25519(),
+  otherEd25519: ed25519(),
+  rsa: generateKeyPairSync('rsa', { bits: 2048 }),
+  account: ed25519(),
+};
+
+/** In the shape of ssh2's generator, which makes about one unreadable Ed25519 key in two hundred. */
+function ed25519(): { readonly private: string; readonly public: string } {
+  const { privateKey, publicKey } = makeKeyPair('');
+  return { private: privateKey, public: publicKey.trim() };
+}
 
 export const realClock: Clock = {
   now: Date.now,
