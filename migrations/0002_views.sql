@@ -8,7 +8,7 @@ CREATE TABLE history_view (
   ended     INTEGER NOT NULL,
   stored    TEXT    NOT NULL,
   hash      TEXT    NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX history_open ON history_view (first_seq) WHERE ended = 0;
 
 CREATE TABLE job_view (
