@@ -6,6 +6,7 @@
 import { Socket } from 'node:net';
 import type { ClientChannel, ServerHostKeyAlgorithm } from 'ssh2';
 import ssh2 from 'ssh2';
+import type { GerritConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
 import { connectFailure, lostConnection, stoppedConnection } from './connection-failure.ts';
@@ -19,28 +20,8 @@ import {
   readKnownHost,
 } from './known-hosts.ts';
 
-/** What this folder needs of the configuration. Times are milliseconds. */
-export interface GerritOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly keyFile: string;
-  readonly knownHostsFile: string;
-  /** TCP, handshake and authentication together; also how long a live server may take to answer a question. */
-  readonly connectTimeoutMs: number;
-  readonly keepaliveMs: number;
-  /** Unanswered keepalives before the connection is given up. */
-  readonly keepaliveMax: number;
-  /** The stream's silence after which the server is asked whether it is still there. */
-  readonly silenceMs: number;
-  readonly backoffMinMs: number;
-  readonly backoffMaxMs: number;
-  readonly lineLimitBytes: number;
-  /** One `gerrit query` or `gerrit review`. */
-  readonly commandTimeoutMs: number;
-  /** How long a request that was cut off may still arrive. */
-  readonly settleMs: number;
-}
+/** What this folder needs of the configuration. */
+export type GerritOptions = Omit<GerritConfig, 'fetchUrl'>;
 
 /** How long the other side may take part in a polite end. */
 const CLOSE_TIMEOUT_MS = 1_000;
