@@ -6,8 +6,9 @@
 import type { KeyedEffect, StageRun } from '../machines/effects.ts';
 import type {
   Alarm,
+  MergedTree,
   Ownership,
-  Patchset,
+  ResolvedChange,
   ResultsSpec,
   ResultsSummary,
   Server,
@@ -47,10 +48,43 @@ export interface OwnedServer {
   readonly owner: Ownership;
 }
 
-/** Brings a patchset into the server's work tree. */
+/** Asks Gerrit how a change is now. */
+export interface Changes {
+  /**
+   * @throws OperationError, retryable also when Gerrit does not show the patchset yet that its stream has told of
+   */
+  lookUp(request: EffectOf<'lookUpChange'>, signal: AbortSignal): Promise<ResolvedChange>;
+}
+
+/** How a merge ended. */
+export type MergeOutcome =
+  | { readonly merged: true; readonly trees: readonly MergedTree[] }
+  | {
+      readonly merged: false;
+      readonly project: string;
+      readonly change: number;
+      readonly branch: string;
+      readonly files: readonly string[];
+    };
+
+/**
+ * Merges a patchset and what it depends on onto the tips of their branches, on this host, in bare repositories. Nothing
+ * of the patch is executed.
+ */
+export interface Merger {
+  /** Called again for the same review it starts over. The first tree is the patchset's own project. */
+  merge(request: EffectOf<'mergePatchset'>, signal: AbortSignal): Promise<MergeOutcome>;
+  /** The review is over: its commits may go. Never heard of is success. */
+  drop(review: string): Promise<void>;
+}
+
+/** Brings what is tested into the server's work tree. */
 export interface Source {
-  /** After it resolves the work tree holds exactly the patchset; called again it starts from scratch. Returns the commit's SHA-1. */
-  fetch(server: Server, patchset: Patchset, signal: AbortSignal): Promise<string>;
+  /**
+   * After it resolves the work tree holds exactly the first of `trees` (the patchset as uploaded when there are none),
+   * and the folder of dependencies the others; called again it starts from scratch. Returns the commit's SHA-1.
+   */
+  fetch(request: EffectOf<'fetchPatchset'>, signal: AbortSignal): Promise<string>;
 }
 
 /** What became of a run: it ended, or it vanished without leaving an ending. */
@@ -122,6 +156,8 @@ export interface Alarms {
 /** Everything that `perform` may touch. */
 export interface World {
   readonly providers: ReadonlyMap<string, Provider>;
+  readonly changes: Changes;
+  readonly merger: Merger;
   readonly source: Source;
   readonly runner: Runner;
   readonly evidence: Evidence;

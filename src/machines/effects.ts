@@ -6,6 +6,8 @@
 import type { AnyEvent } from './events.ts';
 import type {
   Alarm,
+  Dependency,
+  MergedTree,
   Ownership,
   Patchset,
   ResultsSpec,
@@ -26,7 +28,16 @@ export type KeyedEffect =
   /** Due at `dueAt` (epoch ms); never later than `delayMs` after it was armed, whatever the wall clock does. */
   | { readonly type: 'setTimer'; readonly key: string; readonly dueAt: number; readonly delayMs: number }
   | { readonly type: 'raiseAlarm'; readonly key: string; readonly alarm: Alarm }
-  | { readonly type: 'acquireSlot'; readonly key: string; readonly provider: string }
+  | {
+      readonly type: 'acquireSlot';
+      readonly key: string;
+      readonly provider: string;
+      /** The job's name and project: each may have a limit of its own, and no project waits for ever behind another. */
+      readonly name: string;
+      readonly project: string;
+      /** Milliseconds by which the request counts as older than it is. */
+      readonly headStartMs: number;
+    }
   | {
       readonly type: 'createServer';
       readonly key: string;
@@ -40,8 +51,29 @@ export type KeyedEffect =
       readonly key: string;
       readonly server: Server;
       readonly patchset: Patchset;
+      /** What is tested, the patchset's own project first; empty: the patchset as it was uploaded. */
+      readonly trees: readonly MergedTree[];
       readonly timeoutMs: number;
     }
+  | {
+      readonly type: 'lookUpChange';
+      readonly key: string;
+      readonly patchset: Patchset;
+      /** Changes that one change may depend on, all in all. */
+      readonly dependencyLimit: number;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly type: 'mergePatchset';
+      readonly key: string;
+      /** The review that it is for: what is kept in the cache carries this name. */
+      readonly review: string;
+      readonly patchset: Patchset;
+      readonly dependencies: readonly Dependency[];
+      readonly timeoutMs: number;
+    }
+  /** The review is over: what the cache kept for it may go. */
+  | { readonly type: 'dropMerge'; readonly key: string; readonly review: string }
   | {
       readonly type: 'runStage';
       readonly key: string;

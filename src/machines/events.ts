@@ -6,12 +6,15 @@ import type {
   Failure,
   JobReport,
   JobSpec,
+  MergedTree,
   Patchset,
   ReportSpec,
+  ResolvedChange,
   ResultsSummary,
   Server,
   Stage,
   StageEnd,
+  StandingVote,
 } from './vocabulary.ts';
 
 /** Facts that any machine may be told. */
@@ -34,6 +37,14 @@ export type JobEvent =
       readonly deployment: string;
       readonly patchset: Patchset;
       readonly spec: JobSpec;
+    }
+  /** Its review has looked at the change and merged it: it may wait for a slot. `trees`: what is tested. */
+  | { readonly type: 'job.released'; readonly trees: readonly MergedTree[] }
+  /** Its review found that there is nothing to run, or that it can not be run. */
+  | {
+      readonly type: 'job.refused';
+      readonly verdict: 'MERGER_FAILURE' | 'SKIPPED' | 'ABORTED';
+      readonly reason: string;
     }
   /** Settles `acquireSlot`. */
   | { readonly type: 'slot.granted' }
@@ -85,6 +96,25 @@ export type ReviewEvent =
       readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
       readonly report: ReportSpec;
     }
+  /** Settle `lookUpChange`: what Gerrit says of the change now; it did not say. */
+  | { readonly type: 'change.resolved'; readonly change: ResolvedChange }
+  | { readonly type: 'change.unresolved'; readonly failure: Failure }
+  /** Somebody voted on the patchset while the review waited for that. */
+  | { readonly type: 'vote.cast'; readonly vote: StandingVote }
+  /** Settle `mergePatchset`: done; it can not be merged; it did not work. */
+  | { readonly type: 'patchset.merged'; readonly trees: readonly MergedTree[] }
+  | {
+      readonly type: 'patchset.conflicted';
+      /** Of the change that does not merge: the patchset itself or one that it depends on. */
+      readonly project: string;
+      readonly change: number;
+      readonly branch: string;
+      /** Paths in conflict, the first few. */
+      readonly files: readonly string[];
+    }
+  | { readonly type: 'patchset.unmerged'; readonly failure: Failure }
+  /** Settles `dropMerge`. */
+  | { readonly type: 'merge.dropped' }
   | { readonly type: 'job.reported'; readonly report: JobReport }
   /** Settle `postReview`: Gerrit has it (found: it was there already); Gerrit refused the vote; no answer or an error. */
   | { readonly type: 'review.posted'; readonly found: boolean }

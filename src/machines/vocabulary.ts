@@ -11,6 +11,10 @@ export const VERDICTS = [
   'NODE_FAILURE',
   'POST_FAILURE',
   'RETRY_LIMIT',
+  /** The patch can not be merged with its branch or with what it depends on; nothing was booted. */
+  'MERGER_FAILURE',
+  /** The job has nothing to do with what the patch touches. */
+  'SKIPPED',
   'ABORTED',
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
@@ -143,6 +147,50 @@ export interface ResultsSummary {
   readonly skipped: number;
   /** Names of failed tests, the first few, each cut to a bounded length. */
   readonly failures: readonly string[];
+}
+
+/** A change that another one names in a `Depends-On:` line, as far as it has not been merged yet. */
+export interface Dependency {
+  readonly project: string;
+  readonly branch: string;
+  readonly change: number;
+  readonly patchset: number;
+  readonly revision: string;
+  readonly ref: string;
+}
+
+/** A vote that stands on the current patchset. */
+export interface StandingVote {
+  /** Username of who voted; '' where Gerrit names none. */
+  readonly account: string;
+  readonly label: string;
+  readonly value: number;
+}
+
+/** What Gerrit says of a change now. */
+export interface ResolvedChange {
+  readonly status: 'open' | 'merged' | 'abandoned' | 'missing';
+  /** Number of the current patchset; 0 for a change that is missing. */
+  readonly current: number;
+  readonly wip: boolean;
+  readonly private: boolean;
+  /** Paths that the current patchset touches, without Gerrit's magic ones; null when there are too many to ask for. */
+  readonly files: readonly string[] | null;
+  readonly votes: readonly StandingVote[];
+  /** Open changes that it needs, each after what it needs itself. Merged ones need no care. */
+  readonly dependencies: readonly Dependency[];
+  /** Why the dependencies can not be met (a cycle, one that is abandoned or missing, too many), told in the comment; null when they can. */
+  readonly trouble: string | null;
+}
+
+/** One project's commit that is tested: the tip of its branch with the patches merged onto it. */
+export interface MergedTree {
+  readonly project: string;
+  readonly branch: string;
+  /** The branch's tip, SHA-1. */
+  readonly base: string;
+  /** The commit that is tested, SHA-1. It is `base` itself when nothing had to be merged. */
+  readonly revision: string;
 }
 
 /** What one job hands to its review. */
