@@ -1,6 +1,6 @@
 /** What every source promises, whatever it fetches with. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Source } from '../../src/engine/ports.ts';
+import type { EffectOf, Source } from '../../src/engine/ports.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { Patchset, Server } from '../../src/machines/vocabulary.ts';
 
@@ -19,6 +19,14 @@ export function sourceContract(name: string, start: () => Promise<SourceHarness>
   describe(`source contract: ${name}`, () => {
     let harness: SourceHarness;
     const signal = new AbortController().signal;
+    const asUploaded = (patchset: Patchset): EffectOf<'fetchPatchset'> => ({
+      type: 'fetchPatchset',
+      key: 'fetch',
+      server: harness.server,
+      patchset,
+      trees: [],
+      timeoutMs: 60_000,
+    });
 
     beforeEach(async () => {
       harness = await start();
@@ -26,23 +34,25 @@ export function sourceContract(name: string, start: () => Promise<SourceHarness>
     afterEach(() => harness.close());
 
     test('brings exactly the patchset', async () => {
-      const { source, server, first, held } = harness;
-      expect(await source.fetch(server, first, signal)).toBe(first.revision);
+      const { source, first, held } = harness;
+      expect(await source.fetch(asUploaded(first), signal)).toBe(first.revision);
       expect(await held()).toBe(first.revision);
     });
 
     test('starts from scratch when it is called again', async () => {
-      const { source, server, first, second, held } = harness;
-      await source.fetch(server, first, signal);
-      expect(await source.fetch(server, second, signal)).toBe(second.revision);
+      const { source, first, second, held } = harness;
+      await source.fetch(asUploaded(first), signal);
+      expect(await source.fetch(asUploaded(second), signal)).toBe(second.revision);
       expect(await held()).toBe(second.revision);
-      expect(await source.fetch(server, first, signal)).toBe(first.revision);
+      expect(await source.fetch(asUploaded(first), signal)).toBe(first.revision);
       expect(await held()).toBe(first.revision);
     });
 
     test('brings nothing when it was given up before', async () => {
-      const { source, server, first, held } = harness;
-      await expect(source.fetch(server, first, AbortSignal.abort())).rejects.toBeInstanceOf(OperationError);
+      const { source, first, held } = harness;
+      await expect(source.fetch(asUploaded(first), AbortSignal.abort())).rejects.toBeInstanceOf(
+        OperationError,
+      );
       expect(await held()).toBeNull();
     });
   });

@@ -30,11 +30,21 @@ sourceContract('fake', async () => {
 it('fails and hangs as it was prepared', async () => {
   const source = new FakeSource();
   const signal = new AbortController().signal;
+  const tree = { project: 'p', branch: 'master', base: 'b'.repeat(40), revision: 'c'.repeat(40) };
+  const request = {
+    type: 'fetchPatchset',
+    key: 'fetch',
+    server,
+    patchset: patchset(1),
+    trees: [tree],
+    timeoutMs: 1_000,
+  } as const;
   source.failNext({ operation: 'o', target: 't', message: 'no route', retryable: true, hint: 'h' });
-  await expect(source.fetch(server, patchset(1), signal)).rejects.toThrow('no route');
+  await expect(source.fetch(request, signal)).rejects.toThrow('no route');
   source.holdNext('request');
-  const fetching = source.fetch(server, patchset(1), signal);
+  const fetching = source.fetch(request, signal);
   expect(source.tree(server)).toBeUndefined();
   source.release();
-  expect(await fetching).toBe('1'.repeat(40));
+  expect(await fetching).toBe(tree.revision);
+  expect(source.trees(server)).toEqual([tree]);
 });

@@ -1,17 +1,19 @@
 /** A git server that always has the patchset, in memory; what it left on each server can be asked afterwards. */
-import type { Source } from '../../src/engine/ports.ts';
-import type { Failure, Patchset, Server } from '../../src/machines/vocabulary.ts';
+import type { EffectOf, Source } from '../../src/engine/ports.ts';
+import type { Failure, MergedTree, Patchset, Server } from '../../src/machines/vocabulary.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
+
+type Fetch = EffectOf<'fetchPatchset'>;
 
 export class FakeSource implements Source {
   /** Prepare, hold, release, count and await calls by name: `fetch`. */
   readonly calls = new Rehearsal<'fetch'>();
-  readonly #trees = new Map<string, Patchset>();
+  readonly #fetched = new Map<string, Fetch>();
 
-  fetch(server: Server, patchset: Patchset, signal: AbortSignal): Promise<string> {
+  fetch(request: Fetch, signal: AbortSignal): Promise<string> {
     return this.calls.play('fetch', signal, () => {
-      this.#trees.set(server.id, patchset);
-      return patchset.revision;
+      this.#fetched.set(request.server.id, request);
+      return request.trees[0]?.revision ?? request.patchset.revision;
     });
   }
 
@@ -29,8 +31,13 @@ export class FakeSource implements Source {
     return this.calls.release();
   }
 
-  /** What the server's work tree holds. */
+  /** The patchset that the server's work tree holds. */
   tree(server: Pick<Server, 'id'>): Patchset | undefined {
-    return this.#trees.get(server.id);
+    return this.#fetched.get(server.id)?.patchset;
+  }
+
+  /** What the server holds: the work tree first, then what lies in its folder of dependencies. */
+  trees(server: Pick<Server, 'id'>): readonly MergedTree[] {
+    return this.#fetched.get(server.id)?.trees ?? [];
   }
 }

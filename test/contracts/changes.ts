@@ -1,0 +1,176 @@
+/**
+ * What everybody promises who tells how a change is, be Gerrit real, embedded or made up. The harness gives projects
+ * `openstack/cinder` and `openstack/nova`, and people who upload, vote and close.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Changes } from '../../src/engine/ports.ts';
+import type { Dependency, Patchset } from '../../src/machines/vocabulary.ts';
+
+export interface Upload {
+  readonly project: string;
+  readonly files?: readonly string[];
+  /** Changes that its message names. */
+  readonly dependsOn?: readonly Patchset[];
+}
+
+export interface ChangesHarness {
+  readonly changes: Changes;
+  /** A new open change with one patchset. */
+  upload(wanted: Upload): Promise<Patchset>;
+  /** Its next patchset. */
+  amend(patchset: Patchset, wanted: Upload): Promise<Patchset>;
+  vote(patchset: Patchset, account: string, label: string, value: number): Promise<void>;
+  turn(patchset: Patchset, into: 'wip' | 'private' | 'merged' | 'abandoned'): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function changesContract(name: string, start: () => Promise<ChangesHarness>): void {
+  describe(`changes contract: ${name}`, () => {
+    let harness: ChangesHarness;
+    const signal = new AbortController().signal;
+    const [cinder, nova] = ['openstack/cinder', 'openstack/nova'] as const;
+
+    beforeEach(async () => {
+      harness = await start();
+    });
+    afterEach(() => harness.close());
+
+    const lookUp = (patchset: Patchset, dependencyLimit = 10) =>
+      harness.changes.lookUp(
+        { type: 'lookUpChange', key: 'look', patchset, dependencyLimit, timeoutMs: 60_000 },
+        signal,
+      );
+    const needed = async (patchset: Patchset, limit?: number) => {
+      const { dependencies, trouble } = await lookUp(patchset, limit);
+      expect(trouble).toBeNull();
+      return dependencies;
+    };
+
+    test('an open change, with its files', async () => {
+      const patchset = await harness.upload({ project: cinder, files: ['cinder/volume.py', 'doc/a b.rst'] });
+      const { files, ...rest } = await lookUp(patchset);
+      expect([...(files ?? [])].sort()).toEqual(['cinder/volume.py', 'doc/a b.rst']);
+      expect(rest).toEqual({
+        status: 'open',
+        current: 1,
+        wip: false,
+        private: false,
+        votes: [],
+        dependencies: [],
+        trouble: null,
+      });
+    });
+
+    test('a patchset that is not the current one any more', async () => {
+      const first = await harness.upload({ project: cinder });
+      const second = await harness.amend(first, { project: cinder, files: ['later'] });
+      expect(await lookUp(first)).toMatchObject({ status: 'open', current: 2 });
+      expect(await lookUp(second)).toMatchObject({ current: 2, files: ['later'] });
+    });
+
+    test('a patchset that Gerrit does not show yet is asked for again', async () => {
+      const first = await harness.upload({ project: cinder });
+      const next = { ...first, patchset: 2, ref: first.ref.replace(/1$/, '2') };
+      await expect(lookUp(next)).rejects.toMatchObject({ name: 'OperationError', retryable: true });
+    });
+
+    test.each(['merged', 'abandoned'] as const)('a change that is %s', async (status) => {
+      const patchset = await harness.upload({ project: cinder });
+      await harness.turn(patchset, status);
+      expect(await lookUp(patchset)).toMatchObject({ status, current: 1, dependencies: [], trouble: null });
+    });
+
+    test('work in progress', async () => {
+      const wip = await harness.upload({ project: cinder });
+      await harness.turn(wip, 'wip');
+      expect(await lookUp(wip)).toMatchObject({ status: 'open', wip: true, private: false });
+    });
+
+    test('the votes that stand, by whom', async () => {
+      const patchset = await harness.upload({ project: cinder });
+      await harness.vote(patchset, 'zuul', 'Verified', -1);
+      await harness.vote(patchset, 'zuul', 'Verified', 1);
+      await harness.vote(patchset, 'dev', 'Code-Review', -1);
+      const { votes } = await lookUp(patchset);
+      expect([...votes].sort((a, b) => (a.account < b.account ? -1 : 1))).toEqual([
+        { account: 'dev', label: 'Code-Review', value: -1 },
+        { account: 'zuul', label: 'Verified', value: 1 },
+      ]);
+    });
+
+    test('what it depends on, each after what that needs, across projects', async () => {
+      const deep = await harness.upload({ project: nova });
+      const left = await harness.upload({ project: cinder, dependsOn: [deep] });
+      const right = await harness.upload({ project: nova, dependsOn: [deep] });
+      const patchset = await harness.upload({ project: cinder, dependsOn: [left, right] });
+      expect(await needed(patchset)).toEqual([deep, left, right].map(dependency));
+    });
+
+    test('the current patchset of what it depends on', async () => {
+      const other = await harness.upload({ project: nova });
+      const patchset = await harness.upload({ project: cinder, dependsOn: [other] });
+      const newer = await harness.amend(other, { project: nova });
+      expect(await needed(patchset)).toEqual([dependency(newer)]);
+    });
+
+    test('a dependency that was merged needs no care, nor what it needed', async () => {
+      const abandoned = await harness.upload({ project: nova });
+      const merged = await harness.upload({ project: nova, dependsOn: [abandoned] });
+      const patchset = await harness.upload({ project: cinder, dependsOn: [merged] });
+      await harness.turn(abandoned, 'abandoned');
+      await harness.turn(merged, 'merged');
+      expect(await needed(patchset)).toEqual([]);
+    });
+
+    test('a dependency that was abandoned is trouble', async () => {
+      const other = await harness.upload({ project: nova });
+      const patchset = await harness.upload({ project: cinder, dependsOn: [other] });
+      await harness.turn(other, 'abandoned');
+      const { dependencies, trouble } = await lookUp(patchset);
+      expect(dependencies).toEqual([]);
+      expect(trouble).toContain(String(other.change));
+      expect(trouble).toContain('abandoned');
+    });
+
+    test('a dependency that is not there is trouble', async () => {
+      const missing = { ...(await harness.upload({ project: nova })), change: 999_999 };
+      const patchset = await harness.upload({ project: cinder, dependsOn: [missing] });
+      const { trouble } = await lookUp(patchset);
+      expect(trouble).toContain('999999');
+    });
+
+    test('a cycle is trouble, and named', async () => {
+      const first = await harness.upload({ project: cinder });
+      const second = await harness.upload({ project: nova, dependsOn: [first] });
+      const third = await harness.upload({ project: nova, dependsOn: [second] });
+      const again = await harness.amend(first, { project: cinder, dependsOn: [third] });
+      const { dependencies, trouble } = await lookUp(again);
+      expect(dependencies).toEqual([]);
+      expect(trouble).toContain('cycle');
+      for (const { change } of [again, second, third]) expect(trouble).toContain(String(change));
+    });
+
+    test('more dependencies than the limit are trouble', async () => {
+      const first = await harness.upload({ project: nova });
+      const second = await harness.upload({ project: nova, dependsOn: [first] });
+      const patchset = await harness.upload({ project: cinder, dependsOn: [second] });
+      expect(await needed(patchset, 2)).toHaveLength(2);
+      const { dependencies, trouble } = await lookUp(patchset, 1);
+      expect(dependencies).toEqual([]);
+      expect(trouble).toContain('more than 1 ');
+    });
+
+    test('a look-up that was given up before it began is an error that may be tried again', async () => {
+      const patchset = await harness.upload({ project: cinder });
+      const wanted = { type: 'lookUpChange', key: 'l', patchset, dependencyLimit: 1, timeoutMs: 1 } as const;
+      await expect(harness.changes.lookUp(wanted, AbortSignal.abort())).rejects.toMatchObject({
+        name: 'OperationError',
+        retryable: true,
+      });
+    });
+  });
+}
+
+function dependency({ project, branch, change, patchset, revision, ref }: Patchset): Dependency {
+  return { project, branch, change, patchset, revision, ref };
+}

@@ -1,0 +1,66 @@
+/** The fake keeps the promises of who tells how a change is, and fails as a test prepares it. */
+import { expect, it } from 'vitest';
+import type { Patchset, StandingVote } from '../../src/machines/vocabulary.ts';
+import { changesContract } from '../contracts/changes.ts';
+import { FakeChanges } from './changes.ts';
+
+changesContract('fake', async () => {
+  const changes = new FakeChanges();
+  const votes = new Map<number, Map<string, StandingVote>>();
+  let uploaded = 0;
+  const numbers = (of: readonly Patchset[] | undefined) => (of ?? []).map(({ change }) => change);
+  return {
+    changes,
+    upload: async ({ project, files, dependsOn }) => {
+      uploaded += 1;
+      const made = patchset(project, uploaded, 1);
+      changes.show(made, { files: files ?? ['f'], dependsOn: numbers(dependsOn) });
+      return made;
+    },
+    amend: async (before, { project, files, dependsOn }) => {
+      const made = patchset(project, before.change, before.patchset + 1);
+      changes.show(made, { files: files ?? ['f'], dependsOn: numbers(dependsOn) });
+      return made;
+    },
+    vote: async (on, account, label, value) => {
+      const standing = votes.get(on.change) ?? new Map<string, StandingVote>();
+      votes.set(on.change, standing.set(`${account} ${label}`, { account, label, value }));
+      changes.show(on, { votes: [...standing.values()] });
+    },
+    turn: async (what, into) => {
+      if (into === 'wip' || into === 'private') changes.show(what, { [into]: true });
+      else changes.show(what, { status: into });
+    },
+    close: async () => {},
+  };
+});
+
+it('shows what it was not told of as it is asked for, and fails as it was prepared', async () => {
+  const changes = new FakeChanges();
+  const signal = new AbortController().signal;
+  const wanted = {
+    type: 'lookUpChange',
+    key: 'look',
+    patchset: patchset('p', 7, 3),
+    dependencyLimit: 1,
+    timeoutMs: 1_000,
+  } as const;
+  expect(await changes.lookUp(wanted, signal)).toMatchObject({ status: 'open', current: 3, trouble: null });
+  changes.failNext({ operation: 'o', target: 't', message: 'no route', retryable: true, hint: 'h' });
+  await expect(changes.lookUp(wanted, signal)).rejects.toThrow('no route');
+});
+
+function patchset(project: string, change: number, number: number): Patchset {
+  return {
+    project,
+    branch: 'master',
+    change,
+    patchset: number,
+    revision: `${change}${number}`.padStart(40, '0'),
+    ref: `refs/changes/01/${change}/${number}`,
+    subject: '',
+    owner: '',
+    url: '',
+    topic: '',
+  };
+}

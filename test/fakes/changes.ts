@@ -1,0 +1,115 @@
+/**
+ * What Gerrit knows of changes, in memory. A change that nobody has told it of is shown just as it is asked for: open,
+ * current, touching one file, needing nothing. One that was told of is shown as it was told, so a patchset that came
+ * later is not there yet.
+ */
+import type { Changes, EffectOf } from '../../src/engine/ports.ts';
+import { OperationError } from '../../src/errors.ts';
+import type {
+  Dependency,
+  Failure,
+  Patchset,
+  ResolvedChange,
+  StandingVote,
+} from '../../src/machines/vocabulary.ts';
+import { type Hold, Rehearsal } from './rehearsal.ts';
+
+export interface ShownChange {
+  readonly patchset: Patchset;
+  readonly status: 'open' | 'merged' | 'abandoned';
+  readonly wip: boolean;
+  readonly private: boolean;
+  readonly files: readonly string[] | null;
+  readonly votes: readonly StandingVote[];
+  /** Numbers of changes that its message names; those that are not shown are missing. */
+  readonly dependsOn: readonly number[];
+}
+
+export class FakeChanges implements Changes {
+  /** Prepare, hold, release, count and await calls by name: `lookUp`. */
+  readonly calls = new Rehearsal<'lookUp'>();
+  readonly #shown = new Map<number, ShownChange>();
+
+  lookUp(request: EffectOf<'lookUpChange'>, signal: AbortSignal): Promise<ResolvedChange> {
+    return this.calls.play('lookUp', signal, () => this.#resolve(request));
+  }
+
+  /** Gerrit shows this change from now on; what is not said stays as it was. */
+  show(patchset: Patchset, facts: Partial<Omit<ShownChange, 'patchset'>> = {}): void {
+    const before = this.#shown.get(patchset.change) ?? untold(patchset);
+    this.#shown.set(patchset.change, { ...before, ...facts, patchset });
+  }
+
+  /** The next look-up (or the next few, called again) fails. */
+  failNext(failure: Failure): void {
+    this.calls.failNext(failure);
+  }
+
+  /** The next look-up hangs until `release`. */
+  holdNext(hold: Hold = 'answer'): void {
+    this.calls.holdNext(hold);
+  }
+
+  release(): boolean {
+    return this.calls.release();
+  }
+
+  #resolve(request: EffectOf<'lookUpChange'>): ResolvedChange {
+    const { patchset, dependencyLimit } = request;
+    const shown = this.#shown.get(patchset.change) ?? untold(patchset);
+    const current = shown.patchset.patchset;
+    if (current < patchset.patchset) throw notYet(patchset);
+    const { status, wip, private: hidden, files, votes } = shown;
+    const needs = this.#needs(shown, dependencyLimit);
+    return { status, current, wip, private: hidden, files, votes, ...needs };
+  }
+
+  #needs(root: ShownChange, limit: number): Pick<ResolvedChange, 'dependencies' | 'trouble'> {
+    const dependencies: Dependency[] = [];
+    const done = new Set<number>();
+    const trouble = (why: string) => ({ dependencies: [], trouble: why });
+    const visit = (number: number, path: readonly number[]): string | null => {
+      const change = number === root.patchset.change ? root : this.#shown.get(number);
+      if (path.includes(number)) return `a cycle of dependencies: ${[...path, number].join(' -> ')}`;
+      if (change === undefined) return `it depends on ${number}, which is missing`;
+      if (change.status === 'abandoned' && change !== root)
+        return `it depends on ${number}, which is abandoned`;
+      if (done.has(number) || (change.status === 'merged' && change !== root)) return null;
+      for (const next of change.dependsOn) {
+        const why = visit(next, [...path, number]);
+        if (why !== null) return why;
+      }
+      done.add(number);
+      if (change !== root) dependencies.push(dependencyOf(change.patchset));
+      return dependencies.length > limit ? `it depends on more than ${limit} changes` : null;
+    };
+    const why = visit(root.patchset.change, []);
+    return why === null ? { dependencies, trouble: null } : trouble(why);
+  }
+}
+
+function untold(patchset: Patchset): ShownChange {
+  return {
+    patchset,
+    status: 'open',
+    wip: false,
+    private: false,
+    files: ['README'],
+    votes: [],
+    dependsOn: [],
+  };
+}
+
+function dependencyOf({ project, branch, change, patchset, revision, ref }: Patchset): Dependency {
+  return { project, branch, change, patchset, revision, ref };
+}
+
+function notYet({ change, patchset }: Patchset): OperationError {
+  return new OperationError({
+    operation: 'look up change',
+    target: `${change},${patchset}`,
+    message: `Gerrit does not show ${change},${patchset} yet`,
+    retryable: true,
+    hint: 'it is asked again by itself',
+  });
+}
