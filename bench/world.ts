@@ -1,11 +1,24 @@
 /** A world in which everything succeeds at once, or in which nothing ever answers: what is left is our own work. */
 import type { OwnedServer, Provider, RunHandle, World } from '../src/engine/ports.ts';
+import type { ResolvedChange } from '../src/machines/vocabulary.ts';
 
 export interface WorldOptions {
   readonly slots: number;
   /** False: a stage runs for ever. */
   readonly stagesEnd: boolean;
 }
+
+const BASE = 'b'.repeat(40);
+const RESOLVED: ResolvedChange = {
+  status: 'open',
+  current: 1,
+  wip: false,
+  private: false,
+  files: ['cinder/volume/manager.py'],
+  votes: [],
+  dependencies: [],
+  trouble: null,
+};
 
 /** Every call is answered at once, from memory. */
 export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
@@ -14,7 +27,16 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
     : new Promise(() => {});
   return {
     providers: new Map([['local', instantProvider(slots)]]),
-    source: { fetch: async (_server, patchset) => patchset.revision },
+    changes: { lookUp: async ({ patchset }) => ({ ...RESOLVED, current: patchset.patchset }) },
+    merger: {
+      merge: async ({ patchset: { project, branch, revision } }) => ({
+        merged: true,
+        trees: [{ project, branch, base: BASE, revision }],
+      }),
+      kept: async () => [],
+      drop: async () => {},
+    },
+    source: { fetch: async ({ patchset }) => patchset.revision },
     runner: {
       start: async () => ({ pid: 4242, adopted: false, ended, detach: () => {} }),
       stop: async () => {},
@@ -39,6 +61,8 @@ export function silentWorld(): World {
   const provider = { name: 'local', slots: 0, create: never, list: never, delete: never };
   return {
     providers: new Map([['local', provider]]),
+    changes: { lookUp: never },
+    merger: { merge: never, kept: never, drop: never },
     source: { fetch: never },
     runner: { start: never, stop: never, readResults: never },
     evidence: { collect: never, publish: never, discard: never },

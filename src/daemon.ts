@@ -251,6 +251,7 @@ export class Lab implements RunningDaemon {
         jobs: config.jobs.map(({ spec, ...where }) => ({ name: spec.name, ...where })),
       },
       specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
+      plan: config.prepare,
       report: { ...config.report, post },
       pipeline: config.report.pipeline,
       deployment,

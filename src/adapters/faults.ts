@@ -64,7 +64,7 @@ type Around = <A extends unknown[], R>(
 ) => (...args: A) => Promise<R>;
 
 function faultyWorld(world: World, around: Around): World {
-  const { source, runner, evidence, reviewer, alarms } = world;
+  const { changes, merger, source, runner, evidence, reviewer, alarms } = world;
   const faulty = (provider: Provider): Provider => ({
     name: provider.name,
     slots: provider.slots,
@@ -74,8 +74,14 @@ function faultyWorld(world: World, around: Around): World {
   });
   return {
     providers: new Map([...world.providers].map(([name, provider]) => [name, faulty(provider)])),
+    changes: { lookUp: around('lookUpChange', (request, signal) => changes.lookUp(request, signal)) },
+    merger: {
+      merge: around('mergePatchset', (request, signal) => merger.merge(request, signal)),
+      kept: () => merger.kept(),
+      drop: (review) => merger.drop(review),
+    },
     source: {
-      fetch: around('fetchPatchset', (server, patchset, signal) => source.fetch(server, patchset, signal)),
+      fetch: around('fetchPatchset', (request, signal) => source.fetch(request, signal)),
     },
     runner: {
       start: around('runStage', (request) => runner.start(request)),

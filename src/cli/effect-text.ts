@@ -35,6 +35,10 @@ function tellText(to: string, event: AnyEvent): string {
   switch (event.type) {
     case 'job.reported':
       return `hand ${event.report.verdict} to review ${to}`;
+    case 'job.released':
+      return `let job ${to} wait for a slot`;
+    case 'job.refused':
+      return `refuse job ${to}: ${event.verdict}`;
     case 'verdict.taken':
       return `tell job ${to} that its verdict is taken`;
     case 'job.cancelled':
@@ -51,6 +55,10 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
       return `tell the operator: ${effect.alarm.message}`;
     case 'acquireSlot':
       return `wait for a slot of ${effect.provider}`;
+    case 'lookUpChange':
+      return `ask Gerrit how change ${effect.patchset.change} is now`;
+    case 'mergePatchset':
+      return `merge ${effect.patchset.ref} onto ${effect.patchset.branch}`;
     case 'createServer':
       return `make server ${effect.name} on ${effect.provider}`;
     case 'fetchPatchset':

@@ -1,10 +1,12 @@
 /** What happened, in plain words: one line for each fact that the log can hold. Defused where it is printed, not here. */
-import type { AnyEvent } from '../machines/events.ts';
+import type { AnyEvent, CommonEvent, JobEvent } from '../machines/events.ts';
 import type { LogRow } from '../machines/row.ts';
 import {
   assertNever,
   type Failure,
+  type MergedTree,
   type Patchset,
+  type ResolvedChange,
   type ResultsSummary,
   type StageEnd,
 } from '../machines/vocabulary.ts';
@@ -28,6 +30,18 @@ function eventText(event: AnyEvent): string {
       return 'the operator was told';
     case 'review.opened':
       return `review of ${changeText(event.patchset)} opened for ${count(event.jobs.length, 'job')}: ${event.jobs.map((job) => job.name).join(', ')}`;
+    case 'change.resolved':
+      return resolvedText(event.change);
+    case 'change.unresolved':
+      return `Gerrit did not say how the change is${because(failureText(event.failure))}`;
+    case 'vote.cast':
+      return `${event.vote.account} voted ${votesText({ [event.vote.label]: event.vote.value })}`;
+    case 'patchset.merged':
+      return event.trees.map((tree) => `merged on ${treeText(tree)}`).join('; ');
+    case 'patchset.conflicted':
+      return `change ${event.change} does not merge with ${event.branch} of ${event.project}${because(event.files.join(', '))}`;
+    case 'patchset.unmerged':
+      return `the patchset could not be merged${because(failureText(event.failure))}`;
     case 'job.reported':
       return `${event.report.name} handed over ${event.report.verdict}${because(event.report.reason)}`;
     case 'review.posted':
@@ -49,15 +63,16 @@ function eventText(event: AnyEvent): string {
   }
 }
 
-type JobOnly = Exclude<
-  AnyEvent,
-  { type: `review.${string}` | `vote.${string}` | `votes.${string}` | 'job.reported' | 'timer.fired' }
->;
+type JobOnly = Exclude<JobEvent, { type: CommonEvent['type'] }>;
 
-function jobEventText(
-  event: Exclude<JobOnly, { type: 'machine.failed' | 'daemon.crashed' | 'alarm.raised' }>,
-): string {
+function jobEventText(event: JobOnly): string {
   switch (event.type) {
+    case 'job.released':
+      return event.trees.length === 0
+        ? 'released: the patchset is tested as it was uploaded'
+        : `released: tested is ${event.trees.map(treeText).join('; ')}`;
+    case 'job.refused':
+      return `not run: ${event.verdict}${because(event.reason)}`;
     case 'job.accepted':
       return `accepted ${changeText(event.patchset)} at ${event.patchset.revision.slice(0, 10)}`;
     case 'slot.granted':
@@ -158,6 +173,17 @@ function endText(end: StageEnd): string {
 function resultsText(results: ResultsSummary): string {
   const failures = results.failures.length === 0 ? '' : `: ${results.failures.join('; ')}`;
   return `${results.passed} passed, ${results.failed} failed, ${results.skipped} skipped${failures}`;
+}
+
+function resolvedText(change: ResolvedChange): string {
+  const needs = change.dependencies.map((needed) => `${needed.change},${needed.patchset}`).join(', ');
+  const hidden = [change.wip ? 'work in progress' : '', change.private ? 'private' : ''].filter(Boolean);
+  const facts = [`patchset ${change.current} is current`, ...hidden, needs === '' ? '' : `it depends on ${needs}`];
+  return `the change is ${change.status}: ${facts.filter(Boolean).join(', ')}${because(change.trouble ?? '')}`;
+}
+
+function treeText(tree: MergedTree): string {
+  return `${tree.revision.slice(0, 10)} of ${tree.project} (${tree.branch} at ${tree.base.slice(0, 10)})`;
 }
 
 function votesText(votes: Readonly<Record<string, number>>): string {

@@ -27,6 +27,8 @@ export const VERDICT_EXIT: Readonly<Record<Verdict, number>> = {
   POST_FAILURE: 12,
   RETRY_LIMIT: 13,
   ABORTED: 14,
+  MERGER_FAILURE: 15,
+  SKIPPED: 16,
 };
 
 /** Ends the command: what is wrong, and in one line what to do next. */

@@ -1,7 +1,7 @@
 /** From the checked file to the configuration that the program uses: paths absolute, defaults that depend on other keys filled in. */
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { type JobLimits, type StageSpec, TRIGGER_KINDS } from '../machines/vocabulary.ts';
+import { type JobLimits, type PreparePlan, type StageSpec, TRIGGER_KINDS } from '../machines/vocabulary.ts';
 import type { Config, GerritConfig, JobDefinition } from './config.ts';
 import type { ConfigFile } from './schema.ts';
 import type { JobFile, StageFile } from './schema-job.ts';
@@ -42,6 +42,7 @@ export function buildConfig(
       postRetryMs: report.postRetry,
       postRetryMaxMs: report.postRetryMax,
     },
+    prepare: buildPrepare(checked.prepare),
     providers,
     logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
     redact: secrets,
@@ -80,6 +81,24 @@ function buildGerrit(gerrit: ConfigFile['gerrit'], path: (path: string) => strin
   };
 }
 
+function buildPrepare(prepare: ConfigFile['prepare']): PreparePlan {
+  return {
+    onlyCurrent: true,
+    wip: prepare.wip,
+    private: prepare.private,
+    merge: prepare.merge,
+    hold: null,
+    dependencyLimit: prepare.dependencies,
+    lookUpTimeoutMs: prepare.lookUpTimeout,
+    lookUpAttempts: prepare.lookUpAttempts,
+    lookUpRetryMs: prepare.lookUpRetry,
+    lookUpRetryMaxMs: prepare.lookUpRetryMax,
+    mergeTimeoutMs: prepare.mergeTimeout,
+    mergeAttempts: prepare.mergeAttempts,
+    mergeRetryMs: prepare.mergeRetry,
+  };
+}
+
 function buildJob(name: string, job: JobFile, pipeline: string, provider: string): JobDefinition {
   const { results, exitCodeIsResult } = job.testing;
   return {
@@ -96,6 +115,7 @@ function buildJob(name: string, job: JobFile, pipeline: string, provider: string
       exitCodeIsResult,
       results: results === null ? null : { format: 'tap', file: results },
       logs: job.logs,
+      headStartMs: 0,
       limits: buildLimits(job.limits),
     },
   };

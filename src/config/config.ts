@@ -2,7 +2,7 @@
  * The configuration as the program uses it: every default filled in, every path absolute, times in milliseconds, sizes
  * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
  */
-import type { JobSpec, ReportSpec, TriggerKind } from '../machines/vocabulary.ts';
+import type { JobSpec, PreparePlan, ReportSpec, TriggerKind } from '../machines/vocabulary.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */
@@ -13,6 +13,8 @@ export interface Config {
   readonly deployment: string | null;
   readonly gerrit: GerritConfig;
   readonly report: ReportSpec & { readonly pipeline: string };
+  /** What is done for a patchset before its jobs may run. */
+  readonly prepare: PreparePlan;
   readonly providers: readonly LocalProviderConfig[];
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
   readonly logs: { readonly dir: string; readonly url: string };

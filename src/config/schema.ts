@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
 import { choice, duration, flag, integer, optionalText, size, text, Wrong } from './leaf.ts';
 import { job } from './schema-job.ts';
+import { prepare } from './schema-prepare.ts';
 import { hostName, labelName, oneWord, pipelineName, webAddress } from './words.ts';
 
 const gerrit = z.strictObject({
@@ -133,6 +134,7 @@ export const configSchema = z.strictObject({
   }),
   gerrit,
   report: report.prefault({}),
+  prepare: prepare.prefault({}),
   providers: z.record(z.string(), provider.prefault({})).prefault({ local: {} }),
   logs: z
     .strictObject({

@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
 import { type Decision, decide, type OpenReview, type TriggerRules } from '../machines/trigger.ts';
-import { assertNever, type JobSpec, type Patchset, type ReportSpec } from '../machines/vocabulary.ts';
+import { assertNever, type JobSpec, type Patchset, type PreparePlan, type ReportSpec } from '../machines/vocabulary.ts';
 import type { Submission } from './cascade.ts';
 import type { Engine } from './engine.ts';
 import type { NewId } from './ids.ts';
@@ -23,6 +23,7 @@ export interface AdmissionOptions {
   readonly newId: NewId;
   readonly rules: TriggerRules;
   readonly specs: ReadonlyMap<string, JobSpec>;
+  readonly plan: PreparePlan;
   readonly report: ReportSpec;
   readonly pipeline: string;
   readonly deployment: string;
@@ -53,16 +54,20 @@ export class Admission {
     return taken;
   }
 
-  /** Opens a review with these jobs, or returns null when the trigger has started something before. */
+  /**
+   * Opens a review with these jobs by hand, whatever the change's state is, or returns null when the trigger has started
+   * something before.
+   */
   async start(
     patchset: Patchset,
     jobNames: readonly string[],
     trigger: string,
     report: ReportSpec = this.options.report,
   ): Promise<Admitted | null> {
-    const { engine, store } = this.options;
+    const { engine, store, plan } = this.options;
     if (store.triggered(trigger)) return null;
-    const { admitted, submissions } = this.opening(patchset, jobNames, trigger, report);
+    const byHand = { ...plan, onlyCurrent: false, hold: null };
+    const { admitted, submissions } = this.opening(patchset, jobNames, trigger, byHand, report);
     await engine.submit(submissions);
     return admitted;
   }
@@ -71,6 +76,7 @@ export class Admission {
     patchset: Patchset,
     jobNames: readonly string[],
     trigger: string,
+    plan: PreparePlan,
     report: ReportSpec,
   ): { readonly admitted: Admitted; readonly submissions: readonly Submission[] } {
     const { clock, newId, specs, pipeline, deployment } = this.options;
@@ -87,6 +93,7 @@ export class Admission {
         patchset,
         trigger,
         jobs: jobs.map(({ job, name, spec }) => ({ job, name, voting: spec.voting })),
+        plan,
         report,
       },
       settles: null,
@@ -122,7 +129,8 @@ export class Admission {
   private openReviews({ project, change }: ChangeName): readonly OpenReview[] {
     const { engine, store } = this.options;
     return store.openReviews(project, change).map((review) => {
-      return { ...review, testing: (engine.histories.get(review.id)?.state ?? 'waiting') === 'waiting' };
+      const state = engine.histories.get(review.id)?.state ?? 'waiting';
+      return { ...review, testing: /^(preparing|waiting)\b/.test(state) };
     });
   }
 
@@ -142,7 +150,7 @@ export class Admission {
   }
 
   private async startOrRefuse(decision: Extract<Decision, { do: 'start' }>): Promise<readonly Submission[]> {
-    const { engine, store, alarms, queueLength, log, report } = this.options;
+    const { engine, store, alarms, queueLength, log, plan, report } = this.options;
     const { patchset, jobs, trigger, why } = decision;
     const target = `${patchset.change},${patchset.patchset}`;
     if (store.triggered(trigger)) {
@@ -159,7 +167,7 @@ export class Admission {
       });
       return [];
     }
-    const { admitted, submissions } = this.opening(patchset, jobs, trigger, report);
+    const { admitted, submissions } = this.opening(patchset, jobs, trigger, plan, report);
     log.info({ target, why, ...admitted }, 'accepted');
     return submissions;
   }

@@ -3,10 +3,12 @@
  * was owed when the daemon started is reconciled first: what an earlier daemon may have done is looked for before
  * anything is done again.
  */
-import { errorText, OperationError } from '../errors.ts';
+import { OperationError } from '../errors.ts';
 import type { KeyedEffect } from '../machines/effects.ts';
 import type { AnyEvent } from '../machines/events.ts';
-import { assertNever, type Failure, type Server } from '../machines/vocabulary.ts';
+import { assertNever, type Server } from '../machines/vocabulary.ts';
+import { within } from './deadline.ts';
+import { failed } from './failed.ts';
 import type { Clock, EffectOf, Provider, World } from './ports.ts';
 
 /** Effects that reach the outside; timers and slots are the engine's own. */
@@ -25,10 +27,6 @@ export interface Performance {
   readonly note: (event: AnyEvent) => void;
 }
 
-/** How long past its deadline an adapter may take to notice its abort signal. */
-const ABORT_GRACE_MS = 5_000;
-/** What is kept of an error's text: every failure is a row of the log for ever. */
-const FAILURE_LIMIT = 2_000;
 /** Rounds of list and delete before a deletion counts as failed. */
 const DELETE_ROUNDS = 3;
 
@@ -39,7 +37,7 @@ export async function perform(effect: OutsideEffect, performance: Performance): 
   } catch (thrown) {
     if (performance.stopping.aborted) throw thrown;
     if (!(thrown instanceof OperationError)) throw thrown;
-    return failed(effect, failureOf(thrown));
+    return failed(effect, thrown);
   }
 }
 
@@ -48,12 +46,22 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
   switch (effect.type) {
     case 'raiseAlarm':
       return world.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
+    case 'lookUpChange':
+      return within(effect, performance, async (signal) => {
+        return { type: 'change.resolved', change: await world.changes.lookUp(effect, signal) };
+      });
+    case 'mergePatchset':
+      return within(effect, performance, async (signal) => {
+        const { merged, ...outcome } = await world.merger.merge(effect, signal);
+        return 'trees' in outcome
+          ? { type: 'patchset.merged', trees: outcome.trees }
+          : { type: 'patchset.conflicted', ...outcome };
+      });
     case 'createServer':
       return createServer(effect, performance);
     case 'fetchPatchset':
       return within(effect, performance, async (signal) => {
-        const revision = await world.source.fetch(effect.server, effect.patchset, signal);
-        return { type: 'patchset.fetched', revision };
+        return { type: 'patchset.fetched', revision: await world.source.fetch(effect, signal) };
       });
     case 'runStage':
       return runStage(effect, performance);
@@ -183,55 +191,6 @@ async function postReview(effect: EffectOf<'postReview'>, performance: Performan
   });
 }
 
-/**
- * Runs `work` until its deadline. Past it the signal aborts; an adapter that does not notice is given up after a grace,
- * so that every effect is settled.
- */
-async function within(
-  effect: OutsideEffect & { readonly timeoutMs: number },
-  performance: Performance,
-  work: (signal: AbortSignal) => Promise<AnyEvent>,
-): Promise<AnyEvent> {
-  const abort = new AbortController();
-  const stop = () => abort.abort(new Error('the daemon stops'));
-  performance.stopping.addEventListener('abort', stop, { once: true });
-  if (performance.stopping.aborted) stop();
-  const late = deferred();
-  const cancelAbort = performance.clock.after(effect.timeoutMs, () => abort.abort(tooLong(effect)));
-  const cancelGrace = performance.clock.after(effect.timeoutMs + ABORT_GRACE_MS, () =>
-    late.reject(tooLong(effect)),
-  );
-  try {
-    return await Promise.race([work(abort.signal), late.promise]);
-  } catch (thrown) {
-    // What an adapter makes of its own abort signal is not an error of its own.
-    if (abort.signal.aborted && !(thrown instanceof OperationError)) throw abort.signal.reason;
-    throw thrown;
-  } finally {
-    cancelAbort();
-    cancelGrace();
-    performance.stopping.removeEventListener('abort', stop);
-  }
-}
-
-function deferred(): { readonly promise: Promise<never>; readonly reject: (reason: Error) => void } {
-  let reject: (reason: Error) => void = () => {};
-  const promise = new Promise<never>((_, no) => {
-    reject = no;
-  });
-  return { promise, reject };
-}
-
-function tooLong(effect: OutsideEffect & { readonly timeoutMs: number }): OperationError {
-  return new OperationError({
-    operation: effect.type,
-    target: effect.key,
-    message: `no answer within ${Math.round(effect.timeoutMs / 1000)} s`,
-    retryable: true,
-    hint: 'is the other side reachable? the limit is in the configuration',
-  });
-}
-
 function providerOf(name: string, world: World): Provider {
   const provider = world.providers.get(name);
   if (provider !== undefined) return provider;
@@ -242,44 +201,4 @@ function providerOf(name: string, world: World): Provider {
     retryable: false,
     hint: 'put the provider back until its jobs have ended',
   });
-}
-
-/** What each effect is settled by when it did not work. */
-function failed(effect: OutsideEffect, failure: Failure): AnyEvent {
-  switch (effect.type) {
-    case 'raiseAlarm':
-      return { type: 'alarm.raised' };
-    case 'createServer':
-      return { type: 'server.failed', failure };
-    case 'fetchPatchset':
-      return { type: 'patchset.unfetched', failure };
-    case 'runStage':
-      return { type: 'stage.failed', stage: effect.run.stage, failure };
-    case 'stopStage':
-      return { type: 'stage.unstopped', stage: effect.run.stage, failure };
-    case 'readResults':
-      return { type: 'results.unreadable', why: failure.message };
-    case 'collectEvidence':
-      return { type: 'evidence.uncollected', failure };
-    case 'publishEvidence':
-      return { type: 'evidence.unpublished', failure };
-    case 'deleteServer':
-      return { type: 'server.undeleted', failure };
-    case 'postReview':
-      return { type: 'review.unposted', failure };
-    case 'readVotes':
-      return { type: 'votes.unread', failure };
-    default:
-      return assertNever(effect);
-  }
-}
-
-function failureOf(error: OperationError): Failure {
-  return {
-    operation: error.operation,
-    target: error.target,
-    message: errorText(error).slice(0, FAILURE_LIMIT),
-    retryable: error.retryable,
-    hint: error.hint.slice(0, FAILURE_LIMIT),
-  };
 }

@@ -72,8 +72,6 @@ export type KeyedEffect =
       readonly dependencies: readonly Dependency[];
       readonly timeoutMs: number;
     }
-  /** The review is over: what the cache kept for it may go. */
-  | { readonly type: 'dropMerge'; readonly key: string; readonly review: string }
   | {
       readonly type: 'runStage';
       readonly key: string;

@@ -8,6 +8,7 @@ import type {
   JobSpec,
   MergedTree,
   Patchset,
+  PreparePlan,
   ReportSpec,
   ResolvedChange,
   ResultsSummary,
@@ -15,6 +16,7 @@ import type {
   Stage,
   StageEnd,
   StandingVote,
+  Verdict,
 } from './vocabulary.ts';
 
 /** Facts that any machine may be told. */
@@ -43,7 +45,7 @@ export type JobEvent =
   /** Its review found that there is nothing to run, or that it can not be run. */
   | {
       readonly type: 'job.refused';
-      readonly verdict: 'MERGER_FAILURE' | 'SKIPPED' | 'ABORTED';
+      readonly verdict: Extract<Verdict, 'MERGER_FAILURE' | 'NODE_FAILURE' | 'SKIPPED' | 'ABORTED'>;
       readonly reason: string;
     }
   /** Settles `acquireSlot`. */
@@ -94,6 +96,7 @@ export type ReviewEvent =
       readonly patchset: Patchset;
       readonly trigger: string;
       readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
+      readonly plan: PreparePlan;
       readonly report: ReportSpec;
     }
   /** Settle `lookUpChange`: what Gerrit says of the change now; it did not say. */
@@ -113,8 +116,6 @@ export type ReviewEvent =
       readonly files: readonly string[];
     }
   | { readonly type: 'patchset.unmerged'; readonly failure: Failure }
-  /** Settles `dropMerge`. */
-  | { readonly type: 'merge.dropped' }
   | { readonly type: 'job.reported'; readonly report: JobReport }
   /** Settle `postReview`: Gerrit has it (found: it was there already); Gerrit refused the vote; no answer or an error. */
   | { readonly type: 'review.posted'; readonly found: boolean }

@@ -7,6 +7,7 @@ import { clearing } from './job/clearing.ts';
 import { saidAtTheEnd } from './job/late.ts';
 import { publishing, reporting, tellReview } from './job/publishing.ts';
 import {
+  type Args,
   assertInput,
   change,
   deadline,
@@ -52,14 +53,26 @@ export const jobMachine = jobSetup.createMachine({
   },
   states: {
     queued: {
-      entry: [
-        request(({ context }) => ({ type: 'acquireSlot', key: 'slot', provider: context.spec.provider })),
-        queueDeadline.arm,
-      ],
-      exit: [request(() => ({ type: 'withdraw', key: 'slot' })), queueDeadline.disarm],
-      on: {
-        'slot.granted': { target: 'booting', actions: change(() => ({ slot: true })) },
-        'timer.fired': { target: 'reporting', actions: decide('NODE_FAILURE') },
+      initial: 'preparing',
+      entry: queueDeadline.arm,
+      exit: queueDeadline.disarm,
+      on: { 'timer.fired': { target: 'reporting', actions: decide('NODE_FAILURE') } },
+      states: {
+        // The review looks at the change and merges it, for all of its jobs at once.
+        preparing: {
+          on: {
+            'job.released': { target: 'waiting', actions: keep('job.released', ({ trees }) => ({ trees })) },
+            'job.refused': {
+              target: '#job.reporting',
+              actions: keep('job.refused', ({ verdict, reason }) => ({ verdict, reason })),
+            },
+          },
+        },
+        waiting: {
+          entry: request(acquireSlot),
+          exit: request(() => ({ type: 'withdraw', key: 'slot' })),
+          on: { 'slot.granted': { target: '#job.booting', actions: change(() => ({ slot: true })) } },
+        },
       },
     },
     booting,
@@ -118,6 +131,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     acceptedAt: accepted.at,
     endedAt: null,
     attempt: 1,
+    trees: [],
     server: null,
     slot: false,
     verdict: null,
@@ -134,6 +148,18 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     failures: 0,
     crashes: 0,
   };
+}
+
+function acquireSlot({ context }: Args) {
+  const { spec, patchset } = context;
+  return {
+    type: 'acquireSlot',
+    key: 'slot',
+    provider: spec.provider,
+    name: spec.name,
+    project: patchset.project,
+    headStartMs: spec.headStartMs,
+  } as const;
 }
 
 function leaked(context: JobContext) {

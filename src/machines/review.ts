@@ -1,5 +1,5 @@
 /**
- * review@1: what we say on one patchset in one pipeline. It waits for the verdicts of its jobs (or a deadline), posts
+ * review@1: what we say on one patchset in one pipeline. It prepares the patchset, waits for the verdicts of its jobs (or a deadline), posts
  * one comment, and reads the vote back, because Gerrit drops an unknown label in silence. Posting waits for Gerrit for
  * hours if it must; a message is never posted blindly a second time (the reviewer looks for it first).
  */
@@ -7,6 +7,7 @@
 import { assertInput } from './job/setup.ts';
 import { confirming } from './review/confirming.ts';
 import { posting } from './review/posting.ts';
+import { preparing } from './review/preparing.ts';
 import {
   answerJob,
   change,
@@ -41,6 +42,15 @@ const lateAnswers = {
   'votes.unread': noted,
   'alarm.raised': noted,
 } as const;
+/** What the preparation had asked for, or was told, and nobody waits for any more. */
+const latePreparation = {
+  'change.resolved': noted,
+  'change.unresolved': noted,
+  'patchset.merged': noted,
+  'patchset.conflicted': noted,
+  'patchset.unmerged': noted,
+  'vote.cast': noted,
+} as const;
 const saidAtTheEnd = {
   ...lateAnswers,
   // A job that hands over after the deadline is answered, so that it can go on to its clean-up.
@@ -49,6 +59,11 @@ const saidAtTheEnd = {
   'review.cancelled': noted,
   'machine.failed': noted,
   'daemon.crashed': noted,
+} as const;
+/** Nobody waits for this review any more, and nothing was said yet. */
+const withdrawnByPeople = {
+  'review.superseded': { target: '#review.done', actions: [finish('withdrawn'), tellJobs] },
+  'review.cancelled': { target: '#review.done', actions: [finish('withdrawn'), tellJobs] },
 } as const;
 const acceptReport = { actions: [keepReport, answerJob] } as const;
 
@@ -61,8 +76,9 @@ const afterAlarm = [
 export const reviewMachine = reviewSetup.createMachine({
   id: 'review',
   context: ({ input }) => firstContext(input),
-  initial: 'waiting',
+  initial: 'preparing',
   on: {
+    ...latePreparation,
     'job.reported': acceptReport,
     'machine.failed': {
       target: '.alarming',
@@ -74,6 +90,10 @@ export const reviewMachine = reviewSetup.createMachine({
     ],
   },
   states: {
+    preparing: {
+      ...preparing,
+      on: { ...preparing.on, ...withdrawnByPeople },
+    },
     waiting: {
       entry: waitDeadline.arm,
       exit: waitDeadline.disarm,
@@ -84,8 +104,7 @@ export const reviewMachine = reviewSetup.createMachine({
       on: {
         // With nothing to say yet it waits for the first verdict: every job ends some time, and says so.
         'timer.fired': { actions: change(() => ({ overdue: true })) },
-        'review.superseded': { target: 'done', actions: [finish('withdrawn'), tellJobs] },
-        'review.cancelled': { target: 'done', actions: [finish('withdrawn'), tellJobs] },
+        ...withdrawnByPeople,
       },
     },
     deciding: {
@@ -129,8 +148,15 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     pipeline: opened.pipeline,
     patchset: opened.patchset,
     jobs: opened.jobs,
+    plan: opened.plan,
     report: opened.report,
     openedAt: opened.at,
+    lookUps: 0,
+    lookUpAttempt: 1,
+    mergeAttempt: 1,
+    held: false,
+    dependencies: [],
+    trees: [],
     reports: [],
     overdue: false,
     postAttempt: 1,

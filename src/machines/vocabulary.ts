@@ -103,6 +103,8 @@ export interface JobSpec {
   readonly results: ResultsSpec | null;
   /** Paths in the server's work tree (files or folders) that belong to the evidence. */
   readonly logs: readonly string[];
+  /** Milliseconds by which its wait for a slot counts as longer than it is. */
+  readonly headStartMs: number;
   readonly limits: JobLimits;
 }
 
@@ -225,6 +227,38 @@ export interface ReportSpec {
   readonly postAttempts: number;
   readonly postRetryMs: number;
   readonly postRetryMaxMs: number;
+}
+
+/** A vote that has to be there before the jobs may run. */
+export interface HoldSpec {
+  /** Username of who has to vote. */
+  readonly account: string;
+  readonly label: string;
+  /** This or better; a vote of the other sign means that nobody waits for our result. */
+  readonly value: number;
+  /** Without a vote the jobs run after this. */
+  readonly timeoutMs: number;
+}
+
+/** What is done for a patchset before its jobs may run; from the configuration at the time when the review was opened. */
+export interface PreparePlan {
+  /** True: only for an open change, its current patchset, and neither work in progress nor private unless allowed below. */
+  readonly onlyCurrent: boolean;
+  readonly wip: boolean;
+  readonly private: boolean;
+  /** False: tested as it was uploaded, not merged with its branch. */
+  readonly merge: boolean;
+  readonly hold: HoldSpec | null;
+  /** Changes that one change may depend on, all in all. */
+  readonly dependencyLimit: number;
+  readonly lookUpTimeoutMs: number;
+  readonly lookUpAttempts: number;
+  /** Wait before Gerrit is asked again; doubles up to the longest. */
+  readonly lookUpRetryMs: number;
+  readonly lookUpRetryMaxMs: number;
+  readonly mergeTimeoutMs: number;
+  readonly mergeAttempts: number;
+  readonly mergeRetryMs: number;
 }
 
 /** Something that an operator must hear of. */

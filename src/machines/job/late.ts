@@ -26,6 +26,9 @@ export const lateAnswers = {
   'server.deleted': noted,
   'server.undeleted': noted,
   'alarm.raised': noted,
+  // The review may release or refuse a job that has ended meanwhile.
+  'job.released': noted,
+  'job.refused': noted,
 } as const;
 
 /** Where a job rests nothing moves it: what may still be said to it is noted. */

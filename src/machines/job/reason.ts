@@ -58,8 +58,11 @@ function describe(event: JobMachineEvent): string {
     case 'results.read':
     case 'evidence.collected':
     case 'evidence.published':
+    case 'job.released':
     case 'verdict.taken':
       return '';
+    case 'job.refused':
+      return event.reason;
     // Ends a clean-up only when it was given up.
     case 'server.deleted':
       return 'what was asked for has not answered, and may still appear';

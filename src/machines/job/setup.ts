@@ -8,6 +8,7 @@ import type { JobEvent } from '../events.ts';
 import { endTrouble } from '../verdict.ts';
 import type {
   JobSpec,
+  MergedTree,
   Ownership,
   Patchset,
   ResultsSummary,
@@ -27,6 +28,8 @@ export interface JobContext {
   readonly endedAt: number | null;
   /** Attempt at setup, from 1. Names the server and its effects. */
   readonly attempt: number;
+  /** What is tested; empty: the patchset as it was uploaded. */
+  readonly trees: readonly MergedTree[];
   readonly server: Server | null;
   /** True while the job counts against its provider's slots. */
   readonly slot: boolean;

@@ -142,6 +142,7 @@ function fetchPatchset({ context }: Args) {
     key: `fetchPatchset:${context.attempt}`,
     server: context.server,
     patchset: context.patchset,
+    trees: context.trees,
     timeoutMs: context.spec.limits.fetchTimeoutMs,
   } as const;
 }

@@ -4,7 +4,17 @@ import type { Effect } from '../effects.ts';
 import type { ReviewEvent } from '../events.ts';
 import { type Told, told } from '../job/setup.ts';
 import { decideVote } from '../verdict.ts';
-import type { Alarm, Failure, JobReport, Patchset, ReportSpec } from '../vocabulary.ts';
+import type {
+  Alarm,
+  Dependency,
+  Failure,
+  JobReport,
+  MergedTree,
+  Patchset,
+  PreparePlan,
+  ReportSpec,
+} from '../vocabulary.ts';
+import { isAwaited, isUnwelcome, mayGo, objectionTo } from './objection.ts';
 
 type ReviewOutcome = 'posted' | 'shadow' | 'quiet' | 'withdrawn' | 'unposted' | 'stuck';
 
@@ -13,8 +23,18 @@ export interface ReviewContext {
   readonly pipeline: string;
   readonly patchset: Patchset;
   readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
+  readonly plan: PreparePlan;
   readonly report: ReportSpec;
   readonly openedAt: number;
+  /** Look-ups so far; they make the keys of their effects unique. */
+  readonly lookUps: number;
+  readonly lookUpAttempt: number;
+  readonly mergeAttempt: number;
+  /** The vote that the plan waits for has come, or was waited for long enough. */
+  readonly held: boolean;
+  readonly dependencies: readonly Dependency[];
+  /** What is tested; empty: the patchset as it was uploaded. */
+  readonly trees: readonly MergedTree[];
   readonly reports: readonly JobReport[];
   /** The wait for the jobs is over: what is there is posted. */
   readonly overdue: boolean;
@@ -112,6 +132,17 @@ export const reviewSetup = setup({
     noted: () => {},
   },
   guards: {
+    objectionable: ({ context, event }) =>
+      event.type === 'change.resolved' && objectionTo(context, event.change) !== null,
+    mustHold: ({ context, event }) => event.type === 'change.resolved' && !mayGo(context, event.change),
+    mustMerge: ({ context }) => context.plan.merge,
+    mayLookUpAgain: ({ context, event }) =>
+      mayHelp(event) && context.lookUpAttempt < context.plan.lookUpAttempts,
+    mayMergeAgain: ({ context, event }) => mayHelp(event) && context.mergeAttempt < context.plan.mergeAttempts,
+    awaitedVote: ({ context, event }) =>
+      event.type === 'vote.cast' && isAwaited(event.vote, context.plan.hold),
+    unwelcomeVote: ({ context, event }) =>
+      event.type === 'vote.cast' && isUnwelcome(event.vote, context.plan.hold),
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
     nothingToSay: ({ context }) => context.reports.every((report) => report.verdict === 'ABORTED'),
@@ -131,6 +162,11 @@ export const reviewSetup = setup({
     crashedBefore: ({ context }) => context.crashes > 0,
   },
 });
+
+/** Whether trying again can help, as the adapter that failed knows it. */
+function mayHelp(event: ReviewMachineEvent): boolean {
+  return !('failure' in event) || event.failure.retryable;
+}
 
 /** Reading a vote back is tried this often; then the operator is told that nobody knows. */
 const CONFIRM_ATTEMPTS = 5;

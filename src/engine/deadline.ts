@@ -1,0 +1,56 @@
+/** Every effect has a deadline, and every effect is settled: also when an adapter does not notice that its time is over. */
+import { OperationError } from '../errors.ts';
+import type { AnyEvent } from '../machines/events.ts';
+import type { OutsideEffect, Performance } from './perform.ts';
+
+/** How long past its deadline an adapter may take to notice its abort signal. */
+const ABORT_GRACE_MS = 5_000;
+
+/**
+ * Runs `work` until its deadline. Past it the signal aborts; an adapter that does not notice is given up after a grace,
+ * so that every effect is settled.
+ */
+export async function within(
+  effect: OutsideEffect & { readonly timeoutMs: number },
+  performance: Performance,
+  work: (signal: AbortSignal) => Promise<AnyEvent>,
+): Promise<AnyEvent> {
+  const abort = new AbortController();
+  const stop = () => abort.abort(new Error('the daemon stops'));
+  performance.stopping.addEventListener('abort', stop, { once: true });
+  if (performance.stopping.aborted) stop();
+  const late = deferred();
+  const cancelAbort = performance.clock.after(effect.timeoutMs, () => abort.abort(tooLong(effect)));
+  const cancelGrace = performance.clock.after(effect.timeoutMs + ABORT_GRACE_MS, () =>
+    late.reject(tooLong(effect)),
+  );
+  try {
+    return await Promise.race([work(abort.signal), late.promise]);
+  } catch (thrown) {
+    // What an adapter makes of its own abort signal is not an error of its own.
+    if (abort.signal.aborted && !(thrown instanceof OperationError)) throw abort.signal.reason;
+    throw thrown;
+  } finally {
+    cancelAbort();
+    cancelGrace();
+    performance.stopping.removeEventListener('abort', stop);
+  }
+}
+
+function deferred(): { readonly promise: Promise<never>; readonly reject: (reason: Error) => void } {
+  let reject: (reason: Error) => void = () => {};
+  const promise = new Promise<never>((_, no) => {
+    reject = no;
+  });
+  return { promise, reject };
+}
+
+function tooLong(effect: OutsideEffect & { readonly timeoutMs: number }): OperationError {
+  return new OperationError({
+    operation: effect.type,
+    target: effect.key,
+    message: `no answer within ${Math.round(effect.timeoutMs / 1000)} s`,
+    retryable: true,
+    hint: 'is the other side reachable? the limit is in the configuration',
+  });
+}

@@ -1,0 +1,53 @@
+/** What an error of an adapter's means for the effect that it was to perform. */
+import { errorText, type OperationError } from '../errors.ts';
+import type { AnyEvent } from '../machines/events.ts';
+import { assertNever, type Failure } from '../machines/vocabulary.ts';
+import type { OutsideEffect } from './perform.ts';
+
+/** What is kept of an error's text: every failure is a row of the log for ever. */
+const FAILURE_LIMIT = 2_000;
+
+/** What each effect is settled by when it did not work. */
+export function failed(effect: OutsideEffect, error: OperationError): AnyEvent {
+  const failure = failureOf(error);
+  switch (effect.type) {
+    case 'raiseAlarm':
+      return { type: 'alarm.raised' };
+    case 'lookUpChange':
+      return { type: 'change.unresolved', failure };
+    case 'mergePatchset':
+      return { type: 'patchset.unmerged', failure };
+    case 'createServer':
+      return { type: 'server.failed', failure };
+    case 'fetchPatchset':
+      return { type: 'patchset.unfetched', failure };
+    case 'runStage':
+      return { type: 'stage.failed', stage: effect.run.stage, failure };
+    case 'stopStage':
+      return { type: 'stage.unstopped', stage: effect.run.stage, failure };
+    case 'readResults':
+      return { type: 'results.unreadable', why: failure.message };
+    case 'collectEvidence':
+      return { type: 'evidence.uncollected', failure };
+    case 'publishEvidence':
+      return { type: 'evidence.unpublished', failure };
+    case 'deleteServer':
+      return { type: 'server.undeleted', failure };
+    case 'postReview':
+      return { type: 'review.unposted', failure };
+    case 'readVotes':
+      return { type: 'votes.unread', failure };
+    default:
+      return assertNever(effect);
+  }
+}
+
+function failureOf(error: OperationError): Failure {
+  return {
+    operation: error.operation,
+    target: error.target,
+    message: errorText(error).slice(0, FAILURE_LIMIT),
+    retryable: error.retryable,
+    hint: error.hint.slice(0, FAILURE_LIMIT),
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * preparing: what is done for a patchset before any of its jobs may wait for a slot. Gerrit is asked how the change is
+ * now, a vote is waited for where the plan wants one, and the patch is merged with its branch and with what it depends
+ * on. What can not or need not run is refused here: nothing was booted for it.
+ */
+import type { Effect } from '../effects.ts';
+import type { AnyEvent } from '../events.ts';
+import { isAwaited, objection } from './objection.ts';
+import { change, deadline, type ReviewArgs, type ReviewContext, request, reviewSetup } from './setup.ts';
+
+const lookUpDeadline = deadline(
+  (context) => `deadline:looking:${context.lookUps}`,
+  // The look-up has its own limit; this only catches a silent one.
+  (context) => context.plan.lookUpTimeoutMs * 2,
+);
+const lookUpRetry = deadline(
+  (context) => `retry:looking:${context.lookUps}`,
+  ({ plan, lookUpAttempt }) =>
+    Math.min(plan.lookUpRetryMs * 2 ** Math.min(lookUpAttempt - 1, 30), plan.lookUpRetryMaxMs),
+);
+const holdDeadline = deadline(
+  () => 'deadline:holding',
+  (context) => context.plan.hold?.timeoutMs ?? 0,
+);
+const mergeDeadline = deadline(
+  (context) => `deadline:merging:${context.mergeAttempt}`,
+  (context) => context.plan.mergeTimeoutMs * 2,
+);
+const mergeRetry = deadline(
+  (context) => `retry:merging:${context.mergeAttempt}`,
+  (context) => context.plan.mergeRetryMs * 2 ** Math.min(context.mergeAttempt - 1, 6),
+);
+
+const noted = { actions: 'noted' } as const;
+const refused = { target: '#review.waiting', actions: request(refuseAll) } as const;
+const lookedUp = [
+  { guard: 'objectionable', ...refused },
+  { guard: 'mustHold', target: 'holding' },
+  {
+    guard: 'mustMerge',
+    target: 'merging',
+    actions: keepChange(),
+  },
+  { target: '#review.waiting', actions: request(releaseAll) },
+] as const;
+const notLookedUp = [{ guard: 'mayLookUpAgain', target: 'lookingLater' }, refused] as const;
+const notMerged = [{ guard: 'mayMergeAgain', target: 'mergingLater' }, refused] as const;
+
+export const preparing = reviewSetup.createStateConfig({
+  initial: 'looking',
+  on: {
+    // A vote may come while Gerrit is being asked, and not be in its answer.
+    'vote.cast': { actions: keepVote() },
+  },
+  states: {
+    looking: {
+      entry: [
+        change((context) => ({ lookUps: context.lookUps + 1 })),
+        request(lookUpChange),
+        lookUpDeadline.arm,
+      ],
+      exit: lookUpDeadline.disarm,
+      on: { 'change.resolved': lookedUp, 'change.unresolved': notLookedUp, 'timer.fired': notLookedUp },
+    },
+    lookingLater: {
+      entry: lookUpRetry.arm,
+      exit: [lookUpRetry.disarm, change((context) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
+      on: { 'timer.fired': 'looking' },
+    },
+    holding: {
+      entry: holdDeadline.arm,
+      exit: [holdDeadline.disarm, change(() => ({ held: true, lookUpAttempt: 1 }))],
+      on: {
+        'vote.cast': [
+          { guard: 'unwelcomeVote', ...refused },
+          { guard: 'awaitedVote', target: 'looking' },
+          noted,
+        ],
+        // Nobody voted: a CI that waited for ever for another would be as silent as that one.
+        'timer.fired': 'looking',
+      },
+    },
+    merging: {
+      entry: [request(mergePatchset), mergeDeadline.arm],
+      exit: mergeDeadline.disarm,
+      on: {
+        'patchset.merged': {
+          target: '#review.waiting',
+          actions: [keepTrees(), request(releaseAll)],
+        },
+        'patchset.conflicted': refused,
+        'patchset.unmerged': notMerged,
+        'timer.fired': notMerged,
+      },
+    },
+    mergingLater: {
+      entry: mergeRetry.arm,
+      exit: [mergeRetry.disarm, change((context) => ({ mergeAttempt: context.mergeAttempt + 1 }))],
+      on: { 'timer.fired': 'merging' },
+    },
+  },
+});
+
+function lookUpChange({ context }: ReviewArgs) {
+  return {
+    type: 'lookUpChange',
+    key: `lookUpChange:${context.lookUps}`,
+    patchset: context.patchset,
+    dependencyLimit: context.plan.dependencyLimit,
+    timeoutMs: context.plan.lookUpTimeoutMs,
+  } as const;
+}
+
+function mergePatchset({ context }: ReviewArgs) {
+  return {
+    type: 'mergePatchset',
+    key: `mergePatchset:${context.mergeAttempt}`,
+    review: context.review,
+    patchset: context.patchset,
+    dependencies: context.dependencies,
+    timeoutMs: context.plan.mergeTimeoutMs,
+  } as const;
+}
+
+function keepVote() {
+  return {
+    type: 'keep',
+    params: ({ context, event }: ReviewArgs): Partial<ReviewContext> =>
+      event.type === 'vote.cast' && isAwaited(event.vote, context.plan.hold) ? { held: true } : {},
+  } as const;
+}
+
+function keepChange() {
+  return {
+    type: 'keep',
+    params: ({ event }: ReviewArgs): Partial<ReviewContext> =>
+      event.type === 'change.resolved' ? { dependencies: event.change.dependencies } : {},
+  } as const;
+}
+
+function keepTrees() {
+  return {
+    type: 'keep',
+    params: ({ event }: ReviewArgs): Partial<ReviewContext> =>
+      event.type === 'patchset.merged' ? { trees: event.trees } : {},
+  } as const;
+}
+
+/** The jobs may wait for their slots. */
+function releaseAll({ context, event }: ReviewArgs): readonly Effect[] {
+  const trees = event.type === 'patchset.merged' ? event.trees : [];
+  return tellAll(context, { type: 'job.released', trees });
+}
+
+/** No job runs; each hands over this verdict at once, and the review says what there is to say. */
+function refuseAll({ context, event }: ReviewArgs): readonly Effect[] {
+  return tellAll(context, { type: 'job.refused', ...objection(context, event) });
+}
+
+function tellAll(context: ReviewContext, event: AnyEvent): readonly Effect[] {
+  return context.jobs.map(({ job }) => ({ type: 'tell', to: job, event }));
+}
