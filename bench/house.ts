@@ -10,7 +10,7 @@ import type { Clock, World } from '../src/engine/ports.ts';
 import type { Append, Store } from '../src/engine/store.ts';
 import type { Log } from '../src/log.ts';
 import { sha256 } from '../src/maintenance.ts';
-import { jobSpec, reportSpec } from '../test/machines/facts.ts';
+import { jobSpec, preparePlan, reportSpec } from '../test/machines/facts.ts';
 
 /** Time goes by, and no timer ever fires: thousands of deadlines that nobody waits for cost nothing. */
 export const timerlessClock: Clock = { ...systemClock, after: () => () => {} };
@@ -55,6 +55,7 @@ export function house(
       jobs: [{ name: spec.name, project: 'openstack/cinder', branches: ['*'], triggers: ['patchset'] }],
     },
     specs: new Map([[spec.name, spec]]),
+    plan: preparePlan({ onlyCurrent: false }),
     report: reportSpec(),
     pipeline: 'check',
     deployment: 'bench',

@@ -33,7 +33,7 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
         merged: true,
         trees: [{ project, branch, base: BASE, revision }],
       }),
-      kept: async () => [],
+      reviews: async () => [],
       drop: async () => {},
     },
     source: { fetch: async ({ patchset }) => patchset.revision },
@@ -62,7 +62,7 @@ export function silentWorld(): World {
   return {
     providers: new Map([['local', provider]]),
     changes: { lookUp: never },
-    merger: { merge: never, kept: never, drop: never },
+    merger: { merge: never, reviews: never, drop: never },
     source: { fetch: never },
     runner: { start: never, stop: never, readResults: never },
     evidence: { collect: never, publish: never, discard: never },

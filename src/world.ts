@@ -1,6 +1,7 @@
 /** The adapters that a configuration names, as the ports that the engine performs its effects on. */
 import { systemClock } from './adapters/clock/system.ts';
 import type { Faults } from './adapters/faults.ts';
+import { lookUpChange } from './adapters/gerrit/lookup.ts';
 import { GerritReviewer } from './adapters/gerrit/reviewer.ts';
 import { GitSource } from './adapters/git/source.ts';
 import { LocalProvider } from './adapters/local/provider.ts';
@@ -23,6 +24,8 @@ export function buildWorld(
   );
   const world: World = {
     providers: new Map(providers.map((provider) => [provider.name, provider])),
+    changes: interimChanges(gerrit),
+    merger: interimMerger(),
     source: new GitSource({ gerrit }),
     runner: new LocalRunner({ stateDir, readTap }),
     evidence: new LocalEvidence({ stateDir, ...logs, redact }),
@@ -30,4 +33,30 @@ export function buildWorld(
     alarms: alarms,
   };
   return faults === null ? world : faults.world(world);
+}
+
+function interimChanges(gerrit: Config['gerrit']): World['changes'] {
+  return {
+    async lookUp({ patchset }, signal) {
+      const current = await lookUpChange(gerrit, systemClock, patchset.change, null, signal);
+      return {
+        status: current === null ? 'missing' : 'open',
+        current: current?.patchset ?? 0,
+        wip: false,
+        private: false,
+        files: null,
+        votes: [],
+        dependencies: [],
+        trouble: null,
+      };
+    },
+  };
+}
+
+function interimMerger(): World['merger'] {
+  return {
+    merge: () => Promise.reject(new Error('not yet')),
+    reviews: () => Promise.resolve([]),
+    drop: () => Promise.resolve(),
+  };
 }

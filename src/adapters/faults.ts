@@ -77,7 +77,7 @@ function faultyWorld(world: World, around: Around): World {
     changes: { lookUp: around('lookUpChange', (request, signal) => changes.lookUp(request, signal)) },
     merger: {
       merge: around('mergePatchset', (request, signal) => merger.merge(request, signal)),
-      kept: () => merger.kept(),
+      reviews: () => merger.reviews(),
       drop: (review) => merger.drop(review),
     },
     source: {

@@ -178,7 +178,11 @@ function resultsText(results: ResultsSummary): string {
 function resolvedText(change: ResolvedChange): string {
   const needs = change.dependencies.map((needed) => `${needed.change},${needed.patchset}`).join(', ');
   const hidden = [change.wip ? 'work in progress' : '', change.private ? 'private' : ''].filter(Boolean);
-  const facts = [`patchset ${change.current} is current`, ...hidden, needs === '' ? '' : `it depends on ${needs}`];
+  const facts = [
+    `patchset ${change.current} is current`,
+    ...hidden,
+    needs === '' ? '' : `it depends on ${needs}`,
+  ];
   return `the change is ${change.status}: ${facts.filter(Boolean).join(', ')}${because(change.trouble ?? '')}`;
 }
 

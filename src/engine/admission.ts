@@ -7,7 +7,13 @@ import type { Log } from '../log.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
 import { type Decision, decide, type OpenReview, type TriggerRules } from '../machines/trigger.ts';
-import { assertNever, type JobSpec, type Patchset, type PreparePlan, type ReportSpec } from '../machines/vocabulary.ts';
+import {
+  assertNever,
+  type JobSpec,
+  type Patchset,
+  type PreparePlan,
+  type ReportSpec,
+} from '../machines/vocabulary.ts';
 import type { Submission } from './cascade.ts';
 import type { Engine } from './engine.ts';
 import type { NewId } from './ids.ts';

@@ -75,7 +75,7 @@ export interface Merger {
   /** Called again for the same review it starts over. The first tree is the patchset's own project. */
   merge(request: EffectOf<'mergePatchset'>, signal: AbortSignal): Promise<MergeOutcome>;
   /** The reviews for which commits are kept. */
-  kept(): Promise<readonly string[]>;
+  reviews(): Promise<readonly string[]>;
   /** The review is over: its commits may go. Never heard of is success. */
   drop(review: string): Promise<void>;
 }

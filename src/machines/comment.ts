@@ -59,6 +59,9 @@ function details(report: JobReport): readonly string[] {
       return [`${report.name}: trouble of this CI, not a result of the patch. ${why}`.trimEnd()];
     case 'POST_FAILURE':
       return [`${report.name}: the tests ended, but no result can be shown. ${why}`.trimEnd()];
+    case 'MERGER_FAILURE':
+    case 'SKIPPED':
+      return why === '' ? [] : [`${report.name}: ${why}`];
     case 'ABORTED':
       return [`${report.name}: not finished. ${why}`.trimEnd()];
   }

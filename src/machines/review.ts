@@ -157,6 +157,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     held: false,
     dependencies: [],
     trees: [],
+    conflicted: false,
     reports: [],
     overdue: false,
     postAttempt: 1,

@@ -32,6 +32,7 @@ const spec: JobSpec = {
   exitCodeIsResult: false,
   results: { format: 'tap', file: 'results.tap' },
   logs: ['logs'],
+  headStartMs: 0,
   limits,
 };
 const server = (attempt: number): Server => ({
@@ -105,11 +106,26 @@ export const stage = (attempt: number, name: 'stacking' | 'testing', argv: reado
   patchset,
   name: 'acme-dsvm',
 });
+const tree = {
+  project: patchset.project,
+  branch: patchset.branch,
+  base: '0b5e3f9a7c1d2e4f60718293a4b5c6d7e8f90123',
+  revision: '7c4d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d',
+};
+const acquire: Effect = {
+  type: 'acquireSlot',
+  key: 'slot',
+  provider: 'local',
+  name: 'acme-dsvm',
+  project: patchset.project,
+  headStartMs: 0,
+};
 const fetchIt = (attempt: number): Effect => ({
   type: 'fetchPatchset',
   key: `fetchPatchset:${attempt}`,
   server: server(attempt),
   patchset,
+  trees: [],
   timeoutMs: 600_000,
 });
 const remove = (number: number): Effect => ({
@@ -124,9 +140,9 @@ const remove = (number: number): Effect => ({
 export function story(): readonly NumberedRow[] {
   rows = [];
   row(0, 'queued', { type: 'job.accepted', job: FAILED, review: 'r1', deployment: 'd', patchset, spec }, [
-    { type: 'acquireSlot', key: 'slot', provider: 'local' },
     timer('deadline:queued', 1440),
   ]);
+  row(0, 'queued.waiting', { type: 'job.released', trees: [tree] }, [acquire]);
   row(2.4, 'booting.creating', { type: 'slot.granted' }, [
     { type: 'withdraw', key: 'slot' },
     { type: 'withdraw', key: 'deadline:queued' },

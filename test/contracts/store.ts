@@ -7,7 +7,7 @@ import type { Submission } from '../../src/engine/cascade.ts';
 import { cascade } from '../../src/engine/cascade.ts';
 import { type Append, type Store, type StoreReader, VersionConflict } from '../../src/engine/store.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
-import { jobSpec, PATCHSET, reportSpec, START, server } from '../machines/facts.ts';
+import { jobSpec, PATCHSET, preparePlan, reportSpec, START, server } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 
 export interface StoreHarness {
@@ -54,9 +54,18 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const [job, review] = [`j${number}`, `r${number}`];
       const patchset = { ...PATCHSET, change };
       const jobs = [{ job, name: 'acme-dsvm', voting: true }];
-      const report = reportSpec({ post: false });
+      const [plan, report] = [preparePlan(), reportSpec({ post: false })];
       return [
-        told(review, { type: 'review.opened', review, pipeline: 'check', patchset, trigger, jobs, report }),
+        told(review, {
+          type: 'review.opened',
+          review,
+          pipeline: 'check',
+          patchset,
+          trigger,
+          jobs,
+          plan,
+          report,
+        }),
         told(job, { type: 'job.accepted', job, review, deployment: 'd', patchset, spec: jobSpec() }),
       ];
     };

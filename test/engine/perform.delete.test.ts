@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import { perform } from '../../src/engine/perform.ts';
 import type { World } from '../../src/engine/ports.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
+import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
+import { FakeMerger } from '../fakes/merger.ts';
 import { FakeProvider } from '../fakes/provider.ts';
 import { FakeReviewer } from '../fakes/reviewer.ts';
 import { FakeRunner } from '../fakes/runner.ts';
@@ -18,6 +20,8 @@ function stage() {
   const clock = new FakeClock();
   const world: World = {
     providers: new Map([[provider.name, provider]]),
+    changes: new FakeChanges(),
+    merger: new FakeMerger(),
     source: new FakeSource(),
     runner: new FakeRunner(),
     evidence: new FakeEvidence(),

@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import { perform } from '../../src/engine/perform.ts';
 import type { EffectOf } from '../../src/engine/ports.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
+import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
+import { FakeMerger } from '../fakes/merger.ts';
 import { FakeProvider } from '../fakes/provider.ts';
 import { FakeReviewer } from '../fakes/reviewer.ts';
 import { FakeRunner } from '../fakes/runner.ts';
@@ -35,6 +37,8 @@ function unwanted() {
   const performance = {
     world: {
       providers: new Map([['local', provider]]),
+      changes: new FakeChanges(),
+      merger: new FakeMerger(),
       source: new FakeSource(),
       runner,
       evidence: new FakeEvidence(),

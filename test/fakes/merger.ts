@@ -31,6 +31,10 @@ export class FakeMerger implements Merger {
     });
   }
 
+  reviews(): Promise<readonly string[]> {
+    return Promise.resolve([...this.kept]);
+  }
+
   /** The branch's tip now. */
   tip({ project, branch }: Place): string {
     return sha1(`tip of ${project} ${branch} ${this.#landed.get(`${project} ${branch}`) ?? 0}`);

@@ -4,8 +4,8 @@
  */
 import type { KeyedEffect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
-import { assertNever } from '../../src/machines/vocabulary.ts';
-import { FAILED, failure, PASSED } from './facts.ts';
+import { assertNever, type ResolvedChange } from '../../src/machines/vocabulary.ts';
+import { FAILED, failure, PASSED, RESOLVED, TREE } from './facts.ts';
 
 /** The answer when all is well. */
 export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, number>>): AnyEvent {
@@ -16,6 +16,10 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
       return { type: 'alarm.raised' };
     case 'acquireSlot':
       return { type: 'slot.granted' };
+    case 'lookUpChange':
+      return { type: 'change.resolved', change: RESOLVED };
+    case 'mergePatchset':
+      return { type: 'patchset.merged', trees: [TREE] };
     case 'createServer': {
       const { name, provider } = effect;
       const server = { id: `id-${name}`, name, address: `/servers/${name}`, provider };
@@ -51,6 +55,22 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
     case 'raiseAlarm':
     case 'acquireSlot':
       return [];
+    case 'lookUpChange':
+      return [
+        { type: 'change.unresolved', failure: failure('look up change') },
+        { type: 'change.unresolved', failure: failure('look up change', { retryable: false }) },
+        ...LOOKED_UP.map(
+          (change): AnyEvent => ({ type: 'change.resolved', change: { ...RESOLVED, ...change } }),
+        ),
+      ];
+    case 'mergePatchset': {
+      const { project, change, branch } = effect.patchset;
+      return [
+        { type: 'patchset.conflicted', project, change, branch, files: ['setup.cfg'] },
+        { type: 'patchset.unmerged', failure: failure('merge patchset') },
+        { type: 'patchset.unmerged', failure: failure('merge patchset', { retryable: false }) },
+      ];
+    }
     case 'createServer':
       return [{ type: 'server.failed', failure: failure('create server') }];
     case 'fetchPatchset':
@@ -86,6 +106,16 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
       return assertNever(effect);
   }
 }
+
+/** How a change may be when its jobs must not run. */
+const LOOKED_UP: readonly Partial<ResolvedChange>[] = [
+  { status: 'merged' },
+  { status: 'missing', current: 0 },
+  { current: RESOLVED.current + 1 },
+  { wip: true },
+  { private: true },
+  { trouble: 'a cycle of dependencies: 1 -> 2 -> 1' },
+];
 
 function badEnds(stage: 'stacking' | 'testing'): readonly AnyEvent[] {
   return [

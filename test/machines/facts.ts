@@ -8,8 +8,11 @@ import type {
   JobLimits,
   JobReport,
   JobSpec,
+  MergedTree,
   Patchset,
+  PreparePlan,
   ReportSpec,
+  ResolvedChange,
   ResultsSummary,
   Server,
 } from '../../src/machines/vocabulary.ts';
@@ -68,6 +71,7 @@ export function jobSpec(changes: SpecChanges = {}): JobSpec {
     exitCodeIsResult: false,
     results: { format: 'tap', file: 'results.tap' },
     logs: ['logs'],
+    headStartMs: 0,
     ...changes,
     limits: { ...LIMITS, ...changes.limits },
   };
@@ -90,6 +94,43 @@ export function reportSpec(changes: Partial<ReportSpec> = {}): ReportSpec {
   };
 }
 
+export function preparePlan(changes: Partial<PreparePlan> = {}): PreparePlan {
+  return {
+    onlyCurrent: true,
+    wip: false,
+    private: false,
+    merge: true,
+    hold: null,
+    dependencyLimit: 10,
+    lookUpTimeoutMs: 60_000,
+    lookUpAttempts: 4,
+    lookUpRetryMs: 250,
+    lookUpRetryMaxMs: 600_000,
+    mergeTimeoutMs: 400_000,
+    mergeAttempts: 3,
+    mergeRetryMs: 2_000,
+    ...changes,
+  };
+}
+
+export const RESOLVED: ResolvedChange = {
+  status: 'open',
+  current: PATCHSET.patchset,
+  wip: false,
+  private: false,
+  files: ['cinder/volume/manager.py'],
+  votes: [],
+  dependencies: [],
+  trouble: null,
+};
+
+export const TREE: MergedTree = {
+  project: PATCHSET.project,
+  branch: PATCHSET.branch,
+  base: 'b'.repeat(40),
+  revision: 'c'.repeat(40),
+};
+
 export function accepted(spec: JobSpec = jobSpec(), job = JOB): AnyEvent {
   return { type: 'job.accepted', job, review: REVIEW, deployment: 'lab-1', patchset: PATCHSET, spec };
 }
@@ -99,6 +140,7 @@ export function opened(
   jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[] = [
     { job: JOB, name: 'acme-dsvm', voting: true },
   ],
+  plan: PreparePlan = preparePlan(),
 ): AnyEvent {
   return {
     type: 'review.opened',
@@ -107,6 +149,7 @@ export function opened(
     patchset: PATCHSET,
     trigger: 'openstack/cinder~912345,3:created',
     jobs,
+    plan,
     report,
   };
 }

@@ -8,9 +8,9 @@ import type { KeyedEffect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import type { LogRow, MachineName, Stored } from '../../src/machines/row.ts';
 import { step } from '../../src/machines/step.ts';
-import type { JobSpec, ReportSpec } from '../../src/machines/vocabulary.ts';
+import type { JobSpec, PreparePlan, ReportSpec } from '../../src/machines/vocabulary.ts';
 import { goodAnswer } from './answers.ts';
-import { accepted, JOB, jobSpec, opened, REVIEW, reportSpec, START } from './facts.ts';
+import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START, TREE } from './facts.ts';
 
 export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -53,12 +53,23 @@ export class Simulator {
   static job(spec: JobSpec = jobSpec()): Simulator {
     const world = new Simulator(answerWell);
     world.tell(JOB, accepted(spec));
+    world.tell(JOB, { type: 'job.released', trees: [TREE] });
     return world;
   }
 
+  /** A review that has prepared its patchset, and no jobs. */
   static review(report: ReportSpec = reportSpec()): Simulator {
+    const world = Simulator.unprepared(preparePlan(), report);
+    world.answerType(REVIEW, 'lookUpChange');
+    world.answerType(REVIEW, 'mergePatchset');
+    world.unheard.length = 0;
+    return world;
+  }
+
+  /** A review at its very beginning, and no jobs. */
+  static unprepared(plan: PreparePlan = preparePlan(), report: ReportSpec = reportSpec()): Simulator {
     const world = new Simulator(answerWell);
-    world.tell(REVIEW, opened(report));
+    world.tell(REVIEW, opened(report, undefined, plan));
     return world;
   }
 

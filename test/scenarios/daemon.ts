@@ -9,7 +9,7 @@ import { currentWork } from '../../src/engine/work.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
 import { TRIGGER_KINDS } from '../../src/machines/vocabulary.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
-import { reportSpec } from '../machines/facts.ts';
+import { preparePlan, reportSpec } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 import { Life } from './gate.ts';
 import type { Lab } from './lab.ts';
@@ -40,6 +40,8 @@ export class Daemon {
     const [store, clock] = [this.#store, this.#clock];
     const bare = {
       providers: new Map([[lab.provider.name, lab.provider]]),
+      changes: lab.changes,
+      merger: lab.merger,
       source: lab.source,
       runner: lab.runner,
       evidence: lab.evidence,
@@ -78,6 +80,7 @@ export class Daemon {
         })),
       },
       specs: new Map(lab.specs.map((spec) => [spec.name, spec])),
+      plan: preparePlan(options.plan),
       report: reportSpec(options.report),
       pipeline: 'check',
       deployment: DEPLOYMENT,

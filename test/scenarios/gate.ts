@@ -40,11 +40,19 @@ export class Life {
   }
 
   world(world: World): World {
-    const { source, runner, evidence, reviewer, alarms } = world;
+    const { changes, merger, source, runner, evidence, reviewer, alarms } = world;
     return {
       providers: new Map([...world.providers].map(([name, provider]) => [name, this.#provider(provider)])),
+      changes: {
+        lookUp: (request, signal) => this.call('lookUp', () => changes.lookUp(request, signal)),
+      },
+      merger: {
+        merge: (request, signal) => this.call('merge', () => merger.merge(request, signal)),
+        reviews: () => merger.reviews(),
+        drop: (review) => this.call('drop', () => merger.drop(review)),
+      },
       source: {
-        fetch: (server, patchset, signal) => this.call('fetch', () => source.fetch(server, patchset, signal)),
+        fetch: (request, signal) => this.call('fetch', () => source.fetch(request, signal)),
       },
       runner: {
         start: async (request) => this.#handle(await this.call('start', () => runner.start(request))),

@@ -7,11 +7,13 @@ import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { EffectOf, RunOutcome, World } from '../../src/engine/ports.ts';
 import type { Append, JobView, Store } from '../../src/engine/store.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
-import type { JobSpec, ReportSpec, ResultsSummary } from '../../src/machines/vocabulary.ts';
+import type { JobSpec, PreparePlan, ReportSpec, ResultsSummary } from '../../src/machines/vocabulary.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
+import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
 import { FakeLog } from '../fakes/log.ts';
+import { FakeMerger } from '../fakes/merger.ts';
 import { FakeProvider } from '../fakes/provider.ts';
 import { FakeReviewer } from '../fakes/reviewer.ts';
 import { FakeRunner } from '../fakes/runner.ts';
@@ -28,6 +30,7 @@ export interface StagePlan {
 export interface LabOptions {
   readonly slots?: number;
   readonly specs?: readonly JobSpec[];
+  readonly plan?: Partial<PreparePlan>;
   readonly report?: Partial<ReportSpec>;
   readonly queueLength?: number;
   readonly starts?: boolean;
@@ -52,6 +55,8 @@ export class Lab {
   readonly clock = new FakeClock();
   readonly provider: FakeProvider;
   readonly runner = new FakeRunner();
+  readonly changes = new FakeChanges();
+  readonly merger = new FakeMerger();
   readonly source = new FakeSource();
   readonly evidence = new FakeEvidence();
   readonly reviewer = new FakeReviewer();

@@ -109,12 +109,12 @@ const setups: readonly Story[] = [
     name: 'the first fetch hangs until its deadline',
     options: {
       bend: bent('source', (source) => ({
-        fetch: (server, wanted, signal) =>
-          server.name.endsWith('-1')
+        fetch: (request, signal) =>
+          request.server.name.endsWith('-1')
             ? new Promise((_, reject) => {
                 signal.addEventListener('abort', () => reject(outage('fetch patchset')), { once: true });
               })
-            : source.fetch(server, wanted, signal),
+            : source.fetch(request, signal),
       })),
     },
     tell: plainly,

@@ -83,8 +83,8 @@ describe('an adapter with a bug', () => {
   const buggy = (times: number) => {
     let left = times;
     return bent('source', (source) => ({
-      fetch: (server, patchset, signal) => {
-        if (patchset.change !== 13 || left === 0) return source.fetch(server, patchset, signal);
+      fetch: (request, signal) => {
+        if (request.patchset.change !== 13 || left === 0) return source.fetch(request, signal);
         left -= 1;
         return Promise.reject(new TypeError('undefined is not a function'));
       },

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Source } from '../../engine/ports.ts';
+import type { EffectOf, Source } from '../../engine/ports.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import type { Patchset, Server } from '../../machines/vocabulary.ts';
 import { type Address, addressOf, checkPatchset, type FetchFrom } from './address.ts';
@@ -29,7 +29,7 @@ export class GitSource implements Source {
     this.#gerrit = options.gerrit;
   }
 
-  async fetch(server: Server, patchset: Patchset, signal: AbortSignal): Promise<string> {
+  async fetch({ server, patchset }: EffectOf<'fetchPatchset'>, signal: AbortSignal): Promise<string> {
     checkPatchset(patchset);
     const address = addressOf(this.#gerrit, patchset.project);
     const target = `${patchset.project} ${patchset.ref}`;

@@ -88,7 +88,10 @@ export const preparing = reviewSetup.createStateConfig({
           target: '#review.waiting',
           actions: [keepTrees(), request(releaseAll)],
         },
-        'patchset.conflicted': refused,
+        'patchset.conflicted': {
+          ...refused,
+          actions: [change(() => ({ conflicted: true })), refused.actions],
+        },
         'patchset.unmerged': notMerged,
         'timer.fired': notMerged,
       },

@@ -13,6 +13,7 @@ import type {
   Patchset,
   PreparePlan,
   ReportSpec,
+  Verdict,
 } from '../vocabulary.ts';
 import { isAwaited, isUnwelcome, mayGo, objectionTo } from './objection.ts';
 
@@ -35,6 +36,8 @@ export interface ReviewContext {
   readonly dependencies: readonly Dependency[];
   /** What is tested; empty: the patchset as it was uploaded. */
   readonly trees: readonly MergedTree[];
+  /** It does not merge. Its author sees that in Gerrit too, and is not told by every CI. */
+  readonly conflicted: boolean;
   readonly reports: readonly JobReport[];
   /** The wait for the jobs is over: what is there is posted. */
   readonly overdue: boolean;
@@ -138,14 +141,18 @@ export const reviewSetup = setup({
     mustMerge: ({ context }) => context.plan.merge,
     mayLookUpAgain: ({ context, event }) =>
       mayHelp(event) && context.lookUpAttempt < context.plan.lookUpAttempts,
-    mayMergeAgain: ({ context, event }) => mayHelp(event) && context.mergeAttempt < context.plan.mergeAttempts,
+    mayMergeAgain: ({ context, event }) =>
+      mayHelp(event) && context.mergeAttempt < context.plan.mergeAttempts,
     awaitedVote: ({ context, event }) =>
       event.type === 'vote.cast' && isAwaited(event.vote, context.plan.hold),
     unwelcomeVote: ({ context, event }) =>
       event.type === 'vote.cast' && isUnwelcome(event.vote, context.plan.hold),
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
-    nothingToSay: ({ context }) => context.reports.every((report) => report.verdict === 'ABORTED'),
+    nothingToSay: ({ context }) =>
+      context.reports.every(
+        ({ verdict }) => QUIET.includes(verdict) || (verdict === 'MERGER_FAILURE' && context.conflicted),
+      ),
     shadow: ({ context }) => !context.report.post,
     finished: ({ context }) => context.outcome !== null,
     withdrawn: ({ context }) => context.withdrawn,
@@ -162,6 +169,9 @@ export const reviewSetup = setup({
     crashedBefore: ({ context }) => context.crashes > 0,
   },
 });
+
+/** What nobody waits to hear. */
+const QUIET: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
 
 /** Whether trying again can help, as the adapter that failed knows it. */
 function mayHelp(event: ReviewMachineEvent): boolean {

@@ -11,8 +11,9 @@ import {
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { EffectOf } from '../../../src/engine/ports.ts';
 import { OperationError } from '../../../src/errors.ts';
-import type { Patchset } from '../../../src/machines/vocabulary.ts';
+import type { Patchset, Server } from '../../../src/machines/vocabulary.ts';
 import { sourceContract } from '../../contracts/source.ts';
 import { Place } from './place.ts';
 
@@ -48,7 +49,7 @@ describe('GitSource', () => {
   afterEach(() => place.close());
 
   const fetch = (patchset: Patchset, fetchUrl?: string) =>
-    place.source(fetchUrl).fetch(place.server, patchset, signal);
+    place.source(fetchUrl).fetch(asUploaded(place.server, patchset), signal);
   const refusal = (patchset: Patchset, fetchUrl?: string): Promise<unknown> =>
     fetch(patchset, fetchUrl).catch((error: unknown) => error);
 
@@ -179,7 +180,9 @@ describe('GitSource', () => {
     expect(error).toHaveProperty('hint', expect.stringContaining('git ls-remote file://'));
     expect(await refusal({ ...patchset, project: 'no/such' })).toHaveProperty('retryable', true);
     const gone = { ...place.server, address: join(place.root, 'gone') };
-    await expect(place.source().fetch(gone, patchset, signal)).rejects.toBeInstanceOf(OperationError);
+    await expect(place.source().fetch(asUploaded(gone, patchset), signal)).rejects.toBeInstanceOf(
+      OperationError,
+    );
   });
 
   it('goes through ssh with our key and known hosts alone', async () => {
@@ -216,7 +219,7 @@ describe('GitSource', () => {
     const abort = new AbortController();
     const fetching = place
       .source(null)
-      .fetch(place.server, patchset, abort.signal)
+      .fetch(asUploaded(place.server, patchset), abort.signal)
       .catch((error: unknown) => error);
     while (!existsSync(started)) await setTimeout(20);
     const pid = Number(readFileSync(started, 'utf8'));
@@ -239,3 +242,7 @@ describe('GitSource', () => {
     expect(await refusal(patchset, 'ssh://u@h/{project}')).toMatchObject({ message: message('ssh'), hint });
   });
 });
+
+function asUploaded(server: Server, patchset: Patchset): EffectOf<'fetchPatchset'> {
+  return { type: 'fetchPatchset', key: 'fetch', server, patchset, trees: [], timeoutMs: 60_000 };
+}

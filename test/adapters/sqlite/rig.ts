@@ -6,13 +6,15 @@ import { cascade, type Submission } from '../../../src/engine/cascade.ts';
 import type { World } from '../../../src/engine/ports.ts';
 import type { Append, Store } from '../../../src/engine/store.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
+import { FakeChanges } from '../../fakes/changes.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { FakeEvidence } from '../../fakes/evidence.ts';
+import { FakeMerger } from '../../fakes/merger.ts';
 import { FakeProvider } from '../../fakes/provider.ts';
 import { FakeReviewer } from '../../fakes/reviewer.ts';
 import { FakeRunner } from '../../fakes/runner.ts';
 import { FakeSource } from '../../fakes/source.ts';
-import { jobSpec, PATCHSET, reportSpec, START } from '../../machines/facts.ts';
+import { jobSpec, PATCHSET, preparePlan, reportSpec, START } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
 
 export interface Scratch {
@@ -32,6 +34,8 @@ export function world(): { readonly world: World; readonly clock: FakeClock } {
     clock: new FakeClock(),
     world: {
       providers: new Map([['local', provider]]),
+      changes: new FakeChanges(),
+      merger: new FakeMerger(),
       source: new FakeSource(),
       runner: new FakeRunner(),
       evidence: new FakeEvidence(),
@@ -57,6 +61,7 @@ export function submissions(number: number): readonly Submission[] {
         patchset: PATCHSET,
         trigger,
         jobs,
+        plan: preparePlan(),
         report: reportSpec(),
       },
       settles: null,
