@@ -35,6 +35,8 @@ export type GerritEvent =
       readonly comment: string;
       readonly approvals: readonly Approval[];
     })
+  /** It is work in progress, or private, no longer; what `wip` and `private` say still holds. */
+  | (OnPatchset & { readonly type: 'change-ready' })
   | (OnPatchset & { readonly type: 'change-abandoned' })
   | (OnPatchset & { readonly type: 'change-restored' })
   | (OnPatchset & { readonly type: 'change-merged' })

@@ -46,7 +46,10 @@ export function decide(
 ): readonly Decision[] {
   switch (event.type) {
     case 'patchset-created':
-      return onPatchset(event, rules, open);
+      return onPatchset(event, rules, open, 'new patchset');
+    case 'change-ready':
+      // The patchset was ignored while nobody should see it; one that was tested is not tested again.
+      return onPatchset(event, rules, open, 'the change is ready');
     case 'comment-added':
       return onComment(event, rules, open);
     case 'change-abandoned':
@@ -67,9 +70,10 @@ export function decide(
 }
 
 function onPatchset(
-  event: Extract<GerritEvent, { type: 'patchset-created' }>,
+  event: Extract<GerritEvent, { type: 'patchset-created' | 'change-ready' }>,
   rules: TriggerRules,
   open: readonly OpenReview[],
+  why: string,
 ): readonly Decision[] {
   const { patchset } = event;
   if (isOurs(event.by, rules)) return [{ do: 'ignore', why: 'our own patchset' }];
@@ -79,7 +83,7 @@ function onPatchset(
   if (event.wip || event.private) {
     return [...supersede(patchset, open), { do: 'ignore', why: hidden(event) }];
   }
-  return [...supersede(patchset, open), ...start(patchset, rules, [], 'patchset', 'created', 'new patchset')];
+  return [...supersede(patchset, open), ...start(patchset, rules, [], 'patchset', 'created', why)];
 }
 
 function onRestored(

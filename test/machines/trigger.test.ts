@@ -60,6 +60,16 @@ describe('a new patchset', () => {
     expect(again).toMatchObject([{ trigger: 'openstack/cinder~912345,3:created' }]);
   });
 
+  test('that nobody should see is started when it is ready, and not again', () => {
+    const ready: GerritEvent = { ...base, type: 'change-ready' };
+    expect(doings({ ...ready, wip: true })).toEqual(['ignore']);
+    expect(doings({ ...ready, private: true })).toEqual(['ignore']);
+    const [start] = decide(ready, RULES, []);
+    expect(start).toMatchObject({ do: 'start', why: 'the change is ready' });
+    // The same cause as the patchset's own: one that was tested at once is not tested again.
+    expect(start).toMatchObject({ trigger: 'openstack/cinder~912345,3:created' });
+  });
+
   test.each([
     ['stable/2026.1', [['acme-dsvm']]],
     ['feature/x', ['ignore']],

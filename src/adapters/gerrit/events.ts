@@ -45,6 +45,7 @@ const onPatchset = head.extend({
 });
 const onCreation = onPatchset.extend({ uploader: shapes.account });
 const onAbandoning = onPatchset.extend({ abandoner: shapes.account });
+const onMove = onPatchset.extend({ changer: shapes.account });
 const onRestoring = onPatchset.extend({ restorer: shapes.account });
 const onMerge = onPatchset.extend({ submitter: shapes.account });
 
@@ -85,6 +86,14 @@ function toEvent(json: unknown): GerritEvent {
     case 'comment-added': {
       const raw = checked(type, onComment, json);
       return { type, ...about(type, raw, raw.author), comment: raw.comment, approvals: raw.approvals ?? [] };
+    }
+    case 'wip-state-changed':
+    case 'private-state-changed': {
+      const raw = checked(type, onMove, json);
+      // The other way round nothing is to be done: what was started may end.
+      const hidden = type === 'wip-state-changed' ? raw.change.wip : raw.change.private;
+      if (hidden) return { type: 'other', name: type };
+      return { type: 'change-ready', ...about(type, raw, raw.changer) };
     }
     case 'change-abandoned': {
       const raw = checked(type, onAbandoning, json);

@@ -75,8 +75,8 @@ describe('what real servers stream', () => {
       'change-merged': 1,
       'other ref-updated': 28,
       'other topic-changed': 2,
-      'other wip-state-changed': 2,
-      'other private-state-changed': 1,
+      'change-ready': 2,
+      'other wip-state-changed': 1,
       'other hashtags-changed': 1,
       'other vote-deleted': 1,
     });
@@ -120,6 +120,23 @@ describe('what real servers stream', () => {
   test('work in progress and private', () => {
     const made = on({ ...created, change: { ...change, wip: true, private: true } });
     expect([made.wip, made.private]).toEqual([true, true]);
+  });
+
+  test.each([
+    ['wip-state-changed', {}, 'change-ready'],
+    ['wip-state-changed', { private: true }, 'change-ready'],
+    ['wip-state-changed', { wip: true }, 'other'],
+    ['private-state-changed', {}, 'change-ready'],
+    ['private-state-changed', { wip: true }, 'change-ready'],
+    ['private-state-changed', { private: true }, 'other'],
+  ])('%s with %j is %s', (type, flags, expected) => {
+    const { uploader, ...rest } = created;
+    const made = event({ ...rest, type, changer: uploader, change: { ...change, ...flags } });
+    expect(made.type).toBe(expected);
+    if (made.type === 'change-ready') {
+      const { at, patchset, by } = on(created);
+      expect(made).toEqual({ type: expected, at, patchset, by, wip: false, private: false, ...flags });
+    }
   });
 });
 
