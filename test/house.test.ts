@@ -52,6 +52,7 @@ describe('the import table', () => {
     ['src/engine/engine.ts', "type S = import('../adapters/sqlite/store.ts').Store;"],
     ['src/engine/engine.ts', "import { setup } from 'xstate';"],
     ['src/adapters/logs/write.ts', "import { Client } from '../gerrit/connection.ts';"],
+    ['src/adapters/run/runner-file.ts', "import { readPrivateKey } from '../openssh/key-file.ts';"],
     ['src/adapters/logs/write.ts', "import { Engine } from '../../engine/engine.ts';"],
     ['src/adapters/logs/write.ts', "import { transition } from '../../machines/job.ts';"],
     ['src/adapters/logs/write.ts', "import { defaults, type Config } from '../../config/config.ts';"],
@@ -75,6 +76,7 @@ describe('the import table', () => {
   test.each([
     ['src/adapters/gerrit/stream.ts', "import type { GerritConfig } from '../../config/config.ts';"],
     ['src/adapters/gerrit/stream.ts', "import { Subject } from 'rxjs';"],
+    ['src/adapters/local/launch.ts', "import { RUNNER } from '../run/runner-file.ts';"],
     ['src/cli/daemon.ts', "import { runDaemon } from '../daemon.ts';"],
     ['src/demo/gerrit/server.ts', "import ssh2 from 'ssh2';"],
   ])('lets %s: %s', (path, text) => {

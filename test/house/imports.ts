@@ -14,6 +14,9 @@ const VOCABULARY = ['vocabulary', 'events', 'effects', 'gerrit-event', 'row'].ma
 /** Anybody but the machines may use these. */
 const EVERYWHERE = ['src/errors.ts', 'src/log.ts', 'src/plain-text.ts'];
 
+/** What several adapters share: the protocol of a run, and OpenSSH's files. */
+const SHARED = ['src/adapters/run/', 'src/adapters/openssh/'];
+
 /** The shape of the configuration: adapters may name it as a type, and only as a type. */
 const CONFIG_SHAPE = 'src/config/config.ts';
 
@@ -38,7 +41,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   xstate: ['src/machines/'],
   'better-sqlite3': ['src/adapters/sqlite/'],
-  ssh2: ['src/adapters/gerrit/', 'src/adapters/ssh/', 'src/demo/gerrit/'],
+  ssh2: ['src/adapters/gerrit/', 'src/adapters/ssh/', 'src/adapters/openssh/', 'src/demo/gerrit/'],
   execa: ['src/adapters/local/', 'src/adapters/git/'],
   pino: ['src/log.ts'],
   rxjs: ['src/adapters/gerrit/'],
@@ -54,7 +57,8 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
   if (room === 'engine') return ['src/machines/', 'src/engine/', 'src/errors.ts', 'src/log.ts'];
   if (room === 'adapters') {
     const own = name.endsWith('.ts') ? path : `src/adapters/${name}/`;
-    return [own, ...PORTS, ...VOCABULARY, ...EVERYWHERE, ...(typeOnly ? [CONFIG_SHAPE] : [])];
+    const shared = SHARED.includes(own) ? [] : SHARED;
+    return [own, ...shared, ...PORTS, ...VOCABULARY, ...EVERYWHERE, ...(typeOnly ? [CONFIG_SHAPE] : [])];
   }
   if (room === 'config') return ['src/config/', ...VOCABULARY, ...EVERYWHERE];
   if (room === 'cli' || room === 'web') {

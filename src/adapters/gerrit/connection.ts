@@ -9,8 +9,7 @@ import ssh2 from 'ssh2';
 import type { GerritConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
-import { connectFailure, lostConnection, stoppedConnection } from './connection-failure.ts';
-import { readPrivateKey } from './key-file.ts';
+import { readPrivateKey } from '../openssh/key-file.ts';
 import {
   allHostKeyAlgorithms,
   hostKeyAlgorithms,
@@ -18,11 +17,13 @@ import {
   judgeHostKey,
   type KnownHost,
   readKnownHost,
-} from './known-hosts.ts';
+} from '../openssh/known-hosts.ts';
+import { connectFailure, lostConnection, stoppedConnection } from './connection-failure.ts';
 
 /** What this folder needs of the configuration. */
 export type GerritOptions = Omit<GerritConfig, 'fetchUrl'>;
 
+const KEY_USE = { setting: 'gerrit.key', place: 'in Gerrit' };
 /** How long the other side may take part in a polite end. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
@@ -53,7 +54,7 @@ export class GerritConnection {
 
   /** Rejects with an OperationError that is not retryable for what does not mend itself: key, host key, account. */
   static async open(options: GerritOptions, clock: Clock, signal: AbortSignal): Promise<GerritConnection> {
-    const privateKey = await readPrivateKey(options.keyFile);
+    const privateKey = await readPrivateKey(options.keyFile, KEY_USE);
     const known = await readKnownHost(options.knownHostsFile, options.host, options.port);
     const algorithms = hostKeyAlgorithms(known);
     const ask = (wanted: readonly string[]) =>

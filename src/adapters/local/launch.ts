@@ -5,11 +5,11 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
-import { fileError } from './file-error.ts';
-import { readPid } from './run-directory.ts';
+import { fileError } from '../run/file-error.ts';
+import { readPid } from '../run/run-directory.ts';
+import { NO_FLOCK, RUNNER, SHORTEST_LOG_BYTES } from '../run/runner-file.ts';
 
 export interface Launch {
   readonly directory: string;
@@ -24,11 +24,6 @@ export interface Launch {
   readonly startTimeoutMs: number;
 }
 
-/** Lies beside this file, in the sources and in dist. */
-const RUNNER = fileURLToPath(new URL('./runner.sh', import.meta.url));
-/** runner.sh's exit code for a missing or unusable flock. */
-const NO_FLOCK = 69;
-const SHORTEST_LOG = 512;
 const POLL_MS = 50;
 
 /** The runner's process id, and whether it was this call that started it. */
@@ -77,7 +72,7 @@ function settings(run: Launch): readonly string[] {
     run.workTree,
     (Math.max(run.timeoutMs, 1) / 1000).toFixed(3),
     String(Math.ceil(run.graceMs / 1000)),
-    String(Math.max(run.outputLimitBytes, SHORTEST_LOG)),
+    String(Math.max(run.outputLimitBytes, SHORTEST_LOG_BYTES)),
   ];
 }
 

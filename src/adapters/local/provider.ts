@@ -7,10 +7,11 @@ import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
 import type { Ownership, Server } from '../../machines/vocabulary.ts';
-import { errorCode, fileError } from './file-error.ts';
+import { errorCode, fileError } from '../run/file-error.ts';
+import { attemptDirectory } from '../run/run-directory.ts';
+import { serverMarker } from '../run/stage-environment.ts';
 import { endProcesses, type Membership } from './processes.ts';
 import { removeTrees } from './remove-tree.ts';
-import { attemptDirectory } from './run-directory.ts';
 import {
   directoryName,
   LABEL,
@@ -19,7 +20,6 @@ import {
   readServers,
   serversDirectory,
 } from './server-directory.ts';
-import { serverMarker } from './stage-environment.ts';
 import { Unfinished } from './unfinished.ts';
 
 /** Entries of a server's directory that one `rm` gets. */

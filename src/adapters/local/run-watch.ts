@@ -7,7 +7,7 @@ import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { RunOutcome } from '../../engine/ports.ts';
-import { readEnding } from './run-directory.ts';
+import { readEnding } from '../run/run-directory.ts';
 
 export class RunWatch {
   /** Resolves once, never rejects; after `detach` it stays open for ever. */

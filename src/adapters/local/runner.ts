@@ -9,7 +9,9 @@ import type { RunHandle, Runner } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
 import type { StageRun } from '../../machines/effects.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
-import { fileError } from './file-error.ts';
+import { fileError } from '../run/file-error.ts';
+import { readPid, runDirectory } from '../run/run-directory.ts';
+import { type RunStage, refuseNul, runMarker, stageEnvironment, workTree } from '../run/stage-environment.ts';
 import { launch } from './launch.ts';
 import {
   endProcesses,
@@ -20,12 +22,11 @@ import {
   signalProcess,
 } from './processes.ts';
 import { openResults } from './results-file.ts';
-import { readPid, runDirectory } from './run-directory.ts';
 import { RunWatch } from './run-watch.ts';
-import { type RunStage, runMarker, stageEnvironment, workTree } from './stage-environment.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
 
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** Between two looks whether the guard still lives. */
 const GUARD_LOOK_MS = 200;
 
@@ -60,10 +61,12 @@ export class LocalRunner implements Runner {
   async start(request: RunStage): Promise<RunHandle> {
     const { stateDir, graceMs, startTimeoutMs, safetyMs } = this.#options;
     const directory = runDirectory(stateDir, request.run.owner, request.run.stage);
-    const environment = stageEnvironment(request, process.env);
+    const { address } = request.run.server;
+    const { PATH = DEFAULT_PATH, LANG = 'C.UTF-8' } = process.env;
+    const environment = { PATH, LANG, ...stageEnvironment(request, address) };
     refuseNul(directory, [...request.spec.argv, ...Object.values(environment)]);
     const { timeoutMs, outputLimitBytes, argv } = request.spec;
-    const tree = workTree(request.run.server);
+    const tree = workTree(address);
     const bounds = { timeoutMs, outputLimitBytes, graceMs, startTimeoutMs };
     const { pid, ours } = await launch({ directory, workTree: tree, argv, environment, ...bounds });
     const watch = new RunWatch(directory, safetyMs);
@@ -85,7 +88,7 @@ export class LocalRunner implements Runner {
   async readResults(server: Server, results: ResultsSpec): Promise<Results> {
     try {
       const { resultsLimitBytes, readTap } = this.#options;
-      const opened = await openResults(workTree(server), results.file, resultsLimitBytes);
+      const opened = await openResults(workTree(server.address), results.file, resultsLimitBytes);
       return 'unreadable' in opened ? opened : await readTap(opened.stream);
     } catch (error) {
       throw fileError('read results', results.file, error);
@@ -146,18 +149,6 @@ function within(watch: RunWatch, ms: number): Promise<boolean> {
       clearTimeout(late);
       resolve(true);
     });
-  });
-}
-
-/** The system's calls end a string at its first NUL: what follows would be lost in silence. */
-function refuseNul(directory: string, values: readonly string[]): void {
-  if (!values.some((value) => value.includes('\0'))) return;
-  throw new OperationError({
-    operation: 'start stage',
-    target: directory,
-    message: 'an argument or a fact of the patchset holds a NUL character',
-    retryable: false,
-    hint: 'look at the command of the stage and at the change in Gerrit',
   });
 }
 

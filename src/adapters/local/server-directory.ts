@@ -8,7 +8,7 @@ import { chmod, lstat, mkdir, open, readdir, readFile, rename } from 'node:fs/pr
 import { join, resolve } from 'node:path';
 import type { OwnedServer } from '../../engine/ports.ts';
 import type { Ownership, Server } from '../../machines/vocabulary.ts';
-import { errorCode } from './file-error.ts';
+import { errorCode } from '../run/file-error.ts';
 
 export interface LabelledServer extends OwnedServer {
   /** Epoch ms, with fractions. */

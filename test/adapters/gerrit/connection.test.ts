@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { runCommand } from '../../../src/adapters/gerrit/command.ts';
 import { GerritConnection, type GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
-import { fingerprint } from '../../../src/adapters/gerrit/known-hosts.ts';
+import { fingerprint } from '../../../src/adapters/openssh/known-hosts.ts';
 import { reply, replyStatusLast, SshServer } from '../../fakes/ssh-server.ts';
 import { blobOf, hashed, keys, realClock, Site } from './site.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
-import { fingerprint } from '../../../src/adapters/gerrit/known-hosts.ts';
 import { GerritStream, type StreamTuning } from '../../../src/adapters/gerrit/stream.ts';
+import { fingerprint } from '../../../src/adapters/openssh/known-hosts.ts';
 import type { Clock } from '../../../src/engine/ports.ts';
 import { streamContract } from '../../contracts/stream.ts';
 import { GerritModel } from '../../fakes/gerrit-model.ts';

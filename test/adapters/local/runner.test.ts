@@ -58,6 +58,7 @@ describe('LocalRunner', () => {
       SOS_CI_REF: PATCHSET.ref,
       SOS_CI_REVISION: PATCHSET.revision,
       SOS_CI_WORKTREE: join(address, 'tree'),
+      SOS_CI_DEPENDENCIES: join(address, 'dependencies'),
       SOS_CI_DEPLOYMENT: 'ours',
       SOS_CI_SERVER: id,
       SOS_CI_RUN: scratch.directory(request),

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { LocalProvider } from '../../../src/adapters/local/provider.ts';
-import { runDirectory } from '../../../src/adapters/local/run-directory.ts';
 import { LocalRunner, type LocalRunnerOptions } from '../../../src/adapters/local/runner.ts';
 import { readTap } from '../../../src/adapters/results/tap.ts';
+import { runDirectory } from '../../../src/adapters/run/run-directory.ts';
 import type { EffectOf } from '../../../src/engine/ports.ts';
 import type { Ownership, Patchset, Stage, StageSpec } from '../../../src/machines/vocabulary.ts';
 

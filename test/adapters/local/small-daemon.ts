@@ -21,7 +21,7 @@ export class SmallDaemonProgram {
   readonly #file = join(this.#folder, 'start-stage.mjs');
 
   async build(): Promise<void> {
-    const launch = new URL('../../../src/adapters/local/launch.ts', import.meta.url).href;
+    const runner = new URL('../../../src/adapters/run/runner-file.ts', import.meta.url).href;
     await build({
       entryPoints: [new URL('../../fixtures/start-stage.ts', import.meta.url).pathname],
       outfile: this.#file,
@@ -30,7 +30,7 @@ export class SmallDaemonProgram {
       platform: 'node',
       banner: { js: "import { createRequire } from 'node:module'; const require = createRequire('/');" },
       // runner.sh is looked for beside the source.
-      define: { 'import.meta.url': JSON.stringify(launch) },
+      define: { 'import.meta.url': JSON.stringify(runner) },
       logLevel: 'silent',
     });
   }

@@ -32,14 +32,23 @@ export function runDirectory(stateDir: string, owner: Which, stage: Stage): stri
 /** Process id in one of the files `pid` and `guard`; null: not written yet. */
 export async function readPid(directory: string, file: 'pid' | 'guard'): Promise<number | null> {
   const text = await readIfThere(join(directory, file));
-  return text !== null && /^\d+\n$/.test(text) ? Number(text) : null;
+  return text === null ? null : parsePid(text);
 }
 
 /** How the run ended; null: it left no ending (yet). */
 export async function readEnding(directory: string): Promise<RunOutcome | null> {
   const text = await readIfThere(join(directory, 'rc'));
-  if (text === null) return null;
-  const [, how, number] = /^(exited|killed|timedOut|stopped)(?: (\d+))?\n$/.exec(text) ?? [];
+  return text === null ? null : parseEnding(text);
+}
+
+/** The file's whole text, with its line end. Null: it is none of a process. */
+export function parsePid(text: string): number | null {
+  return /^\d{1,10}\n$/.test(text) ? Number(text) : null;
+}
+
+/** The whole text of the file `rc`. */
+export function parseEnding(text: string): RunOutcome {
+  const [, how, number] = /^(exited|killed|timedOut|stopped)(?: (\d{1,3}))?\n$/.exec(text) ?? [];
   if (how === 'exited' && number !== undefined) return { how, code: Number(number) };
   if (how === 'killed' && number !== undefined) return { how, signal: Number(number) };
   if ((how === 'timedOut' || how === 'stopped') && number === undefined) return { how };

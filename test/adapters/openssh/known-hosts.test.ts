@@ -7,8 +7,8 @@ import {
   hostKeyError,
   judgeHostKey,
   readKnownHost,
-} from '../../../src/adapters/gerrit/known-hosts.ts';
-import { blobOf, hashed, keys, Site } from './site.ts';
+} from '../../../src/adapters/openssh/known-hosts.ts';
+import { blobOf, hashed, keys, Site } from '../gerrit/site.ts';
 
 const site = new Site();
 afterAll(() => site.remove());

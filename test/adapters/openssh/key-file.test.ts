@@ -1,21 +1,22 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readPrivateKey } from '../../../src/adapters/gerrit/key-file.ts';
-import { keys, Site } from './site.ts';
+import { readPrivateKey } from '../../../src/adapters/openssh/key-file.ts';
+import { keys, Site } from '../gerrit/site.ts';
 
 const site = new Site();
+const USE = { setting: 'gerrit.key', place: 'in Gerrit' };
 afterAll(() => site.remove());
 
 describe('our private key', () => {
   test('is read as it is', async () => {
     const file = site.file('good', keys.account.private, 0o600);
-    expect((await readPrivateKey(file)).toString()).toBe(keys.account.private);
+    expect((await readPrivateKey(file, USE)).toString()).toBe(keys.account.private);
   });
 
   test.each(['ed25519', 'ecdsa', 'rsa'])('%s as ssh-keygen makes it', async (type) => {
     const file = `${site.directory}/made-${type}`;
     execFileSync('ssh-keygen', ['-q', '-t', type, '-N', '', '-f', file]);
-    await expect(readPrivateKey(file)).resolves.toBeInstanceOf(Buffer);
+    await expect(readPrivateKey(file, USE)).resolves.toBeInstanceOf(Buffer);
   });
 
   test.each([
@@ -27,7 +28,7 @@ describe('our private key', () => {
     ['empty', () => site.file('empty', '', 0o600), 'no private key', 'OpenSSH or PEM'],
     ['huge', () => site.file('huge', 'x'.repeat(70_000), 0o600), 'not a key file', 'gerrit.key'],
   ])('%s: says so, and what to do', async (_what, make, message, hint) => {
-    await expect(readPrivateKey(make())).rejects.toMatchObject({
+    await expect(readPrivateKey(make(), USE)).rejects.toMatchObject({
       name: 'OperationError',
       operation: 'read private key',
       retryable: false,
@@ -43,7 +44,7 @@ describe('our private key', () => {
   ])('encrypted (%s): says so, and what to do', async (name, args) => {
     const file = `${site.directory}/encrypted-${name.replace('#', '')}`;
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', ...args, '-N', 'secret passphrase', '-f', file]);
-    const refusal = readPrivateKey(file);
+    const refusal = readPrivateKey(file, USE);
     await expect(refusal).rejects.toMatchObject({ message: expect.stringContaining('passphrase') });
     await expect(refusal).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });
   });

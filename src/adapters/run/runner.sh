@@ -4,6 +4,7 @@
 #   runner.sh RUNDIR WORKDIR TIMEOUT GRACE LIMIT COMMAND [ARGUMENT...]     seconds, seconds, bytes
 #
 #   lock     held (fd 9) by this process and by all that the command starts: held means that something of it lives
+#   main     held (fd 6) by this process alone: free means that it has written the ending, or was killed
 #   pid      this process; there before the command is. A run directory with a pid never starts anything again
 #   guard    the process that keeps the deadline; SIGTERM to it stops the run. `stop` there beforehand does the same
 #   command  the command's process, leader of its own session
@@ -27,6 +28,7 @@ main() {
     1) exit 0 ;;
     *) exit 69 ;;
   esac
+  exec 6>>"$dir/main" && flock 6 || exit 70
   # Signals meant for the run go to the guard; this process must stay to write the ending.
   trap : HUP INT TERM
   open_pipes || exit 70
@@ -54,7 +56,7 @@ run_command() {
       cd -- "$2" || exit 126
       shift 2
       exec "$@"' sh "$dir" "$work" "$@"
-  ) </dev/null >&8 2>&1 7>&- 8>&-
+  ) </dev/null >&8 2>&1 6>&- 7>&- 8>&-
   code=$?
   if ! claim command; then
     # The guard was first: it ends the rest of the run, and how it ended is the guard's word.
@@ -71,8 +73,8 @@ run_command() {
 }
 
 # fd 7: words from the helpers, read by main. fd 8: the command's output, on its way through `drain` to the log.
-# Each helper begins by closing the lock (fd 9), or it would make the run look alive. It does so by exec: around a
-# function a shell only puts a closed file aside.
+# Each helper begins by closing the locks (fd 6 and 9), or it would make the run look alive. It does so by exec: around
+# a function a shell only puts a closed file aside.
 open_pipes() {
   [ ! -e "$dir/words" ] || rm -f "$dir/words" "$dir/output"
   mkfifo "$dir/words" "$dir/output" || return 1
@@ -103,7 +105,7 @@ claim() {
 
 # cat writes at once what it reads, and the file size limit stops it at the cap without counting.
 drain() {
-  exec 9>&-
+  exec 6>&- 9>&-
   blocks=$((limit / 512))
   if (ulimit -f "$blocks" && trap '' XFSZ && exec cat >>"$dir/log") 2>/dev/null; then
     echo drained >&7
@@ -121,7 +123,7 @@ drain() {
 # Waits for the deadline and for SIGTERM, then ends all that belongs to the run. Waiting for the lock with a time limit
 # is a timer that also ends when the run is gone, so that none is left over when main is killed.
 guard() {
-  exec 9>&-
+  exec 6>&- 9>&-
   why='' alarm=''
   trap 'why=stopped; [ -z "$alarm" ] || kill "$alarm"' TERM
   trap : HUP
@@ -190,7 +192,7 @@ signal_members() {
 # something behind; then a line of ours goes through the same pipe, and what came before it has arrived when it has.
 complete_log() {
   {
-    exec 9>&-
+    exec 6>&- 9>&-
     flock -w 0.5 "$dir/lock" true
     echo settled >&7
   } &
@@ -216,7 +218,7 @@ finish() {
     [ "$rounds" -gt 0 ] || exit 1
     sleep 1
   done
-  exec 9>&-
+  exec 6>&- 9>&-
   wait "$guard" "$settling" 2>/dev/null
   [ "$word" = settled ] || wait "$drain"
   exec sync "$dir/rc" "$dir" 2>/dev/null

@@ -1,8 +1,8 @@
 /**
  * OpenSSH's known_hosts, because ssh2 accepts every host key unless it is told otherwise. Finds the keys that the
  * operator has pinned for one host and port, and judges the key that a server shows. Plain, `[host]:port`, hashed,
- * wildcard and negated patterns and `@revoked` are understood; `@cert-authority` lines are passed over, since
- * Gerrit's server has no host certificates. Unreadable lines are passed over too, as ssh does.
+ * wildcard and negated patterns and `@revoked` are understood; `@cert-authority` lines are passed over: a host is known
+ * by its own key. Unreadable lines are passed over too, as ssh does.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';

@@ -8,19 +8,27 @@ import { errorText, OperationError } from '../../errors.ts';
 
 const KEY_LIMIT_BYTES = 64 * 1024;
 
+/** What the key is for, in the words of an operator who has to mend it. */
+export interface KeyUse {
+  /** The key of the configuration that names the file. */
+  readonly setting: string;
+  /** Where its public half belongs: `in Gerrit`. */
+  readonly place: string;
+}
+
 /** Resolves to the key's text, which ssh2 can use. */
-export async function readPrivateKey(file: string): Promise<Buffer> {
-  const text = await readBounded(file);
+export async function readPrivateKey(file: string, use: KeyUse): Promise<Buffer> {
+  const text = await readBounded(file, use);
   const parsed = ssh2.utils.parseKey(text);
   if (parsed instanceof Error) {
     if (isEncrypted(text)) {
       throw keyError(file, 'the key is encrypted with a passphrase', {
-        hint: `make a key without one for this account: ssh-keygen -t ed25519 -N '' -f FILE, and add FILE.pub in Gerrit`,
+        hint: `make a key without one for this account: ssh-keygen -t ed25519 -N '' -f FILE, and add FILE.pub ${use.place}`,
         cause: parsed,
       });
     }
     throw keyError(file, 'the file holds no private key that can be used', {
-      hint: 'name an OpenSSH or PEM private key (ed25519, ecdsa or rsa) in gerrit.key',
+      hint: `name an OpenSSH or PEM private key (ed25519, ecdsa or rsa) in ${use.setting}`,
       cause: parsed,
     });
   }
@@ -31,13 +39,13 @@ export async function readPrivateKey(file: string): Promise<Buffer> {
   return text;
 }
 
-async function readBounded(file: string): Promise<Buffer> {
+async function readBounded(file: string, use: KeyUse): Promise<Buffer> {
   try {
     const handle = await open(file, 'r');
     try {
       const stat = await handle.stat();
       if (!stat.isFile() || stat.size > KEY_LIMIT_BYTES) {
-        throw keyError(file, 'this is not a key file', { hint: 'name a private key file in gerrit.key' });
+        throw keyError(file, 'this is not a key file', { hint: `name a private key file in ${use.setting}` });
       }
       refuseOpenPermissions(file, stat.mode, stat.uid);
       return await handle.readFile();
@@ -49,7 +57,7 @@ async function readBounded(file: string): Promise<Buffer> {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw keyError(file, missing ? 'there is no such file' : errorText(error), {
       hint: missing
-        ? `make one: ssh-keygen -t ed25519 -N '' -f ${file}, and add ${file}.pub in Gerrit`
+        ? `make one: ssh-keygen -t ed25519 -N '' -f ${file}, and add ${file}.pub ${use.place}`
         : `make it readable for the user that runs sos-ci: chmod 600, chown`,
       cause: error,
     });

@@ -1,0 +1,61 @@
+/**
+ * The environment that a stage's command gets: the facts of its job and patchset. Search path and language come from
+ * the host that it runs on; of the daemon's own environment there is nothing. `SOS_CI_SERVER` marks every process of the
+ * server; the runner itself adds `SOS_CI_RUN`, the mark of the run.
+ */
+import { join } from 'node:path';
+import type { EffectOf } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/vocabulary.ts';
+
+export type RunStage = EffectOf<'runStage'>;
+
+/** The work tree in the directory that is the server. */
+export function workTree(directory: string): string {
+  return join(directory, 'tree');
+}
+
+/** `NAME=value` that every process of the server carries. */
+export function serverMarker(server: Pick<Server, 'id'>): string {
+  return `SOS_CI_SERVER=${server.id}`;
+}
+
+/** The same for one run. The runner makes it, not this environment. */
+export function runMarker(directory: string): string {
+  return `SOS_CI_RUN=${directory}`;
+}
+
+/** @param directory the server's own, absolute, on the host that the command runs on */
+export function stageEnvironment(request: RunStage, directory: string): Readonly<Record<string, string>> {
+  const { run, patchset } = request;
+  return {
+    HOME: join(directory, 'home'),
+    TMPDIR: join(directory, 'tmp'),
+    SOS_CI_JOB: run.owner.job,
+    SOS_CI_JOB_NAME: request.name,
+    SOS_CI_ATTEMPT: String(run.owner.attempt),
+    SOS_CI_STAGE: run.stage,
+    SOS_CI_PROJECT: patchset.project,
+    SOS_CI_BRANCH: patchset.branch,
+    SOS_CI_CHANGE: String(patchset.change),
+    SOS_CI_PATCHSET: String(patchset.patchset),
+    SOS_CI_REF: patchset.ref,
+    SOS_CI_REVISION: patchset.revision,
+    SOS_CI_WORKTREE: workTree(directory),
+    SOS_CI_DEPENDENCIES: join(directory, 'dependencies'),
+    SOS_CI_DEPLOYMENT: run.owner.deployment,
+    SOS_CI_SERVER: run.server.id,
+  };
+}
+
+/** The system's calls end a string at its first NUL: what follows would be lost in silence. */
+export function refuseNul(target: string, values: readonly string[]): void {
+  if (!values.some((value) => value.includes('\0'))) return;
+  throw new OperationError({
+    operation: 'start stage',
+    target,
+    message: 'an argument or a fact of the patchset holds a NUL character',
+    retryable: false,
+    hint: 'look at the command of the stage and at the change in Gerrit',
+  });
+}
