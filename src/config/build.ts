@@ -110,6 +110,7 @@ function buildJob(name: string, job: JobFile, pipeline: string, provider: string
       pipeline,
       voting: job.voting,
       provider,
+      files: { include: [], exclude: [] },
       stacking: job.stacking === undefined ? null : buildStage(job.stacking),
       testing: buildStage(job.testing),
       exitCodeIsResult,

@@ -19,8 +19,11 @@ export const VERDICTS = [
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
-/** What may start a job: a new patchset, a `recheck` comment, a change that was restored. */
-export const TRIGGER_KINDS = ['patchset', 'recheck', 'restored'] as const;
+/**
+ * What may start a job: a new patchset, a comment that asks for it, a change that was restored, a vote, a change that is no longer
+ * work in progress or private.
+ */
+export const TRIGGER_KINDS = ['patchset', 'recheck', 'restored', 'vote', 'ready'] as const;
 export type TriggerKind = (typeof TRIGGER_KINDS)[number];
 
 /** A state whose work is one command on the server. */
@@ -42,6 +45,16 @@ export interface Patchset {
   /** The change's page; '' where Gerrit sent none. */
   readonly url: string;
   readonly topic: string;
+}
+
+/**
+ * For which files a job runs: at least one that the patchset touches is included and not excluded. Regular expressions that are
+ * looked for anywhere in a path; in `exclude` also the word `docs`.
+ */
+export interface FileRules {
+  /** Empty: every file. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
 }
 
 /** The command of one stage and its limits. */
@@ -95,6 +108,8 @@ export interface JobSpec {
   readonly voting: boolean;
   /** The provider that boots its server, by its name in the configuration. */
   readonly provider: string;
+  /** Looked at when Gerrit has told which files the patchset touches. */
+  readonly files: FileRules;
   /** Null: nothing to stack. */
   readonly stacking: StageSpec | null;
   readonly testing: StageSpec;

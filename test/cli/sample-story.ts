@@ -27,6 +27,7 @@ const spec: JobSpec = {
   pipeline: 'check',
   voting: true,
   provider: 'local',
+  files: { include: [], exclude: [] },
   stacking: { argv: ['./stack.sh'], timeoutMs: 3_600_000, outputLimitBytes: 1 },
   testing: { argv: ['./run-tests.sh', '--all'], timeoutMs: 10_800_000, outputLimitBytes: 1 },
   exitCodeIsResult: false,

@@ -66,6 +66,7 @@ export function jobSpec(changes: SpecChanges = {}): JobSpec {
     pipeline: 'check',
     voting: true,
     provider: 'local',
+    files: { include: [], exclude: [] },
     stacking: { argv: ['./stack.sh'], ...STAGE },
     testing: { argv: ['./run-tests.sh'], ...STAGE, timeoutMs: 7_200_000 },
     exitCodeIsResult: false,

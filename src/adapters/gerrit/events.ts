@@ -81,7 +81,7 @@ function toEvent(json: unknown): GerritEvent {
     case 'patchset-created': {
       const raw = checked(type, onCreation, json);
       const by = named(raw.uploader) ? raw.uploader : raw.patchSet.uploader;
-      return { type, ...about(type, raw, by), kind: raw.patchSet.kind };
+      return { type, ...about(type, raw, by), uploader: by, kind: raw.patchSet.kind };
     }
     case 'comment-added': {
       const raw = checked(type, onComment, json);
@@ -136,6 +136,9 @@ function about(type: string, raw: z.infer<typeof onPatchset>, by: Account) {
       wip: raw.change.wip,
       private: raw.change.private,
       by,
+      uploader: raw.patchSet.uploader,
+      author: raw.patchSet.author,
+      hashtags: raw.change.hashtags,
     };
   } catch (error) {
     if (error instanceof shapes.Misfit) throw new Rejected(`${type} ${error.message}`);

@@ -13,6 +13,7 @@ const NAME_LIMIT = 256;
 const TEXT_LIMIT = 1_000;
 const URL_LIMIT = 2_000;
 const PATH_LIMIT = 512;
+const HASHTAGS_LIMIT = 100;
 const SECONDS_MAX = 100_000_000_000;
 
 /** A field that may be missing or of any kind, and is brought into shape rather than refused. */
@@ -91,6 +92,14 @@ interface Unread {
   readonly email?: unknown;
 }
 
+/** What is no text is left out. */
+const hashtags = anything.transform((value): readonly string[] =>
+  (Array.isArray(value) ? value : [])
+    .filter((tag) => typeof tag === 'string')
+    .slice(0, HASHTAGS_LIMIT)
+    .map((tag) => oneLine(tag, NAME_LIMIT)),
+);
+
 export const change = z.object({
   project: project.optional(),
   branch: branch.optional(),
@@ -99,6 +108,7 @@ export const change = z.object({
   owner: account,
   url: line(URL_LIMIT),
   topic: line(NAME_LIMIT),
+  hashtags,
   wip: flag,
   private: flag,
 });
@@ -109,6 +119,7 @@ export const patchSet = z.object({
   ref: z.string().max(PATH_LIMIT).optional(),
   kind: line(NAME_LIMIT),
   uploader: account,
+  author: account,
 });
 
 /** What could not be put together, by the name of the field. */

@@ -1,0 +1,56 @@
+/**
+ * The regular expressions of a configuration. Their engine's time grows with the length of the text and never explodes, and
+ * pattern, program and text are bounded, so neither a pattern nor a stranger's text can hold up the daemon. A pattern is looked
+ * for anywhere in a text; `^` and `$` tie it to the ends.
+ */
+import { RE2JS } from 're2js';
+
+/** Characters that a pattern may have. */
+const PATTERN_LIMIT = 500;
+/** Instructions that a pattern may become: what a text costs grows with them. */
+const PROGRAM_LIMIT = 1_000;
+/** Characters of a text that are looked at: as long as Gerrit lets a comment be. */
+const TEXT_LIMIT = 16_384;
+/** Compiled patterns that are kept. */
+const KEPT_LIMIT = 500;
+
+const kept = new Map<string, RE2JS | null>();
+
+/** True when the pattern is found in the text. One that is wrong is found nowhere; the configuration's check refuses it. */
+export function finds(pattern: string, text: string): boolean {
+  return compiled(pattern)?.test(text.slice(0, TEXT_LIMIT)) ?? false;
+}
+
+/** What is wrong with a pattern and what to do about it; null for a good one. */
+export function patternProblem(pattern: string): { readonly what: string; readonly next: string } | null {
+  if (pattern === '') return { what: 'holds an empty pattern', next: 'remove it: it would match everything' };
+  if (pattern.length > PATTERN_LIMIT) {
+    return { what: `holds a pattern of more than ${PATTERN_LIMIT} characters`, next: 'write several' };
+  }
+  try {
+    const size = RE2JS.compile(pattern).programSize();
+    return size <= PROGRAM_LIMIT
+      ? null
+      : { what: `${JSON.stringify(pattern)} is too large a pattern`, next: 'repeat less, or write several' };
+  } catch (thrown) {
+    const why =
+      thrown instanceof Error ? thrown.message.replace(/^error parsing regexp: /, '') : 'unreadable';
+    return { what: `${JSON.stringify(pattern)} is no regular expression: ${why}`, next: adviceFor(pattern) };
+  }
+}
+
+function adviceFor(pattern: string): string {
+  if (/^[*?]/.test(pattern)) return 'this is no glob: any text is .*, one character is .';
+  return /\(\?<?[=!]|\\[1-9]/.test(pattern)
+    ? 'looking ahead or behind and \\1 are not known: they can not be done in bounded time'
+    : 'the syntax is that of RE2 (https://github.com/google/re2/wiki/Syntax)';
+}
+
+function compiled(pattern: string): RE2JS | null {
+  const known = kept.get(pattern);
+  if (known !== undefined) return known;
+  if (kept.size >= KEPT_LIMIT) kept.clear();
+  const made = patternProblem(pattern) === null ? RE2JS.compile(pattern) : null;
+  kept.set(pattern, made);
+  return made;
+}
