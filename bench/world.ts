@@ -48,7 +48,12 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
       discard: async () => {},
     },
     reviewer: {
-      post: async () => ({ posted: true, found: false }),
+      post: async ({ labels }) => ({
+        posted: true,
+        found: false,
+        voted: Object.keys(labels).length > 0,
+        why: '',
+      }),
       readVotes: async () => ({ Verified: 1 }),
     },
     alarms: { raise: async () => {} },

@@ -3,6 +3,7 @@ import { systemClock } from './adapters/clock/system.ts';
 import type { Faults } from './adapters/faults.ts';
 import { lookUpChange } from './adapters/gerrit/lookup.ts';
 import { GerritReviewer } from './adapters/gerrit/reviewer.ts';
+import { SshReviews } from './adapters/gerrit/ssh-reviews.ts';
 import { GitSource } from './adapters/git/source.ts';
 import { LocalProvider } from './adapters/local/provider.ts';
 import { LocalRunner } from './adapters/local/runner.ts';
@@ -29,7 +30,11 @@ export function buildWorld(
     source: new GitSource({ gerrit }),
     runner: new LocalRunner({ stateDir, readTap }),
     evidence: new LocalEvidence({ stateDir, ...logs, redact }),
-    reviewer: new GerritReviewer(gerrit, systemClock, gerrit.user),
+    reviewer: new GerritReviewer(
+      new SshReviews(gerrit, systemClock, gerrit.user),
+      systemClock,
+      gerrit.settleMs,
+    ),
     alarms: alarms,
   };
   return faults === null ? world : faults.world(world);

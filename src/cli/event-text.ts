@@ -45,7 +45,7 @@ function eventText(event: AnyEvent): string {
     case 'job.reported':
       return `${event.report.name} handed over ${event.report.verdict}${because(event.report.reason)}`;
     case 'review.posted':
-      return event.found ? 'the review was found on the change: posted before' : 'the review was posted';
+      return `${event.found ? 'the review was found on the change: posted before' : 'the review was posted'}${withoutVote(event.why)}`;
     case 'vote.refused':
       return `Gerrit refused the vote${because(failureText(event.failure))}`;
     case 'review.unposted':
@@ -201,6 +201,10 @@ function changeText(patchset: Patchset): string {
 
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function withoutVote(why: string): string {
+  return why === '' ? '' : `, without its vote: ${why}`;
 }
 
 function because(why: string): string {

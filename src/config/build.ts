@@ -77,6 +77,10 @@ function buildGerrit(gerrit: ConfigFile['gerrit'], path: (path: string) => strin
     lineLimitBytes: gerrit.lineLimit,
     commandTimeoutMs: gerrit.commandTimeout,
     settleMs: gerrit.settle,
+    refusedRetryMs: gerrit.refusedRetry,
+    closeTimeoutMs: gerrit.closeTimeout,
+    reviewConnections: gerrit.reviewConnections,
+    answerLimitBytes: gerrit.answerLimit,
     fetchUrl: gerrit.fetchUrl,
   };
 }

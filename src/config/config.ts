@@ -45,6 +45,14 @@ export interface GerritConfig {
   readonly commandTimeoutMs: number;
   /** After a review request was cut off: how long it might still arrive. */
   readonly settleMs: number;
+  /** After a failure that does not mend itself (host key, key, missing right): until the stream is tried again. */
+  readonly refusedRetryMs: number;
+  /** How long the server may take part in a polite end of a connection. */
+  readonly closeTimeoutMs: number;
+  /** Reviews that are on their way at the same time; further ones wait. */
+  readonly reviewConnections: number;
+  /** The longest answer to one question. */
+  readonly answerLimitBytes: number;
   /** Where patchsets are fetched from, with {project} in it; null: the same Gerrit by SSH. */
   readonly fetchUrl: string | null;
 }

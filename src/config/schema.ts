@@ -51,6 +51,23 @@ const gerrit = z.strictObject({
     about:
       'after a review request was cut off: how long it might still arrive, so how long to wait before looking for it',
   }),
+  refusedRetry: duration({
+    default: '10m',
+    min: '1s',
+    about: 'until the stream is tried again after the host key, our key or a right was refused',
+  }),
+  closeTimeout: duration({
+    default: '1s',
+    min: '10ms',
+    about: 'for the polite end of a connection; then it is cut',
+  }),
+  reviewConnections: integer({
+    default: 4,
+    min: 1,
+    max: 100,
+    about: 'connections for reviews at the same time; some sites allow few for each account',
+  }),
+  answerLimit: size({ default: '64MB', min: '1MB', max: '1GB', about: 'longest answer to one question' }),
   fetchUrl: optionalText({
     kind: 'address with {project}',
     check: fetchAddress,

@@ -178,7 +178,10 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
 async function postReview(effect: EffectOf<'postReview'>, performance: Performance): Promise<AnyEvent> {
   return within(effect, performance, async (signal) => {
     const outcome = await performance.world.reviewer.post(effect, signal, performance.recovered);
-    if (outcome.posted) return { type: 'review.posted', found: outcome.found };
+    if (outcome.posted) {
+      const { found, voted, why } = outcome;
+      return { type: 'review.posted', found, voted, why };
+    }
     const { change, patchset } = effect.patchset;
     const failure = {
       operation: 'vote',

@@ -134,7 +134,15 @@ export interface Evidence {
 
 /** What Gerrit said to a review. Errors that leave it open whether Gerrit has it are thrown, retryable. */
 export type PostOutcome =
-  | { readonly posted: true; readonly found: boolean }
+  | {
+      readonly posted: true;
+      /** It was there already. */
+      readonly found: boolean;
+      /** With the vote that was asked for: false also when none was. */
+      readonly voted: boolean;
+      /** Why the vote that was asked for was left out: an outdated patchset, a closed change. '' otherwise. */
+      readonly why: string;
+    }
   /** Gerrit refused the labels and took nothing. */
   | { readonly posted: false; readonly refused: string };
 
@@ -142,7 +150,7 @@ export type PostOutcome =
 export interface Reviewer {
   /**
    * Posts once for each `run`: our own messages on the change are read first, and one that holds the run's id is
-   * taken for the post. After a request that was cut off (by this process, or with `recovered` by one before it) it
+   * taken for the post. On a patchset that is not the current one, or a closed change, the message goes without votes. After a request that was cut off (by this process, or with `recovered` by one before it) it
    * waits until that request can no longer arrive.
    */
   post(request: EffectOf<'postReview'>, signal: AbortSignal, recovered: boolean): Promise<PostOutcome>;

@@ -117,8 +117,16 @@ export type ReviewEvent =
     }
   | { readonly type: 'patchset.unmerged'; readonly failure: Failure }
   | { readonly type: 'job.reported'; readonly report: JobReport }
-  /** Settle `postReview`: Gerrit has it (found: it was there already); Gerrit refused the vote; no answer or an error. */
-  | { readonly type: 'review.posted'; readonly found: boolean }
+  /**
+   * Settle `postReview`: Gerrit has it (found: it was there already; voted: with the vote that was asked for, if any; why:
+   * why not, '' where nothing kept a vote back); Gerrit refused the vote; no answer or an error.
+   */
+  | {
+      readonly type: 'review.posted';
+      readonly found: boolean;
+      readonly voted: boolean;
+      readonly why: string;
+    }
   | { readonly type: 'vote.refused'; readonly failure: Failure }
   | { readonly type: 'review.unposted'; readonly failure: Failure }
   /** Settle `readVotes`: our account's votes on the patchset, by label. */

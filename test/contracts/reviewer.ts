@@ -13,10 +13,17 @@ export interface ReviewerHarness {
   newPatchset(): Promise<Patchset>;
   /** Texts that our account has posted on the change, oldest first, as the outside sees them. */
   messages(patchset: Patchset): Promise<readonly string[]>;
-  close(): Promise<void>;
+  /** Uploads a newer patchset of the change, with nobody's votes on it. */
+  supersede(patchset: Patchset): Promise<Patchset>;
+  /** Abandons the change. */
+  close(patchset: Patchset): Promise<void>;
+  stop(): Promise<void>;
 }
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
+
+const bare = { posted: true, found: false, voted: false, why: '' };
+const cast = (votes: Readonly<Record<string, number>>) => Object.values(votes).filter((value) => value !== 0);
 
 export function reviewerContract(name: string, start: () => Promise<ReviewerHarness>): void {
   describe(`reviewer contract: ${name}`, () => {
@@ -27,7 +34,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
     beforeEach(async () => {
       harness = await start();
     });
-    afterEach(() => harness.close());
+    afterEach(() => harness.stop());
 
     function review(patchset: Patchset, more: Partial<PostReview> = {}): PostReview {
       const run = more.run ?? `run-${Date.now().toString(36)}-${++runs}`;
@@ -51,7 +58,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
     test('posts the message and the vote, and the vote can be read back', async () => {
       const patchset = await harness.newPatchset();
       const request = review(patchset, { labels: { Verified: 1 } });
-      expect(await post(request)).toEqual({ posted: true, found: false });
+      expect(await post(request)).toEqual({ posted: true, found: false, voted: true, why: '' });
       const messages = await harness.messages(patchset);
       expect(messages).toHaveLength(1);
       expect(messages[0]).toContain(request.message);
@@ -62,8 +69,8 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       const patchset = await harness.newPatchset();
       const request = review(patchset);
       await post(request);
-      expect(await post(request)).toEqual({ posted: true, found: true });
-      expect(await post(request, true)).toEqual({ posted: true, found: true });
+      expect(await post(request)).toEqual({ ...bare, found: true });
+      expect(await post(request, true)).toEqual({ ...bare, found: true });
       expect(await harness.messages(patchset)).toHaveLength(1);
     });
 
@@ -71,7 +78,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       const patchset = await harness.newPatchset();
       await post(review(patchset, { labels: { Verified: 1 } }));
       const second = review(patchset, { labels: { Verified: -1 } });
-      expect(await post(second)).toEqual({ posted: true, found: false });
+      expect(await post(second)).toEqual({ ...bare, voted: true });
       expect(await harness.messages(patchset)).toHaveLength(2);
       expect(await votes(patchset)).toMatchObject({ Verified: -1 });
     });
@@ -79,7 +86,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
     test('an unknown label is dropped in silence, which reading the votes shows', async () => {
       const patchset = await harness.newPatchset();
       const outcome = await post(review(patchset, { labels: { 'No-Such': 1 } }));
-      expect(outcome).toEqual({ posted: true, found: false });
+      expect(outcome).toEqual({ ...bare, voted: true });
       expect(await votes(patchset)).not.toHaveProperty('No-Such');
     });
 
@@ -91,8 +98,35 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
         refused: expect.stringContaining('Code-Review'),
       });
       expect(await harness.messages(patchset)).toEqual([]);
-      const bare = await post({ ...request, labels: {} });
-      expect(bare).toEqual({ posted: true, found: false });
+      expect(await post({ ...request, labels: {} })).toEqual(bare);
+    });
+
+    test('on a patchset that is not the current one any more the message goes without its vote', async () => {
+      const patchset = await harness.newPatchset();
+      const newer = await harness.supersede(patchset);
+      const request = review(patchset, { labels: { Verified: -1 } });
+      const outcome = { ...bare, why: expect.stringContaining('not the current one') };
+      expect(await post(request)).toEqual(outcome);
+      expect(await post(request, true)).toEqual({ ...outcome, found: true });
+      expect((await harness.messages(patchset)).at(-1)).toContain(request.message);
+      for (const set of [patchset, newer]) expect(cast(await votes(set))).toEqual([]);
+    });
+
+    test('votes on a patchset that was replaced after we voted can still be read', async () => {
+      const patchset = await harness.newPatchset();
+      await post(review(patchset, { labels: { Verified: 1 } }));
+      const newer = await harness.supersede(patchset);
+      expect(await votes(patchset)).toMatchObject({ Verified: 1 });
+      expect(cast(await votes(newer))).toEqual([]);
+    });
+
+    test('on a closed change the message goes without its vote', async () => {
+      const patchset = await harness.newPatchset();
+      await harness.close(patchset);
+      const request = review(patchset, { labels: { Verified: 1 } });
+      expect(await post(request)).toEqual({ ...bare, why: 'the change is closed' });
+      expect((await harness.messages(patchset)).at(-1)).toContain(request.message);
+      expect(cast(await votes(patchset))).toEqual([]);
     });
 
     test('a change that is not there is an error that trying again does not help', async () => {
@@ -114,8 +148,7 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
 
     test('no votes are an empty answer', async () => {
       const patchset = await harness.newPatchset();
-      const cast = Object.values(await votes(patchset)).filter((value) => value !== 0);
-      expect(cast).toEqual([]);
+      expect(cast(await votes(patchset))).toEqual([]);
     });
 
     test('a call that is stopped before it begins rejects, retryable, and posts nothing', async () => {

@@ -17,6 +17,7 @@ interface Change {
   readonly messages: Message[];
   /** By patchset, then label. */
   readonly votes: Map<number, Map<string, number>>;
+  open: boolean;
 }
 
 interface ReviewInput {
@@ -46,7 +47,7 @@ export class GerritModel {
   }
 
   addPatchset(patchset: Patchset): void {
-    const fresh: Change = { patchsets: [], messages: [], votes: new Map() };
+    const fresh: Change = { patchsets: [], messages: [], votes: new Map(), open: true };
     const change = this.changes.get(patchset.change) ?? fresh;
     change.patchsets.push(patchset);
     this.changes.set(patchset.change, change);
@@ -79,6 +80,16 @@ export class GerritModel {
     return messages.filter(({ reviewer }) => reviewer.username === ACCOUNT).map(({ message }) => message);
   }
 
+  /** Abandons it. */
+  close(change: number): void {
+    const closed = this.changes.get(change);
+    if (closed !== undefined) closed.open = false;
+  }
+
+  votes({ change, patchset }: Patchset): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.changes.get(change)?.votes.get(patchset) ?? []);
+  }
+
   /** What `gerrit review` does with these words and this standard input. */
   review(words: readonly string[], stdin: string): { readonly status: number; readonly stderr: string } {
     const [number, wanted] = (words.at(-1) ?? '').split(',').map(Number);
@@ -92,6 +103,7 @@ export class GerritModel {
     if (Buffer.byteLength(input.message) > 16_384) {
       return refusal(`Comment size exceeds limit (${Buffer.byteLength(input.message)} > 16384)`);
     }
+    if (!change.open && labels.length > 0) return refusal('change is closed');
     const forbidden = labels.find(([label, value]) => label === 'Code-Review' && value !== 0);
     if (forbidden !== undefined)
       return refusal(`Applying label "${forbidden[0]}": ${forbidden[1]} is restricted`);
@@ -119,6 +131,7 @@ export class GerritModel {
       const sets = change.patchsets.map((set) => this.#patchSetRow(change, set));
       rows.push({
         ...changeJson(current),
+        status: change.open ? 'NEW' : 'ABANDONED',
         ...(words.includes('--comments') ? { comments: change.messages } : {}),
         ...(words.includes('--current-patch-set') ? { currentPatchSet: sets.at(-1) } : {}),
         ...(words.includes('--patch-sets') || words.includes('--all-approvals') ? { patchSets: sets } : {}),

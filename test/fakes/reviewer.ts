@@ -33,6 +33,10 @@ export class FakeReviewer implements Reviewer {
   restricted = new Set(['Code-Review']);
   /** Changes that are not there. */
   readonly missing = new Set<number>();
+  /** Number of the current patchset, for changes where it is not the one that is asked about. */
+  readonly current = new Map<number, number>();
+  /** Changes that are abandoned or merged. */
+  readonly closed = new Set<number>();
   /** What each call said of it: true where an earlier process may have sent the request. */
   readonly recovered: boolean[] = [];
   #lost: Failure[] = [];
@@ -83,18 +87,28 @@ export class FakeReviewer implements Reviewer {
     const { run, patchset, message, tag } = request;
     const { change } = patchset;
     if (!message.includes(run)) throw new Error(`the message does not hold its run's id ${run}`);
+    const why = this.#whyNoVote(request);
+    const asked = Object.values(request.labels).some((value) => value !== 0);
+    const outcome = { posted: true, voted: asked && why === '', why } as const;
     if (this.posted.some((review) => review.change === change && review.message.includes(run))) {
-      return { posted: true, found: true };
+      return { ...outcome, found: true };
     }
     if (this.missing.has(change)) throw gone(patchset);
-    const votes = Object.entries(request.labels);
+    const votes = why === '' ? Object.entries(request.labels) : [];
     const refused = votes.find(([label, value]) => value !== 0 && this.restricted.has(label));
     if (refused !== undefined) {
       return { posted: false, refused: `Applying label "${refused[0]}": ${refused[1]} is restricted` };
     }
     const labels = Object.fromEntries(votes.filter(([label]) => this.labels.has(label)));
     this.posted.push({ run, change, patchset: patchset.patchset, message, labels, tag });
-    return { posted: true, found: false };
+    return { ...outcome, found: false };
+  }
+
+  #whyNoVote({ patchset: { change, patchset }, labels }: PostReview): string {
+    if (Object.values(labels).every((value) => value === 0)) return '';
+    if (this.closed.has(change)) return 'the change is closed';
+    const current = this.current.get(change) ?? patchset;
+    return current === patchset ? '' : `patchset ${patchset} is not the current one (${current}) any more`;
   }
 }
 

@@ -40,7 +40,7 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
     case 'deleteServer':
       return { type: 'server.deleted', deleted: 1 };
     case 'postReview':
-      return { type: 'review.posted', found: false };
+      return { type: 'review.posted', found: false, voted: Object.keys(effect.labels).length > 0, why: '' };
     case 'readVotes':
       return { type: 'votes.read', votes };
     default:
@@ -95,7 +95,12 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
         { type: 'vote.refused', failure: failure('vote', { retryable: false }) },
         { type: 'review.unposted', failure: failure('post review') },
         { type: 'review.unposted', failure: failure('post review', { retryable: false }) },
-        { type: 'review.posted', found: true },
+        {
+          type: 'review.posted',
+          found: true,
+          voted: false,
+          why: 'patchset 3 is not the current one (4) any more',
+        },
       ];
     case 'readVotes':
       return [

@@ -139,6 +139,15 @@ describe('waiting', () => {
 });
 
 describe('posting', () => {
+  test('a vote that was left out is neither read back nor an alarm', () => {
+    const world = sending();
+    const why = 'patchset 3 is not the current one (4) any more';
+    const event: AnyEvent = { type: 'review.posted', found: false, voted: false, why };
+    expect(world.answerType(REVIEW, 'postReview', event).state).toBe('done');
+    expect(outcome(world)).toEqual(['done', 'posted']);
+    expect(alarms(world)).toEqual([]);
+  });
+
   test('without a vote ends at once; with one it is read back', () => {
     const voteless = sending({ label: null });
     expect(voteless.answerType(REVIEW, 'postReview').state).toBe('done');

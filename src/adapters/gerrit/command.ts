@@ -7,6 +7,7 @@ import type { ClientChannel } from 'ssh2';
 import type { Clock } from '../../engine/ports.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import type { GerritConnection } from './connection.ts';
+import { CutOff } from './cut-off.ts';
 
 export interface Command {
   /** Words; quoted here. */
@@ -22,17 +23,6 @@ export interface CommandResult {
   readonly stdout: string;
   /** Cut to a bounded length. */
   readonly stderr: string;
-}
-
-/** The command's answer is not known. */
-export class CutOff extends OperationError {
-  /** True: the server may have the whole request, and may still act on it. */
-  readonly sent: boolean;
-
-  constructor(fields: ConstructorParameters<typeof OperationError>[0], sent: boolean) {
-    super(fields);
-    this.sent = sent;
-  }
 }
 
 const STDERR_LIMIT_BYTES = 16 * 1024;

@@ -24,23 +24,24 @@ import { connectFailure, lostConnection, stoppedConnection } from './connection-
 export type GerritOptions = Omit<GerritConfig, 'fetchUrl'>;
 
 const KEY_USE = { setting: 'gerrit.key', place: 'in Gerrit' };
-/** How long the other side may take part in a polite end. */
-const CLOSE_TIMEOUT_MS = 1_000;
 
 export class GerritConnection {
   readonly #client: ssh2.Client;
   readonly #socket: Socket;
   readonly #clock: Clock;
   readonly #target: string;
+  readonly #closeTimeoutMs: number;
   readonly #onClosed = new Set<(error: OperationError | null) => void>();
   #closing = false;
   #end: { readonly error: OperationError | null } | null = null;
 
-  private constructor(client: ssh2.Client, socket: Socket, clock: Clock, target: string) {
+  private constructor(client: ssh2.Client, socket: Socket, clock: Clock, options: GerritOptions) {
+    const target = `${options.user}@${options.host}:${options.port}`;
     this.#client = client;
     this.#socket = socket;
     this.#clock = clock;
     this.#target = target;
+    this.#closeTimeoutMs = options.closeTimeoutMs;
     let cause: unknown = null;
     client.on('error', (error) => {
       cause ??= error;
@@ -77,7 +78,7 @@ export class GerritConnection {
     if (signal.aborted) return Promise.reject(stoppedConnection(target));
     const socket = new Socket();
     const client = new ssh2.Client();
-    const connection = new GerritConnection(client, socket, clock, target);
+    const connection = new GerritConnection(client, socket, clock, options);
     return new Promise((resolve, reject) => {
       let refused: OperationError | null = null;
       let judged = false;
@@ -157,10 +158,10 @@ export class GerritConnection {
     return () => this.#onClosed.delete(listener);
   }
 
-  /** Resolves when the socket is gone, a second at most. */
+  /** Resolves when the socket is gone, after the close timeout at the latest. */
   async close(): Promise<void> {
     this.#closing = true;
-    const disarm = this.#clock.after(CLOSE_TIMEOUT_MS, () => this.#socket.destroy());
+    const disarm = this.#clock.after(this.#closeTimeoutMs, () => this.#socket.destroy());
     try {
       this.#client.end();
       await new Promise<void>((resolve) => {

@@ -13,8 +13,8 @@ import * as shapes from './shapes.ts';
 /** What to ask for beside the change itself. */
 export type QueryPart = '--comments' | '--current-patch-set' | '--patch-sets' | '--all-approvals';
 
-const ANSWER_LIMIT_BYTES = 64 * 1024 * 1024;
 const MESSAGE_LIMIT = 65_536;
+const STATUS_LIMIT = 20;
 
 const approval = z.object({
   type: z.string().max(100).optional(),
@@ -26,6 +26,7 @@ const approval = z.object({
 const patchSet = shapes.patchSet.extend({ approvals: z.array(approval).nullish() });
 
 const changeRow = shapes.change.extend({
+  status: shapes.text(STATUS_LIMIT),
   comments: z.array(z.object({ reviewer: shapes.account, message: shapes.text(MESSAGE_LIMIT) })).nullish(),
   currentPatchSet: patchSet.optional(),
   patchSets: z.array(patchSet).nullish(),
@@ -50,7 +51,7 @@ export async function queryChange(
       argv: ['gerrit', 'query', '--format=JSON', ...parts, `change:${change}`],
       stdin: null,
       timeoutMs: options.commandTimeoutMs,
-      stdoutLimitBytes: ANSWER_LIMIT_BYTES,
+      stdoutLimitBytes: options.answerLimitBytes,
     },
     signal,
   );
@@ -62,6 +63,11 @@ export async function queryChange(
     return data;
   });
   return rows.find((row) => row.number === change) ?? null;
+}
+
+/** Anything but a known word for closed counts as open: Gerrit itself refuses what a closed change does not take. */
+export function isOpen(status: string): boolean {
+  return status !== 'ABANDONED' && status !== 'MERGED';
 }
 
 /** The patchset, or null when the row does not hold it. Null as number: the current one. */

@@ -1,40 +1,32 @@
 /**
  * Posts reviews, once for each run. Gerrit posts the same message twice when it is asked twice, so our own messages
- * are read first, and a request whose answer was lost is given time to arrive before anybody looks again. The
- * message goes as JSON on standard input: no shell and no command line ever sees it.
+ * are read first, and a request whose answer was lost is given time to arrive before anybody looks again. A vote goes
+ * to the current patchset of an open change only; elsewhere the message goes without it.
  */
 import type { Clock, PostOutcome, Reviewer } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
 import type { KeyedEffect } from '../../machines/effects.ts';
 import type { Patchset } from '../../machines/vocabulary.ts';
-import { type CommandResult, CutOff, runCommand } from './command.ts';
-import { GerritConnection, type GerritOptions } from './connection.ts';
+import { CutOff } from './cut-off.ts';
 import { fitMessage } from './message.ts';
-import { type ChangeRow, patchSetOf, queryChange } from './query.ts';
-import { readAnswer } from './refusal.ts';
+import { printed, type ReviewRoute, type ReviewTalk, retried, type SeenChange } from './review-route.ts';
 import { sleep } from './session.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
 type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
 
-const ANSWER_LIMIT_BYTES = 1024 * 1024;
-/** Connections at a time; further reviews wait. Some sites allow few for each account. */
-const CONNECTIONS_LIMIT = 4;
-
 export class GerritReviewer implements Reviewer {
-  readonly #options: GerritOptions;
+  readonly #route: ReviewRoute;
   readonly #clock: Clock;
-  readonly #account: string;
+  readonly #settleMs: number;
   /** Runs whose request may still arrive at Gerrit, and the monotonic time from which on it can not. */
   readonly #unsettled = new Map<string, number>();
-  #connections = 0;
-  readonly #queue: (() => void)[] = [];
 
-  /** @param account our username on Gerrit: only its messages and votes are ours. */
-  constructor(options: GerritOptions, clock: Clock, account: string) {
-    this.#options = options;
+  /** @param settleMs how long a request that was cut off might still arrive */
+  constructor(route: ReviewRoute, clock: Clock, settleMs: number) {
+    this.#route = route;
     this.#clock = clock;
-    this.#account = account;
+    this.#settleMs = settleMs;
   }
 
   /** @param recovered an earlier process may have sent this request just before it died. */
@@ -43,131 +35,82 @@ export class GerritReviewer implements Reviewer {
     if (recovered) this.#mayStillArrive(request.run);
     await this.#settle(request.run, signal);
     try {
-      return await this.#connected(signal, (connection) =>
-        this.#postOnce(connection, request, message, signal),
-      );
+      return await this.#route.talk(signal, (talk) => this.#postOnce(talk, request, message, signal));
     } catch (error) {
       if (!(error instanceof CutOff) || !error.sent) throw error;
       this.#mayStillArrive(request.run);
       await this.#settle(request.run, signal);
-      const found = await this.#connected(signal, async (connection) => {
-        const row = await this.#changeOf(connection, request.patchset, signal);
-        return row !== null && this.#holdsRun(row, request);
-      });
-      if (found) return { posted: true, found: true };
+      const seen = await this.#route.talk(signal, (talk) => this.#look(talk, request.patchset, signal));
+      if (seen !== null && holdsRun(seen, request))
+        return { posted: true, found: true, ...vote(request, seen) };
       throw error;
     }
   }
 
   async readVotes(request: ReadVotes, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    const { change, patchset } = request.patchset;
-    return this.#connected(signal, async (connection) => {
-      const ask = (part: '--current-patch-set' | '--all-approvals') =>
-        queryChange(connection, this.#options, this.#clock, change, [part], signal);
-      let row = await ask('--current-patch-set');
-      if (row !== null && patchSetOf(row, patchset) === null) row = await ask('--all-approvals');
-      const set = row === null ? null : patchSetOf(row, patchset);
-      if (set === null) throw notShown(request.patchset, this.#options);
-      const ours = (set.approvals ?? []).filter(({ by }) => by.username === this.#account);
-      return Object.fromEntries(
-        ours.map(({ type, description, value }) => [type ?? description, value ?? 0]),
-      );
-    });
+    const votes = await this.#route.talk(signal, (talk) => talk.votes(request.patchset, signal));
+    if (votes === null) throw notShown(request.patchset, this.#route.host);
+    return votes;
   }
 
   async #postOnce(
-    connection: GerritConnection,
+    talk: ReviewTalk,
     request: PostReview,
     message: string,
     signal: AbortSignal,
   ): Promise<PostOutcome> {
-    const { patchset, labels, tag } = request;
-    const before = await this.#changeOf(connection, patchset, signal);
-    if (before !== null && this.#holdsRun(before, request)) return { posted: true, found: true };
-    const voted = Object.values(labels).some((value) => value !== 0);
-    const current = before?.currentPatchSet?.number ?? patchset.patchset;
-    if (voted && current !== patchset.patchset) {
-      return {
-        posted: false,
-        refused: `patchset ${patchset.patchset} is not the current one (${current}) any more`,
-      };
-    }
-    const result = await this.#review(connection, patchset, { message, tag, labels }, signal);
-    const answer = readAnswer(result.status, result.stderr, printed(patchset), voted);
+    const { patchset, tag } = request;
+    const seen = await this.#look(talk, patchset, signal);
+    const { voted, why } = vote(request, seen);
+    if (seen !== null && holdsRun(seen, request)) return { posted: true, found: true, voted, why };
+    const labels = voted ? request.labels : {};
+    const answer = await talk.review(patchset, { message, tag, labels }, signal);
     switch (answer.is) {
       case 'posted':
-        return { posted: true, found: false };
+        return { posted: true, found: false, voted, why };
       case 'vote-refused':
         return { posted: false, refused: answer.why };
+      case 'closed':
+        return this.#postBare(talk, request, message, answer.why, signal);
       case 'failed':
         throw answer.error;
       case 'perhaps-missing':
-        throw before === null ? answer.error : retried(answer.error);
+        throw seen === null ? answer.error : retried(answer.error);
     }
   }
 
-  /** By change and patchset: a commit alone can belong to several changes. That it is the tested one was checked. */
-  #review(
-    connection: GerritConnection,
-    patchset: Patchset,
-    input: {
-      readonly message: string;
-      readonly tag: string;
-      readonly labels: Readonly<Record<string, number>>;
-    },
+  /** The change was closed since it was looked at; Gerrit took nothing. */
+  async #postBare(
+    talk: ReviewTalk,
+    { patchset, tag }: PostReview,
+    message: string,
+    why: string,
     signal: AbortSignal,
-  ): Promise<CommandResult> {
-    const target = `${patchset.change},${patchset.patchset}`;
-    return runCommand(
-      connection,
-      this.#clock,
-      {
-        argv: ['gerrit', 'review', '--json', '--project', patchset.project, target],
-        stdin: JSON.stringify(input),
-        timeoutMs: this.#options.commandTimeoutMs,
-        stdoutLimitBytes: ANSWER_LIMIT_BYTES,
-      },
-      signal,
-    );
+  ): Promise<PostOutcome> {
+    const answer = await talk.review(patchset, { message, tag, labels: {} }, signal);
+    if (answer.is === 'posted') return { posted: true, found: false, voted: false, why };
+    if ('error' in answer) throw answer.error;
+    return { posted: false, refused: answer.why };
   }
 
-  /** The change with its messages; null while Gerrit does not show it. Refuses a Gerrit where it is another change. */
-  async #changeOf(
-    connection: GerritConnection,
-    patchset: Patchset,
-    signal: AbortSignal,
-  ): Promise<ChangeRow | null> {
-    const row = await queryChange(
-      connection,
-      this.#options,
-      this.#clock,
-      patchset.change,
-      ['--comments', '--current-patch-set'],
-      signal,
-    );
-    const shown = row === null ? null : patchSetOf(row, patchset.patchset);
-    if (shown !== null && shown.revision !== patchset.revision) {
-      throw elsewhere(
-        patchset,
-        `${shown.revision} on ${this.#options.host}, tested was ${patchset.revision}`,
-      );
+  /** The change with our messages; null while Gerrit does not show it. Refuses a Gerrit where it is another change. */
+  async #look(talk: ReviewTalk, patchset: Patchset, signal: AbortSignal): Promise<SeenChange | null> {
+    const seen = await talk.look(patchset, signal);
+    if (seen === null) return null;
+    const { host } = this.#route;
+    if (seen.revision !== null && seen.revision !== patchset.revision) {
+      throw elsewhere(patchset, `${seen.revision} on ${host}, tested was ${patchset.revision}`);
     }
-    if (row?.project !== undefined && row.project !== patchset.project) {
-      throw elsewhere(patchset, `in ${row.project} on ${this.#options.host}, tested was ${patchset.project}`);
+    if (seen.project !== patchset.project) {
+      throw elsewhere(patchset, `in ${seen.project} on ${host}, tested was ${patchset.project}`);
     }
-    return row;
-  }
-
-  #holdsRun(row: ChangeRow, request: PostReview): boolean {
-    return (row.comments ?? []).some(
-      ({ reviewer, message }) => reviewer.username === this.#account && message.includes(request.run),
-    );
+    return seen;
   }
 
   #mayStillArrive(run: string): void {
     const now = this.#clock.monotonic();
     for (const [other, settledAt] of this.#unsettled) if (settledAt <= now) this.#unsettled.delete(other);
-    this.#unsettled.set(run, now + this.#options.settleMs);
+    this.#unsettled.set(run, now + this.#settleMs);
   }
 
   /** Waits until a request that was cut off can no longer arrive. */
@@ -179,47 +122,40 @@ export class GerritReviewer implements Reviewer {
     if (signal.aborted) throw stopped(run);
     this.#unsettled.delete(run);
   }
-
-  async #connected<T>(signal: AbortSignal, work: (connection: GerritConnection) => Promise<T>): Promise<T> {
-    if (this.#connections >= CONNECTIONS_LIMIT) {
-      await new Promise<void>((resolve) => this.#queue.push(resolve));
-    } else {
-      this.#connections++;
-    }
-    let connection: GerritConnection | null = null;
-    try {
-      connection = await openRetryable(this.#options, this.#clock, signal);
-      return await work(connection);
-    } finally {
-      // The answer does not wait for the goodbye, but the next connection does.
-      void (connection?.close() ?? Promise.resolve()).then(() => this.#free());
-    }
-  }
-
-  #free(): void {
-    const next = this.#queue.shift();
-    if (next === undefined) this.#connections--;
-    else next();
-  }
 }
 
-/** A key or host key that an operator can put right must not lose a review: all that happens before a command is retryable. */
-async function openRetryable(
-  options: GerritOptions,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<GerritConnection> {
-  try {
-    return await GerritConnection.open(options, clock, signal);
-  } catch (error) {
-    throw error instanceof OperationError && !error.retryable ? retried(error) : error;
-  }
+/**
+ * Whether the vote goes along. One that a message found on the change would have carried is judged the same way:
+ * patchsets only grow, so a patchset that is current now was current then.
+ */
+function vote(
+  { labels, patchset }: PostReview,
+  seen: SeenChange | null,
+): { readonly voted: boolean; readonly why: string } {
+  const asked = Object.values(labels).some((value) => value !== 0);
+  if (!asked || seen === null) return { voted: asked, why: '' };
+  if (!seen.open) return { voted: false, why: 'the change is closed' };
+  if (seen.current === patchset.patchset) return { voted: true, why: '' };
+  const why = `patchset ${patchset.patchset} is not the current one (${seen.current}) any more`;
+  return { voted: false, why };
 }
 
-function retried(error: OperationError): OperationError {
-  const { operation, target, message, hint } = error;
-  return new OperationError({ operation, target, message, hint, retryable: true, cause: error });
+/** A message of ours that holds the run's id as a whole word. Where Gerrit shows tags, somebody who logs in as us and quotes it has another. */
+function holdsRun(seen: SeenChange, { run, tag }: PostReview): boolean {
+  return seen.ours.some((said) => (said.tag === null || said.tag === tag) && holdsWord(said.message, run));
 }
+
+function holdsWord(text: string, word: string): boolean {
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+    const before = text[at - 1] ?? ' ';
+    const after = text[at + word.length] ?? ' ';
+    if (!WORD.test(before) && !WORD.test(after)) return true;
+  }
+  return false;
+}
+
+/** What an id is made of, so that `a` is not found in `a-2` or `a:start`. */
+const WORD = /[A-Za-z0-9_:-]/;
 
 function elsewhere(patchset: Patchset, what: string): OperationError {
   return new OperationError({
@@ -231,11 +167,11 @@ function elsewhere(patchset: Patchset, what: string): OperationError {
   });
 }
 
-function notShown(patchset: Patchset, options: GerritOptions): OperationError {
+function notShown(patchset: Patchset, host: string): OperationError {
   return new OperationError({
     operation: 'read votes',
     target: printed(patchset),
-    message: `${options.host} does not show ${printed(patchset)}`,
+    message: `${host} does not show ${printed(patchset)}`,
     retryable: true,
     hint: 'the change is gone, or this account may not read it',
   });
@@ -249,8 +185,4 @@ function stopped(run: string): OperationError {
     retryable: true,
     hint: 'it is tried again by itself',
   });
-}
-
-function printed(patchset: Patchset): string {
-  return `${patchset.change},${patchset.patchset}`;
 }

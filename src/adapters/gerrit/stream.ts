@@ -13,13 +13,11 @@ import { runSession, type SessionEnd } from './session.ts';
 export interface StreamTuning {
   /** Events that may wait for the store at a time; past that the stream is not read. */
   readonly queueLimit: number;
-  /** How long after a failure that does not mend itself it is tried again. */
-  readonly refusedRetryMs: number;
   /** 0 to 1, for the jitter. */
   readonly random: () => number;
 }
 
-const TUNING: StreamTuning = { queueLimit: 1_000, refusedRetryMs: 600_000, random: Math.random };
+const TUNING: StreamTuning = { queueLimit: 1_000, random: Math.random };
 
 export class GerritStream implements Intake {
   readonly #options: GerritOptions;
@@ -100,8 +98,8 @@ export class GerritStream implements Intake {
 
   /** Doubles from one failure to the next; half of it is jitter, so that many clients do not come back together. */
   #delayMs(end: SessionEnd | null): number {
-    const { backoffMinMs, backoffMaxMs } = this.#options;
-    if (end?.permanent) return this.#jittered(this.#tuning.refusedRetryMs);
+    const { backoffMinMs, backoffMaxMs, refusedRetryMs } = this.#options;
+    if (end?.permanent) return this.#jittered(refusedRetryMs);
     this.#failures = end !== null && end.upMs >= backoffMaxMs ? 1 : this.#failures + 1;
     return this.#jittered(Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(this.#failures - 1, 30)));
   }

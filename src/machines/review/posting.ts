@@ -35,6 +35,7 @@ export const posting = reviewSetup.createStateConfig({
       exit: overdue.disarm,
       on: {
         'review.posted': [
+          // A vote that was left out (an outdated patchset, a closed change) is nothing to read back and no trouble.
           { guard: 'hasVote', target: '#review.confirming' },
           { target: '#review.done', actions: finish('posted') },
         ],

@@ -161,7 +161,11 @@ export const reviewSetup = setup({
       event.failure.retryable &&
       context.postAttempt < context.report.postAttempts,
     voteless: ({ context }) => context.voteless,
-    hasVote: ({ context }) => Object.keys(labelsOf(context)).length > 0,
+    hasVote: ({ context, event }) => {
+      // Rows from before the field was there count as voted.
+      const leftOut = event.type === 'review.posted' && event.voted === false;
+      return !leftOut && Object.keys(labelsOf(context)).length > 0;
+    },
     voteIsThere: ({ context, event }) =>
       event.type === 'votes.read' &&
       Object.entries(labelsOf(context)).every(([label, value]) => event.votes[label] === value),

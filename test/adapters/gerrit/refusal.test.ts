@@ -11,11 +11,18 @@ describe('what Gerrit answers to a review', () => {
 
   test.each([
     `error: Applying label "Verified": 1 is restricted${END}`,
-    `error: Cannot reduce vote on labels for closed change: Verified${END}`,
     `fatal: label "Nope" is not a configured label`,
     `fatal: label "Verified": 9 is not a valid value`,
   ])('a refused vote: %j', (stderr) => {
     expect(read(stderr)).toMatchObject({ is: 'vote-refused' });
+    expect(read(stderr, false)).toMatchObject({ is: 'failed' });
+  });
+
+  test.each([
+    `error: change is closed${END}`,
+    `error: Cannot reduce vote on labels for closed change: Verified${END}`,
+  ])('a vote on a closed change: %j', (stderr) => {
+    expect(read(stderr)).toEqual({ is: 'closed', why: 'the change is closed' });
     expect(read(stderr, false)).toMatchObject({ is: 'failed' });
   });
 
@@ -39,8 +46,11 @@ describe('what Gerrit answers to a review', () => {
     if (answer.is === 'failed') expect(answer.error.hint).not.toBe('');
   });
 
-  test('a database error may mean that the change is gone', () => {
-    expect(read('fatal: database error\n')).toMatchObject({
+  test.each([
+    ['fatal: database error\n', 'is gone'],
+    [`error: Not found: 12${END}`, 'turned private'],
+  ])('%j may mean that the change %s', (stderr) => {
+    expect(read(stderr)).toMatchObject({
       is: 'perhaps-missing',
       error: { retryable: false },
     });

@@ -1,4 +1,5 @@
 import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
+import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
 import { reviewerContract } from '../../contracts/reviewer.ts';
 import { GerritModel } from '../../fakes/gerrit-model.ts';
 import { FakeReviewer } from '../../fakes/reviewer.ts';
@@ -9,14 +10,23 @@ reviewerContract('ssh', async () => {
   const place = new Site();
   const ssh = await SshServer.start([keys.ed25519.private]);
   const model = new GerritModel(ssh);
+  const options = place.options(ssh.port);
   return {
-    reviewer: new GerritReviewer(place.options(ssh.port), realClock, 'acme-ci'),
+    reviewer: new GerritReviewer(new SshReviews(options, realClock, 'acme-ci'), realClock, options.settleMs),
     newPatchset: async () => {
       model.addPatchset(patchset);
       return patchset;
     },
+    supersede: async (old) => {
+      const number = old.patchset + 1;
+      const ref = old.ref.replace(/[^/]+$/, String(number));
+      const newer = { ...old, patchset: number, revision: '1'.repeat(40), ref };
+      model.addPatchset(newer);
+      return newer;
+    },
+    close: async ({ change }) => model.close(change),
     messages: async ({ change }) => model.messages(change),
-    close: async () => {
+    stop: async () => {
       await ssh.close();
       place.remove();
     },
@@ -29,7 +39,14 @@ reviewerContract('fake', async () => {
   return {
     reviewer: fake,
     newPatchset: async () => patchset,
+    supersede: async (old) => {
+      fake.current.set(old.change, old.patchset + 1);
+      return { ...old, patchset: old.patchset + 1, revision: '1'.repeat(40) };
+    },
+    close: async ({ change }) => {
+      fake.closed.add(change);
+    },
     messages: async (on) => fake.on(on).map(({ message }) => message),
-    close: async () => {},
+    stop: async () => {},
   };
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
 import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
+import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
 import type { Clock } from '../../../src/engine/ports.ts';
 import type { KeyedEffect } from '../../../src/machines/effects.ts';
 import type { Patchset } from '../../../src/machines/vocabulary.ts';
@@ -26,8 +27,14 @@ afterEach(async () => {
   site.remove();
 });
 
-const reviewer = (more: Partial<GerritOptions> = {}, clock: Clock = realClock) =>
-  new GerritReviewer(site.options(server.port, more), clock, 'acme-ci');
+const reviewer = (more: Partial<GerritOptions> = {}, clock: Clock = realClock) => {
+  const options = site.options(server.port, more);
+  return new GerritReviewer(new SshReviews(options, clock, 'acme-ci'), clock, options.settleMs);
+};
+const next = { ...patchset, patchset: 4, revision: '1'.repeat(40), ref: 'refs/changes/45/912345/4' };
+const posted = { posted: true, found: false, voted: true, why: '' };
+const found = { posted: true, found: true, voted: true, why: '' };
+const bare = { posted: true, found: false, voted: false };
 /** What a cut-off request is waited for; with a HeldClock, until the test says so. */
 const settleMs = 600_000;
 const request = (more: Partial<PostReview> = {}): PostReview => ({
@@ -72,7 +79,7 @@ describe('a post', () => {
       input = await stdin;
       reply(channel, '');
     });
-    expect(await reviewer().post(request(), signal)).toEqual({ posted: true, found: false });
+    expect(await reviewer().post(request(), signal)).toEqual(posted);
     expect(reviews()).toEqual(['gerrit review --json --project openstack/cinder 912345,3']);
     expect(JSON.parse(input)).toEqual({
       message: request().message,
@@ -84,35 +91,54 @@ describe('a post', () => {
 
   test('looks before it posts, and takes only our own account’s message for its own', async () => {
     gerrit.comment(patchset, 'dev', 'somebody quotes run-4711');
-    expect(await reviewer().post(request(), signal)).toEqual({ posted: true, found: false });
+    expect(await reviewer().post(request(), signal)).toEqual(posted);
     expect(server.commands[0]).toBe(
       'gerrit query --format=JSON --comments --current-patch-set change:912345',
     );
     gerrit.comment(patchset, 'acme-ci', 'said by hand for run-9');
     const other = request({ run: 'run-9', message: 'x run-9' });
-    expect(await reviewer().post(other, signal)).toEqual({ posted: true, found: true });
+    expect(await reviewer().post(other, signal)).toEqual(found);
     expect(reviews()).toHaveLength(1);
   });
 
   test('a message that is too long is cut and goes', async () => {
     const message = `run-4711\n${'- x : SUCCESS in 1s\n'.repeat(2_000)}`;
-    expect(await reviewer().post(request({ message }), signal)).toEqual({ posted: true, found: false });
+    expect(await reviewer().post(request({ message }), signal)).toEqual(posted);
     expect(gerrit.messages(912345)[0]?.length).toBeLessThan(16_100);
   });
 
-  test('no vote on a patchset that is not the current one any more', async () => {
-    gerrit.addPatchset({
-      ...patchset,
-      patchset: 4,
-      revision: '1'.repeat(40),
-      ref: 'refs/changes/45/912345/4',
-    });
-    expect(await reviewer().post(request(), signal)).toEqual({
-      posted: false,
-      refused: 'patchset 3 is not the current one (4) any more',
-    });
-    expect(await reviewer().post(request({ labels: {} }), signal)).toEqual({ posted: true, found: false });
+  test('no vote on a patchset that is not the current one any more: the message goes alone', async () => {
+    gerrit.addPatchset(next);
+    const why = 'patchset 3 is not the current one (4) any more';
+    expect(await reviewer().post(request(), signal)).toEqual({ ...bare, why });
+    expect(gerrit.votes(patchset)).toEqual({});
+    expect(await reviewer().post(request(), signal)).toEqual({ ...bare, found: true, why });
+    const voteless = request({ run: 'run-2', message: 'x run-2', labels: {} });
+    expect(await reviewer().post(voteless, signal)).toEqual({ ...bare, why: '' });
   });
+
+  test.each([
+    ['error: change is closed'],
+    ['error: Cannot reduce vote on labels for closed change: Verified'],
+  ])('a change that is closed after we looked (%s) gets the message alone', async (stderr) => {
+    let times = 0;
+    server.on('gerrit review', async ({ line, channel, stdin }) => {
+      const text = await stdin;
+      times += 1;
+      if (times === 1) reply(channel, '', 1, `${stderr}\n\nfatal: one or more reviews failed\n`);
+      else reply(channel, '', gerrit.review(splitWords(line), text).status);
+    });
+    expect(await reviewer().post(request(), signal)).toEqual({ ...bare, why: 'the change is closed' });
+    expect(gerrit.messages(912345)).toEqual([`Patch Set 3:\n\n${request().message}`]);
+  });
+
+  test.each(['run-47', 'run-4711-2', 'run-4711:start'])(
+    'a message that holds %s is not one of run-4711',
+    async (run) => {
+      gerrit.comment(patchset, 'acme-ci', `said for ${run}.`);
+      expect(await reviewer().post(request(), signal)).toEqual(posted);
+    },
+  );
 
   test.each([
     ['of another commit', { revision: '0'.repeat(40) }],
@@ -150,7 +176,7 @@ describe('a post whose answer is lost', () => {
   ])('%s, but it arrived: found, and not sent again', async (_what, rude) => {
     loseAnswer(rude);
     const posting = reviewer({ commandTimeoutMs: 1_500 }).post(request(), signal);
-    expect(await posting).toEqual({ posted: true, found: true });
+    expect(await posting).toEqual(found);
     expect(gerrit.messages(912345)).toHaveLength(1);
     expect(reviews()).toHaveLength(1);
   });
@@ -159,7 +185,7 @@ describe('a post whose answer is lost', () => {
     once((cut) => cut());
     const ours = reviewer();
     await expect(ours.post(request(), signal)).rejects.toMatchObject({ retryable: true });
-    expect(await ours.post(request(), signal)).toEqual({ posted: true, found: false });
+    expect(await ours.post(request(), signal)).toEqual(posted);
     expect(gerrit.messages(912345)).toHaveLength(1);
   });
 
@@ -172,7 +198,7 @@ describe('a post whose answer is lost', () => {
     gerrit.comment(patchset, 'acme-ci', 'late, of run-4711');
     expect(server.commands).toHaveLength(asked);
     clock.release();
-    expect(await posting).toEqual({ posted: true, found: true });
+    expect(await posting).toEqual(found);
     expect(reviews()).toHaveLength(1);
   });
 
@@ -191,7 +217,7 @@ describe('a post whose answer is lost', () => {
     await clock.held();
     expect(server.commands).toHaveLength(asked);
     clock.release();
-    expect(await second).toEqual({ posted: true, found: false });
+    expect(await second).toEqual(posted);
   });
 
   test('a request of an earlier process is waited for too', async () => {
@@ -201,7 +227,7 @@ describe('a post whose answer is lost', () => {
     expect(server.connections).toBe(0);
     gerrit.comment(patchset, 'acme-ci', 'the dead process posted run-4711');
     clock.release();
-    expect(await posting).toEqual({ posted: true, found: true });
+    expect(await posting).toEqual(found);
     expect(reviews()).toEqual([]);
   });
 
@@ -210,7 +236,7 @@ describe('a post whose answer is lost', () => {
     const ours = reviewer({ settleMs }, new HeldClock());
     await expect(ours.post(request(), signal)).rejects.toMatchObject({ retryable: true });
     server.acceptLogins = true;
-    expect(await ours.post(request(), signal)).toEqual({ posted: true, found: false });
+    expect(await ours.post(request(), signal)).toEqual(posted);
   });
 });
 
@@ -242,12 +268,7 @@ describe('votes', () => {
 
   test('are read on an older patchset too', async () => {
     await reviewer().post(request(), signal);
-    gerrit.addPatchset({
-      ...patchset,
-      patchset: 4,
-      revision: '1'.repeat(40),
-      ref: 'refs/changes/45/912345/4',
-    });
+    gerrit.addPatchset(next);
     expect(await votes()).toEqual({ Verified: -1 });
     expect(await votes({ patchset: 4 })).toEqual({});
   });
@@ -256,6 +277,23 @@ describe('votes', () => {
     await expect(votes({ patchset: 9 })).rejects.toMatchObject({ operation: 'read votes', retryable: true });
     await expect(votes({ change: 1 })).rejects.toMatchObject({ operation: 'read votes', retryable: true });
   });
+});
+
+test('who waits for a connection leaves the line when told to stop', async () => {
+  const ours = reviewer({ reviewConnections: 1 });
+  let answer = (): void => {};
+  server.on('gerrit review', ({ channel }) => {
+    answer = () => reply(channel, '');
+  });
+  const first = ours.post(request(), signal);
+  await server.until(() => reviews().length === 1);
+  const abort = new AbortController();
+  const second = ours.post(request({ run: 'run-2', message: 'x run-2' }), abort.signal);
+  abort.abort(new Error('the daemon stops'));
+  await expect(second).rejects.toMatchObject({ name: 'OperationError', retryable: true });
+  answer();
+  expect(await first).toEqual(posted);
+  expect(server.connections).toBe(1);
 });
 
 test('many reviews at once share four connections, and each is posted', async () => {

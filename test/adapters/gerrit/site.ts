@@ -93,6 +93,10 @@ export class Site {
       lineLimitBytes: 8 * 1024 * 1024,
       commandTimeoutMs: 20_000,
       settleMs: 20,
+      refusedRetryMs: 600_000,
+      closeTimeoutMs: 1_000,
+      reviewConnections: 4,
+      answerLimitBytes: 64 * 1024 * 1024,
       ...more,
     };
   }

@@ -212,7 +212,7 @@ describe('what does not mend itself is told once, with its fix, and is no storm 
 
   test('it is tried again slowly, not told again, and works once it is mended', async () => {
     server.acceptLogins = false;
-    start({}, { refusedRetryMs: 20 });
+    start({ refusedRetryMs: 20 });
     await server.until(() => server.logins === 3);
     expect(listener.states).toHaveLength(1);
     server.acceptLogins = true;

@@ -1,0 +1,130 @@
+/**
+ * Reviews by SSH: `gerrit query` and `gerrit review --json`, a connection for each post. The message goes as JSON on
+ * standard input, so no shell and no command line ever sees it. An SSH answer does not show the tags of messages: ours
+ * are known by their author and their text.
+ */
+import type { Clock } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import type { Patchset } from '../../machines/vocabulary.ts';
+import { runCommand } from './command.ts';
+import { GerritConnection, type GerritOptions } from './connection.ts';
+import { stoppedConnection } from './connection-failure.ts';
+import { type ChangeRow, isOpen, patchSetOf, queryChange } from './query.ts';
+import { readAnswer } from './refusal.ts';
+import {
+  printed,
+  type ReviewAnswer,
+  type ReviewInput,
+  type ReviewRoute,
+  type ReviewTalk,
+  retried,
+  type SeenChange,
+} from './review-route.ts';
+import { Turns } from './turns.ts';
+
+export class SshReviews implements ReviewRoute {
+  readonly host: string;
+  readonly #options: GerritOptions;
+  readonly #clock: Clock;
+  readonly #account: string;
+  readonly #turns: Turns;
+
+  /** @param account our username on Gerrit: only its messages and votes are ours. */
+  constructor(options: GerritOptions, clock: Clock, account: string) {
+    this.host = options.host;
+    this.#options = options;
+    this.#clock = clock;
+    this.#account = account;
+    this.#turns = new Turns(options.reviewConnections);
+  }
+
+  async talk<T>(signal: AbortSignal, work: (talk: ReviewTalk) => Promise<T>): Promise<T> {
+    const over = await this.#turn(signal);
+    let connection: GerritConnection | null = null;
+    try {
+      connection = await this.#open(signal);
+      return await work(this.#talkOver(connection));
+    } finally {
+      // The answer does not wait for the goodbye, but the next connection does.
+      void (connection?.close() ?? Promise.resolve()).then(over);
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<() => void> {
+    try {
+      return await this.#turns.take(signal);
+    } catch {
+      if (signal.reason instanceof OperationError) throw signal.reason;
+      throw stoppedConnection(`${this.#options.user}@${this.#options.host}:${this.#options.port}`);
+    }
+  }
+
+  async #open(signal: AbortSignal): Promise<GerritConnection> {
+    try {
+      return await GerritConnection.open(this.#options, this.#clock, signal);
+    } catch (error) {
+      throw error instanceof OperationError ? retried(error) : error;
+    }
+  }
+
+  #talkOver(connection: GerritConnection): ReviewTalk {
+    const ask = (
+      change: number,
+      parts: Parameters<typeof queryChange>[4],
+      signal: AbortSignal,
+    ): Promise<ChangeRow | null> =>
+      queryChange(connection, this.#options, this.#clock, change, parts, signal);
+    return {
+      look: async (patchset, signal) => {
+        const row = await ask(patchset.change, ['--comments', '--current-patch-set'], signal);
+        return row === null ? null : this.#seen(row, patchset);
+      },
+      review: (patchset, input, signal) => this.#review(connection, patchset, input, signal),
+      votes: async ({ change, patchset }, signal) => {
+        let row = await ask(change, ['--current-patch-set'], signal);
+        if (row !== null && patchSetOf(row, patchset) === null) {
+          row = await ask(change, ['--all-approvals'], signal);
+        }
+        const set = row === null ? null : patchSetOf(row, patchset);
+        if (set === null) return null;
+        const ours = (set.approvals ?? []).filter(({ by }) => by.username === this.#account);
+        return Object.fromEntries(
+          ours.map(({ type, description, value }) => [type ?? description, value ?? 0]),
+        );
+      },
+    };
+  }
+
+  #seen(row: ChangeRow, patchset: Patchset): SeenChange {
+    const ours = (row.comments ?? []).filter(({ reviewer }) => reviewer.username === this.#account);
+    return {
+      project: row.project ?? patchset.project,
+      current: row.currentPatchSet?.number ?? patchset.patchset,
+      revision: patchSetOf(row, patchset.patchset)?.revision ?? null,
+      open: isOpen(row.status),
+      ours: ours.map(({ message }) => ({ message, tag: null })),
+    };
+  }
+
+  /** By change and patchset: a commit alone can belong to several changes. That it is the tested one was checked. */
+  async #review(
+    connection: GerritConnection,
+    patchset: Patchset,
+    input: ReviewInput,
+    signal: AbortSignal,
+  ): Promise<ReviewAnswer> {
+    const target = printed(patchset);
+    const { status, stderr } = await runCommand(
+      connection,
+      this.#clock,
+      {
+        argv: ['gerrit', 'review', '--json', '--project', patchset.project, target],
+        stdin: JSON.stringify(input),
+        timeoutMs: this.#options.commandTimeoutMs,
+        stdoutLimitBytes: this.#options.answerLimitBytes,
+      },
+      signal,
+    );
+    return readAnswer(status, stderr, target, Object.keys(input.labels).length > 0);
+  }
+}
