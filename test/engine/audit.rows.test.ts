@@ -75,7 +75,7 @@ test.each([
     'UPDATE event SET seq = seq + 9 WHERE seq = (SELECT max(seq) FROM event)',
     'seq',
   ],
-  ['a time was altered', `UPDATE event SET at = at + 1 WHERE history = '${JOB}' AND version = 2`, 'effects'],
+  ['a time was altered', `UPDATE event SET at = at + 1 WHERE history = '${JOB}' AND version = 3`, 'effects'],
   ['a cause was altered', `UPDATE event SET cause = 'r1/1' WHERE history = '${JOB}' AND version = 2`, 'hash'],
   ['a row is no JSON', `UPDATE event SET data = '{' WHERE history = '${JOB}' AND version = 2`, 'data'],
 ])('%s', (_, sql, field) => {

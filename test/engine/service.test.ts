@@ -21,7 +21,7 @@ test('a drain finishes what has a slot, leaves what waits, and takes nothing new
   expect([lab.store.daemon()?.mode, drained]).toEqual(['draining', false]);
   lab.say(created(3));
   await lab.run(() => drained);
-  expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'queued']);
+  expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'queued.waiting']);
   expect(endOf(lab)).toMatchObject({
     verdicts: ['SUCCESS'],
     servers: 1,
@@ -42,14 +42,14 @@ test('a slot that was granted as the drain began is part of what is finished', a
     drained = true;
   });
   // The next append is the one that says that the slot was granted.
-  when(lab, isRow('job.accepted'), () =>
+  when(lab, isRow('job.released'), () =>
     lab.holdAt('before append', 5_000, () => {
       void lab.daemon.service.drain();
     }),
   );
   lab.say(created());
   await lab.quiet();
-  expect([lab.jobs()[0]?.state, drained]).toEqual(['queued', false]);
+  expect([lab.jobs()[0]?.state, drained]).toEqual(['queued.waiting', false]);
   await lab.run(() => drained);
   expect(lab.jobs()[0]).toMatchObject({ state: 'done', verdict: 'SUCCESS' });
 });
@@ -67,7 +67,7 @@ test('one that is drained before it starts begins no job that waits, and ends wh
   await lab.start();
   await lab.run(() => lab.jobs()[0]?.state === 'done' && lab.store.review('r00001')?.ended === true);
   await lab.daemon.service.drained;
-  expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'queued']);
+  expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'queued.waiting']);
   expect(lab.daemon.stream).toBeNull();
 });
 

@@ -7,7 +7,7 @@ import type { KeyedEffect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { jobMachine } from '../../src/machines/job.ts';
 import { otherAnswers } from './answers.ts';
-import { failure, JOB, server } from './facts.ts';
+import { accepted, failure, JOB, server, TREE } from './facts.ts';
 import { breaches, ignored } from './invariants.ts';
 import { type Answers, answerWell, Simulator, unless } from './simulator.ts';
 
@@ -57,14 +57,23 @@ interface Situation {
 /** Each moment of each world, once for each state and set of effects in flight. */
 const found = new Map<string, Situation>();
 for (const [name, answers] of Object.entries(worlds)) {
-  const world = Simulator.job();
-  world.answers = answers;
+  const world = new Simulator(answers);
+  world.tell(JOB, accepted());
   do {
     const flying = world.inFlight(JOB).map((effect) => effect.key);
     const key = `${world.at(JOB).state} [${flying.join(' ')}]`;
     if (!found.has(key)) found.set(key, { name: `${name}: ${key}`, world: world.fork() });
-  } while (!world.at(JOB).ended && world.next());
+  } while (advance(world));
 }
+/** The next thing that happens; a job at its very beginning waits for its review. */
+function advance(world: Simulator): boolean {
+  if (world.at(JOB).state === 'queued.preparing') {
+    world.tell(JOB, { type: 'job.released', trees: [TREE] });
+    return true;
+  }
+  return !world.at(JOB).ended && world.next();
+}
+
 const situations = [...found.values()];
 
 describe('the situations', () => {

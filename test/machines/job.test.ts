@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
-import { failure, JOB, jobSpec, PASSED, PATCHSET, REVIEW, START, server } from './facts.ts';
+import { accepted, failure, JOB, jobSpec, PASSED, PATCHSET, REVIEW, START, server, TREE } from './facts.ts';
 import { breaches, ignored } from './invariants.ts';
 import { comeTo, Simulator, unless } from './simulator.ts';
 
@@ -27,14 +27,35 @@ const exited = (stage: 'stacking' | 'testing', code = 0): AnyEvent => ({
 const jobIn = (state: string, spec = jobSpec()) => comeTo(Simulator.job(spec), JOB, state);
 
 describe('a job that goes well', () => {
-  test('asks for a slot first', () => {
-    const [row] = Simulator.job().rowsOf(JOB);
-    expect(row?.state).toBe('queued');
-    expect(row?.effects).toEqual([
-      { type: 'acquireSlot', key: 'slot', provider: 'local' },
-      timer('deadline:queued', 86_400_000),
+  test('waits for its review first, and then for a slot', () => {
+    const [begun, released] = Simulator.job(jobSpec({ headStartMs: 7 })).rowsOf(JOB);
+    expect(begun?.state).toBe('queued.preparing');
+    expect(begun?.effects).toEqual([timer('deadline:queued', 86_400_000)]);
+    expect(released?.state).toBe('queued.waiting');
+    const { project } = PATCHSET;
+    expect(released?.effects).toEqual([
+      { type: 'acquireSlot', key: 'slot', provider: 'local', name: 'acme-dsvm', project, headStartMs: 7 },
     ]);
   });
+
+  test.each(['SKIPPED', 'MERGER_FAILURE', 'NODE_FAILURE', 'ABORTED'] as const)(
+    'hands over %s at once when its review refuses it',
+    (verdict) => {
+      const world = new Simulator();
+      world.tell(JOB, accepted());
+      const row = world.tell(JOB, { type: 'job.refused', verdict, reason: 'docs only' });
+      expect(row.state).toBe('reporting');
+      expect(row.effects).toContainEqual({
+        type: 'tell',
+        to: REVIEW,
+        event: {
+          type: 'job.reported',
+          report: expect.objectContaining({ verdict, reason: 'docs only', url: null }),
+        },
+      });
+      expect(breaches(world)).toEqual([]);
+    },
+  );
 
   test('boots a server of its own once it has a slot', () => {
     const row = Simulator.job().answerType(JOB, 'acquireSlot');
@@ -63,6 +84,7 @@ describe('a job that goes well', () => {
         key: 'fetchPatchset:1',
         server: server(),
         patchset: PATCHSET,
+        trees: [TREE],
         timeoutMs: 600_000,
       },
       timer('deadline:fetching:1', 600_000),

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import type { MachineName, Stored } from '../../src/machines/row.ts';
 import { type Happening, step } from '../../src/machines/step.ts';
-import { accepted, JOB, jobSpec, opened, REVIEW, reportSpec, START } from './facts.ts';
+import { accepted, JOB, jobReport, jobSpec, opened, REVIEW, reportSpec, START } from './facts.ts';
 import { Simulator, sha256 } from './simulator.ts';
 
 const happening = (event: AnyEvent, changes: Partial<Happening> = {}): Happening => ({
@@ -15,7 +15,8 @@ const happening = (event: AnyEvent, changes: Partial<Happening> = {}): Happening
   cause: null,
   ...changes,
 });
-const queued = step(null, happening(accepted()), sha256).stored;
+const begun = step(null, happening(accepted()), sha256).stored;
+const queued = step(begun, happening({ type: 'job.released', trees: [] }), sha256).stored;
 const granted: AnyEvent = { type: 'slot.granted' };
 
 describe('an event that settles', () => {
@@ -23,7 +24,7 @@ describe('an event that settles', () => {
     const { stored, row } = step(queued, happening(granted, { settles: 'slot' }), sha256);
     expect(Object.keys(queued.owed).sort()).toEqual(['deadline:queued', 'slot']);
     expect(Object.keys(stored.owed).sort()).toEqual(['createServer:1', 'deadline:booting:1']);
-    expect(row).toMatchObject({ version: 2, outcome: 'moved', settles: 'slot', state: 'booting.creating' });
+    expect(row).toMatchObject({ version: 3, outcome: 'moved', settles: 'slot', state: 'booting.creating' });
   });
 
   test.each([
@@ -33,8 +34,8 @@ describe('an event that settles', () => {
   ])('%s is recorded, and moves nothing', (_, settles) => {
     const before = step(queued, happening(granted, { settles: 'slot' }), sha256).stored;
     const { stored, row } = step(before, happening(granted, { settles }), sha256);
-    expect(row).toMatchObject({ version: 3, outcome: 'late', state: 'booting.creating', effects: [] });
-    expect({ ...stored, version: 2, hash: before.hash }).toEqual(before);
+    expect(row).toMatchObject({ version: 4, outcome: 'late', state: 'booting.creating', effects: [] });
+    expect({ ...stored, version: 3, hash: before.hash }).toEqual(before);
     expect(stored.hash).not.toBe(before.hash);
   });
 });
@@ -42,7 +43,7 @@ describe('an event that settles', () => {
 describe('an event that no state handles', () => {
   test('is recorded as ignored', () => {
     const { stored, row } = step(queued, happening({ type: 'verdict.taken' }), sha256);
-    expect(row).toMatchObject({ version: 2, outcome: 'ignored', state: 'queued', effects: [] });
+    expect(row).toMatchObject({ version: 3, outcome: 'ignored', state: 'queued.waiting', effects: [] });
     expect(stored.context).toEqual(queued.context);
   });
 
@@ -78,16 +79,25 @@ describe('time', () => {
 });
 
 test('what is asked for and taken back within one event is not recorded', () => {
-  const event = opened(reportSpec(), []);
-  const { stored, row } = step(null, { ...happening(event), history: REVIEW, machine: 'review@1' }, sha256);
-  expect([row.state, row.effects, stored.owed]).toEqual(['done', [], {}]);
+  const world = Simulator.review();
+  const done = world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
+  expect([done.state, done.effects.map(({ type }) => type)]).toEqual(['done', ['tell', 'withdraw']]);
+  const none = new Simulator();
+  none.tell(REVIEW, opened(reportSpec(), []));
+  none.answerType(REVIEW, 'lookUpChange');
+  const row = none.answerType(REVIEW, 'mergePatchset');
+  expect([row.state, row.effects, none.owed(REVIEW)]).toEqual([
+    'done',
+    [{ type: 'withdraw', key: 'deadline:merging:1' }],
+    [],
+  ]);
 });
 
 test('versions count up by one, and each hash holds the one before', () => {
   const one = step(null, happening(accepted()), sha256);
   const other = step(null, happening(accepted(jobSpec({ name: 'other' }))), sha256);
   const [a, b] = [one, other].map(({ stored }) =>
-    step(stored, happening(granted, { settles: 'slot' }), sha256),
+    step(stored, happening({ type: 'job.released', trees: [] }), sha256),
   );
   expect([one.row.version, a?.row.version]).toEqual([1, 2]);
   expect(a?.row.hash).not.toBe(b?.row.hash);
