@@ -93,7 +93,7 @@ describe('a store', () => {
   test('replays equal, and not when a row was forged', () => {
     expect(ask('replay', '--all')).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^equal: 2 rows of 1 history/),
+      out: expect.stringMatching(/^equal: 3 rows of 1 history/),
     });
     const forged = join(dir, 'forged');
     mkdirSync(forged);
@@ -104,11 +104,11 @@ describe('a store', () => {
       .all() as { name: string }[]) {
       database.exec(`DROP TRIGGER ${name}`);
     }
-    database.exec("UPDATE event SET state = 'testing' WHERE version = 2");
+    database.exec("UPDATE event SET state = 'testing' WHERE version = 3");
     database.close();
     const answer = ask('replay', JOB_ID, '--state', forged);
     expect(answer).toMatchObject({ code: 1, err: '' });
-    expect(answer.out).toMatch(/^different: history j1m2n3p4q5abcdefg, row 2, in state\n/);
+    expect(answer.out).toMatch(/^different: history j1m2n3p4q5abcdefg, row 3, in state\n/);
     expect(ask('verify', '--state', forged)).toMatchObject({
       code: 1,
       out: expect.stringMatching(/^damaged: 1 history of the log/),
@@ -118,11 +118,11 @@ describe('a store', () => {
   test('is verified and its views rebuilt', () => {
     expect(ask('verify')).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^sound: .*2 rows of 1 history/),
+      out: expect.stringMatching(/^sound: .*3 rows of 1 history/),
     });
     expect(ask('rebuild')).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^views made again from 2 rows/),
+      out: expect.stringMatching(/^views made again from 3 rows/),
     });
     expect(ask('verify')).toMatchObject({ code: 0 });
   });

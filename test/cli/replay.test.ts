@@ -25,6 +25,7 @@ const spec = {
 function history(name: string): readonly NumberedRow[] {
   const events: readonly AnyEvent[] = [
     { type: 'job.accepted', job: name, review: 'r1', deployment: 'd', patchset, spec },
+    { type: 'job.released', trees: [] },
     { type: 'slot.granted' },
     { type: 'job.cancelled', reason: 'asked for' },
   ];
@@ -47,7 +48,7 @@ function history(name: string): readonly NumberedRow[] {
 
 const good = [...history('j1'), ...history('j2')];
 const altered = good.map((row) =>
-  row.history === 'j2' && row.version === 2 ? { ...row, state: 'booting.\u001b[2J' } : row,
+  row.history === 'j2' && row.version === 3 ? { ...row, state: 'booting.\u001b[2J' } : row,
 );
 
 function replay(
@@ -63,13 +64,13 @@ function replay(
 
 describe('replay', () => {
   test('of one history, by the beginning of its id', () => {
-    expect(replay(good, 'j1', {})).toEqual({ exit: 0, text: 'equal: 3 rows of 1 history in 4 ms\n' });
+    expect(replay(good, 'j1', {})).toEqual({ exit: 0, text: 'equal: 4 rows of 1 history in 4 ms\n' });
   });
 
   test('of all', () => {
     expect(replay(good, undefined, { all: true })).toEqual({
       exit: 0,
-      text: 'equal: 6 rows of 2 histories in 4 ms\n',
+      text: 'equal: 8 rows of 2 histories in 4 ms\n',
     });
   });
 
@@ -77,7 +78,7 @@ describe('replay', () => {
     const { exit, text } = replay(altered, undefined, { all: true });
     expect(exit).toBe(1);
     expect(text).toMatch(
-      /^different: history j2, row 2, in state\n {2}stored {4}"booting\.\\x?\\?u?001b\[2J"\n {2}computed {2}"booting\.\w+"\n4 rows of 2 histories were equal before it, in 4 ms\n$/,
+      /^different: history j2, row 3, in state\n {2}stored {4}"booting\.\\x?\\?u?001b\[2J"\n {2}computed {2}"booting\.\w+"\n6 rows of 2 histories were equal before it, in 4 ms\n$/,
     );
   });
 
@@ -86,14 +87,14 @@ describe('replay', () => {
       format: 1,
       equal: true,
       histories: 1,
-      rows: 3,
+      rows: 4,
       ms: 4,
       difference: null,
     });
     expect(JSON.parse(replay(altered, 'j2', { json: true }).text)).toMatchObject({
       equal: false,
-      rows: 1,
-      difference: { history: 'j2', version: 2, field: 'state' },
+      rows: 2,
+      difference: { history: 'j2', version: 3, field: 'state' },
     });
   });
 

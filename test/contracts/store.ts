@@ -67,6 +67,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
           report,
         }),
         told(job, { type: 'job.accepted', job, review, deployment: 'd', patchset, spec: jobSpec() }),
+        told(job, { type: 'job.released', trees: [] }),
       ];
     };
     const append = async (...happenings: readonly Submission[]) => {
@@ -81,10 +82,11 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const second = await append(told('j1', { type: 'slot.granted' }, 'slot'));
       const rows = [...store.log()];
       expect(rows.map(({ seq, ...row }) => row)).toEqual([...first, ...second].map(({ row }) => row));
-      expect(rows.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+      expect(rows.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
       expect(store.rows('j1').map(({ version, type }) => [version, type])).toEqual([
         [1, 'job.accepted'],
-        [2, 'slot.granted'],
+        [2, 'job.released'],
+        [3, 'slot.granted'],
       ]);
       expect([...store.histories()]).toEqual(['r1', 'j1']);
       expect(store.rows('nobody')).toEqual([]);
@@ -113,11 +115,8 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const other = batchOf(told('j1', { type: 'job.cancelled', reason: 'by hand' }));
       await store.append(other);
       await expect(store.append(one)).rejects.toBeInstanceOf(VersionConflict);
-      expect(store.rows('j1').map(({ type }) => type)).toEqual([
-        'job.accepted',
-        'job.cancelled',
-        'verdict.taken',
-      ]);
+      const types = store.rows('j1').map(({ type }) => type);
+      expect(types).toEqual(['job.accepted', 'job.released', 'job.cancelled', 'verdict.taken']);
     });
 
     test('a trigger starts once', async () => {
@@ -147,14 +146,10 @@ export function storeContract(name: string, open: () => StoreHarness): void {
 
     test('the views follow in the same transaction: state, job, review, what is owed', async () => {
       await append(...begun(1));
-      expect(store.job('j1')).toMatchObject({
-        id: 'j1',
-        state: 'queued',
-        ended: false,
-        attempt: 1,
-        verdict: null,
-      });
-      expect(store.review('r1')).toMatchObject({ id: 'r1', state: 'waiting', ended: false, outcome: null });
+      const job = { id: 'j1', state: 'queued.waiting', ended: false, attempt: 1, verdict: null };
+      expect(store.job('j1')).toMatchObject(job);
+      const review = { id: 'r1', state: 'preparing.looking', ended: false, outcome: null };
+      expect(store.review('r1')).toMatchObject(review);
       expect(
         store
           .owed('j1')
@@ -165,11 +160,11 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const [granted] = await append(told('j1', { type: 'slot.granted' }, 'slot'));
       expect(store.job('j1')).toMatchObject({ state: 'booting.creating', updatedAt: now, acceptedAt: START });
       expect(store.owed('j1').map(({ key, seq, requestedAt }) => [key, seq, requestedAt])).toEqual([
-        ['createServer:1', 3, now],
-        ['deadline:booting:1', 3, now],
+        ['createServer:1', 4, now],
+        ['deadline:booting:1', 4, now],
       ]);
       expect(store.stored('j1')).toEqual(granted?.stored);
-      expect(store.owed().map(({ key }) => key)).toContain('deadline:waiting');
+      expect(store.owed().map(({ key }) => key)).toContain('deadline:looking:1');
     });
 
     /** The whole way of a cancelled job. */
@@ -202,7 +197,8 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     test('open histories come in the order of their first row, as they were stored', async () => {
       const all = [...(await append(...begun(2))), ...(await append(...begun(1)))];
       await ended(3);
-      expect(store.open()).toEqual(all.map(({ stored }) => stored));
+      const newest = new Map(all.map(({ stored }) => [stored.history, stored]));
+      expect(store.open()).toEqual([...newest.values()]);
     });
 
     test('jobs and reviews are found by what people ask', async () => {
@@ -297,7 +293,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       // A read that is under way keeps nobody from writing, and is not disturbed.
       await append(told('j1', { type: 'slot.granted' }, 'slot'));
       expect(reading.next().value).toMatchObject({ seq: 2 });
-      expect(reader.rows('j1')).toHaveLength(2);
+      expect(reader.rows('j1')).toHaveLength(3);
       reader.close();
     });
   });

@@ -20,6 +20,9 @@ export interface Lock {
   release(): void;
 }
 
+/** Locks of this process. Without this, one whose holder forgets it would be let go by the garbage collector. */
+const held = new Set<Sqlite.Database>();
+
 /** @throws OperationError when another live process holds it, with its pid and start time */
 export function takeLock(file: string, now: number): Lock {
   const database = open(file);
@@ -35,7 +38,13 @@ export function takeLock(file: string, now: number): Lock {
     database.close();
     throw refusal(file, readHolder(file), thrown);
   }
-  return { release: () => database.close() };
+  held.add(database);
+  return {
+    release: () => {
+      held.delete(database);
+      database.close();
+    },
+  };
 }
 
 /** Kernel start time of a process in clock ticks since boot (proc(5), stat field 22); 0 when it is not running. */
