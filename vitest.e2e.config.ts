@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     ...unit.test,
     include: ['test/e2e/**/*.test.ts'],
-    exclude: ['**/node_modules/**'],
+    exclude: ['test/e2e/gerrit/**', '**/node_modules/**'],
     fileParallelism: false,
     maxWorkers: 1,
     testTimeout: 600_000,

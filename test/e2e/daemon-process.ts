@@ -23,6 +23,11 @@ export class DaemonProcess {
     return this.#log;
   }
 
+  /** Null while it runs, and when a signal ended it. */
+  get exitCode(): number | null {
+    return this.#child.exitCode;
+  }
+
   /** Resolves when it stands still at its fault point; never without one. */
   async standing(fault: string | null): Promise<void> {
     if (fault === null || fault === 'list') return new Promise(() => {});

@@ -1,0 +1,40 @@
+/**
+ * Finds a Java for a version of Gerrit among those that are installed here: what JAVA, JAVA21 and JAVA_HOME name, the one
+ * in the search path, and the system's folder. Asks the file `release` that lies beside each, so nothing is started.
+ */
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import path from 'node:path';
+
+export interface Java {
+  readonly program: string;
+  readonly major: number;
+}
+
+const SYSTEM_FOLDER = '/usr/lib/jvm';
+
+/** The oldest that is new enough, because a version of Gerrit is tried with the Java of its time. */
+export function findJava(oldest: number): Java | null {
+  const found = places().flatMap((program) => {
+    const major = majorOf(program);
+    return major !== null && major >= oldest ? [{ program, major }] : [];
+  });
+  return found.sort((one, other) => one.major - other.major)[0] ?? null;
+}
+
+function places(): readonly string[] {
+  const { JAVA, JAVA21, JAVA_HOME, PATH = '' } = process.env;
+  const named = [JAVA, JAVA21, JAVA_HOME === undefined ? undefined : path.join(JAVA_HOME, 'bin', 'java')];
+  const searched = PATH.split(path.delimiter).map((folder) => path.join(folder, 'java'));
+  const system = existsSync(SYSTEM_FOLDER) ? readdirSync(SYSTEM_FOLDER) : [];
+  const installed = system.map((name) => path.join(SYSTEM_FOLDER, name, 'bin', 'java'));
+  const there = [...named, ...searched, ...installed].filter((one) => one !== undefined && existsSync(one));
+  return [...new Set(there.map((one) => realpathSync(one ?? '')))];
+}
+
+/** `JAVA_VERSION="17.0.15"`. */
+function majorOf(program: string): number | null {
+  const release = path.join(path.dirname(program), '..', 'release');
+  if (!existsSync(release)) return null;
+  const major = /^JAVA_VERSION="(\d+)/m.exec(readFileSync(release, 'utf8'))?.[1];
+  return major === undefined ? null : Number(major);
+}

@@ -1,0 +1,107 @@
+/**
+ * A Gerrit server as a process: started, waited for until it says that it is ready, stopped by its pid. When whoever
+ * started it dies, however that happens, the kernel ends it too.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+
+export interface ProgramOptions {
+  readonly java: string;
+  readonly classPath: string;
+  /** False: the start counts more than the speed of what runs for hours. */
+  readonly optimize: boolean;
+}
+
+const LAUNCHER = 'com.google.gerrit.launcher.GerritLauncher';
+const READY = /Gerrit Code Review \S+ ready/;
+const START_LIMIT_MS = 180_000;
+const STOP_LIMIT_MS = 30_000;
+const OUTPUT_KEPT = 20_000;
+
+export class GerritProgram {
+  readonly pid: number;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<number | null>;
+  #said = '';
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.pid = child.pid ?? 0;
+    this.#ended = new Promise((resolve) => {
+      child.once('error', () => resolve(null));
+      child.once('exit', (code) => resolve(code));
+    });
+  }
+
+  /** Runs `init` to its end. */
+  static async initialize(options: ProgramOptions, site: string): Promise<void> {
+    const words = ['init', '--batch', '--dev', '--no-auto-start', '-d', site];
+    const program = GerritProgram.#spawn(options, words);
+    const code = await program.#within(START_LIMIT_MS, program.#ended);
+    if (code !== 0) throw new Error(`Gerrit's init ended with ${code}:\n${program.#said}`);
+  }
+
+  /** Resolves when it answers on its ports. */
+  static async start(options: ProgramOptions, site: string): Promise<GerritProgram> {
+    const program = GerritProgram.#spawn(options, ['daemon', '-d', site, '--console-log']);
+    const ready = new Promise<void>((resolve, reject) => {
+      const look = (): void => {
+        if (READY.test(program.#said)) resolve();
+      };
+      program.#child.stdout?.on('data', look);
+      program.#child.stderr?.on('data', look);
+      void program.#ended.then((code) => reject(new Error(`Gerrit ended with ${code}:\n${program.#said}`)));
+    });
+    await program.#within(START_LIMIT_MS, ready);
+    return program;
+  }
+
+  static #spawn({ java, classPath, optimize }: ProgramOptions, words: readonly string[]): GerritProgram {
+    const fast = optimize ? [] : ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
+    const argv = ['--pdeathsig', 'KILL', java, '-Xmx512m', ...fast, '-cp', classPath, LAUNCHER, ...words];
+    const child = spawn('setpriv', argv, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const program = new GerritProgram(child);
+    const listen = (text: Buffer): void => {
+      program.#said = (program.#said + text.toString()).slice(-OUTPUT_KEPT);
+    };
+    child.stdout?.on('data', listen);
+    child.stderr?.on('data', listen);
+    return program;
+  }
+
+  /** The end of what it said. */
+  get output(): string {
+    return this.#said;
+  }
+
+  /** It answers nobody, and keeps its connections. */
+  suspend(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
+  }
+
+  /** As an operator stops it: it closes its connections and writes down what it has in memory. */
+  async stop(): Promise<void> {
+    this.resume();
+    this.#child.kill('SIGTERM');
+    await this.#within(STOP_LIMIT_MS, this.#ended).catch(() => this.kill());
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#ended;
+  }
+
+  async #within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`Gerrit: not within ${limitMs / 1000} s:\n${this.#said}`)),
+        limitMs,
+      );
+    });
+    return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+  }
+}

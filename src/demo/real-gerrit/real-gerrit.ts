@@ -1,0 +1,173 @@
+/**
+ * A real Gerrit on loopback, for tests and for `sos-ci demo --gerrit real`. The first start of a version makes a site with
+ * accounts, keys and projects and keeps it in a cache; each later one copies it and is ready within seconds. Its whole
+ * state lies in the folder that it is given.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeKeyPair } from '../gerrit/key-pair.ts';
+import { fetchGerrit, type GerritVersion, JAVA_FOR } from './jars.ts';
+import { findJava } from './java.ts';
+import { freePort } from './ports.ts';
+import { GerritProgram, type ProgramOptions } from './program.ts';
+import { GerritRest } from './rest.ts';
+import { PASSWORD, SEED_ACCOUNTS, SEED_NAME, seed } from './seed.ts';
+import { configureSite } from './site-config.ts';
+
+export interface RealGerritOptions {
+  /** Made here; everything of this server lies in it. */
+  readonly directory: string;
+  readonly version: GerritVersion;
+  /** Compile for speed, for measurements; else for a quick start. */
+  readonly optimize?: boolean;
+}
+
+const HOST = '127.0.0.1';
+const CACHE = fileURLToPath(new URL('../../../.cache/gerrit/', import.meta.url));
+
+export class RealGerrit {
+  readonly host = HOST;
+  /** Of SSH. */
+  readonly port: number;
+  /** Of the web pages and REST. */
+  readonly url: string;
+  readonly version: GerritVersion;
+  readonly directory: string;
+  readonly #options: ProgramOptions;
+  #program: GerritProgram | null = null;
+
+  private constructor(options: RealGerritOptions, program: ProgramOptions, port: number, url: string) {
+    this.directory = options.directory;
+    this.version = options.version;
+    this.#options = program;
+    this.port = port;
+    this.url = url;
+  }
+
+  /** Ready to be started. @throws Error that says what this machine lacks */
+  static async make(options: RealGerritOptions): Promise<RealGerrit> {
+    const program = await programFor(options);
+    const template = await templateFor(program, options.version);
+    await cp(template, options.directory, { recursive: true });
+    const [port, http] = [await freePort(HOST), await freePort(HOST)];
+    const url = `http://${HOST}:${http}`;
+    const gerrit = new RealGerrit(options, program, port, url);
+    await configureSite(gerrit.#site, { host: HOST, sshPort: port, url });
+    const [type = '', key = ''] = readFileSync(
+      gerrit.#path('site/etc/ssh_host_ed25519_key.pub'),
+      'utf8',
+    ).split(' ');
+    writeFileSync(gerrit.knownHostsFile, `[${HOST}]:${port} ${type} ${key}\n`);
+    return gerrit;
+  }
+
+  async start(): Promise<void> {
+    this.#program = await GerritProgram.start(this.#options, this.#site);
+  }
+
+  async stop(): Promise<void> {
+    const program = this.#program;
+    this.#program = null;
+    await program?.stop();
+  }
+
+  /** As a crash of the host does it. */
+  async kill(): Promise<void> {
+    const program = this.#program;
+    this.#program = null;
+    await program?.kill();
+  }
+
+  suspend(): void {
+    this.#program?.suspend();
+  }
+
+  resume(): void {
+    this.#program?.resume();
+  }
+
+  get pid(): number {
+    return this.#program?.pid ?? 0;
+  }
+
+  /** The end of what the server said, for a failed test. */
+  get output(): string {
+    return this.#program?.output ?? '';
+  }
+
+  get knownHostsFile(): string {
+    return this.#path('known_hosts');
+  }
+
+  keyFile(username: string): string {
+    return this.#path(`keys/${username}`);
+  }
+
+  /** What this account sees and does on the web pages. */
+  as(username: string): GerritRest {
+    return new GerritRest(this.url, username, PASSWORD);
+  }
+
+  get #site(): string {
+    return this.#path('site');
+  }
+
+  #path(name: string): string {
+    return path.join(this.directory, name);
+  }
+}
+
+async function programFor({ version, optimize = false }: RealGerritOptions): Promise<ProgramOptions> {
+  const java = findJava(JAVA_FOR[version]);
+  if (java === null) {
+    throw new Error(
+      `Gerrit ${version} needs Java ${JAVA_FOR[version]} or later: install one, or name it in JAVA`,
+    );
+  }
+  return { java: java.program, classPath: await fetchGerrit(CACHE, version), optimize };
+}
+
+/** A seeded site of this version that was stopped cleanly, and its keys. */
+async function templateFor(program: ProgramOptions, version: GerritVersion): Promise<string> {
+  const template = path.join(CACHE, `${version}-${SEED_NAME}`);
+  if (existsSync(template)) return template;
+  await mkdir(CACHE, { recursive: true });
+  const fresh = await mkdtemp(path.join(CACHE, 'new-'));
+  try {
+    await makeTemplate(program, fresh);
+    // Somebody else may have been faster; theirs is as good.
+    await rename(fresh, template).catch((error: unknown) => {
+      if (!existsSync(template)) throw error;
+    });
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
+  return template;
+}
+
+async function makeTemplate(program: ProgramOptions, folder: string): Promise<void> {
+  const site = path.join(folder, 'site');
+  const keys = new Map(
+    ['admin', ...SEED_ACCOUNTS.map(({ username }) => username)].map((name) => [name, makeKeyPair(name)]),
+  );
+  mkdirSync(path.join(folder, 'keys'), { mode: 0o700 });
+  for (const [name, { privateKey, publicKey }] of keys) {
+    writeFileSync(path.join(folder, 'keys', name), privateKey, { mode: 0o600 });
+    writeFileSync(path.join(folder, 'keys', `${name}.pub`), `${publicKey}\n`);
+  }
+  await GerritProgram.initialize(program, site);
+  const url = `http://${HOST}:${await freePort(HOST)}`;
+  await configureSite(site, { host: HOST, sshPort: await freePort(HOST), url });
+  const running = await GerritProgram.start(program, site);
+  try {
+    await seed(new GerritRest(url, 'admin', PASSWORD), (username) => keys.get(username)?.publicKey ?? '');
+  } finally {
+    await running.stop();
+  }
+  // The program itself comes from the class path.
+  for (const name of ['bin', 'logs', 'tmp'])
+    await rm(path.join(site, name), { recursive: true, force: true });
+  for (const name of ['logs', 'tmp']) await mkdir(path.join(site, name));
+}

@@ -1,0 +1,73 @@
+/**
+ * Who and what is in a fresh real Gerrit: people, CI accounts with and without rights, the label Verified, and projects.
+ * The embedded Gerrit of the tests has the same people, so that one suite can be run on both.
+ */
+import type { GerritRest } from './rest.ts';
+
+/** Everybody's password for REST; the server listens on loopback, in a scratch folder. */
+export const PASSWORD = 'secret';
+
+export interface SeedAccount {
+  readonly username: string;
+  readonly name: string;
+  readonly groups: readonly string[];
+}
+
+/** Gerrit's own group of those who may listen to the stream. */
+const STREAM = 'Service Users';
+/** May vote Verified from -1 to +1. */
+const THIRD_PARTY = 'Third-Party CI';
+/** May vote Verified from -2 to +2. */
+const GATE = 'Gate';
+
+export const SEED_ACCOUNTS: readonly SeedAccount[] = [
+  { username: 'acme-ci', name: 'Acme CI', groups: [STREAM, THIRD_PARTY] },
+  { username: 'zuul', name: 'Zuul', groups: [STREAM, GATE] },
+  { username: 'dev', name: 'Dee Veloper', groups: [] },
+  { username: 'deaf-ci', name: 'Deaf CI', groups: [THIRD_PARTY] },
+  { username: 'mute-ci', name: 'Mute CI', groups: [STREAM] },
+];
+
+export const SEED_PROJECTS = ['openstack/cinder', 'openstack/nova', 'sandbox'] as const;
+
+const LABEL = {
+  function: 'NoBlock',
+  values: { '-2': 'Fails', '-1': 'Fails', '0': 'No score', '+1': 'Works', '+2': 'Works' },
+  copy_condition: 'changekind:NO_CODE_CHANGE',
+};
+
+/** Changed whenever this file seeds something else, so that an older cached site is not taken for it. */
+export const SEED_NAME = 'seed-3';
+
+/** `publicKey` gives an account's SSH key as one line. */
+export async function seed(admin: GerritRest, publicKey: (username: string) => string): Promise<void> {
+  await admin.send('accounts/self/sshkeys', publicKey('admin'));
+  await admin.put(`groups/${encodeURIComponent(THIRD_PARTY)}`, {});
+  await admin.put(`groups/${GATE}`, {});
+  for (const { username, name, groups } of SEED_ACCOUNTS) {
+    await admin.put(`accounts/${username}`, {
+      name,
+      email: `${username}@example.org`,
+      ssh_key: publicKey(username),
+      http_password: PASSWORD,
+      groups,
+    });
+  }
+  await admin.put('projects/All-Projects/labels/Verified', LABEL);
+  const vote = (range: number): object => ({ action: 'ALLOW', min: -range, max: range });
+  const rules = { [THIRD_PARTY]: vote(1), [GATE]: vote(2) };
+  const administrators = { rules: { Administrators: { action: 'ALLOW' } } };
+  const permissions = {
+    'label-Verified': { label: 'Verified', rules },
+    // Branches begin with a push past review.
+    create: administrators,
+    push: administrators,
+  };
+  await admin.post('projects/All-Projects/access', { add: { 'refs/heads/*': { permissions } } });
+  for (const project of SEED_PROJECTS) {
+    await admin.put(`projects/${encodeURIComponent(project)}`, {
+      create_empty_commit: true,
+      branches: ['master'],
+    });
+  }
+}

@@ -1,0 +1,34 @@
+/** What a Gerrit site for one host and one day needs to know, written with git, whose format its configuration has. */
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { gitEnvironment } from '../gerrit/repository.ts';
+
+export interface SiteAddress {
+  readonly host: string;
+  readonly sshPort: number;
+  /** Of the web pages. */
+  readonly url: string;
+}
+
+export async function configureSite(site: string, { host, sshPort, url }: SiteAddress): Promise<void> {
+  const settings: Readonly<Record<string, string>> = {
+    'gerrit.canonicalWebUrl': `${url}/`,
+    'httpd.listenUrl': `${url}/`,
+    'sshd.listenAddress': `${host}:${sshPort}`,
+    'sshd.idleTimeout': '0',
+    'sshd.threads': '8',
+    'sendemail.enable': 'false',
+    'change.enableAttentionSet': 'false',
+  };
+  for (const [name, value] of Object.entries(settings)) {
+    await setting(path.join(site, 'etc', 'gerrit.config'), name, value);
+  }
+}
+
+function setting(file: string, name: string, value: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    execFile('git', ['config', '-f', file, name, value], { env: gitEnvironment() }, (error) =>
+      error === null ? resolve() : reject(error),
+    );
+  });
+}

@@ -1,0 +1,278 @@
+/**
+ * One case with a real Gerrit: projects, a state directory and daemons of its own. What it came to is read from Gerrit's
+ * REST API, the process table, the file tree and a ledger that the stages write; the daemon's store only says when to look.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openReader } from '../../../src/adapters/sqlite/reader.ts';
+import { markedProcesses } from '../../../src/demo/outside.ts';
+import type { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
+import type { ShownChange, ShownMessage } from '../../../src/demo/real-gerrit/rest.ts';
+import type { StoreReader } from '../../../src/engine/store.ts';
+import { DaemonProcess } from '../daemon-process.ts';
+import { Checkout } from './checkout.ts';
+import { eventually } from './waiting.ts';
+
+export const ACCOUNT = 'acme-ci';
+const PROGRAM = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+
+type Section = Readonly<Record<string, unknown>>;
+
+export interface CaseOptions {
+  /** Shell text of the two stages; `note` writes a line to the ledger, `pass` and `fail` a results file. */
+  readonly stacking?: string;
+  readonly testing?: string;
+  /** More keys for the sections of the configuration. */
+  readonly gerrit?: Section;
+  readonly report?: Section;
+  readonly job?: Section;
+  readonly top?: Section;
+  /** Names of more projects of this case; each starts jobs too unless `job` says otherwise. */
+  readonly projects?: readonly string[];
+}
+
+/** `wait_for_go` runs on until the test lets it go. */
+const HEAD = (ledger: string, go: string): string => `#!/bin/sh
+note() { echo "$SOS_CI_STAGE $SOS_CI_CHANGE,$SOS_CI_PATCHSET $$ $*" >>'${ledger}'; }
+wait_for_go() { until [ -e '${go}' ]; do sleep 0.1; done; }
+pass() { printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap; }
+fail() { printf 'TAP version 14\\n1..1\\nnot ok 1 - a volume can shrink\\n' >results.tap; exit 1; }
+note began
+`;
+
+export class Case {
+  readonly name: string;
+  readonly directory: string;
+  readonly stateDir: string;
+  readonly config: string;
+  readonly ledgerFile: string;
+  readonly gerrit: RealGerrit;
+  readonly #options: CaseOptions;
+  readonly #daemons: DaemonProcess[] = [];
+  readonly #checkouts = new Map<string, Checkout>();
+
+  constructor(gerrit: RealGerrit, directory: string, options: CaseOptions) {
+    this.gerrit = gerrit;
+    this.name = basename(directory);
+    this.directory = directory;
+    this.stateDir = join(directory, 'state');
+    this.config = join(directory, 'sos-ci.yaml');
+    this.ledgerFile = join(directory, 'ledger');
+    this.#options = options;
+  }
+
+  async prepare(): Promise<void> {
+    mkdirSync(this.directory);
+    writeFileSync(this.ledgerFile, '');
+    for (const project of [this.name, ...(this.#options.projects ?? [])]) await this.#addProject(project);
+    this.configure();
+  }
+
+  /** Writes the configuration, with other keys in its Gerrit section than before where given. */
+  configure(gerrit: Section = {}): void {
+    writeFileSync(this.config, JSON.stringify(this.#configuration(gerrit), null, 2));
+  }
+
+  /** The developer's clone of this case's project, or of another one that it named. */
+  checkout(project = this.name): Checkout {
+    const checkout = this.#checkouts.get(project);
+    if (checkout === undefined) throw new Error(`${this.name} has no project ${project}`);
+    return checkout;
+  }
+
+  spawnDaemon(...words: string[]): DaemonProcess {
+    const child = spawn(process.execPath, [PROGRAM, 'daemon', '--config', this.config, ...words], {
+      cwd: this.directory,
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
+    });
+    const daemon = new DaemonProcess(child, '');
+    this.#daemons.push(daemon);
+    return daemon;
+  }
+
+  /** A daemon that hears the stream. */
+  async startDaemon(): Promise<DaemonProcess> {
+    const daemon = this.spawnDaemon();
+    await this.listening(daemon);
+    return daemon;
+  }
+
+  /** Waits until Gerrit says that this daemon's account has a stream open. */
+  async listening(daemon: DaemonProcess): Promise<void> {
+    await this.eventually('the daemon hears the stream', async () => {
+      if (daemon.exitCode !== null) throw new Error(`the daemon ended\n${daemon.log}`);
+      return daemon.log.includes('connected');
+    });
+  }
+
+  /** What any other command of the program prints, and its exit code. */
+  ask(...words: string[]): Promise<{ readonly code: number; readonly text: string }> {
+    return new Promise((resolve) => {
+      const argv = [PROGRAM, ...words, '--config', this.config];
+      const child = execFile(process.execPath, argv, { cwd: this.directory }, (_error, stdout, stderr) =>
+        resolve({ code: child.exitCode ?? -1, text: stdout + stderr }),
+      );
+    });
+  }
+
+  /** Stages that wait go on, now and later. */
+  go(): void {
+    writeFileSync(this.#goFile, '');
+  }
+
+  shown(change: number): Promise<ShownChange> {
+    return this.gerrit.as('admin').change(change);
+  }
+
+  /** Our messages on a change, oldest first. */
+  async messages(change: number): Promise<readonly ShownMessage[]> {
+    return (await this.shown(change)).messages.filter(({ author }) => author === ACCOUNT);
+  }
+
+  /** Resolves to our messages once there are this many. */
+  reported(change: number, count = 1): Promise<readonly ShownMessage[]> {
+    return this.eventually(`${count} messages on change ${change}`, async () => {
+      const messages = await this.messages(change);
+      return messages.length >= count ? messages : null;
+    });
+  }
+
+  /** Our vote on the current patchset; 0 for none. */
+  async vote(change: number, label = 'Verified'): Promise<number> {
+    return (await this.shown(change)).votes[label]?.[ACCOUNT] ?? 0;
+  }
+
+  /** Lines of the ledger that begin with this. */
+  ledger(start = ''): readonly string[] {
+    return readFileSync(this.ledgerFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && line.startsWith(start));
+  }
+
+  /** Nothing is under way any more, and nothing is left of it: then it is time to judge. */
+  async settled(jobs = 1): Promise<void> {
+    await this.eventually(`all of ${jobs} jobs have ended`, () =>
+      this.read((reader) => reader.jobs({ limit: 1000 }).length >= jobs && allEnded(reader)),
+    );
+    await this.eventually('nothing is left', async () => (await this.leftovers()).length === 0);
+  }
+
+  /** States and verdicts of all jobs, for what has no other trace. */
+  jobs(): readonly string[] {
+    return this.read((reader) =>
+      reader.jobs({ limit: 1000 }).map((job) => `${job.change},${job.patchset} ${job.state} ${job.verdict}`),
+    );
+  }
+
+  read<T>(look: (reader: StoreReader) => T): T {
+    const reader = openReader(join(this.stateDir, 'sos-ci.db'));
+    try {
+      return look(reader);
+    } finally {
+      reader.close();
+    }
+  }
+
+  /** What is left of servers, runs, staged evidence and marked processes. */
+  async leftovers(): Promise<readonly string[]> {
+    const processes = (await markedProcesses(this.directory)).map(
+      ({ pid, command }) => `process ${pid} ${command}`,
+    );
+    const names = ['servers', 'runs', 'evidence'].flatMap((folder) =>
+      existsSync(join(this.stateDir, folder))
+        ? readdirSync(join(this.stateDir, folder)).map((name) => `${folder}/${name}`)
+        : [],
+    );
+    return [...processes, ...names];
+  }
+
+  eventually<T>(
+    what: string,
+    look: () => T | null | false | Promise<T | null | false>,
+    limitMs?: number,
+  ): Promise<T> {
+    return eventually(`${this.name}: ${what}`, look, () => this.tellAll(), limitMs);
+  }
+
+  /** For a wait in vain: where every job stands, and what the daemons said. */
+  tellAll(): string {
+    const known = existsSync(join(this.stateDir, 'sos-ci.db')) ? this.jobs() : [];
+    return [...known, ...this.#daemons.map((daemon) => daemon.log)].join('\n');
+  }
+
+  async close(): Promise<void> {
+    for (const daemon of this.#daemons) daemon.signal('SIGKILL');
+    for (const { pid } of await markedProcesses(this.directory)) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has ended by itself.
+      }
+    }
+  }
+
+  get #goFile(): string {
+    return join(this.directory, 'go');
+  }
+
+  async #addProject(project: string): Promise<void> {
+    await this.gerrit.as('admin').put(`projects/${encodeURIComponent(project)}`, {});
+    const clone = (user: string): Checkout =>
+      new Checkout({
+        directory: join(this.directory, `${user}-${project.replaceAll('/', '-')}`),
+        url: `ssh://${user}@${this.gerrit.host}:${this.gerrit.port}/${project}`,
+        keyFile: this.gerrit.keyFile(user),
+        knownHostsFile: this.gerrit.knownHostsFile,
+      });
+    const [admin, dev] = [clone('admin'), clone('dev')];
+    const head = HEAD(this.ledgerFile, this.#goFile);
+    await admin.make();
+    await admin.begin({
+      'stack.sh': head + (this.#options.stacking ?? ''),
+      'test.sh': head + (this.#options.testing ?? 'pass\n'),
+      README: 'a project\n',
+    });
+    await dev.make();
+    this.#checkouts.set(project, dev);
+  }
+
+  #configuration(gerrit: Section): Section {
+    const options = this.#options;
+    const limits = { setupRetry: '100ms', publishRetry: '100ms', cleanupRetry: '100ms' };
+    const job = (project: string): Section => ({
+      project,
+      stacking: { command: ['./stack.sh'], timeout: '30s' },
+      testing: { command: ['./test.sh'], timeout: '10m', results: 'results.tap' },
+      limits,
+      ...options.job,
+    });
+    const projects = [this.name, ...(options.projects ?? [])];
+    return {
+      stateDir: this.stateDir,
+      gerrit: {
+        host: this.gerrit.host,
+        port: this.gerrit.port,
+        user: ACCOUNT,
+        key: this.gerrit.keyFile(ACCOUNT),
+        knownHosts: this.gerrit.knownHostsFile,
+        settle: '500ms',
+        backoffMin: '50ms',
+        backoffMax: '1s',
+        ...options.gerrit,
+        ...gerrit,
+      },
+      report: { label: 'Verified', success: 1, failure: -1, postRetry: '100ms', ...options.report },
+      jobs: Object.fromEntries(projects.map((project, index) => [`unit-${index + 1}`, job(project)])),
+      ...options.top,
+    };
+  }
+}
+
+function allEnded(reader: StoreReader): boolean {
+  const open = { open: true, limit: 1 };
+  return reader.reviews(open).length === 0 && reader.jobs(open).length === 0;
+}

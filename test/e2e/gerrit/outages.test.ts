@@ -1,0 +1,116 @@
+/** Gerrit goes away, hangs, or loses a connection while the daemon works, and the daemon dies at the worst moment. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { StoreReader } from '../../../src/engine/store.ts';
+import { Rig } from './rig.ts';
+import { TcpProxy } from './tcp-proxy.ts';
+
+/** How often a post was tried and did not succeed. */
+function failedPosts(reader: StoreReader): number {
+  return [...reader.histories()]
+    .flatMap((history) => reader.rows(history))
+    .filter(({ type }) => type === 'review.failed').length;
+}
+
+/** So short only here: a test has no time. */
+const WATCHFUL = { silence: '2s', connectTimeout: '2s', keepalive: '1s', commandTimeout: '3s' };
+
+let rig: Rig;
+let proxy: TcpProxy;
+beforeAll(async () => {
+  rig = await Rig.start();
+  proxy = await TcpProxy.start(rig.gerrit.host, rig.gerrit.port);
+});
+afterAll(async () => {
+  await rig?.stop();
+  await proxy?.stop();
+});
+
+/** The daemon's road to Gerrit leads through the proxy, whose port has Gerrit's key too. */
+function throughProxy(knownHosts: string): Readonly<Record<string, unknown>> {
+  const key = readFileSync(rig.gerrit.knownHostsFile, 'utf8').split(' ').slice(1).join(' ');
+  writeFileSync(knownHosts, `[${rig.gerrit.host}]:${proxy.port} ${key}`);
+  return { port: proxy.port, knownHosts, ...WATCHFUL };
+}
+
+test('Gerrit is restarted while a job runs: the job goes on, is reported once, and the next push is heard', async () => {
+  const one = await rig.newCase({ testing: 'wait_for_go\npass\n', gerrit: WATCHFUL });
+  const daemon = await one.startDaemon();
+  const first = await one.checkout().push();
+  await one.eventually('it runs', () => one.ledger('testing').length === 1);
+  await rig.gerrit.stop();
+  one.go();
+  await one.eventually('the job has ended', () => one.jobs().every((job) => job.includes('SUCCESS')));
+  await rig.gerrit.start();
+  const second = await one.checkout().push();
+  await one.reported(first);
+  await one.reported(second);
+  await one.settled(2);
+  expect([await one.vote(first), await one.vote(second)]).toEqual([1, 1]);
+  expect(await one.messages(first)).toHaveLength(1);
+  expect(one.ledger('testing')).toHaveLength(2);
+  expect(await daemon.stop()).toBe(0);
+});
+
+test('Gerrit is stopped for longer than any patience while a job ends: reported once when it is back', async () => {
+  const one = await rig.newCase({ testing: 'wait_for_go\npass\n', gerrit: WATCHFUL });
+  const daemon = await one.startDaemon();
+  const first = await one.checkout().push();
+  await one.eventually('it runs', () => one.ledger('testing').length === 1);
+  rig.gerrit.suspend();
+  try {
+    one.go();
+    await one.eventually('the job has ended', () => one.jobs().every((job) => job.includes('SUCCESS')));
+    await one.eventually('the silence is noticed', async () =>
+      /not connected/.test((await one.ask('status')).text),
+    );
+    await one.eventually('the post has failed more than once', async () =>
+      one.read((reader) => failedPosts(reader) > 1),
+    );
+  } finally {
+    rig.gerrit.resume();
+  }
+  const second = await one.checkout().push();
+  await one.reported(first);
+  await one.reported(second);
+  await one.settled(2);
+  expect(await one.messages(first)).toHaveLength(1);
+  expect([await one.vote(first), await one.vote(second)]).toEqual([1, 1]);
+  expect(await daemon.stop()).toBe(0);
+});
+
+test('a connection is cut in the middle of an event: the change is tested all the same, once', async () => {
+  const one = await rig.newCase();
+  one.configure(throughProxy(join(one.directory, 'known_hosts')));
+  const daemon = await one.startDaemon();
+  const cut = proxy.cutAfter(40_000);
+  // Gerrit's event holds the commit message, so this event comes in several pieces.
+  const change = await one.checkout().push({ footer: `${'a long story\n'.repeat(10_000)}\n` });
+  await cut;
+  await one.reported(change);
+  await one.settled();
+  expect(await one.messages(change)).toHaveLength(1);
+  expect(one.ledger('testing')).toHaveLength(1);
+  expect(await daemon.stop()).toBe(0);
+});
+
+test('the review reaches Gerrit, its answer does not reach the daemon, which is killed: no second comment', async () => {
+  // So long that the review alone is longer than everything else that the daemon says on a connection.
+  const wiki = `https://wiki.example.org/${'x'.repeat(9000)}`;
+  const one = await rig.newCase({ report: { wiki } });
+  one.configure(throughProxy(join(one.directory, 'known_hosts')));
+  const daemon = await one.startDaemon();
+  const swallowed = proxy.swallowAnswersAfter(8000);
+  const change = await one.checkout().push();
+  await swallowed;
+  await one.reported(change);
+  await daemon.kill();
+  proxy.heal();
+  proxy.cutAll();
+  const next = await one.startDaemon();
+  await one.settled();
+  expect(await one.messages(change)).toHaveLength(1);
+  expect(await one.vote(change)).toBe(1);
+  expect(await next.stop()).toBe(0);
+});

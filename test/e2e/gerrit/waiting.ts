@@ -1,0 +1,20 @@
+/** Bounded waits on what happens outside: Gerrit's pages, the process table, the file tree. They do not call us. */
+import { aMoment } from '../daemon-process.ts';
+
+export const LIMIT_MS = 60_000;
+
+/** Asks again and again until the answer is there (not null, not false); `tell` explains a wait that was in vain. */
+export async function eventually<T>(
+  what: string,
+  look: () => T | null | false | Promise<T | null | false>,
+  tell: () => string = () => '',
+  limitMs = LIMIT_MS,
+): Promise<T> {
+  const end = performance.now() + limitMs;
+  for (;;) {
+    const found = await look();
+    if (found !== null && found !== false) return found;
+    if (performance.now() > end) throw new Error(`not within ${limitMs / 1000} s: ${what}\n${tell()}`);
+    await aMoment();
+  }
+}

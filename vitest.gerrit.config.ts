@@ -1,0 +1,37 @@
+/**
+ * The suites against a real Gerrit, once for each version whose Java is on this machine: minutes, one file after the other.
+ */
+import { defineConfig } from 'vitest/config';
+import { GERRIT_VERSIONS, JAVA_FOR } from './src/demo/real-gerrit/jars.ts';
+import { findJava } from './src/demo/real-gerrit/java.ts';
+import unit from './vitest.config.ts';
+
+const versions = GERRIT_VERSIONS.filter((version) => {
+  const java = findJava(JAVA_FOR[version]);
+  if (java === null) {
+    console.error(
+      `Gerrit ${version}: not tried, it needs Java ${JAVA_FOR[version]} or later (name one in JAVA21)`,
+    );
+  }
+  return java !== null;
+});
+if (versions.length === 0)
+  throw new Error('no Java for any version of Gerrit: install openjdk-17-jre-headless');
+
+export default defineConfig({
+  test: {
+    reporters: unit.test?.reporters ?? ['default'],
+    fileParallelism: false,
+    maxWorkers: 1,
+    projects: versions.map((version) => ({
+      test: {
+        name: `gerrit ${version}`,
+        include: ['test/e2e/gerrit/*.test.ts'],
+        pool: 'forks' as const,
+        env: { SOS_CI_GERRIT_VERSION: version },
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+      },
+    })),
+  },
+});
