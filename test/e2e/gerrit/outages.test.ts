@@ -10,7 +10,7 @@ import { TcpProxy } from './tcp-proxy.ts';
 function failedPosts(reader: StoreReader): number {
   return [...reader.histories()]
     .flatMap((history) => reader.rows(history))
-    .filter(({ type }) => type === 'review.failed').length;
+    .filter(({ type }) => type === 'review.unposted').length;
 }
 
 /** So short only here: a test has no time. */
