@@ -80,6 +80,9 @@ function buildGerrit(gerrit: ConfigFile['gerrit'], path: (path: string) => strin
     refusedRetryMs: gerrit.refusedRetry,
     closeTimeoutMs: gerrit.closeTimeout,
     reviewConnections: gerrit.reviewConnections,
+    questions: gerrit.questions,
+    idleMs: gerrit.idle,
+    indexDelayMs: gerrit.indexDelay,
     answerLimitBytes: gerrit.answerLimit,
     fetchUrl: gerrit.fetchUrl,
   };

@@ -51,6 +51,12 @@ export interface GerritConfig {
   readonly closeTimeoutMs: number;
   /** Reviews that are on their way at the same time; further ones wait. */
   readonly reviewConnections: number;
+  /** Questions on their way at the same time, all over one connection; further ones wait. */
+  readonly questions: number;
+  /** How long the connection for questions is kept when nobody asks. */
+  readonly idleMs: number;
+  /** For so long after an upload Gerrit may not show yet what was uploaded. */
+  readonly indexDelayMs: number;
   /** The longest answer to one question. */
   readonly answerLimitBytes: number;
   /** Where patchsets are fetched from, with {project} in it; null: the same Gerrit by SSH. */

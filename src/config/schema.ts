@@ -67,6 +67,21 @@ const gerrit = z.strictObject({
     max: 100,
     about: 'connections for reviews at the same time; some sites allow few for each account',
   }),
+  questions: integer({
+    default: 4,
+    min: 1,
+    max: 100,
+    about: 'questions at the same time; all go over one connection',
+  }),
+  idle: duration({
+    default: '1m',
+    min: '0s',
+    about: 'until the connection for questions is closed when nobody asks',
+  }),
+  indexDelay: duration({
+    default: '10s',
+    about: 'after an upload: how long Gerrit may not show it yet, so that nothing counts as missing before',
+  }),
   answerLimit: size({ default: '64MB', min: '1MB', max: '1GB', about: 'longest answer to one question' }),
   fetchUrl: optionalText({
     kind: 'address with {project}',

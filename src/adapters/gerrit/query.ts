@@ -1,5 +1,5 @@
 /**
- * `gerrit query` for one change, as checked data. An `{"type":"error"}` row is a failure whatever the exit status,
+ * `gerrit query`: its rows, and one change as checked data. An `{"type":"error"}` row is a failure whatever the exit status,
  * and so is an answer without its closing `stats` row.
  */
 import { z } from 'zod';
@@ -11,7 +11,29 @@ import type { GerritConnection, GerritOptions } from './connection.ts';
 import * as shapes from './shapes.ts';
 
 /** What to ask for beside the change itself. */
-export type QueryPart = '--comments' | '--current-patch-set' | '--patch-sets' | '--all-approvals';
+export type QueryPart =
+  | '--comments'
+  | '--current-patch-set'
+  | '--patch-sets'
+  | '--all-approvals'
+  | '--commit-message'
+  | '--dependencies'
+  | '--files';
+
+export interface Question {
+  /** What it is about, for people. */
+  readonly target: string;
+  /** One operand in Gerrit's query language; it must not begin with `-`. */
+  readonly terms: string;
+  readonly parts: readonly QueryPart[];
+}
+
+export interface Answer {
+  /** Not checked yet. */
+  readonly rows: readonly unknown[];
+  /** There is another page. */
+  readonly more: boolean;
+}
 
 const MESSAGE_LIMIT = 65_536;
 const STATUS_LIMIT = 20;
@@ -35,6 +57,28 @@ const changeRow = shapes.change.extend({
 export type ChangeRow = z.infer<typeof changeRow>;
 export type PatchSetRow = z.infer<typeof patchSet>;
 
+/** Asks over a connection that is open. */
+export async function queryRows(
+  connection: GerritConnection,
+  options: GerritOptions,
+  clock: Clock,
+  question: Question,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const result = await runCommand(
+    connection,
+    clock,
+    {
+      argv: ['gerrit', 'query', '--format=JSON', ...question.parts, question.terms],
+      stdin: null,
+      timeoutMs: options.commandTimeoutMs,
+      stdoutLimitBytes: options.answerLimitBytes,
+    },
+    signal,
+  );
+  return readRows(result, question.target);
+}
+
 /** The change, or null when Gerrit does not show it (to this account). */
 export async function queryChange(
   connection: GerritConnection,
@@ -44,19 +88,10 @@ export async function queryChange(
   parts: readonly QueryPart[],
   signal: AbortSignal,
 ): Promise<ChangeRow | null> {
-  const result = await runCommand(
-    connection,
-    clock,
-    {
-      argv: ['gerrit', 'query', '--format=JSON', ...parts, `change:${change}`],
-      stdin: null,
-      timeoutMs: options.commandTimeoutMs,
-      stdoutLimitBytes: options.answerLimitBytes,
-    },
-    signal,
-  );
   const target = `change ${change} on ${options.host}`;
-  const rows = readRows(result, target).map((row) => {
+  const question = { target, terms: `change:${change}`, parts };
+  const answer = await queryRows(connection, options, clock, question, signal);
+  const rows = answer.rows.map((row) => {
     const { success, data, error } = changeRow.safeParse(row);
     if (!success)
       throw queryError(target, `a row of it has an unknown shape: ${z.prettifyError(error)}`, false);
@@ -88,7 +123,7 @@ export function toPatchset(row: ChangeRow, set: PatchSetRow): Patchset {
 }
 
 /** The rows before the closing one. */
-function readRows(result: CommandResult, target: string): readonly unknown[] {
+function readRows(result: CommandResult, target: string): Answer {
   if (result.status !== 0) {
     throw queryError(target, result.stderr === '' ? `exit status ${result.status}` : result.stderr, true);
   }
@@ -96,14 +131,20 @@ function readRows(result: CommandResult, target: string): readonly unknown[] {
   for (const line of result.stdout.split('\n')) {
     if (line.trim() === '') continue;
     const row = readRow(line, target);
-    if (row.type === 'stats') return rows;
+    if (row.type === 'stats') return { rows, more: row.moreChanges === true };
     if (row.type === 'error') throw queryError(target, String(row.message), true);
     rows.push(row);
   }
   throw queryError(target, 'the answer has no end', true);
 }
 
-function readRow(line: string, target: string): { readonly type?: unknown; readonly message?: unknown } {
+interface Row {
+  readonly type?: unknown;
+  readonly message?: unknown;
+  readonly moreChanges?: unknown;
+}
+
+function readRow(line: string, target: string): Row {
   try {
     const row: unknown = JSON.parse(line);
     if (typeof row === 'object' && row !== null) return row;
@@ -113,7 +154,12 @@ function readRow(line: string, target: string): { readonly type?: unknown; reado
   throw queryError(target, 'the answer holds a row that is no object', true);
 }
 
-function queryError(target: string, message: string, retryable: boolean, cause?: unknown): OperationError {
+export function queryError(
+  target: string,
+  message: string,
+  retryable: boolean,
+  cause?: unknown,
+): OperationError {
   return new OperationError({
     operation: 'query change',
     target,

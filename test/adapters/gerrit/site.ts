@@ -96,6 +96,9 @@ export class Site {
       refusedRetryMs: 600_000,
       closeTimeoutMs: 1_000,
       reviewConnections: 4,
+      questions: 2,
+      idleMs: 60_000,
+      indexDelayMs: 0,
       answerLimitBytes: 64 * 1024 * 1024,
       ...more,
     };

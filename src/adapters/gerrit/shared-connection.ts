@@ -1,0 +1,139 @@
+/**
+ * One connection to Gerrit for all questions: opened when somebody asks, shared while others ask too, kept for a while
+ * afterwards, because a handshake costs more than most answers. Never more than one at a time. One that was kept may
+ * have died unnoticed; then what was asked over it is asked once more over a new one, so only questions belong here,
+ * never what must happen once.
+ */
+import type { Clock } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import { GerritConnection, type GerritOptions } from './connection.ts';
+import { stoppedConnection } from './connection-failure.ts';
+import { retried } from './review-route.ts';
+import { Turns } from './turns.ts';
+
+/** One connection from its opening to its end. */
+interface Line {
+  readonly opening: Promise<GerritConnection>;
+  readonly giveUp: AbortController;
+  up: boolean;
+  lost: boolean;
+}
+
+export class SharedConnection {
+  readonly #options: GerritOptions;
+  readonly #clock: Clock;
+  readonly #turns: Turns;
+  #line: Line | null = null;
+  /** The goodbye of the last one, which the next one waits for. */
+  #ending: Promise<void> = Promise.resolve();
+  #asking = 0;
+  #closed = false;
+  #disarm: () => void = () => {};
+
+  constructor(options: GerritOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#turns = new Turns(options.questions);
+  }
+
+  /** Runs `question` when it is its turn, perhaps twice. What goes wrong before it is asked is retryable. */
+  async ask<T>(signal: AbortSignal, question: (connection: GerritConnection) => Promise<T>): Promise<T> {
+    const over = await this.#turn(signal);
+    this.#asking += 1;
+    this.#disarm();
+    try {
+      const line = this.#lineNow();
+      const kept = line.up;
+      try {
+        return await this.#over(line, signal, question);
+      } catch (error) {
+        if (!kept || !line.lost || signal.aborted || this.#closed) throw error;
+        return await this.#over(this.#lineNow(), signal, question);
+      }
+    } finally {
+      this.#asking -= 1;
+      this.#hangUpLater();
+      over();
+    }
+  }
+
+  /** Ends the connection; who asks now or later is told so. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#disarm();
+    await this.#hangUp();
+  }
+
+  async #over<T>(
+    line: Line,
+    signal: AbortSignal,
+    question: (connection: GerritConnection) => Promise<T>,
+  ): Promise<T> {
+    const connection = await this.#unlessStopped(line.opening, signal);
+    return question(connection);
+  }
+
+  #lineNow(): Line {
+    if (this.#closed) throw stoppedConnection(this.#target());
+    if (this.#line !== null && !this.#line.lost) return this.#line;
+    const giveUp = new AbortController();
+    const opening = this.#ending.then(() => GerritConnection.open(this.#options, this.#clock, giveUp.signal));
+    const line: Line = { opening, giveUp, up: false, lost: false };
+    const lose = (): void => {
+      line.lost = true;
+      if (this.#line === line) this.#line = null;
+    };
+    // Who asks sees the error; here it only matters that there is no connection.
+    opening.then((connection) => {
+      line.up = true;
+      connection.onClosed(lose);
+    }, lose);
+    this.#line = line;
+    return line;
+  }
+
+  #hangUpLater(): void {
+    if (this.#asking > 0 || this.#closed || this.#line === null) return;
+    this.#disarm = this.#clock.after(this.#options.idleMs, () => void this.#hangUp());
+  }
+
+  #hangUp(): Promise<void> {
+    const line = this.#line;
+    if (line === null) return this.#ending;
+    this.#line = null;
+    line.giveUp.abort();
+    this.#ending = line.opening.then(
+      (connection) => connection.close(),
+      () => {},
+    );
+    return this.#ending;
+  }
+
+  /** A connection is opened for everybody: who is told to stop leaves, and it goes on for the others. */
+  #unlessStopped(opening: Promise<GerritConnection>, signal: AbortSignal): Promise<GerritConnection> {
+    return new Promise((resolve, reject) => {
+      const stop = (): void => reject(this.#stopped(signal));
+      if (signal.aborted) return stop();
+      signal.addEventListener('abort', stop, { once: true });
+      opening
+        .then(resolve, (error: unknown) => reject(error instanceof OperationError ? retried(error) : error))
+        .finally(() => signal.removeEventListener('abort', stop));
+    });
+  }
+
+  async #turn(signal: AbortSignal): Promise<() => void> {
+    try {
+      return await this.#turns.take(signal);
+    } catch {
+      throw this.#stopped(signal);
+    }
+  }
+
+  #stopped(signal: AbortSignal): OperationError {
+    return signal.reason instanceof OperationError ? signal.reason : stoppedConnection(this.#target());
+  }
+
+  #target(): string {
+    return `${this.#options.user}@${this.#options.host}:${this.#options.port}`;
+  }
+}
