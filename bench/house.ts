@@ -57,6 +57,7 @@ export function house(
     specs: new Map([[spec.name, spec]]),
     plan: preparePlan({ onlyCurrent: false }),
     report: reportSpec(),
+    mail: null,
     pipeline: 'check',
     deployment: 'bench',
     queueLength: 1_000_000,

@@ -57,6 +57,7 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
       readVotes: async () => ({ Verified: 1 }),
     },
     alarms: { raise: async () => {} },
+    mailer: null,
   };
 }
 
@@ -73,6 +74,7 @@ export function silentWorld(): World {
     evidence: { collect: never, publish: never, discard: never },
     reviewer: { post: never, readVotes: never },
     alarms: { raise: never },
+    mailer: null,
   };
 }
 

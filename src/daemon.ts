@@ -253,6 +253,7 @@ export class Lab implements RunningDaemon {
       specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
       plan: config.prepare,
       report: { ...config.report, post },
+      mail: null,
       pipeline: config.report.pipeline,
       deployment,
       queueLength: config.limits.queueLength,

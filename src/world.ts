@@ -36,6 +36,7 @@ export function buildWorld(
       gerrit.settleMs,
     ),
     alarms: alarms,
+    mailer: null,
   };
   return faults === null ? world : faults.world(world);
 }

@@ -64,7 +64,7 @@ type Around = <A extends unknown[], R>(
 ) => (...args: A) => Promise<R>;
 
 function faultyWorld(world: World, around: Around): World {
-  const { changes, merger, source, runner, evidence, reviewer, alarms } = world;
+  const { changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
   const faulty = (provider: Provider): Provider => ({
     name: provider.name,
     slots: provider.slots,
@@ -98,6 +98,8 @@ function faultyWorld(world: World, around: Around): World {
       readVotes: around('readVotes', (request, signal) => reviewer.readVotes(request, signal)),
     },
     alarms,
+    mailer:
+      mailer === null ? null : { send: around('sendMail', (mail, signal) => mailer.send(mail, signal)) },
   };
 }
 

@@ -81,6 +81,8 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
     }
     case 'readVotes':
       return 'read our votes back';
+    case 'sendMail':
+      return `tell ${effect.mail.to.join(', ')} by mail`;
     default:
       return assertNever(effect);
   }

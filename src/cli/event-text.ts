@@ -52,6 +52,10 @@ function eventText(event: AnyEvent): string {
       return `posting failed${because(failureText(event.failure))}`;
     case 'votes.read':
       return `votes on the change: ${votesText(event.votes)}`;
+    case 'mail.sent':
+      return 'the mail was sent';
+    case 'mail.unsent':
+      return `the mail was not sent${because(failureText(event.failure))}`;
     case 'votes.unread':
       return `votes could not be read${because(failureText(event.failure))}`;
     case 'review.cancelled':

@@ -6,6 +6,7 @@
 import type { Log } from '../log.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
+import type { MailSpec } from '../machines/mail.ts';
 import { type Decision, decide, type OpenReview, type TriggerRules } from '../machines/trigger.ts';
 import {
   assertNever,
@@ -31,6 +32,8 @@ export interface AdmissionOptions {
   readonly specs: ReadonlyMap<string, JobSpec>;
   readonly plan: PreparePlan;
   readonly report: ReportSpec;
+  /** Null: nobody is told by mail. */
+  readonly mail: MailSpec | null;
   readonly pipeline: string;
   readonly deployment: string;
   /** Jobs that may be open at the same time; what comes on top is refused with an alarm. */
@@ -84,6 +87,7 @@ export class Admission {
     trigger: string,
     plan: PreparePlan,
     report: ReportSpec,
+    mail: MailSpec | null = null,
   ): { readonly admitted: Admitted; readonly submissions: readonly Submission[] } {
     const { clock, newId, specs, pipeline, deployment } = this.options;
     const now = clock.now();
@@ -101,6 +105,7 @@ export class Admission {
         jobs: jobs.map(({ job, name, spec }) => ({ job, name, voting: spec.voting })),
         plan,
         report,
+        ...(mail === null ? {} : { mail }),
       },
       settles: null,
       cause: null,
@@ -156,7 +161,7 @@ export class Admission {
   }
 
   private async startOrRefuse(decision: Extract<Decision, { do: 'start' }>): Promise<readonly Submission[]> {
-    const { engine, store, alarms, queueLength, log, plan, report } = this.options;
+    const { engine, store, alarms, queueLength, log, plan, report, mail } = this.options;
     const { patchset, jobs, trigger, why } = decision;
     const target = `${patchset.change},${patchset.patchset}`;
     if (store.triggered(trigger)) {
@@ -173,7 +178,7 @@ export class Admission {
       });
       return [];
     }
-    const { admitted, submissions } = this.opening(patchset, jobs, trigger, plan, report);
+    const { admitted, submissions } = this.opening(patchset, jobs, trigger, plan, report, mail);
     log.info({ target, why, ...admitted }, 'accepted');
     return submissions;
   }

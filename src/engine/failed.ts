@@ -37,6 +37,8 @@ export function failed(effect: OutsideEffect, error: OperationError): AnyEvent {
       return { type: 'review.unposted', failure };
     case 'readVotes':
       return { type: 'votes.unread', failure };
+    case 'sendMail':
+      return { type: 'mail.unsent', failure };
     default:
       return assertNever(effect);
   }

@@ -9,6 +9,7 @@ import type { AnyEvent } from '../machines/events.ts';
 import { assertNever, type Server } from '../machines/vocabulary.ts';
 import { within } from './deadline.ts';
 import { failed } from './failed.ts';
+import { sendMail } from './mailing.ts';
 import type { Clock, EffectOf, Provider, World } from './ports.ts';
 
 /** Effects that reach the outside; timers and slots are the engine's own. */
@@ -89,6 +90,8 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       return within(effect, performance, async (signal) => {
         return { type: 'votes.read', votes: await world.reviewer.readVotes(effect, signal) };
       });
+    case 'sendMail':
+      return sendMail(effect, performance);
     default:
       return assertNever(effect);
   }

@@ -158,6 +158,16 @@ export interface Reviewer {
   readVotes(request: EffectOf<'readVotes'>, signal: AbortSignal): Promise<Readonly<Record<string, number>>>;
 }
 
+/** Sends mail. */
+export interface Mailer {
+  /**
+   * Resolves when another program or host has taken the mail, once for each call: the same `mail.id` again carries the
+   * same Message-ID, so that whoever gets it twice can tell. What strangers wrote stays inside its header or the text.
+   * @throws OperationError, retryable unless the other side has refused for good
+   */
+  send(mail: EffectOf<'sendMail'>['mail'], signal: AbortSignal): Promise<void>;
+}
+
 /** Tells the operator. */
 export interface Alarms {
   raise(alarm: Alarm): Promise<void>;
@@ -173,4 +183,6 @@ export interface World {
   readonly evidence: Evidence;
   readonly reviewer: Reviewer;
   readonly alarms: Alarms;
+  /** Null: mail is not configured. */
+  readonly mailer: Mailer | null;
 }

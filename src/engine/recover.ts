@@ -26,8 +26,9 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
   for (const { history, effect, seq } of overdue.fired === 0 ? owedAtStart : store.owed()) {
     // What the overdue timers led to is newer, and is being performed already.
     if (seq > overdue.newest) continue;
-    // A history that has ended wants nothing more of the world, but its operator must still hear of it.
-    if (!engine.histories.has(history) && effect.type !== 'raiseAlarm') continue;
+    // A history that has ended wants nothing more of the world, but people must still hear of it.
+    const tells = effect.type === 'raiseAlarm' || effect.type === 'sendMail';
+    if (!engine.histories.has(history) && !tells) continue;
     engine.performEffect(history, effect, true);
     owed += 1;
   }

@@ -4,6 +4,7 @@
  * (they hold the attempt), so a late answer can not be taken for another's.
  */
 import type { AnyEvent } from './events.ts';
+import type { Mail } from './mail.ts';
 import type {
   Alarm,
   Dependency,
@@ -133,6 +134,16 @@ export type KeyedEffect =
       readonly type: 'readVotes';
       readonly key: string;
       readonly patchset: Patchset;
+      readonly timeoutMs: number;
+    }
+  | {
+      /** Owed also by a history that has ended. */
+      readonly type: 'sendMail';
+      readonly key: string;
+      readonly mail: Mail;
+      /** Not before this (epoch ms), and never later than `delayMs` after it was asked for. */
+      readonly dueAt: number;
+      readonly delayMs: number;
       readonly timeoutMs: number;
     };
 

@@ -2,6 +2,7 @@
  * Facts. Every row of the event log is one of these, named `noun.past-participle`. Both unions are closed and
  * plain JSON; the names and fields are stored for ever, so a change of meaning is a new event, not an edit.
  */
+import type { MailSpec } from './mail.ts';
 import type {
   Failure,
   JobReport,
@@ -98,6 +99,8 @@ export type ReviewEvent =
       readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
       readonly plan: PreparePlan;
       readonly report: ReportSpec;
+      /** Whom its end is told by mail; absent: nobody. */
+      readonly mail?: MailSpec;
     }
   /** Settle `lookUpChange`: what Gerrit says of the change now; it did not say. */
   | { readonly type: 'change.resolved'; readonly change: ResolvedChange }
@@ -132,6 +135,9 @@ export type ReviewEvent =
   /** Settle `readVotes`: our account's votes on the patchset, by label. */
   | { readonly type: 'votes.read'; readonly votes: Readonly<Record<string, number>> }
   | { readonly type: 'votes.unread'; readonly failure: Failure }
+  /** Settle `sendMail`: another host has it; it did not go. */
+  | { readonly type: 'mail.sent' }
+  | { readonly type: 'mail.unsent'; readonly failure: Failure }
   | { readonly type: 'review.cancelled'; readonly reason: string }
   | { readonly type: 'review.superseded'; readonly by: string };
 

@@ -6,6 +6,7 @@
 
 import { assertInput } from './job/setup.ts';
 import { confirming } from './review/confirming.ts';
+import { mailAnswers, mailEnd } from './review/mailing.ts';
 import { posting } from './review/posting.ts';
 import { preparing } from './review/preparing.ts';
 import {
@@ -129,7 +130,8 @@ export const reviewMachine = reviewSetup.createMachine({
     },
     done: {
       tags: 'ended',
-      on: saidAtTheEnd,
+      entry: mailEnd,
+      on: { ...saidAtTheEnd, ...mailAnswers },
     },
     stuck: {
       tags: 'ended',
@@ -150,6 +152,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     jobs: opened.jobs,
     plan: opened.plan,
     report: opened.report,
+    mail: opened.mail ?? null,
     openedAt: opened.at,
     lookUps: 0,
     lookUpAttempt: 1,
@@ -162,6 +165,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     overdue: false,
     postAttempt: 1,
     confirmAttempt: 1,
+    mailAttempt: 1,
     voteless: false,
     withdrawn: false,
     outcome: null,

@@ -287,7 +287,8 @@ export interface Alarm {
     | 'stream-forbidden'
     | 'storage-full'
     | 'queue-full'
-    | 'node-failing';
+    | 'node-failing'
+    | 'mail-unsent';
   readonly target: string;
   readonly message: string;
   readonly hint: string;

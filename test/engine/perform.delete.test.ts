@@ -27,6 +27,7 @@ function stage() {
     evidence: new FakeEvidence(),
     reviewer: new FakeReviewer(),
     alarms: new FakeAlarms(),
+    mailer: null,
   };
   const effect = {
     type: 'deleteServer',

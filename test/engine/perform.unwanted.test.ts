@@ -44,6 +44,7 @@ function unwanted() {
       evidence: new FakeEvidence(),
       reviewer: new FakeReviewer(),
       alarms: new FakeAlarms(),
+      mailer: null,
     },
     clock: new FakeClock(),
     stopping: new AbortController().signal,

@@ -43,6 +43,8 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
       return { type: 'review.posted', found: false, voted: Object.keys(effect.labels).length > 0, why: '' };
     case 'readVotes':
       return { type: 'votes.read', votes };
+    case 'sendMail':
+      return { type: 'mail.sent' };
     default:
       return assertNever(effect);
   }
@@ -106,6 +108,11 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
       return [
         { type: 'votes.read', votes: {} },
         { type: 'votes.unread', failure: failure('read votes') },
+      ];
+    case 'sendMail':
+      return [
+        { type: 'mail.unsent', failure: failure('send mail') },
+        { type: 'mail.unsent', failure: failure('send mail', { retryable: false }) },
       ];
     default:
       return assertNever(effect);

@@ -47,6 +47,7 @@ export class Daemon {
       evidence: lab.evidence,
       reviewer: lab.reviewer,
       alarms: lab.alarms,
+      mailer: lab.mailer,
     };
     const world = this.life.world(options.bend?.(bare, lab) ?? bare);
     this.engine = new Engine({
@@ -82,6 +83,7 @@ export class Daemon {
       specs: new Map(lab.specs.map((spec) => [spec.name, spec])),
       plan: preparePlan(options.plan),
       report: reportSpec(options.report),
+      mail: options.mail ?? null,
       pipeline: 'check',
       deployment: DEPLOYMENT,
       queueLength: options.queueLength ?? 100,

@@ -40,7 +40,7 @@ export class Life {
   }
 
   world(world: World): World {
-    const { changes, merger, source, runner, evidence, reviewer, alarms } = world;
+    const { changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
     return {
       providers: new Map([...world.providers].map(([name, provider]) => [name, this.#provider(provider)])),
       changes: {
@@ -70,6 +70,10 @@ export class Life {
         readVotes: (request, signal) => this.call('readVotes', () => reviewer.readVotes(request, signal)),
       },
       alarms: { raise: (alarm) => this.call('raise', () => alarms.raise(alarm)) },
+      mailer:
+        mailer === null
+          ? null
+          : { send: (mail, signal) => this.call('send', () => mailer.send(mail, signal)) },
     };
   }
 

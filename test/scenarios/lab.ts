@@ -7,12 +7,14 @@ import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { EffectOf, RunOutcome, World } from '../../src/engine/ports.ts';
 import type { Append, JobView, Store } from '../../src/engine/store.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import type { MailSpec } from '../../src/machines/mail.ts';
 import type { JobSpec, PreparePlan, ReportSpec, ResultsSummary } from '../../src/machines/vocabulary.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
 import { FakeLog } from '../fakes/log.ts';
+import { FakeMailer } from '../fakes/mailer.ts';
 import { FakeMerger } from '../fakes/merger.ts';
 import { FakeProvider } from '../fakes/provider.ts';
 import { FakeReviewer } from '../fakes/reviewer.ts';
@@ -32,6 +34,8 @@ export interface LabOptions {
   readonly specs?: readonly JobSpec[];
   readonly plan?: Partial<PreparePlan>;
   readonly report?: Partial<ReportSpec>;
+  /** Whom the end of a review is told by mail. */
+  readonly mail?: MailSpec;
   readonly queueLength?: number;
   readonly starts?: boolean;
   /** False: an event that no state handles is recorded, as in production. */
@@ -60,6 +64,7 @@ export class Lab {
   readonly source = new FakeSource();
   readonly evidence = new FakeEvidence();
   readonly reviewer = new FakeReviewer();
+  readonly mailer = new FakeMailer();
   readonly alarms = new FakeAlarms();
   readonly log = new FakeLog();
   readonly store: Store;

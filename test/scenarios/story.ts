@@ -20,6 +20,8 @@ export interface End {
   readonly servers: number;
   /** Kinds that were raised, each once. */
   readonly alarms?: readonly string[];
+  /** Subjects of the mails that came, each once however often it did. */
+  readonly mails?: readonly string[];
 }
 
 /** What a lab has come to, in the shape of a story's end. */
@@ -36,5 +38,6 @@ export function endOf(lab: Lab): Required<End> {
     stages: lab.runner.started,
     servers: lab.provider.created,
     alarms: [...new Set(lab.alarms.kinds)],
+    mails: lab.mailer.subjects,
   };
 }

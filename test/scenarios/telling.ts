@@ -15,7 +15,11 @@ async function told(story: Story, crashAt: readonly number[] = []): Promise<Lab>
 
 export function storyTests(stories: readonly Story[]): void {
   describe.each(stories)('$name', (story) => {
-    const end = { alarms: story.end.verdicts.some(isOwnTrouble) ? ['node-failing'] : [], ...story.end };
+    const end = {
+      alarms: story.end.verdicts.some(isOwnTrouble) ? ['node-failing'] : [],
+      mails: [],
+      ...story.end,
+    };
 
     test('as it is', async () => {
       const lab = await told(story);

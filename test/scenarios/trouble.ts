@@ -29,12 +29,13 @@ export function outage(operation: string, retryable = true): OperationError {
 }
 
 /** The world with one port's method bent. */
-export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | 'alarms'>(
+export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | 'alarms' | 'mailer'>(
   port: P,
-  bend: (inner: World[P], lab: Lab) => Partial<World[P]>,
+  bend: (inner: NonNullable<World[P]>, lab: Lab) => Partial<NonNullable<World[P]>>,
 ) {
   return (world: World, lab: Lab): World => {
     const inner = world[port];
+    if (inner === null) throw new Error(`there is no ${port}`);
     const changes = bend(inner, lab);
     const proxy = new Proxy(inner, {
       get: (target, property) => {

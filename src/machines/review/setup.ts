@@ -3,6 +3,7 @@ import { assign, setup } from 'xstate';
 import type { Effect } from '../effects.ts';
 import type { ReviewEvent } from '../events.ts';
 import { type Told, told } from '../job/setup.ts';
+import type { MailSpec } from '../mail.ts';
 import { decideVote } from '../verdict.ts';
 import type {
   Alarm,
@@ -26,6 +27,7 @@ export interface ReviewContext {
   readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
   readonly plan: PreparePlan;
   readonly report: ReportSpec;
+  readonly mail: MailSpec | null;
   readonly openedAt: number;
   /** Look-ups so far; they make the keys of their effects unique. */
   readonly lookUps: number;
@@ -43,6 +45,7 @@ export interface ReviewContext {
   readonly overdue: boolean;
   readonly postAttempt: number;
   readonly confirmAttempt: number;
+  readonly mailAttempt: number;
   /** Gerrit refused our vote: the message goes without one. */
   readonly voteless: boolean;
   /** Superseded or cancelled while a post was on its way: do not try again. */
@@ -169,6 +172,8 @@ export const reviewSetup = setup({
     voteIsThere: ({ context, event }) =>
       event.type === 'votes.read' &&
       Object.entries(labelsOf(context)).every(([label, value]) => event.votes[label] === value),
+    mayMailAgain: ({ context, event }) =>
+      mayHelp(event) && context.mailAttempt < (context.mail?.attempts ?? 0),
     mayRetryConfirm: ({ context }) => context.confirmAttempt < CONFIRM_ATTEMPTS,
     crashedBefore: ({ context }) => context.crashes > 0,
   },

@@ -41,6 +41,7 @@ export function world(): { readonly world: World; readonly clock: FakeClock } {
       evidence: new FakeEvidence(),
       reviewer: new FakeReviewer(),
       alarms: new FakeAlarms(),
+      mailer: null,
     },
   };
 }

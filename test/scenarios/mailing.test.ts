@@ -1,0 +1,93 @@
+/** The mail at a review's end, with a daemon that dies at every point of it: it comes, a second one is known as the same, and nothing waits for it. */
+import { expect, test } from 'vitest';
+import type { MailSpec } from '../../src/machines/mail.ts';
+import { FAILED, START } from '../machines/facts.ts';
+import { created, FIRST } from './gerrit-says.ts';
+import { broken } from './judge.ts';
+import { Lab } from './lab.ts';
+import { storyTests } from './telling.ts';
+import { bent, outage } from './trouble.ts';
+
+const mail: MailSpec = {
+  to: ['ci@acme.example'],
+  on: 'failure',
+  attempts: 5,
+  retryMs: 600_000,
+  timeoutMs: 30_000,
+};
+const FAILING = { mail, results: FAILED } as const;
+const ONE = [`FAILURE: openstack/cinder ${FIRST},1 (check) Make it faster`];
+const end = {
+  verdicts: ['FAILURE'],
+  posts: [`${FIRST},1 failed Verified-1`],
+  stages: 2,
+  servers: 1,
+} as const;
+/** Nobody takes mail before this. */
+const MENDED = START + 3_600_000;
+
+storyTests([
+  {
+    name: 'a failure is told by mail',
+    options: FAILING,
+    tell: (lab) => lab.say(created()),
+    end: { ...end, mails: ONE },
+  },
+  {
+    name: 'a success is not',
+    options: { mail },
+    tell: (lab) => lab.say(created()),
+    end: { ...end, verdicts: ['SUCCESS'], posts: [`${FIRST},1 succeeded Verified+1`], mails: [] },
+  },
+  {
+    name: 'mail does not go for an hour',
+    options: {
+      ...FAILING,
+      bend: bent('mailer', (mailer, lab) => ({
+        send: (letter, signal) =>
+          lab.clock.now() < MENDED ? Promise.reject(outage('send mail')) : mailer.send(letter, signal),
+      })),
+    },
+    tell: (lab) => lab.say(created()),
+    end: { ...end, mails: ONE },
+  },
+  {
+    name: 'mail is refused for good',
+    options: {
+      ...FAILING,
+      bend: bent('mailer', () => ({ send: () => Promise.reject(outage('send mail', false)) })),
+    },
+    tell: (lab) => lab.say(created()),
+    end: { ...end, mails: [], alarms: ['mail-unsent'] },
+  },
+]);
+
+test('a mail that hangs keeps neither the review nor the next one', async () => {
+  const lab = new Lab(FAILING);
+  await lab.start();
+  lab.mailer.holdNext('request');
+  lab.say(created());
+  await lab.run(() => lab.mailer.calls.held === 1);
+  expect(lab.store.open()).toEqual([]);
+  lab.say(created(FIRST, 2));
+  await lab.run(() => lab.reviewer.posted.length === 2);
+  lab.mailer.calls.release();
+  await lab.run();
+  expect(broken(lab)).toEqual([]);
+  expect(lab.mailer.subjects).toHaveLength(2);
+  lab.store.close();
+});
+
+test('one that was taken while its answer was lost comes again as the same mail', async () => {
+  const lab = new Lab(FAILING);
+  await lab.start();
+  lab.mailer.holdNext('answer');
+  lab.say(created());
+  await lab.run(() => lab.mailer.calls.held === 1);
+  await lab.restart();
+  await lab.run();
+  expect(broken(lab)).toEqual([]);
+  expect(lab.mailer.sent).toHaveLength(2);
+  expect(lab.mailer.subjects).toEqual(ONE);
+  lab.store.close();
+});
