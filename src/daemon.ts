@@ -108,6 +108,7 @@ export class Lab implements RunningDaemon {
       admission: this.admission,
       sweep: new Sweep({
         providers: world.providers,
+        merger: world.merger,
         store: this.store,
         alarms,
         log,

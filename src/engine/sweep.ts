@@ -1,15 +1,16 @@
 /**
- * What cleanup could not reach: servers that carry our deployment's id although their job has ended. A server is
+ * What cleanup could not reach: servers that carry our deployment's id although their job has ended, and merged commits of reviews that are over. A server is
  * removed only when two sweeps in a row found it so, and only with the proof that the job is ours and over; one whose
  * job nobody knows is told to the operator and left alone.
  */
 import { errorText, OperationError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Alarms, Clock, OwnedServer, Provider } from './ports.ts';
+import type { Alarms, Clock, Merger, OwnedServer, Provider } from './ports.ts';
 import type { Store } from './store.ts';
 
 export interface SweepOptions {
   readonly providers: ReadonlyMap<string, Provider>;
+  readonly merger: Pick<Merger, 'reviews' | 'drop'>;
   readonly store: Store;
   readonly alarms: Alarms;
   readonly log: Log;
@@ -28,7 +29,7 @@ export class Sweep {
     this.options = options;
   }
 
-  /** One round over all providers. Returns how many servers were removed. Never two rounds at a time; never rejects for an outage. */
+  /** One round over all providers and the merged commits. Returns how many servers were removed. Never two rounds at a time; never rejects for an outage. */
   run(): Promise<number> {
     this.running ??= this.round().finally(() => {
       this.running = null;
@@ -40,15 +41,32 @@ export class Sweep {
     const found = new Set<string>();
     let removed = 0;
     for (const provider of this.options.providers.values()) {
-      try {
+      await this.enduring(provider.name, async () => {
         removed += await this.sweepProvider(provider, found);
-      } catch (thrown) {
-        if (!(thrown instanceof OperationError)) throw thrown;
-        this.options.log.warn({ provider: provider.name, hint: thrown.hint }, `sweep: ${errorText(thrown)}`);
-      }
+      });
     }
     this.suspects = found;
+    await this.enduring('merged commits', () => this.sweepMerges());
     return removed;
+  }
+
+  /** An outage costs this part of this round and nothing else. */
+  private async enduring(part: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      if (!(thrown instanceof OperationError)) throw thrown;
+      this.options.log.warn({ part, hint: thrown.hint }, `sweep: ${errorText(thrown)}`);
+    }
+  }
+
+  /** Commits of reviews that are over. They lie in our own cache: one that nobody knows is of no use to anybody. */
+  private async sweepMerges(): Promise<void> {
+    const { merger, store } = this.options;
+    for (const review of await this.within(merger.reviews(), 'list merged commits', 'git cache')) {
+      if (store.review(review)?.ended === false) continue;
+      await this.within(merger.drop(review), 'drop merged commits', review);
+    }
   }
 
   private async sweepProvider(provider: Provider, found: Set<string>): Promise<number> {

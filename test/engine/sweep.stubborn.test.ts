@@ -7,6 +7,7 @@ import type { Server } from '../../src/machines/vocabulary.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeLog } from '../fakes/log.ts';
+import { FakeMerger } from '../fakes/merger.ts';
 import { FakeProvider } from '../fakes/provider.ts';
 import { failure } from '../machines/facts.ts';
 
@@ -32,6 +33,7 @@ test('one that can not be removed is told, tried again, and keeps none of the ot
   const providers = new Map([[provider.name, provider]]);
   const sweep = new Sweep({
     providers,
+    merger: new FakeMerger(),
     store,
     alarms,
     log: new FakeLog(),
@@ -58,6 +60,7 @@ test('a provider that never answers ends one round, not the sweeping', async () 
   const log = new FakeLog();
   const sweep = new Sweep({
     providers: new Map([['local', provider]]),
+    merger: new FakeMerger(),
     store,
     alarms: new FakeAlarms(),
     log,

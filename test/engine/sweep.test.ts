@@ -13,6 +13,7 @@ beforeEach(async () => {
   lab = new Lab();
   sweep = new Sweep({
     providers: new Map([['local', lab.provider]]),
+    merger: lab.merger,
     store: lab.store,
     alarms: lab.alarms,
     log: lab.log,
@@ -78,4 +79,25 @@ test('two at a time are one', async () => {
   const before = lab.provider.calls.count('list');
   await Promise.all([sweep.run(), sweep.run()]);
   expect(lab.provider.calls.count('list')).toBe(before + 1);
+});
+
+test('merged commits go when their review is over, or when nobody knows it', async () => {
+  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+  expect([...lab.merger.kept]).toEqual(['r00001']);
+  lab.merger.kept.add('r-of-another-database');
+  await sweep.run();
+  expect([...lab.merger.kept]).toEqual(['r00001']);
+  await lab.run();
+  await sweep.run();
+  expect([...lab.merger.kept]).toEqual([]);
+});
+
+test('a git cache that can not be read costs this part of the round only', async () => {
+  await lab.run();
+  lab.merger.failNext(failure('drop merged commits'), 'drop');
+  lab.merger.kept.add('r-left');
+  leak('j00002');
+  await sweep.run();
+  expect(await sweep.run()).toBe(1);
+  expect([...lab.merger.kept]).toEqual([]);
 });

@@ -95,6 +95,7 @@ export class Daemon {
       admission: this.admission,
       sweep: new Sweep({
         providers: world.providers,
+        merger: world.merger,
         store,
         alarms: world.alarms,
         log,
