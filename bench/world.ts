@@ -20,6 +20,8 @@ const RESOLVED: ResolvedChange = {
   trouble: null,
 };
 
+const NOTHING_MISSED = { since: 0, changes: 0, found: 0, unsure: [], unread: 0 };
+
 /** Every call is answered at once, from memory. */
 export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
   const ended: RunHandle['ended'] = stagesEnd
@@ -27,6 +29,7 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
     : new Promise(() => {});
   return {
     providers: new Map([['local', instantProvider(slots)]]),
+    catchUp: { run: async () => NOTHING_MISSED },
     changes: { lookUp: async ({ patchset }) => ({ ...RESOLVED, current: patchset.patchset }) },
     merger: {
       merge: async ({ patchset: { project, branch, revision } }) => ({
@@ -67,6 +70,7 @@ export function silentWorld(): World {
   const provider = { name: 'local', slots: 0, create: never, list: never, delete: never };
   return {
     providers: new Map([['local', provider]]),
+    catchUp: { run: never },
     changes: { lookUp: never },
     merger: { merge: never, reviews: never, drop: never },
     source: { fetch: never },

@@ -289,6 +289,7 @@ function identity() {
 function logRow(log: Log, { row, view, endsJob }: Append): void {
   const { history, version, type, state, outcome } = row;
   log.debug({ history, version, type, state, outcome }, 'appended');
+  if (view.kind === 'other') return;
   const patchset = `${view.change},${view.patchset}`;
   if (type === 'stage.started') log.info({ job: history, patchset, ...row.data }, `${row.data.stage} runs`);
   if (type === 'review.posted') log.info({ review: history, patchset }, 'posted');

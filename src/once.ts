@@ -54,8 +54,8 @@ export async function runOnce(config: Config, options: OnceOptions): Promise<Onc
     const crashed = lab.crashed();
     const { view } = await Promise.race([ended, crashed]);
     await Promise.race([lab.reviewsEnded(), crashed]);
-    log.debug({ job: view.id }, 'ended');
     if (view.kind !== 'job' || view.verdict === null) throw new Error('a job ended without a verdict');
+    log.debug({ job: view.id }, 'ended');
     return { job: view.id, verdict: view.verdict, url: view.url, reason: view.reason };
   } finally {
     for (const stop of tails) stop();

@@ -25,6 +25,7 @@ export function buildWorld(
   );
   const world: World = {
     providers: new Map(providers.map((provider) => [provider.name, provider])),
+    catchUp: { run: () => Promise.reject(new Error('not yet')) },
     changes: interimChanges(gerrit),
     merger: interimMerger(),
     source: new GitSource({ gerrit }),

@@ -45,7 +45,7 @@ function faultsAt(reach: Reach): Faults {
   };
   return {
     store(store) {
-      const append = around('append', (batch: Parameters<Store['append']>[0]) => store.append(batch));
+      const append = around('append', (...args: Parameters<Store['append']>) => store.append(...args));
       return new Proxy(store, {
         get(target, property) {
           if (property === 'append') return append;
@@ -64,7 +64,7 @@ type Around = <A extends unknown[], R>(
 ) => (...args: A) => Promise<R>;
 
 function faultyWorld(world: World, around: Around): World {
-  const { changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
+  const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
   const faulty = (provider: Provider): Provider => ({
     name: provider.name,
     slots: provider.slots,
@@ -74,6 +74,7 @@ function faultyWorld(world: World, around: Around): World {
   });
   return {
     providers: new Map([...world.providers].map(([name, provider]) => [name, faulty(provider)])),
+    catchUp: { run: around('catchUp', (request, signal) => catchUp.run(request, signal)) },
     changes: { lookUp: around('lookUpChange', (request, signal) => changes.lookUp(request, signal)) },
     merger: {
       merge: around('mergePatchset', (request, signal) => merger.merge(request, signal)),

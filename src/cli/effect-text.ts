@@ -55,6 +55,10 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
       return `tell the operator: ${effect.alarm.message}`;
     case 'acquireSlot':
       return `wait for a slot of ${effect.provider}`;
+    case 'catchUp':
+      return effect.changes === null
+        ? 'ask Gerrit what was missed'
+        : `ask Gerrit what was missed on ${effect.changes.join(', ')}`;
     case 'lookUpChange':
       return `ask Gerrit how change ${effect.patchset.change} is now`;
     case 'mergePatchset':

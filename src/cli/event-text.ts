@@ -1,5 +1,5 @@
 /** What happened, in plain words: one line for each fact that the log can hold. Defused where it is printed, not here. */
-import type { AnyEvent, CommonEvent, JobEvent } from '../machines/events.ts';
+import type { AnyEvent, CommonEvent, JobEvent, StreamEvent } from '../machines/events.ts';
 import type { LogRow } from '../machines/row.ts';
 import {
   assertNever,
@@ -10,6 +10,7 @@ import {
   type ResultsSummary,
   type StageEnd,
 } from '../machines/vocabulary.ts';
+import { streamEventText } from './stream-text.ts';
 import { bytes, span } from './time.ts';
 
 export function rowText(row: LogRow): string {
@@ -63,8 +64,13 @@ function eventText(event: AnyEvent): string {
     case 'review.superseded':
       return `review superseded by ${event.by}`;
     default:
-      return jobEventText(event);
+      return isOfStream(event) ? streamEventText(event) : jobEventText(event);
   }
+}
+
+/** The words of the history `stream` begin with one of two nouns that no other history uses. */
+function isOfStream(event: AnyEvent): event is Exclude<StreamEvent, CommonEvent> {
+  return event.type.startsWith('stream.') || event.type.startsWith('gap.');
 }
 
 type JobOnly = Exclude<JobEvent, { type: CommonEvent['type'] }>;

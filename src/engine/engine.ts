@@ -9,7 +9,7 @@ import { addressed, type CascadeOptions, cascade, type Submission } from './casc
 import { type OutsideEffect, perform } from './perform.ts';
 import type { Clock, World } from './ports.ts';
 import { Slots } from './slots.ts';
-import { type Append, type Store, StoreUnavailable } from './store.ts';
+import { type Append, type Noted, type Store, StoreUnavailable } from './store.ts';
 import { Timers } from './timers.ts';
 import { clearsAway, mayHavePosted, slotHeld } from './view.ts';
 import { currentWork } from './work.ts';
@@ -35,6 +35,7 @@ export interface EngineOptions {
 
 interface Waiting {
   readonly submissions: readonly Submission[];
+  readonly noted: readonly Noted[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -85,13 +86,13 @@ export class Engine {
   }
 
   /**
-   * Appends all of `submissions` in one transaction; resolves when they are durable. Rejects when a new history's first
+   * Appends all of `submissions` in one transaction, with what is noted beside them; resolves when they are durable. Rejects when a new history's first
    * event throws inside its machine: then none of them happened.
    */
-  submit(submissions: readonly Submission[]): Promise<void> {
+  submit(submissions: readonly Submission[], noted: readonly Noted[] = []): Promise<void> {
     if (this.stopping.signal.aborted) return Promise.reject(new Error('the engine stops'));
     return new Promise((resolve, reject) => {
-      this.inbox.push({ submissions, resolve, reject });
+      this.inbox.push({ submissions, noted, resolve, reject });
       // The loop works for all histories: what breaks in it must not be laid at the door of the one that woke it.
       this.draining ??= currentWork.exit(() => this.drain());
     });
@@ -202,8 +203,9 @@ export class Engine {
   private async drainOnce(taken: readonly Waiting[]): Promise<void> {
     const batch: Append[] = [];
     const accepted = taken.filter((waiting) => this.stepAll(waiting, batch));
+    const noted = accepted.flatMap((waiting) => waiting.noted);
     try {
-      if (batch.length > 0) await this.write(batch);
+      if (batch.length + noted.length > 0) await this.write(batch, noted);
     } catch (thrown) {
       for (const { reject } of accepted) reject(thrown);
       return;
@@ -239,11 +241,11 @@ export class Engine {
   }
 
   /** Writes until it is written. No room or a locked database is waited for; the daemon takes nothing new meanwhile. */
-  private async write(batch: readonly Append[]): Promise<void> {
+  private async write(batch: readonly Append[], noted: readonly Noted[]): Promise<void> {
     let troubled = false;
     for (;;) {
       try {
-        await this.options.store.append(batch);
+        await this.options.store.append(batch, noted);
         if (troubled) this.options.onTrouble(null);
         return;
       } catch (thrown) {

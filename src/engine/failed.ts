@@ -13,6 +13,8 @@ export function failed(effect: OutsideEffect, error: OperationError): AnyEvent {
   switch (effect.type) {
     case 'raiseAlarm':
       return { type: 'alarm.raised' };
+    case 'catchUp':
+      return { type: 'gap.unclosed', failure };
     case 'lookUpChange':
       return { type: 'change.unresolved', failure };
     case 'mergePatchset':

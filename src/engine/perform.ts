@@ -47,6 +47,10 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
   switch (effect.type) {
     case 'raiseAlarm':
       return world.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
+    case 'catchUp':
+      return within(effect, performance, async (signal) => {
+        return { type: 'gap.closed', ...(await world.catchUp.run(effect, signal)) };
+      });
     case 'lookUpChange':
       return within(effect, performance, async (signal) => {
         return { type: 'change.resolved', change: await world.changes.lookUp(effect, signal) };

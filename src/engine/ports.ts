@@ -173,9 +173,29 @@ export interface Alarms {
   raise(alarm: Alarm): Promise<void>;
 }
 
+/** How a look at what may have been missed went. */
+export interface CaughtUp {
+  /** From when on it was looked at, epoch ms. */
+  readonly since: number;
+  readonly changes: number;
+  /** What the stream had not told of. */
+  readonly found: number;
+  /** Changes that must be looked at once more. */
+  readonly unsure: readonly number[];
+  /** Rows of Gerrit's answer that could not be read. */
+  readonly unread: number;
+}
+
+/** Finds in Gerrit's own account what its stream may have lost. */
+export interface CatchUp {
+  /** All that was missed is decided upon, and durable, when it resolves. Called again it finds what is still missing. */
+  run(request: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp>;
+}
+
 /** Everything that `perform` may touch. */
 export interface World {
   readonly providers: ReadonlyMap<string, Provider>;
+  readonly catchUp: CatchUp;
   readonly changes: Changes;
   readonly merger: Merger;
   readonly source: Source;

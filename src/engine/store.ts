@@ -7,6 +7,7 @@
  */
 import type { KeyedEffect } from '../machines/effects.ts';
 import type { LogRow, Stored } from '../machines/row.ts';
+import type { Seen } from '../machines/seen.ts';
 import type { Alarm, Verdict } from '../machines/vocabulary.ts';
 
 /** A row, the state that it leads to, and what people will see of it. */
@@ -20,7 +21,32 @@ export interface Append {
   readonly endsJob: boolean;
 }
 
-export type View = ({ readonly kind: 'job' } & JobView) | ({ readonly kind: 'review' } & ReviewView);
+/** `other`: a history of which people ask nothing but its state. */
+export type View =
+  | ({ readonly kind: 'job' } & JobView)
+  | ({ readonly kind: 'review' } & ReviewView)
+  | { readonly kind: 'other' };
+
+/** What was decided upon, kept in the transaction of what it started. */
+export interface Noted {
+  readonly seen: readonly Seen[];
+  /** Numbers of those that the stream has now told of as well. */
+  readonly streamed: readonly number[];
+  /** Numbers of patchsets that are not hidden any more. */
+  readonly shown: readonly number[];
+  /** Null: as it was. */
+  readonly intake: IntakePosition | null;
+}
+
+/** How far Gerrit's events were taken. Epoch ms, by Gerrit's clock. */
+export interface IntakePosition {
+  /** From when on we are responsible: nothing older is ever started by a look back. */
+  readonly origin: number;
+  /** Everything up to here was decided upon; written behind the events, never ahead of them. */
+  readonly position: number;
+  /** What was seen before this may have been forgotten. */
+  readonly forgotten: number;
+}
 
 /** Refused: another row has this version already. */
 export class VersionConflict extends Error {
@@ -141,6 +167,8 @@ export interface StoreReader {
   owed(history?: string): readonly OwedView[];
   counts(sinceDay: string): readonly DayCount[];
   alarms(limit: number): readonly AlarmView[];
+  /** Null before anybody has listened. */
+  intakePosition(): IntakePosition | null;
   /** Gerrit events by name since the database was made: `patchset-created`, `rejected:not-json` ... */
   intake(): Readonly<Record<string, number>>;
   daemon(): DaemonView | null;
@@ -161,7 +189,15 @@ export interface Store extends StoreReader {
    * All or nothing, durable when it resolves. The trigger of a `review.opened` is kept with it and refused when it is known already.
    * @throws VersionConflict, StoreUnavailable
    */
-  append(batch: readonly Append[]): Promise<void>;
+  append(batch: readonly Append[], noted?: readonly Noted[]): Promise<void>;
+  /** What was decided upon of a change and is not forgotten, oldest number first. */
+  seen(change: number): readonly Seen[];
+  /** The highest number that was ever given to something seen; 0 for none. */
+  lastSeen(): number;
+  /** Moves the position on, some time soon: one that is lost is an older one, and what follows it is looked at again. */
+  moveIntake(position: number): void;
+  /** Forgets what was seen before `before`, at most `limit` of it. Returns how many were forgotten. */
+  forgetSeen(before: number, limit: number): number;
   /** True when this trigger has started something before. */
   triggered(trigger: string): boolean;
   /** Open histories, in the order of their first row. A state that does not fit its hash is a corrupt row: it throws. */

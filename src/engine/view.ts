@@ -24,6 +24,8 @@ function viewOf(stored: Stored): View {
       return jobView(stored, jobContext(stored));
     case 'review@1':
       return reviewView(stored, stored.context as unknown as ReviewContext);
+    case 'stream@1':
+      return { kind: 'other' };
     default:
       return assertNever(stored.machine);
   }

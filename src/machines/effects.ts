@@ -131,6 +131,14 @@ export type KeyedEffect =
       readonly timeoutMs: number;
     }
   | {
+      /** Asks Gerrit what the stream may have missed, and has it decided upon. */
+      readonly type: 'catchUp';
+      readonly key: string;
+      /** Only on these; null: everything since the position that is kept. */
+      readonly changes: readonly number[] | null;
+      readonly timeoutMs: number;
+    }
+  | {
       readonly type: 'readVotes';
       readonly key: string;
       readonly patchset: Patchset;
@@ -149,7 +157,7 @@ export type KeyedEffect =
 
 export type Effect =
   | KeyedEffect
-  /** Takes back a timer or a slot request. Nothing else can be taken back: its answer is waited for. */
+  /** Takes back a timer, a slot request or a question to Gerrit. Nothing else can be taken back: its answer is waited for. */
   | { readonly type: 'withdraw'; readonly key: string }
   /** An append to another history, in the same transaction. */
   | { readonly type: 'tell'; readonly to: string; readonly event: AnyEvent };

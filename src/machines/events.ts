@@ -17,6 +17,7 @@ import type {
   Stage,
   StageEnd,
   StandingVote,
+  StreamLimits,
   Verdict,
 } from './vocabulary.ts';
 
@@ -141,5 +142,43 @@ export type ReviewEvent =
   | { readonly type: 'review.cancelled'; readonly reason: string }
   | { readonly type: 'review.superseded'; readonly by: string };
 
-export type AnyEvent = JobEvent | ReviewEvent;
+/** Facts of the one history `stream`: the connection to Gerrit, and whether anything was missed meanwhile. */
+export type StreamEvent =
+  | CommonEvent
+  /** A daemon begins to listen, with these limits. */
+  | {
+      readonly type: 'stream.started';
+      /** HOST:PORT */
+      readonly server: string;
+      readonly limits: StreamLimits;
+      /** An operator wants all from then on to be looked at again; null: from where the last daemon had come. */
+      readonly since: number | null;
+    }
+  /** Gerrit has answered on the connection that the stream runs on. */
+  | { readonly type: 'stream.connected'; readonly why: string }
+  /** The connection ended, or could not be made; it is tried again by itself. */
+  | { readonly type: 'stream.lost'; readonly why: string; readonly hint: string }
+  /** Gerrit does not let us in (account, key, host key, missing right): tried again only very slowly. */
+  | { readonly type: 'stream.refused'; readonly why: string; readonly hint: string }
+  /** The connection stands, and something may have been missed all the same; null: on any change. */
+  | { readonly type: 'stream.gapped'; readonly why: string; readonly changes: readonly number[] | null }
+  /** The daemon listens no more. */
+  | { readonly type: 'stream.stopped' }
+  /** Settle `catchUp`: all that was missed has been taken; it could not be looked up. */
+  | {
+      readonly type: 'gap.closed';
+      /** From when on it was looked at, epoch ms. */
+      readonly since: number;
+      /** Changes that were looked at. */
+      readonly changes: number;
+      /** What the stream had not told of. */
+      readonly found: number;
+      /** Changes on which the stream told of the same meanwhile: they must be looked at once more. */
+      readonly unsure: readonly number[];
+      /** Rows of Gerrit's answer that could not be read. */
+      readonly unread: number;
+    }
+  | { readonly type: 'gap.unclosed'; readonly failure: Failure };
+
+export type AnyEvent = JobEvent | ReviewEvent | StreamEvent;
 export type EventType = AnyEvent['type'];

@@ -10,11 +10,13 @@ import type { AnyEvent } from './events.ts';
 import { jobMachine } from './job.ts';
 import { reviewMachine } from './review.ts';
 import type { Hash, LogRow, MachineName, Outcome, StateValue, Stored } from './row.ts';
+import { streamMachine } from './stream.ts';
 
 /** Every version that an open history may still be on. */
 const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   'job@1': jobMachine,
   'review@1': reviewMachine,
+  'stream@1': streamMachine,
 };
 
 /** The name comes from the log, which a newer program may have written. */

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { perform } from '../../src/engine/perform.ts';
 import type { World } from '../../src/engine/ports.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
+import { nothingMissed } from '../fakes/catch-up.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
@@ -20,6 +21,7 @@ function stage() {
   const clock = new FakeClock();
   const world: World = {
     providers: new Map([[provider.name, provider]]),
+    catchUp: nothingMissed,
     changes: new FakeChanges(),
     merger: new FakeMerger(),
     source: new FakeSource(),

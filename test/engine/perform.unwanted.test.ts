@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { perform } from '../../src/engine/perform.ts';
 import type { EffectOf } from '../../src/engine/ports.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
+import { nothingMissed } from '../fakes/catch-up.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
@@ -37,6 +38,7 @@ function unwanted() {
   const performance = {
     world: {
       providers: new Map([['local', provider]]),
+      catchUp: nothingMissed,
       changes: new FakeChanges(),
       merger: new FakeMerger(),
       source: new FakeSource(),

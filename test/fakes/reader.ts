@@ -37,6 +37,7 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     rows: (history) => rows.filter((row) => row.history === history),
     histories: () => new Set(rows.map((row) => row.history)),
     stored: () => null,
+    intakePosition: () => null,
     owed: (history) => owed.filter((item) => history === undefined || item.history === history),
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),
     alarms: (limit) => alarms.slice(0, limit),

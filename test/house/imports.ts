@@ -7,7 +7,7 @@ import { importsOf, type Source } from './source.ts';
 const PORTS = ['src/engine/ports.ts', 'src/engine/store.ts', 'src/engine/intake-port.ts'];
 
 /** What adapters and the configuration may know of the machines: their words. */
-const VOCABULARY = ['vocabulary', 'events', 'effects', 'gerrit-event', 'row'].map(
+const VOCABULARY = ['vocabulary', 'events', 'effects', 'gerrit-event', 'row', 'seen'].map(
   (name) => `src/machines/${name}.ts`,
 );
 

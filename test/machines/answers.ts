@@ -37,6 +37,8 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
       return { type: 'evidence.collected', files: 7, bytes: 4_096, skipped: 0 };
     case 'publishEvidence':
       return { type: 'evidence.published', url: `https://logs.example.org/${effect.owner.job}/` };
+    case 'catchUp':
+      return { type: 'gap.closed', since: 0, changes: 2, found: 0, unsure: [], unread: 0 };
     case 'deleteServer':
       return { type: 'server.deleted', deleted: 1 };
     case 'postReview':
@@ -57,6 +59,8 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
     case 'raiseAlarm':
     case 'acquireSlot':
       return [];
+    case 'catchUp':
+      return [{ type: 'gap.unclosed', failure: failure('catch up') }];
     case 'lookUpChange':
       return [
         { type: 'change.unresolved', failure: failure('look up change') },

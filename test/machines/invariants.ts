@@ -14,7 +14,9 @@ export function breaches(world: Simulator): readonly string[] {
     const rows = world.rowsOf(stored.history);
     const broken = [
       ...inEveryHistory(rows),
-      ...(stored.machine === 'job@1' ? inAJob(rows, stored, world) : inAReview(rows)),
+      ...(stored.machine === 'job@1' ? inAJob(rows, stored, world) : []),
+      ...(stored.machine === 'review@1' ? inAReview(rows) : []),
+      ...(stored.machine === 'stream@1' ? inAStream(rows) : []),
     ];
     return broken.map((what) => `${stored.history}: ${what}`);
   });
@@ -49,7 +51,8 @@ function inEveryHistory(rows: readonly LogRow[]): readonly string[] {
       if (effect.type === 'tell') continue;
       if (effect.type === 'withdraw') {
         const type = owed.get(effect.key)?.type;
-        if (type !== 'setTimer' && type !== 'acquireSlot') broken.push(`withdrew ${effect.key}, a ${type}`);
+        if (type !== 'setTimer' && type !== 'acquireSlot' && type !== 'catchUp')
+          broken.push(`withdrew ${effect.key}, a ${type}`);
         owed.delete(effect.key);
         continue;
       }
@@ -134,6 +137,23 @@ function ofADoneJob(rows: readonly LogRow[], stored: Stored, world: Simulator): 
       .slice(late.version - 1)
       .some((row) => row.effects.some((effect) => effect.type === 'deleteServer'));
     if (!after) broken.push('a server appeared and no deletion followed');
+  }
+  return broken;
+}
+
+/** It never rests while something may be missing, and never asks twice at a time. */
+function inAStream(rows: readonly LogRow[]): readonly string[] {
+  const broken: string[] = [];
+  const asked = new Set<string>();
+  for (const row of rows) {
+    if (row.settles !== null) asked.delete(row.settles);
+    for (const effect of row.effects) {
+      if (effect.type === 'catchUp') asked.add(effect.key);
+      if (effect.type === 'withdraw') asked.delete(effect.key);
+    }
+    if (asked.size > 1) broken.push(`two looks at a time at ${row.version}`);
+    if ((row.state === 'up.catchingUp') !== (asked.size === 1))
+      broken.push(`${row.state} with ${asked.size} looks`);
   }
   return broken;
 }

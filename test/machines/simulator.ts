@@ -17,6 +17,12 @@ export const sha256 = (text: string) => createHash('sha256').update(text).digest
 /** What the world answers; null leaves the effect in flight. */
 export type Answers = (effect: KeyedEffect, world: Simulator) => AnyEvent | null;
 
+/** The machine that a history begins on, by its first event. */
+const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
+  'review.opened': 'review@1',
+  'stream.started': 'stream@1',
+};
+
 interface Circumstances {
   readonly settles?: string;
   readonly cause?: string;
@@ -90,7 +96,7 @@ export class Simulator {
   tell(history: string, event: AnyEvent, { settles, cause }: Circumstances = {}): LogRow {
     this.#imagine(event);
     const before = this.stored.get(history) ?? null;
-    const machine: MachineName = before?.machine ?? (event.type === 'review.opened' ? 'review@1' : 'job@1');
+    const machine = before?.machine ?? FIRST_EVENTS[event.type] ?? 'job@1';
     const { stored, row } = step(
       before,
       { history, machine, event, at: this.now, settles: settles ?? null, cause: cause ?? null },

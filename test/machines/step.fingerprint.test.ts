@@ -8,11 +8,13 @@ import { describe, expect, test } from 'vitest';
 import { type AnyStateMachine, createMachine } from 'xstate';
 import { jobMachine } from '../../src/machines/job.ts';
 import { reviewMachine } from '../../src/machines/review.ts';
+import { streamMachine } from '../../src/machines/stream.ts';
 import { fingerprint } from './fingerprint.ts';
 
 const machines: Readonly<Record<string, AnyStateMachine>> = {
   'job@1': jobMachine,
   'review@1': reviewMachine,
+  'stream@1': streamMachine,
 };
 const frozen: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(join(import.meta.dirname, 'frozen.json'), 'utf8'),

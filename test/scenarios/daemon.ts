@@ -8,6 +8,7 @@ import { Sweep } from '../../src/engine/sweep.ts';
 import { currentWork } from '../../src/engine/work.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
 import { TRIGGER_KINDS } from '../../src/machines/vocabulary.ts';
+import { nothingMissed } from '../fakes/catch-up.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
 import { preparePlan, reportSpec } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
@@ -40,6 +41,7 @@ export class Daemon {
     const [store, clock] = [this.#store, this.#clock];
     const bare = {
       providers: new Map([[lab.provider.name, lab.provider]]),
+      catchUp: nothingMissed,
       changes: lab.changes,
       merger: lab.merger,
       source: lab.source,

@@ -4,7 +4,7 @@
  * Each crossing is a point at which a test can end it.
  */
 import type { Clock, Provider, RunHandle, World } from '../../src/engine/ports.ts';
-import type { Append, Store } from '../../src/engine/store.ts';
+import type { Append, Noted, Store } from '../../src/engine/store.ts';
 
 export class Life {
   alive = true;
@@ -40,9 +40,12 @@ export class Life {
   }
 
   world(world: World): World {
-    const { changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
+    const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
     return {
       providers: new Map([...world.providers].map(([name, provider]) => [name, this.#provider(provider)])),
+      catchUp: {
+        run: (request, signal) => this.call('catchUp', () => catchUp.run(request, signal)),
+      },
       changes: {
         lookUp: (request, signal) => this.call('lookUp', () => changes.lookUp(request, signal)),
       },
@@ -90,12 +93,12 @@ export class Life {
 
   /** @param durable told of each batch that is in the log, also when the engine never hears of it */
   store(store: Store, durable: (batch: readonly Append[]) => void): Store {
-    const append = (batch: readonly Append[]) =>
+    const append = (batch: readonly Append[], noted: readonly Noted[] = []) =>
       this.call('append', async () => {
-        await store.append(batch);
+        await store.append(batch, noted);
         durable(batch);
       });
-    const aside = ['count', 'alarm', 'setDaemon', 'close'];
+    const aside = ['count', 'alarm', 'setDaemon', 'moveIntake', 'forgetSeen', 'close'];
     return new Proxy(store, {
       get: (target, property) => {
         if (property === 'append') return append;

@@ -3,6 +3,7 @@ import type {
   AlarmView,
   DaemonView,
   DayCount,
+  IntakePosition,
   JobView,
   NumberedRow,
   OwedView,
@@ -11,6 +12,7 @@ import type {
 } from '../../engine/store.ts';
 import type { Stored } from '../../machines/row.ts';
 import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
+import { positionRow, SELECT_POSITION } from './intake-tables.ts';
 import { assertCurrent } from './migrate.ts';
 import { eventRow, jobRow, owedRow, type Record_, reviewRow } from './rows.ts';
 import { prepared } from './statements.ts';
@@ -157,6 +159,10 @@ export class SqliteReader implements StoreReader {
   intake(): Readonly<Record<string, number>> {
     const rows = this.rowsOf('SELECT name, times FROM intake_count ORDER BY name');
     return Object.fromEntries(rows.map((row) => [String(row.name), Number(row.times)]));
+  }
+
+  intakePosition(): IntakePosition | null {
+    return positionRow(this.rowOf(SELECT_POSITION));
   }
 
   daemon(): DaemonView | null {

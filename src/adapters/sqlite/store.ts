@@ -7,13 +7,17 @@ import Sqlite from 'better-sqlite3';
 import {
   type Append,
   type DaemonView,
+  type IntakePosition,
+  type Noted,
   type Store,
   StoreUnavailable,
   VersionConflict,
 } from '../../engine/store.ts';
 import type { LogRow, Stored } from '../../machines/row.ts';
+import type { Seen } from '../../machines/seen.ts';
 import type { Alarm } from '../../machines/vocabulary.ts';
 import { asOperationError, type Database, growWal, openWritable, translate } from './database.ts';
+import { IntakeTables } from './intake-tables.ts';
 import { migrate } from './migrate.ts';
 import { SqliteReader, storedOf } from './reader.ts';
 import {
@@ -51,31 +55,60 @@ const ALARMS_KEPT = 1000;
 
 class SqliteStore extends SqliteReader implements Store {
   private readonly statements: ReturnType<typeof prepareAll>;
-  private readonly appendAll: (batch: readonly Append[]) => void;
+  private readonly appendAll: (batch: readonly Append[], noted: readonly Noted[]) => void;
+  private readonly intakeTables: IntakeTables;
   /** Counted, and not written yet. */
   private readonly counted = new Map<string, number>();
+  /** The position that is not written yet; 0 for none. */
+  private movedTo = 0;
   private cancelFlush: (() => void) | null = null;
 
   constructor(database: Database) {
     super(database);
     this.statements = prepareAll(database);
     this.statements.addMeta.run('deployment', randomBytes(8).toString('hex'));
-    this.appendAll = database.transaction((batch: readonly Append[]) => {
+    this.intakeTables = new IntakeTables(database);
+    this.appendAll = database.transaction((batch: readonly Append[], noted: readonly Noted[]) => {
       for (const append of batch) {
         const { lastInsertRowid } = this.statements.insertEvent.run(...eventValues(append));
         this.project(append, Number(lastInsertRowid));
       }
+      for (const one of noted) this.intakeTables.note(one);
       this.writeCounts();
     }).immediate;
   }
 
-  async append(batch: readonly Append[]): Promise<void> {
+  async append(batch: readonly Append[], noted: readonly Noted[] = []): Promise<void> {
     try {
-      this.appendAll(batch);
+      this.appendAll(batch, noted);
     } catch (thrown) {
       throw conflictOr(thrown);
     }
+    this.intakeTables.noted(noted);
     this.forgetCounts();
+  }
+
+  seen(change: number): readonly Seen[] {
+    return this.intakeTables.seen(change);
+  }
+
+  lastSeen(): number {
+    return this.intakeTables.lastSeen;
+  }
+
+  /** Like a count: it shares the next sync. */
+  moveIntake(position: number): void {
+    this.movedTo = Math.max(this.movedTo, position);
+    this.flushSoon();
+  }
+
+  forgetSeen(before: number, limit: number): number {
+    let forgotten = 0;
+    const forget = () => {
+      forgotten = this.intakeTables.forget(before, limit);
+    };
+    this.aside(this.database.transaction(forget).immediate);
+    return forgotten;
   }
 
   triggered(trigger: string): boolean {
@@ -99,9 +132,18 @@ class SqliteStore extends SqliteReader implements Store {
   /** Shares the sync of the next append, or waits a little for others: a busy stream has many lines that start nothing. */
   count(name: string, by: number): void {
     this.counted.set(name, (this.counted.get(name) ?? 0) + by);
+    this.flushSoon();
+  }
+
+  private flushSoon(): void {
     if (this.cancelFlush !== null) return;
     const timeout = setTimeout(() => this.flushCounts(), COUNTS_WAIT_MS).unref();
     this.cancelFlush = () => clearTimeout(timeout);
+  }
+
+  override intakePosition(): IntakePosition | null {
+    this.flushCounts();
+    return super.intakePosition();
   }
 
   override intake(): Readonly<Record<string, number>> {
@@ -142,7 +184,8 @@ class SqliteStore extends SqliteReader implements Store {
     const putHistory = ended ? statements.endHistory : statements.putHistory;
     putHistory.run(row.history, seq, row.version, ended ? 1 : 0, text, row.hash);
     if (view.kind === 'job') (ended ? statements.endJob : statements.putJob).run(...jobValues(view));
-    else (ended ? statements.endReview : statements.putReview).run(...reviewValues(view));
+    if (view.kind === 'review')
+      (ended ? statements.endReview : statements.putReview).run(...reviewValues(view));
     if (row.type === 'review.opened') statements.putTrigger.run(row.data.trigger, row.history);
     this.keepOwed(row, seq);
     if (endsJob && view.kind === 'job') {
@@ -161,17 +204,19 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   private flushCounts(): void {
-    if (this.counted.size === 0 || !this.database.open) return;
+    if ((this.counted.size === 0 && this.movedTo === 0) || !this.database.open) return;
     this.aside(this.database.transaction(() => this.writeCounts()).immediate);
     this.forgetCounts();
   }
 
   private writeCounts(): void {
     for (const [name, by] of this.counted) this.statements.count.run(name, by);
+    if (this.movedTo > 0) this.intakeTables.move(this.movedTo);
   }
 
   private forgetCounts(): void {
     this.counted.clear();
+    this.movedTo = 0;
     this.cancelFlush?.();
     this.cancelFlush = null;
   }

@@ -6,6 +6,7 @@ import { cascade, type Submission } from '../../../src/engine/cascade.ts';
 import type { World } from '../../../src/engine/ports.ts';
 import type { Append, Store } from '../../../src/engine/store.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
+import { nothingMissed } from '../../fakes/catch-up.ts';
 import { FakeChanges } from '../../fakes/changes.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { FakeEvidence } from '../../fakes/evidence.ts';
@@ -34,6 +35,7 @@ export function world(): { readonly world: World; readonly clock: FakeClock } {
     clock: new FakeClock(),
     world: {
       providers: new Map([['local', provider]]),
+      catchUp: nothingMissed,
       changes: new FakeChanges(),
       merger: new FakeMerger(),
       source: new FakeSource(),

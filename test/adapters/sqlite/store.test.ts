@@ -7,17 +7,18 @@ import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { StoreUnavailable } from '../../../src/engine/store.ts';
 import { storeContract } from '../../contracts/store.ts';
+import { storeIntakeContract } from '../../contracts/store-intake.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { grown, jobsIn, scratch, submissions, world } from './rig.ts';
 
-storeContract('SQLite on disk', () => {
+const onDisk = () => {
   const folder = scratch();
   const file = join(folder.path, 'sos-ci.db');
   const store = openStore(file);
   return {
     store,
     reader: () => openReader(file),
-    raw: (sql) => {
+    raw: (sql: string) => {
       const other = new Sqlite(file);
       try {
         other.exec(sql);
@@ -30,14 +31,19 @@ storeContract('SQLite on disk', () => {
       folder.remove();
     },
   };
-});
+};
 
-storeContract('SQLite :memory:', () => {
+const inMemory = () => {
   const store = openStore(':memory:');
   // Nobody else can look into a database in memory: its own connection is the only way in.
   const { database } = store as unknown as { readonly database: Sqlite.Database };
-  return { store, reader: null, raw: (sql) => database.exec(sql), close: () => store.close() };
-});
+  return { store, reader: null, raw: (sql: string) => database.exec(sql), close: () => store.close() };
+};
+
+storeContract('SQLite on disk', onDisk);
+storeContract('SQLite :memory:', inMemory);
+storeIntakeContract('SQLite on disk', onDisk);
+storeIntakeContract('SQLite :memory:', inMemory);
 
 test('what one tick brings is one transaction', async () => {
   const folder = scratch();

@@ -1,0 +1,96 @@
+/**
+ * The side tables of the intake: what was decided upon, and how far. They are written inside the transaction of the
+ * append that they belong to; this file knows their columns and begins no transaction of its own.
+ */
+import type { IntakePosition, Noted } from '../../engine/store.ts';
+import type { Seen } from '../../machines/seen.ts';
+import type { Database } from './database.ts';
+import type { Record_ } from './rows.ts';
+import { prepared } from './statements.ts';
+
+export const SELECT_POSITION = 'SELECT origin, position, forgotten FROM intake_position';
+
+export class IntakeTables {
+  private readonly statements: ReturnType<typeof prepareAll>;
+  private last: number;
+
+  constructor(database: Database) {
+    this.statements = prepareAll(database);
+    const { last } = this.statements.last.get() as { readonly last: number };
+    this.last = last;
+  }
+
+  note({ seen, streamed, shown, intake }: Noted): void {
+    const { add, stream, show, putPosition } = this.statements;
+    for (const one of seen) {
+      const { number, kind, change, patchset, account, text, at } = one;
+      add.run(number, kind, change, patchset, account, text, at, one.streamed ? 1 : 0, one.hidden ? 1 : 0);
+    }
+    for (const number of streamed) stream.run(number);
+    for (const number of shown) show.run(number);
+    if (intake !== null) putPosition.run(intake.origin, intake.position, intake.forgotten);
+  }
+
+  /** To be called when what was noted is durable. */
+  noted(all: readonly Noted[]): void {
+    for (const { seen } of all) for (const { number } of seen) this.last = Math.max(this.last, number);
+  }
+
+  get lastSeen(): number {
+    return this.last;
+  }
+
+  seen(change: number): readonly Seen[] {
+    return (this.statements.ofChange.all(change) as Record_[]).map(seenRow);
+  }
+
+  move(position: number): void {
+    this.statements.move.run(position);
+  }
+
+  forget(before: number, limit: number): number {
+    const { changes } = this.statements.forget.run(before, limit);
+    if (changes > 0) this.statements.forgotten.run(before);
+    return changes;
+  }
+}
+
+export function positionRow(row: Record_ | undefined): IntakePosition | null {
+  if (row === undefined) return null;
+  return {
+    origin: Number(row.origin),
+    position: Number(row.position),
+    forgotten: Number(row.forgotten),
+  };
+}
+
+function seenRow(row: Record_): Seen {
+  return {
+    number: Number(row.number),
+    kind: String(row.kind) as Seen['kind'],
+    change: Number(row.change),
+    patchset: Number(row.patchset),
+    account: String(row.account),
+    text: String(row.text),
+    at: Number(row.at),
+    streamed: row.streamed === 1,
+    hidden: row.hidden === 1,
+  };
+}
+
+function prepareAll(database: Database) {
+  const prepare = (sql: string) => prepared(database, sql);
+  return {
+    last: prepare("SELECT coalesce(max(seq), 0) AS last FROM sqlite_sequence WHERE name = 'seen'"),
+    add: prepare('INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    stream: prepare('UPDATE seen SET streamed = 1 WHERE number = ?'),
+    show: prepare('UPDATE seen SET hidden = 0 WHERE number = ?'),
+    ofChange: prepare('SELECT * FROM seen WHERE change = ? ORDER BY number'),
+    forget: prepare(
+      'DELETE FROM seen WHERE number IN (SELECT number FROM seen WHERE at < ? ORDER BY at LIMIT ?)',
+    ),
+    putPosition: prepare('INSERT OR REPLACE INTO intake_position VALUES (1, ?, ?, ?)'),
+    move: prepare('UPDATE intake_position SET position = max(position, ?)'),
+    forgotten: prepare('UPDATE intake_position SET forgotten = max(forgotten, ?)'),
+  };
+}

@@ -1,0 +1,157 @@
+/**
+ * What was decided upon already. Over SSH nothing in Gerrit has an id: the stream tells of a comment with one second, a
+ * query with that one or the one before, and eight equal comments may share it. So what both tell is matched as a
+ * multiset for each change, patchset, account and text, in the order of time with a few seconds' tolerance: as many as
+ * the query holds more than were seen are new. Which of several equal ones is taken for new makes no difference.
+ */
+import type { Account, GerritEvent } from './gerrit-event.ts';
+import type { Hash } from './row.ts';
+
+/** What is remembered: that there is a patchset; a comment; that a change was restored. */
+export type SightingKind = 'patchset' | 'comment' | 'restored';
+
+/** Something that happened in Gerrit, as far as it must be known to know it again. */
+export interface Sighting {
+  readonly kind: SightingKind;
+  readonly change: number;
+  /** 0 where it makes no difference. */
+  readonly patchset: number;
+  /** '' where it makes no difference. */
+  readonly account: string;
+  /** The beginning of a hash over the text without its white space; '' where there is none. */
+  readonly text: string;
+  /** Epoch ms, of whole seconds. */
+  readonly at: number;
+}
+
+/** A sighting that was decided upon. */
+export interface Seen extends Sighting {
+  /** Counts up, and is never given twice. */
+  readonly number: number;
+  /** False: a query brought it, and the stream may still tell of it. */
+  readonly streamed: boolean;
+  /** Of a patchset: it was work in progress or private. */
+  readonly hidden: boolean;
+}
+
+/** Hex digits of a text's hash that are kept: two different texts of one account within seconds are not taken for each other. */
+const TEXT_DIGITS = 24;
+
+/** Null for what needs not be known again: it starts nothing, or starts nothing twice. */
+export function sightingOf(event: GerritEvent, hash: Hash): Sighting | null {
+  switch (event.type) {
+    case 'patchset-created':
+    case 'change-ready': {
+      const { change, patchset } = event.patchset;
+      return { kind: 'patchset', change, patchset, account: '', text: '', at: event.at };
+    }
+    case 'comment-added': {
+      const { change, patchset } = event.patchset;
+      const { by, comment, at } = event;
+      return { kind: 'comment', change, patchset, account: nameOf(by), text: textOf(comment, hash), at };
+    }
+    case 'change-restored': {
+      const { change } = event.patchset;
+      return { kind: 'restored', change, patchset: 0, account: nameOf(event.by), text: '', at: event.at };
+    }
+    default:
+      return null;
+  }
+}
+
+export function nameOf(account: Account): string {
+  return account.username || account.email || account.name;
+}
+
+export function textOf(text: string, hash: Hash): string {
+  return hash(text.replace(/\s+/gu, ' ').trim()).slice(0, TEXT_DIGITS);
+}
+
+/** What a look at Gerrit's own account comes to. */
+export interface Comparison<T> {
+  /** Not decided upon yet, oldest first. */
+  readonly fresh: readonly T[];
+  /** The stream told of the same while Gerrit answered, so some of the others may be new as well. */
+  readonly unsure: boolean;
+}
+
+/**
+ * @param told all of one change that Gerrit's answer holds
+ * @param before what was decided upon when Gerrit was asked: its answer holds all of that
+ * @param during what was decided upon since then: its answer holds some of that
+ */
+export function compare<T extends Sighting>(
+  told: readonly T[],
+  before: readonly Seen[],
+  during: readonly Seen[],
+  toleranceMs: number,
+): Comparison<T> {
+  const fresh = unmatched(told, [...before, ...during], toleranceMs);
+  const unsure = during.length > 0 && unmatched(told, before, toleranceMs).length > fresh.length;
+  return { fresh: [...fresh].sort((one, other) => one.at - other.at), unsure };
+}
+
+/** Of what was seen by a query alone, the one that the stream may now be telling of; null: it tells something new. */
+export function echoOf(sighting: Sighting, seen: readonly Seen[], toleranceMs: number): Seen | null {
+  const key = keyOf(sighting);
+  const silent = seen.filter(
+    (one) => !one.streamed && keyOf(one) === key && near(one, sighting, toleranceMs),
+  );
+  return silent.reduce<Seen | null>(
+    (first, one) => (first === null || one.at < first.at ? one : first),
+    null,
+  );
+}
+
+/** The same patchset: that is one thing, whenever it is told. */
+export function samePatchset(sighting: Sighting, seen: readonly Seen[]): Seen | null {
+  if (sighting.kind !== 'patchset') return null;
+  return seen.find((one) => one.kind === 'patchset' && one.patchset === sighting.patchset) ?? null;
+}
+
+/**
+ * Takes away as many as were seen. The newest are matched first: what lies before all that we remember was never decided
+ * upon, is not to be, and must not use up what stands for something newer.
+ */
+function unmatched<T extends Sighting>(
+  told: readonly T[],
+  seen: readonly Seen[],
+  toleranceMs: number,
+): readonly T[] {
+  const byKey = new Map<string, Seen[]>();
+  for (const one of seen) {
+    const key = keyOf(one);
+    const known = byKey.get(key);
+    if (known === undefined) byKey.set(key, [one]);
+    else known.push(one);
+  }
+  // From the end the newest is taken.
+  for (const list of byKey.values()) list.sort((one, other) => one.at - other.at);
+  const newestFirst = [...told].sort((one, other) => other.at - one.at);
+  return newestFirst.filter((one) => !takeMatch(one, byKey.get(keyOf(one)), toleranceMs));
+}
+
+/** True when one of `left`, the newest first, stands for it; that one is used up. */
+function takeMatch(sighting: Sighting, left: Seen[] | undefined, toleranceMs: number): boolean {
+  while (left !== undefined) {
+    const newest = left.at(-1);
+    if (newest === undefined || newest.at < sighting.at - timeSpan(sighting, toleranceMs)) return false;
+    left.pop();
+    // One that is newer than all that was told is not told yet.
+    if (near(newest, sighting, toleranceMs)) return true;
+  }
+  return false;
+}
+
+function near(one: Sighting, other: Sighting, toleranceMs: number): boolean {
+  return Math.abs(one.at - other.at) <= timeSpan(one, toleranceMs);
+}
+
+/** A patchset is there once: its time says nothing. */
+function timeSpan(sighting: Sighting, toleranceMs: number): number {
+  return sighting.kind === 'patchset' ? Number.MAX_SAFE_INTEGER : toleranceMs;
+}
+
+function keyOf({ kind, change, patchset, account, text }: Sighting): string {
+  return `${kind}\n${change}\n${patchset}\n${account}\n${text}`;
+}

@@ -1,0 +1,128 @@
+/** What every state of stream@1 is written with: its context, guards, actions, and the texts of its alarms. */
+import { assign, setup } from 'xstate';
+import type { Effect } from '../effects.ts';
+import type { StreamEvent } from '../events.ts';
+import { type Told, told } from '../job/setup.ts';
+import type { Alarm, StreamLimits } from '../vocabulary.ts';
+
+/** What has to be looked at: everything since the position that is kept, or some changes only. */
+export interface Gap {
+  readonly everything: boolean;
+  readonly changes: readonly number[];
+  readonly why: string;
+}
+
+/** How the newest look at Gerrit's own account went. */
+export interface CaughtUp {
+  readonly at: number;
+  readonly since: number;
+  readonly changes: number;
+  readonly found: number;
+}
+
+export interface StreamContext {
+  readonly server: string;
+  readonly limits: StreamLimits;
+  /** Epoch ms; exactly one of both while a daemon listens. */
+  readonly upSince: number | null;
+  readonly downSince: number | null;
+  /** Of the newest change of the connection, for people. */
+  readonly why: string;
+  readonly hint: string;
+  /** Outages and looks so far; they make keys unique. */
+  readonly outages: number;
+  readonly catchUps: number;
+  readonly alarms: number;
+  /** What has to be looked at; null: nothing is known to be missing. */
+  readonly gap: Gap | null;
+  /** What is being looked at now. */
+  readonly asked: Gap | null;
+  /** Looks that failed in a row. */
+  readonly failures: number;
+  readonly caughtUp: CaughtUp | null;
+  /** What the operator was told of and has not ended yet. */
+  readonly told: 'stream-down' | 'stream-forbidden' | null;
+  /** The daemon went down so often while it looked; twice, and it looks no more until an operator asks for it. */
+  readonly crashes: number;
+}
+
+export type StreamMachineEvent = StreamEvent & Told;
+
+export interface StreamArgs {
+  readonly context: StreamContext;
+  readonly event: StreamMachineEvent;
+}
+
+export function request(make: (args: StreamArgs) => Effect | readonly Effect[] | null) {
+  return {
+    type: 'request',
+    params: ({ context, event }: StreamArgs) => make({ context, event: told(event) }),
+  } as const;
+}
+
+export function change(make: (args: StreamArgs) => Partial<StreamContext>) {
+  return {
+    type: 'keep',
+    params: ({ context, event }: StreamArgs): Partial<StreamContext> => make({ context, event: told(event) }),
+  } as const;
+}
+
+/** Counts an alarm; its key is the count. To be followed by `raise`. */
+export const countAlarm = change(({ context }) => ({ alarms: context.alarms + 1 }));
+
+export function raise(
+  kind: Alarm['kind'],
+  say: (args: StreamArgs) => { readonly message: string; readonly hint: string },
+) {
+  return request((args) => ({
+    type: 'raiseAlarm',
+    key: `alarm:${args.context.alarms}`,
+    alarm: { kind, target: args.context.server, ...say(args) },
+  }));
+}
+
+export function timer(key: (context: StreamContext) => string, delayMs: (context: StreamContext) => number) {
+  return {
+    arm: request(({ context, event }) => ({
+      type: 'setTimer',
+      key: key(context),
+      dueAt: event.at + delayMs(context),
+      delayMs: delayMs(context),
+    })),
+    disarm: request(({ context }) => ({ type: 'withdraw', key: key(context) })),
+  };
+}
+
+/** Both gaps as one: what is looked at must hold all that either holds. */
+export function both(one: Gap | null, other: Gap | null): Gap | null {
+  if (one === null || other === null) return one ?? other;
+  const everything = one.everything || other.everything;
+  const changes = everything ? [] : [...new Set([...one.changes, ...other.changes])];
+  return { everything, changes, why: other.why };
+}
+
+export const EVERYTHING: Gap = { everything: true, changes: [], why: '' };
+
+export const streamSetup = setup({
+  types: {
+    context: {} as StreamContext,
+    events: {} as StreamMachineEvent,
+    input: {} as StreamMachineEvent,
+    tags: {} as 'ended',
+  },
+  actions: {
+    request: (_, _effects: Effect | readonly Effect[] | null) => {},
+    keep: assign((_, changes: Partial<StreamContext>) => changes),
+    noted: () => {},
+  },
+  guards: {
+    /** More than once, and looking is what brings the daemon down. */
+    crashedBefore: ({ context }) => context.crashes > 0,
+    mayLook: ({ context }) => context.crashes < 2,
+    wasTold: ({ context }) => context.told !== null,
+    toldOfRefusal: ({ context }) => context.told === 'stream-forbidden',
+    moreToLookAt: ({ context, event }) =>
+      context.gap !== null || (event.type === 'gap.closed' && event.unsure.length > 0),
+    failedOften: ({ context }) => context.failures + 1 === context.limits.catchUpAlarmAttempts,
+  },
+});

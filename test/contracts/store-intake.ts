@@ -1,0 +1,124 @@
+/** What every store promises of the intake's side tables: kept with what the events started, forgotten by age, never ahead of the events. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { cascade } from '../../src/engine/cascade.ts';
+import { type Append, type Noted, type Store, VersionConflict } from '../../src/engine/store.ts';
+import type { Seen } from '../../src/machines/seen.ts';
+import { accepted, JOB, START } from '../machines/facts.ts';
+import { sha256 } from '../machines/simulator.ts';
+import type { StoreHarness } from './store.ts';
+
+const NOTHING: Noted = { seen: [], streamed: [], shown: [], intake: null };
+
+export function storeIntakeContract(name: string, open: () => StoreHarness): void {
+  describe(`store contract of the intake: ${name}`, () => {
+    let harness: StoreHarness;
+    let store: Store;
+
+    beforeEach(() => {
+      harness = open();
+      store = harness.store;
+    });
+    afterEach(() => harness.close());
+
+    const seen = (number: number, changes: Partial<Seen> = {}): Seen => ({
+      number,
+      kind: 'comment',
+      change: 7,
+      patchset: 3,
+      account: 'alice',
+      text: 'abc',
+      at: START + number * 1_000,
+      streamed: true,
+      hidden: false,
+      ...changes,
+    });
+    const note = (changes: Partial<Noted>) => store.append([], [{ ...NOTHING, ...changes }]);
+    const oneJob = (): readonly Append[] => {
+      const batch: Append[] = [];
+      const submission = {
+        history: JOB,
+        machine: 'job@1',
+        event: accepted(),
+        settles: null,
+        cause: null,
+      } as const;
+      cascade(batch, submission, { hash: sha256, now: () => START, stored: () => null, strict: true });
+      return batch;
+    };
+
+    test('what was seen is there as it was, by change, and survives with what it started', async () => {
+      const all = [
+        seen(1),
+        seen(2, { kind: 'patchset', account: '', hidden: true }),
+        seen(3, { streamed: false }),
+      ];
+      await store.append(oneJob(), [
+        { ...NOTHING, seen: all },
+        { ...NOTHING, seen: [seen(4, { change: 8 })] },
+      ]);
+      expect(store.seen(7)).toEqual(all);
+      expect(store.seen(8)).toEqual([seen(4, { change: 8 })]);
+      expect(store.seen(9)).toEqual([]);
+      expect(store.job(JOB)).not.toBeNull();
+    });
+
+    test('it is all or nothing: what is not started was not seen', async () => {
+      const batch = oneJob();
+      await store.append(batch, [{ ...NOTHING, seen: [seen(1)] }]);
+      const again = store.append(batch, [{ ...NOTHING, seen: [seen(2)], streamed: [1] }]);
+      await expect(again).rejects.toBeInstanceOf(VersionConflict);
+      expect(store.seen(7)).toEqual([seen(1)]);
+      expect(store.lastSeen()).toBe(1);
+      // And the other way round.
+      await expect(store.append([], [{ ...NOTHING, seen: [seen(1)] }])).rejects.toThrow();
+    });
+
+    test('what the stream told later, and a patchset that is shown, are marked', async () => {
+      await note({ seen: [seen(1, { streamed: false }), seen(2, { kind: 'patchset', hidden: true })] });
+      await note({ streamed: [1], shown: [2] });
+      expect(store.seen(7)).toEqual([seen(1), seen(2, { kind: 'patchset', hidden: false })]);
+    });
+
+    test('numbers are never given twice, also when the newest were forgotten', async () => {
+      expect(store.lastSeen()).toBe(0);
+      await note({ seen: [seen(1), seen(2)] });
+      expect(store.forgetSeen(START + 99_000, 10)).toBe(2);
+      expect([store.seen(7), store.lastSeen()]).toEqual([[], 2]);
+    });
+
+    test('the oldest are forgotten first, a bounded number at a time, and it is known from when on all is there', async () => {
+      await note({ intake: { origin: START, position: START, forgotten: 0 } });
+      await note({ seen: [1, 2, 3, 4].map((number) => seen(number)) });
+      expect(store.forgetSeen(START + 3_500, 2)).toBe(2);
+      expect(store.seen(7).map(({ number }) => number)).toEqual([3, 4]);
+      expect(store.intakePosition()?.forgotten).toBe(START + 3_500);
+      expect(store.forgetSeen(START + 3_500, 2)).toBe(1);
+      expect(store.forgetSeen(START + 3_500, 2)).toBe(0);
+      expect(store.seen(7).map(({ number }) => number)).toEqual([4]);
+    });
+
+    test('a position is kept, and moves on only', async () => {
+      expect(store.intakePosition()).toBeNull();
+      await note({ intake: { origin: START, position: START, forgotten: 0 } });
+      store.moveIntake(START + 9_000);
+      store.moveIntake(START + 5_000);
+      expect(store.intakePosition()).toEqual({ origin: START, position: START + 9_000, forgotten: 0 });
+      // An operator may set it back.
+      await note({ intake: { origin: START - 60_000, position: START - 60_000, forgotten: 0 } });
+      expect(store.intakePosition()).toMatchObject({ origin: START - 60_000, position: START - 60_000 });
+    });
+
+    test('all of it stays when the views are made again', async () => {
+      await note({ seen: [seen(1)], intake: { origin: START, position: START, forgotten: 0 } });
+      store.replaceViews([]);
+      expect([store.seen(7), store.intakePosition()?.origin]).toEqual([[seen(1)], START]);
+    });
+
+    test('a reader beside the writer sees the position', async () => {
+      await note({ intake: { origin: START, position: START + 1_000, forgotten: 0 } });
+      const reader = harness.reader?.() ?? store;
+      expect(reader.intakePosition()).toEqual({ origin: START, position: START + 1_000, forgotten: 0 });
+      if (reader !== store) reader.close();
+    });
+  });
+}
