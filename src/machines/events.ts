@@ -17,7 +17,6 @@ import type {
   Stage,
   StageEnd,
   StandingVote,
-  StreamLimits,
   Verdict,
 } from './vocabulary.ts';
 
@@ -141,6 +140,19 @@ export type ReviewEvent =
   | { readonly type: 'mail.unsent'; readonly failure: Failure }
   | { readonly type: 'review.cancelled'; readonly reason: string }
   | { readonly type: 'review.superseded'; readonly by: string };
+
+/** Every wait and retry of the connection to Gerrit's stream that its history decides upon. */
+export interface StreamLimits {
+  /** Down for longer than this, the operator is told. */
+  readonly downAlarmMs: number;
+  /** For one look at all that may have been missed. */
+  readonly catchUpTimeoutMs: number;
+  /** Before such a look is tried again; doubles, up to the longest. Tried until it works: giving up would lose events. */
+  readonly catchUpRetryMs: number;
+  readonly catchUpRetryMaxMs: number;
+  /** Failures in a row after which the operator is told. */
+  readonly catchUpAlarmAttempts: number;
+}
 
 /** Facts of the one history `stream`: the connection to Gerrit, and whether anything was missed meanwhile. */
 export type StreamEvent =

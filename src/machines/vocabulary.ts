@@ -276,19 +276,6 @@ export interface PreparePlan {
   readonly mergeRetryMs: number;
 }
 
-/** Every wait and retry of the connection to Gerrit's stream that its history decides upon. */
-export interface StreamLimits {
-  /** Down for longer than this, the operator is told. */
-  readonly downAlarmMs: number;
-  /** For one look at all that may have been missed. */
-  readonly catchUpTimeoutMs: number;
-  /** Before such a look is tried again; doubles, up to the longest. Tried until it works: giving up would lose events. */
-  readonly catchUpRetryMs: number;
-  readonly catchUpRetryMaxMs: number;
-  /** Failures in a row after which the operator is told. */
-  readonly catchUpAlarmAttempts: number;
-}
-
 /** Something that an operator must hear of. */
 export interface Alarm {
   readonly kind:

@@ -1,9 +1,8 @@
 /** The connection to Gerrit: whatever may have been missed is looked for, until that works; the operator hears of what lasts. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AnyEvent } from '../../src/machines/events.ts';
+import type { AnyEvent, StreamLimits } from '../../src/machines/events.ts';
 import type { StreamContext } from '../../src/machines/stream/setup.ts';
-import type { StreamLimits } from '../../src/machines/vocabulary.ts';
 import { failure } from './facts.ts';
 import { breaches, differences, ignored } from './invariants.ts';
 import { Simulator } from './simulator.ts';
