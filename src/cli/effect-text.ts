@@ -9,7 +9,7 @@ import { limit } from './time.ts';
 export function effectText(effect: Effect): string | null {
   switch (effect.type) {
     case 'withdraw':
-      return effect.key === 'slot' ? 'take back the request for a slot' : null;
+      return /^slot(:|$)/.test(effect.key) ? 'take back the request for a slot' : null;
     case 'tell':
       return tellText(effect.to, effect.event);
     case 'setTimer': {

@@ -117,6 +117,8 @@ function jobEventText(event: JobOnly): string {
       return event.deleted === 0
         ? 'clean: nothing of this job is left'
         : `clean: ${count(event.deleted, 'server')} removed`;
+    case 'job.promoted':
+      return `put at the head of the queue by ${event.by}${because(event.why)}`;
     case 'job.cancelled':
       return `cancelled${because(event.reason)}`;
     case 'job.superseded':

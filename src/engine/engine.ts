@@ -4,6 +4,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../machines/events.ts';
+import type { SlotLimits } from '../machines/queue.ts';
 import type { Hash, Stored } from '../machines/row.ts';
 import { addressed, type CascadeOptions, cascade, type Submission } from './cascade.ts';
 import { type OutsideEffect, perform } from './perform.ts';
@@ -19,6 +20,8 @@ export interface EngineOptions {
   readonly world: World;
   readonly clock: Clock;
   readonly hash: Hash;
+  /** Default: the providers' own slots, and nothing else. */
+  readonly limits?: SlotLimits;
   /** Wait before a batch that could not be written is tried again. */
   readonly storeRetryMs: number;
   /** Happenings that go into one transaction at most. */
@@ -39,6 +42,9 @@ interface Waiting {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** What is needed of the row that asked for an effect. */
+type AskingRow = Pick<Append['row'], 'history' | 'at'>;
 
 export class Engine {
   readonly timers: Timers;
@@ -64,12 +70,13 @@ export class Engine {
       stored: (history) => this.open.get(history) ?? options.store.stored(history),
       strict: options.strict,
     };
-    const capacity = [...options.world.providers.values()].map(({ name, slots }) => [name, slots] as const);
     this.timers = new Timers(options.clock, (history, key) => {
       this.settle(history, key, { type: 'timer.fired', timer: key });
     });
-    this.slots = new Slots(new Map(capacity), (history, key) => {
-      this.settle(history, key, { type: 'slot.granted' });
+    this.slots = new Slots({
+      limits: options.limits ?? slotsOnly(options.world),
+      now: () => options.clock.now(),
+      grant: (history, key) => this.settle(history, key, { type: 'slot.granted' }),
     });
   }
 
@@ -104,7 +111,8 @@ export class Engine {
   }
 
   /** Performs what a durable row asked for. @param recovered true after a restart */
-  performEffect(history: string, effect: Append['row']['effects'][number], recovered: boolean): void {
+  performEffect(row: AskingRow, effect: Append['row']['effects'][number], recovered: boolean): void {
+    const { history } = row;
     switch (effect.type) {
       case 'tell':
         return;
@@ -116,7 +124,7 @@ export class Engine {
         this.timers.arm(history, effect, recovered);
         return;
       case 'acquireSlot':
-        this.slots.request(effect.provider, history, effect.key);
+        this.slots.request({ ...effect, history, requestedAt: row.at });
         return;
       default:
         this.performOutside(history, effect, recovered);
@@ -215,7 +223,7 @@ export class Engine {
     for (const { resolve } of accepted) resolve();
     if (this.stopping.signal.aborted) return;
     for (const { row } of batch) {
-      for (const effect of row.effects) this.performEffect(row.history, effect, false);
+      for (const effect of row.effects) this.performEffect(row, effect, false);
     }
   }
 
@@ -270,6 +278,13 @@ export class Engine {
       signal.addEventListener('abort', wake, { once: true });
     });
   }
+}
+
+function slotsOnly({ providers }: World): SlotLimits {
+  const slots = Object.fromEntries(
+    [...providers.values()].map((provider) => [provider.name, provider.slots]),
+  );
+  return { slots, jobs: {}, projects: {}, patienceMs: 0 };
 }
 
 function nextTick(): Promise<void> {

@@ -15,6 +15,9 @@ export interface Recovered {
 }
 
 export async function recover(engine: Engine, store: Store): Promise<Recovered> {
+  // The first that is heard of is not the first in the queue.
+  const grantSlots = engine.slots.hold();
+  engine.slots.recall(store.turns());
   for (const stored of store.open()) {
     if (!knowsMachine(stored.machine)) throw unknownMachine(stored);
     engine.restore(stored);
@@ -23,15 +26,16 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
   const overdue = await fireOverdue(engine, owedAtStart);
   let owed = 0;
   // Reading them is a good part of a start: it is done again only when something has changed.
-  for (const { history, effect, seq } of overdue.fired === 0 ? owedAtStart : store.owed()) {
+  for (const { history, effect, seq, requestedAt } of overdue.fired === 0 ? owedAtStart : store.owed()) {
     // What the overdue timers led to is newer, and is being performed already.
     if (seq > overdue.newest) continue;
     // A history that has ended wants nothing more of the world, but people must still hear of it.
     const tells = effect.type === 'raiseAlarm' || effect.type === 'sendMail';
     if (!engine.histories.has(history) && !tells) continue;
-    engine.performEffect(history, effect, true);
+    engine.performEffect({ history, at: requestedAt }, effect, true);
     owed += 1;
   }
+  grantSlots();
   return { histories: engine.histories.size, overdue: overdue.fired, owed };
 }
 

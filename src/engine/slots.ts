@@ -11,19 +11,13 @@ import {
   type SlotRequest,
   turnOf,
 } from '../machines/queue.ts';
+import type { TurnView } from './store.ts';
 
 export interface SlotsOptions {
   readonly limits: SlotLimits;
   /** Wall clock, ms since the epoch. */
   readonly now: () => number;
   readonly grant: (history: string, key: string) => void;
-}
-
-/** When a project was served on a provider. */
-export interface Served {
-  readonly provider: string;
-  readonly project: string;
-  readonly at: number;
 }
 
 export class Slots {
@@ -86,8 +80,8 @@ export class Slots {
   }
 
   /** What an earlier daemon has served, oldest first. */
-  recall(served: readonly Served[]): void {
-    for (const { at, ...holder } of served) this.takeTurn(holder, at);
+  recall(turns: readonly TurnView[]): void {
+    for (const turn of turns) this.takeTurn(turn, turn.at);
   }
 
   /** Grants nothing until the returned function is called: what is told meanwhile is weighed together. */

@@ -131,6 +131,13 @@ export interface AlarmView extends Alarm {
   readonly times: number;
 }
 
+/** When a project was last given a slot of a provider. */
+export interface TurnView {
+  readonly provider: string;
+  readonly project: string;
+  readonly at: number;
+}
+
 /** The last daemon that held the database; whether it still runs is for the reader to find out. */
 export interface DaemonView {
   readonly pid: number;
@@ -165,6 +172,8 @@ export interface StoreReader {
   histories(): Iterable<string>;
   stored(history: string): Stored | null;
   owed(history?: string): readonly OwedView[];
+  /** In the order in which they were. */
+  turns(): readonly TurnView[];
   counts(sinceDay: string): readonly DayCount[];
   alarms(limit: number): readonly AlarmView[];
   /** Null before anybody has listened. */

@@ -1,5 +1,6 @@
 /** What people see of a history: a pure reading of the state that a row led to. */
 import type { JobContext } from '../machines/job/setup.ts';
+import type { SlotHolder } from '../machines/queue.ts';
 import type { ReviewContext } from '../machines/review/setup.ts';
 import type { Stored } from '../machines/row.ts';
 import type { Stepped } from '../machines/step.ts';
@@ -40,11 +41,11 @@ function jobContext(stored: Stored): JobContext {
   return stored.context as unknown as JobContext;
 }
 
-/** The provider whose slot a job holds at this point of its history, or null. */
-export function slotHeld(stored: Stored): string | null {
+/** What a job counts against while it holds a slot at this point of its history, or null. */
+export function slotHeld(stored: Stored): SlotHolder | null {
   if (stored.machine !== 'job@1') return null;
-  const { slot, spec } = jobContext(stored);
-  return slot ? spec.provider : null;
+  const { slot, spec, patchset } = jobContext(stored);
+  return slot ? { provider: spec.provider, name: spec.name, project: patchset.project } : null;
 }
 
 /** True for a review of which at least one post was tried. The attempt is counted on when the next one begins. */

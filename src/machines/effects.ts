@@ -38,6 +38,8 @@ export type KeyedEffect =
       readonly project: string;
       /** Milliseconds by which the request counts as older than it is. */
       readonly headStartMs: number;
+      /** Before all that are not. */
+      readonly promoted: boolean;
     }
   | {
       readonly type: 'createServer';

@@ -49,6 +49,8 @@ export type JobEvent =
       readonly verdict: Extract<Verdict, 'MERGER_FAILURE' | 'NODE_FAILURE' | 'SKIPPED' | 'ABORTED'>;
       readonly reason: string;
     }
+  /** An operator wants it served next: it goes to the head of the queue. */
+  | { readonly type: 'job.promoted'; readonly by: string; readonly why: string }
   /** Settles `acquireSlot`. */
   | { readonly type: 'slot.granted' }
   /** Settles `createServer`. */

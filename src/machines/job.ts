@@ -29,6 +29,9 @@ const alarmDeadline = deadline(
   (context) => context.spec.limits.cleanupTimeoutMs,
 );
 
+/** Asks for its slot anew, as one that was promoted. */
+const promote = change((context) => ({ promotions: context.promotions + 1 }));
+
 const clearingAtTheEnd = clearing({ done: '#job.done', givenUp: '#job.cleanup.alarming', final: true });
 
 export const jobMachine = jobSetup.createMachine({
@@ -50,6 +53,8 @@ export const jobMachine = jobSetup.createMachine({
       { guard: 'crashedBefore', target: '.stuck', actions: decide('ABORTED') },
       { actions: change((context) => ({ crashes: context.crashes + 1 })) },
     ],
+    // Whatever it does by now, it does not wait for a slot any more.
+    'job.promoted': { actions: 'noted' },
   },
   states: {
     queued: {
@@ -66,12 +71,16 @@ export const jobMachine = jobSetup.createMachine({
               target: '#job.reporting',
               actions: keep('job.refused', ({ verdict, reason }) => ({ verdict, reason })),
             },
+            'job.promoted': { actions: promote },
           },
         },
         waiting: {
           entry: request(acquireSlot),
-          exit: request(() => ({ type: 'withdraw', key: 'slot' })),
-          on: { 'slot.granted': { target: '#job.booting', actions: change(() => ({ slot: true })) } },
+          exit: request(({ context }) => ({ type: 'withdraw', key: slotKey(context) })),
+          on: {
+            'slot.granted': { target: '#job.booting', actions: change(() => ({ slot: true })) },
+            'job.promoted': { target: 'waiting', reenter: true, actions: promote },
+          },
         },
       },
     },
@@ -132,6 +141,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     endedAt: null,
     attempt: 1,
     trees: [],
+    promotions: 0,
     server: null,
     slot: false,
     verdict: null,
@@ -154,12 +164,17 @@ function acquireSlot({ context }: Args) {
   const { spec, patchset } = context;
   return {
     type: 'acquireSlot',
-    key: 'slot',
+    key: slotKey(context),
     provider: spec.provider,
     name: spec.name,
     project: patchset.project,
     headStartMs: spec.headStartMs,
+    promoted: context.promotions > 0,
   } as const;
+}
+
+function slotKey({ promotions }: Pick<JobContext, 'promotions'>): string {
+  return promotions === 0 ? 'slot' : `slot:${promotions}`;
 }
 
 function leaked(context: JobContext) {

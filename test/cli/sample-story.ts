@@ -120,6 +120,7 @@ const acquire: Effect = {
   name: 'acme-dsvm',
   project: patchset.project,
   headStartMs: 0,
+  promoted: false,
 };
 const fetchIt = (attempt: number): Effect => ({
   type: 'fetchPatchset',

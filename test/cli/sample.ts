@@ -86,6 +86,7 @@ export const SAMPLE: Contents = {
     owed('runStage:testing:1', stage(1, 'testing', ['./run-tests.sh']) as KeyedEffect, 3800),
     owed('deadline:testing:1', timer('deadline:testing:1', 180) as KeyedEffect, 3800),
   ],
+  turns: [],
   counts: [
     { day: '2026-11-10', name: 'acme-dsvm', verdict: 'SUCCESS', jobs: 99 },
     { day: '2026-11-20', name: 'acme-dsvm', verdict: 'SUCCESS', jobs: 12 },

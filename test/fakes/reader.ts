@@ -8,6 +8,7 @@ import type {
   OwedView,
   ReviewView,
   StoreReader,
+  TurnView,
 } from '../../src/engine/store.ts';
 
 export interface Contents {
@@ -15,6 +16,7 @@ export interface Contents {
   readonly reviews: readonly ReviewView[];
   readonly rows: readonly NumberedRow[];
   readonly owed: readonly OwedView[];
+  readonly turns: readonly TurnView[];
   readonly counts: readonly DayCount[];
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
@@ -39,6 +41,7 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     stored: () => null,
     intakePosition: () => null,
     owed: (history) => owed.filter((item) => history === undefined || item.history === history),
+    turns: () => contents.turns ?? [],
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),
     alarms: (limit) => alarms.slice(0, limit),
     intake: () => contents.intake ?? {},

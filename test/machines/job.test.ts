@@ -34,7 +34,15 @@ describe('a job that goes well', () => {
     expect(released?.state).toBe('queued.waiting');
     const { project } = PATCHSET;
     expect(released?.effects).toEqual([
-      { type: 'acquireSlot', key: 'slot', provider: 'local', name: 'acme-dsvm', project, headStartMs: 7 },
+      {
+        type: 'acquireSlot',
+        key: 'slot',
+        provider: 'local',
+        name: 'acme-dsvm',
+        project,
+        headStartMs: 7,
+        promoted: false,
+      },
     ]);
   });
 

@@ -229,6 +229,7 @@ function said(world: Simulator, one: { readonly which: number; readonly how: num
       : [
           { type: 'job.cancelled', reason: 'by hand' },
           { type: 'job.superseded', by: '912345,4' },
+          { type: 'job.promoted', by: 'alice', why: 'by hand' },
           { type: 'machine.failed', event: 'stage.exited', message: 'broken' },
           { type: 'daemon.crashed', during: 'runStage', message: 'broken' },
           { type: 'stage.started', stage: 'testing', pid: 42, adopted: true },

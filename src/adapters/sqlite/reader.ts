@@ -9,6 +9,7 @@ import type {
   OwedView,
   ReviewView,
   StoreReader,
+  TurnView,
 } from '../../engine/store.ts';
 import type { Stored } from '../../machines/row.ts';
 import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
@@ -52,6 +53,7 @@ const VIEWS = [
   ['trigger_view', 'trigger'],
   ['owed_view', 'history, key'],
   ['day_view', 'day, name, verdict'],
+  ['turn_view', 'provider, project'],
 ] as const;
 
 export class SqliteReader implements StoreReader {
@@ -139,6 +141,10 @@ export class SqliteReader implements StoreReader {
         ? this.rowsOf('SELECT * FROM owed_view ORDER BY seq')
         : this.rowsOf('SELECT * FROM owed_view WHERE history = ? ORDER BY seq', history);
     return rows.map(owedRow);
+  }
+
+  turns(): readonly TurnView[] {
+    return this.rowsOf('SELECT provider, project, at FROM turn_view ORDER BY seq') as unknown as TurnView[];
   }
 
   counts(sinceDay: string): readonly DayCount[] {

@@ -188,6 +188,8 @@ class SqliteStore extends SqliteReader implements Store {
       (ended ? statements.endReview : statements.putReview).run(...reviewValues(view));
     if (row.type === 'review.opened') statements.putTrigger.run(row.data.trigger, row.history);
     this.keepOwed(row, seq);
+    if (row.type === 'slot.granted' && row.outcome === 'moved' && view.kind === 'job')
+      statements.putTurn.run(view.provider, view.project, seq, row.at);
     if (endsJob && view.kind === 'job') {
       const day = new Date(row.at).toISOString().slice(0, 10);
       statements.countDay.run(day, view.name, view.verdict);
@@ -258,6 +260,7 @@ function prepareAll(database: Database) {
     putTrigger: prepare('INSERT INTO trigger_view VALUES (?, ?)'),
     addOwed: prepare('INSERT INTO owed_view VALUES (?, ?, ?, ?, ?)'),
     dropOwed: prepare('DELETE FROM owed_view WHERE history = ? AND key = ?'),
+    putTurn: prepare('INSERT OR REPLACE INTO turn_view VALUES (?, ?, ?, ?)'),
     countDay: prepare(
       'INSERT INTO day_view VALUES (?, ?, ?, 1) ON CONFLICT (day, name, verdict) DO UPDATE SET jobs = jobs + 1',
     ),
@@ -279,8 +282,14 @@ function prepareAll(database: Database) {
       SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1`),
     putMeta: prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)'),
     addMeta: prepare('INSERT OR IGNORE INTO meta VALUES (?, ?)'),
-    clearViews: ['history_view', 'job_view', 'review_view', 'trigger_view', 'owed_view', 'day_view'].map(
-      (table) => prepare(`DELETE FROM ${table}`),
-    ),
+    clearViews: [
+      'history_view',
+      'job_view',
+      'review_view',
+      'trigger_view',
+      'owed_view',
+      'day_view',
+      'turn_view',
+    ].map((table) => prepare(`DELETE FROM ${table}`)),
   };
 }

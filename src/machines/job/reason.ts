@@ -59,6 +59,7 @@ function describe(event: JobMachineEvent): string {
     case 'evidence.collected':
     case 'evidence.published':
     case 'job.released':
+    case 'job.promoted':
     case 'verdict.taken':
       return '';
     case 'job.refused':

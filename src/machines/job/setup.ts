@@ -30,6 +30,8 @@ export interface JobContext {
   readonly attempt: number;
   /** What is tested; empty: the patchset as it was uploaded. */
   readonly trees: readonly MergedTree[];
+  /** How often an operator has put it at the head of the queue. */
+  readonly promotions: number;
   readonly server: Server | null;
   /** True while the job counts against its provider's slots. */
   readonly slot: boolean;

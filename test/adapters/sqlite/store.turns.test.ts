@@ -1,0 +1,91 @@
+/** Whose turn it is, as the store keeps it: newest per provider and project, in the order of the log, also in an older database. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openWritable } from '../../../src/adapters/sqlite/database.ts';
+import { migrate } from '../../../src/adapters/sqlite/migrate.ts';
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { cascade, type Submission } from '../../../src/engine/cascade.ts';
+import type { Append, Store } from '../../../src/engine/store.ts';
+import type { AnyEvent } from '../../../src/machines/events.ts';
+import { jobSpec, PATCHSET, START } from '../../machines/facts.ts';
+import { sha256 } from '../../machines/simulator.ts';
+import { type Scratch, scratch } from './rig.ts';
+
+let folder: Scratch;
+let store: Store;
+let now: number;
+
+beforeEach(() => {
+  folder = scratch();
+  store = openStore(`${folder.path}/sos-ci.db`);
+  now = START;
+});
+afterEach(() => {
+  store.close();
+  folder.remove();
+});
+
+async function tell(history: string, event: AnyEvent, settles: string | null = null): Promise<void> {
+  const batch: Append[] = [];
+  const happening: Submission = { history, machine: 'job@1', event, settles, cause: null };
+  const options = { hash: sha256, now: () => now, stored: (id: string) => store.stored(id), strict: true };
+  cascade(batch, happening, options);
+  await store.append(batch);
+}
+
+/** A job that waits for its slot. */
+async function waits(job: string, project: string, provider = 'local'): Promise<void> {
+  const patchset = { ...PATCHSET, project };
+  const spec = jobSpec({ provider });
+  await tell(job, { type: 'job.accepted', job, review: 'r1', deployment: 'd', patchset, spec });
+  if (store.job(job)?.state === 'queued.preparing') await tell(job, { type: 'job.released', trees: [] });
+}
+
+async function served(job: string, at: number): Promise<void> {
+  now = at;
+  await tell(job, { type: 'slot.granted' }, 'slot');
+}
+
+test('the newest turn of each project on each provider is kept, oldest first', async () => {
+  for (const [job, project] of [
+    ['j1', 'cinder'],
+    ['j2', 'nova'],
+    ['j3', 'cinder'],
+  ] as const) {
+    await waits(job, project);
+  }
+  await waits('j4', 'cinder', 'cloud');
+  expect(store.turns()).toEqual([]);
+  for (const [index, job] of ['j1', 'j2', 'j4', 'j3'].entries()) await served(job, START + index);
+  expect(store.turns()).toEqual([
+    { provider: 'local', project: 'nova', at: START + 1 },
+    { provider: 'cloud', project: 'cinder', at: START + 2 },
+    { provider: 'local', project: 'cinder', at: START + 3 },
+  ]);
+});
+
+test('a grant that came too late is no turn', async () => {
+  await waits('j1', 'cinder');
+  await tell('j1', { type: 'job.promoted', by: 'alice', why: '' });
+  await served('j1', START);
+  expect(store.turns()).toEqual([]);
+});
+
+test('a database that is older than the view gets it from its log', async () => {
+  await waits('j1', 'cinder');
+  await waits('j2', 'cinder');
+  await waits('j3', 'nova');
+  await served('j2', START + 5);
+  await served('j3', START + 5);
+  await served('j1', START + 9);
+  const before = [...store.views()];
+  const turns = store.turns();
+  store.close();
+  const database = openWritable(`${folder.path}/sos-ci.db`);
+  database.exec('DROP TABLE turn_view');
+  database.pragma('user_version = 3');
+  migrate(database);
+  database.close();
+  store = openStore(`${folder.path}/sos-ci.db`);
+  expect(store.turns()).toEqual(turns);
+  expect([...store.views()]).toEqual(before);
+});
