@@ -82,7 +82,7 @@ test('a database that is older than the view gets it from its log', async () => 
   store.close();
   const database = openWritable(`${folder.path}/sos-ci.db`);
   database.exec('DROP TABLE turn_view');
-  database.pragma('user_version = 3');
+  database.pragma('user_version = 4');
   migrate(database);
   database.close();
   store = openStore(`${folder.path}/sos-ci.db`);
