@@ -20,7 +20,7 @@ beforeEach(async () => {
     {
       directory: path.join(home, 'demo'),
       url: stand.url('demo'),
-      keyFile: stand.key('dev'),
+      keyFile: stand.keyFile('dev'),
       knownHostsFile: path.join(stand.directory, 'known_hosts'),
     },
     files,

@@ -112,6 +112,23 @@ export class GerritRest {
     await this.post(`changes/${change}/restore`, {});
   }
 
+  async setWorkInProgress(change: number, wip: boolean): Promise<void> {
+    await this.post(`changes/${change}/${wip ? 'wip' : 'ready'}`, {});
+  }
+
+  async setPrivate(change: number, isPrivate: boolean): Promise<void> {
+    if (isPrivate) await this.post(`changes/${change}/private`, {});
+    else await this.delete(`changes/${change}/private`);
+  }
+
+  async setTopic(change: number, topic: string): Promise<void> {
+    await this.put(`changes/${change}/topic`, { topic });
+  }
+
+  async addHashtags(change: number, add: readonly string[]): Promise<void> {
+    await this.post(`changes/${change}/hashtags`, { add });
+  }
+
   /** Approves as well, which the account must be allowed to do. */
   async merge(change: number): Promise<void> {
     await this.review(change, { labels: { 'Code-Review': 2 } });

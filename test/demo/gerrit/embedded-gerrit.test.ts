@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Heard, newChangeId, Stand } from './stand.ts';
+import { type Heard, newChangeId } from '../../contracts/gerrit-stand.ts';
+import { Stand } from './stand.ts';
 
 const CINDER = 'openstack/cinder';
 const NOVA = 'openstack/nova';

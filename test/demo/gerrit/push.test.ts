@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { newChangeId, type Ran, Stand } from './stand.ts';
+import { newChangeId, type Ran } from '../../contracts/gerrit-stand.ts';
+import { Stand } from './stand.ts';
 
 let stand: Stand;
 beforeEach(async () => {

@@ -1,0 +1,208 @@
+/**
+ * The real git and ssh as people and programs use them with a Gerrit, embedded or real. Everything that they write lies
+ * in one directory; whatever still runs at the end is killed.
+ */
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { gitEnvironment } from '../../src/demo/gerrit/repository.ts';
+
+export interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What people do on the web page. */
+export interface GerritPerson {
+  review(
+    change: number,
+    input: { readonly message?: string; readonly labels?: Readonly<Record<string, number>> },
+  ): unknown;
+  abandon(change: number): unknown;
+  restore(change: number): unknown;
+  setWorkInProgress(change: number, wip: boolean): unknown;
+  setPrivate(change: number, isPrivate: boolean): unknown;
+  setTopic(change: number, topic: string): unknown;
+  addHashtags(change: number, tags: readonly string[]): unknown;
+  /** Approves and merges; for administrators. */
+  merge(change: number): Promise<unknown>;
+}
+
+/** A server with accounts and their keys, and a directory for what its clients write. */
+export abstract class GerritStand {
+  readonly directory: string;
+  readonly #running = new Set<() => void>();
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  abstract get port(): number;
+  /** Canonical web address, without a slash at its end. */
+  abstract get webUrl(): string;
+  abstract get knownHostsFile(): string;
+  abstract keyFile(user: string): string;
+  abstract person(user: string): GerritPerson;
+  /** With a branch master. */
+  abstract createProject(name: string): Promise<unknown>;
+  /** The stream as `user`'s ssh gets it, from now on; resolves once the server streams. */
+  abstract stream(user: string, options?: string): Promise<Heard>;
+  abstract close(): Promise<void>;
+
+  /** Ends the clients that still run. */
+  protected kill(): void {
+    for (const kill of this.#running) kill();
+  }
+
+  url(project: string, user = 'dev'): string {
+    return `ssh://${user}@127.0.0.1:${this.port}/${project}`;
+  }
+
+  /** `command` goes to the server as it is. */
+  ssh(user: string, command: string, stdin = ''): Promise<Ran> {
+    return this.#run('ssh', this.#sshTo(user, command), this.directory, stdin);
+  }
+
+  /** As dev. */
+  git(cwd: string, ...argv: string[]): Promise<Ran> {
+    return this.#run('git', argv, path.join(this.directory, cwd), '');
+  }
+
+  writeFile(name: string, text: string): void {
+    writeFileSync(path.join(this.directory, name), text);
+  }
+
+  /** A clone with one commit of these files on top; returns the Change-Id in its message. */
+  async commit(
+    clone: string,
+    message: string,
+    files: Readonly<Record<string, string>>,
+    id = newChangeId(),
+  ): Promise<string> {
+    for (const [name, text] of Object.entries(files)) {
+      this.writeFile(path.join(clone, name), text);
+    }
+    await this.git(clone, 'add', '-A');
+    await this.git(clone, 'commit', '-q', '--allow-empty', '-m', `${message}\n\nChange-Id: ${id}\n`);
+    return id;
+  }
+
+  /** The stream as `user`'s ssh gets it; what is said before the server listens is not in it. */
+  protected openStream(user: string, options = ''): Heard {
+    const child = spawn('ssh', this.#sshTo(user, `gerrit stream-events ${options}`), {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: this.#environment(),
+    });
+    const kill = (): void => void child.kill('SIGKILL');
+    this.#running.add(kill);
+    const heard = new Heard();
+    child.stdout.on('data', (chunk: Buffer) => heard.add(chunk));
+    child.on('close', (status) => {
+      this.#running.delete(kill);
+      heard.end(status);
+    });
+    return heard;
+  }
+
+  #sshTo(user: string, command: string): string[] {
+    return [...this.#sshOptions(user), '-p', String(this.port), '--', `${user}@127.0.0.1`, command];
+  }
+
+  #sshOptions(user: string): string[] {
+    const settings = [
+      `UserKnownHostsFile=${this.knownHostsFile}`,
+      'GlobalKnownHostsFile=/dev/null',
+      'StrictHostKeyChecking=yes',
+      'IdentitiesOnly=yes',
+      'BatchMode=yes',
+    ];
+    return ['-F', '/dev/null', '-T', '-i', this.keyFile(user), ...settings.flatMap((s) => ['-o', s])];
+  }
+
+  #environment(): NodeJS.ProcessEnv {
+    return {
+      ...gitEnvironment({ GIT_SSH_COMMAND: ['ssh', ...this.#sshOptions('dev')].join(' ') }),
+      GIT_AUTHOR_NAME: 'dev',
+      GIT_AUTHOR_EMAIL: 'dev@example.org',
+      GIT_COMMITTER_NAME: 'dev',
+      GIT_COMMITTER_EMAIL: 'dev@example.org',
+    };
+  }
+
+  #run(program: string, argv: readonly string[], cwd: string, stdin: string): Promise<Ran> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(program, argv, { cwd, env: this.#environment(), stdio: 'pipe' });
+      const kill = (): void => void child.kill('SIGKILL');
+      this.#running.add(kill);
+      let stdout = '';
+      let stderr = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        stdout += text;
+      });
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        stderr += text;
+      });
+      child.stdin.on('error', () => undefined);
+      child.stdin.end(stdin);
+      child.on('error', reject);
+      child.on('close', (status) => {
+        this.#running.delete(kill);
+        resolve({ status, stdout, stderr });
+      });
+    });
+  }
+}
+
+/** What a stream's client has received. */
+export class Heard {
+  text = '';
+  readonly ended: Promise<number | null>;
+  #end: (status: number | null) => void = () => undefined;
+  readonly #waiting = new Set<() => void>();
+
+  constructor() {
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  get events(): Record<string, unknown>[] {
+    return this.text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+  }
+
+  add(chunk: Buffer): void {
+    this.text += chunk.toString('utf8');
+    for (const ask of [...this.#waiting]) ask();
+  }
+
+  end(status: number | null): void {
+    this.#end(status);
+  }
+
+  /** Resolves once this many whole lines are there. */
+  lines(count: number): Promise<void> {
+    return this.until(() => this.text.split('\n').length - 1 >= count);
+  }
+
+  /** Resolves once the test holds; it is asked again whenever more has come. */
+  until(test: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const ask = (): void => {
+        if (!test()) return;
+        this.#waiting.delete(ask);
+        resolve();
+      };
+      this.#waiting.add(ask);
+      ask();
+    });
+  }
+}
+
+export function newChangeId(): string {
+  return `I${randomBytes(20).toString('hex')}`;
+}
