@@ -1,0 +1,118 @@
+/** What the suite about Gerrit's behaviour does on a stand, and how it reads what comes back. */
+import { expect } from 'vitest';
+import type { GerritStand, Heard, Ran } from './gerrit-stand.ts';
+
+export type Json = Record<string, unknown>;
+
+export const PROJECT = 'contract/cinder';
+export const AT = expect.any(Number);
+export const SHA = expect.stringMatching(/^[0-9a-f]{40}$/);
+export const DEV = { name: 'Dee Veloper', email: 'dev@example.org', username: 'dev' };
+export const ACME = { name: 'Acme CI', email: 'acme-ci@example.org', username: 'acme-ci' };
+
+/** One commit for review on top of the branch; its change's number. */
+export async function push(
+  stand: GerritStand,
+  content: Readonly<Record<string, string>> = { 'word.txt': `${Math.random()}\n` },
+  { options = '' }: { readonly options?: string } = {},
+): Promise<number> {
+  await done(stand.git('clone', 'fetch', '-q', 'origin', 'master'));
+  await done(stand.git('clone', 'checkout', '-q', '--detach', 'FETCH_HEAD'));
+  await done(stand.git('clone', 'clean', '-qfd'));
+  await stand.commit('clone', 'A change', content);
+  const { stderr } = await done(stand.git('clone', 'push', 'origin', `HEAD:refs/for/master${options}`));
+  return Number(/\/\+\/(\d+) /.exec(stderr)?.[1]);
+}
+
+/** The next patchset of the change that was pushed last. */
+export async function amend(
+  stand: GerritStand,
+  {
+    message,
+    files: content = {},
+  }: { readonly message?: string; readonly files?: Readonly<Record<string, string>> },
+): Promise<void> {
+  for (const [name, text] of Object.entries(content)) stand.writeFile(`clone/${name}`, text);
+  await done(stand.git('clone', 'add', '-A'));
+  const { stdout } = await done(stand.git('clone', 'log', '-1', '--format=%B'));
+  const id = /Change-Id: \S+/.exec(stdout)?.[0];
+  const words = message === undefined ? ['--no-edit'] : ['-m', `${message}\n\n${id}\n`];
+  await done(stand.git('clone', 'commit', '-q', '--amend', ...words));
+  await done(stand.git('clone', 'push', '-q', 'origin', 'HEAD:refs/for/master'));
+}
+
+export function review(
+  stand: GerritStand,
+  user: string,
+  change: number,
+  input: object,
+  patchset = 1,
+): Promise<Ran> {
+  const command = `gerrit review --json --project ${PROJECT} ${change},${patchset}`;
+  return stand.ssh(user, command, JSON.stringify(input));
+}
+
+/** What this account said on a change, oldest first, as a query shows it. */
+export async function said(stand: GerritStand, change: number, user = 'acme-ci'): Promise<unknown[]> {
+  const { rows } = await query(stand, `--comments change:${change}`);
+  const comments = rows[0]?.comments as { reviewer: Json; message: string }[];
+  return comments.filter(({ reviewer }) => reviewer.username === user).map(({ message }) => message);
+}
+
+export async function query(stand: GerritStand, words: string): Promise<{ rows: Json[]; stats: Json }> {
+  const { stdout } = await done(stand.ssh('acme-ci', `gerrit query --format=JSON ${words}`));
+  const rows: Json[] = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const stats = rows.pop() ?? {};
+  return { rows, stats };
+}
+
+const takenFrom = new WeakMap<Heard, number>();
+
+/** The next event of this type that has not been taken yet. */
+export async function next(heard: Heard, type: string): Promise<Json> {
+  const from = takenFrom.get(heard) ?? 0;
+  const find = (): number => heard.events.findIndex((event, index) => index >= from && event.type === type);
+  await heard.until(() => find() >= 0);
+  const index = find();
+  takenFrom.set(heard, index + 1);
+  return heard.events[index] ?? {};
+}
+
+export function approvals(event: Json): Record<string, string> {
+  const entries = event.approvals as { type: string; value: string; oldValue?: string }[];
+  return Object.fromEntries(
+    entries.map(({ type, value, oldValue }) => [
+      type,
+      oldValue === undefined ? value : `${value} from ${oldValue}`,
+    ]),
+  );
+}
+
+export function patchset(change: number, number: number, kind: string): Json {
+  return {
+    number,
+    revision: SHA,
+    parents: [SHA],
+    ref: `refs/changes/${last2(change)}/${change}/${number}`,
+    uploader: DEV,
+    createdOn: AT,
+    author: DEV,
+    kind,
+    sizeInsertions: AT,
+    sizeDeletions: AT,
+  };
+}
+
+export function last2(change: number): string {
+  return String(change % 100).padStart(2, '0');
+}
+
+/** What a command answered, when it went well. */
+export async function done(command: Promise<Ran>): Promise<Ran> {
+  const ran = await command;
+  if (ran.status !== 0) throw new Error(`ended with ${ran.status}: ${ran.stderr}`);
+  return ran;
+}

@@ -1,0 +1,107 @@
+/** The queries of a Gerrit: rows, pages, conditions, mistakes. */
+import { expect, test } from 'vitest';
+import {
+  ACME,
+  AT,
+  amend,
+  DEV,
+  done,
+  type Json,
+  last2,
+  PROJECT,
+  patchset,
+  push,
+  query,
+  review,
+  SHA,
+} from './gerrit-acts.ts';
+import type { GerritStand } from './gerrit-stand.ts';
+
+export function queryTests(at: () => GerritStand): void {
+  test('shows a change with its patchsets, comments and votes', async () => {
+    const change = await push(at(), { 'new.txt': 'a\n' });
+    await amend(at(), { files: { 'new.txt': 'b\n', 'more.txt': 'c\n' } });
+    await done(review(at(), 'acme-ci', change, { message: 'Build succeeded.', labels: { Verified: 1 } }, 2));
+    const { rows, stats } = await query(
+      at(),
+      `--comments --patch-sets --all-approvals --commit-message change:${change}`,
+    );
+    expect(stats).toEqual({ type: 'stats', rowCount: 1, runTimeMilliseconds: AT, moreChanges: false });
+    expect(rows[0]).toMatchObject({
+      project: PROJECT,
+      branch: 'master',
+      number: change,
+      subject: 'A change',
+      owner: DEV,
+      commitMessage: expect.stringContaining('Change-Id: I'),
+      createdOn: AT,
+      lastUpdated: AT,
+      open: true,
+      status: 'NEW',
+    });
+    const sets = rows[0]?.patchSets as Json[];
+    const vote = { type: 'Verified', description: 'Verified', value: '1', grantedOn: AT, by: ACME };
+    expect(sets).toEqual([
+      patchset(change, 1, 'REWORK'),
+      { ...patchset(change, 2, 'REWORK'), approvals: [vote] },
+    ]);
+    expect(rows[0]?.comments).toContainEqual({
+      timestamp: AT,
+      reviewer: ACME,
+      message: 'Patch Set 2: Verified+1\n\nBuild succeeded.',
+    });
+  });
+
+  test('shows the current patchset with its votes, and no commit message unless asked', async () => {
+    const change = await push(at());
+    await done(review(at(), 'zuul', change, { labels: { Verified: 2 } }));
+    const { rows } = await query(at(), `--current-patch-set change:${change}`);
+    expect(rows[0]?.currentPatchSet).toMatchObject({
+      number: 1,
+      revision: SHA,
+      ref: `refs/changes/${last2(change)}/${change}/1`,
+      approvals: [{ type: 'Verified', value: '2', by: { username: 'zuul' } }],
+    });
+    expect(rows[0]).not.toHaveProperty('commitMessage');
+  });
+
+  test('pages with limit and --start, newest first, and says whether there is more', async () => {
+    const [older, newer] = [await push(at()), await push(at())];
+    await at().person('dev').review(newer, { message: 'so that it is the newest' });
+    const numbers = async (page: string): Promise<unknown[]> => {
+      const { rows, stats } = await query(
+        at(),
+        `${page} project:${PROJECT} change:${older} OR change:${newer}`,
+      );
+      return [...rows.map(({ number }) => number), stats.moreChanges];
+    };
+    expect(new Set(await numbers(''))).toEqual(new Set([newer, older, false]));
+    const [first, more] = await numbers('limit:1');
+    const [second, rest] = await numbers('--start 1 limit:1');
+    expect(new Set([first, second])).toEqual(new Set([older, newer]));
+    expect([more, rest]).toEqual([true, false]);
+  });
+
+  test('finds by time of update and by status', async () => {
+    const change = await push(at());
+    const found = async (text: string): Promise<boolean> =>
+      (await query(at(), `change:${change} ${text}`)).rows.length > 0;
+    const time = (plusSeconds: number): string =>
+      new Date(Date.now() + plusSeconds * 1000).toISOString().slice(0, 19).replace('T', ' ');
+    expect(await found(`'after:{${time(-60)}}'`)).toBe(true);
+    expect(await found(`'since:"${time(-60)}"'`)).toBe(true);
+    expect(await found(`'after:{${time(60)}}'`)).toBe(false);
+    expect(await found('status:open')).toBe(true);
+    await at().person('dev').abandon(change);
+    expect(await found('status:open')).toBe(false);
+    expect(await found('status:abandoned')).toBe(true);
+  });
+
+  test('answers a change that is not there with no row, and nonsense with an error row and exit 0', async () => {
+    expect((await query(at(), 'change:999999')).rows).toEqual([]);
+    const { status, stdout } = await at().ssh('acme-ci', 'gerrit query --format=JSON nosuch:thing');
+    expect([status, JSON.parse(stdout)]).toEqual([0, { type: 'error', message: expect.any(String) }]);
+    const option = await at().ssh('acme-ci', 'gerrit query --format=JSON -age:1h');
+    expect(option).toMatchObject({ status: 1, stderr: expect.stringContaining('is not a valid option') });
+  });
+}

@@ -1,0 +1,31 @@
+/**
+ * What our adapters rely on in a Gerrit's behaviour: the shapes of its stream and its queries, the edges of its reviews,
+ * fetching, rights. Run on the embedded Gerrit and on real ones, so that the embedded one can not drift from them.
+ *
+ * The stand needs: admin; dev; zuul and acme-ci who may listen and vote Verified (acme-ci from -1 to +1); deaf-ci who may
+ * not listen; mute-ci who may not vote.
+ */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { done, PROJECT } from './gerrit-acts.ts';
+import { rightsTests } from './gerrit-fetching.ts';
+import { queryTests } from './gerrit-queries.ts';
+import { reviewTests } from './gerrit-reviewing.ts';
+import type { GerritStand } from './gerrit-stand.ts';
+import { streamTests } from './gerrit-streaming.ts';
+
+export function gerritContract(name: string, open: () => Promise<GerritStand>): void {
+  describe(`Gerrit contract: ${name}`, () => {
+    let stand: GerritStand;
+    beforeAll(async () => {
+      stand = await open();
+      await stand.createProject(PROJECT);
+      await done(stand.git('.', 'clone', '-q', stand.url(PROJECT), 'clone'));
+    });
+    afterAll(() => stand?.close());
+
+    describe('the stream', () => streamTests(() => stand));
+    describe('queries', () => queryTests(() => stand));
+    describe('reviews', () => reviewTests(() => stand));
+    describe('fetching and rights', () => rightsTests(() => stand));
+  });
+}
