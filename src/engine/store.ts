@@ -6,7 +6,7 @@
  * - Views change in the same transaction as the rows that they are made from, and can be made again from the rows alone.
  */
 import type { KeyedEffect } from '../machines/effects.ts';
-import type { LogRow, Stored } from '../machines/row.ts';
+import type { LogRow, StepTexts, Stored } from '../machines/row.ts';
 import type { Seen } from '../machines/seen.ts';
 import type { Alarm, Verdict } from '../machines/vocabulary.ts';
 
@@ -14,8 +14,8 @@ import type { Alarm, Verdict } from '../machines/vocabulary.ts';
 export interface Append {
   readonly row: LogRow;
   readonly stored: Stored;
-  /** The canonical text of `stored` that `row.stateHash` was made over; kept as it is. */
-  readonly text: string;
+  /** What the hashes were made over; kept as it is. */
+  readonly texts: StepTexts;
   readonly view: View;
   /** True on the one row that ends a job: it is counted for its day. */
   readonly endsJob: boolean;
