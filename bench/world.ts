@@ -48,6 +48,7 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
     evidence: {
       collect: async () => ({ files: 12, bytes: 3_400_000, skipped: 0 }),
       publish: async ({ owner }) => `https://logs.example.org/45/912345/3/check/acme-dsvm/${owner.job}/`,
+      lastLine: async () => null,
       discard: async () => {},
     },
     reviewer: {
@@ -75,7 +76,7 @@ export function silentWorld(): World {
     merger: { merge: never, reviews: never, drop: never },
     source: { fetch: never },
     runner: { start: never, stop: never, readResults: never },
-    evidence: { collect: never, publish: never, discard: never },
+    evidence: { collect: never, publish: never, lastLine: never, discard: never },
     reviewer: { post: never, readVotes: never },
     alarms: { raise: never },
     mailer: null,

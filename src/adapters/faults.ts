@@ -92,6 +92,7 @@ function faultyWorld(world: World, around: Around): World {
     evidence: {
       collect: around('collectEvidence', (request, signal) => evidence.collect(request, signal)),
       publish: around('publishEvidence', (request, signal) => evidence.publish(request, signal)),
+      lastLine: (owner, stage) => evidence.lastLine(owner, stage),
       discard: around('discardEvidence', (job) => evidence.discard(job)),
     },
     reviewer: {

@@ -11,6 +11,7 @@ import { parseYaml, readText, type YamlDocument } from './document.ts';
 import { ConfigError, type Problem } from './problems.ts';
 import { configSchema } from './schema.ts';
 import { readSecrets } from './secrets.ts';
+import { readTemplate } from './template.ts';
 
 export interface LoadOptions {
   /** What `~` stands for. Default: this user's home. */
@@ -37,8 +38,10 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   const checked = configSchema.safeParse(document.value);
   if (!checked.success)
     throw new ConfigError(file, [...problems, ...schemaProblems(document, checked.error.issues)]);
+  const template = readTemplate(document, checked.data.report, path);
+  problems.push(...template.problems);
   if (problems.length > 0) throw new ConfigError(file, problems);
-  return buildConfig(absolute, checked.data, secrets.values, path);
+  return buildConfig(absolute, checked.data, secrets.values, template.text, path);
 }
 
 function notAMapping(document: YamlDocument): Problem {

@@ -2,8 +2,12 @@
  * Names and addresses in the configuration: what each may look like, and what to do about one that does not. They end up
  * in argument lists, paths, comments and git refs, so each is held to what those can carry.
  */
+import { holdsCommand } from '../machines/comment/foreign.ts';
 import { TRIGGER_KINDS } from '../machines/vocabulary.ts';
 import { Wrong } from './leaf.ts';
+
+/** It stands in every comment. */
+const ADDRESS_LIMIT = 1000;
 
 export function hostName(value: string): Wrong | null {
   if (value.includes('://')) return new Wrong('must be the host name alone, without scheme');
@@ -22,6 +26,7 @@ export function oneWord(value: string): Wrong | null {
 }
 
 export function pipelineName(value: string): Wrong | null {
+  if (holdsCommand(value)) return startsOthers();
   return /^[A-Za-z0-9_]{1,64}$/.test(value)
     ? null
     : new Wrong(
@@ -40,6 +45,7 @@ export function labelName(value: string): Wrong | null {
 export function jobName(value: string): Wrong | null {
   if (/\s/.test(value))
     return new Wrong('has a space in it', `write it with dashes: ${value.replaceAll(/\s+/g, '-')}`);
+  if (holdsCommand(value)) return startsOthers();
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)
     ? null
     : new Wrong('must be 1 to 100 letters, digits, dots, dashes or underscores');
@@ -84,9 +90,18 @@ export function webAddress(value: string): Wrong | null {
   if (address === null || !['http:', 'https:', 'file:'].includes(address.protocol) || /\s/.test(value)) {
     return new Wrong('must be an address that begins with https:// or http://');
   }
+  if (value.length > ADDRESS_LIMIT) return new Wrong(`is longer than ${ADDRESS_LIMIT} characters`);
   return address.username !== '' || address.password !== ''
     ? new Wrong('holds a user or password', 'secrets do not belong in this file, and this one is published')
     : null;
+}
+
+/** It would stand in our comments, and some programs look for such a word anywhere in any comment. */
+function startsOthers(): Wrong {
+  return new Wrong(
+    'holds a word that makes other CIs start, and would stand in each comment',
+    'choose another',
+  );
 }
 
 export function triggerKind(value: string): Wrong | null {

@@ -1,6 +1,6 @@
 /** Alarms go where an operator looks: the daemon's log at once, and the database for `sos-ci status`. */
 import type { Log } from '../log.ts';
-import type { Alarm } from '../machines/vocabulary.ts';
+import type { Alarm } from '../machines/alarm.ts';
 import type { Alarms, Clock } from './ports.ts';
 import type { Store } from './store.ts';
 

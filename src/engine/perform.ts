@@ -144,9 +144,10 @@ async function runStage(effect: EffectOf<'runStage'>, performance: Performance):
   performance.note({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
   const end = await handle.ended;
   performance.stopping.removeEventListener('abort', detach);
-  return end.how === 'lost'
-    ? { type: 'stage.lost', stage, why: end.why }
-    : { type: 'stage.exited', stage, end };
+  if (end.how === 'lost') return { type: 'stage.lost', stage, why: end.why };
+  const wentWell = end.how === 'exited' && end.code === 0;
+  const lastLine = wentWell ? null : await performance.world.evidence.lastLine(effect.run.owner, stage);
+  return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
 }
 
 async function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {

@@ -3,15 +3,17 @@
  * in test/fakes keep them too, and test/contracts holds one suite for each. All fallible calls reject with
  * OperationError; anything else that is thrown is a programmer's error.
  */
+
+import type { Alarm } from '../machines/alarm.ts';
 import type { KeyedEffect, StageRun } from '../machines/effects.ts';
 import type {
-  Alarm,
   MergedTree,
   Ownership,
   ResolvedChange,
   ResultsSpec,
   ResultsSummary,
   Server,
+  Stage,
   StageEnd,
 } from '../machines/vocabulary.ts';
 
@@ -128,6 +130,11 @@ export interface Evidence {
   ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }>;
   /** Publishes what was collected, redacted, whole or not at all; a second call finds the first one's work. Returns its URL. */
   publish(request: EffectOf<'publishEvidence'>, signal: AbortSignal): Promise<string>;
+  /**
+   * The last thing that a stage printed, in one line without secrets, of at most a few hundred characters; null when it
+   * printed nothing or that is not known. Never rejects for what it finds.
+   */
+  lastLine(owner: Pick<Ownership, 'job' | 'attempt'>, stage: Stage): Promise<string | null>;
   /** Removes what was gathered on this host for a job. Published evidence stays. */
   discard(job: string): Promise<void>;
 }

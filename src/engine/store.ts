@@ -5,17 +5,19 @@
  * - Rows are never changed or removed. A row whose version is not the next one of its history is refused.
  * - Views change in the same transaction as the rows that they are made from, and can be made again from the rows alone.
  */
+
+import type { Alarm } from '../machines/alarm.ts';
 import type { KeyedEffect } from '../machines/effects.ts';
-import type { LogRow, StepTexts, Stored } from '../machines/row.ts';
+import type { LogRow, Stored } from '../machines/row.ts';
 import type { Seen } from '../machines/seen.ts';
-import type { Alarm, Verdict } from '../machines/vocabulary.ts';
+import type { Verdict } from '../machines/vocabulary.ts';
 
 /** A row, the state that it leads to, and what people will see of it. */
 export interface Append {
   readonly row: LogRow;
   readonly stored: Stored;
-  /** What the hashes were made over; kept as it is. */
-  readonly texts: StepTexts;
+  /** The canonical text of `stored` that `row.stateHash` was made over; kept as it is. */
+  readonly text: string;
   readonly view: View;
   /** True on the one row that ends a job: it is counted for its day. */
   readonly endsJob: boolean;

@@ -1,36 +1,74 @@
 /**
- * The comment that we post. Its form is what the readers of CI comments in OpenStack parse (Gerrit's results tab, the
- * older scripts and scoreboards): a first line `Build succeeded|failed (PIPELINE pipeline).`, one line
- * `- NAME URL : VERDICT in TIME` for each job, and nothing else that begins with `- ` or `* `. Never longer than Gerrit takes.
+ * The comment that we post, in the form that every reader of CI comments in OpenStack takes in: a first line
+ * `Build succeeded|failed (PIPELINE pipeline).`, one line for each job, and nothing else that looks like one. It is never
+ * longer than Gerrit takes, and never holds a word that starts a CI, whatever tests, branches and reasons are called.
  */
-import type { JobReport, ReportSpec } from './vocabulary.ts';
-
-/** Zuul allows itself 16,056 bytes; Gerrit's own default limit is 16,384. */
-const LIMIT_BYTES = 16_000;
-/** Kept free for the line that says how many jobs are not shown. */
-const RESERVE_BYTES = 60;
+import { explanations, testedText } from './comment/explanation.ts';
+import { harmlessUrl } from './comment/foreign.ts';
+import { type JobLine, jobLine } from './comment/job-line.ts';
+import type { Meaning } from './comment/proof.ts';
+import { bytesOf, fitting } from './comment/size.ts';
+import type { JobReport, MergedTree, Patchset, ReportSpec } from './vocabulary.ts';
 
 export interface CommentFacts {
   readonly run: string;
   readonly pipeline: string;
+  readonly patchset: Patchset;
   readonly reports: readonly JobReport[];
-  readonly spec: Pick<ReportSpec, 'wiki'>;
+  /** What was tested; empty: the patchset as it was uploaded. */
+  readonly trees: readonly MergedTree[];
+  readonly spec: Pick<ReportSpec, 'wiki' | 'messageLimitBytes'>;
 }
 
-export function renderComment({ run, pipeline, reports, spec }: CommentFacts): string {
-  const succeeded = reports.every((report) => report.verdict === 'SUCCESS' || !report.voting);
-  const help = spec.wiki === '' ? '' : ` How to rerun and whom to ask: ${spec.wiki}`;
-  const head = [`Build ${succeeded ? 'succeeded' : 'failed'} (${pipeline} pipeline).${help}`, ''];
-  const foot = [runMark(run)];
-  const room = LIMIT_BYTES - RESERVE_BYTES - bytesOf([...head, '', ...foot]);
-  const jobs = fitting(
-    reports.map((report) => jobLine(report, spec.wiki)),
-    room,
-  );
-  const hidden = reports.length - jobs.length;
-  const more = hidden > 0 ? [`${hidden} more jobs are not shown here.`] : [];
-  const reasons = fitting(reports.flatMap(details), room - bytesOf(jobs));
-  return [...head, ...jobs, ...more, '', ...reasons, ...foot].join('\n');
+/** A comment piece by piece; each may be empty, and none but `jobs` and `details` has more than one line. */
+export interface CommentParts {
+  readonly header: string;
+  /** How to rerun and whom to ask. */
+  readonly help: string;
+  readonly jobs: readonly string[];
+  readonly details: readonly string[];
+  readonly tested: readonly string[];
+  readonly mark: string;
+  readonly meaning: Meaning;
+}
+
+/** Kept free for the line that says how many jobs are not shown. */
+const RESERVE_BYTES = 60;
+/** Characters of an error's reason in the job's own line: as many as there is room for. */
+const WHY_LIMITS = [160, 40];
+
+export function renderComment(facts: CommentFacts): string {
+  const { header, help, jobs, details, tested, mark } = commentParts(facts);
+  const blocks = [[sentence(header, help)], jobs, [...details, ...tested, mark]];
+  return blocks
+    .filter((block) => block.length > 0)
+    .map((block) => block.join('\n'))
+    .join('\n\n');
+}
+
+export function commentParts(facts: CommentFacts, limitBytes = facts.spec.messageLimitBytes): CommentParts {
+  const { run, patchset, spec } = facts;
+  const reports = shownReports(facts.reports);
+  const status = reports.every(isFine) ? 'succeeded' : 'failed';
+  const pipeline = facts.pipeline.replace(/\W+/g, '_').replace(/(?<=re)(?=check|verify)/gi, '_');
+  const header = `Build ${status} (${pipeline} pipeline).`;
+  const help = spec.wiki === '' ? '' : `How to rerun and whom to ask: ${harmlessUrl(spec.wiki)}`;
+  const mark = runMark(run);
+  const tested = testedText(facts.trees);
+  const frame = bytesOf([sentence(header, help), '', '', mark, ...tested]) + RESERVE_BYTES;
+  const room = limitBytes - frame;
+  const lines = fittingJobs(reports, spec.wiki || patchset.url, room);
+  const texts = lines.map(({ text }) => text);
+  const hidden = reports.length - lines.length;
+  return {
+    header,
+    help,
+    jobs: hidden > 0 ? [...texts, '', `${hidden} more jobs are not shown here.`] : texts,
+    details: fitting(explanations(reports), room - bytesOf(texts)),
+    tested,
+    mark,
+    meaning: { status, pipeline, jobs: lines.map(({ shown }) => shown), mark, limitBytes },
+  };
 }
 
 /** The line by which our own message for a run is known again; Gerrit itself has no such key. */
@@ -38,76 +76,33 @@ export function runMark(run: string): string {
   return `sos-ci run ${run}`;
 }
 
-/** Readers want a link in every job line, or do not see the job: without logs it is the page that says whom to ask. */
-function jobLine(report: JobReport, wiki: string): string {
-  const where = (report.url ?? wiki).replace(/\s/gu, encodeURIComponent) || 'no-logs';
-  const mark = report.voting ? '' : ' (non-voting)';
-  return `- ${report.name} ${where} : ${report.verdict} in ${durationText(report.durationMs)}${mark}`;
+/** Jobs that had nothing to do with the patch are only told of when there is nothing else to tell. */
+function shownReports(reports: readonly JobReport[]): readonly JobReport[] {
+  const ran = reports.filter(({ verdict }) => verdict !== 'SKIPPED');
+  return ran.length > 0 ? ran : reports;
 }
 
-function details(report: JobReport): readonly string[] {
-  if (report.verdict === 'SUCCESS') return [];
-  const why = [harmless(report.reason), report.url === null ? 'There are no logs.' : '']
-    .filter((part) => part !== '')
-    .join(' ');
-  switch (report.verdict) {
-    case 'FAILURE':
-    case 'TIMED_OUT':
-      return why === '' ? [] : [`${report.name}: ${why}`];
-    case 'NODE_FAILURE':
-    case 'RETRY_LIMIT':
-      return [`${report.name}: trouble of this CI, not a result of the patch. ${why}`.trimEnd()];
-    case 'POST_FAILURE':
-      return [`${report.name}: the tests ended, but no result can be shown. ${why}`.trimEnd()];
-    case 'MERGER_FAILURE':
-    case 'SKIPPED':
-      return why === '' ? [] : [`${report.name}: ${why}`];
-    case 'ABORTED':
-      return [`${report.name}: not finished. ${why}`.trimEnd()];
+function isFine({ verdict, voting }: JobReport): boolean {
+  return verdict === 'SUCCESS' || verdict === 'SKIPPED' || !voting;
+}
+
+/** All jobs with short reasons are better than some with long ones. */
+function fittingJobs(reports: readonly JobReport[], fallback: string, room: number): readonly JobLine[] {
+  let shown: readonly JobLine[] = [];
+  for (const whyLimit of WHY_LIMITS) {
+    const lines = reports.map((report) => jobLine(report, fallback, whyLimit));
+    shown = lines.slice(
+      0,
+      fitting(
+        lines.map(({ text }) => text),
+        room,
+      ).length,
+    );
+    if (shown.length === lines.length) break;
   }
+  return shown;
 }
 
-/**
- * Text from elsewhere may not trigger a CI that searches comments for `recheck`, hide or reorder what people read, nor
- * look like a job line: it stands behind a name and in one line.
- */
-function harmless(text: string): string {
-  return text
-    .replace(/[\p{Cf}\p{Co}\p{Cs}]/gu, '')
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
-    .replace(/recheck|reverify/giu, (word) => `${word.slice(0, 2)}-${word.slice(2)}`)
-    .trim();
-}
-
-/** The first lines that need no more than `room` bytes together. */
-function fitting(lines: readonly string[], room: number): readonly string[] {
-  let left = room;
-  const end = lines.findIndex((line) => {
-    left -= bytesOf([line]);
-    return left < 0;
-  });
-  return end < 0 ? lines : lines.slice(0, end);
-}
-
-/** Length in UTF-8, line ends included. */
-function bytesOf(lines: readonly string[]): number {
-  let bytes = lines.length;
-  for (const line of lines) {
-    for (const character of line) {
-      const code = character.codePointAt(0) ?? 0;
-      bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    }
-  }
-  return bytes;
-}
-
-/** `1h 02m 03s`, `58m 10s`, `7s`. */
-export function durationText(ms: number): string {
-  const total = Math.max(0, Math.round(ms / 1000));
-  const hours = Math.floor(total / 3600);
-  const minutes = Math.floor((total % 3600) / 60);
-  const seconds = total % 60;
-  const two = (value: number) => String(value).padStart(2, '0');
-  if (hours > 0) return `${hours}h ${two(minutes)}m ${two(seconds)}s`;
-  return minutes > 0 ? `${minutes}m ${two(seconds)}s` : `${seconds}s`;
+function sentence(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join(' ');
 }

@@ -3,10 +3,11 @@
  * that names its key settles it, or until the machine withdraws it; keys are unique within a history for ever
  * (they hold the attempt), so a late answer can not be taken for another's.
  */
+
+import type { Alarm } from './alarm.ts';
 import type { AnyEvent } from './events.ts';
 import type { Mail } from './mail.ts';
 import type {
-  Alarm,
   Dependency,
   MergedTree,
   Ownership,

@@ -62,7 +62,13 @@ export type JobEvent =
   /** Settles nothing: the command runs, as this process. */
   | { readonly type: 'stage.started'; readonly stage: Stage; readonly pid: number; readonly adopted: boolean }
   /** Settle `runStage`: it ended; it vanished without an ending; it could not be started. */
-  | { readonly type: 'stage.exited'; readonly stage: Stage; readonly end: StageEnd }
+  | {
+      readonly type: 'stage.exited';
+      readonly stage: Stage;
+      readonly end: StageEnd;
+      /** What it printed last, where it did not end well and that is known. */
+      readonly lastLine?: string;
+    }
   | { readonly type: 'stage.lost'; readonly stage: Stage; readonly why: string }
   | { readonly type: 'stage.failed'; readonly stage: Stage; readonly failure: Failure }
   /** Settles `stopStage`. */

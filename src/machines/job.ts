@@ -147,6 +147,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     verdict: null,
     reason: '',
     stageEnd: null,
+    lastLine: null,
     results: null,
     collected: false,
     publishAttempt: 1,

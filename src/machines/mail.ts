@@ -4,7 +4,7 @@
  * few times, each time a row of the review's history. Subjects, owners and reasons are strangers' words: they stay in
  * their line here, and what a header is made of them is the mailer's care.
  */
-import { durationText } from './comment.ts';
+import { durationText } from './comment/job-line.ts';
 import type { JobReport, Patchset, Verdict } from './vocabulary.ts';
 
 /** From the configuration at the time when the review was opened. Holds no secret. */

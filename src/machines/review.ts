@@ -184,6 +184,7 @@ function fillMissing(context: ReviewContext): Partial<ReviewContext> {
         ...job,
         verdict: 'ABORTED',
         reason: 'no verdict in time',
+        lastLine: null,
         url: null,
         durationMs: context.report.waitTimeoutMs,
         results: null,

@@ -218,6 +218,8 @@ export interface JobReport {
   readonly verdict: Verdict;
   /** Why, in one line; '' for a plain success. */
   readonly reason: string;
+  /** The last thing that the stage printed which gave the verdict; null when that is not known, or says nothing. */
+  readonly lastLine: string | null;
   /** Where the evidence can be read; null when none was published. */
   readonly url: string | null;
   readonly durationMs: number;
@@ -236,6 +238,10 @@ export interface ReportSpec {
   /** The CI's page: how to rerun and whom to ask; '' for none. */
   readonly wiki: string;
   readonly tag: string;
+  /** The comment in the site's own words, with placeholders; null: the built-in one. */
+  readonly template: string | null;
+  /** Bytes of a message at most. */
+  readonly messageLimitBytes: number;
   /** The review is posted without the missing jobs after this. */
   readonly waitTimeoutMs: number;
   readonly postTimeoutMs: number;
@@ -274,26 +280,6 @@ export interface PreparePlan {
   readonly mergeTimeoutMs: number;
   readonly mergeAttempts: number;
   readonly mergeRetryMs: number;
-}
-
-/** Something that an operator must hear of. */
-export interface Alarm {
-  readonly kind:
-    | 'vote-refused'
-    | 'vote-dropped'
-    | 'review-unposted'
-    | 'server-leaked'
-    | 'job-stuck'
-    | 'stream-forbidden'
-    | 'stream-down'
-    | 'catch-up-failing'
-    | 'storage-full'
-    | 'queue-full'
-    | 'node-failing'
-    | 'mail-unsent';
-  readonly target: string;
-  readonly message: string;
-  readonly hint: string;
 }
 
 /** A switch over a closed union ends here: a compile error when a member was forgotten. */

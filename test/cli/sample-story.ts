@@ -202,6 +202,7 @@ export function story(): readonly NumberedRow[] {
             voting: true,
             verdict: 'FAILURE',
             reason: '2 of 31 tests failed',
+            lastLine: null,
             url: null,
             durationMs: 1,
             results: null,

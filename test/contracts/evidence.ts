@@ -74,6 +74,14 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     });
     afterEach(() => rig.close());
 
+    test('tells what a stage printed last, and null where nothing is known of it', async () => {
+      await rig.layStageLog(JOB, 1, 'stacking', 'one\nE: no such package\n');
+      const evidence = rig.start();
+      expect(await evidence.lastLine({ job: JOB, attempt: 1 }, 'stacking')).toBe('E: no such package');
+      expect(await evidence.lastLine({ job: JOB, attempt: 1 }, 'testing')).toBeNull();
+      expect(await evidence.lastLine({ job: JOB, attempt: 2 }, 'stacking')).toBeNull();
+    });
+
     async function layOneOfEach(): Promise<void> {
       await rig.layStageLog(JOB, 1, 'testing', 'not ok 1\n');
       await rig.layTreeFile(JOB, 'logs/a.txt', 'a\n');

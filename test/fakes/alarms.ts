@@ -3,7 +3,7 @@
  */
 import type { Alarms } from '../../src/engine/ports.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { Alarm } from '../../src/machines/vocabulary.ts';
+import type { Alarm } from '../../src/machines/alarm.ts';
 
 export class FakeAlarms implements Alarms {
   /** What was raised and taken, oldest first. */

@@ -87,6 +87,14 @@ export class FakeEvidence implements Evidence {
     return published.url;
   }
 
+  async lastLine(
+    { job, attempt }: { readonly job: string; readonly attempt: number },
+    stage: string,
+  ): Promise<string | null> {
+    const text = this.#laid.get(job)?.get(`attempt-${attempt}/${stage}.log`) ?? '';
+    return text.trim().split('\n').at(-1) || null;
+  }
+
   async discard(job: string): Promise<void> {
     await this.#enter('discard', null);
     this.discarded.push(job);

@@ -7,12 +7,15 @@ import { importsOf, type Source } from './source.ts';
 const PORTS = ['src/engine/ports.ts', 'src/engine/store.ts', 'src/engine/intake-port.ts'];
 
 /** What adapters and the configuration may know of the machines: their words. */
-const VOCABULARY = ['vocabulary', 'events', 'effects', 'gerrit-event', 'row', 'seen'].map(
+const VOCABULARY = ['vocabulary', 'alarm', 'events', 'effects', 'gerrit-event', 'row', 'seen'].map(
   (name) => `src/machines/${name}.ts`,
 );
 
 /** The configuration's check tries every regular expression. */
 const PATTERN = 'src/machines/rules/pattern.ts';
+
+/** The configuration tries the comment's template, and refuses names that a comment could not carry. */
+const COMMENT = 'src/machines/comment/';
 
 /** Anybody but the machines may use these. */
 const EVERYWHERE = ['src/errors.ts', 'src/log.ts', 'src/plain-text.ts'];
@@ -27,9 +30,7 @@ const CONFIG_SHAPE = 'src/config/config.ts';
 const VIEWS = ['src/engine/store.ts', 'src/adapters/sqlite/reader.ts'];
 
 /** The composition roots: they alone know everybody. */
-const ROOT_FILES = ['daemon', 'once', 'world', 'maintenance', 'acceptance', 'row-log'].map(
-  (name) => `src/${name}.ts`,
-);
+const ROOT_FILES = ['daemon', 'once', 'world', 'maintenance'].map((name) => `src/${name}.ts`);
 
 /** Commands that do more than ask. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -66,7 +67,7 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
     const shared = SHARED.includes(own) ? [] : SHARED;
     return [own, ...shared, ...PORTS, ...VOCABULARY, ...EVERYWHERE, ...(typeOnly ? [CONFIG_SHAPE] : [])];
   }
-  if (room === 'config') return ['src/config/', ...VOCABULARY, PATTERN, ...EVERYWHERE];
+  if (room === 'config') return ['src/config/', ...VOCABULARY, PATTERN, COMMENT, ...EVERYWHERE];
   if (room === 'cli' || room === 'web') {
     return [
       `src/${room}/`,

@@ -181,6 +181,7 @@ describe('a job that goes well', () => {
       voting: true,
       verdict: 'SUCCESS',
       reason: '',
+      lastLine: null,
       url: 'https://logs.example.org/job-1/',
       durationMs: 61_000,
       results: PASSED,

@@ -48,6 +48,27 @@ describe('a test that did not pass', () => {
     orderly(world);
   });
 
+  test.each([
+    ['stacking', 'RETRY_LIMIT', 'E: no such package'],
+    ['testing', 'FAILURE', 'E: no such package'],
+    ['testing', 'SUCCESS', null],
+  ] as const)(
+    'hands over what %s printed last, where it says something of %s',
+    (stage, verdict, lastLine) => {
+      const world = Simulator.job(jobSpec({ results: null, exitCodeIsResult: true }));
+      world.answers = (effect, it) => {
+        if (effect.type !== 'runStage' || effect.run.stage !== stage || verdict === 'SUCCESS')
+          return answerWell(effect, it);
+        const end = { how: 'exited', code: 1 } as const;
+        return { type: 'stage.exited', stage, end, lastLine: 'E: no such\u202e package' };
+      };
+      world.run();
+      const told = world.log.flatMap((row) => row.effects).find((effect) => effect.type === 'tell');
+      expect(told).toMatchObject({ event: { report: { verdict, lastLine } } });
+      orderly(world);
+    },
+  );
+
   test('for a reason of our own tells the operator, who can do something about it', () => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
     const end = { how: 'exited', code: 127 } as const;

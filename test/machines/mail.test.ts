@@ -12,6 +12,7 @@ const report = (changes: Partial<JobReport> = {}): JobReport => ({
   voting: true,
   verdict: 'FAILURE',
   reason: '2 of 9 tests failed: test_a, test_b',
+  lastLine: null,
   url: 'https://logs.example.org/45/912345/3/',
   durationMs: 3_723_000,
   results: null,

@@ -37,6 +37,7 @@ function ended(
       voting: true,
       verdict: 'SUCCESS',
       reason: '',
+      lastLine: null,
       url: null,
       durationMs: 61_000,
       results: null,

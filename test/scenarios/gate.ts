@@ -65,6 +65,7 @@ export class Life {
       evidence: {
         collect: (request, signal) => this.call('collect', () => evidence.collect(request, signal)),
         publish: (request, signal) => this.call('publish', () => evidence.publish(request, signal)),
+        lastLine: (owner, stage) => evidence.lastLine(owner, stage),
         discard: (job) => this.call('discard', () => evidence.discard(job)),
       },
       reviewer: {

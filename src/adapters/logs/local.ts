@@ -7,9 +7,11 @@ import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { Evidence } from '../../engine/ports.ts';
 import type { KeyedEffect } from '../../machines/effects.ts';
+import type { Ownership, Stage } from '../../machines/vocabulary.ts';
 import { COLLECTED_FILES, COLLECTED_LIST } from './collected.ts';
 import { Directory, ifThere } from './directory.ts';
 import { asFailure, Deadline } from './failure.ts';
+import { lastLine } from './last-line.ts';
 import type { PublishRequest } from './manifest.ts';
 import { checkJobId, StoredNames } from './names.ts';
 import { urlOf } from './place.ts';
@@ -95,6 +97,11 @@ export class LocalEvidence implements Evidence {
       });
       return urlOf(url, dir, segments);
     });
+  }
+
+  async lastLine({ job, attempt }: Pick<Ownership, 'job' | 'attempt'>, stage: Stage): Promise<string | null> {
+    checkJobId(job);
+    return lastLine(join(this.#options.stateDir, 'runs', job, String(attempt)), stage, this.#secrets);
   }
 
   async discard(job: string): Promise<void> {

@@ -27,21 +27,21 @@ export function eventRow(row: Record_): NumberedRow {
 export const INSERT_EVENT = `INSERT INTO event (history, version, type, event_version, at, data, settles, cause, outcome,
   machine, state, state_hash, effects, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-export function eventValues({ row, texts }: Append): readonly unknown[] {
+export function eventValues({ row }: Append): readonly unknown[] {
   return [
     row.history,
     row.version,
     row.type,
     row.eventVersion,
     row.at,
-    texts.data,
+    JSON.stringify(row.data),
     row.settles,
     row.cause,
     row.outcome,
     row.machine,
     row.state,
     row.stateHash,
-    `[${texts.effects.join(',')}]`,
+    JSON.stringify(row.effects),
     row.hash,
   ];
 }

@@ -13,9 +13,9 @@ import {
   StoreUnavailable,
   VersionConflict,
 } from '../../engine/store.ts';
+import type { Alarm } from '../../machines/alarm.ts';
 import type { LogRow, Stored } from '../../machines/row.ts';
 import type { Seen } from '../../machines/seen.ts';
-import type { Alarm } from '../../machines/vocabulary.ts';
 import { asOperationError, type Database, growWal, openWritable, translate } from './database.ts';
 import { IntakeTables } from './intake-tables.ts';
 import { migrate } from './migrate.ts';
@@ -178,16 +178,16 @@ class SqliteStore extends SqliteReader implements Store {
       .immediate();
   }
 
-  private project({ row, stored, texts, view, endsJob }: Append, seq: number): void {
+  private project({ row, stored, text, view, endsJob }: Append, seq: number): void {
     const { statements } = this;
     const { ended } = stored;
     const putHistory = ended ? statements.endHistory : statements.putHistory;
-    putHistory.run(row.history, seq, row.version, ended ? 1 : 0, texts.stored, row.hash);
+    putHistory.run(row.history, seq, row.version, ended ? 1 : 0, text, row.hash);
     if (view.kind === 'job') (ended ? statements.endJob : statements.putJob).run(...jobValues(view));
     if (view.kind === 'review')
       (ended ? statements.endReview : statements.putReview).run(...reviewValues(view));
     if (row.type === 'review.opened') statements.putTrigger.run(row.data.trigger, row.history);
-    this.keepOwed(row, texts.effects, seq);
+    this.keepOwed(row, seq);
     if (row.type === 'slot.granted' && row.outcome === 'moved' && view.kind === 'job')
       statements.putTurn.run(view.provider, view.project, seq, row.at);
     if (endsJob && view.kind === 'job') {
@@ -196,12 +196,12 @@ class SqliteStore extends SqliteReader implements Store {
     }
   }
 
-  private keepOwed(row: LogRow, texts: readonly string[], seq: number): void {
+  private keepOwed(row: LogRow, seq: number): void {
     if (row.settles !== null) this.statements.dropOwed.run(row.history, row.settles);
-    for (const [index, effect] of row.effects.entries()) {
+    for (const effect of row.effects) {
       if (effect.type === 'tell') continue;
       if (effect.type === 'withdraw') this.statements.dropOwed.run(row.history, effect.key);
-      else this.statements.addOwed.run(row.history, effect.key, seq, row.at, texts[index]);
+      else this.statements.addOwed.run(row.history, effect.key, seq, row.at, JSON.stringify(effect));
     }
   }
 

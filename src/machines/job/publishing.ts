@@ -123,6 +123,7 @@ function report(context: JobContext, at: number): JobReport {
     voting: context.spec.voting,
     verdict: context.verdict ?? 'ABORTED',
     reason: context.reason,
+    lastLine: context.verdict === 'SUCCESS' ? null : context.lastLine,
     url: context.url,
     durationMs: at - context.acceptedAt,
     results: context.results,

@@ -9,6 +9,12 @@ export function reasonOf(event: JobMachineEvent): string {
   return oneLine(describe(event));
 }
 
+/** What the stage printed last; null for every other event. */
+export function lastLineOf(event: JobMachineEvent): string | null {
+  if (event.type !== 'stage.exited' || event.lastLine === undefined) return null;
+  return oneLine(event.lastLine) || null;
+}
+
 /** One line of at most 300 characters, without characters that control, hide or reorder text. */
 export function oneLine(text: string): string {
   // Longer than what is kept by far; cut first, so that a huge text costs nothing.

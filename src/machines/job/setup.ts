@@ -16,7 +16,7 @@ import type {
   StageEnd,
   Verdict,
 } from '../vocabulary.ts';
-import { reasonOf } from './reason.ts';
+import { lastLineOf, reasonOf } from './reason.ts';
 
 export interface JobContext {
   readonly job: string;
@@ -38,6 +38,8 @@ export interface JobContext {
   readonly verdict: Verdict | null;
   readonly reason: string;
   readonly stageEnd: StageEnd | null;
+  /** What the stage that failed printed last. */
+  readonly lastLine: string | null;
   readonly results: ResultsSummary | null;
   readonly collected: boolean;
   readonly publishAttempt: number;
@@ -181,12 +183,12 @@ export const jobSetup = setup({
     keep: assign((_, changes: Partial<JobContext>) => changes),
     decide: assign(({ context, event }, { verdict }: { verdict: Verdict }) =>
       context.verdict === null || (context.verdict === 'SUCCESS' && context.url === null && !context.told)
-        ? { verdict, reason: reasonOf(event) }
+        ? { verdict, reason: reasonOf(event), lastLine: lastLineOf(event) }
         : {},
     ),
     /** The job is at rest: it no longer counts against its provider's slots. */
     rest: assign(({ event }) => ({ slot: false, endedAt: event.at })),
-    noteTrouble: assign(({ event }) => ({ reason: reasonOf(event) })),
+    noteTrouble: assign(({ event }) => ({ reason: reasonOf(event), lastLine: lastLineOf(event) })),
     /** The event is expected here and changes nothing. */
     noted: () => {},
   },

@@ -6,7 +6,7 @@
 
 import { judgeTesting } from '../verdict.ts';
 import type { Stage } from '../vocabulary.ts';
-import { oneLine } from './reason.ts';
+import { lastLineOf, oneLine } from './reason.ts';
 import {
   type Args,
   deadline,
@@ -193,7 +193,7 @@ function stopDeadline(stage: Stage) {
 }
 
 function keepEnd() {
-  return keep('stage.exited', (event) => ({ stageEnd: event.end }));
+  return keep('stage.exited', (event) => ({ stageEnd: event.end, lastLine: lastLineOf(event) }));
 }
 
 function judge() {

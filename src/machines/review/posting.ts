@@ -2,7 +2,8 @@
  * posting: the one comment. A refused vote does not lose the message: it is posted again without labels, and the
  * operator hears of it. A cancel that arrives while the post is on its way waits for its answer.
  */
-import { renderComment } from '../comment.ts';
+import { composeComment } from '../comment/compose.ts';
+import type { Effect } from '../effects.ts';
 import {
   backoffMs,
   change,
@@ -10,6 +11,7 @@ import {
   finish,
   labelsOf,
   type ReviewArgs,
+  type ReviewContext,
   request,
   reviewSetup,
   withAlarm,
@@ -76,22 +78,39 @@ export const posting = reviewSetup.createStateConfig({
   },
 });
 
-function postReview({ context }: ReviewArgs) {
-  return {
+function postReview({ context }: ReviewArgs): readonly Effect[] {
+  const { message, complaints } = comment(context);
+  const post: Effect = {
     type: 'postReview',
     key: `postReview:${context.postAttempt}`,
     run: context.review,
     patchset: context.patchset,
-    message: renderComment({
-      run: context.review,
-      pipeline: context.pipeline,
-      reports: context.reports,
-      spec: context.report,
-    }),
+    message,
     labels: labelsOf(context),
     tag: context.report.tag,
     timeoutMs: context.report.postTimeoutMs,
-  } as const;
+  };
+  const told = complaints.length === 0 || context.postAttempt > 1;
+  return told ? [post] : [brokenTemplate(complaints), post];
+}
+
+function comment({ review, pipeline, patchset, reports, trees, report }: ReviewContext) {
+  const facts = { run: review, pipeline, patchset, reports, trees, spec: report };
+  return composeComment(facts, report.template);
+}
+
+/** One for all reviews: it is the same template until somebody mends it. */
+function brokenTemplate(complaints: readonly string[]): Effect {
+  return {
+    type: 'raiseAlarm',
+    key: 'alarm:template',
+    alarm: {
+      kind: 'template-broken',
+      target: 'report.template',
+      message: `not used, because readers would misread the comment: ${complaints.slice(0, 3).join('; ')}`,
+      hint: 'the built-in comment was posted; correct the template, sos-ci config check tries it',
+    },
+  };
 }
 
 function overdueAlarm({ context }: ReviewArgs) {

@@ -1,12 +1,12 @@
 /** What every state of review@1 is written with: context, guards and actions, as for job@1. */
 import { assign, setup } from 'xstate';
+import type { Alarm } from '../alarm.ts';
 import type { Effect } from '../effects.ts';
 import type { ReviewEvent } from '../events.ts';
 import { type Told, told } from '../job/setup.ts';
 import type { MailSpec } from '../mail.ts';
 import { decideVote } from '../verdict.ts';
 import type {
-  Alarm,
   Dependency,
   Failure,
   JobReport,

@@ -1,9 +1,9 @@
 /** What every state of stream@1 is written with: its context, guards, actions, and the texts of its alarms. */
 import { assign, setup } from 'xstate';
+import type { Alarm } from '../alarm.ts';
 import type { Effect } from '../effects.ts';
 import type { StreamEvent, StreamLimits } from '../events.ts';
 import { type Told, told } from '../job/setup.ts';
-import type { Alarm } from '../vocabulary.ts';
 
 /** What has to be looked at: everything since the position that is kept, or some changes only. */
 export interface Gap {

@@ -10,7 +10,7 @@ describe('a message that is too long', () => {
   });
 
   test('is cut at a line, with a note', () => {
-    const message = ['Build failed (check pipeline). run-1', '', ...Array(1_000).fill(line)].join('\n');
+    const message = ['Build failed (check pipeline). run-1', '', ...Array(30_000).fill(line)].join('\n');
     const fitted = fitMessage(message, 'run-1');
     expect(Buffer.byteLength(fitted)).toBeLessThanOrEqual(MESSAGE_LIMIT_BYTES);
     const lines = fitted.split('\n');
@@ -19,7 +19,7 @@ describe('a message that is too long', () => {
   });
 
   test('keeps the line with the run when it would be cut off', () => {
-    const message = [...Array(1_000).fill(line), '- last https://logs/run-1/ : SUCCESS'].join('\n');
+    const message = [...Array(30_000).fill(line), '- last https://logs/run-1/ : SUCCESS'].join('\n');
     expect(fitMessage(message, 'run-1').split('\n').slice(-2)).toEqual([
       '(cut here: the message was too long)',
       '- last https://logs/run-1/ : SUCCESS',
@@ -39,7 +39,7 @@ describe('a message that is too long', () => {
   });
 
   test('a first line without end still leaves the run and the note', () => {
-    const fitted = fitMessage(`${'x'.repeat(20_000)} run-1`, 'run-1');
+    const fitted = fitMessage(`${'x'.repeat(2_000_000)} run-1`, 'run-1');
     expect(fitted).toBe('\n\n(cut here: the message was too long)\n- run run-1');
   });
 

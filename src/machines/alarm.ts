@@ -1,0 +1,21 @@
+/** What an operator must hear of, and nobody else can mend: one line of what happened, and one of what to do next. */
+
+export interface Alarm {
+  readonly kind:
+    | 'vote-refused'
+    | 'vote-dropped'
+    | 'review-unposted'
+    | 'server-leaked'
+    | 'job-stuck'
+    | 'stream-forbidden'
+    | 'stream-down'
+    | 'catch-up-failing'
+    | 'storage-full'
+    | 'queue-full'
+    | 'node-failing'
+    | 'mail-unsent'
+    | 'template-broken';
+  readonly target: string;
+  readonly message: string;
+  readonly hint: string;
+}

@@ -1,0 +1,78 @@
+/**
+ * What a comment says below the jobs' lines: why each verdict came about, in one line for all jobs that share a reason, and
+ * which commit was tested. A developer should know from it whether to look at the patch or to wait for this CI.
+ */
+import { assertNever, type JobReport, type MergedTree } from '../vocabulary.ts';
+import { harmless, harmlessLine, harmlessName } from './foreign.ts';
+import { clipped } from './size.ts';
+
+/** Jobs of a shared reason that are named. */
+const NAMES_SHOWN = 3;
+/** Characters of a reason, and of a stage's last line. */
+const REASON_LIMIT = 300;
+const QUOTE_LIMIT = 200;
+
+export function explanations(reports: readonly JobReport[]): readonly string[] {
+  const names = new Map<string, string[]>();
+  for (const report of reports) {
+    const text = explanation(report);
+    if (text === '') continue;
+    names.set(text, [...(names.get(text) ?? []), harmlessName(report.name)]);
+  }
+  return Array.from(names, ([text, jobs]) => harmlessLine(`${namesText(jobs)}: ${text}`));
+}
+
+/** `Tested as SHA: merged on BRANCH at BASE.` Projects are named as soon as there are several. */
+export function testedText(trees: readonly MergedTree[]): readonly string[] {
+  return trees.map(({ project, branch, base, revision }, index) => {
+    const which = index === 0 ? 'Tested as' : `With ${harmless(project)} as`;
+    return harmlessLine(
+      `${which} ${harmless(revision)}: merged on ${harmless(branch)} at ${harmless(base)}.`,
+    );
+  });
+}
+
+function explanation(report: JobReport): string {
+  const reason = clipped(harmless(report.reason), REASON_LIMIT);
+  const noLogs = report.url === null ? 'There are no logs.' : '';
+  switch (report.verdict) {
+    case 'SUCCESS':
+    case 'SKIPPED':
+      return '';
+    case 'FAILURE':
+      return sentences(reason, report.results === null ? quote(report) : '', noLogs);
+    case 'TIMED_OUT':
+      return sentences(reason, quote(report), noLogs);
+    case 'NODE_FAILURE':
+    case 'RETRY_LIMIT':
+      return sentences(
+        `${report.verdict}, trouble of this CI, not a result of the patch`,
+        reason,
+        quote(report),
+        noLogs,
+      );
+    case 'POST_FAILURE':
+      return sentences('the tests ended, but no result can be shown', reason, quote(report), noLogs);
+    case 'MERGER_FAILURE':
+      return sentences('nothing was tested', reason);
+    case 'ABORTED':
+      return sentences('not finished', reason, noLogs);
+    default:
+      return assertNever(report.verdict);
+  }
+}
+
+function quote({ lastLine }: JobReport): string {
+  const line = harmless(lastLine ?? '');
+  return line === '' ? '' : `Its last output: ${clipped(line, QUOTE_LIMIT)}`;
+}
+
+function sentences(...parts: readonly string[]): string {
+  const said = parts.filter((part) => part !== '');
+  return said.map((part, index) => (index < said.length - 1 ? part.replace(/[.:]?$/, '.') : part)).join(' ');
+}
+
+function namesText(names: readonly string[]): string {
+  const rest = names.length - NAMES_SHOWN;
+  return rest > 0 ? `${names.slice(0, NAMES_SHOWN).join(', ')} and ${rest} more` : names.join(', ');
+}

@@ -1,0 +1,68 @@
+/**
+ * One job's line, in the form that the readers of CI comments know: `- NAME LINK : VERDICT in TIME`. A job that this CI
+ * itself could not set up is an error that tells why, never a failure of the patch.
+ */
+
+import type { ShownJob } from '../readers/reading.ts';
+import { assertNever, type JobReport } from '../vocabulary.ts';
+import { harmlessInJobLine, harmlessName, harmlessUrl } from './foreign.ts';
+import { clipped } from './size.ts';
+
+export interface JobLine {
+  readonly text: string;
+  /** What every reader is to make of it. */
+  readonly shown: ShownJob;
+}
+
+/**
+ * @param fallback where a job without logs is explained: readers do not see a job without a link
+ * @param whyLimit characters of an error's reason
+ */
+export function jobLine(report: JobReport, fallback: string, whyLimit: number): JobLine {
+  const name = harmlessName(report.name);
+  const link = harmlessUrl(report.url ?? fallback) || 'no-logs';
+  const verdict = isOwnTrouble(report) ? 'ERROR' : report.verdict;
+  const why = verdict === 'ERROR' ? ` ${clipped(whyText(report), whyLimit)}` : '';
+  const time = report.verdict === 'SKIPPED' ? '' : ` in ${durationText(report.durationMs)}`;
+  const mark = report.voting ? '' : ' (non-voting)';
+  return {
+    text: `- ${name} ${link} : ${verdict}${why}${time}${mark}`,
+    shown: { name, verdict, link },
+  };
+}
+
+/** True when the verdict says that this CI could not set the test up or keep it running. */
+export function isOwnTrouble({ verdict }: Pick<JobReport, 'verdict'>): boolean {
+  switch (verdict) {
+    case 'NODE_FAILURE':
+    case 'RETRY_LIMIT':
+      return true;
+    case 'SUCCESS':
+    case 'FAILURE':
+    case 'TIMED_OUT':
+    case 'POST_FAILURE':
+    case 'MERGER_FAILURE':
+    case 'SKIPPED':
+    case 'ABORTED':
+      return false;
+    default:
+      return assertNever(verdict);
+  }
+}
+
+/** As Zuul prints it: `1h 02m 03s`, `58m 10s`, `7s`. */
+export function durationText(ms: number): string {
+  const total = Math.max(0, Math.round(ms / 1000));
+  const hours = Math.floor(total / 3600);
+  const minutes = Math.floor((total % 3600) / 60);
+  const seconds = total % 60;
+  const two = (value: number) => String(value).padStart(2, '0');
+  if (hours > 0) return `${hours}h ${two(minutes)}m ${two(seconds)}s`;
+  return minutes > 0 ? `${minutes}m ${two(seconds)}s` : `${seconds}s`;
+}
+
+/** Never empty, because an error without a reason is shown as nothing. */
+function whyText({ reason, lastLine, verdict }: JobReport): string {
+  const quote = lastLine === null ? '' : ` (${lastLine})`;
+  return harmlessInJobLine(`${reason}${quote}`) || verdict;
+}

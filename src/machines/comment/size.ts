@@ -1,0 +1,32 @@
+/** How long a text is as Gerrit counts it, and how much of one fits. Machines have neither Buffer nor TextEncoder. */
+
+/** Bytes in UTF-8. */
+export function byteLength(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}
+
+/** Bytes of several lines, line ends included. */
+export function bytesOf(lines: readonly string[]): number {
+  return lines.reduce((bytes, line) => bytes + byteLength(line) + 1, 0);
+}
+
+/** The first lines that need no more than `room` bytes together. */
+export function fitting(lines: readonly string[], room: number): readonly string[] {
+  let left = room;
+  const end = lines.findIndex((line) => {
+    left -= bytesOf([line]);
+    return left < 0;
+  });
+  return end < 0 ? lines : lines.slice(0, end);
+}
+
+/** At most so many characters; what is cut off is shown by dots. */
+export function clipped(text: string, limit: number): string {
+  const characters = Array.from(text.slice(0, limit * 2 + 2));
+  return characters.length <= limit ? text : `${characters.slice(0, Math.max(0, limit - 3)).join('')}...`;
+}

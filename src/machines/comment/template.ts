@@ -1,0 +1,126 @@
+/**
+ * The comment in a site's own words: a text with placeholders in braces, and no more than that. Nothing in it is executed, and
+ * what a placeholder stands for is made harmless before it is put in. It is checked when the configuration is read.
+ */
+import type { CommentFacts, CommentParts } from '../comment.ts';
+import { harmless, harmlessLine, harmlessUrl } from './foreign.ts';
+import { clipped } from './size.ts';
+
+/** What stands for what; also the documentation of the placeholders. */
+export const PLACEHOLDERS = {
+  header: 'Build succeeded or failed, with the pipeline: the line that readers look for',
+  help: 'how to rerun and whom to ask: the address in report.wiki',
+  jobs: 'one line for each job',
+  details: 'why each verdict came about',
+  tested: 'the commits that were tested',
+  run: 'the line by which our own message is found again',
+  status: 'succeeded or failed',
+  pipeline: "the pipeline's name",
+  project: "the change's project",
+  branch: 'its branch',
+  change: 'its number',
+  patchset: "the patchset's number",
+  subject: 'the first line of the commit message',
+  owner: 'who owns the change',
+  topic: 'its topic',
+  wiki: 'the address in report.wiki',
+} as const;
+type Placeholder = keyof typeof PLACEHOLDERS;
+
+/** What others wrote: as a whole the line may hold more than its pieces. */
+const FOREIGN: readonly string[] = ['project', 'branch', 'subject', 'owner', 'topic'] satisfies Placeholder[];
+/** Characters of what others wrote. */
+const VALUE_LIMIT = 200;
+
+/** Without these no reader, or no later daemon, knows the message for what it is. */
+export const REQUIRED: readonly Placeholder[] = ['header', 'jobs', 'run'];
+
+interface Piece {
+  readonly text: string;
+  readonly placeholder: boolean;
+}
+
+export interface TemplateFault {
+  /** Line of the template, from 1; 0 for the whole. */
+  readonly line: number;
+  readonly what: string;
+}
+
+/** What is wrong with the text itself. What readers make of it is for the proof. */
+export function templateFaults(template: string): readonly TemplateFault[] {
+  const used = new Set<string>();
+  const faults = template.split('\n').flatMap((line, index) => {
+    const pieces = piecesOf(line);
+    for (const { text, placeholder } of pieces) if (placeholder) used.add(text);
+    const literal = pieces.map(({ text, placeholder }) => (placeholder ? '' : text)).join('');
+    const unknown = pieces.filter(({ text, placeholder }) => placeholder && !isPlaceholder(text));
+    const odd = /[{}]/.test(line.replace(/\{\{|\}\}|\{[^{}]*\}/g, ''));
+    return [
+      ...unknown.map(({ text }) => ({ line: index + 1, what: `{${text}} is no placeholder` })),
+      ...(odd
+        ? [{ line: index + 1, what: 'a brace stands alone: write {{ or }} for one that is meant' }]
+        : []),
+      ...(harmlessLine(literal) === literal
+        ? []
+        : [{ line: index + 1, what: 'holds a word that starts CIs' }]),
+    ];
+  });
+  const missing = REQUIRED.filter((name) => !used.has(name));
+  return [...faults, ...missing.map((name) => ({ line: 0, what: `{${name}} is missing` }))];
+}
+
+/** A line whose placeholders all came out empty is left out, and of several empty lines one stays. */
+export function fillTemplate(template: string, parts: CommentParts, facts: CommentFacts): string {
+  const values = valuesOf(parts, facts);
+  const lines = template.split(/\r?\n/).flatMap((line) => {
+    const pieces = piecesOf(line);
+    const filled = pieces
+      .map(({ text, placeholder }) => (placeholder && isPlaceholder(text) ? values[text] : text))
+      .join('')
+      .trimEnd();
+    if (filled.trim() === '' && pieces.some(({ placeholder }) => placeholder)) return [];
+    return [pieces.some(({ text }) => FOREIGN.includes(text)) ? harmlessLine(filled) : filled];
+  });
+  return lines
+    .join('\n')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim();
+}
+
+function piecesOf(line: string): readonly Piece[] {
+  return Array.from(line.matchAll(/\{\{|\}\}|\{([^{}]*)\}|[^{}]+|[{}]/g), ([whole, name]) =>
+    name === undefined
+      ? { text: whole === '{{' || whole === '}}' ? whole.charAt(0) : whole, placeholder: false }
+      : { text: name, placeholder: true },
+  );
+}
+
+function isPlaceholder(name: string): name is Placeholder {
+  return Object.hasOwn(PLACEHOLDERS, name);
+}
+
+function valuesOf(parts: CommentParts, facts: CommentFacts): Readonly<Record<Placeholder, string>> {
+  const { patchset, spec } = facts;
+  return {
+    header: parts.header,
+    help: parts.help,
+    jobs: parts.jobs.join('\n'),
+    details: parts.details.join('\n'),
+    tested: parts.tested.join('\n'),
+    run: parts.mark,
+    status: parts.meaning.status,
+    pipeline: parts.meaning.pipeline,
+    project: foreign(patchset.project),
+    branch: foreign(patchset.branch),
+    change: String(patchset.change),
+    patchset: String(patchset.patchset),
+    subject: foreign(patchset.subject),
+    owner: foreign(patchset.owner),
+    topic: foreign(patchset.topic),
+    wiki: harmlessUrl(spec.wiki),
+  };
+}
+
+function foreign(text: string): string {
+  return clipped(harmless(text), VALUE_LIMIT);
+}

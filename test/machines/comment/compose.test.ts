@@ -1,0 +1,138 @@
+/**
+ * Whatever jobs, branches, files, reasons and outputs are called, with a template or without: every reader shows exactly
+ * the jobs and verdicts that there are, no CI is started, and the message fits.
+ */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { composeComment } from '../../../src/machines/comment/compose.ts';
+import { misreadings } from '../../../src/machines/comment/proof.ts';
+import { type CommentFacts, commentParts, renderComment } from '../../../src/machines/comment.ts';
+import { type JobReport, VERDICTS } from '../../../src/machines/vocabulary.ts';
+import { commentFacts, jobReport, PATCHSET, reportSpec } from '../facts.ts';
+import { hostileText } from './hostile.ts';
+
+const TEMPLATE = `\
+{header} {help}
+
+{jobs}
+
+Thank you, {owner}, for {subject} ({topic}) in {project} on {branch}.
+{details}
+{tested}
+{run}`;
+
+const verdict = fc.constantFrom(...VERDICTS);
+const report: fc.Arbitrary<JobReport> = fc
+  .record({
+    name: hostileText,
+    voting: fc.boolean(),
+    verdict,
+    reason: hostileText,
+    lastLine: fc.option(hostileText),
+    url: fc.option(hostileText.map((text) => `https://logs.example.org/${text}/`)),
+    durationMs: fc.integer({ min: 0, max: 1e8 }),
+    results: fc.constantFrom(null, { passed: 1, failed: 1, skipped: 0, failures: ['x'] }),
+  })
+  .map((fields) => jobReport(fields));
+
+const facts: fc.Arbitrary<CommentFacts> = fc
+  .record({
+    // One name for two jobs can not be: the configuration is a mapping.
+    reports: fc
+      .array(report, { minLength: 1, maxLength: 5 })
+      .map((reports) => reports.map((each, index) => ({ ...each, name: `${each.name}${index}` }))),
+    trees: fc.array(
+      fc.record({ project: hostileText, branch: hostileText, base: hostileText, revision: hostileText }),
+      { maxLength: 2 },
+    ),
+    patchset: fc
+      .record({
+        project: hostileText,
+        branch: hostileText,
+        subject: hostileText,
+        owner: hostileText,
+        topic: hostileText,
+      })
+      .map((fields) => ({ ...PATCHSET, ...fields })),
+    wiki: fc.constantFrom(
+      '',
+      'https://wiki.example.org/Acme_CI',
+      'https://wiki.example.org/recheck/run-acme-ci',
+    ),
+  })
+  .map(({ wiki, ...fields }) => commentFacts({ ...fields, spec: reportSpec({ wiki }) }));
+
+test('the built-in comment says to every reader what is meant', () => {
+  fc.assert(
+    fc.property(facts, (some) => {
+      expect(misreadings(renderComment(some), commentParts(some).meaning)).toEqual([]);
+    }),
+    { seed: 20261122, numRuns: 1_000 },
+  );
+});
+
+test('what is meant are the verdicts that there are, one line for each job', () => {
+  fc.assert(
+    fc.property(facts, (some) => {
+      const ran = some.reports.filter((each) => each.verdict !== 'SKIPPED');
+      const told = ran.length > 0 ? ran : some.reports;
+      const ours: readonly string[] = ['NODE_FAILURE', 'RETRY_LIMIT'];
+      const wanted = told.map((each) => (ours.includes(each.verdict) ? 'ERROR' : each.verdict));
+      const { meaning } = commentParts(some);
+      expect(meaning.jobs.map((job) => job.verdict)).toEqual(wanted);
+      expect(new Set(meaning.jobs.map((job) => job.name)).size).toBe(told.length);
+      const bad = told.some(
+        (each) => each.voting && each.verdict !== 'SUCCESS' && each.verdict !== 'SKIPPED',
+      );
+      expect(meaning.status).toBe(bad ? 'failed' : 'succeeded');
+    }),
+    { seed: 20261122, numRuns: 1_000 },
+  );
+});
+
+test('a sound template is used, whatever is put into it, and read as well', () => {
+  fc.assert(
+    fc.property(facts, (some) => {
+      const { message, complaints } = composeComment(some, TEMPLATE);
+      expect(complaints).toEqual([]);
+      expect(message).toContain('Thank you, ');
+      const { jobs } = commentParts(some).meaning;
+      expect(message.split('\n').filter((line) => /^[-*] /.test(line))).toHaveLength(jobs.length);
+    }),
+    { seed: 20261122, numRuns: 1_000 },
+  );
+});
+
+describe('a template that readers would misread', () => {
+  test.each([
+    ['has no header', 'Hello\n\n{jobs}\n\n{run}', "Gerrit's results tab does not take it for a result"],
+    [
+      'has it too late for ciwatch',
+      'Hello\n\n{header}\n\n{jobs}\n\n{run}',
+      'ciwatch reads the pipeline null for check',
+    ],
+    ['lost the jobs', '{header}\n\n{run}', 'cireporter does not show acme-dsvm SUCCESS'],
+    ['shows them twice', '{header}\n\n{jobs}\n\n{jobs}\n\n{run}', "Gerrit's results tab shows a job twice"],
+    ['can not be found again', '{header}\n\n{jobs}', 'the line "sos-ci run review-1" is missing'],
+    ['has a line that looks like a job', '{header}\n\n- well\n\n{jobs}\n\n{run}', 'cireporter'],
+    [
+      'says how to rerun',
+      '{header}\n\n{jobs}\n\nPlease recheck\n{run}',
+      'it holds words that start other CIs',
+    ],
+    ['is too long', `{header}\n\n{jobs}\n\n${'x'.repeat(16_000)}\n{run}`, 'bytes, more than 16000'],
+    ['makes a list of them', '{header}\n\n1. {jobs}\n\n{run}', 'does not show acme-dsvm SUCCESS'],
+  ])('%s gives way to the built-in text', (_, template, complaint) => {
+    const some = commentFacts();
+    const { message, complaints } = composeComment(some, template);
+    expect(message).toBe(renderComment(some));
+    expect(complaints.join('\n')).toContain(complaint);
+  });
+
+  test('is no template at all: nothing is complained of', () => {
+    expect(composeComment(commentFacts(), null)).toEqual({
+      message: renderComment(commentFacts()),
+      complaints: [],
+    });
+  });
+});

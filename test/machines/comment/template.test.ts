@@ -1,0 +1,68 @@
+/** The template: which texts are refused, and how one is filled. */
+import { describe, expect, test } from 'vitest';
+import { fillTemplate, PLACEHOLDERS, templateFaults } from '../../../src/machines/comment/template.ts';
+import { commentParts } from '../../../src/machines/comment.ts';
+import { commentFacts, jobReport } from '../facts.ts';
+
+const fill = (template: string, facts = commentFacts()) => fillTemplate(template, commentParts(facts), facts);
+const REST = '{header}{jobs}{run}';
+
+describe('a text is refused', () => {
+  test.each([
+    ['for a placeholder that there is not', `${REST}\n\n{reciept}`, 3, '{reciept} is no placeholder'],
+    [
+      'for a brace that stands alone',
+      `${REST}{`,
+      1,
+      'a brace stands alone: write {{ or }} for one that is meant',
+    ],
+    ['for a word that starts CIs', `${REST}\nTo rerun: recheck`, 2, 'holds a word that starts CIs'],
+    ['for one without its header', '{jobs}{run}', 0, '{header} is missing'],
+    ['for one without its jobs', '{header}{run}', 0, '{jobs} is missing'],
+    ['for one without its mark', '{header}{jobs}', 0, '{run} is missing'],
+  ])('%s', (_, template, line, what) => {
+    expect(templateFaults(template)).toEqual([{ line, what }]);
+  });
+
+  test('but not for a brace that is meant, nor for any placeholder that there is', () => {
+    const all = Object.keys(PLACEHOLDERS).map((name) => `{${name}}`);
+    expect(templateFaults(`{{x}} ${all.join(' ')}`)).toEqual([]);
+  });
+});
+
+describe('a template is filled', () => {
+  test('with what the placeholders stand for', () => {
+    const facts = commentFacts({
+      reports: [jobReport(), jobReport({ name: 'fc', verdict: 'FAILURE', reason: 'one failed' })],
+    });
+    expect(fill('{header} {help}\r\n\r\n{jobs}\r\n\r\n{details}\n{tested}\n{run}\n', facts)).toBe(`\
+Build failed (check pipeline). How to rerun and whom to ask: https://wiki.example.org/Acme_CI
+
+- acme-dsvm https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : SUCCESS in 1h 02m 03s
+- fc https://logs.example.org/45/912345/3/check/acme-dsvm/job-1/ : FAILURE in 1h 02m 03s
+
+fc: one failed
+Tested as ${'c'.repeat(40)}: merged on master at ${'b'.repeat(40)}.
+sos-ci run review-1`);
+  });
+
+  test('and words of the change', () => {
+    expect(fill('{project} {branch} {change},{patchset} {subject} {owner} {status} {pipeline} {wiki}')).toBe(
+      'openstack/cinder master 912345,3 Make it faster alice succeeded check https://wiki.example.org/Acme_CI',
+    );
+  });
+
+  test('so that no gap is left where there is nothing to say', () => {
+    expect(fill('a\n\n{details}\n\n{topic}\n\nb  \n')).toBe('a\n\nb');
+  });
+
+  test('with braces that are meant', () => {
+    expect(fill('{{header}} {{}}')).toBe('{header} {}');
+  });
+
+  test('and no stranger writes more than a line of some length', () => {
+    const { patchset } = commentFacts();
+    const facts = commentFacts({ patchset: { ...patchset, subject: `- x\n${'y'.repeat(1_000)}` } });
+    expect(fill('{subject}', facts)).toBe(`x ${'y'.repeat(195)}...`);
+  });
+});
