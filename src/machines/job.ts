@@ -8,7 +8,6 @@ import { saidAtTheEnd } from './job/late.ts';
 import { publishing, reporting, tellReview } from './job/publishing.ts';
 import {
   type Args,
-  assertInput,
   change,
   deadline,
   decide,
@@ -19,6 +18,7 @@ import {
   request,
 } from './job/setup.ts';
 import { stacking, testing } from './job/stages.ts';
+import { assertInput } from './words.ts';
 
 const queueDeadline = deadline(
   () => 'deadline:queued',
@@ -30,7 +30,7 @@ const alarmDeadline = deadline(
 );
 
 /** Asks for its slot anew, as one that was promoted. */
-const promote = change((context) => ({ promotions: context.promotions + 1 }));
+const promote = change(({ context }) => ({ promotions: context.promotions + 1 }));
 
 const clearingAtTheEnd = clearing({ done: '#job.done', givenUp: '#job.cleanup.alarming', final: true });
 
@@ -46,12 +46,12 @@ export const jobMachine = jobSetup.createMachine({
       {
         target: '.cleanup',
         reenter: true,
-        actions: [decide('NODE_FAILURE'), change((context) => ({ failures: context.failures + 1 }))],
+        actions: [decide('NODE_FAILURE'), change(({ context }) => ({ failures: context.failures + 1 }))],
       },
     ],
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.stuck', actions: decide('ABORTED') },
-      { actions: change((context) => ({ crashes: context.crashes + 1 })) },
+      { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
     // Whatever it does by now, it does not wait for a slot any more.
     'job.promoted': { actions: 'noted' },

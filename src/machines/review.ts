@@ -4,7 +4,6 @@
  * hours if it must; a message is never posted blindly a second time (the reviewer looks for it first).
  */
 
-import { assertInput } from './job/setup.ts';
 import { confirming } from './review/confirming.ts';
 import { mailAnswers, mailEnd } from './review/mailing.ts';
 import { posting } from './review/posting.ts';
@@ -23,6 +22,7 @@ import {
   withAlarm,
 } from './review/setup.ts';
 import type { JobReport } from './vocabulary.ts';
+import { assertInput } from './words.ts';
 
 const waitDeadline = deadline(
   () => 'deadline:waiting',
@@ -87,7 +87,7 @@ export const reviewMachine = reviewSetup.createMachine({
     },
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.stuck', actions: [finish('stuck'), tellJobs] },
-      { actions: change((context) => ({ crashes: context.crashes + 1 })) },
+      { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
   },
   states: {
@@ -100,7 +100,11 @@ export const reviewMachine = reviewSetup.createMachine({
       exit: waitDeadline.disarm,
       always: [
         { guard: 'allReported', target: 'deciding' },
-        { guard: 'waitedLongEnough', target: 'deciding', actions: change(fillMissing) },
+        {
+          guard: 'waitedLongEnough',
+          target: 'deciding',
+          actions: change(({ context }) => fillMissing(context)),
+        },
       ],
       on: {
         // With nothing to say yet it waits for the first verdict: every job ends some time, and says so.

@@ -4,11 +4,11 @@
  * that works, and only then counts as listening. One history for all daemons of a database; it never ends.
  */
 import type { Effect } from './effects.ts';
-import { assertInput } from './job/setup.ts';
 import {
   both,
   change,
   countAlarm,
+  deadline,
   EVERYTHING,
   raise,
   request,
@@ -16,14 +16,14 @@ import {
   type StreamContext,
   type StreamMachineEvent,
   streamSetup,
-  timer,
 } from './stream/setup.ts';
+import { assertInput } from './words.ts';
 
-const downTimer = timer(
+const downTimer = deadline(
   (context) => `deadline:stream:${context.outages}`,
   (context) => context.limits.downAlarmMs,
 );
-const retryTimer = timer(
+const retryTimer = deadline(
   (context) => `retry:catchUp:${context.catchUps}`,
   ({ limits, failures }) =>
     Math.min(limits.catchUpRetryMs * 2 ** Math.min(failures - 1, 30), limits.catchUpRetryMaxMs),

@@ -42,7 +42,7 @@ export const booting = jobSetup.createStateConfig({
     clearing: clearing({ done: '#job.booting.waiting', givenUp: '#job.publishing', final: false }),
     waiting: {
       entry: retry.arm,
-      exit: [retry.disarm, change((context) => ({ attempt: context.attempt + 1 }))],
+      exit: [retry.disarm, change(({ context }) => ({ attempt: context.attempt + 1 }))],
       on: { 'timer.fired': 'creating' },
     },
   },

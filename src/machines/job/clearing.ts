@@ -37,7 +37,7 @@ export function clearing(options: ClearingOptions) {
   ] as const;
   return jobSetup.createStateConfig({
     initial: 'settling',
-    entry: change((context) => ({ cleanupAttempt: 0, clearings: context.clearings + 1 })),
+    entry: change(({ context }) => ({ cleanupAttempt: 0, clearings: context.clearings + 1 })),
     on: { ...lateAnswers, 'verdict.taken': { actions: 'noted' } },
     states: {
       settling: {
@@ -48,7 +48,7 @@ export function clearing(options: ClearingOptions) {
       },
       deleting: {
         entry: [
-          change((context) => ({
+          change(({ context }) => ({
             cleanupAttempt: context.cleanupAttempt + 1,
             deletions: context.deletions + 1,
           })),

@@ -80,7 +80,7 @@ export const publishing = jobSetup.createStateConfig({
     },
     backingOff: {
       entry: retry.arm,
-      exit: [retry.disarm, change((context) => ({ publishAttempt: context.publishAttempt + 1 }))],
+      exit: [retry.disarm, change(({ context }) => ({ publishAttempt: context.publishAttempt + 1 }))],
       on: { 'timer.fired': [{ guard: 'collected', target: 'uploading' }, { target: 'collecting' }] },
     },
   },

@@ -16,6 +16,7 @@ import type {
   StageEnd,
   Verdict,
 } from '../vocabulary.ts';
+import { type Told, wordsOf } from '../words.ts';
 import { lastLineOf, reasonOf } from './reason.ts';
 
 export interface JobContext {
@@ -55,42 +56,13 @@ export interface JobContext {
   readonly crashes: number;
 }
 
-/** What `step` adds to every event: its time, what it settles, and what is still being performed after that. */
-export interface Told {
-  readonly at: number;
-  readonly settles: string | null;
-  readonly inFlight: readonly KeyedEffect[];
-}
-
 export type JobMachineEvent = JobEvent & Told;
 export interface Args {
   readonly context: JobContext;
   readonly event: JobMachineEvent;
 }
 
-/** Asks for effects. `step` collects them; xstate itself never performs anything here. */
-export function request(make: (args: Args) => Effect | readonly Effect[] | null) {
-  return {
-    type: 'request',
-    params: ({ context, event }: Args) => make({ context, event: told(event) }),
-  } as const;
-}
-
-/** A history's first event reaches its first state as xstate's own `xstate.init`, with ours as its input. */
-export function told<E extends { readonly type: string }>(event: E): E {
-  return event.type === 'xstate.init' ? (event as unknown as { readonly input: E }).input : event;
-}
-
-/** One for all: an Error is dear to make, and this one is made only to be swallowed. */
-const NO_INPUT = new Error('no first event');
-
-/**
- * For a machine's first context. xstate's `transition` makes an actor of the machine for each step, without an input,
- * and swallows what that throws.
- */
-export function assertInput(input: object | undefined): void {
-  if (input === undefined) throw NO_INPUT;
-}
+export const { request, change, deadline } = wordsOf<JobContext, JobEvent>();
 
 /** Keeps what an event of the named type brought. */
 export function keep<T extends JobEvent['type']>(
@@ -104,25 +76,6 @@ export function keep<T extends JobEvent['type']>(
       return make(event as Extract<JobMachineEvent, { type: T }>, context);
     },
   } as const;
-}
-
-/** Changes the context whatever the event was. */
-export function change(make: (context: JobContext) => Partial<JobContext>) {
-  return { type: 'keep', params: ({ context }: Args): Partial<JobContext> => make(context) } as const;
-}
-
-/** A state's deadline: armed on entry, taken back on exit. Only one runs at a time, so `timer.fired` needs no guard. */
-export function deadline(
-  key: (context: JobContext) => string,
-  delayMs: (context: JobContext, inFlight: readonly KeyedEffect[]) => number,
-) {
-  return {
-    arm: request(({ context, event }) => {
-      const delay = delayMs(context, event.inFlight);
-      return { type: 'setTimer', key: key(context), dueAt: event.at + delay, delayMs: delay };
-    }),
-    disarm: request(({ context }) => ({ type: 'withdraw', key: key(context) })),
-  };
 }
 
 export function ownerOf(context: JobContext): Ownership {

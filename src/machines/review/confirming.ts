@@ -47,7 +47,7 @@ export const confirming = reviewSetup.createStateConfig({
     },
     backingOff: {
       entry: retry.arm,
-      exit: [retry.disarm, change((context) => ({ confirmAttempt: context.confirmAttempt + 1 }))],
+      exit: [retry.disarm, change(({ context }) => ({ confirmAttempt: context.confirmAttempt + 1 }))],
       on: { 'timer.fired': 'reading', 'votes.read': noted, 'votes.unread': noted },
     },
   },

@@ -15,7 +15,7 @@ export const mailAnswers = {
     {
       guard: 'mayMailAgain',
       actions: [
-        change((context) => ({ mailAttempt: context.mailAttempt + 1 })),
+        change(({ context }) => ({ mailAttempt: context.mailAttempt + 1 })),
         request((args) => sendMail(args, retryMs(args))),
       ],
     },

@@ -27,7 +27,7 @@ const overdue = deadline(
   (context) => context.report.postTimeoutMs * 4,
 );
 const withdraw = { actions: change(() => ({ withdrawn: true })) } as const;
-const nextAttempt = change((context) => ({ postAttempt: context.postAttempt + 1 }));
+const nextAttempt = change(({ context }) => ({ postAttempt: context.postAttempt + 1 }));
 
 export const posting = reviewSetup.createStateConfig({
   initial: 'sending',

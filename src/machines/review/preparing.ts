@@ -55,7 +55,7 @@ export const preparing = reviewSetup.createStateConfig({
   states: {
     looking: {
       entry: [
-        change((context) => ({ lookUps: context.lookUps + 1 })),
+        change(({ context }) => ({ lookUps: context.lookUps + 1 })),
         request(lookUpChange),
         lookUpDeadline.arm,
       ],
@@ -64,7 +64,7 @@ export const preparing = reviewSetup.createStateConfig({
     },
     lookingLater: {
       entry: lookUpRetry.arm,
-      exit: [lookUpRetry.disarm, change((context) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
+      exit: [lookUpRetry.disarm, change(({ context }) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
       on: { 'timer.fired': 'looking' },
     },
     holding: {
@@ -98,7 +98,7 @@ export const preparing = reviewSetup.createStateConfig({
     },
     mergingLater: {
       entry: mergeRetry.arm,
-      exit: [mergeRetry.disarm, change((context) => ({ mergeAttempt: context.mergeAttempt + 1 }))],
+      exit: [mergeRetry.disarm, change(({ context }) => ({ mergeAttempt: context.mergeAttempt + 1 }))],
       on: { 'timer.fired': 'merging' },
     },
   },

@@ -3,7 +3,6 @@ import { assign, setup } from 'xstate';
 import type { Alarm } from '../alarm.ts';
 import type { Effect } from '../effects.ts';
 import type { ReviewEvent } from '../events.ts';
-import { type Told, told } from '../job/setup.ts';
 import type { MailSpec } from '../mail.ts';
 import { decideVote } from '../verdict.ts';
 import type {
@@ -16,6 +15,7 @@ import type {
   ReportSpec,
   Verdict,
 } from '../vocabulary.ts';
+import { type Told, wordsOf } from '../words.ts';
 import { isAwaited, isUnwelcome, mayGo, objectionTo } from './objection.ts';
 
 type ReviewOutcome = 'posted' | 'shadow' | 'quiet' | 'withdrawn' | 'unposted' | 'stuck';
@@ -62,19 +62,7 @@ export interface ReviewArgs {
   readonly event: ReviewMachineEvent;
 }
 
-export function request(make: (args: ReviewArgs) => Effect | readonly Effect[] | null) {
-  return {
-    type: 'request',
-    params: ({ context, event }: ReviewArgs) => make({ context, event: told(event) }),
-  } as const;
-}
-
-export function change(make: (context: ReviewContext) => Partial<ReviewContext>) {
-  return {
-    type: 'keep',
-    params: ({ context }: ReviewArgs): Partial<ReviewContext> => make(context),
-  } as const;
-}
+export const { request, change, deadline } = wordsOf<ReviewContext, ReviewEvent>();
 
 /** How the review ends. */
 export function finish(outcome: ReviewOutcome) {
@@ -98,21 +86,6 @@ export function withAlarm(kind: Alarm['kind']) {
       },
     }),
   } as const;
-}
-
-export function deadline(
-  key: (context: ReviewContext) => string,
-  delayMs: (context: ReviewContext) => number,
-) {
-  return {
-    arm: request(({ context, event }) => ({
-      type: 'setTimer',
-      key: key(context),
-      dueAt: event.at + delayMs(context),
-      delayMs: delayMs(context),
-    })),
-    disarm: request(({ context }) => ({ type: 'withdraw', key: key(context) })),
-  };
 }
 
 /** Doubles for each attempt after the first, up to the limit. */

@@ -3,7 +3,7 @@ import { assign, setup } from 'xstate';
 import type { Alarm } from '../alarm.ts';
 import type { Effect } from '../effects.ts';
 import type { StreamEvent, StreamLimits } from '../events.ts';
-import { type Told, told } from '../job/setup.ts';
+import { type Told, wordsOf } from '../words.ts';
 
 /** What has to be looked at: everything since the position that is kept, or some changes only. */
 export interface Gap {
@@ -53,19 +53,7 @@ export interface StreamArgs {
   readonly event: StreamMachineEvent;
 }
 
-export function request(make: (args: StreamArgs) => Effect | readonly Effect[] | null) {
-  return {
-    type: 'request',
-    params: ({ context, event }: StreamArgs) => make({ context, event: told(event) }),
-  } as const;
-}
-
-export function change(make: (args: StreamArgs) => Partial<StreamContext>) {
-  return {
-    type: 'keep',
-    params: ({ context, event }: StreamArgs): Partial<StreamContext> => make({ context, event: told(event) }),
-  } as const;
-}
+export const { request, change, deadline } = wordsOf<StreamContext, StreamEvent>();
 
 /** Counts an alarm; its key is the count. To be followed by `raise`. */
 export const countAlarm = change(({ context }) => ({ alarms: context.alarms + 1 }));
@@ -79,18 +67,6 @@ export function raise(
     key: `alarm:${args.context.alarms}`,
     alarm: { kind, target: args.context.server, ...say(args) },
   }));
-}
-
-export function timer(key: (context: StreamContext) => string, delayMs: (context: StreamContext) => number) {
-  return {
-    arm: request(({ context, event }) => ({
-      type: 'setTimer',
-      key: key(context),
-      dueAt: event.at + delayMs(context),
-      delayMs: delayMs(context),
-    })),
-    disarm: request(({ context }) => ({ type: 'withdraw', key: key(context) })),
-  };
 }
 
 /** Both gaps as one: what is looked at must hold all that either holds. */
