@@ -86,6 +86,7 @@ function buildGerrit(gerrit: ConfigFile['gerrit'], path: (path: string) => strin
     questions: gerrit.questions,
     idleMs: gerrit.idle,
     indexDelayMs: gerrit.indexDelay,
+    filesLimit: gerrit.filesLimit,
     answerLimitBytes: gerrit.answerLimit,
     fetchUrl: gerrit.fetchUrl,
   };

@@ -57,6 +57,8 @@ export interface GerritConfig {
   readonly idleMs: number;
   /** For so long after an upload Gerrit may not show yet what was uploaded. */
   readonly indexDelayMs: number;
+  /** Files of a patchset that are looked at; of one that touches more nobody says what it leaves alone. */
+  readonly filesLimit: number;
   /** The longest answer to one question. */
   readonly answerLimitBytes: number;
   /** Where patchsets are fetched from, with {project} in it; null: the same Gerrit by SSH. */

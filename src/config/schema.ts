@@ -83,6 +83,12 @@ const gerrit = z.strictObject({
     default: '10s',
     about: 'after an upload: how long Gerrit may not show it yet, so that nothing counts as missing before',
   }),
+  filesLimit: integer({
+    default: 1000,
+    min: 1,
+    max: 10_000,
+    about: 'files that a patchset may touch for its job to be chosen by them; more fit every pattern',
+  }),
   answerLimit: size({ default: '64MB', min: '1MB', max: '1GB', about: 'longest answer to one question' }),
   fetchUrl: optionalText({
     kind: 'address with {project}',

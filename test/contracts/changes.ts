@@ -20,6 +20,7 @@ export interface ChangesHarness {
   /** Its next patchset. */
   amend(patchset: Patchset, wanted: Upload): Promise<Patchset>;
   vote(patchset: Patchset, account: string, label: string, value: number): Promise<void>;
+  /** Private changes are not shown to who asks here. */
   turn(patchset: Patchset, into: 'wip' | 'private' | 'merged' | 'abandoned'): Promise<void>;
   close(): Promise<void>;
 }
@@ -84,6 +85,14 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       const wip = await harness.upload({ project: cinder });
       await harness.turn(wip, 'wip');
       expect(await lookUp(wip)).toMatchObject({ status: 'open', wip: true, private: false });
+    });
+
+    test('a change that is not shown', async () => {
+      const patchset = await harness.upload({ project: cinder });
+      await harness.turn(patchset, 'private');
+      expect(await lookUp(patchset)).toMatchObject({ status: 'missing', current: 0, files: null });
+      const other = await harness.upload({ project: nova, dependsOn: [patchset] });
+      expect(await lookUp(other)).toMatchObject({ trouble: expect.stringContaining(`${patchset.change}`) });
     });
 
     test('the votes that stand, by whom', async () => {

@@ -28,7 +28,8 @@ changesContract('fake', async () => {
       changes.show(on, { votes: [...standing.values()] });
     },
     turn: async (what, into) => {
-      if (into === 'wip' || into === 'private') changes.show(what, { [into]: true });
+      if (into === 'wip') changes.show(what, { wip: true });
+      else if (into === 'private') changes.show(what, { status: 'missing' });
       else changes.show(what, { status: into });
     },
     close: async () => {},

@@ -16,7 +16,7 @@ import { type Hold, Rehearsal } from './rehearsal.ts';
 
 export interface ShownChange {
   readonly patchset: Patchset;
-  readonly status: 'open' | 'merged' | 'abandoned';
+  readonly status: ResolvedChange['status'];
   readonly wip: boolean;
   readonly private: boolean;
   readonly files: readonly string[] | null;
@@ -24,6 +24,17 @@ export interface ShownChange {
   /** Numbers of changes that its message names; those that are not shown are missing. */
   readonly dependsOn: readonly number[];
 }
+
+const MISSING: ResolvedChange = {
+  status: 'missing',
+  current: 0,
+  wip: false,
+  private: false,
+  files: null,
+  votes: [],
+  dependencies: [],
+  trouble: null,
+};
 
 export class FakeChanges implements Changes {
   /** Prepare, hold, release, count and await calls by name: `lookUp`. */
@@ -57,6 +68,7 @@ export class FakeChanges implements Changes {
   #resolve(request: EffectOf<'lookUpChange'>): ResolvedChange {
     const { patchset, dependencyLimit } = request;
     const shown = this.#shown.get(patchset.change) ?? untold(patchset);
+    if (shown.status === 'missing') return MISSING;
     const current = shown.patchset.patchset;
     if (current < patchset.patchset) throw notYet(patchset);
     const { status, wip, private: hidden, files, votes } = shown;
@@ -71,7 +83,8 @@ export class FakeChanges implements Changes {
     const visit = (number: number, path: readonly number[]): string | null => {
       const change = number === root.patchset.change ? root : this.#shown.get(number);
       if (path.includes(number)) return `a cycle of dependencies: ${[...path, number].join(' -> ')}`;
-      if (change === undefined) return `it depends on ${number}, which is missing`;
+      if (change === undefined || change.status === 'missing')
+        return `it depends on ${number}, which is missing`;
       if (change.status === 'abandoned' && change !== root)
         return `it depends on ${number}, which is abandoned`;
       if (done.has(number) || (change.status === 'merged' && change !== root)) return null;

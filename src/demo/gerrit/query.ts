@@ -3,7 +3,7 @@
  * understand is an error row and exit 0, as in Gerrit. Knows: change, project, branch, status, is, owner, topic,
  * after and since, before and until, limit, a bare number, Change-Id or SHA; `-`, NOT, OR, AND and brackets.
  */
-import { accountJson, changeJson, patchsetJson, toLine } from './attributes.ts';
+import { accountJson, changeJson, patchsetJson, relativesJson, toLine } from './attributes.ts';
 import { parseOptions, UsageError } from './command-line.ts';
 import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './site.ts';
 import { currentPatchset, maySee } from './site.ts';
@@ -72,12 +72,19 @@ function rowOf(site: Site, change: ChangeRecord, asked: ReadonlySet<string>): Re
   if (asked.has('--patch-sets') || allApprovals) {
     row.patchSets = change.patchsets.map((patchset) => patchsetRow(patchset, allApprovals));
   }
+  if (asked.has('--dependencies')) Object.assign(row, relativesJson(site, change));
   return row;
 
   function patchsetRow(patchset: PatchsetRecord, withApprovals: boolean): Record<string, unknown> {
     const { sizeInsertions, sizeDeletions, ...head } = patchsetJson(patchset);
     const approvals = withApprovals ? approvalRows(site, patchset) : [];
-    return { ...head, ...(approvals.length === 0 ? {} : { approvals }), sizeInsertions, sizeDeletions };
+    return {
+      ...head,
+      ...(approvals.length === 0 ? {} : { approvals }),
+      ...(asked.has('--files') ? { files: patchset.files } : {}),
+      sizeInsertions,
+      sizeDeletions,
+    };
   }
 }
 

@@ -30,6 +30,16 @@ export interface Vote {
   at: number;
 }
 
+/** A file that a patchset touches. */
+export interface FileRecord {
+  readonly file: string;
+  /** Where it was before, when it was renamed. */
+  readonly fileOld?: string;
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'RENAMED';
+  readonly insertions: number;
+  readonly deletions: number;
+}
+
 export interface PatchsetRecord {
   readonly number: number;
   readonly revision: string;
@@ -42,6 +52,8 @@ export interface PatchsetRecord {
   readonly kind: string;
   readonly insertions: number;
   readonly deletions: number;
+  /** Gerrit's own files first, such as /COMMIT_MSG. */
+  readonly files: readonly FileRecord[];
   /** By label, then by username. */
   readonly votes: Map<string, Map<string, Vote>>;
 }
