@@ -11,6 +11,8 @@ export interface Upload {
   readonly files?: readonly string[];
   /** Changes that its message names. */
   readonly dependsOn?: readonly Patchset[];
+  /** Its commit is stacked on this patchset's. */
+  readonly on?: Patchset;
 }
 
 export interface ChangesHarness {
@@ -129,6 +131,15 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       await harness.turn(abandoned, 'abandoned');
       await harness.turn(merged, 'merged');
       expect(await needed(patchset)).toEqual([]);
+    });
+
+    test('what the changes need that it is stacked on, but not those themselves', async () => {
+      const other = await harness.upload({ project: nova });
+      const under = await harness.upload({ project: cinder, files: ['under'], dependsOn: [other] });
+      const between = await harness.upload({ project: cinder, files: ['between'], on: under });
+      const patchset = await harness.upload({ project: cinder, files: ['over'], on: between });
+      expect(await needed(patchset)).toEqual([dependency(other)]);
+      expect((await lookUp(patchset)).files).toEqual(['over']);
     });
 
     test('a dependency that was abandoned is trouble', async () => {

@@ -23,6 +23,8 @@ export interface ShownChange {
   readonly votes: readonly StandingVote[];
   /** Numbers of changes that its message names; those that are not shown are missing. */
   readonly dependsOn: readonly number[];
+  /** The change that its commit is stacked on. */
+  readonly on: number | null;
 }
 
 const MISSING: ResolvedChange = {
@@ -88,7 +90,7 @@ export class FakeChanges implements Changes {
       if (change.status === 'abandoned' && change !== root)
         return `it depends on ${number}, which is abandoned`;
       if (done.has(number) || (change.status === 'merged' && change !== root)) return null;
-      for (const next of change.dependsOn) {
+      for (const next of this.#named(change)) {
         const why = visit(next, [...path, number]);
         if (why !== null) return why;
       }
@@ -98,6 +100,12 @@ export class FakeChanges implements Changes {
     };
     const why = visit(root.patchset.change, []);
     return why === null ? { dependencies, trouble: null } : trouble(why);
+  }
+
+  /** What it names, after what the open changes name that it is stacked on. */
+  #named({ on, dependsOn }: ShownChange): readonly number[] {
+    const under = on === null ? undefined : this.#shown.get(on);
+    return under?.status === 'open' ? [...this.#named(under), ...dependsOn] : dependsOn;
   }
 }
 
@@ -110,6 +118,7 @@ function untold(patchset: Patchset): ShownChange {
     files: ['README'],
     votes: [],
     dependsOn: [],
+    on: null,
   };
 }
 
