@@ -4,7 +4,12 @@
 import { importsOf, type Source } from './source.ts';
 
 /** What adapters may know of the engine: its ports. */
-const PORTS = ['src/engine/ports.ts', 'src/engine/store.ts', 'src/engine/intake-port.ts'];
+const PORTS = [
+  'src/engine/ports.ts',
+  'src/engine/store.ts',
+  'src/engine/intake-port.ts',
+  'src/engine/control-port.ts',
+];
 
 /** What adapters and the configuration may know of the machines: their words. */
 const VOCABULARY = ['vocabulary', 'alarm', 'events', 'effects', 'gerrit-event', 'row', 'seen'].map(
@@ -52,7 +57,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   pino: ['src/log.ts'],
   rxjs: ['src/adapters/gerrit/'],
   yaml: ['src/config/'],
-  zod: ['src/config/', 'src/adapters/gerrit/'],
+  zod: ['src/config/', 'src/adapters/control/', 'src/adapters/gerrit/'],
   commander: ['src/cli/main.ts'],
   re2js: ['src/machines/'],
 };
