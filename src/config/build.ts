@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type JobLimits, type PreparePlan, type StageSpec, TRIGGER_KINDS } from '../machines/vocabulary.ts';
+import { buildMail, buildRest } from './build-outside.ts';
 import type { Config, GerritConfig, JobDefinition } from './config.ts';
 import type { ConfigFile } from './schema.ts';
 import type { JobFile, StageFile } from './schema-job.ts';
@@ -29,6 +30,7 @@ export function buildConfig(
     stateDir,
     deployment: checked.deployment,
     gerrit: buildGerrit(checked.gerrit, path),
+    mail: checked.mail === undefined ? null : buildMail(checked.mail, path),
     report: {
       post: report.post,
       pipeline: report.pipeline,
@@ -88,6 +90,7 @@ function buildGerrit(gerrit: ConfigFile['gerrit'], path: (path: string) => strin
     indexDelayMs: gerrit.indexDelay,
     filesLimit: gerrit.filesLimit,
     answerLimitBytes: gerrit.answerLimit,
+    rest: gerrit.rest === undefined ? null : buildRest(gerrit.rest, gerrit.user, path),
     fetchUrl: gerrit.fetchUrl,
   };
 }

@@ -3,12 +3,13 @@
  * together show. Works on half-right input, so that one mistake never hides another.
  */
 import type { z } from 'zod';
-import type { KeyPath, YamlDocument } from './document.ts';
+import { checkMail } from './check-mail.ts';
+import { at, isMapping, type KeyPath, type YamlDocument } from './document.ts';
 import { suggestKey } from './keys.ts';
 import { named, Wrong } from './leaf.ts';
 import { nearest, type Problem } from './problems.ts';
 import { parseDuration } from './units.ts';
-import { jobName } from './words.ts';
+import { isLoopback, jobName } from './words.ts';
 
 /** The mistakes that zod found, in our words and with their places. */
 export function schemaProblems(
@@ -26,11 +27,14 @@ export function schemaProblems(
     if (value === undefined) return [problem(document, path, 'is missing', missingHint(path))];
     const wanted =
       issue.code === 'invalid_type' && issue.expected === 'array' ? 'a list' : 'a mapping of keys';
-    const secret = path[0] === 'redact' && typeof value === 'string';
-    const next = secret ? 'write [{file: PATH}] or [{env: NAME}]' : '';
+    const password = path.at(-1) === 'password';
+    const secret = (path[0] === 'redact' || password) && typeof value !== 'object';
+    const next = secret ? (password ? PASSWORD_HINT : 'write [{file: PATH}] or [{env: NAME}]') : '';
     return [problem(document, path, `must be ${wanted}, not ${secret ? 'a text' : named(value)}`, next)];
   });
 }
+
+const PASSWORD_HINT = 'write {file: PATH} or {env: NAME}, and change the password: it has been in this file';
 
 /** Mistakes between keys. */
 export function crossProblems(document: YamlDocument): readonly Problem[] {
@@ -42,6 +46,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
   checkVotes(root, add);
   checkOrder(root, ['gerrit', 'backoffMin'], ['gerrit', 'backoffMax'], add);
   checkOrder(root, ['report', 'postRetry'], ['report', 'postRetryMax'], add);
+  checkMail(root, add);
   const providers = checkProviders(root, add);
   const jobs = at(root, ['jobs']);
   if (isMapping(jobs)) {
@@ -52,7 +57,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
   return found;
 }
 
-type Add = (path: KeyPath, what: string, next: string) => void;
+export type Add = (path: KeyPath, what: string, next: string) => void;
 
 /** Keys that look like the place of a secret. */
 const SECRET = /pass(word|wd|phrase)?$|secret|token|credential|api[-_]?key|private/i;
@@ -134,11 +139,6 @@ function checkTrust(root: unknown, names: readonly string[], add: Add): void {
   }
 }
 
-function isLoopback(host: string): boolean {
-  const name = host.toLowerCase();
-  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
-}
-
 function untrusted(host: string): string {
   return `would run patchsets of ${host} as this user, on this host`;
 }
@@ -183,18 +183,4 @@ function checkJob(
     'nothing says what a failed test is, so this job could never be FAILURE',
     next,
   );
-}
-
-export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The value at a path of plain data; undefined when there is none. */
-export function at(value: unknown, path: KeyPath): unknown {
-  let current = value;
-  for (const step of path) {
-    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined;
-    current = (current as Readonly<Record<string | number, unknown>>)[step];
-  }
-  return current;
 }

@@ -12,6 +12,8 @@ export interface Config {
   /** Written on everything that we create; null: the database's own random id. */
   readonly deployment: string | null;
   readonly gerrit: GerritConfig;
+  /** Null: nobody is told by mail. */
+  readonly mail: MailConfig | null;
   readonly report: ReportSpec & { readonly pipeline: string };
   /** What is done for a patchset before its jobs may run. */
   readonly prepare: PreparePlan;
@@ -61,8 +63,53 @@ export interface GerritConfig {
   readonly filesLimit: number;
   /** The longest answer to one question. */
   readonly answerLimitBytes: number;
+  /** Null: reviews are posted by SSH. */
+  readonly rest: RestConfig | null;
   /** Where patchsets are fetched from, with {project} in it; null: the same Gerrit by SSH. */
   readonly fetchUrl: string | null;
+}
+
+/** Where a password is: one of the two. */
+export interface PasswordSource {
+  /** Absolute. */
+  readonly file: string | null;
+  /** Name of an environment variable of the daemon. */
+  readonly env: string | null;
+}
+
+export interface RestConfig {
+  readonly url: string;
+  readonly user: string;
+  readonly password: PasswordSource;
+  readonly caFile: string | null;
+  /** That an unused connection is kept. */
+  readonly idleMs: number;
+  /** Longest wait that a busy site may ask for. */
+  readonly retryAfterMaxMs: number;
+}
+
+/** Mail to people and to the operator. */
+export interface MailConfig {
+  readonly from: { readonly name: string; readonly address: string };
+  readonly to: readonly string[];
+  readonly on: 'failure' | 'always' | 'never';
+  readonly operator: readonly string[];
+  /** Mails about alarms in one hour. */
+  readonly operatorLimit: number;
+  /** SMTP, or a program of this host's that takes mail. */
+  readonly by: SmtpConfig | { readonly sendmail: readonly string[] };
+  readonly timeoutMs: number;
+  readonly attempts: number;
+  readonly retryMs: number;
+}
+
+export interface SmtpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: 'starttls' | 'tls' | 'none';
+  /** Null: no login. */
+  readonly login: { readonly user: string; readonly password: PasswordSource } | null;
+  readonly caFile: string | null;
 }
 
 export interface LocalProviderConfig {

@@ -166,24 +166,36 @@ export function texts(
 
 /** Program and arguments. */
 export function command(options: { readonly about: string }) {
-  const doc = { kind: 'list: program, arguments', default: undefined, about: options.about };
-  return leaf(doc, undefined, (value): readonly string[] | Wrong => {
-    if (typeof value === 'string') {
-      return new Wrong(
-        'must be a list of program and arguments, because no shell reads it; not one text',
-        `write [${value.trim().split(/\s+/).join(', ')}], or for a shell [sh, -c, ${JSON.stringify(value)}]`,
-      );
-    }
-    if (!Array.isArray(value))
-      return new Wrong(`must be a list of program and arguments, not ${named(value)}`);
-    if (value.length === 0) return new Wrong('is empty', 'name the program and its arguments');
-    const bad = value.findIndex((item) => typeof item !== 'string');
-    if (bad >= 0)
-      return new Wrong(`must hold texts only: item ${bad + 1} is ${named(value[bad])}`, 'put it in quotes');
-    const argv = value as readonly string[];
-    if (argv[0]?.trim() === '') return new Wrong('begins with an empty program name');
-    return argv.some((item) => item.includes('\0')) ? new Wrong('holds a NUL character') : argv;
-  });
+  const doc = { kind: COMMAND_KIND, default: undefined, about: options.about };
+  return leaf(doc, undefined, readCommand);
+}
+
+/** Program and arguments that may be absent. */
+export function optionalCommand(options: { readonly about: string }) {
+  return leaf(
+    { kind: COMMAND_KIND, default: null, about: options.about },
+    null,
+    (value): readonly string[] | null | Wrong => (value === null ? null : readCommand(value)),
+  );
+}
+
+const COMMAND_KIND = 'list: program, arguments';
+
+function readCommand(value: unknown): readonly string[] | Wrong {
+  if (typeof value === 'string') {
+    return new Wrong(
+      'must be a list of program and arguments, because no shell reads it; not one text',
+      `write [${value.trim().split(/\s+/).join(', ')}], or for a shell [sh, -c, ${JSON.stringify(value)}]`,
+    );
+  }
+  if (!Array.isArray(value)) return new Wrong(`must be a list of program and arguments, not ${named(value)}`);
+  if (value.length === 0) return new Wrong('is empty', 'name the program and its arguments');
+  const bad = value.findIndex((item) => typeof item !== 'string');
+  if (bad >= 0)
+    return new Wrong(`must hold texts only: item ${bad + 1} is ${named(value[bad])}`, 'put it in quotes');
+  const argv = value as readonly string[];
+  if (argv[0]?.trim() === '') return new Wrong('begins with an empty program name');
+  return argv.some((item) => item.includes('\0')) ? new Wrong('holds a NUL character') : argv;
 }
 
 function readText(value: unknown, check: TextCheck | undefined): string | Wrong {

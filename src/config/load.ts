@@ -5,9 +5,10 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { buildConfig, pathResolver } from './build.ts';
-import { at, crossProblems, isMapping, schemaProblems } from './check.ts';
+import { crossProblems, schemaProblems } from './check.ts';
 import type { Config } from './config.ts';
-import { parseYaml, readText, type YamlDocument } from './document.ts';
+import { at, isMapping, parseYaml, readText, type YamlDocument } from './document.ts';
+import { readPasswords } from './password.ts';
 import { ConfigError, type Problem } from './problems.ts';
 import { configSchema } from './schema.ts';
 import { readSecrets } from './secrets.ts';
@@ -31,7 +32,12 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
     throw new ConfigError(file, document.problems.length > 0 ? document.problems : [notAMapping(document)]);
   }
   const problems = [...document.problems, ...crossProblems(document), ...keyFileProblems(document, path)];
-  const secrets = readSecrets(at(document.value, ['redact']), options.environment ?? process.env, path);
+  const environment = options.environment ?? process.env;
+  const passwords = readPasswords(document.value, environment, path);
+  for (const { path: key, what, next } of passwords.problems) {
+    problems.push({ ...document.place(key), path: key.join('.'), what, next });
+  }
+  const secrets = readSecrets(at(document.value, ['redact']), environment, path);
   for (const { index, what, next } of secrets.problems) {
     problems.push({ ...document.place(['redact', index]), path: `redact.${index}`, what, next });
   }
@@ -41,7 +47,8 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   const template = readTemplate(document, checked.data.report, path);
   problems.push(...template.problems);
   if (problems.length > 0) throw new ConfigError(file, problems);
-  return buildConfig(absolute, checked.data, secrets.values, template.text, path);
+  const hidden = [...secrets.values, ...passwords.values];
+  return buildConfig(absolute, checked.data, hidden, template.text, path);
 }
 
 function notAMapping(document: YamlDocument): Problem {

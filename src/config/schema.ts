@@ -6,8 +6,10 @@ import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
 import { choice, duration, flag, integer, optionalText, size, text, Wrong } from './leaf.ts';
 import { job } from './schema-job.ts';
+import { mail } from './schema-mail.ts';
 import { prepare } from './schema-prepare.ts';
 import { report } from './schema-report.ts';
+import { rest } from './schema-rest.ts';
 import { hostName, oneWord, webAddress } from './words.ts';
 
 const gerrit = z.strictObject({
@@ -90,6 +92,7 @@ const gerrit = z.strictObject({
     about: 'files that a patchset may touch for its job to be chosen by them; more fit every pattern',
   }),
   answerLimit: size({ default: '64MB', min: '1MB', max: '1GB', about: 'longest answer to one question' }),
+  rest: rest.optional(),
   fetchUrl: optionalText({
     kind: 'address with {project}',
     check: fetchAddress,
@@ -132,6 +135,7 @@ export const configSchema = z.strictObject({
   }),
   gerrit,
   report: report.prefault({}),
+  mail: mail.optional(),
   prepare: prepare.prefault({}),
   providers: z.record(z.string(), provider.prefault({})).prefault({ local: {} }),
   logs: z

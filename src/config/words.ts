@@ -104,6 +104,44 @@ function startsOthers(): Wrong {
   );
 }
 
+/** Where a password is sent: encrypted, or not further than this host. */
+export function siteAddress(value: string): Wrong | null {
+  const wrong = webAddress(value === '' ? 'empty' : value);
+  if (wrong !== null) return wrong;
+  const { protocol, hostname, search, hash } = new URL(value);
+  if (protocol === 'file:' || search !== '' || hash !== '')
+    return new Wrong('must be the address of the site alone', 'such as https://review.opendev.org');
+  return protocol === 'http:' && !isLoopback(hostname)
+    ? new Wrong('would send the password in the clear', 'write https://')
+    : null;
+}
+
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
+}
+
+/** No quotes, comments or routes: they are rare, and every program reads them differently. */
+export function mailAddress(value: string): Wrong | null {
+  return MAIL_ADDRESS.test(value)
+    ? null
+    : new Wrong(`${JSON.stringify(value)} is no mail address`, 'write it like ci@acme.example');
+}
+
+/** An address, with a name before it or not. */
+export function mailSender(value: string): Wrong | null {
+  return readSender(value) === null
+    ? new Wrong('is no mail address', 'write it like ci@acme.example or Acme CI <ci@acme.example>')
+    : null;
+}
+
+export function readSender(value: string): { readonly name: string; readonly address: string } | null {
+  const [, name = '', inside = value] = /^([^<>"\p{Cc}]{1,100}?) *<([^<>]+)>$/u.exec(value) ?? [];
+  return MAIL_ADDRESS.test(inside) ? { name, address: inside } : null;
+}
+
+const MAIL_ADDRESS = /^[A-Za-z0-9_][A-Za-z0-9._+=/-]{0,63}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/;
+
 export function triggerKind(value: string): Wrong | null {
   return TRIGGER_KINDS.some((kind) => kind === value)
     ? null

@@ -7,7 +7,7 @@ import { topicChangedEvent } from './edits.ts';
 import type { Commit, Repository } from './repository.ts';
 import { touch } from './review.ts';
 import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './site.ts';
-import { changeRef, currentPatchset, NO_REVISION } from './site.ts';
+import { changeRef, currentPatchset, NO_REVISION, say } from './site.ts';
 
 const COMMITS_IN_ONE_PUSH = 100;
 
@@ -205,7 +205,7 @@ async function addPatchset(
   change.topic = wanted.topic ?? change.topic;
   change.wip = wanted.wip ?? change.wip;
   change.isPrivate = wanted.isPrivate ?? change.isPrivate;
-  change.messages.push({
+  say(change, {
     at: site.now(),
     author: by,
     patchset: number,

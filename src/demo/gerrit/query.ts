@@ -12,7 +12,8 @@ const DEFAULT_LIMIT = 500;
 
 type Test = (change: ChangeRecord) => boolean;
 
-class QueryError extends Error {
+/** Gerrit does not understand what was asked. */
+export class QueryError extends Error {
   override readonly name = 'QueryError';
 }
 
@@ -28,6 +29,20 @@ const OPTIONS = [
   })),
 ];
 
+/** Newest first. @throws QueryError */
+export function findChanges(
+  site: Site,
+  by: GerritAccount,
+  text: string,
+  limit: number,
+): readonly ChangeRecord[] {
+  const test = new QueryReader(site, by, text).read();
+  return newestFirst([...site.changes.values()].filter((change) => maySee(by, change) && test(change))).slice(
+    0,
+    limit,
+  );
+}
+
 /** The lines to print. Throws UsageError for a command line that Gerrit refuses. */
 export function runQuery(site: Site, by: GerritAccount, words: readonly string[]): string {
   const { options, operands } = parseOptions(words, OPTIONS);
@@ -40,7 +55,7 @@ export function runQuery(site: Site, by: GerritAccount, words: readonly string[]
     const query = new QueryReader(site, by, operands.join(' '));
     const test = query.read();
     const found = [...site.changes.values()].filter((change) => maySee(by, change) && test(change));
-    found.sort((a, b) => b.lastUpdated - a.lastUpdated || b.number - a.number);
+    newestFirst(found);
     const start = Number(options.get('--start')?.at(-1) ?? 0);
     const end = options.has('--no-limit') ? found.length : start + Math.min(query.limit, DEFAULT_LIMIT);
     const page = found.slice(start, end);
@@ -56,6 +71,10 @@ export function runQuery(site: Site, by: GerritAccount, words: readonly string[]
     if (!(error instanceof QueryError)) throw error;
     return toLine({ type: 'error', message: error.message });
   }
+}
+
+function newestFirst(changes: ChangeRecord[]): ChangeRecord[] {
+  return changes.sort((a, b) => b.lastUpdated - a.lastUpdated || b.number - a.number);
 }
 
 function rowOf(site: Site, change: ChangeRecord, asked: ReadonlySet<string>): Record<string, unknown> {
