@@ -21,13 +21,8 @@ import type { NewId } from './ids.ts';
 import type { Alarms, Clock } from './ports.ts';
 import type { Store } from './store.ts';
 
-export interface AdmissionOptions {
-  readonly engine: Engine;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly alarms: Alarms;
-  readonly log: Log;
-  readonly newId: NewId;
+/** What counts for everything that is accepted from now on, and may be read anew. */
+export interface Acceptance {
   readonly rules: TriggerRules;
   readonly specs: ReadonlyMap<string, JobSpec>;
   readonly plan: PreparePlan;
@@ -35,9 +30,18 @@ export interface AdmissionOptions {
   /** Null: nobody is told by mail. */
   readonly mail: MailSpec | null;
   readonly pipeline: string;
-  readonly deployment: string;
   /** Jobs that may be open at the same time; what comes on top is refused with an alarm. */
   readonly queueLength: number;
+}
+
+export interface AdmissionOptions extends Acceptance {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly log: Log;
+  readonly newId: NewId;
+  readonly deployment: string;
   /** False: events are counted and decided upon, and nothing is started. */
   readonly starts: boolean;
 }
@@ -49,11 +53,16 @@ export interface Admitted {
 }
 
 export class Admission {
-  private readonly options: AdmissionOptions;
+  private options: AdmissionOptions;
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(options: AdmissionOptions) {
     this.options = options;
+  }
+
+  /** From the next event on. */
+  accept(acceptance: Acceptance): void {
+    this.options = { ...this.options, ...acceptance };
   }
 
   /** Resolves when what the event means is durable. */

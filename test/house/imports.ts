@@ -35,7 +35,9 @@ const CONFIG_SHAPE = 'src/config/config.ts';
 const VIEWS = ['src/engine/store.ts', 'src/adapters/sqlite/reader.ts'];
 
 /** The composition roots: they alone know everybody. */
-const ROOT_FILES = ['daemon', 'once', 'world', 'maintenance'].map((name) => `src/${name}.ts`);
+const ROOT_FILES = ['daemon', 'once', 'world', 'maintenance', 'acceptance', 'row-log'].map(
+  (name) => `src/${name}.ts`,
+);
 
 /** Commands that do more than ask. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
