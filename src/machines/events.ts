@@ -200,5 +200,29 @@ export type StreamEvent =
     }
   | { readonly type: 'gap.unclosed'; readonly failure: Failure };
 
-export type AnyEvent = JobEvent | ReviewEvent | StreamEvent;
+/** Facts of the one history `config`: which configuration is in force. */
+export type ConfigEvent =
+  | CommonEvent
+  /** The file was read, and counts. */
+  | {
+      readonly type: 'config.loaded';
+      readonly file: string;
+      /** Who had it read, and why; both '' at a start of the daemon. */
+      readonly by: string;
+      readonly why: string;
+      /** Dotted keys that are not as they were, and count from now on; none at a start. */
+      readonly changed: readonly string[];
+      /** Dotted keys that are not as they were, and count only after the next start. */
+      readonly restart: readonly string[];
+    }
+  /** The file was read, and the older configuration stays: it has these mistakes, the first ones, each with its place. */
+  | {
+      readonly type: 'config.refused';
+      readonly file: string;
+      readonly by: string;
+      readonly why: string;
+      readonly problems: readonly string[];
+    };
+
+export type AnyEvent = JobEvent | ReviewEvent | StreamEvent | ConfigEvent;
 export type EventType = AnyEvent['type'];
