@@ -2,6 +2,7 @@
  * The part of a configuration that counts for what is accepted from now on: rules, jobs, report, places in the queue.
  * What was accepted before keeps what it was accepted with, so this part can be read anew while the daemon runs.
  */
+import { triggerRules } from './config/build-triggers.ts';
 import type { Config } from './config/config.ts';
 import type { Acceptance } from './engine/admission.ts';
 import type { SlotLimits } from './machines/queue.ts';
@@ -17,10 +18,7 @@ export interface Overrides {
 export function acceptanceOf(config: Config, overrides: Overrides): Acceptance {
   const { pipeline, post } = config.report;
   return {
-    rules: {
-      account: config.gerrit.user,
-      jobs: config.jobs.map(({ spec, ...where }) => ({ name: spec.name, ...where })),
-    },
+    rules: triggerRules(config),
     specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
     plan: config.prepare,
     report: { ...config.report, post: post && (overrides.report ?? true) },

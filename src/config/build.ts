@@ -1,8 +1,9 @@
 /** From the checked file to the configuration that the program uses: paths absolute, defaults that depend on other keys filled in. */
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { type JobLimits, type PreparePlan, type StageSpec, TRIGGER_KINDS } from '../machines/vocabulary.ts';
+import type { JobLimits, PreparePlan, StageSpec } from '../machines/vocabulary.ts';
 import { buildMail, buildRest } from './build-outside.ts';
+import { buildRules, buildTriggers } from './build-triggers.ts';
 import type { Config, GerritConfig, JobDefinition } from './config.ts';
 import type { ConfigFile } from './schema.ts';
 import type { JobFile, StageFile } from './schema-job.ts';
@@ -47,6 +48,7 @@ export function buildConfig(
       postRetryMs: report.postRetry,
       postRetryMaxMs: report.postRetryMax,
     },
+    triggers: buildTriggers(checked),
     prepare: buildPrepare(checked.prepare),
     providers,
     logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
@@ -60,7 +62,7 @@ export function buildConfig(
       storeRetryMs: limits.storeRetry,
     },
     jobs: Object.entries(checked.jobs).map(([name, job]) =>
-      buildJob(name, job, report.pipeline, job.provider ?? providers[0]?.name ?? 'local'),
+      buildJob(name, job, checked, job.provider ?? providers[0]?.name ?? 'local'),
     ),
     log: checked.log,
   };
@@ -113,18 +115,21 @@ function buildPrepare(prepare: ConfigFile['prepare']): PreparePlan {
   };
 }
 
-function buildJob(name: string, job: JobFile, pipeline: string, provider: string): JobDefinition {
+function buildJob(
+  name: string,
+  job: JobFile,
+  { triggers, report }: ConfigFile,
+  provider: string,
+): JobDefinition {
   const { results, exitCodeIsResult } = job.testing;
   return {
-    project: job.project,
-    branches: job.branches,
-    triggers: TRIGGER_KINDS.filter((kind) => job.triggers.includes(kind)),
+    rules: buildRules(name, job, triggers),
     spec: {
       name,
-      pipeline,
+      pipeline: report.pipeline,
       voting: job.voting,
       provider,
-      files: { include: [], exclude: [] },
+      files: job.files,
       stacking: job.stacking === undefined ? null : buildStage(job.stacking),
       testing: buildStage(job.testing),
       exitCodeIsResult,

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import { checkMail } from './check-mail.ts';
+import { checkTriggers } from './check-triggers.ts';
 import { at, isMapping, type KeyPath, type YamlDocument } from './document.ts';
 import { suggestKey } from './keys.ts';
 import { named, Wrong } from './leaf.ts';
@@ -54,6 +55,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
       add(['jobs'], 'names no job', 'add one: docs/configuration.md shows how');
     for (const name of Object.keys(jobs)) checkJob(root, name, providers, add, document, found);
   }
+  checkTriggers(root, add);
   return found;
 }
 

@@ -2,7 +2,9 @@
  * The configuration as the program uses it: every default filled in, every path absolute, times in milliseconds, sizes
  * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
  */
-import type { JobSpec, PreparePlan, ReportSpec, TriggerKind } from '../machines/vocabulary.ts';
+import type { JobRules } from '../machines/rules/job.ts';
+import type { TriggerRules } from '../machines/trigger.ts';
+import type { JobSpec, PreparePlan, ReportSpec } from '../machines/vocabulary.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */
@@ -15,6 +17,8 @@ export interface Config {
   /** Null: nobody is told by mail. */
   readonly mail: MailConfig | null;
   readonly report: ReportSpec & { readonly pipeline: string };
+  /** What starts jobs; what each of them asks for is with the job. */
+  readonly triggers: Omit<TriggerRules, 'jobs'>;
   /** What is done for a patchset before its jobs may run. */
   readonly prepare: PreparePlan;
   readonly providers: readonly LocalProviderConfig[];
@@ -140,8 +144,5 @@ export interface ServiceLimits {
 /** A job by name: what it runs, and for which changes. */
 export interface JobDefinition {
   readonly spec: JobSpec;
-  readonly project: string;
-  /** Patterns: `*` is any text, `/` too. One of them must match the whole branch. */
-  readonly branches: readonly string[];
-  readonly triggers: readonly TriggerKind[];
+  readonly rules: JobRules;
 }

@@ -93,19 +93,29 @@ export function flag(options: { readonly about: string; readonly default: boolea
   );
 }
 
-export function integer(options: Described<number> & { readonly min: number; readonly max: number }) {
+export function integer(options: Described<number> & Range) {
   const doc = {
     kind: `number, ${options.min} to ${options.max}`,
     default: options.default?.toString(),
     about: options.about,
   };
-  return leaf(doc, options.default, (value) => {
-    if (typeof value !== 'number' || !Number.isInteger(value)) {
-      return new Wrong(`must be a whole number, not ${named(value)}`);
-    }
-    const inside = value >= options.min && value <= options.max;
-    return inside ? value : new Wrong(`must be from ${options.min} to ${options.max}, not ${value}`);
-  });
+  return leaf(doc, options.default, (value) => readInteger(value, options));
+}
+
+/** A number that may be absent. */
+export function optionalInteger(options: Range & { readonly about: string }) {
+  const doc = { kind: `number, ${options.min} to ${options.max}`, default: null, about: options.about };
+  return leaf(doc, null, (value): number | null | Wrong =>
+    value === null ? null : readInteger(value, options),
+  );
+}
+
+/** A list of numbers, empty by default. */
+export function integers(options: Range & { readonly about: string }) {
+  const kind = `list of numbers, ${options.min} to ${options.max}`;
+  return leaf({ kind, default: '[]', about: options.about }, [], (value) =>
+    readList(value, (item) => readInteger(item, options)),
+  );
 }
 
 export function duration(options: Described & { readonly min?: string; readonly max?: string }) {
@@ -146,21 +156,21 @@ export function texts(
   },
 ) {
   const doc = { kind: options.kind, default: options.default, about: options.about };
-  return leaf(doc, options.fallback, (value): readonly string[] | Wrong => {
-    if (!Array.isArray(value)) {
-      return new Wrong(
-        `must be a list, not ${named(value)}`,
-        typeof value === 'string' ? `write [${value}]` : '',
-      );
-    }
-    const wrong = new Map<number, Wrong>();
-    const right: string[] = [];
-    for (const [index, item] of value.entries()) {
-      const read = readText(item, options.check);
-      if (read instanceof Wrong) wrong.set(index, read);
-      else right.push(read);
-    }
-    return wrong.size > 0 ? new Wrong('holds wrong items', '', wrong) : right;
+  return leaf(doc, options.fallback, (value) => readList(value, (item) => readText(item, options.check)));
+}
+
+/** One text or a list of texts. Required. */
+export function textOrTexts(options: {
+  readonly about: string;
+  readonly kind: string;
+  readonly check: TextCheck;
+}) {
+  const doc = { kind: options.kind, default: undefined, about: options.about };
+  return leaf(doc, undefined, (value): readonly string[] | Wrong => {
+    if (Array.isArray(value) && value.length === 0) return new Wrong('is empty', 'name at least one');
+    if (Array.isArray(value)) return readList(value, (item) => readText(item, options.check));
+    const read = readText(value, options.check);
+    return read instanceof Wrong ? read : [read];
   });
 }
 
@@ -206,6 +216,37 @@ function readText(value: unknown, check: TextCheck | undefined): string | Wrong 
   if (/\p{Cc}/u.test(value)) return new Wrong('holds a control character or a line end');
   return check?.(value) ?? value;
 }
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+function readInteger(value: unknown, { min, max }: Range): number | Wrong {
+  if (typeof value !== 'number' || !Number.isInteger(value)) {
+    return new Wrong(`must be a whole number, not ${named(value)}`);
+  }
+  return value >= min && value <= max ? value : new Wrong(`must be from ${min} to ${max}, not ${value}`);
+}
+
+/** Items of a list, at most so many that reading them stays cheap. */
+function readList<T>(value: unknown, read: (item: unknown) => T | Wrong): readonly T[] | Wrong {
+  if (!Array.isArray(value)) {
+    const next = typeof value === 'string' ? `write [${value}]` : '';
+    return new Wrong(`must be a list, not ${named(value)}`, next);
+  }
+  if (value.length > LIST_LIMIT) return new Wrong(`holds more than ${LIST_LIMIT} items`);
+  const wrong = new Map<number, Wrong>();
+  const right: T[] = [];
+  for (const [index, item] of value.entries()) {
+    const one = read(item);
+    if (one instanceof Wrong) wrong.set(index, one);
+    else right.push(one);
+  }
+  return wrong.size > 0 ? new Wrong('holds wrong items', '', wrong) : right;
+}
+
+const LIST_LIMIT = 100;
 
 function readMeasure(
   value: unknown,

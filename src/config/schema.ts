@@ -10,12 +10,17 @@ import { mail } from './schema-mail.ts';
 import { prepare } from './schema-prepare.ts';
 import { report } from './schema-report.ts';
 import { rest } from './schema-rest.ts';
+import { triggers } from './schema-triggers.ts';
 import { hostName, oneWord, webAddress } from './words.ts';
 
 const gerrit = z.strictObject({
   host: text({ kind: 'host name', check: hostName, about: 'the Gerrit server' }),
   port: integer({ default: 29418, min: 1, max: 65535, about: "Gerrit's SSH port" }),
   user: text({ check: oneWord, about: "the CI account's user name in Gerrit" }),
+  name: optionalText({
+    kind: 'display name',
+    about: 'its display name, such as Acme CI: a comment run-Acme CI starts its jobs, as run-USER does',
+  }),
   key: text({ kind: 'path', about: 'the private SSH key of that account, without passphrase' }),
   knownHosts: text({
     kind: 'path',
@@ -136,6 +141,7 @@ export const configSchema = z.strictObject({
   gerrit,
   report: report.prefault({}),
   mail: mail.optional(),
+  triggers: triggers.prefault({}),
   prepare: prepare.prefault({}),
   providers: z.record(z.string(), provider.prefault({})).prefault({ local: {} }),
   logs: z

@@ -3,8 +3,11 @@
  * in argument lists, paths, comments and git refs, so each is held to what those can carry.
  */
 import { holdsCommand } from '../machines/comment/foreign.ts';
+import { PATCHSET_KINDS } from '../machines/rules/kind.ts';
+import { patternProblem } from '../machines/rules/pattern.ts';
 import { TRIGGER_KINDS } from '../machines/vocabulary.ts';
 import { Wrong } from './leaf.ts';
+import { nearest } from './problems.ts';
 
 /** It stands in every comment. */
 const ADDRESS_LIMIT = 1000;
@@ -51,7 +54,13 @@ export function jobName(value: string): Wrong | null {
     : new Wrong('must be 1 to 100 letters, digits, dots, dashes or underscores');
 }
 
-export function projectName(value: string): Wrong | null {
+export function projectPattern(value: string): Wrong | null {
+  if (value.startsWith('^') || value.includes('.*')) {
+    return new Wrong(
+      `${JSON.stringify(value)} is no project pattern`,
+      'only * is special (any text); it is no regular expression',
+    );
+  }
   if (value === '') return new Wrong('is empty');
   if (/\s/.test(value)) return new Wrong('has a space in it');
   if (/^[-/]|\/$|\.git$|(^|\/)\.\.?(\/|$)/.test(value)) {
@@ -143,7 +152,45 @@ export function readSender(value: string): { readonly name: string; readonly add
 const MAIL_ADDRESS = /^[A-Za-z0-9_][A-Za-z0-9._+=/-]{0,63}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/;
 
 export function triggerKind(value: string): Wrong | null {
-  return TRIGGER_KINDS.some((kind) => kind === value)
-    ? null
-    : new Wrong(`holds ${JSON.stringify(value)}`, `known are ${TRIGGER_KINDS.join(', ')}`);
+  return oneOf(value, TRIGGER_KINDS);
+}
+
+/** A patchset's kind, as Gerrit writes it. */
+export function patchsetKind(value: string): Wrong | null {
+  return oneOf(value, PATCHSET_KINDS);
+}
+
+/** For names that people and Gerrit give: `*` is any text. */
+export function namePattern(value: string): Wrong | null {
+  if (value === '') return new Wrong('holds an empty pattern');
+  return /^\^|\$$|\.\*/.test(value)
+    ? new Wrong(
+        `${JSON.stringify(value)} looks like a regular expression`,
+        'it is a pattern: only * is special (any text)',
+      )
+    : null;
+}
+
+export function regularExpression(value: string): Wrong | null {
+  const problem = patternProblem(value);
+  return problem === null ? null : new Wrong(problem.what, problem.next);
+}
+
+/** `docs` stands for a set of them. */
+export function filePattern(value: string): Wrong | null {
+  return value === 'docs' ? null : regularExpression(value);
+}
+
+/** `zuul Verified+1`: who votes, on which label, and what. */
+export function afterVote(value: string): Wrong | null {
+  const [, vote] = /^\S+ [A-Za-z][A-Za-z0-9-]*([+-]\d{1,2})$/.exec(value) ?? [];
+  if (vote === undefined) return new Wrong('is no vote', 'write account, label and value: zuul Verified+1');
+  return Number(vote) === 0 ? new Wrong('waits for a vote of 0', 'nobody would cast it') : null;
+}
+
+function oneOf(value: string, known: readonly string[]): Wrong | null {
+  if (known.includes(value)) return null;
+  const near = nearest(value, known);
+  const next = near === null ? `known are ${known.join(', ')}` : `did you mean "${near}"?`;
+  return new Wrong(`holds ${JSON.stringify(value)}`, next);
 }

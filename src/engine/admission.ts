@@ -7,7 +7,14 @@ import type { Log } from '../log.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
 import type { MailSpec } from '../machines/mail.ts';
-import { type Decision, decide, type OpenReview, type TriggerRules } from '../machines/trigger.ts';
+import type { StartCause } from '../machines/rules/cause.ts';
+import {
+  type Decision,
+  decide,
+  type OpenReview,
+  type Start,
+  type TriggerRules,
+} from '../machines/trigger.ts';
 import {
   assertNever,
   type JobSpec,
@@ -19,6 +26,7 @@ import type { Submission } from './cascade.ts';
 import type { Engine } from './engine.ts';
 import type { NewId } from './ids.ts';
 import type { Alarms, Clock } from './ports.ts';
+import { overLimit } from './start-limits.ts';
 import type { Store } from './store.ts';
 
 /** What counts for everything that is accepted from now on, and may be read anew. */
@@ -85,7 +93,7 @@ export class Admission {
     const { engine, store, plan } = this.options;
     if (store.triggered(trigger)) return null;
     const byHand = { ...plan, onlyCurrent: false, hold: null };
-    const { admitted, submissions } = this.opening(patchset, jobNames, trigger, byHand, report);
+    const { admitted, submissions } = this.opening(patchset, jobNames, trigger, byHand, report, null);
     await engine.submit(submissions);
     return admitted;
   }
@@ -96,6 +104,7 @@ export class Admission {
     trigger: string,
     plan: PreparePlan,
     report: ReportSpec,
+    cause: StartCause | null,
     mail: MailSpec | null = null,
   ): { readonly admitted: Admitted; readonly submissions: readonly Submission[] } {
     const { clock, newId, specs, pipeline, deployment } = this.options;
@@ -111,6 +120,7 @@ export class Admission {
         pipeline,
         patchset,
         trigger,
+        ...(cause === null ? {} : { cause }),
         jobs: jobs.map(({ job, name, spec }) => ({ job, name, voting: spec.voting })),
         plan,
         report,
@@ -140,7 +150,8 @@ export class Admission {
     // All that one event means is one transaction: a change whose older review is ended has its newer one.
     const submissions: Submission[] = [];
     for (const decision of decide(event, rules, open)) {
-      log.debug({ event: event.type, ...change, decision: decision.do, why: decision.why }, 'trigger');
+      const { do: done, rule, why } = decision;
+      log.debug({ event: event.type, ...change, decision: done, rule, why }, 'trigger');
       if (this.options.starts) submissions.push(...(await this.carriedOut(decision)));
     }
     if (submissions.length > 0) await engine.submit(submissions);
@@ -149,8 +160,9 @@ export class Admission {
   private openReviews({ project, change }: ChangeName): readonly OpenReview[] {
     const { engine, store } = this.options;
     return store.openReviews(project, change).map((review) => {
-      const state = engine.histories.get(review.id)?.state ?? 'waiting';
-      return { ...review, testing: /^(preparing|waiting)\b/.test(state) };
+      const { state = 'waiting', context } = engine.histories.get(review.id) ?? {};
+      const plan = state.startsWith('preparing') ? (context?.plan as PreparePlan | undefined) : undefined;
+      return { ...review, testing: /^(preparing|waiting)\b/.test(state), hold: plan?.hold ?? null };
     });
   }
 
@@ -162,6 +174,8 @@ export class Admission {
         return [toReview(decision.review, { type: 'review.cancelled', reason: decision.why })];
       case 'supersede':
         return [toReview(decision.review, { type: 'review.superseded', by: decision.by })];
+      case 'tell':
+        return [toReview(decision.review, { type: 'vote.cast', vote: decision.vote })];
       case 'start':
         return this.startOrRefuse(decision);
       default:
@@ -169,12 +183,17 @@ export class Admission {
     }
   }
 
-  private async startOrRefuse(decision: Extract<Decision, { do: 'start' }>): Promise<readonly Submission[]> {
-    const { engine, store, alarms, queueLength, log, plan, report, mail } = this.options;
-    const { patchset, jobs, trigger, why } = decision;
+  private async startOrRefuse(decision: Start): Promise<readonly Submission[]> {
+    const { engine, store, alarms, clock, queueLength, log, plan, report, mail, rules } = this.options;
+    const { patchset, jobs, trigger, why, hold, kind, by } = decision;
     const target = `${patchset.change},${patchset.patchset}`;
     if (store.triggered(trigger)) {
       log.debug({ target, trigger }, 'started before');
+      return [];
+    }
+    const over = await overLimit(this.options, rules.limits, decision);
+    if (over !== null) {
+      log.debug({ target, ...over }, 'refused');
       return [];
     }
     const open = [...engine.histories.values()].filter(({ machine }) => machine === 'job@1').length;
@@ -187,7 +206,9 @@ export class Admission {
       });
       return [];
     }
-    const { admitted, submissions } = this.opening(patchset, jobs, trigger, plan, report, mail);
+    const cause = { kind, by, at: decision.at === 0 ? clock.now() : decision.at, why };
+    const waiting = { ...plan, hold };
+    const { admitted, submissions } = this.opening(patchset, jobs, trigger, waiting, report, cause, mail);
     log.info({ target, why, ...admitted }, 'accepted');
     return submissions;
   }

@@ -3,6 +3,7 @@
  * plain JSON; the names and fields are stored for ever, so a change of meaning is a new event, not an edit.
  */
 import type { MailSpec } from './mail.ts';
+import type { StartCause } from './rules/cause.ts';
 import type {
   Failure,
   JobReport,
@@ -104,6 +105,8 @@ export type ReviewEvent =
       readonly pipeline: string;
       readonly patchset: Patchset;
       readonly trigger: string;
+      /** Absent: an operator began it. */
+      readonly cause?: StartCause;
       readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
       readonly plan: PreparePlan;
       readonly report: ReportSpec;

@@ -16,8 +16,9 @@ const VOCABULARY = ['vocabulary', 'alarm', 'events', 'effects', 'gerrit-event', 
   (name) => `src/machines/${name}.ts`,
 );
 
-/** The configuration's check tries every regular expression. */
-const PATTERN = 'src/machines/rules/pattern.ts';
+/** The configuration's check tries every regular expression, and its result is the rules that the trigger takes. */
+const RULES = ['src/machines/rules/'];
+const TRIGGER = 'src/machines/trigger.ts';
 
 /** The configuration tries the comment's template, and refuses names that a comment could not carry. */
 const COMMENT = 'src/machines/comment/';
@@ -74,7 +75,8 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
     const shared = SHARED.includes(own) ? [] : SHARED;
     return [own, ...shared, ...PORTS, ...VOCABULARY, ...EVERYWHERE, ...(typeOnly ? [CONFIG_SHAPE] : [])];
   }
-  if (room === 'config') return ['src/config/', ...VOCABULARY, PATTERN, COMMENT, ...EVERYWHERE];
+  if (room === 'config')
+    return ['src/config/', ...VOCABULARY, ...RULES, COMMENT, ...(typeOnly ? [TRIGGER] : []), ...EVERYWHERE];
   if (room === 'cli' || room === 'web') {
     return [
       `src/${room}/`,
