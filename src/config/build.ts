@@ -1,9 +1,8 @@
 /** From the checked file to the configuration that the program uses: paths absolute, defaults that depend on other keys filled in. */
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import type { JobLimits, PreparePlan, StageSpec } from '../machines/vocabulary.ts';
-import { buildMail, buildRest } from './build-outside.ts';
-import { buildRules, buildTriggers } from './build-triggers.ts';
+import { type JobLimits, type PreparePlan, type StageSpec, TRIGGER_KINDS } from '../machines/vocabulary.ts';
+import { buildProvider } from './build-provider.ts';
 import type { Config, GerritConfig, JobDefinition } from './config.ts';
 import type { ConfigFile } from './schema.ts';
 import type { JobFile, StageFile } from './schema-job.ts';
@@ -25,13 +24,14 @@ export function buildConfig(
 ): Config {
   const stateDir = path(checked.stateDir);
   const { report, limits, logs } = checked;
-  const providers = Object.entries(checked.providers).map(([name, provider]) => ({ ...provider, name }));
+  const providers = Object.entries(checked.providers).map(([name, provider]) =>
+    buildProvider(name, provider, path),
+  );
   return {
     file,
     stateDir,
     deployment: checked.deployment,
     gerrit: buildGerrit(checked.gerrit, path),
-    mail: checked.mail === undefined ? null : buildMail(checked.mail, path),
     report: {
       post: report.post,
       pipeline: report.pipeline,
@@ -48,7 +48,6 @@ export function buildConfig(
       postRetryMs: report.postRetry,
       postRetryMaxMs: report.postRetryMax,
     },
-    triggers: buildTriggers(checked),
     prepare: buildPrepare(checked.prepare),
     providers,
     logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
@@ -62,7 +61,7 @@ export function buildConfig(
       storeRetryMs: limits.storeRetry,
     },
     jobs: Object.entries(checked.jobs).map(([name, job]) =>
-      buildJob(name, job, checked, job.provider ?? providers[0]?.name ?? 'local'),
+      buildJob(name, job, report.pipeline, job.provider ?? providers[0]?.name ?? 'local'),
     ),
     log: checked.log,
   };
@@ -90,9 +89,7 @@ function buildGerrit(gerrit: ConfigFile['gerrit'], path: (path: string) => strin
     questions: gerrit.questions,
     idleMs: gerrit.idle,
     indexDelayMs: gerrit.indexDelay,
-    filesLimit: gerrit.filesLimit,
     answerLimitBytes: gerrit.answerLimit,
-    rest: gerrit.rest === undefined ? null : buildRest(gerrit.rest, gerrit.user, path),
     fetchUrl: gerrit.fetchUrl,
   };
 }
@@ -115,21 +112,18 @@ function buildPrepare(prepare: ConfigFile['prepare']): PreparePlan {
   };
 }
 
-function buildJob(
-  name: string,
-  job: JobFile,
-  { triggers, report }: ConfigFile,
-  provider: string,
-): JobDefinition {
+function buildJob(name: string, job: JobFile, pipeline: string, provider: string): JobDefinition {
   const { results, exitCodeIsResult } = job.testing;
   return {
-    rules: buildRules(name, job, triggers),
+    project: job.project,
+    branches: job.branches,
+    triggers: TRIGGER_KINDS.filter((kind) => job.triggers.includes(kind)),
     spec: {
       name,
-      pipeline: report.pipeline,
+      pipeline,
       voting: job.voting,
       provider,
-      files: job.files,
+      files: { include: [], exclude: [] },
       stacking: job.stacking === undefined ? null : buildStage(job.stacking),
       testing: buildStage(job.testing),
       exitCodeIsResult,

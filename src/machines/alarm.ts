@@ -12,7 +12,6 @@ export interface Alarm {
     | 'catch-up-failing'
     | 'storage-full'
     | 'queue-full'
-    | 'start-limit'
     | 'node-failing'
     | 'mail-unsent'
     | 'template-broken';

@@ -11,14 +11,10 @@ changesContract('fake', async () => {
   const numbers = (of: readonly Patchset[] | undefined) => (of ?? []).map(({ change }) => change);
   return {
     changes,
-    upload: async ({ project, files, dependsOn, on }) => {
+    upload: async ({ project, files, dependsOn }) => {
       uploaded += 1;
       const made = patchset(project, uploaded, 1);
-      changes.show(made, {
-        files: files ?? ['f'],
-        dependsOn: numbers(dependsOn),
-        on: on?.change ?? null,
-      });
+      changes.show(made, { files: files ?? ['f'], dependsOn: numbers(dependsOn) });
       return made;
     },
     amend: async (before, { project, files, dependsOn }) => {
@@ -32,8 +28,7 @@ changesContract('fake', async () => {
       changes.show(on, { votes: [...standing.values()] });
     },
     turn: async (what, into) => {
-      if (into === 'wip') changes.show(what, { wip: true });
-      else if (into === 'private') changes.show(what, { status: 'missing' });
+      if (into === 'wip' || into === 'private') changes.show(what, { [into]: true });
       else changes.show(what, { status: into });
     },
     close: async () => {},

@@ -25,8 +25,7 @@ const fetchDeadline = deadline(
 );
 const readDeadline = deadline(
   () => 'deadline:results',
-  // Reading has its own limit; this only catches a silent one.
-  (context) => context.spec.limits.resultsTimeoutMs * 2,
+  (context) => context.spec.limits.resultsTimeoutMs,
 );
 const noted = { actions: 'noted' } as const;
 
@@ -119,7 +118,6 @@ export const testing = jobSetup.createStateConfig({
                 key: 'readResults',
                 server: context.server,
                 results: context.spec.results,
-                timeoutMs: context.spec.limits.resultsTimeoutMs,
               },
         ),
         readDeadline.arm,

@@ -1,5 +1,0 @@
-/** The promises about starts, kept by SQLite. */
-import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { startsContract } from '../../contracts/store-starts.ts';
-
-startsContract('SQLite :memory:', () => openStore(':memory:'));
