@@ -11,6 +11,7 @@ import type { Append, Store } from '../src/engine/store.ts';
 import type { Log } from '../src/log.ts';
 import { sha256 } from '../src/maintenance.ts';
 import { jobSpec, preparePlan, reportSpec } from '../test/machines/facts.ts';
+import { jobRules, triggerRules } from '../test/machines/rule-facts.ts';
 
 /** Time goes by, and no timer ever fires: thousands of deadlines that nobody waits for cost nothing. */
 export const timerlessClock: Clock = { ...systemClock, after: () => () => {} };
@@ -50,10 +51,7 @@ export function house(
     alarms: world.alarms,
     log: SILENT,
     newId,
-    rules: {
-      account: 'acme-ci',
-      jobs: [{ name: spec.name, project: 'openstack/cinder', branches: ['*'], triggers: ['patchset'] }],
-    },
+    rules: triggerRules({ jobs: [jobRules({ name: spec.name })] }),
     specs: new Map([[spec.name, spec]]),
     plan: preparePlan({ onlyCurrent: false }),
     report: reportSpec(),

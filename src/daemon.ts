@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import manifest from '../package.json' with { type: 'json' };
+import { acceptanceOf, type Overrides, slotLimitsOf } from './acceptance.ts';
 import { systemClock } from './adapters/clock/system.ts';
 import { type Faults, faultsFrom } from './adapters/faults.ts';
 import { GerritStream } from './adapters/gerrit/stream.ts';
@@ -26,16 +27,13 @@ import { currentWork } from './engine/work.ts';
 import { errorText } from './errors.ts';
 import type { Log } from './log.ts';
 import { databaseFile, lockFile, sha256 } from './maintenance.ts';
+import { logRow } from './row-log.ts';
 import { buildWorld } from './world.ts';
 
-export interface DaemonOptions {
+export interface DaemonOptions extends Overrides {
   readonly log: Log;
-  /** Overrides the slots of every provider. */
-  readonly slots?: number;
   /** Counts and decides upon events, starts nothing. */
   readonly monitorOnly?: boolean;
-  /** False: everything but the post. */
-  readonly report?: boolean;
   /** Finishes what holds a slot or posts, takes nothing new, and ends. */
   readonly drain?: boolean;
 }
@@ -86,9 +84,8 @@ export class Lab implements RunningDaemon {
       this.resolveStopped = resolve;
     });
     const faults = faultsFrom(process.env, config.gerrit.host);
-    for (const provider of config.providers) {
-      if (provider.type === 'local') assertLoopbackGerrit(config.gerrit.host, provider.allowUntrustedCode);
-    }
+    for (const provider of config.providers)
+      assertLoopbackGerrit(config.gerrit.host, provider.allowUntrustedCode);
     mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
     this.lock = takeLock(lockFile(config.stateDir), Date.now());
     try {
@@ -143,9 +140,7 @@ export class Lab implements RunningDaemon {
   }
 
   async startJob(patchset: Parameters<Admission['start']>[0], job: string): Promise<void> {
-    const { post } = this.config.report;
-    const report = { ...this.config.report, post: post && (this.options.report ?? true) };
-    await this.admission.start(patchset, [job], `by-hand:${Date.now()}:${process.pid}`, report);
+    await this.admission.start(patchset, [job], `by-hand:${Date.now()}:${process.pid}`);
   }
 
   /** Resolves when every review that was begun here has ended. */
@@ -222,6 +217,7 @@ export class Lab implements RunningDaemon {
       world,
       clock: systemClock,
       hash: sha256,
+      limits: slotLimitsOf(config, options),
       storeRetryMs: config.limits.storeRetryMs,
       batchLimit: BATCH_LIMIT,
       strict: false,
@@ -240,25 +236,15 @@ export class Lab implements RunningDaemon {
 
   private buildAdmission(alarms: World['alarms'], deployment: string): Admission {
     const { config, options, engine, store } = this;
-    const post = config.report.post && (options.report ?? true);
     return new Admission({
+      ...acceptanceOf(config, options),
       engine,
       store,
       clock: systemClock,
       alarms,
       log: options.log,
       newId: idMaker(() => randomInt(32)),
-      rules: {
-        account: config.gerrit.user,
-        jobs: config.jobs.map(({ spec, ...where }) => ({ name: spec.name, ...where })),
-      },
-      specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
-      plan: config.prepare,
-      report: { ...config.report, post },
-      mail: null,
-      pipeline: config.report.pipeline,
       deployment,
-      queueLength: config.limits.queueLength,
       starts: !(options.monitorOnly ?? false),
     });
   }
@@ -284,17 +270,4 @@ function identity() {
     startedAt: Date.now(),
     version: manifest.version,
   };
-}
-
-/** What an operator reads of a job: where it is, and how it ended. Every row is there at level debug. */
-function logRow(log: Log, { row, view, endsJob }: Append): void {
-  const { history, version, type, state, outcome } = row;
-  log.debug({ history, version, type, state, outcome }, 'appended');
-  if (view.kind === 'other') return;
-  const patchset = `${view.change},${view.patchset}`;
-  if (type === 'stage.started') log.info({ job: history, patchset, ...row.data }, `${row.data.stage} runs`);
-  if (type === 'review.posted') log.info({ review: history, patchset }, 'posted');
-  if (!endsJob || view.kind !== 'job') return;
-  const { verdict, reason, url } = view;
-  log.info({ job: history, patchset, verdict, reason, url }, 'ended');
 }

@@ -4,8 +4,14 @@ import type { Io } from './io.ts';
 
 export interface DemoFlags {
   readonly keep?: boolean;
+  readonly gerrit?: 'embedded' | 'real';
 }
 
 export function demoCommand(io: Io, flags: DemoFlags): Promise<number> {
-  return runDemo({ keep: flags.keep === true, out: (text) => io.out(text), color: io.color });
+  return runDemo({
+    keep: flags.keep === true,
+    real: flags.gerrit === 'real',
+    out: (text) => io.out(text),
+    color: io.color,
+  });
 }

@@ -10,6 +10,7 @@ import {
   type ResultsSummary,
   type StageEnd,
 } from '../machines/vocabulary.ts';
+import { configEventText } from './config-text.ts';
 import { streamEventText } from './stream-text.ts';
 import { bytes, span } from './time.ts';
 
@@ -63,6 +64,9 @@ function eventText(event: AnyEvent): string {
       return `review cancelled${because(event.reason)}`;
     case 'review.superseded':
       return `review superseded by ${event.by}`;
+    case 'config.loaded':
+    case 'config.refused':
+      return configEventText(event);
     default:
       return isOfStream(event) ? streamEventText(event) : jobEventText(event);
   }

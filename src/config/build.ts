@@ -1,8 +1,9 @@
 /** From the checked file to the configuration that the program uses: paths absolute, defaults that depend on other keys filled in. */
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { type JobLimits, type PreparePlan, type StageSpec, TRIGGER_KINDS } from '../machines/vocabulary.ts';
-import { buildProvider } from './build-provider.ts';
+import type { JobLimits, PreparePlan, StageSpec } from '../machines/vocabulary.ts';
+import { buildMail, buildRest } from './build-outside.ts';
+import { buildRules, buildTriggers } from './build-triggers.ts';
 import type { Config, GerritConfig, JobDefinition } from './config.ts';
 import type { ConfigFile } from './schema.ts';
 import type { JobFile, StageFile } from './schema-job.ts';
@@ -24,14 +25,13 @@ export function buildConfig(
 ): Config {
   const stateDir = path(checked.stateDir);
   const { report, limits, logs } = checked;
-  const providers = Object.entries(checked.providers).map(([name, provider]) =>
-    buildProvider(name, provider, path),
-  );
+  const providers = Object.entries(checked.providers).map(([name, provider]) => ({ ...provider, name }));
   return {
     file,
     stateDir,
     deployment: checked.deployment,
     gerrit: buildGerrit(checked.gerrit, path),
+    mail: checked.mail === undefined ? null : buildMail(checked.mail, path),
     report: {
       post: report.post,
       pipeline: report.pipeline,
@@ -48,6 +48,7 @@ export function buildConfig(
       postRetryMs: report.postRetry,
       postRetryMaxMs: report.postRetryMax,
     },
+    triggers: buildTriggers(checked),
     prepare: buildPrepare(checked.prepare),
     providers,
     logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
@@ -61,7 +62,7 @@ export function buildConfig(
       storeRetryMs: limits.storeRetry,
     },
     jobs: Object.entries(checked.jobs).map(([name, job]) =>
-      buildJob(name, job, report.pipeline, job.provider ?? providers[0]?.name ?? 'local'),
+      buildJob(name, job, checked, job.provider ?? providers[0]?.name ?? 'local'),
     ),
     log: checked.log,
   };
@@ -89,7 +90,9 @@ function buildGerrit(gerrit: ConfigFile['gerrit'], path: (path: string) => strin
     questions: gerrit.questions,
     idleMs: gerrit.idle,
     indexDelayMs: gerrit.indexDelay,
+    filesLimit: gerrit.filesLimit,
     answerLimitBytes: gerrit.answerLimit,
+    rest: gerrit.rest === undefined ? null : buildRest(gerrit.rest, gerrit.user, path),
     fetchUrl: gerrit.fetchUrl,
   };
 }
@@ -112,18 +115,21 @@ function buildPrepare(prepare: ConfigFile['prepare']): PreparePlan {
   };
 }
 
-function buildJob(name: string, job: JobFile, pipeline: string, provider: string): JobDefinition {
+function buildJob(
+  name: string,
+  job: JobFile,
+  { triggers, report }: ConfigFile,
+  provider: string,
+): JobDefinition {
   const { results, exitCodeIsResult } = job.testing;
   return {
-    project: job.project,
-    branches: job.branches,
-    triggers: TRIGGER_KINDS.filter((kind) => job.triggers.includes(kind)),
+    rules: buildRules(name, job, triggers),
     spec: {
       name,
-      pipeline,
+      pipeline: report.pipeline,
       voting: job.voting,
       provider,
-      files: { include: [], exclude: [] },
+      files: job.files,
       stacking: job.stacking === undefined ? null : buildStage(job.stacking),
       testing: buildStage(job.testing),
       exitCodeIsResult,

@@ -3,14 +3,14 @@
  * together show. Works on half-right input, so that one mistake never hides another.
  */
 import type { z } from 'zod';
-import { checkProviders } from './check-provider.ts';
-import type { KeyPath, YamlDocument } from './document.ts';
+import { checkMail } from './check-mail.ts';
+import { checkTriggers } from './check-triggers.ts';
+import { at, isMapping, type KeyPath, type YamlDocument } from './document.ts';
 import { suggestKey } from './keys.ts';
 import { named, Wrong } from './leaf.ts';
-import { at, isMapping } from './plain-data.ts';
 import { nearest, type Problem } from './problems.ts';
 import { parseDuration } from './units.ts';
-import { jobName } from './words.ts';
+import { isLoopback, jobName } from './words.ts';
 
 /** The mistakes that zod found, in our words and with their places. */
 export function schemaProblems(
@@ -28,11 +28,14 @@ export function schemaProblems(
     if (value === undefined) return [problem(document, path, 'is missing', missingHint(path))];
     const wanted =
       issue.code === 'invalid_type' && issue.expected === 'array' ? 'a list' : 'a mapping of keys';
-    const secret = path[0] === 'redact' && typeof value === 'string';
-    const next = secret ? 'write [{file: PATH}] or [{env: NAME}]' : '';
+    const password = path.at(-1) === 'password';
+    const secret = (path[0] === 'redact' || password) && typeof value !== 'object';
+    const next = secret ? (password ? PASSWORD_HINT : 'write [{file: PATH}] or [{env: NAME}]') : '';
     return [problem(document, path, `must be ${wanted}, not ${secret ? 'a text' : named(value)}`, next)];
   });
 }
+
+const PASSWORD_HINT = 'write {file: PATH} or {env: NAME}, and change the password: it has been in this file';
 
 /** Mistakes between keys. */
 export function crossProblems(document: YamlDocument): readonly Problem[] {
@@ -44,6 +47,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
   checkVotes(root, add);
   checkOrder(root, ['gerrit', 'backoffMin'], ['gerrit', 'backoffMax'], add);
   checkOrder(root, ['report', 'postRetry'], ['report', 'postRetryMax'], add);
+  checkMail(root, add);
   const providers = checkProviders(root, add);
   const jobs = at(root, ['jobs']);
   if (isMapping(jobs)) {
@@ -51,10 +55,11 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
       add(['jobs'], 'names no job', 'add one: docs/configuration.md shows how');
     for (const name of Object.keys(jobs)) checkJob(root, name, providers, add, document, found);
   }
+  checkTriggers(root, add);
   return found;
 }
 
-type Add = (path: KeyPath, what: string, next: string) => void;
+export type Add = (path: KeyPath, what: string, next: string) => void;
 
 /** Keys that look like the place of a secret. */
 const SECRET = /pass(word|wd|phrase)?$|secret|token|credential|api[-_]?key|private/i;
@@ -72,7 +77,7 @@ function unknownKey(document: YamlDocument, path: KeyPath, key: string): Problem
     const next = 'use an alias for a whole value (limits: *common), or write the keys out';
     return { ...place, path: dotted, what: 'merge keys are not supported', next };
   }
-  return { ...place, path: dotted, what: 'unknown key', next: suggestKey(path, key, document.value) };
+  return { ...place, path: dotted, what: 'unknown key', next: suggestKey(path, key) };
 }
 
 function problem(document: YamlDocument, path: KeyPath, what: string, next: string): Problem {
@@ -109,6 +114,39 @@ function checkOrder(root: unknown, low: KeyPath, high: KeyPath, add: Add): void 
   const [least, most] = [parseDuration(from), parseDuration(to)];
   if (least === null || most === null || least <= most) return;
   add(high, `is shorter than ${low.join('.')} (${from})`, 'make it at least as long');
+}
+
+/** The names of the providers. */
+function checkProviders(root: unknown, add: Add): readonly string[] {
+  const providers = at(root, ['providers']);
+  const names = isMapping(providers) ? Object.keys(providers) : ['local'];
+  if (names.length === 0)
+    add(['providers'], 'names no provider', 'add one, or remove the key: providers: {local: {slots: 1}}');
+  for (const name of names) {
+    const wrong = jobName(name);
+    if (wrong !== null) add(['providers', name], `the name ${wrong.what}`, wrong.next);
+  }
+  checkTrust(root, names, add);
+  return names;
+}
+
+/** Same rule as the provider itself, which refuses at the start; here it has a line. */
+function checkTrust(root: unknown, names: readonly string[], add: Add): void {
+  const host = at(root, ['gerrit', 'host']);
+  if (typeof host !== 'string' || isLoopback(host)) return;
+  for (const name of names) {
+    const allowed = at(root, ['providers', name, 'allowUntrustedCode']);
+    if (allowed === true) continue;
+    add(['providers', name], untrusted(host), allowIt(name));
+  }
+}
+
+function untrusted(host: string): string {
+  return `would run patchsets of ${host} as this user, on this host`;
+}
+
+function allowIt(name: string): string {
+  return `if whoever may upload there may run code here, say so: providers.${name}.allowUntrustedCode: true`;
 }
 
 function checkJob(

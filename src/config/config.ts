@@ -2,7 +2,9 @@
  * The configuration as the program uses it: every default filled in, every path absolute, times in milliseconds, sizes
  * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
  */
-import type { JobSpec, PreparePlan, ReportSpec, TriggerKind } from '../machines/vocabulary.ts';
+import type { JobRules } from '../machines/rules/job.ts';
+import type { TriggerRules } from '../machines/trigger.ts';
+import type { JobSpec, PreparePlan, ReportSpec } from '../machines/vocabulary.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */
@@ -12,10 +14,14 @@ export interface Config {
   /** Written on everything that we create; null: the database's own random id. */
   readonly deployment: string | null;
   readonly gerrit: GerritConfig;
+  /** Null: nobody is told by mail. */
+  readonly mail: MailConfig | null;
   readonly report: ReportSpec & { readonly pipeline: string };
+  /** What starts jobs; what each of them asks for is with the job. */
+  readonly triggers: Omit<TriggerRules, 'jobs'>;
   /** What is done for a patchset before its jobs may run. */
   readonly prepare: PreparePlan;
-  readonly providers: readonly ProviderConfig[];
+  readonly providers: readonly LocalProviderConfig[];
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
   readonly logs: { readonly dir: string; readonly url: string };
   /** Secret values that must not get into evidence, comments or logs. Never printed. */
@@ -57,13 +63,58 @@ export interface GerritConfig {
   readonly idleMs: number;
   /** For so long after an upload Gerrit may not show yet what was uploaded. */
   readonly indexDelayMs: number;
+  /** Files of a patchset that are looked at; of one that touches more nobody says what it leaves alone. */
+  readonly filesLimit: number;
   /** The longest answer to one question. */
   readonly answerLimitBytes: number;
+  /** Null: reviews are posted by SSH. */
+  readonly rest: RestConfig | null;
   /** Where patchsets are fetched from, with {project} in it; null: the same Gerrit by SSH. */
   readonly fetchUrl: string | null;
 }
 
-export type ProviderConfig = LocalProviderConfig | StaticProviderConfig | CommandProviderConfig;
+/** Where a password is: one of the two. */
+export interface PasswordSource {
+  /** Absolute. */
+  readonly file: string | null;
+  /** Name of an environment variable of the daemon. */
+  readonly env: string | null;
+}
+
+export interface RestConfig {
+  readonly url: string;
+  readonly user: string;
+  readonly password: PasswordSource;
+  readonly caFile: string | null;
+  /** That an unused connection is kept. */
+  readonly idleMs: number;
+  /** Longest wait that a busy site may ask for. */
+  readonly retryAfterMaxMs: number;
+}
+
+/** Mail to people and to the operator. */
+export interface MailConfig {
+  readonly from: { readonly name: string; readonly address: string };
+  readonly to: readonly string[];
+  readonly on: 'failure' | 'always' | 'never';
+  readonly operator: readonly string[];
+  /** Mails about alarms in one hour. */
+  readonly operatorLimit: number;
+  /** SMTP, or a program of this host's that takes mail. */
+  readonly by: SmtpConfig | { readonly sendmail: readonly string[] };
+  readonly timeoutMs: number;
+  readonly attempts: number;
+  readonly retryMs: number;
+}
+
+export interface SmtpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: 'starttls' | 'tls' | 'none';
+  /** Null: no login. */
+  readonly login: { readonly user: string; readonly password: PasswordSource } | null;
+  readonly caFile: string | null;
+}
 
 export interface LocalProviderConfig {
   readonly type: 'local';
@@ -72,74 +123,6 @@ export interface LocalProviderConfig {
   readonly slots: number;
   /** Run patchsets of a Gerrit that is not on this host, as this user. */
   readonly allowUntrustedCode: boolean;
-}
-
-/** A list of hosts, each leased to one job at a time. */
-export interface StaticProviderConfig {
-  readonly type: 'static';
-  readonly name: string;
-  /** The number of hosts. */
-  readonly slots: number;
-  readonly ssh: SshConfig;
-  readonly hosts: readonly StaticHostConfig[];
-  /** Runs on a host before a job gets it; null: nothing needs cleaning. */
-  readonly clean: { readonly argv: readonly string[]; readonly timeoutMs: number } | null;
-  /** Failures in a row after which a host is put aside, and for how long. */
-  readonly failures: number;
-  readonly asideMs: number;
-  /** For ending a server's processes and removing its directory. */
-  readonly deleteTimeoutMs: number;
-}
-
-export interface StaticHostConfig {
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  /** On the host, absolute; each job gets a directory below it. */
-  readonly directory: string;
-  /** As in known_hosts, without the name; null: the file of known hosts, or the key at first contact. */
-  readonly hostKey: string | null;
-}
-
-/** Servers that the user's own programs make, list and delete. */
-export interface CommandProviderConfig {
-  readonly type: 'command';
-  readonly name: string;
-  readonly slots: number;
-  readonly ssh: SshConfig;
-  /** Of a server, where the program does not say it. */
-  readonly place: { readonly user: string; readonly port: number; readonly directory: string };
-  readonly create: readonly string[];
-  readonly list: readonly string[];
-  readonly delete: readonly string[];
-  readonly listTimeoutMs: number;
-  readonly deleteTimeoutMs: number;
-  readonly outputLimitBytes: number;
-  /** Names of the daemon's environment variables that the programs get. */
-  readonly environment: readonly string[];
-}
-
-/** How a provider's nodes are reached, and for how long they may be away. */
-export interface SshConfig {
-  readonly keyFile: string;
-  /** Names the nodes' host keys; null: pinned at first contact, for each server anew. */
-  readonly knownHostsFile: string | null;
-  /** TCP, handshake and login together. */
-  readonly connectTimeoutMs: number;
-  readonly keepaliveMs: number;
-  /** Unanswered keepalives after which the connection counts as dead. */
-  readonly keepaliveMax: number;
-  readonly backoffMinMs: number;
-  readonly backoffMaxMs: number;
-  /** One short command on a node, or one request for a file. */
-  readonly commandTimeoutMs: number;
-  /** A node that is away for longer has lost what ran on it. */
-  readonly awayTimeoutMs: number;
-  /** A connection that nobody uses is closed after this. */
-  readonly idleMs: number;
-  /** How often a run is looked at although nothing woke us. */
-  readonly safetyMs: number;
 }
 
 /** Bounds of the daemon as a whole. */
@@ -161,8 +144,5 @@ export interface ServiceLimits {
 /** A job by name: what it runs, and for which changes. */
 export interface JobDefinition {
   readonly spec: JobSpec;
-  readonly project: string;
-  /** Patterns: `*` is any text, `/` too. One of them must match the whole branch. */
-  readonly branches: readonly string[];
-  readonly triggers: readonly TriggerKind[];
+  readonly rules: JobRules;
 }

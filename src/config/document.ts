@@ -27,6 +27,20 @@ export interface YamlDocument {
   keyPlace(path: KeyPath): Place;
 }
 
+export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The value at a path of plain data; undefined when there is none. */
+export function at(value: unknown, path: KeyPath): unknown {
+  let current = value;
+  for (const step of path) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined;
+    current = (current as Readonly<Record<string | number, unknown>>)[step];
+  }
+  return current;
+}
+
 /** The file's text, or the problem that kept it from being read. */
 export function readText(path: string): { readonly text: string } | { readonly problem: Problem } {
   try {

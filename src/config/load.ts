@@ -7,8 +7,8 @@ import { resolve } from 'node:path';
 import { buildConfig, pathResolver } from './build.ts';
 import { crossProblems, schemaProblems } from './check.ts';
 import type { Config } from './config.ts';
-import { parseYaml, readText, type YamlDocument } from './document.ts';
-import { at, isMapping } from './plain-data.ts';
+import { at, isMapping, parseYaml, readText, type YamlDocument } from './document.ts';
+import { readPasswords } from './password.ts';
 import { ConfigError, type Problem } from './problems.ts';
 import { configSchema } from './schema.ts';
 import { readSecrets } from './secrets.ts';
@@ -32,7 +32,12 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
     throw new ConfigError(file, document.problems.length > 0 ? document.problems : [notAMapping(document)]);
   }
   const problems = [...document.problems, ...crossProblems(document), ...keyFileProblems(document, path)];
-  const secrets = readSecrets(at(document.value, ['redact']), options.environment ?? process.env, path);
+  const environment = options.environment ?? process.env;
+  const passwords = readPasswords(document.value, environment, path);
+  for (const { path: key, what, next } of passwords.problems) {
+    problems.push({ ...document.place(key), path: key.join('.'), what, next });
+  }
+  const secrets = readSecrets(at(document.value, ['redact']), environment, path);
   for (const { index, what, next } of secrets.problems) {
     problems.push({ ...document.place(['redact', index]), path: `redact.${index}`, what, next });
   }
@@ -42,7 +47,8 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   const template = readTemplate(document, checked.data.report, path);
   problems.push(...template.problems);
   if (problems.length > 0) throw new ConfigError(file, problems);
-  return buildConfig(absolute, checked.data, secrets.values, template.text, path);
+  const hidden = [...secrets.values, ...passwords.values];
+  return buildConfig(absolute, checked.data, hidden, template.text, path);
 }
 
 function notAMapping(document: YamlDocument): Problem {
@@ -55,22 +61,11 @@ function notAMapping(document: YamlDocument): Problem {
   };
 }
 
-/** Keys are needed at the first connection; one that is found missing here has a line. */
+/** The key is needed at the first connection; found missing here it has a line. */
 function keyFileProblems(document: YamlDocument, path: (path: string) => string): readonly Problem[] {
-  const providers = at(document.value, ['providers']);
-  const names = isMapping(providers) ? Object.keys(providers) : [];
-  const places = [['gerrit', 'key'], ...names.map((name) => ['providers', name, 'ssh', 'key'])];
-  return places.flatMap((place) => keyFileProblem(document, place, path));
-}
-
-function keyFileProblem(
-  document: YamlDocument,
-  where: readonly string[],
-  path: (path: string) => string,
-): readonly Problem[] {
-  const key = at(document.value, where);
+  const key = at(document.value, ['gerrit', 'key']);
   if (typeof key !== 'string') return [];
-  const place = { ...document.place(where), path: where.join('.') };
+  const place = { ...document.place(['gerrit', 'key']), path: 'gerrit.key' };
   if (key.includes('PRIVATE KEY')) {
     const next =
       'save it in a file of its own (mode 0600), name that file here, and replace the key: it has been shown';

@@ -1,8 +1,8 @@
 /** The part of `sos-ci.yaml` that defines one job: where it applies, what it runs, and its limits. */
 import { z } from 'zod';
-import { TRIGGER_KINDS } from '../machines/vocabulary.ts';
-import { command, duration, flag, integer, optionalText, size, text, texts } from './leaf.ts';
-import { branchPattern, projectName, treePath, triggerKind } from './words.ts';
+import { command, duration, flag, integer, optionalText, size, texts } from './leaf.ts';
+import { jobTriggers } from './schema-triggers.ts';
+import { treePath } from './words.ts';
 
 const stage = {
   command: command({
@@ -74,21 +74,7 @@ const jobLimits = z.strictObject({
 });
 
 export const job = z.strictObject({
-  project: text({ kind: 'project', check: projectName, about: "the project's full name in Gerrit" }),
-  branches: texts({
-    kind: 'list of patterns',
-    default: "['*']",
-    fallback: ['*'],
-    check: branchPattern,
-    about: 'one must match the whole branch; * is any text, also /',
-  }),
-  triggers: texts({
-    kind: `list of ${TRIGGER_KINDS.join(', ')}`,
-    default: `[${TRIGGER_KINDS.join(', ')}]`,
-    fallback: TRIGGER_KINDS,
-    check: triggerKind,
-    about: 'what starts it: a new patchset, a recheck comment, a change that was restored',
-  }),
+  ...jobTriggers,
   provider: optionalText({
     about: 'the provider that makes its server; may be left out when there is only one',
   }),

@@ -4,17 +4,23 @@
  */
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
-import { choice, duration, integer, optionalText, size, text, Wrong } from './leaf.ts';
+import { choice, duration, flag, integer, optionalText, size, text, Wrong } from './leaf.ts';
 import { job } from './schema-job.ts';
+import { mail } from './schema-mail.ts';
 import { prepare } from './schema-prepare.ts';
-import { provider } from './schema-provider.ts';
 import { report } from './schema-report.ts';
+import { rest } from './schema-rest.ts';
+import { triggers } from './schema-triggers.ts';
 import { hostName, oneWord, webAddress } from './words.ts';
 
 const gerrit = z.strictObject({
   host: text({ kind: 'host name', check: hostName, about: 'the Gerrit server' }),
   port: integer({ default: 29418, min: 1, max: 65535, about: "Gerrit's SSH port" }),
   user: text({ check: oneWord, about: "the CI account's user name in Gerrit" }),
+  name: optionalText({
+    kind: 'display name',
+    about: 'its display name, such as Acme CI: a comment run-Acme CI starts its jobs, as run-USER does',
+  }),
   key: text({ kind: 'path', about: 'the private SSH key of that account, without passphrase' }),
   knownHosts: text({
     kind: 'path',
@@ -84,11 +90,32 @@ const gerrit = z.strictObject({
     default: '10s',
     about: 'after an upload: how long Gerrit may not show it yet, so that nothing counts as missing before',
   }),
+  filesLimit: integer({
+    default: 1000,
+    min: 1,
+    max: 10_000,
+    about: 'files that a patchset may touch for its job to be chosen by them; more fit every pattern',
+  }),
   answerLimit: size({ default: '64MB', min: '1MB', max: '1GB', about: 'longest answer to one question' }),
+  rest: rest.optional(),
   fetchUrl: optionalText({
     kind: 'address with {project}',
     check: fetchAddress,
     about: 'where patchsets are fetched from; by default the same Gerrit by SSH with the same key',
+  }),
+});
+
+const provider = z.strictObject({
+  type: choice({
+    of: ['local'],
+    default: 'local',
+    about: 'local: a scratch directory and a process group on this host',
+  }),
+  slots: integer({ default: 1, min: 1, max: 1000, about: 'servers, and so jobs, at the same time' }),
+  allowUntrustedCode: flag({
+    default: false,
+    about:
+      'run patchsets of a Gerrit that is not on this host, as this user. Anybody who may upload a change runs code here',
   }),
 });
 
@@ -113,8 +140,10 @@ export const configSchema = z.strictObject({
   }),
   gerrit,
   report: report.prefault({}),
+  mail: mail.optional(),
+  triggers: triggers.prefault({}),
   prepare: prepare.prefault({}),
-  providers: z.record(z.string(), provider).prefault({ local: {} }),
+  providers: z.record(z.string(), provider.prefault({})).prefault({ local: {} }),
   logs: z
     .strictObject({
       dir: optionalText({ kind: 'path', about: 'where evidence is published; by default logs in stateDir' }),

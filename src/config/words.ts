@@ -3,8 +3,11 @@
  * in argument lists, paths, comments and git refs, so each is held to what those can carry.
  */
 import { holdsCommand } from '../machines/comment/foreign.ts';
+import { PATCHSET_KINDS } from '../machines/rules/kind.ts';
+import { patternProblem } from '../machines/rules/pattern.ts';
 import { TRIGGER_KINDS } from '../machines/vocabulary.ts';
 import { Wrong } from './leaf.ts';
+import { nearest } from './problems.ts';
 
 /** It stands in every comment. */
 const ADDRESS_LIMIT = 1000;
@@ -23,36 +26,6 @@ export function hostName(value: string): Wrong | null {
 export function oneWord(value: string): Wrong | null {
   if (value === '') return new Wrong('is empty');
   return /^[^\s-]\S*$/.test(value) ? null : new Wrong('must be one word that does not begin with a dash');
-}
-
-/** A user on a node: it becomes part of the address of a server. */
-export function userName(value: string): Wrong | null {
-  return /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(value) ? null : new Wrong('is no user name');
-}
-
-/** A directory on a node: it becomes part of command lines there. */
-export function nodeDirectory(value: string): Wrong | null {
-  if (!value.startsWith('/')) return new Wrong('must be absolute', 'begin it with /; ~ means nothing there');
-  const plain = /^(\/[A-Za-z0-9_+@=,-][A-Za-z0-9_+@=,.-]*)+$/.test(value) && value.length <= 400;
-  return plain
-    ? null
-    : new Wrong('must be a path of letters, digits and _ + @ = , . -, without dot segments');
-}
-
-/** `TYPE BASE64`: the type stands in the key itself too. */
-export function hostKeyText(value: string): Wrong | null {
-  const [type = '', encoded = ''] = value.trim().split(/\s+/);
-  const blob = Buffer.from(encoded, 'base64');
-  const inside = blob.length < 8 ? '' : blob.toString('latin1', 4, 4 + blob.readUInt32BE(0));
-  return type !== '' && inside === type
-    ? null
-    : new Wrong('is no public key', 'write `TYPE BASE64`, as ssh-keyscan prints it after the name');
-}
-
-export function environmentName(value: string): Wrong | null {
-  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(value)
-    ? null
-    : new Wrong(`${JSON.stringify(value)} is no name of an environment variable`);
 }
 
 export function pipelineName(value: string): Wrong | null {
@@ -81,7 +54,13 @@ export function jobName(value: string): Wrong | null {
     : new Wrong('must be 1 to 100 letters, digits, dots, dashes or underscores');
 }
 
-export function projectName(value: string): Wrong | null {
+export function projectPattern(value: string): Wrong | null {
+  if (value.startsWith('^') || value.includes('.*')) {
+    return new Wrong(
+      `${JSON.stringify(value)} is no project pattern`,
+      'only * is special (any text); it is no regular expression',
+    );
+  }
   if (value === '') return new Wrong('is empty');
   if (/\s/.test(value)) return new Wrong('has a space in it');
   if (/^[-/]|\/$|\.git$|(^|\/)\.\.?(\/|$)/.test(value)) {
@@ -134,8 +113,84 @@ function startsOthers(): Wrong {
   );
 }
 
-export function triggerKind(value: string): Wrong | null {
-  return TRIGGER_KINDS.some((kind) => kind === value)
+/** Where a password is sent: encrypted, or not further than this host. */
+export function siteAddress(value: string): Wrong | null {
+  const wrong = webAddress(value === '' ? 'empty' : value);
+  if (wrong !== null) return wrong;
+  const { protocol, hostname, search, hash } = new URL(value);
+  if (protocol === 'file:' || search !== '' || hash !== '')
+    return new Wrong('must be the address of the site alone', 'such as https://review.opendev.org');
+  return protocol === 'http:' && !isLoopback(hostname)
+    ? new Wrong('would send the password in the clear', 'write https://')
+    : null;
+}
+
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+  return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
+}
+
+/** No quotes, comments or routes: they are rare, and every program reads them differently. */
+export function mailAddress(value: string): Wrong | null {
+  return MAIL_ADDRESS.test(value)
     ? null
-    : new Wrong(`holds ${JSON.stringify(value)}`, `known are ${TRIGGER_KINDS.join(', ')}`);
+    : new Wrong(`${JSON.stringify(value)} is no mail address`, 'write it like ci@acme.example');
+}
+
+/** An address, with a name before it or not. */
+export function mailSender(value: string): Wrong | null {
+  return readSender(value) === null
+    ? new Wrong('is no mail address', 'write it like ci@acme.example or Acme CI <ci@acme.example>')
+    : null;
+}
+
+export function readSender(value: string): { readonly name: string; readonly address: string } | null {
+  const [, name = '', inside = value] = /^([^<>"\p{Cc}]{1,100}?) *<([^<>]+)>$/u.exec(value) ?? [];
+  return MAIL_ADDRESS.test(inside) ? { name, address: inside } : null;
+}
+
+const MAIL_ADDRESS = /^[A-Za-z0-9_][A-Za-z0-9._+=/-]{0,63}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/;
+
+export function triggerKind(value: string): Wrong | null {
+  return oneOf(value, TRIGGER_KINDS);
+}
+
+/** A patchset's kind, as Gerrit writes it. */
+export function patchsetKind(value: string): Wrong | null {
+  return oneOf(value, PATCHSET_KINDS);
+}
+
+/** For names that people and Gerrit give: `*` is any text. */
+export function namePattern(value: string): Wrong | null {
+  if (value === '') return new Wrong('holds an empty pattern');
+  return /^\^|\$$|\.\*/.test(value)
+    ? new Wrong(
+        `${JSON.stringify(value)} looks like a regular expression`,
+        'it is a pattern: only * is special (any text)',
+      )
+    : null;
+}
+
+export function regularExpression(value: string): Wrong | null {
+  const problem = patternProblem(value);
+  return problem === null ? null : new Wrong(problem.what, problem.next);
+}
+
+/** `docs` stands for a set of them. */
+export function filePattern(value: string): Wrong | null {
+  return value === 'docs' ? null : regularExpression(value);
+}
+
+/** `zuul Verified+1`: who votes, on which label, and what. */
+export function afterVote(value: string): Wrong | null {
+  const [, vote] = /^\S+ [A-Za-z][A-Za-z0-9-]*([+-]\d{1,2})$/.exec(value) ?? [];
+  if (vote === undefined) return new Wrong('is no vote', 'write account, label and value: zuul Verified+1');
+  return Number(vote) === 0 ? new Wrong('waits for a vote of 0', 'nobody would cast it') : null;
+}
+
+function oneOf(value: string, known: readonly string[]): Wrong | null {
+  if (known.includes(value)) return null;
+  const near = nearest(value, known);
+  const next = near === null ? `known are ${known.join(', ')}` : `did you mean "${near}"?`;
+  return new Wrong(`holds ${JSON.stringify(value)}`, next);
 }

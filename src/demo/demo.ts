@@ -23,6 +23,8 @@ import { Screen, span } from './screen.ts';
 export interface DemoOptions {
   /** Stay up afterwards, until Ctrl-C. */
   readonly keep: boolean;
+  /** On a real Gerrit, which is fetched for it; else on the embedded one. */
+  readonly real: boolean;
   readonly out: (text: string) => void;
   readonly color: boolean;
   /** The command line's main file; by default the one that was built with this file. */
@@ -47,7 +49,15 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const interrupt = (): void => interrupted.abort();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupt);
   const program = options.program ?? fileURLToPath(new URL('../cli/main.js', import.meta.url));
-  const lab = await Lab.make(program, interrupted.signal);
+  if (options.real)
+    screen.note('A real Gerrit is fetched and set up: half a minute the first time, seconds later.');
+  let lab: Lab;
+  try {
+    lab = await Lab.make(program, options.real, interrupted.signal);
+  } catch (error) {
+    screen.claim(false, 'there is a Gerrit to show it with', error instanceof Error ? error.message : '');
+    return 1;
+  }
   let ended = false;
   let broken = false;
   try {
@@ -82,7 +92,10 @@ async function play(stage: Stage, keep: boolean): Promise<JobView> {
   screen.heading('sos-ci demo: from a push to a review, with real SSH, real git and real processes');
   screen.blank();
   await lab.open();
-  screen.fact('Gerrit', `embedded, SSH on ${lab.gerrit.host}:${lab.gerrit.port}, project ${PROJECT}`);
+  screen.fact(
+    'Gerrit',
+    `${lab.gerrit.title}, SSH on ${lab.gerrit.host}:${lab.gerrit.port}, project ${PROJECT}`,
+  );
   screen.fact('logs', `${lab.logsUrl}/`);
   const took = await lab.startDaemon();
   screen.fact('daemon', `pid ${lab.daemon.pid}, a process of its own, listening after ${span(took)}`);

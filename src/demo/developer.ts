@@ -34,7 +34,27 @@ export class Developer {
     this.#files = files;
   }
 
+  /** The first commit of a project that has none, past review: by somebody who may. */
+  static async begin(options: DeveloperOptions, files: Files): Promise<void> {
+    const somebody = new Developer(options, files);
+    await somebody.#setUp();
+    for (const [name, text] of Object.entries(files)) {
+      const mode = name.endsWith('.sh') ? 0o755 : 0o644;
+      await writeFile(path.join(options.directory, name), text, { mode });
+    }
+    await somebody.#git('add', '--all');
+    await somebody.#git('commit', '--quiet', '-m', 'Begin');
+    await somebody.#git('push', '--quiet', 'origin', 'HEAD:refs/heads/master');
+  }
+
   async clone(): Promise<void> {
+    await mkdir(this.directory);
+    await this.#setUp();
+    await this.#git('fetch', '--quiet', 'origin');
+    await this.startAnew();
+  }
+
+  async #setUp(): Promise<void> {
     const { directory, url, keyFile, knownHostsFile } = this.#options;
     const settings = [
       '-F',
@@ -44,7 +64,6 @@ export class Developer {
       `-o UserKnownHostsFile=${quoted(knownHostsFile)}`,
     ];
     const ssh = ['ssh', ...settings, '-o IdentitiesOnly=yes', '-o BatchMode=yes'].join(' ');
-    await mkdir(directory);
     await this.#git('init', '--quiet', '--initial-branch=master');
     for (const [name, value] of [
       ['user.name', 'Dee Veloper'],
@@ -60,8 +79,6 @@ export class Developer {
     await mkdir(path.dirname(hook), { recursive: true });
     await writeFile(hook, HOOK);
     await chmod(hook, 0o755);
-    await this.#git('fetch', '--quiet', 'origin');
-    await this.startAnew();
   }
 
   /** Back to the branch as it is in Gerrit. */

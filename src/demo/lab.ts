@@ -7,17 +7,18 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type LogServer, startLogServer } from '../adapters/logs/server.ts';
 import { openReader } from '../adapters/sqlite/reader.ts';
-import type { StoreReader } from '../engine/store.ts';
+import type { DaemonView, StoreReader } from '../engine/store.ts';
+import { OperationError } from '../errors.ts';
 import { DaemonProcess } from './daemon-process.ts';
 import { Developer } from './developer.ts';
-import { EmbeddedGerrit } from './gerrit/embedded-gerrit.ts';
-import { makeKeyPair } from './gerrit/key-pair.ts';
+import { EmbeddedHost } from './embedded-host.ts';
+import type { GerritHost } from './gerrit-host.ts';
 import { daemonsOf, markedProcesses } from './outside.ts';
 import { PackageMirror } from './package-mirror.ts';
 import { patiently, within } from './patience.ts';
+import { RealHost } from './real-host.ts';
 import { PROJECT, sampleFiles } from './sample-project.ts';
 
-export const CI_ACCOUNT = 'demo-ci';
 const JOB = 'demo-volumes';
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 15_000;
@@ -25,46 +26,36 @@ const POLITE_MS = 3000;
 
 export class Lab {
   readonly directory: string;
-  readonly gerrit: EmbeddedGerrit;
+  readonly gerrit: GerritHost;
   readonly mirror = new PackageMirror();
   readonly daemon: DaemonProcess;
   readonly #signal: AbortSignal;
-  readonly #keys = new Map<string, string>();
   #developer: Developer | null = null;
   #logServer: LogServer | null = null;
   #reader: StoreReader | null = null;
 
-  private constructor(directory: string, program: string, signal: AbortSignal) {
+  private constructor(directory: string, gerrit: GerritHost, program: string, signal: AbortSignal) {
     this.directory = directory;
+    this.gerrit = gerrit;
     this.#signal = signal;
-    const account = (username: string): { username: string; publicKeys: string[] } => {
-      const pair = makeKeyPair(username);
-      this.#keys.set(username, pair.privateKey);
-      return { username, publicKeys: [pair.publicKey] };
-    };
-    this.gerrit = new EmbeddedGerrit({
-      directory: this.path('git'),
-      accounts: [
-        { ...account('dev'), name: 'Dee Veloper', labels: { 'Code-Review': [-2, 2] } },
-        { ...account(CI_ACCOUNT), name: 'Demo Storage CI', mayStream: true, labels: { Verified: [-1, 1] } },
-      ],
-    });
     const config = this.path('sos-ci.yaml');
     this.daemon = new DaemonProcess({ program, config, logFile: this.path('daemon.log') });
   }
 
   /** Builds everything but the daemon. What was built before a failure must be closed all the same. */
-  static async make(program: string, signal: AbortSignal): Promise<Lab> {
+  static async make(program: string, real: boolean, signal: AbortSignal): Promise<Lab> {
     const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'sos-ci-demo-')));
-    return new Lab(directory, program, signal);
+    try {
+      const gerrit = real ? await RealHost.make(directory) : new EmbeddedHost(directory);
+      return new Lab(directory, gerrit, program, signal);
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   async open(): Promise<void> {
-    await mkdir(this.path('keys'), { mode: 0o700 });
     await mkdir(this.path('logs'));
-    for (const [username, key] of this.#keys) {
-      await writeFile(this.path('keys', username), key, { mode: 0o600 });
-    }
     await this.mirror.open();
     await this.gerrit.start();
     await writeFile(this.path('known_hosts'), this.gerrit.knownHosts);
@@ -75,8 +66,8 @@ export class Lab {
     this.#developer = new Developer(
       {
         directory: this.path('volumes'),
-        url: `ssh://dev@${this.gerrit.host}:${this.gerrit.port}/${PROJECT}`,
-        keyFile: this.path('keys', 'dev'),
+        url: `ssh://dev@${this.gerrit.host}:${this.gerrit.peoplesPort}/${PROJECT}`,
+        keyFile: this.gerrit.keyFile('dev'),
         knownHostsFile: this.path('known_hosts'),
       },
       files,
@@ -110,14 +101,25 @@ export class Lab {
   /** Resolves once the daemon hears Gerrit's stream; how long that took, in ms. */
   async startDaemon(): Promise<number> {
     const start = performance.now();
-    // A connection of a daemon that was killed must not be taken for the new one's.
-    await this.until('the old stream to end', () => this.gerrit.streams === 0);
     this.daemon.start();
     await this.until('the daemon to hear the stream', () => {
       this.daemon.assertNotLost();
-      return this.gerrit.streams > 0;
+      return this.#hears();
     });
     return performance.now() - start;
+  }
+
+  /** By what the daemon itself shows: one that was killed may have left the same words, but not with this pid. */
+  #hears(): boolean {
+    let view: DaemonView | null;
+    try {
+      view = this.reader.daemon();
+    } catch (error) {
+      // It is still making its database.
+      if (error instanceof OperationError) return false;
+      throw error;
+    }
+    return view?.pid === this.daemon.pid && /^(connected|listening)/.test(view.stream);
   }
 
   until(what: string, test: () => boolean): Promise<boolean> {
@@ -154,7 +156,7 @@ export class Lab {
   #configuration(logsUrl: string): string {
     return `# Written by sos-ci demo. Only the short waits are unusual: a demo has no time.
 gerrit:
-  {host: ${this.gerrit.host}, port: ${this.gerrit.port}, user: ${CI_ACCOUNT}, key: keys/${CI_ACCOUNT},
+  {host: ${this.gerrit.host}, port: ${this.gerrit.port}, user: ${this.gerrit.ci}, key: '${this.gerrit.keyFile(this.gerrit.ci)}',
    knownHosts: known_hosts, settle: 2s}
 report: {label: Verified, success: 1, failure: -1, wiki: 'https://wiki.example.org/ThirdPartySystems/Demo_CI'}
 logs: {dir: logs, url: '${logsUrl}'}

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { JobView } from '../engine/store.ts';
-import { CI_ACCOUNT, type Lab } from './lab.ts';
+import type { Lab } from './lab.ts';
 import { findFile, gapIn, readTicks, serversLeft, stageProcess } from './outside.ts';
 import { within } from './patience.ts';
 import { CHANGES, FAILING_TEST, type SampleChange } from './sample-project.ts';
@@ -28,7 +28,7 @@ export async function changePasses(stage: Stage): Promise<JobView> {
   stage.screen.scene(1, 'A change passes');
   const { watch, change } = await push(stage, CHANGES.passes);
   const job = await watch.ends();
-  const text = showReview(stage, change);
+  const text = await showReview(stage, change);
   await claimReview(stage, change, /^Build succeeded/, 1);
   stage.screen.fact('logs', job.url ?? 'none');
   const page = await read(job.url);
@@ -42,7 +42,7 @@ export async function changeFails(stage: Stage): Promise<JobView> {
   stage.screen.scene(2, 'A change has a failing test');
   const { watch, change } = await push(stage, CHANGES.fails);
   const job = await watch.ends();
-  const text = showReview(stage, change);
+  const text = await showReview(stage, change);
   await claimReview(stage, change, /^Build failed/, -1);
   stage.screen.claim(/ : FAILURE/.test(text), 'the comment says FAILURE', text);
   stage.screen.claim(text.includes(FAILING_TEST), `and names the test "${FAILING_TEST}"`, text);
@@ -84,15 +84,15 @@ export async function daemonDiesWhileTesting(stage: Stage): Promise<JobView> {
 export async function daemonDiesWhileReporting(stage: Stage): Promise<JobView> {
   const { lab, screen, signal } = stage;
   screen.scene(4, 'The daemon is killed after Gerrit has taken the review, before that is recorded');
-  const held = lab.gerrit.faults.hold('after-taken');
-  const reviewsBefore = reviewsSent(lab);
+  const held = lab.gerrit.holdAnswer();
+  const reviewsBefore = await lab.gerrit.reviewsSent();
   const { watch, change } = await push(stage, CHANGES.reworded);
   let reached = false;
-  void held.reached.then(() => {
+  void held.taken.then(() => {
     reached = true;
   });
   await watch.meanwhile('Gerrit to take the review', () => reached);
-  const atKill = lab.gerrit.messages(change, CI_ACCOUNT).length;
+  const atKill = (await lab.gerrit.messages(change)).length;
   const recorded = lab.reader.review(lab.reader.job(watch.job)?.review ?? '')?.ended ?? false;
   await lab.daemon.kill();
   held.release();
@@ -104,7 +104,7 @@ export async function daemonDiesWhileReporting(stage: Stage): Promise<JobView> {
   const job = await watch.ends();
   screen.claim(atKill === 1 && !recorded, 'the kill fell between the two', `${atKill} taken, ${recorded}`);
   await claimReview(stage, change, /^Build succeeded/, 1);
-  const sent = reviewsSent(lab) - reviewsBefore;
+  const sent = (await lab.gerrit.reviewsSent()) - reviewsBefore;
   screen.claim(
     sent === 1,
     'Gerrit was sent one review, and was asked for it before a second',
@@ -119,17 +119,12 @@ export async function setupFails(stage: Stage): Promise<JobView> {
   await lab.mirror.close();
   const { watch, change } = await push(stage, CHANGES.documented);
   const job = await watch.ends();
-  const text = showReview(stage, change);
+  const text = await showReview(stage, change);
   await claimReview(stage, change, /^Build failed/, 0);
   screen.claim(!text.includes('FAILURE'), 'the comment never says FAILURE', text);
   screen.claim(/stack/i.test(text), 'it says that setup failed', text);
   await lab.mirror.open();
   return job;
-}
-
-/** How often Gerrit was asked to take a review. */
-function reviewsSent(lab: Lab): number {
-  return lab.gerrit.commands.filter((line) => line.startsWith(`${CI_ACCOUNT}: gerrit review`)).length;
 }
 
 /** Pushes with the real git; the change's number is Gerrit's newest. */
@@ -140,26 +135,26 @@ async function push(
   screen.begin('push');
   const start = performance.now();
   await lab.developer.push(change);
-  const number = lab.gerrit.site.changes.size;
+  const number = await lab.gerrit.newest();
   screen.finish(`change ${number},1 "${change.subject}" in ${span(performance.now() - start)}`);
   const watch = new StageWatch(lab.reader, number, screen, signal, () => lab.daemon.assertNotLost());
   return { watch, change: number };
 }
 
 /** Prints our messages as Gerrit shows them; returns them as one text. */
-function showReview({ lab, screen }: Stage, change: number): string {
-  const messages = lab.gerrit.messages(change, CI_ACCOUNT);
+async function showReview({ lab, screen }: Stage, change: number): Promise<string> {
+  const messages = await lab.gerrit.messages(change);
   screen.note('Gerrit shows:');
-  for (const { text } of messages) screen.quote(text);
-  return messages.map(({ text }) => text).join('\n');
+  for (const text of messages) screen.quote(text);
+  return messages.join('\n');
 }
 
 /** One message with the right beginning, the right vote, and no server left. */
 async function claimReview(stage: Stage, change: number, begins: RegExp, vote: number): Promise<void> {
   const { lab, screen } = stage;
-  const messages = lab.gerrit.messages(change, CI_ACCOUNT);
-  const body = messages[0]?.text.replace(/^Patch Set 1:.*\n\n/, '') ?? '';
-  const votes = JSON.stringify(lab.gerrit.votes(change, CI_ACCOUNT));
+  const messages = await lab.gerrit.messages(change);
+  const body = messages[0]?.replace(/^Patch Set 1:.*\n\n/, '') ?? '';
+  const votes = JSON.stringify(await lab.gerrit.votes(change));
   const wanted = vote === 0 ? '{}' : `{"Verified":${vote}}`;
   const votedText = vote === 0 ? 'no vote' : `Verified${vote > 0 ? '+' : ''}${vote}`;
   screen.claim(

@@ -7,7 +7,14 @@ import type { Log } from '../log.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
 import type { MailSpec } from '../machines/mail.ts';
-import { type Decision, decide, type OpenReview, type TriggerRules } from '../machines/trigger.ts';
+import type { StartCause } from '../machines/rules/cause.ts';
+import {
+  type Decision,
+  decide,
+  type OpenReview,
+  type Start,
+  type TriggerRules,
+} from '../machines/trigger.ts';
 import {
   assertNever,
   type JobSpec,
@@ -19,15 +26,11 @@ import type { Submission } from './cascade.ts';
 import type { Engine } from './engine.ts';
 import type { NewId } from './ids.ts';
 import type { Alarms, Clock } from './ports.ts';
+import { overLimit } from './start-limits.ts';
 import type { Store } from './store.ts';
 
-export interface AdmissionOptions {
-  readonly engine: Engine;
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly alarms: Alarms;
-  readonly log: Log;
-  readonly newId: NewId;
+/** What counts for everything that is accepted from now on, and may be read anew. */
+export interface Acceptance {
   readonly rules: TriggerRules;
   readonly specs: ReadonlyMap<string, JobSpec>;
   readonly plan: PreparePlan;
@@ -35,9 +38,18 @@ export interface AdmissionOptions {
   /** Null: nobody is told by mail. */
   readonly mail: MailSpec | null;
   readonly pipeline: string;
-  readonly deployment: string;
   /** Jobs that may be open at the same time; what comes on top is refused with an alarm. */
   readonly queueLength: number;
+}
+
+export interface AdmissionOptions extends Acceptance {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly log: Log;
+  readonly newId: NewId;
+  readonly deployment: string;
   /** False: events are counted and decided upon, and nothing is started. */
   readonly starts: boolean;
 }
@@ -49,11 +61,16 @@ export interface Admitted {
 }
 
 export class Admission {
-  private readonly options: AdmissionOptions;
+  private options: AdmissionOptions;
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(options: AdmissionOptions) {
     this.options = options;
+  }
+
+  /** From the next event on. */
+  accept(acceptance: Acceptance): void {
+    this.options = { ...this.options, ...acceptance };
   }
 
   /** Resolves when what the event means is durable. */
@@ -76,7 +93,7 @@ export class Admission {
     const { engine, store, plan } = this.options;
     if (store.triggered(trigger)) return null;
     const byHand = { ...plan, onlyCurrent: false, hold: null };
-    const { admitted, submissions } = this.opening(patchset, jobNames, trigger, byHand, report);
+    const { admitted, submissions } = this.opening(patchset, jobNames, trigger, byHand, report, null);
     await engine.submit(submissions);
     return admitted;
   }
@@ -87,6 +104,7 @@ export class Admission {
     trigger: string,
     plan: PreparePlan,
     report: ReportSpec,
+    cause: StartCause | null,
     mail: MailSpec | null = null,
   ): { readonly admitted: Admitted; readonly submissions: readonly Submission[] } {
     const { clock, newId, specs, pipeline, deployment } = this.options;
@@ -102,6 +120,7 @@ export class Admission {
         pipeline,
         patchset,
         trigger,
+        ...(cause === null ? {} : { cause }),
         jobs: jobs.map(({ job, name, spec }) => ({ job, name, voting: spec.voting })),
         plan,
         report,
@@ -131,7 +150,8 @@ export class Admission {
     // All that one event means is one transaction: a change whose older review is ended has its newer one.
     const submissions: Submission[] = [];
     for (const decision of decide(event, rules, open)) {
-      log.debug({ event: event.type, ...change, decision: decision.do, why: decision.why }, 'trigger');
+      const { do: done, rule, why } = decision;
+      log.debug({ event: event.type, ...change, decision: done, rule, why }, 'trigger');
       if (this.options.starts) submissions.push(...(await this.carriedOut(decision)));
     }
     if (submissions.length > 0) await engine.submit(submissions);
@@ -140,8 +160,9 @@ export class Admission {
   private openReviews({ project, change }: ChangeName): readonly OpenReview[] {
     const { engine, store } = this.options;
     return store.openReviews(project, change).map((review) => {
-      const state = engine.histories.get(review.id)?.state ?? 'waiting';
-      return { ...review, testing: /^(preparing|waiting)\b/.test(state) };
+      const { state = 'waiting', context } = engine.histories.get(review.id) ?? {};
+      const plan = state.startsWith('preparing') ? (context?.plan as PreparePlan | undefined) : undefined;
+      return { ...review, testing: /^(preparing|waiting)\b/.test(state), hold: plan?.hold ?? null };
     });
   }
 
@@ -153,6 +174,8 @@ export class Admission {
         return [toReview(decision.review, { type: 'review.cancelled', reason: decision.why })];
       case 'supersede':
         return [toReview(decision.review, { type: 'review.superseded', by: decision.by })];
+      case 'tell':
+        return [toReview(decision.review, { type: 'vote.cast', vote: decision.vote })];
       case 'start':
         return this.startOrRefuse(decision);
       default:
@@ -160,12 +183,17 @@ export class Admission {
     }
   }
 
-  private async startOrRefuse(decision: Extract<Decision, { do: 'start' }>): Promise<readonly Submission[]> {
-    const { engine, store, alarms, queueLength, log, plan, report, mail } = this.options;
-    const { patchset, jobs, trigger, why } = decision;
+  private async startOrRefuse(decision: Start): Promise<readonly Submission[]> {
+    const { engine, store, alarms, clock, queueLength, log, plan, report, mail, rules } = this.options;
+    const { patchset, jobs, trigger, why, hold, kind, by } = decision;
     const target = `${patchset.change},${patchset.patchset}`;
     if (store.triggered(trigger)) {
       log.debug({ target, trigger }, 'started before');
+      return [];
+    }
+    const over = await overLimit(this.options, rules.limits, decision);
+    if (over !== null) {
+      log.debug({ target, ...over }, 'refused');
       return [];
     }
     const open = [...engine.histories.values()].filter(({ machine }) => machine === 'job@1').length;
@@ -178,7 +206,9 @@ export class Admission {
       });
       return [];
     }
-    const { admitted, submissions } = this.opening(patchset, jobs, trigger, plan, report, mail);
+    const cause = { kind, by, at: decision.at === 0 ? clock.now() : decision.at, why };
+    const waiting = { ...plan, hold };
+    const { admitted, submissions } = this.opening(patchset, jobs, trigger, waiting, report, cause, mail);
     log.info({ target, why, ...admitted }, 'accepted');
     return submissions;
   }

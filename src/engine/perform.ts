@@ -76,7 +76,12 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
         return { type: 'stage.stopped', stage: effect.run.stage };
       });
     case 'readResults':
-      return readResults(effect, performance);
+      return within(effect, performance, async () => {
+        const results = await world.runner.readResults(effect.server, effect.results);
+        return 'unreadable' in results
+          ? { type: 'results.unreadable', why: results.unreadable }
+          : { type: 'results.read', results };
+      });
     case 'collectEvidence':
       return within(effect, performance, async (signal) => {
         const collected = await world.evidence.collect(effect, signal);
@@ -148,13 +153,6 @@ async function runStage(effect: EffectOf<'runStage'>, performance: Performance):
   const wentWell = end.how === 'exited' && end.code === 0;
   const lastLine = wentWell ? null : await performance.world.evidence.lastLine(effect.run.owner, stage);
   return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
-}
-
-async function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
-  const results = await performance.world.runner.readResults(effect.server, effect.results);
-  return 'unreadable' in results
-    ? { type: 'results.unreadable', why: results.unreadable }
-    : { type: 'results.read', results };
 }
 
 async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Performance): Promise<AnyEvent> {

@@ -9,6 +9,7 @@
 import type { Alarm } from '../machines/alarm.ts';
 import type { KeyedEffect } from '../machines/effects.ts';
 import type { LogRow, Stored } from '../machines/row.ts';
+import type { StartCounts } from '../machines/rules/limit.ts';
 import type { Seen } from '../machines/seen.ts';
 import type { Verdict } from '../machines/vocabulary.ts';
 
@@ -177,7 +178,19 @@ export interface StoreReader {
   /** In the order in which they were. */
   turns(): readonly TurnView[];
   counts(sinceDay: string): readonly DayCount[];
+  /**
+   * Reviews that an event began after `since` and not after `until`, by the time of the event: of this change, by this
+   * account, of this project, and all.
+   */
+  starts(of: {
+    readonly project: string;
+    readonly change: number;
+    readonly by: string;
+    readonly since: number;
+    readonly until: number;
+  }): StartCounts;
   alarms(limit: number): readonly AlarmView[];
+  lastAlarm(kind: Alarm['kind'], target: string): AlarmView | null;
   /** Null before anybody has listened. */
   intakePosition(): IntakePosition | null;
   /** Gerrit events by name since the database was made: `patchset-created`, `rejected:not-json` ... */

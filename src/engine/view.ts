@@ -26,6 +26,7 @@ function viewOf(stored: Stored): View {
     case 'review@1':
       return reviewView(stored, stored.context as unknown as ReviewContext);
     case 'stream@1':
+    case 'config@1':
       return { kind: 'other' };
     default:
       return assertNever(stored.machine);

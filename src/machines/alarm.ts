@@ -12,6 +12,7 @@ export interface Alarm {
     | 'catch-up-failing'
     | 'storage-full'
     | 'queue-full'
+    | 'start-limit'
     | 'node-failing'
     | 'mail-unsent'
     | 'template-broken';

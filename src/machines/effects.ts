@@ -91,6 +91,7 @@ export type KeyedEffect =
       readonly key: string;
       readonly server: Server;
       readonly results: ResultsSpec;
+      readonly timeoutMs: number;
     }
   | {
       readonly type: 'collectEvidence';

@@ -3,6 +3,7 @@
  * plain JSON; the names and fields are stored for ever, so a change of meaning is a new event, not an edit.
  */
 import type { MailSpec } from './mail.ts';
+import type { StartCause } from './rules/cause.ts';
 import type {
   Failure,
   JobReport,
@@ -104,6 +105,8 @@ export type ReviewEvent =
       readonly pipeline: string;
       readonly patchset: Patchset;
       readonly trigger: string;
+      /** Absent: an operator began it. */
+      readonly cause?: StartCause;
       readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
       readonly plan: PreparePlan;
       readonly report: ReportSpec;
@@ -200,5 +203,29 @@ export type StreamEvent =
     }
   | { readonly type: 'gap.unclosed'; readonly failure: Failure };
 
-export type AnyEvent = JobEvent | ReviewEvent | StreamEvent;
+/** Facts of the one history `config`: which configuration is in force. */
+export type ConfigEvent =
+  | CommonEvent
+  /** The file was read, and counts. */
+  | {
+      readonly type: 'config.loaded';
+      readonly file: string;
+      /** Who had it read, and why; both '' at a start of the daemon. */
+      readonly by: string;
+      readonly why: string;
+      /** Dotted keys that are not as they were, and count from now on; none at a start. */
+      readonly changed: readonly string[];
+      /** Dotted keys that are not as they were, and count only after the next start. */
+      readonly restart: readonly string[];
+    }
+  /** The file was read, and the older configuration stays: it has these mistakes, the first ones, each with its place. */
+  | {
+      readonly type: 'config.refused';
+      readonly file: string;
+      readonly by: string;
+      readonly why: string;
+      readonly problems: readonly string[];
+    };
+
+export type AnyEvent = JobEvent | ReviewEvent | StreamEvent | ConfigEvent;
 export type EventType = AnyEvent['type'];

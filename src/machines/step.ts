@@ -5,6 +5,7 @@
  */
 import { type AnyStateMachine, initialTransition, transition } from 'xstate';
 import { canonicalJson, type Memo } from './canonical.ts';
+import { configMachine } from './config.ts';
 import type { Effect, KeyedEffect } from './effects.ts';
 import type { AnyEvent } from './events.ts';
 import { jobMachine } from './job.ts';
@@ -17,6 +18,7 @@ const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   'job@1': jobMachine,
   'review@1': reviewMachine,
   'stream@1': streamMachine,
+  'config@1': configMachine,
 };
 
 /** The name comes from the log, which a newer program may have written. */

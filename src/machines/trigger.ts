@@ -1,20 +1,30 @@
 /**
- * What an event of Gerrit's means for us: start, supersede, cancel or ignore, always with a reason. Pure: rules and
- * open reviews come in, decisions go out. Our own account triggers nothing, or two CIs would fire each other for ever.
+ * What an event of Gerrit's means for us: start, supersede, cancel, tell a vote or ignore, always with the rule that decided it
+ * and a reason. Pure: rules and open reviews come in, decisions go out. The rules themselves are in rules/, one noun a file.
  */
-import type { Account, GerritEvent } from './gerrit-event.ts';
-import { assertNever, type Patchset, type TriggerKind } from './vocabulary.ts';
+import type { GerritEvent } from './gerrit-event.ts';
+import { isOurs, nameOf } from './rules/account.ts';
+import type { Cause, CauseRules, StartingEvent } from './rules/cause.ts';
+import { votesFor } from './rules/hold.ts';
+import { type JobFinding, type JobRules, judgeJob } from './rules/job.ts';
+import type { StartLimits } from './rules/limit.ts';
+import { voteText } from './rules/vote.ts';
+import type { Finding } from './rules/word.ts';
+import {
+  assertNever,
+  type HoldSpec,
+  type Patchset,
+  type StandingVote,
+  type TriggerKind,
+} from './vocabulary.ts';
 
-export interface TriggerRules {
-  /** Our account's username. */
-  readonly account: string;
-  readonly jobs: readonly {
-    readonly name: string;
-    readonly project: string;
-    /** Globs: `*` is any run of characters. */
-    readonly branches: readonly string[];
-    readonly triggers: readonly TriggerKind[];
-  }[];
+export interface TriggerRules extends CauseRules {
+  readonly jobs: readonly JobRules[];
+  /** Changes that are work in progress, or private, are tested too. */
+  readonly wip: boolean;
+  readonly private: boolean;
+  /** What may be started in an hour; asked by whoever counts. */
+  readonly limits: StartLimits;
 }
 
 /** A review of ours on the same change that has not ended. */
@@ -23,172 +33,171 @@ export interface OpenReview {
   readonly patchset: number;
   /** False: its jobs have handed over, and only its comment or vote is on the way. People answer to that already. */
   readonly testing: boolean;
+  /** The vote that it may still wait for. */
+  readonly hold?: HoldSpec | null;
+}
+
+export interface Start extends Finding {
+  readonly do: 'start';
+  readonly patchset: Patchset;
+  /** Names of the jobs. */
+  readonly jobs: readonly string[];
+  /** The same for the same cause, so that it starts at most once. */
+  readonly trigger: string;
+  readonly kind: TriggerKind;
+  /** Whose doing it is, and when that was: epoch ms, 0 when not told. */
+  readonly by: string;
+  readonly at: number;
+  /** The vote that is waited for first. */
+  readonly hold: HoldSpec | null;
 }
 
 export type Decision =
-  | {
-      readonly do: 'start';
-      readonly patchset: Patchset;
-      /** Names of the jobs. */
-      readonly jobs: readonly string[];
-      /** The same for the same cause, so that it starts at most once. */
-      readonly trigger: string;
-      readonly why: string;
-    }
-  | { readonly do: 'supersede'; readonly review: string; readonly by: string; readonly why: string }
-  | { readonly do: 'cancel'; readonly review: string; readonly why: string }
-  | { readonly do: 'ignore'; readonly why: string };
+  | Start
+  | (Finding & { readonly do: 'supersede'; readonly review: string; readonly by: string })
+  | (Finding & { readonly do: 'cancel'; readonly review: string })
+  | (Finding & { readonly do: 'tell'; readonly review: string; readonly vote: StandingVote })
+  | (Finding & { readonly do: 'ignore' });
+
+/** The decisions, and what each job made of the event; no jobs: none was asked. */
+export interface Explanation {
+  readonly decisions: readonly Decision[];
+  readonly jobs: readonly JobFinding[];
+}
 
 export function decide(
   event: GerritEvent,
   rules: TriggerRules,
   open: readonly OpenReview[],
 ): readonly Decision[] {
+  return explain(event, rules, open).decisions;
+}
+
+export function explain(event: GerritEvent, rules: TriggerRules, open: readonly OpenReview[]): Explanation {
   switch (event.type) {
     case 'patchset-created':
-      return onPatchset(event, rules, open, 'new patchset');
     case 'change-ready':
-      // The patchset was ignored while nobody should see it; one that was tested is not tested again.
-      return onPatchset(event, rules, open, 'the change is ready');
-    case 'comment-added':
-      return onComment(event, rules, open);
-    case 'change-abandoned':
-      return cancelAll(open, 'the change was abandoned');
-    case 'change-merged':
-      return cancelAll(open, 'the change was merged');
-    case 'change-deleted':
-      return cancelAll(open, 'the change was deleted');
     case 'change-restored':
-      return onRestored(event, rules, open);
+    case 'comment-added':
+      return onPatchset(event, rules, open);
+    case 'change-abandoned':
+      return only(cancelAll(open, 'the change was abandoned'));
+    case 'change-merged':
+      return only(cancelAll(open, 'the change was merged'));
+    case 'change-deleted':
+      return only(cancelAll(open, 'the change was deleted'));
     case 'dropped-output':
-      return [{ do: 'ignore', why: 'Gerrit lost events for us' }];
+      return only([ignore({ rule: 'event', why: 'Gerrit lost events for us' })]);
     case 'other':
-      return [{ do: 'ignore', why: `${event.name} starts nothing` }];
+      return only([ignore({ rule: 'event', why: `${event.name} starts nothing` })]);
     default:
       return assertNever(event);
   }
 }
 
-function onPatchset(
-  event: Extract<GerritEvent, { type: 'patchset-created' | 'change-ready' }>,
-  rules: TriggerRules,
-  open: readonly OpenReview[],
-  why: string,
-): readonly Decision[] {
-  const { patchset } = event;
-  if (isOurs(event.by, rules)) return [{ do: 'ignore', why: 'our own patchset' }];
-  if (open.some((review) => review.patchset > patchset.patchset)) {
-    return [{ do: 'ignore', why: 'a newer patchset is being tested' }];
+function onPatchset(event: StartingEvent, rules: TriggerRules, open: readonly OpenReview[]): Explanation {
+  if (isOurs(event.by, rules)) {
+    const why = event.type === 'comment-added' ? 'our own comment' : 'done by our own account';
+    return only([...overtaken(event, open), ignore({ rule: 'own-account', why })]);
   }
-  if (event.wip || event.private) {
-    return [...supersede(patchset, open), { do: 'ignore', why: hidden(event) }];
+  const jobs = rules.jobs.map((job) => judgeJob(event, rules, job));
+  const start = startOf(event, rules, jobs);
+  const outcome =
+    start === null ? ignore(against(event, jobs)) : ignoreOr(start, whyNotNow(event, rules, open));
+  // A patchset that is passed over as no real change leaves the test of the one before it what it is.
+  const moved = outcome.rule === 'kind' ? [] : overtaken(event, open, start !== null);
+  return { decisions: [...tellVotes(event, open), ...moved, outcome], jobs };
+}
+
+/** What the jobs that want to run begin together, or null. */
+function startOf(event: StartingEvent, rules: TriggerRules, found: readonly JobFinding[]): Start | null {
+  const cause = found.find((finding) => finding.cause !== null)?.cause ?? null;
+  if (cause === null) return null;
+  const { patchset, by, at } = event;
+  const jobs = found.filter((finding) => finding.cause !== null).map(({ job }) => job);
+  return {
+    do: 'start',
+    patchset,
+    jobs,
+    trigger: `${patchset.project}~${patchset.change},${patchset.patchset}:${cause.id}`,
+    kind: cause.kind,
+    by: nameOf(by),
+    at,
+    hold: holdOf(cause, rules, jobs),
+    rule: cause.rule,
+    why: cause.why,
+  };
+}
+
+/** Who asks for a run, or votes for one, does not wait. Jobs of one review wait for the same vote (the configuration sees to it). */
+function holdOf({ kind }: Cause, rules: TriggerRules, names: readonly string[]): HoldSpec | null {
+  if (kind === 'recheck' || kind === 'vote') return null;
+  return rules.jobs.find(({ name, hold }) => names.includes(name) && hold !== null)?.hold ?? null;
+}
+
+/** The reason of the job that came furthest; it is named when there are others. */
+function against({ patchset }: StartingEvent, found: readonly JobFinding[]): Finding {
+  const furthest = [...found].sort((a, b) => b.passed - a.passed)[0];
+  if (furthest === undefined || furthest.rule === 'project') {
+    return { rule: 'project', why: `no job is for ${patchset.project}` };
   }
-  return [...supersede(patchset, open), ...start(patchset, rules, [], 'patchset', 'created', why)];
+  const alike =
+    found.every(({ why }) => why === furthest.why) ||
+    furthest.rule === 'comment' ||
+    furthest.rule === 'ci-account';
+  return { rule: furthest.rule, why: alike ? furthest.why : `job ${furthest.job}: ${furthest.why}` };
 }
 
-function onRestored(
-  event: Extract<GerritEvent, { type: 'change-restored' }>,
-  rules: TriggerRules,
-  open: readonly OpenReview[],
-): readonly Decision[] {
-  if (event.wip || event.private) return [{ do: 'ignore', why: hidden(event) }];
-  return [
-    ...supersede(event.patchset, open),
-    ...start(event.patchset, rules, open, 'restored', `restored:${event.at}`, 'the change was restored'),
-  ];
+/** What is against any start at this moment. */
+function whyNotNow(event: StartingEvent, rules: TriggerRules, open: readonly OpenReview[]): Finding | null {
+  const { patchset } = event.patchset;
+  const newer = open.find((review) => review.patchset > patchset);
+  if (newer !== undefined) {
+    return { rule: 'newer-patchset', why: `patchset ${newer.patchset} is being tested` };
+  }
+  if (event.wip && !rules.wip) return { rule: 'wip', why: 'work in progress' };
+  if (event.private && !rules.private) return { rule: 'private', why: 'private' };
+  if (open.some((review) => review.testing && review.patchset === patchset)) {
+    return { rule: 'running', why: 'this patchset is being tested' };
+  }
+  return null;
 }
 
-function onComment(
-  event: Extract<GerritEvent, { type: 'comment-added' }>,
-  rules: TriggerRules,
-  open: readonly OpenReview[],
-): readonly Decision[] {
-  if (isOurs(event.by, rules)) return [{ do: 'ignore', why: 'our own comment' }];
-  if (!isRecheck(event.comment)) return [{ do: 'ignore', why: 'a comment that asks for nothing' }];
-  const who = event.by.username || event.by.email || event.by.name;
-  return [
-    ...supersede(event.patchset, open),
-    ...start(event.patchset, rules, open, 'recheck', `recheck:${who}:${event.at}`, `recheck by ${who}`),
-  ];
-}
-
-/** Reviews of older patchsets: nobody waits for them any more. */
-function supersede(patchset: Patchset, open: readonly OpenReview[]): readonly Decision[] {
-  const by = `${patchset.change},${patchset.patchset}`;
+/** Reviews of older patchsets, when somebody uploaded a newer one or asks for it: nobody waits for them any more. */
+function overtaken(event: StartingEvent, open: readonly OpenReview[], asked = false): readonly Decision[] {
+  if (event.type === 'comment-added' && !asked) return [];
+  const by = `${event.patchset.change},${event.patchset.patchset}`;
   return open
-    .filter((review) => review.patchset < patchset.patchset)
-    .map((review): Decision => ({ do: 'supersede', review: review.id, by, why: `patchset ${by} is newer` }));
+    .filter((review) => review.patchset < event.patchset.patchset)
+    .map(({ id }): Decision => {
+      return { do: 'supersede', review: id, by, rule: 'superseded', why: `patchset ${by} is newer` };
+    });
 }
 
-function hidden(event: { readonly wip: boolean }): string {
-  return event.wip ? 'work in progress' : 'private';
-}
-
-function start(
-  patchset: Patchset,
-  rules: TriggerRules,
-  open: readonly OpenReview[],
-  kind: TriggerKind,
-  cause: string,
-  why: string,
-): readonly Decision[] {
-  const jobs = rules.jobs
-    .filter(
-      (job) =>
-        job.project === patchset.project &&
-        job.triggers.includes(kind) &&
-        job.branches.some((glob) => matches(glob, patchset.branch)),
-    )
-    .map((job) => job.name);
-  if (jobs.length === 0)
-    return [{ do: 'ignore', why: `${why}: no job for ${patchset.project} ${patchset.branch}` }];
-  if (open.some((review) => review.testing && review.patchset >= patchset.patchset)) {
-    return [{ do: 'ignore', why: 'this patchset or a newer one is being tested' }];
-  }
-  const trigger = `${patchset.project}~${patchset.change},${patchset.patchset}:${cause}`;
-  return [{ do: 'start', patchset, jobs, trigger, why }];
+function tellVotes(event: StartingEvent, open: readonly OpenReview[]): readonly Decision[] {
+  if (event.type !== 'comment-added') return [];
+  return open.flatMap(({ id, patchset, hold = null }) => {
+    if (hold === null || patchset !== event.patchset.patchset) return [];
+    return votesFor(hold, event).map((vote): Decision => {
+      const why = `${vote.account} voted ${voteText(vote)}`;
+      return { do: 'tell', review: id, vote, rule: 'after', why };
+    });
+  });
 }
 
 function cancelAll(open: readonly OpenReview[], why: string): readonly Decision[] {
-  if (open.length === 0) return [{ do: 'ignore', why: `${why}; nothing of ours is open` }];
-  return open.map((review): Decision => ({ do: 'cancel', review: review.id, why }));
+  if (open.length === 0) return [ignore({ rule: 'closed', why: `${why}; nothing of ours is open` })];
+  return open.map(({ id }): Decision => ({ do: 'cancel', review: id, rule: 'closed', why }));
 }
 
-/**
- * OpenDev's rule: the whole comment, after Gerrit's own header, begins with `recheck`. A quoted or polite one does not
- * count, and neither does a word that merely begins so.
- */
-export function isRecheck(comment: string): boolean {
-  const [head = '', ...rest] = comment.split('\n');
-  const header = /^Patch Set \d+:/u.exec(head)?.[0];
-  const lines = header === undefined ? [head, ...rest] : [withoutVotes(head.slice(header.length)), ...rest];
-  const first = lines.find((line) => line.trim() !== '' && !/^\(\d+ comments?\)$/u.test(line.trim()));
-  return /^\s*recheck(?![\w-])/iu.test(first ?? '');
+function ignoreOr(start: Start, why: Finding | null): Decision {
+  return why === null ? start : ignore(why);
 }
 
-/** Gerrit's header goes on with the votes: ` Code-Review+1 -Verified`. */
-function withoutVotes(text: string): string {
-  const words = text.split(/\s+/u).filter((word) => word !== '');
-  const first = words.findIndex((word) => !/^(?:-[A-Za-z][\w-]*|[A-Za-z][\w-]*[+-]\d+)$/u.test(word));
-  return first < 0 ? '' : words.slice(first).join(' ');
+function ignore({ rule, why }: Finding): Decision {
+  return { do: 'ignore', rule, why };
 }
 
-function isOurs(account: Account, rules: TriggerRules): boolean {
-  return account.username === rules.account;
-}
-
-/** A glob over a branch name, without a regular expression that a branch name could make slow. */
-export function matches(glob: string, text: string): boolean {
-  const parts = glob.split('*');
-  const [first = ''] = parts;
-  if (parts.length === 1) return glob === text;
-  if (!text.startsWith(first)) return false;
-  let from = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const at = text.indexOf(part, from);
-    if (at < 0) return false;
-    from = at + part.length;
-  }
-  const last = parts.at(-1) ?? '';
-  return text.length - from >= last.length && text.endsWith(last);
+function only(decisions: readonly Decision[]): Explanation {
+  return { decisions, jobs: [] };
 }

@@ -2,6 +2,7 @@
  * The words that every room shares: what a patchset, a job's specification, a server and a verdict are.
  * Plain data only: all of it is stored as JSON in the event log.
  */
+import type { FileRules } from './rules/files.ts';
 
 /** What a job came to. The words are Zuul's, so that every reader of CI comments knows them. */
 export const VERDICTS = [
@@ -45,16 +46,6 @@ export interface Patchset {
   /** The change's page; '' where Gerrit sent none. */
   readonly url: string;
   readonly topic: string;
-}
-
-/**
- * For which files a job runs: at least one that the patchset touches is included and not excluded. Regular expressions that are
- * looked for anywhere in a path; in `exclude` also the word `docs`.
- */
-export interface FileRules {
-  /** Empty: every file. */
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
 }
 
 /** The command of one stage and its limits. */

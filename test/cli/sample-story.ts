@@ -174,6 +174,7 @@ export function story(): readonly NumberedRow[] {
       key: 'readResults',
       server: server(2),
       results: { format: 'tap', file: 'results.tap' },
+      timeoutMs: 60_000,
     },
   ]);
   row(3601, 'publishing.collecting', {

@@ -105,6 +105,7 @@ export const SAMPLE: Contents = {
       times: 2,
     },
   ],
+  starts: { change: 0, author: 0, project: 0, all: 0 },
   intake: { 'patchset-created': 31, 'comment-added': 78, 'rejected:not-json': 2 },
   daemon: {
     pid: 4100,

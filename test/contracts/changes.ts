@@ -11,6 +11,8 @@ export interface Upload {
   readonly files?: readonly string[];
   /** Changes that its message names. */
   readonly dependsOn?: readonly Patchset[];
+  /** Its commit is stacked on this patchset's. */
+  readonly on?: Patchset;
 }
 
 export interface ChangesHarness {
@@ -20,6 +22,7 @@ export interface ChangesHarness {
   /** Its next patchset. */
   amend(patchset: Patchset, wanted: Upload): Promise<Patchset>;
   vote(patchset: Patchset, account: string, label: string, value: number): Promise<void>;
+  /** Private changes are not shown to who asks here. */
   turn(patchset: Patchset, into: 'wip' | 'private' | 'merged' | 'abandoned'): Promise<void>;
   close(): Promise<void>;
 }
@@ -86,6 +89,14 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(await lookUp(wip)).toMatchObject({ status: 'open', wip: true, private: false });
     });
 
+    test('a change that is not shown', async () => {
+      const patchset = await harness.upload({ project: cinder });
+      await harness.turn(patchset, 'private');
+      expect(await lookUp(patchset)).toMatchObject({ status: 'missing', current: 0, files: null });
+      const other = await harness.upload({ project: nova, dependsOn: [patchset] });
+      expect(await lookUp(other)).toMatchObject({ trouble: expect.stringContaining(`${patchset.change}`) });
+    });
+
     test('the votes that stand, by whom', async () => {
       const patchset = await harness.upload({ project: cinder });
       await harness.vote(patchset, 'zuul', 'Verified', -1);
@@ -120,6 +131,15 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       await harness.turn(abandoned, 'abandoned');
       await harness.turn(merged, 'merged');
       expect(await needed(patchset)).toEqual([]);
+    });
+
+    test('what the changes need that it is stacked on, but not those themselves', async () => {
+      const other = await harness.upload({ project: nova });
+      const under = await harness.upload({ project: cinder, files: ['under'], dependsOn: [other] });
+      const between = await harness.upload({ project: cinder, files: ['between'], on: under });
+      const patchset = await harness.upload({ project: cinder, files: ['over'], on: between });
+      expect(await needed(patchset)).toEqual([dependency(other)]);
+      expect((await lookUp(patchset)).files).toEqual(['over']);
     });
 
     test('a dependency that was abandoned is trouble', async () => {

@@ -65,6 +65,32 @@ export function queryTests(at: () => GerritStand): void {
     expect(rows[0]).not.toHaveProperty('commitMessage');
   });
 
+  test('shows the files of a patchset: new, changed, gone and renamed, after its own', async () => {
+    await done(at().git('clone', 'fetch', '-q', 'origin', 'master'));
+    const text = 'the same line over and over\n'.repeat(20);
+    const first = await push(at(), { 'old name.txt': text, 'gone.txt': 'x\n', 'kept.txt': 'y\n' });
+    await at().git('clone', 'mv', 'old name.txt', 'new.txt');
+    await at().git('clone', 'rm', '-q', 'gone.txt');
+    await at().commit('clone', 'On top', { 'kept.txt': 'z\n', 'added.txt': 'a\n' });
+    await done(at().git('clone', 'push', '-q', 'origin', 'HEAD:refs/for/master'));
+    const { rows } = await query(at(), `--current-patch-set --files --dependencies change:${first + 1}`);
+    const files = (rows[0]?.currentPatchSet as Json | undefined)?.files as readonly Json[];
+    expect(files[0]).toMatchObject({ file: '/COMMIT_MSG', type: 'ADDED' });
+    expect(new Set(files.slice(1))).toEqual(
+      new Set([
+        { file: 'added.txt', type: 'ADDED', insertions: 1, deletions: 0 },
+        { file: 'gone.txt', type: 'DELETED', insertions: 0, deletions: -1 },
+        { file: 'kept.txt', type: 'MODIFIED', insertions: 1, deletions: -1 },
+        { file: 'new.txt', fileOld: 'old name.txt', type: 'RENAMED', insertions: 0, deletions: 0 },
+      ]),
+    );
+    const ref = `refs/changes/${last2(first)}/${first}/1`;
+    const under = { id: expect.any(String), number: first, revision: SHA, ref, isCurrentPatchSet: true };
+    expect(rows[0]).toMatchObject({ dependsOn: [under] });
+    const below = await query(at(), `--dependencies change:${first}`);
+    expect(below.rows[0]).toMatchObject({ neededBy: [{ number: first + 1, revision: SHA }] });
+  });
+
   test('pages with limit and --start, newest first, and says whether there is more', async () => {
     const [older, newer] = [await push(at()), await push(at())];
     await at().person('dev').review(newer, { message: 'so that it is the newest' });

@@ -11,10 +11,14 @@ changesContract('fake', async () => {
   const numbers = (of: readonly Patchset[] | undefined) => (of ?? []).map(({ change }) => change);
   return {
     changes,
-    upload: async ({ project, files, dependsOn }) => {
+    upload: async ({ project, files, dependsOn, on }) => {
       uploaded += 1;
       const made = patchset(project, uploaded, 1);
-      changes.show(made, { files: files ?? ['f'], dependsOn: numbers(dependsOn) });
+      changes.show(made, {
+        files: files ?? ['f'],
+        dependsOn: numbers(dependsOn),
+        on: on?.change ?? null,
+      });
       return made;
     },
     amend: async (before, { project, files, dependsOn }) => {
@@ -28,7 +32,8 @@ changesContract('fake', async () => {
       changes.show(on, { votes: [...standing.values()] });
     },
     turn: async (what, into) => {
-      if (into === 'wip' || into === 'private') changes.show(what, { [into]: true });
+      if (into === 'wip') changes.show(what, { wip: true });
+      else if (into === 'private') changes.show(what, { status: 'missing' });
       else changes.show(what, { status: into });
     },
     close: async () => {},

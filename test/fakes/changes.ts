@@ -16,14 +16,27 @@ import { type Hold, Rehearsal } from './rehearsal.ts';
 
 export interface ShownChange {
   readonly patchset: Patchset;
-  readonly status: 'open' | 'merged' | 'abandoned';
+  readonly status: ResolvedChange['status'];
   readonly wip: boolean;
   readonly private: boolean;
   readonly files: readonly string[] | null;
   readonly votes: readonly StandingVote[];
   /** Numbers of changes that its message names; those that are not shown are missing. */
   readonly dependsOn: readonly number[];
+  /** The change that its commit is stacked on. */
+  readonly on: number | null;
 }
+
+const MISSING: ResolvedChange = {
+  status: 'missing',
+  current: 0,
+  wip: false,
+  private: false,
+  files: null,
+  votes: [],
+  dependencies: [],
+  trouble: null,
+};
 
 export class FakeChanges implements Changes {
   /** Prepare, hold, release, count and await calls by name: `lookUp`. */
@@ -57,6 +70,7 @@ export class FakeChanges implements Changes {
   #resolve(request: EffectOf<'lookUpChange'>): ResolvedChange {
     const { patchset, dependencyLimit } = request;
     const shown = this.#shown.get(patchset.change) ?? untold(patchset);
+    if (shown.status === 'missing') return MISSING;
     const current = shown.patchset.patchset;
     if (current < patchset.patchset) throw notYet(patchset);
     const { status, wip, private: hidden, files, votes } = shown;
@@ -71,11 +85,12 @@ export class FakeChanges implements Changes {
     const visit = (number: number, path: readonly number[]): string | null => {
       const change = number === root.patchset.change ? root : this.#shown.get(number);
       if (path.includes(number)) return `a cycle of dependencies: ${[...path, number].join(' -> ')}`;
-      if (change === undefined) return `it depends on ${number}, which is missing`;
+      if (change === undefined || change.status === 'missing')
+        return `it depends on ${number}, which is missing`;
       if (change.status === 'abandoned' && change !== root)
         return `it depends on ${number}, which is abandoned`;
       if (done.has(number) || (change.status === 'merged' && change !== root)) return null;
-      for (const next of change.dependsOn) {
+      for (const next of this.#named(change)) {
         const why = visit(next, [...path, number]);
         if (why !== null) return why;
       }
@@ -85,6 +100,12 @@ export class FakeChanges implements Changes {
     };
     const why = visit(root.patchset.change, []);
     return why === null ? { dependencies, trouble: null } : trouble(why);
+  }
+
+  /** What it names, after what the open changes name that it is stacked on. */
+  #named({ on, dependsOn }: ShownChange): readonly number[] {
+    const under = on === null ? undefined : this.#shown.get(on);
+    return under?.status === 'open' ? [...this.#named(under), ...dependsOn] : dependsOn;
   }
 }
 
@@ -97,6 +118,7 @@ function untold(patchset: Patchset): ShownChange {
     files: ['README'],
     votes: [],
     dependsOn: [],
+    on: null,
   };
 }
 

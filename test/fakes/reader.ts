@@ -18,6 +18,7 @@ export interface Contents {
   readonly owed: readonly OwedView[];
   readonly turns: readonly TurnView[];
   readonly counts: readonly DayCount[];
+  readonly starts: ReturnType<StoreReader['starts']>;
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
   readonly daemon: DaemonView | null;
@@ -43,7 +44,10 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     owed: (history) => owed.filter((item) => history === undefined || item.history === history),
     turns: () => contents.turns ?? [],
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),
+    starts: () => contents.starts ?? { change: 0, author: 0, project: 0, all: 0 },
     alarms: (limit) => alarms.slice(0, limit),
+    lastAlarm: (kind, target) =>
+      alarms.find((alarm) => alarm.kind === kind && alarm.target === target) ?? null,
     intake: () => contents.intake ?? {},
     daemon: () => contents.daemon ?? null,
     length: () => rows.length,

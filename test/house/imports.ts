@@ -4,15 +4,21 @@
 import { importsOf, type Source } from './source.ts';
 
 /** What adapters may know of the engine: its ports. */
-const PORTS = ['src/engine/ports.ts', 'src/engine/store.ts', 'src/engine/intake-port.ts'];
+const PORTS = [
+  'src/engine/ports.ts',
+  'src/engine/store.ts',
+  'src/engine/intake-port.ts',
+  'src/engine/control-port.ts',
+];
 
 /** What adapters and the configuration may know of the machines: their words. */
 const VOCABULARY = ['vocabulary', 'alarm', 'events', 'effects', 'gerrit-event', 'row', 'seen'].map(
   (name) => `src/machines/${name}.ts`,
 );
 
-/** The configuration's check tries every regular expression. */
-const PATTERN = 'src/machines/rules/pattern.ts';
+/** The configuration's check tries every regular expression, and its result is the rules that the trigger takes. */
+const RULES = ['src/machines/rules/'];
+const TRIGGER = 'src/machines/trigger.ts';
 
 /** The configuration tries the comment's template, and refuses names that a comment could not carry. */
 const COMMENT = 'src/machines/comment/';
@@ -30,7 +36,9 @@ const CONFIG_SHAPE = 'src/config/config.ts';
 const VIEWS = ['src/engine/store.ts', 'src/adapters/sqlite/reader.ts'];
 
 /** The composition roots: they alone know everybody. */
-const ROOT_FILES = ['daemon', 'once', 'world', 'by-place', 'maintenance'].map((name) => `src/${name}.ts`);
+const ROOT_FILES = ['daemon', 'once', 'world', 'maintenance', 'acceptance', 'row-log'].map(
+  (name) => `src/${name}.ts`,
+);
 
 /** Commands that do more than ask. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
@@ -52,7 +60,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   pino: ['src/log.ts'],
   rxjs: ['src/adapters/gerrit/'],
   yaml: ['src/config/'],
-  zod: ['src/config/', 'src/adapters/gerrit/'],
+  zod: ['src/config/', 'src/adapters/control/', 'src/adapters/gerrit/'],
   commander: ['src/cli/main.ts'],
   re2js: ['src/machines/'],
 };
@@ -67,7 +75,8 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
     const shared = SHARED.includes(own) ? [] : SHARED;
     return [own, ...shared, ...PORTS, ...VOCABULARY, ...EVERYWHERE, ...(typeOnly ? [CONFIG_SHAPE] : [])];
   }
-  if (room === 'config') return ['src/config/', ...VOCABULARY, PATTERN, COMMENT, ...EVERYWHERE];
+  if (room === 'config')
+    return ['src/config/', ...VOCABULARY, ...RULES, COMMENT, ...(typeOnly ? [TRIGGER] : []), ...EVERYWHERE];
   if (room === 'cli' || room === 'web') {
     return [
       `src/${room}/`,

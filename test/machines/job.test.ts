@@ -136,8 +136,9 @@ describe('a job that goes well', () => {
         key: 'readResults',
         server: server(),
         results: { format: 'tap', file: 'results.tap' },
+        timeoutMs: 60_000,
       },
-      timer('deadline:results', 60_000),
+      timer('deadline:results', 120_000),
     ]);
     const collecting = world.answerType(JOB, 'readResults');
     expect(collecting.state).toBe('publishing.collecting');

@@ -21,6 +21,7 @@ export type Answers = (effect: KeyedEffect, world: Simulator) => AnyEvent | null
 const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'review.opened': 'review@1',
   'stream.started': 'stream@1',
+  'config.loaded': 'config@1',
 };
 
 interface Circumstances {

@@ -87,6 +87,23 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     }
     return world.run();
   },
+
+  'promoted-while-it-waits': () => {
+    const world = comeTo(told(answerWell), JOB, 'queued.waiting');
+    world.tell(JOB, { type: 'job.promoted', by: 'alice', why: 'a release waits for it' });
+    return world.run();
+  },
+
+  'configuration-with-a-mistake': () => {
+    const world = new Simulator(answerWell);
+    const base = { file: '/etc/sos-ci.yaml', by: '', why: '' };
+    const loaded = { type: 'config.loaded', ...base, changed: [], restart: [] } as const;
+    const problems = ['/etc/sos-ci.yaml:3:1: jobs: is missing; add at least one job'];
+    world.tell('config', loaded);
+    world.tell('config', { type: 'config.refused', ...base, by: 'SIGHUP', problems });
+    world.tell('config', { ...loaded, by: 'alice', why: 'mended', changed: ['jobs.unit'] });
+    return world;
+  },
 };
 
 /** A review with one job, in a world in which everything takes a second and a half. */

@@ -7,10 +7,10 @@ import type { Append, Store } from '../../src/engine/store.ts';
 import { Sweep } from '../../src/engine/sweep.ts';
 import { currentWork } from '../../src/engine/work.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
-import { TRIGGER_KINDS } from '../../src/machines/vocabulary.ts';
 import { nothingMissed } from '../fakes/catch-up.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
 import { preparePlan, reportSpec } from '../machines/facts.ts';
+import { jobRules, triggerRules } from '../machines/rule-facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 import { Life } from './gate.ts';
 import type { Lab } from './lab.ts';
@@ -73,15 +73,7 @@ export class Daemon {
       alarms: world.alarms,
       log,
       newId: (kind) => lab.newId(kind),
-      rules: {
-        account: 'acme-ci',
-        jobs: lab.specs.map(({ name }) => ({
-          name,
-          project: 'openstack/cinder',
-          branches: ['*'],
-          triggers: TRIGGER_KINDS,
-        })),
-      },
+      rules: triggerRules({ jobs: lab.specs.map(({ name }) => jobRules({ name })), ...options.rules }),
       specs: new Map(lab.specs.map((spec) => [spec.name, spec])),
       plan: preparePlan(options.plan),
       report: reportSpec(options.report),

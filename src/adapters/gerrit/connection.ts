@@ -21,7 +21,7 @@ import {
 import { connectFailure, lostConnection, stoppedConnection } from './connection-failure.ts';
 
 /** What this folder needs of the configuration. */
-export type GerritOptions = Omit<GerritConfig, 'fetchUrl'>;
+export type GerritOptions = Omit<GerritConfig, 'fetchUrl' | 'rest'>;
 
 const KEY_USE = { setting: 'gerrit.key', place: 'in Gerrit' };
 

@@ -170,6 +170,6 @@ function cut(value: string, limit: number): string {
 }
 
 /** Halves of characters become U+FFFD, as they would on their way into a database. */
-function wellFormed(value: string): string {
+export function wellFormed(value: string): string {
   return /[\ud800-\udfff]/.test(value) ? Buffer.from(value, 'utf8').toString('utf8') : value;
 }

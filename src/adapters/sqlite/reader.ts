@@ -44,13 +44,16 @@ export function openSnapshot(file: string): StoreReader {
 }
 
 const EVENTS = 'SELECT * FROM event';
+const ALARMS = 'SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times FROM alarm';
 const LOG_PAGE_ROWS = 500;
 const VIEW_PAGE_ROWS = 1_000;
-const VIEWS = [
+/** Each view with the columns that it is read in the order of. */
+export const VIEWS = [
   ['history_view', 'history'],
   ['job_view', 'id'],
   ['review_view', 'id'],
   ['trigger_view', 'trigger'],
+  ['start_view', 'review'],
   ['owed_view', 'history, key'],
   ['day_view', 'day, name, verdict'],
   ['turn_view', 'provider, project'],
@@ -154,12 +157,29 @@ export class SqliteReader implements StoreReader {
     ) as unknown as DayCount[];
   }
 
+  starts(of: Parameters<StoreReader['starts']>[0]): ReturnType<StoreReader['starts']> {
+    const { project, change, by, since, until } = of;
+    const row = this.rowOf(
+      `SELECT count(*) AS "all", sum(project = ?) AS project, sum(project = ? AND change = ?) AS change,
+       sum(account = ?) AS author FROM start_view WHERE at > ? AND at <= ?`,
+      ...[project, project, change, by, since, until],
+    );
+    const number = (column: string) => Number(row?.[column] ?? 0);
+    return {
+      change: number('change'),
+      author: number('author'),
+      project: number('project'),
+      all: number('all'),
+    };
+  }
+
   alarms(limit: number): readonly AlarmView[] {
-    return this.rowsOf(
-      `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times
-       FROM alarm ORDER BY last_at DESC LIMIT ?`,
-      limit,
-    ) as unknown as AlarmView[];
+    return this.rowsOf(`${ALARMS} ORDER BY last_at DESC LIMIT ?`, limit) as unknown as AlarmView[];
+  }
+
+  lastAlarm(kind: string, target: string): AlarmView | null {
+    const row = this.rowOf(`${ALARMS} WHERE kind = ? AND target = ?`, kind, target);
+    return row === undefined ? null : (row as unknown as AlarmView);
   }
 
   intake(): Readonly<Record<string, number>> {

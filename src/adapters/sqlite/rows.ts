@@ -1,6 +1,8 @@
 /** Rows of the tables as the port's types, and back. The one place that knows the columns' names. */
 import type { Append, JobView, NumberedRow, OwedView, ReviewView } from '../../engine/store.ts';
 import type { KeyedEffect } from '../../machines/effects.ts';
+import type { ReviewEvent } from '../../machines/events.ts';
+import type { LogRow } from '../../machines/row.ts';
 
 export type Record_ = Readonly<Record<string, unknown>>;
 
@@ -145,6 +147,12 @@ export function reviewValues(review: ReviewView): readonly unknown[] {
     review.openedAt,
     review.updatedAt,
   ];
+}
+
+/** What an event began; null where an operator did. */
+export function startValues({ history, data }: LogRow): readonly unknown[] | null {
+  const { patchset, cause } = data as Extract<ReviewEvent, { type: 'review.opened' }>;
+  return cause === undefined ? null : [history, patchset.project, patchset.change, cause.by, cause.at];
 }
 
 export function owedRow(row: Record_): OwedView {

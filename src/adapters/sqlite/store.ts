@@ -19,7 +19,7 @@ import type { Seen } from '../../machines/seen.ts';
 import { asOperationError, type Database, growWal, openWritable, translate } from './database.ts';
 import { IntakeTables } from './intake-tables.ts';
 import { migrate } from './migrate.ts';
-import { SqliteReader, storedOf } from './reader.ts';
+import { SqliteReader, storedOf, VIEWS } from './reader.ts';
 import {
   END_HISTORY,
   END_JOB,
@@ -32,6 +32,7 @@ import {
   PUT_REVIEW,
   type Record_,
   reviewValues,
+  startValues,
 } from './rows.ts';
 import { prepared } from './statements.ts';
 
@@ -186,7 +187,11 @@ class SqliteStore extends SqliteReader implements Store {
     if (view.kind === 'job') (ended ? statements.endJob : statements.putJob).run(...jobValues(view));
     if (view.kind === 'review')
       (ended ? statements.endReview : statements.putReview).run(...reviewValues(view));
-    if (row.type === 'review.opened') statements.putTrigger.run(row.data.trigger, row.history);
+    if (row.type === 'review.opened') {
+      statements.putTrigger.run(row.data.trigger, row.history);
+      const start = startValues(row);
+      if (start !== null) statements.putStart.run(...start);
+    }
     this.keepOwed(row, seq);
     if (row.type === 'slot.granted' && row.outcome === 'moved' && view.kind === 'job')
       statements.putTurn.run(view.provider, view.project, seq, row.at);
@@ -258,6 +263,7 @@ function prepareAll(database: Database) {
     putReview: prepare(PUT_REVIEW),
     endReview: prepare(END_REVIEW),
     putTrigger: prepare('INSERT INTO trigger_view VALUES (?, ?)'),
+    putStart: prepare('INSERT INTO start_view VALUES (?, ?, ?, ?, ?)'),
     addOwed: prepare('INSERT INTO owed_view VALUES (?, ?, ?, ?, ?)'),
     dropOwed: prepare('DELETE FROM owed_view WHERE history = ? AND key = ?'),
     putTurn: prepare('INSERT OR REPLACE INTO turn_view VALUES (?, ?, ?, ?)'),
@@ -282,14 +288,6 @@ function prepareAll(database: Database) {
       SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1`),
     putMeta: prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)'),
     addMeta: prepare('INSERT OR IGNORE INTO meta VALUES (?, ?)'),
-    clearViews: [
-      'history_view',
-      'job_view',
-      'review_view',
-      'trigger_view',
-      'owed_view',
-      'day_view',
-      'turn_view',
-    ].map((table) => prepare(`DELETE FROM ${table}`)),
+    clearViews: VIEWS.map(([table]) => prepare(`DELETE FROM ${table}`)),
   };
 }

@@ -50,6 +50,32 @@ export function changeJson(
   };
 }
 
+/** What a change's current patchset is stacked on, closed or not, and what is stacked on that patchset. */
+export function relativesJson(site: Site, change: ChangeRecord): Json {
+  const current = currentPatchset(change);
+  const relative = ({ id, number }: ChangeRecord, { revision, ref }: PatchsetRecord) => ({
+    id,
+    number,
+    revision,
+    ref,
+  });
+  const dependsOn: Json[] = [];
+  const neededBy: Json[] = [];
+  for (const other of site.changes.values()) {
+    if (other.project !== change.project) continue;
+    const newest = currentPatchset(other);
+    const parent = other.patchsets.find(({ revision }) => current.parents.includes(revision));
+    if (parent !== undefined) {
+      dependsOn.push({ ...relative(other, parent), isCurrentPatchSet: parent === newest });
+    }
+    if (newest.parents.includes(current.revision)) neededBy.push(relative(other, newest));
+  }
+  return {
+    ...(dependsOn.length === 0 ? {} : { dependsOn }),
+    ...(neededBy.length === 0 ? {} : { neededBy }),
+  };
+}
+
 export function changeUrl(site: Site, change: ChangeRecord): string {
   return `${site.url}/c/${change.project}/+/${change.number}`;
 }

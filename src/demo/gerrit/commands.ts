@@ -86,6 +86,7 @@ async function serveReview(call: Call, words: readonly string[], around: Surroun
     call.channel.stderr.write(fault.stderr);
     return fault.status;
   }
+  if (fault?.kind === 'answer') throw new Error('this fault is for a review by REST');
   if (fault?.kind === 'hold' && fault.at === 'before-taken') {
     fault.reach();
     await fault.go;

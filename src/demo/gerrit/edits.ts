@@ -5,7 +5,7 @@
 import { accountJson, changeEvent } from './attributes.ts';
 import { touch } from './review.ts';
 import type { ChangeRecord, GerritAccount, Site } from './site.ts';
-import { currentPatchset } from './site.ts';
+import { currentPatchset, say } from './site.ts';
 
 export function setWorkInProgress(site: Site, by: GerritAccount, change: ChangeRecord, wip: boolean): void {
   if (change.wip === wip) return;
@@ -67,7 +67,7 @@ export function deleteVote(
   votes.delete(reviewer.username);
   const vote = `${label}${old > 0 ? '+' : ''}${old}`;
   const comment = `Removed ${vote} by ${reviewer.name} <${reviewer.email}>\n`;
-  change.messages.push({
+  say(change, {
     at: site.now(),
     author: remover,
     patchset: currentPatchset(change).number,

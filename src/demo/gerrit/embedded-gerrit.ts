@@ -1,8 +1,9 @@
 /**
  * A Gerrit for demos and tests, inside this process: an SSH server on loopback over real bare git repositories, with the
- * commands that a CI uses and the events that it hears. It answers as real servers were measured to.
+ * commands that a CI uses and the events that it hears, and the few REST calls that a CI makes. It answers as real
+ * servers were measured to.
  *
- * Known limits: no web page and no REST; changes live in memory; notes (`refs/changes/NN/N/meta`) are named in events
+ * Known limits: no web page; changes live in memory; notes (`refs/changes/NN/N/meta`) are named in events
  * but not stored; everybody may read every project and push for review; votes are not copied to a new patchset; submit
  * only moves the branch forward; a query knows the operators that are listed in query.ts; one answer format, JSON.
  */
@@ -16,6 +17,7 @@ import type { EventStream } from './event-stream.ts';
 import { makeKeyPair } from './key-pair.ts';
 import { Person } from './person.ts';
 import { Repository } from './repository.ts';
+import { RestDoor } from './rest-door.ts';
 import { ReviewFaults } from './review-faults.ts';
 import {
   type ChangeRecord,
@@ -49,11 +51,14 @@ export class EmbeddedGerrit {
   readonly faults = new ReviewFaults();
   /** Command lines that came in, newest last: `USER: LINE`. */
   readonly commands: string[] = [];
+  /** Requests that came in by REST, newest last: `USER: METHOD PATH`. */
+  readonly requests: string[] = [];
   /** Logins that were let in and turned away, connections ever made. */
   readonly counts = { connected: 0, authenticated: 0, rejected: 0, closed: 0 };
   readonly #directory: string;
   readonly #version: string;
   readonly #door: Door;
+  readonly #rest: RestDoor;
   readonly #streams = new Map<EventStream, Socket>();
   readonly #waiting = new Set<() => void>();
   #hostKeys: readonly { readonly privateKey: string; readonly publicKey: string }[];
@@ -83,24 +88,39 @@ export class EmbeddedGerrit {
         },
       },
     );
+    this.#rest = new RestDoor({
+      site: this.site,
+      version: this.#version,
+      faults: this.faults,
+      heard: (line) => {
+        this.requests.push(line);
+        if (this.requests.length > COMMANDS_KEPT) this.requests.shift();
+        this.#poke();
+      },
+    });
     this.site.listen(() => this.#poke());
   }
 
   async start(): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
-    await this.#door.open();
-    this.site.url = `http://${this.host}:${this.#door.port}`;
+    await Promise.all([this.#door.open(), this.#rest.open()]);
+    this.site.url = `http://${this.host}:${this.#rest.port}`;
   }
 
   /** Closes the port and every connection. Start opens the same port again. */
   async stop(): Promise<void> {
-    this.#door.refuse();
-    this.#door.cut();
+    this.refuseConnections();
+    this.cutConnections();
     await this.until(() => this.#door.connections === 0);
   }
 
   get port(): number {
     return this.#door.port;
+  }
+
+  /** Connections to the REST interface that were ever made. */
+  get restConnected(): number {
+    return this.#rest.connected;
   }
 
   /** Lines for a known_hosts file. */
@@ -213,21 +233,24 @@ export class EmbeddedGerrit {
 
   cutConnections(): void {
     this.#door.cut();
+    this.#rest.cut();
   }
 
   /** Half dead: connections stay open, nothing is answered any more, events included. */
   setSilent(silent: boolean): void {
     this.#door.setSilent(silent);
+    this.#rest.setSilent(silent);
     this.holdStreams(silent);
   }
 
   /** Connection refused, while what is open stays. */
   refuseConnections(): void {
     this.#door.refuse();
+    this.#rest.refuse();
   }
 
   async acceptConnections(): Promise<void> {
-    await this.#door.open();
+    await Promise.all([this.#door.open(), this.#rest.open()]);
   }
 
   /** From the next connection on. */

@@ -7,7 +7,7 @@ import { topicChangedEvent } from './edits.ts';
 import type { Commit, Repository } from './repository.ts';
 import { touch } from './review.ts';
 import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './site.ts';
-import { changeRef, currentPatchset, NO_REVISION } from './site.ts';
+import { changeRef, currentPatchset, NO_REVISION, say } from './site.ts';
 
 const COMMITS_IN_ONE_PUSH = 100;
 
@@ -205,7 +205,7 @@ async function addPatchset(
   change.topic = wanted.topic ?? change.topic;
   change.wip = wanted.wip ?? change.wip;
   change.isPrivate = wanted.isPrivate ?? change.isPrivate;
-  change.messages.push({
+  say(change, {
     at: site.now(),
     author: by,
     patchset: number,
@@ -227,9 +227,12 @@ async function patchsetRecord(
   commit: Commit,
   number: number,
 ): Promise<PatchsetRecord> {
-  const { added, removed } = await repository.changedLines(commit);
+  const files = await repository.changedFiles(commit);
   const author = site.accountByEmail(commit.author.email);
-  const messageLines = commit.message.split('\n').length - 1;
+  // Gerrit counts the commit message as a file: its lines, after six of a header of its own.
+  const messageLines = commit.message.split('\n').length - 1 + 6;
+  const own = ['/COMMIT_MSG', ...(commit.parents.length > 1 ? ['/MERGE_LIST'] : [])];
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
   return {
     number,
     revision: commit.revision,
@@ -239,9 +242,12 @@ async function patchsetRecord(
     author: author ?? commit.author,
     createdOn: site.now(),
     kind: number === 1 ? 'REWORK' : await kindOf(repository, change, commit),
-    // Gerrit counts the commit message as a file: its lines, after six of a header of its own.
-    insertions: added + messageLines + 6,
-    deletions: removed,
+    insertions: messageLines + sum(files.map(({ insertions }) => insertions)),
+    deletions: -sum(files.map(({ deletions }) => deletions)),
+    files: [
+      ...own.map((file) => ({ file, type: 'ADDED' as const, insertions: messageLines, deletions: 0 })),
+      ...files,
+    ],
     votes: new Map(),
   };
 }

@@ -3,7 +3,7 @@
  * understand is an error row and exit 0, as in Gerrit. Knows: change, project, branch, status, is, owner, topic,
  * after and since, before and until, limit, a bare number, Change-Id or SHA; `-`, NOT, OR, AND and brackets.
  */
-import { accountJson, changeJson, patchsetJson, toLine } from './attributes.ts';
+import { accountJson, changeJson, patchsetJson, relativesJson, toLine } from './attributes.ts';
 import { parseOptions, UsageError } from './command-line.ts';
 import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './site.ts';
 import { currentPatchset, maySee } from './site.ts';
@@ -12,7 +12,8 @@ const DEFAULT_LIMIT = 500;
 
 type Test = (change: ChangeRecord) => boolean;
 
-class QueryError extends Error {
+/** Gerrit does not understand what was asked. */
+export class QueryError extends Error {
   override readonly name = 'QueryError';
 }
 
@@ -28,6 +29,20 @@ const OPTIONS = [
   })),
 ];
 
+/** Newest first. @throws QueryError */
+export function findChanges(
+  site: Site,
+  by: GerritAccount,
+  text: string,
+  limit: number,
+): readonly ChangeRecord[] {
+  const test = new QueryReader(site, by, text).read();
+  return newestFirst([...site.changes.values()].filter((change) => maySee(by, change) && test(change))).slice(
+    0,
+    limit,
+  );
+}
+
 /** The lines to print. Throws UsageError for a command line that Gerrit refuses. */
 export function runQuery(site: Site, by: GerritAccount, words: readonly string[]): string {
   const { options, operands } = parseOptions(words, OPTIONS);
@@ -40,7 +55,7 @@ export function runQuery(site: Site, by: GerritAccount, words: readonly string[]
     const query = new QueryReader(site, by, operands.join(' '));
     const test = query.read();
     const found = [...site.changes.values()].filter((change) => maySee(by, change) && test(change));
-    found.sort((a, b) => b.lastUpdated - a.lastUpdated || b.number - a.number);
+    newestFirst(found);
     const start = Number(options.get('--start')?.at(-1) ?? 0);
     const end = options.has('--no-limit') ? found.length : start + Math.min(query.limit, DEFAULT_LIMIT);
     const page = found.slice(start, end);
@@ -58,6 +73,10 @@ export function runQuery(site: Site, by: GerritAccount, words: readonly string[]
   }
 }
 
+function newestFirst(changes: ChangeRecord[]): ChangeRecord[] {
+  return changes.sort((a, b) => b.lastUpdated - a.lastUpdated || b.number - a.number);
+}
+
 function rowOf(site: Site, change: ChangeRecord, asked: ReadonlySet<string>): Record<string, unknown> {
   const row = changeJson(site, change, { commitMessage: asked.has('--commit-message') });
   if (asked.has('--comments')) {
@@ -72,12 +91,19 @@ function rowOf(site: Site, change: ChangeRecord, asked: ReadonlySet<string>): Re
   if (asked.has('--patch-sets') || allApprovals) {
     row.patchSets = change.patchsets.map((patchset) => patchsetRow(patchset, allApprovals));
   }
+  if (asked.has('--dependencies')) Object.assign(row, relativesJson(site, change));
   return row;
 
   function patchsetRow(patchset: PatchsetRecord, withApprovals: boolean): Record<string, unknown> {
     const { sizeInsertions, sizeDeletions, ...head } = patchsetJson(patchset);
     const approvals = withApprovals ? approvalRows(site, patchset) : [];
-    return { ...head, ...(approvals.length === 0 ? {} : { approvals }), sizeInsertions, sizeDeletions };
+    return {
+      ...head,
+      ...(approvals.length === 0 ? {} : { approvals }),
+      ...(asked.has('--files') ? { files: patchset.files } : {}),
+      sizeInsertions,
+      sizeDeletions,
+    };
   }
 }
 

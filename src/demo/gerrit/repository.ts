@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import type { FileRecord } from './site.ts';
 
 const OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
 
@@ -92,18 +93,21 @@ export class Repository {
     };
   }
 
-  /** Lines added and removed against the first parent. */
-  async changedLines(commit: Commit): Promise<{ added: number; removed: number }> {
+  /** What a commit touches, against its first parent; of a merge commit nothing, as far as it merges by itself. */
+  async changedFiles(commit: Commit): Promise<readonly FileRecord[]> {
+    if (commit.parents.length > 1) return [];
     const range = commit.parents[0] === undefined ? ['--root'] : [commit.parents[0]];
-    const out = await this.git(['diff-tree', '-r', '--numstat', ...range, commit.revision]);
-    let added = 0;
-    let removed = 0;
-    for (const line of out.split('\n')) {
-      const [plus, minus] = line.split('\t');
-      added += Number.parseInt(plus ?? '', 10) || 0;
-      removed += Number.parseInt(minus ?? '', 10) || 0;
-    }
-    return { added, removed };
+    const out = await this.git([
+      'diff-tree',
+      '-r',
+      '-z',
+      '-M',
+      '--raw',
+      '--numstat',
+      ...range,
+      commit.revision,
+    ]);
+    return readChangedFiles(out.split('\0'));
   }
 
   /** The same for two commits that make the same edit, wherever they are based. */
@@ -111,6 +115,37 @@ export class Repository {
     const diff = await this.git(['diff-tree', '-r', '-p', '--root', commit.revision]);
     return (await this.git(['patch-id', '--stable'], diff)).slice(0, 40);
   }
+}
+
+/** First a record for each file that says what became of it, then one for each with its numbers of lines. */
+function readChangedFiles(words: readonly string[]): FileRecord[] {
+  const files = new Map<string, FileRecord>();
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] ?? '';
+    const letter = /^:.* ([A-Z])\d*$/.exec(word)?.[1];
+    if (letter !== undefined) {
+      const fileOld = letter === 'R' ? words[++at] : undefined;
+      const file = words[++at] ?? '';
+      const type = ({ A: 'ADDED', D: 'DELETED', R: 'RENAMED' } as const)[letter] ?? 'MODIFIED';
+      files.set(file, {
+        file,
+        ...(fileOld === undefined ? {} : { fileOld }),
+        type,
+        insertions: 0,
+        deletions: 0,
+      });
+      continue;
+    }
+    const [, plus, minus, name] = /^([\d-]+)\t([\d-]+)\t(.*)$/s.exec(word) ?? [];
+    if (name === undefined) continue;
+    if (name === '') at += 2;
+    const file = files.get(name === '' ? (words[at] ?? '') : name);
+    const count = (text: string | undefined): number => Number.parseInt(text ?? '', 10) || 0;
+    // Gerrit counts lines that went with a minus.
+    if (file !== undefined)
+      files.set(file.file, { ...file, insertions: count(plus), deletions: 0 - count(minus) });
+  }
+  return [...files.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
 }
 
 function dataBlock(text: string): string {

@@ -3,7 +3,14 @@
  * named by CHANGE,PATCHSET or by commit. Exit statuses and sentences are those of real servers.
  */
 import { parseOptions, UsageError } from './command-line.ts';
-import { moveChange, postReview, type ReviewInput, ReviewRefused, submitChange } from './review.ts';
+import {
+  moveChange,
+  postReview,
+  type ReviewInput,
+  ReviewRefused,
+  readReviewInput,
+  submitChange,
+} from './review.ts';
 import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './site.ts';
 import { maySee } from './site.ts';
 
@@ -67,6 +74,7 @@ export async function runReview(
   let stderr = '';
   for (const { change, patchset } of targets) {
     try {
+      if (!maySee(by, change)) throw new ReviewRefused(`Not found: ${change.number}`, 404);
       if (options.has('--abandon')) moveChange(site, by, change, 'abandon', one('--message'));
       else if (options.has('--restore')) moveChange(site, by, change, 'restore', one('--message'));
       else postReview(site, by, change, patchset, input);
@@ -100,8 +108,10 @@ function findTarget(site: Site, by: GerritAccount, operand: string, project: str
   const pair = /^(\d+),(\d+)$/.exec(operand);
   if (pair !== null) {
     const change = site.changes.get(Number(pair[1]));
-    if (change === undefined || !maySee(by, change)) throw new UsageError(`"${pair[1]}" no such change`);
-    if (project !== '' && change.project !== project) throw new UsageError('database error');
+    // With a project Gerrit does not say that there is no such change.
+    if (change === undefined && project === '') throw new UsageError(`"${pair[1]}" no such change`);
+    if (change === undefined || (project !== '' && change.project !== project))
+      throw new UsageError('database error');
     const patchset = change.patchsets.find((p) => p.number === Number(pair[2]));
     if (patchset === undefined) throw new UsageError(`"${operand}" no such patch set`);
     return { change, patchset };
@@ -125,29 +135,4 @@ function optionLabels(options: ReadonlyMap<string, readonly string[]>): Record<s
     labels[name] = Number(value);
   }
   return labels;
-}
-
-/** Nothing at all is an empty review; null for what Gerrit's parser does not take. */
-function readReviewInput(text: string): ReviewInput | null {
-  let parsed: unknown = {};
-  try {
-    if (text.trim() !== '') parsed = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  if (parsed === null) parsed = {};
-  if (typeof parsed !== 'object' || Array.isArray(parsed)) return null;
-  const input = parsed as Record<string, unknown>;
-  const labels: Record<string, number> = {};
-  for (const [name, value] of Object.entries(input.labels ?? {})) {
-    if (!Number.isInteger(Number(value))) return null;
-    labels[name] = Number(value);
-  }
-  const comments = Object.values(input.comments ?? {}).flat();
-  return {
-    message: typeof input.message === 'string' ? input.message : '',
-    tag: typeof input.tag === 'string' ? input.tag : '',
-    labels,
-    inlineComments: comments.length,
-  };
 }

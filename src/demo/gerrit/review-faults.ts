@@ -16,7 +16,14 @@ export type HoldPoint = 'before-taken' | 'after-taken';
 type Fault =
   | { readonly kind: 'hold'; readonly at: HoldPoint; readonly reach: () => void; readonly go: Promise<void> }
   | { readonly kind: 'drop-answer'; readonly reach: () => void }
-  | { readonly kind: 'fail'; readonly status: number; readonly stderr: string };
+  | { readonly kind: 'fail'; readonly status: number; readonly stderr: string }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly text: string;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly taken: boolean;
+    };
 
 export class ReviewFaults {
   readonly #next: Fault[] = [];
@@ -39,6 +46,21 @@ export class ReviewFaults {
   /** Nothing is taken; the command ends like this. */
   fail(status: number, stderr: string): void {
     this.#next.push({ kind: 'fail', status, stderr });
+  }
+
+  /** By REST: the next review is answered like this, as by a proxy, whether Gerrit has taken it or not. */
+  answer(
+    status: number,
+    text: string,
+    more: { readonly headers?: Readonly<Record<string, string>>; readonly taken?: boolean } = {},
+  ): void {
+    this.#next.push({
+      kind: 'answer',
+      status,
+      text,
+      headers: more.headers ?? {},
+      taken: more.taken ?? false,
+    });
   }
 
   take(): Fault | undefined {

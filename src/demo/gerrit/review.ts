@@ -5,7 +5,7 @@
  */
 import { accountJson, approvalsJson, changeEvent, metaUpdatedEvent, refUpdatedEvent } from './attributes.ts';
 import type { ChangeRecord, GerritAccount, PatchsetRecord, Site, Vote } from './site.ts';
-import { currentPatchset, newMetaRevision } from './site.ts';
+import { currentPatchset, newMetaRevision, say } from './site.ts';
 
 /** Counted in characters, as Gerrit does. */
 const MESSAGE_LIMIT_CHARACTERS = 16_384;
@@ -13,6 +13,13 @@ const MESSAGE_LIMIT_CHARACTERS = 16_384;
 /** Gerrit said no; the message is what it writes to standard error. */
 export class ReviewRefused extends Error {
   override readonly name = 'ReviewRefused';
+  /** Of the REST interface. */
+  readonly status: number;
+
+  constructor(message: string, status = 409) {
+    super(message);
+    this.status = status;
+  }
 }
 
 export interface ReviewInput {
@@ -23,27 +30,28 @@ export interface ReviewInput {
   readonly inlineComments: number;
 }
 
-/** Posts: message and votes together, or nothing. */
+/** Posts: message and votes together, or nothing. Returns the votes that were taken. */
 export function postReview(
   site: Site,
   by: GerritAccount,
   change: ChangeRecord,
   patchset: PatchsetRecord,
   input: ReviewInput,
-): void {
+): ReadonlyMap<string, number> {
   const message = input.message.trim();
   if (message.length > MESSAGE_LIMIT_CHARACTERS) {
     const sizes = `${message.length} > ${MESSAGE_LIMIT_CHARACTERS}`;
     throw new ReviewRefused(
       `One or more comments were rejected in validation: Comment size exceeds limit (${sizes})`,
+      400,
     );
   }
   const votes = acceptedVotes(site, by, input.labels);
-  refuseLoweredVotes(change, patchset, by, votes);
+  refuseVotesOnClosed(change, patchset, by, votes);
   const before = castVotes(site, patchset, by, votes);
   const text = messageText(patchset, by, before, input.inlineComments, message);
   if (text !== null) {
-    change.messages.push({
+    say(change, {
       at: site.now(),
       author: by,
       patchset: patchset.number,
@@ -52,12 +60,13 @@ export function postReview(
     });
   }
   touch(site, change, by);
-  if (text === null) return;
+  if (text === null) return votes;
   // A closed change shows no votes in its events.
   const approvals =
     change.status === 'ABANDONED' ? {} : { approvals: approvalsJson(site, patchset, by, before) };
   const lead = { author: accountJson(by), ...approvals, comment: text };
   site.publish(changeEvent(site, 'comment-added', change, lead, patchset), change);
+  return votes;
 }
 
 export type Move = 'abandon' | 'restore';
@@ -75,7 +84,7 @@ export function moveChange(
   if (by !== change.owner && !by.admin) throw new ReviewRefused(`${move} not permitted`);
   change.status = move === 'abandon' ? 'ABANDONED' : 'NEW';
   const word = move === 'abandon' ? 'Abandoned' : 'Restored';
-  change.messages.push({
+  say(change, {
     at: site.now(),
     author: by,
     patchset: currentPatchset(change).number,
@@ -106,7 +115,7 @@ export async function submitChange(site: Site, by: GerritAccount, change: Change
   await repository.git(['update-ref', branch, patchset.revision, tip]);
   change.status = 'MERGED';
   site.publish(refUpdatedEvent(site, by, change.project, branch, tip, patchset.revision), change);
-  change.messages.push({
+  say(change, {
     at: site.now(),
     author: by,
     patchset: patchset.number,
@@ -137,22 +146,25 @@ function acceptedVotes(
     if (label === undefined || value < label.min || value > label.max) continue;
     const range = by.labels[name] ?? [0, 0];
     if (value < range[0] || value > range[1]) {
-      throw new ReviewRefused(`Applying label "${name}": ${value} is restricted`);
+      throw new ReviewRefused(`Applying label "${name}": ${value} is restricted`, 403);
     }
     votes.set(name, value);
   }
   return votes;
 }
 
-function refuseLoweredVotes(
+/** An abandoned change takes no votes, a merged one no lower ones. */
+function refuseVotesOnClosed(
   change: ChangeRecord,
   patchset: PatchsetRecord,
   by: GerritAccount,
   votes: ReadonlyMap<string, number>,
 ): void {
-  if (change.status !== 'MERGED') return;
+  if (change.status === 'NEW') return;
   for (const [name, value] of votes) {
-    if (value < (patchset.votes.get(name)?.get(by.username)?.value ?? 0)) {
+    const old = patchset.votes.get(name)?.get(by.username)?.value ?? 0;
+    if (change.status === 'ABANDONED' && value !== old) throw new ReviewRefused('change is closed');
+    if (change.status === 'MERGED' && value < old) {
       throw new ReviewRefused(`Cannot reduce vote on labels for closed change: ${name}`);
     }
   }
@@ -193,4 +205,29 @@ function messageText(
   }
   if (inlineComments > 0) text += `\n\n(${inlineComments} comment${inlineComments === 1 ? '' : 's'})`;
   return message === '' ? text : `${text}\n\n${message}`;
+}
+
+/** Nothing at all is an empty review; null for what Gerrit's parser does not take. */
+export function readReviewInput(text: string): ReviewInput | null {
+  let parsed: unknown = {};
+  try {
+    if (text.trim() !== '') parsed = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  if (parsed === null) parsed = {};
+  if (typeof parsed !== 'object' || Array.isArray(parsed)) return null;
+  const input = parsed as Record<string, unknown>;
+  const labels: Record<string, number> = {};
+  for (const [name, value] of Object.entries(input.labels ?? {})) {
+    if (!Number.isInteger(Number(value))) return null;
+    labels[name] = Number(value);
+  }
+  const comments = Object.values(input.comments ?? {}).flat();
+  return {
+    message: typeof input.message === 'string' ? input.message : '',
+    tag: typeof input.tag === 'string' ? input.tag : '',
+    labels,
+    inlineComments: comments.length,
+  };
 }

@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Repository } from './repository.ts';
 
+const FIRST_ACCOUNT = 1_000_000;
 export const NO_REVISION = '0'.repeat(40);
 
 /** An account. Ranges say what it may vote; a label that is not named may not be voted. */
@@ -17,6 +18,8 @@ export interface GerritAccount {
   readonly mayStream: boolean;
   readonly labels: Readonly<Record<string, readonly [min: number, max: number]>>;
   readonly admin: boolean;
+  /** For the REST interface; absent: none. */
+  readonly httpPassword?: string;
 }
 
 export interface Label {
@@ -28,6 +31,16 @@ export interface Label {
 export interface Vote {
   value: number;
   at: number;
+}
+
+/** A file that a patchset touches. */
+export interface FileRecord {
+  readonly file: string;
+  /** Where it was before, when it was renamed. */
+  readonly fileOld?: string;
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'RENAMED';
+  readonly insertions: number;
+  readonly deletions: number;
 }
 
 export interface PatchsetRecord {
@@ -42,11 +55,14 @@ export interface PatchsetRecord {
   readonly kind: string;
   readonly insertions: number;
   readonly deletions: number;
+  /** Gerrit's own files first, such as /COMMIT_MSG. */
+  readonly files: readonly FileRecord[];
   /** By label, then by username. */
   readonly votes: Map<string, Map<string, Vote>>;
 }
 
 export interface MessageRecord {
+  readonly id: string;
   readonly at: number;
   readonly author: GerritAccount;
   readonly patchset: number;
@@ -88,9 +104,17 @@ export class Site {
   /** Canonical web address, without a slash at its end. */
   url = 'http://127.0.0.1';
   readonly #listeners = new Set<Listener>();
+  readonly #accountIds = new Map<string, number>();
 
   constructor(labels: readonly Label[]) {
     this.labels = labels;
+  }
+
+  /** Numbers from a million on, one for each name for ever. */
+  accountId(username: string): number {
+    const known = this.#accountIds.get(username) ?? FIRST_ACCOUNT + this.#accountIds.size;
+    this.#accountIds.set(username, known);
+    return known;
   }
 
   listen(listener: Listener): () => void {
@@ -132,6 +156,11 @@ export function currentPatchset(change: ChangeRecord): PatchsetRecord {
 
 export function changeRef(change: number, last: string | number): string {
   return `refs/changes/${String(change % 100).padStart(2, '0')}/${change}/${last}`;
+}
+
+/** Something was said on the change: by a person, or by Gerrit in somebody's name. */
+export function say(change: ChangeRecord, message: Omit<MessageRecord, 'id'>): void {
+  change.messages.push({ id: randomBytes(20).toString('hex'), ...message });
 }
 
 /** A name for the next state of a change's notes; nothing is stored under it. */

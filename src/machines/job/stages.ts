@@ -25,7 +25,8 @@ const fetchDeadline = deadline(
 );
 const readDeadline = deadline(
   () => 'deadline:results',
-  (context) => context.spec.limits.resultsTimeoutMs,
+  // Reading has its own limit; this only catches a silent one.
+  (context) => context.spec.limits.resultsTimeoutMs * 2,
 );
 const noted = { actions: 'noted' } as const;
 
@@ -118,6 +119,7 @@ export const testing = jobSetup.createStateConfig({
                 key: 'readResults',
                 server: context.server,
                 results: context.spec.results,
+                timeoutMs: context.spec.limits.resultsTimeoutMs,
               },
         ),
         readDeadline.arm,

@@ -2,8 +2,17 @@
  * Whether a job has anything to do with what a patchset touches. It is asked when Gerrit has told the files, so by the review
  * and not by the trigger. In doubt the job runs: a test too many costs time, one too few costs a bug.
  */
-import type { FileRules } from '../vocabulary.ts';
 import { finds } from './pattern.ts';
+
+/**
+ * For which files a job runs: at least one that the patchset touches is included and not excluded. Regular expressions that are
+ * looked for anywhere in a path; in `exclude` also the word `docs`.
+ */
+export interface FileRules {
+  /** Empty: every file. */
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
 
 export interface FilesFinding {
   readonly runs: boolean;

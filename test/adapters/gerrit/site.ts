@@ -99,6 +99,7 @@ export class Site {
       questions: 2,
       idleMs: 60_000,
       indexDelayMs: 0,
+      filesLimit: 1_000,
       answerLimitBytes: 64 * 1024 * 1024,
       ...more,
     };

@@ -1,5 +1,5 @@
 /** A database is brought to this program's schema, once, and never by an older program. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openReadOnly, openWritable } from '../../../src/adapters/sqlite/database.ts';
@@ -8,14 +8,9 @@ import { openReader } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { ROOT } from '../../house/source.ts';
 import { grown, type Scratch, scratch } from './rig.ts';
+import { takeBack } from './take-back.ts';
 
-const MIGRATIONS = readdirSync(join(ROOT, 'migrations')).sort();
-const NEWEST = MIGRATIONS.length;
-const tablesOf = (migrations: readonly string[]) =>
-  migrations.flatMap((name) => {
-    const sql = readFileSync(join(ROOT, 'migrations', name), 'utf8');
-    return [...sql.matchAll(/^CREATE TABLE (\w+)/gm)].map((match) => match[1] ?? '');
-  });
+const NEWEST = readdirSync(join(ROOT, 'migrations')).length;
 let folder: Scratch;
 let file: string;
 
@@ -52,8 +47,7 @@ test('one that stopped half-way is brought on from there', () => {
   const database = openWritable(file);
   migrate(database);
   const views = database.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").pluck().get();
-  for (const table of tablesOf(MIGRATIONS.slice(2))) database.exec(`DROP TABLE ${table}`);
-  database.pragma('user_version = 2');
+  takeBack(database, 3);
   expect(() => assertCurrent(database)).toThrow(`its schema is 2, this program's is ${NEWEST}`);
   migrate(database);
   expect(() => assertCurrent(database)).not.toThrow();

@@ -9,6 +9,7 @@ import type { AnyEvent } from '../../../src/machines/events.ts';
 import { jobSpec, PATCHSET, START } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { type Scratch, scratch } from './rig.ts';
+import { takeBack } from './take-back.ts';
 
 let folder: Scratch;
 let store: Store;
@@ -81,8 +82,7 @@ test('a database that is older than the view gets it from its log', async () => 
   const turns = store.turns();
   store.close();
   const database = openWritable(`${folder.path}/sos-ci.db`);
-  database.exec('DROP TABLE turn_view');
-  database.pragma('user_version = 4');
+  takeBack(database, 5);
   migrate(database);
   database.close();
   store = openStore(`${folder.path}/sos-ci.db`);

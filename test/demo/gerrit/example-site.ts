@@ -61,6 +61,7 @@ export function addChange(site: Site, owner: GerritAccount, project: string, pat
       kind: 'REWORK',
       insertions: 8,
       deletions: 1,
+      files: [],
       votes: new Map(),
     });
   }

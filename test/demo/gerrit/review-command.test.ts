@@ -20,6 +20,7 @@ describe('what is refused', () => {
     ['-m x foo', '"foo" is not a valid patch set'],
     ['-m x deadbeef', '"deadbeef" no such patch set'],
     ['-p openstack/nova -m x 1,2', 'database error'],
+    ['-p openstack/cinder -m x 999,1', 'database error'],
     ['--label Code-Review=x 1,2', 'For input string: "x"'],
     ['--strict-labels 1,2', '"--strict-labels" is not a valid option'],
     ['--abandon --restore 1,2', 'abandon and restore actions are mutually exclusive'],
@@ -131,6 +132,8 @@ describe('what is taken', () => {
     expect(example.change.status).toBe('ABANDONED');
     expect((await review('--abandon 1,2')).stderr).toContain('error: fatal: change is abandoned');
     await review('-m closed 1,2');
+    const vote = await review('--code-review 1 -m y 1,2');
+    expect(vote.stderr).toBe(`error: fatal: change is closed\n\n${ENDING}`);
     expect((await review('--restore -m back 1,2')).status).toBe(0);
     expect(texts()).toEqual(['Abandoned\n\nno need', 'Patch Set 2:\n\nclosed', 'Restored\n\nback']);
     expect(example.change.status).toBe('NEW');
@@ -138,7 +141,8 @@ describe('what is taken', () => {
 
   test('a private change is not there for others', async () => {
     example.change.isPrivate = true;
-    await expect(review('-m x 1,2', '', example.ci)).rejects.toThrow('"1" no such change');
+    const refused = { status: 1, stderr: `error: fatal: Not found: 1\n\n${ENDING}` };
+    expect(await review('-m x 1,2', '', example.ci)).toEqual(refused);
     expect((await review('-m x 1,2')).status).toBe(0);
   });
 });

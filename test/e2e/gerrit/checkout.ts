@@ -61,10 +61,12 @@ export class Checkout {
   }
 
   /** The next patchset of the change that was pushed last. */
-  async amend(files: Readonly<Record<string, string>>): Promise<number> {
+  async amend(files: Readonly<Record<string, string>>, footer = ''): Promise<number> {
     this.#write(files);
     await this.git('add', '--all');
-    await this.git('commit', '--quiet', '--amend', '--no-edit');
+    const message = await this.git('log', '-1', '--format=%B');
+    const amended = message.replace(/^Change-Id:/m, footer === '' ? 'Change-Id:' : `${footer}\nChange-Id:`);
+    await this.git('commit', '--quiet', '--amend', '--message', amended);
     return this.#send('');
   }
 

@@ -1,0 +1,34 @@
+/**
+ * The part of a configuration that counts for what is accepted from now on: rules, jobs, report, places in the queue.
+ * What was accepted before keeps what it was accepted with, so this part can be read anew while the daemon runs.
+ */
+import { triggerRules } from './config/build-triggers.ts';
+import type { Config } from './config/config.ts';
+import type { Acceptance } from './engine/admission.ts';
+import type { SlotLimits } from './machines/queue.ts';
+
+/** What a command line says on top of the file. */
+export interface Overrides {
+  /** Instead of the slots of every provider. */
+  readonly slots?: number;
+  /** False: everything but the post. */
+  readonly report?: boolean;
+}
+
+export function acceptanceOf(config: Config, overrides: Overrides): Acceptance {
+  const { pipeline, post } = config.report;
+  return {
+    rules: triggerRules(config),
+    specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
+    plan: config.prepare,
+    report: { ...config.report, post: post && (overrides.report ?? true) },
+    mail: null,
+    pipeline,
+    queueLength: config.limits.queueLength,
+  };
+}
+
+export function slotLimitsOf(config: Config, overrides: Overrides): SlotLimits {
+  const slots = config.providers.map(({ name, slots }) => [name, overrides.slots ?? slots] as const);
+  return { slots: Object.fromEntries(slots), jobs: {}, projects: {}, patienceMs: 0 };
+}

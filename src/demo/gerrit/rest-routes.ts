@@ -1,0 +1,99 @@
+/**
+ * The part of Gerrit's REST interface that a CI uses: who am I, a change with its messages, a review. Answers and
+ * refusals are those of a real server, status by status.
+ */
+import { accountInfo, CHANGE_OPTIONS, changeInfo, messageInfo } from './change-info.ts';
+import { findChanges, QueryError } from './query.ts';
+import { postReview, type ReviewInput, ReviewRefused, readReviewInput } from './review.ts';
+import type { ChangeRecord, GerritAccount, Site } from './site.ts';
+import { maySee } from './site.ts';
+
+export interface RestCall {
+  readonly method: string;
+  /** Without `/a`, encoded. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly body: string;
+  /** Null: nobody logged in. */
+  readonly account: GerritAccount | null;
+}
+
+export interface RestReply {
+  readonly status: number;
+  /** JSON of anything but a text. */
+  readonly body: unknown;
+}
+
+const REVIEW = /^\/changes\/([^/]+)\/revisions\/([^/]+)\/review$/;
+const MESSAGES = /^\/changes\/([^/]+)\/messages\/?$/;
+const CHANGE = /^\/changes\/([^/]+)\/?$/;
+
+/** True for the one request that changes something. */
+export function isReview(method: string, path: string): boolean {
+  return method === 'POST' && REVIEW.test(path);
+}
+
+export function answerRest(site: Site, version: string, call: RestCall): RestReply {
+  const { method, path, account } = call;
+  if (method === 'GET' && path === '/config/server/version') return { status: 200, body: version };
+  if (account === null) return { status: 403, body: `Resolving account 'self' requires login` };
+  try {
+    return answerKnown(site, account, call);
+  } catch (error) {
+    if (error instanceof ReviewRefused) return { status: error.status, body: error.message };
+    if (error instanceof QueryError) return { status: 400, body: error.message };
+    throw error;
+  }
+}
+
+function answerKnown(site: Site, by: GerritAccount, call: RestCall): RestReply {
+  const { method, path, query, body } = call;
+  const review = method === 'POST' ? REVIEW.exec(path) : null;
+  if (review !== null) return takeReview(site, by, review[1] ?? '', review[2] ?? '', body);
+  if (method !== 'GET') return { status: 405, body: 'Method not allowed' };
+  if (path === '/accounts/self') return { status: 200, body: accountInfo(site, by) };
+  if (path === '/accounts/self/capabilities') {
+    return { status: 200, body: by.mayStream ? { streamEvents: true } : {} };
+  }
+  const asked = new Set(query.getAll('o'));
+  const unknown = [...asked].find((option) => !CHANGE_OPTIONS.some((known) => known === option));
+  if (unknown !== undefined) return { status: 400, body: `"${unknown}" is not a valid value for "-o"` };
+  if (path === '/changes/') {
+    const found = findChanges(site, by, query.get('q') ?? '', Number(query.get('n') ?? 25));
+    return { status: 200, body: found.map((change) => changeInfo(site, by, change, asked)) };
+  }
+  const messages = MESSAGES.exec(path);
+  const id = (messages ?? CHANGE.exec(path))?.[1];
+  if (id === undefined) return { status: 404, body: 'Not Found' };
+  const change = findChange(site, by, id);
+  if (change === null) return notFound(id);
+  if (messages === null) return { status: 200, body: changeInfo(site, by, change, asked) };
+  return { status: 200, body: change.messages.map((message) => messageInfo(site, message)) };
+}
+
+function takeReview(site: Site, by: GerritAccount, id: string, revision: string, body: string): RestReply {
+  const change = findChange(site, by, id);
+  if (change === null) return notFound(id);
+  const patchset =
+    revision === 'current'
+      ? change.patchsets.at(-1)
+      : change.patchsets.find((set) => set.revision === revision || String(set.number) === revision);
+  if (patchset === undefined) return notFound(revision);
+  const input: ReviewInput | null = readReviewInput(body);
+  if (input === null) return { status: 400, body: 'Invalid application/json in request' };
+  const taken = postReview(site, by, change, patchset, input);
+  const labels = Object.fromEntries(taken);
+  return { status: 200, body: Object.keys(input.labels).length === 0 ? {} : { labels } };
+}
+
+/** By number, or by project and number. */
+function findChange(site: Site, by: GerritAccount, id: string): ChangeRecord | null {
+  const [, project = '', number = id] = /^(.+)~(\d+)$/.exec(id) ?? [];
+  const change = site.changes.get(Number(number));
+  if (change === undefined || !maySee(by, change)) return null;
+  return project === '' || decodeURIComponent(project) === change.project ? change : null;
+}
+
+function notFound(id: string): RestReply {
+  return { status: 404, body: `Not found: ${decodeURIComponent(id)}` };
+}

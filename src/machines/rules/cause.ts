@@ -1,0 +1,105 @@
+/**
+ * Why an event may start a job: it is a new patchset, a comment asks for it, a vote was cast. One comment can be several of
+ * these; a job takes the first that it is started by.
+ */
+import type { GerritEvent } from '../gerrit-event.ts';
+import type { TriggerKind } from '../vocabulary.ts';
+import { type Accounts, nameOf, whyCi } from './account.ts';
+import { asksBy, isRecheck, isRun } from './comment.ts';
+import { type CommentEvent, fits, type VoteRule, votesCast, voteText } from './vote.ts';
+import type { Finding } from './word.ts';
+
+/** What began a review. */
+export interface StartCause {
+  readonly kind: TriggerKind;
+  /** Whose doing it was, by user name where Gerrit told one. */
+  readonly by: string;
+  /** When, by Gerrit's clock; epoch ms. */
+  readonly at: number;
+  readonly why: string;
+}
+
+/** Events that may start something. */
+export type StartingEvent = Extract<
+  GerritEvent,
+  { type: 'patchset-created' | 'change-ready' | 'change-restored' | 'comment-added' }
+>;
+
+export interface Cause extends Finding {
+  readonly kind: TriggerKind;
+  /** The same for the same cause on one patchset, so that it starts at most once. */
+  readonly id: string;
+}
+
+export interface CauseRules extends Accounts {
+  /** False: a plain `recheck` is for others. */
+  readonly recheck: boolean;
+}
+
+/** What a job adds of its own. */
+export interface OwnCauses {
+  /** Patterns in comments. */
+  readonly comments: readonly string[];
+  readonly votes: readonly VoteRule[];
+}
+
+/** Why the event may start the job, the best reason first, or why it may not. */
+export function causesOf(
+  event: StartingEvent,
+  rules: CauseRules,
+  own: OwnCauses,
+): readonly [Cause, ...Cause[]] | Finding {
+  if (event.type === 'comment-added') return commentCauses(event, rules, own);
+  const ci = whyCi(event.by, rules);
+  if (ci !== null) return { rule: 'ci-account', why: ci };
+  switch (event.type) {
+    case 'patchset-created':
+      return [{ kind: 'patchset', rule: 'patchset', id: 'created', why: 'new patchset' }];
+    case 'change-ready':
+      // The same cause as the patchset's own: one that was tested at once is not tested again.
+      return [{ kind: 'ready', rule: 'ready', id: 'created', why: 'the change is ready' }];
+    case 'change-restored':
+      return [
+        { kind: 'restored', rule: 'restored', id: `restored:${event.at}`, why: 'the change was restored' },
+      ];
+  }
+}
+
+function commentCauses(
+  event: CommentEvent,
+  rules: CauseRules,
+  own: OwnCauses,
+): readonly [Cause, ...Cause[]] | Finding {
+  const ci = whyCi(event.by, rules, event.tag);
+  const [first, ...others] = [
+    ...(ci === null ? askedCauses(event, rules, own) : []),
+    ...voteCauses(event, own),
+  ];
+  if (first !== undefined) return [first, ...others];
+  if (ci !== null) return { rule: 'ci-account', why: ci };
+  return { rule: 'comment', why: 'a comment that asks for nothing' };
+}
+
+function askedCauses({ comment, by, at }: CommentEvent, rules: CauseRules, own: OwnCauses): readonly Cause[] {
+  const who = nameOf(by);
+  const asked = (rule: 'recheck' | 'run-ci' | 'comment', why: string): Cause => {
+    return { kind: 'recheck', rule, id: `recheck:${who}:${at}`, why };
+  };
+  const names = rules.name === null ? [rules.account] : [rules.account, rules.name];
+  const pattern = asksBy(comment, own.comments);
+  return [
+    ...(rules.recheck && isRecheck(comment) ? [asked('recheck', `recheck by ${who}`)] : []),
+    ...(isRun(comment, names) ? [asked('run-ci', `${who} asks this CI to run`)] : []),
+    ...(pattern === null ? [] : [asked('comment', `${who} wrote what ${pattern} stands for`)]),
+  ];
+}
+
+function voteCauses(event: CommentEvent, own: OwnCauses): readonly Cause[] {
+  const { by, at } = event;
+  const who = nameOf(by);
+  const wanted = votesCast(event).filter((vote) => own.votes.some((rule) => fits(vote, by, rule)));
+  return wanted.map((vote) => {
+    const text = voteText(vote);
+    return { kind: 'vote', rule: 'vote', id: `vote:${who}:${text}:${at}`, why: `${who} voted ${text}` };
+  });
+}

@@ -1,0 +1,23 @@
+/** Which kinds of patchset a job is for: what Gerrit calls a trivial rebase, or a change of the commit message alone, may not be worth a run. */
+
+/** Gerrit's words. */
+export const PATCHSET_KINDS = [
+  'REWORK',
+  'TRIVIAL_REBASE',
+  'TRIVIAL_REBASE_WITH_MESSAGE_UPDATE',
+  'MERGE_FIRST_PARENT_UPDATE',
+  'NO_CODE_CHANGE',
+  'NO_CHANGE',
+] as const;
+
+export interface KindRule {
+  /** Empty: every kind. */
+  readonly only: readonly string[];
+  readonly never: readonly string[];
+}
+
+/** Why a patchset is passed over; null: it is not. One whose kind Gerrit did not tell is tested. */
+export function whyNotKind(kind: string, { only, never }: KindRule): string | null {
+  const wanted = kind === '' || (!never.includes(kind) && (only.length === 0 || only.includes(kind)));
+  return wanted ? null : `the patchset is a ${kind}`;
+}

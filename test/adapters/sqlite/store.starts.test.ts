@@ -1,0 +1,5 @@
+/** The promises about starts, kept by SQLite. */
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { startsContract } from '../../contracts/store-starts.ts';
+
+startsContract('SQLite :memory:', () => openStore(':memory:'));

@@ -1,0 +1,147 @@
+/** The roads to the outside in the file: Gerrit's REST interface, and mail. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/load.ts';
+import { ConfigError } from '../../src/config/problems.ts';
+
+let dir: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-ci-outside-'));
+  writeFileSync(join(dir, 'key'), 'key');
+  writeFileSync(join(dir, 'password'), 'correct horse\n', { mode: 0o600 });
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const JOB = "jobs: {acme: {project: p, testing: {command: ['true'], exitCodeIsResult: true}}}";
+
+function load(rest: string, mail = '') {
+  const gerrit = `gerrit: {host: localhost, user: acme-ci, key: ./key${rest === '' ? '' : `, rest: ${rest}`}}`;
+  const file = join(dir, 'sos-ci.yaml');
+  writeFileSync(file, [gerrit, mail === '' ? '' : `mail: ${mail}`, JOB, ''].join('\n'));
+  return loadConfig(file, { environment: { SMTP_PW: 'battery staple' } });
+}
+
+function mistakes(rest: string, mail = ''): readonly string[] {
+  try {
+    load(rest, mail);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(({ path, what }) => `${path} ${what}`);
+    throw error;
+  }
+  return [];
+}
+
+describe('gerrit.rest', () => {
+  test('is not there by default', () => {
+    expect(load('').gerrit.rest).toBeNull();
+  });
+
+  test('takes the account of the stream, and its password is kept out of evidence but never in the configuration', () => {
+    const config = load('{url: https://review.example.org/gerrit/, password: {file: ./password}}');
+    expect(config.gerrit.rest).toEqual({
+      url: 'https://review.example.org/gerrit',
+      user: 'acme-ci',
+      password: { file: join(dir, 'password'), env: null },
+      caFile: null,
+      idleMs: 15_000,
+      retryAfterMaxMs: 60_000,
+    });
+    expect(config.redact).toEqual(['correct horse']);
+    expect(JSON.stringify({ ...config, redact: [] })).not.toContain('correct horse');
+  });
+
+  test.each([
+    ['{password: {file: ./password}}', 'gerrit.rest.url is missing'],
+    ['{url: https://r.example}', 'gerrit.rest.password is missing'],
+    [
+      '{url: http://r.example, password: {file: ./password}}',
+      'gerrit.rest.url would send the password in the clear',
+    ],
+    [
+      '{url: https://a:b@r.example, password: {file: ./password}}',
+      'gerrit.rest.url holds a user or password',
+    ],
+    [
+      '{url: https://r.example/?x=1, password: {file: ./password}}',
+      'gerrit.rest.url must be the address of the site alone',
+    ],
+    ['{url: https://r.example, password: {}}', 'gerrit.rest.password must have either file or env'],
+    [
+      '{url: https://r.example, password: hunter2}',
+      'gerrit.rest.password must be a mapping of keys, not a text',
+    ],
+    [
+      '{url: https://r.example, password: 12345678}',
+      'gerrit.rest.password must be a mapping of keys, not a text',
+    ],
+  ])('%s: %s', (rest, mistake) => {
+    const found = mistakes(rest);
+    expect(found).toEqual([mistake]);
+    expect(found.join()).not.toMatch(/hunter2|12345678/);
+  });
+
+  test('without encryption is for this host alone', () => {
+    expect(mistakes('{url: http://127.0.0.1:8080, password: {file: ./password}}')).toEqual([]);
+    expect(mistakes('{url: "http://[::1]:8080", password: {file: ./password}}')).toEqual([]);
+  });
+});
+
+describe('mail', () => {
+  test('goes by SMTP', () => {
+    const config = load(
+      '',
+      '{from: Acme CI <ci@acme.example>, to: [dev@acme.example], smtp: {host: mail.example.org, user: ci, password: {env: SMTP_PW}}}',
+    );
+    expect(config.mail).toEqual({
+      from: { name: 'Acme CI', address: 'ci@acme.example' },
+      to: ['dev@acme.example'],
+      on: 'failure',
+      operator: [],
+      operatorLimit: 20,
+      by: {
+        host: 'mail.example.org',
+        port: 587,
+        tls: 'starttls',
+        login: { user: 'ci', password: { file: null, env: 'SMTP_PW' } },
+        caFile: null,
+      },
+      timeoutMs: 60_000,
+      attempts: 6,
+      retryMs: 60_000,
+    });
+    expect(config.redact).toEqual(['battery staple']);
+  });
+
+  test('or by the host’s own program', () => {
+    const config = load(
+      '',
+      '{from: ci@acme.example, operator: [o@acme.example], sendmail: [/usr/sbin/sendmail, -oi]}',
+    );
+    expect(config.mail?.by).toEqual({ sendmail: ['/usr/sbin/sendmail', '-oi'] });
+    expect(config.mail?.from).toEqual({ name: '', address: 'ci@acme.example' });
+  });
+
+  const SMTP = 'smtp: {host: localhost}';
+  test.each([
+    [`{from: a@b.c, ${SMTP}}`, 'mail tells nobody'],
+    ['{from: a@b.c, to: [a@b.c]}', 'mail has no way to send'],
+    [`{from: a@b.c, to: [a@b.c], ${SMTP}, sendmail: [/bin/true]}`, 'mail.sendmail stands beside smtp'],
+    [
+      `{from: "a@b.c\\r\\nBcc: x", to: [a@b.c], ${SMTP}}`,
+      'mail.from holds a control character or a line end',
+    ],
+    [`{from: "-oQ/tmp@b.c", to: [a@b.c], ${SMTP}}`, 'mail.from is no mail address'],
+    [`{from: a@b.c, to: ["-X/tmp/x@b.c"], ${SMTP}}`, 'mail.to.0 "-X/tmp/x@b.c" is no mail address'],
+    [`{from: a@b.c, to: ["a@b.c, d@e.f"], ${SMTP}}`, 'mail.to.0 "a@b.c, d@e.f" is no mail address'],
+    ['{from: a@b.c, to: [a@b.c], smtp: {host: m, user: u}}', 'mail.smtp has no password for its user'],
+    [
+      '{from: a@b.c, to: [a@b.c], smtp: {host: m, tls: none, user: u, password: {env: SMTP_PW}}}',
+      'mail.smtp.tls would send the password in the clear',
+    ],
+  ])('%s: %s', (mail, mistake) => {
+    expect(mistakes('', mail)).toEqual([mistake]);
+  });
+});

@@ -1,0 +1,95 @@
+/**
+ * People at a Gerrit who upload, vote and close, by git and SSH alone, so that a real Gerrit and the embedded one can
+ * be worked in the same way. One clone for each project, and a fresh commit on the branch's tip for each change.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Patchset } from '../../src/machines/vocabulary.ts';
+import type { Upload } from './changes.ts';
+import { done, last2 } from './gerrit-acts.ts';
+import { type GerritStand, newChangeId, type Ran } from './gerrit-stand.ts';
+
+export class Uploads {
+  readonly #stand: GerritStand;
+  readonly #clones = new Set<string>();
+  readonly #ids = new Map<number, string>();
+  #written = 0;
+
+  constructor(stand: GerritStand) {
+    this.#stand = stand;
+  }
+
+  /** A new change. */
+  upload(wanted: Upload): Promise<Patchset> {
+    return this.#push(wanted, newChangeId(), 1);
+  }
+
+  /** The next patchset of this change. */
+  async amend(patchset: Patchset, wanted: Upload): Promise<Patchset> {
+    const id = this.#ids.get(patchset.change);
+    if (id === undefined) throw new Error(`change ${patchset.change} was not uploaded here`);
+    return this.#push(wanted, id, patchset.patchset + 1);
+  }
+
+  async vote({ change }: Patchset, account: string, label: string, value: number): Promise<void> {
+    await this.#stand.person(account).review(change, { labels: { [label]: value } });
+  }
+
+  async turn({ change }: Patchset, into: 'wip' | 'private' | 'merged' | 'abandoned'): Promise<void> {
+    const [owner, admin] = [this.#stand.person('dev'), this.#stand.person('admin')];
+    if (into === 'wip') await owner.setWorkInProgress(change, true);
+    else if (into === 'private') await owner.setPrivate(change, true);
+    else if (into === 'merged') await admin.merge(change);
+    else await owner.abandon(change);
+  }
+
+  /** Its page, which a change that was never uploaded would have too. */
+  pageOf({ project, change }: Patchset): string {
+    return `${this.#stand.webUrl}/c/${project}/+/${change}`;
+  }
+
+  async #push(wanted: Upload, id: string, patchset: number): Promise<Patchset> {
+    const { project } = wanted;
+    const clone = await this.#clone(project);
+    await this.#git(clone, 'fetch', '--quiet', 'origin');
+    await this.#git(
+      clone,
+      'checkout',
+      '--quiet',
+      '--detach',
+      '--force',
+      wanted.on?.revision ?? 'origin/master',
+    );
+    for (const file of wanted.files ?? ['README.rst']) this.#write(clone, file);
+    const subject = `Change ${++this.#written}`;
+    const pages = (wanted.dependsOn ?? []).map((other) => this.pageOf(other));
+    const footers = [...pages.map((page) => `Depends-On: ${page}`), `Change-Id: ${id}`];
+    await this.#git(clone, 'add', '--all');
+    await this.#git(clone, 'commit', '--quiet', '--message', `${subject}\n\n${footers.join('\n')}\n`);
+    const said = await this.#git(clone, 'push', 'origin', 'HEAD:refs/for/master');
+    const change = Number(/\/c\/\S+\/\+\/(\d+) Change/.exec(said.stderr)?.[1]);
+    const revision = (await this.#git(clone, 'rev-parse', 'HEAD')).stdout.trim();
+    this.#ids.set(change, id);
+    const ref = `refs/changes/${last2(change)}/${change}/${patchset}`;
+    const about = { subject, owner: 'dev', url: '', topic: '' };
+    return { project, branch: 'master', change, patchset, revision, ref, ...about };
+  }
+
+  async #clone(project: string): Promise<string> {
+    const name = project.replaceAll('/', '-');
+    if (!this.#clones.has(name)) await this.#git('.', 'clone', '--quiet', this.#stand.url(project), name);
+    this.#clones.add(name);
+    return name;
+  }
+
+  #write(clone: string, file: string): void {
+    const at = path.join(this.#stand.directory, clone, file);
+    mkdirSync(path.dirname(at), { recursive: true });
+    rmSync(at, { force: true });
+    writeFileSync(at, `${newChangeId()}\n`);
+  }
+
+  #git(cwd: string, ...argv: string[]): Promise<Ran> {
+    return done(this.#stand.git(cwd, ...argv));
+  }
+}

@@ -1,0 +1,39 @@
+/** Sample rules for the tests of the trigger: they take every new patchset and every recheck of one project, but for what a test gives. */
+import { EVERYBODY } from '../../src/machines/rules/account.ts';
+import type { JobRules } from '../../src/machines/rules/job.ts';
+import type { TriggerRules } from '../../src/machines/trigger.ts';
+import { TRIGGER_KINDS } from '../../src/machines/vocabulary.ts';
+
+export function jobRules(changes: Partial<JobRules> = {}): JobRules {
+  return {
+    name: 'acme-dsvm',
+    projects: ['openstack/cinder'],
+    branches: ['*'],
+    triggers: TRIGGER_KINDS,
+    topics: [],
+    hashtags: [],
+    kinds: { only: [], never: [] },
+    uploaders: EVERYBODY,
+    authors: EVERYBODY,
+    commenters: EVERYBODY,
+    comments: [],
+    votes: [],
+    hold: null,
+    ...changes,
+  };
+}
+
+export function triggerRules(changes: Partial<TriggerRules> = {}): TriggerRules {
+  return {
+    account: 'acme-ci',
+    name: null,
+    recheck: true,
+    ciAccounts: [],
+    people: [],
+    wip: false,
+    private: false,
+    limits: { change: 20, author: 200, project: 400, all: 1_000 },
+    jobs: [jobRules()],
+    ...changes,
+  };
+}
