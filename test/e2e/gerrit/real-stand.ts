@@ -1,0 +1,72 @@
+/** A real Gerrit as the contract suites know one. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
+import { SEED_PROJECTS } from '../../../src/demo/real-gerrit/seed.ts';
+import { type GerritPerson, GerritStand, type Heard } from '../../contracts/gerrit-stand.ts';
+import { wantedVersion } from './rig.ts';
+import { eventually } from './waiting.ts';
+
+export class RealStand extends GerritStand {
+  readonly gerrit: RealGerrit;
+  #branches = 0;
+
+  private constructor(directory: string, gerrit: RealGerrit) {
+    super(directory);
+    this.gerrit = gerrit;
+  }
+
+  static async open(): Promise<RealStand> {
+    const top = mkdtempSync(join(tmpdir(), 'sos-ci-gerrit-'));
+    const gerrit = await RealGerrit.make({ directory: join(top, 'gerrit'), version: wantedVersion() });
+    await gerrit.start();
+    mkdirSync(join(top, 'clients'));
+    return new RealStand(join(top, 'clients'), gerrit);
+  }
+
+  async close(): Promise<void> {
+    this.kill();
+    await this.gerrit.stop();
+    rmSync(join(this.directory, '..'), { recursive: true, force: true, maxRetries: 10 });
+  }
+
+  get port(): number {
+    return this.gerrit.port;
+  }
+
+  get webUrl(): string {
+    return this.gerrit.url;
+  }
+
+  get knownHostsFile(): string {
+    return this.gerrit.knownHostsFile;
+  }
+
+  keyFile(user: string): string {
+    return this.gerrit.keyFile(user);
+  }
+
+  person(user: string): GerritPerson {
+    return this.gerrit.as(user);
+  }
+
+  /** Some are there from the beginning. */
+  async createProject(name: string): Promise<unknown> {
+    if (SEED_PROJECTS.some((seeded) => seeded === name)) return undefined;
+    const project = { create_empty_commit: true, branches: ['master'] };
+    return this.gerrit.as('admin').put(`projects/${encodeURIComponent(name)}`, project);
+  }
+
+  /** Gerrit does not say that it streams, so something happens until it is heard. */
+  async stream(user: string, options = ''): Promise<Heard> {
+    const heard = this.openStream(user, options);
+    await eventually('the stream is open', async () => {
+      this.#branches += 1;
+      await this.gerrit.as('admin').put(`projects/sandbox/branches/ping-${this.#branches}`, {});
+      return heard.text.includes(`refs/heads/ping-${this.#branches}"`);
+    });
+    heard.text = '';
+    return heard;
+  }
+}
