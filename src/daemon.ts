@@ -84,8 +84,9 @@ export class Lab implements RunningDaemon {
       this.resolveStopped = resolve;
     });
     const faults = faultsFrom(process.env, config.gerrit.host);
-    for (const provider of config.providers)
-      assertLoopbackGerrit(config.gerrit.host, provider.allowUntrustedCode);
+    for (const provider of config.providers) {
+      if (provider.type === 'local') assertLoopbackGerrit(config.gerrit.host, provider.allowUntrustedCode);
+    }
     mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
     this.lock = takeLock(lockFile(config.stateDir), Date.now());
     try {

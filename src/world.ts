@@ -8,13 +8,22 @@ import type { ReviewRoute } from './adapters/gerrit/review-route.ts';
 import { GerritReviewer } from './adapters/gerrit/reviewer.ts';
 import { SshReviews } from './adapters/gerrit/ssh-reviews.ts';
 import { GitSource } from './adapters/git/source.ts';
+import { bundleUploaded } from './adapters/git/uploaded-bundle.ts';
 import { LocalProvider } from './adapters/local/provider.ts';
 import { LocalRunner } from './adapters/local/runner.ts';
 import { LocalEvidence } from './adapters/logs/local.ts';
 import { readTap } from './adapters/results/tap.ts';
-import type { Config, RestConfig } from './config/config.ts';
+import { fetchTree } from './adapters/ssh/evidence.ts';
+import { Nodes } from './adapters/ssh/nodes.ts';
+import { SshRunner } from './adapters/ssh/runner.ts';
+import { BundleSource } from './adapters/ssh/source.ts';
+import { NodeUpkeep } from './adapters/ssh/upkeep.ts';
+import { StaticProvider } from './adapters/static/provider.ts';
+import { runnerByPlace, sourceByPlace } from './by-place.ts';
+import type { Config, RestConfig, SshConfig } from './config/config.ts';
 import { readPassword } from './config/password.ts';
 import type { Alarms, World } from './engine/ports.ts';
+import { assertNever } from './machines/vocabulary.ts';
 
 /** @param slots overrides the slots of every provider */
 export function buildWorld(
@@ -24,17 +33,45 @@ export function buildWorld(
   faults: Faults | null,
 ): World {
   const { stateDir, gerrit, logs, redact } = config;
-  const providers = config.providers.map(
-    (provider) => new LocalProvider({ name: provider.name, slots: slots ?? provider.slots, stateDir }),
-  );
+  const nodes = new Nodes({ stateDir, configOf: (name) => sshOf(config, name) });
+  const upkeep = new NodeUpkeep({ stateDir, nodes });
+  const providers = config.providers.map((provider) => {
+    const { type, name } = provider;
+    switch (type) {
+      case 'local':
+        return new LocalProvider({ name, slots: slots ?? provider.slots, stateDir });
+      case 'static':
+        return new StaticProvider({ config: provider, stateDir, upkeep, alarms });
+      case 'command':
+        throw new Error('not yet');
+      default:
+        return assertNever(type);
+    }
+  });
   const world: World = {
     providers: new Map(providers.map((provider) => [provider.name, provider])),
     catchUp: { run: () => Promise.reject(new Error('not yet')) },
     changes: interimChanges(gerrit),
     merger: interimMerger(),
-    source: new GitSource({ gerrit }),
-    runner: new LocalRunner({ stateDir, readTap }),
-    evidence: new LocalEvidence({ stateDir, ...logs, redact }),
+    source: sourceByPlace({
+      here: new GitSource({ gerrit }),
+      node: new BundleSource({
+        stateDir,
+        nodes,
+        bundleTree: () => Promise.reject(new Error('not yet')),
+        bundlePatchset: (patchset, file, signal) => bundleUploaded(gerrit, patchset, file, signal),
+      }),
+    }),
+    runner: runnerByPlace({
+      here: new LocalRunner({ stateDir, readTap }),
+      node: new SshRunner({ stateDir, nodes, readTap }),
+    }),
+    evidence: new LocalEvidence({
+      stateDir,
+      ...logs,
+      redact,
+      fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
+    }),
     reviewer: new GerritReviewer(reviewRoute(gerrit), systemClock, gerrit.settleMs),
     alarms: alarms,
     mailer: null,
@@ -59,6 +96,11 @@ function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
     connections: reviewConnections,
   };
   return new RestClient(options, systemClock);
+}
+
+function sshOf(config: Config, name: string): SshConfig | undefined {
+  const provider = config.providers.find((one) => one.name === name);
+  return provider === undefined || provider.type === 'local' ? undefined : provider.ssh;
 }
 
 function interimChanges(gerrit: Config['gerrit']): World['changes'] {

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { JobLimits, PreparePlan, StageSpec } from '../machines/vocabulary.ts';
 import { buildMail, buildRest } from './build-outside.ts';
+import { buildProvider } from './build-provider.ts';
 import { buildRules, buildTriggers } from './build-triggers.ts';
 import type { Config, GerritConfig, JobDefinition } from './config.ts';
 import type { ConfigFile } from './schema.ts';
@@ -25,7 +26,9 @@ export function buildConfig(
 ): Config {
   const stateDir = path(checked.stateDir);
   const { report, limits, logs } = checked;
-  const providers = Object.entries(checked.providers).map(([name, provider]) => ({ ...provider, name }));
+  const providers = Object.entries(checked.providers).map(([name, provider]) =>
+    buildProvider(name, provider, path),
+  );
   return {
     file,
     stateDir,

@@ -4,13 +4,14 @@
  */
 import type { z } from 'zod';
 import { checkMail } from './check-mail.ts';
+import { checkProviders } from './check-provider.ts';
 import { checkTriggers } from './check-triggers.ts';
 import { at, isMapping, type KeyPath, type YamlDocument } from './document.ts';
 import { suggestKey } from './keys.ts';
 import { named, Wrong } from './leaf.ts';
 import { nearest, type Problem } from './problems.ts';
 import { parseDuration } from './units.ts';
-import { isLoopback, jobName } from './words.ts';
+import { jobName } from './words.ts';
 
 /** The mistakes that zod found, in our words and with their places. */
 export function schemaProblems(
@@ -77,7 +78,7 @@ function unknownKey(document: YamlDocument, path: KeyPath, key: string): Problem
     const next = 'use an alias for a whole value (limits: *common), or write the keys out';
     return { ...place, path: dotted, what: 'merge keys are not supported', next };
   }
-  return { ...place, path: dotted, what: 'unknown key', next: suggestKey(path, key) };
+  return { ...place, path: dotted, what: 'unknown key', next: suggestKey(path, key, document.value) };
 }
 
 function problem(document: YamlDocument, path: KeyPath, what: string, next: string): Problem {
@@ -114,39 +115,6 @@ function checkOrder(root: unknown, low: KeyPath, high: KeyPath, add: Add): void 
   const [least, most] = [parseDuration(from), parseDuration(to)];
   if (least === null || most === null || least <= most) return;
   add(high, `is shorter than ${low.join('.')} (${from})`, 'make it at least as long');
-}
-
-/** The names of the providers. */
-function checkProviders(root: unknown, add: Add): readonly string[] {
-  const providers = at(root, ['providers']);
-  const names = isMapping(providers) ? Object.keys(providers) : ['local'];
-  if (names.length === 0)
-    add(['providers'], 'names no provider', 'add one, or remove the key: providers: {local: {slots: 1}}');
-  for (const name of names) {
-    const wrong = jobName(name);
-    if (wrong !== null) add(['providers', name], `the name ${wrong.what}`, wrong.next);
-  }
-  checkTrust(root, names, add);
-  return names;
-}
-
-/** Same rule as the provider itself, which refuses at the start; here it has a line. */
-function checkTrust(root: unknown, names: readonly string[], add: Add): void {
-  const host = at(root, ['gerrit', 'host']);
-  if (typeof host !== 'string' || isLoopback(host)) return;
-  for (const name of names) {
-    const allowed = at(root, ['providers', name, 'allowUntrustedCode']);
-    if (allowed === true) continue;
-    add(['providers', name], untrusted(host), allowIt(name));
-  }
-}
-
-function untrusted(host: string): string {
-  return `would run patchsets of ${host} as this user, on this host`;
-}
-
-function allowIt(name: string): string {
-  return `if whoever may upload there may run code here, say so: providers.${name}.allowUntrustedCode: true`;
 }
 
 function checkJob(

@@ -21,7 +21,7 @@ export interface Config {
   readonly triggers: Omit<TriggerRules, 'jobs'>;
   /** What is done for a patchset before its jobs may run. */
   readonly prepare: PreparePlan;
-  readonly providers: readonly LocalProviderConfig[];
+  readonly providers: readonly ProviderConfig[];
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
   readonly logs: { readonly dir: string; readonly url: string };
   /** Secret values that must not get into evidence, comments or logs. Never printed. */
@@ -116,6 +116,8 @@ export interface SmtpConfig {
   readonly caFile: string | null;
 }
 
+export type ProviderConfig = LocalProviderConfig | StaticProviderConfig | CommandProviderConfig;
+
 export interface LocalProviderConfig {
   readonly type: 'local';
   readonly name: string;
@@ -123,6 +125,74 @@ export interface LocalProviderConfig {
   readonly slots: number;
   /** Run patchsets of a Gerrit that is not on this host, as this user. */
   readonly allowUntrustedCode: boolean;
+}
+
+/** A list of hosts, each leased to one job at a time. */
+export interface StaticProviderConfig {
+  readonly type: 'static';
+  readonly name: string;
+  /** The number of hosts. */
+  readonly slots: number;
+  readonly ssh: SshConfig;
+  readonly hosts: readonly StaticHostConfig[];
+  /** Runs on a host before a job gets it; null: nothing needs cleaning. */
+  readonly clean: { readonly argv: readonly string[]; readonly timeoutMs: number } | null;
+  /** Failures in a row after which a host is put aside, and for how long. */
+  readonly failures: number;
+  readonly asideMs: number;
+  /** For ending a server's processes and removing its directory. */
+  readonly deleteTimeoutMs: number;
+}
+
+export interface StaticHostConfig {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** On the host, absolute; each job gets a directory below it. */
+  readonly directory: string;
+  /** As in known_hosts, without the name; null: the file of known hosts, or the key at first contact. */
+  readonly hostKey: string | null;
+}
+
+/** Servers that the user's own programs make, list and delete. */
+export interface CommandProviderConfig {
+  readonly type: 'command';
+  readonly name: string;
+  readonly slots: number;
+  readonly ssh: SshConfig;
+  /** Of a server, where the program does not say it. */
+  readonly place: { readonly user: string; readonly port: number; readonly directory: string };
+  readonly create: readonly string[];
+  readonly list: readonly string[];
+  readonly delete: readonly string[];
+  readonly listTimeoutMs: number;
+  readonly deleteTimeoutMs: number;
+  readonly outputLimitBytes: number;
+  /** Names of the daemon's environment variables that the programs get. */
+  readonly environment: readonly string[];
+}
+
+/** How a provider's nodes are reached, and for how long they may be away. */
+export interface SshConfig {
+  readonly keyFile: string;
+  /** Names the nodes' host keys; null: pinned at first contact, for each server anew. */
+  readonly knownHostsFile: string | null;
+  /** TCP, handshake and login together. */
+  readonly connectTimeoutMs: number;
+  readonly keepaliveMs: number;
+  /** Unanswered keepalives after which the connection counts as dead. */
+  readonly keepaliveMax: number;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+  /** One short command on a node, or one request for a file. */
+  readonly commandTimeoutMs: number;
+  /** A node that is away for longer has lost what ran on it. */
+  readonly awayTimeoutMs: number;
+  /** A connection that nobody uses is closed after this. */
+  readonly idleMs: number;
+  /** How often a run is looked at although nothing woke us. */
+  readonly safetyMs: number;
 }
 
 /** Bounds of the daemon as a whole. */

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { leafDoc } from './leaf.ts';
 import { nearest } from './problems.ts';
 import { configSchema } from './schema.ts';
+import { type Variants, variant, variantsOf } from './variants.ts';
 
 export interface KeyDoc {
   /** Dotted; NAME stands for a name that the user gives. */
@@ -22,23 +23,27 @@ export function listKeys(): readonly KeyDoc[] {
   return found;
 }
 
-/** The keys that the mapping at `path` may have. */
-export function keysAt(path: readonly PropertyKey[]): readonly string[] {
+/** The keys that the mapping at `path` may have; `root` is the document's value, where they depend on it. */
+export function keysAt(path: readonly PropertyKey[], root?: unknown): readonly string[] {
   let schema: unknown = configSchema;
+  let value = root;
   for (const step of path) {
-    const { shape, valueType, element } = insides(schema);
+    const { shape, valueType, element } = insides(schema, value);
     schema = shape?.[String(step)] ?? valueType ?? element;
     if (schema === undefined) return [];
+    value = inside(value, step);
   }
-  return Object.keys(insides(schema).shape ?? {});
+  return Object.keys(insides(schema, value).shape ?? {});
 }
 
 /** What an unknown key was probably meant to be, as a question; otherwise which keys there are. */
-export function suggestKey(path: readonly PropertyKey[], key: string): string {
-  const known = keysAt(path);
+export function suggestKey(path: readonly PropertyKey[], key: string, root?: unknown): string {
+  const known = keysAt(path, root);
   const near = nearest(key, known);
   if (near !== null) return `did you mean "${near}"?`;
-  const elsewhere = listKeys().find((entry) => entry.path.endsWith(`.${key}`));
+  const named = listKeys().filter((entry) => entry.path.endsWith(`.${key}`));
+  // One of the same part of the file, if there is one.
+  const elsewhere = named.find((entry) => entry.path.startsWith(`${String(path[0])}.`)) ?? named[0];
   if (elsewhere !== undefined) return `did you mean ${elsewhere.path}?`;
   return `known here: ${known.join(', ')}`;
 }
@@ -50,7 +55,12 @@ function collect(schema: unknown, path: string, required: boolean, found: KeyDoc
     found.push({ path, kind: doc.kind, default: fallback, about: doc.about });
     return;
   }
-  const { shape, valueType, element } = insides(schema);
+  const variants = typeof schema === 'object' && schema !== null ? variantsOf(schema) : undefined;
+  if (variants !== undefined) {
+    collectVariants(variants, path, required, found);
+    return;
+  }
+  const { shape, valueType, element } = insides(schema, undefined);
   for (const [key, value] of Object.entries(shape ?? {})) {
     collect(value, path === '' ? key : `${path}.${key}`, required, found);
   }
@@ -64,11 +74,37 @@ interface Insides {
   readonly element?: unknown;
 }
 
+/** A key that not every variant has says which do. */
+function collectVariants(variants: Variants, path: string, required: boolean, found: KeyDoc[]): void {
+  const byPath = new Map<string, { readonly doc: KeyDoc; readonly names: string[] }>();
+  for (const [name, schema] of Object.entries(variants.of)) {
+    const own: KeyDoc[] = [];
+    collect(schema, path, required, own);
+    for (const doc of own) {
+      const known = byPath.get(doc.path);
+      if (known === undefined) byPath.set(doc.path, { doc, names: [name] });
+      else known.names.push(name);
+    }
+  }
+  const all = Object.keys(variants.of).length;
+  for (const { doc, names } of byPath.values()) {
+    found.push(names.length === all ? doc : { ...doc, about: `(${names.join(', ')}) ${doc.about}` });
+  }
+}
+
 /** What a mapping, a record or a list holds; its defaults and options are looked through. */
-function insides(schema: unknown): Insides {
-  let definition = (schema as z.core.$ZodType)._zod.def as Insides & { readonly innerType?: unknown };
+function insides(schema: unknown, value: unknown): Insides {
+  const variants = typeof schema === 'object' && schema !== null ? variantsOf(schema) : undefined;
+  const chosen =
+    variants === undefined ? schema : variant(variants.of, variants.key, variants.fallback, value);
+  let definition = (chosen as z.core.$ZodType)._zod.def as Insides & { readonly innerType?: unknown };
   while (definition.innerType !== undefined) {
     definition = (definition.innerType as z.core.$ZodType)._zod.def as typeof definition;
   }
   return definition;
+}
+
+function inside(value: unknown, step: PropertyKey): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
+  return (value as Readonly<Record<PropertyKey, unknown>>)[step];
 }

@@ -61,11 +61,22 @@ function notAMapping(document: YamlDocument): Problem {
   };
 }
 
-/** The key is needed at the first connection; found missing here it has a line. */
+/** Keys are needed at the first connection; one that is found missing here has a line. */
 function keyFileProblems(document: YamlDocument, path: (path: string) => string): readonly Problem[] {
-  const key = at(document.value, ['gerrit', 'key']);
+  const providers = at(document.value, ['providers']);
+  const names = isMapping(providers) ? Object.keys(providers) : [];
+  const places = [['gerrit', 'key'], ...names.map((name) => ['providers', name, 'ssh', 'key'])];
+  return places.flatMap((place) => keyFileProblem(document, place, path));
+}
+
+function keyFileProblem(
+  document: YamlDocument,
+  where: readonly string[],
+  path: (path: string) => string,
+): readonly Problem[] {
+  const key = at(document.value, where);
   if (typeof key !== 'string') return [];
-  const place = { ...document.place(['gerrit', 'key']), path: 'gerrit.key' };
+  const place = { ...document.place(where), path: where.join('.') };
   if (key.includes('PRIVATE KEY')) {
     const next =
       'save it in a file of its own (mode 0600), name that file here, and replace the key: it has been shown';

@@ -4,10 +4,11 @@
  */
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
-import { choice, duration, flag, integer, optionalText, size, text, Wrong } from './leaf.ts';
+import { choice, duration, integer, optionalText, size, text, Wrong } from './leaf.ts';
 import { job } from './schema-job.ts';
 import { mail } from './schema-mail.ts';
 import { prepare } from './schema-prepare.ts';
+import { provider } from './schema-provider.ts';
 import { report } from './schema-report.ts';
 import { rest } from './schema-rest.ts';
 import { triggers } from './schema-triggers.ts';
@@ -105,20 +106,6 @@ const gerrit = z.strictObject({
   }),
 });
 
-const provider = z.strictObject({
-  type: choice({
-    of: ['local'],
-    default: 'local',
-    about: 'local: a scratch directory and a process group on this host',
-  }),
-  slots: integer({ default: 1, min: 1, max: 1000, about: 'servers, and so jobs, at the same time' }),
-  allowUntrustedCode: flag({
-    default: false,
-    about:
-      'run patchsets of a Gerrit that is not on this host, as this user. Anybody who may upload a change runs code here',
-  }),
-});
-
 const secret = z.strictObject({
   file: optionalText({
     kind: 'path',
@@ -143,7 +130,7 @@ export const configSchema = z.strictObject({
   mail: mail.optional(),
   triggers: triggers.prefault({}),
   prepare: prepare.prefault({}),
-  providers: z.record(z.string(), provider.prefault({})).prefault({ local: {} }),
+  providers: z.record(z.string(), provider).prefault({ local: {} }),
   logs: z
     .strictObject({
       dir: optionalText({ kind: 'path', about: 'where evidence is published; by default logs in stateDir' }),

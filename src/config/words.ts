@@ -28,6 +28,36 @@ export function oneWord(value: string): Wrong | null {
   return /^[^\s-]\S*$/.test(value) ? null : new Wrong('must be one word that does not begin with a dash');
 }
 
+/** A user on a node: it becomes part of the address of a server. */
+export function userName(value: string): Wrong | null {
+  return /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(value) ? null : new Wrong('is no user name');
+}
+
+/** A directory on a node: it becomes part of command lines there. */
+export function nodeDirectory(value: string): Wrong | null {
+  if (!value.startsWith('/')) return new Wrong('must be absolute', 'begin it with /; ~ means nothing there');
+  const plain = /^(\/[A-Za-z0-9_+@=,-][A-Za-z0-9_+@=,.-]*)+$/.test(value) && value.length <= 400;
+  return plain
+    ? null
+    : new Wrong('must be a path of letters, digits and _ + @ = , . -, without dot segments');
+}
+
+/** `TYPE BASE64`: the type stands in the key itself too. */
+export function hostKeyText(value: string): Wrong | null {
+  const [type = '', encoded = ''] = value.trim().split(/\s+/);
+  const blob = Buffer.from(encoded, 'base64');
+  const inside = blob.length < 8 ? '' : blob.toString('latin1', 4, 4 + blob.readUInt32BE(0));
+  return type !== '' && inside === type
+    ? null
+    : new Wrong('is no public key', 'write `TYPE BASE64`, as ssh-keyscan prints it after the name');
+}
+
+export function environmentName(value: string): Wrong | null {
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(value)
+    ? null
+    : new Wrong(`${JSON.stringify(value)} is no name of an environment variable`);
+}
+
 export function pipelineName(value: string): Wrong | null {
   if (holdsCommand(value)) return startsOthers();
   return /^[A-Za-z0-9_]{1,64}$/.test(value)

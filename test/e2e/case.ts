@@ -26,6 +26,8 @@ export interface CaseOptions {
   readonly job?: string;
   readonly top?: string;
   readonly testTimeout?: string;
+  /** Lines of the configuration that say where this case runs; without them it is this host. */
+  readonly provider?: (name: string) => string;
 }
 
 const PASSING = "sleep 0.2\nprintf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n";
@@ -249,7 +251,7 @@ jobs:
     stacking: {command: [sh, stack.sh], timeout: 20s}
     testing: {command: [sh, test.sh], timeout: ${testTimeout}, results: results.tap}
     limits: {setupRetry: 100ms, publishRetry: 100ms, cleanupRetry: 100ms}
-${job}${top}`;
+${job}${top}${this.#options.provider?.(this.name) ?? ''}`;
   }
 }
 

@@ -36,7 +36,7 @@ const CONFIG_SHAPE = 'src/config/config.ts';
 const VIEWS = ['src/engine/store.ts', 'src/adapters/sqlite/reader.ts'];
 
 /** The composition roots: they alone know everybody. */
-const ROOT_FILES = ['daemon', 'once', 'world', 'maintenance', 'acceptance', 'row-log'].map(
+const ROOT_FILES = ['daemon', 'once', 'world', 'by-place', 'maintenance', 'acceptance', 'row-log'].map(
   (name) => `src/${name}.ts`,
 );
 

@@ -7,7 +7,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { Evidence } from '../../engine/ports.ts';
 import type { KeyedEffect } from '../../machines/effects.ts';
-import type { Ownership, Stage } from '../../machines/vocabulary.ts';
+import type { Ownership, Server, Stage } from '../../machines/vocabulary.ts';
 import { COLLECTED_FILES, COLLECTED_LIST } from './collected.ts';
 import { Directory, ifThere } from './directory.ts';
 import { asFailure, Deadline } from './failure.ts';
@@ -20,7 +20,7 @@ import { SecretSet } from './redact.ts';
 import { removeTree } from './remove.ts';
 import { collectStages } from './stage-logs.ts';
 import { Staging } from './staging.ts';
-import { collectTree } from './work-tree.ts';
+import { collectTree, WORKTREE } from './work-tree.ts';
 import { type BeforeStep, replaceText } from './write.ts';
 
 type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
@@ -44,6 +44,22 @@ export const DEFAULT_EVIDENCE_LIMITS: EvidenceLimits = {
   listed: 1000,
 };
 
+/**
+ * Puts copies of regular files below `into/tree/`, as far as the limits go, and returns what was passed over and why. What is
+ * not there is not named.
+ */
+export type FetchTree = (
+  wanted: {
+    readonly server: Server;
+    /** Relative to the work tree. */
+    readonly paths: readonly string[];
+    readonly into: string;
+    readonly limits: EvidenceLimits & { readonly bytes: number; readonly files: number };
+    readonly timeoutMs: number;
+  },
+  signal: AbortSignal,
+) => Promise<readonly { readonly path: string; readonly why: string }[]>;
+
 export interface LocalEvidenceOptions {
   readonly stateDir: string;
   /** The root of the published evidence, and its address; '' as address: file URLs. */
@@ -52,6 +68,8 @@ export interface LocalEvidenceOptions {
   /** Secret values. */
   readonly redact: readonly string[];
   readonly limits?: EvidenceLimits;
+  /** Copies named paths of a server's tree that is not on this host; without it they are listed as skipped. */
+  readonly fetchTree?: FetchTree;
   readonly now?: () => number;
   /** For tests: called before each change on the disk. */
   readonly beforeStep?: BeforeStep;
@@ -157,7 +175,7 @@ export class LocalEvidence implements Evidence {
       if (server !== null && isAbsolute(server.address)) {
         await collectTree(server.address, logs, this.#limits, staging);
       } else if (server !== null) {
-        for (const path of logs) staging.skip(path, 'its server is not on this host');
+        await this.#gatherFrom(server, request, directory, staging);
       }
       await staging.sync();
       return staging.list(owner.job, owner.attempt, new Date(this.#now()).toISOString());
@@ -166,6 +184,34 @@ export class LocalEvidence implements Evidence {
     await replaceText(directory, COLLECTED_LIST, 0o600, JSON.stringify(list));
     const bytes = list.files.reduce((sum, file) => sum + file.bytes, 0);
     return { files: list.files.length, bytes, skipped: list.skipped };
+  }
+
+  /** From a server that is not on this host: through a copy of its tree, which is looked through as any other. */
+  async #gatherFrom(
+    server: Server,
+    request: CollectRequest,
+    directory: Directory,
+    staging: Staging,
+  ): Promise<void> {
+    const { fetchTree } = this.#options;
+    const { logs, limitBytes, limitFiles, timeoutMs } = request;
+    if (fetchTree === undefined) {
+      for (const path of logs) staging.skip(path, 'its server is not on this host');
+      return;
+    }
+    this.#beforeStep('copy the tree');
+    const copy = await directory.enterOrMake(COPY, 0o700);
+    await copy.using(async () => {
+      await copy.enterOrMake('tree', 0o700).then((tree) => tree.close());
+      const limits = { ...this.#limits, bytes: limitBytes, files: limitFiles };
+      const wanted = { server, paths: logs, into: copy.path('.'), limits, timeoutMs };
+      const passedOver = await fetchTree(wanted, staging.options.signal);
+      for (const { path, why } of passedOver) staging.skip(`${WORKTREE}/${path}`, why);
+      const told = new Set(passedOver.map(({ path }) => path));
+      const there = logs.filter((path) => !told.has(path));
+      await collectTree(copy.path('.'), there, this.#limits, staging);
+    });
+    await removeTree(directory, COPY);
   }
 
   async #remove(root: string, names: readonly string[]): Promise<void> {
@@ -179,6 +225,9 @@ export class LocalEvidence implements Evidence {
     });
   }
 }
+
+/** Where a tree of another host is copied to, beside the files. */
+const COPY = 'copy';
 
 /** Where a job's evidence is gathered until all of it is there. No job id begins with a dot. */
 function unfinished(job: string): string {

@@ -16,7 +16,7 @@ export interface WalkLimits {
 }
 
 /** What a work tree's files are filed under. */
-const WORKTREE = 'worktree';
+export const WORKTREE = 'worktree';
 
 /** The named paths of the work tree below a server's directory. */
 export async function collectTree(

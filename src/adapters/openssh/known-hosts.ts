@@ -73,7 +73,9 @@ export function findKnownHost(
 }
 
 /** The host key algorithms to ask for: those of known keys only. Empty: nothing usable is known. */
-export function hostKeyAlgorithms(known: KnownHost): readonly string[] {
+export function hostKeyAlgorithms(known: {
+  readonly keys: readonly Pick<KnownKey, 'type'>[];
+}): readonly string[] {
   const types = new Set(known.keys.map((key) => key.type));
   return Object.entries(ALGORITHMS).flatMap(([type, algorithms]) => (types.has(type) ? algorithms : []));
 }
@@ -89,6 +91,15 @@ export function judgeHostKey(known: KnownHost, presented: Buffer): HostKeyJudgem
   if (known.revoked.some((key) => key.blob.equals(presented))) return 'revoked';
   if (known.keys.some((key) => key.blob.equals(presented))) return 'known';
   return known.keys.length === 0 ? 'unknown' : 'changed';
+}
+
+/** The type that stands at the beginning of every public key: a length, then as many letters. */
+export function keyType(blob: Buffer): string | null {
+  if (blob.length < 8) return null;
+  const length = blob.readUInt32BE(0);
+  if (length < 4 || length > 64 || blob.length < 4 + length) return null;
+  const type = blob.toString('latin1', 4, 4 + length);
+  return /^[a-z0-9@.-]+$/.test(type) ? type : null;
 }
 
 /** As `ssh-keygen -l` prints it. */
@@ -149,15 +160,6 @@ function parseLines(text: string): ParsedLine[] {
     if (type === null) return [];
     return [{ hosts, type, blob, line: index + 1, revoked: marker === '@revoked' }];
   });
-}
-
-/** The type that stands at the beginning of every public key: a length, then as many letters. */
-function keyType(blob: Buffer): string | null {
-  if (blob.length < 8) return null;
-  const length = blob.readUInt32BE(0);
-  if (length < 4 || length > 64 || blob.length < 4 + length) return null;
-  const type = blob.toString('latin1', 4, 4 + length);
-  return /^[a-z0-9@.-]+$/.test(type) ? type : null;
 }
 
 function matches(hosts: string, name: string): boolean {

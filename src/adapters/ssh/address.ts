@@ -1,0 +1,64 @@
+/**
+ * Where a server that is reached by SSH is: `ssh://USER@HOST:PORT/ABSOLUTE/DIRECTORY`. The directory is ours alone, one for
+ * each server. Its words go into command lines on the node, so each is held to letters that mean nothing to any shell.
+ */
+import { OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/vocabulary.ts';
+
+export interface NodeAddress {
+  readonly user: string;
+  /** A name, or an address; IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Absolute; no link, no dot segment. */
+  readonly directory: string;
+}
+
+const FORM = /^ssh:\/\/([^@/]+)@(\[[^\]/]+\]|[^:@/[\]]+):(\d{1,5})(\/.*)$/;
+const USER = /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/;
+const HOST = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
+const HOST_6 = /^[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]{1,32})?$/;
+const DIRECTORY = /^(\/[A-Za-z0-9_+@=,-][A-Za-z0-9_+@=,.-]*)+$/;
+const LONGEST_DIRECTORY = 512;
+
+/** True for a server whose address was made by `formatAddress`. */
+export function isNode(server: Pick<Server, 'address'>): boolean {
+  return server.address.startsWith('ssh://');
+}
+
+/** @throws OperationError when the parts can not stand in an address */
+export function formatAddress(address: NodeAddress): string {
+  const { user, host, port, directory } = address;
+  const text = `ssh://${user}@${host.includes(':') ? `[${host}]` : host}:${port}${directory}`;
+  parseAddress(text);
+  return text;
+}
+
+/** @throws OperationError for anything else than an address of a node */
+export function parseAddress(text: string): NodeAddress {
+  const [, user = '', hostText = '', portText = '', directory = ''] = FORM.exec(text) ?? [];
+  const bracketed = hostText.startsWith('[');
+  const host = bracketed ? hostText.slice(1, -1) : hostText;
+  const port = Number(portText);
+  const fits =
+    USER.test(user) &&
+    (bracketed ? host.includes(':') && HOST_6.test(host) : HOST.test(host)) &&
+    port >= 1 &&
+    port <= 65_535 &&
+    directory.length <= LONGEST_DIRECTORY &&
+    DIRECTORY.test(directory);
+  if (fits) return { user, host, port, directory };
+  throw new OperationError({
+    operation: 'reach node',
+    target: JSON.stringify(text.slice(0, 200)),
+    message: 'this is no address of a node',
+    retryable: false,
+    hint: 'it must be ssh://USER@HOST:PORT/DIRECTORY, of letters, digits, and in the directory also _ + @ = , . -',
+  });
+}
+
+/** `user@host:port`, for people. */
+export function nodeName(address: NodeAddress): string {
+  const { user, host, port } = address;
+  return `${user}@${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

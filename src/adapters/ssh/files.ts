@@ -1,0 +1,235 @@
+/**
+ * Files on a node, by SFTP. Every request has a deadline and every answer a bound: what comes back may lie about sizes, never
+ * end, or never come. A session belongs to one piece of work and is closed after it, so that one which hangs hinders nobody
+ * else.
+ */
+import { randomBytes } from 'node:crypto';
+import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
+import ssh2 from 'ssh2';
+import { errorText, OperationError } from '../../errors.ts';
+import type { SshConnection } from './connection.ts';
+import { Away, givenUp } from './connection-failure.ts';
+
+/** It did not answer in time: what was asked for may be what it hangs on. */
+export class Slow extends Away {}
+
+/** The node's own answer that something can not be done: no such file, no permission, no room. */
+export class Refused extends OperationError {
+  readonly code: number;
+
+  constructor(code: number, target: string, message: string) {
+    super({
+      operation: 'transfer files',
+      target,
+      message: `${target} refused a file request: ${message}`,
+      retryable: true,
+      hint: 'see whether the node has room, and whether the account may write to the directory of the provider',
+    });
+    this.code = code;
+  }
+}
+
+const { STATUS_CODE } = ssh2.utils.sftp;
+/** One request for content, and how many of them are under way for one file. */
+const CHUNK_BYTES = 32 * 1024;
+const AHEAD = 8;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export class NodeFiles {
+  readonly #sftp: SFTPWrapper;
+  readonly #target: string;
+  readonly #timeoutMs: number;
+  readonly #failures = new Set<(error: OperationError) => void>();
+  #failed: OperationError | null = null;
+
+  private constructor(sftp: SFTPWrapper, target: string, timeoutMs: number) {
+    this.#sftp = sftp;
+    this.#target = target;
+    this.#timeoutMs = timeoutMs;
+    sftp.on('error', (error: Error) => this.#fail(this.#away(errorText(error), error)));
+    sftp.on('close', () => this.#fail(this.#away('its SFTP session ended', null)));
+  }
+
+  /** Runs `work` with a session of its own. `timeoutMs` is for one request. */
+  static async using<T>(
+    connection: SshConnection,
+    timeoutMs: number,
+    signal: AbortSignal,
+    work: (files: NodeFiles) => Promise<T>,
+  ): Promise<T> {
+    const files = new NodeFiles(await connection.openSftp(), connection.target, timeoutMs);
+    const forget = connection.onClosed((error) => files.#fail(error));
+    const abort = () => files.#fail(givenUp('transfer files', connection.target));
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    try {
+      return await work(files);
+    } finally {
+      signal.removeEventListener('abort', abort);
+      forget();
+      files.#sftp.end();
+    }
+  }
+
+  /** Appears whole, in the place of what was there. */
+  async put(path: string, text: string): Promise<void> {
+    const making = `${path}.${randomBytes(4).toString('hex')}`;
+    const content = Buffer.from(text, 'utf8');
+    const handle = await this.#ask<Buffer>((done) => this.#sftp.open(making, 'wx', { mode: 0o600 }, done));
+    await this.#ask<void>((done) => this.#sftp.write(handle, content, 0, content.length, 0, done));
+    await this.close(handle);
+    await this.#ask<void>((done) => this.#sftp.ext_openssh_rename(making, path, done));
+  }
+
+  /** The directories that lead from `root`, which is there, to `path` below it. */
+  async makeDirectories(root: string, path: string): Promise<void> {
+    let made = root;
+    for (const name of path.slice(root.length + 1).split('/')) {
+      made = `${made}/${name}`;
+      await this.#ask<void>((done) => this.#sftp.mkdir(made, { mode: 0o700 }, done)).catch((error) => {
+        // The protocol has no word for what is there already; if it is in the way, the next step says so.
+        if (!(error instanceof Refused) || error.code !== STATUS_CODE.FAILURE) throw error;
+      });
+    }
+  }
+
+  /** Sends a file of this host's. No deadline but the signal: it takes as long as its size asks for. */
+  putFile(from: string, to: string): Promise<void> {
+    return this.#ask<void>((done) => this.#sftp.fastPut(from, to, { mode: 0o600 }, done), false);
+  }
+
+  lstat(path: string): Promise<Stats> {
+    return this.#ask<Stats>((done) => this.#sftp.lstat(path, done));
+  }
+
+  realpath(path: string): Promise<string> {
+    return this.#ask<string>((done) => this.#sftp.realpath(path, done));
+  }
+
+  openDirectory(path: string): Promise<Buffer> {
+    return this.#ask<Buffer>((done) => this.#sftp.opendir(path, done));
+  }
+
+  /** The next entries of an open directory, as many as the node sends at a time; null: that was all. */
+  async readDirectory(handle: Buffer): Promise<readonly FileEntryWithStats[] | null> {
+    try {
+      return await this.#ask<FileEntryWithStats[]>((done) => this.#sftp.readdir(handle, done));
+    } catch (error) {
+      if (error instanceof Refused && error.code === STATUS_CODE.EOF) return null;
+      throw error;
+    }
+  }
+
+  open(path: string): Promise<Buffer> {
+    return this.#ask<Buffer>((done) => this.#sftp.open(path, 'r', done));
+  }
+
+  fstat(handle: Buffer): Promise<Stats> {
+    return this.#ask<Stats>((done) => this.#sftp.fstat(handle, done));
+  }
+
+  close(handle: Buffer): Promise<void> {
+    return this.#ask<void>((done) => this.#sftp.close(handle, done));
+  }
+
+  /** The first `limit` bytes of an open file, whatever the node says of its length. */
+  async *read(handle: Buffer, limit: number): AsyncGenerator<Buffer> {
+    const ahead: Promise<Buffer | null>[] = [];
+    let asked = 0;
+    const askMore = (): void => {
+      while (ahead.length < AHEAD && asked < limit) {
+        const part = this.#readAt(handle, asked, Math.min(CHUNK_BYTES, limit - asked));
+        // It is looked at in its turn, or never when the work ends before.
+        part.catch(() => {});
+        ahead.push(part);
+        asked += CHUNK_BYTES;
+      }
+    };
+    for (askMore(); ahead.length > 0; askMore()) {
+      const part = await ahead.shift();
+      if (part === undefined || part === null) return;
+      yield part;
+      if (part.length < CHUNK_BYTES) return;
+    }
+  }
+
+  /** All of it, or what there is before the file's end; null: nothing. */
+  async #readAt(handle: Buffer, position: number, length: number): Promise<Buffer | null> {
+    const buffer = Buffer.allocUnsafe(length);
+    let got = 0;
+    while (got < length) {
+      const wanted = length - got;
+      const bytes = await this.#ask<number>((done) =>
+        this.#sftp.read(handle, buffer, got, wanted, position + got, done),
+      );
+      if (bytes === 0) break;
+      got += bytes;
+    }
+    return got === 0 ? null : buffer.subarray(0, got);
+  }
+
+  /** `bounded` false: its time is the signal's alone. */
+  #ask<T>(ask: (done: (error?: Error | null, answer?: T) => void) => void, bounded = true): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#failed !== null) return reject(this.#failed);
+      const end = (): void => {
+        clearTimeout(late);
+        this.#failures.delete(fail);
+      };
+      const fail = (error: OperationError): void => {
+        end();
+        reject(error);
+      };
+      const late = setTimeout(
+        () => {
+          // The oldest request is the one on which it hangs; what came after it only waits in the same row.
+          const message = `no answer to a file request within ${this.#timeoutMs} ms`;
+          fail(new Slow(this.#fields(message, null)));
+          this.#fail(this.#away(message, null));
+        },
+        bounded ? this.#timeoutMs : LONGEST_TIMER_MS,
+      );
+      this.#failures.add(fail);
+      try {
+        ask((error, answer) => {
+          end();
+          if (error === undefined || error === null) resolve(answer as T);
+          else reject(this.#failed ?? this.#translate(error));
+        });
+      } catch (error) {
+        end();
+        reject(this.#failed ?? this.#away(errorText(error), error));
+      }
+    });
+  }
+
+  /** A status of the protocol is the node's answer; all else means that there was none. */
+  #translate(error: Error): Error {
+    const code = 'code' in error ? error.code : undefined;
+    const answered = typeof code === 'number' && code !== STATUS_CODE.CONNECTION_LOST;
+    return answered ? new Refused(code, this.#target, errorText(error)) : this.#away(errorText(error), error);
+  }
+
+  #away(message: string, cause: unknown): Away {
+    return new Away(this.#fields(message, cause));
+  }
+
+  #fields(message: string, cause: unknown) {
+    return {
+      operation: 'transfer files',
+      target: this.#target,
+      message: `files of ${this.#target}: ${message}`,
+      retryable: true,
+      hint: 'does its SSH server offer SFTP, and is its disk alive?',
+      cause,
+    };
+  }
+
+  /** Nothing more is wanted of a session that has failed once. */
+  #fail(error: OperationError): void {
+    if (this.#failed !== null) return;
+    this.#failed = error;
+    for (const fail of [...this.#failures]) fail(error);
+    this.#sftp.end();
+  }
+}

@@ -1,0 +1,65 @@
+# Shows what a run on a node writes, and says how it ended. Comes over standard input, to `sh -s`; when that is closed, it
+# ends with all that it has started.
+#
+#   TOKEN RUNDIR OFFSET    the token on both outputs, then the log from this byte on; OFFSET `-`: no log; `look`: no waiting
+#
+# Exit 0: the run has ended, all of the log was shown, and standard error holds the age of `rc` in seconds and what it says.
+# Exit 4: it is gone without an ending. Exit 3: something has changed, ask again. Exit 5: it goes on (`look`). While the run
+# goes on, this blocks on the runner's own lock, and after that on the lock of all that the run has started.
+set -u
+
+main() {
+  token=$1 dir=$2 offset=$3 showing=
+  exec 3<&0
+  { cat; kill -s TERM 0; } <&3 3<&- >/dev/null 2>&1 &
+  reader=$!
+  exec 3<&-
+  printf '%s\n' "$token"
+  printf '%s\n' "$token" >&2
+  [ -d "$dir" ] || leave 4
+  if is_free main; then
+    if [ -e "$dir/rc" ]; then
+      show
+      printf '%s ' "$(($(date +%s) - $(stat -c %Y "$dir/rc")))" >&2
+      head -c 64 "$dir/rc" >&2
+      leave 0
+    elif is_free lock; then
+      show
+      leave 4
+    fi
+    waiting=lock
+  else
+    waiting=main
+  fi
+  [ "$offset" != look ] || leave 5
+  [ -e "$dir/log" ] || : >>"$dir/log"
+  if is_shown; then
+    tail -c "+$((offset + 1))" -f "$dir/log" 2>/dev/null &
+    showing=$!
+  fi
+  flock -s "$dir/$waiting" true
+  [ -z "$showing" ] || kill "$showing"
+  leave 3
+}
+
+# A free lock is one that can be shared: the followers themselves share it.
+is_free() {
+  flock -n -s "$dir/$1" true 2>/dev/null
+}
+
+# What a test has put in the place of the log is not opened.
+is_shown() {
+  case $offset in *[!0-9]*) return 1 ;; esac
+  [ -f "$dir/log" ] && [ ! -L "$dir/log" ]
+}
+
+show() {
+  ! is_shown || tail -c "+$((offset + 1))" "$dir/log" 2>/dev/null
+}
+
+leave() {
+  kill "$reader" 2>/dev/null
+  exit "$1"
+}
+
+main "$@"; exit

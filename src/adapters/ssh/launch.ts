@@ -1,0 +1,70 @@
+/**
+ * Starts a run on a node, or finds the one that was started before: never two. Asked again after it was cut off, at
+ * whatever point, it goes on from there.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path/posix';
+import { OperationError } from '../../errors.ts';
+import { RUNNER } from '../run/runner-file.ts';
+import { type Answer, ask } from './command.ts';
+import type { SshConnection } from './connection.ts';
+import { NodeFiles } from './files.ts';
+import { type Launch, launchText } from './launch-file.ts';
+
+export interface Launching extends Launch {
+  /** The server's own directory on the node: it is there. */
+  readonly server: string;
+  /** How long the runner may take to stand. */
+  readonly startTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+}
+
+const SCRIPT = new URL('./launch.sh', import.meta.url);
+
+/** The runner's process id on the node, and whether it was this call that started it. */
+export async function launch(
+  run: Launching,
+  connection: SshConnection,
+  signal: AbortSignal,
+): Promise<{ readonly pid: number; readonly ours: boolean }> {
+  const { directory, commandTimeoutMs, startTimeoutMs } = run;
+  await NodeFiles.using(connection, commandTimeoutMs, signal, async (files) => {
+    await files.makeDirectories(run.server, directory);
+    await files.put(join(directory, 'runner.sh'), readFileSync(RUNNER, 'utf8'));
+    await files.put(join(directory, 'launch'), launchText(run));
+  });
+  const answer = await ask(
+    connection,
+    {
+      operation: 'start stage',
+      script: SCRIPT,
+      words: [directory, String(Math.ceil(startTimeoutMs / 1000))],
+      timeoutMs: startTimeoutMs + commandTimeoutMs,
+    },
+    signal,
+  );
+  return readAnswer(answer, connection.target);
+}
+
+function readAnswer(
+  { status, output }: Answer,
+  target: string,
+): { readonly pid: number; readonly ours: boolean } {
+  const [, word, number] = /^(started|found) (\d{1,10})\n$/.exec(output) ?? [];
+  if (status === 0 && number !== undefined) return { pid: Number(number), ours: word === 'started' };
+  const said = output
+    .replace(/^refused\n/, '')
+    .trim()
+    .slice(-500);
+  throw failure(target, `the runner gave up: ${said === '' ? `exit status ${status}` : said}`);
+}
+
+function failure(target: string, message: string): OperationError {
+  return new OperationError({
+    operation: 'start stage',
+    target,
+    message,
+    retryable: true,
+    hint: 'see runner.err in the run directory on the node, and whether it has room and util-linux',
+  });
+}

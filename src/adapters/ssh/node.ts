@@ -1,0 +1,172 @@
+/**
+ * One server that is reached by SSH: at most one connection, shared by all who want something of it and made again when it
+ * was cut, with a back-off that all of them share. What is asked for here must do no harm when it is asked for twice:
+ * nobody knows how far the first went.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { SshConfig } from '../../config/config.ts';
+import { OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/vocabulary.ts';
+import { readPrivateKey } from '../openssh/key-file.ts';
+import { type NodeAddress, nodeName, parseAddress } from './address.ts';
+import { SshConnection } from './connection.ts';
+import { Away, givenUp, StayedAway } from './connection-failure.ts';
+import { PinnedKey } from './pinned-key.ts';
+
+export interface Effort {
+  /** What it is for, in the words of an operator. */
+  readonly operation: string;
+  /** For all of it, the waiting for a node that is away included. */
+  readonly timeoutMs: number;
+  /** True: the time counts only until `work` calls `alive`, and again from when it was cut off. */
+  readonly awayOnly?: boolean;
+  readonly signal: AbortSignal;
+}
+
+export type Work<T> = (connection: SshConnection, signal: AbortSignal, alive: () => void) => Promise<T>;
+
+export class Node {
+  readonly address: NodeAddress;
+  readonly config: SshConfig;
+  readonly #stateDir: string;
+  readonly #server: Server;
+  readonly #closing = new AbortController();
+  #connection: SshConnection | null = null;
+  #opening: Promise<SshConnection> | null = null;
+  #failures = 0;
+  #notBefore = 0;
+  #users = 0;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(stateDir: string, server: Server, config: SshConfig) {
+    this.address = parseAddress(server.address);
+    this.config = config;
+    this.#stateDir = stateDir;
+    this.#server = server;
+  }
+
+  /** Does `work` on a connection; again on the next one when the node was away meanwhile. */
+  async using<T>(effort: Effort, work: Work<T>): Promise<T> {
+    const over = new AbortController();
+    const arm = () => setTimeout(() => over.abort(), effort.timeoutMs);
+    let late: NodeJS.Timeout | null = arm();
+    const alive = (): void => {
+      if (effort.awayOnly !== true || late === null) return;
+      clearTimeout(late);
+      late = null;
+    };
+    const signal = AbortSignal.any([effort.signal, over.signal, this.#closing.signal]);
+    let last: Away | null = null;
+    this.#begin();
+    try {
+      for (;;) {
+        if (signal.aborted) throw this.#tooLate(effort, over.signal, last);
+        try {
+          return await work(await this.#connected(signal), signal, alive);
+        } catch (error) {
+          // What comes of giving up is no error of its own.
+          if (signal.aborted && error instanceof OperationError)
+            throw this.#tooLate(effort, over.signal, last);
+          if (!(error instanceof Away)) throw error;
+          last = error;
+          late ??= arm();
+          await sleep(this.config.backoffMinMs, signal);
+        }
+      }
+    } finally {
+      clearTimeout(late ?? undefined);
+      this.#end();
+    }
+  }
+
+  /** Ends the connection, and whatever still goes on over it. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    clearTimeout(this.#idle);
+    await this.#opening?.catch(() => {});
+    await this.#connection?.close();
+  }
+
+  /** Shares the attempt that is under way; nobody's giving up ends it for the others. */
+  #connected(signal: AbortSignal): Promise<SshConnection> {
+    if (this.#connection?.isOpen) return Promise.resolve(this.#connection);
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = null;
+    });
+    const opening = this.#opening;
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(givenUp('connect to node', nodeName(this.address)));
+      signal.addEventListener('abort', abort, { once: true });
+      opening.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    });
+  }
+
+  async #open(): Promise<SshConnection> {
+    const { signal } = this.#closing;
+    await sleep(this.#notBefore - performance.now(), signal);
+    const target = nodeName(this.address);
+    const { keyFile } = this.config;
+    const privateKey = await readPrivateKey(keyFile, {
+      setting: `providers.${this.#server.provider}.ssh.key`,
+      place: `to ~/.ssh/authorized_keys of ${this.address.user} on the node`,
+    });
+    const pinned = await PinnedKey.read(this.#stateDir, this.#server, target);
+    try {
+      const access = { address: this.address, privateKey, pinned, config: this.config };
+      const connection = await SshConnection.open(access, signal);
+      const since = performance.now();
+      connection.onClosed(() => this.#backOff(performance.now() - since));
+      this.#connection = connection;
+      return connection;
+    } catch (error) {
+      this.#backOff(0);
+      throw error;
+    }
+  }
+
+  /** A connection that had lived for long was no failure. */
+  #backOff(livedMs: number): void {
+    const { backoffMinMs, backoffMaxMs } = this.config;
+    if (livedMs > backoffMaxMs) this.#failures = 0;
+    const waitMs = Math.min(backoffMinMs * 2 ** Math.min(this.#failures, 20), backoffMaxMs);
+    this.#notBefore = performance.now() + waitMs;
+    this.#failures += 1;
+  }
+
+  #begin(): void {
+    this.#users += 1;
+    clearTimeout(this.#idle);
+  }
+
+  #end(): void {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    this.#idle = setTimeout(() => void this.#connection?.close(), this.config.idleMs);
+    this.#idle.unref();
+  }
+
+  #tooLate(effort: Effort, over: AbortSignal, last: Away | null): OperationError {
+    const target = nodeName(this.address);
+    if (!over.aborted || effort.signal.aborted || this.#closing.signal.aborted) {
+      return givenUp(effort.operation, target);
+    }
+    const seconds = Math.round(effort.timeoutMs / 1000);
+    const { awayOnly = false, operation } = effort;
+    const what = awayOnly ? `the node was away for ${seconds} s` : `not done within ${seconds} s`;
+    const fields = {
+      operation,
+      target,
+      message: last === null ? what : `${what}; last: ${last.message}`,
+      retryable: true,
+      hint: last?.hint ?? 'see whether the node is overloaded',
+      cause: last,
+    };
+    return awayOnly ? new StayedAway(fields) : new OperationError(fields);
+  }
+}
+
+/** Returns at once when it is given up: its caller looks at the signal. */
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0 || signal.aborted) return;
+  await pause(ms, undefined, { signal }).catch(() => {});
+}

@@ -1,0 +1,184 @@
+/**
+ * One walk over named paths of a node's work tree, several files at a time. What the node says of a name, a size or a kind
+ * only decides what is asked for next; what is written here is bounded by our own limits, and lies where we say.
+ */
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Stats } from 'ssh2';
+import ssh2 from 'ssh2';
+import { errorCode, fileError } from '../run/file-error.ts';
+import type { PassedOver, TreeLimits } from './evidence.ts';
+import { type NodeFiles, Refused, Slow } from './files.ts';
+
+export interface WalkOptions {
+  readonly files: NodeFiles;
+  /** The work tree on the node. */
+  readonly root: string;
+  /** Its copy on this host. */
+  readonly into: string;
+  readonly limits: TreeLimits;
+  /** Paths that are not tried again. */
+  readonly hung: Set<string>;
+}
+
+const { STATUS_CODE } = ssh2.utils.sftp;
+/** Files under way at a time: on a long line each one costs a few round trips. */
+const TOGETHER = 8;
+/** A length that a file of this host can be given. */
+const LONGEST_FILE = 2 ** 42;
+
+export class RemoteWalk {
+  readonly #options: WalkOptions;
+  readonly #passedOver = new Map<string, string>();
+  readonly #seen = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | null = null;
+  #entriesLeft: number;
+  #bytesLeft: number;
+  #filesLeft: number;
+
+  constructor(options: WalkOptions) {
+    this.#options = options;
+    this.#entriesLeft = options.limits.entries;
+    this.#bytesLeft = options.limits.bytes;
+    this.#filesLeft = options.limits.files;
+  }
+
+  /** What is not there is not told: whoever looks through the copy finds that out. */
+  async path(path: string): Promise<void> {
+    const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.');
+    if (path.startsWith('/') || segments.includes('..')) return;
+    await this.#listing(path, async () => {
+      let at = '';
+      let depth = 0;
+      for (const segment of segments) {
+        const stats = await this.#options.files.lstat(this.#there(at));
+        if (!stats.isDirectory()) return this.#skip(path, kindOf(stats));
+        at = at === '' ? segment : `${at}/${segment}`;
+        depth += 1;
+      }
+      await this.#any(at, await this.#options.files.lstat(this.#there(at)), depth);
+    });
+  }
+
+  /** Waits for the files that are under way. */
+  async finish(): Promise<readonly PassedOver[]> {
+    await Promise.all(this.#running);
+    if (this.#failure !== null) throw this.#failure.error;
+    return [...this.#passedOver].map(([path, why]) => ({ path, why }));
+  }
+
+  async #any(path: string, stats: Stats, depth: number): Promise<void> {
+    if (stats.isDirectory()) await this.#directory(path, depth);
+    else if (stats.isFile()) await this.#begin(path);
+    else this.#skip(path, kindOf(stats));
+  }
+
+  async #directory(path: string, depth: number): Promise<void> {
+    const { files, limits } = this.#options;
+    if (depth > limits.depth) return this.#skip(path, `deeper than ${limits.depth} directories`);
+    const handle = await files.openDirectory(this.#there(path));
+    for (;;) {
+      const entries = await files.readDirectory(handle);
+      if (entries === null) break;
+      for (const { filename, attrs } of entries) {
+        if (this.#entriesLeft === 0) {
+          return this.#skip(path, `over the limit of ${limits.entries} directory entries`);
+        }
+        this.#entriesLeft -= 1;
+        await this.#entry(path, filename, attrs, depth);
+      }
+    }
+    await files.close(handle);
+  }
+
+  async #entry(parent: string, name: string, stats: Stats, depth: number): Promise<void> {
+    if (name === '.' || name === '..') return;
+    const path = parent === '' ? name : `${parent}/${name}`;
+    if (name === '' || /[/\0]/.test(name))
+      return this.#skip(path, 'the node gives it a name that no file can have');
+    if (name.includes('\ufffd')) return this.#skip(path, 'its name is not UTF-8');
+    await this.#listing(path, () => this.#any(path, stats, depth + 1));
+  }
+
+  /** What can not be read is listed, and the walk goes on. */
+  async #listing(path: string, visit: () => Promise<void>): Promise<void> {
+    try {
+      await visit();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      if (error.code !== STATUS_CODE.NO_SUCH_FILE) this.#skip(path, refusal(error));
+    }
+  }
+
+  /** Starts on one file, as soon as there is a hand free. */
+  async #begin(path: string): Promise<void> {
+    if (this.#seen.has(path)) return;
+    this.#seen.add(path);
+    if (this.#options.hung.has(path)) return this.#skip(path, 'the node did not come back from reading it');
+    if (this.#filesLeft === 0) return this.#skip(path, 'over the limit of files');
+    this.#filesLeft -= 1;
+    if (this.#running.size >= TOGETHER) await Promise.race(this.#running);
+    if (this.#failure !== null) throw this.#failure.error;
+    const work = this.#listing(path, () => this.#take(path))
+      .catch((error: unknown) => {
+        if (error instanceof Slow) this.#options.hung.add(path);
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#running.delete(work));
+    this.#running.add(work);
+  }
+
+  async #take(path: string): Promise<void> {
+    const { files, limits, into } = this.#options;
+    const handle = await files.open(this.#there(path));
+    try {
+      const stats = await files.fstat(handle);
+      if (!stats.isFile()) return this.#skip(path, kindOf(stats));
+      const wanted = Math.min(stats.size, limits.fileBytes);
+      if (!(wanted <= this.#bytesLeft)) {
+        return this.#skip(path, `over the limit of ${limits.bytes} bytes for one job`);
+      }
+      this.#bytesLeft -= wanted;
+      await copy(files.read(handle, wanted), join(into, path), stats.size > wanted ? stats.size : null);
+    } catch (error) {
+      if (errorCode(error) !== 'ENAMETOOLONG') throw fileError('collect evidence', path, error);
+      this.#skip(path, 'its path is too long');
+    } finally {
+      await files.close(handle).catch(() => {});
+    }
+  }
+
+  #there(path: string): string {
+    return path === '' ? this.#options.root : `${this.#options.root}/${path}`;
+  }
+
+  #skip(path: string, why: string): void {
+    if (this.#passedOver.size <= this.#options.limits.entries) this.#passedOver.set(path, why);
+  }
+}
+
+/** `whole`: the length that it has on the node, when only its beginning is taken; the copy shows it, and holds no more. */
+async function copy(chunks: AsyncIterable<Buffer>, to: string, whole: number | null): Promise<void> {
+  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  const handle = await open(to, 'w', 0o600);
+  try {
+    for await (const chunk of chunks) await handle.appendFile(chunk);
+    if (whole !== null) await handle.truncate(Math.min(whole, LONGEST_FILE));
+  } finally {
+    await handle.close();
+  }
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isSymbolicLink()) return 'a symbolic link';
+  if (stats.isFIFO()) return 'a pipe';
+  if (stats.isSocket()) return 'a socket';
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isFile()) return 'not a directory, or a link to one';
+  return 'a device';
+}
+
+function refusal(error: Refused): string {
+  return error.code === STATUS_CODE.PERMISSION_DENIED ? 'not readable' : 'the node can not read it';
+}

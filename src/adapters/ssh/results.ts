@@ -1,0 +1,91 @@
+/**
+ * Reads a results file that a stranger's test run left in its work tree on a node: a regular file inside the tree, up to a
+ * limit, whatever links, pipes or sizes the node shows. What is read is the node's word and nothing more: the code under
+ * test has the same rights there as we.
+ */
+import { join } from 'node:path/posix';
+import ssh2 from 'ssh2';
+import type { ResultsSummary } from '../../machines/vocabulary.ts';
+import type { SshConnection } from './connection.ts';
+import { NodeFiles, Refused } from './files.ts';
+
+type Results = ResultsSummary | { readonly unreadable: string };
+
+export interface ResultsRequest {
+  readonly connection: SshConnection;
+  readonly signal: AbortSignal;
+  /** On the node, absolute. */
+  readonly tree: string;
+  /** Relative to the tree. */
+  readonly file: string;
+  readonly limitBytes: number;
+  readonly requestTimeoutMs: number;
+  readonly read: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
+}
+
+const { STATUS_CODE } = ssh2.utils.sftp;
+
+export async function readRemoteResults(request: ResultsRequest): Promise<Results> {
+  const { connection, requestTimeoutMs, signal, file } = request;
+  return NodeFiles.using(connection, requestTimeoutMs, signal, async (files) => {
+    try {
+      return await readIn(files, request);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      return { unreadable: `${file}: ${refusal(error)}` };
+    }
+  });
+}
+
+async function readIn(files: NodeFiles, request: ResultsRequest): Promise<Results> {
+  const { tree, file, limitBytes, read } = request;
+  const path = join(tree, file);
+  const objection = (why: string) => ({ unreadable: `${file}: ${why}` });
+  // Before it is opened: the open of a pipe would wait for its writer.
+  const seen = await files.lstat(path);
+  if (seen.isSymbolicLink()) return objection('it is a symbolic link');
+  if (!seen.isFile()) return objection('it is not a regular file');
+  const [root, place] = [await files.realpath(tree), await files.realpath(path)];
+  if (!place.startsWith(`${root}/`)) return objection('it lies outside of the work tree');
+  const handle = await files.open(path);
+  const found = await files.fstat(handle);
+  if (!found.isFile()) return objection('it is not a regular file');
+  if (found.size > limitBytes) return objection(`it is larger than ${limitBytes} bytes`);
+  const bounded = new Bounded(files.read(handle, limitBytes + 1), limitBytes);
+  const results = await read(bounded);
+  return bounded.exceeded ? objection(`it is larger than ${limitBytes} bytes`) : results;
+}
+
+/** Passes on what a reader may see, and notices when there is more. */
+class Bounded implements AsyncIterable<Uint8Array> {
+  exceeded = false;
+  readonly #chunks: AsyncIterable<Buffer>;
+  #left: number;
+
+  constructor(chunks: AsyncIterable<Buffer>, limitBytes: number) {
+    this.#chunks = chunks;
+    this.#left = limitBytes;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.#chunks) {
+      this.exceeded = chunk.length > this.#left;
+      yield chunk.subarray(0, this.#left);
+      if (this.exceeded) return;
+      this.#left -= chunk.length;
+    }
+  }
+}
+
+function refusal(error: Refused): string {
+  switch (error.code) {
+    case STATUS_CODE.NO_SUCH_FILE:
+      return 'no such file';
+    case STATUS_CODE.PERMISSION_DENIED:
+      return 'no permission to read it';
+    case STATUS_CODE.BAD_MESSAGE:
+      return 'its name is too long';
+    default:
+      return 'the node can not read it';
+  }
+}

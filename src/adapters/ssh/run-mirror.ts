@@ -1,0 +1,110 @@
+/**
+ * What is known here of a run on a node: a run directory of the same form as a local one, so that evidence and whoever
+ * watches find it where they look for any other. The size of its log is how far the node's log has been read: nothing else
+ * has to be remembered, whatever ends us.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorText, OperationError } from '../../errors.ts';
+import { fileError } from '../run/file-error.ts';
+
+/** This host could not keep what the node sent; the node still has it. */
+export class Unkept extends OperationError {}
+
+export class RunMirror {
+  readonly #directory: string;
+  readonly #log: FileHandle;
+  readonly #limitBytes: number;
+  #bytes: number;
+
+  private constructor(directory: string, log: FileHandle, bytes: number, limitBytes: number) {
+    this.#directory = directory;
+    this.#log = log;
+    this.#bytes = bytes;
+    this.#limitBytes = limitBytes;
+  }
+
+  /** `limitBytes`: more than this is not believed. */
+  static async open(directory: string, limitBytes: number): Promise<RunMirror> {
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
+      const log = await open(join(directory, 'log'), flags, 0o600);
+      return new RunMirror(directory, log, (await log.stat()).size, limitBytes);
+    } catch (error) {
+      throw unkept(directory, error);
+    }
+  }
+
+  /** The byte of the node's log that comes next; null: no more of it is wanted. */
+  get offset(): number | null {
+    return this.#bytes < this.#limitBytes ? this.#bytes : null;
+  }
+
+  /** False: the log is full, and says so. */
+  async append(chunk: Buffer): Promise<boolean> {
+    const left = Math.max(this.#limitBytes - this.#bytes, 0);
+    await this.#write(chunk.subarray(0, left));
+    if (chunk.length <= left) return true;
+    if (left > 0) {
+      const note = `\n[sos-ci: the node sent more than ${this.#limitBytes} bytes; the rest was dropped]\n`;
+      await this.#write(Buffer.from(note));
+    }
+    return false;
+  }
+
+  /** A small file, whole; its time says when it was written on the node. */
+  async keep(name: 'pid' | 'rc', text: string, ageSeconds: number): Promise<void> {
+    const file = join(this.#directory, name);
+    const making = `${file}.${randomBytes(4).toString('hex')}`;
+    try {
+      const handle = await open(making, 'w', 0o600);
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      const at = Date.now() / 1000 - ageSeconds;
+      await utimes(making, at, at);
+      await rename(making, file);
+    } catch (error) {
+      throw unkept(file, error);
+    }
+  }
+
+  async sync(): Promise<void> {
+    try {
+      await this.#log.sync();
+    } catch (error) {
+      throw unkept(this.#directory, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#log.close();
+  }
+
+  /** What was written before an error counts too: the offset is where the file ends. */
+  async #write(bytes: Buffer): Promise<void> {
+    let at = 0;
+    try {
+      while (at < bytes.length) {
+        const { bytesWritten } = await this.#log.write(bytes, at, bytes.length - at);
+        at += bytesWritten;
+        this.#bytes += bytesWritten;
+      }
+    } catch (error) {
+      throw unkept(this.#directory, error);
+    }
+  }
+}
+
+function unkept(target: string, cause: unknown): unknown {
+  const known = fileError('keep stage log', target, cause);
+  if (!(known instanceof OperationError)) return known;
+  const { operation, retryable, hint } = known;
+  return new Unkept({ operation, target, message: errorText(known), retryable, hint, cause });
+}

@@ -1,0 +1,159 @@
+/**
+ * Runs stages on nodes by the run-directory protocol, with the same runner file as on this host: each command goes on when
+ * the connection is cut, when the daemon dies or is replaced, and when nobody watches; its output is read on from where we
+ * stopped. All that must be known of a run is in its directory on the node and in the mirror of that here.
+ */
+import { join } from 'node:path/posix';
+import type { RunHandle, Runner, RunOutcome } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import type { StageRun } from '../../machines/effects.ts';
+import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
+import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
+import { type RunStage, refuseNul, stageEnvironment, workTree } from '../run/stage-environment.ts';
+import { ask } from './command.ts';
+import { launch } from './launch.ts';
+import type { Node } from './node.ts';
+import type { Nodes } from './nodes.ts';
+import { readRemoteResults } from './results.ts';
+import { RunFollow, type Watched } from './run-follow.ts';
+import { RunMirror } from './run-mirror.ts';
+
+type Results = ResultsSummary | { readonly unreadable: string };
+
+export interface SshRunnerOptions {
+  readonly stateDir: string;
+  readonly nodes: Nodes;
+  /** Sums up a results file; the reader of its format bounds lines and names. */
+  readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
+  /** Between SIGTERM and SIGKILL at a deadline or a stop. */
+  readonly graceMs?: number;
+  /** How long a stop may take once everything was killed. */
+  readonly killTimeoutMs?: number;
+  readonly startTimeoutMs?: number;
+  readonly resultsTimeoutMs?: number;
+  readonly resultsLimitBytes?: number;
+}
+
+const STOP_SCRIPT = new URL('./stop.sh', import.meta.url);
+/** For what the runner says about itself in a log. */
+const NOTES_BYTES = 1024;
+const NEVER = new AbortController().signal;
+
+export class SshRunner implements Runner {
+  readonly #options: Required<SshRunnerOptions>;
+  /** By the mirror's directory. */
+  readonly #follows = new Map<string, RunFollow>();
+
+  constructor(options: SshRunnerOptions) {
+    this.#options = {
+      graceMs: 10_000,
+      killTimeoutMs: 5_000,
+      startTimeoutMs: 20_000,
+      resultsTimeoutMs: 60_000,
+      resultsLimitBytes: 64 * 1024 * 1024,
+      ...options,
+    };
+  }
+
+  async start(request: RunStage): Promise<RunHandle> {
+    const { run, spec } = request;
+    const mirror = runDirectory(this.#options.stateDir, run.owner, run.stage);
+    const node = this.#options.nodes.get(run.server);
+    const known = await readPid(mirror, 'pid');
+    const { pid, ours } =
+      known === null ? await this.#launch(request, node, mirror) : { pid: known, ours: false };
+    const ending = await readEnding(mirror);
+    const watched = ending === null ? this.#watch(run, node, mirror, spec.outputLimitBytes) : over(ending);
+    return { pid, adopted: !ours, ...watched };
+  }
+
+  async stop(run: StageRun): Promise<void> {
+    const { graceMs, killTimeoutMs, nodes } = this.#options;
+    const node = nodes.get(run.server);
+    const seconds = (ms: number) => String(Math.ceil(ms / 1000));
+    const timeoutMs = 2 * (graceMs + 2 * killTimeoutMs) + node.config.commandTimeoutMs;
+    const words = ['run', remoteDirectory(node, run), seconds(graceMs), seconds(killTimeoutMs)];
+    const effort = { operation: 'stop stage', timeoutMs, signal: NEVER };
+    const { status, output } = await node.using(effort, (connection, signal) =>
+      ask(connection, { operation: 'stop stage', script: STOP_SCRIPT, words, timeoutMs }, signal),
+    );
+    if (status !== 0) throw unended(run.server.address, output.trim().slice(-500));
+  }
+
+  async readResults(server: Server, results: ResultsSpec): Promise<Results> {
+    const { nodes, readTap, resultsTimeoutMs, resultsLimitBytes } = this.#options;
+    const node = nodes.get(server);
+    const effort = { operation: 'read results', timeoutMs: resultsTimeoutMs, signal: NEVER };
+    const tree = workTree(node.address.directory);
+    return node.using(effort, (connection, signal) =>
+      readRemoteResults({
+        connection,
+        signal,
+        tree,
+        file: results.file,
+        limitBytes: resultsLimitBytes,
+        requestTimeoutMs: node.config.commandTimeoutMs,
+        read: readTap,
+      }),
+    );
+  }
+
+  async #launch(request: RunStage, node: Node, mirror: string) {
+    const { startTimeoutMs, graceMs } = this.#options;
+    const { commandTimeoutMs, awayTimeoutMs } = node.config;
+    const { timeoutMs, outputLimitBytes, argv } = request.spec;
+    const environment = stageEnvironment(request, node.address.directory);
+    refuseNul(mirror, [...argv, ...Object.values(environment)]);
+    const run = {
+      ...{ timeoutMs, outputLimitBytes, argv, graceMs, startTimeoutMs, commandTimeoutMs, environment },
+      server: node.address.directory,
+      directory: remoteDirectory(node, request.run),
+      workTree: workTree(node.address.directory),
+    };
+    const effort = { operation: 'start stage', timeoutMs: awayTimeoutMs + startTimeoutMs, signal: NEVER };
+    const started = await node.using(effort, (connection, signal) => launch(run, connection, signal));
+    const kept = await RunMirror.open(mirror, outputLimitBytes);
+    try {
+      await kept.keep('pid', `${started.pid}\n`, 0);
+    } finally {
+      await kept.close();
+    }
+    return started;
+  }
+
+  /** All who watch one run share one follower: only one may write its mirror. */
+  #watch(run: StageRun, node: Node, mirror: string, outputLimitBytes: number): Watched {
+    const known = this.#follows.get(mirror);
+    if (known !== undefined && !known.isStopped) return known.watch();
+    const follow = new RunFollow({
+      node,
+      directory: remoteDirectory(node, run),
+      mirror,
+      limitBytes: outputLimitBytes + NOTES_BYTES,
+      after: known?.closed ?? Promise.resolve(),
+    });
+    this.#follows.set(mirror, follow);
+    void follow.closed.then(() => {
+      if (this.#follows.get(mirror) === follow) this.#follows.delete(mirror);
+    });
+    return follow.watch();
+  }
+}
+
+function remoteDirectory(node: Node, run: StageRun): string {
+  return join(node.address.directory, 'runs', String(run.owner.attempt), run.stage);
+}
+
+function over(outcome: RunOutcome): Watched {
+  return { ended: Promise.resolve(outcome), detach: () => {} };
+}
+
+function unended(target: string, message: string): OperationError {
+  return new OperationError({
+    operation: 'stop stage',
+    target,
+    message: message === '' ? 'the node could not do it' : message,
+    retryable: true,
+    hint: 'look for processes in uninterruptible sleep (state D), or of another user, on the node',
+  });
+}

@@ -1,0 +1,141 @@
+# Ends processes on a node, whatever they do against it. Comes over standard input, to `sh -s`.
+#
+#   TOKEN run RUNDIR GRACE LIMIT             the run in this directory: first by its own guard, then by force
+#   TOKEN server ID DIRECTORY GRACE LIMIT    everything that carries this server's mark; then removes its directory
+#
+# GRACE: seconds between SIGTERM and SIGKILL; LIMIT: seconds after that. Exit 0: nothing is left. Exit 75: something is, and
+# what is the output. What belongs to a run or a server carries its mark in the environment, has one of its locks as fd 9,
+# or descends from such a process. Processes that we may not signal are another user's, and left alone.
+set -u
+
+main() {
+  printf '%s\n' "$1"
+  verb=$2
+  shift 2
+  except=$$
+  case $verb in
+    run) end_run "$@" ;;
+    server) end_server "$@" ;;
+  esac
+}
+
+# `stop` first of all, so that a start that is on its way finds it, or is found here.
+end_run() {
+  dir=$1 grace=$2 limit=$3
+  mkdir -p -m 700 "$dir" && : >"$dir/stop" || exit 73
+  [ -s "$dir/pid" ] || exit 0
+  if is_ours guard; then
+    kill -s TERM "$found"
+    rounds=$(((grace + limit) * 5))
+    until flock -s -w 0.2 "$dir/main" true || ! is_ours guard || [ "$rounds" -eq 0 ]; do
+      rounds=$((rounds - 1))
+    done
+  fi
+  read -r runner <"$dir/pid"
+  except="$$ $runner"
+  end_members "SOS_CI_RUN=$dir" "$dir/lock"
+  flock -s -w "$limit" "$dir/lock" true && exit 0
+  # It lost its command and still writes no ending: stopped or stuck. Without it the run counts as lost.
+  ! is_ours pid || kill -s KILL "$found"
+  flock -s -w "$limit" "$dir/lock" true && exit 0
+  echo "its lock is still held"
+  exit 75
+}
+
+end_server() {
+  dir=$2 grace=$3 limit=$4
+  # Nothing but a directory that has the server's own name is ever removed.
+  [ "${dir##*/}" = "$1" ] || exit 64
+  end_members "SOS_CI_SERVER=$1" "$dir"/runs/*/*/lock
+  [ -e "$dir" ] || [ -L "$dir" ] || exit 0
+  here=
+  ! rm -f --one-file-system "$dir/.none" 2>/dev/null || here=--one-file-system
+  rm -rf $here "$dir" 2>/dev/null && exit 0
+  chmod -R u+rwX "$dir" 2>/dev/null
+  rm -rf $here "$dir" 2>&1 | head -n 1
+  [ ! -e "$dir" ] || exit 75
+}
+
+# The process that a file of the run names, as long as it is that process: a pid may be another's by now.
+is_ours() {
+  found=
+  [ -s "$dir/$1" ] && read -r found <"$dir/$1" || return 1
+  LC_ALL=C grep -qzxF -e "$dir" "/proc/$found/cmdline" 2>/dev/null
+}
+
+# MARK LOCK...: SIGTERM, then SIGKILL, until two looks find nothing.
+end_members() {
+  told=' ' empty=0 rounds=0
+  while :; do
+    find_members "$@"
+    if [ -z "$members" ]; then
+      empty=$((empty + 1))
+      [ "$empty" -lt 2 ] && [ "$told" != ' ' ] || return 0
+    else
+      empty=0
+      [ "$rounds" -le "$(((grace + limit) * 10))" ] || break
+      signal_members
+    fi
+    rounds=$((rounds + 1))
+    sleep 0.1
+  done
+  echo "processes are left:$members"
+  exit 75
+}
+
+signal_members() {
+  for member in $members; do
+    if [ "$rounds" -ge "$((grace * 10))" ]; then
+      kill -s KILL "$member"
+    else
+      case $told in *" $member "*) ;; *) kill -s TERM "$member" ;; esac
+    fi
+    case $told in *" $member "*) ;; *) told="$told$member " ;; esac
+  done
+} 2>/dev/null
+
+find_members() {
+  mark=$1
+  shift
+  members=
+  for file in $(LC_ALL=C grep -lzsxF -e "$mark" /proc/[0-9]*/environ); do
+    file=${file#/proc/}
+    add "${file%/environ}"
+  done
+  for lock in "$@"; do
+    [ -e "$lock" ] || continue
+    for file in /proc/[0-9]*/fd/9; do
+      [ "$file" -ef "$lock" ] || continue
+      file=${file#/proc/}
+      add "${file%/fd/9}"
+    done
+  done
+  [ -z "$members" ] || add_descendants
+} 2>/dev/null
+
+# Those that we may signal: not the ones that have ended, and no other user's.
+add() {
+  case " $members $except " in *" $1 "*) return ;; esac
+  kill -s 0 "$1" 2>/dev/null && ! is_dead "$1" && members="$members $1"
+}
+
+is_dead() {
+  grep -qs '^State:[[:space:]]*[ZX]' "/proc/$1/status"
+}
+
+add_descendants() {
+  parents=$(grep -s '^PPid:' /proc/[0-9]*/status)
+  before=
+  until [ "$before" = "$members" ]; do
+    before=$members
+    while read -r where parent; do
+      case " $members " in *" $parent "*) ;; *) continue ;; esac
+      where=${where#/proc/}
+      add "${where%/status:PPid:}"
+    done <<END
+$parents
+END
+  done
+}
+
+main "$@"; exit

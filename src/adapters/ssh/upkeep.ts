@@ -1,0 +1,167 @@
+/**
+ * What providers do to a node around a job: make its directory, run a command of the operator's there, and clear away all
+ * that a server has left, processes first.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/vocabulary.ts';
+import { formatAddress, type NodeAddress } from './address.ts';
+import { type Answer, ask } from './command.ts';
+import { launch } from './launch.ts';
+import type { Nodes } from './nodes.ts';
+import { RunFollow } from './run-follow.ts';
+
+export interface UpkeepOptions {
+  readonly stateDir: string;
+  readonly nodes: Nodes;
+  /** Between SIGTERM and SIGKILL, and until what was killed must be gone. */
+  readonly graceMs?: number;
+  readonly killTimeoutMs?: number;
+  readonly startTimeoutMs?: number;
+}
+
+const PREPARE = new URL('./prepare.sh', import.meta.url);
+const STOP = new URL('./stop.sh', import.meta.url);
+const NEVER = new AbortController().signal;
+const OUTPUT_LIMIT_BYTES = 1024 * 1024;
+
+export class NodeUpkeep {
+  readonly #options: Required<UpkeepOptions>;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = { graceMs: 2_000, killTimeoutMs: 20_000, startTimeoutMs: 20_000, ...options };
+  }
+
+  address(place: NodeAddress): string {
+    return formatAddress(place);
+  }
+
+  /** Says by which host keys the server is known; none: by the one that it shows first. */
+  async pin(server: Server, keys: readonly Buffer[]): Promise<void> {
+    await this.#options.nodes.pin(server, keys);
+  }
+
+  /** Waits until the server lets us in, and makes its directory. */
+  async prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const node = this.#options.nodes.get(server);
+    const { directory } = node.address;
+    const command = {
+      operation: 'prepare node',
+      script: PREPARE,
+      words: [directory],
+      timeoutMs: node.config.commandTimeoutMs,
+    };
+    const answer = await node.using({ operation: 'prepare node', timeoutMs, signal }, (connection, within) =>
+      ask(connection, command, within),
+    );
+    if (answer.status !== 0 || answer.output !== 'ready\n') throw unprepared(server, answer);
+  }
+
+  /** Runs a command to its end, in the server's directory and with its mark. */
+  async run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { nodes, stateDir, graceMs, startTimeoutMs } = this.#options;
+    const node = nodes.get(server);
+    const name = `command-${randomBytes(4).toString('hex')}`;
+    const directory = `${node.address.directory}/runs/${name}`;
+    const mirror = join(stateDir, 'upkeep', name);
+    const { commandTimeoutMs, awayTimeoutMs } = node.config;
+    const work = {
+      ...{ directory, timeoutMs, argv, graceMs, startTimeoutMs, commandTimeoutMs },
+      server: node.address.directory,
+      workTree: node.address.directory,
+      outputLimitBytes: OUTPUT_LIMIT_BYTES,
+      environment: { SOS_CI_SERVER: server.id },
+    };
+    const effort = { operation: 'start command', timeoutMs: awayTimeoutMs, signal };
+    try {
+      await node.using(effort, (connection, within) => launch(work, connection, within));
+      const after = Promise.resolve();
+      const follow = new RunFollow({ node, directory, mirror, limitBytes: 2 * OUTPUT_LIMIT_BYTES, after });
+      const { ended, detach } = follow.watch();
+      const outcome = await Promise.race([ended, aborted(signal)]);
+      detach();
+      await follow.closed;
+      if (outcome === null) throw cancelled(server);
+      if (outcome.how === 'exited' && outcome.code === 0) return;
+      const log = await readFile(join(mirror, 'log'), 'utf8').catch(() => '');
+      throw commandFailed(server, argv, JSON.stringify(outcome), log);
+    } finally {
+      await rm(mirror, { recursive: true, force: true });
+    }
+  }
+
+  /** Ends every process of the server and removes its directory. */
+  async clear(server: Server, timeoutMs: number): Promise<void> {
+    const { nodes, graceMs, killTimeoutMs } = this.#options;
+    const node = nodes.get(server);
+    const seconds = (ms: number) => String(Math.ceil(ms / 1000));
+    const words = ['server', server.id, node.address.directory, seconds(graceMs), seconds(killTimeoutMs)];
+    const command = { operation: 'clear node', script: STOP, words, timeoutMs };
+    const effort = { operation: 'clear node', timeoutMs, signal: NEVER };
+    const { status, output } = await node.using(effort, (connection, within) =>
+      ask(connection, command, within),
+    );
+    if (status !== 0) throw uncleared(server, status, output);
+  }
+
+  /** Nothing more is wanted of it: the connection ends, and its host key is known no more. */
+  async forget(server: Server): Promise<void> {
+    await this.#options.nodes.forget(server);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(null);
+    signal.addEventListener('abort', () => resolve(null), { once: true });
+  });
+}
+
+function unprepared(server: Server, { status, output }: Answer): OperationError {
+  const [, missing] = /^missing((?: [a-z/]{1,20})+)\n$/.exec(output) ?? [];
+  return new OperationError({
+    operation: 'prepare node',
+    target: server.address,
+    message:
+      missing === undefined ? `exit status ${status}: ${output.trim().slice(-500)}` : `it lacks${missing}`,
+    retryable: true,
+    hint:
+      missing === undefined
+        ? 'the directory of the provider must be one that the account on the node may write to'
+        : 'install them on the node: apt-get install util-linux coreutils grep git',
+  });
+}
+
+function commandFailed(server: Server, argv: readonly string[], how: string, log: string): OperationError {
+  const last = log.trim().split('\n').at(-1) ?? '';
+  return new OperationError({
+    operation: 'run command on node',
+    target: server.address,
+    message: `${argv[0]}: ${how}${last === '' ? '' : `: ${last.slice(-300)}`}`,
+    retryable: true,
+    hint: 'log in to the node and try the command by hand',
+  });
+}
+
+function cancelled(server: Server): OperationError {
+  return new OperationError({
+    operation: 'run command on node',
+    target: server.address,
+    message: 'given up before it was done',
+    retryable: true,
+    hint: 'none needed: it took too long, was cancelled, or the daemon stops',
+  });
+}
+
+function uncleared(server: Server, status: number, output: string): OperationError {
+  const said = output.trim().slice(-500);
+  return new OperationError({
+    operation: 'clear node',
+    target: server.address,
+    message: said === '' ? `exit status ${status}` : said,
+    retryable: true,
+    hint: 'look on the node for processes in state D, for mounts, and for files of another user in the directory',
+  });
+}

@@ -1,0 +1,150 @@
+/**
+ * Who has which host. One file for each host that is leased, on the disk with its owner before the host is touched, so that
+ * no two jobs ever share a host and no daemon that was killed leaves one behind that nobody knows of.
+ */
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Ownership, Server } from '../../machines/vocabulary.ts';
+import { errorCode, fileError } from '../run/file-error.ts';
+
+export interface Lease {
+  /** The host's name in the configuration. */
+  readonly host: string;
+  readonly server: Server;
+  readonly owner: Ownership;
+  /** Epoch ms. */
+  readonly createdAt: number;
+  /** False: it is being prepared, or whoever prepared it was killed. */
+  readonly ready: boolean;
+}
+
+const ENDING = '.json';
+const LIMIT_BYTES = 64 * 1024;
+
+export class Leases {
+  readonly #directory: string;
+
+  /** @param name the provider's */
+  constructor(stateDir: string, name: string) {
+    this.#directory = join(stateDir, 'leases', name);
+  }
+
+  /** False: somebody has the host. */
+  async take(lease: Lease): Promise<boolean> {
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      const making = await this.#write(lease);
+      try {
+        await link(making, this.#file(lease.host));
+      } finally {
+        await rm(making, { force: true });
+      }
+      await this.#sync();
+      return true;
+    } catch (error) {
+      if (errorCode(error) === 'EEXIST') return false;
+      throw fileError('lease host', lease.host, error);
+    }
+  }
+
+  /** In the place of what was said of the same host before. */
+  async replace(lease: Lease): Promise<void> {
+    try {
+      await rename(await this.#write(lease), this.#file(lease.host));
+      await this.#sync();
+    } catch (error) {
+      throw fileError('lease host', lease.host, error);
+    }
+  }
+
+  /** The lease as it is now: false when the host has been given back since, or to somebody else. */
+  async holds({ host, server }: Lease): Promise<boolean> {
+    return (await this.all()).some((lease) => lease.host === host && lease.server.id === server.id);
+  }
+
+  async release(host: string): Promise<void> {
+    try {
+      await rm(this.#file(host), { force: true });
+      await this.#sync();
+    } catch (error) {
+      throw fileError('release host', host, error);
+    }
+  }
+
+  /** Oldest first. */
+  async all(): Promise<readonly Lease[]> {
+    try {
+      const names = (await readdir(this.#directory)).filter((name) => name.endsWith(ENDING));
+      const leases = await Promise.all(names.map((name) => this.#read(name)));
+      return leases.flat().sort((a, b) => a.createdAt - b.createdAt || (a.host < b.host ? -1 : 1));
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw fileError('list leases', this.#directory, error);
+    }
+  }
+
+  /** [] for one that was released meanwhile. What is no lease is an error: a host may be in use. */
+  async #read(name: string): Promise<readonly Lease[]> {
+    try {
+      const text = await readFile(join(this.#directory, name), 'utf8');
+      const lease = text.length > LIMIT_BYTES ? null : parse(text);
+      if (lease === null) throw Object.assign(new Error(`${name} is damaged`), { code: 'EDAMAGED' });
+      return [lease];
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  async #write(lease: Lease): Promise<string> {
+    const making = join(this.#directory, `.${lease.host}.${randomBytes(4).toString('hex')}`);
+    const handle = await open(making, 'wx', 0o600);
+    try {
+      await handle.writeFile(`${JSON.stringify(lease)}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    return making;
+  }
+
+  async #sync(): Promise<void> {
+    const handle = await open(this.#directory, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  #file(host: string): string {
+    return join(this.#directory, `${host}${ENDING}`);
+  }
+}
+
+function parse(text: string): Lease | null {
+  const value = json(text);
+  if (!isRecord(value) || !isRecord(value.server) || !isRecord(value.owner)) return null;
+  const { host, createdAt, ready } = value;
+  const { id, name, address, provider } = value.server;
+  const { deployment, job, attempt } = value.owner;
+  if (typeof host !== 'string' || typeof createdAt !== 'number' || typeof ready !== 'boolean') return null;
+  if (typeof id !== 'string' || typeof name !== 'string') return null;
+  if (typeof address !== 'string' || typeof provider !== 'string') return null;
+  if (typeof deployment !== 'string' || typeof job !== 'string' || typeof attempt !== 'number') return null;
+  const server = { id, name, address, provider };
+  return { host, server, owner: { deployment, job, attempt }, createdAt, ready };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,239 @@
+/**
+ * A provider whose servers are hosts that stand in the configuration, each leased to one job at a time. A host is cleaned
+ * before a job gets it; one that fails again and again is put aside for a while, and the operator is told.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { StaticHostConfig, StaticProviderConfig } from '../../config/config.ts';
+import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
+import { errorText, OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/vocabulary.ts';
+import { expectedHostKeys } from '../openssh/host-key.ts';
+import { type Lease, Leases } from './lease.ts';
+import { Standings } from './standing.ts';
+import type { Upkeep } from './upkeep.ts';
+
+export interface StaticProviderOptions {
+  readonly config: StaticProviderConfig;
+  readonly stateDir: string;
+  readonly upkeep: Upkeep;
+  readonly alarms: Alarms;
+  /** Epoch ms. */
+  readonly now?: () => number;
+}
+
+/** A host may come back from being aside while somebody waits for one: this often they look. */
+const LOOK_AGAIN_MS = 5_000;
+
+export class StaticProvider implements Provider {
+  readonly name: string;
+  readonly slots: number;
+  readonly #config: StaticProviderConfig;
+  readonly #upkeep: Upkeep;
+  readonly #alarms: Alarms;
+  readonly #leases: Leases;
+  readonly #standings: Standings;
+  readonly #now: () => number;
+  /** Hosts on which this very process works. */
+  readonly #inHand = new Set<string>();
+  readonly #givingBack = new Map<string, Promise<void>>();
+  #wakers: (() => void)[] = [];
+
+  constructor(options: StaticProviderOptions) {
+    const { config, stateDir } = options;
+    this.name = config.name;
+    this.slots = config.slots;
+    this.#config = config;
+    this.#upkeep = options.upkeep;
+    this.#alarms = options.alarms;
+    this.#leases = new Leases(stateDir, config.name);
+    this.#standings = new Standings(stateDir, config.name);
+    this.#now = options.now ?? Date.now;
+  }
+
+  async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
+    let last: OperationError | null = null;
+    const tried = new Set<string>();
+    for (;;) {
+      if (signal.aborted) throw await this.#noHost(request.name, last);
+      const lease = await this.#lease(request, tried);
+      if (lease === null) {
+        // Every host that could be had has failed: trying again is for whoever asked.
+        if (last !== null) throw last;
+        await this.#change(signal);
+        continue;
+      }
+      tried.add(lease.host);
+      try {
+        return await this.#prepare(lease, signal);
+      } catch (error) {
+        if (!(error instanceof OperationError)) throw error;
+        last = error;
+      } finally {
+        this.#inHand.delete(lease.host);
+      }
+    }
+  }
+
+  async list(owner: { readonly deployment: string; readonly job?: string }): Promise<readonly OwnedServer[]> {
+    await this.#clearAbandoned();
+    const leases = await this.#leases.all();
+    return leases
+      .filter((lease) => lease.ready && lease.owner.deployment === owner.deployment)
+      .filter((lease) => owner.job === undefined || lease.owner.job === owner.job)
+      .map((lease) => ({ server: lease.server, owner: lease.owner }));
+  }
+
+  async delete(server: Server, deployment: string): Promise<void> {
+    const lease = (await this.#leases.all()).find((one) => one.server.id === server.id);
+    if (lease !== undefined && lease.owner.deployment !== deployment) throw notOurs(server);
+    if (lease !== undefined) await this.#giveBack(lease);
+    else await this.#upkeep.forget(server);
+  }
+
+  /** A host that nobody has, in hand and on the disk; null: none. */
+  async #lease(request: EffectOf<'createServer'>, tried: ReadonlySet<string>): Promise<Lease | null> {
+    const { name, owner } = request;
+    for (const host of await this.#candidates()) {
+      if (tried.has(host.name) || this.#inHand.has(host.name)) continue;
+      const id = `${host.name}-${randomBytes(6).toString('hex')}`;
+      const directory = `${host.directory}/${id}`;
+      const address = this.#upkeep.address({ ...host, directory });
+      const server = { id, name, address, provider: this.name };
+      const lease = { host: host.name, server, owner, createdAt: this.#now(), ready: false };
+      this.#inHand.add(host.name);
+      if (await this.#leases.take(lease)) return lease;
+      this.#inHand.delete(host.name);
+    }
+    return null;
+  }
+
+  /** Not put aside; those that never failed first. */
+  async #candidates(): Promise<readonly StaticHostConfig[]> {
+    const all = await Promise.all(
+      this.#config.hosts.map(async (host) => ({ host, standing: await this.#standings.read(host.name) })),
+    );
+    const now = this.#now();
+    return all
+      .filter(({ standing }) => standing.asideUntil <= now)
+      .sort((a, b) => a.standing.failures - b.standing.failures)
+      .map(({ host }) => host);
+  }
+
+  async #prepare(lease: Lease, signal: AbortSignal): Promise<Server> {
+    const { server, host } = lease;
+    const { clean, ssh, hosts } = this.#config;
+    let touched = false;
+    try {
+      const where = hosts.find(({ name }) => name === host);
+      if (where !== undefined)
+        await this.#upkeep.pin(server, await expectedHostKeys(where, ssh.knownHostsFile));
+      await this.#upkeep.prepare(server, ssh.connectTimeoutMs * 2, signal);
+      touched = true;
+      if (clean !== null) await this.#upkeep.run(server, clean.argv, clean.timeoutMs, signal);
+      await this.#leases.replace({ ...lease, ready: true });
+      await this.#standings.clear(host);
+      return server;
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      // A job that was cancelled says nothing about the host.
+      if (!signal.aborted) await this.#noteFailure(host, error);
+      await this.#giveBackQuietly(lease, touched);
+      throw error;
+    }
+  }
+
+  async #noteFailure(host: string, error: OperationError): Promise<void> {
+    const { failures: limit, asideMs } = this.#config;
+    const failures = (await this.#standings.read(host)).failures + 1;
+    const asideUntil = failures < limit ? 0 : this.#now() + asideMs;
+    await this.#standings.write(host, { failures, asideUntil, why: errorText(error) });
+    if (asideUntil === 0) return;
+    await this.#alarms.raise({
+      kind: 'node-failing',
+      target: `${this.name}/${host}`,
+      message: `host ${host} is put aside until ${isoTime(asideUntil)}, after ${failures} failures: ${errorText(error)}`,
+      hint: error.hint,
+    });
+  }
+
+  /** What was being prepared when a daemon was killed. It is not waited for: a host that is away must not hold up others. */
+  async #clearAbandoned(): Promise<void> {
+    for (const lease of await this.#leases.all()) {
+      if (lease.ready || this.#inHand.has(lease.host)) continue;
+      this.#inHand.add(lease.host);
+      void this.#giveBackQuietly(lease, true).finally(() => this.#inHand.delete(lease.host));
+    }
+  }
+
+  /** What does not work now stays leased, and is tried again when somebody lists. */
+  async #giveBackQuietly(lease: Lease, touched: boolean): Promise<void> {
+    try {
+      await this.#giveBack(lease, touched);
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+    }
+  }
+
+  /** One after the other for one host: the second finds that it was given back, perhaps to another job. */
+  async #giveBack(lease: Lease, touched = true): Promise<void> {
+    const { host, server } = lease;
+    const before = this.#givingBack.get(host) ?? Promise.resolve();
+    const work = before.then(async () => {
+      if (!(await this.#leases.holds(lease))) return;
+      if (touched) await this.#upkeep.clear(server, this.#config.deleteTimeoutMs);
+      await this.#upkeep.forget(server);
+      await this.#leases.release(host);
+      for (const wake of this.#wakers.splice(0)) wake();
+    });
+    this.#givingBack.set(
+      host,
+      work.catch(() => {}),
+    );
+    await work;
+  }
+
+  /** Resolves when a host was given back, and now and then. */
+  async #change(signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    this.#wakers.push(() => over.abort());
+    await pause(LOOK_AGAIN_MS, undefined, { signal: either }).catch(() => {});
+  }
+
+  async #noHost(name: string, last: OperationError | null): Promise<OperationError> {
+    const leases = await this.#leases.all();
+    const states = await Promise.all(
+      this.#config.hosts.map(async (host) => {
+        const lease = leases.find((one) => one.host === host.name);
+        if (lease !== undefined) return `${host.name} is leased to job ${lease.owner.job}`;
+        const { asideUntil, why } = await this.#standings.read(host.name);
+        if (asideUntil > this.#now())
+          return `${host.name} is put aside until ${isoTime(asideUntil)} (${why})`;
+        return `${host.name} is free`;
+      }),
+    );
+    return new OperationError({
+      operation: 'create server',
+      target: name,
+      message: `given up before a host could be had: ${states.join('; ')}`,
+      retryable: true,
+      hint: last?.hint ?? 'mend or add hosts, or allow a longer bootTimeout',
+      cause: last,
+    });
+  }
+}
+
+function isoTime(at: number): string {
+  return new Date(at).toISOString();
+}
+
+function notOurs(server: Server): OperationError {
+  return new OperationError({
+    operation: 'delete server',
+    target: server.name,
+    message: 'its lease names another deployment',
+    retryable: false,
+    hint: 'leave it to the deployment that leased it',
+  });
+}

@@ -1,0 +1,22 @@
+/** What a provider of hosts needs of whoever can log in to them. */
+import type { Server } from '../../machines/vocabulary.ts';
+
+export interface Upkeep {
+  /** The address of a server in this place. Throws when its parts can not stand in one. */
+  address(place: {
+    readonly user: string;
+    readonly host: string;
+    readonly port: number;
+    readonly directory: string;
+  }): string;
+  /** Says by which host keys the server is known; none: by the one that it shows first. */
+  pin(server: Server, keys: readonly Buffer[]): Promise<void>;
+  /** Waits until the server lets us in, and makes its directory. */
+  prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** Runs a command to its end there. Rejects unless it ended well. */
+  run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** Ends every process of the server and removes its directory. */
+  clear(server: Server, timeoutMs: number): Promise<void>;
+  /** Nothing more is wanted of it. */
+  forget(server: Server): Promise<void>;
+}

@@ -1,0 +1,234 @@
+/** Stages on a node behind a real sshd: how they begin, what they get, how they end. */
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runnerContract } from '../../contracts/runner.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
+import { PATCHSET, processesOf, until } from '../local/scratch.ts';
+import { NodeScratch } from './scratch.ts';
+
+let sshd: Sshd;
+beforeAll(async () => {
+  sshd = await Sshd.start();
+});
+afterAll(() => sshd.close());
+
+runnerContract('ssh', async () => {
+  const scratch = new NodeScratch(sshd);
+  return {
+    runner: scratch.runner(),
+    async newRun(stage) {
+      const text = 'echo x >>"$1/begun"; until [ -e "$1/end" ]; do sleep 0.05; done; exit "$(cat "$1/end")"';
+      const begun = join(scratch.root, 'begun');
+      return {
+        request: scratch.script(text, {}, stage),
+        finish: (code) => scratch.put('end', String(code)),
+        begun: async () => (existsSync(begun) ? readFileSync(begun, 'utf8').length / 2 : 0),
+      };
+    },
+    close: () => scratch.close(),
+  };
+});
+
+describe('SshRunner', () => {
+  let scratch: NodeScratch;
+
+  beforeEach(() => {
+    scratch = new NodeScratch(sshd);
+  });
+  afterEach(() => scratch.close());
+
+  it('gives the command its facts, the search path of the node, and nothing of our environment', async () => {
+    process.env.SOS_CI_TEST_SECRET = 'hunter2';
+    const request = scratch.request(['env', '-0']);
+    const handle = await scratch.runner().start(request);
+    delete process.env.SOS_CI_TEST_SECRET;
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    const place = scratch.place(request.run.server);
+    const entries = (await scratch.log(request)).split('\0').filter((line) => line !== '');
+    const environment = Object.fromEntries(entries.map((line) => line.split(/=(.*)/s)));
+    // Shells add these by themselves: the folder they are in, and how deep they are nested.
+    for (const own of ['PWD', 'OLDPWD', 'SHLVL', '_']) delete environment[own];
+    expect(environment).toEqual({
+      PATH: expect.stringContaining('/usr/bin'),
+      LANG: expect.stringMatching(/./),
+      HOME: join(place, 'home'),
+      TMPDIR: join(place, 'tmp'),
+      SOS_CI_JOB: request.run.owner.job,
+      SOS_CI_JOB_NAME: 'unit',
+      SOS_CI_ATTEMPT: '1',
+      SOS_CI_STAGE: 'testing',
+      SOS_CI_PROJECT: PATCHSET.project,
+      SOS_CI_BRANCH: PATCHSET.branch,
+      SOS_CI_CHANGE: '912345',
+      SOS_CI_PATCHSET: '3',
+      SOS_CI_REF: PATCHSET.ref,
+      SOS_CI_REVISION: PATCHSET.revision,
+      SOS_CI_WORKTREE: join(place, 'tree'),
+      SOS_CI_DEPENDENCIES: join(place, 'dependencies'),
+      SOS_CI_DEPLOYMENT: 'ours',
+      SOS_CI_SERVER: request.run.server.id,
+      SOS_CI_RUN: scratch.there(request),
+    });
+  });
+
+  it('runs in the work tree, without a shell, with the signals of a new program', async () => {
+    const odd = [
+      '',
+      ' ',
+      '$(touch evil)',
+      '`touch evil`',
+      "'",
+      '"',
+      '\\',
+      '*',
+      '-n',
+      '--',
+      'a\nb',
+      'ü',
+      "'\\''",
+    ];
+    const script = 'printf "%s|" "$PWD" "$@"; grep -E "^Sig(Ign|Blk)" /proc/self/status; cat';
+    const request = scratch.request(['sh', '-c', script, 'sh', ...odd]);
+    const handle = await scratch.runner().start(request);
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    const tree = join(scratch.place(request.run.server), 'tree');
+    const none = '0000000000000000';
+    expect(readFileSync(join(scratch.here(request), 'log'), 'utf8')).toBe(
+      `${[tree, ...odd].join('|')}|SigBlk:\t${none}\nSigIgn:\t${none}\n`,
+    );
+    expect(existsSync(join(tree, 'evil'))).toBe(false);
+  });
+
+  it.each([
+    ['a program that is missing', ['/no/such/program', '-x'], { how: 'exited', code: 127 }],
+    ['a program that can not be executed', ['/etc/passwd'], { how: 'exited', code: 126 }],
+    ['a program that is killed', ['sh', '-c', 'kill -9 $$'], { how: 'killed', signal: 9 }],
+    ['a relative program', ['./run.sh'], { how: 'exited', code: 42 }],
+  ])('tells %s', async (_what, argv, end) => {
+    const request = scratch.request(argv);
+    const tool = join(scratch.place(request.run.server), 'tree', 'run.sh');
+    writeFileSync(tool, '#!/bin/sh\nexit 42\n', { mode: 0o755 });
+    const handle = await scratch.runner().start(request);
+    expect(await handle.ended).toEqual(end);
+  });
+
+  it('has all output in its mirror before it tells the ending, byte for byte', async () => {
+    const request = scratch.script('head -c 700000 /dev/urandom | tee "$1/bytes"; printf end >&2');
+    const handle = await scratch.runner().start(request);
+    await handle.ended;
+    const sent = readFileSync(join(scratch.root, 'bytes'), 'latin1');
+    expect((await scratch.log(request)) === `${sent}end`).toBe(true);
+  });
+
+  it('keeps when a stage began and ended, by our own clock', async () => {
+    const request = scratch.script('sleep 1');
+    const handle = await scratch.runner().start(request);
+    await handle.ended;
+    const [began, ended] = ['pid', 'rc'].map((name) => statSync(join(scratch.here(request), name)).mtimeMs);
+    expect(Math.abs((ended ?? 0) - (began ?? 0) - 1_000)).toBeLessThan(10_000);
+    expect(readFileSync(join(scratch.here(request), 'rc'), 'latin1')).toBe('exited 0\n');
+  });
+
+  it('caps the log of a command that writes for ever', async () => {
+    const request = scratch.script('head -c 5000000 /dev/zero | tr "\\0" x; echo done >"$1/done"', {
+      outputLimitBytes: 100_000,
+    });
+    const handle = await scratch.runner().start(request);
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    expect(existsSync(join(scratch.root, 'done'))).toBe(true);
+    const lines = (await scratch.log(request)).split('\n');
+    expect(lines.slice(1)).toEqual(['[sos-ci: output past 100000 bytes was dropped]', '']);
+  });
+
+  it('ends at the deadline a command that writes for ever', async () => {
+    const request = scratch.request(['yes'], { timeoutMs: 700, outputLimitBytes: 10_000 });
+    const handle = await scratch.runner().start(request);
+    expect(await handle.ended).toEqual({ how: 'timedOut' });
+    expect((await scratch.log(request)).length).toBeLessThan(11_000);
+  });
+
+  it('believes no more of a log than it may hold', async () => {
+    const request = scratch.script('until [ -e "$1/go" ]; do sleep 0.05; done', { outputLimitBytes: 10_000 });
+    const handle = await scratch.runner().start(request);
+    // What a test can do to its own log: make it as long as it likes.
+    execFileSync('truncate', ['-s', '40G', join(scratch.there(request), 'log')]);
+    await scratch.put('go', '');
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    const log = await scratch.log(request);
+    expect(log.length).toBeLessThan(12_000);
+    expect(log).toMatch(/\n\[sos-ci: the node sent more than \d+ bytes; the rest was dropped\]\n$/);
+  });
+
+  it('opens nothing that a test has put in the place of its log', async () => {
+    const request = scratch.script(
+      'rm "$SOS_CI_RUN/log"; mkfifo "$SOS_CI_RUN/log"; until [ -e "$1/go" ]; do sleep 0.05; done; exit 5',
+    );
+    const handle = await scratch.runner().start(request);
+    await scratch.put('go', '');
+    expect(await handle.ended).toEqual({ how: 'exited', code: 5 });
+  });
+
+  it('leaves nothing on the node that would outlive the run', async () => {
+    const request = scratch.request(['true']);
+    const handle = await scratch.runner().start(request);
+    await handle.ended;
+    await until('the end of all helpers', () => processesOf(scratch.disk).length === 0);
+    expect(readFileSync(join(scratch.there(request), 'runner.err'), 'utf8')).toBe('');
+  });
+
+  it('leaves nothing on the node of a watch that nobody wants any more', async () => {
+    const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done');
+    const handle = await scratch.runner().start(request);
+    const watching = () =>
+      processesOf(`\0${scratch.there(request)}\0`).filter((pid) => isFollower(pid)).length;
+    await until('the follower', () => watching() > 0);
+    handle.detach();
+    await until('the end of the follower', () => watching() === 0);
+    await scratch.put('end', '');
+  });
+
+  it('refuses what the system would cut at a NUL', async () => {
+    const request = scratch.request(['echo', 'a\0b']);
+    await expect(scratch.runner().start(request)).rejects.toMatchObject({
+      name: 'OperationError',
+      retryable: false,
+    });
+  });
+
+  it('explains a start that the node refuses', async () => {
+    const request = scratch.request(['true']);
+    writeFileSync(join(scratch.place(request.run.server), 'runs'), 'in the way');
+    await expect(scratch.runner().start(request)).rejects.toMatchObject({ name: 'OperationError' });
+  });
+
+  it('reads results from the work tree only', async () => {
+    const request = scratch.request(['sh', '-c', 'printf "1..1\\nnot ok 1 - a b\\n" >results.tap']);
+    const { server } = request.run;
+    const tree = join(scratch.place(server), 'tree');
+    const runner = scratch.runner({ resultsLimitBytes: 50 });
+    await (await runner.start(request)).ended;
+    const read = (file: string) => runner.readResults(server, { format: 'tap', file });
+    expect(await read('results.tap')).toEqual({ passed: 0, failed: 1, skipped: 0, failures: ['a b'] });
+    await symlink('results.tap', join(tree, 'link.tap'));
+    expect(await read('link.tap')).toEqual({ unreadable: 'link.tap: it is a symbolic link' });
+    await symlink('/etc', join(tree, 'away'));
+    expect(await read('away/passwd')).toEqual({
+      unreadable: 'away/passwd: it lies outside of the work tree',
+    });
+    await mkdir(join(tree, 'folder.tap'));
+    expect(await read('folder.tap')).toEqual({ unreadable: 'folder.tap: it is not a regular file' });
+    execFileSync('mkfifo', [join(tree, 'pipe.tap')]);
+    expect(await read('pipe.tap')).toEqual({ unreadable: 'pipe.tap: it is not a regular file' });
+    await writeFile(join(tree, 'large.tap'), 'x'.repeat(51));
+    expect(await read('large.tap')).toEqual({ unreadable: 'large.tap: it is larger than 50 bytes' });
+  });
+});
+
+/** The commands of follow.sh on the node, by their words. */
+function isFollower(pid: number): boolean {
+  return /^(sh\0-s|tail\0|flock\0-s)/.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+}

@@ -1,0 +1,121 @@
+/** What tests with nodes stand on: a real sshd, a directory that plays the node's disk, and our own state beside it. */
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readTap } from '../../../src/adapters/results/tap.ts';
+import { runDirectory } from '../../../src/adapters/run/run-directory.ts';
+import { formatAddress } from '../../../src/adapters/ssh/address.ts';
+import { Nodes } from '../../../src/adapters/ssh/nodes.ts';
+import { SshRunner, type SshRunnerOptions } from '../../../src/adapters/ssh/runner.ts';
+import type { SshConfig } from '../../../src/config/config.ts';
+import type { Server, Stage, StageSpec } from '../../../src/machines/vocabulary.ts';
+import { FOR_EVER, kill, PATCHSET, processesOf, type RunStage } from '../local/scratch.ts';
+
+export interface Door {
+  readonly port: number;
+  readonly user: string;
+  readonly keyFile: string;
+}
+
+let numbers = 0;
+
+export function sshConfig(keyFile: string, change: Partial<SshConfig> = {}): SshConfig {
+  return {
+    keyFile,
+    knownHostsFile: null,
+    connectTimeoutMs: 10_000,
+    keepaliveMs: 5_000,
+    keepaliveMax: 3,
+    backoffMinMs: 50,
+    backoffMaxMs: 500,
+    commandTimeoutMs: 20_000,
+    awayTimeoutMs: 60_000,
+    idleMs: 60_000,
+    safetyMs: 60_000,
+    ...change,
+  };
+}
+
+export class NodeScratch {
+  readonly root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-node-')));
+  readonly stateDir = join(this.root, 'state');
+  /** The node's own disk. */
+  readonly disk = join(this.root, 'node');
+  readonly config: SshConfig;
+  readonly nodes: Nodes;
+  readonly #door: Door;
+
+  constructor(door: Door, change: Partial<SshConfig> = {}) {
+    this.#door = door;
+    this.config = sshConfig(door.keyFile, change);
+    this.nodes = this.newNodes();
+    mkdirSync(this.disk, { recursive: true });
+  }
+
+  /** Connections of their own, as those of another daemon. */
+  newNodes(): Nodes {
+    return new Nodes({ stateDir: this.stateDir, configOf: () => this.config });
+  }
+
+  runner(options: Partial<SshRunnerOptions> = {}): SshRunner {
+    const { stateDir, nodes } = this;
+    return new SshRunner({ stateDir, nodes, readTap, graceMs: 1_000, killTimeoutMs: 5_000, ...options });
+  }
+
+  /** A server of its own, with an empty work tree. */
+  server(port = this.#door.port): Server {
+    numbers += 1;
+    const id = `node-${process.pid}-${numbers}`;
+    const directory = join(this.disk, id);
+    for (const folder of ['tree', 'home', 'tmp']) mkdirSync(join(directory, folder), { recursive: true });
+    const address = formatAddress({ user: this.#door.user, host: '127.0.0.1', port, directory });
+    return { id, name: `server-${numbers}`, address, provider: 'lab' };
+  }
+
+  request(argv: readonly string[], more: Partial<StageSpec> = {}, stage: Stage = 'testing'): RunStage {
+    const server = this.server();
+    const owner = { deployment: 'ours', job: `job-${process.pid}-${numbers}`, attempt: 1 };
+    const spec: StageSpec = { argv, timeoutMs: 120_000, outputLimitBytes: 1024 * 1024, ...more };
+    const run = { server, owner, stage };
+    return { type: 'runStage', key: 'r', run, spec, patchset: PATCHSET, name: 'unit' };
+  }
+
+  /** The same with a shell script; `$1` is the test's root directory. */
+  script(text: string, more: Partial<StageSpec> = {}, stage: Stage = 'testing'): RunStage {
+    return this.request(['sh', '-c', text, 'sh', this.root], more, stage);
+  }
+
+  /** The server's directory on the node. */
+  place(server: Server): string {
+    return join(this.disk, server.id);
+  }
+
+  /** The run's directory on the node. */
+  there(request: RunStage): string {
+    const { server, owner, stage } = request.run;
+    return join(this.place(server), 'runs', String(owner.attempt), stage);
+  }
+
+  /** Its mirror on this host. */
+  here(request: RunStage): string {
+    return runDirectory(this.stateDir, request.run.owner, request.run.stage);
+  }
+
+  log(request: RunStage): Promise<string> {
+    return readFile(join(this.here(request), 'log'), 'latin1');
+  }
+
+  /** Appears whole. */
+  async put(name: string, text: string): Promise<void> {
+    await mkdir(this.root, { recursive: true });
+    await writeFile(join(this.root, `${name}.part`), text);
+    await rename(join(this.root, `${name}.part`), join(this.root, name));
+  }
+
+  async close(): Promise<void> {
+    await this.nodes.close();
+    for (const pid of [...processesOf(this.root), ...processesOf(`sleep\0${FOR_EVER}`)]) kill(pid);
+    rmSync(this.root, { recursive: true, force: true });
+  }
+}
