@@ -2,7 +2,7 @@
  * Work on a database without a daemon: verify, rebuild, confirm, and the copy of a live one. A second composition root
  * beside daemon.ts, so that these commands load neither Gerrit nor any provider.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { backupStore } from './adapters/sqlite/backup.ts';
 import { takeLock } from './adapters/sqlite/lock.ts';
@@ -15,7 +15,7 @@ export const databaseFile = (stateDir: string): string => join(stateDir, 'sos-ci
 export const lockFile = (stateDir: string): string => join(stateDir, 'daemon.lock');
 
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text, 'hex');
 }
 
 /** Hash chains, strict replay, and views against the log. Reads beside a running daemon. @throws OperationError */

@@ -8,7 +8,7 @@
 
 import type { Alarm } from '../machines/alarm.ts';
 import type { KeyedEffect } from '../machines/effects.ts';
-import type { LogRow, Stored } from '../machines/row.ts';
+import type { LogRow, StepTexts, Stored } from '../machines/row.ts';
 import type { StartCounts } from '../machines/rules/limit.ts';
 import type { Seen } from '../machines/seen.ts';
 import type { Verdict } from '../machines/vocabulary.ts';
@@ -17,8 +17,8 @@ import type { Verdict } from '../machines/vocabulary.ts';
 export interface Append {
   readonly row: LogRow;
   readonly stored: Stored;
-  /** The canonical text of `stored` that `row.stateHash` was made over; kept as it is. */
-  readonly text: string;
+  /** What the hashes were made over; kept as it is. */
+  readonly texts: StepTexts;
   readonly view: View;
   /** True on the one row that ends a job: it is counted for its day. */
   readonly endsJob: boolean;

@@ -8,12 +8,12 @@ import { assertNever } from '../machines/vocabulary.ts';
 import type { Append, View } from './store.ts';
 
 /** A step made ready for the store. */
-export function appendOf(before: Stored | null, { row, stored, text }: Stepped): Append {
+export function appendOf(before: Stored | null, { row, stored, texts }: Stepped): Append {
   const view = viewOf(stored);
   return {
     row,
     stored,
-    text,
+    texts,
     view,
     endsJob: view.kind === 'job' && stored.ended && !(before?.ended ?? false),
   };

@@ -9,9 +9,12 @@ export type Memo = WeakMap<object, string>;
 /** Where the parts lie that stay the same from row to row: `context.spec`, `context.patchset`, `owed[key]`, `effects[n]`. */
 const MEMO_DEPTH = 2;
 
-/** @param memo for values whose parts are never changed in place, as all of a machine's are */
-export function canonicalJson(value: unknown, memo: Memo | null = null): string {
-  return write(value, memo, 0);
+/**
+ * @param memo for values whose parts are never changed in place, as all of a machine's are
+ * @param depth where the value lies in what it is a part of
+ */
+export function canonicalJson(value: unknown, memo: Memo | null = null, depth = 0): string {
+  return write(value, memo, depth);
 }
 
 function write(value: unknown, memo: Memo | null, depth: number): string {

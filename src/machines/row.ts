@@ -60,3 +60,13 @@ export interface LogRow {
 
 /** SHA-256 as hex, handed in: machines import nothing. */
 export type Hash = (text: string) => string;
+
+/** Canonical texts that the hashes were made over, so that nobody has to write them a second time. */
+export interface StepTexts {
+  /** Of the whole state. */
+  readonly stored: string;
+  /** Of the row's data. */
+  readonly data: string;
+  /** Of each of the row's effects. */
+  readonly effects: readonly string[];
+}

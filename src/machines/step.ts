@@ -3,14 +3,15 @@
  * simulator of the tests all call it. Pure: time, hash and everything else come in by the front door. It decides first
  * whether an event settles something that is owed; what comes too late is recorded and moves nothing.
  */
-import { type AnyStateMachine, initialTransition, transition } from 'xstate';
+import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
 import { canonicalJson, type Memo } from './canonical.ts';
 import { configMachine } from './config.ts';
 import type { Effect, KeyedEffect } from './effects.ts';
 import type { AnyEvent } from './events.ts';
 import { jobMachine } from './job.ts';
+import { pureTransition } from './pure-transition.ts';
 import { reviewMachine } from './review.ts';
-import type { Hash, LogRow, MachineName, Outcome, StateValue, Stored } from './row.ts';
+import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored } from './row.ts';
 import { streamMachine } from './stream.ts';
 
 /** Every version that an open history may still be on. */
@@ -27,7 +28,10 @@ export function knowsMachine(name: string): boolean {
 }
 
 /** Texts of parts of states and rows that stay the same; nothing that a machine has made is ever changed in place. */
-const texts: Memo = new WeakMap();
+const memo: Memo = new WeakMap();
+
+/** Where a stored state came from by a step of this process, so that it need not be resolved from its names again. */
+const snapshots = new WeakMap<Stored, AnyMachineSnapshot>();
 
 /** An event and its circumstances. */
 export interface Happening {
@@ -44,8 +48,7 @@ export interface Happening {
 export interface Stepped {
   readonly stored: Stored;
   readonly row: LogRow;
-  /** The canonical text of the state, which `row.stateHash` was made over. */
-  readonly text: string;
+  readonly texts: StepTexts;
 }
 
 interface Moved {
@@ -54,6 +57,8 @@ interface Moved {
   readonly ended: boolean;
   readonly requested: readonly Effect[];
   readonly outcome: Outcome;
+  /** Null: as before. */
+  readonly snapshot: AnyMachineSnapshot | null;
 }
 
 /**
@@ -66,7 +71,7 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
   const owed = new Map(Object.entries(before?.owed ?? {}));
   const late = happening.settles !== null && !owed.delete(happening.settles);
   const moved = late && before !== null ? unmoved(before) : move(before, happening, at, [...owed.values()]);
-  const effects = keepAccounts(owed, moved.requested.map(readBack));
+  const effects = keepAccounts(owed, moved.requested);
   const state = dotted(moved.value);
   const after = {
     history: happening.history,
@@ -79,7 +84,7 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
     context: moved.context,
     owed: Object.fromEntries(owed),
   };
-  const text = canonicalJson(after, texts);
+  const text = canonicalJson(after, memo);
   const { type, ...data } = happening.event;
   const unhashed = {
     history: happening.history,
@@ -96,9 +101,30 @@ export function step(before: Stored | null, happening: Happening, hash: Hash): S
     stateHash: hash(text),
     effects,
   };
-  const rowText = canonicalJson(unhashed, texts);
-  const rowHash = hash(`${before?.hash ?? ''}\n${rowText}`);
-  return { stored: { ...after, hash: rowHash }, row: { ...unhashed, hash: rowHash }, text };
+  const texts = {
+    stored: text,
+    data: canonicalJson(data, memo, 1),
+    effects: effects.map((effect) => canonicalJson(effect, memo, 2)),
+  };
+  const rowHash = hash(`${before?.hash ?? ''}\n${rowText(unhashed, texts)}`);
+  const stored = { ...after, hash: rowHash };
+  if (moved.snapshot !== null) snapshots.set(stored, moved.snapshot);
+  return { stored, row: { ...unhashed, hash: rowHash }, texts };
+}
+
+/** The canonical text of a row without its hash, put together from the parts that are there already. */
+export function rowText(
+  row: Omit<LogRow, 'hash'>,
+  { data, effects }: Pick<StepTexts, 'data' | 'effects'>,
+): string {
+  const { at, cause, eventVersion, history, machine, outcome, settles, state, stateHash, type, version } =
+    row;
+  return (
+    `{"at":${at},"cause":${JSON.stringify(cause)},"data":${data},"effects":[${effects.join(',')}],` +
+    `"eventVersion":${eventVersion},"history":${JSON.stringify(history)},"machine":${JSON.stringify(machine)},` +
+    `"outcome":${JSON.stringify(outcome)},"settles":${JSON.stringify(settles)},"state":${JSON.stringify(state)},` +
+    `"stateHash":${JSON.stringify(stateHash)},"type":${JSON.stringify(type)},"version":${version}}`
+  );
 }
 
 function assertSameHistory(before: Stored, happening: Happening): void {
@@ -115,6 +141,7 @@ function unmoved(before: Stored): Moved {
     ended: before.ended,
     requested: [],
     outcome: 'late',
+    snapshot: snapshots.get(before) ?? null,
   };
 }
 
@@ -129,13 +156,17 @@ function move(
   if (machine === undefined) throw new Error(`there is no machine ${happening.machine}`);
   const event = { ...happening.event, at, settles: happening.settles, inFlight };
   if (before === null) return read(initialTransition(machine, event), 'moved');
-  const snapshot = machine.resolveState({ value: before.value, context: before.context });
-  const next = transition(machine, snapshot, event);
+  const snapshot =
+    snapshots.get(before) ?? machine.resolveState({ value: before.value, context: before.context });
+  const next = pureTransition(machine, snapshot, event);
   const ignored = next[0] === snapshot && next[1].length === 0;
   return read(next, ignored ? 'ignored' : 'moved');
 }
 
-function read([snapshot, actions]: ReturnType<typeof transition<AnyStateMachine>>, outcome: Outcome): Moved {
+function read(
+  [snapshot, actions]: readonly [AnyMachineSnapshot, readonly unknown[]],
+  outcome: Outcome,
+): Moved {
   // A history's first event that throws is caught by xstate, which would leave a machine that nothing moves.
   if (snapshot.status === 'error') throw snapshot.error;
   const requested: Effect[] = [];
@@ -152,19 +183,12 @@ function read([snapshot, actions]: ReturnType<typeof transition<AnyStateMachine>
     ended: snapshot.hasTag('ended'),
     requested,
     outcome,
+    snapshot,
   };
 }
 
 function isList(params: Effect | readonly Effect[]): params is readonly Effect[] {
   return Array.isArray(params);
-}
-
-/** As a restart would find it, to the letter: views keep the texts of effects, and must come out the same when rebuilt. */
-function readBack(effect: Effect): Effect {
-  const text = canonicalJson(effect);
-  const read = JSON.parse(text) as Effect;
-  texts.set(read, text);
-  return read;
 }
 
 /** Adds what is requested to what is owed and takes away what is withdrawn. What cancels out within one row is not recorded. */

@@ -29,21 +29,21 @@ export function eventRow(row: Record_): NumberedRow {
 export const INSERT_EVENT = `INSERT INTO event (history, version, type, event_version, at, data, settles, cause, outcome,
   machine, state, state_hash, effects, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-export function eventValues({ row }: Append): readonly unknown[] {
+export function eventValues({ row, texts }: Append): readonly unknown[] {
   return [
     row.history,
     row.version,
     row.type,
     row.eventVersion,
     row.at,
-    JSON.stringify(row.data),
+    texts.data,
     row.settles,
     row.cause,
     row.outcome,
     row.machine,
     row.state,
     row.stateHash,
-    JSON.stringify(row.effects),
+    `[${texts.effects.join(',')}]`,
     row.hash,
   ];
 }

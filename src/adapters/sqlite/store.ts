@@ -179,11 +179,11 @@ class SqliteStore extends SqliteReader implements Store {
       .immediate();
   }
 
-  private project({ row, stored, text, view, endsJob }: Append, seq: number): void {
+  private project({ row, stored, texts, view, endsJob }: Append, seq: number): void {
     const { statements } = this;
     const { ended } = stored;
     const putHistory = ended ? statements.endHistory : statements.putHistory;
-    putHistory.run(row.history, seq, row.version, ended ? 1 : 0, text, row.hash);
+    putHistory.run(row.history, seq, row.version, ended ? 1 : 0, texts.stored, row.hash);
     if (view.kind === 'job') (ended ? statements.endJob : statements.putJob).run(...jobValues(view));
     if (view.kind === 'review')
       (ended ? statements.endReview : statements.putReview).run(...reviewValues(view));
@@ -192,7 +192,7 @@ class SqliteStore extends SqliteReader implements Store {
       const start = startValues(row);
       if (start !== null) statements.putStart.run(...start);
     }
-    this.keepOwed(row, seq);
+    this.keepOwed(row, texts.effects, seq);
     if (row.type === 'slot.granted' && row.outcome === 'moved' && view.kind === 'job')
       statements.putTurn.run(view.provider, view.project, seq, row.at);
     if (endsJob && view.kind === 'job') {
@@ -201,12 +201,12 @@ class SqliteStore extends SqliteReader implements Store {
     }
   }
 
-  private keepOwed(row: LogRow, seq: number): void {
+  private keepOwed(row: LogRow, texts: readonly string[], seq: number): void {
     if (row.settles !== null) this.statements.dropOwed.run(row.history, row.settles);
-    for (const effect of row.effects) {
+    for (const [index, effect] of row.effects.entries()) {
       if (effect.type === 'tell') continue;
       if (effect.type === 'withdraw') this.statements.dropOwed.run(row.history, effect.key);
-      else this.statements.addOwed.run(row.history, effect.key, seq, row.at, JSON.stringify(effect));
+      else this.statements.addOwed.run(row.history, effect.key, seq, row.at, texts[index]);
     }
   }
 

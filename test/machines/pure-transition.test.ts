@@ -1,0 +1,47 @@
+/** One actor for all steps of a machine, against the one that xstate's own transition makes for each. */
+import { describe, expect, test } from 'vitest';
+import { transition } from 'xstate';
+import { canonicalJson } from '../../src/machines/canonical.ts';
+import { jobMachine } from '../../src/machines/job.ts';
+import { pureTransition } from '../../src/machines/pure-transition.ts';
+import { reviewMachine } from '../../src/machines/review.ts';
+import { rowText, step } from '../../src/machines/step.ts';
+import { sha256 } from './simulator.ts';
+import { stories } from './stories.ts';
+
+const MACHINES = { 'job@1': jobMachine, 'review@1': reviewMachine } as const;
+
+describe.each(Object.entries(stories))('%s', (_, tell) => {
+  const world = tell();
+
+  test('moves as by xstate’s own transition, row for row', () => {
+    for (const rows of world.rows.values()) {
+      let before: ReturnType<typeof step>['stored'] | null = null;
+      for (const row of rows) {
+        const event = { ...row.data, type: row.type } as never;
+        if (before !== null && row.outcome !== 'late') {
+          const machine = MACHINES[row.machine as keyof typeof MACHINES];
+          const told = { ...(event as object), at: row.at, settles: row.settles, inFlight: [] } as never;
+          const snapshot = machine.resolveState({ value: before.value, context: before.context } as never);
+          const [theirs, asked] = transition(machine, snapshot as never, told);
+          const [ours, actions] = pureTransition(machine, snapshot as never, told);
+          expect(ours.value).toEqual(theirs.value);
+          expect(canonicalJson(ours.context)).toBe(canonicalJson(theirs.context));
+          expect(actions.map(plain)).toEqual(asked.map(plain));
+        }
+        before = step(before, { ...row, event }, sha256).stored;
+      }
+    }
+  });
+
+  test('has rows whose text is the canonical one', () => {
+    for (const { hash, ...row } of world.log) {
+      const texts = { data: canonicalJson(row.data), effects: row.effects.map((it) => canonicalJson(it)) };
+      expect(rowText(row, texts)).toBe(canonicalJson(row));
+    }
+  });
+});
+
+function plain({ type, params }: { readonly type: string; readonly params?: unknown }) {
+  return { type, params };
+}
