@@ -15,7 +15,7 @@ import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored 
 import { streamMachine } from './stream.ts';
 
 /** Every version that an open history may still be on. */
-const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
+export const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   'job@1': jobMachine,
   'review@1': reviewMachine,
   'stream@1': streamMachine,

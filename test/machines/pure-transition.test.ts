@@ -2,14 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { transition } from 'xstate';
 import { canonicalJson } from '../../src/machines/canonical.ts';
-import { jobMachine } from '../../src/machines/job.ts';
 import { pureTransition } from '../../src/machines/pure-transition.ts';
-import { reviewMachine } from '../../src/machines/review.ts';
-import { rowText, step } from '../../src/machines/step.ts';
+import { machines, rowText, step } from '../../src/machines/step.ts';
 import { sha256 } from './simulator.ts';
 import { stories } from './stories.ts';
-
-const MACHINES = { 'job@1': jobMachine, 'review@1': reviewMachine } as const;
 
 describe.each(Object.entries(stories))('%s', (_, tell) => {
   const world = tell();
@@ -20,7 +16,7 @@ describe.each(Object.entries(stories))('%s', (_, tell) => {
       for (const row of rows) {
         const event = { ...row.data, type: row.type } as never;
         if (before !== null && row.outcome !== 'late') {
-          const machine = MACHINES[row.machine as keyof typeof MACHINES];
+          const machine = machines[row.machine];
           const told = { ...(event as object), at: row.at, settles: row.settles, inFlight: [] } as never;
           const snapshot = machine.resolveState({ value: before.value, context: before.context } as never);
           const [theirs, asked] = transition(machine, snapshot as never, told);
