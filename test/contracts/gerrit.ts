@@ -3,12 +3,13 @@
  * fetching, rights. Run on the embedded Gerrit and on real ones, so that the embedded one can not drift from them.
  *
  * The stand needs: admin; dev; zuul and acme-ci who may listen and vote Verified (acme-ci from -1 to +1); deaf-ci who may
- * not listen; mute-ci who may not vote.
+ * not listen; mute-ci who may not vote. By REST everybody's password is `secret`.
  */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { done, PROJECT } from './gerrit-acts.ts';
 import { rightsTests } from './gerrit-fetching.ts';
 import { queryTests } from './gerrit-queries.ts';
+import { restTests } from './gerrit-rest.ts';
 import { reviewTests } from './gerrit-reviewing.ts';
 import type { GerritStand } from './gerrit-stand.ts';
 import { streamTests } from './gerrit-streaming.ts';
@@ -26,6 +27,7 @@ export function gerritContract(name: string, open: () => Promise<GerritStand>): 
     describe('the stream', () => streamTests(() => stand));
     describe('queries', () => queryTests(() => stand));
     describe('reviews', () => reviewTests(() => stand));
+    describe('reviews by REST', () => restTests(() => stand));
     describe('fetching and rights', () => rightsTests(() => stand));
   });
 }

@@ -16,7 +16,7 @@ const VOTE_REFUSED = [
 const CLOSED = [/^error: change is closed$/m, /Cannot reduce vote on labels for closed change/];
 const PROJECT_MISSING = /^fatal: project .{1,600} not found$/m;
 /** A change that was deleted; one that turned private. */
-const PERHAPS_MISSING = [/^fatal: database error$/m, /^error: Not found: [0-9]{1,10}$/m];
+const PERHAPS_MISSING = [/^fatal: database error$/m, /^error: Not found: (?:.{1,600}~)?[0-9]{1,10}$/m];
 const MISSING = [/^fatal: "[^"]{1,60}" no such (?:patch set|change)$/m, PROJECT_MISSING];
 const TOO_LONG = /Comment size exceeds limit/;
 const FORBIDDEN = /not permitted|denied|prohibited/i;

@@ -142,7 +142,7 @@ function reply(response: ServerResponse, { status, body }: RestReply): void {
   const plain = status !== 200;
   response.statusCode = status;
   response.setHeader('content-type', plain ? 'text/plain;charset=utf-8' : 'application/json;charset=utf-8');
-  response.end(plain ? String(body) : `${GUARD}${JSON.stringify(body)}`);
+  response.end(plain ? `${body}\n` : `${GUARD}${JSON.stringify(body)}\n`);
 }
 
 function readAll(request: IncomingMessage): Promise<string> {

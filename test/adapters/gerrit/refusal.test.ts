@@ -49,6 +49,7 @@ describe('what Gerrit answers to a review', () => {
   test.each([
     ['fatal: database error\n', 'is gone'],
     [`error: Not found: 12${END}`, 'turned private'],
+    [`error: Not found: openstack/cinder~12${END}`, 'turned private'],
   ])('%j may mean that the change %s', (stderr) => {
     expect(read(stderr)).toMatchObject({
       is: 'perhaps-missing',

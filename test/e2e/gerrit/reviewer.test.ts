@@ -1,0 +1,86 @@
+/** A real Gerrit under the promises of a reviewer, by either road. */
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
+import { RestClient } from '../../../src/adapters/gerrit/rest-client.ts';
+import { RestReviews } from '../../../src/adapters/gerrit/rest-reviews.ts';
+import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
+import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
+import { realClock, Site } from '../../adapters/gerrit/site.ts';
+import { reviewerContract } from '../../contracts/reviewer.ts';
+import { Checkout } from './checkout.ts';
+import { Rig } from './rig.ts';
+
+const PROJECT = 'openstack/cinder';
+const ACCOUNT = 'acme-ci';
+let rig: Rig;
+let site: Site;
+let checkout: Checkout;
+beforeAll(async () => {
+  site = new Site();
+  rig = await Rig.start();
+  const { gerrit } = rig;
+  checkout = new Checkout({
+    directory: join(rig.directory, 'checkout'),
+    url: `ssh://dev@${gerrit.host}:${gerrit.port}/${PROJECT}`,
+    keyFile: gerrit.keyFile('dev'),
+    knownHostsFile: gerrit.knownHostsFile,
+  });
+  await checkout.make();
+});
+afterAll(async () => {
+  await rig?.stop();
+  site.remove();
+});
+
+function bySsh(): GerritReviewer {
+  const { port, knownHostsFile } = rig.gerrit;
+  const options: GerritOptions = site.options(port, { keyFile: rig.gerrit.keyFile(ACCOUNT), knownHostsFile });
+  return new GerritReviewer(new SshReviews(options, realClock, ACCOUNT), realClock, 20);
+}
+
+function byRest(): GerritReviewer {
+  const client = new RestClient(
+    {
+      url: rig.gerrit.url,
+      user: ACCOUNT,
+      password: () => 'secret',
+      caFile: null,
+      connectTimeoutMs: 20_000,
+      requestTimeoutMs: 60_000,
+      idleMs: 1_000,
+      retryAfterMaxMs: 60_000,
+      answerLimitBytes: 1024 * 1024,
+      connections: 4,
+    },
+    realClock,
+  );
+  return new GerritReviewer(new RestReviews(client), realClock, 20);
+}
+
+async function patchsetOf(change: number, patchset: number) {
+  const ref = `refs/changes/${String(change % 100).padStart(2, '0')}/${change}/${patchset}`;
+  const revision = await checkout.revision();
+  const words = { subject: 'A change', owner: 'dev', url: '', topic: '' };
+  return { project: PROJECT, branch: 'master', change, patchset, revision, ref, ...words };
+}
+
+for (const [name, road] of [
+  ['SSH', bySsh],
+  ['REST', byRest],
+] as const) {
+  reviewerContract(`a real Gerrit by ${name}`, async () => ({
+    reviewer: road(),
+    newPatchset: async () => patchsetOf(await checkout.push(), 1),
+    messages: async ({ change }) => {
+      const { messages } = await rig.gerrit.as('admin').change(change);
+      return messages.filter(({ author }) => author === ACCOUNT).map(({ text }) => text);
+    },
+    supersede: async ({ change, patchset }) => {
+      await checkout.amend({ README: `${Math.random()}\n` });
+      return patchsetOf(change, patchset + 1);
+    },
+    close: ({ change }) => rig.gerrit.as('admin').abandon(change),
+    stop: async () => {},
+  }));
+}
