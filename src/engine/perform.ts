@@ -56,12 +56,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
         return { type: 'change.resolved', change: await world.changes.lookUp(effect, signal) };
       });
     case 'mergePatchset':
-      return within(effect, performance, async (signal) => {
-        const { merged, ...outcome } = await world.merger.merge(effect, signal);
-        return 'trees' in outcome
-          ? { type: 'patchset.merged', trees: outcome.trees }
-          : { type: 'patchset.conflicted', ...outcome };
-      });
+      return mergePatchset(effect, performance);
     case 'createServer':
       return createServer(effect, performance);
     case 'fetchPatchset':
@@ -104,6 +99,15 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     default:
       return assertNever(effect);
   }
+}
+
+async function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performance): Promise<AnyEvent> {
+  return within(effect, performance, async (signal) => {
+    const { merged, ...outcome } = await performance.world.merger.merge(effect, signal);
+    return 'trees' in outcome
+      ? { type: 'patchset.merged', trees: outcome.trees }
+      : { type: 'patchset.conflicted', ...outcome };
+  });
 }
 
 async function createServer(effect: EffectOf<'createServer'>, performance: Performance): Promise<AnyEvent> {

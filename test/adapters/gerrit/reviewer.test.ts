@@ -101,12 +101,6 @@ describe('a post', () => {
     expect(reviews()).toHaveLength(1);
   });
 
-  test('a message that is too long is cut and goes', async () => {
-    const message = `run-4711\n${'- x : SUCCESS in 1s\n'.repeat(2_000)}`;
-    expect(await reviewer().post(request({ message }), signal)).toEqual(posted);
-    expect(gerrit.messages(912345)[0]?.length).toBeLessThan(16_100);
-  });
-
   test('no vote on a patchset that is not the current one any more: the message goes alone', async () => {
     gerrit.addPatchset(next);
     const why = 'patchset 3 is not the current one (4) any more';
