@@ -121,7 +121,7 @@ export class Admission {
         patchset,
         trigger,
         ...(cause === null ? {} : { cause }),
-        jobs: jobs.map(({ job, name, spec }) => ({ job, name, voting: spec.voting })),
+        jobs: jobs.map(({ job, name, spec: { voting, files } }) => ({ job, name, voting, files })),
         plan,
         report,
         ...(mail === null ? {} : { mail }),

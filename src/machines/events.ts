@@ -4,6 +4,7 @@
  */
 import type { MailSpec } from './mail.ts';
 import type { StartCause } from './rules/cause.ts';
+import type { ReviewJob } from './rules/files.ts';
 import type {
   Failure,
   JobReport,
@@ -107,7 +108,7 @@ export type ReviewEvent =
       readonly trigger: string;
       /** Absent: an operator began it. */
       readonly cause?: StartCause;
-      readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
+      readonly jobs: readonly ReviewJob[];
       readonly plan: PreparePlan;
       readonly report: ReportSpec;
       /** Whom its end is told by mail; absent: nobody. */

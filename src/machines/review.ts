@@ -163,6 +163,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     mergeAttempt: 1,
     held: false,
     dependencies: [],
+    skipped: [],
     trees: [],
     conflicted: false,
     reports: [],
@@ -184,8 +185,10 @@ function fillMissing(context: ReviewContext): Partial<ReviewContext> {
   const missing = context.jobs
     .filter(({ job }) => !context.reports.some((report) => report.job === job))
     .map(
-      (job): JobReport => ({
-        ...job,
+      ({ job, name, voting }): JobReport => ({
+        job,
+        name,
+        voting,
         verdict: 'ABORTED',
         reason: 'no verdict in time',
         lastLine: null,

@@ -7,6 +7,7 @@ import type { Submission } from '../../src/engine/cascade.ts';
 import { cascade } from '../../src/engine/cascade.ts';
 import { type Append, type Store, type StoreReader, VersionConflict } from '../../src/engine/store.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
+import { ALL_FILES } from '../../src/machines/rules/files.ts';
 import { jobSpec, PATCHSET, preparePlan, reportSpec, START, server } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 
@@ -53,7 +54,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     const begun = (number: number, trigger = `trigger-${number}`, change = PATCHSET.change) => {
       const [job, review] = [`j${number}`, `r${number}`];
       const patchset = { ...PATCHSET, change };
-      const jobs = [{ job, name: 'acme-dsvm', voting: true }];
+      const jobs = [{ job, name: 'acme-dsvm', voting: true, files: ALL_FILES }];
       const [plan, report] = [preparePlan(), reportSpec({ post: false })];
       return [
         told(review, {

@@ -4,6 +4,7 @@
  */
 import type { CommentFacts } from '../../src/machines/comment.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
+import { ALL_FILES, type ReviewJob } from '../../src/machines/rules/files.ts';
 import type {
   Failure,
   JobLimits,
@@ -141,7 +142,7 @@ export function accepted(spec: JobSpec = jobSpec(), job = JOB): AnyEvent {
 
 export function opened(
   report: ReportSpec = reportSpec(),
-  jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[] = [
+  jobs: readonly (Omit<ReviewJob, 'files'> & Partial<Pick<ReviewJob, 'files'>>)[] = [
     { job: JOB, name: 'acme-dsvm', voting: true },
   ],
   plan: PreparePlan = preparePlan(),
@@ -152,7 +153,7 @@ export function opened(
     pipeline: 'check',
     patchset: PATCHSET,
     trigger: 'openstack/cinder~912345,3:created',
-    jobs,
+    jobs: jobs.map((job) => ({ files: ALL_FILES, ...job })),
     plan,
     report,
   };

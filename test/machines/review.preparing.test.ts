@@ -5,9 +5,22 @@
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
+import { ALL_FILES, type FileRules } from '../../src/machines/rules/files.ts';
 import type { PreparePlan, ResolvedChange } from '../../src/machines/vocabulary.ts';
 import { otherAnswers } from './answers.ts';
-import { failure, JOB, jobReport, PATCHSET, preparePlan, RESOLVED, REVIEW, START, TREE } from './facts.ts';
+import {
+  failure,
+  JOB,
+  jobReport,
+  opened,
+  PATCHSET,
+  preparePlan,
+  RESOLVED,
+  REVIEW,
+  reportSpec,
+  START,
+  TREE,
+} from './facts.ts';
 import { breaches, differences, ignored } from './invariants.ts';
 import { answerWell, Simulator } from './simulator.ts';
 
@@ -146,6 +159,63 @@ describe('a patchset that is not tested', () => {
     );
   });
 });
+
+describe('files that the patchset touches', () => {
+  const CODE: FileRules = { include: [], exclude: ['docs'] };
+  const two = (first: FileRules, second: FileRules, plan: Partial<PreparePlan> = {}) => {
+    const world = new Simulator(answerWell);
+    const jobs = [
+      { job: JOB, name: 'acme-dsvm', voting: true, files: first },
+      { job: 'job-2', name: 'acme-fc', voting: true, files: second },
+    ];
+    world.tell(REVIEW, opened(reportSpec(), jobs, preparePlan(plan)));
+    return world;
+  };
+  const docs = resolved({ files: ['doc/source/index.rst'] });
+  const skipped = { type: 'job.refused', verdict: 'SKIPPED', reason: 'only documentation is touched' };
+
+  test('skip the one job that has nothing to do with them, before anything is merged', () => {
+    const world = two(CODE, ALL_FILES);
+    const row = world.answer(REVIEW, 'lookUpChange:1', docs);
+    expect([row.state, world.unheard]).toEqual(['preparing.merging', [tell(skipped as AnyEvent)]]);
+    world.answerType(REVIEW, 'mergePatchset');
+    expect(world.unheard.slice(1).map(({ to }) => to)).toEqual(['job-2']);
+    orderly(world);
+  });
+
+  test('skip all jobs: nothing is merged and nothing is said', () => {
+    const world = two(CODE, CODE);
+    expect(world.answer(REVIEW, 'lookUpChange:1', docs).state).toBe('waiting');
+    expect(toldTo(world)).toEqual([skipped, skipped]);
+    for (const job of [JOB, 'job-2']) {
+      const report = jobReport({
+        job,
+        verdict: 'SKIPPED',
+        reason: 'only documentation is touched',
+        url: null,
+      });
+      world.tell(REVIEW, { type: 'job.reported', report });
+    }
+    expect(outcomeOf(world)).toEqual(['done', 'quiet']);
+    orderly(world);
+  });
+
+  test('say nothing when there is one that counts, too many to know, or somebody asked by hand', () => {
+    for (const [plan, files] of [
+      [{}, ['doc/source/index.rst', 'cinder/api.py']],
+      [{}, null],
+      [{ onlyCurrent: false }, ['doc/source/index.rst']],
+    ] as const) {
+      const world = two(CODE, CODE, plan);
+      expect(world.answer(REVIEW, 'lookUpChange:1', resolved({ files })).state).toBe('preparing.merging');
+      expect(world.unheard).toEqual([]);
+    }
+  });
+});
+
+function outcomeOf(world: Simulator): unknown {
+  return [world.at(REVIEW).state, world.at(REVIEW).context.outcome];
+}
 
 describe('what does not work at once', () => {
   test('Gerrit is asked again, with longer and longer waits, and given up at last', () => {

@@ -3,6 +3,7 @@
  * Gerrit and git said before anything was booted.
  */
 import type { ReviewEvent } from '../events.ts';
+import { judgeFiles } from '../rules/files.ts';
 import type { HoldSpec, ResolvedChange, StandingVote, Verdict } from '../vocabulary.ts';
 import type { ReviewContext } from './setup.ts';
 
@@ -13,6 +14,24 @@ export interface Objection {
 
 /** Paths in conflict that are named. */
 const FILES_NAMED = 5;
+
+/** A job that is not run, and why. */
+export interface Skip {
+  readonly job: string;
+  readonly why: string;
+}
+
+/** Jobs that the patchset's files are none of the business of; by hand everything runs. */
+export function skipsOf(
+  { jobs, plan }: Pick<ReviewContext, 'jobs' | 'plan'>,
+  change: ResolvedChange,
+): readonly Skip[] {
+  if (!plan.onlyCurrent) return [];
+  return jobs.flatMap(({ job, files }) => {
+    const { runs, why } = judgeFiles(change.files, files);
+    return runs ? [] : [{ job, why }];
+  });
+}
 
 /** What an event says against running the jobs; one that says nothing against it is a programmer's error. */
 export function objection(context: ReviewContext, event: ReviewEvent): Objection {

@@ -5,7 +5,7 @@
  */
 import type { Effect } from '../effects.ts';
 import type { AnyEvent } from '../events.ts';
-import { isAwaited, objection } from './objection.ts';
+import { isAwaited, objection, skipsOf } from './objection.ts';
 import { change, deadline, type ReviewArgs, type ReviewContext, request, reviewSetup } from './setup.ts';
 
 const lookUpDeadline = deadline(
@@ -35,13 +35,14 @@ const noted = { actions: 'noted' } as const;
 const refused = { target: '#review.waiting', actions: request(refuseAll) } as const;
 const lookedUp = [
   { guard: 'objectionable', ...refused },
+  { guard: 'nothingTouched', target: '#review.waiting', actions: [keepChange(), request(skip)] },
   { guard: 'mustHold', target: 'holding' },
   {
     guard: 'mustMerge',
     target: 'merging',
-    actions: keepChange(),
+    actions: [keepChange(), request(skip)],
   },
-  { target: '#review.waiting', actions: request(releaseAll) },
+  { target: '#review.waiting', actions: [keepChange(), request(skip), request(releaseAll)] },
 ] as const;
 const notLookedUp = [{ guard: 'mayLookUpAgain', target: 'lookingLater' }, refused] as const;
 const notMerged = [{ guard: 'mayMergeAgain', target: 'mergingLater' }, refused] as const;
@@ -136,8 +137,10 @@ function keepVote() {
 function keepChange() {
   return {
     type: 'keep',
-    params: ({ event }: ReviewArgs): Partial<ReviewContext> =>
-      event.type === 'change.resolved' ? { dependencies: event.change.dependencies } : {},
+    params: ({ context, event }: ReviewArgs): Partial<ReviewContext> =>
+      event.type === 'change.resolved'
+        ? { dependencies: event.change.dependencies, skipped: skipsOf(context, event.change) }
+        : {},
   } as const;
 }
 
@@ -147,6 +150,15 @@ function keepTrees() {
     params: ({ event }: ReviewArgs): Partial<ReviewContext> =>
       event.type === 'patchset.merged' ? { trees: event.trees } : {},
   } as const;
+}
+
+/** Jobs that have nothing to do with the patchset hand over at once. */
+function skip({ context }: ReviewArgs): readonly Effect[] {
+  return context.skipped.map(({ job, why }) => ({
+    type: 'tell',
+    to: job,
+    event: { type: 'job.refused', verdict: 'SKIPPED', reason: why },
+  }));
 }
 
 /** The jobs may wait for their slots. */
@@ -161,5 +173,7 @@ function refuseAll({ context, event }: ReviewArgs): readonly Effect[] {
 }
 
 function tellAll(context: ReviewContext, event: AnyEvent): readonly Effect[] {
-  return context.jobs.map(({ job }) => ({ type: 'tell', to: job, event }));
+  return context.jobs
+    .filter(({ job }) => !context.skipped.some((skipped) => skipped.job === job))
+    .map(({ job }) => ({ type: 'tell', to: job, event }));
 }

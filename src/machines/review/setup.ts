@@ -4,6 +4,7 @@ import type { Alarm } from '../alarm.ts';
 import type { Effect } from '../effects.ts';
 import type { ReviewEvent } from '../events.ts';
 import type { MailSpec } from '../mail.ts';
+import type { ReviewJob } from '../rules/files.ts';
 import { decideVote } from '../verdict.ts';
 import type {
   Dependency,
@@ -16,7 +17,7 @@ import type {
   Verdict,
 } from '../vocabulary.ts';
 import { type Told, wordsOf } from '../words.ts';
-import { isAwaited, isUnwelcome, mayGo, objectionTo } from './objection.ts';
+import { isAwaited, isUnwelcome, mayGo, objectionTo, type Skip, skipsOf } from './objection.ts';
 
 type ReviewOutcome = 'posted' | 'shadow' | 'quiet' | 'withdrawn' | 'unposted' | 'stuck';
 
@@ -24,7 +25,7 @@ export interface ReviewContext {
   readonly review: string;
   readonly pipeline: string;
   readonly patchset: Patchset;
-  readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
+  readonly jobs: readonly ReviewJob[];
   readonly plan: PreparePlan;
   readonly report: ReportSpec;
   readonly mail: MailSpec | null;
@@ -36,6 +37,8 @@ export interface ReviewContext {
   /** The vote that the plan waits for has come, or was waited for long enough. */
   readonly held: boolean;
   readonly dependencies: readonly Dependency[];
+  /** Jobs that have nothing to do with what the patchset touches. */
+  readonly skipped: readonly Skip[];
   /** What is tested; empty: the patchset as it was uploaded. */
   readonly trees: readonly MergedTree[];
   /** It does not merge. Its author sees that in Gerrit too, and is not told by every CI. */
@@ -113,6 +116,10 @@ export const reviewSetup = setup({
   guards: {
     objectionable: ({ context, event }) =>
       event.type === 'change.resolved' && objectionTo(context, event.change) !== null,
+    nothingTouched: ({ context, event }) =>
+      event.type === 'change.resolved' &&
+      context.jobs.length > 0 &&
+      skipsOf(context, event.change).length === context.jobs.length,
     mustHold: ({ context, event }) => event.type === 'change.resolved' && !mayGo(context, event.change),
     mustMerge: ({ context }) => context.plan.merge,
     mayLookUpAgain: ({ context, event }) =>

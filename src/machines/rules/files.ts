@@ -14,6 +14,14 @@ export interface FileRules {
   readonly exclude: readonly string[];
 }
 
+/** A job as its review knows it from the beginning. */
+export interface ReviewJob {
+  readonly job: string;
+  readonly name: string;
+  readonly voting: boolean;
+  readonly files: FileRules;
+}
+
 export interface FilesFinding {
   readonly runs: boolean;
   /** In one line. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { cascade, type Submission } from '../../../src/engine/cascade.ts';
 import type { World } from '../../../src/engine/ports.ts';
 import type { Append, Store } from '../../../src/engine/store.ts';
+import { ALL_FILES } from '../../../src/machines/rules/files.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
 import { nothingMissed } from '../../fakes/catch-up.ts';
 import { FakeChanges } from '../../fakes/changes.ts';
@@ -51,7 +52,7 @@ export function world(): { readonly world: World; readonly clock: FakeClock } {
 /** A review and its job. */
 export function submissions(number: number): readonly Submission[] {
   const [job, review] = [`j${number}`, `r${number}`];
-  const jobs = [{ job, name: 'acme-dsvm', voting: true }];
+  const jobs = [{ job, name: 'acme-dsvm', voting: true, files: ALL_FILES }];
   const trigger = `trigger-${number}`;
   return [
     {
