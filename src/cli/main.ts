@@ -24,6 +24,7 @@ function program(): Command {
     .addHelpText('after', EXAMPLES);
   addWork(root);
   addQuestions(root);
+  addTrigger(root);
   addProofs(root);
   addConfig(root);
   return root;
@@ -38,6 +39,7 @@ Examples:
   sos-ci run acme-dsvm 912345,3      one job by hand; its verdict is the exit code
   sos-ci status                      is it there, and what does it do
   sos-ci job j1kf                   the story of one job
+  sos-ci trigger --explain 912345    what would start on a change, and why
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 configuration, 4 database, 5 refused or out of reach, 130 interrupted;
 run: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RETRY_LIMIT, 14 ABORTED
@@ -99,6 +101,22 @@ function addQuestions(root: Command): void {
     .action(async (id, options) => {
       const { jobCommand } = await import('./job.ts');
       return end(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
+    });
+}
+
+function addTrigger(root: Command): void {
+  withStore(
+    root.command('trigger').description('what the rules decide, and which rule decided it; changes nothing'),
+  )
+    .option('--explain <what>', 'a file of events (- is standard input), or the number of a change')
+    .option('--all', 'of a file also the lines that never start anything')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  sos-ci trigger --explain events.jsonl\n  sos-ci trigger --explain 912345\n',
+    )
+    .action(async (options) => {
+      const { triggerCommand } = await import('./trigger.ts');
+      return end(await triggerCommand(io, configFile(options), options));
     });
 }
 

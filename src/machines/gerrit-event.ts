@@ -2,7 +2,7 @@
  * What we understand of Gerrit's stream, in one shape whatever the server's version
  * (https://gerrit-review.googlesource.com/Documentation/cmd-stream-events.html). The adapter makes these; `trigger` reads them.
  */
-import type { Patchset } from './vocabulary.ts';
+import type { Patchset, StandingVote } from './vocabulary.ts';
 
 /** An account as an event names it. Any field may be empty. */
 export interface Account {
@@ -57,3 +57,18 @@ export type GerritEvent =
   | { readonly type: 'dropped-output' }
   /** Known or unknown to Gerrit's documentation, but nothing that we act on: counted by name. */
   | { readonly type: 'other'; readonly name: string };
+
+/** A change as a query shows it, with its current patchset. */
+export interface ChangeNow {
+  readonly patchset: Patchset;
+  readonly status: 'open' | 'merged' | 'abandoned';
+  readonly kind: string;
+  readonly wip: boolean;
+  readonly private: boolean;
+  readonly uploader: Account;
+  readonly author: Account;
+  readonly hashtags: readonly string[];
+  /** As in ResolvedChange. */
+  readonly files: readonly string[] | null;
+  readonly votes: readonly StandingVote[];
+}

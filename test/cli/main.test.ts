@@ -46,6 +46,7 @@ describe('help', () => {
     'backup',
     'confirm',
     'config',
+    'trigger',
   ])('of %s', (command) => {
     const answer = ask(command, '--help');
     expect(answer).toMatchObject({ code: 0, err: '' });
@@ -62,6 +63,8 @@ describe('usage', () => {
     [['job'], /missing required argument 'id'/],
     [['job', 'zzz'], /no job begins with "zzz"\n +list them: sos-ci jobs/],
     [['replay'], /name one history, or --all/],
+    [['trigger'], /name what is to be explained\n +sos-ci trigger --explain FILE/],
+    [['trigger', '--explain', 'nowhere'], /nowhere can not be read: ENOENT/],
     [['run', 'acme', '912345'], /"912345" is no patchset\n +write change and patchset with a comma/],
     [['run', 'acmee', '1,2'], /there is no job "acmee"\n +did you mean acme\?/],
   ])('%j is an error', (args, message) => {

@@ -1,11 +1,12 @@
 /** What starts a job, as the file says it: what comes out, and every mistake with its place and what to do. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { triggerRules } from '../../src/config/build-triggers.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/problems.ts';
+import { ROOT } from '../house/source.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -208,5 +209,18 @@ describe('jobs that wait for different votes', () => {
     const found = two(a, b);
     expect(found).toHaveLength(expected);
     expect(found.join()).toMatch(expected === 0 ? /^$/ : /^jobs.b.after: differs from that of a/);
+  });
+});
+
+test('the example of docs/rules.md works', () => {
+  const documented = readFileSync(join(ROOT, 'docs', 'rules.md'), 'utf8');
+  const example = /```yaml\n(gerrit:[\s\S]*?)```/.exec(documented)?.[1] ?? '';
+  const file = join(dir, 'sos-ci.yaml');
+  writeFileSync(file, example.replace('review.opendev.org', 'localhost').replace('~/.ssh/acme-ci', 'key'));
+  const [job] = triggerRules(loadConfig(file, { home: dir, environment: {} })).jobs;
+  expect(job).toMatchObject({
+    name: 'acme-iscsi',
+    branches: ['master', 'stable/*'],
+    hold: { account: 'zuul' },
   });
 });

@@ -36,13 +36,23 @@ const CONFIG_SHAPE = 'src/config/config.ts';
 const VIEWS = ['src/engine/store.ts', 'src/adapters/sqlite/reader.ts'];
 
 /** The composition roots: they alone know everybody. */
-const ROOT_FILES = ['daemon', 'once', 'world', 'by-place', 'maintenance', 'acceptance', 'row-log'].map(
-  (name) => `src/${name}.ts`,
-);
+const ROOT_FILES = [
+  'daemon',
+  'once',
+  'world',
+  'by-place',
+  'maintenance',
+  'acceptance',
+  'row-log',
+  'explain',
+].map((name) => `src/${name}.ts`);
 
 /** Commands that do more than ask. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'src/cli/daemon.ts': ['src/daemon.ts'],
+  'src/cli/trigger.ts': ['src/explain.ts'],
+  'src/cli/trigger-change.ts': ['src/explain.ts'],
+  'src/cli/trigger-lines.ts': ['src/explain.ts'],
   'src/cli/run.ts': ['src/daemon.ts', 'src/once.ts'],
   'src/cli/backup.ts': ['src/maintenance.ts'],
   'src/cli/confirm.ts': ['src/maintenance.ts'],

@@ -83,7 +83,7 @@ function commentCauses(
 function askedCauses({ comment, by, at }: CommentEvent, rules: CauseRules, own: OwnCauses): readonly Cause[] {
   const who = nameOf(by);
   const asked = (rule: 'recheck' | 'run-ci' | 'comment', why: string): Cause => {
-    return { kind: 'recheck', rule, id: `recheck:${who}:${at}`, why };
+    return { kind: 'recheck', rule, id: `${rule}:${who}:${at}`, why };
   };
   const names = rules.name === null ? [rules.account] : [rules.account, rules.name];
   const pattern = asksBy(comment, own.comments);

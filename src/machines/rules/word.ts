@@ -29,6 +29,7 @@ export const RULES = {
   private: 'the change is private',
   'newer-patchset': 'a newer patchset is being tested, or is the current one',
   running: 'this patchset is being tested',
+  started: 'the same cause has started it before',
   files: 'files passes over what the patchset touches',
   after: 'the jobs wait for the vote that after names',
   'limit-change': 'starts of this change in an hour',

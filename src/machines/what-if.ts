@@ -1,0 +1,110 @@
+/**
+ * What a new patchset, or somebody who asks for a run, would start on a change as it is now: the trigger's rules, the limits, and
+ * what the review looks at once it has asked Gerrit. For people who want to know why nothing happens. Pure; nothing is started.
+ */
+import type { ChangeNow } from './gerrit-event.ts';
+import { isAwaited } from './review/objection.ts';
+import type { StartingEvent } from './rules/cause.ts';
+import { type FileRules, judgeFiles } from './rules/files.ts';
+import { reached, type StartCounts } from './rules/limit.ts';
+import { voteText } from './rules/vote.ts';
+import type { Finding } from './rules/word.ts';
+import { explain, type OpenReview, type Start, type TriggerRules } from './trigger.ts';
+import type { HoldSpec } from './vocabulary.ts';
+
+export interface WhatIf {
+  readonly rules: TriggerRules;
+  /** By the name of the job. */
+  readonly files: ReadonlyMap<string, FileRules>;
+  /** Epoch ms. */
+  readonly now: number;
+  /** Reviews of the change that have not ended. */
+  readonly open: readonly OpenReview[];
+  readonly counts: (start: Start) => StartCounts;
+}
+
+export interface JobOutlook extends Finding {
+  readonly job: string;
+  readonly starts: boolean;
+}
+
+export interface Outlook {
+  readonly occasion: 'patchset' | 'recheck';
+  /** What somebody would write; null for a patchset. */
+  readonly comment: string | null;
+  readonly starts: boolean;
+  /** What decides for all jobs together. */
+  readonly rule: Finding['rule'];
+  readonly why: string;
+  /** The vote that would be waited for first. */
+  readonly hold: HoldSpec | null;
+  readonly jobs: readonly JobOutlook[];
+}
+
+/** In this order: the current patchset as if it had just come, then a comment of its uploader. */
+export function whatIf(change: ChangeNow, options: WhatIf): readonly Outlook[] {
+  const { patchset, kind, wip, uploader: by, author, hashtags } = change;
+  const about = {
+    at: options.now,
+    patchset,
+    wip,
+    private: change.private,
+    by,
+    uploader: by,
+    author,
+    hashtags,
+  };
+  const comment = options.rules.recheck ? 'recheck' : `run-${options.rules.account}`;
+  const asked = { ...about, type: 'comment-added', comment, approvals: [] } as const;
+  return [
+    {
+      occasion: 'patchset',
+      comment: null,
+      ...outlook(change, { ...about, type: 'patchset-created', kind }, options),
+    },
+    { occasion: 'recheck', comment, ...outlook(change, asked, options) },
+  ];
+}
+
+type Judged = Omit<Outlook, 'occasion' | 'comment'>;
+
+function outlook(change: ChangeNow, event: StartingEvent, options: WhatIf): Judged {
+  const { decisions, jobs } = explain(event, options.rules, options.open);
+  const decision = decisions.at(-1);
+  const wanted = jobs.map(({ job, cause, rule, why }) => ({ job, starts: cause !== null, rule, why }));
+  if (decision?.do !== 'start') {
+    const rule = decision?.rule ?? 'event';
+    return refused(wanted, { rule, why: decision?.why ?? '' });
+  }
+  const against = whyNotNow(change, decision, options);
+  if (against !== null) return refused(wanted, against);
+  const looked = wanted.map((job) => (job.starts ? filesOutlook(change, job, options) : job));
+  if (!looked.some(({ starts }) => starts)) {
+    const why = looked.find(({ rule }) => rule === 'files')?.why ?? decision.why;
+    return { starts: false, rule: 'files', why, hold: null, jobs: looked };
+  }
+  const hold = change.votes.some((vote) => isAwaited(vote, decision.hold)) ? null : decision.hold;
+  const why = hold === null ? decision.why : `${decision.why}, after ${hold.account} ${voteText(hold)}`;
+  return { starts: true, rule: decision.rule, why, hold, jobs: looked };
+}
+
+/** Something is against every job: also those whose own rules had let them start. */
+function refused(jobs: readonly JobOutlook[], { rule, why }: Finding): Judged {
+  const all = jobs.map((job) => (job.starts ? { job: job.job, starts: false, rule, why } : job));
+  return { starts: false, rule, why, hold: null, jobs: all };
+}
+
+function whyNotNow({ status }: ChangeNow, start: Start, { rules, counts }: WhatIf): Finding | null {
+  if (status !== 'open') return { rule: 'closed', why: `the change is ${status}` };
+  const { project, change } = start.patchset;
+  return reached(rules.limits, counts(start), { project, change, by: start.by });
+}
+
+function filesOutlook({ files }: ChangeNow, job: JobOutlook, options: WhatIf): JobOutlook {
+  const rules = options.files.get(job.job);
+  if (rules === undefined) return job;
+  const { runs, why } = judgeFiles(files, rules);
+  if (!runs) return { job: job.job, starts: false, rule: 'files', why };
+  const quiet = rules.include.length === 0 && rules.exclude.length === 0;
+  return quiet ? job : { ...job, why: `${job.why}; ${why}` };
+}

@@ -1,0 +1,163 @@
+/** What `sos-ci trigger --explain` prints of a file and of a change, whole, and its answers. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { textWidth } from '../../src/cli/layout.ts';
+import { type TriggerOptions, triggerCommand } from '../../src/cli/trigger.ts';
+import { type Ours, oursOf, showOutlooks } from '../../src/cli/trigger-change.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { ChangeNow } from '../../src/machines/gerrit-event.ts';
+import { NO_STARTS } from '../../src/machines/rules/limit.ts';
+import { fakeIo } from '../fakes/io.ts';
+import { fakeReader } from '../fakes/reader.ts';
+import { ROOT } from '../house/source.ts';
+import { PATCHSET } from '../machines/facts.ts';
+
+const SAMPLE = join(ROOT, 'test', 'samples', 'gerrit-3.9.1-stream.jsonl');
+const CONFIG = `
+gerrit: {host: localhost, user: acme-ci, name: Acme CI, key: key}
+triggers: {after: zuul Verified+1}
+jobs:
+  acme-dsvm:
+    project: openstack/*
+    kinds: {never: [NO_CODE_CHANGE]}
+    testing: {command: [make], exitCodeIsResult: true}
+  acme-fc:
+    project: openstack/cinder
+    topics: [acme-*]
+    files: {exclude: [docs]}
+    testing: {command: [make], exitCodeIsResult: true}
+`;
+const DEV = { username: 'dev', name: 'Dev \u001b[2J', email: '' };
+const CHANGE: ChangeNow = {
+  patchset: { ...PATCHSET, topic: 'acme-retry', subject: 'Make it\u001b[31m faster' },
+  status: 'open',
+  kind: 'REWORK',
+  wip: false,
+  private: false,
+  uploader: DEV,
+  author: DEV,
+  hashtags: ['acme', 'backport'],
+  files: ['doc/a.rst'],
+  votes: [{ account: 'alice', label: 'Code-Review', value: 1 }],
+};
+const NOTHING: Ours = { open: [], counts: () => NO_STARTS };
+let dir: string;
+let file: string;
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-trigger-'));
+  file = join(dir, 'sos-ci.yaml');
+  writeFileSync(join(dir, 'key'), 'key');
+  writeFileSync(file, CONFIG);
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+async function explain(options: TriggerOptions, width = Number.POSITIVE_INFINITY) {
+  const io = fakeIo({ width });
+  return { code: await triggerCommand(io, file, options), out: io.stdout(), err: io.stderr() };
+}
+
+describe('a file', () => {
+  test.each([100, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
+    const { code, out, err } = await explain({ explain: SAMPLE }, width);
+    expect([code, err]).toEqual([0, '49 lines: 7 starts, 33 more that never start anything (--all)\n']);
+    await expect(out).toMatchFileSnapshot(`../golden/trigger-file-${width}.txt`);
+    for (const line of out.split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(Math.max(width, 112));
+  });
+
+  test('with every line', async () => {
+    const { out, err } = await explain({ explain: SAMPLE, all: true });
+    expect(out.trimEnd().split('\n').length).toBeGreaterThan(49);
+    expect(err).toBe('49 lines: 7 starts\n');
+  });
+
+  test('as JSON has a stable shape', async () => {
+    const { code, out } = await explain({ explain: SAMPLE, json: true });
+    expect(code).toBe(0);
+    const { lines, ...rest } = JSON.parse(out);
+    expect(lines).toHaveLength(49);
+    const shown = { ...rest, file: 'FILE', lines: [2, 5, 6, 17].map((index) => lines[index]) };
+    await expect(`${JSON.stringify(shown, null, 2)}\n`).toMatchFileSnapshot('../golden/trigger-file.json');
+  });
+
+  test('that is empty starts nothing', async () => {
+    writeFileSync(join(dir, 'empty'), '');
+    expect(await explain({ explain: join(dir, 'empty') })).toEqual({
+      code: 0,
+      out: '',
+      err: '0 lines: 0 starts\n',
+    });
+  });
+
+  test('with lines that are no events says so', async () => {
+    writeFileSync(join(dir, 'odd'), 'hello\n{"type":"dropped-output"}\n');
+    const { out, err } = await explain({ explain: join(dir, 'odd') });
+    expect(out).toContain('Gerrit lost events for us');
+    expect(err).toBe('2 lines: 0 starts, 1 not understood\n');
+    expect((await explain({ explain: join(dir, 'odd'), all: true })).out).toContain('not-json');
+  });
+
+  test.each([
+    ['nowhere', /can not be read: ENOENT/],
+    ['.', /can not be read: EISDIR/],
+    ['', /name what is to be explained/],
+  ])('%j is an error of usage', async (name, message) => {
+    await expect(explain({ explain: name })).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('a change', () => {
+  const show = (change: Partial<ChangeNow> = {}, ours = NOTHING, json = false) => {
+    const io = fakeIo({ now: () => 1_767_323_000_000 });
+    const code = showOutlooks(io, loadConfig(file), { ...CHANGE, ...change }, ours, json);
+    return { code, out: io.stdout() };
+  };
+
+  test('is told what would start on it', async () => {
+    const { code, out } = show();
+    expect(code).toBe(0);
+    await expect(out).toMatchFileSnapshot('../golden/trigger-change.txt');
+  });
+
+  test('as JSON has a stable shape', async () => {
+    const { code, out } = show({}, NOTHING, true);
+    expect(code).toBe(0);
+    await expect(out).toMatchFileSnapshot('../golden/trigger-change.json');
+  });
+
+  test('on which nothing would start is a no', () => {
+    expect(show({ status: 'merged' })).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('the change is merged'),
+    });
+    const busy = { open: [{ id: 'r', patchset: 3, testing: true }], counts: () => NO_STARTS };
+    expect(show({}, busy)).toMatchObject({ code: 1, out: expect.stringContaining('running') });
+    const stormy = { open: [], counts: () => ({ ...NO_STARTS, change: 20 }) };
+    expect(show({}, stormy)).toMatchObject({ code: 1, out: expect.stringContaining('limit-change') });
+  });
+
+  test('is looked up in our own log, where there is one', () => {
+    const review = (id: string, project: string, state: string) => ({
+      ...{ id, project, state, pipeline: 'check', branch: 'master', change: PATCHSET.change, patchset: 3 },
+      ...{ ended: false, outcome: null, openedAt: 0, updatedAt: 0 },
+    });
+    const reader = fakeReader({
+      reviews: [
+        review('r1', PATCHSET.project, 'preparing.looking'),
+        review('r2', 'other', 'waiting'),
+        review('r3', PATCHSET.project, 'posting.sending'),
+      ],
+      starts: { ...NO_STARTS, all: 7 },
+    });
+    const ours = oursOf(reader, CHANGE);
+    expect(ours.open).toEqual([
+      { id: 'r3', patchset: 3, testing: false },
+      { id: 'r1', patchset: 3, testing: true },
+    ]);
+  });
+});
