@@ -24,9 +24,14 @@ export class Rig {
     this.gerrit = gerrit;
   }
 
-  static async start(): Promise<Rig> {
+  /** `optimize`: for measurements. */
+  static async start({ optimize = false } = {}): Promise<Rig> {
     const directory = mkdtempSync(join(tmpdir(), 'sos-ci-gerrit-'));
-    const gerrit = await RealGerrit.make({ directory: join(directory, 'gerrit'), version: wantedVersion() });
+    const gerrit = await RealGerrit.make({
+      directory: join(directory, 'gerrit'),
+      version: wantedVersion(),
+      optimize,
+    });
     await gerrit.start();
     return new Rig(directory, gerrit);
   }
