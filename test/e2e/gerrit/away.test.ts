@@ -71,7 +71,7 @@ test('a running job whose change gets a new patchset while the daemon is down is
 });
 
 test('pushes from the moment of the start on are all tested, once each', async () => {
-  const one = await rig.newCase({ top: { providers: { local: { slots: 2 } } } });
+  const one = await rig.newCase({ nodes: 2 });
   const warm = await one.startDaemon();
   expect(await warm.stop()).toBe(0);
   const daemon = one.spawnDaemon();

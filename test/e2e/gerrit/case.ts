@@ -11,6 +11,7 @@ import { markedProcesses } from '../../../src/demo/outside.ts';
 import type { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
 import type { ShownChange, ShownMessage } from '../../../src/demo/real-gerrit/rest.ts';
 import type { StoreReader } from '../../../src/engine/store.ts';
+import type { Sshd } from '../../fixtures/sshd.ts';
 import { DaemonProcess } from '../daemon-process.ts';
 import { Checkout } from './checkout.ts';
 import { eventually } from './waiting.ts';
@@ -29,6 +30,8 @@ export interface CaseOptions {
   readonly report?: Section;
   readonly job?: Section;
   readonly top?: Section;
+  /** Nodes, and so jobs at the same time: each a directory that one real sshd lets in to. */
+  readonly nodes?: number;
   /** Names of more projects of this case; each starts jobs too unless `job` says otherwise. */
   readonly projects?: readonly string[];
 }
@@ -49,12 +52,14 @@ export class Case {
   readonly config: string;
   readonly ledgerFile: string;
   readonly gerrit: RealGerrit;
+  readonly #sshd: Sshd;
   readonly #options: CaseOptions;
   readonly #daemons: DaemonProcess[] = [];
   readonly #checkouts = new Map<string, Checkout>();
 
-  constructor(gerrit: RealGerrit, directory: string, options: CaseOptions) {
+  constructor(gerrit: RealGerrit, sshd: Sshd, directory: string, options: CaseOptions) {
     this.gerrit = gerrit;
+    this.#sshd = sshd;
     this.name = basename(directory);
     this.directory = directory;
     this.stateDir = join(directory, 'state');
@@ -182,10 +187,9 @@ export class Case {
     const processes = (await markedProcesses(this.directory)).map(
       ({ pid, command }) => `process ${pid} ${command}`,
     );
-    const names = ['servers', 'runs', 'evidence'].flatMap((folder) =>
-      existsSync(join(this.stateDir, folder))
-        ? readdirSync(join(this.stateDir, folder)).map((name) => `${folder}/${name}`)
-        : [],
+    const folders = ['servers', 'runs', 'evidence', 'host-keys'].map((name) => join(this.stateDir, name));
+    const names = [...folders, ...this.#nodeDirectories()].flatMap((folder) =>
+      existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [],
     );
     return [...processes, ...names];
   }
@@ -240,11 +244,25 @@ export class Case {
     this.#checkouts.set(project, dev);
   }
 
+  #nodeDirectories(): readonly string[] {
+    return Array.from({ length: this.#options.nodes ?? 1 }, (_, index) =>
+      join(this.directory, `node-${index + 1}`),
+    );
+  }
+
+  #nodes(): Section {
+    const { user, port, keyFile, hostKey } = this.#sshd;
+    const host = (directory: string): Section => ({ host: '127.0.0.1', directory, hostKey });
+    const hosts = this.#nodeDirectories().map((directory) => [basename(directory), host(directory)]);
+    return { type: 'static', ssh: { user, port, key: keyFile }, hosts: Object.fromEntries(hosts) };
+  }
+
   #configuration(gerrit: Section): Section {
     const options = this.#options;
     const limits = { setupRetry: '100ms', publishRetry: '100ms', cleanupRetry: '100ms' };
     const job = (project: string): Section => ({
       project,
+      provider: 'nodes',
       stacking: { command: ['./stack.sh'], timeout: '30s' },
       testing: { command: ['./test.sh'], timeout: '10m', results: 'results.tap' },
       limits,
@@ -266,6 +284,7 @@ export class Case {
         ...gerrit,
       },
       report: { label: 'Verified', success: 1, failure: -1, postRetry: '100ms', ...options.report },
+      providers: { nodes: this.#nodes() },
       jobs: Object.fromEntries(projects.map((project, index) => [`unit-${index + 1}`, job(project)])),
       ...options.top,
     };

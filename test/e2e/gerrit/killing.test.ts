@@ -17,7 +17,7 @@ test(`killed ${KILLS} times during ${JOBS} jobs: one comment each, nothing left,
   const one = await rig.newCase({
     stacking: 'sleep 0.5\n',
     testing: 'sleep 0.5\n[ $((SOS_CI_CHANGE % 3)) -ne 0 ] || fail\npass\n',
-    top: { providers: { local: { slots: 3 } } },
+    nodes: 3,
   });
   const warm = await one.startDaemon();
   const changes: number[] = [];

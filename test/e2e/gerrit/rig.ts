@@ -1,9 +1,10 @@
-/** One real Gerrit for all cases of a file; each case gets projects, a state directory and daemons of its own. */
+/** One real Gerrit and one real sshd for all cases of a file; each case gets projects, a state directory and daemons of its own. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GERRIT_VERSIONS, type GerritVersion } from '../../../src/demo/real-gerrit/jars.ts';
 import { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
 import { Case, type CaseOptions } from './case.ts';
 
 /** The version that this run is for; vitest.gerrit.config.ts sets it. */
@@ -17,9 +18,11 @@ export function wantedVersion(): GerritVersion {
 export class Rig {
   readonly directory: string;
   readonly gerrit: RealGerrit;
+  readonly sshd: Sshd;
   readonly #cases: Case[] = [];
 
-  private constructor(directory: string, gerrit: RealGerrit) {
+  private constructor(directory: string, gerrit: RealGerrit, sshd: Sshd) {
+    this.sshd = sshd;
     this.directory = directory;
     this.gerrit = gerrit;
   }
@@ -33,11 +36,16 @@ export class Rig {
       optimize,
     });
     await gerrit.start();
-    return new Rig(directory, gerrit);
+    return new Rig(directory, gerrit, await Sshd.start());
   }
 
   async newCase(options: CaseOptions = {}): Promise<Case> {
-    const one = new Case(this.gerrit, join(this.directory, `case-${this.#cases.length + 1}`), options);
+    const one = new Case(
+      this.gerrit,
+      this.sshd,
+      join(this.directory, `case-${this.#cases.length + 1}`),
+      options,
+    );
     this.#cases.push(one);
     await one.prepare();
     return one;
@@ -45,6 +53,7 @@ export class Rig {
 
   async stop(): Promise<void> {
     for (const one of this.#cases) await one.close();
+    await this.sshd.close();
     await this.gerrit.stop();
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 10 });
   }
