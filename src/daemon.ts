@@ -68,6 +68,7 @@ export class Lab implements RunningDaemon {
   private readonly engine: Engine;
   private readonly admission: Admission;
   private readonly service: Service;
+  private readonly closeWorld: () => Promise<void>;
   private resolveStopped: (code: number) => void = () => {};
   private rejectCrashed: (error: unknown) => void = () => {};
   private whenAppended: () => void = () => {};
@@ -97,7 +98,8 @@ export class Lab implements RunningDaemon {
     }
     const { log } = options;
     const alarms = storeAlarms(this.store, systemClock, log);
-    const world = buildWorld(config, options.slots, alarms, faults);
+    const { world, close } = buildWorld(config, options.slots, alarms, faults);
+    this.closeWorld = close;
     this.engine = this.buildEngine(world, onAppend);
     const deployment = config.deployment ?? this.store.deployment();
     this.admission = this.buildAdmission(alarms, deployment);
@@ -187,6 +189,7 @@ export class Lab implements RunningDaemon {
     const giveUp = systemClock.after(this.config.limits.shutdownMs, () => this.resolveStopped(this.exitCode));
     try {
       await this.service.stop();
+      await this.closeWorld();
       this.place?.note(this.store.length());
     } catch (thrown) {
       this.options.log.error({ err: thrown }, 'closing');

@@ -1,12 +1,16 @@
 /** The adapters that a configuration names, as the ports that the engine performs its effects on. */
 import { systemClock } from './adapters/clock/system.ts';
 import type { Faults } from './adapters/faults.ts';
-import { lookUpChange } from './adapters/gerrit/lookup.ts';
+import { GerritChanges } from './adapters/gerrit/changes.ts';
 import { RestClient } from './adapters/gerrit/rest-client.ts';
 import { RestReviews } from './adapters/gerrit/rest-reviews.ts';
 import type { ReviewRoute } from './adapters/gerrit/review-route.ts';
 import { GerritReviewer } from './adapters/gerrit/reviewer.ts';
+import { SharedConnection } from './adapters/gerrit/shared-connection.ts';
 import { SshReviews } from './adapters/gerrit/ssh-reviews.ts';
+import { bundleTree } from './adapters/git/bundle.ts';
+import { GitCache } from './adapters/git/git-cache.ts';
+import { GitMerger } from './adapters/git/merger.ts';
 import { GitSource } from './adapters/git/source.ts';
 import { bundleUploaded } from './adapters/git/uploaded-bundle.ts';
 import { LocalProvider } from './adapters/local/provider.ts';
@@ -25,13 +29,19 @@ import { readPassword } from './config/password.ts';
 import type { Alarms, World } from './engine/ports.ts';
 import { assertNever } from './machines/vocabulary.ts';
 
+export interface BuiltWorld {
+  readonly world: World;
+  /** Ends what is open or under way when nobody performs anything any more. */
+  close(): Promise<void>;
+}
+
 /** @param slots overrides the slots of every provider */
 export function buildWorld(
   config: Config,
   slots: number | undefined,
   alarms: Alarms,
   faults: Faults | null,
-): World {
+): BuiltWorld {
   const { stateDir, gerrit, logs, redact } = config;
   const nodes = new Nodes({ stateDir, configOf: (name) => sshOf(config, name) });
   const upkeep = new NodeUpkeep({ stateDir, nodes });
@@ -48,17 +58,19 @@ export function buildWorld(
         return assertNever(type);
     }
   });
+  const questions = new SharedConnection(gerrit, systemClock);
+  const cache = new GitCache({ stateDir, gerrit, clock: systemClock, limits: config.git });
   const world: World = {
     providers: new Map(providers.map((provider) => [provider.name, provider])),
     catchUp: { run: () => Promise.reject(new Error('not yet')) },
-    changes: interimChanges(gerrit),
-    merger: interimMerger(),
+    changes: new GerritChanges(gerrit, systemClock, questions),
+    merger: new GitMerger(cache),
     source: sourceByPlace({
-      here: new GitSource({ gerrit }),
+      here: new GitSource({ gerrit, cache }),
       node: new BundleSource({
         stateDir,
         nodes,
-        bundleTree: () => Promise.reject(new Error('not yet')),
+        bundleTree: (tree, file, haves, signal) => bundleTree(cache, tree, file, haves, signal),
         bundlePatchset: (patchset, file, signal) => bundleUploaded(gerrit, patchset, file, signal),
       }),
     }),
@@ -76,7 +88,12 @@ export function buildWorld(
     alarms: alarms,
     mailer: null,
   };
-  return faults === null ? world : faults.world(world);
+  return {
+    world: faults === null ? world : faults.world(world),
+    close: async () => {
+      await Promise.all([questions.close(), cache.close()]);
+    },
+  };
 }
 
 /** By REST where it is configured, by SSH otherwise. */
@@ -101,30 +118,4 @@ function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
 function sshOf(config: Config, name: string): SshConfig | undefined {
   const provider = config.providers.find((one) => one.name === name);
   return provider === undefined || provider.type === 'local' ? undefined : provider.ssh;
-}
-
-function interimChanges(gerrit: Config['gerrit']): World['changes'] {
-  return {
-    async lookUp({ patchset }, signal) {
-      const current = await lookUpChange(gerrit, systemClock, patchset.change, null, signal);
-      return {
-        status: current === null ? 'missing' : 'open',
-        current: current?.patchset ?? 0,
-        wip: false,
-        private: false,
-        files: null,
-        votes: [],
-        dependencies: [],
-        trouble: null,
-      };
-    },
-  };
-}
-
-function interimMerger(): World['merger'] {
-  return {
-    merge: () => Promise.reject(new Error('not yet')),
-    reviews: () => Promise.resolve([]),
-    drop: () => Promise.resolve(),
-  };
 }

@@ -53,6 +53,13 @@ export function buildConfig(
     },
     triggers: buildTriggers(checked),
     prepare: buildPrepare(checked.prepare),
+    git: {
+      cacheBytes: checked.git.cacheSize,
+      cacheProjects: checked.git.cacheProjects,
+      cachePacks: checked.git.cachePacks,
+      firstFetchMs: checked.git.firstFetch,
+      renewIntervalMs: checked.git.renewInterval,
+    },
     providers,
     logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
     redact: secrets,

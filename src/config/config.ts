@@ -21,6 +21,7 @@ export interface Config {
   readonly triggers: Omit<TriggerRules, 'jobs'>;
   /** What is done for a patchset before its jobs may run. */
   readonly prepare: PreparePlan;
+  readonly git: GitCacheConfig;
   readonly providers: readonly ProviderConfig[];
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
   readonly logs: { readonly dir: string; readonly url: string };
@@ -29,6 +30,19 @@ export interface Config {
   readonly limits: ServiceLimits;
   readonly jobs: readonly JobDefinition[];
   readonly log: { readonly level: string };
+}
+
+/** Bounds of the repositories that are kept to merge in. */
+export interface GitCacheConfig {
+  /** All of them together. */
+  readonly cacheBytes: number;
+  readonly cacheProjects: number;
+  /** Packs in one repository, until they are made into one. */
+  readonly cachePacks: number;
+  /** For the fetch that brings a whole project. */
+  readonly firstFetchMs: number;
+  /** Between two times that a repository is thrown away for being broken. */
+  readonly renewIntervalMs: number;
 }
 
 export interface GerritConfig {

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
 import { choice, duration, integer, optionalText, size, text, Wrong } from './leaf.ts';
+import { gitCache } from './schema-git.ts';
 import { job } from './schema-job.ts';
 import { mail } from './schema-mail.ts';
 import { prepare } from './schema-prepare.ts';
@@ -130,6 +131,7 @@ export const configSchema = z.strictObject({
   mail: mail.optional(),
   triggers: triggers.prefault({}),
   prepare: prepare.prefault({}),
+  git: gitCache.prefault({}),
   providers: z.record(z.string(), provider).prefault({ local: {} }),
   logs: z
     .strictObject({

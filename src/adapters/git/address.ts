@@ -3,7 +3,7 @@
  * stream can be taken for an option, a helper program or another place.
  */
 import { OperationError } from '../../errors.ts';
-import type { Patchset } from '../../machines/vocabulary.ts';
+import type { Dependency } from '../../machines/vocabulary.ts';
 
 export interface FetchFrom {
   readonly host: string;
@@ -22,13 +22,18 @@ const PROTOCOLS = ['ssh', 'https', 'http', 'file'] as const;
 type Protocol = (typeof PROTOCOLS)[number];
 
 const PROJECT = /^[A-Za-z0-9][A-Za-z0-9._+-]*(?:\/[A-Za-z0-9][A-Za-z0-9._+-]*)*$/;
+const PROJECT_LENGTH = 200;
 const REF = /^refs\/changes\/\d\d\/\d+\/\d+$/;
 const REVISION = /^[0-9a-f]{40}$/;
+const BRANCH_LENGTH = 200;
+/** What git-check-ref-format(1) refuses, and a dash in front. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+const NO_BRANCH = /[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{|^-|^@$|\.$/;
 
 export function addressOf(gerrit: FetchFrom, project: string): Address {
   const template =
     gerrit.fetchUrl ?? `ssh://${gerrit.user}@${bracketed(gerrit.host)}:${gerrit.port}/{project}`;
-  if (!PROJECT.test(project) || project.includes('..')) {
+  if (!PROJECT.test(project) || project.includes('..') || project.length > PROJECT_LENGTH) {
     throw refusal(
       project,
       'this is no project name that can stand in an address',
@@ -55,12 +60,33 @@ export function addressOf(gerrit: FetchFrom, project: string): Address {
   return { url, protocol };
 }
 
-export function checkPatchset(patchset: Patchset): void {
-  const { ref, revision } = patchset;
+/** A patchset's ref and commit, be it what is tested or what that depends on. */
+export function checkPatchset({
+  change,
+  patchset,
+  ref,
+  revision,
+}: Omit<Dependency, 'project' | 'branch'>): void {
   if (REF.test(ref) && REVISION.test(revision)) return;
   throw refusal(
-    `${patchset.change},${patchset.patchset}`,
+    `${change},${patchset}`,
     `the ref or the revision of the patchset is not one that Gerrit makes`,
+    'look at the change in Gerrit',
+  );
+}
+
+export function checkRevision(revision: string): void {
+  if (!REVISION.test(revision)) throw refusal(revision, 'this is no SHA-1', 'look at the change in Gerrit');
+}
+
+/** The branch as a ref that can stand in what git is told to fetch: no pattern, no option, nothing git itself refuses. */
+export function branchRef(project: string, branch: string): string {
+  const parts = branch.split('/');
+  const sound = parts.every((part) => part !== '' && !part.startsWith('.') && !part.endsWith('.lock'));
+  if (sound && branch.length <= BRANCH_LENGTH && !NO_BRANCH.test(branch)) return `refs/heads/${branch}`;
+  throw refusal(
+    `${project} ${JSON.stringify(branch.slice(0, BRANCH_LENGTH))}`,
+    'this is no name of a branch',
     'look at the change in Gerrit',
   );
 }

@@ -5,7 +5,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
-import { OperationError } from '../../errors.ts';
+import { OperationError, type OperationErrorFields } from '../../errors.ts';
 
 export interface GitCommand {
   /** What it is for, in the words of an operator. */
@@ -18,6 +18,26 @@ export interface GitCommand {
   readonly protocol: string | null;
   readonly environment: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** On its standard input. */
+  readonly input?: string;
+}
+
+export interface GitAnswer {
+  readonly status: number;
+  /** Without the last line end. */
+  readonly stdout: string;
+  /** It said more than is kept, and was ended for it. */
+  readonly cut: boolean;
+}
+
+/** git ended with a status that is none of its answers. Some of them mean that it is another git than we need. */
+export class GitFailed extends OperationError {
+  readonly status: number | null;
+
+  constructor(fields: OperationErrorFields, status: number | null) {
+    super(fields);
+    this.status = status;
+  }
 }
 
 const SETTINGS = [
@@ -30,6 +50,10 @@ const SETTINGS = [
   'fetch.recurseSubmodules=false',
   'gc.auto=0',
   'maintenance.auto=false',
+  // What is lost in a power cut is fetched again.
+  'core.fsync=none',
+  // One file for each fetch, however small: a repository is copied file by file.
+  'fetch.unpackLimit=1',
   'protocol.allow=never',
   // Objects are checked as they come in, but for old mistakes that respectable projects have in their history.
   'fetch.fsckObjects=true',
@@ -49,13 +73,23 @@ const SETTINGS = [
   ].map((mistake) => `fetch.fsck.${mistake}=ignore`),
 ];
 
+/** The status of a git that does not know what it was told. */
+const USAGE = 129;
 /** What is kept of what it says. */
 const OUTPUT_BYTES = 1024 * 1024;
 const MESSAGE_LENGTH = 500;
 
-/** Its standard output without the last line end. */
+/** Its standard output without the last line end; anything but status 0 is an error. */
 export async function git(command: GitCommand): Promise<string> {
+  const { stdout, cut } = await askGit(command, []);
+  if (cut) throw failed(command, 'it says more than anybody can read', null, undefined);
+  return stdout;
+}
+
+/** @param answers statuses beside 0 that say something */
+export async function askGit(command: GitCommand, answers: readonly number[]): Promise<GitAnswer> {
   if (command.signal.aborted) throw givenUp(command);
+  const input = command.input === undefined ? { stdin: 'ignore' as const } : { input: command.input };
   const child = execa('git', [...settings(command.protocol), ...command.argv], {
     cwd: command.cwd,
     env: { ...surroundings(), ...command.environment },
@@ -63,20 +97,24 @@ export async function git(command: GitCommand): Promise<string> {
     detached: true,
     cleanup: false,
     reject: false,
-    stdin: 'ignore',
     maxBuffer: OUTPUT_BYTES,
+    ...input,
   });
   const end = () => endGroup(child.pid);
   command.signal.addEventListener('abort', end, { once: true });
   const result = await child;
   command.signal.removeEventListener('abort', end);
-  if (!result.failed) return result.stdout;
+  const status = result.exitCode ?? null;
+  if (!result.failed) return { status: 0, stdout: result.stdout, cut: false };
   // What it had started may still be there.
   end();
   if (command.signal.aborted) throw givenUp(command);
+  if (result.isMaxBuffer) return { status: -1, stdout: result.stdout, cut: true };
+  if (status !== null && answers.includes(status)) return { status, stdout: result.stdout, cut: false };
   if (result.code === 'ENOENT') throw await missing(command);
+  if (status === USAGE) throw tooOld(command);
   const said = result.stderr.trim();
-  throw failed(command, said === '' ? (result.shortMessage ?? 'it failed') : said, result.cause);
+  throw failed(command, said === '' ? (result.shortMessage ?? 'it failed') : said, status, result.cause);
 }
 
 /** Refuses when a program that git will need is not installed: git itself does not say that in a code. */
@@ -130,19 +168,23 @@ async function missing(command: GitCommand): Promise<OperationError> {
     if (error instanceof OperationError) return error;
     throw error;
   }
-  return failed(command, `${command.cwd} is not there`, undefined);
+  return failed(command, `${command.cwd} is not there`, null, undefined);
 }
 
-function failed(command: GitCommand, message: string, cause: unknown): OperationError {
+function failed(command: GitCommand, message: string, status: number | null, cause: unknown): GitFailed {
   const { operation, target, hint } = command;
   // A bad moment and a bad address look the same in git's exit code; the attempts are bounded.
+  const fields = { operation, target, message: message.slice(-MESSAGE_LENGTH), retryable: true, hint, cause };
+  return new GitFailed(fields, status);
+}
+
+function tooOld(command: GitCommand): OperationError {
   return new OperationError({
-    operation,
-    target,
-    message: message.slice(-MESSAGE_LENGTH),
-    retryable: true,
-    hint,
-    cause,
+    operation: command.operation,
+    target: command.target,
+    message: `this git does not know: git ${command.argv.slice(0, 2).join(' ')}`,
+    retryable: false,
+    hint: 'install git 2.38 or later',
   });
 }
 
@@ -152,13 +194,13 @@ function givenUp(command: GitCommand): OperationError {
     target: command.target,
     message: 'given up: it took too long, or the daemon stops',
     retryable: true,
-    hint: 'see whether Gerrit answers, and raise fetchTimeout for a large project',
+    hint: 'see whether Gerrit answers, and give a large project more time',
   });
 }
 
 function notInstalled(program: string, target: string): OperationError {
   return new OperationError({
-    operation: 'fetch patchset',
+    operation: 'start program',
     target,
     message: `the program ${program} is not installed`,
     retryable: false,

@@ -3,21 +3,21 @@
  * tree alone, so whoever gets a bundle knows what to ask it for: `git fetch FILE +refs/sos-ci/trees/REVISION:...`.
  * A bundle holds this one ref and the tags that came with the history, and may lack what the receiver said it has.
  */
+import { createHash } from 'node:crypto';
 import type { MergedTree } from '../../machines/vocabulary.ts';
 
+/** What is tested, for as long as its reviews are open. */
 export const TREES = 'refs/sos-ci/trees/';
+/** What is being merged. */
+export const FETCHED = 'refs/sos-ci/fetched/';
+/** What the branches were at the last fetch, so that the next one is short. */
+const TIPS = 'refs/sos-ci/tips/';
 
 export function treeRef(tree: Pick<MergedTree, 'revision'>): string {
   return `${TREES}${tree.revision}`;
 }
 
-/**
- * Writes the tree with its history as a git bundle to `file`, whole or not at all.
- * @param haves commits that the receiver has already; those that are not known here are left out
- */
-export type BundleTree = (
-  tree: MergedTree,
-  file: string,
-  haves: readonly string[],
-  signal: AbortSignal,
-) => Promise<void>;
+/** Not by the branch's own name: a branch may be called as a folder of one that is gone. */
+export function tipRef(branch: string): string {
+  return `${TIPS}${createHash('sha1').update(branch).digest('hex')}`;
+}

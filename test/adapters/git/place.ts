@@ -1,10 +1,14 @@
-/** A project on disk with patchsets as Gerrit keeps them, and the directory of a server to fetch them to. */
+/** Projects on disk with patchsets as Gerrit keeps them, a cache of them, and the directory of a server to fetch them to. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { GitCache } from '../../../src/adapters/git/git-cache.ts';
 import { GitSource } from '../../../src/adapters/git/source.ts';
-import type { Patchset, Server } from '../../../src/machines/vocabulary.ts';
+import type { GitCacheConfig } from '../../../src/config/config.ts';
+import type { EffectOf } from '../../../src/engine/ports.ts';
+import type { Dependency, MergedTree, Patchset, Server } from '../../../src/machines/vocabulary.ts';
+import { realClock } from '../gerrit/site.ts';
 
 const GERRIT = {
   host: 'review.example.org',
@@ -13,13 +17,23 @@ const GERRIT = {
   keyFile: "/etc/a key's/id 100%",
   knownHostsFile: '/etc/known hosts',
   connectTimeoutMs: 20_000,
-  fetchUrl: null,
 };
+
+const LIMITS: GitCacheConfig = {
+  cacheBytes: 1024 ** 3,
+  cacheProjects: 10,
+  cachePacks: 50,
+  firstFetchMs: 60_000,
+  renewIntervalMs: 0,
+};
+
+export const CINDER = 'openstack/cinder';
 
 export class Place {
   readonly root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-git-')));
   readonly work = join(this.root, 'work');
-  readonly bare = join(this.root, 'git', 'openstack', 'cinder');
+  readonly bare = this.project(CINDER);
+  readonly stateDir = join(this.root, 'state');
   readonly server: Server = {
     id: 'a'.repeat(16),
     name: 's',
@@ -27,18 +41,46 @@ export class Place {
     provider: 'local',
   };
   readonly path = process.env.PATH ?? '';
+  readonly #caches: GitCache[] = [];
+  changes = 0;
 
   constructor() {
     for (const folder of ['home', 'tmp', 'tree'])
       mkdirSync(join(this.server.address, folder), { recursive: true });
-    mkdirSync(this.bare, { recursive: true });
-    this.git(this.bare, 'init', '--quiet', '--bare', '.');
     mkdirSync(this.work);
     this.git(this.work, 'init', '--quiet', '.');
   }
 
-  source(fetchUrl: string | null = `file://${this.root}/git/{project}`): GitSource {
-    return new GitSource({ gerrit: { ...GERRIT, fetchUrl } });
+  /** A repository as Gerrit has it, empty at first. */
+  project(name: string): string {
+    const bare = join(this.root, 'git', name);
+    if (existsSync(join(bare, 'HEAD'))) return bare;
+    mkdirSync(bare, { recursive: true });
+    this.git(bare, 'init', '--quiet', '--bare', '.');
+    return bare;
+  }
+
+  cache(
+    limits: Partial<GitCacheConfig> = {},
+    fetchUrl: string | null = `file://${this.root}/git/{project}`,
+  ): GitCache {
+    const gerrit = { ...GERRIT, fetchUrl };
+    const cache = new GitCache({
+      stateDir: this.stateDir,
+      gerrit,
+      clock: realClock,
+      limits: { ...LIMITS, ...limits },
+    });
+    this.#caches.push(cache);
+    return cache;
+  }
+
+  source(fetchUrl: string | null = `file://${this.root}/git/{project}`, cache = this.cache()): GitSource {
+    return new GitSource({ gerrit: { ...GERRIT, fetchUrl }, cache });
+  }
+
+  request(patchset: Patchset, trees: readonly MergedTree[] = []): EffectOf<'fetchPatchset'> {
+    return { type: 'fetchPatchset', key: 'f', server: this.server, patchset, trees, timeoutMs: 60_000 };
   }
 
   /** Commits what is in the work folder as this patchset. */
@@ -47,24 +89,38 @@ export class Place {
     this.git(this.work, 'commit', '--quiet', '--allow-empty', '--message', `patchset ${number}`);
     const ref = `refs/changes/01/1/${number}`;
     this.git(this.work, 'push', '--quiet', this.bare, `HEAD:${ref}`);
-    const revision = this.git(this.work, 'rev-parse', 'HEAD');
-    const about = {
-      project: 'openstack/cinder',
-      branch: 'master',
-      change: 1,
-      patchset: number,
-      subject: 's',
-    };
-    return { ...about, revision, ref, owner: '', url: '', topic: '' };
+    return this.#patchset(CINDER, 'master', 1, number, this.git(this.work, 'rev-parse', 'HEAD'));
+  }
+
+  /** A commit of these files on the branch; null: the file goes. Returns the new tip. */
+  land(project: string, files: Readonly<Record<string, string | null>>, branch = 'master'): string {
+    const revision = this.#commit(project, `refs/heads/${branch}`, files, 'landed');
+    this.git(this.project(project), 'update-ref', `refs/heads/${branch}`, revision);
+    return revision;
+  }
+
+  tip(project: string, branch = 'master'): string {
+    return this.git(this.project(project), 'rev-parse', `refs/heads/${branch}`);
+  }
+
+  /** A new change of one patchset; `on`: stacked on this commit, not on the tip. */
+  upload(
+    project: string,
+    files: Readonly<Record<string, string | null>>,
+    about: { readonly branch?: string; readonly on?: string; readonly message?: string } = {},
+  ): Patchset {
+    const { branch = 'master', message = 'uploaded' } = about;
+    const on = about.on ?? `refs/heads/${branch}`;
+    this.changes += 1;
+    const change = 100 + this.changes;
+    const revision = this.#commit(project, on, files, message);
+    const patchset = this.#patchset(project, branch, change, 1, revision);
+    this.git(this.project(project), 'update-ref', patchset.ref, revision);
+    return patchset;
   }
 
   git(cwd: string, ...argv: string[]): string {
-    const who = ['-c', 'user.name=t', '-c', 'user.email=t@example.org', '-c', 'protocol.file.allow=always'];
-    return execFileSync('git', [...who, ...argv], {
-      cwd,
-      encoding: 'utf8',
-      env: { PATH: this.path, HOME: this.root },
-    }).trim();
+    return this.#git(cwd, argv, '', {});
   }
 
   tree(...names: string[]): string {
@@ -82,8 +138,57 @@ export class Place {
     process.env.PATH = `${join(this.root, 'bin')}${delimiter}${this.path}`;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     process.env.PATH = this.path;
+    for (const cache of this.#caches) await cache.close();
     rmSync(this.root, { recursive: true, force: true });
   }
+
+  #commit(
+    project: string,
+    on: string,
+    files: Readonly<Record<string, string | null>>,
+    message: string,
+  ): string {
+    const bare = this.project(project);
+    const index = join(this.root, 'index');
+    rmSync(index, { force: true });
+    const git = (argv: readonly string[], input = '') =>
+      this.#git(bare, argv, input, { GIT_INDEX_FILE: index });
+    const parent =
+      this.#git(bare, ['for-each-ref', '--format=%(objectname)', on], '', {}) ||
+      (on.startsWith('refs/') ? '' : on);
+    if (parent !== '') git(['read-tree', parent]);
+    for (const [file, text] of Object.entries(files)) {
+      if (text === null) git(['rm', '--cached', '--quiet', '--', file]);
+      else
+        git([
+          'update-index',
+          '--add',
+          '--cacheinfo',
+          `100644,${git(['hash-object', '-w', '--stdin'], text)},${file}`,
+        ]);
+    }
+    return git(['commit-tree', ...(parent === '' ? [] : ['-p', parent]), '-m', message, git(['write-tree'])]);
+  }
+
+  #patchset(project: string, branch: string, change: number, patchset: number, revision: string): Patchset {
+    const ref = `refs/changes/${String(change % 100).padStart(2, '0')}/${change}/${patchset}`;
+    const about = { subject: 's', owner: '', url: '', topic: '' };
+    return { project, branch, change, patchset, revision, ref, ...about };
+  }
+
+  #git(cwd: string, argv: readonly string[], input: string, env: Readonly<Record<string, string>>): string {
+    const who = ['-c', 'user.name=t', '-c', 'user.email=t@example.org', '-c', 'protocol.file.allow=always'];
+    return execFileSync('git', [...who, ...argv], {
+      cwd,
+      encoding: 'utf8',
+      input,
+      env: { PATH: this.path, HOME: this.root, ...env },
+    }).trim();
+  }
+}
+
+export function dependency({ project, branch, change, patchset, revision, ref }: Patchset): Dependency {
+  return { project, branch, change, patchset, revision, ref };
 }

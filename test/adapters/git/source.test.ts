@@ -62,7 +62,7 @@ describe('GitSource', () => {
     mkdirSync(join(place.server.address, `fetch-${'0'.repeat(16)}`));
     await fetch(first);
     expect(readdirSync(place.tree())).toEqual(['.git']);
-    expect(readdirSync(place.server.address).sort()).toEqual(['home', 'tmp', 'tree']);
+    expect(readdirSync(place.server.address).sort()).toEqual(['dependencies', 'home', 'tmp', 'tree']);
   });
 
   it('brings the history, and a tree that a build can ask for its version', async () => {

@@ -1,0 +1,196 @@
+/**
+ * One bare repository of the cache, driven by plumbing commands: nothing is checked out, so nothing that a patch brings
+ * can do anything. Its directory is named outright, so that a broken one is never taken for a part of what lies around it.
+ */
+import { join } from 'node:path';
+import type { Address } from './address.ts';
+import { askGit, type GitAnswer, type GitCommand, git } from './command.ts';
+
+/** On whose behalf: what stands in errors, and when to stop. */
+export interface Errand {
+  readonly operation: string;
+  readonly target: string;
+  readonly signal: AbortSignal;
+}
+
+export interface RefAt {
+  readonly revision: string;
+  /** When it was committed, seconds since the epoch. */
+  readonly committedAt: number;
+}
+
+export type TreeMerge = { readonly tree: string } | { readonly files: readonly string[] };
+
+export interface NewCommit {
+  readonly tree: string;
+  readonly parents: readonly string[];
+  readonly message: string;
+  /** Seconds since the epoch. Everything about it is given, so the same merge is the same commit everywhere. */
+  readonly committedAt: number;
+}
+
+const LOCAL_HINT = 'it is made anew by itself; see whether there is room in the state directory';
+const IDENTITY = { name: 'sos-ci', email: 'sos-ci@localhost' };
+const REF_LINE = /^(\S+) ([0-9a-f]{40}) commit (-?\d+)$/;
+/** Conflicts are told to people: the first few files. */
+const FILES_LIMIT = 20;
+
+export class BareRepository {
+  readonly directory: string;
+  readonly #environment: Readonly<Record<string, string>>;
+
+  /** @param environment for git, and for the ssh that it starts */
+  constructor(directory: string, environment: Readonly<Record<string, string>>) {
+    this.directory = directory;
+    this.#environment = { ...environment, GIT_DIR: directory };
+  }
+
+  /** In a directory that is there and empty. */
+  async create(errand: Errand): Promise<void> {
+    await this.#local(errand, ['init', '--quiet', '--bare', '--template=', '--initial-branch=none']);
+  }
+
+  /** Refs that are not there fail the whole fetch. Tags come along with the history that they belong to. */
+  async fetch(errand: Errand, address: Address, refspecs: readonly string[]): Promise<void> {
+    await git({
+      ...this.#command(errand),
+      protocol: address.protocol,
+      hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
+      argv: [
+        'fetch',
+        '--quiet',
+        '--no-recurse-submodules',
+        '--no-auto-gc',
+        '--no-write-fetch-head',
+        '--',
+        address.url,
+        ...refspecs,
+      ],
+    });
+  }
+
+  /** Which of these refs the other side has. */
+  async remoteRefs(errand: Errand, address: Address, refs: readonly string[]): Promise<ReadonlySet<string>> {
+    const listed = await git({
+      ...this.#command(errand),
+      protocol: address.protocol,
+      hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
+      argv: ['ls-remote', '--quiet', '--', address.url, ...refs],
+    });
+    return new Set(listed.split('\n').map((line) => line.slice(line.indexOf('\t') + 1)));
+  }
+
+  /** All refs below these, or of these names, that are commits. */
+  async refs(errand: Errand, patterns: readonly string[]): Promise<ReadonlyMap<string, RefAt>> {
+    const format = '--format=%(refname) %(objectname) %(objecttype) %(committerdate:unix)';
+    const listed = await this.#local(errand, ['for-each-ref', format, '--', ...patterns]);
+    const refs = new Map<string, RefAt>();
+    for (const line of listed.split('\n')) {
+      const [, ref = '', revision = '', at = ''] = REF_LINE.exec(line) ?? [];
+      if (ref !== '') refs.set(ref, { revision, committedAt: Number(at) });
+    }
+    return refs;
+  }
+
+  /** Tags and what they name, as the lines of git's own list of packed refs. */
+  tags(errand: Errand): Promise<string> {
+    return this.#local(errand, ['for-each-ref', '--format=%(objectname) %(refname)', '--', 'refs/tags/']);
+  }
+
+  /** Null: they have no history in common. */
+  async mergeBase(errand: Errand, one: string, other: string): Promise<string | null> {
+    const { status, stdout } = await this.#ask(errand, ['merge-base', one, other], [1]);
+    return status === 0 ? (stdout.split('\n')[0] ?? null) : null;
+  }
+
+  async mergeTree(errand: Errand, ours: string, theirs: string): Promise<TreeMerge> {
+    const options = ['--write-tree', '--name-only', '--no-messages', '-z'];
+    const { status, stdout, cut } = await this.#ask(errand, ['merge-tree', ...options, ours, theirs], [1]);
+    const [tree = '', ...files] = stdout.split('\0');
+    // It says much only of conflicts; what was cut off ends in the middle of a name.
+    if (cut) files.pop();
+    if (status === 0) return { tree };
+    return { files: files.filter((file) => file !== '').slice(0, FILES_LIMIT) };
+  }
+
+  async commit(errand: Errand, { tree, parents, message, committedAt }: NewCommit): Promise<string> {
+    const date = `@${committedAt} +0000`;
+    const who = {
+      GIT_AUTHOR_NAME: IDENTITY.name,
+      GIT_AUTHOR_EMAIL: IDENTITY.email,
+      GIT_AUTHOR_DATE: date,
+      GIT_COMMITTER_NAME: IDENTITY.name,
+      GIT_COMMITTER_EMAIL: IDENTITY.email,
+      GIT_COMMITTER_DATE: date,
+    };
+    const onto = parents.flatMap((parent) => ['-p', parent]);
+    const command = this.#command(errand);
+    return git({
+      ...command,
+      environment: { ...command.environment, ...who },
+      argv: ['commit-tree', ...onto, tree],
+      input: message,
+    });
+  }
+
+  /** All of it or nothing. Null: the ref goes. */
+  async setRefs(errand: Errand, refs: ReadonlyMap<string, string | null>): Promise<void> {
+    if (refs.size === 0) return;
+    const lines = [...refs].map(([ref, at]) => (at === null ? `delete ${ref}\n` : `update ${ref} ${at}\n`));
+    await git({ ...this.#command(errand), argv: ['update-ref', '--stdin'], input: lines.join('') });
+  }
+
+  /** Those of the commits that are here. */
+  async known(errand: Errand, revisions: readonly string[]): Promise<readonly string[]> {
+    if (revisions.length === 0) return [];
+    const input = revisions.map((revision) => `${revision}^{commit}\n`).join('');
+    const listed = await git({
+      ...this.#command(errand),
+      argv: ['cat-file', '--batch-check=%(objectname)'],
+      input,
+    });
+    return listed.split('\n').filter((line) => revisions.includes(line));
+  }
+
+  /** Reads every file of the commit. */
+  async readAll(errand: Errand, revision: string): Promise<void> {
+    await this.#local(errand, ['archive', '--format=tar', '--output=/dev/null', revision]);
+  }
+
+  /** A bundle of these refs, without what the receiver has. It never comes out empty: `revision` itself is always in it. */
+  async bundle(
+    errand: Errand,
+    file: string,
+    revision: string,
+    refs: readonly string[],
+    haves: readonly string[],
+  ): Promise<void> {
+    const without = haves.map((have) => `^${have}`);
+    const left = await this.#local(errand, ['rev-list', '--count', '--max-count=1', revision, ...without]);
+    // The receiver has the commit already, or more: then its parents are what is left out.
+    const limits = left === '0' ? [`^${revision}^@`] : without;
+    await this.#local(errand, ['bundle', 'create', '--quiet', file, ...refs, ...limits]);
+  }
+
+  /** One pack instead of many, and nothing that no ref leads to. */
+  async pack(errand: Errand): Promise<void> {
+    await this.#local(errand, ['gc', '--quiet', '--prune=now']);
+  }
+
+  get objects(): string {
+    return join(this.directory, 'objects');
+  }
+
+  async #local(errand: Errand, argv: readonly string[]): Promise<string> {
+    return git({ ...this.#command(errand), argv });
+  }
+
+  #ask(errand: Errand, argv: readonly string[], answers: readonly number[]): Promise<GitAnswer> {
+    return askGit({ ...this.#command(errand), argv }, answers);
+  }
+
+  #command(errand: Errand): Omit<GitCommand, 'argv'> {
+    const environment = this.#environment;
+    return { ...errand, cwd: this.directory, protocol: null, hint: LOCAL_HINT, environment };
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Ships a merged tree to a host that can not be fetched from here: a bundle, which is all that such a host needs to make
+ * the work tree with its history by itself.
+ */
+import { rename, rm } from 'node:fs/promises';
+import type { MergedTree } from '../../machines/vocabulary.ts';
+import { checkRevision } from './address.ts';
+import type { GitCache } from './git-cache.ts';
+import { withTree } from './tree-maker.ts';
+import { treeRef } from './tree-ref.ts';
+
+/**
+ * Writes the tree with its history as a git bundle to `file`, whole or not at all. It holds `treeRef(tree)` and the tags.
+ * @param haves commits that the receiver has already; those that are not known here are left out
+ */
+export async function bundleTree(
+  cache: GitCache,
+  tree: MergedTree,
+  file: string,
+  haves: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const revision of [tree.revision, ...haves]) checkRevision(revision);
+  const errand = { operation: 'bundle tree', target: `${tree.project} ${tree.revision}`, signal };
+  const part = `${file}.part`;
+  try {
+    await withTree(cache, errand, tree, async (repository) => {
+      const known = await repository.known(errand, haves);
+      await repository.bundle(errand, part, tree.revision, [treeRef(tree), '--tags'], known);
+    });
+    await rename(part, file);
+  } finally {
+    await rm(part, { force: true });
+  }
+}

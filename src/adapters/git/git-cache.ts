@@ -1,0 +1,129 @@
+/**
+ * Bare repositories of the projects that are tested, under stateDir/git: fetched from Gerrit once and kept up to date
+ * step by step, so that a merge costs one short fetch. Bounded by size and number; what was not used for longest goes
+ * first, but never what an open review needs.
+ */
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { GitCacheConfig } from '../../config/config.ts';
+import type { Clock } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import { addressOf, type FetchFrom } from './address.ts';
+import { CacheUpkeep } from './cache-upkeep.ts';
+import { CachedProject, PASSING } from './cached-project.ts';
+import { MergeRecords } from './merge-record.ts';
+import { type SshIdentity, sshCommand } from './ssh.ts';
+
+export interface GitCacheOptions {
+  readonly stateDir: string;
+  readonly gerrit: FetchFrom & SshIdentity;
+  readonly clock: Clock;
+  readonly limits: GitCacheConfig;
+}
+
+const REPOSITORY = '.git';
+const NAME_LENGTH = 200;
+
+export class GitCache {
+  readonly records: MergeRecords;
+  readonly #directory: string;
+  readonly #options: GitCacheOptions;
+  readonly #projects = new Map<string, CachedProject>();
+  readonly #upkeep: CacheUpkeep;
+  #closed = false;
+
+  constructor(options: GitCacheOptions) {
+    this.#options = options;
+    this.#directory = join(options.stateDir, 'git');
+    this.records = new MergeRecords(join(this.#directory, 'merges'));
+    this.#upkeep = new CacheUpkeep({
+      limits: options.limits,
+      records: this.records,
+      project: (name) => this.project(name),
+      list: () => this.#list(),
+    });
+  }
+
+  /** The project, which may not have been fetched yet. Refuses names that can not stand in an address. */
+  project(name: string): CachedProject {
+    const known = this.#projects.get(name);
+    if (known !== undefined) return known;
+    if (this.#projects.size === 0) this.#begin();
+    const { gerrit, clock, limits } = this.#options;
+    const address = addressOf(gerrit, name);
+    const environment = { GIT_SSH_COMMAND: sshCommand(gerrit) };
+    const directory = join(this.#directory, `${fileName(name)}${REPOSITORY}`);
+    const project = new CachedProject({ name, directory, address, environment, clock, ...limits });
+    if (this.#closed) project.close();
+    this.#projects.set(name, project);
+    return project;
+  }
+
+  /** Whether the project is there. */
+  holds(name: string): boolean {
+    return existsSync(this.project(name).directory);
+  }
+
+  /**
+   * What is in these projects stays, until the returned function is called. Then they are looked at: what there is to
+   * tidy up is done while nobody needs them.
+   */
+  hold(names: readonly string[]): () => void {
+    return this.#upkeep.hold(names);
+  }
+
+  /** Resolves when nothing is tidied up any more. */
+  settled(): Promise<void> {
+    return this.#upkeep.settled();
+  }
+
+  /** Ends what is under way: fetches, and tidying up. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const project of this.#projects.values()) project.close();
+    await this.#upkeep.close();
+  }
+
+  /** What a daemon that died was making or throwing away. */
+  #begin(): void {
+    try {
+      for (const name of readdirSync(this.#directory)) {
+        if (name.startsWith(PASSING)) rmSync(join(this.#directory, name), { recursive: true, force: true });
+      }
+    } catch {
+      // Whoever goes to work there is told.
+    }
+  }
+
+  /** Names of the projects that are there. */
+  #list(): readonly string[] {
+    return readdirSync(this.#directory).flatMap((file) => {
+      const name = projectName(file);
+      return name === null ? [] : [name];
+    });
+  }
+}
+
+/** One plain name for each project: flat, because a project may be called as a folder of another one. */
+function fileName(project: string): string {
+  const name = encodeURIComponent(project);
+  if (name.length <= NAME_LENGTH) return name;
+  throw new OperationError({
+    operation: 'make git cache',
+    target: project,
+    message: 'the name of the project is too long for a folder',
+    retryable: false,
+    hint: 'take it out of the jobs, or turn merging off for it',
+  });
+}
+
+/** Null for what we did not make. */
+function projectName(file: string): string | null {
+  if (!file.endsWith(REPOSITORY)) return null;
+  try {
+    const name = decodeURIComponent(file.slice(0, -REPOSITORY.length));
+    return `${encodeURIComponent(name)}${REPOSITORY}` === file ? name : null;
+  } catch {
+    return null;
+  }
+}

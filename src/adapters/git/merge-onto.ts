@@ -1,0 +1,62 @@
+/**
+ * Merges patchsets of one project onto a branch's tip, one after the other. A patchset that stands on what is there
+ * already is taken as it is, one that is in it needs nothing; for the rest a merge commit is made, the same one wherever
+ * and whenever it is made.
+ */
+import type { Dependency } from '../../machines/vocabulary.ts';
+import type { BareRepository, Errand, RefAt } from './bare-repository.ts';
+
+export interface Patch extends Dependency {
+  /** When it was committed, seconds since the epoch. */
+  readonly committedAt: number;
+}
+
+export type Merged =
+  | { readonly revision: string }
+  | { readonly conflict: Dependency; readonly files: readonly string[] };
+
+/** Dates that git can write. */
+const LATEST = 253_402_300_799;
+
+export async function mergeOnto(
+  repository: BareRepository,
+  errand: Errand,
+  tip: RefAt,
+  patches: readonly Patch[],
+): Promise<Merged> {
+  let current = tip;
+  for (const patch of patches) {
+    const base = await repository.mergeBase(errand, current.revision, patch.revision);
+    if (base === patch.revision) continue;
+    if (base === current.revision) {
+      current = patch;
+      continue;
+    }
+    const merge = base === null ? null : await repository.mergeTree(errand, current.revision, patch.revision);
+    if (merge === null) return { conflict: patch, files: [] };
+    if ('files' in merge) return { conflict: patch, files: merge.files };
+    const committedAt = Math.min(Math.max(current.committedAt, patch.committedAt, 0), LATEST);
+    const revision = await repository.commit(errand, {
+      tree: merge.tree,
+      parents: [current.revision, patch.revision],
+      message: messageOf(patch),
+      committedAt,
+    });
+    current = { revision, committedAt };
+  }
+  return { revision: current.revision };
+}
+
+/** What was merged, and nothing that a stranger wrote. */
+function messageOf({ project, branch, change, patchset, revision }: Dependency): string {
+  const lines = [
+    `Merge ${change},${patchset} into ${branch}`,
+    '',
+    'Made by sos-ci, to be tested as it would be merged.',
+    '',
+    `Project: ${project}`,
+    `Change: ${change},${patchset}`,
+    `Commit: ${revision}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,109 @@
+/**
+ * Merges a patchset and what it depends on, each project in its own cached repository, side by side. Whatever a patch
+ * holds is only ever an object there: no work tree, no hook, no filter, no submodule.
+ */
+import type { EffectOf, MergeOutcome, Merger } from '../../engine/ports.ts';
+import type { Dependency, MergedTree } from '../../machines/vocabulary.ts';
+import type { Errand } from './bare-repository.ts';
+import type { GitCache } from './git-cache.ts';
+import type { MadeTree } from './merge-record.ts';
+import { checkPlan, type Made, makeTree, type TreePlan } from './tree-maker.ts';
+import { treeRef } from './tree-ref.ts';
+
+type Merge = EffectOf<'mergePatchset'>;
+
+export class GitMerger implements Merger {
+  readonly #cache: GitCache;
+
+  constructor(cache: GitCache) {
+    this.#cache = cache;
+  }
+
+  async merge(request: Merge, signal: AbortSignal): Promise<MergeOutcome> {
+    const { review, patchset } = request;
+    const errand = { operation: 'merge patchset', target: `${patchset.change},${patchset.patchset}`, signal };
+    const plans = plan(request);
+    for (const each of plans) checkPlan(each);
+    const release = this.#cache.hold(plans.map(({ project }) => project));
+    try {
+      const made = await allOf(plans.map((each) => makeTree(this.#cache, errand, each)));
+      const conflict = conflictOf(made);
+      if (conflict !== null) return conflict;
+      const trees = made.flatMap((each) => ('tree' in each ? [each.tree] : []));
+      await this.#cache.records.put(review, trees);
+      return { merged: true, trees: trees.map(told) };
+    } finally {
+      release();
+    }
+  }
+
+  reviews(): Promise<readonly string[]> {
+    return this.#cache.records.reviews();
+  }
+
+  async drop(review: string): Promise<void> {
+    const trees = await this.#cache.records.remove(review);
+    const release = this.#cache.hold(trees.map(({ project }) => project));
+    try {
+      for (const tree of trees) await this.#forget(tree);
+    } finally {
+      release();
+    }
+  }
+
+  /** The commits themselves go when the repository is tidied up. */
+  async #forget(tree: MadeTree): Promise<void> {
+    const needed = await this.#cache.records.revisions(tree.project);
+    if (needed.has(tree.revision) || !this.#cache.holds(tree.project)) return;
+    const signal = new AbortController().signal;
+    const errand: Errand = { operation: 'drop merge', target: tree.project, signal };
+    const refs = new Map([[treeRef(tree), null]]);
+    await this.#cache.project(tree.project).use(errand, (repository) => repository.setRefs(errand, refs));
+  }
+}
+
+/** One tree for each project, the patchset's own first and the patchset last in it. */
+function plan({ patchset, dependencies }: Merge): readonly TreePlan[] {
+  const { project, branch } = patchset;
+  const plans = new Map<string, TreePlan & { readonly patches: Dependency[] }>();
+  plans.set(project, { project, branch, patches: [] });
+  // Of a project with patches for several branches the tree is that of the patchset's own branch, where there is one.
+  const ownBranchFirst = [...dependencies].sort(
+    (a, b) => Number(b.branch === branch) - Number(a.branch === branch),
+  );
+  for (const patch of ownBranchFirst) {
+    if (!plans.has(patch.project)) {
+      plans.set(patch.project, { project: patch.project, branch: patch.branch, patches: [] });
+    }
+  }
+  for (const patch of [...dependencies, patchset]) {
+    const tree = plans.get(patch.project);
+    if (tree?.branch === patch.branch) tree.patches.push(dependencyOf(patch));
+  }
+  return [...plans.values()];
+}
+
+function dependencyOf({ project, branch, change, patchset, revision, ref }: Dependency): Dependency {
+  return { project, branch, change, patchset, revision, ref };
+}
+
+/** All of them have ended when it resolves or rejects: none goes on behind anybody's back. */
+async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
+/** Of several the first in what it depends on, because the others may be its consequence. */
+function conflictOf(made: readonly Made[]): MergeOutcome | null {
+  const [own, ...others] = made;
+  for (const each of own === undefined ? others : [...others, own]) {
+    if (!('conflict' in each)) continue;
+    const { project, change, branch } = each.conflict;
+    return { merged: false, project, change, branch, files: each.files };
+  }
+  return null;
+}
+
+function told({ project, branch, base, revision }: MadeTree): MergedTree {
+  return { project, branch, base, revision };
+}

@@ -1,0 +1,68 @@
+/**
+ * A work tree out of the cache, with its history and tags. The objects are copied, file by file, never shared: the code
+ * of a job runs as the user who owns the cache, and what it does to its own copy must not reach the other jobs. Where the
+ * file system can, a copy shares blocks until one side is written to.
+ */
+import { constants, type Dirent } from 'node:fs';
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BareRepository, Errand } from './bare-repository.ts';
+import { git } from './command.ts';
+
+/** Copies at the same time. */
+const COPIES = 8;
+const PACK_FILE = /^pack-[0-9a-f]{40}\.(?:pack|idx|rev)$/;
+const LOOSE_FOLDER = /^[0-9a-f]{2}$/;
+const LOOSE_FILE = /^[0-9a-f]{38}$/;
+
+/** @param environment carried by every git that works in the tree */
+export async function makeWorkTree(
+  repository: BareRepository,
+  errand: Errand,
+  place: string,
+  revision: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<void> {
+  const own = join(place, '.git');
+  await mkdir(own, { recursive: true, mode: 0o700 });
+  const command = {
+    ...errand,
+    cwd: place,
+    protocol: null,
+    hint: 'see whether there is room in the state directory',
+    environment: { ...environment, GIT_DIR: own, GIT_WORK_TREE: place },
+  };
+  const [tags] = await Promise.all([
+    repository.tags(errand),
+    copyObjects(repository.objects, join(own, 'objects'), errand.signal),
+    git({ ...command, argv: ['init', '--quiet', '--template=', '--initial-branch=none'] }),
+  ]);
+  if (tags !== '') await writeFile(join(own, 'packed-refs'), `${tags}\n`);
+  const options = ['--quiet', '--force', '--detach', '--no-recurse-submodules'];
+  await git({ ...command, argv: ['checkout', ...options, revision, '--'] });
+}
+
+/** Packs and loose objects; what git has not finished yet is not there yet. */
+async function copyObjects(from: string, to: string, signal: AbortSignal): Promise<void> {
+  const wanted: (readonly [folder: string, name: string])[] = [];
+  const add = async (folder: string, fits: RegExp): Promise<void> => {
+    const files = await readdir(join(from, folder), { withFileTypes: true });
+    const found = files.filter((file) => file.isFile() && fits.test(file.name));
+    if (found.length > 0) await mkdir(join(to, folder), { recursive: true });
+    wanted.push(...found.map(({ name }) => [folder, name] as const));
+  };
+  const folders = (await readdir(from, { withFileTypes: true })).filter(isLoose);
+  await Promise.all([add('pack', PACK_FILE), ...folders.map(({ name }) => add(name, LOOSE_FILE))]);
+  let next = 0;
+  const copySome = async (): Promise<void> => {
+    for (let file = wanted[next++]; file !== undefined; file = wanted[next++]) {
+      signal.throwIfAborted();
+      await copyFile(join(from, ...file), join(to, ...file), constants.COPYFILE_FICLONE);
+    }
+  };
+  await Promise.all(Array.from({ length: COPIES }, copySome));
+}
+
+function isLoose(entry: Dirent): boolean {
+  return entry.isDirectory() && LOOSE_FOLDER.test(entry.name);
+}
