@@ -7,7 +7,7 @@ import { jobRules, triggerRules } from './rule-facts.ts';
 
 export const alice = { username: 'alice', name: 'Alice', email: 'alice@acme.example' };
 export const zuul = { username: 'zuul', name: 'Zuul', email: '' };
-export const base = {
+const base = {
   at: 1_767_323_045_000,
   patchset: PATCHSET,
   wip: false,
