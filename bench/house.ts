@@ -59,6 +59,7 @@ export function house(
     pipeline: 'check',
     deployment: 'bench',
     queueLength: 1_000_000,
+    headStartsMs: {},
     starts: true,
   });
   return { engine, admission };

@@ -25,10 +25,20 @@ export function acceptanceOf(config: Config, overrides: Overrides): Acceptance {
     mail: null,
     pipeline,
     queueLength: config.limits.queueLength,
+    headStartsMs: config.priorities,
   };
 }
 
 export function slotLimitsOf(config: Config, overrides: Overrides): SlotLimits {
   const slots = config.providers.map(({ name, slots }) => [name, overrides.slots ?? slots] as const);
-  return { slots: Object.fromEntries(slots), jobs: {}, projects: {}, patienceMs: 0 };
+  const jobs = config.jobs.flatMap(({ spec, concurrency }) =>
+    concurrency === null ? [] : [[spec.name, concurrency] as const],
+  );
+  const { projects, limits } = config;
+  return {
+    slots: Object.fromEntries(slots),
+    jobs: Object.fromEntries(jobs),
+    projects,
+    patienceMs: limits.queuePatienceMs,
+  };
 }

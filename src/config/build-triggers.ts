@@ -11,6 +11,7 @@ export function buildTriggers({ gerrit, triggers, prepare }: ConfigFile): Config
     account: gerrit.user,
     name: gerrit.name,
     recheck: triggers.recheck,
+    supersede: triggers.supersede,
     ciAccounts: triggers.ciAccounts,
     people: triggers.people,
     wip: prepare.wip,

@@ -61,15 +61,20 @@ export function buildConfig(
       renewIntervalMs: checked.git.renewInterval,
     },
     providers,
+    projects: buildProjects(checked.projects),
+    priorities: checked.priorities,
     logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
     redact: secrets,
     limits: {
       queueLength: limits.queueLength,
+      queuePatienceMs: limits.queuePatience,
       inboxEvents: limits.inboxEvents,
       shutdownMs: limits.shutdown,
       sweepIntervalMs: limits.sweepInterval,
       sweepTimeoutMs: limits.sweepTimeout,
       storeRetryMs: limits.storeRetry,
+      controlClients: limits.controlClients,
+      controlTimeoutMs: limits.controlTimeout,
     },
     jobs: Object.entries(checked.jobs).map(([name, job]) =>
       buildJob(name, job, checked, job.provider ?? providers[0]?.name ?? 'local'),
@@ -125,6 +130,13 @@ function buildPrepare(prepare: ConfigFile['prepare']): PreparePlan {
   };
 }
 
+function buildProjects(projects: ConfigFile['projects']): Config['projects'] {
+  const built = Object.entries(projects).map(([name, { concurrency, priority }]) => {
+    return [name, { concurrency, priorityMs: priority }] as const;
+  });
+  return Object.fromEntries(built);
+}
+
 function buildJob(
   name: string,
   job: JobFile,
@@ -133,6 +145,7 @@ function buildJob(
 ): JobDefinition {
   const { results, exitCodeIsResult } = job.testing;
   return {
+    concurrency: job.concurrency,
     rules: buildRules(name, job, triggers),
     spec: {
       name,

@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import { checkMail } from './check-mail.ts';
 import { checkProviders } from './check-provider.ts';
+import { checkQueue } from './check-queue.ts';
 import { checkTriggers } from './check-triggers.ts';
 import { at, isMapping, type KeyPath, type YamlDocument } from './document.ts';
 import { suggestKey } from './keys.ts';
@@ -57,6 +58,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
     for (const name of Object.keys(jobs)) checkJob(root, name, providers, add, document, found);
   }
   checkTriggers(root, add);
+  checkQueue(root, add);
   return found;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { JobRules } from '../machines/rules/job.ts';
 import type { TriggerRules } from '../machines/trigger.ts';
-import type { JobSpec, PreparePlan, ReportSpec } from '../machines/vocabulary.ts';
+import type { JobSpec, PreparePlan, ReportSpec, TriggerKind } from '../machines/vocabulary.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */
@@ -23,6 +23,10 @@ export interface Config {
   readonly prepare: PreparePlan;
   readonly git: GitCacheConfig;
   readonly providers: readonly ProviderConfig[];
+  /** Limits and turns of single projects, by name. */
+  readonly projects: Readonly<Record<string, ProjectConfig>>;
+  /** By how much a job counts as if it had waited longer, by what started it. */
+  readonly priorities: Readonly<Record<TriggerKind, number>>;
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
   readonly logs: { readonly dir: string; readonly url: string };
   /** Secret values that must not get into evidence, comments or logs. Never printed. */
@@ -213,6 +217,8 @@ export interface SshConfig {
 export interface ServiceLimits {
   /** Jobs that may be open at once; what would start more is recorded and refused. */
   readonly queueLength: number;
+  /** After this a job that waits keeps places for itself. */
+  readonly queuePatienceMs: number;
   /** Gerrit events that may wait to be stored before the stream is held back. */
   readonly inboxEvents: number;
   /** How long a stop may take. */
@@ -223,10 +229,23 @@ export interface ServiceLimits {
   readonly sweepTimeoutMs: number;
   /** Before an append is tried again for which there was no room. */
   readonly storeRetryMs: number;
+  /** Operators who ask at the same time. */
+  readonly controlClients: number;
+  /** For one of them to ask, and again to take the answer. */
+  readonly controlTimeoutMs: number;
+}
+
+export interface ProjectConfig {
+  /** Jobs at the same time; null: no limit. */
+  readonly concurrency: number | null;
+  /** Its last turn counts as longer ago by this. */
+  readonly priorityMs: number;
 }
 
 /** A job by name: what it runs, and for which changes. */
 export interface JobDefinition {
+  /** So many of it at the same time; null: no limit. */
+  readonly concurrency: number | null;
   readonly spec: JobSpec;
   readonly rules: JobRules;
 }

@@ -1,6 +1,7 @@
 /** The part of `sos-ci.yaml` that defines one job: where it applies, what it runs, and its limits. */
 import { z } from 'zod';
 import { command, duration, flag, integer, optionalText, size, texts } from './leaf.ts';
+import { jobConcurrency } from './schema-queue.ts';
 import { jobTriggers } from './schema-triggers.ts';
 import { treePath } from './words.ts';
 
@@ -78,6 +79,7 @@ export const job = z.strictObject({
   provider: optionalText({
     about: 'the provider that makes its server; may be left out when there is only one',
   }),
+  concurrency: jobConcurrency,
   voting: flag({
     default: true,
     about: 'false: marked as non-voting in the comment, never decides the vote',

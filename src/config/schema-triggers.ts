@@ -3,8 +3,10 @@
  * for itself.
  */
 import { z } from 'zod';
+import { SUPERSEDE_MODES } from '../machines/rules/supersede.ts';
 import { TRIGGER_KINDS } from '../machines/vocabulary.ts';
 import {
+  choice,
   duration,
   flag,
   integer,
@@ -44,6 +46,12 @@ export const triggers = z.strictObject({
     check: afterVote,
     about:
       'such as zuul Verified+1: jobs that nobody asked for wait for this vote; a vote of the other sign cancels them quietly',
+  }),
+  supersede: choice({
+    of: SUPERSEDE_MODES,
+    default: 'running',
+    about:
+      'what a newer patchset ends: jobs of older ones also when they run; only those that are still queued; or none. What goes on is reported without a vote',
   }),
   afterTimeout: duration({ default: '4h', about: 'until they start without it' }),
   limits: z

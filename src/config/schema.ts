@@ -10,6 +10,7 @@ import { job } from './schema-job.ts';
 import { mail } from './schema-mail.ts';
 import { prepare } from './schema-prepare.ts';
 import { provider } from './schema-provider.ts';
+import { priorities, project, queuePatience } from './schema-queue.ts';
 import { report } from './schema-report.ts';
 import { rest } from './schema-rest.ts';
 import { triggers } from './schema-triggers.ts';
@@ -133,6 +134,8 @@ export const configSchema = z.strictObject({
   prepare: prepare.prefault({}),
   git: gitCache.prefault({}),
   providers: z.record(z.string(), provider).prefault({ local: {} }),
+  projects: z.record(z.string(), project.prefault({})).prefault({}),
+  priorities: priorities.prefault({}),
   logs: z
     .strictObject({
       dir: optionalText({ kind: 'path', about: 'where evidence is published; by default logs in stateDir' }),
@@ -153,6 +156,7 @@ export const configSchema = z.strictObject({
         max: 100_000,
         about: 'open jobs; what would start more is recorded and refused',
       }),
+      queuePatience,
       inboxEvents: integer({
         default: 1000,
         min: 1,
@@ -174,6 +178,17 @@ export const configSchema = z.strictObject({
         default: '2s',
         min: '100ms',
         about: 'before an append is tried again for which there was no room',
+      }),
+      controlClients: integer({
+        default: 16,
+        min: 1,
+        max: 1000,
+        about: 'operators who ask the daemon at the same time; whoever says nothing for longest gives way',
+      }),
+      controlTimeout: duration({
+        default: '10s',
+        min: '100ms',
+        about: 'for an operator to ask, and again to take the answer',
       }),
     })
     .prefault({}),

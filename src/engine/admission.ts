@@ -7,6 +7,7 @@ import type { Log } from '../log.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
 import type { MailSpec } from '../machines/mail.ts';
+import type { Stored } from '../machines/row.ts';
 import type { StartCause } from '../machines/rules/cause.ts';
 import {
   type Decision,
@@ -21,6 +22,7 @@ import {
   type Patchset,
   type PreparePlan,
   type ReportSpec,
+  type TriggerKind,
 } from '../machines/vocabulary.ts';
 import type { Submission } from './cascade.ts';
 import type { Engine } from './engine.ts';
@@ -40,6 +42,8 @@ export interface Acceptance {
   readonly pipeline: string;
   /** Jobs that may be open at the same time; what comes on top is refused with an alarm. */
   readonly queueLength: number;
+  /** By how much a job counts as if it had waited longer, by what started it. */
+  readonly headStartsMs: Readonly<Partial<Record<TriggerKind, number>>>;
 }
 
 export interface AdmissionOptions extends Acceptance {
@@ -107,10 +111,13 @@ export class Admission {
     cause: StartCause | null,
     mail: MailSpec | null = null,
   ): { readonly admitted: Admitted; readonly submissions: readonly Submission[] } {
-    const { clock, newId, specs, pipeline, deployment } = this.options;
+    const { clock, newId, specs, pipeline, deployment, headStartsMs } = this.options;
     const now = clock.now();
     const review = newId('r', now);
-    const jobs = jobNames.map((name) => ({ job: newId('j', now), name, spec: specOf(specs, name) }));
+    const headStart = cause === null ? {} : { headStartMs: headStartsMs[cause.kind] ?? 0 };
+    const jobs = jobNames.map((name) => {
+      return { job: newId('j', now), name, spec: { ...specOf(specs, name), ...headStart } };
+    });
     const opened: Submission = {
       history: review,
       machine: 'review@1',
@@ -162,8 +169,16 @@ export class Admission {
     return store.openReviews(project, change).map((review) => {
       const { state = 'waiting', context } = engine.histories.get(review.id) ?? {};
       const plan = state.startsWith('preparing') ? (context?.plan as PreparePlan | undefined) : undefined;
-      return { ...review, testing: /^(preparing|waiting)\b/.test(state), hold: plan?.hold ?? null };
+      const testing = /^(preparing|waiting)\b/.test(state);
+      return { ...review, testing, hold: plan?.hold ?? null, begun: this.hasBegun(context) };
     });
+  }
+
+  /** A job that is not open any more has left the queue too. */
+  private hasBegun(review: Stored['context'] | undefined): boolean {
+    const jobs = (review?.jobs ?? []) as readonly { readonly job: string }[];
+    const { histories } = this.options.engine;
+    return jobs.some(({ job }) => !(histories.get(job)?.state.startsWith('queued') ?? false));
   }
 
   private async carriedOut(decision: Decision): Promise<readonly Submission[]> {

@@ -8,6 +8,7 @@ import type { Cause, CauseRules, StartingEvent } from './rules/cause.ts';
 import { votesFor } from './rules/hold.ts';
 import { type JobFinding, type JobRules, judgeJob } from './rules/job.ts';
 import type { StartLimits } from './rules/limit.ts';
+import { type SupersedeMode, superseded } from './rules/supersede.ts';
 import { voteText } from './rules/vote.ts';
 import type { Finding } from './rules/word.ts';
 import {
@@ -25,6 +26,8 @@ export interface TriggerRules extends CauseRules {
   readonly private: boolean;
   /** What may be started in an hour; asked by whoever counts. */
   readonly limits: StartLimits;
+  /** What a newer patchset ends. */
+  readonly supersede: SupersedeMode;
 }
 
 /** A review of ours on the same change that has not ended. */
@@ -33,6 +36,8 @@ export interface OpenReview {
   readonly patchset: number;
   /** False: its jobs have handed over, and only its comment or vote is on the way. People answer to that already. */
   readonly testing: boolean;
+  /** True when any of its jobs has left the queue. */
+  readonly begun?: boolean;
   /** The vote that it may still wait for. */
   readonly hold?: HoldSpec | null;
 }
@@ -98,14 +103,14 @@ export function explain(event: GerritEvent, rules: TriggerRules, open: readonly 
 function onPatchset(event: StartingEvent, rules: TriggerRules, open: readonly OpenReview[]): Explanation {
   if (isOurs(event.by, rules)) {
     const why = event.type === 'comment-added' ? 'our own comment' : 'done by our own account';
-    return only([...overtaken(event, open), ignore({ rule: 'own-account', why })]);
+    return only([...overtaken(event, rules, open), ignore({ rule: 'own-account', why })]);
   }
   const jobs = rules.jobs.map((job) => judgeJob(event, rules, job));
   const start = startOf(event, rules, jobs);
   const outcome =
     start === null ? ignore(against(event, jobs)) : ignoreOr(start, whyNotNow(event, rules, open));
   // A patchset that is passed over as no real change leaves the test of the one before it what it is.
-  const moved = outcome.rule === 'kind' ? [] : overtaken(event, open, start !== null);
+  const moved = outcome.rule === 'kind' ? [] : overtaken(event, rules, open, start !== null);
   return { decisions: [...tellVotes(event, open), ...moved, outcome], jobs };
 }
 
@@ -164,14 +169,17 @@ function whyNotNow(event: StartingEvent, rules: TriggerRules, open: readonly Ope
 }
 
 /** Reviews of older patchsets, when somebody uploaded a newer one or asks for it: nobody waits for them any more. */
-function overtaken(event: StartingEvent, open: readonly OpenReview[], asked = false): readonly Decision[] {
+function overtaken(
+  event: StartingEvent,
+  rules: TriggerRules,
+  open: readonly OpenReview[],
+  asked = false,
+): readonly Decision[] {
   if (event.type === 'comment-added' && !asked) return [];
   const by = `${event.patchset.change},${event.patchset.patchset}`;
-  return open
-    .filter((review) => review.patchset < event.patchset.patchset)
-    .map(({ id }): Decision => {
-      return { do: 'supersede', review: id, by, rule: 'superseded', why: `patchset ${by} is newer` };
-    });
+  return superseded(open, event.patchset.patchset, rules.supersede).map(({ id }): Decision => {
+    return { do: 'supersede', review: id, by, rule: 'superseded', why: `patchset ${by} is newer` };
+  });
 }
 
 function tellVotes(event: StartingEvent, open: readonly OpenReview[]): readonly Decision[] {

@@ -120,6 +120,7 @@ test('what holds for all jobs', () => {
     wip: true,
     private: false,
     limits: { change: 3, author: 200, project: 400, all: 1_000 },
+    supersede: 'running',
   });
 });
 

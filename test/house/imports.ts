@@ -35,6 +35,9 @@ const CONFIG_SHAPE = 'src/config/config.ts';
 /** Read-only views of the store. */
 const VIEWS = ['src/engine/store.ts', 'src/adapters/sqlite/reader.ts'];
 
+/** What is asked of a running daemon, and its answers. */
+const QUESTIONS = 'src/engine/control-port.ts';
+
 /** The composition roots: they alone know everybody. */
 const ROOT_FILES = [
   'daemon',
@@ -54,6 +57,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'src/cli/trigger-change.ts': ['src/explain.ts'],
   'src/cli/trigger-lines.ts': ['src/explain.ts'],
   'src/cli/run.ts': ['src/daemon.ts', 'src/once.ts'],
+  'src/cli/operate.ts': ['src/adapters/control/client.ts'],
   'src/cli/backup.ts': ['src/maintenance.ts'],
   'src/cli/confirm.ts': ['src/maintenance.ts'],
   'src/cli/rebuild.ts': ['src/maintenance.ts'],
@@ -93,6 +97,7 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
       'src/machines/',
       'src/config/',
       ...VIEWS,
+      QUESTIONS,
       ...EVERYWHERE,
       ...(COMMANDS[path] ?? []),
     ];

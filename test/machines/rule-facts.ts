@@ -32,6 +32,7 @@ export function triggerRules(changes: Partial<TriggerRules> = {}): TriggerRules 
     people: [],
     wip: false,
     private: false,
+    supersede: 'running',
     limits: { change: 20, author: 200, project: 400, all: 1_000 },
     jobs: [jobRules()],
     ...changes,

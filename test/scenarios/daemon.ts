@@ -81,6 +81,7 @@ export class Daemon {
       pipeline: 'check',
       deployment: DEPLOYMENT,
       queueLength: options.queueLength ?? 100,
+      headStartsMs: options.headStartsMs ?? {},
       starts: options.starts ?? true,
     });
     this.service = new Service({

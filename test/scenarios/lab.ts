@@ -9,7 +9,13 @@ import type { Append, JobView, Store } from '../../src/engine/store.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
 import type { MailSpec } from '../../src/machines/mail.ts';
 import type { TriggerRules } from '../../src/machines/trigger.ts';
-import type { JobSpec, PreparePlan, ReportSpec, ResultsSummary } from '../../src/machines/vocabulary.ts';
+import type {
+  JobSpec,
+  PreparePlan,
+  ReportSpec,
+  ResultsSummary,
+  TriggerKind,
+} from '../../src/machines/vocabulary.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
@@ -38,6 +44,7 @@ export interface LabOptions {
   /** Whom the end of a review is told by mail. */
   readonly mail?: MailSpec;
   readonly queueLength?: number;
+  readonly headStartsMs?: Readonly<Partial<Record<TriggerKind, number>>>;
   readonly rules?: Partial<TriggerRules>;
   readonly starts?: boolean;
   /** False: an event that no state handles is recorded, as in production. */

@@ -10,7 +10,7 @@ export type SupersedeMode = (typeof SUPERSEDE_MODES)[number];
 export interface Supersedable {
   readonly patchset: number;
   /** True when any of its jobs has left the queue. */
-  readonly begun: boolean;
+  readonly begun?: boolean;
 }
 
 /** The reviews that patchset `newer` ends. */
@@ -20,5 +20,5 @@ export function superseded<R extends Supersedable>(
   mode: SupersedeMode,
 ): readonly R[] {
   if (mode === 'never') return [];
-  return open.filter(({ patchset, begun }) => patchset < newer && (mode === 'running' || !begun));
+  return open.filter(({ patchset, begun }) => patchset < newer && (mode === 'running' || begun !== true));
 }

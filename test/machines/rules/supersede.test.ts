@@ -1,6 +1,6 @@
 /** Which tests a newer patchset ends, by what the configuration says. */
 import { expect, test } from 'vitest';
-import { superseded } from '../../src/machines/supersede.ts';
+import { superseded } from '../../../src/machines/rules/supersede.ts';
 
 const open = [
   { id: 'running', patchset: 1, begun: true },
