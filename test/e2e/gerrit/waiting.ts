@@ -18,10 +18,3 @@ export async function eventually<T>(
     await aMoment();
   }
 }
-
-/** A moment that a case chose at random: when it comes is what is tried. */
-export function aWhile(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-}
