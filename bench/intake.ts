@@ -73,6 +73,7 @@ function wholeIntake(source: Readable, done: () => void): void {
     rejected: done,
     dropped: done,
     state: () => {},
+    silent: () => {},
   };
   const options = { lineLimitBytes: LINE_LIMIT, queueLimit: 1_000, now: () => performance.now() };
   new LineIntake(listener, options).attach(source);

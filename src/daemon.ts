@@ -8,7 +8,6 @@ import manifest from '../package.json' with { type: 'json' };
 import { acceptanceOf, type Overrides, slotLimitsOf } from './acceptance.ts';
 import { systemClock } from './adapters/clock/system.ts';
 import { type Faults, faultsFrom } from './adapters/faults.ts';
-import { GerritStream } from './adapters/gerrit/stream.ts';
 import { assertLoopbackGerrit } from './adapters/local/trust.ts';
 import { type Lock, processStartTicks, takeLock } from './adapters/sqlite/lock.ts';
 import { assertPlace, type Place } from './adapters/sqlite/place.ts';
@@ -18,8 +17,9 @@ import { Admission } from './engine/admission.ts';
 import { storeAlarms } from './engine/alarms.ts';
 import { recordCrash } from './engine/crash.ts';
 import { Engine } from './engine/engine.ts';
+import { EventIntake } from './engine/event-intake.ts';
 import { idMaker } from './engine/ids.ts';
-import type { World } from './engine/ports.ts';
+import type { CatchUp, World } from './engine/ports.ts';
 import { Service } from './engine/service.ts';
 import type { Append, Store } from './engine/store.ts';
 import { Sweep } from './engine/sweep.ts';
@@ -28,12 +28,14 @@ import { errorText } from './errors.ts';
 import type { Log } from './log.ts';
 import { databaseFile, lockFile, sha256 } from './maintenance.ts';
 import { logRow } from './row-log.ts';
-import { buildWorld } from './world.ts';
+import { buildListening, buildWorld } from './world.ts';
 
 export interface DaemonOptions extends Overrides {
   readonly log: Log;
   /** Counts and decides upon events, starts nothing. */
   readonly monitorOnly?: boolean;
+  /** Epoch ms: all from then on is looked at, though no daemon listened then. */
+  readonly since?: number;
   /** Finishes what holds a slot or posts, takes nothing new, and ends. */
   readonly drain?: boolean;
 }
@@ -67,6 +69,7 @@ export class Lab implements RunningDaemon {
   private readonly store: Store;
   private readonly engine: Engine;
   private readonly admission: Admission;
+  private readonly events: EventIntake;
   private readonly service: Service;
   private readonly closeWorld: () => Promise<void>;
   private resolveStopped: (code: number) => void = () => {};
@@ -98,15 +101,24 @@ export class Lab implements RunningDaemon {
     }
     const { log } = options;
     const alarms = storeAlarms(this.store, systemClock, log);
-    const { world, close } = buildWorld(config, options.slots, alarms, faults);
+    const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
+    const { world, close } = buildWorld(config, options.slots, alarms, catchUp, faults);
     this.closeWorld = close;
     this.engine = this.buildEngine(world, onAppend);
     const deployment = config.deployment ?? this.store.deployment();
     this.admission = this.buildAdmission(alarms, deployment);
+    this.events = new EventIntake({
+      store: this.store,
+      engine: this.engine,
+      admission: this.admission,
+      clock: systemClock,
+      hash: sha256,
+      limits: config.intake,
+      onGap: (why, changes) => this.service.gapped(why, changes),
+    });
     this.service = new Service({
       engine: this.engine,
       store: this.store,
-      admission: this.admission,
       sweep: new Sweep({
         providers: world.providers,
         merger: world.merger,
@@ -120,8 +132,7 @@ export class Lab implements RunningDaemon {
       clock: systemClock,
       alarms,
       log,
-      intake: (listener) =>
-        new GerritStream(config.gerrit, systemClock, listener, { queueLimit: config.limits.inboxEvents }),
+      listening: buildListening(config, this.events, options.since ?? null),
       identity: identity(),
       sweepIntervalMs: config.limits.sweepIntervalMs,
     });

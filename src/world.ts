@@ -8,6 +8,7 @@ import type { ReviewRoute } from './adapters/gerrit/review-route.ts';
 import { GerritReviewer } from './adapters/gerrit/reviewer.ts';
 import { SharedConnection } from './adapters/gerrit/shared-connection.ts';
 import { SshReviews } from './adapters/gerrit/ssh-reviews.ts';
+import { GerritStream } from './adapters/gerrit/stream.ts';
 import { bundleTree } from './adapters/git/bundle.ts';
 import { GitCache } from './adapters/git/git-cache.ts';
 import { GitMerger } from './adapters/git/merger.ts';
@@ -26,7 +27,9 @@ import { StaticProvider } from './adapters/static/provider.ts';
 import { runnerByPlace, sourceByPlace } from './by-place.ts';
 import type { Config, RestConfig, SshConfig } from './config/config.ts';
 import { readPassword } from './config/password.ts';
-import type { Alarms, World } from './engine/ports.ts';
+import type { EventIntake } from './engine/event-intake.ts';
+import type { Alarms, CatchUp, World } from './engine/ports.ts';
+import type { ServiceOptions } from './engine/service.ts';
 import { assertNever } from './machines/vocabulary.ts';
 
 export interface BuiltWorld {
@@ -40,6 +43,7 @@ export function buildWorld(
   config: Config,
   slots: number | undefined,
   alarms: Alarms,
+  catchUp: CatchUp,
   faults: Faults | null,
 ): BuiltWorld {
   const { stateDir, gerrit, logs, redact } = config;
@@ -62,7 +66,7 @@ export function buildWorld(
   const cache = new GitCache({ stateDir, gerrit, clock: systemClock, limits: config.git });
   const world: World = {
     providers: new Map(providers.map((provider) => [provider.name, provider])),
-    catchUp: { run: () => Promise.reject(new Error('not yet')) },
+    catchUp,
     changes: new GerritChanges(gerrit, systemClock, questions),
     merger: new GitMerger(cache),
     source: sourceByPlace({
@@ -118,4 +122,21 @@ function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
 function sshOf(config: Config, name: string): SshConfig | undefined {
   const provider = config.providers.find((one) => one.name === name);
   return provider === undefined || provider.type === 'local' ? undefined : provider.ssh;
+}
+
+/** What hears Gerrit. @param since from when on all is looked at; null: from where the last daemon had come */
+export function buildListening(
+  config: Config,
+  events: EventIntake,
+  since: number | null,
+): ServiceOptions['listening'] {
+  const { gerrit, intake, limits } = config;
+  const tuning = { queueLimit: limits.inboxEvents, pageRows: intake.pageRows };
+  return {
+    events,
+    intake: (listener) => new GerritStream(gerrit, systemClock, listener, tuning),
+    server: `${gerrit.host}:${gerrit.port}`,
+    limits: intake.stream,
+    since,
+  };
 }

@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { JobLimits, PreparePlan, StageSpec } from '../machines/vocabulary.ts';
+import { buildIntake } from './build-intake.ts';
 import { buildMail, buildRest } from './build-outside.ts';
 import { buildProvider } from './build-provider.ts';
 import { buildRules, buildTriggers } from './build-triggers.ts';
@@ -52,6 +53,7 @@ export function buildConfig(
       postRetryMaxMs: report.postRetryMax,
     },
     triggers: buildTriggers(checked),
+    intake: buildIntake(checked.intake, stateDir, path),
     prepare: buildPrepare(checked.prepare),
     git: {
       cacheBytes: checked.git.cacheSize,

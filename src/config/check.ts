@@ -50,6 +50,8 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
   checkOrder(root, ['gerrit', 'backoffMin'], ['gerrit', 'backoffMax'], add);
   checkOrder(root, ['report', 'postRetry'], ['report', 'postRetryMax'], add);
   checkMail(root, add);
+  checkOrder(root, ['intake', 'retry'], ['intake', 'retryMax'], add);
+  checkOrder(root, ['intake', 'overlap'], ['intake', 'remember'], add);
   const providers = checkProviders(root, add);
   const jobs = at(root, ['jobs']);
   if (isMapping(jobs)) {

@@ -2,6 +2,7 @@
  * The configuration as the program uses it: every default filled in, every path absolute, times in milliseconds, sizes
  * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
  */
+import type { StreamLimits } from '../machines/events.ts';
 import type { JobRules } from '../machines/rules/job.ts';
 import type { TriggerRules } from '../machines/trigger.ts';
 import type { JobSpec, PreparePlan, ReportSpec, TriggerKind } from '../machines/vocabulary.ts';
@@ -16,6 +17,7 @@ export interface Config {
   readonly gerrit: GerritConfig;
   /** Null: nobody is told by mail. */
   readonly mail: MailConfig | null;
+  readonly intake: IntakeConfig;
   readonly report: ReportSpec & { readonly pipeline: string };
   /** What starts jobs; what each of them asks for is with the job. */
   readonly triggers: Omit<TriggerRules, 'jobs'>;
@@ -132,6 +134,33 @@ export interface SmtpConfig {
   /** Null: no login. */
   readonly login: { readonly user: string; readonly password: PasswordSource } | null;
   readonly caFile: string | null;
+}
+
+/** What is looked up when the stream may have lost something, and what is kept of Gerrit's events. */
+export interface IntakeConfig {
+  /** How far before the newest event a look begins. */
+  readonly overlapMs: number;
+  /** By how much the stream's times and a query's may differ for the same thing. */
+  readonly toleranceMs: number;
+  /** How long before the newest event what was decided upon is remembered. */
+  readonly keepSeenMs: number;
+  /** Changes in one page of a look. */
+  readonly pageRows: number;
+  readonly stream: StreamLimits;
+  readonly segments: SegmentsConfig;
+}
+
+/** Gerrit's events as they came, in files that are closed by size and age and removed by age and total size. */
+export interface SegmentsConfig {
+  readonly keep: boolean;
+  /** Absolute. */
+  readonly dir: string;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+  readonly maxAgeMs: number;
+  readonly maxBytes: number;
+  /** Lines that may wait for the disk; further ones are counted and not kept. */
+  readonly waitingBytes: number;
 }
 
 export type ProviderConfig = LocalProviderConfig | StaticProviderConfig | CommandProviderConfig;

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
 import { choice, duration, integer, optionalText, size, text, Wrong } from './leaf.ts';
 import { gitCache } from './schema-git.ts';
+import { intake } from './schema-intake.ts';
 import { job } from './schema-job.ts';
 import { mail } from './schema-mail.ts';
 import { prepare } from './schema-prepare.ts';
@@ -128,6 +129,7 @@ export const configSchema = z.strictObject({
       "written on everything that we create, so that it can be found again; by default the database's own random id",
   }),
   gerrit,
+  intake: intake.prefault({}),
   report: report.prefault({}),
   mail: mail.optional(),
   triggers: triggers.prefault({}),

@@ -29,7 +29,7 @@ import type { Engine } from './engine.ts';
 import type { NewId } from './ids.ts';
 import type { Alarms, Clock } from './ports.ts';
 import { overLimit } from './start-limits.ts';
-import type { Store } from './store.ts';
+import type { Noted, Store } from './store.ts';
 
 /** What counts for everything that is accepted from now on, and may be read anew. */
 export interface Acceptance {
@@ -64,6 +64,12 @@ export interface Admitted {
   readonly jobs: readonly string[];
 }
 
+/** What was decided: the next event may be decided upon. */
+export interface Decided {
+  /** Resolves when all of it is stored. */
+  readonly durable: Promise<void>;
+}
+
 export class Admission {
   private options: AdmissionOptions;
   private last: Promise<unknown> = Promise.resolve();
@@ -78,10 +84,25 @@ export class Admission {
   }
 
   /** Resolves when what the event means is durable. */
-  take(event: GerritEvent): Promise<void> {
-    const taken = this.last.then(() => this.takeOne(event));
-    this.last = taken.catch(() => undefined);
-    return taken;
+  async take(event: GerritEvent): Promise<void> {
+    const { durable } = await this.decide(event);
+    await durable;
+  }
+
+  /**
+   * Resolves when the next event may be decided upon.
+   * @param noted kept in the transaction of what the event starts
+   * @param number of the event among all that were seen: what may ask again is told apart by it
+   */
+  decide(event: GerritEvent, noted: readonly Noted[] = [], number: number | null = null): Promise<Decided> {
+    const decided = this.last.then(() => this.decideOne(event, noted, number));
+    this.last = decided.catch(() => undefined);
+    return decided;
+  }
+
+  /** The projects that any job is for: patterns, in which `*` is any run of characters. */
+  get projects(): readonly string[] {
+    return [...new Set(this.options.rules.jobs.flatMap(({ projects }) => projects))];
   }
 
   /**
@@ -149,19 +170,28 @@ export class Admission {
     return { admitted, submissions: [opened, ...accepted] };
   }
 
-  private async takeOne(event: GerritEvent): Promise<void> {
+  private async decideOne(
+    event: GerritEvent,
+    noted: readonly Noted[],
+    number: number | null,
+  ): Promise<Decided> {
     const { engine, store, rules, log } = this.options;
     store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
     const change = changeOf(event);
     const open = change === null ? [] : this.openReviews(change);
     // All that one event means is one transaction: a change whose older review is ended has its newer one.
     const submissions: Submission[] = [];
-    for (const decision of decide(event, rules, open)) {
+    for (const made of decide(event, rules, open)) {
+      const decision = numbered(event, made, number ?? this.options.clock.now());
       const { do: done, rule, why } = decision;
       log.debug({ event: event.type, ...change, decision: done, rule, why }, 'trigger');
       if (this.options.starts) submissions.push(...(await this.carriedOut(decision)));
     }
-    if (submissions.length > 0) await engine.submit(submissions);
+    const nothing = submissions.length + noted.length === 0;
+    const durable = nothing ? Promise.resolve() : engine.submit(submissions, noted);
+    // The next decision is made upon what this one has stored; what starts nothing holds nobody up.
+    if (submissions.length > 0) await durable;
+    return { durable };
   }
 
   private openReviews({ project, change }: ChangeName): readonly OpenReview[] {
@@ -227,6 +257,14 @@ export class Admission {
     log.info({ target, why, ...admitted }, 'accepted');
     return submissions;
   }
+}
+
+/** A trigger starts once; a comment may ask again, in the same words and in the same second. */
+function numbered(event: GerritEvent, decision: Decision, number: number): Decision {
+  const repeats = event.type === 'comment-added' || event.type === 'change-restored';
+  return decision.do === 'start' && repeats
+    ? { ...decision, trigger: `${decision.trigger}#${number}` }
+    : decision;
 }
 
 function toReview(history: string, event: AnyEvent): Submission {

@@ -141,6 +141,11 @@ export class Engine {
     return this.performing.size;
   }
 
+  /** It takes nothing more: what is rejected now is nobody's fault. */
+  get ending(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
   /** Takes nothing more, lets runs run, and leaves what is unanswered owed. Idempotent. */
   async stop(): Promise<void> {
     this.timers.stop();

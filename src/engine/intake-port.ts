@@ -3,7 +3,7 @@
  * Every line of the stream ends in exactly one call of `event`, `rejected` or `dropped`, in the stream's order,
  * so that what came in can be added up.
  */
-import type { GerritEvent } from '../machines/gerrit-event.ts';
+import type { Account, GerritEvent } from '../machines/gerrit-event.ts';
 
 /** A line that could not be understood. Both texts are bounded and printable. */
 export interface Rejection {
@@ -36,12 +36,70 @@ export interface StreamListener {
   dropped(name: string): void;
   /** Called when the state changes, and once for each change: a failure that repeats is not told again. */
   state(state: StreamState): void;
+  /** The server answers, and its stream has said nothing for long. */
+  silent(): void;
+}
+
+/** One thing that a change's own account holds. */
+export interface PastEntry {
+  readonly kind: 'comment' | 'restored';
+  /** Epoch ms, of whole seconds. */
+  readonly at: number;
+  /** 0 where the account does not tell it. */
+  readonly patchset: number;
+  readonly by: Account;
+  /** As the stream tells it. */
+  readonly text: string;
+  /** What the stream would have told; null: nothing is to be done about it any more. */
+  readonly event: GerritEvent | null;
+}
+
+type CreatedEvent = Extract<GerritEvent, { type: 'patchset-created' }>;
+type ReadyEvent = Extract<GerritEvent, { type: 'change-ready' }>;
+type ClosedEvent = Extract<GerritEvent, { type: 'change-abandoned' | 'change-merged' }>;
+
+/** What Gerrit says of one change when it is asked. */
+export interface ChangePast {
+  readonly project: string;
+  readonly change: number;
+  /** Epoch ms. */
+  readonly updatedAt: number;
+  /** All of it, oldest first. */
+  readonly entries: readonly PastEntry[];
+  /** The current patchset of an open change, and when it was uploaded. */
+  readonly patchset: { readonly event: CreatedEvent; readonly at: number } | null;
+  /** For an open change that everybody may see. `saidAt`: when it became so, where Gerrit says that. */
+  readonly ready: { readonly event: ReadyEvent; readonly saidAt: number | null } | null;
+  /** For one that is abandoned or merged. */
+  readonly closed: ClosedEvent | null;
+}
+
+export interface PastRequest {
+  /** Changes that were updated then or later, in every state, epoch ms; null: only those that are named. */
+  readonly since: number | null;
+  /** Of projects that fit one of these, in which `*` is any run of characters; some of others may come along. */
+  readonly projects: readonly string[];
+  /** These too, whenever they were updated. */
+  readonly changes: readonly number[];
+}
+
+/** Gerrit's own account, asked for by query: what its stream may have lost is in there. */
+export interface GerritHistory {
+  /** @throws OperationError: then nothing is known. Changes that can not be read are counted in `unread`. */
+  read(
+    request: PastRequest,
+    signal: AbortSignal,
+  ): Promise<{ readonly changes: readonly ChangePast[]; readonly unread: number }>;
 }
 
 /** Where events come from. */
 export interface Intake {
+  /** Asked on the stream's own connection: it works while that stands. */
+  readonly history: GerritHistory;
   /** Connects, and stays connected, until `stop`. Never throws: what goes wrong is told to the listener's `state`. */
   start(): void;
+  /** Ends the connection, and makes a new one as after any other loss. */
+  restart(why: string): void;
   /** Ends the connection. Nothing is handed to the listener after it resolves. */
   stop(): Promise<void>;
 }

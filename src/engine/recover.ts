@@ -32,6 +32,8 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
     // A history that has ended wants nothing more of the world, but people must still hear of it.
     const tells = effect.type === 'raiseAlarm' || effect.type === 'sendMail';
     if (!engine.histories.has(history) && !tells) continue;
+    // Asked anew as soon as there is a connection to ask on.
+    if (effect.type === 'catchUp') continue;
     engine.performEffect({ history, at: requestedAt }, effect, true);
     owed += 1;
   }

@@ -3,10 +3,8 @@
  * leaves running stages running and everything unanswered owed; the next start takes both up.
  */
 import type { Log } from '../log.ts';
-import type { GerritEvent } from '../machines/gerrit-event.ts';
-import type { Admission } from './admission.ts';
 import type { Engine } from './engine.ts';
-import type { Intake, StreamListener, StreamState } from './intake-port.ts';
+import { Listening, type ListeningOptions, STREAM_HISTORY } from './listening.ts';
 import type { Alarms, Clock } from './ports.ts';
 import { recover } from './recover.ts';
 import type { DaemonView, Store } from './store.ts';
@@ -15,13 +13,11 @@ import type { Sweep } from './sweep.ts';
 export interface ServiceOptions {
   readonly engine: Engine;
   readonly store: Store;
-  readonly admission: Admission;
   readonly sweep: Sweep;
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly log: Log;
-  /** Null: nothing is heard (`sos-ci run`). */
-  readonly intake: ((listener: StreamListener) => Intake) | null;
+  readonly listening: Omit<ListeningOptions, 'engine' | 'store' | 'log' | 'onState'>;
   readonly identity: Pick<DaemonView, 'pid' | 'startTicks' | 'startedAt' | 'version'>;
   readonly sweepIntervalMs: number;
 }
@@ -30,7 +26,7 @@ type Mode = 'starting' | 'running' | 'draining' | 'stopped';
 
 export class Service {
   private readonly options: ServiceOptions;
-  private intake: Intake | null = null;
+  private readonly listening: Listening;
   private mode: Mode = 'starting';
   private started = false;
   private trouble: string | null = null;
@@ -42,13 +38,19 @@ export class Service {
 
   constructor(options: ServiceOptions) {
     this.options = options;
+    const { engine, store, log } = options;
+    const onState = (text: string) => {
+      this.stream = text;
+      this.publish();
+    };
+    this.listening = new Listening({ ...options.listening, engine, store, log, onState });
     this.drained = new Promise((resolve) => {
       this.whenDrained = resolve;
     });
   }
 
   async start(): Promise<void> {
-    const { engine, store, log, intake } = this.options;
+    const { engine, store, log } = this.options;
     if (this.started) throw new Error('a service starts once');
     this.started = true;
     if (this.mode === 'starting') this.mode = 'running';
@@ -58,10 +60,10 @@ export class Service {
     if (this.mode === 'stopped') return;
     this.sweepSoon(0);
     if (this.mode === 'draining') {
+      this.listening.rest();
       this.checkDrained();
-    } else if (intake !== null) {
-      this.intake = intake(this.listener());
-      this.intake.start();
+    } else {
+      await this.listening.start();
     }
   }
 
@@ -73,7 +75,7 @@ export class Service {
     this.options.engine.slots.pause();
     if (!recovered) return;
     this.publish();
-    await this.intake?.stop();
+    await this.listening.stop();
     // A slot that was granted just before is taken, and what it leads to is waited for.
     await this.options.engine.idle();
     this.checkDrained();
@@ -83,10 +85,15 @@ export class Service {
     if (this.mode === 'stopped') return;
     this.mode = 'stopped';
     this.cancelSweep();
-    await this.intake?.stop();
+    await this.listening.stop();
     await this.options.engine.stop();
     this.stream = 'not connected';
     this.publish();
+  }
+
+  /** Something may have been missed while the connection stands; null: on any change. */
+  gapped(why: string, changes: readonly number[] | null): void {
+    this.listening.gapped(why, changes);
   }
 
   /** The engine appended something. */
@@ -114,46 +121,10 @@ export class Service {
     this.publish();
   }
 
-  private listener(): StreamListener {
-    const { store } = this.options;
-    return {
-      event: (event) => this.take(event),
-      rejected: ({ reason, sample }) => {
-        store.count(`rejected:${reason}`, 1);
-        this.options.log.warn({ reason, sample }, 'an event was rejected');
-      },
-      dropped: (name) => store.count(`dropped:${name}`, 1),
-      state: (state) => this.streamChanged(state),
-    };
-  }
-
-  /** An event that a stop cut off is never acknowledged: it is not stored, and whoever asks Gerrit next finds it. */
-  private async take(event: GerritEvent): Promise<void> {
-    try {
-      await this.options.admission.take(event);
-    } catch (thrown) {
-      if (this.mode !== 'stopped') throw thrown;
-      await new Promise<never>(() => {});
-    }
-  }
-
-  private streamChanged(state: StreamState): void {
-    const { log, alarms } = this.options;
-    this.stream = state.connected ? 'connected' : `not connected: ${state.why}`;
-    this.publish();
-    if (state.connected) {
-      log.info({}, `stream: ${state.why}`);
-      return;
-    }
-    log.warn({ hint: state.hint }, `stream: ${state.why}`);
-    if (!state.permanent) return;
-    const kind = 'stream-forbidden';
-    void alarms.raise({ kind, target: 'gerrit stream', message: state.why, hint: state.hint });
-  }
-
   /** What still has to end before a drained daemon may go: jobs that left the queue, and reviews that post. */
   private checkDrained(): void {
     for (const stored of this.options.engine.histories.values()) {
+      if (stored.history === STREAM_HISTORY) continue;
       if (!/^(queued|preparing|waiting)\b/.test(stored.state)) return;
     }
     this.whenDrained();

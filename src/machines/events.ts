@@ -164,6 +164,8 @@ export interface StreamLimits {
   readonly catchUpRetryMaxMs: number;
   /** Failures in a row after which the operator is told. */
   readonly catchUpAlarmAttempts: number;
+  /** After the look that follows a new connection: until one more, for what Gerrit did not show yet. */
+  readonly catchUpAgainMs: number;
 }
 
 /** Facts of the one history `stream`: the connection to Gerrit, and whether anything was missed meanwhile. */

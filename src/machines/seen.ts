@@ -91,12 +91,14 @@ export function compare<T extends Sighting>(
   return { fresh: [...fresh].sort((one, other) => one.at - other.at), unsure };
 }
 
-/** Of what was seen by a query alone, the one that the stream may now be telling of; null: it tells something new. */
-export function echoOf(sighting: Sighting, seen: readonly Seen[], toleranceMs: number): Seen | null {
+/**
+ * Of what was seen by a query alone, the one that the stream may now be telling of; null: it tells something new. Times
+ * say nothing here: which of several equal comments a look took for new was chance, so what is remembered of it may be
+ * another one's time. To ask once more than needed costs a question, once less a second start.
+ */
+export function echoOf(sighting: Sighting, seen: readonly Seen[]): Seen | null {
   const key = keyOf(sighting);
-  const silent = seen.filter(
-    (one) => !one.streamed && keyOf(one) === key && near(one, sighting, toleranceMs),
-  );
+  const silent = seen.filter((one) => !one.streamed && keyOf(one) === key);
   return silent.reduce<Seen | null>(
     (first, one) => (first === null || one.at < first.at ? one : first),
     null,

@@ -28,6 +28,10 @@ const retryTimer = deadline(
   ({ limits, failures }) =>
     Math.min(limits.catchUpRetryMs * 2 ** Math.min(failures - 1, 30), limits.catchUpRetryMaxMs),
 );
+const settleTimer = deadline(
+  (context) => `retry:look:${context.catchUps}`,
+  (context) => context.limits.catchUpAgainMs,
+);
 const noted = { actions: 'noted' } as const;
 
 /** A question that is under way is taken back with the connection that it was asked on; it is asked anew on the next one. */
@@ -135,6 +139,7 @@ export const streamMachine = streamSetup.createMachine({
           upSince: event.at,
           downSince: null,
           failures: 0,
+          settled: false,
         })),
       ],
       initial: 'deciding',
@@ -163,7 +168,8 @@ export const streamMachine = streamSetup.createMachine({
           on: {
             'gap.closed': [
               { guard: 'moreToLookAt', target: 'catchingUp', reenter: true, actions: change(closed) },
-              { target: 'listening', actions: change(closed) },
+              { guard: 'settled', target: 'listening', actions: change(closed) },
+              { target: 'settling', actions: change(closed) },
             ],
             'gap.unclosed': [
               {
@@ -179,6 +185,18 @@ export const streamMachine = streamSetup.createMachine({
           entry: retryTimer.arm,
           exit: retryTimer.disarm,
           on: { 'timer.fired': 'catchingUp' },
+        },
+        // What happened just before the stream began may not have been shown yet: Gerrit's index follows its events.
+        settling: {
+          entry: settleTimer.arm,
+          exit: settleTimer.disarm,
+          on: {
+            'timer.fired': {
+              target: 'catchingUp',
+              actions: change(() => ({ settled: true, gap: EVERYTHING })),
+            },
+            'stream.gapped': { target: 'catchingUp', actions: widen },
+          },
         },
         listening: {
           on: {
@@ -220,6 +238,7 @@ function firstContext(started: StreamMachineEvent): StreamContext {
     asked: null,
     failures: 0,
     caughtUp: null,
+    settled: false,
     told: null,
     crashes: 0,
   };

@@ -4,6 +4,7 @@
  */
 import type { Intake, Rejection, StreamListener, StreamState } from '../../src/engine/intake-port.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import { FakeGerritPast } from './gerrit-past.ts';
 
 const CONNECTED: StreamState = {
   connected: true,
@@ -13,13 +14,15 @@ const CONNECTED: StreamState = {
 };
 
 export class FakeGerritStream implements Intake {
+  readonly history: FakeGerritPast;
   readonly #listener: StreamListener;
   readonly #queueLimit: number;
   #queue: { readonly event: GerritEvent; readonly taken: () => void }[] = [];
   #waiting = 0;
   #running = false;
 
-  constructor(listener: StreamListener, queueLimit = 1_000) {
+  constructor(listener: StreamListener, queueLimit = 1_000, history = new FakeGerritPast()) {
+    this.history = history;
     this.#listener = listener;
     this.#queueLimit = queueLimit;
   }
@@ -27,6 +30,11 @@ export class FakeGerritStream implements Intake {
   start(): void {
     this.#running = true;
     this.#listener.state(CONNECTED);
+  }
+
+  restart(why: string): void {
+    this.disconnect({ why, hint: '', permanent: false });
+    this.reconnect();
   }
 
   async stop(): Promise<void> {
@@ -51,6 +59,11 @@ export class FakeGerritStream implements Intake {
   /** A line that says nothing to us. */
   sayNoise(name = 'meta-ref-updated'): void {
     if (this.#running) this.#listener.dropped(name);
+  }
+
+  /** The server lives, and its stream says nothing. */
+  staySilent(): void {
+    if (this.#running) this.#listener.silent();
   }
 
   /** The connection goes, or cannot come up. */

@@ -7,6 +7,7 @@ export class RecordingListener implements StreamListener {
   readonly rejections: Rejection[] = [];
   readonly drops: string[] = [];
   readonly states: StreamState[] = [];
+  silences = 0;
   /** The most events that waited at the same time. */
   heldAtMost = 0;
   #slow = false;
@@ -33,6 +34,11 @@ export class RecordingListener implements StreamListener {
 
   state(state: StreamState): void {
     this.states.push(state);
+    this.#changed();
+  }
+
+  silent(): void {
+    this.silences += 1;
     this.#changed();
   }
 

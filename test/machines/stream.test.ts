@@ -1,97 +1,55 @@
 /** The connection to Gerrit: whatever may have been missed is looked for, until that works; the operator hears of what lasts. */
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AnyEvent, StreamLimits } from '../../src/machines/events.ts';
-import type { StreamContext } from '../../src/machines/stream/setup.ts';
-import { failure } from './facts.ts';
-import { breaches, differences, ignored } from './invariants.ts';
-import { Simulator } from './simulator.ts';
-
-const STREAM = 'stream';
-const LIMITS: StreamLimits = {
-  downAlarmMs: 600_000,
-  catchUpTimeoutMs: 300_000,
-  catchUpRetryMs: 5_000,
-  catchUpRetryMaxMs: 60_000,
-  catchUpAlarmAttempts: 3,
-};
-const started = (since: number | null = null): AnyEvent => ({
-  type: 'stream.started',
-  server: 'review.example.org:29418',
-  limits: LIMITS,
-  since,
-});
-const connected: AnyEvent = { type: 'stream.connected', why: 'connected (3.9.1)' };
-const lost: AnyEvent = { type: 'stream.lost', why: 'closed by the server', hint: '' };
-const refused: AnyEvent = { type: 'stream.refused', why: 'the key is not accepted', hint: 'check the key' };
-const gapped = (changes: readonly number[] | null, why = 'dropped-output'): AnyEvent => ({
-  type: 'stream.gapped',
-  why,
-  changes,
-});
-const closed = (
-  changes: { readonly found?: number; readonly unsure?: readonly number[] } = {},
-): AnyEvent => ({
-  type: 'gap.closed',
-  since: 1_000,
-  changes: 4,
-  found: 0,
-  unsure: [],
-  unread: 0,
-  ...changes,
-});
-const unclosed: AnyEvent = { type: 'gap.unclosed', failure: failure('query changes') };
-const crashed: AnyEvent = {
-  type: 'daemon.crashed',
-  during: 'catchUp:1',
-  message: 'undefined is not a function',
-};
-
-class World extends Simulator {
-  constructor() {
-    super();
-    this.tell(STREAM, started());
-  }
-  hear(...events: readonly AnyEvent[]): this {
-    for (const event of events) this.tell(STREAM, event);
-    return this;
-  }
-  get state(): string {
-    return this.at(STREAM).state;
-  }
-  get context(): StreamContext {
-    return this.at(STREAM).context as unknown as StreamContext;
-  }
-  /** The look that is owed. */
-  get look() {
-    return this.owed(STREAM).find((effect) => effect.type === 'catchUp');
-  }
-  settle(event: AnyEvent): this {
-    this.answerType(STREAM, 'catchUp', event);
-    return this;
-  }
-  alarms(): readonly string[] {
-    return this.log
-      .flatMap((row) => row.effects)
-      .flatMap((effect) =>
-        effect.type === 'raiseAlarm' ? [`${effect.alarm.kind}: ${effect.alarm.message}`] : [],
-      );
-  }
-}
-const listening = () => new World().hear(connected).settle(closed());
+import type { AnyEvent } from '../../src/machines/events.ts';
+import {
+  closed,
+  connected,
+  crashed,
+  gapped,
+  listening,
+  lost,
+  refused,
+  STREAM,
+  StreamWorld,
+  started,
+  unclosed,
+} from './stream-world.ts';
 
 describe('a connection', () => {
   test('is looked back from before it counts as listening', () => {
-    const world = new World();
+    const world = new StreamWorld();
     expect(world.state).toBe('down.connecting');
     world.hear(connected);
     expect(world.state).toBe('up.catchingUp');
     expect(world.look).toEqual({ type: 'catchUp', key: 'catchUp:1', changes: null, timeoutMs: 300_000 });
     world.settle(closed({ found: 3 }));
-    expect(world.state).toBe('up.listening');
     expect(world.context.caughtUp).toEqual({ at: world.now, since: 1_000, changes: 4, found: 3 });
+    expect(world.settleDown().state).toBe('up.listening');
     expect(world.owed(STREAM)).toEqual([]);
     expect(world.alarms()).toEqual([]);
+  });
+
+  test('is looked back from once more a little later, for what Gerrit did not show yet', () => {
+    const world = new StreamWorld().hear(connected).settle(closed());
+    expect(world.state).toBe('up.settling');
+    const before = world.now;
+    world.fire(STREAM);
+    expect(world.now - before).toBe(15_000);
+    expect(world.look).toMatchObject({ key: 'catchUp:2', changes: null });
+    world.settle(unclosed);
+    world.fire(STREAM);
+    expect(world.settle(closed()).state).toBe('up.listening');
+    expect(world.hear(gapped(null)).settle(closed()).state).toBe('up.listening');
+  });
+
+  test('that may have missed something meanwhile is looked at at once, and still once more later', () => {
+    const world = new StreamWorld()
+      .hear(connected)
+      .settle(closed())
+      .hear(gapped([7]));
+    expect(world.look).toMatchObject({ changes: [7] });
+    expect(world.settle(closed()).state).toBe('up.settling');
+    expect(world.settleDown().state).toBe('up.listening');
   });
 
   test('that is lost and comes back is looked back from again', () => {
@@ -99,12 +57,12 @@ describe('a connection', () => {
     expect(world.state).toBe('down.backingOff');
     expect(world.context).toMatchObject({ why: 'closed by the server', upSince: null, downSince: world.now });
     world.hear(connected);
-    expect(world.look?.key).toBe('catchUp:2');
-    expect(world.look).toMatchObject({ changes: null });
+    expect(world.look).toMatchObject({ key: 'catchUp:3', changes: null });
+    expect(world.settle(closed()).state).toBe('up.settling');
   });
 
   test('lost while it is looked back from: the question is taken back, its late answer moves nothing', () => {
-    const world = new World().hear(connected, lost);
+    const world = new StreamWorld().hear(connected, lost);
     expect(world.look).toBeUndefined();
     const late = world.tell(STREAM, closed(), { settles: 'catchUp:1' });
     expect([late.outcome, world.state]).toEqual(['late', 'down.backingOff']);
@@ -113,7 +71,7 @@ describe('a connection', () => {
 
   test('of a daemon that was killed is begun anew, whatever state it was in', () => {
     for (const before of [[], [connected], [lost], [refused], [connected, lost]]) {
-      const world = new World().hear(...before, started());
+      const world = new StreamWorld().hear(...before, started());
       expect(world.state).toBe('down.connecting');
       expect(world.look).toBeUndefined();
       expect(world.hear(connected).look).toMatchObject({ changes: null });
@@ -122,7 +80,12 @@ describe('a connection', () => {
   });
 
   test('ends with a clean stop: no timer, no question, no alarm', () => {
-    for (const world of [new World(), new World().hear(connected), listening(), new World().hear(refused)]) {
+    for (const world of [
+      new StreamWorld(),
+      new StreamWorld().hear(connected),
+      listening(),
+      new StreamWorld().hear(refused),
+    ]) {
       world.hear({ type: 'stream.stopped' });
       expect(world.state).toBe('stopped');
       expect(world.owed(STREAM).filter(({ type }) => type !== 'raiseAlarm')).toEqual([]);
@@ -139,23 +102,23 @@ describe('something that may have been missed', () => {
   });
 
   test('while a look is under way is looked for after it, all of it together', () => {
-    const world = new World().hear(connected, gapped([7]), gapped([8, 7]));
+    const world = new StreamWorld().hear(connected, gapped([7]), gapped([8, 7]));
     expect(world.look).toMatchObject({ key: 'catchUp:1', changes: null });
     world.settle(closed());
     expect(world.look).toMatchObject({ key: 'catchUp:2', changes: [7, 8] });
     world.hear(gapped([9]), gapped(null)).settle(closed());
     expect(world.look).toMatchObject({ key: 'catchUp:3', changes: null });
-    expect(world.settle(closed()).state).toBe('up.listening');
+    expect(world.settle(closed()).state).toBe('up.settling');
   });
 
   test('what a look is not sure of is looked at once more', () => {
-    const world = new World().hear(connected).settle(closed({ unsure: [7] }));
+    const world = new StreamWorld().hear(connected).settle(closed({ unsure: [7] }));
     expect(world.look).toMatchObject({ key: 'catchUp:2', changes: [7] });
-    expect(world.settle(closed()).state).toBe('up.listening');
+    expect(world.settle(closed()).state).toBe('up.settling');
   });
 
   test('a look that fails is tried again after growing waits, until it works, and the operator hears of it once', () => {
-    const world = new World().hear(connected);
+    const world = new StreamWorld().hear(connected);
     const waits: number[] = [];
     for (let times = 0; times < 8; times += 1) {
       world.settle(unclosed);
@@ -168,7 +131,7 @@ describe('something that may have been missed', () => {
     expect(world.alarms()).toEqual([
       'catch-up-failing: what was missed can not be looked up, tried 3 times: it broke',
     ]);
-    expect(world.settle(closed()).state).toBe('up.listening');
+    expect(world.settle(closed()).state).toBe('up.settling');
     expect(world.context.failures).toBe(0);
   });
 
@@ -195,7 +158,7 @@ describe('the operator', () => {
   });
 
   test('hears of a refusal at once, once, and of its end', () => {
-    const world = new World().hear(refused, refused, lost, refused);
+    const world = new StreamWorld().hear(refused, refused, lost, refused);
     expect([world.state, world.alarms()]).toEqual([
       'down.refused',
       ['stream-forbidden: the key is not accepted'],
@@ -207,7 +170,7 @@ describe('the operator', () => {
   });
 
   test('hears of a refusal also when the connection was away for long before', () => {
-    const world = new World().hear(lost);
+    const world = new StreamWorld().hear(lost);
     world.fire(STREAM);
     world.hear(refused);
     expect(world.alarms().map((text) => text.split(':')[0])).toEqual(['stream-down', 'stream-forbidden']);
@@ -223,7 +186,7 @@ describe('the operator', () => {
 
 describe('a look that brings the daemon down', () => {
   test('is not tried a third time: it listens on without, until an operator asks', () => {
-    const world = new World().hear(connected, crashed, started(), connected);
+    const world = new StreamWorld().hear(connected, crashed, started(), connected);
     expect(world.state).toBe('up.catchingUp');
     world.hear(crashed, started(), connected);
     expect([world.state, world.look]).toEqual(['up.listening', undefined]);
@@ -236,53 +199,12 @@ describe('a look that brings the daemon down', () => {
   });
 
   test('once only does not count after one that worked', () => {
-    const world = new World().hear(connected, crashed, started(), connected).settle(closed());
+    const world = new StreamWorld().hear(connected, crashed, started(), connected).settle(closed());
     expect(world.hear(crashed, started(), connected).state).toBe('up.catchingUp');
   });
 
   test('an internal error is told and moves nothing', () => {
     const world = listening().hear({ type: 'machine.failed', event: 'stream.gapped', message: 'oh' });
     expect([world.state, world.alarms()]).toEqual(['up.listening', ['catch-up-failing: internal error: oh']]);
-  });
-});
-
-describe('any sequence of events', () => {
-  const said = fc.constantFrom(
-    started(),
-    started(9),
-    connected,
-    lost,
-    refused,
-    gapped(null),
-    gapped([7]),
-    crashed,
-    { type: 'stream.stopped' } as AnyEvent,
-    { type: 'machine.failed', event: 'x', message: 'y' } as AnyEvent,
-  );
-  const answer = fc.constantFrom(closed(), closed({ unsure: [7] }), unclosed);
-  const happening = fc.oneof(
-    { weight: 3, arbitrary: said.map((event) => ({ event, answers: false })) },
-    { weight: 3, arbitrary: answer.map((event) => ({ event, answers: true })) },
-    { weight: 1, arbitrary: fc.constant('timer' as const) },
-  );
-
-  test('keeps the promises, and listens once it is let', () => {
-    fc.assert(
-      fc.property(fc.array(happening, { maxLength: 60, size: 'max' }), (happenings) => {
-        const world = new World();
-        for (const one of happenings) {
-          if (one === 'timer') {
-            if (world.owed(STREAM).some(({ type }) => type === 'setTimer')) world.fire(STREAM);
-          } else if (!one.answers) world.hear(one.event);
-          else if (world.look !== undefined) world.settle(one.event);
-        }
-        world.hear(started(9), connected).settle(closed());
-        expect(world.state).toBe('up.listening');
-        expect(breaches(world)).toEqual([]);
-        expect(differences(world)).toEqual([]);
-        expect(ignored(world)).toEqual([]);
-      }),
-      { numRuns: 200 },
-    );
   });
 });

@@ -2,12 +2,14 @@
 import { Admission } from '../../src/engine/admission.ts';
 import { recordCrash } from '../../src/engine/crash.ts';
 import { Engine } from '../../src/engine/engine.ts';
+import { EventIntake } from '../../src/engine/event-intake.ts';
+import type { CaughtUp, EffectOf } from '../../src/engine/ports.ts';
 import { Service } from '../../src/engine/service.ts';
 import type { Append, Store } from '../../src/engine/store.ts';
 import { Sweep } from '../../src/engine/sweep.ts';
 import { currentWork } from '../../src/engine/work.ts';
+import type { StreamLimits } from '../../src/machines/events.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
-import { nothingMissed } from '../fakes/catch-up.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
 import { preparePlan, reportSpec } from '../machines/facts.ts';
 import { jobRules, triggerRules } from '../machines/rule-facts.ts';
@@ -18,11 +20,20 @@ import type { Lab } from './lab.ts';
 export const DEPLOYMENT = 'lab-1';
 const STORE_RETRY_MS = 2_000;
 const SWEEP_INTERVAL_MS = 600_000;
+const STREAM_LIMITS: StreamLimits = {
+  downAlarmMs: 600_000,
+  catchUpTimeoutMs: 600_000,
+  catchUpRetryMs: 5_000,
+  catchUpRetryMaxMs: 300_000,
+  catchUpAlarmAttempts: 5,
+  catchUpAgainMs: 15_000,
+};
 
 export class Daemon {
   readonly life: Life;
   readonly engine: Engine;
   readonly admission: Admission;
+  readonly events: EventIntake;
   readonly service: Service;
   stream: FakeGerritStream | null = null;
   readonly #store: Store;
@@ -41,7 +52,7 @@ export class Daemon {
     const [store, clock] = [this.#store, this.#clock];
     const bare = {
       providers: new Map([[lab.provider.name, lab.provider]]),
-      catchUp: nothingMissed,
+      catchUp: { run: (request: EffectOf<'catchUp'>, signal: AbortSignal) => this.#catchUp(request, signal) },
       changes: lab.changes,
       merger: lab.merger,
       source: lab.source,
@@ -84,10 +95,18 @@ export class Daemon {
       headStartsMs: options.headStartsMs ?? {},
       starts: options.starts ?? true,
     });
+    this.events = new EventIntake({
+      store,
+      engine: this.engine,
+      admission: this.admission,
+      clock,
+      hash: sha256,
+      limits: { overlapMs: 600_000, toleranceMs: 5_000, keepSeenMs: 7 * 86_400_000 },
+      onGap: (why, changes) => this.service.gapped(why, changes),
+    });
     this.service = new Service({
       engine: this.engine,
       store,
-      admission: this.admission,
       sweep: new Sweep({
         providers: world.providers,
         merger: world.merger,
@@ -101,9 +120,15 @@ export class Daemon {
       clock,
       alarms: world.alarms,
       log,
-      intake: (listener) => {
-        this.stream = new FakeGerritStream(listener);
-        return this.stream;
+      listening: {
+        events: this.events,
+        intake: (listener) => {
+          this.stream = new FakeGerritStream(listener, 1_000, lab.past);
+          return this.stream;
+        },
+        server: 'review.example.org:29418',
+        limits: STREAM_LIMITS,
+        since: null,
       },
       identity: { pid: 1, startTicks: 1, startedAt: clock.now(), version: '0' },
       sweepIntervalMs: SWEEP_INTERVAL_MS,
@@ -111,9 +136,8 @@ export class Daemon {
   }
 
   /** Resolves when it listens; never, when it dies before. */
-  async start(): Promise<void> {
-    await this.service.start();
-    this.#lab.listening(this);
+  start(): Promise<void> {
+    return this.service.start();
   }
 
   /** Hands over what Gerrit says. Resolves when it is safely stored; never, when this daemon dies before. */
@@ -121,6 +145,14 @@ export class Daemon {
     if (this.stream === null || !this.life.alive) return false;
     await this.stream.say(event);
     return this.life.alive;
+  }
+
+  /** What was said before Gerrit was asked is heard with its answer. */
+  async #catchUp(request: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp> {
+    const before = this.#lab.unheardEvents;
+    const report = await this.events.run(request, signal);
+    if (request.changes === null && this.life.alive) this.#lab.wereHeard(before);
+    return report;
   }
 
   /** As the real one: the last word is whose work it was, then it is gone. */

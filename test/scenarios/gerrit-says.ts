@@ -12,7 +12,8 @@ function patchset(change = FIRST, number = 1): Patchset {
 }
 
 const circumstances = (change: number, number: number) => ({
-  at: 1_767_323_000_000,
+  /** When it is said. */
+  at: 0,
   patchset: patchset(change, number),
   wip: false,
   private: false,

@@ -1,7 +1,7 @@
 /**
  * A whole CI in one process: the real store, engine, admission and service, and around them a made-up world that
  * outlives them. `run` lets time go by until all work has ended, and puts a new daemon on the same database wherever
- * one died; what Gerrit says is said again until it was taken, as a catch-up does it.
+ * one died; what Gerrit says while nobody listens is found in its own account, as in production.
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { EffectOf, RunOutcome, World } from '../../src/engine/ports.ts';
@@ -20,6 +20,7 @@ import { FakeAlarms } from '../fakes/alarms.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
+import { FakeGerritPast } from '../fakes/gerrit-past.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeMailer } from '../fakes/mailer.ts';
 import { FakeMerger } from '../fakes/merger.ts';
@@ -68,6 +69,7 @@ export class Lab {
   readonly clock = new FakeClock();
   readonly provider: FakeProvider;
   readonly runner = new FakeRunner();
+  readonly past = new FakeGerritPast();
   readonly changes = new FakeChanges();
   readonly merger = new FakeMerger();
   readonly source = new FakeSource();
@@ -143,20 +145,26 @@ export class Lab {
     return this.quiet();
   }
 
-  /** A daemon has begun to listen: it hears what the one before it did not take. */
-  listening(daemon: Daemon): void {
-    for (const event of this.#unheard) this.#hear(daemon, event);
-  }
-
-  /** Gerrit says this, now or as soon as somebody listens. */
+  /** It happens in Gerrit, now; its stream says so to whoever listens. */
   say(event: GerritEvent): void {
-    this.#unheard.push(event);
-    this.#hear(this.daemon, event);
+    const now = Math.floor(this.clock.now() / 1_000) * 1_000;
+    const happened = 'at' in event && event.at === 0 ? { ...event, at: now } : event;
+    this.past.say(happened);
+    this.#unheard.push(happened);
+    this.#hear(this.daemon, happened);
   }
 
   /** Events that nobody has taken yet. */
   get unheard(): number {
     return this.#unheard.length;
+  }
+
+  get unheardEvents(): readonly GerritEvent[] {
+    return this.#unheard;
+  }
+
+  wereHeard(events: readonly GerritEvent[]): void {
+    this.#unheard = this.#unheard.filter((event) => !events.includes(event));
   }
 
   /** SIGKILL, and a new daemon on the same database. */
@@ -193,7 +201,14 @@ export class Lab {
 
   get atRest(): boolean {
     const { engine } = this.daemon;
-    return this.#unheard.length === 0 && engine.inFlight === 0 && this.store.open().length === 0;
+    const open = this.store.open().filter(({ history }) => history !== 'stream');
+    return this.#unheard.length === 0 && engine.inFlight === 0 && open.length === 0 && this.#hasListened;
+  }
+
+  /** Nothing is being looked for that may have been missed. */
+  get #hasListened(): boolean {
+    const state = this.store.stored('stream')?.state ?? 'stopped';
+    return state === 'up.listening' || state === 'stopped';
   }
 
   /** All jobs, oldest first. */
@@ -209,7 +224,7 @@ export class Lab {
 
   #hear(daemon: Daemon, event: GerritEvent): void {
     void daemon.hear(event).then((taken) => {
-      if (taken) this.#unheard = this.#unheard.filter((other) => other !== event);
+      if (taken) this.wereHeard([event]);
     });
   }
 }

@@ -25,6 +25,11 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** The cause of a CutOff: the answer is longer than anybody believes. */
+export class AnswerTooLong extends Error {
+  override readonly name = 'AnswerTooLong';
+}
+
 const STDERR_LIMIT_BYTES = 16 * 1024;
 
 export async function runCommand(
@@ -126,7 +131,7 @@ function collect(channel: ClientChannel, limitBytes: number, operation: string):
     channel.on('data', (chunk: Buffer) => {
       stdoutBytes += chunk.length;
       if (stdoutBytes <= limitBytes) stdout.push(chunk);
-      else reject(new Error(`the answer to ${operation} is longer than ${limitBytes} bytes`));
+      else reject(new AnswerTooLong(`the answer to ${operation} is longer than ${limitBytes} bytes`));
     });
     channel.stderr.on('data', (chunk: Buffer) => {
       if (stderrBytes < STDERR_LIMIT_BYTES) stderr.push(chunk.subarray(0, STDERR_LIMIT_BYTES - stderrBytes));

@@ -26,6 +26,8 @@ export interface Question {
   /** One operand in Gerrit's query language; it must not begin with `-`. */
   readonly terms: string;
   readonly parts: readonly QueryPart[];
+  /** Rows to pass over: another page. */
+  readonly start?: number;
 }
 
 export interface Answer {
@@ -69,7 +71,7 @@ export async function queryRows(
     connection,
     clock,
     {
-      argv: ['gerrit', 'query', '--format=JSON', ...question.parts, question.terms],
+      argv: ['gerrit', 'query', '--format=JSON', ...question.parts, ...startOf(question), question.terms],
       stdin: null,
       timeoutMs: options.commandTimeoutMs,
       stdoutLimitBytes: options.answerLimitBytes,
@@ -77,6 +79,10 @@ export async function queryRows(
     signal,
   );
   return readRows(result, question.target);
+}
+
+function startOf({ start = 0 }: Question): readonly string[] {
+  return start === 0 ? [] : [`--start=${start}`];
 }
 
 /** The change, or null when Gerrit does not show it (to this account). */

@@ -15,7 +15,11 @@ export interface Session {
   readonly clock: Clock;
   readonly intake: LineIntake;
   /** The stream is up: Gerrit has answered a question after it took the stream's command. */
-  readonly connected: (version: string) => void;
+  readonly connected: (version: string, connection: GerritConnection) => void;
+  /** The server answers, and its stream has said nothing for long. */
+  readonly silent: () => void;
+  /** Aborted with a reason when the connection is to be made anew. */
+  readonly restart: AbortSignal;
 }
 
 export interface SessionEnd {
@@ -66,6 +70,8 @@ async function readStream(
     abort = () => reject(streamError(options, 'the stream was stopped', ''));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
+    const again = (): void => reject(streamError(options, String(session.restart.reason), ''));
+    session.restart.addEventListener('abort', again, { once: true });
     forget = connection.onClosed((error) => reject(error ?? streamError(options, 'connection closed', '')));
     connection
       .open('gerrit stream-events', (channel) => {
@@ -76,7 +82,7 @@ async function readStream(
         const version = await askVersion(connection, session, watch.signal);
         if (watch.signal.aborted) return;
         up();
-        session.connected(version);
+        session.connected(version, connection);
         await watchSilence(connection, session, watch.signal);
       })
       .catch(reject);
@@ -156,6 +162,7 @@ async function watchSilence(
     }
     try {
       await askVersion(connection, session, signal);
+      session.silent();
     } catch (error) {
       throw streamError(
         options,

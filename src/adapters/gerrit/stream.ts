@@ -4,22 +4,26 @@
  * tried again only every few minutes, so that a mistake in the configuration is not a storm of logins.
  */
 import { defer, Observable, repeat, type Subscription, tap } from 'rxjs';
-import type { Intake, StreamListener, StreamState } from '../../engine/intake-port.ts';
+import type { GerritHistory, Intake, StreamListener, StreamState } from '../../engine/intake-port.ts';
 import type { Clock } from '../../engine/ports.ts';
-import type { GerritOptions } from './connection.ts';
+import type { GerritConnection, GerritOptions } from './connection.ts';
 import { LineIntake } from './intake.ts';
+import { GerritPast } from './past.ts';
 import { runSession, type SessionEnd } from './session.ts';
 
 export interface StreamTuning {
   /** Events that may wait for the store at a time; past that the stream is not read. */
   readonly queueLimit: number;
+  /** Rows of one page when it is asked what happened. */
+  readonly pageRows: number;
   /** 0 to 1, for the jitter. */
   readonly random: () => number;
 }
 
-const TUNING: StreamTuning = { queueLimit: 1_000, random: Math.random };
+const TUNING: StreamTuning = { queueLimit: 1_000, pageRows: 100, random: Math.random };
 
 export class GerritStream implements Intake {
+  readonly history: GerritHistory;
   readonly #options: GerritOptions;
   readonly #clock: Clock;
   readonly #listener: StreamListener;
@@ -28,6 +32,9 @@ export class GerritStream implements Intake {
   /** Failures since the stream was last up for good. */
   #failures = 0;
   #told: StreamState | null = null;
+  /** The connection that stands now. */
+  #connection: GerritConnection | null = null;
+  #restart = new AbortController();
   #stopped = false;
   #subscription: Subscription | null = null;
   /** Resolves when the session that runs now has closed its connection. */
@@ -48,6 +55,11 @@ export class GerritStream implements Intake {
       queueLimit: this.#tuning.queueLimit,
       now: () => clock.monotonic(),
     });
+    this.history = new GerritPast(options, clock, () => this.#connection, this.#tuning.pageRows);
+  }
+
+  restart(why: string): void {
+    this.#restart.abort(why);
   }
 
   start(): void {
@@ -75,12 +87,21 @@ export class GerritStream implements Intake {
   #runSession(): Observable<SessionEnd> {
     return new Observable((subscriber) => {
       const abort = new AbortController();
+      this.#restart = new AbortController();
       const session = runSession(
         {
           options: this.#options,
           clock: this.#clock,
           intake: this.#intake,
-          connected: (version) => {
+          restart: this.#restart.signal,
+          silent: () => {
+            if (!this.#stopped) this.#listener.silent();
+          },
+          connected: (version, connection) => {
+            this.#connection = connection;
+            connection.onClosed(() => {
+              this.#connection = null;
+            });
             const why = `connected to ${this.#options.host}:${this.#options.port} (${version})`;
             this.#tell({ connected: true, why, hint: '', permanent: false });
           },

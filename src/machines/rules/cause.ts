@@ -27,7 +27,10 @@ export type StartingEvent = Extract<
 
 export interface Cause extends Finding {
   readonly kind: TriggerKind;
-  /** The same for the same cause on one patchset, so that it starts at most once. */
+  /**
+   * The same for the same cause on one patchset, so that it starts at most once. What may come again in the same words is
+   * told apart by whoever remembers it, and never by its second: the stream and a query tell different ones.
+   */
   readonly id: string;
 }
 
@@ -59,9 +62,7 @@ export function causesOf(
       // The same cause as the patchset's own: one that was tested at once is not tested again.
       return [{ kind: 'ready', rule: 'ready', id: 'created', why: 'the change is ready' }];
     case 'change-restored':
-      return [
-        { kind: 'restored', rule: 'restored', id: `restored:${event.at}`, why: 'the change was restored' },
-      ];
+      return [{ kind: 'restored', rule: 'restored', id: 'restored', why: 'the change was restored' }];
   }
 }
 
@@ -80,10 +81,10 @@ function commentCauses(
   return { rule: 'comment', why: 'a comment that asks for nothing' };
 }
 
-function askedCauses({ comment, by, at }: CommentEvent, rules: CauseRules, own: OwnCauses): readonly Cause[] {
+function askedCauses({ comment, by }: CommentEvent, rules: CauseRules, own: OwnCauses): readonly Cause[] {
   const who = nameOf(by);
   const asked = (rule: 'recheck' | 'run-ci' | 'comment', why: string): Cause => {
-    return { kind: 'recheck', rule, id: `${rule}:${who}:${at}`, why };
+    return { kind: 'recheck', rule, id: `${rule}:${who}`, why };
   };
   const names = rules.name === null ? [rules.account] : [rules.account, rules.name];
   const pattern = asksBy(comment, own.comments);
@@ -95,11 +96,11 @@ function askedCauses({ comment, by, at }: CommentEvent, rules: CauseRules, own: 
 }
 
 function voteCauses(event: CommentEvent, own: OwnCauses): readonly Cause[] {
-  const { by, at } = event;
+  const { by } = event;
   const who = nameOf(by);
   const wanted = votesCast(event).filter((vote) => own.votes.some((rule) => fits(vote, by, rule)));
   return wanted.map((vote) => {
     const text = voteText(vote);
-    return { kind: 'vote', rule: 'vote', id: `vote:${who}:${text}:${at}`, why: `${who} voted ${text}` };
+    return { kind: 'vote', rule: 'vote', id: `vote:${who}:${text}`, why: `${who} voted ${text}` };
   });
 }

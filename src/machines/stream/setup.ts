@@ -40,6 +40,8 @@ export interface StreamContext {
   /** Looks that failed in a row. */
   readonly failures: number;
   readonly caughtUp: CaughtUp | null;
+  /** The second look after the connection was made is done. */
+  readonly settled: boolean;
   /** What the operator was told of and has not ended yet. */
   readonly told: 'stream-down' | 'stream-forbidden' | null;
   /** The daemon went down so often while it looked; twice, and it looks no more until an operator asks for it. */
@@ -94,6 +96,7 @@ export const streamSetup = setup({
   guards: {
     /** More than once, and looking is what brings the daemon down. */
     crashedBefore: ({ context }) => context.crashes > 0,
+    settled: ({ context }) => context.settled,
     mayLook: ({ context }) => context.crashes < 2,
     wasTold: ({ context }) => context.told !== null,
     toldOfRefusal: ({ context }) => context.told === 'stream-forbidden',

@@ -1,0 +1,100 @@
+/** One row of `gerrit query --comments --current-patch-set` as a change's past: pure, and never refused for what a stranger wrote. */
+import { z } from 'zod';
+import type { ChangePast, PastEntry } from '../../engine/intake-port.ts';
+import type { Account } from '../../machines/gerrit-event.ts';
+import { type Message, readMessages, type Said } from './past-messages.ts';
+import * as shapes from './shapes.ts';
+
+const MESSAGE_LIMIT = 65_536;
+const STATUS_LIMIT = 20;
+const NOBODY: Account = { username: '', name: '', email: '' };
+
+const message = z.object({
+  timestamp: shapes.time,
+  reviewer: shapes.account,
+  message: shapes.text(MESSAGE_LIMIT),
+});
+
+const row = shapes.change.extend({
+  status: shapes.text(STATUS_LIMIT),
+  lastUpdated: shapes.time,
+  comments: z.array(z.unknown()).nullish(),
+  currentPatchSet: shapes.patchSet.extend({ createdOn: shapes.time }),
+});
+
+/** Null for a row that is no change, or none that we can name safely. */
+export function pastOf(json: unknown): ChangePast | null {
+  const { success, data } = row.safeParse(json);
+  if (!success) return null;
+  try {
+    return toPast(data);
+  } catch (error) {
+    if (error instanceof shapes.Misfit) return null;
+    throw error;
+  }
+}
+
+function toPast(raw: z.infer<typeof row>): ChangePast {
+  const { currentPatchSet: set, status, wip } = raw;
+  const patchset = shapes.toPatchset(raw, set);
+  const told = readMessages(messagesOf(raw.comments ?? []));
+  const about = {
+    patchset,
+    wip,
+    private: raw.private,
+    uploader: set.uploader,
+    author: set.author,
+    hashtags: raw.hashtags,
+  };
+  const isOpen = status !== 'ABANDONED' && status !== 'MERGED';
+  const entry = (said: Said): PastEntry => {
+    const { kind, text, approvals } = said;
+    const { at, by } = said.message;
+    const dead = said.moot || !isOpen || (kind === 'comment' && said.patchset !== patchset.patchset);
+    const event =
+      kind === 'comment'
+        ? ({ type: 'comment-added', ...about, at, by, comment: text, approvals } as const)
+        : ({ type: 'change-restored', ...about, at, by } as const);
+    return { kind, at, patchset: said.patchset, by, text, event: dead ? null : event };
+  };
+  return {
+    project: patchset.project,
+    change: patchset.change,
+    updatedAt: raw.lastUpdated,
+    entries: told.said.map(entry),
+    patchset: isOpen
+      ? {
+          at: set.createdOn,
+          event: { type: 'patchset-created', ...about, at: set.createdOn, by: set.uploader, kind: set.kind },
+        }
+      : null,
+    ready:
+      isOpen && !wip && !raw.private
+        ? {
+            saidAt: told.ready?.at ?? null,
+            event: {
+              type: 'change-ready',
+              ...about,
+              at: told.ready?.at ?? raw.lastUpdated,
+              by: told.ready?.by ?? raw.owner,
+            },
+          }
+        : null,
+    closed: isOpen
+      ? null
+      : {
+          type: status === 'MERGED' ? 'change-merged' : 'change-abandoned',
+          ...about,
+          at: told.closed?.at ?? raw.lastUpdated,
+          by: told.closed?.by ?? NOBODY,
+        },
+  };
+}
+
+/** One that can not be read says nothing; it must not hide the others. */
+function messagesOf(comments: readonly unknown[]): readonly Message[] {
+  return comments.flatMap((comment) => {
+    const { success, data } = message.safeParse(comment);
+    return success ? [{ at: data.timestamp, by: data.reviewer, text: data.message }] : [];
+  });
+}

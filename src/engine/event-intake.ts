@@ -1,0 +1,266 @@
+/**
+ * Between Gerrit and the trigger: each thing that happened is decided upon once, whether the stream told it, a look at
+ * Gerrit's own account, or both, before or after a restart. What was decided is noted in the transaction of what it
+ * started. What the stream tells of, and what may be only the echo of what a look had brought, is not decided upon: the
+ * change is looked at again, and the count decides.
+ */
+import { OperationError } from '../errors.ts';
+import type { GerritEvent } from '../machines/gerrit-event.ts';
+import type { Hash } from '../machines/row.ts';
+import { matchesAny } from '../machines/rules/glob.ts';
+import { echoOf, type Seen, type Sighting, samePatchset, sightingOf } from '../machines/seen.ts';
+import type { Admission, Decided } from './admission.ts';
+import type { Engine } from './engine.ts';
+import { Gaps } from './gaps.ts';
+import type { ChangePast, GerritHistory } from './intake-port.ts';
+import { Memory, NOTHING_NOTED } from './memory.ts';
+import { type News, type Newspaper, newsOf, type Reading } from './news.ts';
+import type { CatchUp, CaughtUp, Clock, EffectOf } from './ports.ts';
+import { type IntakeLimits, Position } from './position.ts';
+import type { Noted, Store } from './store.ts';
+
+export interface EventIntakeOptions {
+  readonly store: Store;
+  readonly engine: Pick<Engine, 'submit'>;
+  readonly admission: Pick<Admission, 'decide' | 'projects'>;
+  readonly clock: Clock;
+  readonly hash: Hash;
+  readonly limits: IntakeLimits;
+  /** Something may have been missed; null: on any change. */
+  readonly onGap: (why: string, changes: readonly number[] | null) => void;
+}
+
+/** Open jobs and reviews whose changes are looked at whenever anything is. */
+const HELD_LIMIT = 10_000;
+const NOTHING: Decided = { durable: Promise.resolve() };
+
+export class EventIntake implements CatchUp {
+  readonly #options: EventIntakeOptions;
+  readonly #memory: Memory;
+  readonly #gaps = new Gaps();
+  #history: GerritHistory | null = null;
+  readonly #position: Position;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: EventIntakeOptions) {
+    this.#options = options;
+    this.#memory = new Memory(options.store);
+    this.#position = new Position(options.store, options.clock, options.limits);
+  }
+
+  /** From where we are responsible. Without a position that is now; `since` opts in to more. Resolves when it is durable. */
+  async begin(since: number | null): Promise<void> {
+    const intake = this.#position.begin(since);
+    if (intake !== null) await this.#note({ intake }).durable;
+  }
+
+  /** A connection stands: Gerrit's own account can be asked for. */
+  listenTo(history: GerritHistory): void {
+    this.#history = history;
+  }
+
+  /** Something may have been missed: the position stands still until it was looked for. */
+  missed(changes: readonly number[] | null): void {
+    this.#gaps.open(changes);
+  }
+
+  /** Resolves when what the event means is durable. */
+  async take(event: GerritEvent): Promise<void> {
+    const { durable } = await this.#inTurn(() => this.#takeOne(event));
+    await durable;
+    if (!('at' in event)) return;
+    const intake = this.#position.lowered(event.at);
+    if (intake !== null) await this.#note({ intake }).durable;
+    this.#heard(event.at);
+  }
+
+  async run({ changes }: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp> {
+    const end = this.#gaps.begin(changes);
+    let worked = false;
+    try {
+      const report = await this.#look(changes, signal);
+      this.#gaps.open(report.unsure);
+      worked = true;
+      return report;
+    } finally {
+      end(worked);
+      if (worked) this.#heard(0);
+    }
+  }
+
+  /** True when Gerrit's account holds what its stream should have told and did not. Decides upon nothing. */
+  async hasMissed(signal: AbortSignal): Promise<boolean> {
+    const since = this.#position.from;
+    const reading = this.#reading(since);
+    const { changes } = await this.#read({ since, changes: [] }, signal);
+    return changes.some((past) => {
+      const { news, unsure } = this.#newsOf(past, reading);
+      return !unsure && news.some(({ event }) => event !== null);
+    });
+  }
+
+  async #look(changes: readonly number[] | null, signal: AbortSignal): Promise<CaughtUp> {
+    const since = this.#position.from;
+    const reading = this.#reading(since);
+    const what = changes === null ? { since, changes: this.#held() } : { since: null, changes };
+    const past = await this.#read(what, signal);
+    const unsure: number[] = [];
+    const waiting: Promise<void>[] = [];
+    let found = 0;
+    for (const change of inOrder(past.changes, since)) {
+      signal.throwIfAborted();
+      await this.#inTurn(async () => {
+        const { news, unsure: again } = this.#newsOf(change, reading);
+        if (again) unsure.push(change.change);
+        for (const one of news) waiting.push((await this.#takeNews(one)).durable);
+        found += news.filter(({ event }) => event !== null).length;
+        waiting.push((await this.#takeClosing(change)).durable);
+      });
+    }
+    await Promise.all(waiting);
+    if (changes === null) this.#position.heard(newestOf(past.changes));
+    this.#position.forget();
+    return { since, changes: past.changes.length, found, unsure, unread: past.unread };
+  }
+
+  async #takeOne(event: GerritEvent): Promise<Decided> {
+    const { admission, store } = this.#options;
+    if (event.type === 'dropped-output') this.#gap('Gerrit dropped events for us', null);
+    const sighting = this.#isOurs(event) ? sightingOf(event, this.#options.hash) : null;
+    if (sighting === null) return admission.decide(event);
+    if (event.type === 'patchset-created' || event.type === 'change-ready')
+      return this.#takePatchset(event, sighting, true);
+    const echo = echoOf(sighting, this.#memory.of(sighting.change));
+    if (echo === null) return this.#decide(event, sighting, { streamed: true, hidden: false });
+    store.count(event.type, 1);
+    const noted = this.#note({ streamed: [echo.number] }, [echo]);
+    this.#gap('the stream may have told again what was looked up before', [sighting.change]);
+    return noted;
+  }
+
+  async #takeNews({ sighting, event }: News): Promise<Decided> {
+    if (event === null) {
+      const seen = { ...sighting, number: this.#memory.next(), streamed: false, hidden: false };
+      return this.#note({ seen: [seen] });
+    }
+    this.#options.store.count(`missed:${event.type}`, 1);
+    if (event.type === 'patchset-created' || event.type === 'change-ready')
+      return this.#takePatchset(event, sighting, false);
+    return this.#decide(event, sighting, { streamed: false, hidden: false });
+  }
+
+  /** A patchset is one thing, whenever and however often it is told; only that it is shown at last is news. */
+  async #takePatchset(
+    event: Extract<GerritEvent, { type: 'patchset-created' | 'change-ready' }>,
+    sighting: Sighting,
+    streamed: boolean,
+  ): Promise<Decided> {
+    const { admission, store } = this.#options;
+    const known = samePatchset(sighting, this.#memory.of(sighting.change));
+    const hidden = event.wip || event.private;
+    if (event.type === 'patchset-created' && known !== null) {
+      store.count(event.type, 1);
+      return NOTHING;
+    }
+    if (event.type === 'change-ready' && hidden) return admission.decide(event);
+    if (known === null) return this.#decide(event, sighting, { streamed, hidden });
+    const noted = { ...NOTHING_NOTED, shown: [known.number] };
+    return this.#hold(noted, [known], await admission.decide(event, [noted]));
+  }
+
+  /** An end needs no memory: whatever it would end has ended the second time. */
+  async #takeClosing({ project, change, closed }: ChangePast): Promise<Decided> {
+    const { admission, store } = this.#options;
+    if (closed === null || store.openReviews(project, change).length === 0) return NOTHING;
+    store.count(`missed:${closed.type}`, 1);
+    return admission.decide(closed);
+  }
+
+  async #decide(
+    event: GerritEvent,
+    sighting: Sighting,
+    how: Pick<Seen, 'streamed' | 'hidden'>,
+  ): Promise<Decided> {
+    const number = this.#memory.next();
+    const noted = { ...NOTHING_NOTED, seen: [{ ...sighting, number, ...how }] };
+    return this.#hold(noted, [], await this.#options.admission.decide(event, [noted], number));
+  }
+
+  #note(noted: Partial<Noted>, changed: readonly Seen[] = []): Decided {
+    const whole = { ...NOTHING_NOTED, ...noted };
+    return this.#hold(whole, changed, { durable: this.#options.engine.submit([], [whole]) });
+  }
+
+  #hold(noted: Noted, changed: readonly Seen[], decided: Decided): Decided {
+    this.#memory.hold(noted, changed, decided.durable);
+    return decided;
+  }
+
+  #gap(why: string, changes: readonly number[] | null): void {
+    this.#gaps.open(changes);
+    this.#options.onGap(why, changes);
+  }
+
+  #heard(at: number): void {
+    this.#position.heard(at);
+    if (this.#gaps.none) this.#position.move();
+  }
+
+  #reading(since: number): Reading {
+    const { hash, limits } = this.#options;
+    return { since, asked: this.#memory.last, toleranceMs: limits.toleranceMs, hash };
+  }
+
+  #read(what: { readonly since: number | null; readonly changes: readonly number[] }, signal: AbortSignal) {
+    if (this.#history === null) throw notConnected();
+    return this.#history.read({ ...what, projects: this.#options.admission.projects }, signal);
+  }
+
+  #held(): readonly number[] {
+    const { store } = this.#options;
+    const open = { open: true, limit: HELD_LIMIT };
+    return [...new Set([...store.reviews(open), ...store.jobs(open)].map(({ change }) => change))];
+  }
+
+  /** Of projects that no job is for nothing is news; what is still open there can only end. */
+  #newsOf(past: ChangePast, reading: Reading): Newspaper {
+    const concerns = matchesAny(this.#options.admission.projects, past.project);
+    return concerns ? newsOf(past, this.#memory.of(past.change), reading) : { news: [], unsure: false };
+  }
+
+  #isOurs(event: GerritEvent): boolean {
+    return 'patchset' in event && matchesAny(this.#options.admission.projects, event.patchset.project);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** What happened first is decided upon first. */
+function inOrder(changes: readonly ChangePast[], since: number): readonly ChangePast[] {
+  const first = ({ entries, patchset, updatedAt }: ChangePast): number => {
+    const times = [...entries.map(({ at }) => at), patchset?.at ?? 0].filter((at) => at >= since);
+    return Math.min(updatedAt, ...times);
+  };
+  return changes
+    .map((change) => ({ change, at: first(change) }))
+    .sort((one, other) => one.at - other.at)
+    .map(({ change }) => change);
+}
+
+function newestOf(changes: readonly ChangePast[]): number {
+  return changes.reduce((newest, { updatedAt }) => Math.max(newest, updatedAt), 0);
+}
+
+function notConnected(): OperationError {
+  return new OperationError({
+    operation: 'query changes',
+    target: 'gerrit',
+    message: 'there is no connection to ask on',
+    retryable: true,
+    hint: 'it is asked as soon as there is one',
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Gerrit's own account of what happened, in memory: what it was told by `say` it tells when it is asked, as it stands by
+ * then. Like the real one it shows all of a change, newest update first, and knows nothing of what the stream delivered.
+ */
+import type { ChangePast, GerritHistory, PastEntry, PastRequest } from '../../src/engine/intake-port.ts';
+import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import { matchesAny } from '../../src/machines/rules/glob.ts';
+import type { Failure } from '../../src/machines/vocabulary.ts';
+import { Rehearsal } from './rehearsal.ts';
+
+type Happened = Extract<GerritEvent, { patchset: unknown }>;
+
+export class FakeGerritPast implements GerritHistory {
+  /** Prepare, hold, release, count and await calls by name: `read`. */
+  readonly calls = new Rehearsal<'read'>();
+  readonly #changes = new Map<number, Happened[]>();
+
+  /** It happens. */
+  say(event: GerritEvent): void {
+    if (!('patchset' in event)) return;
+    const { change } = event.patchset;
+    this.#changes.set(change, [...(this.#changes.get(change) ?? []), event]);
+  }
+
+  failNext(failure: Failure): void {
+    this.calls.failNext(failure);
+  }
+
+  read(request: PastRequest, signal: AbortSignal) {
+    return this.calls.play('read', signal, () => {
+      const { since, projects, changes } = request;
+      const all = [...this.#changes].map(([change, happened]) => pastOf(change, happened));
+      const wanted = all.filter(({ change, project, updatedAt }) => {
+        const updated = since !== null && updatedAt >= since;
+        return changes.includes(change) || (updated && matchesAny(projects, project));
+      });
+      return { changes: wanted.sort((one, other) => other.updatedAt - one.updatedAt), unread: 0 };
+    });
+  }
+}
+
+function pastOf(change: number, happened: readonly Happened[]): ChangePast {
+  const last = happened.at(-1);
+  if (last === undefined) throw new Error('nothing happened');
+  const patchsets = happened.flatMap((event) => (event.type === 'patchset-created' ? [event] : []));
+  const current = patchsets.reduce<(typeof patchsets)[number] | null>(
+    (newest, one) => (newest === null || one.patchset.patchset > newest.patchset.patchset ? one : newest),
+    null,
+  );
+  const ends = happened.flatMap((event) =>
+    event.type === 'change-abandoned' || event.type === 'change-merged' || event.type === 'change-restored'
+      ? [event]
+      : [],
+  );
+  const end = ends.at(-1);
+  const closed = end === undefined || end.type === 'change-restored' ? null : end;
+  const ready = happened.findLast((event) => event.type === 'change-ready');
+  return {
+    project: last.patchset.project,
+    change,
+    updatedAt: Math.max(...happened.map(({ at }) => at)),
+    entries: happened.flatMap((event) => entryOf(event, closed !== null, current?.patchset.patchset ?? 0)),
+    patchset: closed === null && current !== null ? { event: current, at: current.at } : null,
+    ready: closed === null && ready?.type === 'change-ready' ? { event: ready, saidAt: ready.at } : null,
+    closed,
+  };
+}
+
+function entryOf(event: Happened, isClosed: boolean, current: number): readonly PastEntry[] {
+  const { at, by } = event;
+  if (event.type === 'change-restored') {
+    return [{ kind: 'restored', at, patchset: 0, by, text: '', event: isClosed ? null : event }];
+  }
+  if (event.type !== 'comment-added') return [];
+  const { patchset } = event.patchset;
+  const dead = isClosed || (current > 0 && patchset !== current);
+  return [{ kind: 'comment', at, patchset, by, text: event.comment, event: dead ? null : event }];
+}

@@ -1,0 +1,88 @@
+/** The connection to Gerrit by itself: one history, what it is told, and how the world answers. */
+import type { AnyEvent, StreamLimits } from '../../src/machines/events.ts';
+import type { StreamContext } from '../../src/machines/stream/setup.ts';
+import { failure } from './facts.ts';
+import { Simulator } from './simulator.ts';
+
+export const STREAM = 'stream';
+const LIMITS: StreamLimits = {
+  downAlarmMs: 600_000,
+  catchUpTimeoutMs: 300_000,
+  catchUpRetryMs: 5_000,
+  catchUpRetryMaxMs: 60_000,
+  catchUpAlarmAttempts: 3,
+  catchUpAgainMs: 15_000,
+};
+export const started = (since: number | null = null): AnyEvent => ({
+  type: 'stream.started',
+  server: 'review.example.org:29418',
+  limits: LIMITS,
+  since,
+});
+export const connected: AnyEvent = { type: 'stream.connected', why: 'connected (3.9.1)' };
+export const lost: AnyEvent = { type: 'stream.lost', why: 'closed by the server', hint: '' };
+export const refused: AnyEvent = {
+  type: 'stream.refused',
+  why: 'the key is not accepted',
+  hint: 'check the key',
+};
+export const gapped = (changes: readonly number[] | null, why = 'dropped-output'): AnyEvent => ({
+  type: 'stream.gapped',
+  why,
+  changes,
+});
+export const closed = (
+  changes: { readonly found?: number; readonly unsure?: readonly number[] } = {},
+): AnyEvent => ({
+  type: 'gap.closed',
+  since: 1_000,
+  changes: 4,
+  found: 0,
+  unsure: [],
+  unread: 0,
+  ...changes,
+});
+export const unclosed: AnyEvent = { type: 'gap.unclosed', failure: failure('query changes') };
+export const crashed: AnyEvent = {
+  type: 'daemon.crashed',
+  during: 'catchUp:1',
+  message: 'undefined is not a function',
+};
+
+export class StreamWorld extends Simulator {
+  constructor() {
+    super();
+    this.tell(STREAM, started());
+  }
+  hear(...events: readonly AnyEvent[]): this {
+    for (const event of events) this.tell(STREAM, event);
+    return this;
+  }
+  get state(): string {
+    return this.at(STREAM).state;
+  }
+  get context(): StreamContext {
+    return this.at(STREAM).context as unknown as StreamContext;
+  }
+  /** The look that is owed. */
+  get look() {
+    return this.owed(STREAM).find((effect) => effect.type === 'catchUp');
+  }
+  settle(event: AnyEvent): this {
+    this.answerType(STREAM, 'catchUp', event);
+    return this;
+  }
+  /** The second look after the connection was made. */
+  settleDown(): this {
+    this.fire(STREAM);
+    return this.settle(closed());
+  }
+  alarms(): readonly string[] {
+    return this.log
+      .flatMap((row) => row.effects)
+      .flatMap((effect) =>
+        effect.type === 'raiseAlarm' ? [`${effect.alarm.kind}: ${effect.alarm.message}`] : [],
+      );
+  }
+}
+export const listening = () => new StreamWorld().hear(connected).settle(closed()).settleDown();
