@@ -29,14 +29,14 @@ export function acceptanceOf(config: Config, overrides: Overrides): Acceptance {
   };
 }
 
-export function slotLimitsOf(config: Config, overrides: Overrides): SlotLimits {
-  const slots = config.providers.map(({ name, slots }) => [name, overrides.slots ?? slots] as const);
+/** @param slots of the providers, as they are now */
+export function slotLimitsOf(config: Config, slots: SlotLimits['slots']): SlotLimits {
   const jobs = config.jobs.flatMap(({ spec, concurrency }) =>
     concurrency === null ? [] : [[spec.name, concurrency] as const],
   );
   const { projects, limits } = config;
   return {
-    slots: Object.fromEntries(slots),
+    slots,
     jobs: Object.fromEntries(jobs),
     projects,
     patienceMs: limits.queuePatienceMs,

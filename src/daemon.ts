@@ -26,6 +26,7 @@ import { Sweep } from './engine/sweep.ts';
 import { currentWork } from './engine/work.ts';
 import { errorText } from './errors.ts';
 import type { Log } from './log.ts';
+import type { SlotLimits } from './machines/queue.ts';
 import { databaseFile, lockFile, sha256 } from './maintenance.ts';
 import { logRow } from './row-log.ts';
 import { buildListening, buildWorld } from './world.ts';
@@ -102,9 +103,9 @@ export class Lab implements RunningDaemon {
     const { log } = options;
     const alarms = storeAlarms(this.store, systemClock, log);
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
-    const { world, close } = buildWorld(config, options.slots, alarms, catchUp, faults);
+    const { world, providers, close } = buildWorld(config, options.slots, alarms, catchUp, faults);
     this.closeWorld = close;
-    this.engine = this.buildEngine(world, onAppend);
+    this.engine = this.buildEngine(world, slotLimitsOf(config, providers.set.slots), onAppend);
     const deployment = config.deployment ?? this.store.deployment();
     this.admission = this.buildAdmission(alarms, deployment);
     this.events = new EventIntake({
@@ -225,14 +226,14 @@ export class Lab implements RunningDaemon {
     return faults === null ? store : faults.store(store);
   }
 
-  private buildEngine(world: World, onAppend: (append: Append) => void): Engine {
+  private buildEngine(world: World, limits: SlotLimits, onAppend: (append: Append) => void): Engine {
     const { config, options } = this;
     return new Engine({
       store: this.store,
       world,
       clock: systemClock,
       hash: sha256,
-      limits: slotLimitsOf(config, options),
+      limits,
       storeRetryMs: config.limits.storeRetryMs,
       batchLimit: BATCH_LIMIT,
       strict: false,

@@ -14,26 +14,23 @@ import { GitCache } from './adapters/git/git-cache.ts';
 import { GitMerger } from './adapters/git/merger.ts';
 import { GitSource } from './adapters/git/source.ts';
 import { bundleUploaded } from './adapters/git/uploaded-bundle.ts';
-import { LocalProvider } from './adapters/local/provider.ts';
 import { LocalRunner } from './adapters/local/runner.ts';
 import { LocalEvidence } from './adapters/logs/local.ts';
 import { readTap } from './adapters/results/tap.ts';
 import { fetchTree } from './adapters/ssh/evidence.ts';
-import { Nodes } from './adapters/ssh/nodes.ts';
 import { SshRunner } from './adapters/ssh/runner.ts';
 import { BundleSource } from './adapters/ssh/source.ts';
-import { NodeUpkeep } from './adapters/ssh/upkeep.ts';
-import { StaticProvider } from './adapters/static/provider.ts';
 import { runnerByPlace, sourceByPlace } from './by-place.ts';
-import type { Config, RestConfig, SshConfig } from './config/config.ts';
+import type { Config, RestConfig } from './config/config.ts';
 import { readPassword } from './config/password.ts';
 import type { EventIntake } from './engine/event-intake.ts';
 import type { Alarms, CatchUp, World } from './engine/ports.ts';
 import type { ServiceOptions } from './engine/service.ts';
-import { assertNever } from './machines/vocabulary.ts';
+import { type BuiltProviders, buildProviders } from './providers.ts';
 
 export interface BuiltWorld {
   readonly world: World;
+  readonly providers: Pick<BuiltProviders, 'set' | 'define'>;
   /** Ends what is open or under way when nobody performs anything any more. */
   close(): Promise<void>;
 }
@@ -47,25 +44,11 @@ export function buildWorld(
   faults: Faults | null,
 ): BuiltWorld {
   const { stateDir, gerrit, logs, redact } = config;
-  const nodes = new Nodes({ stateDir, configOf: (name) => sshOf(config, name) });
-  const upkeep = new NodeUpkeep({ stateDir, nodes });
-  const providers = config.providers.map((provider) => {
-    const { type, name } = provider;
-    switch (type) {
-      case 'local':
-        return new LocalProvider({ name, slots: slots ?? provider.slots, stateDir });
-      case 'static':
-        return new StaticProvider({ config: provider, stateDir, upkeep, alarms });
-      case 'command':
-        throw new Error('not yet');
-      default:
-        return assertNever(type);
-    }
-  });
+  const { set, nodes, define } = buildProviders(config, slots, alarms, faults);
   const questions = new SharedConnection(gerrit, systemClock);
   const cache = new GitCache({ stateDir, gerrit, clock: systemClock, limits: config.git });
   const world: World = {
-    providers: new Map(providers.map((provider) => [provider.name, provider])),
+    providers: set.providers,
     catchUp,
     changes: new GerritChanges(gerrit, systemClock, questions),
     merger: new GitMerger(cache),
@@ -94,6 +77,7 @@ export function buildWorld(
   };
   return {
     world: faults === null ? world : faults.world(world),
+    providers: { set, define },
     close: async () => {
       await Promise.all([questions.close(), cache.close()]);
     },
@@ -117,11 +101,6 @@ function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
     connections: reviewConnections,
   };
   return new RestClient(options, systemClock);
-}
-
-function sshOf(config: Config, name: string): SshConfig | undefined {
-  const provider = config.providers.find((one) => one.name === name);
-  return provider === undefined || provider.type === 'local' ? undefined : provider.ssh;
 }
 
 /** What hears Gerrit. @param since from when on all is looked at; null: from where the last daemon had come */

@@ -11,7 +11,9 @@ import { OperationError } from '../errors.ts';
 
 export interface Faults {
   store(store: Store): Store;
+  /** All but its providers, each of which comes through `provider`. */
   world(world: World): World;
+  provider(provider: Provider): Provider;
 }
 
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
@@ -55,6 +57,7 @@ function faultsAt(reach: Reach): Faults {
       });
     },
     world: (world) => faultyWorld(world, around),
+    provider: (provider) => faultyProvider(provider, around),
   };
 }
 
@@ -63,17 +66,20 @@ type Around = <A extends unknown[], R>(
   work: (...args: A) => Promise<R>,
 ) => (...args: A) => Promise<R>;
 
-function faultyWorld(world: World, around: Around): World {
-  const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
-  const faulty = (provider: Provider): Provider => ({
+function faultyProvider(provider: Provider, around: Around): Provider {
+  return {
     name: provider.name,
     slots: provider.slots,
     create: around('createServer', (request, signal) => provider.create(request, signal)),
     list: (owner) => provider.list(owner),
     delete: around('deleteServer', (server, deployment) => provider.delete(server, deployment)),
-  });
+  };
+}
+
+function faultyWorld(world: World, around: Around): World {
+  const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
   return {
-    providers: new Map([...world.providers].map(([name, provider]) => [name, faulty(provider)])),
+    providers: world.providers,
     catchUp: { run: around('catchUp', (request, signal) => catchUp.run(request, signal)) },
     changes: { lookUp: around('lookUpChange', (request, signal) => changes.lookUp(request, signal)) },
     merger: {

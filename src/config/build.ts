@@ -6,7 +6,7 @@ import { buildIntake } from './build-intake.ts';
 import { buildMail, buildRest } from './build-outside.ts';
 import { buildProvider } from './build-provider.ts';
 import { buildRules, buildTriggers } from './build-triggers.ts';
-import type { Config, GerritConfig, JobDefinition } from './config.ts';
+import type { Config, GerritConfig, JobDefinition, ServiceLimits } from './config.ts';
 import type { ConfigFile } from './schema.ts';
 import type { JobFile, StageFile } from './schema-job.ts';
 
@@ -26,7 +26,7 @@ export function buildConfig(
   path: (path: string) => string,
 ): Config {
   const stateDir = path(checked.stateDir);
-  const { report, limits, logs } = checked;
+  const { report, logs } = checked;
   const providers = Object.entries(checked.providers).map(([name, provider]) =>
     buildProvider(name, provider, path),
   );
@@ -67,17 +67,7 @@ export function buildConfig(
     priorities: checked.priorities,
     logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
     redact: secrets,
-    limits: {
-      queueLength: limits.queueLength,
-      queuePatienceMs: limits.queuePatience,
-      inboxEvents: limits.inboxEvents,
-      shutdownMs: limits.shutdown,
-      sweepIntervalMs: limits.sweepInterval,
-      sweepTimeoutMs: limits.sweepTimeout,
-      storeRetryMs: limits.storeRetry,
-      controlClients: limits.controlClients,
-      controlTimeoutMs: limits.controlTimeout,
-    },
+    limits: buildServiceLimits(checked.limits),
     jobs: Object.entries(checked.jobs).map(([name, job]) =>
       buildJob(name, job, checked, job.provider ?? providers[0]?.name ?? 'local'),
     ),
@@ -129,6 +119,20 @@ function buildPrepare(prepare: ConfigFile['prepare']): PreparePlan {
     mergeTimeoutMs: prepare.mergeTimeout,
     mergeAttempts: prepare.mergeAttempts,
     mergeRetryMs: prepare.mergeRetry,
+  };
+}
+
+function buildServiceLimits(limits: ConfigFile['limits']): ServiceLimits {
+  return {
+    queueLength: limits.queueLength,
+    queuePatienceMs: limits.queuePatience,
+    inboxEvents: limits.inboxEvents,
+    shutdownMs: limits.shutdown,
+    sweepIntervalMs: limits.sweepInterval,
+    sweepTimeoutMs: limits.sweepTimeout,
+    storeRetryMs: limits.storeRetry,
+    controlClients: limits.controlClients,
+    controlTimeoutMs: limits.controlTimeout,
   };
 }
 

@@ -46,6 +46,8 @@ const ROOT_FILES = [
   'by-place',
   'maintenance',
   'acceptance',
+  'providers',
+  'reload',
   'row-log',
   'explain',
 ].map((name) => `src/${name}.ts`);
