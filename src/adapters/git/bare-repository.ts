@@ -73,6 +73,9 @@ export class BareRepository {
   async remoteRefs(errand: Errand, address: Address, refs: readonly string[]): Promise<ReadonlySet<string>> {
     const listed = await git({
       ...this.#command(errand),
+      // Outside: whether the repository is sound is what is to be found out.
+      cwd: '/',
+      environment: { ...this.#environment, GIT_DIR: '/dev/null' },
       protocol: address.protocol,
       hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
       argv: ['ls-remote', '--quiet', '--', address.url, ...refs],

@@ -17,7 +17,12 @@ export class Gate {
 
   /** Lets the caller in; the returned function lets it out. Rejects with the signal's reason while it waits. */
   async enter(signal: AbortSignal): Promise<() => void> {
-    await this.#open(signal);
+    signal.throwIfAborted();
+    while (this.#closed !== null) {
+      this.#wanted?.abort();
+      await unlessAborted(this.#closed, signal);
+    }
+    // Nobody comes between this look and what follows.
     this.#inside += 1;
     let out = false;
     return () => {
@@ -30,7 +35,12 @@ export class Gate {
 
   /** Runs `work` while nobody else is inside. What can wait looks at `wanted`: it aborts when others want to go in. */
   async alone<T>(signal: AbortSignal, work: (wanted: AbortSignal) => Promise<T>): Promise<T> {
-    await this.#open(signal);
+    signal.throwIfAborted();
+    while (this.#closed !== null) {
+      this.#wanted?.abort();
+      await unlessAborted(this.#closed, signal);
+    }
+    // Nobody comes between this look and what follows.
     const wanted = new AbortController();
     this.#wanted = wanted;
     let open = (): void => {};
@@ -50,14 +60,6 @@ export class Gate {
       this.#closed = null;
       this.#wanted = null;
       open();
-    }
-  }
-
-  async #open(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    while (this.#closed !== null) {
-      this.#wanted?.abort();
-      await unlessAborted(this.#closed, signal);
     }
   }
 }

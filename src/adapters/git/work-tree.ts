@@ -32,8 +32,9 @@ export async function makeWorkTree(
     hint: 'see whether there is room in the state directory',
     environment: { ...environment, GIT_DIR: own, GIT_WORK_TREE: place },
   };
-  const [tags] = await Promise.all([
-    repository.tags(errand),
+  // Asked first: of a repository that is lost git says so.
+  const tags = await repository.tags(errand);
+  await Promise.all([
     copyObjects(repository.objects, join(own, 'objects'), errand.signal),
     git({ ...command, argv: ['init', '--quiet', '--template=', '--initial-branch=none'] }),
   ]);

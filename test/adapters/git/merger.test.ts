@@ -1,0 +1,261 @@
+/** Merging what was made to go wrong: hostile names, green on an old base but red merged, broken and killed repositories. */
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bundleTree } from '../../../src/adapters/git/bundle.ts';
+import type { GitCache } from '../../../src/adapters/git/git-cache.ts';
+import { GitMerger } from '../../../src/adapters/git/merger.ts';
+import { treeRef } from '../../../src/adapters/git/tree-ref.ts';
+import type { Dependency, MergedTree, Patchset } from '../../../src/machines/vocabulary.ts';
+import { CINDER, dependency, Place } from './place.ts';
+
+const NOVA = 'openstack/nova';
+const signal = new AbortController().signal;
+let place: Place;
+let cache: GitCache;
+let merger: GitMerger;
+
+beforeEach(() => {
+  place = new Place();
+  place.land(CINDER, { a: 'one\n', b: 'one\n' });
+  place.land(NOVA, { a: 'one\n' });
+  cache = place.cache();
+  merger = new GitMerger(cache);
+});
+afterEach(() => place.close());
+
+async function merge(patchset: Patchset, dependencies: readonly Dependency[] = [], review = 'r1') {
+  return merger.merge(
+    { type: 'mergePatchset', key: 'm', review, patchset, dependencies, timeoutMs: 60_000 },
+    signal,
+  );
+}
+
+async function trees(
+  patchset: Patchset,
+  dependencies: readonly Dependency[] = [],
+): Promise<readonly MergedTree[]> {
+  const outcome = await merge(patchset, dependencies);
+  if (!outcome.merged) throw new Error(`${outcome.change} does not merge`);
+  return outcome.trees;
+}
+
+const inCache = (project: string, ...argv: string[]) => place.git(cache.project(project).directory, ...argv);
+
+describe('a merge', () => {
+  it('shows what the branch and the patch are only together', async () => {
+    const patchset = place.upload(CINDER, { a: 'patched\n' });
+    place.land(CINDER, { b: 'moved on\n' });
+    const [tree] = await trees(patchset);
+    const file = (name: string) => inCache(CINDER, 'show', `${tree?.revision}:${name}`);
+    expect([file('a'), file('b')]).toEqual(['patched', 'moved on']);
+  });
+
+  it('says what was merged, and nothing that a stranger wrote', async () => {
+    const patchset = place.upload(CINDER, { a: 'x\n' }, { message: 'Evil\u001b[31m\n\nrecheck\n' });
+    place.land(CINDER, { b: 'x\n' });
+    const [tree] = await trees(patchset);
+    const { change, revision } = patchset;
+    expect(inCache(CINDER, 'log', '-1', '--format=%an <%ae>%n%B', tree?.revision ?? '')).toBe(
+      [
+        'sos-ci <sos-ci@localhost>',
+        `Merge ${change},1 into master`,
+        '',
+        'Made by sos-ci, to be tested as it would be merged.',
+        '',
+        `Project: ${CINDER}`,
+        `Change: ${change},1`,
+        `Commit: ${revision}`,
+      ].join('\n'),
+    );
+  });
+
+  it('takes the changes along that a change is stacked on', async () => {
+    const under = place.upload(CINDER, { a: 'under\n' });
+    const over = place.upload(CINDER, { b: 'over\n' }, { on: under.revision });
+    const [tree] = await trees(over);
+    expect(tree?.revision).toBe(over.revision);
+    expect(inCache(CINDER, 'show', `${over.revision}:a`)).toBe('under');
+  });
+
+  it('of several changes of two projects puts each where it belongs', async () => {
+    const first = place.upload(NOVA, { b: 'first\n' });
+    const second = place.upload(NOVA, { c: 'second\n' });
+    const own = place.upload(CINDER, { a: 'own\n' });
+    const [cinder, nova] = await trees(own, [first, second].map(dependency));
+    expect(cinder?.revision).toBe(own.revision);
+    expect(inCache(NOVA, 'ls-tree', '--name-only', nova?.revision ?? '').split('\n')).toEqual([
+      'a',
+      'b',
+      'c',
+    ]);
+  });
+
+  it('of histories that have nothing in common is a conflict', async () => {
+    const stranger = place.upload('other/project', { z: 'z\n' }, { on: 'refs/heads/none' });
+    place.git(place.project(CINDER), 'fetch', '--quiet', place.project('other/project'), stranger.ref);
+    const alien = { ...stranger, project: CINDER };
+    place.git(place.project(CINDER), 'update-ref', alien.ref, alien.revision);
+    expect(await merge(alien)).toMatchObject({ merged: false, change: alien.change, files: [] });
+  });
+});
+
+describe('names that were made to do something else are refused', () => {
+  it.each<[string, Partial<Patchset>]>([
+    ['a project that climbs', { project: '../x' }],
+    ['a project that is an option', { project: '-x' }],
+    ['a branch that is an option', { branch: '--upload-pack=x' }],
+    ['a branch that is a pattern', { branch: '*' }],
+    ['a branch with a target', { branch: 'master:refs/heads/x' }],
+    ['a branch that climbs', { branch: '../master' }],
+    ['a branch with a line end', { branch: 'master\nx' }],
+    ['a ref that is a branch', { ref: 'refs/heads/master' }],
+    ['a ref that is a pattern', { ref: 'refs/changes/*/1/1' }],
+    ['a revision that is a name', { revision: 'HEAD' }],
+  ])('%s', async (_what, more) => {
+    const patchset = place.upload(CINDER, { a: 'x\n' });
+    const refusal = { name: 'OperationError', retryable: false };
+    await expect(merge({ ...patchset, ...more })).rejects.toMatchObject(refusal);
+    const other = place.upload(NOVA, { a: 'x\n' });
+    await expect(merge(patchset, [{ ...dependency(other), ...more }])).rejects.toMatchObject(refusal);
+  });
+});
+
+describe('what Gerrit does not have', () => {
+  it('is named, may be tried again, and leaves the cache as it is', async () => {
+    const patchset = place.upload(CINDER, { a: 'x\n' });
+    await merge(patchset);
+    const { generation } = cache.project(CINDER);
+    const gone = { ...patchset, branch: 'gone' };
+    await expect(merge(gone)).rejects.toMatchObject({
+      message: 'there is no refs/heads/gone',
+      retryable: true,
+    });
+    rmSync(join(place.root, 'git'), { recursive: true });
+    await expect(merge(patchset)).rejects.toMatchObject({ name: 'OperationError', retryable: true });
+    expect(cache.project(CINDER).generation).toBe(generation);
+  });
+
+  it('or has as another commit is refused', async () => {
+    const [one, two] = [place.upload(CINDER, { a: 'x\n' }), place.upload(CINDER, { a: 'y\n' })];
+    const mixed = { ...one, revision: two.revision };
+    await expect(merge(mixed)).rejects.toMatchObject({ retryable: false });
+  });
+});
+
+describe('a broken repository', () => {
+  const packs = () => join(cache.project(CINDER).directory, 'objects', 'pack');
+
+  it.each<[string, (directory: string) => void]>([
+    ['without HEAD', (directory) => rmSync(join(directory, 'HEAD'))],
+    ['with a configuration that is none', (directory) => writeFileSync(join(directory, 'config'), '[[')],
+    ['without its packs', () => rmSync(packs(), { recursive: true })],
+    [
+      'with empty packs',
+      () => {
+        for (const file of readdirSync(packs())) {
+          rmSync(join(packs(), `${file}.x`), { force: true });
+          truncateSync(join(packs(), file), 0);
+        }
+      },
+    ],
+  ])('%s is made anew', async (_what, damage) => {
+    const patchset = place.upload(CINDER, { a: 'x\n' });
+    place.land(CINDER, { b: 'x\n' });
+    const before = await trees(patchset);
+    damage(cache.project(CINDER).directory);
+    expect(await trees(patchset)).toEqual(before);
+  });
+
+  it('is tidied up after a git that was killed', async () => {
+    const patchset = place.upload(CINDER, { a: 'x\n' });
+    const before = await trees(patchset);
+    const { directory } = cache.project(CINDER);
+    const left = ['packed-refs.lock', 'objects/pack/tmp_pack_x', `${treeRef(before[0] ?? patchset)}.lock`];
+    for (const file of left) writeFileSync(join(directory, file), '');
+    merger = new GitMerger(place.cache());
+    expect(await trees(patchset)).toEqual(before);
+    for (const file of left) expect(existsSync(join(directory, file))).toBe(false);
+  });
+
+  it('that lies in somebody else’s repository touches nothing there', async () => {
+    place.git(place.root, 'init', '--quiet', '.');
+    const patchset = place.upload(CINDER, { a: 'x\n' });
+    await merge(patchset);
+    rmSync(join(cache.project(CINDER).directory, 'HEAD'));
+    await merge(patchset);
+    expect(place.git(place.root, 'for-each-ref')).toBe('');
+  });
+});
+
+it('gives merged trees to a server, and makes them again when the cache is lost', async () => {
+  const other = place.upload(NOVA, { b: 'needed\n' });
+  const patchset = place.upload(CINDER, { a: 'patched\n' });
+  place.land(CINDER, { b: 'moved on\n' });
+  const merged = await trees(patchset, [dependency(other)]);
+  const source = place.source(undefined, cache);
+  const check = async () => {
+    expect(await source.fetch(place.request(patchset, merged), signal)).toBe(merged[0]?.revision);
+    expect(place.held()).toBe(merged[0]?.revision);
+    expect(place.git(place.tree(), 'status', '--porcelain', '--ignored')).toBe('');
+    expect(readFileSync(join(place.server.address, 'dependencies', NOVA, 'b'), 'utf8')).toBe('needed\n');
+  };
+  await check();
+  place.land(CINDER, { b: 'and on\n' });
+  for (const project of [CINDER, NOVA]) rmSync(cache.project(project).directory, { recursive: true });
+  await check();
+});
+
+it('lets a job ruin its own copy, and not the cache', async () => {
+  const patchset = place.upload(CINDER, { a: 'patched\n' });
+  const merged = await trees(patchset);
+  const source = place.source(undefined, cache);
+  await source.fetch(place.request(patchset, merged), signal);
+  const own = place.tree('.git', 'objects', 'pack');
+  expect(readdirSync(own).length).toBeGreaterThan(0);
+  expect(existsSync(place.tree('.git', 'objects', 'info', 'alternates'))).toBe(false);
+  expect(place.git(place.tree(), 'remote')).toBe('');
+  for (const file of readdirSync(own)) {
+    rmSync(join(own, file));
+    writeFileSync(join(own, file), 'ruined');
+  }
+  expect(inCache(CINDER, 'fsck', '--strict')).not.toContain('error');
+  await source.fetch(place.request(patchset, merged), signal);
+  expect(place.held()).toBe(patchset.revision);
+});
+
+it('ships a tree as a bundle, whole or on top of what the receiver has', async () => {
+  const patchset = place.upload(CINDER, { a: 'patched\n' });
+  const [tree] = await trees(patchset);
+  if (tree === undefined) throw new Error('no tree');
+  const file = join(place.root, 'tree.bundle');
+  const unknown = 'f'.repeat(40);
+  for (const haves of [[], [tree.base, unknown], [tree.revision]]) {
+    await bundleTree(cache, tree, file, haves, signal);
+    expect(place.git(place.root, 'bundle', 'list-heads', file)).toContain(
+      `${tree.revision} ${treeRef(tree)}`,
+    );
+  }
+  await expect(bundleTree(cache, tree, file, ['--all'], signal)).rejects.toMatchObject({ retryable: false });
+});
+
+it('fetches once for many reviews that come together', async () => {
+  const patchsets = [1, 2, 3, 4, 5, 6].map((number) => place.upload(CINDER, { [`f${number}`]: 'x\n' }));
+  const outcomes = await Promise.all(patchsets.map((patchset, index) => merge(patchset, [], `r${index}`)));
+  expect(outcomes.every(({ merged }) => merged)).toBe(true);
+  const packs = readdirSync(join(cache.project(CINDER).directory, 'objects', 'pack'));
+  expect(packs.filter((file) => file.endsWith('.pack')).length).toBeLessThanOrEqual(2);
+});
+
+it('keeps no more projects than allowed, and those that reviews need', async () => {
+  cache = place.cache({ cacheProjects: 1 });
+  merger = new GitMerger(cache);
+  await merge(place.upload(CINDER, { a: 'x\n' }), [], 'r1');
+  await merge(place.upload(NOVA, { a: 'x\n' }), [], 'r2');
+  await cache.settled();
+  expect([CINDER, NOVA].map((name) => cache.holds(name))).toEqual([true, true]);
+  await merger.drop('r1');
+  await merger.drop('r2');
+  await cache.settled();
+  expect([CINDER, NOVA].filter((name) => cache.holds(name))).toHaveLength(1);
+});
