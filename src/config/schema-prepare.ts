@@ -4,7 +4,7 @@ import { duration, flag, integer } from './leaf.ts';
 
 export const prepare = z.strictObject({
   merge: flag({
-    default: false,
+    default: true,
     about:
       'test the patch merged on the tip of its branch, together with what it depends on; false: as it was uploaded',
   }),
