@@ -23,6 +23,8 @@ import type { CatchUp, World } from './engine/ports.ts';
 import { Service } from './engine/service.ts';
 import type { Append, Store } from './engine/store.ts';
 import { Sweep } from './engine/sweep.ts';
+import { isWork } from './engine/view.ts';
+import { openVoting } from './engine/voting.ts';
 import { currentWork } from './engine/work.ts';
 import { errorText } from './errors.ts';
 import type { Log } from './log.ts';
@@ -155,12 +157,13 @@ export class Lab implements RunningDaemon {
   }
 
   async startJob(patchset: Parameters<Admission['start']>[0], job: string): Promise<void> {
+    await openVoting(this.engine, this.store);
     await this.admission.start(patchset, [job], `by-hand:${Date.now()}:${process.pid}`);
   }
 
   /** Resolves when every review that was begun here has ended. */
   async reviewsEnded(): Promise<void> {
-    while (this.engine.histories.size > 0) {
+    while ([...this.engine.histories.values()].some(isWork)) {
       await new Promise<void>((resolve) => {
         this.whenAppended = resolve;
       });

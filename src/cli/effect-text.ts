@@ -41,6 +41,12 @@ function tellText(to: string, event: AnyEvent): string {
       return `refuse job ${to}: ${event.verdict}`;
     case 'verdict.taken':
       return `tell job ${to} that its verdict is taken`;
+    case 'vote.requested':
+      return 'ask whether this CI may vote';
+    case 'vote.allowed':
+      return `let review ${to} vote`;
+    case 'vote.withheld':
+      return `keep the vote of review ${to} back`;
     case 'job.cancelled':
     case 'job.superseded':
       return `cancel job ${to}`;
@@ -83,6 +89,8 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
       const votes = Object.entries(effect.labels).map(([label, value]) => `${label} ${value}`);
       return `post the review${votes.length === 0 ? ', no vote' : ` with ${votes.join(', ')}`} to ${effect.patchset.change},${effect.patchset.patchset}`;
     }
+    case 'postStart':
+      return `say on ${effect.patchset.change},${effect.patchset.patchset} that the tests begin`;
     case 'readVotes':
       return 'read our votes back';
     case 'sendMail':

@@ -13,6 +13,7 @@ import {
 import { configEventText } from './config-text.ts';
 import { streamEventText } from './stream-text.ts';
 import { bytes, span } from './time.ts';
+import { isVoteOrStart, type VoteOrStart, voteText } from './vote-text.ts';
 
 export function rowText(row: LogRow): string {
   const text = eventText({ ...row.data, type: row.type } as unknown as AnyEvent);
@@ -68,13 +69,17 @@ function eventText(event: AnyEvent): string {
     case 'config.refused':
       return configEventText(event);
     default:
-      return isOfStream(event) ? streamEventText(event) : jobEventText(event);
+      return isOfStream(event) ? streamEventText(event) : otherEventText(event);
   }
 }
 
 /** The words of the history `stream` begin with one of two nouns that no other history uses. */
 function isOfStream(event: AnyEvent): event is Exclude<StreamEvent, CommonEvent> {
   return event.type.startsWith('stream.') || event.type.startsWith('gap.');
+}
+
+function otherEventText(event: VoteOrStart | JobOnly): string {
+  return isVoteOrStart(event) ? voteText(event) : jobEventText(event);
 }
 
 type JobOnly = Exclude<JobEvent, { type: CommonEvent['type'] }>;
@@ -102,7 +107,7 @@ function jobEventText(event: JobOnly): string {
         ? `${event.stage} was found again, pid ${event.pid}`
         : `${event.stage} started, pid ${event.pid}`;
     case 'stage.exited':
-      return `${event.stage} ${endText(event.end)}`;
+      return `${event.stage} ${endText(event.end)}${because(event.lastLine ?? '')}`;
     case 'stage.lost':
       return `${event.stage} vanished${because(event.why)}`;
     case 'stage.stopped':
@@ -223,7 +228,7 @@ function withoutVote(why: string): string {
   return why === '' ? '' : `, without its vote: ${why}`;
 }
 
-function because(why: string): string {
+export function because(why: string): string {
   return why === '' ? '' : `: ${why}`;
 }
 

@@ -1,5 +1,7 @@
 /** `sos-ci status`: is the daemon there, is it connected, what is it doing, and what needs an operator. */
 import type { AlarmView, DaemonView, DayCount, StoreReader } from '../engine/store.ts';
+import type { Stored } from '../machines/row.ts';
+import { VOTING, type VotingContext } from '../machines/voting.ts';
 import { plainText } from '../plain-text.ts';
 import { owedCount } from './effect-text.ts';
 import { topState } from './episodes.ts';
@@ -35,6 +37,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     counts: reader.counts(since),
     alarms: reader.alarms(ALARMS_SHOWN),
     intake: reader.intake(),
+    voting: reader.stored(VOTING),
   };
   if (options.json) {
     printJson(io, statusJson(facts, since));
@@ -45,6 +48,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   line(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
   line(io, 'reviews', `${facts.reviews.length} open`, null);
   line(io, 'owed', owedCount(facts.owed), null);
+  printVoting(io, facts.voting);
   line(io, 'events', intakeText(facts.intake), null);
   printAlarms(io, facts.alarms);
   if (facts.counts.length > 0) {
@@ -68,6 +72,7 @@ interface Facts {
   readonly counts: readonly DayCount[];
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
+  readonly voting: Stored | null;
 }
 
 function line(io: Io, name: string, text: string, color: Paint | null): void {
@@ -109,6 +114,29 @@ function intakeText(intake: Facts['intake']): string {
   const good = entries.filter(([name]) => !name.startsWith('rejected:'));
   const bad = rejected.length === 0 ? 'none' : `${sum(rejected)}`;
   return `${count(sum(good), 'event')} from Gerrit since the database was made, ${bad} rejected`;
+}
+
+/** Whether votes are given. Nothing to tell before the first daemon. */
+function printVoting(io: Io, stored: Stored | null): void {
+  if (stored === null) return;
+  const { failed, stoppedAt } = votingContext(stored);
+  const row = failed.length === 0 ? '' : `${count(failed.length, 'change')} in a row without success`;
+  if (stoppedAt === null) {
+    line(io, 'voting', row === '' ? 'allowed' : `allowed; ${row}`, null);
+    return;
+  }
+  line(io, 'voting', `stopped since ${utc(stoppedAt)}: ${row}`, 'red');
+  line(io, '', '-> see what fails (sos-ci jobs), mend it, then: sos-ci resume-voting', null);
+}
+
+function votingJson(stored: Stored | null) {
+  if (stored === null) return null;
+  const { failed, stoppedAt } = votingContext(stored);
+  return { allowed: stoppedAt === null, stoppedAt: stoppedAt === null ? null : iso(stoppedAt), failed };
+}
+
+function votingContext(stored: Stored): VotingContext {
+  return stored.context as unknown as VotingContext;
 }
 
 function printAlarms(io: Io, alarms: readonly AlarmView[]): void {
@@ -154,6 +182,7 @@ function statusJson(facts: Facts, since: string) {
       requests: facts.owed.filter((item) => item.effect.type !== 'setTimer').length,
     },
     intake: facts.intake,
+    voting: votingJson(facts.voting),
     alarms: facts.alarms.map((alarm) => ({
       ...alarm,
       firstAt: iso(alarm.firstAt),

@@ -3,9 +3,10 @@
  * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
  */
 import type { StreamLimits } from '../machines/events.ts';
+import type { ReportSpec } from '../machines/report.ts';
 import type { JobRules } from '../machines/rules/job.ts';
 import type { TriggerRules } from '../machines/trigger.ts';
-import type { JobSpec, PreparePlan, ReportSpec, TriggerKind } from '../machines/vocabulary.ts';
+import type { JobSpec, PreparePlan, TriggerKind } from '../machines/vocabulary.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */

@@ -1,7 +1,8 @@
 /** The part of `sos-ci.yaml` that says what is told to Gerrit, and how. */
 import { z } from 'zod';
-import { duration, flag, integer, optionalText, size, text } from './leaf.ts';
-import { labelName, oneWord, pipelineName, webAddress } from './words.ts';
+import { QUIET_OUTCOMES } from '../machines/report.ts';
+import { duration, flag, integer, optionalText, size, text, texts } from './leaf.ts';
+import { labelName, oneWord, pipelineName, quietOutcome, webAddress } from './words.ts';
 
 export const report = z.strictObject({
   post: flag({ default: true, about: 'false (shadow): everything is done but the post to Gerrit' }),
@@ -17,6 +18,30 @@ export const report = z.strictObject({
     min: -10,
     max: 10,
     about: 'the vote for a failed test; 0 is no vote. A failed setup never votes',
+  }),
+  timedOut: integer({
+    default: 0,
+    min: -10,
+    max: 10,
+    about: 'the vote when tests ran into their timeout and none failed; 0 is no vote',
+  }),
+  stopVotingAfter: integer({
+    default: 10,
+    min: 0,
+    max: 1000,
+    about:
+      'without success on so many different changes in a row no vote is given any more, until sos-ci resume-voting; 0: never stopped',
+  }),
+  quiet: texts({
+    kind: `list of ${QUIET_OUTCOMES.join(', ')}`,
+    default: '[merge-conflict]',
+    fallback: ['merge-conflict'],
+    check: quietOutcome,
+    about: 'reviews of which every verdict is one of these are not posted',
+  }),
+  startMessage: flag({
+    default: false,
+    about: 'true: a message too when the jobs begin to wait for their servers',
   }),
   wiki: text({
     kind: 'web address',

@@ -3,6 +3,7 @@
  * in argument lists, paths, comments and git refs, so each is held to what those can carry.
  */
 import { holdsCommand } from '../machines/comment/foreign.ts';
+import { QUIET_OUTCOMES } from '../machines/report.ts';
 import { PATCHSET_KINDS } from '../machines/rules/kind.ts';
 import { patternProblem } from '../machines/rules/pattern.ts';
 import { TRIGGER_KINDS } from '../machines/vocabulary.ts';
@@ -180,6 +181,12 @@ export function readSender(value: string): { readonly name: string; readonly add
 }
 
 const MAIL_ADDRESS = /^[A-Za-z0-9_][A-Za-z0-9._+=/-]{0,63}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/;
+
+export function quietOutcome(value: string): Wrong | null {
+  return QUIET_OUTCOMES.some((outcome) => outcome === value)
+    ? null
+    : new Wrong(`holds ${JSON.stringify(value)}`, `known are ${QUIET_OUTCOMES.join(', ')}`);
+}
 
 export function triggerKind(value: string): Wrong | null {
   return oneOf(value, TRIGGER_KINDS);

@@ -7,6 +7,7 @@ import type { Log } from '../log.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
 import type { MailSpec } from '../machines/mail.ts';
+import type { ReportSpec } from '../machines/report.ts';
 import type { Stored } from '../machines/row.ts';
 import type { StartCause } from '../machines/rules/cause.ts';
 import {
@@ -21,7 +22,6 @@ import {
   type JobSpec,
   type Patchset,
   type PreparePlan,
-  type ReportSpec,
   type TriggerKind,
 } from '../machines/vocabulary.ts';
 import type { Submission } from './cascade.ts';

@@ -37,6 +37,8 @@ export function failed(effect: OutsideEffect, error: OperationError): AnyEvent {
       return { type: 'server.undeleted', failure };
     case 'postReview':
       return { type: 'review.unposted', failure };
+    case 'postStart':
+      return { type: 'start.unposted', failure };
     case 'readVotes':
       return { type: 'votes.unread', failure };
     case 'sendMail':

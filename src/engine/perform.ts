@@ -90,6 +90,8 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       return deleteServer(effect, performance);
     case 'postReview':
       return postReview(effect, performance);
+    case 'postStart':
+      return postStart(effect, performance);
     case 'readVotes':
       return within(effect, performance, async (signal) => {
         return { type: 'votes.read', votes: await world.reviewer.readVotes(effect, signal) };
@@ -101,7 +103,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
   }
 }
 
-async function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performance): Promise<AnyEvent> {
+function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performance): Promise<AnyEvent> {
   return within(effect, performance, async (signal) => {
     const { merged, ...outcome } = await performance.world.merger.merge(effect, signal);
     return 'trees' in outcome
@@ -201,6 +203,15 @@ async function postReview(effect: EffectOf<'postReview'>, performance: Performan
       hint: 'give our account the right to vote this label, or take `label` out of the configuration',
     };
     return { type: 'vote.refused', failure };
+  });
+}
+
+/** With the same care as the review itself, and no vote. */
+function postStart(effect: EffectOf<'postStart'>, performance: Performance): Promise<AnyEvent> {
+  const review = { ...effect, type: 'postReview', labels: {} } as const;
+  return within(effect, performance, async (signal) => {
+    await performance.world.reviewer.post(review, signal, performance.recovered);
+    return { type: 'start.posted' };
   });
 }
 

@@ -4,11 +4,13 @@
  */
 import type { Log } from '../log.ts';
 import type { Engine } from './engine.ts';
-import { Listening, type ListeningOptions, STREAM_HISTORY } from './listening.ts';
+import { Listening, type ListeningOptions } from './listening.ts';
 import type { Alarms, Clock } from './ports.ts';
 import { recover } from './recover.ts';
 import type { DaemonView, Store } from './store.ts';
 import type { Sweep } from './sweep.ts';
+import { isWork } from './view.ts';
+import { openVoting } from './voting.ts';
 
 export interface ServiceOptions {
   readonly engine: Engine;
@@ -55,6 +57,7 @@ export class Service {
     this.started = true;
     if (this.mode === 'starting') this.mode = 'running';
     this.publish();
+    await openVoting(engine, store);
     const recovered = await recover(engine, store);
     log.info({ ...recovered }, 'recovered');
     if (this.mode === 'stopped') return;
@@ -124,8 +127,7 @@ export class Service {
   /** What still has to end before a drained daemon may go: jobs that left the queue, and reviews that post. */
   private checkDrained(): void {
     for (const stored of this.options.engine.histories.values()) {
-      if (stored.history === STREAM_HISTORY) continue;
-      if (!/^(queued|preparing|waiting)\b/.test(stored.state)) return;
+      if (isWork(stored) && !/^(queued|preparing|waiting)\b/.test(stored.state)) return;
     }
     this.whenDrained();
   }

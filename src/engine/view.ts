@@ -27,10 +27,16 @@ function viewOf(stored: Stored): View {
       return reviewView(stored, stored.context as unknown as ReviewContext);
     case 'stream@1':
     case 'config@1':
+    case 'voting@1':
       return { kind: 'other' };
     default:
       return assertNever(stored.machine);
   }
+}
+
+/** True for what a drain waits for: the others last as long as the database. */
+export function isWork({ machine }: Stored): boolean {
+  return machine === 'job@1' || machine === 'review@1';
 }
 
 /** True while a job does nothing but remove what it has. */

@@ -15,7 +15,8 @@ export interface Alarm {
     | 'start-limit'
     | 'node-failing'
     | 'mail-unsent'
-    | 'template-broken';
+    | 'template-broken'
+    | 'voting-stopped';
   readonly target: string;
   readonly message: string;
   readonly hint: string;

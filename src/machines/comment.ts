@@ -8,7 +8,8 @@ import { harmlessUrl } from './comment/foreign.ts';
 import { type JobLine, jobLine } from './comment/job-line.ts';
 import type { Meaning } from './comment/proof.ts';
 import { bytesOf, fitting } from './comment/size.ts';
-import type { JobReport, MergedTree, Patchset, ReportSpec } from './vocabulary.ts';
+import type { ReportSpec } from './report.ts';
+import type { JobReport, MergedTree, Patchset } from './vocabulary.ts';
 
 export interface CommentFacts {
   readonly run: string;

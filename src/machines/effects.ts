@@ -142,6 +142,17 @@ export type KeyedEffect =
       readonly changes: readonly number[] | null;
       readonly timeoutMs: number;
     }
+  /** The message that the tests begin. Asked for once; nothing waits for it. */
+  | {
+      readonly type: 'postStart';
+      readonly key: string;
+      /** Stands inside the message, and nothing that the result is looked for by. */
+      readonly run: string;
+      readonly patchset: Patchset;
+      readonly message: string;
+      readonly tag: string;
+      readonly timeoutMs: number;
+    }
   | {
       readonly type: 'readVotes';
       readonly key: string;

@@ -3,6 +3,8 @@
  * plain JSON; the names and fields are stored for ever, so a change of meaning is a new event, not an edit.
  */
 import type { MailSpec } from './mail.ts';
+import type { Judgement } from './outcome.ts';
+import type { ReportSpec } from './report.ts';
 import type { StartCause } from './rules/cause.ts';
 import type { ReviewJob } from './rules/files.ts';
 import type {
@@ -12,7 +14,6 @@ import type {
   MergedTree,
   Patchset,
   PreparePlan,
-  ReportSpec,
   ResolvedChange,
   ResultsSummary,
   Server,
@@ -132,6 +133,12 @@ export type ReviewEvent =
     }
   | { readonly type: 'patchset.unmerged'; readonly failure: Failure }
   | { readonly type: 'job.reported'; readonly report: JobReport }
+  /** The history of voting has answered: this CI may vote; it may not, after too many failures in a row. */
+  | { readonly type: 'vote.allowed' }
+  | { readonly type: 'vote.withheld'; readonly why: string }
+  /** Settle `postStart`: Gerrit has it; nobody knows. */
+  | { readonly type: 'start.posted' }
+  | { readonly type: 'start.unposted'; readonly failure: Failure }
   /**
    * Settle `postReview`: Gerrit has it (found: it was there already; voted: with the vote that was asked for, if any; why:
    * why not, '' where nothing kept a vote back); Gerrit refused the vote; no answer or an error.
@@ -152,6 +159,23 @@ export type ReviewEvent =
   | { readonly type: 'mail.unsent'; readonly failure: Failure }
   | { readonly type: 'review.cancelled'; readonly reason: string }
   | { readonly type: 'review.superseded'; readonly by: string };
+
+/** Facts of the one history `voting`: whether this CI may vote. */
+export type VotingEvent =
+  | CommonEvent
+  /** A database has its first daemon that knows of it. */
+  | { readonly type: 'voting.opened' }
+  /** A review has its result, and asks before it votes. */
+  | {
+      readonly type: 'vote.requested';
+      readonly review: string;
+      readonly change: number;
+      readonly judgement: Judgement;
+      /** Failures on so many changes in a row stop voting. */
+      readonly stopAfter: number;
+    }
+  /** An operator has seen to it: failures are counted anew. */
+  | { readonly type: 'voting.resumed'; readonly by: string; readonly why: string };
 
 /** Every wait and retry of the connection to Gerrit's stream that its history decides upon. */
 export interface StreamLimits {
@@ -230,5 +254,5 @@ export type ConfigEvent =
       readonly problems: readonly string[];
     };
 
-export type AnyEvent = JobEvent | ReviewEvent | StreamEvent | ConfigEvent;
+export type AnyEvent = JobEvent | ReviewEvent | StreamEvent | ConfigEvent | VotingEvent;
 export type EventType = AnyEvent['type'];

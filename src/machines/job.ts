@@ -78,7 +78,10 @@ export const jobMachine = jobSetup.createMachine({
           entry: request(acquireSlot),
           exit: request(({ context }) => ({ type: 'withdraw', key: slotKey(context) })),
           on: {
-            'slot.granted': { target: '#job.booting', actions: change(() => ({ slot: true })) },
+            'slot.granted': {
+              target: '#job.booting',
+              actions: keep('slot.granted', ({ at }) => ({ slot: true, startedAt: at })),
+            },
             'job.promoted': { target: 'waiting', reenter: true, actions: promote },
           },
         },
@@ -138,6 +141,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     patchset: accepted.patchset,
     spec: accepted.spec,
     acceptedAt: accepted.at,
+    startedAt: null,
     endedAt: null,
     attempt: 1,
     trees: [],

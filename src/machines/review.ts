@@ -4,6 +4,7 @@
  * hours if it must; a message is never posted blindly a second time (the reviewer looks for it first).
  */
 
+import { asking } from './review/asking.ts';
 import { confirming } from './review/confirming.ts';
 import { mailAnswers, mailEnd } from './review/mailing.ts';
 import { posting } from './review/posting.ts';
@@ -21,6 +22,7 @@ import {
   tellJobs,
   withAlarm,
 } from './review/setup.ts';
+import { startAnswers } from './review/starting.ts';
 import type { JobReport } from './vocabulary.ts';
 import { assertInput } from './words.ts';
 
@@ -80,6 +82,9 @@ export const reviewMachine = reviewSetup.createMachine({
   initial: 'preparing',
   on: {
     ...latePreparation,
+    ...startAnswers,
+    'vote.allowed': noted,
+    'vote.withheld': noted,
     'job.reported': acceptReport,
     'machine.failed': {
       target: '.alarming',
@@ -113,6 +118,13 @@ export const reviewMachine = reviewSetup.createMachine({
       },
     },
     deciding: {
+      always: [{ guard: 'asksFirst', target: 'asking' }, { target: 'announcing' }],
+    },
+    asking: {
+      ...asking,
+      on: { ...asking.on, ...withdrawnByPeople },
+    },
+    announcing: {
       always: [
         { guard: 'nothingToSay', target: 'done', actions: finish('quiet') },
         { guard: 'shadow', target: 'done', actions: finish('shadow') },
@@ -172,6 +184,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     confirmAttempt: 1,
     mailAttempt: 1,
     voteless: false,
+    withheld: false,
     withdrawn: false,
     outcome: null,
     alarm: null,

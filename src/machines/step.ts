@@ -13,6 +13,7 @@ import { pureTransition } from './pure-transition.ts';
 import { reviewMachine } from './review.ts';
 import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored } from './row.ts';
 import { streamMachine } from './stream.ts';
+import { votingMachine } from './voting.ts';
 
 /** Every version that an open history may still be on. */
 export const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
@@ -20,6 +21,7 @@ export const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   'review@1': reviewMachine,
   'stream@1': streamMachine,
   'config@1': configMachine,
+  'voting@1': votingMachine,
 };
 
 /** The name comes from the log, which a newer program may have written. */

@@ -2,15 +2,8 @@
  * What an ending means. A failed test is a result; everything else that goes wrong is trouble of the CI's own and is
  * never FAILURE: a command that could not be run, was killed or lost, or that left no readable results.
  */
-import type {
-  JobReport,
-  JobSpec,
-  ReportSpec,
-  ResultsSummary,
-  Stage,
-  StageEnd,
-  Verdict,
-} from './vocabulary.ts';
+import type { ReportSpec } from './report.ts';
+import type { JobReport, JobSpec, ResultsSummary, Stage, StageEnd, Verdict } from './vocabulary.ts';
 
 export interface Judgement {
   readonly verdict: Verdict;
@@ -58,15 +51,17 @@ export function judgeTesting(
 }
 
 /**
- * The vote of a review: any FAILURE of a voting job decides; SUCCESS needs all of them. Trouble of the CI's own is no vote.
+ * The vote of a review: any FAILURE of a voting job decides, else a time-out; SUCCESS needs all that ran. Trouble of the
+ * CI's own is no vote.
  */
 export function decideVote(
   reports: readonly JobReport[],
   spec: ReportSpec,
 ): Readonly<Record<string, number>> {
-  const voting = reports.filter((report) => report.voting);
+  const voting = reports.filter(({ voting, verdict }) => voting && verdict !== 'SKIPPED');
   if (spec.label === null || voting.length === 0) return {};
   if (voting.some((report) => report.verdict === 'FAILURE')) return vote(spec.label, spec.failure);
+  if (voting.some((report) => report.verdict === 'TIMED_OUT')) return vote(spec.label, spec.timedOut);
   if (voting.every((report) => report.verdict === 'SUCCESS')) return vote(spec.label, spec.success);
   return {};
 }

@@ -213,32 +213,9 @@ export interface JobReport {
   readonly lastLine: string | null;
   /** Where the evidence can be read; null when none was published. */
   readonly url: string | null;
+  /** From the end of its wait for a server, or where it had none from its acceptance. */
   readonly durationMs: number;
   readonly results: ResultsSummary | null;
-}
-
-/** How a review is to be posted; from the configuration at the time when it was opened. */
-export interface ReportSpec {
-  /** False (shadow mode): everything but the post. */
-  readonly post: boolean;
-  /** The label that is voted, or null for no vote. */
-  readonly label: string | null;
-  /** The votes by outcome; 0 is no vote. */
-  readonly success: number;
-  readonly failure: number;
-  /** The CI's page: how to rerun and whom to ask; '' for none. */
-  readonly wiki: string;
-  readonly tag: string;
-  /** The comment in the site's own words, with placeholders; null: the built-in one. */
-  readonly template: string | null;
-  /** Bytes of a message at most. */
-  readonly messageLimitBytes: number;
-  /** The review is posted without the missing jobs after this. */
-  readonly waitTimeoutMs: number;
-  readonly postTimeoutMs: number;
-  readonly postAttempts: number;
-  readonly postRetryMs: number;
-  readonly postRetryMaxMs: number;
 }
 
 /** A vote that has to be there before the jobs may run. */

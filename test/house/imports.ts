@@ -12,7 +12,7 @@ const PORTS = [
 ];
 
 /** What adapters and the configuration may know of the machines: their words. */
-const VOCABULARY = ['vocabulary', 'alarm', 'events', 'effects', 'gerrit-event', 'row', 'seen'].map(
+const VOCABULARY = ['vocabulary', 'alarm', 'events', 'effects', 'gerrit-event', 'report', 'row', 'seen'].map(
   (name) => `src/machines/${name}.ts`,
 );
 

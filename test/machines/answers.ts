@@ -43,6 +43,8 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
       return { type: 'server.deleted', deleted: 1 };
     case 'postReview':
       return { type: 'review.posted', found: false, voted: Object.keys(effect.labels).length > 0, why: '' };
+    case 'postStart':
+      return { type: 'start.posted' };
     case 'readVotes':
       return { type: 'votes.read', votes };
     case 'sendMail':
@@ -108,6 +110,8 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
           why: 'patchset 3 is not the current one (4) any more',
         },
       ];
+    case 'postStart':
+      return [{ type: 'start.unposted', failure: failure('post start') }];
     case 'readVotes':
       return [
         { type: 'votes.read', votes: {} },

@@ -4,8 +4,9 @@
  */
 import type { KeyedEffect } from '../../src/machines/effects.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
+import type { ReportSpec } from '../../src/machines/report.ts';
 import type { LogRow, Stored } from '../../src/machines/row.ts';
-import type { JobReport, JobSpec, ReportSpec, StageEnd } from '../../src/machines/vocabulary.ts';
+import type { JobReport, JobSpec, StageEnd } from '../../src/machines/vocabulary.ts';
 import { type Simulator, sha256 } from './simulator.ts';
 
 /** The promises that a world breaks. */

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
-import type { ReportSpec } from '../../src/machines/vocabulary.ts';
+import type { ReportSpec } from '../../src/machines/report.ts';
 import { failure, JOB, jobReport, opened, PATCHSET, REVIEW, reportSpec, START } from './facts.ts';
 import { breaches, differences, ignored } from './invariants.ts';
 import { answerWell, Simulator } from './simulator.ts';

@@ -6,9 +6,10 @@
 import { createHash } from 'node:crypto';
 import type { KeyedEffect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
+import type { ReportSpec } from '../../src/machines/report.ts';
 import type { LogRow, MachineName, Stored } from '../../src/machines/row.ts';
 import { step } from '../../src/machines/step.ts';
-import type { JobSpec, PreparePlan, ReportSpec } from '../../src/machines/vocabulary.ts';
+import type { JobSpec, PreparePlan } from '../../src/machines/vocabulary.ts';
 import { goodAnswer } from './answers.ts';
 import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START, TREE } from './facts.ts';
 
@@ -22,6 +23,7 @@ const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'review.opened': 'review@1',
   'stream.started': 'stream@1',
   'config.loaded': 'config@1',
+  'voting.opened': 'voting@1',
 };
 
 interface Circumstances {

@@ -26,8 +26,7 @@ export function brokenInTheWorld(lab: Lab): readonly string[] {
   if (new Set(runs).size < runs.length) found.push(`posted twice: ${runs.join(', ')}`);
   if (evidence.staged.size > 0) found.push(`evidence left on this host: ${[...evidence.staged.keys()]}`);
   if (lab.unheard > 0) found.push(`${lab.unheard} events lost`);
-  for (const { history, state } of lab.store.open())
-    if (history !== 'stream') found.push(`${history} is open in ${state}`);
+  for (const { history, state } of lab.openWork()) found.push(`${history} is open in ${state}`);
   for (const { id, state } of lab.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
   for (const { history, key } of lab.store.owed()) found.push(`${history} is owed ${key}`);
   return found;

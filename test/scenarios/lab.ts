@@ -6,16 +6,13 @@
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { EffectOf, RunOutcome, World } from '../../src/engine/ports.ts';
 import type { Append, JobView, Store } from '../../src/engine/store.ts';
+import { isWork } from '../../src/engine/view.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
 import type { MailSpec } from '../../src/machines/mail.ts';
+import type { ReportSpec } from '../../src/machines/report.ts';
+import type { Stored } from '../../src/machines/row.ts';
 import type { TriggerRules } from '../../src/machines/trigger.ts';
-import type {
-  JobSpec,
-  PreparePlan,
-  ReportSpec,
-  ResultsSummary,
-  TriggerKind,
-} from '../../src/machines/vocabulary.ts';
+import type { JobSpec, PreparePlan, ResultsSummary, TriggerKind } from '../../src/machines/vocabulary.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
@@ -140,6 +137,11 @@ export class Lab {
     });
   }
 
+  /** Jobs and reviews that have not ended; other histories last as long as the database. */
+  openWork(): readonly Stored[] {
+    return this.store.open().filter(isWork);
+  }
+
   start(): Promise<void> {
     void this.daemon.start();
     return this.quiet();
@@ -201,8 +203,8 @@ export class Lab {
 
   get atRest(): boolean {
     const { engine } = this.daemon;
-    const open = this.store.open().filter(({ history }) => history !== 'stream');
-    return this.#unheard.length === 0 && engine.inFlight === 0 && open.length === 0 && this.#hasListened;
+    const { length } = this.openWork();
+    return this.#unheard.length === 0 && engine.inFlight === 0 && length === 0 && this.#hasListened;
   }
 
   /** Nothing is being looked for that may have been missed. */
@@ -218,7 +220,7 @@ export class Lab {
 
   summary(): string {
     const owed = this.store.owed().map(({ history, key }) => `${history} ${key}`);
-    const states = this.store.open().map(({ history, state }) => `${history} ${state}`);
+    const states = this.openWork().map(({ history, state }) => `${history} ${state}`);
     return `${states.join(', ')}; owed: ${owed.join(', ')}; unheard: ${this.#unheard.length}; lives: ${this.lives}`;
   }
 

@@ -29,7 +29,7 @@ export function endOf(lab: Lab): Required<End> {
   return {
     verdicts: lab.jobs().flatMap(({ verdict }) => verdict ?? []),
     posts: lab.reviewer.posted.map(({ change, patchset: number, message, labels }) => {
-      const word = /^Build (\w+)/.exec(message)?.[1];
+      const word = /^(?:Build )?(\w+)/.exec(message)?.[1];
       const votes = Object.entries(labels).map(
         ([label, value]) => ` ${label}${value > 0 ? '+' : ''}${value}`,
       );

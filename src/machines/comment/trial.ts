@@ -3,7 +3,8 @@
  * setup fails would be found out months later.
  */
 import type { CommentFacts } from '../comment.ts';
-import { type JobReport, type Patchset, type ReportSpec, VERDICTS } from '../vocabulary.ts';
+import type { ReportSpec } from '../report.ts';
+import { type JobReport, type Patchset, VERDICTS } from '../vocabulary.ts';
 import { composeComment } from './compose.ts';
 import { type TemplateFault, templateFaults } from './template.ts';
 

@@ -125,7 +125,7 @@ function report(context: JobContext, at: number): JobReport {
     reason: context.reason,
     lastLine: context.verdict === 'SUCCESS' ? null : context.lastLine,
     url: context.url,
-    durationMs: at - context.acceptedAt,
+    durationMs: at - (context.startedAt ?? context.acceptedAt),
     results: context.results,
   };
 }

@@ -26,6 +26,8 @@ export interface JobContext {
   readonly patchset: Patchset;
   readonly spec: JobSpec;
   readonly acceptedAt: number;
+  /** When its wait for a server was over; null until then. */
+  readonly startedAt: number | null;
   readonly endedAt: number | null;
   /** Attempt at setup, from 1. Names the server and its effects. */
   readonly attempt: number;

@@ -7,6 +7,7 @@ import type { Effect } from '../effects.ts';
 import type { AnyEvent } from '../events.ts';
 import { isAwaited, objection, skipsOf } from './objection.ts';
 import { change, deadline, type ReviewArgs, type ReviewContext, request, reviewSetup } from './setup.ts';
+import { announceStart } from './starting.ts';
 
 const lookUpDeadline = deadline(
   (context) => `deadline:looking:${context.lookUps}`,
@@ -42,7 +43,7 @@ const lookedUp = [
     target: 'merging',
     actions: [keepChange(), request(skip)],
   },
-  { target: '#review.waiting', actions: [keepChange(), request(skip), request(releaseAll)] },
+  { target: '#review.waiting', actions: [keepChange(), request(skip), request(releaseAll), announceStart] },
 ] as const;
 const notLookedUp = [{ guard: 'mayLookUpAgain', target: 'lookingLater' }, refused] as const;
 const notMerged = [{ guard: 'mayMergeAgain', target: 'mergingLater' }, refused] as const;
@@ -87,7 +88,7 @@ export const preparing = reviewSetup.createStateConfig({
       on: {
         'patchset.merged': {
           target: '#review.waiting',
-          actions: [keepTrees(), request(releaseAll)],
+          actions: [keepTrees(), request(releaseAll), announceStart],
         },
         'patchset.conflicted': {
           ...refused,

@@ -4,18 +4,11 @@ import type { Alarm } from '../alarm.ts';
 import type { Effect } from '../effects.ts';
 import type { ReviewEvent } from '../events.ts';
 import type { MailSpec } from '../mail.ts';
+import { isQuiet, judgementOf } from '../outcome.ts';
+import type { ReportSpec } from '../report.ts';
 import type { ReviewJob } from '../rules/files.ts';
 import { decideVote } from '../verdict.ts';
-import type {
-  Dependency,
-  Failure,
-  JobReport,
-  MergedTree,
-  Patchset,
-  PreparePlan,
-  ReportSpec,
-  Verdict,
-} from '../vocabulary.ts';
+import type { Dependency, Failure, JobReport, MergedTree, Patchset, PreparePlan } from '../vocabulary.ts';
 import { type Told, wordsOf } from '../words.ts';
 import { isAwaited, isUnwelcome, mayGo, objectionTo, type Skip, skipsOf } from './objection.ts';
 
@@ -51,6 +44,8 @@ export interface ReviewContext {
   readonly mailAttempt: number;
   /** Gerrit refused our vote: the message goes without one. */
   readonly voteless: boolean;
+  /** Too many failures in a row: the message goes without a vote. */
+  readonly withheld: boolean;
   /** Superseded or cancelled while a post was on its way: do not try again. */
   readonly withdrawn: boolean;
   readonly outcome: ReviewOutcome | null;
@@ -98,7 +93,7 @@ export function backoffMs(spec: ReportSpec, attempt: number): number {
 
 /** The labels that are voted: none once Gerrit refused them. */
 export function labelsOf(context: ReviewContext): Readonly<Record<string, number>> {
-  return context.voteless ? {} : decideVote(context.reports, context.report);
+  return context.voteless || context.withheld ? {} : decideVote(context.reports, context.report);
 }
 
 export const reviewSetup = setup({
@@ -132,10 +127,10 @@ export const reviewSetup = setup({
       event.type === 'vote.cast' && isUnwelcome(event.vote, context.plan.hold),
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
-    nothingToSay: ({ context }) =>
-      context.reports.every(
-        ({ verdict }) => QUIET.includes(verdict) || (verdict === 'MERGER_FAILURE' && context.conflicted),
-      ),
+    nothingToSay: ({ context }) => isQuiet(context.reports, context.conflicted, context.report.quiet),
+    /** A result that speaks neither for nor against this CI is nothing to count. */
+    asksFirst: ({ context }) =>
+      context.report.stopVotingAfter > 0 && judgementOf(context.reports) !== 'neither',
     shadow: ({ context }) => !context.report.post,
     finished: ({ context }) => context.outcome !== null,
     withdrawn: ({ context }) => context.withdrawn,
@@ -158,9 +153,6 @@ export const reviewSetup = setup({
     crashedBefore: ({ context }) => context.crashes > 0,
   },
 });
-
-/** What nobody waits to hear. */
-const QUIET: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
 
 /** Whether trying again can help, as the adapter that failed knows it. */
 function mayHelp(event: ReviewMachineEvent): boolean {

@@ -1,0 +1,93 @@
+/** A review that has to ask before it votes, and one that has nothing to ask. */
+import { describe, expect, test } from 'vitest';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import type { ReportSpec } from '../../src/machines/report.ts';
+import type { JobReport } from '../../src/machines/vocabulary.ts';
+import { VOTING } from '../../src/machines/voting.ts';
+import { jobReport, REVIEW, reportSpec } from './facts.ts';
+import { breaches, differences, ignored } from './invariants.ts';
+import { Simulator } from './simulator.ts';
+
+const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
+  type: 'job.reported',
+  report: jobReport(changes),
+});
+
+/** A review that has its only job's report, in a world that has a history of voting or not. */
+function judged(report: Partial<ReportSpec>, changes: Partial<JobReport>, voting = true): Simulator {
+  const world = Simulator.review(reportSpec({ stopVotingAfter: 1, ...report }));
+  if (voting) world.tell(VOTING, { type: 'voting.opened' });
+  world.tell(REVIEW, reported(changes));
+  return world;
+}
+
+function posts(world: Simulator): readonly unknown[] {
+  return world
+    .rowsOf(REVIEW)
+    .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));
+}
+
+function orderly(world: Simulator): void {
+  expect(breaches(world)).toEqual([]);
+  expect(differences(world)).toEqual([]);
+  expect(ignored(world)).toEqual([]);
+}
+
+describe('a review asks before it posts', () => {
+  test('and votes when it may', () => {
+    const world = judged({ stopVotingAfter: 2 }, { verdict: 'FAILURE' });
+    expect(posts(world)).toEqual([{ Verified: -1 }]);
+    expect(world.run().at(REVIEW)).toMatchObject({
+      state: 'done',
+      context: { withheld: false, outcome: 'posted' },
+    });
+    orderly(world);
+  });
+
+  test('and says what it has to say without a vote when it may not', () => {
+    const world = judged({}, { verdict: 'FAILURE' });
+    expect(posts(world)).toEqual([{}]);
+    // Nothing to read back either.
+    world.answerType(REVIEW, 'postReview');
+    expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { withheld: true, outcome: 'posted' } });
+    orderly(world);
+  });
+
+  test('and goes on by itself when it is never answered', () => {
+    const world = judged({}, {}, false);
+    expect(world.at(REVIEW).state).toBe('asking');
+    world.fire(REVIEW);
+    expect(posts(world)).toEqual([{ Verified: 1 }]);
+    // An answer that comes after all changes nothing.
+    world.tell(REVIEW, { type: 'vote.withheld', why: 'too late' });
+    expect(world.at(REVIEW)).toMatchObject({ state: 'posting.sending', context: { withheld: false } });
+    orderly(world);
+  });
+
+  test('and is withdrawn while it waits for an answer', () => {
+    const world = judged({}, {}, false);
+    world.tell(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
+    orderly(world);
+  });
+});
+
+describe('a review is counted', () => {
+  const failed = (world: Simulator) => world.at(VOTING).context.failed;
+
+  test('also when it is quiet or in the shadow', () => {
+    const quiet = judged({ stopVotingAfter: 5, quiet: ['infrastructure'] }, { verdict: 'RETRY_LIMIT' });
+    const shadow = judged({ stopVotingAfter: 5, post: false }, { verdict: 'FAILURE' });
+    expect([failed(quiet), failed(shadow)]).toEqual([[912345], [912345]]);
+    expect([posts(quiet), posts(shadow)]).toEqual([[], []]);
+    expect(quiet.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'quiet' } });
+  });
+
+  test.each([
+    ['its patch does not merge', { stopVotingAfter: 5 }, { verdict: 'MERGER_FAILURE' }],
+    ['it was aborted', { stopVotingAfter: 5 }, { verdict: 'ABORTED' }],
+    ['voting never stops', { stopVotingAfter: 0 }, { verdict: 'FAILURE' }],
+  ] as const)('but not when %s', (_, report, changes) => {
+    expect(failed(judged(report, changes))).toEqual([]);
+  });
+});
