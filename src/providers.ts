@@ -2,6 +2,7 @@
  * The providers that a configuration names, as definitions that can be made into adapters, now or when what they replace
  * has come to rest. How a provider's nodes are reached is that of the adapter which is in use.
  */
+import { CommandProvider } from './adapters/command/provider.ts';
 import type { Faults } from './adapters/faults.ts';
 import { LocalProvider } from './adapters/local/provider.ts';
 import { Nodes } from './adapters/ssh/nodes.ts';
@@ -39,7 +40,7 @@ export function buildProviders(
       case 'static':
         return new StaticProvider({ config: provider, stateDir, upkeep, alarms });
       case 'command':
-        throw new Error('not yet');
+        return new CommandProvider({ config: provider, upkeep });
       default:
         return assertNever(type);
     }

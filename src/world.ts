@@ -79,7 +79,7 @@ export function buildWorld(
     world: faults === null ? world : faults.world(world),
     providers: { set, define },
     close: async () => {
-      await Promise.all([questions.close(), cache.close()]);
+      await Promise.all([questions.close(), cache.close(), nodes.close()]);
     },
   };
 }

@@ -72,11 +72,11 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   xstate: ['src/machines/'],
   'better-sqlite3': ['src/adapters/sqlite/'],
   ssh2: ['src/adapters/gerrit/', 'src/adapters/ssh/', 'src/adapters/openssh/', 'src/demo/gerrit/'],
-  execa: ['src/adapters/local/', 'src/adapters/git/'],
+  execa: ['src/adapters/local/', 'src/adapters/git/', 'src/adapters/command/'],
   pino: ['src/log.ts'],
   rxjs: ['src/adapters/gerrit/'],
   yaml: ['src/config/'],
-  zod: ['src/config/', 'src/adapters/control/', 'src/adapters/gerrit/'],
+  zod: ['src/config/', 'src/adapters/command/', 'src/adapters/control/', 'src/adapters/gerrit/'],
   commander: ['src/cli/main.ts'],
   re2js: ['src/machines/'],
 };

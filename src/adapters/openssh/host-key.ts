@@ -12,32 +12,16 @@ export function parseHostKey(text: string): Buffer | null {
   return keyType(blob) === type ? blob : null;
 }
 
-/** []: nothing is said of it, so the key that it shows at first contact counts. */
-export async function expectedHostKeys(
-  node: { readonly host: string; readonly port: number; readonly hostKey: string | null },
-  knownHostsFile: string | null,
-): Promise<readonly Buffer[]> {
-  const { host, port, hostKey } = node;
-  if (hostKey !== null) {
-    const blob = parseHostKey(hostKey);
-    if (blob !== null) return [blob];
-    throw unusable(
-      `${host}:${port}`,
-      'its hostKey is no public key',
-      'write it as `TYPE BASE64`, such as ssh-keyscan prints after the name',
-    );
-  }
-  if (knownHostsFile === null) return [];
-  const { keys, revoked } = await readKnownHost(knownHostsFile, host, port);
+/** @throws OperationError when the file names none that counts: who gives such a file wants no other host */
+export async function knownHostKeys(host: string, port: number, file: string): Promise<readonly Buffer[]> {
+  const { keys, revoked } = await readKnownHost(file, host, port);
   const good = keys.filter(({ blob }) => !revoked.some((bad) => bad.blob.equals(blob)));
   if (good.length > 0) return good.map(({ blob }) => blob);
-  throw unusable(
-    `${host}:${port}`,
-    `${knownHostsFile} names no host key of it`,
-    `compare the key with the node's operator, then: ssh-keyscan -p ${port} ${host} >> ${knownHostsFile}`,
-  );
-}
-
-function unusable(target: string, message: string, hint: string): OperationError {
-  return new OperationError({ operation: 'look up host key', target, message, retryable: false, hint });
+  throw new OperationError({
+    operation: 'look up host key',
+    target: `${host}:${port}`,
+    message: `${file} names no host key of ${host}:${port}`,
+    retryable: false,
+    hint: `compare the key with the node's operator, then: ssh-keyscan -p ${port} ${host} >> ${file}`,
+  });
 }

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { SshConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
+import { knownHostKeys } from '../openssh/host-key.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
 import { type NodeAddress, nodeName, parseAddress } from './address.ts';
 import { SshConnection } from './connection.ts';
@@ -105,12 +106,15 @@ export class Node {
     const { signal } = this.#closing;
     await sleep(this.#notBefore - performance.now(), signal);
     const target = nodeName(this.address);
-    const { keyFile } = this.config;
+    const { keyFile, knownHostsFile } = this.config;
     const privateKey = await readPrivateKey(keyFile, {
       setting: `providers.${this.#server.provider}.ssh.key`,
       place: `to ~/.ssh/authorized_keys of ${this.address.user} on the node`,
     });
-    const pinned = await PinnedKey.read(this.#stateDir, this.#server, target);
+    const { host, port } = this.address;
+    const pinned = await PinnedKey.read(this.#stateDir, this.#server, target, async () =>
+      knownHostsFile === null ? [] : knownHostKeys(host, port, knownHostsFile),
+    );
     try {
       const access = { address: this.address, privateKey, pinned, config: this.config };
       const connection = await SshConnection.open(access, signal);

@@ -6,7 +6,7 @@ import type { SshConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
 import { type Effort, Node } from './node.ts';
-import { pin, unpin } from './pinned-key.ts';
+import { pinNew, unpin } from './pinned-key.ts';
 
 export interface NodesOptions {
   readonly stateDir: string;
@@ -33,9 +33,9 @@ export class Nodes {
     return node;
   }
 
-  /** Says by which host keys the server is known; without it, it is the key that it shows first. */
-  async pin(server: Server, keys: readonly Buffer[]): Promise<void> {
-    if (keys.length > 0) await pin(this.#options.stateDir, server, keys);
+  /** Says by which host key the server is known, unless it is known already. */
+  async pin(server: Server, key: Buffer): Promise<void> {
+    await pinNew(this.#options.stateDir, server, [key]);
   }
 
   /** Waits until the server lets us in. */

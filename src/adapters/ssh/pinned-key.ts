@@ -5,7 +5,7 @@
  * refused.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
@@ -25,8 +25,16 @@ export class PinnedKey {
     this.#blobs = blobs;
   }
 
-  /** As it is kept now. `target` is for people. */
-  static async read(stateDir: string, server: Which, target: string): Promise<PinnedKey> {
+  /**
+   * As it is kept now; `target` is for people. Where nothing is kept, `otherwise` says what counts; when that says nothing
+   * either, it is the key that comes first.
+   */
+  static async read(
+    stateDir: string,
+    server: Which,
+    target: string,
+    otherwise: () => Promise<readonly Buffer[]>,
+  ): Promise<PinnedKey> {
     const file = pinFile(stateDir, server);
     try {
       const text = await readFile(file, 'latin1');
@@ -34,7 +42,7 @@ export class PinnedKey {
       if (blobs.length === 0 || blobs.some((blob) => keyType(blob) === null)) throw damaged(file);
       return new PinnedKey(file, target, blobs);
     } catch (error) {
-      if (errorCode(error) === 'ENOENT') return new PinnedKey(file, target, []);
+      if (errorCode(error) === 'ENOENT') return new PinnedKey(file, target, await otherwise());
       throw fileError('read pinned host key', file, error);
     }
   }
@@ -67,9 +75,14 @@ export class PinnedKey {
   }
 }
 
-/** Pins keys before the first contact. */
-export async function pin(stateDir: string, server: Which, keys: readonly Buffer[]): Promise<void> {
-  await writePin(pinFile(stateDir, server), keys);
+/** Pins keys before the first contact; once there has been one, it counts. */
+export async function pinNew(stateDir: string, server: Which, keys: readonly Buffer[]): Promise<void> {
+  const file = pinFile(stateDir, server);
+  const known = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!known) await writePin(file, keys);
 }
 
 /** The server is gone: its key says nothing any more. */

@@ -13,6 +13,7 @@ import { type Answer, ask } from './command.ts';
 import type { SshConnection } from './connection.ts';
 import { NodeFiles } from './files.ts';
 import type { Nodes } from './nodes.ts';
+import { prepareDirectory } from './prepare.ts';
 
 export interface BundleSourceOptions {
   readonly stateDir: string;
@@ -61,12 +62,10 @@ export class BundleSource implements Source {
       await this.#prepare(place);
       const parcels = await this.#pack(patchset, trees, place, signal);
       const effort = { operation: 'ship patchset', timeoutMs, signal };
+      const { directory } = node.address;
+      const { commandTimeoutMs } = node.config;
       await node.using(effort, (connection, within) =>
-        this.#ship(
-          parcels,
-          { connection, directory: node.address.directory, id: server.id, timeoutMs },
-          within,
-        ),
+        this.#ship(parcels, { connection, directory, id: server.id, timeoutMs, commandTimeoutMs }, within),
       );
       return trees[0]?.revision ?? patchset.revision;
     } finally {
@@ -109,16 +108,17 @@ export class BundleSource implements Source {
   }
 
   async #ship(parcels: readonly Parcel[], to: Destination, signal: AbortSignal): Promise<void> {
-    const { connection, directory, id, timeoutMs } = to;
+    const { connection, directory, id, timeoutMs, commandTimeoutMs } = to;
     const incoming = `${directory}/incoming`;
+    await prepareDirectory(connection, directory, commandTimeoutMs, signal);
     await NodeFiles.using(connection, timeoutMs, signal, async (files) => {
       await files.makeDirectories(directory, incoming);
       for (const { file, number } of parcels) await files.putFile(file, `${incoming}/${number}.bundle`);
       const plan = parcels.map(({ number, revision, path }) => `${number} ${revision} ${path}\n`);
       await files.put(`${incoming}/plan`, plan.join(''));
+      await files.put(`${incoming}/server`, `${id}\n`);
     });
-    const words = [id, directory];
-    const command = { operation: 'unpack patchset', script: SCRIPT, words, timeoutMs };
+    const command = { operation: 'unpack patchset', script: SCRIPT, words: [directory], timeoutMs };
     const answer = await ask(connection, command, signal);
     const wanted = parcels.map(({ revision, path }) => `${revision} ${path}\n`).join('');
     if (answer.status !== 0 || answer.output !== wanted) throw failure(connection.target, answer);
@@ -130,6 +130,7 @@ interface Destination {
   readonly directory: string;
   readonly id: string;
   readonly timeoutMs: number;
+  readonly commandTimeoutMs: number;
 }
 
 /** These become words of a plan and paths on the node. */

@@ -2,8 +2,8 @@
 # when that is closed, it ends with all that it has started. Nothing of what is unpacked is executed: no hook, no filter, no
 # submodule, and no configuration but this.
 #
-#   TOKEN ID DIRECTORY    server's id and directory; in DIRECTORY/incoming: `plan`, a line `NUMBER REVISION PATH` for each
-#                         tree, and the bundles NUMBER.bundle. Says `REVISION PATH` for each that is in its place
+#   TOKEN DIRECTORY    the server's; in DIRECTORY/incoming: its id in `server`, a line `NUMBER REVISION PATH` for each tree
+#                      in `plan`, and the bundles NUMBER.bundle. Says `REVISION PATH` for each that is in its place
 #
 # The trees are made beside their places and put there in the end, so what was cut off leaves no half of one.
 set -u
@@ -15,9 +15,10 @@ main() {
   reader=$!
   exec 3<&- 2>&1
   printf '%s\n' "$1"
-  work=$3 in=$3/incoming
+  work=$2 in=$2/incoming
   # What is left of it goes with the server at the latest.
-  export SOS_CI_SERVER="$2"
+  read -r SOS_CI_SERVER <"$in/server"
+  export SOS_CI_SERVER
   export LC_ALL=C HOME=/nonexistent GIT_TERMINAL_PROMPT=0 GIT_ATTR_NOSYSTEM=1 \
     GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_SYSTEM=/dev/null GIT_CONFIG_GLOBAL=/dev/null
   command -v git >/dev/null || leave 69

@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
-import { type Answer, ask } from './command.ts';
+import { ask } from './command.ts';
 import { launch } from './launch.ts';
 import type { Nodes } from './nodes.ts';
+import { prepareDirectory } from './prepare.ts';
 import { RunFollow } from './run-follow.ts';
 
 export interface UpkeepOptions {
@@ -22,7 +23,6 @@ export interface UpkeepOptions {
   readonly startTimeoutMs?: number;
 }
 
-const PREPARE = new URL('./prepare.sh', import.meta.url);
 const STOP = new URL('./stop.sh', import.meta.url);
 const NEVER = new AbortController().signal;
 const OUTPUT_LIMIT_BYTES = 1024 * 1024;
@@ -38,25 +38,17 @@ export class NodeUpkeep {
     return formatAddress(place);
   }
 
-  /** Says by which host keys the server is known; none: by the one that it shows first. */
-  async pin(server: Server, keys: readonly Buffer[]): Promise<void> {
-    await this.#options.nodes.pin(server, keys);
+  /** Says by which host key the server is known, unless it is known already. */
+  async pin(server: Server, key: Buffer): Promise<void> {
+    await this.#options.nodes.pin(server, key);
   }
 
   /** Waits until the server lets us in, and makes its directory. */
   async prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const node = this.#options.nodes.get(server);
-    const { directory } = node.address;
-    const command = {
-      operation: 'prepare node',
-      script: PREPARE,
-      words: [directory],
-      timeoutMs: node.config.commandTimeoutMs,
-    };
-    const answer = await node.using({ operation: 'prepare node', timeoutMs, signal }, (connection, within) =>
-      ask(connection, command, within),
+    await node.using({ operation: 'prepare node', timeoutMs, signal }, (connection, within) =>
+      prepareDirectory(connection, node.address.directory, node.config.commandTimeoutMs, within),
     );
-    if (answer.status !== 0 || answer.output !== 'ready\n') throw unprepared(server, answer);
   }
 
   /** Runs a command to its end, in the server's directory and with its mark. */
@@ -116,21 +108,6 @@ function aborted(signal: AbortSignal): Promise<null> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(null);
     signal.addEventListener('abort', () => resolve(null), { once: true });
-  });
-}
-
-function unprepared(server: Server, { status, output }: Answer): OperationError {
-  const [, missing] = /^missing((?: [a-z/]{1,20})+)\n$/.exec(output) ?? [];
-  return new OperationError({
-    operation: 'prepare node',
-    target: server.address,
-    message:
-      missing === undefined ? `exit status ${status}: ${output.trim().slice(-500)}` : `it lacks${missing}`,
-    retryable: true,
-    hint:
-      missing === undefined
-        ? 'the directory of the provider must be one that the account on the node may write to'
-        : 'install them on the node: apt-get install util-linux coreutils grep git',
   });
 }
 

@@ -8,7 +8,7 @@ import type { StaticHostConfig, StaticProviderConfig } from '../../config/config
 import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
-import { expectedHostKeys } from '../openssh/host-key.ts';
+import { parseHostKey } from '../openssh/host-key.ts';
 import { type Lease, Leases } from './lease.ts';
 import { Standings } from './standing.ts';
 import type { Upkeep } from './upkeep.ts';
@@ -125,9 +125,8 @@ export class StaticProvider implements Provider {
     const { clean, ssh, hosts } = this.#config;
     let touched = false;
     try {
-      const where = hosts.find(({ name }) => name === host);
-      if (where !== undefined)
-        await this.#upkeep.pin(server, await expectedHostKeys(where, ssh.knownHostsFile));
+      const written = hosts.find(({ name }) => name === host)?.hostKey ?? null;
+      if (written !== null) await this.#upkeep.pin(server, hostKeyOf(host, written));
       await this.#upkeep.prepare(server, ssh.connectTimeoutMs * 2, signal);
       touched = true;
       if (clean !== null) await this.#upkeep.run(server, clean.argv, clean.timeoutMs, signal);
@@ -222,6 +221,18 @@ export class StaticProvider implements Provider {
       cause: last,
     });
   }
+}
+
+function hostKeyOf(host: string, written: string): Buffer {
+  const key = parseHostKey(written);
+  if (key !== null) return key;
+  throw new OperationError({
+    operation: 'look up host key',
+    target: host,
+    message: 'its hostKey in the configuration is no public key',
+    retryable: false,
+    hint: 'write it as `TYPE BASE64`, as ssh-keyscan prints it after the name',
+  });
 }
 
 function isoTime(at: number): string {

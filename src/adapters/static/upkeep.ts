@@ -9,8 +9,8 @@ export interface Upkeep {
     readonly port: number;
     readonly directory: string;
   }): string;
-  /** Says by which host keys the server is known; none: by the one that it shows first. */
-  pin(server: Server, keys: readonly Buffer[]): Promise<void>;
+  /** Says by which host key the server is known, unless it is known already. */
+  pin(server: Server, key: Buffer): Promise<void>;
   /** Waits until the server lets us in, and makes its directory. */
   prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
   /** Runs a command to its end there. Rejects unless it ended well. */

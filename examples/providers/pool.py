@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""A pool of hosts by plain Python and ssh, for the provider `command` of sos-ci.
+
+    pool.py create|list|delete POOL.json
+
+POOL.json:
+
+    {
+      "records": "/var/lib/pool",                    where is written who has which host
+      "key": "/etc/sos-ci/node-key",                 logs in to the hosts
+      "knownHosts": "/etc/sos-ci/known_hosts",       names their host keys
+      "directory": "/var/tmp/sos-ci",                on the hosts
+      "hosts": {"node1": {"host": "10.0.0.11", "port": 22, "user": "stack"}}
+    }
+
+A host that does not let us in is passed over. When a server is deleted, every process that carries its mark is ended and
+its directory is removed; until that has worked, the host stays taken and is listed.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+from records import Records, answer, give_up, request  # noqa: E402
+
+# Ends what carries the server's mark ($1), until two looks find nothing, and removes its directory ($2).
+CLEAR = r"""
+quiet=0 rounds=100
+while [ "$quiet" -lt 2 ] && [ "$rounds" -gt 0 ]; do
+  rounds=$((rounds - 1))
+  found=$(LC_ALL=C grep -lzsxF -e "SOS_CI_SERVER=$1" /proc/[0-9]*/environ | tr -dc '0-9\n')
+  [ -n "$found" ] || quiet=$((quiet + 1))
+  for pid in $found; do quiet=0; kill -9 "$pid" 2>/dev/null; done
+  sleep 0.1
+done
+[ "$quiet" -ge 2 ] || { echo "processes are left: $found" >&2; exit 1; }
+rm -rf -- "$2"
+"""
+
+
+def main():
+    with open(sys.argv[2]) as file:
+        pool = json.load(file)
+    actions = {"create": create, "list": list_all, "delete": delete}
+    actions[sys.argv[1]](pool, Records(pool["records"]), request())
+
+
+def create(pool, records, wanted):
+    trouble = ["every host is taken"]
+    for name, host in pool["hosts"].items():
+        server = {
+            "id": f"{name}-{secrets.token_hex(6)}",
+            "name": wanted["name"],
+            "owner": wanted["owner"],
+            "address": {**host, "directory": pool["directory"]},
+        }
+        if not records.claim(name, server):
+            continue
+        problem = ssh(pool, host, ["true"], "")
+        if problem is None:
+            answer({"id": server["id"], "address": server["address"]})
+            return
+        records.drop(name)
+        trouble.append(f"{name}: {problem}")
+    give_up("; ".join(trouble))
+
+
+def list_all(_pool, records, _wanted):
+    answer({"servers": [server for _, server in records.all()]})
+
+
+def delete(pool, records, wanted):
+    for name, server in records.all():
+        if server["id"] != wanted["id"]:
+            continue
+        # What ssh is given as a command is read by a shell there: both words are ours, and hold nothing that it minds.
+        words = ["sh", "-s", "--", server["id"], f"{pool['directory']}/{server['id']}"]
+        problem = ssh(pool, server["address"], words, CLEAR)
+        if problem is not None:
+            give_up(f"{name}: {problem}")
+        records.drop(name)
+
+
+def ssh(pool, host, words, script):
+    """None when it worked, else what ssh said last."""
+    options = {
+        "BatchMode": "yes",
+        "IdentitiesOnly": "yes",
+        "StrictHostKeyChecking": "yes",
+        "UserKnownHostsFile": pool["knownHosts"],
+        "ConnectTimeout": "10",
+        "LogLevel": "ERROR",
+    }
+    argv = ["ssh", "-F", "/dev/null", "-i", pool["key"], "-p", str(host.get("port", 22)), "-l", host["user"]]
+    for key, value in options.items():
+        argv += ["-o", f"{key}={value}"]
+    done = subprocess.run(
+        [*argv, "--", host["host"], *words],
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+    )
+    if done.returncode == 0:
+        return None
+    said = done.stderr.strip().splitlines()
+    return said[-1] if said else f"exit code {done.returncode}"
+
+
+if __name__ == "__main__":
+    main()

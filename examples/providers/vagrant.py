@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Vagrant boxes for the provider `command` of sos-ci: one directory with a Vagrantfile for each server.
+
+    vagrant.py create|list|delete VAGRANT.json
+
+VAGRANT.json:
+
+    {
+      "directory": "/var/lib/sos-ci-vagrant",        records and boxes
+      "box": "debian/bookworm64",
+      "publicKey": "/etc/sos-ci/node-key.pub",       goes into ~/.ssh/authorized_keys of the box
+      "memory": 8192, "cpus": 4
+    }
+
+The record is written before the box is made, so a box that was cut off half-way is listed, and deleted with the rest.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+from records import Records, answer, give_up, request  # noqa: E402
+
+VAGRANTFILE = """\
+Vagrant.configure("2") do |config|
+  config.vm.box = {box}
+  config.vm.synced_folder ".", "/vagrant", disabled: true
+  config.vm.provision "shell", privileged: false, inline: <<-SHELL
+    echo {key} >>~/.ssh/authorized_keys
+    sudo apt-get update -qq && sudo apt-get install -qq -y git util-linux
+  SHELL
+  %w[virtualbox libvirt].each do |name|
+    config.vm.provider name do |machine|
+      machine.memory = {memory}
+      machine.cpus = {cpus}
+    end
+  end
+end
+"""
+
+
+def main():
+    with open(sys.argv[2]) as file:
+        config = json.load(file)
+    actions = {"create": create, "list": list_all, "delete": delete}
+    actions[sys.argv[1]](config, Records(os.path.join(config["directory"], "records")), request())
+
+
+def create(config, records, wanted):
+    name = f"box-{secrets.token_hex(6)}"
+    server = {
+        "id": name,
+        "name": wanted["name"],
+        "owner": wanted["owner"],
+        # Where it will be is not known yet, but that it is ours must be.
+        "address": {"host": "unknown"},
+    }
+    records.claim(name, server)
+    place = os.path.join(config["directory"], name)
+    os.makedirs(place, mode=0o700)
+    with open(os.path.join(place, "Vagrantfile"), "w") as file:
+        file.write(vagrantfile(config))
+    vagrant(place, "up", "--no-color")
+    server["address"] = address(vagrant(place, "ssh-config"))
+    records.change(name, server)
+    answer({"id": name, "address": server["address"]})
+
+
+def list_all(_config, records, _wanted):
+    answer({"servers": [server for _, server in records.all()]})
+
+
+def delete(config, records, wanted):
+    place = os.path.join(config["directory"], wanted["id"])
+    if os.path.isdir(place):
+        vagrant(place, "destroy", "--force", "--no-color")
+        shutil.rmtree(place)
+    records.drop(wanted["id"])
+
+
+def vagrantfile(config):
+    with open(config["publicKey"]) as file:
+        key = file.read().strip()
+    # JSON texts are Ruby texts as long as nothing in them begins an interpolation; and no shell minds these letters.
+    if not re.fullmatch(r"[A-Za-z0-9 @%+=:,./_-]+", key + config["box"]):
+        give_up("an odd letter in the box or the key")
+    return VAGRANTFILE.format(
+        box=json.dumps(config["box"]),
+        key=f"'{key}'",
+        memory=int(config.get("memory", 4096)),
+        cpus=int(config.get("cpus", 2)),
+    )
+
+
+def address(text):
+    """What `vagrant ssh-config` says, in our words."""
+    found = dict(line.split(None, 1) for line in text.splitlines() if line.startswith("  "))
+    return {"host": found["HostName"].strip(), "port": int(found["Port"]), "user": found["User"].strip()}
+
+
+def vagrant(place, *words):
+    done = subprocess.run(["vagrant", *words], cwd=place, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        give_up(f"vagrant {words[0]}: {said[-1] if said else done.returncode}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+/** What the user's programs answer, held to its form: unknown keys are mistakes, so that a misspelt one is not ignored. */
+import { z } from 'zod';
+import { parseHostKey } from '../openssh/host-key.ts';
+
+const line = z
+  .string()
+  .min(1)
+  .max(300)
+  .regex(/^[^\p{Cc}]+$/u, 'holds a control character');
+
+const server = z.strictObject({
+  id: line,
+  address: z.strictObject({
+    host: line,
+    port: z.number().int().min(1).max(65_535).optional(),
+    user: line.optional(),
+    directory: line.optional(),
+  }),
+  /** `TYPE BASE64`. */
+  hostKey: z
+    .string()
+    .max(10_000)
+    .refine((text) => parseHostKey(text) !== null, 'is no public key')
+    .optional(),
+});
+
+const listed = server.extend({
+  name: line,
+  owner: z.strictObject({
+    deployment: line,
+    job: line,
+    attempt: z.number().int().min(1).max(1_000_000),
+  }),
+});
+
+/** More servers than that belong to no lab of this kind. */
+const MOST_SERVERS = 10_000;
+
+export const createdAnswer = server;
+export const listAnswer = z.strictObject({ servers: z.array(listed).max(MOST_SERVERS) });
+/** It may say nothing. */
+export const deletedAnswer = z.union([z.null(), z.strictObject({})]);
+
+export type CreatedServer = z.output<typeof server>;
+export type ListedServer = z.output<typeof listed>;
+
+/** The first mistake, in words; null: none. */
+export function mistakeIn(error: z.ZodError): string {
+  const [first] = error.issues;
+  if (first === undefined) return 'it has not the form that was asked for';
+  const where = first.path.map(String).join('.');
+  return where === '' ? first.message : `${where}: ${first.message}`;
+}

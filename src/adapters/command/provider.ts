@@ -1,0 +1,146 @@
+/**
+ * A provider whose servers are made, listed and deleted by the user's own programs. They are told deployment, job and
+ * attempt, and have to keep them: what `list` says of its owner is the proof that a server is ours to delete.
+ */
+import { createHash } from 'node:crypto';
+import type { z } from 'zod';
+import type { CommandProviderConfig } from '../../config/config.ts';
+import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/vocabulary.ts';
+import { parseHostKey } from '../openssh/host-key.ts';
+import {
+  type CreatedServer,
+  createdAnswer,
+  deletedAnswer,
+  type ListedServer,
+  listAnswer,
+  mistakeIn,
+} from './answer.ts';
+import { failure, type Program, runProgram } from './program.ts';
+import type { Upkeep } from './upkeep.ts';
+
+export interface CommandProviderOptions {
+  readonly config: CommandProviderConfig;
+  readonly upkeep: Upkeep;
+}
+
+const NEVER = new AbortController().signal;
+
+export class CommandProvider implements Provider {
+  readonly name: string;
+  readonly slots: number;
+  readonly #config: CommandProviderConfig;
+  readonly #upkeep: Upkeep;
+
+  constructor(options: CommandProviderOptions) {
+    this.name = options.config.name;
+    this.slots = options.config.slots;
+    this.#config = options.config;
+    this.#upkeep = options.upkeep;
+  }
+
+  async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
+    const { name, owner, timeoutMs } = request;
+    const program = this.#program(
+      'create server',
+      this.#config.create,
+      { action: 'create', name, owner },
+      timeoutMs,
+      signal,
+    );
+    const made = this.#read(program, createdAnswer, await runProgram(program));
+    const server = this.#server(program, made, name);
+    // An id may have been another server's before.
+    await this.#upkeep.forget(server);
+    await this.#pin(server, made);
+    await this.#upkeep.prepare(server, timeoutMs, signal);
+    return server;
+  }
+
+  async list(owner: { readonly deployment: string; readonly job?: string }): Promise<readonly OwnedServer[]> {
+    const found = (await this.#all())
+      .filter(({ listed }) => listed.owner.deployment === owner.deployment)
+      .filter(({ listed }) => owner.job === undefined || listed.owner.job === owner.job);
+    for (const { server, listed } of found) await this.#pin(server, listed);
+    return found.map(({ server, listed }) => ({ server, owner: listed.owner }));
+  }
+
+  async delete(server: Server, deployment: string): Promise<void> {
+    const { delete: argv, deleteTimeoutMs } = this.#config;
+    const found = (await this.#all()).find((one) => one.server.id === server.id);
+    if (found !== undefined) {
+      const { name, owner } = found.listed;
+      if (owner.deployment !== deployment) throw notOurs(server);
+      const input = { action: 'delete', id: server.id, name, owner };
+      const program = this.#program('delete server', argv, input, deleteTimeoutMs, NEVER);
+      this.#read(program, deletedAnswer, await runProgram(program));
+    }
+    await this.#upkeep.forget(server);
+  }
+
+  async #all(): Promise<readonly { readonly server: Server; readonly listed: ListedServer }[]> {
+    const { list: argv, listTimeoutMs } = this.#config;
+    const program = this.#program('list servers', argv, { action: 'list' }, listTimeoutMs, NEVER);
+    const { servers } = this.#read(program, listAnswer, await runProgram(program));
+    return servers.map((listed) => ({ server: this.#server(program, listed, listed.name), listed }));
+  }
+
+  #program(
+    operation: string,
+    argv: readonly string[],
+    input: object,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Program {
+    const { outputLimitBytes, environment } = this.#config;
+    const whole = { version: 1, provider: this.name, ...input };
+    return { operation, argv, input: whole, timeoutMs, outputLimitBytes, environment, signal };
+  }
+
+  #read<T>(program: Program, schema: z.ZodType<T>, answer: unknown): T {
+    const read = schema.safeParse(answer);
+    if (read.success) return read.data;
+    throw failure(program, `its answer is wrong: ${mistakeIn(read.error)}`, false);
+  }
+
+  /** A directory of its own on the node, also where several servers are one host. */
+  #server(program: Program, { id, address }: CreatedServer, name: string): Server {
+    const plain = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(id);
+    const folder = plain ? id : createHash('sha256').update(id).digest('hex').slice(0, 32);
+    const { host, user, port, directory } = { ...this.#config.place, ...defined(address) };
+    try {
+      const place = { user, host, port, directory: `${directory}/${folder}` };
+      return { id, name, address: this.#upkeep.address(place), provider: this.name };
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      throw failure(program, `its answer is wrong: ${error.message}: ${error.target}`, false);
+    }
+  }
+
+  async #pin(server: Server, { hostKey }: CreatedServer): Promise<void> {
+    const blob = hostKey === undefined ? null : parseHostKey(hostKey);
+    if (blob !== null) await this.#upkeep.pin(server, blob);
+  }
+}
+
+/** Without the keys that hold nothing. */
+function defined(address: CreatedServer['address']) {
+  const { host, port, user, directory } = address;
+  return {
+    host,
+    ...(port === undefined ? {} : { port }),
+    ...(user === undefined ? {} : { user }),
+    ...(directory === undefined ? {} : { directory }),
+  };
+}
+
+function notOurs(server: Server): OperationError {
+  return new OperationError({
+    operation: 'delete server',
+    target: server.name,
+    message: 'it carries another deployment',
+    retryable: false,
+    hint: 'leave it to the deployment that made it',
+  });
+}

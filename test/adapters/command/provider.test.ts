@@ -1,0 +1,255 @@
+/** Servers that programs make: a working pool by Python and ssh behind a real sshd, and programs that answer as they like. */
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CommandProvider } from '../../../src/adapters/command/provider.ts';
+import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
+import type { CommandProviderConfig } from '../../../src/config/config.ts';
+import type { EffectOf } from '../../../src/engine/ports.ts';
+import { providerContract } from '../../contracts/provider.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
+import { isAlive, until, written } from '../local/scratch.ts';
+import { NodeScratch } from '../ssh/scratch.ts';
+
+const POOL = fileURLToPath(new URL('../../../examples/providers/pool.py', import.meta.url));
+
+let sshd: Sshd;
+beforeAll(async () => {
+  sshd = await Sshd.start();
+});
+afterAll(() => sshd.close());
+
+const signal = new AbortController().signal;
+let made = 0;
+function request(job = `job-${made}`): EffectOf<'createServer'> {
+  made += 1;
+  const owner = { deployment: 'ours', job, attempt: 1 };
+  return {
+    type: 'createServer',
+    key: 'c',
+    provider: 'lab',
+    name: `sos-ci-${made}`,
+    owner,
+    timeoutMs: 20_000,
+  };
+}
+
+class Lab {
+  readonly scratch = new NodeScratch(sshd, { connectTimeoutMs: 5_000 });
+
+  provider(change: Partial<CommandProviderConfig>): CommandProvider {
+    const { scratch } = this;
+    const { config: ssh, stateDir, nodes } = scratch;
+    const config: CommandProviderConfig = {
+      type: 'command',
+      name: 'lab',
+      slots: 2,
+      ssh,
+      place: { user: sshd.user, port: sshd.port, directory: scratch.disk },
+      create: ['false'],
+      list: ['echo', '{"servers": []}'],
+      delete: ['false'],
+      listTimeoutMs: 20_000,
+      deleteTimeoutMs: 20_000,
+      outputLimitBytes: 100_000,
+      environment: [],
+      ...change,
+    };
+    return new CommandProvider({ config, upkeep: new NodeUpkeep({ stateDir, nodes }) });
+  }
+
+  /** The pool of examples/, with these hosts, all of which are this one. */
+  pool(...hosts: readonly string[]): CommandProvider {
+    const { root, disk } = this.scratch;
+    const [file, knownHosts] = [join(root, 'pool.json'), join(root, 'known_hosts')];
+    writeFileSync(knownHosts, `[127.0.0.1]:${sshd.port} ${sshd.hostKey}\n`);
+    const host = { host: '127.0.0.1', port: sshd.port, user: sshd.user };
+    const pool = { records: join(root, 'records'), key: sshd.keyFile, knownHosts, directory: disk };
+    writeFileSync(
+      file,
+      JSON.stringify({ ...pool, hosts: Object.fromEntries(hosts.map((name) => [name, host])) }),
+    );
+    const action = (name: string) => ['python3', POOL, name, file];
+    return this.provider({ create: action('create'), list: action('list'), delete: action('delete') });
+  }
+
+  /** A shell script as one of the programs. */
+  script(name: string, text: string): readonly string[] {
+    const file = join(this.scratch.root, name);
+    mkdirSync(this.scratch.root, { recursive: true });
+    writeFileSync(file, `#!/bin/sh\n${text}\n`);
+    chmodSync(file, 0o755);
+    return [file];
+  }
+}
+
+providerContract('command, with the pool of the examples', async () => {
+  const lab = new Lab();
+  return { provider: lab.pool('a', 'b', 'c', 'd'), close: () => lab.scratch.close() };
+});
+
+describe('the pool of the examples', () => {
+  let lab: Lab;
+  beforeEach(() => {
+    lab = new Lab();
+  });
+  afterEach(() => lab.scratch.close());
+
+  it('gives a host to one server at a time, and ends what runs on it', async () => {
+    const provider = lab.pool('a');
+    const wanted = request();
+    const server = await provider.create(wanted, signal);
+    expect(server.address).toBe(`ssh://${sshd.user}@127.0.0.1:${sshd.port}${lab.scratch.disk}/${server.id}`);
+    await expect(provider.create(request(), signal)).rejects.toMatchObject({
+      message: 'exit code 75: every host is taken',
+      retryable: true,
+    });
+    const script = 'setsid sh -c "echo \\$\\$ >$1/hidden; while :; do sleep 0.1; done" & sleep 3000';
+    const run = { server, owner: wanted.owner, stage: 'testing' as const };
+    await lab.scratch.runner().start({ ...lab.scratch.script(script), run });
+    const hidden = Number(await written(join(lab.scratch.root, 'hidden')));
+    await provider.delete(server, 'ours');
+    expect(isAlive(hidden)).toBe(false);
+    expect(readdirSync(lab.scratch.disk)).not.toContain(server.id);
+    await provider.create(request(), signal);
+  });
+
+  it('passes over a host that does not answer', async () => {
+    const provider = lab.pool('a', 'b');
+    const file = join(lab.scratch.root, 'pool.json');
+    const pool = JSON.parse(readFileSync(file, 'utf8'));
+    pool.hosts.a.port = 1;
+    writeFileSync(file, JSON.stringify(pool));
+    expect((await provider.create(request(), signal)).id).toMatch(/^b-/);
+  });
+});
+
+describe('a program', () => {
+  let lab: Lab;
+  beforeEach(() => {
+    lab = new Lab();
+  });
+  afterEach(() => lab.scratch.close());
+  const create = (text: string, change: Partial<CommandProviderConfig> = {}) =>
+    lab.provider({ create: lab.script('create', text), ...change }).create(request('job-x'), signal);
+  const answering = (answer: object) => create(`cat >/dev/null; cat <<'END'\n${JSON.stringify(answer)}\nEND`);
+
+  it('is told what is wanted and for whom, and nothing of our environment but what is named', async () => {
+    process.env.SOS_CI_TEST_SECRET = 'hunter2';
+    process.env.SOS_CI_TEST_CLOUD = 'acme';
+    const text = `cat >"${lab.scratch.root}/asked"; env >"${lab.scratch.root}/environment"; exit 75`;
+    await expect(create(text, { environment: ['SOS_CI_TEST_CLOUD'] })).rejects.toHaveProperty(
+      'retryable',
+      true,
+    );
+    delete process.env.SOS_CI_TEST_SECRET;
+    delete process.env.SOS_CI_TEST_CLOUD;
+    expect(JSON.parse(readFileSync(join(lab.scratch.root, 'asked'), 'utf8'))).toEqual({
+      version: 1,
+      provider: 'lab',
+      action: 'create',
+      name: expect.stringMatching(/^sos-ci-/),
+      owner: { deployment: 'ours', job: 'job-x', attempt: 1 },
+    });
+    const names = readFileSync(join(lab.scratch.root, 'environment'), 'utf8').match(/^\w+(?==)/gm) ?? [];
+    const wanted = ['PATH', 'HOME', 'LANG', 'TMPDIR'].filter((name) => process.env[name] !== undefined);
+    const own = ['PWD', 'OLDPWD', 'SHLVL', '_'];
+    expect(names.filter((name) => !own.includes(name)).sort()).toEqual(
+      [...wanted, 'SOS_CI_TEST_CLOUD'].sort(),
+    );
+  });
+
+  it.each([
+    [
+      'its last words',
+      'echo first >&2; echo "quota exceeded" >&2; exit 1',
+      'exit code 1: quota exceeded',
+      true,
+    ],
+    ['that it said nothing', 'exit 3', 'exit code 3', true],
+    [
+      'that trying again is of no use',
+      'echo "no such image" >&2; exit 78',
+      'exit code 78: no such image',
+      false,
+    ],
+    ['the signal that ended it', 'kill -9 $$', 'killed by SIGKILL', true],
+    ['an answer that is no JSON', 'echo done', 'its answer is no JSON: "done"', false],
+    ['an answer without end', 'yes', 'it said more than 100000 bytes', false],
+  ])('that fails: tells %s', async (_what, text, message, retryable) => {
+    await expect(create(text)).rejects.toMatchObject({ name: 'OperationError', message, retryable });
+  });
+
+  it.each([
+    ['nothing', null, /its answer is wrong: /],
+    ['an id that is missing', { address: { host: 'a' } }, /its answer is wrong: id: /],
+    ['a misspelt key', { id: 'a', address: { host: 'a', prot: 22 } }, /its answer is wrong: address: .*prot/],
+    ['an option as host', { id: 'a', address: { host: '-oProxyCommand=x' } }, /no address of a node/],
+    [
+      'a path with a shell in it',
+      { id: 'a', address: { host: 'a', directory: '/x;id' } },
+      /no address of a node/,
+    ],
+    [
+      'a host key that is none',
+      { id: 'a', address: { host: 'a' }, hostKey: 'ssh-rsa AAAA' },
+      /no public key/,
+    ],
+    ['a line end in the id', { id: 'a\nb', address: { host: 'a' } }, /its answer is wrong: id: /],
+  ])('that answers wrong: tells %s', async (_what, answer, message) => {
+    const refused = await answering(answer as object).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ name: 'OperationError', retryable: false });
+    expect(String(refused)).toMatch(message);
+  });
+
+  it('that is missing is told as such', async () => {
+    const provider = lab.provider({ create: ['/no/such/program'] });
+    await expect(provider.create(request(), signal)).rejects.toMatchObject({
+      message: '/no/such/program can not be run: ENOENT',
+      retryable: false,
+    });
+  });
+
+  it('that hangs is ended with everything in its group, at its deadline or when nobody wants it', async () => {
+    const text = `sh -c 'echo $$ >"${lab.scratch.root}/child"; sleep 300'`;
+    const list = lab.script('list', text);
+    await expect(
+      lab.provider({ list, listTimeoutMs: 700 }).list({ deployment: 'ours' }),
+    ).rejects.toMatchObject({ message: 'no answer within 1 s' });
+    const child = Number(readFileSync(join(lab.scratch.root, 'child'), 'utf8'));
+    await until('its end', () => !isAlive(child));
+    const giveUp = new AbortController();
+    const made = lab.provider({ create: list }).create(request(), giveUp.signal);
+    giveUp.abort();
+    await expect(made).rejects.toMatchObject({ message: 'given up before it was done', retryable: true });
+  });
+
+  it('whose server never lets us in is told so when the time is over', async () => {
+    const text = `cat >/dev/null; echo '{"id": "a", "address": {"host": "127.0.0.1", "port": 1}}'`;
+    const wanted = { ...request(), timeoutMs: 1_500 };
+    const provider = lab.provider({ create: lab.script('create', text) });
+    const refused = await provider.create(wanted, signal).catch((error: unknown) => error);
+    expect(String(refused)).toMatch(/not done within 2 s; last: no connection to .*ECONNREFUSED/);
+  });
+
+  it('may say by which host key its server is known', async () => {
+    const answer = { id: 'known', address: { host: '127.0.0.1' }, hostKey: sshd.hostKey };
+    await answering(answer);
+    const pinned = readFileSync(join(lab.scratch.stateDir, 'host-keys', 'lab-known'), 'latin1');
+    expect(pinned).toBe(`${sshd.hostKey.split(' ')[1]}\n`);
+    const { makeKeyPair } = await import('../../../src/demo/gerrit/key-pair.ts');
+    const other = await answering({ ...answer, hostKey: makeKeyPair('').publicKey }).catch(
+      (error: unknown) => error,
+    );
+    expect(other).toMatchObject({ operation: 'verify host key', retryable: false });
+  });
+
+  it('gives a server a name of its own on the node, whatever its id', async () => {
+    const answer = { id: 'arn:aws/ec2 7;rm', address: { host: '127.0.0.1' } };
+    const server = await answering(answer);
+    expect(server.id).toBe('arn:aws/ec2 7;rm');
+    expect(server.address).toMatch(new RegExp(`${lab.scratch.disk}/[0-9a-f]{32}$`));
+    expect(existsSync(join(lab.scratch.disk, server.address.split('/').at(-1) ?? '', 'tree'))).toBe(true);
+  });
+});

@@ -1,0 +1,251 @@
+/** A run on a node goes on while nobody can see it, and nothing of what it wrote is lost: whatever goes away, and for how long. */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { SshConfig } from '../../../src/config/config.ts';
+import { CuttingProxy } from '../../fixtures/cutting-proxy.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
+import { FOR_EVER, isAlive, kill, processesOf, until, written } from '../local/scratch.ts';
+import { NodeScratch } from './scratch.ts';
+
+let sshd: Sshd;
+let proxy: CuttingProxy;
+const all: NodeScratch[] = [];
+beforeAll(async () => {
+  sshd = await Sshd.start();
+});
+beforeEach(async () => {
+  proxy = await CuttingProxy.start(sshd.port);
+});
+afterEach(async () => {
+  for (const one of all.splice(0)) await one.close();
+  await proxy.close();
+});
+afterAll(() => sshd.close());
+
+function fresh(change: Partial<SshConfig> = {}): NodeScratch {
+  const made = new NodeScratch({ port: proxy.port, user: sshd.user, keyFile: sshd.keyFile }, change);
+  all.push(made);
+  return made;
+}
+
+/** Numbered lines until `$1/end` is there. */
+const COUNT = 'n=0; until [ -e "$1/end" ]; do n=$((n + 1)); echo "$n of many"; done; echo "$n" >"$1/last"';
+const lines = (log: string) => log.split('\n').slice(0, -1);
+const counted = (last: number) => Array.from({ length: last }, (_, index) => `${index + 1} of many`);
+const HUGE = { outputLimitBytes: 1024 * 1024 * 1024 };
+
+describe('a connection that is cut', () => {
+  it('in the middle of a line, again and again: every line comes once, in order', async () => {
+    const scratch = fresh();
+    const request = scratch.script(COUNT, HUGE);
+    const handle = await scratch.runner().start(request);
+    for (let bytes = 3_000; bytes < 60_000; bytes += 2_741) await proxy.cutAfter(bytes);
+    await scratch.put('end', '');
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    const last = Number(readFileSync(join(scratch.root, 'last'), 'utf8'));
+    expect(lines(await scratch.log(request))).toEqual(counted(last));
+    expect(last).toBeGreaterThan(1_000);
+  });
+
+  it('while a stage is started, at every point of that, starts it once', async () => {
+    const scratch = fresh();
+    for (let bytes = 200; bytes < 9_000; bytes += 400) {
+      const request = scratch.script(`echo x >>"$1/begun-${bytes}"; exit 3`);
+      const cut = proxy.cutAfter(bytes);
+      const handle = await scratch.runner().start(request);
+      expect(await handle.ended).toEqual({ how: 'exited', code: 3 });
+      proxy.cut();
+      await cut;
+      expect(readFileSync(join(scratch.root, `begun-${bytes}`), 'utf8')).toBe('x\n');
+    }
+  });
+
+  it('while a stage is stopped, stops it', async () => {
+    const scratch = fresh();
+    const request = scratch.request(['sleep', FOR_EVER]);
+    const runner = scratch.runner();
+    const handle = await runner.start(request);
+    const cut = proxy.cutAfter(800);
+    await runner.stop(request.run);
+    expect(await handle.ended).toEqual({ how: 'stopped' });
+    proxy.cut();
+    await cut;
+  });
+
+  it('while results are read, reads them again', async () => {
+    const scratch = fresh();
+    const request = scratch.script(
+      'printf "TAP version 14\\n1..20000\\n" >results.tap; seq -f "ok %g - t" 20000 >>results.tap',
+    );
+    const runner = scratch.runner();
+    await (await runner.start(request)).ended;
+    const cut = proxy.cutAfter(100_000);
+    const results = await runner.readResults(request.run.server, { format: 'tap', file: 'results.tap' });
+    await cut;
+    expect(results).toMatchObject({ passed: 20_000, failed: 0 });
+  });
+});
+
+describe('another daemon', () => {
+  it('goes on at the byte where the one before it stopped', async () => {
+    const scratch = fresh();
+    const request = scratch.script(COUNT, HUGE);
+    const size = async () => (await scratch.log(request).catch(() => '')).length;
+    const pids: number[] = [];
+    for (let round = 1; round <= 4; round += 1) {
+      const before = await size();
+      const nodes = scratch.newNodes();
+      const handle = await scratch.runner({ nodes }).start(request);
+      pids.push(handle.pid);
+      await until(`more to read in round ${round}`, async () => (await size()) > before + 5_000);
+      handle.detach();
+      await nodes.close();
+      // Until what it was just about to write is there too.
+      for (let last = -1; last !== (await size()); await pause(50)) last = await size();
+    }
+    await scratch.put('end', '');
+    const handle = await scratch.runner().start(request);
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    expect(new Set([...pids, handle.pid]).size).toBe(1);
+    const last = Number(readFileSync(join(scratch.root, 'last'), 'utf8'));
+    expect(lines(await scratch.log(request))).toEqual(counted(last));
+  });
+
+  it('finds what was started when nobody here had time to note it', async () => {
+    const scratch = fresh();
+    const request = scratch.script('echo x >>"$1/begun"; until [ -e "$1/end" ]; do sleep 0.05; done; exit 4');
+    const runner = scratch.runner();
+    const first = await runner.start(request);
+    first.detach();
+    rmSync(scratch.here(request), { recursive: true });
+    const second = await scratch.runner().start(request);
+    expect(second).toMatchObject({ pid: first.pid, adopted: true });
+    await scratch.put('end', '');
+    expect(await second.ended).toEqual({ how: 'exited', code: 4 });
+    expect(readFileSync(join(scratch.root, 'begun'), 'utf8')).toBe('x\n');
+  });
+
+  it('needs no node for a run that had ended and was read to its end', async () => {
+    const scratch = fresh();
+    const request = scratch.script('exit 6');
+    await (await scratch.runner().start(request)).ended;
+    await scratch.nodes.close();
+    proxy.admits = false;
+    const after = await scratch.runner({ nodes: scratch.newNodes() }).start(request);
+    expect(after.adopted).toBe(true);
+    expect(await after.ended).toEqual({ how: 'exited', code: 6 });
+  });
+
+  it('waits for a node that is away when it starts', async () => {
+    const scratch = fresh();
+    const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done; echo done; exit 2');
+    await scratch.runner().start(request);
+    await scratch.nodes.close();
+    proxy.admits = false;
+    const after = await scratch.runner({ nodes: scratch.newNodes() }).start(request);
+    await scratch.put('end', '');
+    const before = proxy.connections;
+    await until('some attempts', () => proxy.connections > before + 3);
+    proxy.admits = true;
+    expect(await after.ended).toEqual({ how: 'exited', code: 2 });
+    expect(await scratch.log(request)).toBe('done\n');
+  });
+});
+
+describe('a node that goes', () => {
+  it('and stays away too long has lost its run', async () => {
+    const scratch = fresh({ awayTimeoutMs: 1_000 });
+    const request = scratch.request(['sleep', FOR_EVER]);
+    const handle = await scratch.runner().start(request);
+    proxy.admits = false;
+    proxy.cut();
+    expect(await handle.ended).toEqual({
+      how: 'lost',
+      why: expect.stringMatching(/^the node was away for 1 s; last: no connection to /),
+    });
+  });
+
+  it('and comes back as another host has lost its run at once', async () => {
+    const scratch = fresh();
+    const request = scratch.request(['sleep', FOR_EVER]);
+    const handle = await scratch.runner().start(request);
+    const other = await Sshd.start();
+    const pin = join(scratch.stateDir, 'host-keys', `lab-${request.run.server.id}`);
+    writeFileSync(pin, `${other.hostKey.split(' ')[1]}\n`);
+    proxy.cut();
+    expect(await handle.ended).toEqual({
+      how: 'lost',
+      why: expect.stringContaining('pinned for this server is'),
+    });
+    await other.close();
+  });
+
+  it('down for a while and up again has the run that went on', async () => {
+    const own = await Sshd.start();
+    const scratch = new NodeScratch(own);
+    all.push(scratch);
+    const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done; echo went on');
+    const handle = await scratch.runner().start(request);
+    await own.down();
+    await scratch.put('end', '');
+    await until('the end of the run', () => processesOf(`SOS_CI_RUN=${scratch.there(request)}`).length === 0);
+    await own.up();
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    expect(await scratch.log(request)).toBe('went on\n');
+    await own.close();
+  });
+
+  it('has lost a run whose processes are gone without an ending', async () => {
+    const scratch = fresh();
+    const request = scratch.request(['sleep', FOR_EVER]);
+    const handle = await scratch.runner().start(request);
+    await written(join(scratch.there(request), 'command'));
+    for (const pid of processesOf(`SOS_CI_SERVER=${request.run.server.id}`)) kill(pid);
+    expect(await handle.ended).toEqual({
+      how: 'lost',
+      why: 'all its processes are gone and none of them left an ending',
+    });
+  });
+
+  it('has lost a run whose directory is gone', async () => {
+    const scratch = fresh();
+    const request = scratch.request(['sleep', FOR_EVER]);
+    const handle = await scratch.runner().start(request);
+    rmSync(scratch.there(request), { recursive: true });
+    for (const pid of processesOf(`SOS_CI_SERVER=${request.run.server.id}`)) kill(pid);
+    expect(await handle.ended).toHaveProperty('how', 'lost');
+  });
+
+  it('still has a run whose runner was killed, while its command lives', async () => {
+    const scratch = fresh();
+    const request = scratch.script(
+      'echo $$ >"$1/command"; until [ -e "$1/end" ]; do sleep 0.05; done; echo last',
+    );
+    const handle = await scratch.runner().start(request);
+    const command = Number(await written(join(scratch.root, 'command')));
+    let told = false;
+    void handle.ended.then(() => {
+      told = true;
+    });
+    kill(handle.pid);
+    await until('its end', () => !isAlive(handle.pid));
+    expect([isAlive(command), told]).toEqual([true, false]);
+    await scratch.put('end', '');
+    expect(await handle.ended).toHaveProperty('how', 'lost');
+    expect(await scratch.log(request)).toBe('last\n');
+  });
+
+  it('is looked at now and then, when what waits there for the end was killed', async () => {
+    const scratch = fresh({ safetyMs: 300 });
+    const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done');
+    const handle = await scratch.runner().start(request);
+    const waiting = () => processesOf(`flock\0-s\0${scratch.there(request)}`);
+    const [first = 0] = await until('the wait', () => waiting().length > 0 && waiting());
+    kill(first, 'SIGSTOP');
+    await scratch.put('end', '');
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    kill(first);
+  });
+});
