@@ -9,7 +9,8 @@ SALT.json:
       "records": "/var/lib/sos-ci-salt",
       "profile": "devstack-node",                    of /etc/salt/cloud.profiles; lets the nodes' key in, installs git
       "state": "sos_ci.node",                        applied to the new minion; null: none
-      "user": "stack"
+      "user": "stack",
+      "host": "10.0.0.11", "port": 22                only for a driver that names no address, such as saltify
     }
 
 The record is written before the machine is asked for, under the name that the machine gets, so one that was cut off half-way
@@ -17,6 +18,7 @@ is listed and destroyed with the rest.
 """
 
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -39,11 +41,13 @@ def create(config, records, wanted):
         "name": wanted["name"],
         "owner": wanted["owner"],
         # Where it will be is not known yet, but that it is ours must be.
-        "address": {"host": "unknown", "user": config["user"]},
+        "address": {"host": "unknown", "port": config.get("port", 22), "user": config["user"]},
     }
     records.claim(name, server)
-    made = run("salt-cloud", "--out=json", "--profile", config["profile"], name).get(name) or {}
-    server["address"]["host"] = address(made)
+    made = run("salt-cloud", "--out=json", "--profile", config["profile"], name).get(name)
+    if not made:
+        give_up(f"salt-cloud made no {name}")
+    server["address"]["host"] = address(made, config.get("host"))
     if config.get("state") is not None:
         applied = run("salt", "--out=json", "--static", name, "state.apply", config["state"]).get(name)
         if not isinstance(applied, dict) or not all(step.get("result") for step in applied.values()):
@@ -62,12 +66,14 @@ def delete(_config, records, wanted):
     records.drop(wanted["id"])
 
 
-def address(made):
+def address(made, otherwise):
     for key in ("private_ips", "public_ips"):
-        found = made.get(key) or []
+        found = made.get(key) if isinstance(made, dict) else None
         if found:
             return found[0] if isinstance(found, list) else found
-    give_up(f"salt-cloud names no address: {sorted(made)}")
+    if otherwise is None:
+        give_up("salt-cloud names no address of the new machine, and the configuration has no host")
+    return otherwise
 
 
 def run(*argv):
@@ -75,10 +81,12 @@ def run(*argv):
     said = (done.stderr.strip() or done.stdout.strip()).splitlines()
     if done.returncode != 0:
         give_up(f"{argv[0]}: {said[-1] if said else done.returncode}")
+    # Programs that Salt starts may say something before it does.
+    begin = re.search(r"^\{", done.stdout, re.MULTILINE)
     try:
-        return json.loads(done.stdout or "{}")
+        return json.loads(done.stdout[begin.start() :]) if begin else {}
     except json.JSONDecodeError:
-        give_up(f"{argv[0]} said no JSON: {said[-1] if said else 'nothing'}")
+        give_up(f"{argv[0]} said no JSON: {said[-1]}")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ VAGRANT.json:
 The record is written before the box is made, so a box that was cut off half-way is listed, and deleted with the rest.
 """
 
+import glob
 import json
 import os
 import re
@@ -77,9 +78,12 @@ def list_all(_config, records, _wanted):
 
 def delete(config, records, wanted):
     place = os.path.join(config["directory"], wanted["id"])
-    if os.path.isdir(place):
+    # Vagrant keeps the machine's id here; without one there is no machine, and Vagrant may not know how to destroy it.
+    if glob.glob(os.path.join(glob.escape(place), ".vagrant", "machines", "*", "*", "id")):
         vagrant(place, "destroy", "--force", "--no-color")
-        shutil.rmtree(place)
+    shutil.rmtree(place, ignore_errors=True)
+    if os.path.exists(place):
+        give_up(f"{place} can not be removed")
     records.drop(wanted["id"])
 
 
@@ -106,8 +110,9 @@ def address(text):
 def vagrant(place, *words):
     done = subprocess.run(["vagrant", *words], cwd=place, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        give_up(f"vagrant {words[0]}: {said[-1] if said else done.returncode}")
+        # Its first words say what is wrong, and the many that follow what one could do about it.
+        said = " ".join((done.stderr.strip() or done.stdout.strip()).split())
+        give_up(f"vagrant {words[0]}: {said[:300] or done.returncode}")
     return done.stdout
 
 

@@ -1,0 +1,166 @@
+/**
+ * The examples for Vagrant and Salt, with programs in the place of `vagrant`, `salt` and `salt-cloud` that say what the real
+ * ones say; the machine that they make is this host, behind a real sshd.
+ */
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { CommandProvider } from '../../../src/adapters/command/provider.ts';
+import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
+import type { EffectOf } from '../../../src/engine/ports.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
+import { NodeScratch } from '../ssh/scratch.ts';
+
+const EXAMPLES = fileURLToPath(new URL('../../../examples/providers/', import.meta.url));
+const signal = new AbortController().signal;
+const owner = { deployment: 'ours', job: 'job-1', attempt: 1 };
+const request: EffectOf<'createServer'> = {
+  ...{ type: 'createServer', key: 'c', provider: 'lab', name: 'sos-ci-1', owner, timeoutMs: 20_000 },
+};
+
+let sshd: Sshd;
+let scratch: NodeScratch;
+let before: string | undefined;
+beforeAll(async () => {
+  sshd = await Sshd.start();
+});
+beforeEach(() => {
+  scratch = new NodeScratch(sshd);
+  before = process.env.PATH;
+  process.env.PATH = `${join(scratch.root, 'bin')}${delimiter}${before}`;
+});
+afterEach(async () => {
+  process.env.PATH = before;
+  await scratch.close();
+});
+afterAll(() => sshd.close());
+
+/** A program that notes how it was called and then does this. */
+function program(name: string, text: string): void {
+  const file = join(scratch.root, 'bin', name);
+  mkdirSync(join(scratch.root, 'bin'), { recursive: true });
+  writeFileSync(file, `#!/bin/sh\necho "${name} $*" >>'${scratch.root}/calls'\n${text}\n`);
+  chmodSync(file, 0o755);
+}
+
+function calls(): readonly string[] {
+  return readFileSync(join(scratch.root, 'calls'), 'utf8').trim().split('\n');
+}
+
+function provider(script: string, config: object): CommandProvider {
+  const file = join(scratch.root, 'config.json');
+  writeFileSync(file, JSON.stringify(config));
+  const action = (name: string) => ['python3', join(EXAMPLES, script), name, file];
+  const { config: ssh, stateDir, nodes, disk } = scratch;
+  return new CommandProvider({
+    config: {
+      ...{ type: 'command', name: 'lab', slots: 1, ssh, outputLimitBytes: 100_000, environment: [] },
+      place: { user: sshd.user, port: sshd.port, directory: disk },
+      ...{ create: action('create'), list: action('list'), delete: action('delete') },
+      ...{ listTimeoutMs: 20_000, deleteTimeoutMs: 20_000 },
+    },
+    upkeep: new NodeUpkeep({ stateDir, nodes }),
+  });
+}
+
+describe('vagrant.py', () => {
+  const UP = `case $1 in
+up) mkdir -p .vagrant/machines/default/virtualbox && echo 7f >.vagrant/machines/default/virtualbox/id ;;
+ssh-config) printf 'Host default\\n  HostName 127.0.0.1\\n  User USER_OF\\n  Port PORT_OF\\n  LogLevel FATAL\\n' ;;
+esac`;
+  const config = () => {
+    writeFileSync(join(scratch.root, 'key.pub'), 'ssh-ed25519 AAAA ci@host\n');
+    return {
+      directory: join(scratch.root, 'boxes'),
+      box: 'debian/bookworm64',
+      publicKey: join(scratch.root, 'key.pub'),
+    };
+  };
+
+  it('makes a box with our key in it, finds it again, and destroys it', async () => {
+    program('vagrant', UP.replace('USER_OF', sshd.user).replace('PORT_OF', String(sshd.port)));
+    const lab = provider('vagrant.py', config());
+    const server = await lab.create(request, signal);
+    expect(server.address).toBe(`ssh://${sshd.user}@127.0.0.1:${sshd.port}${scratch.disk}/${server.id}`);
+    const vagrantfile = readFileSync(join(scratch.root, 'boxes', server.id, 'Vagrantfile'), 'utf8');
+    expect(vagrantfile).toContain('config.vm.box = "debian/bookworm64"');
+    expect(vagrantfile).toContain("echo 'ssh-ed25519 AAAA ci@host' >>~/.ssh/authorized_keys");
+    expect(await lab.list({ deployment: 'ours' })).toEqual([{ server, owner }]);
+    await lab.delete(server, 'ours');
+    expect(calls()).toEqual([
+      'vagrant up --no-color',
+      'vagrant ssh-config',
+      'vagrant destroy --force --no-color',
+    ]);
+    expect(readdirSync(join(scratch.root, 'boxes'))).toEqual(['records']);
+    expect(await lab.list({ deployment: 'ours' })).toEqual([]);
+  });
+
+  it('lists a box that could not be made, so that it is cleared away', async () => {
+    program('vagrant', 'echo "No usable default provider could be found for your system." >&2; exit 1');
+    const lab = provider('vagrant.py', config());
+    await expect(lab.create(request, signal)).rejects.toMatchObject({
+      message: 'exit code 75: vagrant up: No usable default provider could be found for your system.',
+    });
+    const [left] = await lab.list({ deployment: 'ours' });
+    if (left === undefined) throw new Error('nothing is listed');
+    await lab.delete(left.server, 'ours');
+    expect(await lab.list({ deployment: 'ours' })).toEqual([]);
+    expect(calls()).toEqual(['vagrant up --no-color']);
+  });
+
+  it('refuses a box whose name would be more than a name', async () => {
+    program('vagrant', 'exit 0');
+    const lab = provider('vagrant.py', { ...config(), box: '#{`touch /tmp/evil`}' });
+    await expect(lab.create(request, signal)).rejects.toMatchObject({
+      message: 'exit code 75: an odd letter in the box or the key',
+    });
+    expect(existsSync(join(scratch.root, 'calls'))).toBe(false);
+  });
+});
+
+describe('salt.py', () => {
+  const config = (more: object = {}) => ({
+    records: join(scratch.root, 'records'),
+    profile: 'devstack-node',
+    user: sshd.user,
+    port: sshd.port,
+    ...more,
+  });
+  const CLOUD = `for name; do :; done
+case $* in *--profile*) echo "Warning: added to the list of known hosts"; echo "{\\"$name\\": {\\"private_ips\\": [\\"127.0.0.1\\"]}}" ;; esac`;
+
+  it('makes a minion, applies its state, finds it again, and destroys it', async () => {
+    program('salt-cloud', CLOUD);
+    program('salt', 'echo "{\\"$3\\": {\\"pkg_|-git\\": {\\"result\\": true}}}"');
+    const lab = provider('salt.py', config({ state: 'sos_ci.node' }));
+    const server = await lab.create(request, signal);
+    expect(server.address).toBe(`ssh://${sshd.user}@127.0.0.1:${sshd.port}${scratch.disk}/${server.id}`);
+    expect(await lab.list({ deployment: 'ours' })).toEqual([{ server, owner }]);
+    await lab.delete(server, 'ours');
+    expect(calls()).toEqual([
+      `salt-cloud --out=json --profile devstack-node ${server.id}`,
+      `salt --out=json --static ${server.id} state.apply sos_ci.node`,
+      `salt-cloud --out=json --assume-yes --destroy ${server.id}`,
+    ]);
+    expect(await lab.list({ deployment: 'ours' })).toEqual([]);
+  });
+
+  it('takes the address from its configuration where the driver names none', async () => {
+    program('salt-cloud', 'for name; do :; done; echo "{\\"$name\\": true}"');
+    const lab = provider('salt.py', config({ host: '127.0.0.1' }));
+    expect((await lab.create(request, signal)).address).toContain('@127.0.0.1:');
+  });
+
+  it('is no success when a state could not be applied', async () => {
+    program('salt-cloud', CLOUD);
+    program('salt', 'echo "{\\"$3\\": {\\"pkg_|-git\\": {\\"result\\": false}}}"');
+    const lab = provider('salt.py', config({ state: 'sos_ci.node' }));
+    await expect(lab.create(request, signal)).rejects.toMatchObject({
+      message: expect.stringMatching(/^exit code 75: state sos_ci.node could not be applied to sos-ci-/),
+      retryable: true,
+    });
+    expect(await lab.list({ deployment: 'ours' })).toHaveLength(1);
+  });
+});
