@@ -1,0 +1,83 @@
+/**
+ * What went wrong with a mail, as an OperationError. Whether another attempt can help is told by the server's reply
+ * code (4xx passes, 5xx does not), by nodemailer's codes, or by a program's exit status; never by text. No error
+ * carries its cause: what a login went wrong with is in there.
+ */
+import { OperationError } from '../../errors.ts';
+
+interface Known {
+  readonly code?: unknown;
+  readonly permanent?: unknown;
+  readonly response?: unknown;
+  readonly message?: unknown;
+}
+
+export function smtpFailure(error: unknown, target: string, tls: string): OperationError {
+  const { code, permanent, response, message } = (
+    typeof error === 'object' && error !== null ? error : {}
+  ) as Known;
+  const said = printable(response) || printable(message) || 'no answer';
+  const fail = (retryable: boolean, hint: string): OperationError =>
+    new OperationError({ operation: 'send mail', target, message: said, retryable, hint });
+  if (code === 'EAUTH') {
+    return fail(permanent !== true, 'check mail.smtp.user and password');
+  }
+  if (code === 'ETLS' || code === 'EREQUIRETLS') {
+    return fail(
+      false,
+      `the server does not speak mail.smtp.tls: ${tls}, or its certificate was refused (caFile)`,
+    );
+  }
+  if (permanent === true)
+    return fail(false, 'the server refuses this mail: check mail.from, to and operator');
+  switch (code) {
+    case 'EDNS':
+      return fail(true, 'check mail.smtp.host and the DNS of this host');
+    case 'ECONNECTION':
+    case 'ESOCKET':
+    case 'ETIMEDOUT':
+      return fail(true, 'is the mail server up, and are mail.smtp.port and tls right?');
+    default:
+      return fail(true, 'it is tried again by itself');
+  }
+}
+
+/** Exit statuses of <sysexits.h> that say: not now. */
+const TEMPORARY = [71, 74, 75];
+/** By which a shell says that it could not run the program. */
+const NOT_RUN = [126, 127];
+
+export function programFailure(
+  program: string,
+  end: { readonly missing: boolean; readonly status: number | null; readonly said: string },
+): OperationError {
+  const { missing, status, said } = end;
+  const fail = (message: string, retryable: boolean, hint: string): OperationError =>
+    new OperationError({ operation: 'send mail', target: program, message, retryable, hint });
+  if (missing || (status !== null && NOT_RUN.includes(status))) {
+    return fail('there is no such program, or it may not be run', false, 'correct mail.sendmail');
+  }
+  const how = status === null ? 'it was ended by a signal' : `exit status ${status}`;
+  const text = [how, printable(said)].filter((part) => part !== '').join(': ');
+  const passing = status === null || TEMPORARY.includes(status);
+  return fail(text, passing, `see why ${program} does not take mail from this user`);
+}
+
+export function stoppedMail(target: string): OperationError {
+  return new OperationError({
+    operation: 'send mail',
+    target,
+    message: 'stopped: it took too long, or the daemon stops',
+    retryable: true,
+    hint: 'it is tried again by itself',
+  });
+}
+
+function printable(text: unknown): string {
+  if (typeof text !== 'string') return '';
+  return text
+    .slice(0, 1_000)
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ')
+    .trim()
+    .slice(0, 300);
+}

@@ -1,0 +1,87 @@
+/**
+ * Mail by SMTP: one connection for each mail, encrypted as the configuration says and never less, every wait bounded.
+ * The password is read anew for each, and is in no error.
+ */
+import { readFile } from 'node:fs/promises';
+import nodemailer, { type SMTPTransportOptions } from 'nodemailer';
+import type { SmtpConfig } from '../../config/config.ts';
+import type { Mailer } from '../../engine/ports.ts';
+import { OperationError } from '../../errors.ts';
+import { compose, type Mail, type Sender } from './compose.ts';
+import { smtpFailure, stoppedMail } from './failure.ts';
+
+export interface SmtpOptions extends Omit<SmtpConfig, 'login'> {
+  readonly login: { readonly user: string; readonly password: () => string } | null;
+  readonly from: Sender;
+  /** For each wait on the way: connection, greeting, answer. */
+  readonly timeoutMs: number;
+}
+
+export class SmtpMailer implements Mailer {
+  readonly #options: SmtpOptions;
+
+  constructor(options: SmtpOptions) {
+    this.#options = options;
+  }
+
+  async send(mail: Mail, signal: AbortSignal): Promise<void> {
+    const { host, port, from } = this.#options;
+    const target = `${host}:${port}`;
+    if (signal.aborted) throw stoppedMail(target);
+    const transport = nodemailer.createTransport(await this.#transport());
+    try {
+      const { rejected } = await transport.sendMail({ ...compose(mail, from), signal });
+      if (rejected !== undefined && rejected.length > 0) throw refused(target, rejected);
+    } catch (error) {
+      if (error instanceof OperationError) throw error;
+      throw signal.aborted ? stoppedMail(target) : smtpFailure(error, target, this.#options.tls);
+    } finally {
+      transport.close();
+    }
+  }
+
+  async #transport(): Promise<SMTPTransportOptions> {
+    const { host, port, tls, login, caFile, timeoutMs } = this.#options;
+    return {
+      host,
+      port,
+      secure: tls === 'tls',
+      requireTLS: tls === 'starttls',
+      ignoreTLS: tls === 'none',
+      tls: caFile === null ? {} : { ca: await readCa(caFile) },
+      ...(login === null ? {} : { auth: { user: login.user, pass: login.password() } }),
+      connectionTimeout: timeoutMs,
+      greetingTimeout: timeoutMs,
+      socketTimeout: timeoutMs,
+      dnsTimeout: timeoutMs,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    };
+  }
+}
+
+/** The others have got it: said, not tried again. */
+function refused(target: string, addresses: readonly unknown[]): OperationError {
+  return new OperationError({
+    operation: 'send mail',
+    target,
+    message: `the server took the mail, but not for ${addresses.map(String).join(', ').slice(0, 500)}`,
+    retryable: false,
+    hint: 'correct the addresses in mail.to or mail.operator',
+  });
+}
+
+async function readCa(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new OperationError({
+      operation: 'read certificates',
+      target: file,
+      message: `${file} can not be read`,
+      retryable: false,
+      hint: 'correct mail.smtp.caFile, or make the file readable',
+      cause: error,
+    });
+  }
+}

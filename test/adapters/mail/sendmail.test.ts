@@ -1,0 +1,66 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SendmailMailer } from '../../../src/adapters/mail/sendmail.ts';
+import { MailProgram } from './program.ts';
+
+const never = new AbortController().signal;
+const from = { name: 'Acme CI', address: 'ci@acme.example' };
+const mail = {
+  id: 'review.r1',
+  to: ['dev@acme.example', 'ops@acme.example'],
+  subject: 'FAILURE',
+  text: 'all\n',
+};
+let program: MailProgram;
+
+beforeEach(() => {
+  program = new MailProgram();
+});
+afterEach(() => program.remove());
+
+const mailer = (argv = program.argv) => new SendmailMailer({ argv, from, graceMs: 200 });
+
+test('the program gets our arguments after the user’s, no secret of ours, and Unix line ends', async () => {
+  process.env.SOS_CI_TEST_SECRET = 'correct horse';
+  await mailer().send(mail, never);
+  delete process.env.SOS_CI_TEST_SECRET;
+  const [{ argv, environment, data } = { argv: [], environment: {}, data: '' }] = program.taken;
+  expect(argv).toEqual(['-i', '-f', 'ci@acme.example', '--', 'dev@acme.example', 'ops@acme.example']);
+  expect(Object.keys(environment).sort()).toEqual(['HOME', 'LANG', 'PATH']);
+  expect(data).toContain('\nSubject: FAILURE\n');
+  expect(data).not.toContain('\r');
+});
+
+test.each([
+  [75, true],
+  [71, true],
+  [67, false],
+  [78, false],
+  [1, false],
+])('exit status %i: retryable %s, with what it said', async (status, retryable) => {
+  program.next(status);
+  await expect(mailer().send(mail, never)).rejects.toMatchObject({
+    operation: 'send mail',
+    message: `exit status ${status}: no thanks`,
+    retryable,
+  });
+});
+
+test.each(['/nonexistent/sendmail', '/etc/hostname'])('%s is no program that may be run', async (file) => {
+  await expect(mailer([file]).send(mail, never)).rejects.toMatchObject({
+    retryable: false,
+    hint: 'correct mail.sendmail',
+  });
+});
+
+test('one that hangs is ended, also when it does not want to', async () => {
+  program.next('hang');
+  const stop = new AbortController();
+  const sending = mailer().send(mail, stop.signal);
+  const refused = expect(sending).rejects.toMatchObject({ retryable: true });
+  // Polled: only the program itself knows when it hangs.
+  while (program.hanging === null) await new Promise((resolve) => setTimeout(resolve, 20));
+  stop.abort();
+  await refused;
+  const pid = program.hanging;
+  expect(() => process.kill(pid, 0)).toThrow();
+});

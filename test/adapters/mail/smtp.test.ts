@@ -1,0 +1,186 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SmtpMailer, type SmtpOptions } from '../../../src/adapters/mail/smtp.ts';
+import { OperationError } from '../../../src/errors.ts';
+import { makeCertificate } from '../../fakes/certificate.ts';
+import { readMail } from '../../fakes/read-mail.ts';
+import { type SinkOptions, SmtpSink } from '../../fakes/smtp-sink.ts';
+
+const never = new AbortController().signal;
+const PASSWORD = 'correct horse battery';
+const certificate = makeCertificate();
+const mail = { id: 'review.r1', to: ['dev@acme.example'], subject: 'FAILURE', text: 'all of it\n' };
+let directory: string;
+let sink: SmtpSink;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-smtp-'));
+  writeFileSync(join(directory, 'ca.pem'), certificate.cert);
+});
+afterEach(async () => {
+  await sink.close();
+  rmSync(directory, { recursive: true });
+});
+
+async function mailer(server: SinkOptions, more: Partial<SmtpOptions> = {}): Promise<SmtpMailer> {
+  sink = await SmtpSink.start({ certificate, ...server });
+  return new SmtpMailer({
+    host: '127.0.0.1',
+    port: sink.port,
+    tls: 'none',
+    login: null,
+    caFile: join(directory, 'ca.pem'),
+    from: { name: 'Acme CI', address: 'ci@acme.example' },
+    timeoutMs: 20_000,
+    ...more,
+  });
+}
+
+const login = { user: 'acme', password: () => PASSWORD };
+
+async function refusal(work: Promise<unknown>): Promise<OperationError> {
+  const error = await work.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof OperationError)) throw new Error(`no OperationError: ${inspect(error)}`);
+  const shown = inspect(error, { depth: 10, showHidden: true });
+  for (const secret of [PASSWORD, Buffer.from(`\0acme\0${PASSWORD}`).toString('base64')]) {
+    expect(shown).not.toContain(secret);
+  }
+  return error;
+}
+
+describe('a mail by SMTP', () => {
+  test('has these headers and no others', async () => {
+    await (await mailer({})).send(mail, never);
+    const [{ from, to, data, encrypted } = sink.mails[0] ?? { from: '', to: [], data: '', encrypted: true }] =
+      sink.mails;
+    expect({ from, to, encrypted }).toEqual({
+      from: 'ci@acme.example',
+      to: ['dev@acme.example'],
+      encrypted: false,
+    });
+    const { headers } = readMail(data);
+    expect(headers.map(([name, value]) => [name, name === 'Date' ? '' : value])).toEqual([
+      ['Auto-Submitted', 'auto-generated'],
+      ['From', 'Acme CI <ci@acme.example>'],
+      ['To', 'dev@acme.example'],
+      ['Subject', 'FAILURE'],
+      ['Message-ID', '<review.r1@acme.example>'],
+      ['Content-Transfer-Encoding', '7bit'],
+      ['Date', ''],
+      ['MIME-Version', '1.0'],
+      ['Content-Type', 'text/plain; charset=utf-8'],
+    ]);
+  });
+
+  test.each([
+    ['starttls', { tls: 'starttls' }],
+    ['tls', { tls: 'tls' }],
+  ] as const)('is encrypted with %s, and logs in only then', async (tls, server) => {
+    await (await mailer({ ...server, login: `acme:${PASSWORD}` }, { tls, login })).send(mail, never);
+    expect(sink.mails).toMatchObject([{ login: 'acme', encrypted: true }]);
+  });
+
+  test('is not sent, nor the password, where encryption is wanted and not to be had', async () => {
+    const ours = await mailer({ login: `acme:${PASSWORD}` }, { tls: 'starttls', login });
+    expect(await refusal(ours.send(mail, never))).toMatchObject({
+      retryable: false,
+      hint: expect.stringContaining('mail.smtp.tls'),
+    });
+    expect(sink.mails).toEqual([]);
+    expect(sink.lines.some((line) => line.startsWith('AUTH'))).toBe(false);
+  });
+
+  test.each([
+    ['of another authority', { caFile: null }],
+    ['for another host', { host: 'localhost' }],
+  ])('is not sent to a server with a certificate %s', async (_what, more) => {
+    const ours = await mailer({ tls: 'starttls' }, { tls: 'starttls', ...more });
+    expect(await refusal(ours.send(mail, never))).toMatchObject({
+      hint: expect.stringMatching(/caFile|port/),
+    });
+    expect(sink.mails).toEqual([]);
+  });
+});
+
+describe('what goes wrong', () => {
+  test('a wrong password: for good, and in no error', async () => {
+    const ours = await mailer({ tls: 'tls', login: 'acme:other' }, { tls: 'tls', login });
+    expect(await refusal(ours.send(mail, never))).toMatchObject({
+      retryable: false,
+      hint: 'check mail.smtp.user and password',
+    });
+  });
+
+  test.each([
+    ['MAIL', '550 5.7.1 not from you', false],
+    ['MAIL', '451 4.7.1 greylisted', true],
+    ['RCPT', '550 5.1.1 nobody of that name', false],
+    ['RCPT', '450 4.2.0 mailbox busy', true],
+    ['taken', '554 5.6.0 spam', false],
+    ['taken', '452 4.3.1 full', true],
+    ['connect', '421 4.3.2 shutting down', true],
+  ] as const)('%s is answered %s: retryable %s', async (verb, reply, retryable) => {
+    const ours = await mailer({});
+    sink.next(verb, reply);
+    const error = await refusal(ours.send(mail, never));
+    expect(error).toMatchObject({ retryable, message: expect.stringContaining(reply.slice(4)) });
+  });
+
+  test('one of two recipients is refused: the other has it, and the operator hears which', async () => {
+    const ours = await mailer({});
+    sink.next('RCPT', '550 5.1.1 nobody of that name');
+    const two = { ...mail, to: ['gone@acme.example', 'dev@acme.example'] };
+    expect(await refusal(ours.send(two, never))).toMatchObject({
+      retryable: false,
+      message: expect.stringContaining('gone@acme.example'),
+    });
+    expect(sink.mails).toMatchObject([{ to: ['dev@acme.example'] }]);
+  });
+
+  test.each(['connect', 'EHLO', 'MAIL', 'DATA', 'taken'] as const)('cut at %s: tried again', async (verb) => {
+    const ours = await mailer({});
+    sink.next(verb, 'cut');
+    expect(await refusal(ours.send(mail, never))).toMatchObject({ retryable: true });
+  });
+
+  test('silence is waited for no longer than it says', async () => {
+    const ours = await mailer({}, { timeoutMs: 300 });
+    sink.next('connect', 'silence');
+    expect(await refusal(ours.send(mail, never))).toMatchObject({ retryable: true });
+  });
+
+  test('nobody listens', async () => {
+    const ours = await mailer({});
+    await sink.close();
+    expect(await refusal(ours.send(mail, never))).toMatchObject({
+      retryable: true,
+      hint: expect.stringContaining('is the mail server up'),
+    });
+    sink = await SmtpSink.start();
+  });
+
+  test('told to stop on its way: it stops at once', async () => {
+    const ours = await mailer({});
+    sink.next('MAIL', 'silence');
+    const stop = new AbortController();
+    const sending = ours.send(mail, stop.signal);
+    await sink.heard('MAIL');
+    stop.abort();
+    expect(await refusal(sending)).toMatchObject({
+      retryable: true,
+      message: expect.stringContaining('stopped'),
+    });
+    expect(sink.mails).toEqual([]);
+  });
+
+  test('certificates that can not be read', async () => {
+    const ours = await mailer({}, { caFile: '/nonexistent/ca.pem' });
+    expect(await refusal(ours.send(mail, never))).toMatchObject({ operation: 'read certificates' });
+  });
+});

@@ -1,0 +1,99 @@
+/** What every mailer promises, be it SMTP, a program of the host's, or made up. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { EffectOf, Mailer } from '../../src/engine/ports.ts';
+
+type Mail = EffectOf<'sendMail'>['mail'];
+
+/** One mail as whoever gets it sees it. */
+export interface Delivered {
+  readonly to: readonly string[];
+  readonly messageId: string;
+  readonly subject: string;
+  readonly text: string;
+}
+
+export interface MailerHarness {
+  readonly mailer: Mailer;
+  /** What has been taken, oldest first. */
+  delivered(): Promise<readonly Delivered[]>;
+  /** The next mail is refused: for now, or for good. */
+  refuseNext(forGood: boolean): void;
+  stop(): Promise<void>;
+}
+
+const mail = (more: Partial<Mail> = {}): Mail => ({
+  id: 'review.r00042',
+  to: ['dev@acme.example', 'ci@acme.example'],
+  subject: 'FAILURE: openstack/cinder 912345,3 (check) Acme: retry the login',
+  text: 'Change:  912345,3\n\nacme-dsvm: FAILURE in 1h 02m 03s\n',
+  ...more,
+});
+
+export function mailerContract(name: string, start: () => Promise<MailerHarness>): void {
+  describe(`mailer contract: ${name}`, () => {
+    let harness: MailerHarness;
+    const never = new AbortController().signal;
+    beforeEach(async () => {
+      harness = await start();
+    });
+    afterEach(() => harness.stop());
+
+    test('delivers a mail to everybody it is for', async () => {
+      await harness.mailer.send(mail(), never);
+      const [{ to, subject, text } = { to: [], subject: '', text: '' }, ...more] = await harness.delivered();
+      expect(more).toEqual([]);
+      expect([...to].sort()).toEqual(['ci@acme.example', 'dev@acme.example']);
+      expect({ subject, text: text.trimEnd() }).toEqual({
+        subject: mail().subject,
+        text: mail().text.trimEnd(),
+      });
+    });
+
+    test('the same mail again is known as the same, another one as another', async () => {
+      for (const id of ['review.r00042', 'review.r00042', 'alarm.stream-down.1']) {
+        await harness.mailer.send(mail({ id }), never);
+      }
+      const ids = (await harness.delivered()).map(({ messageId }) => messageId);
+      expect(ids).toHaveLength(3);
+      expect(ids[0]).toBe(ids[1]);
+      expect(ids[2]).not.toBe(ids[0]);
+    });
+
+    test('the text arrives as it is, whatever characters it holds', async () => {
+      const lines = [
+        'naïve 漢字 ☃ 🦀 "quotes" <b> = =3D %s \\',
+        '.',
+        '..dots',
+        'From here',
+        `long ${'x'.repeat(2_000)} end`,
+        '\tand  spaces',
+      ];
+      await harness.mailer.send(mail({ subject: 'naïve 漢字 🦀', text: lines.join('\n') }), never);
+      expect(await harness.delivered()).toMatchObject([{ subject: 'naïve 漢字 🦀', text: lines.join('\n') }]);
+    });
+
+    test.each([true, false])(
+      'a refusal (for good: %s) is an error that says whether to try again',
+      async (forGood) => {
+        harness.refuseNext(forGood);
+        await expect(harness.mailer.send(mail(), never)).rejects.toMatchObject({
+          name: 'OperationError',
+          operation: 'send mail',
+          retryable: !forGood,
+          hint: expect.stringMatching(/./),
+        });
+        expect(await harness.delivered()).toEqual([]);
+        await harness.mailer.send(mail(), never);
+        expect(await harness.delivered()).toHaveLength(1);
+      },
+    );
+
+    test('a mail that is stopped before it begins is not sent', async () => {
+      await expect(harness.mailer.send(mail(), AbortSignal.abort())).rejects.toMatchObject({
+        name: 'OperationError',
+        retryable: true,
+      });
+      expect(await harness.delivered()).toEqual([]);
+    });
+  });
+}
