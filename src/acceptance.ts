@@ -3,8 +3,9 @@
  * What was accepted before keeps what it was accepted with, so this part can be read anew while the daemon runs.
  */
 import { triggerRules } from './config/build-triggers.ts';
-import type { Config } from './config/config.ts';
+import type { Config, MailConfig } from './config/config.ts';
 import type { Acceptance } from './engine/admission.ts';
+import type { MailSpec } from './machines/mail.ts';
 import type { SlotLimits } from './machines/queue.ts';
 
 /** What a command line says on top of the file. */
@@ -22,11 +23,18 @@ export function acceptanceOf(config: Config, overrides: Overrides): Acceptance {
     specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
     plan: config.prepare,
     report: { ...config.report, post: post && (overrides.report ?? true) },
-    mail: null,
+    mail: mailSpecOf(config.mail),
     pipeline,
     queueLength: config.limits.queueLength,
     headStartsMs: config.priorities,
   };
+}
+
+/** Null: nobody wants to hear how reviews end. */
+function mailSpecOf(mail: MailConfig | null): MailSpec | null {
+  if (mail === null || mail.on === 'never' || mail.to.length === 0) return null;
+  const { to, on, attempts, retryMs, timeoutMs } = mail;
+  return { to, on, attempts, retryMs, timeoutMs };
 }
 
 /** @param slots of the providers, as they are now */

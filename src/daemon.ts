@@ -19,6 +19,7 @@ import { recordCrash } from './engine/crash.ts';
 import { Engine } from './engine/engine.ts';
 import { EventIntake } from './engine/event-intake.ts';
 import { idMaker } from './engine/ids.ts';
+import type { OperatorMail } from './engine/operator-mail.ts';
 import type { CatchUp, World } from './engine/ports.ts';
 import { Service } from './engine/service.ts';
 import type { Append, Store } from './engine/store.ts';
@@ -30,6 +31,7 @@ import { errorText } from './errors.ts';
 import type { Log } from './log.ts';
 import type { SlotLimits } from './machines/queue.ts';
 import { databaseFile, lockFile, sha256 } from './maintenance.ts';
+import { operatorMailOf } from './roads.ts';
 import { logRow } from './row-log.ts';
 import { buildListening, buildWorld } from './world.ts';
 
@@ -83,6 +85,7 @@ export class Lab implements RunningDaemon {
   private exitCode = 0;
   private place: Place | null = null;
   private cancelNote: () => void = () => {};
+  private readonly operatorMail: OperatorMail | null;
 
   constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
     this.config = config;
@@ -103,12 +106,14 @@ export class Lab implements RunningDaemon {
       throw thrown;
     }
     const { log } = options;
-    const alarms = storeAlarms(this.store, systemClock, log);
+    const { alarmQuietMs } = config.limits;
+    const alarms = storeAlarms(this.store, systemClock, log, alarmQuietMs, () => this.operatorMail?.poke());
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
     const { world, providers, close } = buildWorld(config, options.slots, alarms, catchUp, faults);
     this.closeWorld = close;
     this.engine = this.buildEngine(world, slotLimitsOf(config, providers.set.slots), onAppend);
     const deployment = config.deployment ?? this.store.deployment();
+    this.operatorMail = operatorMailOf(config, world, { store: this.store, log, deployment });
     this.admission = this.buildAdmission(alarms, deployment);
     this.events = new EventIntake({
       store: this.store,
@@ -147,6 +152,7 @@ export class Lab implements RunningDaemon {
     this.notePlaceSoon();
     try {
       if (whole) await this.service.start();
+      if (whole) this.operatorMail?.poke();
     } catch (thrown) {
       // Nobody gets a handle to stop it by: what was begun here would keep the process, and the lock, for ever.
       this.exitCode = EXIT_CRASHED;
@@ -204,6 +210,7 @@ export class Lab implements RunningDaemon {
     const giveUp = systemClock.after(this.config.limits.shutdownMs, () => this.resolveStopped(this.exitCode));
     try {
       await this.service.stop();
+      await this.operatorMail?.stop();
       await this.closeWorld();
       this.place?.note(this.store.length());
     } catch (thrown) {

@@ -2,12 +2,8 @@
 import { systemClock } from './adapters/clock/system.ts';
 import type { Faults } from './adapters/faults.ts';
 import { GerritChanges } from './adapters/gerrit/changes.ts';
-import { RestClient } from './adapters/gerrit/rest-client.ts';
-import { RestReviews } from './adapters/gerrit/rest-reviews.ts';
-import type { ReviewRoute } from './adapters/gerrit/review-route.ts';
 import { GerritReviewer } from './adapters/gerrit/reviewer.ts';
 import { SharedConnection } from './adapters/gerrit/shared-connection.ts';
-import { SshReviews } from './adapters/gerrit/ssh-reviews.ts';
 import { GerritStream } from './adapters/gerrit/stream.ts';
 import { bundleTree } from './adapters/git/bundle.ts';
 import { GitCache } from './adapters/git/git-cache.ts';
@@ -21,12 +17,12 @@ import { fetchTree } from './adapters/ssh/evidence.ts';
 import { SshRunner } from './adapters/ssh/runner.ts';
 import { BundleSource } from './adapters/ssh/source.ts';
 import { runnerByPlace, sourceByPlace } from './by-place.ts';
-import type { Config, RestConfig } from './config/config.ts';
-import { readPassword } from './config/password.ts';
+import type { Config } from './config/config.ts';
 import type { EventIntake } from './engine/event-intake.ts';
 import type { Alarms, CatchUp, World } from './engine/ports.ts';
 import type { ServiceOptions } from './engine/service.ts';
 import { type BuiltProviders, buildProviders } from './providers.ts';
+import { mailerOf, reviewRoute } from './roads.ts';
 
 export interface BuiltWorld {
   readonly world: World;
@@ -73,7 +69,7 @@ export function buildWorld(
     }),
     reviewer: new GerritReviewer(reviewRoute(gerrit), systemClock, gerrit.settleMs),
     alarms: alarms,
-    mailer: null,
+    mailer: config.mail === null ? null : mailerOf(config.mail, config.limits.shutdownMs),
   };
   return {
     world: faults === null ? world : faults.world(world),
@@ -82,25 +78,6 @@ export function buildWorld(
       await Promise.all([questions.close(), cache.close(), nodes.close()]);
     },
   };
-}
-
-/** By REST where it is configured, by SSH otherwise. */
-function reviewRoute(gerrit: Config['gerrit']): ReviewRoute {
-  const { rest } = gerrit;
-  if (rest === null) return new SshReviews(gerrit, systemClock, gerrit.user);
-  return new RestReviews(restClient(gerrit, rest));
-}
-
-function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
-  const { url, user, caFile, idleMs, retryAfterMaxMs } = rest;
-  const { connectTimeoutMs, commandTimeoutMs, answerLimitBytes, reviewConnections } = gerrit;
-  const options = {
-    ...{ url, user, caFile, idleMs, retryAfterMaxMs, connectTimeoutMs, answerLimitBytes },
-    password: () => readPassword(rest.password),
-    requestTimeoutMs: commandTimeoutMs,
-    connections: reviewConnections,
-  };
-  return new RestClient(options, systemClock);
 }
 
 /** What hears Gerrit. @param since from when on all is looked at; null: from where the last daemon had come */

@@ -28,6 +28,7 @@ export function buildMail(mail: MailFile, path: Resolve): MailConfig {
     on: mail.on,
     operator: mail.operator,
     operatorLimit: mail.operatorLimit,
+    operatorGatherMs: mail.operatorGather,
     by: buildRoad(mail, path),
     timeoutMs: mail.timeout,
     attempts: mail.attempts,

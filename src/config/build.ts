@@ -136,6 +136,7 @@ function buildServiceLimits(limits: ConfigFile['limits']): ServiceLimits {
     sweepIntervalMs: limits.sweepInterval,
     sweepTimeoutMs: limits.sweepTimeout,
     storeRetryMs: limits.storeRetry,
+    alarmQuietMs: limits.alarmQuiet,
     controlClients: limits.controlClients,
     controlTimeoutMs: limits.controlTimeout,
   };

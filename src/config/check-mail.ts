@@ -11,7 +11,7 @@ export function checkMail(root: unknown, add: Add): void {
   }
   const ways = ['smtp', 'sendmail'].filter((way) => mail[way] !== undefined && mail[way] !== null);
   if (ways.length === 0) {
-    add(['mail'], 'has no way to send', 'add smtp: {host: HOST}, or sendmail: [/usr/sbin/sendmail, -oi]');
+    add(['mail'], 'has no way to send', 'add smtp: {host: HOST}, or sendmail: [/usr/sbin/sendmail]');
   }
   if (ways.length === 2) add(['mail', 'sendmail'], 'stands beside smtp', 'keep one of the two');
   checkLogin(mail.smtp, add);

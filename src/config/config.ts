@@ -121,6 +121,8 @@ export interface MailConfig {
   readonly operator: readonly string[];
   /** Mails about alarms in one hour. */
   readonly operatorLimit: number;
+  /** Wait for more alarms before a mail about them. */
+  readonly operatorGatherMs: number;
   /** SMTP, or a program of this host's that takes mail. */
   readonly by: SmtpConfig | { readonly sendmail: readonly string[] };
   readonly timeoutMs: number;
@@ -259,6 +261,8 @@ export interface ServiceLimits {
   readonly sweepTimeoutMs: number;
   /** Before an append is tried again for which there was no room. */
   readonly storeRetryMs: number;
+  /** Without the same alarm until its next one counts as new. */
+  readonly alarmQuietMs: number;
   /** Operators who ask at the same time. */
   readonly controlClients: number;
   /** For one of them to ask, and again to take the answer. */

@@ -43,10 +43,11 @@ export const mail = z.strictObject({
     max: 1000,
     about: 'mails about alarms in one hour; what is left out is counted in the next',
   }),
+  operatorGather: duration({ default: '10s', about: 'for more alarms before a mail about them' }),
   smtp: smtp.optional(),
   sendmail: optionalCommand({
     about:
-      "the host's program instead of SMTP, such as [/usr/sbin/sendmail, -oi]; recipients are added, the mail is its standard input",
+      "the host's program instead of SMTP, such as [/usr/sbin/sendmail]; -i, the sender and the recipients are added, the mail is its standard input",
   }),
   timeout: duration({ default: '1m', min: '1s', about: 'for one attempt to send' }),
   attempts: integer({ default: 6, min: 1, max: 100, about: 'attempts to send until an alarm is raised' }),

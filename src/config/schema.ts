@@ -176,6 +176,10 @@ export const configSchema = z.strictObject({
         min: '1s',
         about: 'for one call to a provider in such a round',
       }),
+      alarmQuiet: duration({
+        default: '6h',
+        about: 'without the same alarm until its next one counts as new, and is mailed again',
+      }),
       storeRetry: duration({
         default: '2s',
         min: '100ms',

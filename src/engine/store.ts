@@ -134,6 +134,13 @@ export interface AlarmView extends Alarm {
   readonly times: number;
 }
 
+export type AlarmName = Pick<Alarm, 'kind' | 'target'>;
+
+export interface UntoldAlarm extends AlarmView {
+  /** When it last began anew. */
+  readonly newAt: number;
+}
+
 /** When a project was last given a slot of a provider. */
 export interface TurnView {
   readonly provider: string;
@@ -230,7 +237,12 @@ export interface Store extends StoreReader {
   openReviews(project: string, change: number): readonly { readonly id: string; readonly patchset: number }[];
   /** Counters and alarms are side tables: not in the log, lost counts are acceptable. */
   count(name: string, by: number): void;
-  alarm(alarm: Alarm, at: number): void;
+  /** @param quietMs that it was not raised before it counts as a new one */
+  alarm(alarm: Alarm, at: number, quietMs?: number): void;
+  /** New alarms that nobody was told of by mail, the oldest first; those about mail itself last. */
+  untold(limit: number): readonly UntoldAlarm[];
+  /** These were told; one that has become new since then has not. */
+  told(alarms: readonly UntoldAlarm[]): void;
   setDaemon(view: DaemonView): void;
   /** Empties the views and makes them again, in one transaction. */
   replaceViews(appends: Iterable<Append & { readonly seq: number }>): void;

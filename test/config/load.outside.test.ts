@@ -101,6 +101,7 @@ describe('mail', () => {
       on: 'failure',
       operator: [],
       operatorLimit: 20,
+      operatorGatherMs: 10_000,
       by: {
         host: 'mail.example.org',
         port: 587,

@@ -11,11 +11,13 @@ import {
   type Noted,
   type Store,
   StoreUnavailable,
+  type UntoldAlarm,
   VersionConflict,
 } from '../../engine/store.ts';
 import type { Alarm } from '../../machines/alarm.ts';
 import type { LogRow, Stored } from '../../machines/row.ts';
 import type { Seen } from '../../machines/seen.ts';
+import { AlarmTable } from './alarm-table.ts';
 import { asOperationError, type Database, growWal, openWritable, translate } from './database.ts';
 import { IntakeTables } from './intake-tables.ts';
 import { migrate } from './migrate.ts';
@@ -51,13 +53,12 @@ export function openStore(file: string): Store {
 
 /** How long a count may stay in memory. */
 const COUNTS_WAIT_MS = 500;
-/** Different alarms that are remembered; the oldest go first. */
-const ALARMS_KEPT = 1000;
 
 class SqliteStore extends SqliteReader implements Store {
   private readonly statements: ReturnType<typeof prepareAll>;
   private readonly appendAll: (batch: readonly Append[], noted: readonly Noted[]) => void;
   private readonly intakeTables: IntakeTables;
+  private readonly alarmTable: AlarmTable;
   /** Counted, and not written yet. */
   private readonly counted = new Map<string, number>();
   /** The position that is not written yet; 0 for none. */
@@ -69,6 +70,7 @@ class SqliteStore extends SqliteReader implements Store {
     this.statements = prepareAll(database);
     this.statements.addMeta.run('deployment', randomBytes(8).toString('hex'));
     this.intakeTables = new IntakeTables(database);
+    this.alarmTable = new AlarmTable(database);
     this.appendAll = database.transaction((batch: readonly Append[], noted: readonly Noted[]) => {
       for (const append of batch) {
         const { lastInsertRowid } = this.statements.insertEvent.run(...eventValues(append));
@@ -157,11 +159,16 @@ class SqliteStore extends SqliteReader implements Store {
     super.close();
   }
 
-  alarm(alarm: Alarm, at: number): void {
-    this.aside(() => {
-      this.statements.alarm.run(alarm.kind, alarm.target, alarm.message, alarm.hint, at, at);
-      this.statements.dropOldAlarms.run(ALARMS_KEPT);
-    });
+  alarm(alarm: Alarm, at: number, quietMs = 0): void {
+    this.aside(() => this.alarmTable.put(alarm, at, quietMs));
+  }
+
+  untold(limit: number): readonly UntoldAlarm[] {
+    return this.alarmTable.untold(limit);
+  }
+
+  told(alarms: readonly UntoldAlarm[]): void {
+    this.aside(this.database.transaction(() => this.alarmTable.tell(alarms)).immediate);
   }
 
   setDaemon(view: DaemonView): void {
@@ -282,10 +289,6 @@ function prepareAll(database: Database) {
     count: prepare(
       'INSERT INTO intake_count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET times = times + excluded.times',
     ),
-    dropOldAlarms: prepare(`DELETE FROM alarm WHERE (kind, target) IN
-      (SELECT kind, target FROM alarm ORDER BY last_at DESC LIMIT -1 OFFSET ?)`),
-    alarm: prepare(`INSERT INTO alarm VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (kind, target) DO UPDATE
-      SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1`),
     putMeta: prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)'),
     addMeta: prepare('INSERT OR IGNORE INTO meta VALUES (?, ?)'),
     clearViews: VIEWS.map(([table]) => prepare(`DELETE FROM ${table}`)),

@@ -8,8 +8,15 @@ import { ROOT } from '../../house/source.ts';
 export function takeBack(database: Database, migration: number): void {
   const folder = join(ROOT, 'migrations');
   for (const name of readdirSync(folder).filter((file) => Number(file.slice(0, 4)) >= migration)) {
-    const made = readFileSync(join(folder, name), 'utf8').matchAll(/^CREATE TABLE (\w+)/gm);
-    for (const [, table] of made) database.exec(`DROP TABLE ${table}`);
+    const text = readFileSync(join(folder, name), 'utf8');
+    const tables = [...text.matchAll(/^CREATE TABLE (\w+)/gm)].map(([, table]) => table);
+    for (const [, index, table] of text.matchAll(/^CREATE INDEX (\w+) ON (\w+)/gm)) {
+      if (!tables.includes(table)) database.exec(`DROP INDEX ${index}`);
+    }
+    for (const [, table, column] of text.matchAll(/^ALTER TABLE (\w+) ADD COLUMN (\w+)/gm)) {
+      database.exec(`ALTER TABLE ${table} DROP COLUMN ${column}`);
+    }
+    for (const table of tables) database.exec(`DROP TABLE ${table}`);
   }
   database.pragma(`user_version = ${migration - 1}`);
 }

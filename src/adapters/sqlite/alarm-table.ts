@@ -1,0 +1,42 @@
+/**
+ * Alarms: what happened, how often, when it last began anew, and whether the operator was told of that by mail. Beside the
+ * log: what is lost here is still in the daemon's own log.
+ */
+import type Sqlite from 'better-sqlite3';
+import type { AlarmName, UntoldAlarm } from '../../engine/store.ts';
+import type { Alarm } from '../../machines/alarm.ts';
+import { prepared } from './statements.ts';
+
+/** Different alarms that are remembered; the oldest go first. */
+const KEPT = 1000;
+
+const PUT = `INSERT INTO alarm (kind, target, message, hint, first_at, last_at, times, new_at, told_at)
+  VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0) ON CONFLICT (kind, target) DO UPDATE
+  SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1,
+    new_at = CASE WHEN excluded.last_at - last_at > ? THEN excluded.last_at ELSE new_at END`;
+const DROP_OLD = `DELETE FROM alarm WHERE (kind, target) IN
+  (SELECT kind, target FROM alarm ORDER BY last_at DESC LIMIT -1 OFFSET ?)`;
+const UNTOLD = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times, new_at AS newAt
+  FROM alarm WHERE told_at < new_at ORDER BY kind = 'mail-unsent', new_at, kind, target LIMIT ?`;
+const TELL = 'UPDATE alarm SET told_at = max(told_at, ?) WHERE kind = ? AND target = ?';
+
+export class AlarmTable {
+  readonly #database: Sqlite.Database;
+
+  constructor(database: Sqlite.Database) {
+    this.#database = database;
+  }
+
+  put({ kind, target, message, hint }: Alarm, at: number, quietMs: number): void {
+    prepared(this.#database, PUT).run(kind, target, message, hint, at, at, at, quietMs);
+    prepared(this.#database, DROP_OLD).run(KEPT);
+  }
+
+  untold(limit: number): readonly UntoldAlarm[] {
+    return prepared(this.#database, UNTOLD).all(limit) as UntoldAlarm[];
+  }
+
+  tell(alarms: readonly (AlarmName & { readonly newAt: number })[]): void {
+    for (const { kind, target, newAt } of alarms) prepared(this.#database, TELL).run(newAt, kind, target);
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The roads to the outside that a configuration names: reviews by REST or by SSH, mail by SMTP or by a program of the
+ * host's. Passwords are read when they are needed, and nowhere kept.
+ */
+import { systemClock } from './adapters/clock/system.ts';
+import { RestClient } from './adapters/gerrit/rest-client.ts';
+import { RestReviews } from './adapters/gerrit/rest-reviews.ts';
+import type { ReviewRoute } from './adapters/gerrit/review-route.ts';
+import { SshReviews } from './adapters/gerrit/ssh-reviews.ts';
+import { SendmailMailer } from './adapters/mail/sendmail.ts';
+import { SmtpMailer } from './adapters/mail/smtp.ts';
+import type { Config, MailConfig, RestConfig } from './config/config.ts';
+import { readPassword } from './config/password.ts';
+import { OperatorMail } from './engine/operator-mail.ts';
+import type { Mailer, World } from './engine/ports.ts';
+import type { Store } from './engine/store.ts';
+import type { Log } from './log.ts';
+import { sha256 } from './maintenance.ts';
+
+/** @param graceMs how long a program may take to end after it was told to */
+export function mailerOf({ by, from, timeoutMs }: MailConfig, graceMs: number): Mailer {
+  if ('sendmail' in by) return new SendmailMailer({ argv: by.sendmail, from, graceMs });
+  const { login } = by;
+  const password = login === null ? null : () => readPassword(login.password);
+  return new SmtpMailer({
+    ...by,
+    login: login === null || password === null ? null : { user: login.user, password },
+    from,
+    timeoutMs,
+  });
+}
+
+/** By REST where it is configured, by SSH otherwise. */
+export function reviewRoute(gerrit: Config['gerrit']): ReviewRoute {
+  const { rest } = gerrit;
+  if (rest === null) return new SshReviews(gerrit, systemClock, gerrit.user);
+  return new RestReviews(restClient(gerrit, rest));
+}
+
+export function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
+  const { url, user, caFile, idleMs, retryAfterMaxMs } = rest;
+  const { connectTimeoutMs, commandTimeoutMs, answerLimitBytes, reviewConnections } = gerrit;
+  const options = {
+    ...{ url, user, caFile, idleMs, retryAfterMaxMs, connectTimeoutMs, answerLimitBytes },
+    password: () => readPassword(rest.password),
+    requestTimeoutMs: commandTimeoutMs,
+    connections: reviewConnections,
+  };
+  return new RestClient(options, systemClock);
+}
+
+/** Null: no operator wants mail. */
+export function operatorMailOf(
+  { mail }: Config,
+  { mailer, alarms }: World,
+  lab: { readonly store: Store; readonly log: Log; readonly deployment: string },
+): OperatorMail | null {
+  if (mail === null || mailer === null || mail.operator.length === 0) return null;
+  return new OperatorMail({
+    ...lab,
+    mailer,
+    alarms,
+    clock: systemClock,
+    hash: sha256,
+    to: mail.operator,
+    limit: mail.operatorLimit,
+    gatherMs: mail.operatorGatherMs,
+    timeoutMs: mail.timeoutMs,
+    attempts: mail.attempts,
+    retryMs: mail.retryMs,
+  });
+}

@@ -1,0 +1,5 @@
+/** The promises about alarms, kept by SQLite. */
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { storeAlarmsContract } from '../../contracts/store-alarms.ts';
+
+storeAlarmsContract('SQLite :memory:', () => openStore(':memory:'));

@@ -1,0 +1,58 @@
+/** What every store promises of alarms: when one is new, and of which nobody was told by mail. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Store } from '../../src/engine/store.ts';
+import type { Alarm } from '../../src/machines/alarm.ts';
+
+const QUIET = 1_000;
+const alarm = (target: string, kind: Alarm['kind'] = 'queue-full'): Alarm => ({
+  kind,
+  target,
+  message: 'full',
+  hint: 'wait',
+});
+
+export function storeAlarmsContract(name: string, open: () => Store): void {
+  describe(`alarms: ${name}`, () => {
+    let store: Store;
+    beforeEach(() => {
+      store = open();
+    });
+    afterEach(() => store.close());
+    const targets = () => store.untold(9).map(({ target }) => target);
+
+    test('is untold until it is told, and then until it is new again', () => {
+      store.alarm(alarm('a'), 10_000, QUIET);
+      expect(store.untold(9)).toEqual([
+        { ...alarm('a'), firstAt: 10_000, lastAt: 10_000, times: 1, newAt: 10_000 },
+      ]);
+      store.told(store.untold(9));
+      // The same one goes on, each time before it has been quiet for long enough.
+      for (const at of [10_500, 11_400, 12_400]) store.alarm(alarm('a'), at, QUIET);
+      expect(targets()).toEqual([]);
+      store.alarm({ ...alarm('a'), message: 'full again' }, 13_500, QUIET);
+      expect(store.untold(9)).toMatchObject([{ message: 'full again', times: 5, newAt: 13_500 }]);
+    });
+
+    test('one that has become new while a mail was on its way stays untold', () => {
+      store.alarm(alarm('a'), 1, QUIET);
+      const sent = store.untold(9);
+      store.alarm(alarm('a'), 5_000, QUIET);
+      store.told(sent);
+      expect(targets()).toEqual(['a']);
+    });
+
+    test('the oldest come first, those about mail itself last, and no more than asked for', () => {
+      store.alarm(alarm('m', 'mail-unsent'), 1, QUIET);
+      for (const [index, target] of ['c', 'b', 'a'].entries()) store.alarm(alarm(target), 2 + index, QUIET);
+      expect(targets()).toEqual(['c', 'b', 'a', 'm']);
+      expect(store.untold(2).map(({ target }) => target)).toEqual(['c', 'b']);
+      store.told(store.untold(2));
+      expect(targets()).toEqual(['a', 'm']);
+    });
+
+    test('telling of what is gone is no error', () => {
+      store.told([{ ...alarm('gone'), firstAt: 1, lastAt: 1, times: 1, newAt: 1 }]);
+      expect(targets()).toEqual([]);
+    });
+  });
+}
