@@ -3,8 +3,7 @@
  * look into it, it also gives a reader beside it and a way to run a statement behind its back.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Submission } from '../../src/engine/cascade.ts';
-import { cascade } from '../../src/engine/cascade.ts';
+import { cascade, type Submission } from '../../src/engine/cascade.ts';
 import { type Append, type Store, type StoreReader, VersionConflict } from '../../src/engine/store.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { ALL_FILES } from '../../src/machines/rules/files.ts';
