@@ -37,7 +37,7 @@ export function reviewRoute(gerrit: Config['gerrit']): ReviewRoute {
   return new RestReviews(restClient(gerrit, rest));
 }
 
-export function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
+function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
   const { url, user, caFile, idleMs, retryAfterMaxMs } = rest;
   const { connectTimeoutMs, commandTimeoutMs, answerLimitBytes, reviewConnections } = gerrit;
   const options = {

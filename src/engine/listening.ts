@@ -12,7 +12,7 @@ import type { Intake, StreamListener, StreamState } from './intake-port.ts';
 import type { Store } from './store.ts';
 
 /** There is one connection, and one history of it, for all daemons of a database. */
-export const STREAM_HISTORY = 'stream';
+const STREAM_HISTORY = 'stream';
 
 export interface ListeningOptions {
   readonly engine: Engine;

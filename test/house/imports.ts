@@ -60,7 +60,6 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'src/cli/trigger-change.ts': ['src/explain.ts'],
   'src/cli/trigger-lines.ts': ['src/explain.ts'],
   'src/cli/run.ts': ['src/daemon.ts', 'src/once.ts'],
-  'src/cli/operate.ts': ['src/adapters/control/client.ts'],
   'src/cli/backup.ts': ['src/maintenance.ts'],
   'src/cli/confirm.ts': ['src/maintenance.ts'],
   'src/cli/rebuild.ts': ['src/maintenance.ts'],

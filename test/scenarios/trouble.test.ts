@@ -15,6 +15,7 @@ describe('the store can not be written', () => {
     'at append %d: held back, told, and gone on with',
     async (at) => {
       const lab = new Lab();
+      await lab.start();
       const { append } = lab.store;
       let appends = 0;
       let full = false;
@@ -29,7 +30,6 @@ describe('the store can not be written', () => {
         if (full) throw new StoreUnavailable('SQLITE_FULL: database or disk is full', 'make room', null);
         return append.call(lab.store, batch);
       };
-      await lab.start();
       lab.say(created());
       let modes = new Set<string | undefined>();
       await lab.run(() => {

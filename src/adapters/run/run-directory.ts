@@ -42,7 +42,7 @@ export async function readEnding(directory: string): Promise<RunOutcome | null> 
 }
 
 /** The file's whole text, with its line end. Null: it is none of a process. */
-export function parsePid(text: string): number | null {
+function parsePid(text: string): number | null {
   return /^\d{1,10}\n$/.test(text) ? Number(text) : null;
 }
 

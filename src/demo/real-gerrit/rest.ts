@@ -4,7 +4,7 @@
  */
 
 /** Gerrit said no. */
-export class RestError extends Error {
+class RestError extends Error {
   override readonly name = 'RestError';
   readonly status: number;
 

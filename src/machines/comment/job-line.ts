@@ -32,7 +32,7 @@ export function jobLine(report: JobReport, fallback: string, whyLimit: number): 
 }
 
 /** True when the verdict says that this CI could not set the test up or keep it running. */
-export function isOwnTrouble({ verdict }: Pick<JobReport, 'verdict'>): boolean {
+function isOwnTrouble({ verdict }: Pick<JobReport, 'verdict'>): boolean {
   switch (verdict) {
     case 'NODE_FAILURE':
     case 'RETRY_LIMIT':

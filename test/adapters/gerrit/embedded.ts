@@ -15,7 +15,7 @@ import { addChange } from '../../demo/gerrit/example-site.ts';
 import { realClock, Site } from './site.ts';
 
 const PROJECT = 'openstack/cinder';
-export const HTTP_PASSWORD = 'correct horse';
+const HTTP_PASSWORD = 'correct horse';
 
 export class Embedded {
   readonly directory = mkdtempSync(join(tmpdir(), 'sos-ci-embedded-'));

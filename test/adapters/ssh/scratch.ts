@@ -20,7 +20,7 @@ export interface Door {
 
 let numbers = 0;
 
-export function sshConfig(keyFile: string, change: Partial<SshConfig> = {}): SshConfig {
+function sshConfig(keyFile: string, change: Partial<SshConfig> = {}): SshConfig {
   return {
     keyFile,
     knownHostsFile: null,

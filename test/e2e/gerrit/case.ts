@@ -16,7 +16,7 @@ import { DaemonProcess } from '../daemon-process.ts';
 import { Checkout } from './checkout.ts';
 import { eventually } from './waiting.ts';
 
-export const ACCOUNT = 'acme-ci';
+const ACCOUNT = 'acme-ci';
 const PROGRAM = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
 type Section = Readonly<Record<string, unknown>>;

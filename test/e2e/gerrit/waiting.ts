@@ -1,7 +1,7 @@
 /** Bounded waits on what happens outside: Gerrit's pages, the process table, the file tree. They do not call us. */
 import { aMoment } from '../daemon-process.ts';
 
-export const LIMIT_MS = 60_000;
+const LIMIT_MS = 60_000;
 
 /** Asks again and again until the answer is there (not null, not false); `tell` explains a wait that was in vain. */
 export async function eventually<T>(
