@@ -168,6 +168,17 @@ export class Case {
     }
   }
 
+  /** True when a daemon has written down from when on it is responsible. */
+  isResponsible(): boolean {
+    if (!existsSync(join(this.stateDir, 'sos-ci.db'))) return false;
+    const reader = openReader(join(this.stateDir, 'sos-ci.db'));
+    try {
+      return reader.intakePosition() !== null;
+    } finally {
+      reader.close();
+    }
+  }
+
   /** True when there was something to do and all of it has ended. */
   allEnded(): boolean {
     if (!existsSync(join(this.stateDir, 'sos-ci.db'))) return false;
