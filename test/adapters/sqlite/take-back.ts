@@ -7,7 +7,9 @@ import { ROOT } from '../../house/source.ts';
 /** Makes a database what it was before this migration and all later ones, as far as tables go. */
 export function takeBack(database: Database, migration: number): void {
   const folder = join(ROOT, 'migrations');
-  for (const name of readdirSync(folder).filter((file) => Number(file.slice(0, 4)) >= migration)) {
+  const names = readdirSync(folder).filter((file) => Number(file.slice(0, 4)) >= migration);
+  // The newest first: it may have altered what an older one made.
+  for (const name of names.sort().reverse()) {
     const text = readFileSync(join(folder, name), 'utf8');
     const tables = [...text.matchAll(/^CREATE TABLE (\w+)/gm)].map(([, table]) => table);
     for (const [, index, table] of text.matchAll(/^CREATE INDEX (\w+) ON (\w+)/gm)) {
