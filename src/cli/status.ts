@@ -126,7 +126,7 @@ function printVoting(io: Io, stored: Stored | null): void {
     return;
   }
   line(io, 'voting', `stopped since ${utc(stoppedAt)}: ${row}`, 'red');
-  line(io, '', '-> see what fails (sos-ci jobs), mend it, then: sos-ci resume-voting', null);
+  line(io, '', '-> see what fails (sos-ci jobs), and mend it', null);
 }
 
 function votingJson(stored: Stored | null) {

@@ -77,7 +77,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   pino: ['src/log.ts'],
   rxjs: ['src/adapters/gerrit/'],
   yaml: ['src/config/'],
-  zod: ['src/config/', 'src/adapters/command/', 'src/adapters/control/', 'src/adapters/gerrit/'],
+  zod: ['src/config/', 'src/adapters/command/', 'src/adapters/gerrit/'],
   commander: ['src/cli/main.ts'],
   re2js: ['src/machines/'],
 };
