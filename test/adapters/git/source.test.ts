@@ -227,8 +227,7 @@ describe('GitSource', () => {
     expect(environment).toContain(`SOS_CI_SERVER=${place.server.id}`);
     abort.abort();
     expect(await fetching).toMatchObject({ name: 'OperationError', retryable: true });
-    while (existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')))
-      await setTimeout(20);
+    while (isRunning(pid)) await setTimeout(20);
     expect(readdirSync(place.server.address).sort()).toEqual(['home', 'tmp', 'tree']);
   });
 
@@ -245,4 +244,13 @@ describe('GitSource', () => {
 
 function asUploaded(server: Server, patchset: Patchset): EffectOf<'fetchPatchset'> {
   return { type: 'fetchPatchset', key: 'fetch', server, patchset, trees: [], timeoutMs: 60_000 };
+}
+
+/** It may be gone between two looks, so there is only one. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
