@@ -1,10 +1,11 @@
 /** The demo as people start it: the built program, whole, and interrupted at its worst moment. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { markedProcesses } from '../../src/demo/outside.ts';
+import { readProc } from '../fixtures/proc.ts';
 
 const PROGRAM = path.join(import.meta.dirname, '../../dist/cli/main.js');
 
@@ -92,15 +93,7 @@ async function expectNothingLeft(): Promise<void> {
   expect(await markedProcesses(directory)).toEqual([]);
   const commands = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map((pid) => commandLine(pid));
+    .map((pid) => readProc(pid, 'cmdline'));
   expect(commands.filter((command) => command.includes(directory))).toEqual([]);
   expect(readdirSync(directory)).toEqual([]);
-}
-
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -15,6 +15,7 @@ import type { EffectOf } from '../../../src/engine/ports.ts';
 import { OperationError } from '../../../src/errors.ts';
 import type { Patchset, Server } from '../../../src/machines/vocabulary.ts';
 import { sourceContract } from '../../contracts/source.ts';
+import { readProc } from '../../fixtures/proc.ts';
 import { Place } from './place.ts';
 
 sourceContract('git', async () => {
@@ -246,11 +247,6 @@ function asUploaded(server: Server, patchset: Patchset): EffectOf<'fetchPatchset
   return { type: 'fetchPatchset', key: 'fetch', server, patchset, trees: [], timeoutMs: 60_000 };
 }
 
-/** It may be gone between two looks, so there is only one. */
 function isRunning(pid: number): boolean {
-  try {
-    return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
+  return /^State:\t[^Z]/m.test(readProc(pid, 'status'));
 }

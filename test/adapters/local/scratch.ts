@@ -13,6 +13,7 @@ import { readTap } from '../../../src/adapters/results/tap.ts';
 import { runDirectory } from '../../../src/adapters/run/run-directory.ts';
 import type { EffectOf } from '../../../src/engine/ports.ts';
 import type { Ownership, Patchset, Stage, StageSpec } from '../../../src/machines/vocabulary.ts';
+import { readProc } from '../../fixtures/proc.ts';
 
 export type RunStage = EffectOf<'runStage'>;
 
@@ -144,13 +145,5 @@ export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
     process.kill(pid, signal);
   } catch {
     // It has ended by itself.
-  }
-}
-
-function readProc(pid: number | string, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
-  } catch {
-    return '';
   }
 }

@@ -6,6 +6,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runnerContract } from '../../contracts/runner.ts';
+import { readProc } from '../../fixtures/proc.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { PATCHSET, processesOf, until } from '../local/scratch.ts';
 import { NodeScratch } from './scratch.ts';
@@ -230,5 +231,5 @@ describe('SshRunner', () => {
 
 /** The commands of follow.sh on the node, by their words. */
 function isFollower(pid: number): boolean {
-  return /^(sh\0-s|tail\0|flock\0-s)/.test(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+  return /^(sh\0-s|tail\0|flock\0-s)/.test(readProc(pid, 'cmdline'));
 }
