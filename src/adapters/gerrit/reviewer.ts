@@ -19,10 +19,13 @@ export class GerritReviewer implements Reviewer {
   readonly #route: ReviewRoute;
   readonly #clock: Clock;
   readonly #settleMs: number;
-  /** Runs whose request may still arrive at Gerrit, and the monotonic time from which on it can not. */
-  readonly #unsettled = new Map<string, number>();
+  /**
+   * Runs whose request may still arrive at Gerrit, and the monotonic time from which on it can not. Null until Gerrit has
+   * answered since the cut: one that stood still takes up what waits in its sockets when it goes on, however late.
+   */
+  readonly #unsettled = new Map<string, number | null>();
 
-  /** @param settleMs how long a request that was cut off might still arrive */
+  /** @param settleMs how long a request that was cut off might still arrive at a Gerrit that answers */
   constructor(route: ReviewRoute, clock: Clock, settleMs: number) {
     this.#route = route;
     this.#clock = clock;
@@ -32,17 +35,16 @@ export class GerritReviewer implements Reviewer {
   /** @param recovered an earlier process may have sent this request just before it died. */
   async post(request: PostReview, signal: AbortSignal, recovered = false): Promise<PostOutcome> {
     const message = fitMessage(request.message, request.run);
-    if (recovered) this.#mayStillArrive(request.run);
-    await this.#settle(request.run, signal);
+    if (recovered) this.#unsettled.set(request.run, null);
+    const arrived = await this.#settle(request, signal);
+    if (arrived !== null) return arrived;
     try {
       return await this.#route.talk(signal, (talk) => this.#postOnce(talk, request, message, signal));
     } catch (error) {
       if (!(error instanceof CutOff) || !error.sent) throw error;
-      this.#mayStillArrive(request.run);
-      await this.#settle(request.run, signal);
-      const seen = await this.#route.talk(signal, (talk) => this.#look(talk, request.patchset, signal));
-      if (seen !== null && holdsRun(seen, request))
-        return { posted: true, found: true, ...vote(request, seen) };
+      this.#unsettled.set(request.run, null);
+      const late = (await this.#settle(request, signal)) ?? (await this.#find(request, signal));
+      if (late !== null) return late;
       throw error;
     }
   }
@@ -107,20 +109,33 @@ export class GerritReviewer implements Reviewer {
     return seen;
   }
 
-  #mayStillArrive(run: string): void {
-    const now = this.#clock.monotonic();
-    for (const [other, settledAt] of this.#unsettled) if (settledAt <= now) this.#unsettled.delete(other);
-    this.#unsettled.set(run, now + this.#settleMs);
+  /** Our message of this run, if it is there. */
+  async #find(request: PostReview, signal: AbortSignal): Promise<PostOutcome | null> {
+    const seen = await this.#route.talk(signal, (talk) => this.#look(talk, request.patchset, signal));
+    if (seen === null || !holdsRun(seen, request)) return null;
+    return { posted: true, found: true, ...vote(request, seen) };
   }
 
-  /** Waits until a request that was cut off can no longer arrive. */
-  async #settle(run: string, signal: AbortSignal): Promise<void> {
-    const settledAt = this.#unsettled.get(run);
-    if (settledAt === undefined) return;
+  /** Waits until a request that was cut off can no longer arrive. One that is there already is the answer. */
+  async #settle(request: PostReview, signal: AbortSignal): Promise<PostOutcome | null> {
+    const { run } = request;
+    let settledAt = this.#unsettled.get(run);
+    if (settledAt === undefined) return null;
+    if (settledAt === null) {
+      const arrived = await this.#find(request, signal);
+      settledAt = this.#clock.monotonic() + this.#settleMs;
+      this.#unsettled.set(run, settledAt);
+      if (arrived !== null) return this.#settled(run, arrived);
+    }
     const leftMs = settledAt - this.#clock.monotonic();
     if (leftMs > 0) await sleep(this.#clock, leftMs, signal);
     if (signal.aborted) throw stopped(run);
+    return this.#settled(run, null);
+  }
+
+  #settled(run: string, outcome: PostOutcome | null): PostOutcome | null {
     this.#unsettled.delete(run);
+    return outcome;
   }
 }
 

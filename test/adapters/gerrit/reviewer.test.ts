@@ -218,11 +218,36 @@ describe('a post whose answer is lost', () => {
     const clock = new HeldClock();
     const posting = reviewer({ settleMs }, clock).post(request(), signal, true);
     await clock.held();
-    expect(server.connections).toBe(0);
+    const asked = server.commands.length;
     gerrit.comment(patchset, 'acme-ci', 'the dead process posted run-4711');
+    expect(server.commands).toHaveLength(asked);
     clock.release();
     expect(await posting).toEqual(found);
     expect(reviews()).toEqual([]);
+  });
+
+  test('a request of an earlier process that has arrived is not waited for', async () => {
+    gerrit.comment(patchset, 'acme-ci', 'the dead process posted run-4711');
+    expect(await reviewer({ settleMs }, new HeldClock()).post(request(), signal, true)).toEqual(found);
+    expect(reviews()).toEqual([]);
+  });
+
+  test('and Gerrit stands still for longer than that: the time counts from its next answer', async () => {
+    const clock = new HeldClock();
+    const ours = reviewer({ settleMs }, clock);
+    once((cut) => {
+      server.acceptLogins = false;
+      cut();
+    });
+    await expect(ours.post(request(), signal)).rejects.toMatchObject({ retryable: true });
+    clock.ahead = settleMs * 2;
+    server.acceptLogins = true;
+    const posting = ours.post(request(), signal);
+    await clock.held();
+    gerrit.comment(patchset, 'acme-ci', 'taken up when Gerrit went on, of run-4711');
+    clock.release();
+    expect(await posting).toEqual(found);
+    expect(reviews()).toHaveLength(1);
   });
 
   test('a request that was never sent is not waited for', async () => {

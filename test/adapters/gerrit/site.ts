@@ -37,8 +37,13 @@ export const realClock: Clock = {
 export class HeldClock implements Clock {
   #held: (() => void)[] = [];
   #whenHeld: (() => void)[] = [];
+  /** Ms that have gone by without anybody's waiting. */
+  ahead = 0;
   readonly now = realClock.now;
-  readonly monotonic = realClock.monotonic;
+
+  monotonic(): number {
+    return realClock.monotonic() + this.ahead;
+  }
 
   after(delayMs: number, due: () => void): () => void {
     if (delayMs < 60_000) return realClock.after(delayMs, due);
