@@ -10,6 +10,7 @@ import type { Engine } from './engine.ts';
 import type { EventIntake } from './event-intake.ts';
 import type { Intake, StreamListener, StreamState } from './intake-port.ts';
 import type { Store } from './store.ts';
+import { postRetry } from './view.ts';
 
 /** There is one connection, and one history of it, for all daemons of a database. */
 const STREAM_HISTORY = 'stream';
@@ -101,11 +102,21 @@ export class Listening {
     if (connected) {
       log.info({}, `stream: ${why}`);
       void this.tell({ type: 'stream.connected', why });
+      this.postAgain();
       return;
     }
     log.warn({ hint }, `stream: ${why}`);
     events.missed(null);
     void this.tell({ type: permanent ? 'stream.refused' : 'stream.lost', why, hint });
+  }
+
+  /** Gerrit is back: what it did not take while it was away need not wait any longer. */
+  private postAgain(): void {
+    const { engine } = this.options;
+    for (const stored of engine.histories.values()) {
+      const timer = postRetry(stored);
+      if (timer !== null) engine.fireTimer(stored.history, timer).catch(this.unlessEnding);
+    }
   }
 
   /** A server that answers while its stream is dead: Gerrit's own account shows it. */
@@ -129,10 +140,12 @@ export class Listening {
     const told = this.options.engine.submit([
       { history: STREAM_HISTORY, machine: 'stream@1', event, settles: null, cause: null },
     ]);
-    return told.catch((thrown: unknown) => {
-      if (!this.ending) throw thrown;
-    });
+    return told.catch(this.unlessEnding);
   }
+
+  private readonly unlessEnding = (thrown: unknown): void => {
+    if (!this.ending) throw thrown;
+  };
 
   private get ending(): boolean {
     return this.stopping.signal.aborted || this.options.engine.ending;

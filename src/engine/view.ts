@@ -62,6 +62,12 @@ export function mayHavePosted(stored: Stored): boolean {
   return postAttempt > 1 || stored.state.startsWith('posting.');
 }
 
+/** The timer that an unposted review waits for before it is tried again, or null. */
+export function postRetry({ machine, state, owed }: Stored): string | null {
+  if (machine !== 'review@1' || state !== 'posting.backingOff') return null;
+  return Object.values(owed).find(({ type }) => type === 'setTimer')?.key ?? null;
+}
+
 function jobView(stored: Stored, context: JobContext): View {
   const { patchset, spec } = context;
   return {
