@@ -53,7 +53,7 @@ export const message = z
     patchset: said._revision_number ?? null,
   }));
 
-export const messages = z.array(message).max(MESSAGES_LIMIT);
+const messages = z.array(message).max(MESSAGES_LIMIT);
 export type RestMessage = z.infer<typeof message>;
 
 const approval = z.object({ _account_id: z.int(), value: shapes.vote });
