@@ -56,7 +56,7 @@ export function migrationBreaches(names: readonly string[]): string[] {
 }
 
 /** Folders under test/ that are no mirror of src. */
-const OWN_FOLDERS = /^test\/(scenarios|contracts|fakes|histories|golden|e2e|house|samples)\//;
+const OWN_FOLDERS = /^test\/(scenarios|contracts|fakes|histories|golden|e2e|hostile|house|samples)\//;
 
 /** test/a/b.test.ts or test/a/b.aspect.test.ts tests src/a/b.ts (or the folder src/a/b, or a script). */
 export function mirrorBreaches(testPath: string, files: readonly string[]): string[] {

@@ -1,0 +1,81 @@
+/** Texts on their way through a shell on a node, through Gerrit's own splitting of words, and into a program's JSON. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runProgram } from '../../src/adapters/command/program.ts';
+import { commandLine } from '../../src/adapters/gerrit/command.ts';
+import { launchText } from '../../src/adapters/ssh/launch-file.ts';
+import { OperationError } from '../../src/errors.ts';
+import { splitWords } from '../fakes/gerrit-model.ts';
+import { HOSTILE_TEXTS, inBatches } from './strings.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sos-ci-hostile-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** What becomes of a text when it is written as UTF-8: half a character becomes U+FFFD. */
+const written = (text: string) => Buffer.from(text, 'utf8').toString('utf8');
+
+describe('10,000 hostile texts', () => {
+  test('as arguments and facts of a stage: a real shell hands each on, byte for byte', () => {
+    const shown = 'shift 5; printf "%s\\0" "$@"; printf "=\\0"; env -0';
+    writeFileSync(join(directory, 'runner.sh'), shown);
+    // A NUL is refused before this file is made.
+    const texts = HOSTILE_TEXTS.filter((text) => !text.includes('\0'));
+    expect(texts.length).toBeGreaterThan(9_000);
+    for (const batch of inBatches(texts, 400)) {
+      const environment = Object.fromEntries(batch.map((text, index) => [`SOS_CI_FACT_${index}`, text]));
+      const limits = { timeoutMs: 1_000, graceMs: 1_000, outputLimitBytes: 1_000 };
+      const launch = launchText({ directory, workTree: directory, argv: batch, environment, ...limits });
+      writeFileSync(join(directory, 'launch'), launch);
+      const argv = [join(directory, 'launch'), join(directory, 'pid')];
+      const { stdout, stderr, status } = spawnSync('sh', argv, { maxBuffer: 64 * 1024 * 1024 });
+      expect([status, String(stderr)]).toEqual([0, '']);
+      const [words = '', facts = ''] = stdout.toString('utf8').split('\0=\0');
+      expect(words.split('\0')).toEqual(batch.map(written));
+      const told = new Map(facts.split('\0').map((fact) => splitOnce(fact)));
+      expect(batch.map((_, index) => told.get(`SOS_CI_FACT_${index}`))).toEqual(batch.map(written));
+    }
+  });
+
+  test('as words of a Gerrit command: each comes out as it went in, or is refused', () => {
+    let refused = 0;
+    for (const text of HOSTILE_TEXTS) {
+      const words = ['gerrit', 'query', '--', text, 'last'];
+      try {
+        expect(splitWords(commandLine(words))).toEqual(words);
+      } catch (thrown) {
+        if (!(thrown instanceof OperationError)) throw thrown;
+        expect(text).toMatch(/\p{Cc}/u);
+        refused += 1;
+      }
+    }
+    expect(refused).toBeGreaterThan(100);
+    expect(refused).toBeLessThan(HOSTILE_TEXTS.length / 2);
+  });
+
+  test("as JSON for a user's program: another language reads one line and the same texts", async () => {
+    const echo =
+      'import json,sys; lines = sys.stdin.buffer.read().split(b"\\n"); ' +
+      'print(json.dumps({"lines": len(lines), "texts": json.loads(lines[0])["texts"]}))';
+    const answer = await runProgram({
+      operation: 'echo',
+      argv: ['python3', '-c', echo],
+      input: { texts: HOSTILE_TEXTS },
+      timeoutMs: 60_000,
+      outputLimitBytes: 64 * 1024 * 1024,
+      environment: [],
+      signal: new AbortController().signal,
+    });
+    expect(answer).toEqual({ lines: 2, texts: HOSTILE_TEXTS });
+  });
+});
+
+function splitOnce(fact: string): [string, string] {
+  const at = fact.indexOf('=');
+  return [fact.slice(0, at), fact.slice(at + 1)];
+}

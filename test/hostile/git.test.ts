@@ -1,0 +1,68 @@
+/** Names of projects and branches, refs and commits on their way to git: refused, or nothing but what they say. */
+import { spawnSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { addressOf, branchRef, checkPatchset, checkRevision } from '../../src/adapters/git/address.ts';
+import { OperationError } from '../../src/errors.ts';
+import { HOSTILE_TEXTS } from './strings.ts';
+
+const GERRIT = { host: 'review.example.org', port: 29418, user: 'acme-ci', fetchUrl: null };
+
+/** What it was made to, or null when it was refused. Any other ending is a failure. */
+function unlessRefused<T>(make: () => T): T | null {
+  try {
+    return make();
+  } catch (thrown) {
+    if (thrown instanceof OperationError && !thrown.retryable) return null;
+    throw thrown;
+  }
+}
+
+describe('10,000 hostile texts', () => {
+  test.each([null, 'https://mirror.example.org/{project}.git', 'file:///srv/git/{project}'])(
+    'as a project, fetched from %s: an address of that project below that place',
+    (fetchUrl) => {
+      const made = HOSTILE_TEXTS.flatMap((text) => {
+        const address = unlessRefused(() => addressOf({ ...GERRIT, fetchUrl }, text));
+        return address === null ? [] : [{ text, address }];
+      });
+      expect(made.length).toBeGreaterThan(100);
+      for (const { text, address } of made) {
+        const template = fetchUrl ?? 'ssh://acme-ci@review.example.org:29418/{project}';
+        expect(address.url).toBe(template.split('{project}').join(text));
+        const { pathname, host, search, hash } = new URL(address.url);
+        expect(pathname.endsWith(fetchUrl?.endsWith('.git') === true ? `/${text}.git` : `/${text}`)).toBe(
+          true,
+        );
+        expect([host, search, hash]).toEqual([new URL(template).host, '', '']);
+      }
+    },
+  );
+
+  test('as a branch: what is taken is a ref that git takes for one, with no room for a pattern', () => {
+    const made = new Set(
+      HOSTILE_TEXTS.flatMap((text) => unlessRefused(() => branchRef('openstack/cinder', text)) ?? []),
+    );
+    expect(made.size).toBeGreaterThan(100);
+    for (const ref of made) {
+      expect(ref.startsWith('refs/heads/')).toBe(true);
+      expect(ref).not.toMatch(/[ :*?[^~\\]|\.\.|^refs\/heads\/-|@\{/);
+    }
+    for (const ref of [...made].slice(0, 300)) {
+      const { status, stderr } = spawnSync('git', ['check-ref-format', ref]);
+      expect([ref, status, String(stderr)]).toEqual([ref, 0, '']);
+    }
+  });
+
+  test('as a ref or a commit: only what Gerrit itself makes', () => {
+    const one = { change: 912345, patchset: 3, ref: 'refs/changes/45/912345/3', revision: 'a'.repeat(40) };
+    const [refs, revisions] = [new Set<string>(), new Set<string>()];
+    for (const text of [...HOSTILE_TEXTS, one.ref, `${one.ref}\n`, one.revision, `${one.revision}\n`]) {
+      if (unlessRefused(() => checkPatchset({ ...one, ref: text }) ?? text) !== null) refs.add(text);
+      if (unlessRefused(() => checkPatchset({ ...one, revision: text }) ?? text) !== null)
+        revisions.add(text);
+      if (unlessRefused(() => checkRevision(text) ?? text) !== null) revisions.add(text);
+    }
+    expect([...refs]).toEqual([one.ref]);
+    expect([...revisions]).toEqual([one.revision]);
+  });
+});

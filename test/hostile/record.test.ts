@@ -1,0 +1,64 @@
+/** Texts on their way into the database and onto a terminal: kept as they are, shown as what they are. */
+import { describe, expect, test } from 'vitest';
+import { oneLine } from '../../src/adapters/gerrit/shapes.ts';
+import { openStore } from '../../src/adapters/sqlite/store.ts';
+import { jobsCommand } from '../../src/cli/jobs.ts';
+import { audit } from '../../src/engine/audit.ts';
+import { cascade, type Submission } from '../../src/engine/cascade.ts';
+import type { Append } from '../../src/engine/store.ts';
+import type { Patchset } from '../../src/machines/vocabulary.ts';
+import { fakeIo } from '../fakes/io.ts';
+import { jobSpec, PATCHSET, START } from '../machines/facts.ts';
+import { sha256 } from '../machines/simulator.ts';
+import { HOSTILE_TEXTS, inBatches } from './strings.ts';
+
+describe('10,000 hostile texts', () => {
+  test('as facts of patchsets: the log keeps them, its hashes hold, and no line on a terminal obeys them', async () => {
+    const [store, scratch] = [openStore(':memory:'), openStore(':memory:')];
+    let change = 0;
+    for (const texts of inBatches(HOSTILE_TEXTS, 500)) {
+      const batch: Append[] = [];
+      for (const text of texts) {
+        change += 1;
+        cascade(batch, accepted(change, text), {
+          hash: sha256,
+          now: () => START,
+          stored: (history) => store.stored(history),
+          strict: true,
+        });
+      }
+      await store.append(batch);
+    }
+    expect(audit(store, scratch, sha256)).toMatchObject({ rows: 10_000, differences: [], views: [] });
+    const io = fakeIo({ width: Number.POSITIVE_INFINITY });
+    jobsCommand(io, store, { limit: 20_000 });
+    const lines = io.stdout().split('\n');
+    expect(lines).toHaveLength(1 + HOSTILE_TEXTS.length + 1);
+    expect(io.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
+    const json = fakeIo();
+    jobsCommand(json, store, { limit: 20_000, json: true });
+    expect(json.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u2028\u2029\u202a-\u202e]/u);
+    const subjects = JSON.parse(json.stdout()).jobs.map((job: { subject: string }) => job.subject);
+    expect(subjects.reverse()).toEqual(HOSTILE_TEXTS.map((text) => patchsetOf(1, text).subject));
+    store.close();
+    scratch.close();
+  });
+});
+
+/** As an event brings it: the subject is one line for people, the rest as the stranger wrote it. */
+function patchsetOf(change: number, text: string): Patchset {
+  const subject = oneLine(text, 1_000);
+  return { ...PATCHSET, change, project: text, branch: text, topic: text, owner: text, subject };
+}
+
+function accepted(change: number, text: string): Submission {
+  const job = `j${String(change).padStart(5, '0')}`;
+  const patchset = patchsetOf(change, text);
+  return {
+    history: job,
+    machine: 'job@1',
+    event: { type: 'job.accepted', job, review: 'r1', deployment: 'd', patchset, spec: jobSpec() },
+    settles: null,
+    cause: null,
+  };
+}

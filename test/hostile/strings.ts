@@ -1,0 +1,59 @@
+/** 10,000 texts of strangers, the same in every run, for every place that takes one. */
+import fc from 'fast-check';
+import { hostileText } from '../machines/comment/hostile.ts';
+
+/** What options, paths, refs, quoting and headers are broken with. */
+const TOKENS = [
+  '-',
+  '--upload-pack=touch /tmp/x',
+  '-oProxyCommand=x',
+  'ext::sh -c x',
+  '..',
+  '../',
+  '/',
+  '.lock',
+  '@{',
+  '@',
+  '~',
+  '^',
+  ':',
+  '?',
+  '*',
+  '[',
+  '\\',
+  '|',
+  ';',
+  '&',
+  '`id`',
+  '$IFS',
+  '$(id)',
+  '%00',
+  '{project}',
+  '#',
+  "'\\''",
+  'refs/changes/45/912345/3',
+  'refs/heads/',
+  'stable/2026.1',
+  'openstack/cinder',
+  'openstack',
+  'master',
+  '\r\nBcc: evil@example.org',
+  '=?utf-8?q?=0ABcc:?=',
+  '\u009b31m',
+  '\u001b]0;title\u0007',
+] as const;
+
+const broken = fc
+  .array(fc.constantFrom(...TOKENS), { minLength: 1, maxLength: 4 })
+  .map((tokens) => tokens.join(''));
+
+export const HOSTILE_TEXTS: readonly string[] = fc.sample(fc.oneof(broken, hostileText), {
+  seed: 20261122,
+  numRuns: 10_000,
+});
+
+/** As many at a time as one process, transaction or table takes. */
+export function inBatches<T>(all: readonly T[], size: number): readonly (readonly T[])[] {
+  const count = Math.ceil(all.length / size);
+  return Array.from({ length: count }, (_, index) => all.slice(index * size, (index + 1) * size));
+}
