@@ -22,6 +22,7 @@ function program(): Command {
     .configureOutput({ writeErr: (text) => io.err(text), writeOut: (text) => io.out(text) })
     .showHelpAfterError('(sos-ci help shows what there is)')
     .addHelpText('after', EXAMPLES);
+  addBeginning(root);
   addWork(root);
   addQuestions(root);
   addTrigger(root);
@@ -158,6 +159,41 @@ function addProofs(root: Command): void {
       return end(await withReader(options, (reader) => confirmCommand(io, directory, reader, options)));
     });
 }
+
+/** The way in: from nothing to a configuration that works, and what still keeps one from working. */
+function addBeginning(root: Command): void {
+  withConfig(root.command('init').description('write a first configuration, make keys, pin the host key'))
+    .option('--host <name>', 'the Gerrit server')
+    .option('--port <n>', 'its SSH port', positive)
+    .option('--user <name>', "the CI account's user name there")
+    .option('--key <file>', 'the private key of that account; made when it is not there')
+    .option('--project <name>', 'project to begin with')
+    .option('--job <name>', 'name of the first job')
+    .option('--wiki <address>', "the CI's page: how to rerun, whom to ask")
+    .option('--node <user@host[:port]>', 'host that runs the jobs, by SSH')
+    .option('--allow-untrusted-code', 'run the jobs on this host, whoever wrote them')
+    .option('--accept-host-key <fingerprint>', 'SHA256:... that you have compared; nothing else is pinned')
+    .addHelpText('after', INIT_EXAMPLE)
+    .action(async (options) => {
+      const [{ initCommand }, { terminalAsking }] = await Promise.all([
+        import('./init.ts'),
+        import('./ask.ts'),
+      ]);
+      const asking = terminalAsking();
+      try {
+        return end(await initCommand(io, configFile(options), options, asking));
+      } finally {
+        asking?.close();
+      }
+    });
+}
+
+const INIT_EXAMPLE = `
+What is not given is asked for on a terminal. Nothing that is there is overwritten.
+
+Example:
+  sos-ci init --user acme-ci --node stack@node1.acme.example
+`;
 
 function addConfig(root: Command): void {
   const config = root.command('config').description('the configuration file').helpCommand(false);

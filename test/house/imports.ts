@@ -45,6 +45,7 @@ const ROOT_FILES = [
   'world',
   'by-place',
   'roads',
+  'beginning',
   'maintenance',
   'acceptance',
   'providers',
@@ -56,6 +57,7 @@ const ROOT_FILES = [
 /** Commands that do more than ask. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'src/cli/daemon.ts': ['src/daemon.ts'],
+  'src/cli/init.ts': ['src/beginning.ts'],
   'src/cli/trigger.ts': ['src/explain.ts'],
   'src/cli/trigger-change.ts': ['src/explain.ts'],
   'src/cli/trigger-lines.ts': ['src/explain.ts'],
@@ -72,7 +74,13 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   xstate: ['src/machines/'],
   'better-sqlite3': ['src/adapters/sqlite/'],
   ssh2: ['src/adapters/gerrit/', 'src/adapters/ssh/', 'src/adapters/openssh/', 'src/demo/gerrit/'],
-  execa: ['src/adapters/local/', 'src/adapters/git/', 'src/adapters/command/', 'src/adapters/mail/'],
+  execa: [
+    'src/adapters/local/',
+    'src/adapters/git/',
+    'src/adapters/command/',
+    'src/adapters/mail/',
+    'src/adapters/openssh/',
+  ],
   nodemailer: ['src/adapters/mail/'],
   pino: ['src/log.ts'],
   rxjs: ['src/adapters/gerrit/'],

@@ -1,0 +1,35 @@
+/** Adds a host's key to a known_hosts file of ours. What stands there already is never changed. */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { errorText, OperationError } from '../../errors.ts';
+import { findKnownHost, judgeHostKey, keyType } from './known-hosts.ts';
+
+const SSH_PORT = 22;
+
+/** @throws OperationError when the file names another key for this host */
+export function pinHostKey(file: string, host: string, port: number, key: Buffer): 'pinned' | 'known' {
+  const target = `${host}:${port}`;
+  const refused = (message: string, hint: string): OperationError =>
+    new OperationError({ operation: 'pin host key', target, message, retryable: false, hint });
+  try {
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    const judgement = judgeHostKey(findKnownHost(text, { file, host, port }), key);
+    if (judgement === 'known') return 'known';
+    if (judgement !== 'unknown') {
+      throw refused(
+        `${file} names another key for it`,
+        `if that is right: ssh-keygen -R '${nameOf(host, port)}' -f ${file}`,
+      );
+    }
+    const gap = text === '' || text.endsWith('\n') ? '' : '\n';
+    const line = `${nameOf(host, port)} ${keyType(key) ?? ''} ${key.toString('base64')}\n`;
+    appendFileSync(file, gap + line, { mode: 0o644 });
+    return 'pinned';
+  } catch (error) {
+    if (error instanceof OperationError) throw error;
+    throw refused(errorText(error), `is ${file} writable?`);
+  }
+}
+
+function nameOf(host: string, port: number): string {
+  return port === SSH_PORT ? host : `[${host}]:${port}`;
+}

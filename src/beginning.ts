@@ -1,0 +1,36 @@
+/** What `sos-ci init` does outside of the configuration: keys, and the server's host key. A composition root of its own. */
+
+import { fingerprint, keyType } from './adapters/openssh/known-hosts.ts';
+import { makeKey, publicHalf } from './adapters/openssh/new-key.ts';
+import { pinHostKey } from './adapters/openssh/pin.ts';
+import { type SshPlace, shownHostKey } from './adapters/openssh/shown-key.ts';
+
+export interface ShownKey {
+  readonly key: Buffer;
+  readonly type: string;
+  /** As `ssh-keygen -l` prints it. */
+  readonly fingerprint: string;
+}
+
+/** What init needs of the outside. */
+export interface Beginning {
+  makeKey(file: string, comment: string): Promise<string>;
+  publicHalf(file: string): string;
+  hostKey(place: SshPlace): Promise<ShownKey>;
+  pin(file: string, place: SshPlace, key: Buffer): 'pinned' | 'known';
+}
+
+const PROGRAM_TIMEOUT_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 20_000;
+
+export function beginning(): Beginning {
+  return {
+    makeKey: (file, comment) => makeKey(file, comment, PROGRAM_TIMEOUT_MS),
+    publicHalf,
+    hostKey: async (place) => {
+      const key = await shownHostKey(place, CONNECT_TIMEOUT_MS, new AbortController().signal);
+      return { key, type: keyType(key) ?? 'a key', fingerprint: fingerprint(key) };
+    },
+    pin: (file, { host, port }, key) => pinHostKey(file, host, port, key),
+  };
+}
