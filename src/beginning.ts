@@ -1,7 +1,7 @@
-/** What `sos-ci init` does outside of the configuration: keys, and the server's host key. A composition root of its own. */
-
+/** What `sos-ci init` does outside of the configuration: keys, and host keys of servers. A composition root of its own. */
+import { publicHalf } from './adapters/openssh/key-file.ts';
 import { fingerprint, keyType } from './adapters/openssh/known-hosts.ts';
-import { makeKey, publicHalf } from './adapters/openssh/new-key.ts';
+import { makeKey } from './adapters/openssh/new-key.ts';
 import { pinHostKey } from './adapters/openssh/pin.ts';
 import { type SshPlace, shownHostKey } from './adapters/openssh/shown-key.ts';
 
@@ -14,8 +14,10 @@ export interface ShownKey {
 
 /** What init needs of the outside. */
 export interface Beginning {
-  makeKey(file: string, comment: string): Promise<string>;
-  publicHalf(file: string): string;
+  /** Never over a file that is there. */
+  makeKey(file: string, comment: string): Promise<void>;
+  /** The line that belongs into an account. */
+  publicHalf(file: string): Promise<string>;
   hostKey(place: SshPlace): Promise<ShownKey>;
   pin(file: string, place: SshPlace, key: Buffer): 'pinned' | 'known';
 }
@@ -26,7 +28,7 @@ const CONNECT_TIMEOUT_MS = 20_000;
 export function beginning(): Beginning {
   return {
     makeKey: (file, comment) => makeKey(file, comment, PROGRAM_TIMEOUT_MS),
-    publicHalf,
+    publicHalf: async (file) => (await publicHalf(file, { setting: '--key', place: 'to its account' })).line,
     hostKey: async (place) => {
       const key = await shownHostKey(place, CONNECT_TIMEOUT_MS, new AbortController().signal);
       return { key, type: keyType(key) ?? 'a key', fingerprint: fingerprint(key) };

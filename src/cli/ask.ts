@@ -1,9 +1,16 @@
-/** Questions on a terminal: asked on standard error, answered on standard input, one line each. */
-import { createInterface } from 'node:readline/promises';
+/**
+ * Questions on a terminal: asked on standard error, answered on standard input, one line each. Lines that come before they
+ * are asked for (pasted, or typed ahead) are kept for the next questions.
+ */
+import { createInterface } from 'node:readline';
+import { CliError, EXIT } from './exit.ts';
 
 export interface Asking {
-  /** The answer without spaces around it; '' when nothing was typed. Rejects when the input ends. */
-  ask(question: string): Promise<string>;
+  /**
+   * The answer without spaces around it; '' when nothing was typed. Rejects when the input ends.
+   * @param seen true: only what is typed after the question counts, because it can not be answered before
+   */
+  ask(question: string, seen?: boolean): Promise<string>;
   close(): void;
 }
 
@@ -11,13 +18,43 @@ export interface Asking {
 export function terminalAsking(): Asking | null {
   const { stdin, stderr } = process;
   if (stdin.isTTY !== true || stderr.isTTY !== true) return null;
-  const lines = createInterface({ input: stdin, output: stderr });
-  const ended = new Promise<never>((_, reject) => {
-    lines.once('close', () => reject(new Error('the input has ended')));
+  return askingOn(stdin, stderr);
+}
+
+export function askingOn(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Asking {
+  const lines = createInterface({ input, output });
+  const early: string[] = [];
+  let waiting: { take(line: string): void; give(error: Error): void } | null = null;
+  let ended = false;
+  const over = (): CliError => new CliError(EXIT.interrupted, 'the input has ended: nothing more was done');
+  lines.on('line', (line) => {
+    if (waiting === null) early.push(line);
+    else waiting.take(line);
+    waiting = null;
   });
-  ended.catch(() => {});
+  lines.on('close', () => {
+    ended = true;
+    waiting?.give(over());
+    waiting = null;
+  });
   return {
-    ask: async (question) => (await Promise.race([lines.question(question), ended])).trim(),
+    ask: async (question, seen = false) => {
+      if (seen) early.length = 0;
+      // A prompt is the last line only: the terminal counts its columns.
+      const cut = question.lastIndexOf('\n') + 1;
+      output.write(question.slice(0, cut));
+      lines.setPrompt(question.slice(cut));
+      const next = early.shift();
+      if (next === undefined && ended) throw over();
+      if (next !== undefined) output.write(`${question.slice(cut)}${next}\n`);
+      else lines.prompt();
+      const line =
+        next ??
+        (await new Promise<string>((take, give) => {
+          waiting = { take, give };
+        }));
+      return line.trim();
+    },
     close: () => lines.close(),
   };
 }

@@ -1,72 +1,125 @@
 /**
- * `sos-ci init`: from a few answers to a configuration that passes its check, keys, and a pinned host key. Nothing that is
+ * `sos-ci init`: from a few answers to a configuration that passes its check, keys, and pinned host keys. Nothing that is
  * there is ever overwritten, and no host key is trusted without a person's word for its fingerprint.
  */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { type Beginning, beginning, type ShownKey } from '../beginning.ts';
 import { pathResolver } from '../config/build.ts';
 import { type FirstAnswers, firstConfig } from '../config/first.ts';
 import { loadConfig } from '../config/load.ts';
+import { errorText, OperationError } from '../errors.ts';
 import { plainText } from '../plain-text.ts';
 import type { Asking } from './ask.ts';
 import { CliError, EXIT } from './exit.ts';
 import { firstAnswers, type InitFlags } from './init-answers.ts';
 import type { Io } from './io.ts';
 
-/** Exit code 1: all is written, but the host key is not pinned. */
+const NAME = 'sos-ci.yaml';
+
+/** Exit code 1: all is written, but a host key is not pinned. */
 export async function initCommand(
   io: Io,
-  file: string,
+  dir: string,
   flags: InitFlags,
   asking: Asking | null,
   outside: Beginning = beginning(),
 ): Promise<number> {
-  if (existsSync(file)) {
-    throw new CliError(
-      EXIT.usage,
-      `${file} is there already; init never overwrites`,
-      'name another one with --config FILE',
-    );
-  }
-  const answers = await firstAnswers(flags, asking);
-  const path = pathResolver(resolve(file));
-  mkdirSync(dirname(resolve(file)), { recursive: true });
+  const file = join(resolve(dir), NAME);
+  if (existsSync(file)) throw alreadyThere(file);
+  const answers = await firstAnswers(dir, flags, asking);
+  const path = pathResolver(file);
+  mkdirSync(dirname(file), { recursive: true });
   const gerritKey = await keyIn(path(answers.keyFile), answers.user, outside);
   const nodeKey =
-    answers.node === null ? null : await keyIn(path(answers.node.keyFile), `${answers.user}-node`, outside);
-  writeFileSync(file, firstConfig(answers), { flag: 'wx', mode: 0o644 });
-  loadConfig(file);
-  const pinned = await pinHostKey(io, answers, path(answers.knownHostsFile), flags, asking, outside);
-  tellNext(io, file, answers, gerritKey, nodeKey, pinned);
-  return pinned ? EXIT.ok : EXIT.negative;
+    answers.node.kind === 'local'
+      ? null
+      : await keyIn(path(answers.node.keyFile), `${answers.user}-node`, outside);
+  writeConfig(file, firstConfig(answers));
+  io.err(`${plainText(file)} is written.\n`);
+  const unpinned: Place[] = [];
+  for (const place of placesOf(answers, flags)) {
+    const done = await pinHostKey(io, place, path(answers.knownHostsFile), asking, outside);
+    if (!done) unpinned.push(place);
+  }
+  tellNext(io, resolve(dir) === process.cwd() ? null : dir, answers, { gerritKey, nodeKey, unpinned });
+  return unpinned.length === 0 ? EXIT.ok : EXIT.negative;
 }
 
 /** The public half of the key in this file: of the one that is there, or of a new one. */
 async function keyIn(file: string, name: string, outside: Beginning): Promise<string> {
-  if (existsSync(file)) return outside.publicHalf(file);
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  return outside.makeKey(file, `${name} (sos-ci)`);
+  if (!existsSync(file)) {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    await outside.makeKey(file, `${name} (sos-ci)`);
+  }
+  return outside.publicHalf(file);
+}
+
+/** Checked before it gets its name, and never in the place of another. */
+function writeConfig(file: string, text: string): void {
+  const making = join(dirname(file), `.${NAME}.${process.pid}`);
+  try {
+    const handle = openSync(making, 'wx', 0o644);
+    try {
+      writeSync(handle, text);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    loadConfig(making);
+    linkSync(making, file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw alreadyThere(file);
+    if (code === undefined) throw error;
+    throw new CliError(EXIT.refused, `${file}: ${errorText(error)}`, 'is its folder writable?');
+  } finally {
+    rmSync(making, { force: true });
+  }
+}
+
+function alreadyThere(file: string): CliError {
+  return new CliError(
+    EXIT.usage,
+    `${file} is there already; init never overwrites`,
+    'move it away, or name another folder: sos-ci init DIR',
+  );
+}
+
+/** A server whose host key a person has to compare. */
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  /** The fingerprint that was compared already. */
+  readonly accepted: string | undefined;
+  readonly flag: string;
+}
+
+function placesOf({ host, port, node }: FirstAnswers, flags: InitFlags): readonly Place[] {
+  const gerrit = { host, port, accepted: flags.acceptHostKey, flag: '--accept-host-key' };
+  if (node.kind !== 'static') return [gerrit];
+  const accepted = flags.acceptNodeKey;
+  return [gerrit, { host: node.host, port: node.port, accepted, flag: '--accept-node-key' }];
 }
 
 async function pinHostKey(
   io: Io,
-  { host, port }: FirstAnswers,
+  place: Place,
   file: string,
-  { acceptHostKey }: InitFlags,
   asking: Asking | null,
   outside: Beginning,
 ): Promise<boolean> {
+  const { host, port } = place;
   let shown: ShownKey;
   try {
     shown = await outside.hostKey({ host, port });
   } catch (thrown) {
-    if (!(thrown instanceof Error) || thrown.name !== 'OperationError') throw thrown;
+    if (!(thrown instanceof OperationError)) throw thrown;
     io.err(`${plainText(thrown.message)}\n`);
     return false;
   }
   io.err(`${plainText(host)}:${port} shows this host key:\n  ${shown.type} ${shown.fingerprint}\n`);
-  if (!(await isAccepted(shown, acceptHostKey, asking, io))) return false;
+  if (!(await isAccepted(shown, place, asking, io))) return false;
   const done = outside.pin(file, { host, port }, shown.key);
   io.err(done === 'known' ? `${plainText(file)} knows it already\n` : `pinned in ${plainText(file)}\n`);
   return true;
@@ -74,47 +127,45 @@ async function pinHostKey(
 
 async function isAccepted(
   { fingerprint }: ShownKey,
-  accepted: string | undefined,
+  { accepted, flag }: Place,
   asking: Asking | null,
   io: Io,
 ): Promise<boolean> {
   if (accepted === fingerprint) return true;
   if (accepted !== undefined) {
-    io.err(
-      `That is not the one of --accept-host-key ${plainText(accepted)}: do not connect before you know why.\n`,
-    );
+    io.err(`That is not the one of ${flag} ${plainText(accepted)}: do not connect before you know why.\n`);
     return false;
   }
   if (asking === null) return false;
-  const answer = await asking.ask("Is that what the server's operator says? Type yes to trust it: ");
+  const answer = await asking.ask("Is that what the server's operator says? Type yes to trust it: ", true);
   return answer === 'yes';
 }
 
 function tellNext(
   io: Io,
-  file: string,
-  { host, port, user, node, knownHostsFile }: FirstAnswers,
-  gerritKey: string,
-  nodeKey: string | null,
-  pinned: boolean,
+  dir: string | null,
+  { user, node, knownHostsFile }: FirstAnswers,
+  done: { readonly gerritKey: string; readonly nodeKey: string | null; readonly unpinned: readonly Place[] },
 ): void {
   const steps = [
-    `add this SSH key to the account ${user} (https://${host}/settings/#SSHKeys):\n     ${gerritKey}`,
-    ...(nodeKey === null
-      ? []
-      : [`add this one to ~/.ssh/authorized_keys of ${node?.user}@${node?.host}:\n     ${nodeKey}`]),
-    ...(pinned
-      ? []
-      : [
-          `compare the host key's fingerprint with what the operator of ${host} says, then pin it:\n     ssh-keyscan -p ${port} ${host} >> ${knownHostsFile}   (in the folder of ${file})`,
-        ]),
-    'sos-ci doctor                what is still missing, and how to mend it',
-    'sos-ci daemon --no-report    all of it but the posts',
-    'sos-ci daemon',
+    `add this SSH key to the account ${user} (in Gerrit: Settings, SSH Keys):\n     ${done.gerritKey}`,
   ];
-  io.out(`${plainText(file)} is written. Next:\n`);
+  if (node.kind !== 'local') {
+    const where = node.kind === 'static' ? `${node.user}@${node.host}` : `${node.user} on each server`;
+    steps[0] += `\n   and this one to ~/.ssh/authorized_keys of ${where}:\n     ${done.nodeKey}`;
+  }
+  for (const { host, port } of done.unpinned) {
+    steps.push(
+      `compare the host key's fingerprint with what the operator of ${host} says, and pin it:\n     ssh-keyscan -p ${port} ${host} >> ${knownHostsFile}`,
+    );
+  }
+  steps.push('see what is still missing, and how to mend it:\n     sos-ci doctor');
+  steps.push(
+    'do everything but post; when that looks right, post:\n     sos-ci daemon --no-report\n     sos-ci daemon',
+  );
+  io.out(`Next${dir === null ? '' : `, in ${plainText(dir)}`}:\n`);
   for (const [index, step] of steps.entries()) {
     const lines = step.split('\n').map((line) => plainText(line));
-    io.out(`  ${index + 1}. ${lines.join('\n')}\n`);
+    io.out(`${index + 1}. ${lines.join('\n')}\n`);
   }
 }

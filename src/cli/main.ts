@@ -34,6 +34,7 @@ function program(): Command {
 const EXAMPLES = `
 Examples:
   sos-ci demo                        see a patchset travel, nothing needed
+  sos-ci init                        a first configuration, keys, pinned host keys
   sos-ci config check --example      a configuration to begin with
   sos-ci config check                every mistake in ./sos-ci.yaml at once
   sos-ci daemon --no-report          run, and post nothing
@@ -162,26 +163,34 @@ function addProofs(root: Command): void {
 
 /** The way in: from nothing to a configuration that works, and what still keeps one from working. */
 function addBeginning(root: Command): void {
-  withConfig(root.command('init').description('write a first configuration, make keys, pin the host key'))
+  root
+    .command('init [dir]')
+    .description('write a first configuration, make keys, pin host keys')
     .option('--host <name>', 'the Gerrit server')
     .option('--port <n>', 'its SSH port', positive)
     .option('--user <name>', "the CI account's user name there")
-    .option('--key <file>', 'the private key of that account; made when it is not there')
+    .option('--name <text>', "the account's display name")
+    .option('--wiki <address>', "the CI's page: how to rerun, whom to ask")
     .option('--project <name>', 'project to begin with')
     .option('--job <name>', 'name of the first job')
-    .option('--wiki <address>', "the CI's page: how to rerun, whom to ask")
-    .option('--node <user@host[:port]>', 'host that runs the jobs, by SSH')
-    .option('--allow-untrusted-code', 'run the jobs on this host, whoever wrote them')
-    .option('--accept-host-key <fingerprint>', 'SHA256:... that you have compared; nothing else is pinned')
+    .option('--kind <kind>', 'where jobs run: local, static or command')
+    .option('--node <user@host[:port]>', 'static: the host that runs them, by SSH')
+    .option('--program <file>', 'command: your program, called with create, list or delete')
+    .option('--node-user <name>', 'command: user on its servers')
+    .option('--allow-untrusted-code', 'local: run them on this host, whoever wrote them')
+    .option('--key <file>', "the account's private key; made when it is not there")
+    .option('--accept-host-key <fingerprint>', "Gerrit's, SHA256:..., which you have compared")
+    .option('--accept-node-key <fingerprint>', "the node's")
+    .option('--yes', 'ask nothing: take what is usual for what is not given')
     .addHelpText('after', INIT_EXAMPLE)
-    .action(async (options) => {
+    .action(async (dir, options) => {
       const [{ initCommand }, { terminalAsking }] = await Promise.all([
         import('./init.ts'),
         import('./ask.ts'),
       ]);
       const asking = terminalAsking();
       try {
-        return end(await initCommand(io, configFile(options), options, asking));
+        return end(await initCommand(io, dir ?? '.', options, asking));
       } finally {
         asking?.close();
       }
@@ -189,10 +198,12 @@ function addBeginning(root: Command): void {
 }
 
 const INIT_EXAMPLE = `
-What is not given is asked for on a terminal. Nothing that is there is overwritten.
+Writes DIR/sos-ci.yaml (here by default), and beside it gerrit-key, node-key and known_hosts. Asks for what is not given.
+Nothing that is there is overwritten; no host key is pinned but one that you have compared.
 
-Example:
-  sos-ci init --user acme-ci --node stack@node1.acme.example
+Examples:
+  sos-ci init
+  sos-ci init --yes --user acme-ci --node stack@node1.acme.example --accept-host-key SHA256:...
 `;
 
 function addConfig(root: Command): void {

@@ -7,6 +7,8 @@ export interface FirstAnswers {
   readonly host: string;
   readonly port: number;
   readonly user: string;
+  /** Display name of the account. */
+  readonly name: string;
   /** As they are to stand in the file. */
   readonly keyFile: string;
   readonly knownHostsFile: string;
@@ -15,18 +17,25 @@ export interface FirstAnswers {
   readonly wiki: string;
   readonly project: string;
   readonly job: string;
-  /** Null: jobs run on this host. */
-  readonly node: {
-    readonly host: string;
-    readonly port: number;
-    readonly user: string;
-    readonly keyFile: string;
-  } | null;
+  readonly node: FirstNode;
 }
 
+/** Where jobs run. */
+export type FirstNode =
+  | { readonly kind: 'local'; readonly untrusted: boolean }
+  | {
+      readonly kind: 'static';
+      readonly host: string;
+      readonly port: number;
+      readonly user: string;
+      readonly keyFile: string;
+    }
+  | { readonly kind: 'command'; readonly program: string; readonly user: string; readonly keyFile: string };
+
 export function firstConfig(answers: FirstAnswers): string {
-  const { host, port, user, keyFile, knownHostsFile, deployment, project, job } = answers;
-  return `# Made by sos-ci init. Every key: sos-ci config keys. What is wrong with it: sos-ci config check, sos-ci doctor.
+  const { host, port, user, name, keyFile, knownHostsFile, deployment, project, job } = answers;
+  return `# Made by sos-ci init. Paths are relative to this file. Every key there is: sos-ci config keys
+# After a change: sos-ci config check (this file), sos-ci doctor (this file and the world around it).
 
 deployment: ${quoted(deployment)}   # on everything that we create, so that it is found again
 
@@ -34,9 +43,11 @@ gerrit:
   host: ${quoted(host)}
   port: ${port}
   user: ${quoted(user)}
+  name: ${quoted(name)}   # the account's display name: a comment "run-NAME" starts its jobs
   key: ${quoted(keyFile)}
   knownHosts: ${quoted(knownHostsFile)}   # the server's host key, once you have compared it
-  # Reviews by REST instead of SSH (the password is Gerrit's HTTP password, in a file of mode 600):
+  # Reviews by REST instead of SSH; doctor can then also see what you may vote. The password is Gerrit's HTTP password,
+  # alone in a file of mode 600:
   # rest: {url: ${quoted(`https://${host}`)}, password: {file: ./http-password}}
 
 report:
@@ -46,41 +57,63 @@ ${reportLines(answers)}
   # success: 1
   # failure: -1
 
+# Where jobs run: docs/providers.md
 providers:
 ${providerLines(answers)}
 
-# Logs must be readable for everybody, without a login, for a month:
+# Logs must be readable for everybody, without a login, for a month. Serve this folder by a web server:
 # logs: {dir: /srv/logs, url: "https://logs.example.org"}
 
 # mail: {from: ci@example.org, to: [you@example.org], operator: [you@example.org], sendmail: [/usr/sbin/sendmail]}
 
+# What starts a job: docs/rules.md
 jobs:
   ${quoted(job)}:
     project: ${quoted(project)}
-    # Program and arguments; no shell reads them. Any exit code but 0 is a failed test.
+    # A program and its arguments, started in the work tree with the patchset; no shell reads them. Before it,
+    # stacking: {command: [./stack.sh], timeout: 1h} would set the server up.
     testing:
       command: [git, log, '-1', --stat]
       timeout: 10m
-      exitCodeIsResult: true
+      exitCodeIsResult: true   # any exit code but 0 is a failed test; or results: FILE.tap
 `;
 }
 
 function reportLines({ wiki }: FirstAnswers): string {
+  const about = "The CI's page: how to rerun, how to debug, whom to ask. Each comment must link to it.";
   return wiki === ''
-    ? '  post: true\n  # The page that says how to rerun and whom to ask; each comment must have it:\n  # wiki: https://wiki.openstack.org/wiki/ThirdPartySystems/...'
-    : `  wiki: ${quoted(wiki)}`;
+    ? `  post: true\n  # ${about}\n  # wiki: https://wiki.openstack.org/wiki/ThirdPartySystems/...`
+    : `  # ${about}\n  wiki: ${quoted(wiki)}`;
 }
 
-function providerLines({ node }: FirstAnswers): string {
-  if (node === null) {
-    return '  local:\n    type: local\n    slots: 1\n    allowUntrustedCode: true   # whoever may upload a change runs code on this host, as this user';
+function providerLines({ node, knownHostsFile }: FirstAnswers): string {
+  if (node.kind === 'local') {
+    const trust = node.untrusted
+      ? '\n    allowUntrustedCode: true   # whoever may upload a change runs code on this host, as this user'
+      : '';
+    return `  local:\n    type: local\n    slots: 1${trust}`;
   }
-  const { host, port, user, keyFile } = node;
+  const { user, keyFile } = node;
+  if (node.kind === 'command') {
+    const argv = (action: string): string => `[${quoted(node.program)}, ${action}]`;
+    return `  nodes:
+    type: command
+    slots: 1
+    ssh:
+      key: ${quoted(keyFile)}
+      user: ${quoted(user)}
+    create: ${argv('create')}
+    list: ${argv('list')}
+    delete: ${argv('delete')}`;
+  }
   return `  nodes:
     type: static
-    ssh: {user: ${quoted(user)}, key: ${quoted(keyFile)}}
+    ssh:
+      key: ${quoted(keyFile)}
+      user: ${quoted(user)}
+      knownHosts: ${quoted(knownHostsFile)}   # the nodes' host keys; without this, the key that a node shows first counts
     hosts:
-      node1: {host: ${quoted(host)}, port: ${port}}   # its host key is pinned at first contact, for each job; hostKey: pins it for good`;
+      node1: {host: ${quoted(node.host)}, port: ${node.port}}`;
 }
 
 /** A double-quoted YAML scalar is a JSON string. */

@@ -29,6 +29,12 @@ export function oneWord(value: string): Wrong | null {
   return /^[^\s-]\S*$/.test(value) ? null : new Wrong('must be one word that does not begin with a dash');
 }
 
+export function portNumber(value: string): Wrong | null {
+  return /^[1-9]\d{0,4}$/.test(value) && Number(value) <= 65_535
+    ? null
+    : new Wrong('must be a number from 1 to 65535');
+}
+
 /** A user on a node: it becomes part of the address of a server. */
 export function userName(value: string): Wrong | null {
   return /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(value) ? null : new Wrong('is no user name');

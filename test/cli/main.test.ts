@@ -34,6 +34,7 @@ describe('help', () => {
   });
 
   test.each([
+    'init',
     'daemon',
     'run',
     'demo',
@@ -63,6 +64,7 @@ describe('usage', () => {
     [['job'], /missing required argument 'id'/],
     [['job', 'zzz'], /no job begins with "zzz"\n +list them: sos-ci jobs/],
     [['replay'], /name one history, or --all/],
+    [['init', 'elsewhere'], /there is no terminal to ask questions on\n +answer by flags/],
     [['trigger'], /name what is to be explained\n +sos-ci trigger --explain FILE/],
     [['trigger', '--explain', 'nowhere'], /nowhere can not be read: ENOENT/],
     [['run', 'acme', '912345'], /"912345" is no patchset\n +write change and patchset with a comma/],

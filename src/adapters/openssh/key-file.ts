@@ -3,7 +3,7 @@
  * a key file can be wrong has its own message, because ssh2 would only say that authentication failed.
  */
 import { open } from 'node:fs/promises';
-import ssh2 from 'ssh2';
+import ssh2, { type ParsedKey } from 'ssh2';
 import { errorText, OperationError } from '../../errors.ts';
 
 const KEY_LIMIT_BYTES = 64 * 1024;
@@ -16,8 +16,31 @@ export interface KeyUse {
   readonly place: string;
 }
 
+/** What may be shown of a key. */
+export interface PublicHalf {
+  readonly type: string;
+  /** As an account takes it: type, key, comment. */
+  readonly line: string;
+}
+
 /** Resolves to the key's text, which ssh2 can use. */
 export async function readPrivateKey(file: string, use: KeyUse): Promise<Buffer> {
+  return (await readKey(file, use)).text;
+}
+
+/** From the private key itself, so that no .pub file can name another one. */
+export async function publicHalf(file: string, use: KeyUse): Promise<PublicHalf> {
+  const { key } = await readKey(file, use);
+  const blob = key.getPublicSSH().toString('base64');
+  return { type: key.type, line: `${key.type} ${blob} ${key.comment}`.trim() };
+}
+
+interface Key {
+  readonly text: Buffer;
+  readonly key: ParsedKey;
+}
+
+async function readKey(file: string, use: KeyUse): Promise<Key> {
   const text = await readBounded(file, use);
   const parsed = ssh2.utils.parseKey(text);
   if (parsed instanceof Error) {
@@ -36,7 +59,7 @@ export async function readPrivateKey(file: string, use: KeyUse): Promise<Buffer>
   if (!key?.isPrivateKey()) {
     throw keyError(file, 'the file holds a public key', { hint: 'name the private key, without .pub' });
   }
-  return text;
+  return { text, key };
 }
 
 async function readBounded(file: string, use: KeyUse): Promise<Buffer> {
