@@ -62,6 +62,7 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
     },
     alarms: { raise: async () => {} },
     mailer: null,
+    hide: (text) => text,
   };
 }
 
@@ -80,6 +81,7 @@ export function silentWorld(): World {
     reviewer: { post: never, readVotes: never },
     alarms: { raise: never },
     mailer: null,
+    hide: (text) => text,
   };
 }
 

@@ -114,7 +114,7 @@ export class Lab implements RunningDaemon {
     this.engine = this.buildEngine(world, slotLimitsOf(config, providers.set.slots), onAppend);
     const deployment = config.deployment ?? this.store.deployment();
     this.operatorMail = operatorMailOf(config, world, { store: this.store, log, deployment });
-    this.admission = this.buildAdmission(alarms, deployment);
+    this.admission = this.buildAdmission(world.alarms, deployment);
     this.events = new EventIntake({
       store: this.store,
       engine: this.engine,
@@ -131,14 +131,14 @@ export class Lab implements RunningDaemon {
         providers: world.providers,
         merger: world.merger,
         store: this.store,
-        alarms,
+        alarms: world.alarms,
         log,
         deployment,
         clock: systemClock,
         callTimeoutMs: config.limits.sweepTimeoutMs,
       }),
       clock: systemClock,
-      alarms,
+      alarms: world.alarms,
       log,
       listening: buildListening(config, this.events, options.since ?? null),
       identity: identity(),

@@ -12,6 +12,7 @@ import { GitSource } from './adapters/git/source.ts';
 import { bundleUploaded } from './adapters/git/uploaded-bundle.ts';
 import { LocalRunner } from './adapters/local/runner.ts';
 import { LocalEvidence } from './adapters/logs/local.ts';
+import { hider } from './adapters/logs/redact.ts';
 import { readTap } from './adapters/results/tap.ts';
 import { fetchTree } from './adapters/ssh/evidence.ts';
 import { SshRunner } from './adapters/ssh/runner.ts';
@@ -41,6 +42,7 @@ export function buildWorld(
 ): BuiltWorld {
   const { stateDir, gerrit, logs, redact } = config;
   const { set, nodes, define } = buildProviders(config, slots, alarms, faults);
+  const hide = hider(redact);
   const questions = new SharedConnection(gerrit, systemClock);
   const cache = new GitCache({ stateDir, gerrit, clock: systemClock, limits: config.git });
   const world: World = {
@@ -68,7 +70,16 @@ export function buildWorld(
       fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
     }),
     reviewer: new GerritReviewer(reviewRoute(gerrit), systemClock, gerrit.settleMs),
-    alarms: alarms,
+    alarms: {
+      raise: (alarm) =>
+        alarms.raise({
+          ...alarm,
+          target: hide(alarm.target),
+          message: hide(alarm.message),
+          hint: hide(alarm.hint),
+        }),
+    },
+    hide,
     mailer: config.mail === null ? null : mailerOf(config.mail, config.limits.shutdownMs),
   };
   return {

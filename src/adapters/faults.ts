@@ -108,6 +108,7 @@ function faultyWorld(world: World, around: Around): World {
     alarms,
     mailer:
       mailer === null ? null : { send: around('sendMail', (mail, signal) => mailer.send(mail, signal)) },
+    hide: world.hide,
   };
 }
 

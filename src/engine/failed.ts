@@ -3,13 +3,14 @@ import { errorText, type OperationError } from '../errors.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import { assertNever, type Failure } from '../machines/vocabulary.ts';
 import type { OutsideEffect } from './perform.ts';
+import type { World } from './ports.ts';
 
 /** What is kept of an error's text: every failure is a row of the log for ever. */
 const FAILURE_LIMIT = 2_000;
 
-/** What each effect is settled by when it did not work. */
-export function failed(effect: OutsideEffect, error: OperationError): AnyEvent {
-  const failure = failureOf(error);
+/** What each effect is settled by when it did not work. Programs and nodes may say a secret in their last words. */
+export function failed(effect: OutsideEffect, error: OperationError, world: Pick<World, 'hide'>): AnyEvent {
+  const failure = failureOf(error, world);
   switch (effect.type) {
     case 'raiseAlarm':
       return { type: 'alarm.raised' };
@@ -48,12 +49,12 @@ export function failed(effect: OutsideEffect, error: OperationError): AnyEvent {
   }
 }
 
-function failureOf(error: OperationError): Failure {
+function failureOf(error: OperationError, { hide }: Pick<World, 'hide'>): Failure {
   return {
     operation: error.operation,
-    target: error.target,
-    message: errorText(error).slice(0, FAILURE_LIMIT),
+    target: hide(error.target),
+    message: hide(errorText(error)).slice(0, FAILURE_LIMIT),
     retryable: error.retryable,
-    hint: error.hint.slice(0, FAILURE_LIMIT),
+    hint: hide(error.hint).slice(0, FAILURE_LIMIT),
   };
 }

@@ -38,7 +38,7 @@ export async function perform(effect: OutsideEffect, performance: Performance): 
   } catch (thrown) {
     if (performance.stopping.aborted) throw thrown;
     if (!(thrown instanceof OperationError)) throw thrown;
-    return failed(effect, thrown);
+    return failed(effect, thrown, performance.world);
   }
 }
 
@@ -71,12 +71,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
         return { type: 'stage.stopped', stage: effect.run.stage };
       });
     case 'readResults':
-      return within(effect, performance, async () => {
-        const results = await world.runner.readResults(effect.server, effect.results);
-        return 'unreadable' in results
-          ? { type: 'results.unreadable', why: results.unreadable }
-          : { type: 'results.read', results };
-      });
+      return readResults(effect, performance);
     case 'collectEvidence':
       return within(effect, performance, async (signal) => {
         const collected = await world.evidence.collect(effect, signal);
@@ -155,10 +150,20 @@ async function runStage(effect: EffectOf<'runStage'>, performance: Performance):
   performance.note({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
   const end = await handle.ended;
   performance.stopping.removeEventListener('abort', detach);
-  if (end.how === 'lost') return { type: 'stage.lost', stage, why: end.why };
+  if (end.how === 'lost') return { type: 'stage.lost', stage, why: performance.world.hide(end.why) };
   const wentWell = end.how === 'exited' && end.code === 0;
   const lastLine = wentWell ? null : await performance.world.evidence.lastLine(effect.run.owner, stage);
   return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
+}
+
+/** The names of tests are the node's own words. */
+function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
+  const { runner, hide } = performance.world;
+  return within(effect, performance, async () => {
+    const results = await runner.readResults(effect.server, effect.results);
+    if ('unreadable' in results) return { type: 'results.unreadable', why: hide(results.unreadable) };
+    return { type: 'results.read', results: { ...results, failures: results.failures.map(hide) } };
+  });
 }
 
 async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Performance): Promise<AnyEvent> {

@@ -212,4 +212,6 @@ export interface World {
   readonly alarms: Alarms;
   /** Null: mail is not configured. */
   readonly mailer: Mailer | null;
+  /** Takes secrets out of what somebody else wrote, before it is written down or shown. */
+  readonly hide: (text: string) => string;
 }

@@ -30,6 +30,7 @@ function stage() {
     reviewer: new FakeReviewer(),
     alarms: new FakeAlarms(),
     mailer: null,
+    hide: (text: string) => text,
   };
   const effect = {
     type: 'deleteServer',

@@ -47,6 +47,7 @@ function unwanted() {
       reviewer: new FakeReviewer(),
       alarms: new FakeAlarms(),
       mailer: null,
+      hide: (text: string) => text,
     },
     clock: new FakeClock(),
     stopping: new AbortController().signal,

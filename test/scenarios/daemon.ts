@@ -18,6 +18,8 @@ import { Life } from './gate.ts';
 import type { Lab } from './lab.ts';
 
 export const DEPLOYMENT = 'lab-1';
+/** What no row and no comment of a lab may hold. */
+export const SECRET = 'correct-horse';
 const STORE_RETRY_MS = 2_000;
 const SWEEP_INTERVAL_MS = 600_000;
 const STREAM_LIMITS: StreamLimits = {
@@ -61,6 +63,7 @@ export class Daemon {
       reviewer: lab.reviewer,
       alarms: lab.alarms,
       mailer: lab.mailer,
+      hide: (text: string) => text.replaceAll(SECRET, '[redacted]'),
     };
     const world = this.life.world(options.bend?.(bare, lab) ?? bare);
     this.engine = new Engine({

@@ -78,6 +78,7 @@ export class Life {
         mailer === null
           ? null
           : { send: (mail, signal) => this.call('send', () => mailer.send(mail, signal)) },
+      hide: world.hide,
     };
   }
 
