@@ -33,7 +33,7 @@ import type { SlotLimits } from './machines/queue.ts';
 import { databaseFile, lockFile, sha256 } from './maintenance.ts';
 import { operatorMailOf } from './roads.ts';
 import { logRow } from './row-log.ts';
-import { buildListening, buildWorld } from './world.ts';
+import { buildListening, buildVigil, buildWorld } from './world.ts';
 
 export interface DaemonOptions extends Overrides {
   readonly log: Log;
@@ -141,6 +141,7 @@ export class Lab implements RunningDaemon {
       alarms: world.alarms,
       log,
       listening: buildListening(config, this.events, options.since ?? null),
+      vigil: buildVigil(config, options.monitorOnly !== true && options.report !== false),
       identity: identity(),
       sweepIntervalMs: config.limits.sweepIntervalMs,
     });

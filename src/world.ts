@@ -10,6 +10,7 @@ import { GitCache } from './adapters/git/git-cache.ts';
 import { GitMerger } from './adapters/git/merger.ts';
 import { GitSource } from './adapters/git/source.ts';
 import { bundleUploaded } from './adapters/git/uploaded-bundle.ts';
+import { HostLookout } from './adapters/host/lookout.ts';
 import { LocalRunner } from './adapters/local/runner.ts';
 import { LocalEvidence } from './adapters/logs/local.ts';
 import { hider } from './adapters/logs/redact.ts';
@@ -22,6 +23,7 @@ import type { Config } from './config/config.ts';
 import type { EventIntake } from './engine/event-intake.ts';
 import type { Alarms, CatchUp, World } from './engine/ports.ts';
 import type { ServiceOptions } from './engine/service.ts';
+import { databaseFile } from './maintenance.ts';
 import { type BuiltProviders, buildProviders } from './providers.ts';
 import { mailerOf, reviewRoute } from './roads.ts';
 
@@ -89,6 +91,18 @@ export function buildWorld(
       await Promise.all([questions.close(), cache.close(), nodes.close()]);
     },
   };
+}
+
+/** What looks around. @param posts false: what this daemon finds is not reported */
+export function buildVigil(config: Config, posts: boolean): ServiceOptions['vigil'] {
+  const { stateDir, logs, intake, vigil, report } = config;
+  const places = [
+    { path: stateDir, holds: 'stateDir' },
+    { path: logs.dir, holds: 'logs' },
+    { path: intake.segments.dir, holds: 'events' },
+  ];
+  const lookout = new HostLookout({ places, database: databaseFile(stateDir), unkept: () => null });
+  return { ...vigil, lookout, reports: posts && report.post };
 }
 
 /** What hears Gerrit. @param since from when on all is looked at; null: from where the last daemon had come */

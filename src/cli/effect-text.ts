@@ -58,7 +58,9 @@ function tellText(to: string, event: AnyEvent): string {
 function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string {
   switch (effect.type) {
     case 'raiseAlarm':
-      return `tell the operator: ${effect.alarm.message}`;
+      return effect.alarm.cleared === true
+        ? `tell the operator that it is over: ${effect.alarm.message}`
+        : `tell the operator: ${effect.alarm.message}`;
     case 'acquireSlot':
       return `wait for a slot of ${effect.provider}`;
     case 'catchUp':

@@ -13,6 +13,7 @@ import {
 import { configEventText } from './config-text.ts';
 import { streamEventText } from './stream-text.ts';
 import { bytes, span } from './time.ts';
+import { vigilEventText } from './vigil-text.ts';
 import { isVoteOrStart, type VoteOrStart, voteText } from './vote-text.ts';
 
 export function rowText(row: LogRow): string {
@@ -68,6 +69,9 @@ function eventText(event: AnyEvent): string {
     case 'config.loaded':
     case 'config.refused':
       return configEventText(event);
+    case 'vigil.opened':
+    case 'vigil.noticed':
+      return vigilEventText(event);
     default:
       return isOfStream(event) ? streamEventText(event) : otherEventText(event);
   }

@@ -1,14 +1,17 @@
-/** `sos-ci job ID`: the story of one job, from the event that began it to the clean lab. */
+/**
+ * `sos-ci job ID`: the story of one job, from the event that began it to the clean lab. The whole name of another history
+ * shows that one instead.
+ */
 import type { JobView, NumberedRow, OwedView, ReviewView, StoreReader } from '../engine/store.ts';
 import type { Verdict } from '../machines/vocabulary.ts';
 import { plainText } from '../plain-text.ts';
-import { effectText, owedText } from './effect-text.ts';
-import { attemptOf, type Episode, episodes, topState } from './episodes.ts';
-import { rowText } from './event-text.ts';
+import { attemptOf, type Episode, episodes } from './episodes.ts';
 import { EXIT } from './exit.ts';
 import { findJob } from './find.ts';
+import { historyCommand } from './history.ts';
 import { type Io, type Paint, paint, printJson } from './io.ts';
 import { padEnd, padStart, wrap } from './layout.ts';
+import { eventsJson, owedJson, printOwed, printRows } from './story.ts';
 import { iso, span, utc } from './time.ts';
 
 export interface JobOptions {
@@ -16,6 +19,8 @@ export interface JobOptions {
 }
 
 export function jobCommand(io: Io, reader: StoreReader, typed: string, options: JobOptions): number {
+  const other = reader.job(typed) === null ? reader.stored(typed) : null;
+  if (other !== null) return historyCommand(io, reader, other, options);
   const job = findJob(reader, typed);
   const rows = reader.rows(job.id);
   const owed = reader.owed(job.id);
@@ -26,7 +31,8 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
   }
   printHead(io, job, review, attempts(rows));
   printEpisodes(io, episodes(rows), io.now());
-  printEvents(io, job.acceptedAt, rows);
+  io.out('\n');
+  printRows(io, job.acceptedAt, rows);
   printOwed(io, owed);
   return EXIT.ok;
 }
@@ -101,45 +107,6 @@ function printEpisodes(io: Io, found: readonly Episode[], now: number): void {
   }
 }
 
-function printEvents(io: Io, start: number, rows: readonly NumberedRow[]): void {
-  io.out('\n');
-  let before = '';
-  for (const row of rows) {
-    const state = topState(row.state);
-    const shown = state === before ? '' : state;
-    before = state;
-    const attempt = attemptOf(row);
-    const head = `${padStart(`+${span(row.at - start)}`, 13)}  `;
-    const label = `${paint(io, 'bold', padEnd(shown, 11))}`;
-    const again = attempt !== null && attempt > 1 ? ` (attempt ${attempt})` : '';
-    const lines = wrap(plainText(rowText(row) + again), io.width - 26);
-    for (const [index, line] of lines.entries()) {
-      const margin = index === 0 ? `${paint(io, 'dim', head)}${label}` : ' '.repeat(26);
-      io.out(`${margin}${line}\n`);
-    }
-    const asked = row.effects.map(effectText).filter((text) => text !== null);
-    if (asked.length === 0) continue;
-    for (const [index, line] of wrap(plainText(asked.join('; ')), io.width - 29).entries()) {
-      io.out(`${' '.repeat(26)}${paint(io, 'dim', `${index === 0 ? '-> ' : '   '}${line}`)}\n`);
-    }
-  }
-}
-
-function printOwed(io: Io, owed: readonly OwedView[]): void {
-  io.out('\n');
-  if (owed.length === 0) {
-    io.out('  nothing is owed\n');
-    return;
-  }
-  io.out('  owed:\n');
-  const now = io.now();
-  for (const item of owed) {
-    const asked = item.effect.type === 'setTimer' ? '' : `  (asked ${span(now - item.requestedAt)} ago)`;
-    for (const line of wrap(plainText(`${owedText(item.effect, now)}${asked}`), io.width - 4))
-      io.out(`    ${line}\n`);
-  }
-}
-
 /** Documented in docs/cli.md. */
 export function jobJson(job: JobView) {
   const { acceptedAt, updatedAt, endedAt, ...rest } = job;
@@ -164,23 +131,7 @@ function storyJson(
       startedAt: iso(startedAt),
       durationMs: endedAt === null ? null : endedAt - startedAt,
     })),
-    owed: owed.map(({ key, effect, requestedAt }) => ({
-      key,
-      type: effect.type,
-      requestedAt: iso(requestedAt),
-      dueAt: effect.type === 'setTimer' ? iso(effect.dueAt) : null,
-    })),
-    events: rows.map((row) => ({
-      seq: row.seq,
-      version: row.version,
-      type: row.type,
-      at: iso(row.at),
-      sinceStartMs: row.at - job.acceptedAt,
-      state: row.state,
-      outcome: row.outcome,
-      settles: row.settles,
-      data: row.data,
-      text: rowText(row),
-    })),
+    owed: owedJson(owed),
+    events: eventsJson(rows, job.acceptedAt),
   };
 }

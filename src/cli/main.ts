@@ -97,7 +97,9 @@ function addQuestions(root: Command): void {
       return end(await withReader(options, (reader) => jobsCommand(io, reader, options)));
     });
   withStore(
-    root.command('job <id>').description('the story of one job; the first characters of its id will do'),
+    root
+      .command('job <id>')
+      .description('the story of one job; the first characters of its id will do; or stream, voting, vigil'),
   )
     .addHelpText('after', '\nExample:\n  sos-ci job j1kf\n')
     .action(async (id, options) => {

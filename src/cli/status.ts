@@ -1,6 +1,7 @@
 /** `sos-ci status`: is the daemon there, is it connected, what is it doing, and what needs an operator. */
 import type { AlarmView, DaemonView, DayCount, StoreReader } from '../engine/store.ts';
 import type { Stored } from '../machines/row.ts';
+import { VIGIL } from '../machines/vigil.ts';
 import { VOTING, type VotingContext } from '../machines/voting.ts';
 import { plainText } from '../plain-text.ts';
 import { owedCount } from './effect-text.ts';
@@ -10,7 +11,9 @@ import { EXIT } from './exit.ts';
 import { type Io, type Paint, paint, printJson } from './io.ts';
 import { printJobs } from './jobs.ts';
 import { type Column, padEnd, printTable, wrap } from './layout.ts';
+import { streamJson, streamLines } from './stream-text.ts';
 import { iso, span, utc } from './time.ts';
+import { vigilJson, vigilLines } from './vigil-text.ts';
 
 export interface StatusOptions {
   readonly json?: boolean;
@@ -37,19 +40,25 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     counts: reader.counts(since),
     alarms: reader.alarms(ALARMS_SHOWN),
     intake: reader.intake(),
+    stream: reader.stored('stream'),
     voting: reader.stored(VOTING),
+    vigil: reader.stored(VIGIL),
   };
   if (options.json) {
     printJson(io, statusJson(facts, since));
     return exit;
   }
   line(io, 'daemon', daemonText(io, daemon, running), running ? null : 'red');
-  line(io, 'stream', running ? (daemon?.stream ?? '') : 'not connected', null);
+  const connection = running ? streamLines(facts.stream, io.now()) : ['not connected'];
+  if (connection.length === 0) line(io, 'stream', daemon?.stream ?? '', null);
+  for (const [index, text] of connection.entries()) line(io, index === 0 ? 'stream' : '', text, null);
   line(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
   line(io, 'reviews', `${facts.reviews.length} open`, null);
   line(io, 'owed', owedCount(facts.owed), null);
   printVoting(io, facts.voting);
   line(io, 'events', intakeText(facts.intake), null);
+  for (const [index, text] of vigilLines(facts.vigil).entries())
+    line(io, index === 0 ? 'vigil' : '', text, text === 'calm' ? null : 'red');
   printAlarms(io, facts.alarms);
   if (facts.counts.length > 0) {
     io.out(`\nended in the last 7 days\n`);
@@ -72,7 +81,9 @@ interface Facts {
   readonly counts: readonly DayCount[];
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
+  readonly stream: Stored | null;
   readonly voting: Stored | null;
+  readonly vigil: Stored | null;
 }
 
 function line(io: Io, name: string, text: string, color: Paint | null): void {
@@ -146,8 +157,9 @@ function printAlarms(io: Io, alarms: readonly AlarmView[]): void {
   }
   for (const [index, alarm] of alarms.entries()) {
     const times = alarm.times === 1 ? '' : `, ${alarm.times} times`;
-    const text = `${alarm.kind} ${alarm.target}: ${alarm.message} (last ${utc(alarm.lastAt)}${times})`;
-    line(io, index === 0 ? 'alarms' : '', text, 'red');
+    const over = alarm.clearedAt === null ? '' : `cleared ${utc(alarm.clearedAt)}, `;
+    const text = `${alarm.kind} ${alarm.target}: ${alarm.message} (${over}last ${utc(alarm.lastAt)}${times})`;
+    line(io, index === 0 ? 'alarms' : '', text, alarm.clearedAt === null ? 'red' : 'green');
     if (alarm.hint !== '') line(io, '', `-> ${alarm.hint}`, null);
   }
 }
@@ -182,11 +194,14 @@ function statusJson(facts: Facts, since: string) {
       requests: facts.owed.filter((item) => item.effect.type !== 'setTimer').length,
     },
     intake: facts.intake,
+    stream: streamJson(facts.stream),
     voting: votingJson(facts.voting),
+    vigil: vigilJson(facts.vigil),
     alarms: facts.alarms.map((alarm) => ({
       ...alarm,
       firstAt: iso(alarm.firstAt),
       lastAt: iso(alarm.lastAt),
+      clearedAt: iso(alarm.clearedAt),
     })),
     counts: { since, rows: facts.counts },
   };

@@ -1,7 +1,9 @@
-/** What happened to the connection to Gerrit, in plain words: one line for each fact of the history `stream`. */
+/** The connection to Gerrit in plain words: how it is, and one line for each fact of the history `stream`. */
 import type { CommonEvent, StreamEvent } from '../machines/events.ts';
+import type { Stored } from '../machines/row.ts';
+import type { StreamContext } from '../machines/stream/setup.ts';
 import { assertNever } from '../machines/vocabulary.ts';
-import { utc } from './time.ts';
+import { iso, span, utc } from './time.ts';
 
 export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): string {
   switch (event.type) {
@@ -36,4 +38,52 @@ function gapText(event: Extract<StreamEvent, { type: 'gap.closed' }>): string {
   const again = unsure.length === 0 ? '' : `; once more at ${unsure.join(', ')}`;
   const bad = unread === 0 ? '' : `; ${unread} could not be read`;
   return `${looked}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${bad}${again}`;
+}
+
+/** How the connection is, since when and why; the last look for what was missed; a line each. */
+export function streamLines(stored: Stored | null, now: number): readonly string[] {
+  if (stored === null) return [];
+  const { server, upSince, downSince, why, hint, caughtUp } = contextOf(stored);
+  const since = upSince ?? downSince;
+  const how = STATES[stored.state] ?? stored.state;
+  const time = since === null ? '' : ` since ${utc(since)} (${span(now - since)})`;
+  const lines = [`${how}${time}, ${server}${why === '' ? '' : `: ${why}`}`];
+  if (hint !== '') lines.push(`-> ${hint}`);
+  if (caughtUp !== null) {
+    const missed = caughtUp.found === 0 ? 'nothing was missed' : `${caughtUp.found} were missed`;
+    lines.push(`last looked back ${utc(caughtUp.at)}: ${missed}`);
+  }
+  return lines;
+}
+
+const STATES: Readonly<Record<string, string>> = {
+  'down.connecting': 'connecting',
+  'down.backingOff': 'not connected, tried again',
+  'down.refused': 'refused by Gerrit',
+  'up.deciding': 'connected',
+  'up.catchingUp': 'connected, looking for what was missed',
+  'up.waiting': 'connected, what was missed could not be looked up yet',
+  'up.settling': 'connected, once more looking for what was missed soon',
+  'up.listening': 'listening',
+  stopped: 'not connected',
+};
+
+export function streamJson(stored: Stored | null) {
+  if (stored === null) return null;
+  const { server, upSince, downSince, why, hint, outages, failures, caughtUp } = contextOf(stored);
+  return {
+    state: stored.state,
+    server,
+    upSince: iso(upSince),
+    downSince: iso(downSince),
+    why,
+    hint,
+    outages,
+    failures,
+    caughtUp: caughtUp === null ? null : { ...caughtUp, at: iso(caughtUp.at), since: iso(caughtUp.since) },
+  };
+}
+
+function contextOf({ context }: Stored): StreamContext {
+  return context as unknown as StreamContext;
 }

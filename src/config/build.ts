@@ -40,6 +40,7 @@ export function buildConfig(
     report: buildReport(checked.report, template),
     triggers: buildTriggers(checked),
     intake: buildIntake(checked.intake, stateDir, path),
+    vigil: buildVigil(checked.vigil),
     prepare: buildPrepare(checked.prepare),
     git: {
       cacheBytes: checked.git.cacheSize,
@@ -111,6 +112,12 @@ function buildGerrit(gerrit: ConfigFile['gerrit'], path: (path: string) => strin
     rest: gerrit.rest === undefined ? null : buildRest(gerrit.rest, gerrit.user, path),
     fetchUrl: gerrit.fetchUrl,
   };
+}
+
+function buildVigil(vigil: ConfigFile['vigil']): Config['vigil'] {
+  const { interval, quiet, quietOthers, diskFree, diskFreeFiles, wal } = vigil;
+  const limits = { diskFreeBytes: diskFree, diskFreeFiles, walBytes: wal, quietMs: quiet, quietOthers };
+  return { intervalMs: interval, limits };
 }
 
 function buildPrepare(prepare: ConfigFile['prepare']): PreparePlan {

@@ -6,6 +6,7 @@ import type { StreamLimits } from '../machines/events.ts';
 import type { ReportSpec } from '../machines/report.ts';
 import type { JobRules } from '../machines/rules/job.ts';
 import type { TriggerRules } from '../machines/trigger.ts';
+import type { VigilLimits } from '../machines/vigil/sight.ts';
 import type { JobSpec, PreparePlan, TriggerKind } from '../machines/vocabulary.ts';
 
 export interface Config {
@@ -24,6 +25,7 @@ export interface Config {
   readonly triggers: Omit<TriggerRules, 'jobs'>;
   /** What is done for a patchset before its jobs may run. */
   readonly prepare: PreparePlan;
+  readonly vigil: { readonly intervalMs: number; readonly limits: VigilLimits };
   readonly git: GitCacheConfig;
   readonly providers: readonly ProviderConfig[];
   /** Limits and turns of single projects, by name. */

@@ -15,6 +15,7 @@ import { priorities, project, queuePatience } from './schema-queue.ts';
 import { report } from './schema-report.ts';
 import { rest } from './schema-rest.ts';
 import { triggers } from './schema-triggers.ts';
+import { vigil } from './schema-vigil.ts';
 import { hostName, oneWord, webAddress } from './words.ts';
 
 const gerrit = z.strictObject({
@@ -130,6 +131,7 @@ export const configSchema = z.strictObject({
   }),
   gerrit,
   intake: intake.prefault({}),
+  vigil: vigil.prefault({}),
   report: report.prefault({}),
   mail: mail.optional(),
   triggers: triggers.prefault({}),

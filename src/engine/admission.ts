@@ -10,6 +10,7 @@ import type { MailSpec } from '../machines/mail.ts';
 import type { ReportSpec } from '../machines/report.ts';
 import type { Stored } from '../machines/row.ts';
 import type { StartCause } from '../machines/rules/cause.ts';
+import { isReportOfOthers } from '../machines/rules/coverage.ts';
 import {
   type Decision,
   decide,
@@ -73,6 +74,7 @@ export interface Decided {
 export class Admission {
   private options: AdmissionOptions;
   private last: Promise<unknown> = Promise.resolve();
+  private others = 0;
 
   constructor(options: AdmissionOptions) {
     this.options = options;
@@ -98,6 +100,11 @@ export class Admission {
     const decided = this.last.then(() => this.decideOne(event, noted, number));
     this.last = decided.catch(() => undefined);
     return decided;
+  }
+
+  /** Reports of other CIs that came in since the start, on what our jobs are for. */
+  get reportsOfOthers(): number {
+    return this.others;
   }
 
   /** The projects that any job is for: patterns, in which `*` is any run of characters. */
@@ -177,6 +184,7 @@ export class Admission {
   ): Promise<Decided> {
     const { engine, store, rules, log } = this.options;
     store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
+    if (isReportOfOthers(event, rules)) this.others += 1;
     const change = changeOf(event);
     const open = change === null ? [] : this.openReviews(change);
     // All that one event means is one transaction: a change whose older review is ended has its newer one.

@@ -14,7 +14,9 @@ export function storeAlarms(
 ): Alarms {
   return {
     async raise(alarm: Alarm): Promise<void> {
-      log.error({ alarm: alarm.kind, target: alarm.target, hint: alarm.hint }, alarm.message);
+      const { kind, target, hint, message, cleared } = alarm;
+      if (cleared === true) log.info({ alarm: kind, target }, `cleared: ${message}`);
+      else log.error({ alarm: kind, target, hint }, message);
       store.alarm(alarm, clock.now(), quietMs);
       raised();
     },

@@ -22,7 +22,7 @@ import type { Noted, Store } from './store.ts';
 export interface EventIntakeOptions {
   readonly store: Store;
   readonly engine: Pick<Engine, 'submit'>;
-  readonly admission: Pick<Admission, 'decide' | 'projects'>;
+  readonly admission: Pick<Admission, 'decide' | 'projects' | 'reportsOfOthers'>;
   readonly clock: Clock;
   readonly hash: Hash;
   readonly limits: IntakeLimits;
@@ -62,6 +62,11 @@ export class EventIntake implements CatchUp {
   /** Something may have been missed: the position stands still until it was looked for. */
   missed(changes: readonly number[] | null): void {
     this.#gaps.open(changes);
+  }
+
+  /** Reports of other CIs that came in since the start, on what our jobs are for. */
+  get reportsOfOthers(): number {
+    return this.#options.admission.reportsOfOthers;
   }
 
   /** Resolves when what the event means is durable. */

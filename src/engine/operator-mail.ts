@@ -1,5 +1,5 @@
 /**
- * Tells the operator of alarms by mail: each alarm once for each time that it is new, several in one mail when they come
+ * Tells the operator of alarms by mail: each alarm once for each time that it is new, and once when it is over, several in one mail when they come
  * together, and no more than so many mails in an hour. What was not told yet is kept in the database, so a crash or
  * a mail server that is away for days only delays it. Mail that could not be sent is told of in the next one, and is no
  * reason for one.
@@ -131,7 +131,11 @@ export class OperatorMail {
 function mailOf(alarms: readonly UntoldAlarm[], { to, deployment, hash }: OperatorMailOptions): Mail {
   const names = alarms.map(({ kind, target, newAt }) => `${kind}\n${target}\n${newAt}`).join('\n\n');
   const [first] = alarms;
-  const what = alarms.length === 1 ? `${first?.kind}: ${first?.target}` : `${alarms.length} alarms`;
+  const over = alarms.filter(({ clearedAt }) => clearedAt !== null).length;
+  const what =
+    alarms.length === 1
+      ? `${over === 0 ? '' : 'cleared: '}${first?.kind}: ${first?.target}`
+      : `${alarms.length} alarms${over === 0 ? '' : `, ${over} of them cleared`}`;
   return {
     id: `alarm.${hash(names).slice(0, 32)}`,
     to,
@@ -140,13 +144,13 @@ function mailOf(alarms: readonly UntoldAlarm[], { to, deployment, hash }: Operat
   };
 }
 
-function paragraph({ kind, target, message, hint, lastAt, times }: UntoldAlarm): string {
+function paragraph({ kind, target, message, hint, lastAt, times, clearedAt }: UntoldAlarm): string {
   const often = times === 1 ? '' : `, ${times} times in all`;
   return [
-    `${kind}: ${inLine(target)}`,
+    `${clearedAt === null ? '' : 'cleared: '}${kind}: ${inLine(target)}`,
     `    ${inLine(message)}`,
     ...(hint === '' ? [] : [`    What to do: ${inLine(hint)}`]),
-    `    ${new Date(lastAt).toISOString()}${often}`,
+    `    ${new Date(clearedAt ?? lastAt).toISOString()}${often}`,
   ].join('\n');
 }
 

@@ -6,6 +6,7 @@
 
 import type { Alarm } from '../machines/alarm.ts';
 import type { KeyedEffect, StageRun } from '../machines/effects.ts';
+import type { Sight } from '../machines/vigil/sight.ts';
 import type {
   MergedTree,
   Ownership,
@@ -178,6 +179,15 @@ export interface Mailer {
 /** Tells the operator. */
 export interface Alarms {
   raise(alarm: Alarm): Promise<void>;
+}
+
+/** What this host has left. */
+export type HostSight = Pick<Sight, 'disks' | 'walBytes' | 'unkept'>;
+
+/** Looks at this host. */
+export interface Lookout {
+  /** Never rejects for what it finds: what nobody knows is null. */
+  look(): Promise<HostSight>;
 }
 
 /** How a look at what may have been missed went. */

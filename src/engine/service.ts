@@ -10,6 +10,7 @@ import { recover } from './recover.ts';
 import type { DaemonView, Store } from './store.ts';
 import type { Sweep } from './sweep.ts';
 import { isWork } from './view.ts';
+import { Vigil, type VigilOptions } from './vigil.ts';
 import { openVoting } from './voting.ts';
 
 export interface ServiceOptions {
@@ -20,6 +21,8 @@ export interface ServiceOptions {
   readonly alarms: Alarms;
   readonly log: Log;
   readonly listening: Omit<ListeningOptions, 'engine' | 'store' | 'log' | 'onState'>;
+  /** Null: nobody looks around. */
+  readonly vigil: Omit<VigilOptions, 'engine' | 'store' | 'clock' | 'log' | 'others'> | null;
   readonly identity: Pick<DaemonView, 'pid' | 'startTicks' | 'startedAt' | 'version'>;
   readonly sweepIntervalMs: number;
 }
@@ -29,6 +32,7 @@ type Mode = 'starting' | 'running' | 'draining' | 'stopped';
 export class Service {
   private readonly options: ServiceOptions;
   private readonly listening: Listening;
+  private readonly vigil: Vigil | null;
   private mode: Mode = 'starting';
   private started = false;
   private trouble: string | null = null;
@@ -40,12 +44,15 @@ export class Service {
 
   constructor(options: ServiceOptions) {
     this.options = options;
-    const { engine, store, log } = options;
+    const { engine, store, clock, log } = options;
     const onState = (text: string) => {
       this.stream = text;
       this.publish();
     };
     this.listening = new Listening({ ...options.listening, engine, store, log, onState });
+    const others = () => options.listening.events.reportsOfOthers;
+    this.vigil =
+      options.vigil === null ? null : new Vigil({ ...options.vigil, engine, store, clock, log, others });
     this.drained = new Promise((resolve) => {
       this.whenDrained = resolve;
     });
@@ -67,6 +74,7 @@ export class Service {
       this.checkDrained();
     } else {
       await this.listening.start();
+      await this.vigil?.start();
     }
   }
 
@@ -78,6 +86,7 @@ export class Service {
     this.options.engine.slots.pause();
     if (!recovered) return;
     this.publish();
+    await this.vigil?.stop();
     await this.listening.stop();
     // A slot that was granted just before is taken, and what it leads to is waited for.
     await this.options.engine.idle();
@@ -88,6 +97,7 @@ export class Service {
     if (this.mode === 'stopped') return;
     this.mode = 'stopped';
     this.cancelSweep();
+    await this.vigil?.stop();
     await this.listening.stop();
     await this.options.engine.stop();
     this.stream = 'not connected';

@@ -11,6 +11,7 @@ import type { KeyedEffect } from '../machines/effects.ts';
 import type { LogRow, StepTexts, Stored } from '../machines/row.ts';
 import type { StartCounts } from '../machines/rules/limit.ts';
 import type { Seen } from '../machines/seen.ts';
+import type { ReportSight } from '../machines/vigil/sight.ts';
 import type { Verdict } from '../machines/vocabulary.ts';
 
 /** A row, the state that it leads to, and what people will see of it. */
@@ -128,16 +129,18 @@ export interface DayCount {
   readonly jobs: number;
 }
 
-export interface AlarmView extends Alarm {
+export interface AlarmView extends Omit<Alarm, 'cleared'> {
   readonly firstAt: number;
   readonly lastAt: number;
   readonly times: number;
+  /** When what it tells of was over; null: it may still hold, or is of a kind that does not end by itself. */
+  readonly clearedAt: number | null;
 }
 
 export type AlarmName = Pick<Alarm, 'kind' | 'target'>;
 
 export interface UntoldAlarm extends AlarmView {
-  /** When it last began anew. */
+  /** When it last began anew, or was over. */
   readonly newAt: number;
 }
 
@@ -158,6 +161,14 @@ export interface DaemonView {
   /** running, draining, degraded, stopped. */
   readonly mode: string;
   readonly stream: string;
+}
+
+/** What was heard of Gerrit's stream in a stretch of time. */
+export interface Heard {
+  readonly begunAt: number;
+  readonly listenedMs: number;
+  /** Reports of other CIs. */
+  readonly others: number;
 }
 
 /** Read-only questions. Works beside a running daemon. */
@@ -198,6 +209,8 @@ export interface StoreReader {
   }): StartCounts;
   alarms(limit: number): readonly AlarmView[];
   lastAlarm(kind: Alarm['kind'], target: string): AlarmView | null;
+  /** Our newest report, and what was heard since then. */
+  heard(): ReportSight;
   /** Null before anybody has listened. */
   intakePosition(): IntakePosition | null;
   /** Gerrit events by name since the database was made: `patchset-created`, `rejected:not-json` ... */
@@ -237,12 +250,17 @@ export interface Store extends StoreReader {
   openReviews(project: string, change: number): readonly { readonly id: string; readonly patchset: number }[];
   /** Counters and alarms are side tables: not in the log, lost counts are acceptable. */
   count(name: string, by: number): void;
-  /** @param quietMs that it was not raised before it counts as a new one */
+  /**
+   * One that is `cleared` marks the alarm of its name, where there is one, and is untold again.
+   * @param quietMs that it was not raised before it counts as a new one; after it was cleared it is always new
+   */
   alarm(alarm: Alarm, at: number, quietMs?: number): void;
   /** New alarms that nobody was told of by mail, the oldest first; those about mail itself last. */
   untold(limit: number): readonly UntoldAlarm[];
   /** These were told; one that has become new since then has not. */
   told(alarms: readonly UntoldAlarm[]): void;
+  /** Listened to between two looks. What began before `forgetBefore` is forgotten. */
+  noteHeard(heard: Heard, forgetBefore: number): void;
   setDaemon(view: DaemonView): void;
   /** Empties the views and makes them again, in one transaction. */
   replaceViews(appends: Iterable<Append & { readonly seq: number }>): void;

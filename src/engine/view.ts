@@ -28,6 +28,7 @@ function viewOf(stored: Stored): View {
     case 'stream@1':
     case 'config@1':
     case 'voting@1':
+    case 'vigil@1':
       return { kind: 'other' };
     default:
       return assertNever(stored.machine);

@@ -16,8 +16,14 @@ export interface Alarm {
     | 'node-failing'
     | 'mail-unsent'
     | 'template-broken'
-    | 'voting-stopped';
+    | 'voting-stopped'
+    | 'nothing-reported'
+    | 'disk-low'
+    | 'wal-large'
+    | 'events-unkept';
   readonly target: string;
   readonly message: string;
   readonly hint: string;
+  /** True: what it told of is over, by itself. */
+  readonly cleared?: true;
 }

@@ -7,6 +7,7 @@ import type { Judgement } from './outcome.ts';
 import type { ReportSpec } from './report.ts';
 import type { StartCause } from './rules/cause.ts';
 import type { ReviewJob } from './rules/files.ts';
+import type { Sight, VigilLimits } from './vigil/sight.ts';
 import type {
   Failure,
   JobReport,
@@ -254,5 +255,13 @@ export type ConfigEvent =
       readonly problems: readonly string[];
     };
 
-export type AnyEvent = JobEvent | ReviewEvent | StreamEvent | ConfigEvent | VotingEvent;
+/** Facts of the one history `vigil`: what an operator must hear of before it does harm. */
+export type VigilEvent =
+  | CommonEvent
+  /** A daemon begins to look, with these limits. */
+  | { readonly type: 'vigil.opened'; readonly limits: VigilLimits }
+  /** A look found something that was not known, or that something is over. */
+  | { readonly type: 'vigil.noticed'; readonly sight: Sight };
+
+export type AnyEvent = JobEvent | ReviewEvent | StreamEvent | ConfigEvent | VotingEvent | VigilEvent;
 export type EventType = AnyEvent['type'];

@@ -13,6 +13,7 @@ import { pureTransition } from './pure-transition.ts';
 import { reviewMachine } from './review.ts';
 import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored } from './row.ts';
 import { streamMachine } from './stream.ts';
+import { vigilMachine } from './vigil.ts';
 import { votingMachine } from './voting.ts';
 
 /** Every version that an open history may still be on. */
@@ -22,6 +23,7 @@ export const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   'stream@1': streamMachine,
   'config@1': configMachine,
   'voting@1': votingMachine,
+  'vigil@1': vigilMachine,
 };
 
 /** The name comes from the log, which a newer program may have written. */

@@ -3,11 +3,12 @@
  * trusted. Whenever something may have been missed it asks for a look at Gerrit's own account, again and again until
  * that works, and only then counts as listening. One history for all daemons of a database; it never ends.
  */
-import type { Effect } from './effects.ts';
+import { caughtUpAgain, recovered, spanText } from './stream/over.ts';
 import {
   both,
   change,
   countAlarm,
+  countFailing,
   deadline,
   EVERYTHING,
   raise,
@@ -55,6 +56,8 @@ const begin = change(({ context, event }) =>
     : {},
 );
 
+const close = [request(({ context }) => caughtUpAgain(context)), change(closed)] as const;
+
 /** While there is no connection. */
 const lost = { target: '#stream.down.backingOff', actions: keepWhy } as const;
 const refused = [
@@ -81,7 +84,7 @@ export const streamMachine = streamSetup.createMachine({
     'alarm.raised': noted,
     'machine.failed': {
       actions: [
-        countAlarm,
+        countFailing,
         raise('catch-up-failing', ({ event }) => ({
           message: `internal error: ${event.type === 'machine.failed' ? event.message : ''}`,
           hint: 'sos-ci job stream shows the history; restart the daemon; report a bug',
@@ -91,7 +94,7 @@ export const streamMachine = streamSetup.createMachine({
     'daemon.crashed': [
       {
         guard: 'crashedBefore',
-        actions: [change(() => ({ crashes: 2 })), countAlarm, raise('catch-up-failing', givenUp)],
+        actions: [change(() => ({ crashes: 2 })), countFailing, raise('catch-up-failing', givenUp)],
       },
       { actions: change(() => ({ crashes: 1 })) },
     ],
@@ -167,15 +170,15 @@ export const streamMachine = streamSetup.createMachine({
           ],
           on: {
             'gap.closed': [
-              { guard: 'moreToLookAt', target: 'catchingUp', reenter: true, actions: change(closed) },
-              { guard: 'settled', target: 'listening', actions: change(closed) },
-              { target: 'settling', actions: change(closed) },
+              { guard: 'moreToLookAt', target: 'catchingUp', reenter: true, actions: close },
+              { guard: 'settled', target: 'listening', actions: close },
+              { target: 'settling', actions: close },
             ],
             'gap.unclosed': [
               {
                 guard: 'failedOften',
                 target: 'waiting',
-                actions: [change(unclosed), countAlarm, raise('catch-up-failing', failing)],
+                actions: [change(unclosed), countFailing, raise('catch-up-failing', failing)],
               },
               { target: 'waiting', actions: change(unclosed) },
             ],
@@ -240,6 +243,7 @@ function firstContext(started: StreamMachineEvent): StreamContext {
     caughtUp: null,
     settled: false,
     told: null,
+    toldOfFailing: false,
     crashes: 0,
   };
 }
@@ -253,6 +257,8 @@ function closed({ context, event }: StreamArgs): Partial<StreamContext> {
     gap: unsure.length === 0 ? context.gap : both(again, context.gap),
     failures: 0,
     crashes: 0,
+    toldOfFailing: false,
+    alarms: context.alarms + (context.toldOfFailing ? 1 : 0),
     caughtUp: { at, since, changes, found },
   };
 }
@@ -275,18 +281,4 @@ function givenUp({ context }: StreamArgs) {
     message: `looking up what was missed brought the daemon down twice and is switched off${from}`,
     hint: 'report a bug; then start once with --since TIME, which looks again from then on',
   };
-}
-
-/** The end of what the operator was told of, in the place where it was told. */
-function recovered({ told, downSince, server, alarms }: StreamContext, at: number): Effect | null {
-  if (told === null) return null;
-  const message = `connected again after ${spanText(at - (downSince ?? at))}; what was missed is looked up`;
-  const alarm = { kind: told, target: server, message, hint: '' };
-  return { type: 'raiseAlarm', key: `alarm:${alarms + 1}`, alarm };
-}
-
-function spanText(ms: number): string {
-  const minutes = Math.round(ms / 60_000);
-  if (minutes < 1) return `${Math.round(ms / 1_000)} s`;
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }

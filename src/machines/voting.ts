@@ -88,7 +88,10 @@ export const votingMachine = votingSetup.createMachine({
     stopped: {
       on: {
         'vote.requested': { actions: [count, request(withhold)] },
-        'voting.resumed': { target: 'allowed', actions: change(() => ({ failed: [], stoppedAt: null })) },
+        'voting.resumed': {
+          target: 'allowed',
+          actions: [request(resumedAlarm), change(() => ({ failed: [], stoppedAt: null }))],
+        },
       },
     },
   },
@@ -132,6 +135,21 @@ function stoppedAlarm({ context }: VotingArgs): Effect {
       target: 'voting',
       message: `no change succeeded of the last ${context.failed.length} (${newest}): no vote is given any more`,
       hint: 'see whether it is this CI that fails: sos-ci jobs.',
+    },
+  };
+}
+
+function resumedAlarm({ context, event }: VotingArgs): Effect {
+  const by = event.type === 'voting.resumed' ? event.by : 'an operator';
+  return {
+    type: 'raiseAlarm',
+    key: `alarm:resumed:${context.stops}`,
+    alarm: {
+      kind: 'voting-stopped',
+      target: 'voting',
+      message: `votes are given again: resumed by ${by}`,
+      hint: '',
+      cleared: true,
     },
   };
 }

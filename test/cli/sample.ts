@@ -103,9 +103,11 @@ export const SAMPLE: Contents = {
       firstAt: START,
       lastAt: START + 60_000,
       times: 2,
+      clearedAt: null,
     },
   ],
   starts: { change: 0, author: 0, project: 0, all: 0 },
+  stored: {},
   intake: { 'patchset-created': 31, 'comment-added': 78, 'rejected:not-json': 2 },
   daemon: {
     pid: 4100,

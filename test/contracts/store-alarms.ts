@@ -23,7 +23,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
     test('is untold until it is told, and then until it is new again', () => {
       store.alarm(alarm('a'), 10_000, QUIET);
       expect(store.untold(9)).toEqual([
-        { ...alarm('a'), firstAt: 10_000, lastAt: 10_000, times: 1, newAt: 10_000 },
+        { ...alarm('a'), firstAt: 10_000, lastAt: 10_000, times: 1, newAt: 10_000, clearedAt: null },
       ]);
       store.told(store.untold(9));
       // The same one goes on, each time before it has been quiet for long enough.
@@ -50,8 +50,42 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       expect(targets()).toEqual(['a', 'm']);
     });
 
+    test('one that is over is told once more, and is new when it comes again', () => {
+      const over = { ...alarm('a'), message: 'room again', hint: '', cleared: true } as const;
+      store.alarm(alarm('a'), 1, QUIET);
+      store.told(store.untold(9));
+      store.alarm(over, 100, QUIET);
+      store.alarm(over, 101, QUIET);
+      expect(store.untold(9)).toMatchObject([{ message: 'room again', clearedAt: 100, lastAt: 1, times: 1 }]);
+      store.told(store.untold(9));
+      store.alarm(alarm('a'), 200, QUIET);
+      expect(store.untold(9)).toMatchObject([{ message: 'full', clearedAt: null, lastAt: 200, times: 2 }]);
+    });
+
+    test('what is told and over in the same moment is told', () => {
+      store.alarm(alarm('a'), 1, QUIET);
+      store.told(store.untold(9));
+      store.alarm({ ...alarm('a'), cleared: true }, 1, QUIET);
+      expect(targets()).toEqual(['a']);
+    });
+
+    test('clearing what was never raised leaves nothing', () => {
+      store.alarm({ ...alarm('a'), cleared: true }, 1, QUIET);
+      expect([store.alarms(9), store.untold(9)]).toEqual([[], []]);
+    });
+
+    test('what is over is shown behind what is not', () => {
+      store.alarm(alarm('a'), 1, QUIET);
+      store.alarm(alarm('b'), 2, QUIET);
+      store.alarm({ ...alarm('b'), cleared: true }, 3, QUIET);
+      expect(store.alarms(9)).toMatchObject([
+        { target: 'a', clearedAt: null },
+        { target: 'b', clearedAt: 3 },
+      ]);
+    });
+
     test('telling of what is gone is no error', () => {
-      store.told([{ ...alarm('gone'), firstAt: 1, lastAt: 1, times: 1, newAt: 1 }]);
+      store.told([{ ...alarm('gone'), firstAt: 1, lastAt: 1, times: 1, newAt: 1, clearedAt: null }]);
       expect(targets()).toEqual([]);
     });
   });

@@ -89,6 +89,7 @@ export function startsContract(name: string, open: () => Store): void {
         firstAt: 5,
         lastAt: 7,
         times: 2,
+        clearedAt: null,
       });
       expect(store.lastAlarm('start-limit', 'limit-change 2')).toBe(null);
       expect(store.lastAlarm('queue-full', 'limit-change 1')).toBe(null);

@@ -179,6 +179,7 @@ class Story {
       engine: { submit },
       admission: {
         projects: [PATCHSET.project],
+        reportsOfOthers: 0,
         decide: async (event, noted) => ({
           durable: submit([], noted).then(() => {
             if (event.type === 'comment-added') this.decided.push(event);

@@ -10,6 +10,7 @@ import type {
   StoreReader,
   TurnView,
 } from '../../src/engine/store.ts';
+import type { Stored } from '../../src/machines/row.ts';
 
 export interface Contents {
   readonly jobs: readonly JobView[];
@@ -21,6 +22,7 @@ export interface Contents {
   readonly starts: ReturnType<StoreReader['starts']>;
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
+  readonly stored: Readonly<Record<string, Stored>>;
   readonly daemon: DaemonView | null;
 }
 
@@ -39,8 +41,9 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     reviews: (query) => select(reviews, query),
     rows: (history) => rows.filter((row) => row.history === history),
     histories: () => new Set(rows.map((row) => row.history)),
-    stored: () => null,
+    stored: (history) => contents.stored?.[history] ?? null,
     intakePosition: () => null,
+    heard: () => ({ ownAt: null, listenedMs: 0, others: 0 }),
     owed: (history) => owed.filter((item) => history === undefined || item.history === history),
     turns: () => contents.turns ?? [],
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),

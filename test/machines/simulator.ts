@@ -24,6 +24,7 @@ const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'stream.started': 'stream@1',
   'config.loaded': 'config@1',
   'voting.opened': 'voting@1',
+  'vigil.opened': 'vigil@1',
 };
 
 interface Circumstances {

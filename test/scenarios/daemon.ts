@@ -133,6 +133,7 @@ export class Daemon {
         limits: STREAM_LIMITS,
         since: null,
       },
+      vigil: options.vigil === undefined ? null : { ...options.vigil, lookout: lab.lookout },
       identity: { pid: 1, startTicks: 1, startedAt: clock.now(), version: '0' },
       sweepIntervalMs: SWEEP_INTERVAL_MS,
     });

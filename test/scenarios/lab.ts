@@ -5,6 +5,7 @@
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { EffectOf, RunOutcome, World } from '../../src/engine/ports.ts';
+import type { ServiceOptions } from '../../src/engine/service.ts';
 import type { Append, JobView, Store } from '../../src/engine/store.ts';
 import { isWork } from '../../src/engine/view.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
@@ -19,6 +20,7 @@ import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
 import { FakeGerritPast } from '../fakes/gerrit-past.ts';
 import { FakeLog } from '../fakes/log.ts';
+import { FakeLookout } from '../fakes/lookout.ts';
 import { FakeMailer } from '../fakes/mailer.ts';
 import { FakeMerger } from '../fakes/merger.ts';
 import { FakeProvider } from '../fakes/provider.ts';
@@ -51,6 +53,8 @@ export interface LabOptions {
   /** Null: the stage runs until the test ends it. */
   readonly stage?: (request: EffectOf<'runStage'>) => StagePlan | null;
   readonly results?: ResultsSummary | { readonly unreadable: string };
+  /** What is looked at; absent: nobody looks around. */
+  readonly vigil?: Omit<NonNullable<ServiceOptions['vigil']>, 'lookout'>;
   /** How long nobody starts the daemon again after a crash. */
   readonly deadMs?: number;
   /** Puts something of the test's own between the engine and the made-up world. */
@@ -74,6 +78,7 @@ export class Lab {
   readonly reviewer = new FakeReviewer();
   readonly mailer = new FakeMailer();
   readonly alarms = new FakeAlarms();
+  readonly lookout = new FakeLookout();
   readonly log = new FakeLog();
   readonly store: Store;
   readonly options: LabOptions;

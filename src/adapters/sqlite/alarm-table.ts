@@ -1,5 +1,5 @@
 /**
- * Alarms: what happened, how often, when it last began anew, and whether the operator was told of that by mail. Beside the
+ * Alarms: what happened, how often, when it last began anew or was over, and whether the operator was told of that by mail. Beside the
  * log: what is lost here is still in the daemon's own log.
  */
 import type Sqlite from 'better-sqlite3';
@@ -13,10 +13,15 @@ const KEPT = 1000;
 const PUT = `INSERT INTO alarm (kind, target, message, hint, first_at, last_at, times, new_at, told_at)
   VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0) ON CONFLICT (kind, target) DO UPDATE
   SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1,
-    new_at = CASE WHEN excluded.last_at - last_at > ? THEN excluded.last_at ELSE new_at END`;
+    new_at = CASE WHEN cleared_at IS NOT NULL THEN max(excluded.last_at, new_at + 1)
+      WHEN excluded.last_at - last_at > ? THEN excluded.last_at ELSE new_at END,
+    cleared_at = NULL`;
+const CLEAR = `UPDATE alarm SET message = ?, hint = ?, cleared_at = ?, new_at = max(?, new_at + 1)
+  WHERE kind = ? AND target = ? AND cleared_at IS NULL`;
 const DROP_OLD = `DELETE FROM alarm WHERE (kind, target) IN
   (SELECT kind, target FROM alarm ORDER BY last_at DESC LIMIT -1 OFFSET ?)`;
-const UNTOLD = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times, new_at AS newAt
+const UNTOLD = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times, new_at AS newAt,
+  cleared_at AS clearedAt
   FROM alarm WHERE told_at < new_at ORDER BY kind = 'mail-unsent', new_at, kind, target LIMIT ?`;
 const TELL = 'UPDATE alarm SET told_at = max(told_at, ?) WHERE kind = ? AND target = ?';
 
@@ -27,7 +32,11 @@ export class AlarmTable {
     this.#database = database;
   }
 
-  put({ kind, target, message, hint }: Alarm, at: number, quietMs: number): void {
+  put({ kind, target, message, hint, cleared }: Alarm, at: number, quietMs: number): void {
+    if (cleared === true) {
+      prepared(this.#database, CLEAR).run(message, hint, at, at, kind, target);
+      return;
+    }
     prepared(this.#database, PUT).run(kind, target, message, hint, at, at, at, quietMs);
     prepared(this.#database, DROP_OLD).run(KEPT);
   }

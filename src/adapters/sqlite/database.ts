@@ -21,6 +21,8 @@ export function openWritable(file: string): Database {
   const database = connect(file, false);
   try {
     database.exec('PRAGMA journal_mode = WAL');
+    // Else one that grew once, while somebody read for long, stays large for ever.
+    database.exec(`PRAGMA journal_size_limit = ${2 * WAL_BYTES}`);
     database.exec('PRAGMA synchronous = FULL');
     assertPragmas(database, file);
   } catch (thrown) {

@@ -2,7 +2,7 @@
  * The side tables of the intake: what was decided upon, and how far. They are written inside the transaction of the
  * append that they belong to; this file knows their columns and begins no transaction of its own.
  */
-import type { IntakePosition, Noted } from '../../engine/store.ts';
+import type { Heard, IntakePosition, Noted } from '../../engine/store.ts';
 import type { Seen } from '../../machines/seen.ts';
 import type { Database } from './database.ts';
 import type { Record_ } from './rows.ts';
@@ -48,6 +48,11 @@ export class IntakeTables {
     this.statements.move.run(position);
   }
 
+  hear({ begunAt, listenedMs, others }: Heard, forgetBefore: number): void {
+    this.statements.hear.run(begunAt, listenedMs, others);
+    this.statements.forgetHeard.run(forgetBefore);
+  }
+
   forget(before: number, limit: number): number {
     const { changes } = this.statements.forget.run(before, limit);
     if (changes > 0) this.statements.forgotten.run(before);
@@ -91,6 +96,11 @@ function prepareAll(database: Database) {
     ),
     putPosition: prepare('INSERT OR REPLACE INTO intake_position VALUES (1, ?, ?, ?)'),
     move: prepare('UPDATE intake_position SET position = max(position, ?)'),
+    hear: prepare(
+      `INSERT INTO heard VALUES (?, ?, ?) ON CONFLICT (begun_at) DO UPDATE
+       SET listened_ms = listened_ms + excluded.listened_ms, others = others + excluded.others`,
+    ),
+    forgetHeard: prepare('DELETE FROM heard WHERE begun_at < ?'),
     forgotten: prepare('UPDATE intake_position SET forgotten = max(forgotten, ?)'),
   };
 }

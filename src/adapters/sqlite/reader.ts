@@ -12,6 +12,7 @@ import type {
   TurnView,
 } from '../../engine/store.ts';
 import type { Stored } from '../../machines/row.ts';
+import type { ReportSight } from '../../machines/vigil/sight.ts';
 import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
 import { positionRow, SELECT_POSITION } from './intake-tables.ts';
 import { assertCurrent } from './migrate.ts';
@@ -44,7 +45,11 @@ export function openSnapshot(file: string): StoreReader {
 }
 
 const EVENTS = 'SELECT * FROM event';
-const ALARMS = 'SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times FROM alarm';
+const ALARMS = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times,
+  cleared_at AS clearedAt FROM alarm`;
+const OWN_REPORT = "SELECT max(updated_at) AS at FROM review_view WHERE outcome = 'posted'";
+const HEARD = `SELECT coalesce(sum(listened_ms), 0) AS listenedMs, coalesce(sum(others), 0) AS others
+  FROM heard WHERE begun_at >= ?`;
 const LOG_PAGE_ROWS = 500;
 const VIEW_PAGE_ROWS = 1_000;
 /** Each view with the columns that it is read in the order of. */
@@ -174,12 +179,22 @@ export class SqliteReader implements StoreReader {
   }
 
   alarms(limit: number): readonly AlarmView[] {
-    return this.rowsOf(`${ALARMS} ORDER BY last_at DESC LIMIT ?`, limit) as unknown as AlarmView[];
+    return this.rowsOf(
+      `${ALARMS} ORDER BY cleared_at IS NOT NULL, last_at DESC LIMIT ?`,
+      limit,
+    ) as unknown as AlarmView[];
   }
 
   lastAlarm(kind: string, target: string): AlarmView | null {
     const row = this.rowOf(`${ALARMS} WHERE kind = ? AND target = ?`, kind, target);
     return row === undefined ? null : (row as unknown as AlarmView);
+  }
+
+  heard(): ReportSight {
+    const at = this.rowOf(OWN_REPORT)?.at ?? null;
+    const ownAt = at === null ? null : Number(at);
+    const { listenedMs, others } = this.rowOf(HEARD, ownAt ?? 0) ?? {};
+    return { ownAt, listenedMs: Number(listenedMs), others: Number(others) };
   }
 
   intake(): Readonly<Record<string, number>> {

@@ -171,6 +171,10 @@ class SqliteStore extends SqliteReader implements Store {
     this.aside(this.database.transaction(() => this.alarmTable.tell(alarms)).immediate);
   }
 
+  noteHeard(...[heard, forgetBefore]: Parameters<Store['noteHeard']>): void {
+    this.aside(() => this.intakeTables.hear(heard, forgetBefore));
+  }
+
   setDaemon(view: DaemonView): void {
     this.aside(() => this.statements.putMeta.run('daemon', JSON.stringify(view)));
   }

@@ -44,6 +44,8 @@ export interface StreamContext {
   readonly settled: boolean;
   /** What the operator was told of and has not ended yet. */
   readonly told: 'stream-down' | 'stream-forbidden' | null;
+  /** The operator was told that what was missed can not be looked up, and it has not been since. */
+  readonly toldOfFailing: boolean;
   /** The daemon went down so often while it looked; twice, and it looks no more until an operator asks for it. */
   readonly crashes: number;
 }
@@ -59,6 +61,9 @@ export const { request, change, deadline } = wordsOf<StreamContext, StreamEvent>
 
 /** Counts an alarm; its key is the count. To be followed by `raise`. */
 export const countAlarm = change(({ context }) => ({ alarms: context.alarms + 1 }));
+
+/** The same for an alarm that the next look that works clears. */
+export const countFailing = change(({ context }) => ({ alarms: context.alarms + 1, toldOfFailing: true }));
 
 export function raise(
   kind: Alarm['kind'],

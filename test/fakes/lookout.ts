@@ -1,0 +1,25 @@
+/** A host whose disks are as full as a test says. */
+import type { HostSight, Lookout } from '../../src/engine/ports.ts';
+
+export class FakeLookout implements Lookout {
+  sight: HostSight = {
+    disks: [{ path: '/state', holds: 'stateDir', freeBytes: 10_000, freeFiles: 10_000 }],
+    walBytes: 0,
+    unkept: null,
+  };
+  /** Looks so far. */
+  looks = 0;
+
+  async look(): Promise<HostSight> {
+    this.looks += 1;
+    return this.sight;
+  }
+
+  /** So much room is left on the one disk; null: nobody knows. */
+  leave(freeBytes: number | null): void {
+    this.sight = {
+      ...this.sight,
+      disks: this.sight.disks.map((disk) => ({ ...disk, freeBytes })),
+    };
+  }
+}

@@ -1,0 +1,174 @@
+/** What harms slowly: the operator hears of it once, and once when it is over, however often the daemon dies meanwhile. */
+import { describe, expect, test } from 'vitest';
+import type { VigilContext } from '../../src/machines/vigil.ts';
+import { comment, created } from './gerrit-says.ts';
+import { broken } from './judge.ts';
+import { Lab, type LabOptions } from './lab.ts';
+
+const HOUR = 3_600_000;
+const INTERVAL = 600_000;
+const LIMITS = {
+  diskFreeBytes: 1_000,
+  diskFreeFiles: 10,
+  walBytes: 1_000,
+  quietMs: 3 * HOUR,
+  quietOthers: 3,
+};
+const VIGIL: NonNullable<LabOptions['vigil']> = { limits: LIMITS, intervalMs: INTERVAL, reports: true };
+
+async function started(options: LabOptions = {}, crashAt: readonly number[] = []): Promise<Lab> {
+  const lab = new Lab({ vigil: VIGIL, ...options });
+  lab.crashAt = crashAt;
+  await lab.start();
+  return lab;
+}
+
+/** Time goes by, and a daemon that died in it is there again. */
+async function pass(lab: Lab, ms: number): Promise<void> {
+  const end = lab.clock.now() + ms;
+  await lab.run(() => lab.clock.now() >= end && lab.atRest);
+}
+
+/** What the operator was told; the same twice in a row may be a daemon that died before it knew. */
+function told(lab: Lab): readonly string[] {
+  const all = lab.alarms.raised.map(({ kind, cleared }) => (cleared === true ? `over: ${kind}` : kind));
+  return all.filter((text, index) => text !== all[index - 1]);
+}
+
+function state(lab: Lab): string | undefined {
+  return lab.store.stored('vigil')?.state;
+}
+
+/** Others report on what our jobs are for, all the time. */
+async function othersReport(lab: Lab, hours: number, who = 'zuul'): Promise<void> {
+  for (let hour = 0; hour < hours; hour += 1) {
+    lab.say(comment('Build succeeded.', who, 500 + Math.floor((lab.clock.now() / HOUR) % 1_000)));
+    await pass(lab, HOUR);
+  }
+}
+
+describe('a disk that runs full', () => {
+  async function story(lab: Lab): Promise<void> {
+    lab.lookout.leave(500);
+    await pass(lab, 2 * INTERVAL);
+    // A little room is not enough to call it over.
+    lab.lookout.leave(1_100);
+    await pass(lab, 2 * INTERVAL);
+    lab.lookout.leave(null);
+    await pass(lab, 2 * INTERVAL);
+    expect(state(lab)).toBe('troubled');
+    lab.lookout.leave(5_000);
+    await pass(lab, 2 * INTERVAL);
+    expect(state(lab)).toBe('calm');
+  }
+
+  test('is told once, and once when there is room again; looks that show nothing new leave no row', async () => {
+    const lab = await started();
+    await story(lab);
+    expect(lab.alarms.raised).toMatchObject([
+      { kind: 'disk-low', target: '/state', message: expect.stringContaining('stateDir') },
+      { kind: 'disk-low', target: '/state', cleared: true, hint: '' },
+    ]);
+    expect(lab.store.rows('vigil').map(({ type }) => type)).toEqual([
+      'vigil.opened',
+      'vigil.noticed',
+      'alarm.raised',
+      'vigil.noticed',
+      'alarm.raised',
+    ]);
+    expect(lab.lookout.looks).toBeGreaterThanOrEqual(8);
+    expect(broken(lab)).toEqual([]);
+    lab.store.close();
+  });
+
+  test('is told the same, wherever the daemon dies', async () => {
+    const calm = await started();
+    await story(calm);
+    const points = calm.points.length;
+    calm.store.close();
+    for (let point = 0; point < points; point += 1) {
+      const lab = await started({}, [point]);
+      await story(lab);
+      expect([point, told(lab), broken(lab)]).toEqual([point, ['disk-low', 'over: disk-low'], []]);
+      lab.store.close();
+    }
+  });
+
+  test('is found by the daemon that starts after it', async () => {
+    const lab = await started();
+    lab.daemon.life.end();
+    lab.lookout.leave(1);
+    await lab.restart();
+    await lab.run();
+    expect(told(lab)).toEqual(['disk-low']);
+    lab.store.close();
+  });
+});
+
+describe('nothing reported', () => {
+  test('while other CIs report: told after the time that is set, and over with our next report', async () => {
+    const lab = await started();
+    await othersReport(lab, 2);
+    expect(told(lab)).toEqual([]);
+    await othersReport(lab, 3);
+    expect(lab.alarms.raised).toMatchObject([
+      { kind: 'nothing-reported', message: expect.stringMatching(/nothing was reported so far, .* times/) },
+    ]);
+    lab.say(created(1));
+    await pass(lab, HOUR);
+    expect(told(lab)).toEqual(['nothing-reported', 'over: nothing-reported']);
+    await othersReport(lab, 2);
+    expect(told(lab).length).toBe(2);
+    expect(broken(lab)).toEqual([]);
+    lab.store.close();
+  });
+
+  test('is nothing new when people, our own account or nobody comments, and when nothing is to be posted', async () => {
+    for (const who of ['alice', 'acme-ci']) {
+      const lab = await started({ rules: { account: 'acme-ci' } });
+      await othersReport(lab, 6, who);
+      expect([who, told(lab)]).toEqual([who, []]);
+      lab.store.close();
+    }
+    const silent = await started();
+    await pass(silent, 6 * HOUR);
+    const monitor = await started({ vigil: { limits: LIMITS, intervalMs: INTERVAL, reports: false } });
+    await othersReport(monitor, 6);
+    expect([told(silent), told(monitor)]).toEqual([[], []]);
+    silent.store.close();
+    monitor.store.close();
+  });
+
+  test('counts no time in which the stream was down, and goes on over a restart', async () => {
+    const lab = await started();
+    await othersReport(lab, 2);
+    lab.daemon.stream?.disconnect({ why: 'gone', hint: '', permanent: false });
+    await lab.clock.advance(10 * HOUR);
+    await lab.quiet();
+    lab.daemon.stream?.reconnect();
+    await lab.run();
+    expect(told(lab).filter((text) => text === 'nothing-reported')).toEqual([]);
+    await lab.restart();
+    await othersReport(lab, 1);
+    expect(told(lab).filter((text) => text === 'nothing-reported')).toEqual([]);
+    await othersReport(lab, 2);
+    expect(told(lab).filter((text) => text === 'nothing-reported')).toEqual(['nothing-reported']);
+    lab.store.close();
+  });
+});
+
+test('other limits after a restart count at once', async () => {
+  const lab = await started();
+  lab.lookout.leave(1_500);
+  await pass(lab, INTERVAL);
+  expect(told(lab)).toEqual([]);
+  lab.daemon.life.end();
+  const options = { vigil: { ...VIGIL, limits: { ...LIMITS, diskFreeBytes: 2_000 } } };
+  const next = Object.assign(lab, { options: { ...lab.options, ...options } });
+  await next.restart();
+  await next.run();
+  expect(told(next)).toEqual(['disk-low']);
+  const context = next.store.stored('vigil')?.context as unknown as VigilContext;
+  expect(context.limits.diskFreeBytes).toBe(2_000);
+  next.store.close();
+});
