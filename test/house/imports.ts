@@ -12,9 +12,17 @@ const PORTS = [
 ];
 
 /** What adapters and the configuration may know of the machines: their words. */
-const VOCABULARY = ['vocabulary', 'alarm', 'events', 'effects', 'gerrit-event', 'report', 'row', 'seen'].map(
-  (name) => `src/machines/${name}.ts`,
-);
+const VOCABULARY = [
+  'vocabulary',
+  'alarm',
+  'events',
+  'effects',
+  'gerrit-event',
+  'report',
+  'row',
+  'seen',
+  'vigil/sight',
+].map((name) => `src/machines/${name}.ts`);
 
 /** The configuration's check tries every regular expression, and its result is the rules that the trigger takes. */
 const RULES = ['src/machines/rules/'];

@@ -112,7 +112,7 @@ describe('nothing reported', () => {
     expect(told(lab)).toEqual([]);
     await othersReport(lab, 3);
     expect(lab.alarms.raised).toMatchObject([
-      { kind: 'nothing-reported', message: expect.stringMatching(/nothing was reported so far, .* times/) },
+      { kind: 'nothing-reported', message: expect.stringMatching(/nothing is reported so far: .* times/) },
     ]);
     lab.say(created(1));
     await pass(lab, HOUR);

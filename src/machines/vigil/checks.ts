@@ -112,12 +112,12 @@ function reportCheck(reports: ReportSight | null, limits: VigilLimits, known: Tr
     known === undefined
       ? listenedMs >= limits.quietMs && others >= limits.quietOthers
       : ownAt === null || ownAt <= known.since;
-  const since = ownAt === null ? 'so far' : `since ${new Date(ownAt).toISOString().slice(0, 16)}Z`;
+  const since = ownAt === null ? 'so far' : 'any more';
   return {
     topic: 'reports',
     kind: 'nothing-reported',
     target: 'this CI',
-    message: `nothing was reported ${since}, ${hours(listenedMs)} of listening, while other CIs reported ${others} times`,
+    message: `nothing is reported ${since}: ${hours(listenedMs)} of listening, in which other CIs reported ${others} times`,
     hint: 'see why: sos-ci jobs, sos-ci trigger --explain CHANGE. A CI that stays silent is disabled',
     wrong: reports !== null && quiet,
     well: reports === null ? 'nothing is to be reported' : 'a report was posted',
