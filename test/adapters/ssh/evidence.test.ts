@@ -1,0 +1,176 @@
+/** What is taken from a node that lies: nothing outside of its place here, nothing past the limits, and no wait for ever. */
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { fetchTree, type TreeLimits } from '../../../src/adapters/ssh/evidence.ts';
+import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import type { Server } from '../../../src/machines/vocabulary.ts';
+import { HostileNode, type Lies } from '../../fakes/hostile-node.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
+import { NodeScratch } from './scratch.ts';
+
+const hostKey = makeKeyPair('host').privateKey;
+const never = new AbortController().signal;
+const LIMITS: TreeLimits = { bytes: 1_000_000, files: 100, fileBytes: 200_000, entries: 200, depth: 5 };
+/** Without lies: an empty tree. */
+const TRUTH: Lies = {
+  lstat: () => ({ kind: 'directory' }),
+  readdir: () => null,
+  fstat: () => ({ kind: 'file', size: 5 }),
+  read: (_path, position) => (position === 0 ? Buffer.from('true\n') : null),
+};
+
+let keyFile: string;
+let scratch: NodeScratch;
+let node: HostileNode;
+let server: Server;
+
+beforeAll(async () => {
+  const sshd = await Sshd.start();
+  keyFile = sshd.keyFile;
+  return () => sshd.close();
+});
+beforeEach(() => {
+  scratch = new NodeScratch({ port: 0, user: 'stranger', keyFile }, { commandTimeoutMs: 3_000 });
+});
+afterEach(async () => {
+  await scratch.close();
+  await node.close();
+});
+
+async function lying(lies: Partial<Lies>): Promise<void> {
+  node = await HostileNode.start(hostKey, { ...TRUTH, ...lies });
+  server = scratch.server(node.port);
+}
+
+async function taken(limits: Partial<TreeLimits> = {}) {
+  const into = join(scratch.root, 'into');
+  mkdirSync(into);
+  const passedOver = await fetchTree(
+    scratch.nodes,
+    { server, paths: ['logs'], into, limits: { ...LIMITS, ...limits }, timeoutMs: 600_000 },
+    never,
+  );
+  const files = readdirSync(into, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(into.length + 1))
+    .sort();
+  const sizes = files.map((file) => statSync(join(into, file)));
+  return { files, blocks: sizes.reduce((sum, { blocks }) => sum + blocks * 512, 0), passedOver };
+}
+
+/** One directory with these entries, all of them files. */
+const holding = (...names: readonly string[]) => ({
+  readdir: (_path: string, question: number) =>
+    question === 0 ? names.map((name) => ({ name, kind: 'file' as const })) : null,
+});
+
+describe('a node that lies', () => {
+  test('about names brings nothing out of its place', async () => {
+    await lying(
+      holding('../../escaped', '/etc/escaped', 'a/../../escaped', '..', '.', '', 'nul\0l', 'good.log'),
+    );
+    const { files, passedOver } = await taken();
+    expect(files).toEqual(['tree/logs/good.log']);
+    expect(passedOver).toHaveLength(5);
+    for (const { why } of passedOver) expect(why).toBe('the node gives it a name that no file can have');
+    expect(node.opened.map((path) => path.slice(path.indexOf('/tree/')))).toEqual(['/tree/logs/good.log']);
+  });
+
+  test('with a directory that never ends is believed up to a limit', async () => {
+    const readdir = (_path: string, question: number) =>
+      Array.from({ length: 50 }, (_, index) => ({ name: `${question}-${index}`, kind: 'pipe' as const }));
+    await lying({ readdir });
+    const { passedOver } = await taken();
+    expect(passedOver).toContainEqual({ path: 'logs', why: 'over the limit of 200 directory entries' });
+    expect(passedOver).toHaveLength(201);
+  });
+
+  test('with directories in directories without end is believed up to a depth', async () => {
+    await lying({
+      readdir: (_path, question) => (question === 0 ? [{ name: 'd', kind: 'directory' }] : null),
+    });
+    const { files, passedOver } = await taken();
+    expect(files).toEqual([]);
+    expect(passedOver).toEqual([{ path: 'logs/d/d/d/d/d', why: 'deeper than 5 directories' }]);
+  });
+
+  test.each([
+    ['2 to the 50', 2 ** 50],
+    ['100 bytes', 100],
+    ['nothing', 0],
+  ])('about a length, %s, with content that never ends, is read up to the limits', async (_what, size) => {
+    const names = Array.from({ length: 20 }, (_, index) => `${index}.log`);
+    await lying({
+      ...holding(...names),
+      fstat: () => ({ kind: 'file', size }),
+      read: (_path, _position, length) => Buffer.alloc(length, 'x'),
+    });
+    const { files, blocks } = await taken();
+    expect(files.length).toBe(size === 2 ** 50 ? 5 : 20);
+    expect(blocks).toBeLessThanOrEqual(LIMITS.bytes + files.length * 4_096);
+    expect(node.bytesSent).toBeLessThanOrEqual(LIMITS.bytes + files.length * 8 * 32 * 1024);
+  });
+
+  test('and sends more than was asked for does no harm', async () => {
+    await lying({
+      ...holding('long.log', 'good.log'),
+      fstat: (path) => ({ kind: 'file', size: path.endsWith('long.log') ? 1_000 : 5 }),
+      read: (path, position, length) =>
+        path.endsWith('long.log') ? Buffer.alloc(length * 8, 'x') : TRUTH.read(path, position, length),
+    });
+    const { blocks } = await taken();
+    expect(blocks).toBeLessThanOrEqual(LIMITS.bytes);
+  });
+
+  test('about a kind has nothing opened but files', async () => {
+    await lying({
+      readdir: (_path, question) =>
+        question > 0
+          ? null
+          : [
+              { name: 'link', kind: 'link' },
+              { name: 'pipe', kind: 'pipe' },
+              { name: 'changed', kind: 'file' },
+            ],
+      fstat: () => ({ kind: 'pipe', size: 5 }),
+    });
+    const { files, passedOver } = await taken();
+    expect(files).toEqual([]);
+    expect(passedOver).toEqual([
+      { path: 'logs/link', why: 'a symbolic link' },
+      { path: 'logs/pipe', why: 'a pipe' },
+      { path: 'logs/changed', why: 'a pipe' },
+    ]);
+  });
+
+  test('and does not answer when one file is read costs that file alone', async () => {
+    await lying({
+      ...holding('hung.log', 'good.log'),
+      read: (path, position, length) =>
+        path.endsWith('hung.log') ? 'silence' : TRUTH.read(path, position, length),
+    });
+    const { files, passedOver } = await taken();
+    expect(files).toContain('tree/logs/good.log');
+    expect(passedOver).toContainEqual({
+      path: 'logs/hung.log',
+      why: 'the node did not come back from reading it',
+    });
+  });
+
+  test.each([
+    ['content that never ends', 10, (length: number) => Buffer.alloc(length, '#')],
+    ['a length of 2 to the 50', 2 ** 50, () => Buffer.from('1..0\n')],
+  ])('about its results, %s, has them refused', async (_what, size, content) => {
+    await lying({
+      lstat: () => ({ kind: 'file', size }),
+      fstat: () => ({ kind: 'file', size }),
+      read: (_path, _position, length) => content(length),
+    });
+    const runner = scratch.runner({ resultsLimitBytes: 100_000 });
+    expect(await runner.readResults(server, { format: 'tap', file: 'results.tap' })).toEqual({
+      unreadable: 'results.tap: it is larger than 100000 bytes',
+    });
+    expect(node.bytesSent).toBeLessThan(1_000_000);
+  });
+});

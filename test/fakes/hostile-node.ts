@@ -1,0 +1,110 @@
+/**
+ * A node that has been taken over by what it was to test: it lets us in, and then its SFTP server says what the test wants,
+ * of names, kinds, sizes and contents, true or not.
+ */
+import type { AddressInfo, Socket } from 'node:net';
+import type { Attributes, Connection, SFTPWrapper } from 'ssh2';
+import ssh2 from 'ssh2';
+
+const { STATUS_CODE } = ssh2.utils.sftp;
+const KINDS = { file: 0o100644, directory: 0o040755, link: 0o120777, pipe: 0o010644 } as const;
+export type Kind = keyof typeof KINDS;
+
+export interface Lies {
+  /** What a path is said to be; null: not there. */
+  lstat(path: string): { readonly kind: Kind; readonly size?: number } | null;
+  /** Entries of a directory, for the question with this number; null: no more. */
+  readdir(path: string, question: number): readonly { readonly name: string; readonly kind: Kind }[] | null;
+  /** What an open file is said to be. */
+  fstat(path: string): { readonly kind: Kind; readonly size: number };
+  /** Content from there on, at most `length`; null: the end; 'silence': no answer ever. */
+  read(path: string, position: number, length: number): Buffer | null | 'silence';
+}
+
+export class HostileNode {
+  readonly port: number;
+  /** Paths that were opened, and bytes that were asked for. */
+  readonly opened: string[] = [];
+  bytesSent = 0;
+  readonly #server: ssh2.Server;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(server: ssh2.Server, port: number) {
+    this.#server = server;
+    this.port = port;
+  }
+
+  static async start(hostKey: string, lies: Lies): Promise<HostileNode> {
+    let self: HostileNode | null = null;
+    const server = new ssh2.Server({ hostKeys: [hostKey] }, (connection) => self?.serve(connection, lies));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+    self = new HostileNode(server, (server.address() as AddressInfo).port);
+    return self;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  private serve(connection: Connection, lies: Lies): void {
+    this.#sockets.add((connection as unknown as { readonly _sock: Socket })._sock);
+    connection.on('error', () => {});
+    connection.on('authentication', (context) => {
+      if (context.method === 'publickey') context.accept();
+      else context.reject(['publickey']);
+    });
+    connection.on('session', (accept) => {
+      accept().on('sftp', (acceptSftp) => this.lie(acceptSftp(), lies));
+    });
+  }
+
+  private lie(sftp: SFTPWrapper, lies: Lies): void {
+    const handles: { readonly path: string; questions: number }[] = [];
+    const handleOf = (handle: Buffer) => handles[handle.readUInt32BE(0)] ?? { path: '', questions: 0 };
+    const open = (id: number, path: string) => {
+      const handle = Buffer.alloc(4);
+      handle.writeUInt32BE(handles.push({ path, questions: 0 }) - 1);
+      sftp.handle(id, handle);
+    };
+    sftp.on('REALPATH', (id, path) =>
+      sftp.name(id, [{ filename: path, longname: path, attrs: attributes('file', 0) }]),
+    );
+    sftp.on('LSTAT', (id, path) => {
+      const said = lies.lstat(path);
+      if (said === null) sftp.status(id, STATUS_CODE.NO_SUCH_FILE);
+      else sftp.attrs(id, attributes(said.kind, said.size ?? 0));
+    });
+    sftp.on('OPENDIR', open);
+    sftp.on('OPEN', (id, path) => {
+      this.opened.push(path);
+      open(id, path);
+    });
+    sftp.on('READDIR', (id, handle) => {
+      const directory = handleOf(handle);
+      const entries = lies.readdir(directory.path, directory.questions++);
+      if (entries === null) return sftp.status(id, STATUS_CODE.EOF);
+      sftp.name(
+        id,
+        entries.map(({ name, kind }) => ({ filename: name, longname: name, attrs: attributes(kind, 0) })),
+      );
+    });
+    sftp.on('FSTAT', (id, handle) => {
+      const { kind, size } = lies.fstat(handleOf(handle).path);
+      sftp.attrs(id, attributes(kind, size));
+    });
+    sftp.on('READ', (id, handle, position, length) => {
+      const content = lies.read(handleOf(handle).path, position, length);
+      if (content === 'silence') return;
+      if (content === null) return sftp.status(id, STATUS_CODE.EOF);
+      this.bytesSent += content.length;
+      sftp.data(id, content);
+    });
+    sftp.on('CLOSE', (id) => sftp.status(id, STATUS_CODE.OK));
+  }
+}
+
+function attributes(kind: Kind, size: number): Attributes {
+  return { mode: KINDS[kind], uid: 0, gid: 0, size, atime: 0, mtime: 0 };
+}
