@@ -34,5 +34,14 @@ export class OperationError extends Error {
 
 /** The text of anything that was thrown, for a log line or a Failure. */
 export function errorText(thrown: unknown): string {
+  // One name with several addresses: its own message is empty.
+  if (thrown instanceof AggregateError) return thrown.errors.map(errorText).join('; ');
   return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** What ssh2 and node's sockets say beside the message: which part failed, and its code. */
+export function failureMarks(thrown: unknown): { readonly level: unknown; readonly code: unknown } {
+  if (typeof thrown !== 'object' || thrown === null) return { level: undefined, code: undefined };
+  const { level, code } = thrown as { readonly level?: unknown; readonly code?: unknown };
+  return { level, code };
 }

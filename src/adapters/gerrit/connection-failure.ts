@@ -2,7 +2,7 @@
  * What went wrong with a connection, as an OperationError with a hint. Decided by ssh2's error levels, the system's
  * error codes and SSH's disconnect reasons, never by the text.
  */
-import { errorText, OperationError } from '../../errors.ts';
+import { errorText, failureMarks, OperationError } from '../../errors.ts';
 import type { GerritOptions } from './connection.ts';
 
 /** SSH_DISCONNECT_* of RFC 4253 that speak of the account or of load. */
@@ -12,7 +12,7 @@ const ILLEGAL_USER_NAME = 15;
 
 /** A connection that did not come up. `judged`: the host key had been shown (and accepted) by then. */
 export function connectFailure(options: GerritOptions, error: unknown, judged: boolean): OperationError {
-  const { level, code } = fields(error);
+  const { level, code } = failureMarks(error);
   const target = `${options.user}@${options.host}:${options.port}`;
   const fail = (operation: string, message: string, retryable: boolean, hint: string): OperationError =>
     new OperationError({ operation, target, message, retryable, hint, cause: error });
@@ -50,7 +50,7 @@ export function connectFailure(options: GerritOptions, error: unknown, judged: b
   }
   return fail(
     'connect',
-    `no connection to ${options.host}:${options.port}: ${error === null ? 'closed by the server' : reason(error)}`,
+    `no connection to ${options.host}:${options.port}: ${error === null ? 'closed by the server' : errorText(error)}`,
     true,
     socketHint(code, options),
   );
@@ -61,7 +61,7 @@ export function lostConnection(target: string, cause: unknown): OperationError {
   return new OperationError({
     operation: 'keep connection',
     target,
-    message: `connection to ${target} lost: ${cause === null ? 'closed by the server' : reason(cause)}`,
+    message: `connection to ${target} lost: ${cause === null ? 'closed by the server' : errorText(cause)}`,
     retryable: true,
     hint: 'it is made again by itself',
     cause,
@@ -92,16 +92,4 @@ function socketHint(code: unknown, options: GerritOptions): string {
     default:
       return 'it is tried again by itself';
   }
-}
-
-/** An AggregateError (one name, several addresses) has an empty message of its own. */
-function reason(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(errorText).join('; ');
-  return errorText(error);
-}
-
-function fields(error: unknown): { readonly level: unknown; readonly code: unknown } {
-  if (typeof error !== 'object' || error === null) return { level: undefined, code: undefined };
-  const { level, code } = error as { readonly level?: unknown; readonly code?: unknown };
-  return { level, code };
 }

@@ -91,6 +91,15 @@ export function branchRef(project: string, branch: string): string {
   );
 }
 
+/** The ref was fetched, and is not what Gerrit told us to test. */
+export function otherRevision(target: string, wanted: string, fetched: string): OperationError {
+  return refusal(
+    target,
+    `Gerrit said ${wanted}, the ref holds ${fetched}`,
+    'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind',
+  );
+}
+
 function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }

@@ -17,6 +17,7 @@ import {
   checkPatchset,
   checkRevision,
   type FetchFrom,
+  otherRevision,
 } from './address.ts';
 import { assertInstalled, type GitCommand, git } from './command.ts';
 import type { GitCache } from './git-cache.ts';
@@ -164,16 +165,6 @@ function refuseNested(target: string, trees: readonly MergedTree[]): void {
     message: `${inside.project} would lie inside the tree of another project that is needed too`,
     retryable: false,
     hint: 'such a pair of projects can not be tested together',
-  });
-}
-
-function otherRevision(target: string, wanted: string, fetched: string): OperationError {
-  return new OperationError({
-    operation: 'fetch patchset',
-    target,
-    message: `Gerrit said ${wanted}, the ref holds ${fetched}`,
-    retryable: false,
-    hint: 'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind',
   });
 }
 

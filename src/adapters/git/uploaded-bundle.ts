@@ -5,7 +5,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { errorText, OperationError } from '../../errors.ts';
 import type { Patchset } from '../../machines/vocabulary.ts';
-import { addressOf, checkPatchset, type FetchFrom } from './address.ts';
+import { addressOf, checkPatchset, type FetchFrom, otherRevision } from './address.ts';
 import { assertInstalled, git } from './command.ts';
 import { type SshIdentity, sshCommand } from './ssh.ts';
 import { treeRef } from './tree-ref.ts';
@@ -59,14 +59,4 @@ async function makeDirectory(path: string, target: string): Promise<void> {
       cause,
     });
   }
-}
-
-function otherRevision(target: string, wanted: string, fetched: string): OperationError {
-  return new OperationError({
-    operation: 'fetch patchset',
-    target,
-    message: `Gerrit said ${wanted}, the ref holds ${fetched}`,
-    retryable: false,
-    hint: 'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind',
-  });
 }

@@ -3,7 +3,7 @@
  * error codes and SSH's disconnect reasons, never by the text. A node that is not there now may be there in a minute: it
  * boots, its network was cut, its sshd refuses logins while it goes up or down. So all of that is `Away`.
  */
-import { errorText, OperationError } from '../../errors.ts';
+import { errorText, failureMarks, OperationError } from '../../errors.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 
 /** The node can not be reached now, or the connection to it was cut: what was asked for may be asked for again. */
@@ -24,7 +24,7 @@ export function connectFailure(
   error: unknown,
   judged: boolean,
 ): Away {
-  const { level, code } = fields(error);
+  const { level, code } = failureMarks(error);
   const target = nodeName(address);
   const away = (operation: string, message: string, hint: string) =>
     new Away({ operation, target, message, retryable: true, hint, cause: error });
@@ -52,13 +52,13 @@ export function connectFailure(
   if (code === TOO_MANY_CONNECTIONS) {
     return away('connect to node', `${target} has too many connections`, 'see what else logs in there');
   }
-  const why = error === null ? 'closed by the node' : reason(error);
+  const why = error === null ? 'closed by the node' : errorText(error);
   return away('connect to node', `no connection to ${target}: ${why}`, socketHint(code));
 }
 
 /** A connection that was up and ended without our doing. */
 export function lostConnection(target: string, cause: unknown): Away {
-  const why = cause === null ? 'closed by the node' : reason(cause);
+  const why = cause === null ? 'closed by the node' : errorText(cause);
   return new Away({
     operation: 'keep connection to node',
     target,
@@ -93,16 +93,4 @@ function socketHint(code: unknown): string {
     default:
       return 'it is tried again by itself';
   }
-}
-
-/** An AggregateError (one name, several addresses) has an empty message of its own. */
-function reason(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(errorText).join('; ');
-  return errorText(error);
-}
-
-function fields(error: unknown): { readonly level: unknown; readonly code: unknown } {
-  if (typeof error !== 'object' || error === null) return { level: undefined, code: undefined };
-  const { level, code } = error as { readonly level?: unknown; readonly code?: unknown };
-  return { level, code };
 }
