@@ -31,6 +31,9 @@ export default defineConfig({
         name: `gerrit ${version}`,
         include: (index === 0 ? ['*'] : ON_EACH).map((name) => `test/e2e/gerrit/${name}.test.ts`),
         pool: 'forks' as const,
+        globalSetup: ['test/e2e/gerrit/start-gerrit.ts'],
+        // One version after the other.
+        sequence: { groupOrder: index },
         env: { SOS_CI_GERRIT_VERSION: version },
         testTimeout: 300_000,
         hookTimeout: 300_000,

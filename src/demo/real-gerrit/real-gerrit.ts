@@ -24,6 +24,14 @@ export interface RealGerritOptions {
   readonly optimize?: boolean;
 }
 
+/** Where a server is that another process has started: enough for everything but starting and stopping it. */
+export interface GerritAddress {
+  readonly directory: string;
+  readonly version: GerritVersion;
+  readonly port: number;
+  readonly url: string;
+}
+
 const HOST = '127.0.0.1';
 const CACHE = fileURLToPath(new URL('../../../.cache/gerrit/', import.meta.url));
 
@@ -35,15 +43,20 @@ export class RealGerrit {
   readonly url: string;
   readonly version: GerritVersion;
   readonly directory: string;
-  readonly #options: ProgramOptions;
+  readonly #options: ProgramOptions | null;
   #program: GerritProgram | null = null;
 
-  private constructor(options: RealGerritOptions, program: ProgramOptions, port: number, url: string) {
-    this.directory = options.directory;
-    this.version = options.version;
+  private constructor(address: GerritAddress, program: ProgramOptions | null) {
+    this.directory = address.directory;
+    this.version = address.version;
+    this.port = address.port;
+    this.url = address.url;
     this.#options = program;
-    this.port = port;
-    this.url = url;
+  }
+
+  /** One that runs already, and that whoever started it stops. */
+  static at(address: GerritAddress): RealGerrit {
+    return new RealGerrit(address, null);
   }
 
   /** Ready to be started. @throws Error that says what this machine lacks */
@@ -53,7 +66,8 @@ export class RealGerrit {
     await cp(template, options.directory, { recursive: true });
     const [port, http] = [await freePort(HOST), await freePort(HOST)];
     const url = `http://${HOST}:${http}`;
-    const gerrit = new RealGerrit(options, program, port, url);
+    const { directory, version } = options;
+    const gerrit = new RealGerrit({ directory, version, port, url }, program);
     await configureSite(gerrit.#site, { host: HOST, sshPort: port, url });
     const [type = '', key = ''] = readFileSync(
       gerrit.#path('site/etc/ssh_host_ed25519_key.pub'),
@@ -64,6 +78,7 @@ export class RealGerrit {
   }
 
   async start(): Promise<void> {
+    if (this.#options === null) throw new Error('this Gerrit belongs to another process');
     this.#program = await GerritProgram.start(this.#options, this.#site);
   }
 
@@ -86,6 +101,11 @@ export class RealGerrit {
 
   resume(): void {
     this.#program?.resume();
+  }
+
+  get address(): GerritAddress {
+    const { directory, version, port, url } = this;
+    return { directory, version, port, url };
   }
 
   get pid(): number {

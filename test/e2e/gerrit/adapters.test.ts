@@ -6,7 +6,7 @@ import { gerritChangesContract } from '../../contracts/gerrit-changes.ts';
 import { Uploads } from '../../contracts/gerrit-uploads.ts';
 import { streamContract } from '../../contracts/stream.ts';
 import { RealStand } from './real-stand.ts';
-import { wantedVersion } from './rig.ts';
+import { wantedVersion } from './version.ts';
 
 const ACCOUNT = 'acme-ci';
 const PROJECT = 'sandbox';

@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openReader } from '../../../src/adapters/sqlite/reader.ts';
 import { markedProcesses } from '../../../src/demo/outside.ts';
@@ -13,37 +13,25 @@ import type { ShownChange, ShownMessage } from '../../../src/demo/real-gerrit/re
 import type { StoreReader } from '../../../src/engine/store.ts';
 import type { Sshd } from '../../fixtures/sshd.ts';
 import { DaemonProcess } from '../daemon-process.ts';
+import {
+  ACCOUNT,
+  type CaseOptions,
+  caseConfig,
+  NODE_ADDRESSES,
+  type Section,
+  stageHead,
+} from './case-config.ts';
 import { Checkout } from './checkout.ts';
 import { eventually } from './waiting.ts';
 
-const ACCOUNT = 'acme-ci';
 const PROGRAM = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 
-type Section = Readonly<Record<string, unknown>>;
-
-export interface CaseOptions {
-  /** Shell text of the two stages; `note` writes a line to the ledger, `pass` and `fail` a results file. */
-  readonly stacking?: string;
-  readonly testing?: string;
-  /** More keys for the sections of the configuration. */
-  readonly gerrit?: Section;
-  readonly report?: Section;
-  readonly job?: Section;
-  readonly top?: Section;
-  /** Nodes, and so jobs at the same time: each a directory that one real sshd lets in to. */
-  readonly nodes?: number;
-  /** Names of more projects of this case; each starts jobs too unless `job` says otherwise. */
-  readonly projects?: readonly string[];
+interface CasePlace {
+  /** Of its first project. */
+  readonly name: string;
+  /** Made here. */
+  readonly directory: string;
 }
-
-/** `wait_for_go` runs on until the test lets it go. */
-const HEAD = (ledger: string, go: string): string => `#!/bin/sh
-note() { echo "$SOS_CI_STAGE $SOS_CI_CHANGE,$SOS_CI_PATCHSET $$ $*" >>'${ledger}'; }
-wait_for_go() { until [ -e '${go}' ]; do sleep 0.1; done; }
-pass() { printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap; }
-fail() { printf 'TAP version 14\\n1..1\\nnot ok 1 - a volume can shrink\\n' >results.tap; exit 1; }
-note began
-`;
 
 export class Case {
   readonly name: string;
@@ -57,10 +45,10 @@ export class Case {
   readonly #daemons: DaemonProcess[] = [];
   readonly #checkouts = new Map<string, Checkout>();
 
-  constructor(gerrit: RealGerrit, sshd: Sshd, directory: string, options: CaseOptions) {
+  constructor(gerrit: RealGerrit, sshd: Sshd, { name, directory }: CasePlace, options: CaseOptions) {
     this.gerrit = gerrit;
     this.#sshd = sshd;
-    this.name = basename(directory);
+    this.name = name;
     this.directory = directory;
     this.stateDir = join(directory, 'state');
     this.config = join(directory, 'sos-ci.yaml');
@@ -71,20 +59,32 @@ export class Case {
   async prepare(): Promise<void> {
     mkdirSync(this.directory);
     writeFileSync(this.ledgerFile, '');
-    for (const project of [this.name, ...(this.#options.projects ?? [])]) await this.#addProject(project);
+    for (const project of this.#projects) await this.#addProject(project);
     this.configure();
   }
 
-  /** Writes the configuration, with other keys in its Gerrit section than before where given. */
-  configure(gerrit: Section = {}): void {
-    writeFileSync(this.config, JSON.stringify(this.#configuration(gerrit), null, 2));
+  /** Writes the configuration, with other keys in its Gerrit section, or in those of jobs, where given. */
+  configure(gerrit: Section = {}, jobs: Readonly<Record<string, Section>> = {}): void {
+    const place = {
+      gerrit: this.gerrit,
+      stateDir: this.stateDir,
+      sshd: this.#sshd,
+      nodes: this.#nodeDirectories,
+      projects: this.#projects,
+    };
+    writeFileSync(this.config, JSON.stringify(caseConfig(place, this.#options, { gerrit, jobs }), null, 2));
   }
 
-  /** The developer's clone of this case's project, or of another one that it named. */
-  checkout(project = this.name): Checkout {
+  /** The developer's clone of this case's project, or of another one of its projects. */
+  checkout(other = ''): Checkout {
+    const project = this.projectName(other);
     const checkout = this.#checkouts.get(project);
     if (checkout === undefined) throw new Error(`${this.name} has no project ${project}`);
     return checkout;
+  }
+
+  projectName(other = ''): string {
+    return other === '' ? this.name : `${this.name}-${other}`;
   }
 
   spawnDaemon(...words: string[]): DaemonProcess {
@@ -159,11 +159,14 @@ export class Case {
   }
 
   /** Nothing is under way any more, and nothing is left of it: then it is time to judge. */
-  async settled(jobs = 1): Promise<void> {
-    await this.eventually(`all of ${jobs} jobs have ended`, () =>
-      this.read((reader) => reader.jobs({ limit: 1000 }).length >= jobs && allEnded(reader)),
-    );
+  async settled(jobs = 1, limitMs?: number): Promise<void> {
+    await this.eventually(`all of ${jobs} jobs have ended`, () => this.ended(jobs), limitMs);
     await this.eventually('nothing is left', async () => (await this.leftovers()).length === 0);
+  }
+
+  /** At least so many jobs have begun, and all have ended. */
+  ended(jobs: number): boolean {
+    return this.read((reader) => reader.jobs({ limit: 1000 }).length >= jobs && allEnded(reader));
   }
 
   /** States and verdicts of all jobs, for what has no other trace. */
@@ -188,7 +191,7 @@ export class Case {
       ({ pid, command }) => `process ${pid} ${command}`,
     );
     const folders = ['servers', 'runs', 'evidence', 'host-keys'].map((name) => join(this.stateDir, name));
-    const names = [...folders, ...this.#nodeDirectories()].flatMap((folder) =>
+    const names = [...folders, ...this.#nodeDirectories].flatMap((folder) =>
       existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [],
     );
     return [...processes, ...names];
@@ -219,6 +222,10 @@ export class Case {
     }
   }
 
+  get #projects(): readonly string[] {
+    return ['', ...(this.#options.projects ?? [])].map((other) => this.projectName(other));
+  }
+
   get #goFile(): string {
     return join(this.directory, 'go');
   }
@@ -233,7 +240,7 @@ export class Case {
         knownHostsFile: this.gerrit.knownHostsFile,
       });
     const [admin, dev] = [clone('admin'), clone('dev')];
-    const head = HEAD(this.ledgerFile, this.#goFile);
+    const head = stageHead(this.ledgerFile, this.#goFile);
     await admin.make();
     await admin.begin({
       'stack.sh': head + (this.#options.stacking ?? ''),
@@ -244,50 +251,9 @@ export class Case {
     this.#checkouts.set(project, dev);
   }
 
-  #nodeDirectories(): readonly string[] {
-    return Array.from({ length: this.#options.nodes ?? 1 }, (_, index) =>
-      join(this.directory, `node-${index + 1}`),
-    );
-  }
-
-  #nodes(): Section {
-    const { user, port, keyFile, hostKey } = this.#sshd;
-    const host = (directory: string): Section => ({ host: '127.0.0.1', directory, hostKey });
-    const hosts = this.#nodeDirectories().map((directory) => [basename(directory), host(directory)]);
-    return { type: 'static', ssh: { user, port, key: keyFile }, hosts: Object.fromEntries(hosts) };
-  }
-
-  #configuration(gerrit: Section): Section {
-    const options = this.#options;
-    const limits = { setupRetry: '100ms', publishRetry: '100ms', cleanupRetry: '100ms' };
-    const job = (project: string): Section => ({
-      project,
-      provider: 'nodes',
-      stacking: { command: ['./stack.sh'], timeout: '30s' },
-      testing: { command: ['./test.sh'], timeout: '10m', results: 'results.tap' },
-      limits,
-      ...options.job,
-    });
-    const projects = [this.name, ...(options.projects ?? [])];
-    return {
-      stateDir: this.stateDir,
-      gerrit: {
-        host: this.gerrit.host,
-        port: this.gerrit.port,
-        user: ACCOUNT,
-        key: this.gerrit.keyFile(ACCOUNT),
-        knownHosts: this.gerrit.knownHostsFile,
-        settle: '500ms',
-        backoffMin: '50ms',
-        backoffMax: '1s',
-        ...options.gerrit,
-        ...gerrit,
-      },
-      report: { label: 'Verified', success: 1, failure: -1, postRetry: '100ms', ...options.report },
-      providers: { nodes: this.#nodes() },
-      jobs: Object.fromEntries(projects.map((project, index) => [`unit-${index + 1}`, job(project)])),
-      ...options.top,
-    };
+  get #nodeDirectories(): readonly string[] {
+    const addresses = NODE_ADDRESSES.slice(0, this.#options.nodes ?? 1);
+    return addresses.map((_, index) => join(this.directory, `node-${index + 1}`));
   }
 }
 

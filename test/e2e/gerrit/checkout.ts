@@ -51,8 +51,7 @@ export class Checkout {
   async push(push: Push = {}): Promise<number> {
     this.#pushes += 1;
     const { files = { README: `change ${this.#pushes}\n` }, subject = `Change ${this.#pushes}` } = push;
-    await this.git('fetch', '--quiet', 'origin', 'master');
-    await this.git('checkout', '--quiet', '--detach', push.base ?? 'FETCH_HEAD');
+    await this.git('checkout', '--quiet', '--detach', push.base ?? (await this.tip()));
     this.#write(files);
     await this.git('add', '--all');
     const footer = `${push.footer === undefined ? '' : `${push.footer}\n`}Change-Id: ${newChangeId()}\n`;
@@ -68,6 +67,17 @@ export class Checkout {
     const amended = message.replace(/^Change-Id:/m, footer === '' ? 'Change-Id:' : `${footer}\nChange-Id:`);
     await this.git('commit', '--quiet', '--amend', '--message', amended);
     return this.#send('');
+  }
+
+  /** SHA-1 of the branch's tip in Gerrit. */
+  async tip(): Promise<string> {
+    await this.git('fetch', '--quiet', 'origin', 'master');
+    return this.revision('FETCH_HEAD');
+  }
+
+  /** A file of the commit that the checkout stands on. */
+  show(name: string): Promise<string> {
+    return this.git('show', `HEAD:${name}`);
   }
 
   /** SHA-1 of the commit that the checkout stands on, or that `name` names. */

@@ -1,10 +1,11 @@
 /** A job that waits for another CI's vote before it begins. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Rig } from './rig.ts';
+import { sharedGerrit } from './shared-gerrit.ts';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await Rig.start();
+  rig = await Rig.on(sharedGerrit());
 });
 afterAll(() => rig?.stop());
 

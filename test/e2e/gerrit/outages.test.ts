@@ -19,7 +19,7 @@ const WATCHFUL = { silence: '2s', connectTimeout: '2s', keepalive: '1s', command
 let rig: Rig;
 let proxy: TcpProxy;
 beforeAll(async () => {
-  rig = await Rig.start();
+  rig = await Rig.alone();
   proxy = await TcpProxy.start(rig.gerrit.host, rig.gerrit.port);
 });
 afterAll(async () => {
@@ -94,4 +94,19 @@ test('the review reaches Gerrit, its answer does not reach the daemon, which is 
   expect(await one.messages(change)).toHaveLength(1);
   expect(await one.vote(change)).toBe(1);
   expect(await next.stop()).toBe(0);
+});
+
+test('a connection is cut in the middle of an event: the change is tested all the same, once', async () => {
+  const one = await rig.newCase();
+  one.configure(throughProxy(join(one.directory, 'known_hosts')));
+  const daemon = await one.startDaemon();
+  const cut = proxy.cutAfter(40_000);
+  // Gerrit's event holds the commit message, so this event comes in several pieces.
+  const change = await one.checkout().push({ footer: `${'a long story\n'.repeat(10_000)}\n` });
+  await cut;
+  await one.reported(change);
+  await one.settled();
+  expect(await one.messages(change)).toHaveLength(1);
+  expect(one.ledger('testing')).toHaveLength(1);
+  expect(await daemon.stop()).toBe(0);
 });

@@ -1,10 +1,11 @@
 /** What developers do to a change on a real Gerrit, and what they then find there. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Rig } from './rig.ts';
+import { sharedGerrit } from './shared-gerrit.ts';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await Rig.start();
+  rig = await Rig.on(sharedGerrit());
 });
 afterAll(() => rig?.stop());
 

@@ -1,11 +1,11 @@
-/** A real Gerrit as the contract suites know one. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+/** The real Gerrit that all files share, as the contract suites know one. */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
+import type { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
 import { SEED_PROJECTS } from '../../../src/demo/real-gerrit/seed.ts';
 import { type GerritPerson, GerritStand, type Heard } from '../../contracts/gerrit-stand.ts';
-import { wantedVersion } from './rig.ts';
+import { sharedGerrit } from './shared-gerrit.ts';
 import { eventually } from './waiting.ts';
 
 export class RealStand extends GerritStand {
@@ -18,17 +18,12 @@ export class RealStand extends GerritStand {
   }
 
   static async open(): Promise<RealStand> {
-    const top = mkdtempSync(join(tmpdir(), 'sos-ci-gerrit-'));
-    const gerrit = await RealGerrit.make({ directory: join(top, 'gerrit'), version: wantedVersion() });
-    await gerrit.start();
-    mkdirSync(join(top, 'clients'));
-    return new RealStand(join(top, 'clients'), gerrit);
+    return new RealStand(mkdtempSync(join(tmpdir(), 'sos-ci-gerrit-')), sharedGerrit());
   }
 
   async close(): Promise<void> {
     this.kill();
-    await this.gerrit.stop();
-    rmSync(join(this.directory, '..'), { recursive: true, force: true, maxRetries: 10 });
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 10 });
   }
 
   get port(): number {

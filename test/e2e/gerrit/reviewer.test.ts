@@ -10,6 +10,7 @@ import { realClock, Site } from '../../adapters/gerrit/site.ts';
 import { reviewerContract } from '../../contracts/reviewer.ts';
 import { Checkout } from './checkout.ts';
 import { Rig } from './rig.ts';
+import { sharedGerrit } from './shared-gerrit.ts';
 
 const PROJECT = 'openstack/cinder';
 const ACCOUNT = 'acme-ci';
@@ -18,7 +19,7 @@ let site: Site;
 let checkout: Checkout;
 beforeAll(async () => {
   site = new Site();
-  rig = await Rig.start();
+  rig = await Rig.on(sharedGerrit());
   const { gerrit } = rig;
   checkout = new Checkout({
     directory: join(rig.directory, 'checkout'),

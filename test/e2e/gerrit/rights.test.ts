@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import { Rig } from './rig.ts';
+import { sharedGerrit } from './shared-gerrit.ts';
 
 let rig: Rig;
 beforeAll(async () => {
-  rig = await Rig.start();
+  rig = await Rig.on(sharedGerrit());
 });
 afterAll(() => rig?.stop());
 

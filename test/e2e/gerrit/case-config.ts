@@ -1,0 +1,88 @@
+/** The configuration of one case with a real Gerrit, and what its stages run. */
+import { basename } from 'node:path';
+import type { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
+import type { Sshd } from '../../fixtures/sshd.ts';
+
+export const ACCOUNT = 'acme-ci';
+/** All are this host. */
+export const NODE_ADDRESSES = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
+
+export type Section = Readonly<Record<string, unknown>>;
+
+export interface CaseOptions {
+  /** Shell text of the two stages; `note` writes a line to the ledger, `pass` and `fail` a results file. */
+  readonly stacking?: string;
+  readonly testing?: string;
+  /** More keys for the sections of the configuration. */
+  readonly gerrit?: Section;
+  readonly report?: Section;
+  readonly job?: Section;
+  readonly top?: Section;
+  /** Nodes, and so jobs at the same time: each an address of the real sshd, and a directory. */
+  readonly nodes?: number;
+  /** More projects of this case, which start jobs too: `library` is called as the first one with `-library` behind it. */
+  readonly projects?: readonly string[];
+}
+
+/** `wait_for_go` runs on until the test lets it go. */
+export const stageHead = (ledger: string, go: string): string => `#!/bin/sh
+note() { echo "$SOS_CI_STAGE $SOS_CI_CHANGE,$SOS_CI_PATCHSET $$ $*" >>'${ledger}'; }
+wait_for_go() { until [ -e '${go}' ]; do sleep 0.1; done; }
+pass() { printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap; }
+fail() { printf 'TAP version 14\\n1..1\\nnot ok 1 - a volume can shrink\\n' >results.tap; exit 1; }
+note began
+`;
+
+interface Place {
+  readonly gerrit: RealGerrit;
+  readonly stateDir: string;
+  readonly sshd: Sshd;
+  /** A directory for each. */
+  readonly nodes: readonly string[];
+  readonly projects: readonly string[];
+}
+
+/** `more`: keys of the Gerrit section, and of jobs, that come before all others. */
+export function caseConfig(
+  { gerrit, stateDir, sshd, nodes, projects }: Place,
+  options: CaseOptions,
+  more: { readonly gerrit: Section; readonly jobs: Readonly<Record<string, Section>> },
+): Section {
+  const limits = { setupRetry: '100ms', publishRetry: '100ms', cleanupRetry: '100ms' };
+  const job = (project: string, index: number): [string, Section] => {
+    const name = `unit-${index + 1}`;
+    const section = {
+      project,
+      provider: 'nodes',
+      stacking: { command: ['./stack.sh'], timeout: '10m' },
+      testing: { command: ['./test.sh'], timeout: '10m', results: 'results.tap' },
+      limits,
+    };
+    return [name, { ...section, ...options.job, ...more.jobs[name] }];
+  };
+  return {
+    stateDir,
+    gerrit: {
+      host: gerrit.host,
+      port: gerrit.port,
+      user: ACCOUNT,
+      key: gerrit.keyFile(ACCOUNT),
+      knownHosts: gerrit.knownHostsFile,
+      settle: '500ms',
+      backoffMin: '50ms',
+      backoffMax: '1s',
+      ...options.gerrit,
+      ...more.gerrit,
+    },
+    report: { label: 'Verified', success: 1, failure: -1, postRetry: '100ms', ...options.report },
+    providers: { nodes: provider(sshd, nodes) },
+    jobs: Object.fromEntries(projects.map(job)),
+    ...options.top,
+  };
+}
+
+function provider({ user, port, keyFile, hostKey }: Sshd, nodes: readonly string[]): Section {
+  const host = (directory: string, index: number) => ({ host: NODE_ADDRESSES[index], directory, hostKey });
+  const hosts = nodes.map((directory, index) => [basename(directory), host(directory, index)]);
+  return { type: 'static', ssh: { user, port, key: keyFile }, hosts: Object.fromEntries(hosts) };
+}
