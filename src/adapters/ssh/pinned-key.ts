@@ -4,13 +4,14 @@
  * an address that is given to another server, is never taken for the one before; and a key that changes meanwhile is
  * refused.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
 import { allHostKeyAlgorithms, fingerprint, hostKeyAlgorithms, keyType } from '../openssh/known-hosts.ts';
 import { errorCode, fileError } from '../run/file-error.ts';
+import { besideOf, removeWithHalves } from '../run/half-written.ts';
 
 type Which = Pick<Server, 'id' | 'provider'>;
 
@@ -87,7 +88,7 @@ export async function pinNew(stateDir: string, server: Which, keys: readonly Buf
 
 /** The server is gone: its key says nothing any more. */
 export async function unpin(stateDir: string, server: Which): Promise<void> {
-  await rm(pinFile(stateDir, server), { force: true });
+  await removeWithHalves(pinFile(stateDir, server));
 }
 
 function pinFile(stateDir: string, { provider, id }: Which): string {
@@ -97,7 +98,7 @@ function pinFile(stateDir: string, { provider, id }: Which): string {
 }
 
 async function writePin(file: string, keys: readonly Buffer[]): Promise<void> {
-  const making = `${file}.${randomBytes(4).toString('hex')}`;
+  const making = besideOf(file);
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     const handle = await open(making, 'wx', 0o600);

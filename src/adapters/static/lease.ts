@@ -2,11 +2,11 @@
  * Who has which host. One file for each host that is leased, on the disk with its owner before the host is touched, so that
  * no two jobs ever share a host and no daemon that was killed leaves one behind that nobody knows of.
  */
-import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Ownership, Server } from '../../machines/vocabulary.ts';
 import { errorCode, fileError } from '../run/file-error.ts';
+import { besideOf, removeWithHalves } from '../run/half-written.ts';
 
 export interface Lease {
   /** The host's name in the configuration. */
@@ -65,7 +65,7 @@ export class Leases {
 
   async release(host: string): Promise<void> {
     try {
-      await rm(this.#file(host), { force: true });
+      await removeWithHalves(this.#file(host));
       await this.#sync();
     } catch (error) {
       throw fileError('release host', host, error);
@@ -98,7 +98,7 @@ export class Leases {
   }
 
   async #write(lease: Lease): Promise<string> {
-    const making = join(this.#directory, `.${lease.host}.${randomBytes(4).toString('hex')}`);
+    const making = besideOf(this.#file(lease.host));
     const handle = await open(making, 'wx', 0o600);
     try {
       await handle.writeFile(`${JSON.stringify(lease)}\n`);

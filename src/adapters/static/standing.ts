@@ -2,10 +2,10 @@
  * How a host has done lately: failures in a row, and until when it is put aside for them. Kept in a file, so that a restart
  * gives a broken host no new chance; without the file a host stands well, which is how an operator takes one back at once.
  */
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, fileError } from '../run/file-error.ts';
+import { besideOf, removeWithHalves } from '../run/half-written.ts';
 
 export interface Standing {
   readonly failures: number;
@@ -38,7 +38,7 @@ export class Standings {
 
   async write(host: string, standing: Standing): Promise<void> {
     const file = this.#file(host);
-    const making = `${file}.${randomBytes(4).toString('hex')}`;
+    const making = besideOf(file);
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
       await writeFile(making, `${JSON.stringify(standing)}\n`, { mode: 0o600 });
@@ -49,7 +49,7 @@ export class Standings {
   }
 
   async clear(host: string): Promise<void> {
-    await rm(this.#file(host), { force: true });
+    await removeWithHalves(this.#file(host));
   }
 
   #file(host: string): string {
