@@ -1,4 +1,4 @@
-/** `sos-ci demo`: a patchset's way, five times, on this host alone. */
+/** `sos-ci demo`: a patchset's way, six times, on this host alone. */
 import { runDemo } from '../demo/demo.ts';
 import type { Io } from './io.ts';
 

@@ -1,5 +1,5 @@
 /**
- * `sos-ci demo`: a patchset's way from a push to a review, five times, with real SSH, real git and real processes on
+ * `sos-ci demo`: a patchset's way from a push to a review, six times, with real SSH, real git and real processes on
  * this host. Promises: exit code 0 only if every claim held, and nothing left running or lying about, also after Ctrl-C.
  */
 import { access, constants } from 'node:fs/promises';
@@ -11,6 +11,7 @@ import { daemonsOf, markedProcesses, serversLeft, stagedEvidence } from './outsi
 import { DemoFailure, pause } from './patience.ts';
 import { PROJECT } from './sample-project.ts';
 import {
+  changeConflicts,
   changeFails,
   changePasses,
   daemonDiesWhileReporting,
@@ -99,11 +100,12 @@ async function play(stage: Stage, keep: boolean): Promise<JobView> {
   screen.fact('logs', `${lab.logsUrl}/`);
   const took = await lab.startDaemon();
   screen.fact('daemon', `pid ${lab.daemon.pid}, a process of its own, listening after ${span(took)}`);
-  await changePasses(stage);
+  const first = await changePasses(stage);
   await changeFails(stage);
   const third = await daemonDiesWhileTesting(stage);
   await daemonDiesWhileReporting(stage);
   await setupFails(stage);
+  await changeConflicts(stage, first);
   await showStory(stage, third);
   if (!keep) await claimNothingLeft(stage);
   screen.blank();

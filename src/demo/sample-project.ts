@@ -61,6 +61,17 @@ test('what is used and what is free is all there is', () => {
     subject: `Soak volumes for ${LONG_SOAK_SECONDS} seconds`,
     edit: () => ({ 'soak.json': `{ "seconds": ${LONG_SOAK_SECONDS} }\n` }),
   },
+  /** In the place where the first one writes. */
+  conflicts: {
+    subject: 'Say how many volumes there are',
+    edit: (files) => ({
+      'volume.mjs': replaced(
+        files['volume.mjs'],
+        '  create(name',
+        '  get count() {\n    return this.#volumes.size;\n  }\n\n  create(name',
+      ),
+    }),
+  },
   reworded: {
     subject: 'Say how much is free when the pool is full',
     edit: (files) => ({

@@ -1,5 +1,5 @@
 /**
- * The five scenes. Each one pushes a change, watches, breaks something where it is meant to, and then claims what the
+ * The six scenes. Each one pushes a change, watches, breaks something where it is meant to, and then claims what the
  * outside saw: Gerrit's messages and votes, processes and their ticks, directories, what the mirror counted.
  */
 import { readFile } from 'node:fs/promises';
@@ -124,6 +124,30 @@ export async function setupFails(stage: Stage): Promise<JobView> {
   screen.claim(!text.includes('FAILURE'), 'the comment never says FAILURE', text);
   screen.claim(/stack/i.test(text), 'it says that setup failed', text);
   await lab.mirror.open();
+  return job;
+}
+
+/** `merged` is somebody else's change, which the branch gets first. */
+export async function changeConflicts(stage: Stage, merged: JobView): Promise<JobView> {
+  const { lab, screen } = stage;
+  screen.scene(6, 'A change conflicts with its branch');
+  await lab.gerrit.merge(merged.change);
+  screen.note(
+    `change ${merged.change} "${merged.subject}" is merged; the next one stands on the branch before it`,
+  );
+  const { watch, change } = await push(stage, CHANGES.conflicts);
+  const job = await watch.ends();
+  screen.note(`the job ended as ${job.verdict}: ${job.reason}`);
+  const fits = job.verdict === 'MERGER_FAILURE' && job.reason.includes('volume.mjs');
+  screen.claim(fits, 'the conflict was found, with its file', `${job.verdict}: ${job.reason}`);
+  const stages = [...new Set(lab.reader.rows(job.id).map((row) => row.state.split('.')[0]))].join(', ');
+  const fetches = lab.mirror.fetches.get(job.id) ?? 0;
+  const nothingBooted = !stages.includes('booting') && fetches === 0;
+  screen.claim(nothingBooted, 'before anything booted', `${stages}; ${fetches} fetches`);
+  const messages = await lab.gerrit.messages(change);
+  const votes = JSON.stringify(await lab.gerrit.votes(change));
+  const silent = messages.length === 0 && votes === '{}';
+  screen.claim(silent, 'nothing was posted in Gerrit', `${messages.length} messages, votes ${votes}`);
   return job;
 }
 

@@ -21,6 +21,7 @@ describe('the suite of the sample project', () => {
     ['with the change that fails', CHANGES.fails, 1, [FAILING_TEST]],
     ['with the reworded error', CHANGES.reworded, 0, []],
     ['with the documentation', CHANGES.documented, 0, []],
+    ['with the change that conflicts with the first one', CHANGES.conflicts, 0, []],
   ] as const)('%s', async (_name, change, code, failures) => {
     const directory = await checkout(change);
     expect((await run(directory, './stack.sh')).code).toBe(0);

@@ -54,12 +54,16 @@ test('holds all that it claims, in this order', async () => {
     '- no server left',
     '- the comment never says FAILURE',
     '- it says that setup failed',
+    '6. A change conflicts with its branch',
+    '- the conflict was found, with its file',
+    '- before anything booted',
+    '- nothing was posted in Gerrit',
     '- every row of the log computes to the same again',
     '- SIGTERM ends the daemon cleanly',
     '- no process of any job is left',
     '- no server and no unpublished evidence is left',
   ]);
-  expect(text).toMatch(/^equal: \d+ rows of 13 histories in \d+ ms$/m);
+  expect(text).toMatch(/^equal: \d+ rows of 15 histories in \d+ ms$/m);
   expect(code).toBe(0);
   await expectNothingLeft();
 });
