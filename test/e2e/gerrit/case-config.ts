@@ -75,14 +75,15 @@ export function caseConfig(
       ...more.gerrit,
     },
     report: { label: 'Verified', success: 1, failure: -1, postRetry: '100ms', ...options.report },
-    providers: { nodes: provider(sshd, nodes) },
+    providers: { nodes: nodesAt(sshd, nodes) },
     jobs: Object.fromEntries(projects.map(job)),
     ...options.top,
   };
 }
 
-function provider({ user, port, keyFile, hostKey }: Sshd, nodes: readonly string[]): Section {
+/** Nodes behind this SSH server, an address for each of these directories. */
+export function nodesAt({ user, port, keyFile, hostKey }: Sshd, directories: readonly string[]): Section {
   const host = (directory: string, index: number) => ({ host: NODE_ADDRESSES[index], directory, hostKey });
-  const hosts = nodes.map((directory, index) => [basename(directory), host(directory, index)]);
+  const hosts = directories.map((directory, index) => [basename(directory), host(directory, index)]);
   return { type: 'static', ssh: { user, port, key: keyFile }, hosts: Object.fromEntries(hosts) };
 }

@@ -161,7 +161,12 @@ export class Case {
   /** Nothing is under way any more, and nothing is left of it: then it is time to judge. */
   async settled(jobs = 1, limitMs?: number): Promise<void> {
     await this.eventually(`all of ${jobs} jobs have ended`, () => this.ended(jobs), limitMs);
-    await this.eventually('nothing is left', async () => (await this.leftovers()).length === 0);
+    let left: readonly string[] = [];
+    const look = async (): Promise<boolean> => {
+      left = await this.leftovers();
+      return left.length === 0;
+    };
+    await eventually(`${this.name}: nothing is left`, look, () => `${left.join('\n')}\n${this.tellAll()}`);
   }
 
   /** At least so many jobs have begun, and all have ended. */

@@ -49,6 +49,12 @@ export class Checkout {
 
   /** Pushes one commit for review; returns the change's number. */
   async push(push: Push = {}): Promise<number> {
+    await this.commit(push);
+    return this.send(push.options);
+  }
+
+  /** What `send` then pushes. */
+  async commit(push: Push = {}): Promise<void> {
     this.#pushes += 1;
     const { files = { README: `change ${this.#pushes}\n` }, subject = `Change ${this.#pushes}` } = push;
     await this.git('checkout', '--quiet', '--detach', push.base ?? (await this.tip()));
@@ -56,7 +62,13 @@ export class Checkout {
     await this.git('add', '--all');
     const footer = `${push.footer === undefined ? '' : `${push.footer}\n`}Change-Id: ${newChangeId()}\n`;
     await this.git('commit', '--quiet', '--allow-empty', '--message', `${subject}\n\n${footer}`);
-    return this.#send(push.options ?? '');
+  }
+
+  async send(options = ''): Promise<number> {
+    const said = await this.git('push', 'origin', `HEAD:refs/for/master${options}`);
+    const number = /\/\+\/(\d+) /.exec(said)?.[1];
+    if (number === undefined) throw new Error(`the push made no change: ${said}`);
+    return Number(number);
   }
 
   /** The next patchset of the change that was pushed last. */
@@ -66,7 +78,7 @@ export class Checkout {
     const message = await this.git('log', '-1', '--format=%B');
     const amended = message.replace(/^Change-Id:/m, footer === '' ? 'Change-Id:' : `${footer}\nChange-Id:`);
     await this.git('commit', '--quiet', '--amend', '--message', amended);
-    return this.#send('');
+    return this.send();
   }
 
   /** SHA-1 of the branch's tip in Gerrit. */
@@ -100,13 +112,6 @@ export class Checkout {
         error === null ? resolve(stdout + stderr) : reject(new Error(`git ${argv.join(' ')}: ${stderr}`)),
       );
     });
-  }
-
-  async #send(options: string): Promise<number> {
-    const said = await this.git('push', 'origin', `HEAD:refs/for/master${options}`);
-    const number = /\/\+\/(\d+) /.exec(said)?.[1];
-    if (number === undefined) throw new Error(`the push made no change: ${said}`);
-    return Number(number);
   }
 
   #write(files: Readonly<Record<string, string>>): void {

@@ -15,10 +15,10 @@ export class Rig {
   readonly directory: string;
   readonly gerrit: RealGerrit;
   readonly #cases: Case[] = [];
-  readonly #sshd: Sshd;
+  readonly sshd: Sshd;
 
   private constructor(directory: string, gerrit: RealGerrit, sshd: Sshd) {
-    this.#sshd = sshd;
+    this.sshd = sshd;
     this.directory = directory;
     this.gerrit = gerrit;
   }
@@ -42,7 +42,7 @@ export class Rig {
     // Others on the same Gerrit have cases too.
     const name = `${basename(this.directory).split('-').at(-1)}-${number}`;
     const directory = join(this.directory, `case-${number}`);
-    const one = new Case(this.gerrit, this.#sshd, { name, directory }, options);
+    const one = new Case(this.gerrit, this.sshd, { name, directory }, options);
     this.#cases.push(one);
     await one.prepare();
     return one;
@@ -50,7 +50,7 @@ export class Rig {
 
   async stop(): Promise<void> {
     for (const one of this.#cases) await one.close();
-    await this.#sshd.close();
+    await this.sshd.close();
     await this.gerrit.stop();
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 10 });
   }

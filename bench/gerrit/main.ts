@@ -1,0 +1,69 @@
+/**
+ * `npm run bench:gerrit`: what an operator waits for, and what a fault costs, measured on a real Gerrit with the built
+ * program. Arguments: names of rows (without: all), `--runs N` (12), `--json`.
+ */
+import { cpus, loadavg, totalmem } from 'node:os';
+import { Rig } from '../../test/e2e/gerrit/rig.ts';
+import { faults } from './faults.ts';
+import { timings } from './timings.ts';
+
+/** One row: figures, or how often something held. */
+export interface Row {
+  readonly what: string;
+  readonly measured: string;
+  readonly goal: string;
+  /** Null: told, not judged. */
+  readonly met: boolean | null;
+}
+
+export type Bench = (rig: Rig, runs: number) => Promise<readonly Row[]>;
+
+const BENCHES: Readonly<Record<string, Bench>> = { ...timings, ...faults };
+
+const words = process.argv.slice(2);
+const at = words.indexOf('--runs');
+const runs = at < 0 ? 12 : Number(words[at + 1]);
+const names = words.filter((word, index) => !word.startsWith('--') && (at < 0 || index !== at + 1));
+const wrong = names.filter((name) => BENCHES[name] === undefined);
+if (wrong.length > 0 || !Number.isInteger(runs) || runs < 1) {
+  console.error(
+    `bench:gerrit: ${wrong.join(', ')}: there are --runs N, --json and ${Object.keys(BENCHES).join(', ')}`,
+  );
+  process.exitCode = 2;
+} else {
+  await run();
+}
+
+/** One Gerrit for all, compiled for speed. */
+async function run(): Promise<void> {
+  const rows: Row[] = [];
+  const rig = await Rig.alone({ optimize: true });
+  try {
+    for (const [name, bench] of Object.entries(BENCHES)) {
+      if (names.length > 0 && !names.includes(name)) continue;
+      const begin = performance.now();
+      rows.push(...(await bench(rig, runs)));
+      console.error(`${name}: ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+    }
+  } finally {
+    await rig.stop();
+  }
+  if (words.includes('--json')) console.log(JSON.stringify({ machine: machine(), runs, rows }, null, 2));
+  else print(rows);
+}
+
+function print(rows: readonly Row[]): void {
+  console.log(`${machine()}\n`);
+  console.log('| | measured | must be | |');
+  console.log('|---|---|---|---|');
+  for (const { what, measured, goal, met } of rows) {
+    console.log(`| ${what} | ${measured} | ${goal} | ${met === null ? '' : met ? 'met' : 'missed'} |`);
+  }
+}
+
+function machine(): string {
+  const [first] = cpus();
+  const memory = Math.round(totalmem() / 2 ** 30);
+  const load = loadavg().map((value) => value.toFixed(1));
+  return `${cpus().length} x ${first?.model ?? 'unknown'}, ${memory} GiB, Node ${process.version}, load ${load.join(' ')}`;
+}

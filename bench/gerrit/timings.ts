@@ -1,0 +1,116 @@
+/** How long an operator's patchsets wait for us, from the return of `git push` on; and what an idle daemon costs. */
+import { readFileSync } from 'node:fs';
+import type { Rig } from '../../test/e2e/gerrit/rig.ts';
+import { median } from '../measure.ts';
+import type { Bench, Row } from './main.ts';
+import { Place, seconds } from './place.ts';
+
+/** Half of what Buildbot takes with a checkout, 1.41 s. */
+const FIRST_COMMAND_MS = 705;
+/** What Buildbot takes. */
+const VISIBLE_MS = 260;
+const COLD_START_MS = 1500;
+const MEMORY_MIB = 100;
+const LINES = 12;
+/** Of a program and a Gerrit that have done little yet: not counted. */
+const WARM_UP = 3;
+
+export const timings: Readonly<Record<string, Bench>> = {
+  push: (rig, runs) => push(rig, runs, false),
+  'push-node': (rig, runs) => push(rig, runs, true),
+  'cold-start': coldStart,
+};
+
+/** Push to first command, end of the job to the review, memory afterwards. */
+async function push(rig: Rig, runs: number, node: boolean): Promise<readonly Row[]> {
+  const place = await Place.open(rig, { node });
+  const daemon = await place.one.startDaemon();
+  const begins: number[] = [];
+  const ends: number[] = [];
+  for (let run = -WARM_UP; run < runs; run += 1) {
+    const change = await place.one.checkout().push();
+    const pushed = Date.now();
+    const [at, end] = [await place.stamp(change, 'at'), await place.stamp(change, 'end')];
+    const visible = await place.visible(change);
+    await place.quiet();
+    if (run < 0) continue;
+    begins.push(at - pushed);
+    ends.push(visible - end);
+  }
+  const memory = proportionalMebibytes(daemon.pid);
+  await daemon.stop();
+  const where = node ? ', on a node by SSH' : '';
+  const lines = place.configuration().trimEnd().split('\n').length;
+  return [
+    row(
+      `push to the first command, merged with the branch${where}`,
+      seconds(begins),
+      'under 0.71 s',
+      median(begins) < FIRST_COMMAND_MS,
+    ),
+    row(
+      `end of the job to the review visible${where}`,
+      seconds(ends),
+      'at most 0.26 s',
+      median(ends) <= VISIBLE_MS,
+    ),
+    row(
+      `processes, memory (PSS) idle after these jobs${where}`,
+      `1, ${memory.toFixed(0)} MiB`,
+      '1, under 100 MiB',
+      memory < MEMORY_MIB,
+    ),
+    ...(node ? [] : [row('lines of configuration', String(lines), 'at most 12', lines <= LINES)]),
+  ];
+}
+
+/** From the start of the program to the first command of a change that is pushed at that moment. */
+async function coldStart(rig: Rig, runs: number): Promise<readonly Row[]> {
+  const place = await Place.open(rig);
+  const checkout = place.one.checkout();
+  // The very first start makes a database and has no past to look back at.
+  await (await place.one.startDaemon()).stop();
+  const times: number[] = [];
+  const pushes: number[] = [];
+  const idle: number[] = [];
+  for (let run = -1; run < runs; run += 1) {
+    await checkout.commit();
+    const started = Date.now();
+    const daemon = place.one.spawnDaemon();
+    const change = await checkout.send();
+    const pushed = Date.now();
+    const at = await place.stamp(change, 'at');
+    await place.visible(change);
+    await place.quiet();
+    const memory = proportionalMebibytes(daemon.pid);
+    await daemon.stop();
+    if (run < 0) continue;
+    times.push(at - started);
+    pushes.push(pushed - started);
+    idle.push(memory);
+  }
+  return [
+    row(
+      'cold start to the first command of a change pushed at that moment',
+      `${seconds(times)}; the push itself took ${seconds(pushes)}`,
+      'under 1.5 s',
+      median(times) < COLD_START_MS,
+    ),
+    row('pushes at the start that were tested', `${times.length} of ${runs}`, 'all', times.length === runs),
+    row(
+      'memory (PSS) idle after the first job',
+      `${median(idle).toFixed(0)} MiB`,
+      'under 100 MiB',
+      median(idle) < MEMORY_MIB,
+    ),
+  ];
+}
+
+function row(what: string, measured: string, goal: string, met: boolean): Row {
+  return { what, measured, goal, met };
+}
+
+function proportionalMebibytes(pid: number): number {
+  const kilobytes = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1];
+  return Number(kilobytes) / 1024;
+}
