@@ -3,16 +3,14 @@
  * and gives back a handle to stop it. What it promises to whoever starts it: an exit code, always.
  */
 import { randomInt } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import manifest from '../package.json' with { type: 'json' };
 import { acceptanceOf, type Overrides, slotLimitsOf } from './acceptance.ts';
 import { systemClock } from './adapters/clock/system.ts';
-import { type Faults, faultsFrom } from './adapters/faults.ts';
+import { faultsFrom } from './adapters/faults.ts';
 import { assertLoopbackGerrit } from './adapters/local/trust.ts';
-import { type Lock, processStartTicks, takeLock } from './adapters/sqlite/lock.ts';
-import { assertPlace, type Place } from './adapters/sqlite/place.ts';
-import { openStore } from './adapters/sqlite/store.ts';
+import { processStartTicks } from './adapters/sqlite/lock.ts';
 import type { Config } from './config/config.ts';
+import { Control } from './control.ts';
 import { Admission } from './engine/admission.ts';
 import { storeAlarms } from './engine/alarms.ts';
 import { recordCrash } from './engine/crash.ts';
@@ -27,10 +25,11 @@ import { Sweep } from './engine/sweep.ts';
 import { isWork } from './engine/view.ts';
 import { openVoting } from './engine/voting.ts';
 import { currentWork } from './engine/work.ts';
-import { errorText } from './errors.ts';
+import { Ground } from './ground.ts';
 import type { Log } from './log.ts';
 import type { SlotLimits } from './machines/queue.ts';
-import { databaseFile, lockFile, sha256 } from './maintenance.ts';
+import { sha256 } from './maintenance.ts';
+import type { ReloadOptions } from './reload.ts';
 import { operatorMailOf } from './roads.ts';
 import { logRow } from './row-log.ts';
 import { buildListening, buildVigil, buildWorld } from './world.ts';
@@ -50,11 +49,12 @@ export interface RunningDaemon {
   readonly stopped: Promise<number>;
   stop(): void;
   drain(): void;
+  /** Reads the configuration anew, for whoever asks. */
+  reload(who: string): void;
 }
 
 const EXIT_CRASHED = 70;
 const BATCH_LIMIT = 256;
-const NOTE_PLACE_MS = 60_000;
 
 /** @throws OperationError when it can not start: the lock is held, the database is a copy, a limit of trust is met */
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
@@ -70,12 +70,13 @@ export class Lab implements RunningDaemon {
   readonly stopped: Promise<number>;
   private readonly config: Config;
   private readonly options: DaemonOptions;
-  private readonly lock: Lock;
+  private readonly ground: Ground;
   private readonly store: Store;
   private readonly engine: Engine;
   private readonly admission: Admission;
   private readonly events: EventIntake;
   private readonly service: Service;
+  private readonly control: Control;
   private readonly closeWorld: () => Promise<void>;
   private resolveStopped: (code: number) => void = () => {};
   private rejectCrashed: (error: unknown) => void = () => {};
@@ -83,8 +84,6 @@ export class Lab implements RunningDaemon {
   private closing = false;
   private crashing = false;
   private exitCode = 0;
-  private place: Place | null = null;
-  private cancelNote: () => void = () => {};
   private readonly operatorMail: OperatorMail | null;
 
   constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
@@ -97,15 +96,9 @@ export class Lab implements RunningDaemon {
     for (const provider of config.providers) {
       if (provider.type === 'local') assertLoopbackGerrit(config.gerrit.host, provider.allowUntrustedCode);
     }
-    mkdirSync(config.stateDir, { recursive: true, mode: 0o700 });
-    this.lock = takeLock(lockFile(config.stateDir), Date.now());
-    try {
-      this.store = this.openStore(faults);
-    } catch (thrown) {
-      this.lock.release();
-      throw thrown;
-    }
     const { log } = options;
+    this.ground = new Ground(config.stateDir, faults, log);
+    this.store = this.ground.store;
     const { alarmQuietMs } = config.limits;
     const alarms = storeAlarms(this.store, systemClock, log, alarmQuietMs, () => this.operatorMail?.poke());
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
@@ -124,6 +117,8 @@ export class Lab implements RunningDaemon {
       limits: config.intake,
       onGap: (why, changes) => this.service.gapped(why, changes),
     });
+    const who = identity();
+    this.control = this.buildControl(providers, who);
     this.service = new Service({
       engine: this.engine,
       store: this.store,
@@ -142,7 +137,7 @@ export class Lab implements RunningDaemon {
       log,
       listening: buildListening(config, this.events, options.since ?? null),
       vigil: buildVigil(config, options.monitorOnly !== true && options.report !== false),
-      identity: identity(),
+      identity: who,
       sweepIntervalMs: config.limits.sweepIntervalMs,
     });
   }
@@ -150,10 +145,11 @@ export class Lab implements RunningDaemon {
   /** @param whole false: only what is started by hand is worked on; open jobs and Gerrit's stream are left alone */
   async start(whole: boolean): Promise<void> {
     process.on('uncaughtException', this.crash);
-    this.notePlaceSoon();
+    this.ground.noteSoon();
     try {
       if (whole) await this.service.start();
       if (whole) this.operatorMail?.poke();
+      if (whole) await this.control.start();
     } catch (thrown) {
       // Nobody gets a handle to stop it by: what was begun here would keep the process, and the lock, for ever.
       this.exitCode = EXIT_CRASHED;
@@ -192,6 +188,12 @@ export class Lab implements RunningDaemon {
     void this.service.drain();
   }
 
+  reload(who: string): void {
+    this.control.reload({ who, why: '' }).catch((thrown: unknown) => {
+      if (!this.closing) this.crash(thrown);
+    });
+  }
+
   private readonly crash = (error: unknown): void => {
     if (this.crashing) return;
     this.crashing = true;
@@ -210,31 +212,17 @@ export class Lab implements RunningDaemon {
     // A part that does not close must not keep the process: everything it owes is in the log.
     const giveUp = systemClock.after(this.config.limits.shutdownMs, () => this.resolveStopped(this.exitCode));
     try {
+      await this.control.stop();
       await this.service.stop();
       await this.operatorMail?.stop();
       await this.closeWorld();
-      this.place?.note(this.store.length());
     } catch (thrown) {
       this.options.log.error({ err: thrown }, 'closing');
     }
     giveUp();
-    this.cancelNote();
     process.off('uncaughtException', this.crash);
-    this.store.close();
-    this.lock.release();
+    this.ground.close();
     this.resolveStopped(this.exitCode);
-  }
-
-  private openStore(faults: Faults | null): Store {
-    const file = databaseFile(this.config.stateDir);
-    const store = openStore(file);
-    try {
-      this.place = assertPlace(file);
-    } catch (thrown) {
-      store.close();
-      throw thrown;
-    }
-    return faults === null ? store : faults.store(store);
   }
 
   private buildEngine(world: World, limits: SlotLimits, onAppend: (append: Append) => void): Engine {
@@ -255,9 +243,25 @@ export class Lab implements RunningDaemon {
           onAppend(append);
         }
         this.service.appended();
+        this.control.appended();
         this.whenAppended();
       },
       onFatal: this.crash,
+    });
+  }
+
+  private buildControl(providers: ReloadOptions['providers'], who: ReturnType<typeof identity>): Control {
+    const { config, options, engine, admission, store } = this;
+    return new Control({
+      config,
+      overrides: options,
+      log: options.log,
+      engine,
+      admission,
+      providers,
+      store,
+      identity: who,
+      onLimits: () => this.service.refresh(),
     });
   }
 
@@ -273,18 +277,6 @@ export class Lab implements RunningDaemon {
       newId: idMaker(() => randomInt(32)),
       deployment,
       starts: !(options.monitorOnly ?? false),
-    });
-  }
-
-  /** Now and then, so that an older copy of the database is known as one. */
-  private notePlaceSoon(): void {
-    this.cancelNote = systemClock.after(NOTE_PLACE_MS, () => {
-      try {
-        this.place?.note(this.store.length());
-      } catch (thrown) {
-        this.options.log.warn({}, `noting the place of the database: ${errorText(thrown)}`);
-      }
-      this.notePlaceSoon();
     });
   }
 }

@@ -16,7 +16,7 @@ export function configEventText(event: Exclude<ConfigEvent, CommonEvent>): strin
 }
 
 /** What a new configuration changes, and when. */
-function changesText(changed: readonly string[], restart: readonly string[]): string {
+export function changesText(changed: readonly string[], restart: readonly string[]): string {
   const now = changed.length === 0 ? 'nothing changed' : `changed: ${changed.join(', ')}`;
   return restart.length === 0 ? now : `${now}; after the next start: ${restart.join(', ')}`;
 }

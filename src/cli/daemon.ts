@@ -19,6 +19,7 @@ export interface DaemonFlags {
 export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): Promise<number> {
   const config = loadConfig(file);
   const log = createLog({ level: config.log.level, destination: 'stderr', secrets: config.redact });
+  const hangUps = new HangUps();
   const daemon = await runDaemon(config, {
     log,
     monitorOnly: flags.monitorOnly === true,
@@ -33,6 +34,7 @@ export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): P
       process.exit(EXIT.interrupted);
     },
   );
+  hangUps.tell(() => daemon.reload('SIGHUP'));
   const drain = () => daemon.drain();
   process.on('SIGUSR1', drain);
   try {
@@ -42,7 +44,30 @@ export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): P
     return code;
   } finally {
     off();
+    hangUps.ignore();
     process.off('SIGUSR1', drain);
+  }
+}
+
+/** SIGHUP never ends the daemon, also not one that is only starting: what it asks for then is done afterwards. */
+class HangUps {
+  private heard = false;
+  private act: () => void = () => {
+    this.heard = true;
+  };
+  private readonly hear = () => this.act();
+
+  constructor() {
+    process.on('SIGHUP', this.hear);
+  }
+
+  tell(act: () => void): void {
+    this.act = act;
+    if (this.heard) act();
+  }
+
+  ignore(): void {
+    process.off('SIGHUP', this.hear);
   }
 }
 

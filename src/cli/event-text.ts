@@ -215,7 +215,7 @@ function treeText(tree: MergedTree): string {
   return `${tree.revision.slice(0, 10)} of ${tree.project} (${tree.branch} at ${tree.base.slice(0, 10)})`;
 }
 
-function votesText(votes: Readonly<Record<string, number>>): string {
+export function votesText(votes: Readonly<Record<string, number>>): string {
   const texts = Object.entries(votes).map(([label, value]) => `${label}${value > 0 ? '+' : ''}${value}`);
   return texts.length === 0 ? 'none of ours' : texts.join(', ');
 }

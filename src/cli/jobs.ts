@@ -1,4 +1,4 @@
-/** `sos-ci jobs`: the queue, newest first. */
+/** `sos-ci jobs`: the queue in the order in which it will be served, and all other jobs, newest first. */
 import type { JobView, StoreReader } from '../engine/store.ts';
 import { topState } from './episodes.ts';
 import { EXIT } from './exit.ts';
@@ -6,7 +6,8 @@ import { shortId } from './find.ts';
 import { type Io, printJson } from './io.ts';
 import { jobJson, verdictPaint } from './job.ts';
 import { type Column, printTable } from './layout.ts';
-import { span, utc } from './time.ts';
+import { readQueue, type Waiting } from './queue.ts';
+import { iso, span, utc } from './time.ts';
 
 export interface JobsOptions {
   readonly open?: boolean;
@@ -21,17 +22,39 @@ export function jobsCommand(io: Io, reader: StoreReader, options: JobsOptions): 
     ...(options.open ? { open: true } : {}),
     ...(options.change === undefined ? {} : { change: options.change }),
   });
+  const queue = readQueue(io, reader);
   if (options.json) {
-    printJson(io, { jobs: jobs.map(jobJson) });
+    const places = new Map(queue.map((waiting) => [waiting.job.id, queueJson(waiting)]));
+    const json = jobs.map((job) => ({ ...jobJson(job), queue: places.get(job.id) ?? null }));
+    printJson(io, { jobs: json, queue: queue.map(({ job }) => job.id) });
     return EXIT.ok;
   }
-  if (jobs.length === 0) {
-    io.out(options.open ? 'no open jobs\n' : 'no jobs\n');
-    return EXIT.ok;
-  }
-  printJobs(io, jobs);
+  const shown = queue.filter(({ job }) => options.change === undefined || job.change === options.change);
+  const others = jobs.filter(({ id }) => !queue.some(({ job }) => job.id === id));
+  if (shown.length > 0) printQueue(io, shown.slice(0, options.limit));
+  if (others.length > 0 && shown.length > 0) io.out('\n');
+  if (others.length > 0) printJobs(io, others);
+  if (others.length + shown.length === 0) io.out(options.open ? 'no open jobs\n' : 'no jobs\n');
   if (jobs.length === options.limit) io.err(`the newest ${options.limit} are shown; more with --limit N\n`);
   return EXIT.ok;
+}
+
+function printQueue(io: Io, queue: readonly Waiting[]): void {
+  const now = io.now();
+  const columns: readonly Column<Waiting>[] = [
+    { title: 'QUEUE', text: ({ job, place }) => `${job.provider} ${place ?? '-'}` },
+    { title: 'ID', text: ({ job }) => shortId(job.id) },
+    { title: 'CHANGE', text: ({ job }) => `${job.change},${job.patchset}`, right: true },
+    { title: 'JOB', text: ({ job }) => job.name },
+    { title: 'PROJECT', text: ({ job }) => job.project },
+    { title: 'WAITS', text: ({ since }) => span(now - since), right: true },
+    { title: 'WHY', text: ({ why, promoted }) => (promoted ? `promoted; ${why}` : why) },
+  ];
+  printTable(io, columns, queue);
+}
+
+function queueJson({ job, place, promoted, since, why }: Waiting) {
+  return { provider: job.provider, place, promoted, since: iso(since), why };
 }
 
 export function printJobs(io: Io, jobs: readonly JobView[]): void {

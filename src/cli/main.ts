@@ -3,12 +3,14 @@
  * The command line. Says what there is and reads the words; each subcommand's own code is loaded only when it is asked
  * for, so that `status` and `--help` start at once.
  */
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { EXIT } from './exit.ts';
 import { reportFailure } from './failure.ts';
+import { end, positive, withConfig, withStore } from './flags.ts';
 import { terminalIo } from './io.ts';
 import { configFile, stateDirectory, withReader } from './open.ts';
+import { addOperators } from './operators.ts';
 
 const io = terminalIo();
 
@@ -26,6 +28,7 @@ function program(): Command {
   addWork(root);
   addQuestions(root);
   addTrigger(root);
+  addOperators(root, io);
   addProofs(root);
   addConfig(root);
   return root;
@@ -42,6 +45,7 @@ Examples:
   sos-ci status                      is it there, and what does it do
   sos-ci job j1kf                   the story of one job
   sos-ci trigger --explain 912345    what would start on a change, and why
+  sos-ci promote 912345              its jobs get the next slots
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 configuration, 4 database, 5 refused or out of reach, 130 interrupted;
 run: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RETRY_LIMIT, 14 ABORTED
@@ -226,28 +230,6 @@ function addConfig(root: Command): void {
       const { configKeysCommand } = await import('./config-check.ts');
       return end(configKeysCommand(io, options));
     });
-}
-
-function withConfig(command: Command): Command {
-  return command.option(
-    '-c, --config <file>',
-    'configuration file (default: $SOS_CI_CONFIG or ./sos-ci.yaml)',
-  );
-}
-
-function withStore(command: Command): Command {
-  return withConfig(command)
-    .option('--state <dir>', 'state directory, without any configuration')
-    .option('--json', 'print JSON (docs/cli.md)');
-}
-
-function positive(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number above 0.');
-  return Number(text);
-}
-
-function end(exitCode: number): void {
-  process.exitCode = exitCode;
 }
 
 /** A reader that went away (`| head`) is no error, and nothing is left to say. */

@@ -1,5 +1,6 @@
 /** `sos-ci status`: is the daemon there, is it connected, what is it doing, and what needs an operator. */
 import type { AlarmView, DaemonView, DayCount, StoreReader } from '../engine/store.ts';
+import type { ConfigContext } from '../machines/config.ts';
 import type { Stored } from '../machines/row.ts';
 import { VIGIL } from '../machines/vigil.ts';
 import { VOTING, type VotingContext } from '../machines/voting.ts';
@@ -22,6 +23,7 @@ export interface StatusOptions {
 const OPEN_LIMIT = 10_000;
 const OPEN_SHOWN = 20;
 const ALARMS_SHOWN = 10;
+const PROBLEMS_SHOWN = 10;
 const DAY_MS = 86_400_000;
 
 /** Exit code 0 when the daemon runs, 1 when not. */
@@ -43,6 +45,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     stream: reader.stored('stream'),
     voting: reader.stored(VOTING),
     vigil: reader.stored(VIGIL),
+    config: configOf(reader),
   };
   if (options.json) {
     printJson(io, statusJson(facts, since));
@@ -56,6 +59,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   line(io, 'reviews', `${facts.reviews.length} open`, null);
   line(io, 'owed', owedCount(facts.owed), null);
   printVoting(io, facts.voting);
+  if (running) printConfig(io, facts.config);
   line(io, 'events', intakeText(facts.intake), null);
   for (const [index, text] of vigilLines(facts.vigil).entries())
     line(io, index === 0 ? 'vigil' : '', text, text === 'calm' ? null : 'red');
@@ -84,6 +88,7 @@ interface Facts {
   readonly stream: Stored | null;
   readonly voting: Stored | null;
   readonly vigil: Stored | null;
+  readonly config: ConfigContext | null;
 }
 
 function line(io: Io, name: string, text: string, color: Paint | null): void {
@@ -91,6 +96,30 @@ function line(io: Io, name: string, text: string, color: Paint | null): void {
     const shown = color === null ? part : paint(io, color, part);
     io.out(`${paint(io, 'dim', padEnd(index === 0 ? name : '', 10))}${shown}\n`);
   }
+}
+
+/** The history `config`; null in a database that no daemon of this release has run on. */
+function configOf(reader: StoreReader): ConfigContext | null {
+  return (reader.stored('config')?.context ?? null) as ConfigContext | null;
+}
+
+/** Only what an operator must know of it. */
+function printConfig(io: Io, config: ConfigContext | null): void {
+  if (config === null) return;
+  const { file, loadedAt, restart, problems, refusedAt } = config;
+  if (refusedAt !== null) {
+    const since = `since ${utc(refusedAt)}; what was read at ${utc(loadedAt)} counts`;
+    line(io, 'config', `${count(problems.length, 'mistake')} in ${file} ${since}`, 'red');
+    for (const problem of problems.slice(0, PROBLEMS_SHOWN)) line(io, '', problem, null);
+    const more = problems.length - PROBLEMS_SHOWN;
+    if (more > 0) line(io, '', `and ${more} more: sos-ci config check --config ${file}`, null);
+  }
+  if (restart.length > 0) line(io, 'config', `counts after the next start: ${restart.join(', ')}`, 'yellow');
+}
+
+function configJson(config: ConfigContext | null) {
+  if (config === null) return null;
+  return { ...config, loadedAt: iso(config.loadedAt), refusedAt: iso(config.refusedAt) };
 }
 
 function daemonText(io: Io, daemon: DaemonView | null, running: boolean): string {
@@ -137,7 +166,7 @@ function printVoting(io: Io, stored: Stored | null): void {
     return;
   }
   line(io, 'voting', `stopped since ${utc(stoppedAt)}: ${row}`, 'red');
-  line(io, '', '-> see what fails (sos-ci jobs), and mend it', null);
+  line(io, '', '-> see what fails (sos-ci jobs), mend it, then: sos-ci resume-voting', null);
 }
 
 function votingJson(stored: Stored | null) {
@@ -197,6 +226,7 @@ function statusJson(facts: Facts, since: string) {
     stream: streamJson(facts.stream),
     voting: votingJson(facts.voting),
     vigil: vigilJson(facts.vigil),
+    config: configJson(facts.config),
     alarms: facts.alarms.map((alarm) => ({
       ...alarm,
       firstAt: iso(alarm.firstAt),

@@ -26,11 +26,11 @@ export const report = z.strictObject({
     about: 'the vote when tests ran into their timeout and none failed; 0 is no vote',
   }),
   stopVotingAfter: integer({
-    default: 0,
+    default: 10,
     min: 0,
     max: 1000,
     about:
-      'without success on so many different changes in a row no vote is given any more, and no command resumes it yet; 0: never stopped',
+      'without success on so many different changes in a row no vote is given any more, until sos-ci resume-voting; 0: never stopped',
   }),
   quiet: texts({
     kind: `list of ${QUIET_OUTCOMES.join(', ')}`,

@@ -5,12 +5,14 @@
  */
 import type { Log } from '../log.ts';
 import type { AnyEvent } from '../machines/events.ts';
-import type { GerritEvent } from '../machines/gerrit-event.ts';
+import { type ChangeName, changeOf, type GerritEvent } from '../machines/gerrit-event.ts';
 import type { MailSpec } from '../machines/mail.ts';
 import type { ReportSpec } from '../machines/report.ts';
 import type { Stored } from '../machines/row.ts';
 import type { StartCause } from '../machines/rules/cause.ts';
 import { isReportOfOthers } from '../machines/rules/coverage.ts';
+import { matchesAny } from '../machines/rules/glob.ts';
+import type { Finding } from '../machines/rules/word.ts';
 import {
   type Decision,
   decide,
@@ -28,6 +30,7 @@ import {
 import type { Submission } from './cascade.ts';
 import type { Engine } from './engine.ts';
 import type { NewId } from './ids.ts';
+import { type Admitted, openReview } from './opening.ts';
 import type { Alarms, Clock } from './ports.ts';
 import { overLimit } from './start-limits.ts';
 import type { Noted, Store } from './store.ts';
@@ -59,16 +62,20 @@ export interface AdmissionOptions extends Acceptance {
   readonly starts: boolean;
 }
 
-/** What was begun. */
-export interface Admitted {
-  readonly review: string;
-  readonly jobs: readonly string[];
+/** A decision, and what was begun by it. */
+export interface Outcome {
+  readonly decision: Decision;
+  readonly begun: Admitted | null;
 }
 
 /** What was decided: the next event may be decided upon. */
 export interface Decided {
   /** Resolves when all of it is stored. */
   readonly durable: Promise<void>;
+}
+
+interface Taken extends Decided {
+  readonly outcomes: readonly Outcome[];
 }
 
 export class Admission {
@@ -85,10 +92,11 @@ export class Admission {
     this.options = { ...this.options, ...acceptance };
   }
 
-  /** Resolves when what the event means is durable. */
-  async take(event: GerritEvent): Promise<void> {
-    const { durable } = await this.decide(event);
+  /** Resolves when what the event means is durable. @param note stands beside the reason of what it starts */
+  async take(event: GerritEvent, note = ''): Promise<readonly Outcome[]> {
+    const { outcomes, durable } = await this.between(() => this.decideOne(event, [], null, note));
     await durable;
+    return outcomes;
   }
 
   /**
@@ -97,9 +105,14 @@ export class Admission {
    * @param number of the event among all that were seen: what may ask again is told apart by it
    */
   decide(event: GerritEvent, noted: readonly Noted[] = [], number: number | null = null): Promise<Decided> {
-    const decided = this.last.then(() => this.decideOne(event, noted, number));
-    this.last = decided.catch(() => undefined);
-    return decided;
+    return this.between(() => this.decideOne(event, noted, number));
+  }
+
+  /** Nothing is decided upon meanwhile. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.last.then(work);
+    this.last = done.catch(() => undefined);
+    return done;
   }
 
   /** Reports of other CIs that came in since the start, on what our jobs are for. */
@@ -112,76 +125,61 @@ export class Admission {
     return [...new Set(this.options.rules.jobs.flatMap(({ projects }) => projects))];
   }
 
+  /** False: events are only decided upon. */
+  get starts(): boolean {
+    return this.options.starts;
+  }
+
+  /** Jobs that may be begun beside those that are open. */
+  get room(): number {
+    const { engine, queueLength } = this.options;
+    const open = [...engine.histories.values()].filter(({ machine }) => machine === 'job@1').length;
+    return Math.max(0, queueLength - open);
+  }
+
+  /** The jobs that can be started. */
+  get jobNames(): readonly string[] {
+    return [...this.options.specs.keys()];
+  }
+
+  /** Those of them that are for this project and branch, whatever else their rules say. */
+  jobsFor({ project, branch }: Pick<Patchset, 'project' | 'branch'>): readonly string[] {
+    return this.options.rules.jobs.flatMap(({ name, projects, branches }) =>
+      matchesAny(projects, project) && matchesAny(branches, branch) ? [name] : [],
+    );
+  }
+
+  /** Our own user name in Gerrit. */
+  get account(): string {
+    return this.options.rules.account;
+  }
+
   /**
    * Opens a review with these jobs by hand, whatever the change's state is, or returns null when the trigger has started
    * something before.
+   * @param cause null: of no account for the rules' limits and head starts
    */
   async start(
     patchset: Patchset,
-    jobNames: readonly string[],
+    jobs: readonly string[],
     trigger: string,
-    report: ReportSpec = this.options.report,
+    cause: StartCause | null = null,
   ): Promise<Admitted | null> {
-    const { engine, store, plan } = this.options;
+    const { engine, store, report } = this.options;
     if (store.triggered(trigger)) return null;
-    const byHand = { ...plan, onlyCurrent: false, hold: null };
-    const { admitted, submissions } = this.opening(patchset, jobNames, trigger, byHand, report, null);
+    const plan = { ...this.options.plan, onlyCurrent: false, hold: null };
+    const opening = { patchset, jobs, trigger, plan, report, cause, mail: null };
+    const { admitted, submissions } = openReview(opening, this.options);
     await engine.submit(submissions);
     return admitted;
-  }
-
-  private opening(
-    patchset: Patchset,
-    jobNames: readonly string[],
-    trigger: string,
-    plan: PreparePlan,
-    report: ReportSpec,
-    cause: StartCause | null,
-    mail: MailSpec | null = null,
-  ): { readonly admitted: Admitted; readonly submissions: readonly Submission[] } {
-    const { clock, newId, specs, pipeline, deployment, headStartsMs } = this.options;
-    const now = clock.now();
-    const review = newId('r', now);
-    const headStart = cause === null ? {} : { headStartMs: headStartsMs[cause.kind] ?? 0 };
-    const jobs = jobNames.map((name) => {
-      return { job: newId('j', now), name, spec: { ...specOf(specs, name), ...headStart } };
-    });
-    const opened: Submission = {
-      history: review,
-      machine: 'review@1',
-      event: {
-        type: 'review.opened',
-        review,
-        pipeline,
-        patchset,
-        trigger,
-        ...(cause === null ? {} : { cause }),
-        jobs: jobs.map(({ job, name, spec: { voting, files } }) => ({ job, name, voting, files })),
-        plan,
-        report,
-        ...(mail === null ? {} : { mail }),
-      },
-      settles: null,
-      cause: null,
-    };
-    const accepted = jobs.map(
-      ({ job, spec }): Submission => ({
-        history: job,
-        machine: 'job@1',
-        event: { type: 'job.accepted', job, review, deployment, patchset, spec },
-        settles: null,
-        cause: `${review}/1`,
-      }),
-    );
-    const admitted = { review, jobs: jobs.map(({ job }) => job) };
-    return { admitted, submissions: [opened, ...accepted] };
   }
 
   private async decideOne(
     event: GerritEvent,
     noted: readonly Noted[],
     number: number | null,
-  ): Promise<Decided> {
+    note = '',
+  ): Promise<Taken> {
     const { engine, store, rules, log } = this.options;
     store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
     if (isReportOfOthers(event, rules)) this.others += 1;
@@ -189,17 +187,21 @@ export class Admission {
     const open = change === null ? [] : this.openReviews(change);
     // All that one event means is one transaction: a change whose older review is ended has its newer one.
     const submissions: Submission[] = [];
+    const outcomes: Outcome[] = [];
     for (const made of decide(event, rules, open)) {
-      const decision = numbered(event, made, number ?? this.options.clock.now());
+      const decision = withNote(numbered(event, made, number ?? this.options.clock.now()), note);
       const { do: done, rule, why } = decision;
       log.debug({ event: event.type, ...change, decision: done, rule, why }, 'trigger');
-      if (this.options.starts) submissions.push(...(await this.carriedOut(decision)));
+      if (!this.options.starts) continue;
+      const carried = await this.carriedOut(decision);
+      outcomes.push(carried);
+      submissions.push(...carried.submissions);
     }
     const nothing = submissions.length + noted.length === 0;
     const durable = nothing ? Promise.resolve() : engine.submit(submissions, noted);
     // The next decision is made upon what this one has stored; what starts nothing holds nobody up.
     if (submissions.length > 0) await durable;
-    return { durable };
+    return { outcomes, durable };
   }
 
   private openReviews({ project, change }: ChangeName): readonly OpenReview[] {
@@ -219,16 +221,16 @@ export class Admission {
     return jobs.some(({ job }) => !(histories.get(job)?.state.startsWith('queued') ?? false));
   }
 
-  private async carriedOut(decision: Decision): Promise<readonly Submission[]> {
+  private async carriedOut(decision: Decision): Promise<Carried> {
     switch (decision.do) {
       case 'ignore':
-        return [];
+        return passed(decision);
       case 'cancel':
-        return [toReview(decision.review, { type: 'review.cancelled', reason: decision.why })];
+        return telling(decision, { type: 'review.cancelled', reason: decision.why });
       case 'supersede':
-        return [toReview(decision.review, { type: 'review.superseded', by: decision.by })];
+        return telling(decision, { type: 'review.superseded', by: decision.by });
       case 'tell':
-        return [toReview(decision.review, { type: 'vote.cast', vote: decision.vote })];
+        return telling(decision, { type: 'vote.cast', vote: decision.vote });
       case 'start':
         return this.startOrRefuse(decision);
       default:
@@ -236,35 +238,51 @@ export class Admission {
     }
   }
 
-  private async startOrRefuse(decision: Start): Promise<readonly Submission[]> {
-    const { engine, store, alarms, clock, queueLength, log, plan, report, mail, rules } = this.options;
+  private async startOrRefuse(decision: Start): Promise<Carried> {
+    const { store, alarms, clock, queueLength, log, plan, report, mail, rules } = this.options;
     const { patchset, jobs, trigger, why, hold, kind, by } = decision;
     const target = `${patchset.change},${patchset.patchset}`;
-    if (store.triggered(trigger)) {
-      log.debug({ target, trigger }, 'started before');
-      return [];
-    }
+    const refused = (finding: Finding): Carried => {
+      log.debug({ target, ...finding }, 'refused');
+      return passed({ do: 'ignore', ...finding });
+    };
+    if (store.triggered(trigger))
+      return refused({ rule: 'started', why: 'the same cause has started it before' });
     const over = await overLimit(this.options, rules.limits, decision);
-    if (over !== null) {
-      log.debug({ target, ...over }, 'refused');
-      return [];
-    }
-    const open = [...engine.histories.values()].filter(({ machine }) => machine === 'job@1').length;
-    if (open + jobs.length > queueLength) {
-      await alarms.raise({
-        kind: 'queue-full',
-        target,
-        message: `not started: ${open} jobs are open`,
-        hint: 'are servers to be had? limits.queueLength is the limit',
-      });
-      return [];
+    if (over !== null) return refused(over);
+    if (jobs.length > this.room) {
+      const why = `${queueLength - this.room} jobs are open`;
+      const message = `not started: ${why}`;
+      const hint = 'are servers to be had? limits.queueLength is the limit';
+      await alarms.raise({ kind: 'queue-full', target, message, hint });
+      return refused({ rule: 'queue-full', why });
     }
     const cause = { kind, by, at: decision.at === 0 ? clock.now() : decision.at, why };
-    const waiting = { ...plan, hold };
-    const { admitted, submissions } = this.opening(patchset, jobs, trigger, waiting, report, cause, mail);
+    const opening = { patchset, jobs, trigger, plan: { ...plan, hold }, report, cause, mail };
+    const { admitted, submissions } = openReview(opening, this.options);
     log.info({ target, why, ...admitted }, 'accepted');
-    return submissions;
+    return { decision, begun: admitted, submissions };
   }
+}
+
+/** What came of a decision, and what has to be appended for it. */
+interface Carried extends Outcome {
+  readonly submissions: readonly Submission[];
+}
+
+function passed(decision: Decision): Carried {
+  return { decision, begun: null, submissions: [] };
+}
+
+function telling(decision: Decision & { readonly review: string }, event: AnyEvent): Carried {
+  const told: Submission = {
+    history: decision.review,
+    machine: 'review@1',
+    event,
+    settles: null,
+    cause: null,
+  };
+  return { decision, begun: null, submissions: [told] };
 }
 
 /** A trigger starts once; a comment may ask again, in the same words and in the same second. */
@@ -275,22 +293,6 @@ function numbered(event: GerritEvent, decision: Decision, number: number): Decis
     : decision;
 }
 
-function toReview(history: string, event: AnyEvent): Submission {
-  return { history, machine: 'review@1', event, settles: null, cause: null };
-}
-
-function specOf(specs: ReadonlyMap<string, JobSpec>, name: string): JobSpec {
-  const spec = specs.get(name);
-  if (spec === undefined) throw new Error(`there is no job ${name}`);
-  return spec;
-}
-
-interface ChangeName {
-  readonly project: string;
-  readonly change: number;
-}
-
-function changeOf(event: GerritEvent): ChangeName | null {
-  if ('patchset' in event) return { project: event.patchset.project, change: event.patchset.change };
-  return event.type === 'change-deleted' ? { project: event.project, change: event.change } : null;
+function withNote(decision: Decision, note: string): Decision {
+  return decision.do === 'start' && note !== '' ? { ...decision, why: `${decision.why}: ${note}` } : decision;
 }

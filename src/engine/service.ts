@@ -159,8 +159,14 @@ export class Service {
     });
   }
 
+  /** What people see of the daemon is written anew: its limits have changed. */
+  refresh(): void {
+    if (this.started) this.publish();
+  }
+
   private publish(): void {
+    const { limits } = this.options.engine.slots;
     const mode = this.trouble === null || this.mode === 'stopped' ? this.mode : `degraded: ${this.trouble}`;
-    this.options.store.setDaemon({ ...this.options.identity, mode, stream: this.stream });
+    this.options.store.setDaemon({ ...this.options.identity, mode, stream: this.stream, limits });
   }
 }

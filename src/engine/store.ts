@@ -8,6 +8,7 @@
 
 import type { Alarm } from '../machines/alarm.ts';
 import type { KeyedEffect } from '../machines/effects.ts';
+import type { SlotLimits } from '../machines/queue.ts';
 import type { LogRow, StepTexts, Stored } from '../machines/row.ts';
 import type { StartCounts } from '../machines/rules/limit.ts';
 import type { Seen } from '../machines/seen.ts';
@@ -161,6 +162,8 @@ export interface DaemonView {
   /** running, draining, degraded, stopped. */
   readonly mode: string;
   readonly stream: string;
+  /** How many jobs it runs at a time; absent in what an older one left. */
+  readonly limits?: SlotLimits;
 }
 
 /** What was heard of Gerrit's stream in a stretch of time. */

@@ -5,6 +5,7 @@ import type { ReviewContext } from '../machines/review/setup.ts';
 import type { Stored } from '../machines/row.ts';
 import type { Stepped } from '../machines/step.ts';
 import { assertNever } from '../machines/vocabulary.ts';
+import type { ProviderUse } from './provider-set.ts';
 import type { Append, View } from './store.ts';
 
 /** A step made ready for the store. */
@@ -54,6 +55,17 @@ export function slotHeld(stored: Stored): SlotHolder | null {
   if (stored.machine !== 'job@1') return null;
   const { slot, spec, patchset } = jobContext(stored);
   return slot ? { provider: spec.provider, name: spec.name, project: patchset.project } : null;
+}
+
+/** What the open jobs among these histories have to do with a provider. */
+export function providerUse(histories: Iterable<Stored>, provider: string): ProviderUse {
+  let [jobs, holders] = [0, 0];
+  for (const stored of histories) {
+    if (stored.machine !== 'job@1' || jobContext(stored).spec.provider !== provider) continue;
+    jobs += 1;
+    if (slotHeld(stored) !== null) holders += 1;
+  }
+  return { jobs, holders };
 }
 
 /** True for a review of which at least one post was tried. The attempt is counted on when the next one begins. */

@@ -72,3 +72,14 @@ export interface ChangeNow {
   readonly files: readonly string[] | null;
   readonly votes: readonly StandingVote[];
 }
+
+export interface ChangeName {
+  readonly project: string;
+  readonly change: number;
+}
+
+/** The change that an event is about; null: it is about none. */
+export function changeOf(event: GerritEvent): ChangeName | null {
+  if ('patchset' in event) return { project: event.patchset.project, change: event.patchset.change };
+  return event.type === 'change-deleted' ? { project: event.project, change: event.change } : null;
+}

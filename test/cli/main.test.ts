@@ -48,6 +48,12 @@ describe('help', () => {
     'confirm',
     'config',
     'trigger',
+    'enqueue',
+    'dequeue',
+    'promote',
+    'recheck',
+    'reload',
+    'resume-voting',
   ])('of %s', (command) => {
     const answer = ask(command, '--help');
     expect(answer).toMatchObject({ code: 0, err: '' });
@@ -68,6 +74,10 @@ describe('usage', () => {
     [['trigger'], /name what is to be explained\n +sos-ci trigger --explain FILE/],
     [['trigger', '--explain', 'nowhere'], /nowhere can not be read: ENOENT/],
     [['run', 'acme', '912345'], /"912345" is no patchset\n +write change and patchset with a comma/],
+    [['enqueue', 'acme', '912345'], /"acme" is no change\n +write its number/],
+    [['recheck', '912345,3'], /always of the current patchset/],
+    [['dequeue', 'zzz'], /no job begins with "zzz"/],
+    [['promote', '1', '--timeout', 'soon'], /Write it as 30s, 5m or 1h/],
     [['run', 'acmee', '1,2'], /there is no job "acmee"\n +did you mean acme\?/],
   ])('%j is an error', (args, message) => {
     const answer = ask(...args);
@@ -210,4 +220,17 @@ describe('config', () => {
       expect(answer.err).toContain('the configuration has 4 mistakes\nwrong.yaml:1:1: ');
     }
   });
+});
+
+test.each([
+  ['enqueue', '912345'],
+  ['dequeue', '912345,3'],
+  ['promote', '912345', '912346'],
+  ['recheck', '912345'],
+  ['reload'],
+  ['resume-voting', '--json'],
+])('%s %s says that no daemon runs, and what to do', (...args) => {
+  const answer = ask(...args);
+  expect(answer).toMatchObject({ code: 5, out: '' });
+  expect(answer.err).toMatch(/no daemon runs on this state directory\n +start it: sos-ci daemon\n$/);
 });

@@ -58,6 +58,8 @@ const ROOT_FILES = [
   'acceptance',
   'providers',
   'reload',
+  'control',
+  'ground',
   'row-log',
   'explain',
 ].map((name) => `src/${name}.ts`);
@@ -70,6 +72,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'src/cli/trigger-change.ts': ['src/explain.ts'],
   'src/cli/trigger-lines.ts': ['src/explain.ts'],
   'src/cli/run.ts': ['src/daemon.ts', 'src/once.ts'],
+  'src/cli/operate.ts': ['src/adapters/control/client.ts'],
   'src/cli/backup.ts': ['src/maintenance.ts'],
   'src/cli/confirm.ts': ['src/maintenance.ts'],
   'src/cli/rebuild.ts': ['src/maintenance.ts'],
@@ -93,8 +96,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   pino: ['src/log.ts'],
   rxjs: ['src/adapters/gerrit/'],
   yaml: ['src/config/'],
-  zod: ['src/config/', 'src/adapters/command/', 'src/adapters/gerrit/'],
-  commander: ['src/cli/main.ts'],
+  zod: ['src/config/', 'src/adapters/command/', 'src/adapters/control/', 'src/adapters/gerrit/'],
+  commander: ['src/cli/main.ts', 'src/cli/flags.ts', 'src/cli/operators.ts'],
   re2js: ['src/machines/'],
 };
 

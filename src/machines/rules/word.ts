@@ -36,6 +36,7 @@ export const RULES = {
   'limit-author': 'starts by one account in an hour',
   'limit-project': 'starts of this project in an hour',
   'limit-hour': 'all starts in an hour',
+  'queue-full': 'as many jobs are open as limits.queueLength allows',
 } as const;
 
 export type RuleWord = keyof typeof RULES;

@@ -1,0 +1,49 @@
+/**
+ * Where the control socket is: `control.sock` in the state directory. The kernel takes addresses of at most 107 bytes;
+ * a longer one is reached through an open folder, which is short whatever its real path is.
+ */
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { errorText, OperationError } from '../../errors.ts';
+
+const ADDRESS_LIMIT_BYTES = 107;
+const NAME = 'control.sock';
+
+export interface Address {
+  /** For bind and connect, as long as it is open. */
+  readonly path: string;
+  /** For people. */
+  readonly shown: string;
+  close(): void;
+}
+
+/** @throws OperationError when the folder can not be opened, or the path is too long on this system */
+export function openAddress(stateDir: string): Address {
+  const shown = join(stateDir, NAME);
+  if (Buffer.byteLength(shown) <= ADDRESS_LIMIT_BYTES) return { path: shown, shown, close: () => {} };
+  const folder = openFolder(stateDir, shown);
+  return { path: `/proc/self/fd/${folder}/${NAME}`, shown, close: () => closeSync(folder) };
+}
+
+function openFolder(stateDir: string, shown: string): number {
+  if (!existsSync('/proc/self/fd')) {
+    const message = `the path is longer than the ${ADDRESS_LIMIT_BYTES} bytes that this system takes`;
+    throw failed(shown, message, 'name a stateDir with a shorter path');
+  }
+  try {
+    return openSync(stateDir, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (thrown) {
+    throw failed(shown, errorText(thrown), 'check that stateDir exists and is yours', thrown);
+  }
+}
+
+function failed(target: string, message: string, hint: string, cause?: unknown): OperationError {
+  return new OperationError({
+    operation: 'open control socket',
+    target,
+    message,
+    retryable: false,
+    hint,
+    cause,
+  });
+}

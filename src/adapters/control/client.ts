@@ -1,0 +1,95 @@
+/** An operator's side of the control socket: asks the daemon that runs on this state directory one question. */
+import { connect } from 'node:net';
+import type { AnswerTo, Operator, OperatorRequest } from '../../engine/control-port.ts';
+import { OperationError } from '../../errors.ts';
+import { openAddress } from './address.ts';
+import { ANSWER_LIMIT_BYTES, FORMAT, type Question, type Refusal, readAnswer } from './messages.ts';
+
+export interface AskOptions {
+  readonly stateDir: string;
+  readonly operator: Operator;
+  /** For the answer. What was asked for may be done all the same when it is over. */
+  readonly timeoutMs: number;
+}
+
+export type Asked<R extends OperatorRequest> =
+  | { readonly result: AnswerTo<R> }
+  | { readonly refusal: Refusal };
+
+/** @throws OperationError when no daemon runs there, or it gave no answer */
+export async function askDaemon<R extends OperatorRequest>(
+  request: R,
+  options: AskOptions,
+): Promise<Asked<R>> {
+  const question: Question = { format: FORMAT, ...options.operator, request };
+  const address = openAddress(options.stateDir);
+  try {
+    const line = await exchange(address.path, `${JSON.stringify(question)}\n`, options.timeoutMs);
+    const answer = readAnswer<R['do']>(request.do, line);
+    if (answer !== null) return answer;
+    const hint = 'use the sos-ci of the same release as the daemon; sos-ci status shows which it is';
+    throw failed(address.shown, 'the answer is not understood', hint);
+  } catch (thrown) {
+    throw thrown instanceof Trouble ? troubleOf(thrown, address.shown) : thrown;
+  } finally {
+    address.close();
+  }
+}
+
+/** Why there is no answer: a code of the system's, or ours. */
+class Trouble extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(code);
+    this.code = code;
+  }
+}
+
+function exchange(path: string, question: string, timeoutMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const timeout = setTimeout(() => give(new Trouble('SILENT')), timeoutMs);
+    const give = (trouble: Trouble | null) => {
+      clearTimeout(timeout);
+      socket.destroy();
+      if (trouble === null) resolve(Buffer.concat(chunks).toString('utf8'));
+      else reject(trouble);
+    };
+    socket.on('connect', () => socket.end(question));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > ANSWER_LIMIT_BYTES) give(new Trouble('TOO LONG'));
+      else if (chunk.includes(0x0a)) give(null);
+    });
+    socket.on('close', () => give(new Trouble('GONE')));
+    socket.on('error', (error: NodeJS.ErrnoException) => give(new Trouble(error.code ?? 'GONE')));
+  });
+}
+
+function troubleOf({ code }: Trouble, target: string): OperationError {
+  const look = 'see what came of it: sos-ci status, sos-ci jobs';
+  switch (code) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+      return failed(target, 'no daemon runs on this state directory', 'start it: sos-ci daemon');
+    case 'EACCES':
+    case 'EPERM':
+      return failed(target, 'this socket belongs to another user', 'ask as the user who runs the daemon');
+    case 'SILENT':
+      return failed(target, 'the daemon gave no answer in time', look);
+    case 'GONE':
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return failed(target, 'the daemon went away before it answered', look);
+    default:
+      return failed(target, `the daemon can not be asked: ${code}`, look);
+  }
+}
+
+function failed(target: string, message: string, hint: string): OperationError {
+  return new OperationError({ operation: 'ask daemon', target, message, retryable: false, hint });
+}

@@ -1,0 +1,117 @@
+/**
+ * What goes over the control socket: one line of JSON each way. Both sides check what they read, because the other may
+ * be of another release, or no sos-ci at all.
+ */
+import { z } from 'zod';
+import type { Operator, OperatorAnswers, OperatorRequest } from '../../engine/control-port.ts';
+
+/** Bytes of one line, its end included. */
+export const REQUEST_LIMIT_BYTES = 64 * 1024;
+export const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
+
+/** Of the protocol: a daemon answers no other. */
+export const FORMAT = 1;
+
+const NAMES_MAX = 100;
+
+const id = z.string().min(1).max(100);
+const number = z.number().int().min(1).max(999_999_999);
+const patchset = number.nullable();
+const target = z.union([z.strictObject({ job: id }), z.strictObject({ change: number, patchset })]);
+
+const request = z.discriminatedUnion('do', [
+  z.strictObject({ do: z.literal('ping') }),
+  z.strictObject({
+    do: z.literal('enqueue'),
+    jobs: z.array(id).max(NAMES_MAX),
+    change: number,
+    patchset,
+  }),
+  z.strictObject({ do: z.literal('dequeue'), target }),
+  z.strictObject({ do: z.literal('promote'), targets: z.array(target).min(1).max(NAMES_MAX) }),
+  z.strictObject({ do: z.literal('recheck'), change: number }),
+  z.strictObject({ do: z.literal('resume-voting') }),
+  z.strictObject({ do: z.literal('reload') }),
+]);
+
+const question = z.strictObject({
+  format: z.literal(FORMAT),
+  who: z.string().min(1).max(100),
+  why: z.string().max(500),
+  request,
+});
+
+export interface Question extends Operator {
+  readonly format: number;
+  readonly request: OperatorRequest;
+}
+
+/** What an operator is told who was refused. */
+export interface Refusal {
+  /** What was asked for can not be understood, names nothing that is there, or is not possible now. */
+  readonly kind: 'misunderstood' | 'unknown' | 'refused';
+  readonly message: string;
+  readonly hint: string;
+}
+
+const refusal = z.object({
+  kind: z.enum(['misunderstood', 'unknown', 'refused']),
+  message: z.string(),
+  hint: z.string(),
+});
+
+const jobName = z.object({ id: z.string(), name: z.string() });
+const jobPlace = jobName.extend({ state: z.string(), change: z.number(), patchset: z.number() });
+const begun = z.object({
+  change: z.number(),
+  patchset: z.number(),
+  review: z.string(),
+  jobs: z.array(jobName),
+});
+
+const answers: { readonly [K in keyof OperatorAnswers]: z.ZodType<OperatorAnswers[K]> } = {
+  ping: z.object({ pid: z.number(), version: z.string() }),
+  enqueue: begun,
+  dequeue: z.object({ jobs: z.array(jobPlace), reviews: z.array(z.string()) }),
+  promote: z.object({ promoted: z.array(jobPlace), passed: z.array(jobPlace) }),
+  recheck: z.object({ begun: z.array(begun), decisions: z.array(z.string()) }),
+  'resume-voting': z.object({ resumed: z.boolean() }),
+  reload: z.object({
+    changed: z.array(z.string()),
+    restart: z.array(z.string()),
+    problems: z.array(z.string()),
+  }),
+};
+
+const answered = z.union([
+  z.object({ ok: z.literal(true), result: z.unknown() }),
+  z.object({ ok: z.literal(false), refusal }),
+]);
+
+/** A line as a question, or what is wrong with it. */
+export function readQuestion(line: string): Question | { readonly wrong: string } {
+  const parsed = question.safeParse(parseJson(line));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  return { wrong: issue === undefined ? 'no question' : `${issue.path.join('.')}: ${issue.message}` };
+}
+
+/** A line as an answer to a question of this kind; null for what is none. */
+export function readAnswer<K extends keyof OperatorAnswers>(
+  asked: K,
+  line: string,
+): { readonly result: OperatorAnswers[K] } | { readonly refusal: Refusal } | null {
+  const parsed = answered.safeParse(parseJson(line));
+  if (!parsed.success) return null;
+  if (!parsed.data.ok) return { refusal: parsed.data.refusal };
+  const result = answers[asked].safeParse(parsed.data.result);
+  return result.success ? { result: result.data } : null;
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}

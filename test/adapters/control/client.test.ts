@@ -1,0 +1,100 @@
+/** Asking a daemon that is not there, says nothing, says nonsense, or too much. */
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { askDaemon } from '../../../src/adapters/control/client.ts';
+import { ANSWER_LIMIT_BYTES, readAnswer } from '../../../src/adapters/control/messages.ts';
+
+let folder: string;
+let server: Server | null = null;
+const sockets = new Set<Socket>();
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sos-ci-control-'));
+});
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy();
+  await new Promise((resolve) => (server === null ? resolve(null) : server.close(resolve)));
+  server = null;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Something listens there and does this with each that comes. */
+function listening(act: (socket: Socket) => void): Promise<void> {
+  server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.resume();
+    act(socket);
+  });
+  return new Promise((resolve) => server?.listen(join(folder, 'control.sock'), resolve));
+}
+
+const ask = (timeoutMs = 30_000, stateDir = folder) =>
+  askDaemon({ do: 'ping' }, { stateDir, operator: { who: 'alice', why: '' }, timeoutMs });
+const trouble = (message: string, hint: RegExp) => ({
+  name: 'OperationError',
+  operation: 'ask daemon',
+  message,
+  hint: expect.stringMatching(hint),
+});
+
+test('no daemon: it says so, and how to start one', async () => {
+  const none = trouble('no daemon runs on this state directory', /sos-ci daemon/);
+  await expect(ask()).rejects.toMatchObject(none);
+  await expect(ask(1_000, join(folder, 'nowhere'))).rejects.toMatchObject(none);
+  await listening(() => {});
+  await new Promise((resolve) => server?.close(resolve));
+  await expect(ask()).rejects.toMatchObject(none);
+});
+
+test('a socket that another user keeps to himself', async () => {
+  await listening(() => {});
+  chmodSync(join(folder, 'control.sock'), 0);
+  const asked = ask(200);
+  // root may connect to everything, and then waits in vain.
+  const message =
+    process.getuid?.() === 0 ? 'the daemon gave no answer in time' : 'this socket belongs to another user';
+  await expect(asked).rejects.toMatchObject({ message });
+});
+
+test('a daemon that says nothing is given up in time', async () => {
+  await listening(() => {});
+  await expect(ask(50)).rejects.toMatchObject(trouble('the daemon gave no answer in time', /sos-ci jobs/));
+});
+
+test('a daemon that goes away', async () => {
+  await listening((socket) => socket.destroy());
+  await expect(ask()).rejects.toMatchObject(
+    trouble('the daemon went away before it answered', /sos-ci status/),
+  );
+});
+
+test.each([
+  ['hello\n'],
+  ['{"ok":true}\n'],
+  ['{"ok":true,"result":{"pid":"42","version":"1"}}\n'],
+  ['{"ok":false}\n'],
+])('an answer that is none: %j', async (text) => {
+  await listening((socket) => socket.end(text));
+  await expect(ask()).rejects.toMatchObject(trouble('the answer is not understood', /same release/));
+});
+
+test('an answer without end', async () => {
+  await listening((socket) => {
+    const more = () => {
+      while (socket.writable && socket.write('x'.repeat(65_536)));
+    };
+    socket.on('drain', more);
+    more();
+  });
+  await expect(ask()).rejects.toMatchObject({ message: 'the daemon can not be asked: TOO LONG' });
+  expect(ANSWER_LIMIT_BYTES).toBeGreaterThan(65_536);
+});
+
+test('what a newer daemon adds to its answers is passed over', () => {
+  const line = '{"ok":true,"result":{"pid":1,"version":"2","more":[]},"also":1}';
+  expect(readAnswer('ping', line)).toEqual({ result: { pid: 1, version: '2' } });
+});

@@ -1,0 +1,296 @@
+/** The control socket over a real socket: one question, one answer, for this user alone; and clients that mean harm. */
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { askDaemon } from '../../../src/adapters/control/client.ts';
+import { REQUEST_LIMIT_BYTES } from '../../../src/adapters/control/messages.ts';
+import { ControlServer } from '../../../src/adapters/control/server.ts';
+import { type OperatorRequest, Refused } from '../../../src/engine/control-port.ts';
+import { OperationError } from '../../../src/errors.ts';
+import { FakeClock } from '../../fakes/clock.ts';
+import { FakeOperators } from '../../fakes/operators.ts';
+
+const TIMEOUT_MS = 10_000;
+const CLIENTS = 4;
+const PING: OperatorRequest = { do: 'ping' };
+const PONG = { pid: 42, version: '1.2.3' };
+const operator = { who: 'alice', why: 'to see' };
+
+let folder: string;
+let operators: FakeOperators;
+let clock: FakeClock;
+let server: ControlServer;
+const clients: Socket[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sos-ci-control-'));
+  operators = new FakeOperators();
+  clock = new FakeClock();
+  server = serverIn(folder);
+});
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy();
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function serverIn(stateDir: string): ControlServer {
+  return new ControlServer({ stateDir, operators, clock, timeoutMs: TIMEOUT_MS, clientLimit: CLIENTS });
+}
+
+const ask = <R extends OperatorRequest>(request: R, stateDir = folder) =>
+  askDaemon(request, { stateDir, operator, timeoutMs: 30_000 });
+
+/** A client that says what it is told to say. */
+function client(stateDir = folder): Socket {
+  const socket = connect(join(stateDir, 'control.sock'));
+  socket.on('error', () => {});
+  clients.push(socket);
+  return socket;
+}
+
+/** All that the server says until it closes. */
+function heard(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  return new Promise((resolve) => {
+    socket.on('close', () => resolve(Buffer.concat(chunks).toString('utf8')));
+  });
+}
+
+const connected = (socket: Socket) => new Promise((resolve) => socket.once('connect', resolve));
+const question = (request: object = PING) => `${JSON.stringify({ format: 1, ...operator, request })}\n`;
+
+describe('a question', () => {
+  beforeEach(() => server.start());
+
+  test('is performed with who asks and why, and answered', async () => {
+    expect(await ask(PING)).toEqual({ result: PONG });
+    expect(operators.asked).toEqual([{ request: PING, operator }]);
+  });
+
+  test('comes in pieces, in one piece, or from a client that closes its side at once', async () => {
+    const pieces = client();
+    const answers = [heard(pieces)];
+    const text = question();
+    await connected(pieces);
+    pieces.write(text.slice(0, 10));
+    await new Promise((resolve) => setImmediate(resolve));
+    pieces.write(text.slice(10));
+    const closing = client();
+    answers.push(heard(closing));
+    closing.end(text);
+    for (const answer of await Promise.all(answers))
+      expect(JSON.parse(answer)).toEqual({ ok: true, result: PONG });
+  });
+
+  test('is not waited for from a client that closes its side without one', async () => {
+    const mute = client();
+    const answer = heard(mute);
+    mute.end('{"format":1');
+    expect(await answer).toBe('');
+  });
+
+  test('that is asked beside others is answered beside others', async () => {
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    operators.answer = async (request) => {
+      if (request.do === 'reload') await gate;
+      return request.do === 'reload' ? { changed: [], restart: [], problems: [] } : PONG;
+    };
+    const slow = ask({ do: 'reload' });
+    await operators.count(1);
+    expect(await ask(PING)).toEqual({ result: PONG });
+    open();
+    expect(await slow).toEqual({ result: { changed: [], restart: [], problems: [] } });
+  });
+
+  test('can be refused, with what to do instead', async () => {
+    operators.answer = () => {
+      throw new Refused('unknown', 'there is no job x', 'sos-ci jobs');
+    };
+    expect(await ask(PING)).toEqual({
+      refusal: { kind: 'unknown', message: 'there is no job x', hint: 'sos-ci jobs' },
+    });
+    operators.answer = () => {
+      const failed = { operation: 'query Gerrit', target: 'review', message: 'away', hint: 'wait' };
+      throw new OperationError({ ...failed, retryable: true });
+    };
+    expect(await ask(PING)).toEqual({
+      refusal: { kind: 'refused', message: 'query Gerrit: away', hint: 'wait' },
+    });
+  });
+
+  test('names its asker in plain text', async () => {
+    const socket = client();
+    const answer = heard(socket);
+    socket.end(`${JSON.stringify({ format: 1, who: 'al\u001b[2Jice', why: 'a\nb', request: PING })}\n`);
+    await answer;
+    expect(operators.asked[0]?.operator).toEqual({ who: 'al\\x1b[2Jice', why: 'a\\nb' });
+  });
+});
+
+describe('clients that mean harm', () => {
+  beforeEach(() => server.start());
+
+  test.each([
+    ['no JSON', 'hello\n'],
+    ['nothing', '\n'],
+    ['another format', `${JSON.stringify({ format: 2, ...operator, request: PING })}\n`],
+    ['a wish that nobody knows', question({ do: 'rm' })],
+    ['more than is asked for', question({ do: 'ping', also: 1 })],
+    ['no change number', question({ do: 'recheck', change: -1 })],
+    ['a number that is none', question({ do: 'recheck', change: 1.5 })],
+    ['nothing to promote', question({ do: 'promote', targets: [] })],
+    ['a job without a name', question({ do: 'enqueue', jobs: [''], change: 1, patchset: null })],
+    ['nobody', `${JSON.stringify({ format: 1, who: '', why: '', request: PING })}\n`],
+  ])('who say %s are told so', async (_, text) => {
+    const socket = client();
+    const answer = heard(socket);
+    socket.end(text);
+    expect(JSON.parse(await answer)).toMatchObject({ ok: false, refusal: { kind: 'misunderstood' } });
+    expect(operators.asked).toEqual([]);
+  });
+
+  test('who say too much are cut off, and told so when they listen', async () => {
+    const [much, endless] = [client(), client()];
+    const [answer, end] = [heard(much), heard(endless)];
+    much.write('x'.repeat(REQUEST_LIMIT_BYTES + 1));
+    await connected(endless);
+    const flood = setInterval(() => endless.write('x'.repeat(REQUEST_LIMIT_BYTES)), 1);
+    expect(JSON.parse(await answer)).toMatchObject({ refusal: { message: 'the question is too long' } });
+    await end;
+    clearInterval(flood);
+    expect(await ask(PING)).toEqual({ result: PONG });
+  });
+
+  test('who say nothing, or never end, are dropped after a while', async () => {
+    const [silent, endless] = [client(), client()];
+    const ends = [heard(silent), heard(endless)];
+    await Promise.all([connected(silent), connected(endless)]);
+    endless.write('{"format"');
+    // Both are known to the server once it has answered one that came later.
+    expect(await ask(PING)).toEqual({ result: PONG });
+    await clock.advance(TIMEOUT_MS - 1);
+    expect([silent.destroyed, endless.destroyed]).toEqual([false, false]);
+    await clock.advance(1);
+    expect(await Promise.all(ends)).toEqual(['', '']);
+  });
+
+  test('who are many keep nobody out: the one that has been silent for longest goes', async () => {
+    const many = Array.from({ length: CLIENTS }, () => client());
+    const ends = many.map(heard);
+    await Promise.all(many.map(connected));
+    for (let again = 0; again < CLIENTS; again += 1) expect(await ask(PING)).toEqual({ result: PONG });
+    expect(await ends[0]).toBe('');
+    many[1]?.end(question());
+    expect(JSON.parse((await ends[1]) ?? '')).toMatchObject({ ok: true });
+  });
+
+  test('who go away before the answer cost nothing', async () => {
+    let open = () => {};
+    operators.answer = () =>
+      new Promise((resolve) => {
+        open = () => resolve(PONG);
+      });
+    const socket = client();
+    await connected(socket);
+    socket.write(question());
+    await operators.count(1);
+    socket.destroy();
+    open();
+    operators.answer = () => PONG;
+    expect(await ask(PING)).toEqual({ result: PONG });
+  });
+
+  test('who say anything at all never bring it down', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          fc.object().map((o) => question(o)),
+        ),
+        async (text) => {
+          const socket = client();
+          const answer = heard(socket);
+          socket.end(`${text}\n`);
+          const said = await answer;
+          expect(() => JSON.parse(said)).not.toThrow();
+        },
+      ),
+      { numRuns: 200 },
+    );
+    expect(operators.asked).toEqual([]);
+    expect(await ask(PING)).toEqual({ result: PONG });
+  });
+});
+
+describe('the socket', () => {
+  test('is for this user alone, and goes with the daemon', async () => {
+    await server.start();
+    const path = join(folder, 'control.sock');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    await server.stop();
+    await server.stop();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test('of a daemon that was killed is taken over', async () => {
+    await server.start();
+    const path = join(folder, 'control.sock');
+    // A second name keeps what a killed daemon leaves: a socket that nobody listens on.
+    linkSync(path, `${path}.kept`);
+    await server.stop();
+    renameSync(`${path}.kept`, path);
+    await expect(ask(PING)).rejects.toMatchObject({ message: 'no daemon runs on this state directory' });
+    const next = serverIn(folder);
+    await next.start();
+    expect(await ask(PING)).toEqual({ result: PONG });
+    await next.stop();
+  });
+
+  test('is not made where something else has its name', async () => {
+    writeFileSync(join(folder, 'control.sock'), 'mine');
+    await expect(server.start()).rejects.toMatchObject({
+      name: 'OperationError',
+      operation: 'open control socket',
+      message: expect.stringContaining('EADDRINUSE'),
+    });
+    expect(statSync(join(folder, 'control.sock')).isFile()).toBe(true);
+  });
+
+  test('works below a path of any length', async () => {
+    const deep = join(folder, 'd'.repeat(100), 'e'.repeat(100));
+    mkdirSync(deep, { recursive: true });
+    const far = serverIn(deep);
+    await far.start();
+    expect(await ask(PING, deep)).toEqual({ result: PONG });
+    expect(statSync(join(deep, 'control.sock')).mode & 0o777).toBe(0o600);
+    await far.stop();
+    expect(existsSync(join(deep, 'control.sock'))).toBe(false);
+  });
+
+  test('answers nobody whom a stop has cut off', async () => {
+    await server.start();
+    operators.answer = () => new Promise(() => {});
+    const asked = ask(PING);
+    await operators.count(1);
+    await server.stop();
+    await expect(asked).rejects.toMatchObject({ message: 'the daemon went away before it answered' });
+  });
+});
