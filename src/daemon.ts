@@ -32,7 +32,7 @@ import { sha256 } from './maintenance.ts';
 import type { ReloadOptions } from './reload.ts';
 import { operatorMailOf } from './roads.ts';
 import { logRow } from './row-log.ts';
-import { buildListening, buildVigil, buildWorld } from './world.ts';
+import { buildSenses, buildWorld } from './world.ts';
 
 export interface DaemonOptions extends Overrides {
   readonly log: Log;
@@ -135,8 +135,7 @@ export class Lab implements RunningDaemon {
       clock: systemClock,
       alarms: world.alarms,
       log,
-      listening: buildListening(config, this.events, options.since ?? null),
-      vigil: buildVigil(config, options.monitorOnly !== true && options.report !== false),
+      ...buildSenses(config, { ...options, events: this.events, store: this.store }),
       identity: who,
       sweepIntervalMs: config.limits.sweepIntervalMs,
     });

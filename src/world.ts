@@ -1,5 +1,6 @@
 /** The adapters that a configuration names, as the ports that the engine performs its effects on. */
 import { systemClock } from './adapters/clock/system.ts';
+import { EventSegments } from './adapters/events/segments.ts';
 import type { Faults } from './adapters/faults.ts';
 import { GerritChanges } from './adapters/gerrit/changes.ts';
 import { GerritReviewer } from './adapters/gerrit/reviewer.ts';
@@ -21,8 +22,10 @@ import { BundleSource } from './adapters/ssh/source.ts';
 import { runnerByPlace, sourceByPlace } from './by-place.ts';
 import type { Config } from './config/config.ts';
 import type { EventIntake } from './engine/event-intake.ts';
+import type { Intake } from './engine/intake-port.ts';
 import type { Alarms, CatchUp, World } from './engine/ports.ts';
 import type { ServiceOptions } from './engine/service.ts';
+import type { Store } from './engine/store.ts';
 import { databaseFile } from './maintenance.ts';
 import { type BuiltProviders, buildProviders } from './providers.ts';
 import { mailerOf, reviewRoute } from './roads.ts';
@@ -93,31 +96,62 @@ export function buildWorld(
   };
 }
 
-/** What looks around. @param posts false: what this daemon finds is not reported */
-export function buildVigil(config: Config, posts: boolean): ServiceOptions['vigil'] {
-  const { stateDir, logs, intake, vigil, report } = config;
+/** What of the service's surroundings comes from the configuration and this host: ear and eye. */
+export interface Senses {
+  readonly events: EventIntake;
+  readonly store: Pick<Store, 'count'>;
+  /** From when on all is looked at; absent: from where the last daemon had come. */
+  readonly since?: number;
+  /** What this daemon finds is not reported. */
+  readonly monitorOnly?: boolean;
+  readonly report?: boolean;
+}
+
+/** What hears Gerrit and keeps what it says, and what looks around. */
+export function buildSenses(
+  config: Config,
+  { events, store, since, monitorOnly = false, report: posts = true }: Senses,
+): Pick<ServiceOptions, 'listening' | 'vigil'> {
+  const { stateDir, logs, gerrit, intake, limits, vigil, report } = config;
+  const { dir, keep } = intake.segments;
+  const lost = (lines: number) => store.count('unkept:lines', lines);
+  const segments = keep ? new EventSegments(intake.segments, systemClock, lost) : null;
+  const tuning = {
+    queueLimit: limits.inboxEvents,
+    pageRows: intake.pageRows,
+    ...(segments === null ? {} : { keep: (line: Buffer) => segments.keep(line) }),
+  };
   const places = [
     { path: stateDir, holds: 'stateDir' },
     { path: logs.dir, holds: 'logs' },
-    { path: intake.segments.dir, holds: 'events' },
+    ...(keep ? [{ path: dir, holds: 'events' }] : []),
   ];
-  const lookout = new HostLookout({ places, database: databaseFile(stateDir), unkept: () => null });
-  return { ...vigil, lookout, reports: posts && report.post };
+  const unkept = () => segments?.trouble() ?? null;
+  return {
+    listening: {
+      events,
+      intake: (listener) => closing(new GerritStream(gerrit, systemClock, listener, tuning), segments),
+      server: `${gerrit.host}:${gerrit.port}`,
+      limits: intake.stream,
+      since: since ?? null,
+    },
+    vigil: {
+      ...vigil,
+      lookout: new HostLookout({ places, database: databaseFile(stateDir), unkept }),
+      reports: posts && !monitorOnly && report.post,
+    },
+  };
 }
 
-/** What hears Gerrit. @param since from when on all is looked at; null: from where the last daemon had come */
-export function buildListening(
-  config: Config,
-  events: EventIntake,
-  since: number | null,
-): ServiceOptions['listening'] {
-  const { gerrit, intake, limits } = config;
-  const tuning = { queueLimit: limits.inboxEvents, pageRows: intake.pageRows };
+/** What was heard last is kept too. */
+function closing(stream: Intake, segments: EventSegments | null): Intake {
   return {
-    events,
-    intake: (listener) => new GerritStream(gerrit, systemClock, listener, tuning),
-    server: `${gerrit.host}:${gerrit.port}`,
-    limits: intake.stream,
-    since,
+    history: stream.history,
+    start: () => stream.start(),
+    restart: (why) => stream.restart(why),
+    stop: async () => {
+      await stream.stop();
+      await segments?.close();
+    },
   };
 }

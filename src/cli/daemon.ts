@@ -14,6 +14,8 @@ export interface DaemonFlags {
   /** False with --no-report. */
   readonly report: boolean;
   readonly drain?: boolean;
+  /** Epoch ms. */
+  readonly since?: number;
 }
 
 export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): Promise<number> {
@@ -25,6 +27,7 @@ export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): P
     monitorOnly: flags.monitorOnly === true,
     report: flags.report,
     drain: flags.drain === true,
+    ...(flags.since === undefined ? {} : { since: flags.since }),
     ...(flags.slots === undefined ? {} : { slots: flags.slots }),
   });
   const off = onStopSignals(

@@ -1,6 +1,7 @@
 /** Flags that several commands have, and how their values are read. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../config/units.ts';
+import { parseMoment } from './moment.ts';
 
 export function withConfig(command: Command): Command {
   return command.option(
@@ -19,6 +20,14 @@ export function duration(text: string): number {
   const ms = parseDuration(text);
   if (ms === null || ms === 0) throw new InvalidArgumentError('Write it as 30s, 5m or 1h.');
   return ms;
+}
+
+/** Epoch ms, as people type it. */
+export function moment(text: string): number {
+  const at = parseMoment(text, Date.now());
+  if (at === null)
+    throw new InvalidArgumentError('Write it as 2h, 3d, 2026-11-22 or 2026-11-22T17:00Z, not in the future.');
+  return at;
 }
 
 export function positive(text: string): number {

@@ -7,7 +7,7 @@ import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { EXIT } from './exit.ts';
 import { reportFailure } from './failure.ts';
-import { end, positive, withConfig, withStore } from './flags.ts';
+import { end, moment, positive, withConfig, withStore } from './flags.ts';
 import { terminalIo } from './io.ts';
 import { configFile, stateDirectory, withReader } from './open.ts';
 import { addOperators } from './operators.ts';
@@ -28,6 +28,7 @@ function program(): Command {
   addWork(root);
   addQuestions(root);
   addTrigger(root);
+  addEvents(root);
   addOperators(root, io);
   addProofs(root);
   addConfig(root);
@@ -57,6 +58,7 @@ function addWork(root: Command): void {
     .option('-n, --slots <n>', 'jobs at the same time, instead of the configured slots', positive)
     .option('-m, --monitor-only', 'record events, start nothing')
     .option('--no-report', 'shadow: do everything but the post to Gerrit')
+    .option('--since <when>', 'look at all from then on: 2h, 3d, 2026-11-22, 2026-11-22T17:00Z', moment)
     .option('--drain', 'finish what runs, take nothing new, then end')
     .action(async (options) => {
       const { daemonCommand } = await import('./daemon.ts');
@@ -109,6 +111,21 @@ function addQuestions(root: Command): void {
     .action(async (id, options) => {
       const { jobCommand } = await import('./job.ts');
       return end(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
+    });
+}
+
+/** Gerrit's events as they came. */
+function addEvents(root: Command): void {
+  const events = root.command('events').description("Gerrit's events as they came").helpCommand(false);
+  withConfig(events.command('export').description('print them, a line each, as trigger --explain reads them'))
+    .option('--json', 'print JSON (docs/cli.md)')
+    .option('--since <when>', 'from then on: 2h, 3d, 2026-11-22, 2026-11-22T17:00Z', moment)
+    .option('--until <when>', 'before then', moment)
+    .option('--type <type>', 'only these: patchset-created, comment-added ...')
+    .option('--change <number>', 'only of this change', positive)
+    .action(async (options) => {
+      const { exportCommand } = await import('./events.ts');
+      return end(await exportCommand(io, configFile(options), options));
     });
 }
 

@@ -151,9 +151,10 @@ function intakeText(intake: Facts['intake']): string {
   const entries = Object.entries(intake);
   const sum = (chosen: typeof entries): number => chosen.reduce((total, [, number]) => total + number, 0);
   const rejected = entries.filter(([name]) => name.startsWith('rejected:'));
-  const good = entries.filter(([name]) => !name.startsWith('rejected:'));
+  const good = entries.filter(([name]) => !/^(rejected|unkept):/.test(name));
+  const unkept = intake['unkept:lines'] ?? 0;
   const bad = rejected.length === 0 ? 'none' : `${sum(rejected)}`;
-  return `${count(sum(good), 'event')} from Gerrit since the database was made, ${bad} rejected`;
+  return `${count(sum(good), 'event')} from Gerrit since the database was made, ${bad} rejected${unkept === 0 ? '' : `, ${unkept} not kept in files`}`;
 }
 
 /** Whether votes are given. Nothing to tell before the first daemon. */

@@ -30,6 +30,7 @@ export function buildIntake(
       maxAgeMs: events.maxAge,
       maxBytes: events.maxSize,
       waitingBytes: events.waiting,
+      retryMs: events.retry,
     },
   };
 }

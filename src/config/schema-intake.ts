@@ -59,6 +59,11 @@ export const intake = z.strictObject({
         max: '256MB',
         about: 'lines that may wait for a slow disk; further ones are counted and not kept',
       }),
+      retry: duration({
+        default: '10s',
+        min: '10ms',
+        about: 'after the disk has refused: until it is tried again',
+      }),
     })
     .prefault({}),
 });

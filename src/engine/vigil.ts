@@ -86,7 +86,7 @@ export class Vigil {
     this.before = before === null ? { ...now, others: 0 } : now;
     if (!reports) return null;
     if (before !== null) {
-      const listenedMs = Math.min(now.mark - before.mark, this.upMs(now.at));
+      const listenedMs = Math.round(Math.min(now.mark - before.mark, this.upMs(now.at)));
       const others = listenedMs === 0 ? 0 : now.others - before.others;
       if (listenedMs > 0)
         store.noteHeard({ begunAt: before.at, listenedMs, others }, now.at - HEARD_KEPT * limits.quietMs);

@@ -62,6 +62,7 @@ const ROOT_FILES = [
   'ground',
   'row-log',
   'explain',
+  'event-export',
 ].map((name) => `src/${name}.ts`);
 
 /** Commands that do more than ask. */
@@ -71,6 +72,7 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'src/cli/trigger.ts': ['src/explain.ts'],
   'src/cli/trigger-change.ts': ['src/explain.ts'],
   'src/cli/trigger-lines.ts': ['src/explain.ts'],
+  'src/cli/events.ts': ['src/event-export.ts'],
   'src/cli/run.ts': ['src/daemon.ts', 'src/once.ts'],
   'src/cli/operate.ts': ['src/adapters/control/client.ts'],
   'src/cli/backup.ts': ['src/maintenance.ts'],

@@ -15,6 +15,8 @@ export interface IntakeOptions {
   readonly queueLimit: number;
   /** Monotonic time. */
   readonly now: () => number;
+  /** Told of every whole line as it came, also of those that are dropped; it may keep the bytes. */
+  readonly keep?: (line: Buffer) => void;
 }
 
 /** The beginning of a line whose rest was lost with the connection. */
@@ -114,7 +116,12 @@ export class LineIntake {
     if ('cut' in line) this.#reject('cut-off', line.cut);
     else if ('start' in line) this.#reject('overlong', line.start);
     else if (isBlank(line)) this.#listener.dropped('blank');
-    else if (isMetaRefUpdate(line)) this.#listener.dropped('meta-ref-updated');
+    else this.#takeWhole(line);
+  }
+
+  #takeWhole(line: Buffer): void {
+    this.#options.keep?.(line);
+    if (isMetaRefUpdate(line)) this.#listener.dropped('meta-ref-updated');
     else this.#parse(line);
   }
 

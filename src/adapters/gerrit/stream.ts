@@ -16,11 +16,13 @@ export interface StreamTuning {
   readonly queueLimit: number;
   /** Rows of one page when it is asked what happened. */
   readonly pageRows: number;
+  /** Told of every line as it came. */
+  readonly keep: (line: Buffer) => void;
   /** 0 to 1, for the jitter. */
   readonly random: () => number;
 }
 
-const TUNING: StreamTuning = { queueLimit: 1_000, pageRows: 100, random: Math.random };
+const TUNING: StreamTuning = { queueLimit: 1_000, pageRows: 100, keep: () => {}, random: Math.random };
 
 export class GerritStream implements Intake {
   readonly history: GerritHistory;
@@ -54,6 +56,7 @@ export class GerritStream implements Intake {
       lineLimitBytes: options.lineLimitBytes,
       queueLimit: this.#tuning.queueLimit,
       now: () => clock.monotonic(),
+      keep: this.#tuning.keep,
     });
     this.history = new GerritPast(options, clock, () => this.#connection, this.#tuning.pageRows);
   }

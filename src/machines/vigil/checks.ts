@@ -139,7 +139,7 @@ function eventsCheck(unkept: string | null): Check {
 /** In the units of the configuration. */
 function megabytes(size: number): string {
   const mega = size / 1024 ** 2;
-  return mega < 10_240 ? `${Math.round(mega)} MB` : `${Math.round(mega / 1024)} GB`;
+  return mega < 10_240 ? `${Math.round(mega)} MB` : `${(mega / 1024).toFixed(1)} GB`;
 }
 
 function hours(ms: number): string {

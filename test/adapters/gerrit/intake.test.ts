@@ -8,15 +8,17 @@ const meta =
   '{"refUpdate":{"refName":"refs/changes/01/1/meta","project":"p"},"type":"ref-updated","eventCreatedOn":1}\n';
 
 function make(queueLimit = 100, lineLimitBytes = 1_000) {
+  const kept: string[] = [];
+  const keep = (line: Buffer) => void kept.push(line.toString());
   const listener = new RecordingListener();
   let now = 0;
-  const intake = new LineIntake(listener, { lineLimitBytes, queueLimit, now: () => now });
+  const intake = new LineIntake(listener, { lineLimitBytes, queueLimit, keep, now: () => now });
   const source = new PassThrough();
   intake.attach(source);
   const names = () => listener.events.map((event) => (event.type === 'other' ? event.name : event.type));
   const say = (text: string): Promise<void> =>
     new Promise((resolve) => source.write(text, () => setImmediate(resolve)));
-  return { listener, intake, source, names, say, tick: (ms: number) => (now += ms) };
+  return { kept, listener, intake, source, names, say, tick: (ms: number) => (now += ms) };
 }
 
 describe('the intake', () => {
@@ -30,6 +32,13 @@ describe('the intake', () => {
       { reason: 'overlong', sample: other('x'.repeat(100)).trim() },
     ]);
     expect(listener.drops).toEqual(['blank']);
+  });
+
+  test('keeps each whole line as it came, also what is no event and what is dropped', async () => {
+    const { kept, intake, say } = make(100, 150);
+    await say(`${other('one')}nonsense\r\n\n${meta}${other('x'.repeat(200))}{"torn`);
+    intake.detach();
+    expect(kept).toEqual([other('one').trim(), 'nonsense\r', meta.trim()]);
   });
 
   test('drops meta updates before parsing', async () => {
