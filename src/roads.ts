@@ -8,8 +8,8 @@ import { RestReviews } from './adapters/gerrit/rest-reviews.ts';
 import type { ReviewRoute } from './adapters/gerrit/review-route.ts';
 import { SshReviews } from './adapters/gerrit/ssh-reviews.ts';
 import { SendmailMailer } from './adapters/mail/sendmail.ts';
-import { SmtpMailer } from './adapters/mail/smtp.ts';
-import type { Config, MailConfig, RestConfig } from './config/config.ts';
+import { SmtpMailer, type SmtpOptions } from './adapters/mail/smtp.ts';
+import type { Config, MailConfig, RestConfig, SmtpConfig } from './config/config.ts';
 import { readPassword } from './config/password.ts';
 import { OperatorMail } from './engine/operator-mail.ts';
 import type { Mailer, World } from './engine/ports.ts';
@@ -20,14 +20,21 @@ import { sha256 } from './maintenance.ts';
 /** @param graceMs how long a program may take to end after it was told to */
 export function mailerOf({ by, from, timeoutMs }: MailConfig, graceMs: number): Mailer {
   if ('sendmail' in by) return new SendmailMailer({ argv: by.sendmail, from, graceMs });
+  return new SmtpMailer(smtpOptions(by, { from, timeoutMs }));
+}
+
+export function smtpOptions(
+  by: SmtpConfig,
+  { from, timeoutMs }: Pick<MailConfig, 'from' | 'timeoutMs'>,
+): SmtpOptions {
   const { login } = by;
   const password = login === null ? null : () => readPassword(login.password);
-  return new SmtpMailer({
+  return {
     ...by,
     login: login === null || password === null ? null : { user: login.user, password },
     from,
     timeoutMs,
-  });
+  };
 }
 
 /** By REST where it is configured, by SSH otherwise. */
@@ -37,7 +44,7 @@ export function reviewRoute(gerrit: Config['gerrit']): ReviewRoute {
   return new RestReviews(restClient(gerrit, rest));
 }
 
-function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
+export function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
   const { url, user, caFile, idleMs, retryAfterMaxMs } = rest;
   const { connectTimeoutMs, commandTimeoutMs, answerLimitBytes, reviewConnections } = gerrit;
   const options = {

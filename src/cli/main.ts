@@ -25,6 +25,7 @@ function program(): Command {
     .showHelpAfterError('(sos-ci help shows what there is)')
     .addHelpText('after', EXAMPLES);
   addBeginning(root);
+  addDoctor(root);
   addWork(root);
   addQuestions(root);
   addTrigger(root);
@@ -39,6 +40,7 @@ const EXAMPLES = `
 Examples:
   sos-ci demo                        see a patchset travel, nothing needed
   sos-ci init                        a first configuration, keys, pinned host keys
+  sos-ci doctor                      what still keeps it from working, and what to do
   sos-ci config check --example      a configuration to begin with
   sos-ci config check                every mistake in ./sos-ci.yaml at once
   sos-ci daemon --no-report          run, and post nothing
@@ -184,7 +186,7 @@ function addProofs(root: Command): void {
     });
 }
 
-/** The way in: from nothing to a configuration that works, and what still keeps one from working. */
+/** The way in: from nothing to a configuration that works. */
 function addBeginning(root: Command): void {
   root
     .command('init [dir]')
@@ -217,6 +219,19 @@ function addBeginning(root: Command): void {
       } finally {
         asking?.close();
       }
+    });
+}
+
+/** What still keeps it from working. */
+function addDoctor(root: Command): void {
+  withConfig(
+    root.command('doctor').description('what keeps it from working, and what to do; changes nothing'),
+  )
+    .option('--json', 'print JSON (docs/cli.md)')
+    .addHelpText('after', '\nExit code 0: no failure; 1: at least one; 3: the configuration has mistakes.\n')
+    .action(async (options) => {
+      const { doctorCommand } = await import('./doctor.ts');
+      return end(await doctorCommand(io, configFile(options), options));
     });
 }
 

@@ -59,6 +59,13 @@ export function buildConfig(
       buildJob(name, job, checked, job.provider ?? providers[0]?.name ?? 'local'),
     ),
     log: checked.log,
+    doctor: {
+      timeoutMs: checked.doctor.timeout,
+      streamWaitMs: checked.doctor.streamWait,
+      diskFreeBytes: checked.doctor.diskFree,
+      nodeDiskFreeBytes: checked.doctor.nodeDiskFree,
+      clockSkewMs: checked.doctor.clockSkew,
+    },
   };
 }
 

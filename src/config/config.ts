@@ -39,6 +39,18 @@ export interface Config {
   readonly limits: ServiceLimits;
   readonly jobs: readonly JobDefinition[];
   readonly log: { readonly level: string };
+  readonly doctor: DoctorConfig;
+}
+
+/** What `sos-ci doctor` waits for, and what it takes for too little or too far off. */
+export interface DoctorConfig {
+  /** For one check. */
+  readonly timeoutMs: number;
+  /** For Gerrit to refuse the stream. */
+  readonly streamWaitMs: number;
+  readonly diskFreeBytes: number;
+  readonly nodeDiskFreeBytes: number;
+  readonly clockSkewMs: number;
 }
 
 /** Bounds of the repositories that are kept to merge in. */

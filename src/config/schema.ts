@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
 import { choice, duration, integer, optionalText, size, text, Wrong } from './leaf.ts';
+import { doctor } from './schema-doctor.ts';
 import { gitCache } from './schema-git.ts';
 import { intake } from './schema-intake.ts';
 import { job } from './schema-job.ts';
@@ -201,6 +202,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   jobs: z.record(z.string(), job),
+  doctor: doctor.prefault({}),
   log: z
     .strictObject({ level: choice({ of: LOG_LEVELS, default: 'info', about: "the daemon's own log" }) })
     .prefault({}),

@@ -18,6 +18,7 @@ test('answers in their order, also those that came before the question', async (
   input.write('\n');
   expect(await third).toBe('');
   input.write('yes\nyes\n');
+  expect(await asking.ask('and? ')).toBe('yes');
   const seen = asking.ask('is it right? ', true);
   input.write('no\n');
   expect(await seen).toBe('no');

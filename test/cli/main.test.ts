@@ -35,6 +35,7 @@ describe('help', () => {
 
   test.each([
     'init',
+    'doctor',
     'daemon',
     'run',
     'demo',

@@ -69,6 +69,7 @@ const ROOT_FILES = [
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'src/cli/daemon.ts': ['src/daemon.ts'],
   'src/cli/init.ts': ['src/beginning.ts'],
+  'src/cli/doctor.ts': ['src/doctor/'],
   'src/cli/trigger.ts': ['src/explain.ts'],
   'src/cli/trigger-change.ts': ['src/explain.ts'],
   'src/cli/trigger-lines.ts': ['src/explain.ts'],
@@ -127,20 +128,21 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
     ];
   }
   if (room === 'demo') return everythingBut('cli', 'web');
+  if (room === 'doctor') return everythingBut('cli', 'demo');
   if (ROOT_FILES.includes(path)) return everythingBut('cli', 'demo');
   if (room === 'log.ts') return ['src/plain-text.ts'];
   return [];
 }
 
 function everythingBut(...rooms: readonly string[]): readonly string[] {
-  const all = ['machines', 'engine', 'adapters', 'config', 'cli', 'web', 'demo'];
+  const all = ['machines', 'engine', 'adapters', 'config', 'cli', 'web', 'demo', 'doctor'];
   const folders = all.filter((room) => !rooms.includes(room)).map((room) => `src/${room}/`);
   return [...folders, ...EVERYWHERE, ...ROOT_FILES, 'package.json'];
 }
 
 /** Files that belong to no room, and imports that the table does not allow. */
 export function importBreaches(file: Source): string[] {
-  const inRoom = /^src\/(machines|engine|adapters|config|cli|web|demo)\//.test(file.path);
+  const inRoom = /^src\/(machines|engine|adapters|config|cli|web|demo|doctor)\//.test(file.path);
   if (!inRoom && ![...ROOT_FILES, ...EVERYWHERE].includes(file.path))
     return [`${file.path} belongs to no room`];
   return importsOf(file).flatMap(({ target, typeOnly, line }) => {

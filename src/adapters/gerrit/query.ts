@@ -18,6 +18,7 @@ export type QueryPart =
   | '--all-approvals'
   | '--commit-message'
   | '--dependencies'
+  | '--submit-records'
   | '--files';
 
 export interface Question {

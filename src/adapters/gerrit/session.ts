@@ -97,7 +97,7 @@ async function readStream(
 }
 
 /** Resolves with the reason when the channel ends. A status other than 0 is Gerrit's refusal of the command. */
-function channelEnd(channel: ClientChannel, options: GerritOptions): Promise<OperationError> {
+export function channelEnd(channel: ClientChannel, options: GerritOptions): Promise<OperationError> {
   return new Promise((resolve) => {
     let status: number | null = null;
     let stderr = '';

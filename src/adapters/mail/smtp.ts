@@ -40,6 +40,19 @@ export class SmtpMailer implements Mailer {
     }
   }
 
+  /** Connects and logs in as for a mail, and sends none. */
+  async reach(): Promise<void> {
+    const { host, port, tls } = this.#options;
+    const transport = nodemailer.createTransport(await this.#transport());
+    try {
+      await transport.verify();
+    } catch (error) {
+      throw smtpFailure(error, `${host}:${port}`, tls);
+    } finally {
+      transport.close();
+    }
+  }
+
   async #transport(): Promise<SMTPTransportOptions> {
     const { host, port, tls, login, caFile, timeoutMs } = this.#options;
     return {

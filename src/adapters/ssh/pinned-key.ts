@@ -16,11 +16,12 @@ import { besideOf, removeWithHalves } from '../run/half-written.ts';
 type Which = Pick<Server, 'id' | 'provider'>;
 
 export class PinnedKey {
-  readonly #file: string;
+  /** Null: nothing is kept. */
+  readonly #file: string | null;
   readonly #target: string;
   #blobs: readonly Buffer[];
 
-  private constructor(file: string, target: string, blobs: readonly Buffer[]) {
+  private constructor(file: string | null, target: string, blobs: readonly Buffer[]) {
     this.#file = file;
     this.#target = target;
     this.#blobs = blobs;
@@ -48,6 +49,15 @@ export class PinnedKey {
     }
   }
 
+  /** For one look: nothing is read or kept. No keys: whatever is shown first. */
+  static forLook(target: string, keys: readonly Buffer[]): PinnedKey {
+    return new PinnedKey(null, target, keys);
+  }
+
+  get blobs(): readonly Buffer[] {
+    return this.#blobs;
+  }
+
   /** What to ask the node for: signatures by keys of the types that are pinned. */
   get algorithms(): readonly string[] {
     const keys = this.#blobs.map((blob) => ({ type: keyType(blob) ?? '' }));
@@ -57,7 +67,7 @@ export class PinnedKey {
   /** Null: it is the right one. A first key is on the disk before it counts. */
   async judge(presented: Buffer): Promise<OperationError | null> {
     if (this.#blobs.length === 0) {
-      await writePin(this.#file, [presented]);
+      if (this.#file !== null) await writePin(this.#file, [presented]);
       this.#blobs = [presented];
       return null;
     }

@@ -91,6 +91,10 @@ function rowOf(site: Site, change: ChangeRecord, asked: ReadonlySet<string>): Re
   if (asked.has('--patch-sets') || allApprovals) {
     row.patchSets = change.patchsets.map((patchset) => patchsetRow(patchset, allApprovals));
   }
+  if (asked.has('--submit-records')) {
+    const labels = site.labels.map(({ name }) => ({ label: name, status: 'NEED' }));
+    row.submitRecords = [{ status: 'NOT_READY', labels }];
+  }
   if (asked.has('--dependencies')) Object.assign(row, relativesJson(site, change));
   return row;
 

@@ -1,0 +1,55 @@
+/** What this host has: free disk, folders, programs. Only looked at. */
+import { access, constants, stat, statfs } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+
+export interface Folder {
+  /** The path that was asked about, or as much of it as is there. */
+  readonly there: string;
+  readonly whole: boolean;
+  readonly isDirectory: boolean;
+  readonly writable: boolean;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly freeBytes: number;
+}
+
+export async function lookAtFolder(path: string): Promise<Folder> {
+  let there = path;
+  for (;;) {
+    try {
+      const { mode } = await stat(there);
+      const { bavail, bsize } = await statfs(there);
+      return {
+        there,
+        whole: there === path,
+        isDirectory: (mode & constants.S_IFMT) === constants.S_IFDIR,
+        writable: await may(there, constants.W_OK | constants.X_OK),
+        mode: mode & 0o777,
+        freeBytes: bavail * bsize,
+      };
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOENT' || there === dirname(there)) throw error;
+      there = dirname(there);
+    }
+  }
+}
+
+/** Those of these programs that can not be run; names are looked for in PATH. */
+export async function missingPrograms(programs: readonly string[]): Promise<readonly string[]> {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  const missing: string[] = [];
+  for (const program of programs) {
+    const places = program.includes('/') ? [program] : folders.map((folder) => join(folder, program));
+    const found = await Promise.all(places.map((place) => may(place, constants.X_OK)));
+    if (!found.includes(true)) missing.push(program);
+  }
+  return missing;
+}
+
+async function may(path: string, how: number): Promise<boolean> {
+  return access(path, how).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,24 @@
+# Looks at a node and changes nothing. Comes over standard input, to `sh -s`.
+#
+#   TOKEN DIRECTORY    says, a line each: `missing` and the programs that are; `folder`, how far DIRECTORY is there and
+#                      `yes` or `no` for whether we may write to it; `free` and the kilobytes on its file system
+set -u
+
+main() {
+  printf '%s\n' "$1"
+  missing=
+  for program in flock setsid git grep tail head stat mkfifo env df; do
+    command -v "$program" >/dev/null || missing="$missing $program"
+  done
+  [ -e /proc/self/environ ] || missing="$missing /proc"
+  echo "missing$missing"
+  there=$2
+  while [ "$there" != / ] && [ ! -e "$there" ]; do there=${there%/*}; there=${there:-/}; done
+  writable=no
+  [ -d "$there" ] && [ -w "$there" ] && [ -x "$there" ] && writable=yes
+  echo "folder $there $writable"
+  set -- $(LC_ALL=C df -Pk -- "$there" 2>/dev/null | tail -n 1)
+  echo "free ${4:-}"
+} 2>&1
+
+main "$@"; exit

@@ -1,0 +1,87 @@
+/** A look at a node by one connection: does it let us in, is there what a job needs. Nothing is written, there or here. */
+import type { SshConfig } from '../../config/config.ts';
+import { OperationError } from '../../errors.ts';
+import { knownHostKeys, parseHostKey } from '../openssh/host-key.ts';
+import { readPrivateKey } from '../openssh/key-file.ts';
+import { fingerprint, keyType } from '../openssh/known-hosts.ts';
+import { type NodeAddress, nodeName } from './address.ts';
+import { ask } from './command.ts';
+import { SshConnection } from './connection.ts';
+import { PinnedKey } from './pinned-key.ts';
+
+export interface NodeToLookAt {
+  readonly provider: string;
+  readonly address: NodeAddress;
+  readonly config: SshConfig;
+  /** As the configuration has it. */
+  readonly hostKey: string | null;
+}
+
+export interface Look {
+  /** Null: it was known before. */
+  readonly unpinned: { readonly line: string; readonly fingerprint: string } | null;
+  /** Programs. */
+  readonly missing: readonly string[];
+  /** As much of the directory as is there. */
+  readonly folder: string;
+  readonly writable: boolean;
+  /** Null: the node did not say. */
+  readonly freeBytes: number | null;
+}
+
+const SCRIPT = new URL('./look.sh', import.meta.url);
+
+/** @throws OperationError of the key, the host key, the way there, or the account */
+export async function lookAtNode(node: NodeToLookAt, signal: AbortSignal): Promise<Look> {
+  const { address, config, provider } = node;
+  const privateKey = await readPrivateKey(config.keyFile, {
+    setting: `providers.${provider}.ssh.key`,
+    place: `to ~/.ssh/authorized_keys of ${address.user} on the node`,
+  });
+  const known = await hostKeysOf(node);
+  const pinned = PinnedKey.forLook(nodeName(address), known);
+  const connection = await SshConnection.open({ address, privateKey, pinned, config }, signal);
+  try {
+    const words = [address.directory];
+    const command = { operation: 'look at node', script: SCRIPT, words, timeoutMs: config.commandTimeoutMs };
+    const { output } = await ask(connection, command, signal);
+    return { unpinned: known.length > 0 ? null : shown(pinned), ...read(output, connection.target) };
+  } finally {
+    await connection.close();
+  }
+}
+
+async function hostKeysOf({ hostKey, config, address }: NodeToLookAt): Promise<readonly Buffer[]> {
+  const written = hostKey === null ? null : parseHostKey(hostKey);
+  if (written !== null) return [written];
+  if (config.knownHostsFile === null) return [];
+  return knownHostKeys(address.host, address.port, config.knownHostsFile);
+}
+
+function shown({ blobs }: PinnedKey): Look['unpinned'] {
+  const [blob = Buffer.alloc(0)] = blobs;
+  return {
+    line: `${keyType(blob) ?? ''} ${blob.toString('base64')}`,
+    fingerprint: `${keyType(blob) ?? 'a key'} ${fingerprint(blob)}`,
+  };
+}
+
+function read(output: string, target: string): Omit<Look, 'unpinned'> {
+  const [, missing, folder, writable, free] =
+    /^missing((?: [a-z/]{1,20})*)\nfolder (\/\S{0,500}) (yes|no)\nfree (\d{0,18})\n$/.exec(output) ?? [];
+  if (missing === undefined || folder === undefined) {
+    throw new OperationError({
+      operation: 'look at node',
+      target,
+      message: `an answer that is none: ${output.trim().slice(-300)}`,
+      retryable: false,
+      hint: "log in by hand and look: does the account's shell run sh?",
+    });
+  }
+  return {
+    missing: missing.split(' ').filter((name) => name !== ''),
+    folder,
+    writable: writable === 'yes',
+    freeBytes: free === undefined || free === '' ? null : Number(free) * 1024,
+  };
+}

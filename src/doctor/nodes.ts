@@ -1,0 +1,165 @@
+/** Where jobs run: what each provider needs, and each host of a list. */
+import { CommandProvider } from '../adapters/command/provider.ts';
+import { assertLoopbackGerrit } from '../adapters/local/trust.ts';
+import { publicHalf } from '../adapters/openssh/key-file.ts';
+import { formatAddress } from '../adapters/ssh/address.ts';
+import { type Look, lookAtNode } from '../adapters/ssh/look.ts';
+import type {
+  CommandProviderConfig,
+  Config,
+  ProviderConfig,
+  StaticHostConfig,
+  StaticProviderConfig,
+} from '../config/config.ts';
+import { OperationError } from '../errors.ts';
+import { assertNever } from '../machines/vocabulary.ts';
+import { type Check, type Finding, failed, failure, gigabytes, ok, unchecked, warning } from './finding.ts';
+
+export function checksOfProviders(config: Config): readonly Check[] {
+  return config.providers.flatMap((provider) => checksOf(provider, config));
+}
+
+function checksOf(provider: ProviderConfig, config: Config): readonly Check[] {
+  const { type, name } = provider;
+  const subject = { check: 'provider', target: name };
+  switch (type) {
+    case 'local':
+      return [{ ...subject, run: async () => [trustFinding(subject, config, provider.allowUntrustedCode)] }];
+    case 'static':
+      return [
+        keyCheck(provider),
+        ...provider.hosts.map((host) => ({
+          ...{ check: 'node', target: nameOf(provider, host) },
+          run: (signal: AbortSignal) => nodeFindings(provider, host, config, signal),
+        })),
+      ];
+    case 'command':
+      return [keyCheck(provider), { ...subject, run: () => programFindings(provider, config) }];
+    default:
+      return assertNever(type);
+  }
+}
+
+function trustFinding(
+  subject: Pick<Finding, 'check' | 'target'>,
+  { gerrit }: Config,
+  allowed: boolean,
+): Finding {
+  try {
+    assertLoopbackGerrit(gerrit.host, allowed);
+  } catch (error) {
+    return failed(subject, error);
+  }
+  return allowed
+    ? warning(
+        subject,
+        `whoever may upload a change to ${gerrit.host} runs code on this host, as this user`,
+        'let jobs run elsewhere: docs/providers.md',
+      )
+    : ok(subject, 'jobs run on this host, and so does Gerrit');
+}
+
+function keyCheck({ name, ssh }: StaticProviderConfig | CommandProviderConfig): Check {
+  const subject = { check: 'node-key', target: ssh.keyFile };
+  const use = { setting: `providers.${name}.ssh.key`, place: 'to ~/.ssh/authorized_keys on the nodes' };
+  return {
+    ...subject,
+    run: async () => [
+      ok(subject, `${(await publicHalf(ssh.keyFile, use)).type}, without a passphrase, for us alone`),
+    ],
+  };
+}
+
+async function nodeFindings(
+  provider: StaticProviderConfig,
+  host: StaticHostConfig,
+  { doctor }: Config,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const target = nameOf(provider, host);
+  const { ssh: config, name } = provider;
+  let look: Look;
+  try {
+    look = await lookAtNode({ provider: name, address: host, config, hostKey: host.hostKey }, signal);
+  } catch (error) {
+    return unreached(target, error);
+  }
+  const { missing, folder, writable, freeBytes } = look;
+  const tools = { check: 'node-tools', target };
+  const place = { check: 'node-folder', target: `${target} ${host.directory}` };
+  const disk = { check: 'node-disk', target };
+  return [
+    hostKeyFinding(target, look, host.name),
+    ok({ check: 'node', target }, `${host.user} is let in`),
+    missing.length === 0
+      ? ok(tools, 'all there')
+      : failure(tools, `missing: ${missing.join(', ')}`, 'apt-get install util-linux coreutils grep git'),
+    writable
+      ? ok(
+          place,
+          folder === host.directory ? 'may be written to' : `not there yet; it can be made in ${folder}`,
+        )
+      : failure(
+          place,
+          `${host.user} may not write to ${folder}`,
+          `mkdir and chown it, or name another ssh.directory`,
+        ),
+    diskFinding(disk, freeBytes, doctor.nodeDiskFreeBytes),
+  ];
+}
+
+function diskFinding(
+  subject: Pick<Finding, 'check' | 'target'>,
+  free: number | null,
+  needed: number,
+): Finding {
+  if (free === null) return unchecked(subject, 'df does not say', 'see by hand: df -h');
+  return free >= needed
+    ? ok(subject, `${gigabytes(free)} free`)
+    : failure(
+        subject,
+        `${gigabytes(free)} free, less than ${gigabytes(needed)}`,
+        'make room, or lower doctor.nodeDiskFree',
+      );
+}
+
+function hostKeyFinding(target: string, { unpinned }: Look, name: string): Finding {
+  const subject = { check: 'node-host-key', target };
+  if (unpinned === null) return ok(subject, 'the one that is pinned');
+  const found = `it shows ${unpinned.fingerprint}; not pinned, so whoever has the address is trusted`;
+  return warning(subject, found, `compare it, then write for ${name}: hostKey: ${unpinned.line}`);
+}
+
+const HOST_KEY = ['verify host key', 'look up host key', 'read known_hosts'];
+
+function unreached(target: string, error: unknown): readonly Finding[] {
+  if (!(error instanceof OperationError)) throw error;
+  const hostKey = HOST_KEY.includes(error.operation);
+  const of = (check: string) => ({ check, target });
+  return [
+    hostKey ? failed(of('node-host-key'), error) : failed(of('node'), error),
+    ...(hostKey ? [unchecked(of('node'), 'the host key is not trusted')] : []),
+    ...['node-tools', 'node-folder', 'node-disk'].map((check) => unchecked(of(check), 'there is no login')),
+  ];
+}
+
+/** `list` alone: it changes nothing. */
+async function programFindings(
+  provider: CommandProviderConfig,
+  { doctor }: Config,
+): Promise<readonly Finding[]> {
+  const subject = { check: 'provider', target: provider.name };
+  const listTimeoutMs = Math.min(provider.listTimeoutMs, doctor.timeoutMs);
+  const asked = new CommandProvider({
+    config: { ...provider, listTimeoutMs },
+    upkeep: { address: formatAddress, pin: nothing, forget: nothing, prepare: nothing },
+  });
+  await asked.list({ deployment: '' });
+  return [ok(subject, `its program answers as it should: ${provider.list.join(' ')}`)];
+}
+
+async function nothing(): Promise<void> {}
+
+function nameOf({ name }: StaticProviderConfig, host: StaticHostConfig): string {
+  return `${name}/${host.name}`;
+}
