@@ -31,14 +31,14 @@ export function buildProviders(
   const reached = new Map<string, SshConfig>();
   const nodes = new Nodes({ stateDir, configOf: (name) => reached.get(name) });
   const upkeep = new NodeUpkeep({ stateDir, nodes });
-  const make = (provider: ProviderConfig): Provider => {
+  const make = (provider: ProviderConfig, onCapacity: (slots: number) => void): Provider => {
     const { type, name } = provider;
     if (type !== 'local') reached.set(name, provider.ssh);
     switch (type) {
       case 'local':
         return new LocalProvider({ name, slots: provider.slots, stateDir });
       case 'static':
-        return new StaticProvider({ config: provider, stateDir, upkeep, alarms });
+        return new StaticProvider({ config: provider, stateDir, upkeep, alarms, onCapacity });
       case 'command':
         return new CommandProvider({ config: provider, upkeep });
       default:
@@ -47,12 +47,14 @@ export function buildProviders(
   };
   const define = ({ providers }: Config) =>
     providers.map((provider): ProviderDefinition => {
-      const made = () => make(provider);
       return {
         name: provider.name,
         slots: slotsOf(provider, slots),
         text: textOf(provider),
-        make: () => (faults === null ? made() : faults.provider(made())),
+        make: (onCapacity) => {
+          const made = make(provider, onCapacity);
+          return faults === null ? made : faults.provider(made);
+        },
       };
     });
   return { set: new ProviderSet(define(config)), nodes, define };

@@ -43,6 +43,7 @@ export class Reload {
   constructor(options: ReloadOptions) {
     this.options = options;
     this.inForce = options.config;
+    options.providers.set.onCapacity = () => this.setLimits();
   }
 
   /** The daemon has started with its configuration. */

@@ -10,7 +10,8 @@ export interface ProviderDefinition {
   readonly slots: number;
   /** Everything else that is said of it, as text: a change of slots alone needs no other provider. */
   readonly text: string;
-  readonly make: () => Provider;
+  /** @param onCapacity to be told when fewer jobs than `slots` can be had there, and when that is over */
+  readonly make: (onCapacity: (slots: number) => void) => Provider;
 }
 
 /** What open jobs have to do with a provider. */
@@ -28,6 +29,10 @@ export class ProviderSet {
   private readonly retired = new Set<string>();
   /** Defined anew, and still used as it was. */
   private readonly next = new Map<string, ProviderDefinition>();
+  /** Those that can be had, where a provider has said so. */
+  private readonly capacities = new Map<string, number>();
+  /** Told when `slots` has changed because of what a provider can do. */
+  onCapacity: () => void = () => {};
 
   constructor(definitions: readonly ProviderDefinition[]) {
     for (const definition of definitions) this.put(definition);
@@ -42,7 +47,7 @@ export class ProviderSet {
   get slots(): Readonly<Record<string, number>> {
     const entries = [...this.definitions.values()].map(({ name, slots }) => [
       name,
-      this.next.has(name) ? 0 : slots,
+      this.next.has(name) ? 0 : Math.min(slots, this.capacities.get(name) ?? slots),
     ]);
     return Object.fromEntries(entries);
   }
@@ -75,6 +80,7 @@ export class ProviderSet {
       this.retired.delete(name);
       this.definitions.delete(name);
       this.live.delete(name);
+      this.capacities.delete(name);
     }
     for (const [name, definition] of this.next) {
       if (useOf(name).holders > 0) continue;
@@ -85,7 +91,15 @@ export class ProviderSet {
   }
 
   private put(definition: ProviderDefinition): void {
-    this.definitions.set(definition.name, definition);
-    this.live.set(definition.name, definition.make());
+    const { name } = definition;
+    const provider = definition.make((slots) => {
+      // One that was replaced has nothing to say any more.
+      if (this.live.get(name) !== provider) return;
+      this.capacities.set(name, slots);
+      this.onCapacity();
+    });
+    this.capacities.delete(name);
+    this.definitions.set(name, definition);
+    this.live.set(name, provider);
   }
 }

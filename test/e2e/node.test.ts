@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { makeKeyPair } from '../../src/demo/gerrit/key-pair.ts';
 import { markedProcesses } from '../../src/demo/outside.ts';
 import { CuttingProxy } from '../fixtures/cutting-proxy.ts';
 import { Sshd } from '../fixtures/sshd.ts';
@@ -38,8 +39,8 @@ function disk(one: Case): string {
   return join(rig.directory, `node-of-${one.name}`);
 }
 
-/** A case whose jobs run on two leases of this host, reached through the proxy. */
-async function newCase(options: CaseOptions): Promise<Case> {
+/** A case whose jobs run on this host as a node, reached through the proxy. @param hosts more of them */
+async function newCase(options: CaseOptions, hosts = '', more = ''): Promise<Case> {
   const one = await rig.newCase({
     ...options,
     provider: (name) => `
@@ -48,7 +49,7 @@ providers:
     type: static
     ssh: {key: ${sshd.keyFile}, user: ${sshd.user}, port: ${proxy.port}, directory: ${rig.directory}/node-of-${name},
       backoffMin: 50ms, backoffMax: 500ms, away: 30s}
-    hosts: {one: {host: 127.0.0.1, hostKey: '${sshd.hostKey}'}}
+    hosts: {one: {host: 127.0.0.1, hostKey: '${sshd.hostKey}'}${hosts}}${more}
     clean: {command: [sh, -c, 'echo cleaned >>${rig.directory}/cleaned-${name}']}
 `,
   });
@@ -119,6 +120,24 @@ test('the connection is cut again and again while the node speaks: every line co
   const [, last] = one.ledger('testing').map((line) => Number(line.split(' ').at(-1)));
   expect(numbered(one.published('testing.log'))).toEqual(upTo(last ?? 0));
   expect(last).toBeGreaterThan(1_000);
+  expect(await daemon.stop()).toBe(0);
+});
+
+test('a host that is not what it was is put aside, and jobs wait for the others', async () => {
+  const { publicKey } = makeKeyPair('');
+  const one = await newCase(
+    { testing: `sleep 1\n${TAP}` },
+    `, another: {host: localhost, hostKey: '${publicKey.split(' ').slice(0, 2).join(' ')}'}`,
+    '\n    failures: 1\n    aside: 1h',
+  );
+  const daemon = await one.startDaemon();
+  const changes = [await one.push(), await one.push(), await one.push()];
+  await one.eventually('all have ended', () => one.jobs().length === 3 && one.allEnded());
+  expect(one.jobs().map(({ verdict, attempt }) => [verdict, attempt])).toEqual(
+    changes.map(() => ['SUCCESS', 1]),
+  );
+  expect(existsSync(join(one.stateDir, 'hosts', 'lab', 'another.json'))).toBe(true);
+  expect(changes.map((change) => one.messages(change).length)).toEqual([1, 1, 1]);
   expect(await daemon.stop()).toBe(0);
 });
 

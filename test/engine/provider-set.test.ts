@@ -27,6 +27,27 @@ test('a new one is there at once, and one that nobody uses goes at once', () => 
   expect(providers).toBe(set.providers);
 });
 
+test('one that can do less for a while has fewer slots, and says so', () => {
+  const told: ((slots: number) => void)[] = [];
+  const pool = (slots: number, text = 'static'): ProviderDefinition => ({
+    ...definition('pool', slots, text),
+    make: (onCapacity) => {
+      told.push(onCapacity);
+      return new FakeProvider({ name: 'pool', slots });
+    },
+  });
+  const set = new ProviderSet([pool(3)]);
+  const seen: unknown[] = [];
+  set.onCapacity = () => seen.push(set.slots);
+  told[0]?.(1);
+  told[0]?.(5);
+  expect(seen).toEqual([{ pool: 1 }, { pool: 3 }]);
+  told[0]?.(2);
+  set.define([pool(4, 'other hosts')], nobody);
+  told[0]?.(0);
+  expect([set.slots, seen.length]).toEqual([{ pool: 4 }, 3]);
+});
+
 test('other slots need no other provider', () => {
   const set = new ProviderSet([definition('local', 1)]);
   const before = set.providers.get('local');

@@ -9,6 +9,7 @@ import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports
 import { errorText, OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
+import { Capacity } from './capacity.ts';
 import { type Lease, Leases } from './lease.ts';
 import { Standings } from './standing.ts';
 import type { Upkeep } from './upkeep.ts';
@@ -18,6 +19,8 @@ export interface StaticProviderOptions {
   readonly stateDir: string;
   readonly upkeep: Upkeep;
   readonly alarms: Alarms;
+  /** Told whenever other than all hosts can be had, and how many. */
+  readonly onCapacity?: (hosts: number) => void;
   /** Epoch ms. */
   readonly now?: () => number;
 }
@@ -33,6 +36,7 @@ export class StaticProvider implements Provider {
   readonly #alarms: Alarms;
   readonly #leases: Leases;
   readonly #standings: Standings;
+  readonly #capacity: Capacity;
   readonly #now: () => number;
   /** Hosts on which this very process works. */
   readonly #inHand = new Set<string>();
@@ -49,6 +53,12 @@ export class StaticProvider implements Provider {
     this.#leases = new Leases(stateDir, config.name);
     this.#standings = new Standings(stateDir, config.name);
     this.#now = options.now ?? Date.now;
+    this.#capacity = new Capacity({
+      hosts: config.hosts.map((host) => host.name),
+      standings: this.#standings,
+      now: this.#now,
+      changed: options.onCapacity ?? (() => {}),
+    });
   }
 
   async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
@@ -58,8 +68,8 @@ export class StaticProvider implements Provider {
       if (signal.aborted) throw await this.#noHost(request.name, last);
       const lease = await this.#lease(request, tried);
       if (lease === null) {
-        // Every host that could be had has failed: trying again is for whoever asked.
-        if (last !== null) throw last;
+        // Every host has failed, and not only those that are free: trying again is for whoever asked.
+        if (last !== null && !(await this.#candidates()).some(({ name }) => !tried.has(name))) throw last;
         await this.#change(signal);
         continue;
       }
@@ -132,6 +142,7 @@ export class StaticProvider implements Provider {
       if (clean !== null) await this.#upkeep.run(server, clean.argv, clean.timeoutMs, signal);
       await this.#leases.replace({ ...lease, ready: true });
       await this.#standings.clear(host);
+      this.#capacity.look();
       return server;
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
@@ -148,6 +159,7 @@ export class StaticProvider implements Provider {
     const asideUntil = failures < limit ? 0 : this.#now() + asideMs;
     await this.#standings.write(host, { failures, asideUntil, why: errorText(error) });
     if (asideUntil === 0) return;
+    this.#capacity.look();
     await this.#alarms.raise({
       kind: 'node-failing',
       target: `${this.name}/${host}`,

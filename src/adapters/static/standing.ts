@@ -18,11 +18,12 @@ export interface Standing {
 const GOOD: Standing = { failures: 0, asideUntil: 0, why: '' };
 
 export class Standings {
-  readonly #directory: string;
+  /** Where the files are, one for each host that has failed. */
+  readonly directory: string;
 
   /** @param name the provider's */
   constructor(stateDir: string, name: string) {
-    this.#directory = join(stateDir, 'hosts', name);
+    this.directory = join(stateDir, 'hosts', name);
   }
 
   async read(host: string): Promise<Standing> {
@@ -40,7 +41,7 @@ export class Standings {
     const file = this.#file(host);
     const making = besideOf(file);
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await mkdir(this.directory, { recursive: true, mode: 0o700 });
       await writeFile(making, `${JSON.stringify(standing)}\n`, { mode: 0o600 });
       await rename(making, file);
     } catch (error) {
@@ -53,7 +54,7 @@ export class Standings {
   }
 
   #file(host: string): string {
-    return join(this.#directory, `${host}.json`);
+    return join(this.directory, `${host}.json`);
   }
 }
 

@@ -37,7 +37,10 @@ class Lab {
     return { name, host: '127.0.0.1', port, user, directory: join(this.scratch.disk, name), hostKey: null };
   }
 
-  provider(change: Partial<StaticProviderConfig> = {}): StaticProvider {
+  provider(
+    change: Partial<StaticProviderConfig> = {},
+    onCapacity: (hosts: number) => void = () => {},
+  ): StaticProvider {
     const { scratch, alarms } = this;
     const config: StaticProviderConfig = {
       type: 'static',
@@ -54,7 +57,7 @@ class Lab {
     };
     const { stateDir, nodes } = scratch;
     const upkeep = new NodeUpkeep({ stateDir, nodes, graceMs: 300, killTimeoutMs: 10_000 });
-    return new StaticProvider({ config, stateDir, upkeep, alarms, now: () => this.now });
+    return new StaticProvider({ config, stateDir, upkeep, alarms, onCapacity, now: () => this.now });
   }
 
   disk(host: string): readonly string[] {
@@ -209,9 +212,14 @@ describe('cleaning', () => {
     const provider = lab.provider(clean('sh', '-c', script));
     expect((await provider.create(request(), signal)).address).toContain('/b/');
     expect(lab.leases()).toEqual(['b.json']);
-    const refused = await provider.create(request(), signal).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ operation: 'run command on node', retryable: true });
-    expect(String(refused)).toContain('disk is full');
+    const giveUp = new AbortController();
+    const waiting = provider.create(request(), giveUp.signal).catch((error: unknown) => error);
+    await until('the second failure', () => lab.alarms.raised.length > 0);
+    giveUp.abort();
+    expect(await waiting).toMatchObject({
+      retryable: true,
+      message: expect.stringContaining('disk is full'),
+    });
     expect(lab.alarms.raised).toMatchObject([{ kind: 'node-failing', target: 'lab/a' }]);
   });
 
@@ -267,6 +275,52 @@ describe('a host that fails', () => {
     });
     rmSync(join(lab.scratch.stateDir, 'hosts', 'lab', 'a.json'));
     expect((await lab.provider().create(request(), signal)).address).toContain('/a/');
+  });
+
+  it('sends its job to another one, and be it that this has to become free', async () => {
+    lab = new Lab(['a', 'b']);
+    const provider = lab.provider({
+      hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')],
+    });
+    const first = await provider.create(request(), signal);
+    const second = provider.create(request(), signal);
+    await provider.delete(first, 'ours');
+    expect([first.address, (await second).address]).toEqual([
+      expect.stringContaining('/b/'),
+      expect.stringContaining('/b/'),
+    ]);
+  });
+
+  it('is no place for a job while it is put aside, before and after a restart', async () => {
+    lab = new Lab(['a', 'b'], { failures: 1 });
+    const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')] };
+    const told: number[] = [];
+    const server = await lab.provider(broken, (hosts) => told.push(hosts)).create(request(), signal);
+    expect(server.address).toContain('/b/');
+    await until('the news that there is one host', () => told.at(-1) === 1);
+    const toldLater: number[] = [];
+    lab.provider(broken, (hosts) => toldLater.push(hosts));
+    await until('the same after a restart', () => toldLater.at(-1) === 1);
+    rmSync(join(lab.scratch.stateDir, 'hosts', 'lab', 'a.json'));
+    await until('the news that it is back', () => told.at(-1) === 2 && toldLater.at(-1) === 2);
+    expect([told, toldLater]).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+  });
+
+  it('is a place again when its time is over', async () => {
+    lab = new Lab(['a'], { failures: 1, asideMs: 300 });
+    const told: number[] = [];
+    lab.now = Date.now();
+    const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }] };
+    const failing = lab.provider(broken, (hosts) => {
+      told.push(hosts);
+      lab.now += 1_000;
+    });
+    await expect(failing.create(request(), signal)).rejects.toMatchObject({ operation: 'verify host key' });
+    await until('the news that it is tried again', () => told.length === 2);
+    expect(told).toEqual([0, 1]);
   });
 
   it('is known by the key in the configuration, which must be one', async () => {

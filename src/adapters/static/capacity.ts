@@ -1,0 +1,70 @@
+/**
+ * How many of the hosts can be had: those that are not put aside. Tells whenever that changes, be it by a failure, because
+ * the time is over, or because an operator took a host back by removing its file.
+ */
+import { type FSWatcher, mkdirSync, watch } from 'node:fs';
+import type { Standings } from './standing.ts';
+
+export interface CapacityOptions {
+  readonly hosts: readonly string[];
+  readonly standings: Standings;
+  /** Epoch ms. */
+  readonly now: () => number;
+  readonly changed: (hosts: number) => void;
+}
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export class Capacity {
+  readonly #options: CapacityOptions;
+  #usable: number;
+  #timer: NodeJS.Timeout | undefined;
+  /** While a host is put aside. */
+  #watcher: FSWatcher | null = null;
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(options: CapacityOptions) {
+    this.#options = options;
+    this.#usable = options.hosts.length;
+    this.look();
+  }
+
+  /** A host may have been put aside, or have come back. */
+  look(): void {
+    this.#looking = this.#looking.then(() => this.#look());
+  }
+
+  async #look(): Promise<void> {
+    const { hosts, standings, now, changed } = this.#options;
+    const until = await Promise.all(
+      hosts.map(async (host) => {
+        // What can not be read is found by whoever wants that host.
+        const standing = await standings.read(host).catch(() => null);
+        return standing?.asideUntil ?? 0;
+      }),
+    );
+    const aside = until.filter((time) => time > now());
+    clearTimeout(this.#timer);
+    if (aside.length > 0) this.#wakeAt(Math.min(...aside));
+    else this.#unwatch();
+    const usable = hosts.length - aside.length;
+    if (usable === this.#usable) return;
+    this.#usable = usable;
+    changed(usable);
+  }
+
+  #wakeAt(time: number): void {
+    const { now, standings } = this.#options;
+    this.#timer = setTimeout(() => this.look(), Math.min(time - now() + 1, LONGEST_TIMER_MS)).unref();
+    if (this.#watcher !== null) return;
+    mkdirSync(standings.directory, { recursive: true, mode: 0o700 });
+    this.#watcher = watch(standings.directory, { persistent: false }, () => this.look());
+    // Without it the time still runs.
+    this.#watcher.on('error', () => this.#unwatch());
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = null;
+  }
+}
