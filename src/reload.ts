@@ -71,7 +71,7 @@ export class Reload {
     const read = readAgain(config);
     if ('problems' in read) {
       for (const problem of read.problems) log.error({}, `configuration: ${problem}`);
-      log.error({ file }, `${read.problems.length} mistakes: the configuration stays as it was`);
+      log.error({ file, mistakes: read.problems.length }, 'the configuration stays as it was');
       const problems = read.problems.slice(0, PROBLEMS_KEPT).map((text) => text.slice(0, PROBLEM_LENGTH));
       await this.note({ type: 'config.refused', file, by: who, why, problems });
       return { changed: [], restart: [], problems };

@@ -21,10 +21,7 @@ export async function dequeueCommand(
   }
   const { jobs, reviews } = answer;
   if (jobs.length === 0) io.out('nothing ran any more; its comment is taken back unless Gerrit has it\n');
-  else
-    io.out(
-      `ended ${count(jobs.length, 'job')}${reviews.length === 0 ? '' : '; nothing is posted for them'}\n`,
-    );
+  else io.out(`ended ${count(jobs.length, 'job')}${reviews.length === 0 ? '' : '; nothing is posted'}\n`);
   for (const job of jobs) io.out(`  ${placeText(job)}, was ${topState(job.state)}\n`);
   return EXIT.ok;
 }
