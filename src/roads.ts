@@ -6,6 +6,7 @@ import { systemClock } from './adapters/clock/system.ts';
 import { RestClient } from './adapters/gerrit/rest-client.ts';
 import { RestReviews } from './adapters/gerrit/rest-reviews.ts';
 import type { ReviewRoute } from './adapters/gerrit/review-route.ts';
+import type { SharedConnection } from './adapters/gerrit/shared-connection.ts';
 import { SshReviews } from './adapters/gerrit/ssh-reviews.ts';
 import { SendmailMailer } from './adapters/mail/sendmail.ts';
 import { SmtpMailer, type SmtpOptions } from './adapters/mail/smtp.ts';
@@ -38,9 +39,9 @@ export function smtpOptions(
 }
 
 /** By REST where it is configured, by SSH otherwise. */
-export function reviewRoute(gerrit: Config['gerrit']): ReviewRoute {
+export function reviewRoute(gerrit: Config['gerrit'], shared: SharedConnection): ReviewRoute {
   const { rest } = gerrit;
-  if (rest === null) return new SshReviews(gerrit, systemClock, gerrit.user);
+  if (rest === null) return new SshReviews(gerrit, systemClock, gerrit.user, shared);
   return new RestReviews(restClient(gerrit, rest));
 }
 

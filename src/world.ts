@@ -74,7 +74,7 @@ export function buildWorld(
       redact,
       fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
     }),
-    reviewer: new GerritReviewer(reviewRoute(gerrit), systemClock, gerrit.settleMs),
+    reviewer: new GerritReviewer(reviewRoute(gerrit, questions), systemClock, gerrit.settleMs),
     alarms: {
       raise: (alarm) =>
         alarms.raise({

@@ -79,13 +79,13 @@ const gerrit = z.strictObject({
     default: 4,
     min: 1,
     max: 100,
-    about: 'connections for reviews at the same time; some sites allow few for each account',
+    about: 'connections for reviews by REST at the same time; some sites allow few for each account',
   }),
   questions: integer({
     default: 4,
     min: 1,
     max: 100,
-    about: 'questions at the same time; all go over one connection',
+    about: 'questions, and reviews by SSH, at the same time; all go over one connection',
   }),
   idle: duration({
     default: '1m',

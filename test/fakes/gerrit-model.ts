@@ -39,7 +39,7 @@ export class GerritModel {
       this.streams.add(channel);
       channel.on('close', () => this.streams.delete(channel));
     });
-    server.on('gerrit query', ({ line, channel }) => reply(channel, this.#query(splitWords(line))));
+    server.on('gerrit query', ({ line, channel }) => reply(channel, this.query(line)));
     server.on('gerrit review', async ({ line, channel, stdin }) => {
       const { status, stderr } = this.review(splitWords(line), await stdin);
       reply(channel, '', status, stderr);
@@ -122,7 +122,8 @@ export class GerritModel {
     this.#server.cutAll();
   }
 
-  #query(words: readonly string[]): string {
+  query(line: string): string {
+    const words = splitWords(line);
     const number = Number(words.at(-1)?.replace('change:', ''));
     const change = this.changes.get(number);
     const current = change?.patchsets.at(-1);

@@ -1,8 +1,8 @@
 /**
  * One connection to Gerrit for all questions: opened when somebody asks, shared while others ask too, kept for a while
  * afterwards, because a handshake costs more than most answers. Never more than one at a time. One that was kept may
- * have died unnoticed; then what was asked over it is asked once more over a new one, so only questions belong here,
- * never what must happen once.
+ * have died unnoticed; then what was asked over it is asked once more over a new one. So only what may be asked twice may
+ * fail here: what must happen once takes its failure for an answer.
  */
 import type { Clock } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';

@@ -1,14 +1,14 @@
 /**
- * Reviews by SSH: `gerrit query` and `gerrit review --json`, a connection for each post. The message goes as JSON on
- * standard input, so no shell and no command line ever sees it. An SSH answer does not show the tags of messages: ours
- * are known by their author and their text.
+ * Reviews by SSH: `gerrit query` and `gerrit review --json`, over the connection that questions go over too, because a
+ * handshake takes longer than a review. What is asked for once is sent once: when that connection turns out to be dead, a
+ * question is asked again over a new one, and a review is not. The message goes as JSON on standard input, so no shell
+ * and no command line ever sees it. An SSH answer does not show the tags of messages: ours are known by their author and
+ * their text.
  */
 import type { Clock } from '../../engine/ports.ts';
-import { OperationError } from '../../errors.ts';
 import type { Patchset } from '../../machines/vocabulary.ts';
 import { runCommand } from './command.ts';
-import { GerritConnection, type GerritOptions } from './connection.ts';
-import { stoppedConnection } from './connection-failure.ts';
+import type { GerritConnection, GerritOptions } from './connection.ts';
 import { type ChangeRow, isOpen, patchSetOf, queryChange } from './query.ts';
 import { readAnswer } from './refusal.ts';
 import {
@@ -17,54 +17,44 @@ import {
   type ReviewInput,
   type ReviewRoute,
   type ReviewTalk,
-  retried,
   type SeenChange,
 } from './review-route.ts';
-import { Turns } from './turns.ts';
+import type { SharedConnection } from './shared-connection.ts';
 
 export class SshReviews implements ReviewRoute {
   readonly host: string;
   readonly #options: GerritOptions;
   readonly #clock: Clock;
   readonly #account: string;
-  readonly #turns: Turns;
+  readonly #shared: SharedConnection;
 
   /** @param account our username on Gerrit: only its messages and votes are ours. */
-  constructor(options: GerritOptions, clock: Clock, account: string) {
+  constructor(options: GerritOptions, clock: Clock, account: string, shared: SharedConnection) {
     this.host = options.host;
     this.#options = options;
     this.#clock = clock;
     this.#account = account;
-    this.#turns = new Turns(options.reviewConnections);
+    this.#shared = shared;
   }
 
   async talk<T>(signal: AbortSignal, work: (talk: ReviewTalk) => Promise<T>): Promise<T> {
-    const over = await this.#turn(signal);
-    let connection: GerritConnection | null = null;
-    try {
-      connection = await this.#open(signal);
-      return await work(this.#talkOver(connection));
-    } finally {
-      // The answer does not wait for the goodbye, but the next connection does.
-      void (connection?.close() ?? Promise.resolve()).then(over);
-    }
-  }
-
-  async #turn(signal: AbortSignal): Promise<() => void> {
-    try {
-      return await this.#turns.take(signal);
-    } catch {
-      if (signal.reason instanceof OperationError) throw signal.reason;
-      throw stoppedConnection(`${this.#options.user}@${this.#options.host}:${this.#options.port}`);
-    }
-  }
-
-  async #open(signal: AbortSignal): Promise<GerritConnection> {
-    try {
-      return await GerritConnection.open(this.#options, this.#clock, signal);
-    } catch (error) {
-      throw error instanceof OperationError ? retried(error) : error;
-    }
+    const outcome = await this.#shared.ask(signal, async (connection) => {
+      let said = false;
+      const talk = this.#talkOver(connection);
+      const once: ReviewTalk['review'] = (...words) => {
+        said = true;
+        return talk.review(...words);
+      };
+      try {
+        return { value: await work({ ...talk, review: once }) };
+      } catch (error) {
+        if (!said) throw error;
+        // As an answer, so that it is not asked again.
+        return { error };
+      }
+    });
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
   }
 
   #talkOver(connection: GerritConnection): ReviewTalk {

@@ -6,6 +6,7 @@ import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
 import { RestClient, type RestOptions } from '../../../src/adapters/gerrit/rest-client.ts';
 import { RestReviews } from '../../../src/adapters/gerrit/rest-reviews.ts';
 import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
+import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
 import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
 import { EmbeddedGerrit } from '../../../src/demo/gerrit/embedded-gerrit.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
@@ -60,7 +61,11 @@ export class Embedded {
       knownHostsFile: join(this.directory, 'known_hosts'),
       ...more,
     });
-    return new GerritReviewer(new SshReviews(options, clock, 'acme-ci'), clock, options.settleMs);
+    return new GerritReviewer(
+      new SshReviews(options, clock, 'acme-ci', new SharedConnection(options, realClock)),
+      clock,
+      options.settleMs,
+    );
   }
 
   client(more: Partial<RestOptions> = {}, clock: Clock = realClock): RestClient {

@@ -1,4 +1,5 @@
 import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
+import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
 import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
 import { reviewerContract } from '../../contracts/reviewer.ts';
 import { GerritModel } from '../../fakes/gerrit-model.ts';
@@ -12,7 +13,11 @@ reviewerContract('ssh', async () => {
   const model = new GerritModel(ssh);
   const options = place.options(ssh.port);
   return {
-    reviewer: new GerritReviewer(new SshReviews(options, realClock, 'acme-ci'), realClock, options.settleMs),
+    reviewer: new GerritReviewer(
+      new SshReviews(options, realClock, 'acme-ci', new SharedConnection(options, realClock)),
+      realClock,
+      options.settleMs,
+    ),
     newPatchset: async () => {
       model.addPatchset(patchset);
       return patchset;

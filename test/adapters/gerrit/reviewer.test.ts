@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
 import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
+import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
 import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
 import type { Clock } from '../../../src/engine/ports.ts';
 import type { KeyedEffect } from '../../../src/machines/effects.ts';
@@ -29,7 +30,11 @@ afterEach(async () => {
 
 const reviewer = (more: Partial<GerritOptions> = {}, clock: Clock = realClock) => {
   const options = site.options(server.port, more);
-  return new GerritReviewer(new SshReviews(options, clock, 'acme-ci'), clock, options.settleMs);
+  return new GerritReviewer(
+    new SshReviews(options, clock, 'acme-ci', new SharedConnection(options, realClock)),
+    clock,
+    options.settleMs,
+  );
 };
 const next = { ...patchset, patchset: 4, revision: '1'.repeat(40), ref: 'refs/changes/45/912345/4' };
 const posted = { posted: true, found: false, voted: true, why: '' };

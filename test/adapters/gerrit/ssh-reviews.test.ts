@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
 import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
+import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
 import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
 import type { Clock } from '../../../src/engine/ports.ts';
 import type { KeyedEffect } from '../../../src/machines/effects.ts';
@@ -29,7 +30,11 @@ afterEach(async () => {
 
 const reviewer = (more: Partial<GerritOptions> = {}, clock: Clock = realClock) => {
   const options = site.options(server.port, more);
-  return new GerritReviewer(new SshReviews(options, clock, 'acme-ci'), clock, options.settleMs);
+  return new GerritReviewer(
+    new SshReviews(options, clock, 'acme-ci', new SharedConnection(options, realClock)),
+    clock,
+    options.settleMs,
+  );
 };
 const next = { ...patchset, patchset: 4, revision: '1'.repeat(40), ref: 'refs/changes/45/912345/4' };
 const posted = { posted: true, found: false, voted: true, why: '' };
@@ -85,8 +90,8 @@ describe('votes', () => {
   });
 });
 
-test('who waits for a connection leaves the line when told to stop', async () => {
-  const ours = reviewer({ reviewConnections: 1 });
+test('who waits for a turn leaves the line when told to stop', async () => {
+  const ours = reviewer({ questions: 1 });
   let answer = (): void => {};
   server.on('gerrit review', ({ channel }) => {
     answer = () => reply(channel, '');
@@ -102,7 +107,7 @@ test('who waits for a connection leaves the line when told to stop', async () =>
   expect(server.connections).toBe(1);
 });
 
-test('many reviews at once share four connections, and each is posted', async () => {
+test('many reviews at once share one connection, and each is posted', async () => {
   const ours = reviewer();
   const posts = Array.from({ length: 10 }, (_, index) => {
     const run = `run-${index}-`;
@@ -110,6 +115,31 @@ test('many reviews at once share four connections, and each is posted', async ()
   });
   expect((await Promise.all(posts)).every((outcome) => outcome.posted)).toBe(true);
   expect(gerrit.messages(912345)).toHaveLength(10);
-  expect(server.openAtMost).toBeLessThanOrEqual(5);
-  await server.until(() => server.open === 0);
+  expect(server.connections).toBe(1);
+});
+
+test('a connection that died unnoticed since the last review costs nothing but a new one', async () => {
+  const ours = reviewer();
+  expect(await ours.post(request(), signal)).toEqual(posted);
+  let cuts = 0;
+  server.on('gerrit query', ({ line, channel, cut }) => {
+    cuts += 1;
+    if (cuts === 1) cut();
+    else reply(channel, gerrit.query(line));
+  });
+  expect(await ours.post(request({ run: 'run-2', message: 'x run-2' }), signal)).toEqual(posted);
+  expect(server.connections).toBe(2);
+  expect(reviews()).toHaveLength(2);
+});
+
+test('a review that the connection broke under is not sent again over a new one by itself', async () => {
+  const ours = reviewer();
+  expect(await ours.post(request(), signal)).toEqual(posted);
+  server.on('gerrit review', async ({ stdin, cut }) => {
+    await stdin;
+    cut();
+  });
+  const more = request({ run: 'run-2', message: 'x run-2' });
+  await expect(ours.post(more, signal)).rejects.toMatchObject({ retryable: true });
+  expect(reviews()).toHaveLength(2);
 });

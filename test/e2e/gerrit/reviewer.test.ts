@@ -5,6 +5,7 @@ import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
 import { RestClient } from '../../../src/adapters/gerrit/rest-client.ts';
 import { RestReviews } from '../../../src/adapters/gerrit/rest-reviews.ts';
 import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
+import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
 import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
 import { realClock, Site } from '../../adapters/gerrit/site.ts';
 import { reviewerContract } from '../../contracts/reviewer.ts';
@@ -37,7 +38,11 @@ afterAll(async () => {
 function bySsh(): GerritReviewer {
   const { port, knownHostsFile } = rig.gerrit;
   const options: GerritOptions = site.options(port, { keyFile: rig.gerrit.keyFile(ACCOUNT), knownHostsFile });
-  return new GerritReviewer(new SshReviews(options, realClock, ACCOUNT), realClock, 20);
+  return new GerritReviewer(
+    new SshReviews(options, realClock, ACCOUNT, new SharedConnection(options, realClock)),
+    realClock,
+    20,
+  );
 }
 
 function byRest(): GerritReviewer {
