@@ -4,7 +4,6 @@
 import { defineConfig } from 'vitest/config';
 import { GERRIT_VERSIONS, JAVA_FOR } from './src/demo/real-gerrit/jars.ts';
 import { findJava } from './src/demo/real-gerrit/java.ts';
-import unit from './vitest.config.ts';
 
 const versions = GERRIT_VERSIONS.filter((version) => {
   const java = findJava(JAVA_FOR[version]);
@@ -21,9 +20,12 @@ if (versions.length === 0)
 /** What depends on the version; outages and the like are tried on the first one alone. */
 const ON_EACH = ['contract', 'reviewer', 'patchsets', 'rights'];
 
+const report = process.env.SOS_CI_TEST_REPORT;
+
 export default defineConfig({
   test: {
-    reporters: unit.test?.reporters ?? ['default'],
+    // With the time of each case.
+    reporters: report === undefined ? ['verbose'] : ['verbose', ['json', { outputFile: report }]],
     fileParallelism: false,
     maxWorkers: 1,
     projects: versions.map((version, index) => ({
