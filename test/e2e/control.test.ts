@@ -140,7 +140,10 @@ test('SIGHUP: a file with a mistake changes nothing, a good one counts for what 
   await daemon.kill();
   writeFileSync(one.config, good);
   const next = await one.startDaemon();
-  expect((await one.ask('status')).text).not.toContain('mistake');
+  await one.eventually(
+    'the mistake is forgotten',
+    async () => !(await one.ask('status')).text.includes('mistake'),
+  );
   const again = `  again:\n    project: ${one.name}\n    testing: {command: [sh, test.sh], results: results.tap}\n`;
   const changed = good
     .replace('settle: 300ms', 'settle: 301ms')
