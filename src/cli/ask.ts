@@ -34,6 +34,7 @@ export function askingOn(input: NodeJS.ReadableStream, output: NodeJS.WritableSt
   });
   lines.on('close', () => {
     ended = true;
+    if (waiting !== null) output.write('\n');
     waiting?.give(over());
     waiting = null;
   });

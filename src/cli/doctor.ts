@@ -47,7 +47,7 @@ async function findingsOf(
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const mistakes = error.problems.map(({ line, column, path, what, next }): Finding => {
-      const target = `${file}:${line}:${column}`;
+      const target = line === 0 ? file : `${file}:${line}:${column}`;
       return { check: 'config', target, verdict: 'failure', found: `${path} ${what}`.trim(), fix: next };
     });
     const rest = 'everything else is checked when the configuration is right';

@@ -111,6 +111,7 @@ async function pinHostKey(
 ): Promise<boolean> {
   const { host, port } = place;
   let shown: ShownKey;
+  io.err(`asking ${plainText(host)}:${port} for its host key\n`);
   try {
     shown = await outside.hostKey({ host, port });
   } catch (thrown) {

@@ -93,10 +93,7 @@ function cannot(what: string, next: string): { readonly problem: Problem } {
 function cannotRead(error: unknown): { readonly problem: Problem } {
   const code = error instanceof Error && 'code' in error ? error.code : '';
   if (code === 'ENOENT') {
-    return cannot(
-      'there is no such file',
-      'name one with --config FILE, or begin with: sos-ci config check --example > sos-ci.yaml',
-    );
+    return cannot('there is no such file', 'name one with --config FILE, or begin with: sos-ci init');
   }
   if (code === 'EACCES' || code === 'EPERM')
     return cannot('may not be read by this user', 'correct its owner or mode');

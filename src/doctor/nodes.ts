@@ -82,7 +82,7 @@ async function nodeFindings(
   try {
     look = await lookAtNode({ provider: name, address: host, config, hostKey: host.hostKey }, signal);
   } catch (error) {
-    return unreached(target, error);
+    return unreached(target, error, host.hostKey !== null || config.knownHostsFile !== null);
   }
   const { missing, folder, writable, freeBytes } = look;
   const tools = { check: 'node-tools', target };
@@ -132,13 +132,17 @@ function hostKeyFinding(target: string, { unpinned }: Look, name: string): Findi
 
 const HOST_KEY = ['verify host key', 'look up host key', 'read known_hosts'];
 
-function unreached(target: string, error: unknown): readonly Finding[] {
+function unreached(target: string, error: unknown, pinned: boolean): readonly Finding[] {
   if (!(error instanceof OperationError)) throw error;
-  const hostKey = HOST_KEY.includes(error.operation);
   const of = (check: string) => ({ check, target });
+  const wrongKey = HOST_KEY.includes(error.operation);
+  const seen = pinned && error.operation === 'log in to node';
+  const hostKey = seen
+    ? ok(of('node-host-key'), 'the one that is pinned')
+    : unchecked(of('node-host-key'), 'not seen');
   return [
-    hostKey ? failed(of('node-host-key'), error) : failed(of('node'), error),
-    ...(hostKey ? [unchecked(of('node'), 'the host key is not trusted')] : []),
+    wrongKey ? failed(of('node-host-key'), error) : hostKey,
+    wrongKey ? unchecked(of('node'), 'the host key is not trusted') : failed(of('node'), error),
     ...['node-tools', 'node-folder', 'node-disk'].map((check) => unchecked(of(check), 'there is no login')),
   ];
 }

@@ -199,7 +199,7 @@ describe('a node', () => {
     await lab.sshd.down();
     const findings = await lab.findings();
     expect(of(findings, 'failure')).toEqual(['node']);
-    expect(of(findings, 'unchecked')).toEqual(['node-tools', 'node-folder', 'node-disk']);
+    expect(of(findings, 'unchecked')).toEqual(['node-host-key', 'node-tools', 'node-folder', 'node-disk']);
   });
 
   test('shows another host key', async () => {
