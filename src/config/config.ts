@@ -279,9 +279,8 @@ export interface ServiceLimits {
   readonly storeRetryMs: number;
   /** Without the same alarm until its next one counts as new. */
   readonly alarmQuietMs: number;
-  /** Operators who ask at the same time. */
+  /** Operators who ask at the same time; and the time for one to ask, and again to take the answer. */
   readonly controlClients: number;
-  /** For one of them to ask, and again to take the answer. */
   readonly controlTimeoutMs: number;
 }
 

@@ -22,6 +22,9 @@ const DERIVED: readonly string[] = [
   ...['onlyCurrent', 'hold'].map((key) => `prepare.${key}`),
 ];
 
+/** Of no concern to the daemon. */
+const ELSEWHERE: readonly string[] = ['doctor'];
+
 /** Fields that are not named after their keys. */
 const RENAMED: Readonly<Record<string, string>> = {
   'triggers.name': 'gerrit.name',
@@ -80,7 +83,9 @@ function unlike(one: Config, other: Config): readonly string[] {
 
 /** Each key with its value as text: a section's keys one by one, and no deeper. */
 function keysOf(config: Config): ReadonlyMap<string, string> {
-  const sections = Object.entries(config).flatMap(([section, value]) => keysIn(section, value));
+  const sections = Object.entries(config).flatMap(([section, value]) =>
+    ELSEWHERE.includes(section) ? [] : keysIn(section, value),
+  );
   return new Map(sections.map(([field, value]) => [RENAMED[field] ?? field, JSON.stringify(value)]));
 }
 

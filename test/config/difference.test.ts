@@ -49,6 +49,10 @@ describe('what counts at once', () => {
     expect(found(before, after)).toEqual({ changed: ['jobs.acme', 'jobs.new', 'jobs.old'], restart: [] });
   });
 
+  test('nothing, when only what other programs of ours read is changed', () => {
+    expect(found(load(''), load('doctor: {timeout: 17s}'))).toEqual({ changed: [], restart: [] });
+  });
+
   test('nothing, when the file says the same in other words', () => {
     expect(found(load(''), load('providers: {local: {slots: 1}}'))).toEqual({ changed: [], restart: [] });
   });
