@@ -3,7 +3,9 @@
  * host's. Passwords are read when they are needed, and nowhere kept.
  */
 import { systemClock } from './adapters/clock/system.ts';
+import type { AskPage } from './adapters/gerrit/past-pages.ts';
 import { RestClient } from './adapters/gerrit/rest-client.ts';
+import { restPages } from './adapters/gerrit/rest-pages.ts';
 import { RestReviews } from './adapters/gerrit/rest-reviews.ts';
 import type { ReviewRoute } from './adapters/gerrit/review-route.ts';
 import type { SharedConnection } from './adapters/gerrit/shared-connection.ts';
@@ -36,6 +38,14 @@ export function smtpOptions(
     from,
     timeoutMs,
   };
+}
+
+/** Gerrit's own account by REST, where that is configured: only there a comment has an id. */
+export function restHistory(gerrit: Config['gerrit']): { readonly pages: AskPage; close(): void } | null {
+  const { rest } = gerrit;
+  if (rest === null) return null;
+  const client = restClient(gerrit, rest);
+  return { pages: restPages(client, rest.url), close: () => client.close() };
 }
 
 /** By REST where it is configured, by SSH otherwise. */

@@ -28,7 +28,7 @@ import type { ServiceOptions } from './engine/service.ts';
 import type { Store } from './engine/store.ts';
 import { databaseFile } from './maintenance.ts';
 import { type BuiltProviders, buildProviders } from './providers.ts';
-import { mailerOf, reviewRoute } from './roads.ts';
+import { mailerOf, restHistory, reviewRoute } from './roads.ts';
 
 export interface BuiltWorld {
   readonly world: World;
@@ -116,7 +116,9 @@ export function buildSenses(
   const { dir, keep } = intake.segments;
   const lost = (lines: number) => store.count('unkept:lines', lines);
   const segments = keep ? new EventSegments(intake.segments, systemClock, lost) : null;
+  const rest = restHistory(gerrit);
   const tuning = {
+    pages: rest?.pages ?? null,
     queueLimit: limits.inboxEvents,
     pageRows: intake.pageRows,
     ...(segments === null ? {} : { keep: (line: Buffer) => segments.keep(line) }),
@@ -130,7 +132,11 @@ export function buildSenses(
   return {
     listening: {
       events,
-      intake: (listener) => closing(new GerritStream(gerrit, systemClock, listener, tuning), segments),
+      intake: (listener) =>
+        closing(new GerritStream(gerrit, systemClock, listener, tuning), async () => {
+          rest?.close();
+          await segments?.close();
+        }),
       server: `${gerrit.host}:${gerrit.port}`,
       limits: intake.stream,
       since: since ?? null,
@@ -144,14 +150,14 @@ export function buildSenses(
 }
 
 /** What was heard last is kept too. */
-function closing(stream: Intake, segments: EventSegments | null): Intake {
+function closing(stream: Intake, close: () => Promise<void>): Intake {
   return {
     history: stream.history,
     start: () => stream.start(),
     restart: (why) => stream.restart(why),
     stop: async () => {
       await stream.stop();
-      await segments?.close();
+      await close();
     },
   };
 }

@@ -9,7 +9,7 @@ export const rest = z.strictObject({
     kind: 'web address',
     check: siteAddress,
     about:
-      'address of the Gerrit site, such as https://review.opendev.org; reviews go there instead of by SSH',
+      'address of the Gerrit site, such as https://review.opendev.org; reviews go there instead of by SSH, and what was missed is asked there',
   }),
   user: optionalText({ check: oneWord, about: 'the account; by default gerrit.user' }),
   password,

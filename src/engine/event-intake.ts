@@ -8,7 +8,7 @@ import { OperationError } from '../errors.ts';
 import type { GerritEvent } from '../machines/gerrit-event.ts';
 import type { Hash } from '../machines/row.ts';
 import { matchesAny } from '../machines/rules/glob.ts';
-import { echoOf, type Seen, type Sighting, samePatchset, sightingOf } from '../machines/seen.ts';
+import { echoOf, type Named, type Seen, type Sighting, samePatchset, sightingOf } from '../machines/seen.ts';
 import type { Admission, Decided } from './admission.ts';
 import type { Engine } from './engine.ts';
 import { Gaps } from './gaps.ts';
@@ -115,7 +115,8 @@ export class EventIntake implements CatchUp {
     for (const change of inOrder(past.changes, since)) {
       signal.throwIfAborted();
       await this.#inTurn(async () => {
-        const { news, unsure: again } = this.#newsOf(change, reading);
+        const { news, unsure: again, named } = this.#newsOf(change, reading);
+        if (named.length > 0) waiting.push(this.#name(change.change, named).durable);
         if (again) unsure.push(change.change);
         for (const one of news) waiting.push((await this.#takeNews(one)).durable);
         found += news.filter(({ event }) => event !== null).length;
@@ -196,6 +197,15 @@ export class EventIntake implements CatchUp {
     return this.#hold(whole, changed, { durable: this.#options.engine.submit([], [whole]) });
   }
 
+  /** Of what was seen without an id it is known now. */
+  #name(change: number, named: readonly Named[]): Decided {
+    const numbers = new Set(named.map(({ number }) => number));
+    return this.#note(
+      { named },
+      this.#memory.of(change).filter(({ number }) => numbers.has(number)),
+    );
+  }
+
   #hold(noted: Noted, changed: readonly Seen[], decided: Decided): Decided {
     this.#memory.hold(noted, changed, decided.durable);
     return decided;
@@ -230,7 +240,9 @@ export class EventIntake implements CatchUp {
   /** Of projects that no job is for nothing is news; what is still open there can only end. */
   #newsOf(past: ChangePast, reading: Reading): Newspaper {
     const concerns = matchesAny(this.#options.admission.projects, past.project);
-    return concerns ? newsOf(past, this.#memory.of(past.change), reading) : { news: [], unsure: false };
+    return concerns
+      ? newsOf(past, this.#memory.of(past.change), reading)
+      : { news: [], unsure: false, named: [] };
   }
 
   #isOurs(event: GerritEvent): boolean {

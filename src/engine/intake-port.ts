@@ -50,6 +50,8 @@ export interface PastEntry {
   readonly by: Account;
   /** As the stream tells it. */
   readonly text: string;
+  /** By which Gerrit knows it; absent where that is not told. */
+  readonly id?: string;
   /** What the stream would have told; null: nothing is to be done about it any more. */
   readonly event: GerritEvent | null;
 }

@@ -1,5 +1,5 @@
 /** What was decided upon, as the store has it and as it is on its way there: the next event is compared with both. */
-import type { Seen } from '../machines/seen.ts';
+import type { Named, Seen } from '../machines/seen.ts';
 import type { Noted, Store } from './store.ts';
 
 export const NOTHING_NOTED: Noted = { seen: [], streamed: [], shown: [], intake: null };
@@ -35,13 +35,14 @@ export class Memory {
   }
 
   /** Counts from now on, and is in the store when `durable` resolves. `changed` holds those that are marked, as they were. */
-  hold({ seen, streamed, shown }: Noted, changed: readonly Seen[], durable: Promise<void>): void {
+  hold({ seen, streamed, shown, named = [] }: Noted, changed: readonly Seen[], durable: Promise<void>): void {
     const newer = [
       ...seen,
       ...changed.map((one) => ({
         ...one,
         streamed: one.streamed || streamed.includes(one.number),
         hidden: one.hidden && !shown.includes(one.number),
+        ...idIn(named, one.number),
       })),
     ];
     for (const one of newer) this.#onTheWay.set(one.number, one);
@@ -51,4 +52,9 @@ export class Memory {
     // Whoever waits for it hears of a failure; nobody decides upon anything after that.
     durable.then(arrived, () => {});
   }
+}
+
+function idIn(named: readonly Named[], number: number): Pick<Seen, 'id'> {
+  const id = named.find((one) => one.number === number)?.id;
+  return id === undefined ? {} : { id };
 }

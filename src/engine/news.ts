@@ -1,7 +1,7 @@
 /** What of a change's own account was not decided upon yet: a pure comparison of what Gerrit tells with what is remembered. */
 import type { GerritEvent } from '../machines/gerrit-event.ts';
 import type { Hash } from '../machines/row.ts';
-import { compare, nameOf, type Seen, type Sighting, textOf } from '../machines/seen.ts';
+import { compare, type Named, nameOf, type Seen, type Sighting, textOf } from '../machines/seen.ts';
 import type { ChangePast, PastEntry } from './intake-port.ts';
 
 /** One thing that happened and was not decided upon. */
@@ -16,6 +16,8 @@ export interface Newspaper {
   readonly news: readonly News[];
   /** The stream told of the same while Gerrit answered: there may be more. */
   readonly unsure: boolean;
+  /** Ids that are known now of what was decided upon before. */
+  readonly named: readonly Named[];
 }
 
 export interface Reading {
@@ -37,13 +39,13 @@ export function newsOf(past: ChangePast, seen: readonly Seen[], reading: Reading
     .map((entry) => ({ ...sightingOfEntry(past, entry, hash), entry }));
   const before = seen.filter((one) => one.number <= asked);
   const during = seen.filter((one) => one.number > asked);
-  const { fresh, unsure } = compare(told, before, during, toleranceMs);
+  const { fresh, unsure, named } = compare(told, before, during, toleranceMs);
   const said = fresh
     .filter((one) => one.at >= since)
     .map(({ entry, ...sighting }): News => ({ sighting, event: entry.event }));
   const patchset = patchsetNews(past, seen, since);
   const news = patchset === null ? said : [...said, patchset];
-  return { news: news.sort((one, other) => one.sighting.at - other.sighting.at), unsure };
+  return { news: news.sort((one, other) => one.sighting.at - other.sighting.at), unsure, named };
 }
 
 /** The current patchset when it is new, or when it is to be seen at last. */
@@ -69,8 +71,9 @@ function patchsetNews(
 }
 
 function sightingOfEntry({ change }: ChangePast, entry: PastEntry, hash: Hash): Sighting {
-  const { kind, patchset, by, text, at } = entry;
+  const { kind, patchset, by, text, at, id } = entry;
+  const known = id === undefined ? {} : { id };
   return kind === 'comment'
-    ? { kind, change, patchset, account: nameOf(by), text: textOf(text, hash), at }
-    : { kind, change, patchset: 0, account: nameOf(by), text: '', at };
+    ? { kind, change, patchset, account: nameOf(by), text: textOf(text, hash), at, ...known }
+    : { kind, change, patchset: 0, account: nameOf(by), text: '', at, ...known };
 }

@@ -11,7 +11,7 @@ import type { KeyedEffect } from '../machines/effects.ts';
 import type { SlotLimits } from '../machines/queue.ts';
 import type { LogRow, StepTexts, Stored } from '../machines/row.ts';
 import type { StartCounts } from '../machines/rules/limit.ts';
-import type { Seen } from '../machines/seen.ts';
+import type { Named, Seen } from '../machines/seen.ts';
 import type { ReportSight } from '../machines/vigil/sight.ts';
 import type { Verdict } from '../machines/vocabulary.ts';
 
@@ -39,6 +39,8 @@ export interface Noted {
   readonly streamed: readonly number[];
   /** Numbers of patchsets that are not hidden any more. */
   readonly shown: readonly number[];
+  /** Of what was seen without an id, the ids that it has. */
+  readonly named?: readonly Named[];
   /** Null: as it was. */
   readonly intake: IntakePosition | null;
 }

@@ -22,6 +22,8 @@ export interface Sighting {
   readonly text: string;
   /** Epoch ms, of whole seconds. */
   readonly at: number;
+  /** By which Gerrit knows it; absent: the stream told it, or Gerrit was asked by SSH. */
+  readonly id?: string;
 }
 
 /** A sighting that was decided upon. */
@@ -73,6 +75,14 @@ export interface Comparison<T> {
   readonly fresh: readonly T[];
   /** The stream told of the same while Gerrit answered, so some of the others may be new as well. */
   readonly unsure: boolean;
+  /** Ids that are known now of what was decided upon before. */
+  readonly named: readonly Named[];
+}
+
+/** Something that was seen without an id, and the id that it has. */
+export interface Named {
+  readonly number: number;
+  readonly id: string;
 }
 
 /**
@@ -86,9 +96,9 @@ export function compare<T extends Sighting>(
   during: readonly Seen[],
   toleranceMs: number,
 ): Comparison<T> {
-  const fresh = unmatched(told, [...before, ...during], toleranceMs);
-  const unsure = during.length > 0 && unmatched(told, before, toleranceMs).length > fresh.length;
-  return { fresh: [...fresh].sort((one, other) => one.at - other.at), unsure };
+  const { fresh, named } = unmatched(told, [...before, ...during], toleranceMs);
+  const unsure = during.length > 0 && unmatched(told, before, toleranceMs).fresh.length > fresh.length;
+  return { fresh: [...fresh].sort((one, other) => one.at - other.at), unsure, named };
 }
 
 /**
@@ -112,16 +122,21 @@ export function samePatchset(sighting: Sighting, seen: readonly Seen[]): Seen | 
 }
 
 /**
- * Takes away as many as were seen. The newest are matched first: what lies before all that we remember was never decided
- * upon, is not to be, and must not use up what stands for something newer.
+ * Takes away as many as were seen: by their ids, where both have one, and the rest one by one. The newest are matched first:
+ * what lies before all that we remember was never decided upon, is not to be, and must not use up what stands for
+ * something newer. One whose id is known stands for no other.
  */
 function unmatched<T extends Sighting>(
   told: readonly T[],
   seen: readonly Seen[],
   toleranceMs: number,
-): readonly T[] {
+): { readonly fresh: readonly T[]; readonly named: readonly Named[] } {
+  const ids = new Set(seen.flatMap(({ id }) => (id === undefined ? [] : [id])));
+  const unknown = told.filter(({ id }) => id === undefined || !ids.has(id));
+  const byId = told.some(({ id }) => id !== undefined);
   const byKey = new Map<string, Seen[]>();
   for (const one of seen) {
+    if (byId && one.id !== undefined) continue;
     const key = keyOf(one);
     const known = byKey.get(key);
     if (known === undefined) byKey.set(key, [one]);
@@ -129,20 +144,26 @@ function unmatched<T extends Sighting>(
   }
   // From the end the newest is taken.
   for (const list of byKey.values()) list.sort((one, other) => one.at - other.at);
-  const newestFirst = [...told].sort((one, other) => other.at - one.at);
-  return newestFirst.filter((one) => !takeMatch(one, byKey.get(keyOf(one)), toleranceMs));
+  const newestFirst = [...unknown].sort((one, other) => other.at - one.at);
+  const named: Named[] = [];
+  const fresh = newestFirst.filter((one) => {
+    const match = takeMatch(one, byKey.get(keyOf(one)), toleranceMs);
+    if (match !== null && one.id !== undefined) named.push({ number: match.number, id: one.id });
+    return match === null;
+  });
+  return { fresh, named };
 }
 
-/** True when one of `left`, the newest first, stands for it; that one is used up. */
-function takeMatch(sighting: Sighting, left: Seen[] | undefined, toleranceMs: number): boolean {
+/** The one of `left`, the newest first, that stands for it, and is used up by that; null for none. */
+function takeMatch(sighting: Sighting, left: Seen[] | undefined, toleranceMs: number): Seen | null {
   while (left !== undefined) {
     const newest = left.at(-1);
-    if (newest === undefined || newest.at < sighting.at - timeSpan(sighting, toleranceMs)) return false;
+    if (newest === undefined || newest.at < sighting.at - timeSpan(sighting, toleranceMs)) return null;
     left.pop();
     // One that is newer than all that was told is not told yet.
-    if (near(newest, sighting, toleranceMs)) return true;
+    if (near(newest, sighting, toleranceMs)) return newest;
   }
-  return false;
+  return null;
 }
 
 function near(one: Sighting, other: Sighting, toleranceMs: number): boolean {

@@ -57,8 +57,10 @@ class Story {
   #looking: object | null = null;
   readonly #overlapMs: number;
 
-  constructor(overlapMs: number) {
+  /** @param ids Gerrit is asked by REST, which tells the ids of messages */
+  constructor(overlapMs: number, ids: boolean) {
     this.#overlapMs = overlapMs;
+    this.past.ids = ids;
     this.intake = this.#daemon();
   }
 
@@ -220,8 +222,8 @@ async function happen(story: Story, it: Step): Promise<void> {
   }
 }
 
-async function tell(steps: readonly Step[], overlapMs: number): Promise<Story> {
-  const story = new Story(overlapMs);
+async function tell(steps: readonly Step[], overlapMs: number, ids: boolean): Promise<Story> {
+  const story = new Story(overlapMs, ids);
   await story.begin();
   for (const it of steps) await happen(story, it);
   await story.end();
@@ -234,13 +236,18 @@ function counts(comments: readonly Comment[]): Readonly<Record<string, number>> 
   return all;
 }
 
-test.each([600_000, 60_000])(
-  'each comment is decided upon once, with an overlap of %i ms',
+test.each([
+  [600_000, false],
+  [60_000, false],
+  [600_000, true],
+  [60_000, true],
+])(
+  'each comment is decided upon once, with an overlap of %i ms, and ids: %s',
   { timeout: 300_000 },
-  async (overlapMs) => {
+  async (overlapMs, ids) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
-        const story = await tell(steps, overlapMs);
+        const story = await tell(steps, overlapMs, ids);
         expect(counts(story.decided)).toEqual(counts(story.said));
         story.store.close();
       }),

@@ -13,6 +13,8 @@ type Happened = Extract<GerritEvent, { patchset: unknown }>;
 export class FakeGerritPast implements GerritHistory {
   /** Prepare, hold, release, count and await calls by name: `read`. */
   readonly calls = new Rehearsal<'read'>();
+  /** Each message has an id, as by REST. */
+  ids = false;
   readonly #changes = new Map<number, Happened[]>();
 
   /** It happens. */
@@ -29,7 +31,10 @@ export class FakeGerritPast implements GerritHistory {
   read(request: PastRequest, signal: AbortSignal) {
     return this.calls.play('read', signal, () => {
       const { since, projects, changes } = request;
-      const all = [...this.#changes].map(([change, happened]) => pastOf(change, happened));
+      const all = [...this.#changes].map(([change, happened]) => {
+        const past = pastOf(change, happened);
+        return this.ids ? withIds(past) : past;
+      });
       const wanted = all.filter(({ change, project, updatedAt }) => {
         const updated = since !== null && updatedAt >= since;
         return changes.includes(change) || (updated && matchesAny(projects, project));
@@ -37,6 +42,12 @@ export class FakeGerritPast implements GerritHistory {
       return { changes: wanted.sort((one, other) => other.updatedAt - one.updatedAt), unread: 0 };
     });
   }
+}
+
+/** Nothing is ever taken out of a change's messages, so a place names one. */
+function withIds(past: ChangePast): ChangePast {
+  const entries = past.entries.map((entry, place) => ({ ...entry, id: `${past.change}-${place}` }));
+  return { ...past, entries };
 }
 
 function pastOf(change: number, happened: readonly Happened[]): ChangePast {

@@ -38,8 +38,10 @@ const seen = (sighting: Sighting, changes: Partial<Seen> = {}): Seen => {
   numbers += 1;
   return { ...sighting, number: numbers, streamed: true, hidden: false, ...changes };
 };
-const fresh = (told: readonly Sighting[], before: readonly Seen[], during: readonly Seen[] = []) =>
-  compare(told, before, during, TOLERANCE_MS);
+const fresh = (told: readonly Sighting[], before: readonly Seen[], during: readonly Seen[] = []) => {
+  const { fresh: found, unsure } = compare(told, before, during, TOLERANCE_MS);
+  return { fresh: found, unsure };
+};
 
 describe('a sighting', () => {
   const text = (comment_: string) => sightingOf(comment(comment_), sha256)?.text;

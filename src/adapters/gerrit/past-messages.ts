@@ -9,6 +9,9 @@ export interface Message {
   readonly at: number;
   readonly by: Account;
   readonly text: string;
+  /** Where the road tells them; '' otherwise. */
+  readonly id: string;
+  readonly tag: string;
 }
 
 /** One message that the stream tells of as well. */

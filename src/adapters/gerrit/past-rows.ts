@@ -7,12 +7,21 @@ import * as shapes from './shapes.ts';
 
 const MESSAGE_LIMIT = 65_536;
 const STATUS_LIMIT = 20;
+const NAME_LIMIT = 256;
 const NOBODY: Account = { username: '', name: '', email: '' };
+
+const shortText = z
+  .unknown()
+  .optional()
+  .transform((value) => shapes.oneLine(value, NAME_LIMIT));
 
 const message = z.object({
   timestamp: shapes.time,
   reviewer: shapes.account,
   message: shapes.text(MESSAGE_LIMIT),
+  /** Only REST tells these. */
+  id: shortText,
+  tag: shortText,
 });
 
 const row = shapes.change.extend({
@@ -49,13 +58,15 @@ function toPast(raw: z.infer<typeof row>): ChangePast {
   const isOpen = status !== 'ABANDONED' && status !== 'MERGED';
   const entry = (said: Said): PastEntry => {
     const { kind, text, approvals } = said;
-    const { at, by } = said.message;
+    const { at, by, id, tag } = said.message;
+    const tagged = tag === '' ? {} : { tag };
     const dead = said.moot || !isOpen || (kind === 'comment' && said.patchset !== patchset.patchset);
     const event =
       kind === 'comment'
-        ? ({ type: 'comment-added', ...about, at, by, comment: text, approvals } as const)
+        ? ({ type: 'comment-added', ...about, at, by, comment: text, approvals, ...tagged } as const)
         : ({ type: 'change-restored', ...about, at, by } as const);
-    return { kind, at, patchset: said.patchset, by, text, event: dead ? null : event };
+    const known = id === '' ? {} : { id };
+    return { kind, at, patchset: said.patchset, by, text, ...known, event: dead ? null : event };
   };
   return {
     project: patchset.project,
@@ -95,6 +106,8 @@ function toPast(raw: z.infer<typeof row>): ChangePast {
 function messagesOf(comments: readonly unknown[]): readonly Message[] {
   return comments.flatMap((comment) => {
     const { success, data } = message.safeParse(comment);
-    return success ? [{ at: data.timestamp, by: data.reviewer, text: data.message }] : [];
+    if (!success) return [];
+    const { timestamp, reviewer, message: text, id, tag } = data;
+    return [{ at: timestamp, by: reviewer, text, id, tag }];
   });
 }

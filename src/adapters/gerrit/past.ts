@@ -1,15 +1,10 @@
 /**
- * Gerrit's own account of what happened, by `gerrit query`, on the connection that the stream runs on: no second one is
- * made for it, and it is there exactly while events come. Pages are bounded in rows and bytes; a row that is too large by
- * itself is counted and passed over.
+ * Gerrit's own account of what happened, page by page, by whichever road it is asked. Pages are bounded in rows and bytes; a
+ * row that is too large by itself is counted and passed over.
  */
 import type { ChangePast, GerritHistory, PastRequest } from '../../engine/intake-port.ts';
-import type { Clock } from '../../engine/ports.ts';
-import { OperationError } from '../../errors.ts';
-import { AnswerTooLong } from './command.ts';
-import type { GerritConnection, GerritOptions } from './connection.ts';
+import type { AskPage } from './past-pages.ts';
 import { pastOf } from './past-rows.ts';
-import { type Answer, queryRows } from './query.ts';
 
 /** Changes that are asked for by name in one query: Gerrit bounds the terms of one. */
 const NAMED_AT_ONCE = 50;
@@ -23,21 +18,11 @@ interface Found {
 }
 
 export class GerritPast implements GerritHistory {
-  readonly #options: GerritOptions;
-  readonly #clock: Clock;
-  readonly #connection: () => GerritConnection | null;
+  readonly #ask: AskPage;
   readonly #pageRows: number;
 
-  /** @param connection the stream's own, null while there is none */
-  constructor(
-    options: GerritOptions,
-    clock: Clock,
-    connection: () => GerritConnection | null,
-    pageRows: number,
-  ) {
-    this.#options = options;
-    this.#clock = clock;
-    this.#connection = connection;
+  constructor(ask: AskPage, pageRows: number) {
+    this.#ask = ask;
     this.#pageRows = pageRows;
   }
 
@@ -56,7 +41,7 @@ export class GerritPast implements GerritHistory {
   async #readPages(terms: string, found: Found, signal: AbortSignal): Promise<void> {
     let rows = this.#pageRows;
     for (let start = 0; ; ) {
-      const answer = await this.#page(terms, start, rows, signal);
+      const answer = await this.#ask({ terms, start, rows }, signal);
       if (answer === null && rows > 1) {
         rows = Math.max(1, Math.floor(rows / 4));
         continue;
@@ -70,31 +55,6 @@ export class GerritPast implements GerritHistory {
       else if (!answer.more || answer.rows.length === 0) return;
       start += answer === null ? 1 : Math.max(1, answer.rows.length - PAGE_OVERLAP);
     }
-  }
-
-  /** Null: it is longer than anybody believes. */
-  async #page(terms: string, start: number, rows: number, signal: AbortSignal): Promise<Answer | null> {
-    const connection = this.#connection();
-    if (connection === null) throw this.#notConnected();
-    const target = `changes on ${this.#options.host}`;
-    const parts = ['--comments', '--current-patch-set'] as const;
-    const question = { target, terms: `${terms} limit:${rows}`, parts, start };
-    try {
-      return await queryRows(connection, this.#options, this.#clock, question, signal);
-    } catch (error) {
-      if (error instanceof OperationError && error.cause instanceof AnswerTooLong) return null;
-      throw error;
-    }
-  }
-
-  #notConnected(): OperationError {
-    return new OperationError({
-      operation: 'query changes',
-      target: `${this.#options.host}:${this.#options.port}`,
-      message: 'there is no connection to ask on',
-      retryable: true,
-      hint: 'it is asked as soon as there is one',
-    });
   }
 }
 

@@ -9,6 +9,7 @@ import type { Clock } from '../../engine/ports.ts';
 import type { GerritConnection, GerritOptions } from './connection.ts';
 import { LineIntake } from './intake.ts';
 import { GerritPast } from './past.ts';
+import { type AskPage, sshPages } from './past-pages.ts';
 import { runSession, type SessionEnd } from './session.ts';
 
 export interface StreamTuning {
@@ -16,13 +17,21 @@ export interface StreamTuning {
   readonly queueLimit: number;
   /** Rows of one page when it is asked what happened. */
   readonly pageRows: number;
+  /** Asks what happened; null: on the stream's own connection. */
+  readonly pages: AskPage | null;
   /** Told of every line as it came. */
   readonly keep: (line: Buffer) => void;
   /** 0 to 1, for the jitter. */
   readonly random: () => number;
 }
 
-const TUNING: StreamTuning = { queueLimit: 1_000, pageRows: 100, keep: () => {}, random: Math.random };
+const TUNING: StreamTuning = {
+  queueLimit: 1_000,
+  pageRows: 100,
+  pages: null,
+  keep: () => {},
+  random: Math.random,
+};
 
 export class GerritStream implements Intake {
   readonly history: GerritHistory;
@@ -58,7 +67,10 @@ export class GerritStream implements Intake {
       now: () => clock.monotonic(),
       keep: this.#tuning.keep,
     });
-    this.history = new GerritPast(options, clock, () => this.#connection, this.#tuning.pageRows);
+    this.history = new GerritPast(
+      this.#tuning.pages ?? sshPages(options, clock, () => this.#connection),
+      this.#tuning.pageRows,
+    );
   }
 
   restart(why: string): void {

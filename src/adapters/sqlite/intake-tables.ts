@@ -20,14 +20,16 @@ export class IntakeTables {
     this.last = last;
   }
 
-  note({ seen, streamed, shown, intake }: Noted): void {
-    const { add, stream, show, putPosition } = this.statements;
+  note({ seen, streamed, shown, named = [], intake }: Noted): void {
+    const { add, stream, show, name, putPosition } = this.statements;
     for (const one of seen) {
-      const { number, kind, change, patchset, account, text, at } = one;
-      add.run(number, kind, change, patchset, account, text, at, one.streamed ? 1 : 0, one.hidden ? 1 : 0);
+      const { number, kind, change, patchset, account, text, at, id = '' } = one;
+      const [streamed_, hidden] = [one.streamed ? 1 : 0, one.hidden ? 1 : 0];
+      add.run(number, kind, change, patchset, account, text, at, streamed_, hidden, id);
     }
     for (const number of streamed) stream.run(number);
     for (const number of shown) show.run(number);
+    for (const { number, id } of named) name.run(id, number);
     if (intake !== null) putPosition.run(intake.origin, intake.position, intake.forgotten);
   }
 
@@ -80,6 +82,7 @@ function seenRow(row: Record_): Seen {
     at: Number(row.at),
     streamed: row.streamed === 1,
     hidden: row.hidden === 1,
+    ...(row.message === '' ? {} : { id: String(row.message) }),
   };
 }
 
@@ -87,9 +90,10 @@ function prepareAll(database: Database) {
   const prepare = (sql: string) => prepared(database, sql);
   return {
     last: prepare("SELECT coalesce(max(seq), 0) AS last FROM sqlite_sequence WHERE name = 'seen'"),
-    add: prepare('INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    add: prepare('INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     stream: prepare('UPDATE seen SET streamed = 1 WHERE number = ?'),
     show: prepare('UPDATE seen SET hidden = 0 WHERE number = ?'),
+    name: prepare('UPDATE seen SET message = ? WHERE number = ?'),
     ofChange: prepare('SELECT * FROM seen WHERE change = ? ORDER BY number'),
     forget: prepare(
       'DELETE FROM seen WHERE number IN (SELECT number FROM seen WHERE at < ? ORDER BY at LIMIT ?)',

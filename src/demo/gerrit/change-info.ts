@@ -11,6 +11,7 @@ type Json = Record<string, unknown>;
 export const CHANGE_OPTIONS = [
   'MESSAGES',
   'CURRENT_REVISION',
+  'CURRENT_COMMIT',
   'DETAILED_LABELS',
   'DETAILED_ACCOUNTS',
 ] as const;
@@ -67,10 +68,12 @@ export function changeInfo(
     info.messages = change.messages.map((message) => messageInfo(site, message, detailed));
   }
   if (asked.has('CURRENT_REVISION')) {
-    const { number, revision, ref, kind, createdOn, uploader } = currentPatchset(change);
+    const { number, revision, ref, kind, createdOn, uploader, author } = currentPatchset(change);
     const shown = { kind, _number: number, created: timestamp(createdOn), ref, fetch: {} };
     info.current_revision = revision;
-    info.revisions = { [revision]: { ...shown, uploader: accountInfo(site, uploader, detailed) } };
+    const { name, email } = author;
+    const commit = asked.has('CURRENT_COMMIT') ? { commit: { author: { name, email } } } : {};
+    info.revisions = { [revision]: { ...shown, ...commit, uploader: accountInfo(site, uploader, detailed) } };
   }
   return info;
 }

@@ -59,8 +59,14 @@ function answerKnown(site: Site, by: GerritAccount, call: RestCall): RestReply {
   const unknown = [...asked].find((option) => !CHANGE_OPTIONS.some((known) => known === option));
   if (unknown !== undefined) return { status: 400, body: `"${unknown}" is not a valid value for "-o"` };
   if (path === '/changes/') {
-    const found = findChanges(site, by, query.get('q') ?? '', Number(query.get('n') ?? 25));
-    return { status: 200, body: found.map((change) => changeInfo(site, by, change, asked)) };
+    const [start, rows] = [Number(query.get('S') ?? 0), Number(query.get('n') ?? 25)];
+    const found = findChanges(site, by, query.get('q') ?? '', start + rows + 1).slice(start);
+    const shown = found.slice(0, rows).map((change) => changeInfo(site, by, change, asked));
+    const more = found.length > rows ? { _more_changes: true } : {};
+    return {
+      status: 200,
+      body: shown.map((info, index) => (index === rows - 1 ? { ...info, ...more } : info)),
+    };
   }
   const messages = MESSAGES.exec(path);
   const id = (messages ?? CHANGE.exec(path))?.[1];

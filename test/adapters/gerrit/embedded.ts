@@ -56,16 +56,20 @@ export class Embedded {
   }
 
   ssh(more: Partial<GerritOptions> = {}, clock: Clock = realClock): GerritReviewer {
-    const options = this.#site.options(this.gerrit.port, {
-      keyFile: join(this.directory, 'key'),
-      knownHostsFile: join(this.directory, 'known_hosts'),
-      ...more,
-    });
+    const options = this.options(more);
     return new GerritReviewer(
       new SshReviews(options, clock, 'acme-ci', new SharedConnection(options, realClock)),
       clock,
       options.settleMs,
     );
+  }
+
+  options(more: Partial<GerritOptions> = {}): GerritOptions {
+    return this.#site.options(this.gerrit.port, {
+      keyFile: join(this.directory, 'key'),
+      knownHostsFile: join(this.directory, 'known_hosts'),
+      ...more,
+    });
   }
 
   client(more: Partial<RestOptions> = {}, clock: Clock = realClock): RestClient {

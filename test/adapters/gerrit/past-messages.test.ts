@@ -6,7 +6,7 @@ const by = (username: string) => ({ username, name: '', email: '' });
 let at = 0;
 const says = (username: string, text: string): Message => {
   at += 1_000;
-  return { at, by: by(username), text };
+  return { at, by: by(username), text, id: '', tag: '' };
 };
 const read = (...messages: readonly (readonly [string, string])[]) =>
   readMessages(messages.map(([who, text]) => says(who, text)));
