@@ -178,7 +178,6 @@ export interface SegmentsConfig {
   readonly maxBytes: number;
   /** Lines that may wait for the disk; further ones are counted and not kept. */
   readonly waitingBytes: number;
-  /** After the disk has refused. */
   readonly retryMs: number;
 }
 
