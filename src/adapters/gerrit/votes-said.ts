@@ -1,16 +1,21 @@
 /**
- * The votes that one account's messages on one patchset add up to: each message opens with what it changed, and says
- * nothing of a vote that stayed as it was.
+ * The votes that one account's messages on one patchset add up to. Gerrit opens each message with what it changed,
+ * `Patch Set 3: Verified+1 -Code-Review`, and says nothing of a vote that stayed as it was.
  */
-import { votesInHeader } from '../../machines/rules/vote.ts';
+
+const HEADER = /^Patch Set \d{1,9}:((?: [^\s]{1,120}){0,50})[ ]*(?:\n|$)/;
+const CAST = /^([A-Za-z][A-Za-z0-9-]*)([+-]\d{1,3})$/;
+const TAKEN_BACK = /^-([A-Za-z][A-Za-z0-9-]*)$/;
 
 /** @param texts of one account on one patchset, oldest first */
 export function votesSaid(texts: readonly string[]): Readonly<Record<string, number>> {
   const votes = new Map<string, number>();
   for (const text of texts) {
-    for (const { label, value } of votesInHeader(text)) {
-      if (value === 0) votes.delete(label);
-      else votes.set(label, value);
+    for (const word of (HEADER.exec(text)?.[1] ?? '').split(' ')) {
+      const [, label, value] = CAST.exec(word) ?? [];
+      if (label !== undefined) votes.set(label, Number(value));
+      const [, gone] = TAKEN_BACK.exec(word) ?? [];
+      if (gone !== undefined) votes.delete(gone);
     }
   }
   return Object.fromEntries(votes);

@@ -1,0 +1,80 @@
+/** What tests of leased hosts stand on: a provider whose hosts are all this one, each with a disk of its own. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
+import { StaticProvider } from '../../../src/adapters/static/provider.ts';
+import type { StaticHostConfig, StaticProviderConfig } from '../../../src/config/config.ts';
+import type { EffectOf } from '../../../src/engine/ports.ts';
+import { FakeAlarms } from '../../fakes/alarms.ts';
+import type { Sshd } from '../../fixtures/sshd.ts';
+import { NodeScratch } from '../ssh/scratch.ts';
+
+/** A provider whose hosts are all this one, each with a disk of its own. */
+export class Lab {
+  readonly scratch: NodeScratch;
+  readonly alarms = new FakeAlarms();
+  now = Date.now();
+  readonly #sshd: Sshd;
+  readonly #hosts: readonly string[];
+  readonly #change: Partial<StaticProviderConfig>;
+
+  constructor(sshd: Sshd, hosts: readonly string[], change: Partial<StaticProviderConfig> = {}) {
+    this.scratch = new NodeScratch(sshd, { connectTimeoutMs: 5_000 });
+    this.#sshd = sshd;
+    this.#hosts = hosts;
+    this.#change = change;
+  }
+
+  host(name: string): StaticHostConfig {
+    const { user, port } = this.#sshd;
+    return { name, host: '127.0.0.1', port, user, directory: join(this.scratch.disk, name), hostKey: null };
+  }
+
+  provider(
+    change: Partial<StaticProviderConfig> = {},
+    onCapacity: (hosts: number) => void = () => {},
+  ): StaticProvider {
+    const { scratch, alarms } = this;
+    const config: StaticProviderConfig = {
+      type: 'static',
+      name: 'lab',
+      slots: this.#hosts.length,
+      ssh: scratch.config,
+      hosts: this.#hosts.map((name) => this.host(name)),
+      clean: null,
+      failures: 2,
+      asideMs: 60_000,
+      deleteTimeoutMs: 20_000,
+      ...this.#change,
+      ...change,
+    };
+    const { stateDir, nodes } = scratch;
+    const upkeep = new NodeUpkeep({ stateDir, nodes, graceMs: 300, killTimeoutMs: 10_000 });
+    return new StaticProvider({ config, stateDir, upkeep, alarms, onCapacity, now: () => this.now });
+  }
+
+  disk(host: string): readonly string[] {
+    const directory = join(this.scratch.disk, host);
+    return existsSync(directory) ? readdirSync(directory) : [];
+  }
+
+  leases(): readonly string[] {
+    const directory = join(this.scratch.stateDir, 'leases', 'lab');
+    return existsSync(directory) ? readdirSync(directory) : [];
+  }
+}
+
+let made = 0;
+export function request(job = `job-${made}`): EffectOf<'createServer'> {
+  made += 1;
+  const owner = { deployment: 'ours', job, attempt: 1 };
+  return {
+    type: 'createServer',
+    key: 'c',
+    provider: 'lab',
+    name: `sos-ci-${made}`,
+    owner,
+    timeoutMs: 60_000,
+  };
+}
+export const signal = new AbortController().signal;

@@ -1,0 +1,115 @@
+/** Hosts that fail: when one is put aside, what becomes of its job, and how it comes back. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
+import { until } from '../local/scratch.ts';
+import { Lab, request, signal } from './lab.ts';
+
+let sshd: Sshd;
+beforeAll(async () => {
+  sshd = await Sshd.start();
+});
+afterAll(() => sshd.close());
+
+describe('a host that fails', () => {
+  let lab: Lab;
+  afterEach(() => lab.scratch.close());
+
+  it('is put aside after the second time, told once, and tried again later', async () => {
+    lab = new Lab(sshd, ['a']);
+    const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }] };
+    const provider = lab.provider(broken);
+    for (const alarms of [0, 1]) {
+      await expect(provider.create(request(), signal)).rejects.toMatchObject({
+        operation: 'verify host key',
+      });
+      expect(lab.alarms.raised).toHaveLength(alarms);
+    }
+    expect(lab.alarms.raised[0]).toMatchObject({
+      kind: 'node-failing',
+      target: 'lab/a',
+      message: expect.stringMatching(
+        /^host a is put aside until 20.*, after 2 failures: .*pinned for this server/,
+      ),
+    });
+    // Another provider object, as after a restart, knows it too.
+    const giveUp = new AbortController();
+    const waiting = lab
+      .provider()
+      .create(request(), giveUp.signal)
+      .catch((error: unknown) => error);
+    giveUp.abort();
+    expect(await waiting).toMatchObject({ message: expect.stringContaining('a is put aside until') });
+    lab.now += 61_000;
+    const server = await lab.provider().create(request(), signal);
+    expect(server.address).toContain('/a/');
+  });
+
+  it('comes back at once when the operator removes its file', async () => {
+    lab = new Lab(sshd, ['a'], { failures: 1 });
+    const down = { hosts: [{ ...lab.host('a'), port: 1 }] };
+    await expect(lab.provider(down).create(request(), signal)).rejects.toMatchObject({
+      message: expect.stringContaining('ECONNREFUSED'),
+    });
+    rmSync(join(lab.scratch.stateDir, 'hosts', 'lab', 'a.json'));
+    expect((await lab.provider().create(request(), signal)).address).toContain('/a/');
+  });
+
+  it('sends its job to another one, and be it that this has to become free', async () => {
+    lab = new Lab(sshd, ['a', 'b']);
+    const provider = lab.provider({
+      hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')],
+    });
+    const first = await provider.create(request(), signal);
+    const second = provider.create(request(), signal);
+    await provider.delete(first, 'ours');
+    expect([first.address, (await second).address]).toEqual([
+      expect.stringContaining('/b/'),
+      expect.stringContaining('/b/'),
+    ]);
+  });
+
+  it('is no place for a job while it is put aside, before and after a restart', async () => {
+    lab = new Lab(sshd, ['a', 'b'], { failures: 1 });
+    const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')] };
+    const told: number[] = [];
+    const server = await lab.provider(broken, (hosts) => told.push(hosts)).create(request(), signal);
+    expect(server.address).toContain('/b/');
+    await until('the news that there is one host', () => told.at(-1) === 1);
+    const toldLater: number[] = [];
+    lab.provider(broken, (hosts) => toldLater.push(hosts));
+    await until('the same after a restart', () => toldLater.at(-1) === 1);
+    rmSync(join(lab.scratch.stateDir, 'hosts', 'lab', 'a.json'));
+    await until('the news that it is back', () => told.at(-1) === 2 && toldLater.at(-1) === 2);
+    expect([told, toldLater]).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+  });
+
+  it('is a place again when its time is over', async () => {
+    lab = new Lab(sshd, ['a'], { failures: 1, asideMs: 300 });
+    const told: number[] = [];
+    lab.now = Date.now();
+    const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }] };
+    const failing = lab.provider(broken, (hosts) => {
+      told.push(hosts);
+      lab.now += 1_000;
+    });
+    await expect(failing.create(request(), signal)).rejects.toMatchObject({ operation: 'verify host key' });
+    await until('the news that it is tried again', () => told.length === 2);
+    expect(told).toEqual([0, 1]);
+  });
+
+  it('is known by the key in the configuration, which must be one', async () => {
+    lab = new Lab(sshd, ['a', 'b']);
+    await lab.provider({ hosts: [{ ...lab.host('a'), hostKey: sshd.hostKey }] }).create(request(), signal);
+    const wrong = lab.provider({ hosts: [{ ...lab.host('b'), hostKey: 'ssh-ed25519 AAAA' }] });
+    await expect(wrong.create(request(), signal)).rejects.toMatchObject({
+      operation: 'look up host key',
+      retryable: false,
+    });
+  });
+});
