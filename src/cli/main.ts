@@ -231,7 +231,9 @@ function addDoctor(root: Command): void {
     .addHelpText('after', '\nExit code 0: no failure; 1: at least one; 3: the configuration has mistakes.\n')
     .action(async (options) => {
       const { doctorCommand } = await import('./doctor.ts');
-      return end(await doctorCommand(io, configFile(options), options));
+      const exitCode = await doctorCommand(io, configFile(options), options);
+      // When all is printed: what hangs on something half dead must not keep a person waiting.
+      process.stdout.write('', () => process.exit(exitCode));
     });
 }
 

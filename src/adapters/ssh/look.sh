@@ -17,7 +17,7 @@ main() {
   writable=no
   [ -d "$there" ] && [ -w "$there" ] && [ -x "$there" ] && writable=yes
   echo "folder $there $writable"
-  set -- $(LC_ALL=C df -Pk -- "$there" 2>/dev/null | tail -n 1)
+  set -- $( { LC_ALL=C df -Pk -- "$there" | tail -n 1; } 2>/dev/null)
   echo "free ${4:-}"
 } 2>&1
 
