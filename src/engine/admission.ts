@@ -32,6 +32,7 @@ import type { Engine } from './engine.ts';
 import type { NewId } from './ids.ts';
 import { type Admitted, openReview } from './opening.ts';
 import type { Alarms, Clock } from './ports.ts';
+import { freeTrigger } from './shown-again.ts';
 import { overLimit } from './start-limits.ts';
 import type { Noted, Store } from './store.ts';
 
@@ -209,7 +210,7 @@ export class Admission {
     return store.openReviews(project, change).map((review) => {
       const { state = 'waiting', context } = engine.histories.get(review.id) ?? {};
       const plan = state.startsWith('preparing') ? (context?.plan as PreparePlan | undefined) : undefined;
-      const testing = /^(preparing|waiting)\b/.test(state);
+      const testing = /^(preparing|waiting)\b/.test(state) && context?.hidden !== true;
       return { ...review, testing, hold: plan?.hold ?? null, begun: this.hasBegun(context) };
     });
   }
@@ -246,8 +247,8 @@ export class Admission {
       log.debug({ target, ...finding }, 'refused');
       return passed({ do: 'ignore', ...finding });
     };
-    if (store.triggered(trigger))
-      return refused({ rule: 'started', why: 'the same cause has started it before' });
+    const free = freeTrigger(store, trigger, kind);
+    if (free === null) return refused({ rule: 'started', why: 'the same cause has started it before' });
     const over = await overLimit(this.options, rules.limits, decision);
     if (over !== null) return refused(over);
     if (jobs.length > this.room) {
@@ -258,7 +259,7 @@ export class Admission {
       return refused({ rule: 'queue-full', why });
     }
     const cause = { kind, by, at: decision.at === 0 ? clock.now() : decision.at, why };
-    const opening = { patchset, jobs, trigger, plan: { ...plan, hold }, report, cause, mail };
+    const opening = { patchset, jobs, trigger: free, plan: { ...plan, hold }, report, cause, mail };
     const { admitted, submissions } = openReview(opening, this.options);
     log.info({ target, why, ...admitted }, 'accepted');
     return { decision, begun: admitted, submissions };

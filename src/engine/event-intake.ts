@@ -17,6 +17,7 @@ import { Memory, NOTHING_NOTED } from './memory.ts';
 import { type News, type Newspaper, newsOf, type Reading } from './news.ts';
 import type { CatchUp, CaughtUp, Clock, EffectOf } from './ports.ts';
 import { type IntakeLimits, Position } from './position.ts';
+import { waitsToBeShown } from './shown-again.ts';
 import type { Noted, Store } from './store.ts';
 
 export interface EventIntakeOptions {
@@ -240,9 +241,17 @@ export class EventIntake implements CatchUp {
   /** Of projects that no job is for nothing is news; what is still open there can only end. */
   #newsOf(past: ChangePast, reading: Reading): Newspaper {
     const concerns = matchesAny(this.#options.admission.projects, past.project);
-    return concerns
-      ? newsOf(past, this.#memory.of(past.change), reading)
-      : { news: [], unsure: false, named: [] };
+    return concerns ? newsOf(past, this.#seen(past), reading) : { news: [], unsure: false, named: [] };
+  }
+
+  /** A patchset that was refused for being hidden counts as hidden, whatever its event said. */
+  #seen({ change, patchset }: ChangePast): readonly Seen[] {
+    const seen = this.#memory.of(change);
+    if (patchset === null || !waitsToBeShown(this.#options.store, patchset.event.patchset)) return seen;
+    const number = patchset.event.patchset.patchset;
+    return seen.map((one) =>
+      one.kind === 'patchset' && one.patchset === number ? { ...one, hidden: true } : one,
+    );
   }
 
   #isOurs(event: GerritEvent): boolean {

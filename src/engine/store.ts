@@ -247,6 +247,8 @@ export interface Store extends StoreReader {
   moveIntake(position: number): void;
   /** Forgets what was seen before `before`, at most `limit` of it. Returns how many were forgotten. */
   forgetSeen(before: number, limit: number): number;
+  /** The review that this trigger has started; null: none. */
+  startedBy(trigger: string): string | null;
   /** True when this trigger has started something before. */
   triggered(trigger: string): boolean;
   /** Open histories, in the order of their first row. A state that does not fit its hash is a corrupt row: it throws. */

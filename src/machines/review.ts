@@ -178,6 +178,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     skipped: [],
     trees: [],
     conflicted: false,
+    hidden: false,
     reports: [],
     overdue: false,
     postAttempt: 1,

@@ -4,7 +4,7 @@
  */
 import type { GerritEvent } from './gerrit-event.ts';
 import { isOurs, nameOf } from './rules/account.ts';
-import type { Cause, CauseRules, StartingEvent } from './rules/cause.ts';
+import { type Cause, type CauseRules, CREATED, type StartingEvent } from './rules/cause.ts';
 import { votesFor } from './rules/hold.ts';
 import { type JobFinding, type JobRules, judgeJob } from './rules/job.ts';
 import type { StartLimits } from './rules/limit.ts';
@@ -124,7 +124,7 @@ function startOf(event: StartingEvent, rules: TriggerRules, found: readonly JobF
     do: 'start',
     patchset,
     jobs,
-    trigger: `${patchset.project}~${patchset.change},${patchset.patchset}:${cause.id}`,
+    trigger: triggerName(patchset, cause.id),
     kind: cause.kind,
     by: nameOf(by),
     at,
@@ -132,6 +132,15 @@ function startOf(event: StartingEvent, rules: TriggerRules, found: readonly JobF
     rule: cause.rule,
     why: cause.why,
   };
+}
+
+function triggerName({ project, change, patchset }: Patchset, cause: string): string {
+  return `${project}~${change},${patchset}:${cause}`;
+}
+
+/** Of what a patchset itself starts, whether it came to be seen at once or later. */
+export function createdTrigger(patchset: Patchset): string {
+  return triggerName(patchset, CREATED);
 }
 
 /** Who asks for a run, or votes for one, does not wait. Jobs of one review wait for the same vote (the configuration sees to it). */

@@ -24,6 +24,11 @@ export function created(change = FIRST, number = 1): GerritEvent {
   return { type: 'patchset-created', kind: 'REWORK', ...circumstances(change, number) };
 }
 
+/** It is work in progress no longer. */
+export function ready(change = FIRST, number = 1): GerritEvent {
+  return { type: 'change-ready', ...circumstances(change, number) };
+}
+
 export function comment(text: string, username = 'alice', change = FIRST, number = 1): GerritEvent {
   const by = { ...PEOPLE, username };
   return {

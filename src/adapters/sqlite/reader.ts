@@ -197,6 +197,11 @@ export class SqliteReader implements StoreReader {
     return { ownAt, listenedMs: Number(listenedMs), others: Number(others) };
   }
 
+  startedBy(trigger: string): string | null {
+    const row = this.rowOf('SELECT review FROM trigger_view WHERE trigger = ?', trigger);
+    return row === undefined ? null : String(row.review);
+  }
+
   intake(): Readonly<Record<string, number>> {
     const rows = this.rowsOf('SELECT name, times FROM intake_count ORDER BY name');
     return Object.fromEntries(rows.map((row) => [String(row.name), Number(row.times)]));

@@ -68,6 +68,15 @@ export function objectionTo(
   return null;
 }
 
+/** It would run, were it not work in progress or private. */
+export function isHidden(
+  { plan, patchset }: Pick<ReviewContext, 'plan' | 'patchset'>,
+  change: ResolvedChange,
+): boolean {
+  if (!plan.onlyCurrent || change.status !== 'open' || change.current !== patchset.patchset) return false;
+  return (change.wip && !plan.wip) || (change.private && !plan.private);
+}
+
 function whyNotCurrent(
   change: ResolvedChange,
   patchset: number,

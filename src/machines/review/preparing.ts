@@ -5,7 +5,7 @@
  */
 import type { Effect } from '../effects.ts';
 import type { AnyEvent } from '../events.ts';
-import { isAwaited, objection, skipsOf } from './objection.ts';
+import { isAwaited, isHidden, objection, skipsOf } from './objection.ts';
 import { change, deadline, type ReviewArgs, type ReviewContext, request, reviewSetup } from './setup.ts';
 import { announceStart } from './starting.ts';
 
@@ -35,7 +35,16 @@ const mergeRetry = deadline(
 const noted = { actions: 'noted' } as const;
 const refused = { target: '#review.waiting', actions: request(refuseAll) } as const;
 const lookedUp = [
-  { guard: 'objectionable', ...refused },
+  {
+    guard: 'objectionable',
+    target: '#review.waiting',
+    actions: [
+      change(({ context, event }) =>
+        event.type === 'change.resolved' ? { hidden: isHidden(context, event.change) } : {},
+      ),
+      request(refuseAll),
+    ],
+  },
   { guard: 'nothingTouched', target: '#review.waiting', actions: [keepChange(), request(skip)] },
   { guard: 'mustHold', target: 'holding' },
   {

@@ -19,6 +19,9 @@ export interface StartCause {
   readonly why: string;
 }
 
+/** The cause that a patchset itself is. */
+export const CREATED = 'created';
+
 /** Events that may start something. */
 export type StartingEvent = Extract<
   GerritEvent,
@@ -57,10 +60,10 @@ export function causesOf(
   if (ci !== null) return { rule: 'ci-account', why: ci };
   switch (event.type) {
     case 'patchset-created':
-      return [{ kind: 'patchset', rule: 'patchset', id: 'created', why: 'new patchset' }];
+      return [{ kind: 'patchset', rule: 'patchset', id: CREATED, why: 'new patchset' }];
     case 'change-ready':
       // The same cause as the patchset's own: one that was tested at once is not tested again.
-      return [{ kind: 'ready', rule: 'ready', id: 'created', why: 'the change is ready' }];
+      return [{ kind: 'ready', rule: 'ready', id: CREATED, why: 'the change is ready' }];
     case 'change-restored':
       return [{ kind: 'restored', rule: 'restored', id: 'restored', why: 'the change was restored' }];
   }
