@@ -178,7 +178,6 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     skipped: [],
     trees: [],
     conflicted: false,
-    hidden: false,
     reports: [],
     overdue: false,
     postAttempt: 1,

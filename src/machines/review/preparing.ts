@@ -40,7 +40,7 @@ const lookedUp = [
     target: '#review.waiting',
     actions: [
       change(({ context, event }) =>
-        event.type === 'change.resolved' ? { hidden: isHidden(context, event.change) } : {},
+        event.type === 'change.resolved' && isHidden(context, event.change) ? { hidden: true } : {},
       ),
       request(refuseAll),
     ],

@@ -37,7 +37,7 @@ export interface ReviewContext {
   /** It does not merge. Its author sees that in Gerrit too, and is not told by every CI. */
   readonly conflicted: boolean;
   /** It was work in progress, or private: nothing was run, and when it is shown it may be started after all. */
-  readonly hidden: boolean;
+  readonly hidden?: true;
   readonly reports: readonly JobReport[];
   /** The wait for the jobs is over: what is there is posted. */
   readonly overdue: boolean;
