@@ -45,7 +45,12 @@ async function restFindings(
     try {
       self = await visit.self(signal);
     } catch (error) {
-      return [failed(subject, error), unchecked({ check: 'label', target: rest.url }, 'there is no login')];
+      const { label } = config.report;
+      return [
+        failed(subject, error),
+        unchecked({ check: 'clock', target: rest.url }, 'there is no login'),
+        ...(label === null ? [] : [unchecked({ check: 'label', target: label }, 'there is no login')]),
+      ];
     }
     return [
       accountFinding(subject, self, config),

@@ -151,6 +151,7 @@ describe('account and votes', () => {
     lab.account(account);
     const findings = await lab.findings({ ...change, gerrit: { name: undefined } });
     expect(findings.find(({ check }) => check === 'account')).toMatchObject({ verdict, found });
+    expect(of(findings, 'unchecked')).toEqual(verdict === 'failure' ? ['clock', 'label'] : []);
     expect(JSON.stringify(findings)).not.toContain(HTTP_PASSWORD);
   });
 
