@@ -20,6 +20,7 @@ export type Bench = (rig: Rig, runs: number) => Promise<readonly Row[]>;
 
 const BENCHES: Readonly<Record<string, Bench>> = { ...timings, ...faults };
 
+const INTERRUPTED = 130;
 const words = process.argv.slice(2);
 const at = words.indexOf('--runs');
 const runs = at < 0 ? 12 : Number(words[at + 1]);
@@ -38,12 +39,16 @@ if (wrong.length > 0 || !Number.isInteger(runs) || runs < 1) {
 async function run(): Promise<void> {
   const rows: Row[] = [];
   const rig = await Rig.alone({ optimize: true });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void rig.stop().finally(() => process.exit(INTERRUPTED)));
+  }
   try {
     for (const [name, bench] of Object.entries(BENCHES)) {
       if (names.length > 0 && !names.includes(name)) continue;
       const begin = performance.now();
       rows.push(...(await bench(rig, runs)));
-      console.error(`${name}: ${((performance.now() - begin) / 1000).toFixed(0)} s`);
+      const took = ((performance.now() - begin) / 1000).toFixed(0);
+      console.error(`${name}: ${took} s, load ${loadavg()[0]?.toFixed(1)}`);
     }
   } finally {
     await rig.stop();
