@@ -42,6 +42,8 @@ export class GerritStream implements Intake {
   readonly #intake: LineIntake;
   /** Failures since the stream was last up for good. */
   #failures = 0;
+  /** Before the session that runs now. */
+  #waitedMs = 0;
   #told: StreamState | null = null;
   /** The connection that stands now. */
   #connection: GerritConnection | null = null;
@@ -132,12 +134,19 @@ export class GerritStream implements Intake {
     });
   }
 
-  /** Doubles from one failure to the next; half of it is jitter, so that many clients do not come back together. */
+  /**
+   * Doubles from one failure to the next; half of it is jitter, so that many clients do not come back together. It begins
+   * anew after a connection that lasted: longer than the wait before it, and than what is no more than a stumble.
+   */
   #delayMs(end: SessionEnd | null): number {
-    const { backoffMinMs, backoffMaxMs, refusedRetryMs } = this.#options;
+    const { backoffMinMs, backoffMaxMs, connectTimeoutMs, refusedRetryMs } = this.#options;
     if (end?.permanent) return this.#jittered(refusedRetryMs);
-    this.#failures = end !== null && end.upMs >= backoffMaxMs ? 1 : this.#failures + 1;
-    return this.#jittered(Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(this.#failures - 1, 30)));
+    const lasted = end !== null && end.upMs >= Math.max(this.#waitedMs, connectTimeoutMs);
+    this.#failures = lasted ? 1 : this.#failures + 1;
+    this.#waitedMs = this.#jittered(
+      Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(this.#failures - 1, 30)),
+    );
+    return this.#waitedMs;
   }
 
   #jittered(delayMs: number): number {

@@ -114,8 +114,10 @@ describe('a stream that breaks', () => {
 
   test('waits longer after each failure, up to the limit, and begins anew once it was up for long', async () => {
     const delays: number[] = [];
+    let ahead = 0;
     const clock: Clock = {
       ...realClock,
+      monotonic: () => realClock.monotonic() + ahead,
       after(delayMs, due) {
         if (delayMs >= 20_000) return realClock.after(delayMs, due);
         delays.push(delayMs);
@@ -127,6 +129,15 @@ describe('a stream that breaks', () => {
     const backoffs = () => delays.filter((delay) => delay !== 1_000);
     await server.until(() => server.connections === 7);
     expect(backoffs().slice(0, 6)).toEqual([7.5, 15, 30, 60, 75, 75]);
+    let streams = 0;
+    server.on('gerrit stream-events', () => {
+      streams += 1;
+    });
+    await listener.until(() => streams === 1 && listener.connected);
+    ahead = 20_000;
+    server.cutAll();
+    await server.until(() => streams === 2);
+    expect(backoffs().at(-1)).toBe(7.5);
   });
 
   test('a silent server is asked before it is given up; one that answers is kept', async () => {
