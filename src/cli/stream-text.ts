@@ -63,7 +63,7 @@ const STATES: Readonly<Record<string, string>> = {
   'up.deciding': 'connected',
   'up.catchingUp': 'connected, looking for what was missed',
   'up.waiting': 'connected, what was missed could not be looked up yet',
-  'up.settling': 'connected, once more looking for what was missed soon',
+  'up.settling': 'listening, and looks once more soon for what was missed',
   'up.listening': 'listening',
   stopped: 'not connected',
 };

@@ -60,7 +60,7 @@ describe('status', () => {
   test('says how the connection is, since when, and what the last look back found', () => {
     expect(show(false)).toContain(
       [
-        'stream    connected, once more looking for what was missed soon since 2026-01-02 03:34:05 UTC (2h 00m 00s), review:29418: connected to Gerrit 3.12',
+        'stream    listening, and looks once more soon for what was missed since 2026-01-02 03:34:05 UTC (2h 00m 00s), review:29418: connected to Gerrit 3.12',
         '          last looked back 2026-01-02 04:04:05 UTC: 1 were missed',
       ].join('\n'),
     );
