@@ -62,6 +62,8 @@ const approval = z
     oldValue: raw.oldValue,
   }));
 
+type PlainVote = z.output<typeof approval>;
+
 const onComment = onPatchset.extend({
   author: shapes.account,
   comment: shapes.text(COMMENT_LIMIT),
@@ -79,12 +81,12 @@ function toEvent(json: unknown): GerritEvent {
   if (typeof type !== 'string') throw new Rejected('no-type');
   switch (type) {
     case 'patchset-created': {
-      const raw = checked(type, onCreation, json);
+      const raw = plainCreation(json) ?? checked(type, onCreation, json);
       const by = named(raw.uploader) ? raw.uploader : raw.patchSet.uploader;
       return { type, ...about(type, raw, by), uploader: by, kind: raw.patchSet.kind };
     }
     case 'comment-added': {
-      const raw = checked(type, onComment, json);
+      const raw = plainComment(json) ?? checked(type, onComment, json);
       return { type, ...about(type, raw, raw.author), comment: raw.comment, approvals: raw.approvals ?? [] };
     }
     case 'wip-state-changed':
@@ -118,6 +120,58 @@ function toEvent(json: unknown): GerritEvent {
     default:
       return { type: 'other', name: nameOf(type) };
   }
+}
+
+type Unread = Readonly<Record<string, unknown>>;
+
+/** The two events that most of a stream is made of, read without their schemas; null for what is not plain. */
+function plainCreation(json: object): z.infer<typeof onCreation> | null {
+  const parts = plainParts(json);
+  return parts === null ? null : { ...parts, uploader: shapes.accountOf((json as Unread).uploader) };
+}
+
+function plainComment(json: object): z.infer<typeof onComment> | null {
+  const { author, comment, approvals } = json as Unread;
+  const parts = plainParts(json);
+  const votes = parts === null ? null : plainVotes(approvals);
+  if (parts === null || votes === null) return null;
+  return {
+    ...parts,
+    author: shapes.accountOf(author),
+    comment: shapes.textOf(comment, COMMENT_LIMIT),
+    approvals: votes,
+  };
+}
+
+/** Project and branch are the change's own, so those around it are not needed. */
+function plainParts(json: object): z.infer<typeof onPatchset> | null {
+  const { change, patchSet, eventCreatedOn } = json as Unread;
+  const [of, set] = [shapes.plainChange(change), shapes.plainPatchSet(patchSet)];
+  if (of === null || set === null) return null;
+  return {
+    change: of,
+    patchSet: set,
+    eventCreatedOn: shapes.timeOf(eventCreatedOn),
+    project: undefined,
+    refName: undefined,
+  };
+}
+
+/** Null for what is not plain. */
+function plainVotes(value: unknown): PlainVote[] | null {
+  if (value === undefined) return [];
+  if (!Array.isArray(value) || value.length > APPROVALS_LIMIT) return null;
+  const votes: PlainVote[] = [];
+  for (const one of value) {
+    if (typeof one !== 'object' || one === null) return null;
+    const { type, description = '', value: now, oldValue: before } = one as Unread;
+    if (typeof type !== 'string' || type.length > LABEL_LIMIT) return null;
+    if (typeof description !== 'string' || description.length > LABEL_LIMIT) return null;
+    const [cast, old] = [shapes.plainVote(now), shapes.plainVote(before)];
+    if (cast === undefined || old === undefined) return null;
+    votes.push({ label: shapes.oneLine(type, LABEL_LIMIT), value: cast ?? 0, oldValue: old });
+  }
+  return votes;
 }
 
 function checked<T>(type: string, schema: z.ZodType<T>, json: unknown): T {

@@ -41,29 +41,37 @@ function isInteger(value: unknown): value is number {
 }
 
 /** Seconds since the epoch as ms; 0 when absent or absurd, since nothing is decided by it. */
-export const time = anything.transform((value) => {
+export const time = anything.transform(timeOf);
+
+export function timeOf(value: unknown): number {
   const seconds = typeof value === 'string' ? Number(value) : value;
   if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return 0;
   return seconds > 0 && seconds < SECONDS_MAX ? Math.floor(seconds) * 1_000 : 0;
-});
+}
 
 /** One line for people: cut, control characters blanked. Anything but a string is ''. */
 const line = (limit: number) => anything.transform((value) => oneLine(value, limit));
 
 /** Many lines, kept as they are but cut. */
-export const text = (limit: number) =>
-  anything.transform((value) => (typeof value === 'string' ? wellFormed(cut(value, limit)) : ''));
+export const text = (limit: number) => anything.transform((value) => textOf(value, limit));
+
+export function textOf(value: unknown, limit: number): string {
+  return typeof value === 'string' ? wellFormed(cut(value, limit)) : '';
+}
 
 /** True only for true: Gerrit leaves the field out otherwise. */
 const flag = anything.transform((value) => value === true);
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+const PATH = /^(?![-/ ])[^\u0000-\u001f\u007f-\u009f\ufffd\ud800-\udfff]+$/u;
+const REVISION = /^[0-9a-f]{40}$/;
 
 /** A project's or branch's name goes into argument lists and paths of URLs: what can not be a name is refused. */
 const path = z
   .string()
   .min(1)
   .max(PATH_LIMIT)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
-  .regex(/^(?![-/ ])[^\u0000-\u001f\u007f-\u009f\ufffd\ud800-\udfff]+$/u)
+  .regex(PATH)
   .refine((value) => !value.split('/').includes('..'));
 
 export const project = z.union([path, z.object({ name: path }).transform(({ name }) => name)]);
@@ -74,17 +82,19 @@ export const branch = z
   .transform((value) => value.replace(/^refs\/heads\//, ''))
   .pipe(path);
 
-const revision = z.string().regex(/^[0-9a-f]{40}$/);
+const revision = z.string().regex(REVISION);
 
 /** Never refused: who did something must not hide what was done. */
-export const account = anything.transform((value): Account => {
+export const account = anything.transform(accountOf);
+
+export function accountOf(value: unknown): Account {
   const { username, name, email } = (typeof value === 'object' && value !== null ? value : {}) as Unread;
   return {
     username: oneLine(username, NAME_LIMIT),
     name: oneLine(name, NAME_LIMIT),
     email: oneLine(email, NAME_LIMIT),
   };
-});
+}
 
 interface Unread {
   readonly username?: unknown;
@@ -93,12 +103,14 @@ interface Unread {
 }
 
 /** What is no text is left out. */
-const hashtags = anything.transform((value): readonly string[] =>
-  (Array.isArray(value) ? value : [])
+const hashtags = anything.transform(hashtagsOf);
+
+function hashtagsOf(value: unknown): readonly string[] {
+  return (Array.isArray(value) ? value : [])
     .filter((tag) => typeof tag === 'string')
     .slice(0, HASHTAGS_LIMIT)
-    .map((tag) => oneLine(tag, NAME_LIMIT)),
-);
+    .map((tag) => oneLine(tag, NAME_LIMIT));
+}
 
 export const change = z.object({
   project: project.optional(),
@@ -121,6 +133,78 @@ export const patchSet = z.object({
   uploader: account,
   author: account,
 });
+
+/**
+ * What `change` makes of a plain one, without the schema: that is most of what validating costs. Null for anything out of
+ * the ordinary, which the schema then reads or refuses.
+ */
+export function plainChange(value: unknown): z.infer<typeof change> | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const {
+    project: of,
+    branch: onto,
+    number,
+    subject,
+    owner,
+    url,
+    topic,
+    hashtags: tags,
+    wip,
+    private: hidden,
+  } = value as Readonly<Record<string, unknown>>;
+  if (!isNumber(number) || !isPath(of) || !isPath(onto) || onto.startsWith('refs/heads/')) return null;
+  return {
+    project: of,
+    branch: onto,
+    number,
+    subject: oneLine(subject, TEXT_LIMIT),
+    owner: accountOf(owner),
+    url: oneLine(url, URL_LIMIT),
+    topic: oneLine(topic, NAME_LIMIT),
+    hashtags: hashtagsOf(tags),
+    wip: wip === true,
+    private: hidden === true,
+  };
+}
+
+/** The same for a patchset. */
+export function plainPatchSet(value: unknown): z.infer<typeof patchSet> | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const {
+    number,
+    revision: commit,
+    ref,
+    kind,
+    uploader,
+    author,
+  } = value as Readonly<Record<string, unknown>>;
+  if (!isNumber(number) || typeof commit !== 'string' || !REVISION.test(commit)) return null;
+  if (typeof ref !== 'string' || ref.length > PATH_LIMIT) return null;
+  return {
+    number,
+    revision: commit,
+    ref,
+    kind: oneLine(kind, NAME_LIMIT),
+    uploader: accountOf(uploader),
+    author: accountOf(author),
+  };
+}
+
+/** A vote as servers write it, null for none; undefined for anything else. */
+export function plainVote(value: unknown): number | null | undefined {
+  if (value === undefined) return null;
+  const number = typeof value === 'string' && /^[+-]?[0-9]{1,3}$/.test(value) ? Number(value) : Number.NaN;
+  return Number.isNaN(number) ? undefined : number;
+}
+
+function isNumber(value: unknown): value is number {
+  return isInteger(value) && value >= 1 && value <= NUMBER_MAX;
+}
+
+function isPath(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length === 0 || value.length > PATH_LIMIT) return false;
+  return PATH.test(value) && !value.includes('..');
+}
 
 /** What could not be put together, by the name of the field. */
 export class Misfit extends Error {
