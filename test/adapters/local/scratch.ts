@@ -93,10 +93,19 @@ export class Scratch {
     await rename(join(this.root, `${name}.part`), join(this.root, name));
   }
 
-  close(): void {
-    for (const pid of [...processesOf(this.root), ...processesOf(`sleep\0${FOR_EVER}`)]) kill(pid);
+  async close(): Promise<void> {
+    await endAllIn(this.root);
     rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+/** Ends what a test has left in a directory. What is killed may just have started another, which would write there. */
+export async function endAllIn(root: string): Promise<void> {
+  await until('the end of all that a test has left', () => {
+    const left = [...processesOf(root), ...processesOf(`sleep\0${FOR_EVER}`)];
+    for (const pid of left) kill(pid);
+    return left.length === 0;
+  });
 }
 
 /** Resolves to the first answer that is not false, null or undefined. */

@@ -10,7 +10,7 @@ import { Nodes } from '../../../src/adapters/ssh/nodes.ts';
 import { SshRunner, type SshRunnerOptions } from '../../../src/adapters/ssh/runner.ts';
 import type { SshConfig } from '../../../src/config/config.ts';
 import type { Server, Stage, StageSpec } from '../../../src/machines/vocabulary.ts';
-import { FOR_EVER, kill, PATCHSET, processesOf, type RunStage } from '../local/scratch.ts';
+import { endAllIn, PATCHSET, type RunStage } from '../local/scratch.ts';
 
 export interface Door {
   readonly port: number;
@@ -115,7 +115,7 @@ export class NodeScratch {
 
   async close(): Promise<void> {
     await this.nodes.close();
-    for (const pid of [...processesOf(this.root), ...processesOf(`sleep\0${FOR_EVER}`)]) kill(pid);
+    await endAllIn(this.root);
     rmSync(this.root, { recursive: true, force: true });
   }
 }
