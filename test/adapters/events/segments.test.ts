@@ -17,6 +17,8 @@ import { EventSegments, type SegmentOptions } from '../../../src/adapters/events
 import { FakeClock } from '../../fakes/clock.ts';
 
 const DAY = 86_400_000;
+/** For a slow disk. */
+const PATIENT = { timeout: 50_000 };
 let dir: string;
 let clock: FakeClock;
 let lost: number;
@@ -51,7 +53,7 @@ async function keepSlowly(kept: EventSegments, lines: readonly string[]): Promis
   for (const [index, one] of lines.entries()) {
     kept.keep(line(one));
     const sofar = lines.slice(0, index + 1).join('\n').length + 1;
-    await expect.poll(() => text().join('').length).toBe(sofar);
+    await expect.poll(() => text().join('').length, PATIENT).toBe(sofar);
     await clock.advance(1);
   }
 }
@@ -135,13 +137,13 @@ describe('a disk that takes nothing', () => {
     const kept = segments();
     kept.keep(line('one'));
     kept.keep(line('two'));
-    await expect.poll(() => lost).toBe(2);
+    await expect.poll(() => lost, PATIENT).toBe(2);
     expect(kept.trouble()).toMatch(/EEXIST|ENOTDIR/);
     rmSync(dir);
     kept.keep(line('three'));
     expect(await segmentFiles(dir)).toEqual([]);
     await clock.advance(10_000);
-    await expect.poll(() => readdirSync(join(dir, '..'))).toEqual(['events']);
+    await expect.poll(() => readdirSync(join(dir, '..')), PATIENT).toEqual(['events']);
     kept.keep(line('four'));
     await kept.close();
     expect([text(), lost]).toEqual([['three\nfour\n'], 2]);
@@ -154,7 +156,7 @@ describe('a disk that takes nothing', () => {
     for (let number = 0; number < 10; number += 1) kept.keep(line('12345'));
     // More than may wait is lost at once.
     expect(lost).toBe(7);
-    await expect.poll(() => lost).toBe(10);
+    await expect.poll(() => lost, PATIENT).toBe(10);
     await kept.close();
     expect(kept.trouble()).toMatch(/10 lost since the start/);
   });
