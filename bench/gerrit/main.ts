@@ -46,9 +46,11 @@ async function run(): Promise<void> {
     for (const [name, bench] of Object.entries(BENCHES)) {
       if (names.length > 0 && !names.includes(name)) continue;
       const begin = performance.now();
-      rows.push(...(await bench(rig, runs)));
+      const measured = await bench(rig, runs);
+      rows.push(...measured);
       const took = ((performance.now() - begin) / 1000).toFixed(0);
       console.error(`${name}: ${took} s, load ${loadavg()[0]?.toFixed(1)}`);
+      for (const { what, measured: text } of measured) console.error(`  ${what}: ${text}`);
     }
   } finally {
     await rig.stop();
