@@ -129,14 +129,12 @@ describe('a stream that breaks', () => {
     const backoffs = () => delays.filter((delay) => delay !== 1_000);
     await server.until(() => server.connections === 7);
     expect(backoffs().slice(0, 6)).toEqual([7.5, 15, 30, 60, 75, 75]);
-    let streams = 0;
-    server.on('gerrit stream-events', () => {
-      streams += 1;
-    });
-    await listener.until(() => streams === 1 && listener.connected);
+    const streams: string[] = [];
+    server.on('gerrit stream-events', ({ line }) => void streams.push(line));
+    await listener.until(() => streams.length === 1 && listener.connected);
     ahead = 20_000;
     server.cutAll();
-    await server.until(() => streams === 2);
+    await server.until(() => streams.length === 2);
     expect(backoffs().at(-1)).toBe(7.5);
   });
 
