@@ -5,7 +5,6 @@ import { fingerprint } from '../../../src/adapters/openssh/known-hosts.ts';
 import type { Clock } from '../../../src/engine/ports.ts';
 import { streamContract } from '../../contracts/stream.ts';
 import { GerritModel } from '../../fakes/gerrit-model.ts';
-import { FakeGerritStream } from '../../fakes/gerrit-stream.ts';
 import { reply, SshServer } from '../../fakes/ssh-server.ts';
 import { RecordingListener } from '../../fakes/stream-listener.ts';
 import { blobOf, keys, patchset, realClock, Site } from './site.ts';
@@ -280,20 +279,5 @@ streamContract('ssh', async () => {
       await ssh.close();
       place.remove();
     },
-  };
-});
-
-streamContract('fake', async () => {
-  let fake: FakeGerritStream | null = null;
-  const on = { at: 0, patchset, wip: false, private: false, by: { username: 'dev', name: '', email: '' } };
-  return {
-    intake: (to, queueLimit) => {
-      fake = new FakeGerritStream(to, queueLimit);
-      return fake;
-    },
-    comment: async (text) => {
-      void fake?.say({ type: 'comment-added', ...on, comment: `Patch Set 3:\n\n${text}`, approvals: [] });
-    },
-    close: async () => {},
   };
 });
