@@ -48,7 +48,7 @@ const gerrit = z.strictObject({
   }),
   backoffMin: duration({ default: '1s', min: '10ms', about: 'before the first reconnect' }),
   backoffMax: duration({
-    default: '5m',
+    default: '1m',
     min: '10ms',
     about: 'longest wait before a reconnect; the waits double',
   }),
