@@ -15,6 +15,9 @@ test('three changes, a recheck, an abandon and a merge while the daemon is down'
   const [dev, admin] = [rig.gerrit.as('dev'), rig.gerrit.as('admin')];
   // Nothing from before the first start is ours: this one stays untested.
   const before = await checkout.push();
+  // Gerrit tells whole seconds, and what may have come with the start is tested.
+  const clearlyBefore = Date.now() + 2_000;
+  await one.eventually('the start comes clearly after it', () => Date.now() > clearlyBefore);
   const first = await one.startDaemon();
   const rechecked = await checkout.push();
   await one.reported(rechecked);
