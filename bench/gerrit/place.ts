@@ -83,7 +83,7 @@ ${node ? `providers: ${JSON.stringify({ nodes })}\n` : ''}jobs:
   }
 }
 
-const LOOK_EVERY_MS = 4;
+const LOOK_EVERY_MS = 15;
 const LIMIT_MS = 180_000;
 
 /** Looks so often that looking hardly shows in the figures. */
