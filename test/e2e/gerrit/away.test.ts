@@ -1,5 +1,8 @@
 /** What happened on Gerrit while no daemon ran, or while it could not hear, is found out and done, each thing once. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { PASSWORD } from '../../../src/demo/real-gerrit/seed.ts';
 import { Rig } from './rig.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
 
@@ -9,38 +12,48 @@ beforeAll(async () => {
 });
 afterAll(() => rig?.stop());
 
-test('three changes, a recheck, an abandon and a merge while the daemon is down', async () => {
-  const one = await rig.newCase({ nodes: 2 });
-  const checkout = one.checkout();
-  const [dev, admin] = [rig.gerrit.as('dev'), rig.gerrit.as('admin')];
-  // Nothing from before the first start is ours: this one stays untested.
-  const before = await checkout.push();
-  // Gerrit tells whole seconds, and what may have come with the start is tested.
-  const clearlyBefore = Date.now() + 2_000;
-  await one.eventually('the start comes clearly after it', () => Date.now() > clearlyBefore);
-  const first = await one.startDaemon();
-  const rechecked = await checkout.push();
-  await one.reported(rechecked);
-  expect(await first.stop()).toBe(0);
+/** What the messages are called is known by REST alone. */
+function byRest(): Readonly<Record<string, unknown>> {
+  const file = join(rig.directory, 'rest-password');
+  writeFileSync(file, PASSWORD, { mode: 0o600 });
+  return { rest: { url: rig.gerrit.url, password: { file } } };
+}
 
-  const pushed = [await checkout.push(), await checkout.push(), await checkout.push()];
-  await dev.say(rechecked, 'recheck');
-  const abandoned = await checkout.push();
-  await dev.abandon(abandoned);
-  const merged = await checkout.push({ files: { 'merged-file': 'merged\n' } });
-  await admin.merge(merged);
+test.each(['SSH', 'REST'])(
+  'three changes, a recheck, an abandon and a merge while the daemon is down, found by %s',
+  async (road) => {
+    const one = await rig.newCase({ nodes: 2, ...(road === 'REST' ? { gerrit: byRest() } : {}) });
+    const checkout = one.checkout();
+    const [dev, admin] = [rig.gerrit.as('dev'), rig.gerrit.as('admin')];
+    // Nothing from before the first start is ours: this one stays untested.
+    const before = await checkout.push();
+    // Gerrit tells whole seconds, and what may have come with the start is tested.
+    const clearlyBefore = Date.now() + 2_000;
+    await one.eventually('the start comes clearly after it', () => Date.now() > clearlyBefore);
+    const first = await one.startDaemon();
+    const rechecked = await checkout.push();
+    await one.reported(rechecked);
+    expect(await first.stop()).toBe(0);
 
-  const second = await one.startDaemon();
-  for (const change of pushed) await one.reported(change);
-  await one.reported(rechecked, 2);
-  await one.settled(5);
-  expect(await second.stop()).toBe(0);
-  const counts = async (changes: readonly number[]) =>
-    Promise.all(changes.map(async (change) => (await one.messages(change)).length));
-  expect(await counts(pushed)).toEqual([1, 1, 1]);
-  expect(await counts([rechecked, before, abandoned, merged])).toEqual([2, 0, 0, 0]);
-  expect(one.ledger('testing')).toHaveLength(5);
-});
+    const pushed = [await checkout.push(), await checkout.push(), await checkout.push()];
+    await dev.say(rechecked, 'recheck');
+    const abandoned = await checkout.push();
+    await dev.abandon(abandoned);
+    const merged = await checkout.push({ files: { 'merged-file': 'merged\n' } });
+    await admin.merge(merged);
+
+    const second = await one.startDaemon();
+    for (const change of pushed) await one.reported(change);
+    await one.reported(rechecked, 2);
+    await one.settled(5);
+    expect(await second.stop()).toBe(0);
+    const counts = async (changes: readonly number[]) =>
+      Promise.all(changes.map(async (change) => (await one.messages(change)).length));
+    expect(await counts(pushed)).toEqual([1, 1, 1]);
+    expect(await counts([rechecked, before, abandoned, merged])).toEqual([2, 0, 0, 0]);
+    expect(one.ledger('testing')).toHaveLength(5);
+  },
+);
 
 test('running jobs whose changes are abandoned, merged or uploaded anew while the daemon is down are ended', async () => {
   const one = await rig.newCase({
