@@ -178,6 +178,7 @@ export interface SegmentsConfig {
   readonly maxBytes: number;
   /** Lines that may wait for the disk; further ones are counted and not kept. */
   readonly waitingBytes: number;
+  /** After the disk has refused: until it is tried again. */
   readonly retryMs: number;
 }
 

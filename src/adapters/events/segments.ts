@@ -5,24 +5,12 @@
  */
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SegmentsConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports.ts';
 import { errorText } from '../../errors.ts';
 import { removeOld, segmentName } from './files.ts';
 
-export interface SegmentOptions {
-  /** Absolute. */
-  readonly dir: string;
-  /** A file that is larger or older is closed. */
-  readonly segmentBytes: number;
-  readonly segmentAgeMs: number;
-  /** Files that are older, or too much all together, are removed. */
-  readonly maxAgeMs: number;
-  readonly maxBytes: number;
-  /** Lines that may wait for the disk; further ones are lost. */
-  readonly waitingBytes: number;
-  /** After the disk has refused: until it is tried again. */
-  readonly retryMs: number;
-}
+export type SegmentOptions = Omit<SegmentsConfig, 'keep'>;
 
 interface Segment {
   readonly handle: FileHandle;

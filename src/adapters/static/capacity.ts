@@ -2,12 +2,12 @@
  * How many of the hosts can be had: those that are not put aside. Tells whenever that changes, be it by a failure, because
  * the time is over, or because an operator took a host back by removing its file.
  */
-import { type FSWatcher, mkdirSync, watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import type { Standings } from './standing.ts';
 
 export interface CapacityOptions {
   readonly hosts: readonly string[];
-  readonly standings: Standings;
+  readonly standings: Pick<Standings, 'directory' | 'read'>;
   /** Epoch ms. */
   readonly now: () => number;
   readonly changed: (hosts: number) => void;
@@ -57,10 +57,13 @@ export class Capacity {
     const { now, standings } = this.#options;
     this.#timer = setTimeout(() => this.look(), Math.min(time - now() + 1, LONGEST_TIMER_MS)).unref();
     if (this.#watcher !== null) return;
-    mkdirSync(standings.directory, { recursive: true, mode: 0o700 });
-    this.#watcher = watch(standings.directory, { persistent: false }, () => this.look());
-    // Without it the time still runs.
-    this.#watcher.on('error', () => this.#unwatch());
+    // Without it (a host has only so many watches) the time still runs.
+    try {
+      this.#watcher = watch(standings.directory, { persistent: false }, () => this.look());
+      this.#watcher.on('error', () => this.#unwatch());
+    } catch {
+      this.#watcher = null;
+    }
   }
 
   #unwatch(): void {

@@ -1,0 +1,21 @@
+/** How many hosts can be had, where the directory that tells of them can not be watched. */
+import { expect, test } from 'vitest';
+import { Capacity } from '../../../src/adapters/static/capacity.ts';
+
+test('a directory that can not be watched costs no news: the time runs without it', async () => {
+  let now = 1_000;
+  const told: number[] = [];
+  const standings = {
+    directory: '/nonexistent/hosts',
+    read: async () => ({ failures: 2, asideUntil: 1_050, why: 'away' }),
+  };
+  await new Promise<void>((resolve) => {
+    const changed = (hosts: number): void => {
+      told.push(hosts);
+      now = 2_000;
+      if (told.length === 2) resolve();
+    };
+    new Capacity({ hosts: ['a'], standings, now: () => now, changed });
+  });
+  expect(told).toEqual([0, 1]);
+});
