@@ -30,6 +30,7 @@ import type { Log } from './log.ts';
 import type { SlotLimits } from './machines/queue.ts';
 import { sha256 } from './maintenance.ts';
 import type { ReloadOptions } from './reload.ts';
+import { Rest } from './rest.ts';
 import { operatorMailOf } from './roads.ts';
 import { logRow } from './row-log.ts';
 import { buildSenses, buildWorld } from './world.ts';
@@ -77,6 +78,7 @@ export class Lab implements RunningDaemon {
   private readonly events: EventIntake;
   private readonly service: Service;
   private readonly control: Control;
+  private readonly rest = new Rest(systemClock);
   private readonly closeWorld: () => Promise<void>;
   private resolveStopped: (code: number) => void = () => {};
   private rejectCrashed: (error: unknown) => void = () => {};
@@ -219,6 +221,7 @@ export class Lab implements RunningDaemon {
       this.options.log.error({ err: thrown }, 'closing');
     }
     giveUp();
+    this.rest.stop();
     process.off('uncaughtException', this.crash);
     this.ground.close();
     this.resolveStopped(this.exitCode);
@@ -243,6 +246,7 @@ export class Lab implements RunningDaemon {
         }
         this.service.appended();
         this.control.appended();
+        this.rest.disturb();
         this.whenAppended();
       },
       onFatal: this.crash,

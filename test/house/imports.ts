@@ -61,6 +61,7 @@ const ROOT_FILES = [
   'control',
   'ground',
   'row-log',
+  'rest',
   'explain',
   'event-export',
 ].map((name) => `src/${name}.ts`);
