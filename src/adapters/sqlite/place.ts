@@ -2,6 +2,13 @@
  * Is this database where it was, and as far as it was? A copy, or a backup that was restored, would post and delete for
  * jobs that the original has long finished. Each start of the daemon writes a fresh token into the database and into a
  * file beside it, with host, path, inode and length of the log; where they disagree the database waits for `sos-ci confirm`.
+ *
+ * A whole directory that was put back agrees with itself. So the file also holds which file it is: its inode and the time
+ * of its birth. Each note is a new file, and no copy and no archive can bring a birth along, whether it is put into the
+ * file that is there or into a new one. Nothing else tells as well: inodes are given out again, and the time of the last
+ * change (ctime) also moves when a backup program links the file or hides that it read it. Births are only compared with
+ * themselves, so a clock that jumps is no alarm. What stays unknown is an older state of the whole disk: a snapshot of the
+ * volume or of the virtual machine brings all of this along.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -29,6 +36,15 @@ interface Sidecar {
   readonly tokens: readonly string[];
   /** Rows that the log had when this was written: it can only have more now. */
   readonly rows: number;
+  /** The file that this was written into. */
+  readonly self: Identity;
+}
+
+/** Which file it is. */
+interface Identity {
+  readonly inode: string;
+  /** Null where the host can not tell. */
+  readonly born: string | null;
 }
 
 /** The place, once it is taken. */
@@ -44,6 +60,7 @@ export function assertPlace(file: string): Place {
     const sidecar = readSidecar(file);
     const known =
       sidecar !== null &&
+      isSame(sidecar.self, identityOf(`${file}.place`)) &&
       sidecar.place === placeOf(file) &&
       sidecar.tokens.some((mine) => mine === token) &&
       countRows(database) >= sidecar.rows;
@@ -112,7 +129,8 @@ function countRows(database: Database): number {
 
 function readSidecar(file: string): Sidecar | null {
   try {
-    return JSON.parse(readFileSync(`${file}.place`, 'utf8')) as Sidecar;
+    const read = JSON.parse(readFileSync(`${file}.place`, 'utf8')) as Partial<Sidecar> | null;
+    return read?.self === undefined ? null : (read as Sidecar);
   } catch (thrown) {
     // Missing or damaged alike: the database can not show that it is where it was.
     if (
@@ -132,9 +150,11 @@ function readSidecar(file: string): Sidecar | null {
   }
 }
 
-function writeSidecar(file: string, sidecar: Sidecar): void {
+function writeSidecar(file: string, content: Omit<Sidecar, 'self'>): void {
   const temporary = `${file}.place.new`;
-  writeFileSync(temporary, `${JSON.stringify(sidecar)}\n`, { mode: 0o600, flush: true });
+  writeFileSync(temporary, '', { mode: 0o600 });
+  const sidecar: Sidecar = { ...content, self: identityOf(temporary) };
+  writeFileSync(temporary, `${JSON.stringify(sidecar)}\n`, { flush: true });
   renameSync(temporary, `${file}.place`);
   syncFolder(dirname(file));
 }
@@ -149,7 +169,24 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** The host (machine-id(5), where it has one), the real path, and the inode: a whole directory that was put back has another. */
+/**
+ * A file system without births says 0. A host that may not ask says when the file last changed: then the folder, which
+ * changes with each file that is put into it, seems to be born just now too.
+ */
+function identityOf(file: string): Identity {
+  const { ino, birthtimeNs } = statSync(file, { bigint: true });
+  const folder = statSync(dirname(file), { bigint: true });
+  const known = birthtimeNs !== 0n && folder.birthtimeNs !== folder.ctimeNs;
+  return { inode: String(ino), born: known ? String(birthtimeNs) : null };
+}
+
+/** A birth that only one of them knows says nothing: the host may have learned to tell since. */
+function isSame(one: Identity, other: Identity): boolean {
+  const bornAlike = one.born === null || other.born === null || one.born === other.born;
+  return one.inode === other.inode && bornAlike;
+}
+
+/** The host (machine-id(5), where it has one), the real path, and the inode: a directory that replaced this one has another. */
 function placeOf(file: string): string {
   return `${machineId()} ${statSync(file).ino} ${realpathSync(file)}`;
 }

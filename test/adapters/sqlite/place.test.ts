@@ -1,5 +1,16 @@
 /** A database that was copied, moved or put back waits for the operator's word; the one that stayed does not. */
-import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backupStore } from '../../../src/adapters/sqlite/backup.ts';
@@ -31,6 +42,24 @@ async function lived(path: string, jobs = 1, noted = true): Promise<void> {
   }
 }
 
+const elsewhere = () => join(folder.path, 'elsewhere');
+const archive = () => join(folder.path, 'state.tar');
+
+/** The files that are there may keep their inodes, or be given the ones that became free. */
+const PUT_BACK: readonly (readonly [string, () => void, () => void])[] = [
+  [
+    'cp',
+    () => execFileSync('cp', ['-a', state, elsewhere()]),
+    () => execFileSync('cp', ['-a', `${elsewhere()}/.`, state]),
+  ],
+  ['tar --overwrite', pack, () => execFileSync('tar', ['-C', state, '--overwrite', '-xf', archive()])],
+  ['tar', pack, () => execFileSync('tar', ['-C', state, '-xf', archive()])],
+];
+
+function pack(): void {
+  execFileSync('tar', ['-C', state, '-cf', archive(), '.']);
+}
+
 const REFUSED = expect.objectContaining({
   name: 'OperationError',
   message: expect.stringContaining('restored or copied from elsewhere'),
@@ -53,8 +82,35 @@ test('a start that died while it took the place is no false alarm', async () => 
   await lived(file);
 });
 
+test('what is done to the files without changing them is no false alarm', async () => {
+  await lived(file);
+  for (const path of [file, `${file}.place`]) {
+    // A backup program that hides that it read, one that keeps hard links, an operator who looks after the rights.
+    utimesSync(path, new Date(0), new Date(0));
+    linkSync(path, `${path}.link`);
+    chmodSync(path, 0o640);
+    rmSync(`${path}.link`);
+  }
+  execFileSync('cp', ['-a', state, elsewhere()]);
+  execFileSync('tar', ['-C', state, '-cf', archive(), '.']);
+  await lived(file);
+});
+
+test('a host that has learned to tell when a file was born is no false alarm', async () => {
+  await lived(file);
+  const sidecar = JSON.parse(readFileSync(`${file}.place`, 'utf8'));
+  writeFileSync(`${file}.place`, JSON.stringify({ ...sidecar, self: { ...sidecar.self, born: null } }));
+  await lived(file);
+});
+
+test('a write that was cut off is no false alarm', async () => {
+  await lived(file);
+  writeFileSync(`${file}.place.new`, '{"place":');
+  await lived(file);
+  await lived(file);
+});
+
 describe('refused until confirmed', () => {
-  const elsewhere = () => join(folder.path, 'elsewhere');
   const MOVES: readonly (readonly [string, () => Promise<string>])[] = [
     [
       'the file alone, copied elsewhere',
@@ -109,6 +165,15 @@ describe('refused until confirmed', () => {
         return file;
       },
     ],
+    ...PUT_BACK.map(([how, keep, put]): (typeof MOVES)[number] => [
+      `an older copy of the whole directory, put back over it with ${how}`,
+      async () => {
+        keep();
+        await lived(file, 3);
+        put();
+        return file;
+      },
+    ]),
     [
       'a backup, put in place',
       async () => {
@@ -123,6 +188,13 @@ describe('refused until confirmed', () => {
       'without its sidecar',
       async () => {
         rmSync(`${file}.place`);
+        return file;
+      },
+    ],
+    [
+      'with a sidecar that says nothing',
+      async () => {
+        writeFileSync(`${file}.place`, '{}');
         return file;
       },
     ],
