@@ -49,6 +49,7 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
       collect: async () => ({ files: 12, bytes: 3_400_000, skipped: 0 }),
       publish: async ({ owner }) => `https://logs.example.org/45/912345/3/check/acme-dsvm/${owner.job}/`,
       lastLine: async () => null,
+      held: async () => [],
       discard: async () => {},
     },
     reviewer: {
@@ -77,7 +78,7 @@ export function silentWorld(): World {
     merger: { merge: never, reviews: never, drop: never },
     source: { fetch: never },
     runner: { start: never, stop: never, readResults: never },
-    evidence: { collect: never, publish: never, lastLine: never, discard: never },
+    evidence: { collect: never, publish: never, lastLine: never, held: never, discard: never },
     reviewer: { post: never, readVotes: never },
     alarms: { raise: never },
     mailer: null,

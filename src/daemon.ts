@@ -127,6 +127,7 @@ export class Lab implements RunningDaemon {
       sweep: new Sweep({
         providers: world.providers,
         merger: world.merger,
+        evidence: world.evidence,
         store: this.store,
         alarms: world.alarms,
         log,

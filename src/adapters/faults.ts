@@ -99,6 +99,7 @@ function faultyWorld(world: World, around: Around): World {
       collect: around('collectEvidence', (request, signal) => evidence.collect(request, signal)),
       publish: around('publishEvidence', (request, signal) => evidence.publish(request, signal)),
       lastLine: (owner, stage) => evidence.lastLine(owner, stage),
+      held: () => evidence.held(),
       discard: around('discardEvidence', (job) => evidence.discard(job)),
     },
     reviewer: {

@@ -172,12 +172,13 @@ export const configSchema = z.strictObject({
       sweepInterval: duration({
         default: '10m',
         min: '1s',
-        about: 'between two rounds that look for servers which cleanup could not reach',
+        about:
+          'between two rounds that look for what cleanup could not reach: servers, and what was gathered here',
       }),
       sweepTimeout: duration({
         default: '5m',
         min: '1s',
-        about: 'for one call to a provider in such a round',
+        about: 'for one call to a provider, or one removal here, in such a round',
       }),
       alarmQuiet: duration({
         default: '6h',

@@ -136,6 +136,8 @@ export interface Evidence {
    * printed nothing or that is not known. Never rejects for what it finds.
    */
   lastLine(owner: Pick<Ownership, 'job' | 'attempt'>, stage: Stage): Promise<string | null>;
+  /** The jobs for which something lies on this host: what their stages printed, or what was gathered. Not what was published. */
+  held(): Promise<readonly string[]>;
   /** Removes what was gathered on this host for a job. Published evidence stays. */
   discard(job: string): Promise<void>;
 }

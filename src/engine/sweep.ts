@@ -1,16 +1,18 @@
 /**
- * What cleanup could not reach: servers that carry our deployment's id although their job has ended, and merged commits of reviews that are over. A server is
- * removed only when two sweeps in a row found it so, and only with the proof that the job is ours and over; one whose
- * job nobody knows is told to the operator and left alone.
+ * What cleanup could not reach: servers that carry our deployment's id although their job has ended, what was gathered
+ * on this host for such a job, and merged commits of reviews that are over. Servers and what was gathered are removed
+ * only when two sweeps in a row found them so, and only with the proof that the job is ours and over. Those whose job
+ * nobody knows are left alone, and a server of them is told to the operator.
  */
 import { errorText, OperationError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Alarms, Clock, Merger, OwnedServer, Provider } from './ports.ts';
-import type { Store } from './store.ts';
+import type { Alarms, Clock, Evidence, Merger, OwnedServer, Provider } from './ports.ts';
+import type { OwedView, Store } from './store.ts';
 
 export interface SweepOptions {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly merger: Pick<Merger, 'reviews' | 'drop'>;
+  readonly evidence: Pick<Evidence, 'held' | 'discard'>;
   readonly store: Store;
   readonly alarms: Alarms;
   readonly log: Log;
@@ -20,16 +22,26 @@ export interface SweepOptions {
   readonly callTimeoutMs: number;
 }
 
+/** What one round has seen. */
+interface Round {
+  /** What looks leaked: when the round before saw it too, it goes. */
+  readonly suspects: Set<string>;
+  /** Jobs that have a server. */
+  readonly served: Set<string>;
+  /** Providers that did not say which servers they have. */
+  readonly silent: Set<string>;
+}
+
 export class Sweep {
   private readonly options: SweepOptions;
-  private suspects = new Set<string>();
+  private suspects: ReadonlySet<string> = new Set();
   private running: Promise<number> | null = null;
 
   constructor(options: SweepOptions) {
     this.options = options;
   }
 
-  /** One round over all providers and the merged commits. Returns how many servers were removed. Never two rounds at a time; never rejects for an outage. */
+  /** One round over all providers, this host and the merged commits. Returns how many servers were removed. Never two rounds at a time; never rejects for an outage. */
   run(): Promise<number> {
     this.running ??= this.round().finally(() => {
       this.running = null;
@@ -38,25 +50,29 @@ export class Sweep {
   }
 
   private async round(): Promise<number> {
-    const found = new Set<string>();
+    const round: Round = { suspects: new Set(), served: new Set(), silent: new Set() };
     let removed = 0;
     for (const provider of this.options.providers.values()) {
-      await this.enduring(provider.name, async () => {
-        removed += await this.sweepProvider(provider, found);
+      const answered = await this.enduring(provider.name, async () => {
+        removed += await this.sweepProvider(provider, round);
       });
+      if (!answered) round.silent.add(provider.name);
     }
-    this.suspects = found;
+    await this.enduring('evidence', () => this.sweepEvidence(round));
+    this.suspects = round.suspects;
     await this.enduring('merged commits', () => this.sweepMerges());
     return removed;
   }
 
-  /** An outage costs this part of this round and nothing else. */
-  private async enduring(part: string, work: () => Promise<void>): Promise<void> {
+  /** An outage costs this part of this round and nothing else. Resolves to whether there was none. */
+  private async enduring(part: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
+      return true;
     } catch (thrown) {
       if (!(thrown instanceof OperationError)) throw thrown;
       this.options.log.warn({ part, hint: thrown.hint }, `sweep: ${errorText(thrown)}`);
+      return false;
     }
   }
 
@@ -69,15 +85,40 @@ export class Sweep {
     }
   }
 
-  private async sweepProvider(provider: Provider, found: Set<string>): Promise<number> {
+  /** What was gathered for jobs that ended without removing it. */
+  private async sweepEvidence(round: Round): Promise<void> {
+    const { evidence, log } = this.options;
+    for (const job of await this.within(evidence.held(), 'list evidence', 'this host')) {
+      if (!this.isOver(job, round)) continue;
+      const id = `evidence of ${job}`;
+      round.suspects.add(id);
+      if (!this.suspects.has(id)) continue;
+      await this.enduring(id, async () => {
+        await this.within(evidence.discard(job), 'discard evidence', job);
+        log.info({ job }, 'swept what was gathered for a job');
+        round.suspects.delete(id);
+      });
+    }
+  }
+
+  /** Its servers go first, because leftover processes are found by what lies here; and nobody works with it any more. */
+  private isOver(id: string, { served, silent }: Round): boolean {
+    const { store, clock } = this.options;
+    const job = store.job(id);
+    if (job === null || !job.ended || served.has(id) || silent.has(job.provider)) return false;
+    return !store.owed(id).some((owed) => mayBePerformed(owed, clock.now()));
+  }
+
+  private async sweepProvider(provider: Provider, round: Round): Promise<number> {
     const { deployment } = this.options;
     let removed = 0;
     for (const owned of await this.within(provider.list({ deployment }), 'list servers', provider.name)) {
+      round.served.add(owned.owner.job);
       if (!(await this.isLeaked(owned))) continue;
       const id = `${provider.name} ${owned.server.id}`;
-      found.add(id);
+      round.suspects.add(id);
       if (!this.suspects.has(id) || !(await this.remove(provider, owned))) continue;
-      found.delete(id);
+      round.suspects.delete(id);
       removed += 1;
     }
     return removed;
@@ -126,4 +167,9 @@ export class Sweep {
     });
     return false;
   }
+}
+
+/** True within its time: what an ended job is owed longer than that is not performed, and stays owed. */
+function mayBePerformed({ effect, requestedAt }: OwedView, now: number): boolean {
+  return 'timeoutMs' in effect && now < requestedAt + effect.timeoutMs;
 }

@@ -156,6 +156,22 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect((await evidence.collect(collectRequest(), signal)).files).toBe(0);
     });
 
+    test('tells for which jobs it holds something, after a restart too', async () => {
+      const other = `${JOB.slice(0, -1)}9`;
+      const evidence = rig.start();
+      expect(await evidence.held()).toEqual([]);
+      await rig.layStageLog(JOB, 1, 'testing', 'one');
+      expect(await evidence.held()).toEqual([JOB]);
+      await evidence.collect(collectRequest(), signal);
+      await evidence.collect(collectRequest({ owner: { deployment: 'd1', job: other, attempt: 1 } }), signal);
+      await evidence.publish(publishRequest(), signal);
+      expect(await rig.start().held()).toEqual([JOB, other]);
+      await evidence.discard(JOB);
+      expect(await evidence.held()).toEqual([other]);
+      await evidence.discard(other);
+      expect(await evidence.held()).toEqual([]);
+    });
+
     test('stops when it is told to, and works when it is called again', async () => {
       await layOneOfEach();
       const evidence = rig.start();

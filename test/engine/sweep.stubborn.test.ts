@@ -6,6 +6,7 @@ import { OperationError } from '../../src/errors.ts';
 import type { Server } from '../../src/machines/vocabulary.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { FakeClock } from '../fakes/clock.ts';
+import { FakeEvidence } from '../fakes/evidence.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeMerger } from '../fakes/merger.ts';
 import { FakeProvider } from '../fakes/provider.ts';
@@ -34,6 +35,7 @@ test('one that can not be removed is told, tried again, and keeps none of the ot
   const sweep = new Sweep({
     providers,
     merger: new FakeMerger(),
+    evidence: new FakeEvidence(),
     store,
     alarms,
     log: new FakeLog(),
@@ -61,6 +63,7 @@ test('a provider that never answers ends one round, not the sweeping', async () 
   const sweep = new Sweep({
     providers: new Map([['local', provider]]),
     merger: new FakeMerger(),
+    evidence: new FakeEvidence(),
     store,
     alarms: new FakeAlarms(),
     log,

@@ -1,7 +1,7 @@
 /** The sweep takes only what is proven ours and over, and only when two rounds agree. */
-import { beforeEach, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { Sweep } from '../../src/engine/sweep.ts';
-import { failure } from '../machines/facts.ts';
+import { failure, jobSpec } from '../machines/facts.ts';
 import { DEPLOYMENT } from '../scenarios/daemon.ts';
 import { created } from '../scenarios/gerrit-says.ts';
 import { Lab } from '../scenarios/lab.ts';
@@ -14,6 +14,7 @@ beforeEach(async () => {
   sweep = new Sweep({
     providers: new Map([['local', lab.provider]]),
     merger: lab.merger,
+    evidence: lab.evidence,
     store: lab.store,
     alarms: lab.alarms,
     log: lab.log,
@@ -100,4 +101,92 @@ test('a git cache that can not be read costs this part of the round only', async
   await sweep.run();
   expect(await sweep.run()).toBe(1);
   expect([...lab.merger.kept]).toEqual([]);
+});
+
+describe('what was gathered on this host', () => {
+  const held = () => lab.evidence.held();
+
+  test('of an ended job goes when a second round finds it too', async () => {
+    await lab.run();
+    lab.evidence.lay('j00002', 'testing.log', 'output');
+    await sweep.run();
+    expect(await held()).toEqual(['j00002']);
+    await sweep.run();
+    expect(await held()).toEqual([]);
+    expect(lab.evidence.published.has('j00002')).toBe(true);
+  });
+
+  test('of a job that publishes, however often that fails, stays', async () => {
+    lab.evidence.holdNext('publish');
+    await lab.run(() => lab.jobs()[0]?.state === 'publishing.uploading');
+    for (let round = 0; round < 3; round += 1) await sweep.run();
+    expect(await held()).toEqual(['j00002']);
+    lab.evidence.failNext('publish');
+    await lab.run(() => lab.jobs()[0]?.state === 'publishing.backingOff');
+    for (let round = 0; round < 3; round += 1) await sweep.run();
+    expect(await held()).toEqual(['j00002']);
+  });
+
+  test('of a job that nobody knows is left alone', async () => {
+    await lab.run();
+    lab.evidence.lay('j-of-another-database', 'testing.log', 'output');
+    for (let round = 0; round < 3; round += 1) await sweep.run();
+    expect(await held()).toEqual(['j-of-another-database']);
+  });
+
+  test('stays while the job has a server: that is ended first, by what lies here', async () => {
+    await lab.run();
+    lab.evidence.lay('j00002', 'testing.log', 'output');
+    leak('j00002');
+    await sweep.run();
+    lab.provider.failNext(failure('delete server'), 'delete');
+    await sweep.run();
+    expect(await held()).toEqual(['j00002']);
+    expect(await sweep.run()).toBe(1);
+    await sweep.run();
+    expect(await held()).toEqual(['j00002']);
+    await sweep.run();
+    expect(await held()).toEqual([]);
+  });
+
+  test('stays while its provider does not say whether there is a server', async () => {
+    await lab.run();
+    lab.evidence.lay('j00002', 'testing.log', 'output');
+    for (let round = 0; round < 3; round += 1) {
+      lab.provider.failNext(failure('list servers'), 'list');
+      await sweep.run();
+    }
+    expect(await held()).toEqual(['j00002']);
+  });
+
+  test('stays while the ended job may still be answered, and no longer', async () => {
+    // The job is parked in the middle of its publishing.
+    lab.evidence.holdNext('publish');
+    await lab.run(() => lab.jobs()[0]?.state === 'publishing.uploading');
+    const crashed = { type: 'daemon.crashed', during: 'publishEvidence:1', message: 'a bug' } as const;
+    for (let times = 0; times < 2; times += 1) await lab.daemon.engine.tell('j00002', crashed);
+    expect(lab.jobs()[0]).toMatchObject({ state: 'stuck', ended: true });
+    for (const { server } of lab.provider.servers()) await lab.provider.delete(server, DEPLOYMENT);
+    for (let round = 0; round < 3; round += 1) await sweep.run();
+    expect(await held()).toEqual(['j00002']);
+    // Nobody performs it any more: it stays owed for ever.
+    await lab.restart();
+    await lab.clock.advance(jobSpec().limits.publishTimeoutMs);
+    for (let round = 0; round < 2; round += 1) await sweep.run();
+    expect(lab.store.owed('j00002').map(({ key }) => key)).toContain('publishEvidence:1');
+    expect(await held()).toEqual([]);
+  });
+
+  test('that can not be removed is logged, and keeps no other job’s', async () => {
+    lab.say(created(7));
+    await lab.run();
+    for (const { id } of lab.jobs()) lab.evidence.lay(id, 'testing.log', 'output');
+    await sweep.run();
+    lab.evidence.failNext('discard');
+    await sweep.run();
+    expect(lab.log.lines).toContain('warn sweep: the log site did not discard');
+    expect(await held()).toEqual(['j00002']);
+    await sweep.run();
+    expect(await held()).toEqual([]);
+  });
 });

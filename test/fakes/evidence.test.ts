@@ -24,7 +24,7 @@ test('fails when told to, once, and counts it', async () => {
   fake.failNext('collect');
   await failureOf(fake.collect(collectRequest(), signal));
   await fake.collect(collectRequest(), signal);
-  expect(fake.calls).toEqual({ collect: 2, publish: 0, discard: 0 });
+  expect(fake.calls).toEqual({ collect: 2, publish: 0, held: 0, discard: 0 });
 });
 
 test('loses an answer after the effect', async () => {

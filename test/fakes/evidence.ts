@@ -8,7 +8,7 @@ import type { KeyedEffect } from '../../src/machines/effects.ts';
 
 type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
 type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;
-export type EvidenceCall = 'collect' | 'publish' | 'discard';
+export type EvidenceCall = 'collect' | 'publish' | 'held' | 'discard';
 
 export interface FakePublication {
   readonly url: string;
@@ -19,7 +19,7 @@ export interface FakePublication {
 
 export class FakeEvidence implements Evidence {
   /** How often each was called, failures included. */
-  readonly calls: Record<EvidenceCall, number> = { collect: 0, publish: 0, discard: 0 };
+  readonly calls: Record<EvidenceCall, number> = { collect: 0, publish: 0, held: 0, discard: 0 };
   readonly collectRequests: CollectRequest[] = [];
   readonly publishRequests: PublishRequest[] = [];
   readonly discarded: string[] = [];
@@ -28,9 +28,14 @@ export class FakeEvidence implements Evidence {
   /** What lies on this host, by job. */
   readonly staged = new Map<string, ReadonlyMap<string, string>>();
   readonly #laid = new Map<string, Map<string, string>>();
-  readonly #failures: Record<EvidenceCall, Error[]> = { collect: [], publish: [], discard: [] };
+  readonly #failures: Record<EvidenceCall, Error[]> = { collect: [], publish: [], held: [], discard: [] };
   readonly #lost: Error[] = [];
-  readonly #gates: Record<EvidenceCall, Promise<void>[]> = { collect: [], publish: [], discard: [] };
+  readonly #gates: Record<EvidenceCall, Promise<void>[]> = {
+    collect: [],
+    publish: [],
+    held: [],
+    discard: [],
+  };
 
   /** Puts a file where `collect` of the job finds it: `attempt-1/testing.log`, `worktree/logs/a.txt`. */
   lay(job: string, path: string, text: string): void {
@@ -93,6 +98,11 @@ export class FakeEvidence implements Evidence {
   ): Promise<string | null> {
     const text = this.#laid.get(job)?.get(`attempt-${attempt}/${stage}.log`) ?? '';
     return text.trim().split('\n').at(-1) || null;
+  }
+
+  async held(): Promise<readonly string[]> {
+    await this.#enter('held', null);
+    return [...new Set([...this.#laid.keys(), ...this.staged.keys()])].sort();
   }
 
   async discard(job: string): Promise<void> {

@@ -113,6 +113,7 @@ export class Daemon {
       sweep: new Sweep({
         providers: world.providers,
         merger: world.merger,
+        evidence: world.evidence,
         store,
         alarms: world.alarms,
         log,

@@ -66,6 +66,7 @@ export class Life {
         collect: (request, signal) => this.call('collect', () => evidence.collect(request, signal)),
         publish: (request, signal) => this.call('publish', () => evidence.publish(request, signal)),
         lastLine: (owner, stage) => evidence.lastLine(owner, stage),
+        held: () => evidence.held(),
         discard: (job) => this.call('discard', () => evidence.discard(job)),
       },
       reviewer: {

@@ -13,7 +13,7 @@ import { Directory, ifThere } from './directory.ts';
 import { asFailure, Deadline } from './failure.ts';
 import { lastLine } from './last-line.ts';
 import type { PublishRequest } from './manifest.ts';
-import { checkJobId, StoredNames } from './names.ts';
+import { checkJobId, isJobId, StoredNames } from './names.ts';
 import { urlOf } from './place.ts';
 import { publish } from './publish.ts';
 import { SecretSet } from './redact.ts';
@@ -122,6 +122,19 @@ export class LocalEvidence implements Evidence {
     return lastLine(join(this.#options.stateDir, 'runs', job, String(attempt)), stage, this.#secrets);
   }
 
+  async held(): Promise<readonly string[]> {
+    const { stateDir } = this.#options;
+    try {
+      const run = await this.#directoriesIn(join(stateDir, 'runs'));
+      const staged = await this.#directoriesIn(this.#stagingRoot);
+      // Also what was never gathered to its end.
+      const jobs = [...run, ...staged.map((name) => name.replace(/^\./, ''))].filter(isJobId);
+      return [...new Set(jobs)].sort();
+    } catch (error) {
+      throw asFailure('list evidence', stateDir, error);
+    }
+  }
+
   async discard(job: string): Promise<void> {
     checkJobId(job);
     try {
@@ -212,6 +225,13 @@ export class LocalEvidence implements Evidence {
       await collectTree(copy.path('.'), there, this.#limits, staging);
     });
     await removeTree(directory, COPY);
+  }
+
+  async #directoriesIn(root: string): Promise<readonly string[]> {
+    const directory = await ifThere(Directory.at(root));
+    if (directory === null) return [];
+    const { entries } = await directory.using(() => directory.entries(this.#limits.entries));
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   }
 
   async #remove(root: string, names: readonly string[]): Promise<void> {

@@ -22,9 +22,13 @@ export function evidencePath(path: string): readonly string[] | { readonly why: 
   return segments;
 }
 
+export function isJobId(name: string): boolean {
+  return JOB_ID.test(name);
+}
+
 /** A job's id as a name in a path. Anything else would be a programmer's error or a forged row: refused. */
 export function checkJobId(job: string): string {
-  if (JOB_ID.test(job)) return job;
+  if (isJobId(job)) return job;
   throw refused('job id', job, 'letters, digits, dot, underscore and hyphen');
 }
 

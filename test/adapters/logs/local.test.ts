@@ -182,6 +182,24 @@ describe('evidence on this host', () => {
     }
   });
 
+  test('half of a collection is held too, and what is no job of ours is not named', async () => {
+    const evidence = rig.start({
+      beforeStep: (step) => {
+        if (step === 'put staging in place') throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+      },
+    });
+    await failureOf(evidence.collect(collectRequest(), signal));
+    expect(await readdir(join(rig.stateDir, 'evidence'))).toEqual([`.${JOB}`]);
+    await lay(join(rig.stateDir, 'evidence', '..lost+found', 'x'), '');
+    await lay(join(rig.stateDir, 'runs', 'lost found', 'x'), '');
+    await lay(join(rig.stateDir, 'runs', '.hidden', 'x'), '');
+    await lay(join(rig.stateDir, 'runs', 'a-file'), '');
+    await symlink(rig.base, join(rig.stateDir, 'runs', 'a-link'));
+    expect(await evidence.held()).toEqual([JOB]);
+    await evidence.discard(JOB);
+    expect(await evidence.held()).toEqual([]);
+  });
+
   test('ends at its deadline, and says what to change', async () => {
     await rig.layTreeFile(JOB, 'logs/a.log', 'x');
     const evidence = rig.start({

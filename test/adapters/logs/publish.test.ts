@@ -100,6 +100,7 @@ describe('publication and crashes', () => {
     for (let steps = 0; ; steps++) {
       const killed = await wasKilled(rig.start(killAfter(steps)).collect(collect, signal));
       const evidence = rig.start();
+      expect(await evidence.held()).toEqual([JOB]);
       expect(await evidence.collect(collect, signal)).toEqual({ files: 3, bytes: 21, skipped: 0 });
       await expectPublished(await evidence.publish(publishRequest(), signal));
       expect(await readdir(join(rig.stateDir, 'evidence'))).toEqual([JOB]);
