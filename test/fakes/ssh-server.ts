@@ -85,6 +85,15 @@ export class SshServer {
     }
   }
 
+  /** It reads nothing until it is released, as a host that stands still for a moment. */
+  hold(): void {
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  release(): void {
+    for (const socket of this.#sockets) socket.resume();
+  }
+
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.cutAll();

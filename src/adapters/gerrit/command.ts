@@ -41,6 +41,7 @@ export async function runCommand(
   const line = commandLine(command.argv);
   const operation = command.argv.slice(0, 2).join(' ');
   let sent = false;
+  let over = false;
   let channel: ClientChannel | null = null;
   let disarm = (): void => {};
   let abort = (): void => {};
@@ -70,6 +71,8 @@ export async function runCommand(
       );
       connection
         .open(line, (opened) => {
+          // Given up as not sent, so it is sent no more: the caller may ask again by then.
+          if (over) return opened.close();
           channel = opened;
           collect(opened, command.stdoutLimitBytes, operation).then(resolve, (error) =>
             reject(cutOff(errorText(error), error)),
@@ -82,6 +85,7 @@ export async function runCommand(
         );
     });
   } finally {
+    over = true;
     disarm();
     forget();
     signal.removeEventListener('abort', abort);

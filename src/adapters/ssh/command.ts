@@ -66,6 +66,7 @@ class Call {
   readonly #command: NodeCommand;
   readonly #signal: AbortSignal;
   #channel: ClientChannel | null = null;
+  #over = false;
   #undo: (() => void)[] = [];
 
   constructor(connection: SshConnection, command: NodeCommand, signal: AbortSignal) {
@@ -87,6 +88,8 @@ class Call {
       if (this.#signal.aborted) return abort();
       this.#connection
         .start(scriptWords(token, words), (channel) => {
+          // Given up before it began: nothing of it runs on the node any more.
+          if (this.#over) return channel.close();
           this.#channel = channel;
           collect(channel, resolve, away);
           // Its end is what a script takes for the end of us, so it comes with the end of the call.
@@ -97,6 +100,7 @@ class Call {
   }
 
   close(): void {
+    this.#over = true;
     for (const undo of this.#undo) undo();
     this.#channel?.close();
   }

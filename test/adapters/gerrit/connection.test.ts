@@ -265,4 +265,21 @@ describe('a command', () => {
     abort.abort();
     await refusal;
   });
+
+  test('that is given up before its channel opened sends nothing when it opens', async () => {
+    const ssh = await start();
+    let sent: Promise<string> | null = null;
+    ssh.on('gerrit review', ({ stdin }) => {
+      sent = stdin;
+    });
+    const connection = await open(site.options(ssh.port));
+    const abort = new AbortController();
+    ssh.hold();
+    const review = run(connection, ['gerrit', 'review'], { stdin: '{"message":"late"}' }, abort.signal);
+    abort.abort();
+    await expect(review).rejects.toMatchObject({ retryable: true, sent: false });
+    ssh.release();
+    await ssh.until(() => sent !== null);
+    expect(await sent).toBe('');
+  });
 });

@@ -20,7 +20,7 @@ export interface Door {
 
 let numbers = 0;
 
-function sshConfig(keyFile: string, change: Partial<SshConfig> = {}): SshConfig {
+export function sshConfig(keyFile: string, change: Partial<SshConfig> = {}): SshConfig {
   return {
     keyFile,
     knownHostsFile: null,
