@@ -27,6 +27,7 @@ function eventText(event: AnyEvent): string {
     case 'timer.fired':
       return timerText(event.timer);
     case 'machine.failed':
+    case 'machine.broken':
       return `internal error at ${event.event}: ${event.message}`;
     case 'daemon.crashed':
       return `the daemon crashed during ${event.during}: ${event.message}`;

@@ -1,8 +1,9 @@
 /**
  * One event and all that it leads to in the same transaction: the step itself, and a step for each history that its
  * effects tell. An event that throws inside its machine becomes `machine.failed`, so that it quarantines its own
- * history and no other.
+ * history and no other; when that throws too, it becomes `machine.broken`, which parks the history.
  */
+import { errorText } from '../errors.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { Hash, Stored } from '../machines/row.ts';
 import { type Happening, step } from '../machines/step.ts';
@@ -72,10 +73,21 @@ function stepOne(before: Stored | null, submission: Submission, options: Cascade
       throw new Error(`${type} has no handler in ${stepped.row.state}`);
     return appendOf(before, stepped);
   } catch (thrown) {
-    if (before === null || type === 'machine.failed' || strict) throw thrown;
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    const event = { type: 'machine.failed', event: type, message: message.slice(0, MESSAGE_LIMIT) } as const;
+    if (before === null || strict) throw thrown;
+    return quarantine(before, happening, thrown, hash);
+  }
+}
+
+function quarantine(before: Stored, happening: Happening, thrown: unknown, hash: Hash): Append {
+  const instead = (type: 'machine.failed' | 'machine.broken', why: unknown): Append => {
+    const message = errorText(why).slice(0, MESSAGE_LIMIT);
+    const event = { type, event: happening.event.type, message };
     return appendOf(before, step(before, { ...happening, event }, hash));
+  };
+  try {
+    return instead('machine.failed', thrown);
+  } catch (again) {
+    return instead('machine.broken', again);
   }
 }
 

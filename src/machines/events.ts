@@ -30,6 +30,8 @@ export type CommonEvent =
   | { readonly type: 'timer.fired'; readonly timer: string }
   /** An event threw inside the machine: the history is quarantined and goes to its clean-up. */
   | { readonly type: 'machine.failed'; readonly event: string; readonly message: string }
+  /** So did the quarantine: the history is parked as it is, by a way that computes nothing. */
+  | { readonly type: 'machine.broken'; readonly event: string; readonly message: string }
   /** The daemon itself was brought down by work for this history. Twice, and the history is parked. */
   | { readonly type: 'daemon.crashed'; readonly during: string; readonly message: string }
   /** Settles `raiseAlarm`. */

@@ -29,6 +29,9 @@ const alarmDeadline = deadline(
   (context) => context.spec.limits.cleanupTimeoutMs,
 );
 
+/** Parked: nothing moves it any more, and an operator is told. */
+const park = [decide('ABORTED'), ...tellReview(), request(({ context }) => parked(context))] as const;
+
 /** Asks for its slot anew, as one that was promoted. */
 const promote = change(({ context }) => ({ promotions: context.promotions + 1 }));
 
@@ -42,15 +45,17 @@ export const jobMachine = jobSetup.createMachine({
     'job.cancelled': { target: '.cleanup', actions: decide('ABORTED') },
     'job.superseded': { target: '.cleanup', actions: decide('ABORTED') },
     'machine.failed': [
-      { guard: 'failedBefore', target: '.stuck', actions: decide('ABORTED') },
+      { guard: 'failedBefore', target: '.stuck', actions: park },
       {
         target: '.cleanup',
         reenter: true,
         actions: [decide('NODE_FAILURE'), change(({ context }) => ({ failures: context.failures + 1 }))],
       },
     ],
+    // What the other ways to stuck compute may be what threw. Its review waits until its deadline.
+    'machine.broken': { target: '.stuck', actions: ['breakOff', request(({ context }) => parked(context))] },
     'daemon.crashed': [
-      { guard: 'crashedBefore', target: '.stuck', actions: decide('ABORTED') },
+      { guard: 'crashedBefore', target: '.stuck', actions: park },
       { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
     // Whatever it does by now, it does not wait for a slot any more.
@@ -124,7 +129,7 @@ export const jobMachine = jobSetup.createMachine({
     },
     stuck: {
       tags: 'ended',
-      entry: [...tellReview(), 'rest', request(({ context }) => parked(context))],
+      entry: 'rest',
       on: saidAtTheEnd,
     },
   },

@@ -61,6 +61,7 @@ const saidAtTheEnd = {
   'review.superseded': noted,
   'review.cancelled': noted,
   'machine.failed': noted,
+  'machine.broken': noted,
   'daemon.crashed': noted,
 } as const;
 /** Nobody waits for this review any more, and nothing was said yet. */
@@ -86,10 +87,20 @@ export const reviewMachine = reviewSetup.createMachine({
     'vote.allowed': noted,
     'vote.withheld': noted,
     'job.reported': acceptReport,
-    'machine.failed': {
-      target: '.alarming',
-      actions: [finish('unposted'), withAlarm('review-unposted'), tellJobs],
-    },
+    'machine.failed': [
+      { guard: 'failedBefore', target: '.stuck', actions: [finish('stuck'), tellJobs] },
+      {
+        target: '.alarming',
+        actions: [
+          change(() => ({ failed: true })),
+          finish('unposted'),
+          withAlarm('review-unposted'),
+          tellJobs,
+        ],
+      },
+    ],
+    // What the other way to stuck computes may be what threw. Its jobs go on, and are answered when they hand over.
+    'machine.broken': { target: '.stuck', actions: finish('stuck') },
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.stuck', actions: [finish('stuck'), tellJobs] },
       { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
@@ -220,7 +231,7 @@ function parked(context: ReviewContext) {
     alarm: {
       kind: 'review-unposted',
       target: `change ${context.patchset.change},${context.patchset.patchset}`,
-      message: 'this review brought the daemon down twice and is parked',
+      message: 'this review is parked: internal errors, or it brought the daemon down twice',
       hint: 'sos-ci job shows the history; report a bug',
     },
   } as const;

@@ -226,6 +226,19 @@ describe('an error of our own', () => {
     orderly(world.run());
   });
 
+  test('that leaves no way to the clean-up parks the job, whatever it does, and tells the operator', () => {
+    const lost: AnyEvent = { type: 'machine.broken', event: 'stage.exited', message: 'undefined is not' };
+    const world = comeTo(Simulator.job(), JOB, 'testing.running');
+    const row = world.tell(JOB, lost);
+    expect([row.state, row.effects.map((effect) => effect.type)]).toEqual([
+      'stuck',
+      ['withdraw', 'raiseAlarm'],
+    ]);
+    expect(world.at(JOB)).toMatchObject({ ended: true, context: { slot: false, verdict: 'ABORTED' } });
+    expect(world.tell(JOB, lost).effects).toEqual([]);
+    orderly(world.run());
+  });
+
   test('that kills the daemon changes nothing the first time, and parks the job the second', () => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
     const first = world.tell(JOB, crash);

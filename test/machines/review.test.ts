@@ -274,6 +274,24 @@ describe('an error of our own', () => {
     orderly(world);
   });
 
+  test('a second one parks the review: it does not go round between its alarm and its end', () => {
+    const world = sending();
+    expect(world.tell(REVIEW, broken).state).toBe('alarming');
+    expect(world.tell(REVIEW, broken).state).toBe('stuck');
+    expect(alarms(world)).toEqual(['review-unposted', 'review-unposted']);
+    orderly(world.run());
+  });
+
+  test('that leaves no way to the operator parks the review; its jobs are answered when they hand over', () => {
+    const world = sending();
+    const lost: AnyEvent = { type: 'machine.broken', event: 'job.reported', message: 'undefined is not' };
+    expect(world.tell(REVIEW, lost).state).toBe('stuck');
+    expect(world.tell(REVIEW, reported()).effects).toMatchObject([
+      { type: 'tell', event: { type: 'verdict.taken' } },
+    ]);
+    orderly(world.run());
+  });
+
   test('that kills the daemon twice parks the review, with an alarm', () => {
     const world = sending();
     expect(world.tell(REVIEW, crash)).toMatchObject({ state: 'posting.sending', effects: [] });

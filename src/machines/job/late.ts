@@ -39,5 +39,6 @@ export const saidAtTheEnd = {
   'job.cancelled': noted,
   'job.superseded': noted,
   'machine.failed': noted,
+  'machine.broken': noted,
   'daemon.crashed': noted,
 } as const;

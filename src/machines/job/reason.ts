@@ -51,6 +51,7 @@ function describe(event: JobMachineEvent): string {
     case 'job.superseded':
       return `superseded by ${event.by}`;
     case 'machine.failed':
+    case 'machine.broken':
       return `internal error at ${event.event}: ${event.message}`;
     case 'daemon.crashed':
       return `the daemon crashed twice, last during ${event.during}: ${event.message}`;

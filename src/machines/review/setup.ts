@@ -53,6 +53,8 @@ export interface ReviewContext {
   readonly outcome: ReviewOutcome | null;
   readonly alarm: Extract<Effect, { type: 'raiseAlarm' }> | null;
   readonly alarms: number;
+  /** An internal error has sent it to its alarm: the next one parks it. */
+  readonly failed?: true;
   readonly crashes: number;
 }
 
@@ -153,6 +155,7 @@ export const reviewSetup = setup({
       mayHelp(event) && context.mailAttempt < (context.mail?.attempts ?? 0),
     mayRetryConfirm: ({ context }) => context.confirmAttempt < CONFIRM_ATTEMPTS,
     crashedBefore: ({ context }) => context.crashes > 0,
+    failedBefore: ({ context }) => context.failed === true,
   },
 });
 

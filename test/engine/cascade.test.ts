@@ -1,0 +1,58 @@
+/** What an error of our own costs: its own history, never the daemon. The hash is where a step can be made to fail. */
+import { expect, test } from 'vitest';
+import { type CascadeOptions, cascade } from '../../src/engine/cascade.ts';
+import type { Append } from '../../src/engine/store.ts';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import { JOB, START } from '../machines/facts.ts';
+import { comeTo, Simulator, sha256 } from '../machines/simulator.ts';
+
+const cancelled: AnyEvent = { type: 'job.cancelled', reason: 'the change was abandoned' };
+
+/** Told to a job that tests, while the rows of these types can not be made. */
+function tell(event: AnyEvent, failing: readonly string[], strict = false): readonly Append[] {
+  const world = comeTo(Simulator.whole(), JOB, 'testing.running');
+  const options: CascadeOptions = {
+    hash: (text) => {
+      const type = failing.find((one) => text.includes(`"type":"${one}"`));
+      if (type !== undefined) throw new Error(`a bug at ${type}`);
+      return sha256(text);
+    },
+    now: () => START,
+    stored: (history) => world.stored.get(history) ?? null,
+    strict,
+  };
+  const batch: Append[] = [];
+  cascade(batch, { history: JOB, machine: 'job@1', event, settles: null, cause: null }, options);
+  return batch;
+}
+
+test('an event that throws sends its job to the clean-up', () => {
+  const [{ row } = { row: null }] = tell(cancelled, ['job.cancelled']);
+  expect(row).toMatchObject({
+    type: 'machine.failed',
+    state: 'cleanup.settling',
+    data: { event: 'job.cancelled', message: 'a bug at job.cancelled' },
+  });
+});
+
+test('when the way to the clean-up throws too, the job is parked and told', () => {
+  const [append] = tell(cancelled, ['job.cancelled', 'machine.failed']);
+  expect(append).toMatchObject({
+    row: {
+      type: 'machine.broken',
+      state: 'stuck',
+      data: { event: 'job.cancelled', message: 'a bug at machine.failed' },
+    },
+    stored: { ended: true, context: { slot: false } },
+    view: { verdict: 'ABORTED', reason: 'internal error at job.cancelled: a bug at machine.failed' },
+    endsJob: true,
+  });
+  expect(append?.row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-stuck' } });
+});
+
+test('nothing is left of what fails wholly, and tests are told at once', () => {
+  expect(() => tell(cancelled, ['job.cancelled', 'machine.failed', 'machine.broken'])).toThrow(
+    'machine.broken',
+  );
+  expect(() => tell(cancelled, ['job.cancelled'], true)).toThrow('a bug at job.cancelled');
+});
