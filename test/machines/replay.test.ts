@@ -2,23 +2,18 @@
  * Strict replay: what was recorded is computed again to the letter, and whatever was altered in it is found: each field
  * of each row, a row that is missing, doubled or in another's place.
  */
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { replayHistory } from '../../src/machines/replay.ts';
 import type { LogRow } from '../../src/machines/row.ts';
 import { differences } from './invariants.ts';
+import { recorded, rowsOf } from './recorded.ts';
 import { sha256 } from './simulator.ts';
 import { stories } from './stories.ts';
-
-const FOLDER = join(import.meta.dirname, '../histories');
-const recorded = readdirSync(FOLDER).filter((file) => file.endsWith('.jsonl'));
 
 /** The rows of a recorded file, by history. */
 function historiesOf(file: string): ReadonlyMap<string, readonly LogRow[]> {
   const histories = new Map<string, LogRow[]>();
-  for (const line of readFileSync(join(FOLDER, file), 'utf8').trimEnd().split('\n')) {
-    const row: LogRow = JSON.parse(line);
+  for (const row of rowsOf(file)) {
     histories.set(row.history, [...(histories.get(row.history) ?? []), row]);
   }
   return histories;
@@ -26,9 +21,7 @@ function historiesOf(file: string): ReadonlyMap<string, readonly LogRow[]> {
 
 describe('recorded histories', () => {
   test('there is one of each story, and one that was altered', () => {
-    expect(recorded.sort()).toEqual(
-      [...Object.keys(stories), 'altered'].map((name) => `${name}.jsonl`).sort(),
-    );
+    expect(recorded).toEqual([...Object.keys(stories), 'altered'].map((name) => `${name}.jsonl`).sort());
   });
 
   test.each(recorded.filter((file) => file !== 'altered.jsonl'))(

@@ -6,18 +6,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type AnyStateMachine, createMachine } from 'xstate';
-import { configMachine } from '../../src/machines/config.ts';
 import { jobMachine } from '../../src/machines/job.ts';
 import { reviewMachine } from '../../src/machines/review.ts';
-import { streamMachine } from '../../src/machines/stream.ts';
+import { machines } from '../../src/machines/step.ts';
 import { fingerprint } from './fingerprint.ts';
 
-const machines: Readonly<Record<string, AnyStateMachine>> = {
-  'job@1': jobMachine,
-  'review@1': reviewMachine,
-  'stream@1': streamMachine,
-  'config@1': configMachine,
-};
 const frozen: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(join(import.meta.dirname, 'frozen.json'), 'utf8'),
 );

@@ -2,9 +2,23 @@
  * The stories whose histories are recorded in test/histories: each is a whole life of a review and its job, told to the
  * machines of today. `scripts/record-histories.mjs` writes them down; what was written is replayed by every build.
  */
+import type { KeyedEffect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
-import { FAILED, failure, JOB, jobSpec, REVIEW, reportSpec } from './facts.ts';
-import { type Answers, answerWell, comeTo, Simulator } from './simulator.ts';
+import { VOTING } from '../../src/machines/voting.ts';
+import { endlessStories, troubled } from './endless-stories.ts';
+import {
+  accepted,
+  FAILED,
+  failure,
+  JOB,
+  opened,
+  PATCHSET,
+  preparePlan,
+  RESOLVED,
+  REVIEW,
+  reportSpec,
+} from './facts.ts';
+import { type Answers, answerWell, comeTo, Simulator, unless } from './simulator.ts';
 
 /** Name of the file: how the story goes. */
 export const stories: Readonly<Record<string, () => Simulator>> = {
@@ -21,6 +35,15 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     told((effect, world) =>
       effect.type === 'runStage' ? exited('stacking', 1) : answerWell(effect, world),
     ).run(),
+
+  'setup-never-ends': () =>
+    told((effect, world) => {
+      const { state } = world.at(JOB);
+      if (effect.type === 'createServer' && state === 'booting.creating' && effect.owner.attempt === 1)
+        return null;
+      if (effect.type === 'runStage' && state === 'stacking.running') return null;
+      return answerWell(effect, world);
+    }).run(),
 
   'boot-failed-once': () =>
     told((effect, world) =>
@@ -88,9 +111,91 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     return world.run();
   },
 
+  'review-crashed-the-daemon-twice': () => {
+    const world = told(answerWell);
+    for (let times = 0; times < 2; times += 1) {
+      world.tell(REVIEW, {
+        type: 'daemon.crashed',
+        during: 'lookUpChange:1',
+        message: 'undefined is not a function',
+      });
+    }
+    return world.run();
+  },
+
   'promoted-while-it-waits': () => {
     const world = comeTo(told(answerWell), JOB, 'queued.waiting');
     world.tell(JOB, { type: 'job.promoted', by: 'alice', why: 'a release waits for it' });
+    return world.run();
+  },
+
+  'told-of-from-beginning-to-end': () => {
+    const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
+    const report = reportSpec({ startMessage: true, stopVotingAfter: 2 });
+    const world = told(answerWell, mailed(opened(report, undefined, preparePlan({ hold }))));
+    world.tell(VOTING, { type: 'voting.opened' });
+    comeTo(world, REVIEW, 'preparing.holding');
+    world.tell(REVIEW, { type: 'vote.cast', vote: { account: 'zuul', label: 'Verified', value: 1 } });
+    comeTo(world, JOB, 'stacking.running');
+    world.tell(JOB, { type: 'stage.started', stage: 'stacking', pid: 4711, adopted: false });
+    return world.run();
+  },
+
+  'nothing-works-at-once': () => {
+    const tried = new Set<string>();
+    return told(
+      (effect, world) => {
+        const first = FIRST_ANSWERS[effect.type];
+        if (first === undefined || tried.has(effect.type)) return answerWell(effect, world);
+        tried.add(effect.type);
+        return first;
+      },
+      mailed(opened(reportSpec({ startMessage: true }))),
+    ).run();
+  },
+
+  'stage-not-started-then-no-results': () =>
+    told((effect, world) => {
+      if (effect.type === 'runStage' && effect.run.owner.attempt === 1)
+        return { type: 'stage.failed', stage: 'stacking', failure: failure('run stage') };
+      if (effect.type === 'readResults') return { type: 'results.unreadable', why: 'results.tap is missing' };
+      return answerWell(effect, world);
+    }).run(),
+
+  'merge-conflict': () => {
+    const { project, change, branch } = PATCHSET;
+    const files = ['setup.cfg'];
+    return told(
+      unless('mergePatchset', { type: 'patchset.conflicted', project, change, branch, files }),
+    ).run();
+  },
+
+  'nothing-touched': () => {
+    const job = { job: JOB, name: 'acme-dsvm', voting: true, files: { include: [], exclude: ['doc/*'] } };
+    const change = { ...RESOLVED, files: ['doc/index.rst'] };
+    return told(
+      unless('lookUpChange', { type: 'change.resolved', change }),
+      opened(reportSpec(), [job]),
+    ).run();
+  },
+
+  'superseded-while-it-tests': () => {
+    const world = comeTo(told(answerWell), JOB, 'testing.running');
+    world.answers = unless('stopStage', {
+      type: 'stage.unstopped',
+      stage: 'testing',
+      failure: failure('stop stage'),
+    });
+    world.tell(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    return world.run();
+  },
+
+  'internal-errors': () => {
+    const world = comeTo(told(answerWell), JOB, 'booting.creating');
+    const failed = { type: 'machine.failed', message: 'undefined is not a function' } as const;
+    world.tell(JOB, { ...failed, event: 'server.active' });
+    comeTo(world, REVIEW, 'posting.sending');
+    world.tell(REVIEW, { ...failed, event: 'review.posted' });
     return world.run();
   },
 
@@ -102,19 +207,49 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     world.tell('config', loaded);
     world.tell('config', { type: 'config.refused', ...base, by: 'SIGHUP', problems });
     world.tell('config', { ...loaded, by: 'alice', why: 'mended', changed: ['jobs.unit'] });
-    return world;
+    return troubled(world, 'config');
   },
+
+  ...endlessStories,
+};
+
+/** How each thing goes wrong in a world in which the next try helps. */
+const FIRST_ANSWERS: Readonly<Partial<Record<KeyedEffect['type'], AnyEvent>>> = {
+  lookUpChange: { type: 'change.unresolved', failure: failure('look up change') },
+  mergePatchset: { type: 'patchset.unmerged', failure: failure('merge patchset') },
+  postStart: { type: 'start.unposted', failure: failure('post start') },
+  fetchPatchset: { type: 'patchset.unfetched', failure: failure('fetch patchset') },
+  collectEvidence: { type: 'evidence.uncollected', failure: failure('collect evidence') },
+  publishEvidence: { type: 'evidence.unpublished', failure: failure('publish evidence') },
+  deleteServer: { type: 'server.undeleted', failure: failure('delete server') },
+  postReview: { type: 'review.unposted', failure: failure('post review') },
+  readVotes: { type: 'votes.unread', failure: failure('read votes') },
+  sendMail: { type: 'mail.unsent', failure: failure('send mail') },
 };
 
 /** A review with one job, in a world in which everything takes a second and a half. */
-function told(answers: Answers): Simulator {
-  const world = Simulator.whole([jobSpec()], reportSpec());
+function told(answers: Answers, opening = opened()): Simulator {
+  const world = new Simulator();
+  world.tell(REVIEW, opening);
+  world.tell(JOB, accepted());
   world.answers = (effect, it) => {
     const event = answers(effect, it);
     if (event !== null) it.now += 1_500;
     return event;
   };
   return world;
+}
+
+/** The same, and its end is told by mail. */
+function mailed(opening: AnyEvent): AnyEvent {
+  const mail = {
+    to: ['ci@acme.example'],
+    on: 'always',
+    attempts: 3,
+    retryMs: 60_000,
+    timeoutMs: 30_000,
+  } as const;
+  return opening.type === 'review.opened' ? { ...opening, mail } : opening;
 }
 
 function exited(stage: 'stacking' | 'testing', code: number): AnyEvent {

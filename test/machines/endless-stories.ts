@@ -1,0 +1,82 @@
+/**
+ * Stories of the histories that never end, of which a database has one each: the connection to Gerrit, whether this CI
+ * may vote, and what an operator must hear of. Told like those in stories.ts, and recorded with them.
+ */
+import type { AnyEvent } from '../../src/machines/events.ts';
+import type { Sight } from '../../src/machines/vigil/sight.ts';
+import { VIGIL } from '../../src/machines/vigil.ts';
+import { VOTING } from '../../src/machines/voting.ts';
+import { jobReport, REVIEW, reportSpec } from './facts.ts';
+import { answerWell, Simulator } from './simulator.ts';
+import {
+  closed,
+  connected,
+  crashed,
+  gapped,
+  lost,
+  refused,
+  STREAM,
+  StreamWorld,
+  started,
+  unclosed,
+} from './stream-world.ts';
+
+const MB = 1024 ** 2;
+const WELL: Sight = {
+  disks: [{ path: '/var/lib/sos-ci', holds: 'stateDir and logs', freeBytes: 5_000 * MB, freeFiles: 5_000 }],
+  walBytes: 4 * MB,
+  reports: { ownAt: null, listenedMs: 0, others: 0 },
+  unkept: null,
+};
+
+export const endlessStories: Readonly<Record<string, () => Simulator>> = {
+  'gerrit-lost-and-found': () => {
+    const world = new StreamWorld().hear(lost);
+    world.fire(STREAM);
+    world.hear(connected, gapped([7])).settle(closed({ found: 2, unsure: [8] }));
+    world.settle(closed()).settleDown().hear(gapped(null));
+    for (let times = 0; times < 3; times += 1) {
+      world.settle(unclosed);
+      world.fire(STREAM);
+    }
+    world.hear({ type: 'machine.failed', event: 'gap.closed', message: 'undefined is not iterable' });
+    world.settle(closed()).hear(lost, refused, { type: 'stream.stopped' }, started(), connected);
+    world.hear(crashed, started(1_000), connected).settle(closed()).hear(lost);
+    for (const { type, key } of world.owed(STREAM)) if (type === 'raiseAlarm') world.answer(STREAM, key);
+    return world;
+  },
+
+  'voting-stopped-and-resumed': () => {
+    const world = Simulator.review(reportSpec({ stopVotingAfter: 1 }));
+    world.tell(VOTING, { type: 'voting.opened' });
+    world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
+    world.answerType(VOTING, 'raiseAlarm');
+    world.run();
+    world.tell(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is mended' });
+    return troubled(world, VOTING).run();
+  },
+
+  'disk-low-and-over': () => {
+    const world = new Simulator();
+    const see = (changes: Partial<Sight>): AnyEvent => ({
+      type: 'vigil.noticed',
+      sight: { ...WELL, ...changes },
+    });
+    const limits = { diskFreeBytes: 1_000 * MB, diskFreeFiles: 100, walBytes: 64 * MB };
+    world.tell(VIGIL, { type: 'vigil.opened', limits: { ...limits, quietMs: 3_600_000, quietOthers: 3 } });
+    world.tell(VIGIL, see({ disks: WELL.disks.map((disk) => ({ ...disk, freeBytes: 999 * MB })) }));
+    world.tell(VIGIL, see({ walBytes: 65 * MB, unkept: 'no space left' }));
+    world.tell(VIGIL, see({ reports: { ownAt: null, listenedMs: 3_600_000, others: 3 } }));
+    world.tell(VIGIL, see({ reports: { ownAt: world.now, listenedMs: 0, others: 0 } }));
+    world.answers = answerWell;
+    return troubled(world, VIGIL).run();
+  },
+};
+
+/** What such a history must outlive: an event breaks it, and the daemon goes down over it. */
+export function troubled(world: Simulator, history: string): Simulator {
+  const message = 'undefined is not a function';
+  world.tell(history, { type: 'machine.failed', event: 'alarm.raised', message });
+  world.tell(history, { type: 'daemon.crashed', during: 'alarm.raised', message });
+  return world;
+}

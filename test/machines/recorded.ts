@@ -1,0 +1,15 @@
+/** The recorded histories of test/histories, as rows. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LogRow } from '../../src/machines/row.ts';
+
+const FOLDER = join(import.meta.dirname, '../histories');
+
+export const recorded: readonly string[] = readdirSync(FOLDER)
+  .filter((file) => file.endsWith('.jsonl'))
+  .sort();
+
+export function rowsOf(file: string): readonly LogRow[] {
+  const lines = readFileSync(join(FOLDER, file), 'utf8').trimEnd().split('\n');
+  return lines.map((line): LogRow => JSON.parse(line));
+}
