@@ -199,6 +199,19 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     return world.run();
   },
 
+  'broken-beyond-quarantine': () => {
+    const world = comeTo(told(answerWell), JOB, 'booting.creating');
+    const broken = {
+      type: 'machine.broken',
+      event: 'server.active',
+      message: 'undefined is not a function',
+    } as const;
+    world.tell(JOB, broken);
+    world.run();
+    world.tell(REVIEW, { ...broken, event: 'timer.fired' });
+    return world.run();
+  },
+
   'configuration-with-a-mistake': () => {
     const world = new Simulator(answerWell);
     const base = { file: '/etc/sos-ci.yaml', by: '', why: '' };
