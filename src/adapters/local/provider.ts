@@ -2,7 +2,7 @@
  * A provider whose server is a directory on this host, and every process that carries the server's mark. Its label
  * names the owner; without that proof nothing is ended and nothing is removed.
  */
-import { chmod, mkdir, readdir, rmdir, unlink } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
@@ -14,16 +14,14 @@ import { endProcesses, type Membership } from './processes.ts';
 import { removeTrees } from './remove-tree.ts';
 import {
   directoryName,
-  LABEL,
+  labelOf,
   makeServer,
+  readLabels,
   readServer,
   readServers,
   serversDirectory,
 } from './server-directory.ts';
 import { Unfinished } from './unfinished.ts';
-
-/** Entries of a server's directory that one `rm` gets. */
-const NAMES_AT_ONCE = 100;
 
 export interface LocalProviderOptions {
   readonly name: string;
@@ -41,6 +39,7 @@ export class LocalProvider implements Provider {
   readonly #options: Required<LocalProviderOptions>;
   readonly #servers: string;
   readonly #unfinished: Unfinished;
+  #sweeping: Promise<void> | null = null;
 
   constructor(options: LocalProviderOptions) {
     this.name = options.name;
@@ -109,29 +108,27 @@ export class LocalProvider implements Provider {
 
   /** The label last: until then the server is listed, and a deletion that was cut off is begun again. */
   async #remove(address: string): Promise<void> {
-    const { removeTimeoutMs } = this.#options;
-    await chmod(address, 0o700);
-    const rest = (await readdir(address)).filter((name) => name !== LABEL);
-    // A command line has a bound.
-    for (let from = 0; from < rest.length; from += NAMES_AT_ONCE) {
-      const names = rest.slice(from, from + NAMES_AT_ONCE);
-      await removeTrees(
-        names.map((name) => join(address, name)),
-        removeTimeoutMs,
-      );
-    }
-    await unlink(join(address, LABEL));
-    await rmdir(address);
+    await removeTrees([address], this.#options.removeTimeoutMs);
+    await rm(labelOf(address), { force: true });
   }
 
-  /** What a daemon that was killed in the middle has left: directories that never got a name, or lost their label last. */
-  async #sweep(): Promise<void> {
-    await removeTrees(await this.#unfinished.abandoned(), this.#options.removeTimeoutMs);
-    for (const entry of await readdir(this.#servers, { withFileTypes: true })) {
-      // rmdir takes empty ones only; those with a dot are being made.
-      if (entry.isDirectory() && !entry.name.startsWith('.'))
-        await rmdir(join(this.#servers, entry.name)).catch(() => {});
+  /** Never two at a time: the second might take the label of a server that was given the free name meanwhile. */
+  #sweep(): Promise<void> {
+    this.#sweeping ??= this.#removeAbandoned().finally(() => {
+      this.#sweeping = null;
+    });
+    return this.#sweeping;
+  }
+
+  /** What a daemon that was killed in the middle has left: directories that never got a name, and their labels before them. */
+  async #removeAbandoned(): Promise<void> {
+    const abandoned = await this.#unfinished.abandoned();
+    if (abandoned.length === 0) return;
+    for (const { server, madeFrom } of await readLabels(this.#servers)) {
+      if (abandoned.includes(join(this.#servers, madeFrom)))
+        await rm(labelOf(server.address), { force: true });
     }
+    await removeTrees(abandoned, this.#options.removeTimeoutMs);
   }
 }
 
@@ -163,9 +160,9 @@ function nameTaken(address: string): OperationError {
   return new OperationError({
     operation: 'create server',
     target: address,
-    message: 'a directory with this name is there already',
+    message: 'a server or a directory with this name is there already',
     retryable: false,
-    hint: 'see whose it is by its server.json, and move it away',
+    hint: 'see whose it is by its label, the hidden .json file beside it; move away one that has none',
   });
 }
 

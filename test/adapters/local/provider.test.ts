@@ -47,20 +47,21 @@ describe('LocalProvider', () => {
   }
   const list = () => scratch.provider.list({ deployment: 'ours' });
 
-  it('makes a private directory with a label and folders', async () => {
+  it('makes a private directory with folders, and a label beside it', async () => {
     const server = await create('sos-ci-1');
     expect(server.address).toBe(join(servers, 'sos-ci-1'));
     expect(statSync(server.address).mode & 0o777).toBe(0o700);
-    expect(readdirSync(server.address).sort()).toEqual(['home', 'server.json', 'tmp', 'tree']);
-    const label = JSON.parse(readFileSync(join(server.address, 'server.json'), 'utf8'));
+    expect(readdirSync(server.address).sort()).toEqual(['home', 'tmp', 'tree']);
+    const label = JSON.parse(readFileSync(join(servers, '.sos-ci-1.json'), 'utf8'));
     expect(label).toEqual({
       id: server.id,
       name: 'sos-ci-1',
       provider: 'local',
       owner,
       createdAt: expect.any(Number),
+      madeFrom: expect.stringMatching(/^\.new-/),
     });
-    expect(readdirSync(servers)).toEqual(['sos-ci-1']);
+    expect(readdirSync(servers)).toEqual(['.sos-ci-1.json', 'sos-ci-1']);
   });
 
   it.each([
@@ -80,7 +81,7 @@ describe('LocalProvider', () => {
     const first = await create('same');
     await expect(create('same')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
     expect((await list()).map(({ server }) => server.id)).toEqual([first.id]);
-    expect(readdirSync(servers)).toEqual(['same']);
+    expect(readdirSync(servers)).toEqual(['.same.json', 'same']);
   });
 
   it('says what is wrong with its disk', async () => {
@@ -98,15 +99,25 @@ describe('LocalProvider', () => {
       ['large', ' '.repeat(100_000)],
       [
         'other-provider',
-        JSON.stringify({ id: 'b'.repeat(16), name: 'x', provider: 'other', createdAt: 1, owner }),
+        JSON.stringify({
+          id: 'b'.repeat(16),
+          name: 'x',
+          provider: 'other',
+          createdAt: 1,
+          madeFrom: '.new-1',
+          owner,
+        }),
       ],
     ];
     for (const [name, label] of labels) {
       mkdirSync(join(servers, name));
-      writeFileSync(join(servers, name, 'server.json'), label);
+      writeFileSync(join(servers, `.${name}.json`), label);
     }
     mkdirSync(join(servers, 'linked-label'));
-    symlinkSync(join(server.address, 'server.json'), join(servers, 'linked-label', 'server.json'));
+    symlinkSync(join(servers, '.good.json'), join(servers, '.linked-label.json'));
+    mkdirSync(join(servers, '.directory.json'));
+    mkdirSync(join(servers, 'label-inside'));
+    writeFileSync(join(servers, 'label-inside', 'server.json'), readFileSync(join(servers, '.good.json')));
     symlinkSync(server.address, join(servers, 'linked'));
     writeFileSync(join(servers, 'file'), '');
     expect((await list()).map((one) => one.server)).toEqual([server]);
@@ -120,7 +131,13 @@ describe('LocalProvider', () => {
     }
     writeFileSync(join(servers, '.new-999999999-5-aa', 'half'), '');
     await list();
-    expect(readdirSync(servers).sort()).toEqual(['.else', `.new-1-${started}-bb`, 'one']);
+    expect(readdirSync(servers).sort()).toEqual([
+      '.else',
+      `.new-1-${started}-bb`,
+      '.one.json',
+      'empty',
+      'one',
+    ]);
   });
 
   it('creates and lists at the same time without harm', async () => {
@@ -210,12 +227,13 @@ describe('LocalProvider', () => {
     const { provider } = scratch;
     const outside = join(scratch.root, 'outside');
     mkdirSync(outside);
-    const label = readFileSync(join(server.address, 'server.json'));
-    writeFileSync(join(outside, 'server.json'), label);
+    const label = readFileSync(join(servers, '.one.json'));
+    writeFileSync(join(scratch.root, '.outside.json'), label);
     await provider.delete({ ...server, address: outside }, 'ours');
     await provider.delete({ ...server, address: join(servers, '..', basename(outside)) }, 'ours');
     await provider.delete({ ...server, id: 'f'.repeat(16) }, 'ours');
-    expect(existsSync(join(outside, 'server.json'))).toBe(true);
+    expect(existsSync(join(scratch.root, '.outside.json'))).toBe(true);
+    expect(existsSync(outside)).toBe(true);
     expect(existsSync(server.address)).toBe(true);
   });
 });

@@ -1,0 +1,94 @@
+/** Strangers' code that removes what lies around it: the server is still known, ended and removed. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Server } from '../../../src/machines/vocabulary.ts';
+import { isAlive, processesOf, Scratch, until, written } from './scratch.ts';
+
+let scratch: Scratch;
+let servers: string;
+
+beforeEach(() => {
+  scratch = new Scratch();
+  servers = join(scratch.stateDir, 'servers');
+});
+afterEach(() => scratch.close());
+
+const owner = { deployment: 'ours', job: 'job-1', attempt: 1 };
+const list = async () => (await scratch.provider.list({ deployment: 'ours' })).map(({ server }) => server);
+
+function create(name: string): Promise<Server> {
+  const request = {
+    type: 'createServer',
+    key: 'k',
+    provider: 'local',
+    name,
+    owner,
+    timeoutMs: 1_000,
+  } as const;
+  return scratch.provider.create(request, new AbortController().signal);
+}
+
+test.each([
+  ['its own server', 'rm -rf ../*'],
+  ['all servers that it sees', 'rm -rf ../../*'],
+  ['the directory of its server', 'rm -rf "$(dirname "$PWD")"'],
+])('a stage that removes %s', async (_what, removes) => {
+  const request = await scratch.script(`${removes}; echo x >"$1/ready"; while :; do sleep 0.1; done`);
+  const { server } = request.run;
+  await scratch.runner().start(request);
+  await written(join(scratch.root, 'ready'));
+  const members = processesOf(server.id);
+  expect(members.length).toBeGreaterThan(0);
+  expect(await list()).toEqual([server]);
+  await scratch.provider.delete(server, 'ours');
+  await until('their end', () => !members.some(isAlive));
+  expect(await list()).toEqual([]);
+  expect(readdirSync(servers)).toEqual([]);
+});
+
+/** As a daemon leaves it that is killed between the label and the directory's name. */
+async function halfMade(maker: string): Promise<void> {
+  await create('half');
+  const label = join(servers, '.half.json');
+  const { madeFrom, ...rest } = JSON.parse(readFileSync(label, 'utf8'));
+  expect(madeFrom).toMatch(/^\.new-/);
+  rmSync(join(servers, 'half'), { recursive: true });
+  mkdirSync(join(servers, maker, 'tree'), { recursive: true });
+  writeFileSync(label, JSON.stringify({ ...rest, madeFrom: maker }));
+}
+
+test('a server that never got its name was never there, and its name is free', async () => {
+  await halfMade('.new-999999999-5-aa');
+  expect(await list()).toEqual([]);
+  expect(readdirSync(servers)).toEqual([]);
+  const made = await create('half');
+  expect(await list()).toEqual([made]);
+});
+
+test('one that is being made is not there yet, and is left alone', async () => {
+  const started = /\) (.*)$/s.exec(readFileSync('/proc/1/stat', 'latin1'))?.[1]?.split(' ')[19];
+  const maker = `.new-1-${started}-bb`;
+  await halfMade(maker);
+  expect(await list()).toEqual([]);
+  expect(readdirSync(servers).sort()).toEqual(['.half.json', maker]);
+});
+
+test('a directory without a label is not touched, and nothing is left of a server that would have had its name', async () => {
+  mkdirSync(join(servers, 'theirs', 'tree'), { recursive: true });
+  mkdirSync(join(servers, 'empty'));
+  await expect(create('theirs')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
+  writeFileSync(join(servers, 'a-file'), '');
+  await expect(create('a-file')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
+  expect(await list()).toEqual([]);
+  expect(readdirSync(servers).sort()).toEqual(['a-file', 'empty', 'theirs']);
+});
+
+test('a deletion that was cut off before the label went is ended by the next one', async () => {
+  const server = await create('one');
+  rmSync(server.address, { recursive: true });
+  expect(await list()).toEqual([server]);
+  await expect(create('one')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
+  await scratch.provider.delete(server, 'ours');
+  expect(existsSync(join(servers, '.one.json'))).toBe(false);
+});
