@@ -35,7 +35,7 @@ const COMMENT = 'src/machines/comment/';
 const EVERYWHERE = ['src/errors.ts', 'src/log.ts', 'src/plain-text.ts'];
 
 /** What several adapters share: the protocol of a run, and OpenSSH's files. */
-const SHARED = ['src/adapters/run/', 'src/adapters/openssh/'];
+const SHARED = ['src/adapters/run/', 'src/adapters/openssh/', 'src/adapters/tls/'];
 
 /** The shape of the configuration: adapters may name it as a type, and only as a type. */
 const CONFIG_SHAPE = 'src/config/config.ts';

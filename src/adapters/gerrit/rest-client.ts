@@ -4,11 +4,11 @@
  * and only then must a review be looked for before it is sent again. Connections are kept for the next request;
  * certificates are verified; redirects are not followed, so our password goes nowhere but where it was meant to.
  */
-import { readFile } from 'node:fs/promises';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Clock } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
+import { readCertificates } from '../tls/certificates.ts';
 import { CutOff } from './cut-off.ts';
 import { transportFailure } from './rest-failure.ts';
 import { sleep } from './session.ts';
@@ -127,7 +127,7 @@ export class RestClient {
       headers['content-type'] = 'application/json; charset=utf-8';
       headers['content-length'] = Buffer.byteLength(text);
     }
-    const ca = caFile === null ? {} : { ca: await readCa(caFile) };
+    const ca = caFile === null ? {} : { ca: await readCertificates(caFile, 'gerrit.rest.caFile') };
     const agent = this.#agents[url.protocol === 'https:' ? 'https:' : 'http:'];
     return { url, options: { method, headers, agent, ...ca }, body: text };
   }
@@ -242,19 +242,4 @@ function retryAfterMs(value: string | undefined, now: number): number {
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
   const date = Date.parse(value);
   return Number.isNaN(date) ? 0 : Math.max(0, date - now);
-}
-
-async function readCa(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new OperationError({
-      operation: 'read certificates',
-      target: file,
-      message: `${file} can not be read`,
-      retryable: false,
-      hint: 'correct gerrit.rest.caFile, or make the file readable',
-      cause: error,
-    });
-  }
 }

@@ -2,11 +2,11 @@
  * Mail by SMTP: one connection for each mail, encrypted as the configuration says and never less, every wait bounded.
  * The password is read anew for each, and is in no error.
  */
-import { readFile } from 'node:fs/promises';
 import nodemailer, { type SMTPTransportOptions } from 'nodemailer';
 import type { SmtpConfig } from '../../config/config.ts';
 import type { Mailer } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
+import { readCertificates } from '../tls/certificates.ts';
 import { compose, type Mail, type Sender } from './compose.ts';
 import { smtpFailure, stoppedMail } from './failure.ts';
 
@@ -61,7 +61,7 @@ export class SmtpMailer implements Mailer {
       secure: tls === 'tls',
       requireTLS: tls === 'starttls',
       ignoreTLS: tls === 'none',
-      tls: caFile === null ? {} : { ca: await readCa(caFile) },
+      tls: caFile === null ? {} : { ca: await readCertificates(caFile, 'mail.smtp.caFile') },
       ...(login === null ? {} : { auth: { user: login.user, pass: login.password() } }),
       connectionTimeout: timeoutMs,
       greetingTimeout: timeoutMs,
@@ -82,19 +82,4 @@ function refused(target: string, addresses: readonly unknown[]): OperationError 
     retryable: false,
     hint: 'correct the addresses in mail.to or mail.operator',
   });
-}
-
-async function readCa(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new OperationError({
-      operation: 'read certificates',
-      target: file,
-      message: `${file} can not be read`,
-      retryable: false,
-      hint: 'correct mail.smtp.caFile, or make the file readable',
-      cause: error,
-    });
-  }
 }

@@ -6,8 +6,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { CommandProvider } from '../../../src/adapters/command/provider.ts';
 import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import type { CommandProviderConfig } from '../../../src/config/config.ts';
-import type { EffectOf } from '../../../src/engine/ports.ts';
 import { providerContract } from '../../contracts/provider.ts';
+import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { isAlive, until, written } from '../local/scratch.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
@@ -21,19 +21,6 @@ beforeAll(async () => {
 afterAll(() => sshd.close());
 
 const signal = new AbortController().signal;
-let made = 0;
-function request(job = `job-${made}`): EffectOf<'createServer'> {
-  made += 1;
-  const owner = { deployment: 'ours', job, attempt: 1 };
-  return {
-    type: 'createServer',
-    key: 'c',
-    provider: 'lab',
-    name: `sos-ci-${made}`,
-    owner,
-    timeoutMs: 20_000,
-  };
-}
 
 class Lab {
   readonly scratch = new NodeScratch(sshd, { connectTimeoutMs: 5_000 });
@@ -98,10 +85,10 @@ describe('the pool of the examples', () => {
 
   it('gives a host to one server at a time, and ends what runs on it', async () => {
     const provider = lab.pool('a');
-    const wanted = request();
+    const wanted = serverRequest();
     const server = await provider.create(wanted, signal);
     expect(server.address).toBe(`ssh://${sshd.user}@127.0.0.1:${sshd.port}${lab.scratch.disk}/${server.id}`);
-    await expect(provider.create(request(), signal)).rejects.toMatchObject({
+    await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
       message: 'exit code 75: every host is taken',
       retryable: true,
     });
@@ -112,7 +99,7 @@ describe('the pool of the examples', () => {
     await provider.delete(server, 'ours');
     expect(isAlive(hidden)).toBe(false);
     expect(readdirSync(lab.scratch.disk)).not.toContain(server.id);
-    await provider.create(request(), signal);
+    await provider.create(serverRequest(), signal);
   });
 
   it('passes over a host that does not answer', async () => {
@@ -121,7 +108,7 @@ describe('the pool of the examples', () => {
     const pool = JSON.parse(readFileSync(file, 'utf8'));
     pool.hosts.a.port = 1;
     writeFileSync(file, JSON.stringify(pool));
-    expect((await provider.create(request(), signal)).id).toMatch(/^b-/);
+    expect((await provider.create(serverRequest(), signal)).id).toMatch(/^b-/);
   });
 });
 
@@ -132,7 +119,7 @@ describe('a program', () => {
   });
   afterEach(() => lab.scratch.close());
   const create = (text: string, change: Partial<CommandProviderConfig> = {}) =>
-    lab.provider({ create: lab.script('create', text), ...change }).create(request('job-x'), signal);
+    lab.provider({ create: lab.script('create', text), ...change }).create(serverRequest('job-x'), signal);
   const answering = (answer: object) => create(`cat >/dev/null; cat <<'END'\n${JSON.stringify(answer)}\nEND`);
 
   it('is told what is wanted and for whom, and nothing of our environment but what is named', async () => {
@@ -205,7 +192,7 @@ describe('a program', () => {
 
   it('that is missing is told as such', async () => {
     const provider = lab.provider({ create: ['/no/such/program'] });
-    await expect(provider.create(request(), signal)).rejects.toMatchObject({
+    await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
       message: '/no/such/program can not be run: ENOENT',
       retryable: false,
     });
@@ -220,14 +207,14 @@ describe('a program', () => {
     const child = Number(readFileSync(join(lab.scratch.root, 'child'), 'utf8'));
     await until('its end', () => !isAlive(child));
     const giveUp = new AbortController();
-    const made = lab.provider({ create: list }).create(request(), giveUp.signal);
+    const made = lab.provider({ create: list }).create(serverRequest(), giveUp.signal);
     giveUp.abort();
     await expect(made).rejects.toMatchObject({ message: 'given up before it was done', retryable: true });
   });
 
   it('whose server never lets us in is told so when the time is over', async () => {
     const text = `cat >/dev/null; echo '{"id": "a", "address": {"host": "127.0.0.1", "port": 1}}'`;
-    const wanted = { ...request(), timeoutMs: 1_500 };
+    const wanted = { ...serverRequest(), timeoutMs: 1_500 };
     const provider = lab.provider({ create: lab.script('create', text) });
     const refused = await provider.create(wanted, signal).catch((error: unknown) => error);
     expect(String(refused)).toMatch(/not done within 2 s; last: no connection to .*ECONNREFUSED/);

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import { StaticProvider } from '../../../src/adapters/static/provider.ts';
 import type { StaticHostConfig, StaticProviderConfig } from '../../../src/config/config.ts';
-import type { EffectOf } from '../../../src/engine/ports.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
 import type { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
@@ -64,17 +63,4 @@ export class Lab {
   }
 }
 
-let made = 0;
-export function request(job = `job-${made}`): EffectOf<'createServer'> {
-  made += 1;
-  const owner = { deployment: 'ours', job, attempt: 1 };
-  return {
-    type: 'createServer',
-    key: 'c',
-    provider: 'lab',
-    name: `sos-ci-${made}`,
-    owner,
-    timeoutMs: 60_000,
-  };
-}
 export const signal = new AbortController().signal;

@@ -3,9 +3,10 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { until } from '../local/scratch.ts';
-import { Lab, request, signal } from './lab.ts';
+import { Lab, signal } from './lab.ts';
 
 let sshd: Sshd;
 beforeAll(async () => {
@@ -22,7 +23,7 @@ describe('a host that fails', () => {
     const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }] };
     const provider = lab.provider(broken);
     for (const alarms of [0, 1]) {
-      await expect(provider.create(request(), signal)).rejects.toMatchObject({
+      await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
         operation: 'verify host key',
       });
       expect(lab.alarms.raised).toHaveLength(alarms);
@@ -38,23 +39,23 @@ describe('a host that fails', () => {
     const giveUp = new AbortController();
     const waiting = lab
       .provider()
-      .create(request(), giveUp.signal)
+      .create(serverRequest(), giveUp.signal)
       .catch((error: unknown) => error);
     giveUp.abort();
     expect(await waiting).toMatchObject({ message: expect.stringContaining('a is put aside until') });
     lab.now += 61_000;
-    const server = await lab.provider().create(request(), signal);
+    const server = await lab.provider().create(serverRequest(), signal);
     expect(server.address).toContain('/a/');
   });
 
   it('comes back at once when the operator removes its file', async () => {
     lab = new Lab(sshd, ['a'], { failures: 1 });
     const down = { hosts: [{ ...lab.host('a'), port: 1 }] };
-    await expect(lab.provider(down).create(request(), signal)).rejects.toMatchObject({
+    await expect(lab.provider(down).create(serverRequest(), signal)).rejects.toMatchObject({
       message: expect.stringContaining('ECONNREFUSED'),
     });
     rmSync(join(lab.scratch.stateDir, 'hosts', 'lab', 'a.json'));
-    expect((await lab.provider().create(request(), signal)).address).toContain('/a/');
+    expect((await lab.provider().create(serverRequest(), signal)).address).toContain('/a/');
   });
 
   it('sends its job to another one, and be it that this has to become free', async () => {
@@ -62,8 +63,8 @@ describe('a host that fails', () => {
     const provider = lab.provider({
       hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')],
     });
-    const first = await provider.create(request(), signal);
-    const second = provider.create(request(), signal);
+    const first = await provider.create(serverRequest(), signal);
+    const second = provider.create(serverRequest(), signal);
     await provider.delete(first, 'ours');
     expect([first.address, (await second).address]).toEqual([
       expect.stringContaining('/b/'),
@@ -75,7 +76,7 @@ describe('a host that fails', () => {
     lab = new Lab(sshd, ['a', 'b'], { failures: 1 });
     const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')] };
     const told: number[] = [];
-    const server = await lab.provider(broken, (hosts) => told.push(hosts)).create(request(), signal);
+    const server = await lab.provider(broken, (hosts) => told.push(hosts)).create(serverRequest(), signal);
     expect(server.address).toContain('/b/');
     await until('the news that there is one host', () => told.at(-1) === 1);
     const toldLater: number[] = [];
@@ -98,16 +99,20 @@ describe('a host that fails', () => {
       told.push(hosts);
       lab.now += 1_000;
     });
-    await expect(failing.create(request(), signal)).rejects.toMatchObject({ operation: 'verify host key' });
+    await expect(failing.create(serverRequest(), signal)).rejects.toMatchObject({
+      operation: 'verify host key',
+    });
     await until('the news that it is tried again', () => told.length === 2);
     expect(told).toEqual([0, 1]);
   });
 
   it('is known by the key in the configuration, which must be one', async () => {
     lab = new Lab(sshd, ['a', 'b']);
-    await lab.provider({ hosts: [{ ...lab.host('a'), hostKey: sshd.hostKey }] }).create(request(), signal);
+    await lab
+      .provider({ hosts: [{ ...lab.host('a'), hostKey: sshd.hostKey }] })
+      .create(serverRequest(), signal);
     const wrong = lab.provider({ hosts: [{ ...lab.host('b'), hostKey: 'ssh-ed25519 AAAA' }] });
-    await expect(wrong.create(request(), signal)).rejects.toMatchObject({
+    await expect(wrong.create(serverRequest(), signal)).rejects.toMatchObject({
       operation: 'look up host key',
       retryable: false,
     });

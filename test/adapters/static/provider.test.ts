@@ -3,9 +3,10 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { providerContract } from '../../contracts/provider.ts';
+import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { FOR_EVER, isAlive, until, written } from '../local/scratch.ts';
-import { Lab, request, signal } from './lab.ts';
+import { Lab, signal } from './lab.ts';
 
 let sshd: Sshd;
 beforeAll(async () => {
@@ -27,7 +28,7 @@ describe('a leased host', () => {
 
   it('has a directory of its own, which goes with the lease', async () => {
     const provider = lab.provider();
-    const server = await provider.create(request(), signal);
+    const server = await provider.create(serverRequest(), signal);
     expect(server.address).toBe(
       `ssh://${sshd.user}@127.0.0.1:${sshd.port}${lab.scratch.disk}/a/${server.id}`,
     );
@@ -42,21 +43,21 @@ describe('a leased host', () => {
 
   it('is leased to one job at a time; the next one waits for it', async () => {
     const provider = lab.provider();
-    const first = await provider.create(request(), signal);
-    const second = await provider.create(request(), signal);
+    const first = await provider.create(serverRequest(), signal);
+    const second = await provider.create(serverRequest(), signal);
     expect(new Set([first, second].map(({ address }) => address.split('/').at(-2)))).toEqual(
       new Set(['a', 'b']),
     );
-    const third = provider.create(request(), signal);
+    const third = provider.create(serverRequest(), signal);
     await provider.delete(first, 'ours');
     expect((await third).address).toContain('/a/');
   });
 
   it('is not waited for when nobody wants it any more', async () => {
     const provider = lab.provider();
-    for (const job of ['one', 'two']) await provider.create(request(job), signal);
+    for (const job of ['one', 'two']) await provider.create(serverRequest(job), signal);
     const giveUp = new AbortController();
-    const third = provider.create(request(), giveUp.signal).catch((error: unknown) => error);
+    const third = provider.create(serverRequest(), giveUp.signal).catch((error: unknown) => error);
     giveUp.abort();
     expect(await third).toMatchObject({
       name: 'OperationError',
@@ -66,7 +67,7 @@ describe('a leased host', () => {
 
   it('loses every process of its job, in whatever session it hides', async () => {
     const provider = lab.provider();
-    const wanted = request();
+    const wanted = serverRequest();
     const server = await provider.create(wanted, signal);
     const script = `setsid sh -c "trap '' TERM; echo \\$\\$ >$1/hidden; while :; do sleep 0.1; done" & sleep ${FOR_EVER}`;
     const run = {
@@ -81,17 +82,17 @@ describe('a leased host', () => {
   });
 
   it('is still leased after a restart, and found by its owner', async () => {
-    const wanted = request();
+    const wanted = serverRequest();
     const server = await lab.provider().create(wanted, signal);
     const next = lab.provider();
     expect(await next.list({ deployment: 'ours', job: wanted.owner.job })).toEqual([
       { server, owner: wanted.owner },
     ]);
-    expect((await next.create(request(), signal)).address).toContain('/b/');
+    expect((await next.create(serverRequest(), signal)).address).toContain('/b/');
   });
 
   it('is given back when the daemon was killed while it was being prepared', async () => {
-    const server = await lab.provider().create(request(), signal);
+    const server = await lab.provider().create(serverRequest(), signal);
     const file = join(lab.scratch.stateDir, 'leases', 'lab', 'a.json');
     // As it stands on the disk until the host is ready.
     writeFileSync(file, readFileSync(file, 'utf8').replace('"ready":true', '"ready":false'));
@@ -103,16 +104,16 @@ describe('a leased host', () => {
 
   it('refuses to guess when a lease can not be read', async () => {
     const provider = lab.provider();
-    await provider.create(request(), signal);
+    await provider.create(serverRequest(), signal);
     writeFileSync(join(lab.scratch.stateDir, 'leases', 'lab', 'a.json'), '{"host":');
     await expect(provider.list({ deployment: 'ours' })).rejects.toMatchObject({ name: 'OperationError' });
   });
 
   it('is given back once, however often it is asked for, and never from its next owner', async () => {
     const provider = lab.provider();
-    const first = await provider.create(request(), signal);
+    const first = await provider.create(serverRequest(), signal);
     await Promise.all([1, 2, 3].map(() => provider.delete(first, 'ours')));
-    const second = await provider.create(request(), signal);
+    const second = await provider.create(serverRequest(), signal);
     await provider.delete(first, 'ours');
     expect((await provider.list({ deployment: 'ours' })).map(({ server }) => server.id)).toEqual([second.id]);
   });
@@ -127,7 +128,7 @@ describe('cleaning', () => {
     lab = new Lab(sshd, ['a']);
     const provider = lab.provider(clean('sh', '-c', `echo x >>'${lab.scratch.root}/cleaned'`));
     for (const times of [1, 2]) {
-      const server = await provider.create(request(), signal);
+      const server = await provider.create(serverRequest(), signal);
       expect(readFileSync(join(lab.scratch.root, 'cleaned'), 'utf8')).toBe('x\n'.repeat(times));
       await provider.delete(server, 'ours');
     }
@@ -137,10 +138,10 @@ describe('cleaning', () => {
     lab = new Lab(sshd, ['a', 'b']);
     const script = 'case $PWD in */a/*) echo "disk is full" >&2; exit 3 ;; esac';
     const provider = lab.provider(clean('sh', '-c', script));
-    expect((await provider.create(request(), signal)).address).toContain('/b/');
+    expect((await provider.create(serverRequest(), signal)).address).toContain('/b/');
     expect(lab.leases()).toEqual(['b.json']);
     const giveUp = new AbortController();
-    const waiting = provider.create(request(), giveUp.signal).catch((error: unknown) => error);
+    const waiting = provider.create(serverRequest(), giveUp.signal).catch((error: unknown) => error);
     await until('the second failure', () => lab.alarms.raised.length > 0);
     giveUp.abort();
     expect(await waiting).toMatchObject({
@@ -153,7 +154,7 @@ describe('cleaning', () => {
   it('that never ends is ended, and leaves nothing', async () => {
     lab = new Lab(sshd, ['a']);
     const provider = lab.provider({ clean: { argv: ['sleep', FOR_EVER], timeoutMs: 500 } });
-    await expect(provider.create(request(), signal)).rejects.toMatchObject({
+    await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
       message: expect.stringContaining('timedOut'),
     });
     expect([lab.leases(), lab.disk('a')]).toEqual([[], []]);

@@ -1,0 +1,19 @@
+/** The certificates of an authority of the lab's own, for whoever speaks TLS: Gerrit's REST API, a mail server. */
+import { readFile } from 'node:fs/promises';
+import { OperationError } from '../../errors.ts';
+
+/** The text of a file in PEM. `key` is the line of the configuration that names it. @throws OperationError */
+export async function readCertificates(file: string, key: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new OperationError({
+      operation: 'read certificates',
+      target: file,
+      message: `${file} can not be read`,
+      retryable: false,
+      hint: `correct ${key}, or make the file readable`,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,24 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { readCertificates } from '../../../src/adapters/tls/certificates.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sos-ci-tls-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test('the text of the file', async () => {
+  const file = join(folder, 'ca.pem');
+  writeFileSync(file, '-----BEGIN CERTIFICATE-----\n');
+  expect(await readCertificates(file, 'mail.smtp.caFile')).toBe('-----BEGIN CERTIFICATE-----\n');
+});
+
+test('a file that is not there: not retryable, and which line to correct', async () => {
+  const file = join(folder, 'missing.pem');
+  await expect(readCertificates(file, 'gerrit.rest.caFile')).rejects.toMatchObject({
+    name: 'OperationError',
+    target: file,
+    retryable: false,
+    hint: 'correct gerrit.rest.caFile, or make the file readable',
+  });
+});
