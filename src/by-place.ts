@@ -16,7 +16,7 @@ export function runnerByPlace(runners: ByPlace<Runner>): Runner {
   return {
     start: (request) => of(request.run.server).start(request),
     stop: (run) => of(run.server).stop(run),
-    readResults: (server, results) => of(server).readResults(server, results),
+    readResults: (server, ...what) => of(server).readResults(server, ...what),
   };
 }
 

@@ -55,7 +55,6 @@ export interface RunningDaemon {
 }
 
 const EXIT_CRASHED = 70;
-const BATCH_LIMIT = 256;
 
 /** @throws OperationError when it can not start: the lock is held, the database is a copy, a limit of trust is met */
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
@@ -78,7 +77,7 @@ export class Lab implements RunningDaemon {
   private readonly events: EventIntake;
   private readonly service: Service;
   private readonly control: Control;
-  private readonly rest = new Rest(systemClock);
+  private readonly rest: Rest;
   private readonly closeWorld: () => Promise<void>;
   private resolveStopped: (code: number) => void = () => {};
   private rejectCrashed: (error: unknown) => void = () => {};
@@ -101,8 +100,8 @@ export class Lab implements RunningDaemon {
     const { log } = options;
     this.ground = new Ground(config.stateDir, faults, log);
     this.store = this.ground.store;
-    const { alarmQuietMs } = config.limits;
-    const alarms = storeAlarms(this.store, systemClock, log, alarmQuietMs, () => this.operatorMail?.poke());
+    this.rest = new Rest(systemClock, config.limits.restMs);
+    const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.operatorMail?.poke());
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
     const { world, providers, close } = buildWorld(config, options.slots, alarms, catchUp, faults);
     this.closeWorld = close;
@@ -236,8 +235,7 @@ export class Lab implements RunningDaemon {
       clock: systemClock,
       hash: sha256,
       limits,
-      storeRetryMs: config.limits.storeRetryMs,
-      batchLimit: BATCH_LIMIT,
+      bounds: config.limits,
       strict: false,
       onTrouble: (trouble) => this.service.troubled(trouble),
       onAppended: (batch) => {

@@ -27,16 +27,18 @@ export function buildProviders(
   alarms: Alarms,
   faults: Faults | null,
 ): BuiltProviders {
-  const { stateDir } = config;
+  const { stateDir, limits } = config;
   const reached = new Map<string, SshConfig>();
   const nodes = new Nodes({ stateDir, configOf: (name) => reached.get(name) });
-  const upkeep = new NodeUpkeep({ stateDir, nodes });
+  const ending = { graceMs: limits.deleteGraceMs, killTimeoutMs: limits.deleteKillMs };
+  const { startTimeoutMs, endingTimeoutMs } = limits;
+  const upkeep = new NodeUpkeep({ stateDir, nodes, ...ending, startTimeoutMs, endingTimeoutMs });
   const make = (provider: ProviderConfig, onCapacity: (slots: number) => void): Provider => {
     const { type, name } = provider;
     if (type !== 'local') reached.set(name, provider.ssh);
     switch (type) {
       case 'local':
-        return new LocalProvider({ name, slots: provider.slots, stateDir });
+        return new LocalProvider({ ...provider, stateDir, ...ending });
       case 'static':
         return new StaticProvider({ config: provider, stateDir, upkeep, alarms, onCapacity });
       case 'command':

@@ -4,24 +4,24 @@
  */
 import type { Clock } from './engine/ports.ts';
 
-/** Without a new row for so long the daemon rests. A collection stops the process for less than a tenth of a second. */
-const REST_MS = 5_000;
-
-/** Collects once in each rest. */
+/** Collects once in each rest. That stops the process for less than a tenth of a second. */
 export class Rest {
   readonly #clock: Clock;
+  readonly #restMs: number;
   readonly #collect: () => void;
   #cancel = () => {};
 
-  constructor(clock: Clock, collect: () => void = () => void collectGarbage()) {
+  /** @param restMs without a new row until the daemon rests */
+  constructor(clock: Clock, restMs: number, collect: () => void = () => void collectGarbage()) {
     this.#clock = clock;
+    this.#restMs = restMs;
     this.#collect = collect;
   }
 
   /** There is work: the rest begins anew. */
   disturb(): void {
     this.#cancel();
-    this.#cancel = this.#clock.after(REST_MS, this.#collect);
+    this.#cancel = this.#clock.after(this.#restMs, this.#collect);
   }
 
   stop(): void {

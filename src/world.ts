@@ -21,6 +21,7 @@ import { SshRunner } from './adapters/ssh/runner.ts';
 import { BundleSource } from './adapters/ssh/source.ts';
 import { runnerByPlace, sourceByPlace } from './by-place.ts';
 import type { Config } from './config/config.ts';
+import type { ServiceLimits } from './config/service-limits.ts';
 import type { EventIntake } from './engine/event-intake.ts';
 import type { Intake } from './engine/intake-port.ts';
 import type { Alarms, CatchUp, World } from './engine/ports.ts';
@@ -47,6 +48,7 @@ export function buildWorld(
 ): BuiltWorld {
   const { stateDir, gerrit, logs, redact } = config;
   const { set, nodes, define } = buildProviders(config, slots, alarms, faults);
+  const stages = stageBounds(config.limits);
   const hide = hider(redact);
   const questions = new SharedConnection(gerrit, systemClock);
   const cache = new GitCache({ stateDir, gerrit, clock: systemClock, limits: config.git });
@@ -65,8 +67,8 @@ export function buildWorld(
       }),
     }),
     runner: runnerByPlace({
-      here: new LocalRunner({ stateDir, readTap }),
-      node: new SshRunner({ stateDir, nodes, readTap }),
+      here: new LocalRunner({ stateDir, readTap, ...stages }),
+      node: new SshRunner({ stateDir, nodes, readTap, ...stages }),
     }),
     evidence: new LocalEvidence({
       stateDir,
@@ -93,6 +95,17 @@ export function buildWorld(
     close: async () => {
       await Promise.all([questions.close(), cache.close(), nodes.close()]);
     },
+  };
+}
+
+/** Of a stage, wherever it runs. */
+function stageBounds(limits: ServiceLimits) {
+  return {
+    graceMs: limits.stopGraceMs,
+    killTimeoutMs: limits.stopKillMs,
+    startTimeoutMs: limits.startTimeoutMs,
+    endingTimeoutMs: limits.endingTimeoutMs,
+    resultsLimitBytes: limits.resultsBytes,
   };
 }
 

@@ -6,7 +6,7 @@ describe('a daemon at rest', () => {
   it('collects its garbage once, five seconds after the last row', async () => {
     const clock = new FakeClock();
     let collected = 0;
-    const rest = new Rest(clock, () => {
+    const rest = new Rest(clock, 5_000, () => {
       collected += 1;
     });
     rest.disturb();

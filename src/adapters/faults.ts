@@ -93,7 +93,7 @@ function faultyWorld(world: World, around: Around): World {
     runner: {
       start: around('runStage', (request) => runner.start(request)),
       stop: around('stopStage', (run) => runner.stop(run)),
-      readResults: around('readResults', (server, results) => runner.readResults(server, results)),
+      readResults: around('readResults', (...what) => runner.readResults(...what)),
     },
     evidence: {
       collect: around('collectEvidence', (request, signal) => evidence.collect(request, signal)),

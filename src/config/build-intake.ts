@@ -14,6 +14,7 @@ export function buildIntake(
     toleranceMs: intake.tolerance,
     keepSeenMs: intake.remember,
     pageRows: intake.page,
+    heldLimit: intake.held,
     stream: {
       downAlarmMs: intake.downAlarm,
       catchUpTimeoutMs: intake.timeout,

@@ -11,7 +11,13 @@ export function buildProvider(
 ): ProviderConfig {
   switch (file.type) {
     case 'local':
-      return { ...file, name };
+      return {
+        type: 'local',
+        name,
+        slots: file.slots,
+        allowUntrustedCode: file.allowUntrustedCode,
+        deleteTimeoutMs: file.deleteTimeout,
+      };
     case 'static':
       return {
         type: 'static',

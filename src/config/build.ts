@@ -4,10 +4,11 @@ import { dirname, join, resolve } from 'node:path';
 import { QUIET_OUTCOMES } from '../machines/report.ts';
 import type { JobLimits, PreparePlan, StageSpec } from '../machines/vocabulary.ts';
 import { buildIntake } from './build-intake.ts';
+import { buildLogs, buildServiceLimits } from './build-limits.ts';
 import { buildMail, buildRest } from './build-outside.ts';
 import { buildProvider } from './build-provider.ts';
 import { buildRules, buildTriggers } from './build-triggers.ts';
-import type { Config, GerritConfig, JobDefinition, ServiceLimits } from './config.ts';
+import type { Config, GerritConfig, JobDefinition } from './config.ts';
 import type { ConfigFile } from './schema.ts';
 import type { JobFile, StageFile } from './schema-job.ts';
 
@@ -27,7 +28,6 @@ export function buildConfig(
   path: (path: string) => string,
 ): Config {
   const stateDir = path(checked.stateDir);
-  const { logs } = checked;
   const providers = Object.entries(checked.providers).map(([name, provider]) =>
     buildProvider(name, provider, path),
   );
@@ -52,7 +52,7 @@ export function buildConfig(
     providers,
     projects: buildProjects(checked.projects),
     priorities: checked.priorities,
-    logs: { dir: logs.dir === null ? join(stateDir, 'logs') : path(logs.dir), url: logs.url },
+    logs: buildLogs(checked.logs, stateDir, path),
     redact: secrets,
     limits: buildServiceLimits(checked.limits),
     jobs: Object.entries(checked.jobs).map(([name, job]) =>
@@ -89,6 +89,7 @@ function buildReport(report: ConfigFile['report'], template: string | null): Con
     postAttempts: report.postAttempts,
     postRetryMs: report.postRetry,
     postRetryMaxMs: report.postRetryMax,
+    confirmAttempts: report.confirmAttempts,
   };
 }
 
@@ -142,21 +143,6 @@ function buildPrepare(prepare: ConfigFile['prepare']): PreparePlan {
     mergeTimeoutMs: prepare.mergeTimeout,
     mergeAttempts: prepare.mergeAttempts,
     mergeRetryMs: prepare.mergeRetry,
-  };
-}
-
-function buildServiceLimits(limits: ConfigFile['limits']): ServiceLimits {
-  return {
-    queueLength: limits.queueLength,
-    queuePatienceMs: limits.queuePatience,
-    inboxEvents: limits.inboxEvents,
-    shutdownMs: limits.shutdown,
-    sweepIntervalMs: limits.sweepInterval,
-    sweepTimeoutMs: limits.sweepTimeout,
-    storeRetryMs: limits.storeRetry,
-    alarmQuietMs: limits.alarmQuiet,
-    controlClients: limits.controlClients,
-    controlTimeoutMs: limits.controlTimeout,
   };
 }
 

@@ -3,6 +3,7 @@
  * together show. Works on half-right input, so that one mistake never hides another.
  */
 import type { z } from 'zod';
+import { checkLimits } from './check-limits.ts';
 import { checkMail } from './check-mail.ts';
 import { checkProviders } from './check-provider.ts';
 import { checkQueue } from './check-queue.ts';
@@ -61,6 +62,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
   }
   checkTriggers(root, add);
   checkQueue(root, add);
+  checkLimits(root, add);
   return found;
 }
 

@@ -8,6 +8,7 @@ import type { JobRules } from '../machines/rules/job.ts';
 import type { TriggerRules } from '../machines/trigger.ts';
 import type { VigilLimits } from '../machines/vigil/sight.ts';
 import type { JobSpec, PreparePlan, TriggerKind } from '../machines/vocabulary.ts';
+import type { ServiceLimits } from './service-limits.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */
@@ -33,7 +34,7 @@ export interface Config {
   /** By how much a job counts as if it had waited longer, by what started it. */
   readonly priorities: Readonly<Record<TriggerKind, number>>;
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
-  readonly logs: { readonly dir: string; readonly url: string };
+  readonly logs: { readonly dir: string; readonly url: string; readonly limits: EvidenceLimits };
   /** Secret values that must not get into evidence, comments or logs. Never printed. */
   readonly redact: readonly string[];
   readonly limits: ServiceLimits;
@@ -51,6 +52,18 @@ export interface DoctorConfig {
   readonly diskFreeBytes: number;
   readonly nodeDiskFreeBytes: number;
   readonly clockSkewMs: number;
+}
+
+/** Of a job's evidence: what no job sets for itself. */
+export interface EvidenceLimits {
+  /** Bytes of one file; of a longer one the beginning is published. */
+  readonly fileBytes: number;
+  /** Directory entries that are looked at for one job. */
+  readonly entries: number;
+  /** Directories inside one another. */
+  readonly depth: number;
+  /** Skipped files that are listed by name. */
+  readonly listed: number;
 }
 
 /** Bounds of the repositories that are kept to merge in. */
@@ -163,6 +176,8 @@ export interface IntakeConfig {
   readonly keepSeenMs: number;
   /** Changes in one page of a look. */
   readonly pageRows: number;
+  /** Open jobs, and open reviews, whose changes are looked at whenever anything is. */
+  readonly heldLimit: number;
   readonly stream: StreamLimits;
   readonly segments: SegmentsConfig;
 }
@@ -191,6 +206,8 @@ export interface LocalProviderConfig {
   readonly slots: number;
   /** Run patchsets of a Gerrit that is not on this host, as this user. */
   readonly allowUntrustedCode: boolean;
+  /** For ending a server's processes and removing its directory. */
+  readonly deleteTimeoutMs: number;
 }
 
 /** A list of hosts, each leased to one job at a time. */
@@ -259,29 +276,6 @@ export interface SshConfig {
   readonly idleMs: number;
   /** How often a run is looked at although nothing woke us. */
   readonly safetyMs: number;
-}
-
-/** Bounds of the daemon as a whole. */
-export interface ServiceLimits {
-  /** Jobs that may be open at once; what would start more is recorded and refused. */
-  readonly queueLength: number;
-  /** After this a job that waits keeps places for itself. */
-  readonly queuePatienceMs: number;
-  /** Gerrit events that may wait to be stored before the stream is held back. */
-  readonly inboxEvents: number;
-  /** How long a stop may take. */
-  readonly shutdownMs: number;
-  /** Between two rounds that look for servers which cleanup could not reach. */
-  readonly sweepIntervalMs: number;
-  /** For one call to a provider in such a round. */
-  readonly sweepTimeoutMs: number;
-  /** Before an append is tried again for which there was no room. */
-  readonly storeRetryMs: number;
-  /** Without the same alarm until its next one counts as new. */
-  readonly alarmQuietMs: number;
-  /** Operators who ask at the same time; and the time for one to ask, and again to take the answer. */
-  readonly controlClients: number;
-  readonly controlTimeoutMs: number;
 }
 
 export interface ProjectConfig {

@@ -33,6 +33,8 @@ const RENAMED: Readonly<Record<string, string>> = {
   'git.cache': 'git.cacheSize',
   'intake.keepSeen': 'intake.remember',
   'intake.pageRows': 'intake.page',
+  'intake.heldLimit': 'intake.held',
+  'logs.file': 'logs.fileLimit',
   'intake.segments': 'intake.events',
   'intake.catchUpTimeout': 'intake.timeout',
   'intake.catchUpRetry': 'intake.retry',
@@ -42,7 +44,7 @@ const RENAMED: Readonly<Record<string, string>> = {
 };
 
 /** Held in a group of their own, and written beside the others. */
-const GROUPED: readonly string[] = ['intake.stream', 'vigil.limits'];
+const GROUPED: readonly string[] = ['intake.stream', 'vigil.limits', 'logs.limits'];
 
 /** Sections whose entries the user names. */
 const NAMED: readonly string[] = ['jobs', 'providers', 'projects'];

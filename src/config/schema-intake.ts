@@ -21,6 +21,12 @@ export const intake = z.strictObject({
     about: 'how long before the newest event what was decided upon is remembered; longer than overlap',
   }),
   page: integer({ default: 100, min: 1, max: 500, about: 'changes in one page of a look' }),
+  held: integer({
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    about: 'open jobs, and as many open reviews, whose changes are looked at in each look; the newest',
+  }),
   timeout: duration({ default: '10m', min: '1s', about: 'for one look, all its pages together' }),
   retry: duration({ default: '5s', min: '10ms', about: 'before a look that failed is tried again; doubles' }),
   retryMax: duration({ default: '5m', min: '10ms', about: 'longest wait before a look is tried again' }),

@@ -35,7 +35,7 @@ const testing = z.strictObject({
   }),
 });
 
-const jobLimits = z.strictObject({
+export const jobLimits = z.strictObject({
   setupAttempts: integer({
     default: 2,
     min: 1,

@@ -91,6 +91,13 @@ const host = z.strictObject({
   }),
 });
 
+const deleteTimeout = duration({
+  default: '2m',
+  min: '1s',
+  about:
+    "for ending a job's processes and removing its directory; of command: for one run of `delete`, by default 5m",
+});
+
 const local = z.strictObject({
   type,
   slots,
@@ -99,6 +106,7 @@ const local = z.strictObject({
     about:
       'run patchsets of a Gerrit that is not on this host, as this user. Anybody who may upload a change runs code here',
   }),
+  deleteTimeout,
 });
 
 const fixed = z.strictObject({
@@ -120,11 +128,7 @@ const fixed = z.strictObject({
     about: 'in a row, when it is reached or cleaned, until a host is put aside and an alarm is raised',
   }),
   aside: duration({ default: '1h', min: '1s', about: 'until a host that was put aside is tried again' }),
-  deleteTimeout: duration({
-    default: '2m',
-    min: '1s',
-    about: "for ending a job's processes on a host and removing its directory",
-  }),
+  deleteTimeout,
 });
 
 const programs = z.strictObject({

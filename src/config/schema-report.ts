@@ -78,4 +78,10 @@ export const report = z.strictObject({
   }),
   postRetry: duration({ default: '1s', about: 'before a second attempt to post; doubles' }),
   postRetryMax: duration({ default: '10m', about: 'longest wait between two attempts to post' }),
+  confirmAttempts: integer({
+    default: 5,
+    min: 1,
+    max: 100,
+    about: 'attempts to read a vote back until an alarm is raised; the waits are those of posting',
+  }),
 });

@@ -9,15 +9,16 @@ import { doctor } from './schema-doctor.ts';
 import { gitCache } from './schema-git.ts';
 import { intake } from './schema-intake.ts';
 import { job } from './schema-job.ts';
+import { limits, logs } from './schema-limits.ts';
 import { mail } from './schema-mail.ts';
 import { prepare } from './schema-prepare.ts';
 import { provider } from './schema-provider.ts';
-import { priorities, project, queuePatience } from './schema-queue.ts';
+import { priorities, project } from './schema-queue.ts';
 import { report } from './schema-report.ts';
 import { rest } from './schema-rest.ts';
 import { triggers } from './schema-triggers.ts';
 import { vigil } from './schema-vigil.ts';
-import { hostName, oneWord, webAddress } from './words.ts';
+import { hostName, oneWord } from './words.ts';
 
 const gerrit = z.strictObject({
   host: text({ kind: 'host name', check: hostName, about: 'the Gerrit server' }),
@@ -141,67 +142,9 @@ export const configSchema = z.strictObject({
   providers: z.record(z.string(), provider).prefault({ local: {} }),
   projects: z.record(z.string(), project.prefault({})).prefault({}),
   priorities: priorities.prefault({}),
-  logs: z
-    .strictObject({
-      dir: optionalText({ kind: 'path', about: 'where evidence is published; by default logs in stateDir' }),
-      url: text({
-        kind: 'web address',
-        default: '',
-        check: webAddress,
-        about: 'its address for readers; empty: the file:// address of the folder',
-      }),
-    })
-    .prefault({}),
+  logs: logs.prefault({}),
   redact: z.array(secret).prefault([]),
-  limits: z
-    .strictObject({
-      queueLength: integer({
-        default: 500,
-        min: 1,
-        max: 100_000,
-        about: 'open jobs; what would start more is recorded and refused',
-      }),
-      queuePatience,
-      inboxEvents: integer({
-        default: 1000,
-        min: 1,
-        max: 100_000,
-        about: 'Gerrit events that may wait to be stored until the stream is held back',
-      }),
-      shutdown: duration({ default: '5s', min: '100ms', max: '5m', about: 'for a clean stop' }),
-      sweepInterval: duration({
-        default: '10m',
-        min: '1s',
-        about:
-          'between two rounds that look for what cleanup could not reach: servers, and what was gathered here',
-      }),
-      sweepTimeout: duration({
-        default: '5m',
-        min: '1s',
-        about: 'for one call to a provider, or one removal here, in such a round',
-      }),
-      alarmQuiet: duration({
-        default: '6h',
-        about: 'without the same alarm until its next one counts as new, and is mailed again',
-      }),
-      storeRetry: duration({
-        default: '2s',
-        min: '100ms',
-        about: 'before an append is tried again for which there was no room',
-      }),
-      controlClients: integer({
-        default: 16,
-        min: 1,
-        max: 1000,
-        about: 'operators who ask the daemon at the same time; whoever says nothing for longest gives way',
-      }),
-      controlTimeout: duration({
-        default: '10s',
-        min: '100ms',
-        about: 'for an operator to ask, and again to take the answer',
-      }),
-    })
-    .prefault({}),
+  limits: limits.prefault({}),
   jobs: z.record(z.string(), job),
   doctor: doctor.prefault({}),
   log: z

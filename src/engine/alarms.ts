@@ -4,12 +4,19 @@ import type { Alarm } from '../machines/alarm.ts';
 import type { Alarms, Clock } from './ports.ts';
 import type { Store } from './store.ts';
 
-/** @param quietMs without the same alarm until its next one counts as new; `raised` is told of each */
+export interface AlarmLimits {
+  /** Without the same alarm until its next one counts as new. */
+  readonly alarmQuietMs: number;
+  /** Different ones that are remembered. */
+  readonly alarms: number;
+}
+
+/** @param raised is told of each */
 export function storeAlarms(
   store: Store,
   clock: Clock,
   log: Log,
-  quietMs: number,
+  limits: AlarmLimits,
   raised: () => void,
 ): Alarms {
   return {
@@ -17,7 +24,7 @@ export function storeAlarms(
       const { kind, target, hint, message, cleared } = alarm;
       if (cleared === true) log.info({ alarm: kind, target }, `cleared: ${message}`);
       else log.error({ alarm: kind, target, hint }, message);
-      store.alarm(alarm, clock.now(), quietMs);
+      store.alarm(alarm, clock.now(), limits.alarmQuietMs, limits.alarms);
       raised();
     },
   };

@@ -3,9 +3,6 @@ import { OperationError } from '../errors.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { OutsideEffect, Performance } from './perform.ts';
 
-/** How long past its deadline an adapter may take to notice its abort signal. */
-const ABORT_GRACE_MS = 5_000;
-
 /**
  * Runs `work` until its deadline. Past it the signal aborts; an adapter that does not notice is given up after a grace,
  * so that every effect is settled.
@@ -21,7 +18,7 @@ export async function within(
   if (performance.stopping.aborted) stop();
   const late = deferred();
   const cancelAbort = performance.clock.after(effect.timeoutMs, () => abort.abort(tooLong(effect)));
-  const cancelGrace = performance.clock.after(effect.timeoutMs + ABORT_GRACE_MS, () =>
+  const cancelGrace = performance.clock.after(effect.timeoutMs + performance.bounds.abortGraceMs, () =>
     late.reject(tooLong(effect)),
   );
   try {

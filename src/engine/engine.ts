@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../machines/events.ts';
 import type { SlotLimits } from '../machines/queue.ts';
 import type { Hash, Stored } from '../machines/row.ts';
+import type { EngineBounds } from './bounds.ts';
 import { addressed, type CascadeOptions, cascade, type Submission } from './cascade.ts';
 import { type OutsideEffect, perform } from './perform.ts';
 import type { Clock, World } from './ports.ts';
@@ -22,10 +23,7 @@ export interface EngineOptions {
   readonly hash: Hash;
   /** Default: the providers' own slots, and nothing else. */
   readonly limits?: SlotLimits;
-  /** Wait before a batch that could not be written is tried again. */
-  readonly storeRetryMs: number;
-  /** Happenings that go into one transaction at most. */
-  readonly batchLimit: number;
+  readonly bounds: EngineBounds;
   /** Tests set it: an event that no state handles is an error, not a row. */
   readonly strict: boolean;
   /** Called once for each change: null when writing works, else why it does not. */
@@ -183,7 +181,7 @@ export class Engine {
   };
 
   private performOutside(history: string, effect: OutsideEffect, recovered: boolean): void {
-    const { world, clock } = this.options;
+    const { world, clock, bounds } = this.options;
     const stopping = this.stopping.signal;
     // A post of an earlier daemon that was cut off may still arrive, also when this is the next attempt.
     const tried = effect.type === 'postReview' && this.inherited.delete(history);
@@ -193,7 +191,7 @@ export class Engine {
     };
     currentWork.run({ history, during: effect.key }, () => {
       this.performing.add(effect);
-      perform(effect, { world, clock, stopping, recovered: recovered || tried, unwanted, note })
+      perform(effect, { world, clock, bounds, stopping, recovered: recovered || tried, unwanted, note })
         .finally(() => this.performing.delete(effect))
         .then((event) => this.settle(history, effect.key, event), this.fatal);
     });
@@ -204,7 +202,7 @@ export class Engine {
       // Whatever else this tick brings shares the transaction.
       await nextTick();
       while (this.inbox.length > 0 && !this.halted) {
-        await this.drainOnce(this.inbox.splice(0, this.options.batchLimit));
+        await this.drainOnce(this.inbox.splice(0, this.options.bounds.batch));
         if (this.inbox.length > 0) await nextTick();
       }
     } finally {
@@ -266,7 +264,7 @@ export class Engine {
         if (!(thrown instanceof StoreUnavailable) || this.stopping.signal.aborted) throw thrown;
         if (!troubled) this.options.onTrouble(thrown);
         troubled = true;
-        await this.pause(this.options.storeRetryMs);
+        await this.pause(this.options.bounds.storeRetryMs);
       }
     }
   }

@@ -31,8 +31,6 @@ export interface EventIntakeOptions {
   readonly onGap: (why: string, changes: readonly number[] | null) => void;
 }
 
-/** Open jobs and reviews whose changes are looked at whenever anything is. */
-const HELD_LIMIT = 10_000;
 const NOTHING: Decided = { durable: Promise.resolve() };
 
 export class EventIntake implements CatchUp {
@@ -233,8 +231,8 @@ export class EventIntake implements CatchUp {
   }
 
   #held(): readonly number[] {
-    const { store } = this.#options;
-    const open = { open: true, limit: HELD_LIMIT };
+    const { store, limits } = this.#options;
+    const open = { open: true, limit: limits.heldLimit };
     return [...new Set([...store.reviews(open), ...store.jobs(open)].map(({ change }) => change))];
   }
 

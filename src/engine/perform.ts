@@ -7,6 +7,7 @@ import { OperationError } from '../errors.ts';
 import type { KeyedEffect } from '../machines/effects.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import { assertNever, type Server } from '../machines/vocabulary.ts';
+import type { PerformBounds } from './bounds.ts';
 import { within } from './deadline.ts';
 import { failed } from './failed.ts';
 import { sendMail } from './mailing.ts';
@@ -17,6 +18,7 @@ export type OutsideEffect = Exclude<KeyedEffect, { type: 'setTimer' | 'acquireSl
 
 export interface Performance {
   readonly world: World;
+  readonly bounds: PerformBounds;
   readonly clock: Clock;
   /** Aborts when the daemon stops. */
   readonly stopping: AbortSignal;
@@ -27,9 +29,6 @@ export interface Performance {
   /** A fact on the way that settles nothing. */
   readonly note: (event: AnyEvent) => void;
 }
-
-/** Rounds of list and delete before a deletion counts as failed. */
-const DELETE_ROUNDS = 3;
 
 /** Rejects only for programmers' errors, and when the daemon stops: then the effect stays owed. */
 export async function perform(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
@@ -160,7 +159,7 @@ async function runStage(effect: EffectOf<'runStage'>, performance: Performance):
 function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
   const { runner, hide } = performance.world;
   return within(effect, performance, async () => {
-    const results = await runner.readResults(effect.server, effect.results);
+    const results = await runner.readResults(effect.server, effect.results, effect.timeoutMs);
     if ('unreadable' in results) return { type: 'results.unreadable', why: hide(results.unreadable) };
     return { type: 'results.read', results: { ...results, failures: results.failures.map(hide) } };
   });
@@ -169,9 +168,10 @@ function readResults(effect: EffectOf<'readResults'>, performance: Performance):
 async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Performance): Promise<AnyEvent> {
   const provider = providerOf(effect.provider, performance.world);
   const { deployment, job } = effect.owner;
+  const { deleteRounds } = performance.bounds;
   return within(effect, performance, async (signal) => {
     let deleted = 0;
-    for (let round = 0; round < DELETE_ROUNDS; round += 1) {
+    for (let round = 0; round < deleteRounds; round += 1) {
       const left = await provider.list({ deployment, job });
       // Given up meanwhile: what is listed now may be the server of the next attempt.
       signal.throwIfAborted();
@@ -185,7 +185,7 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
     throw new OperationError({
       operation: 'delete server',
       target: `job ${job}`,
-      message: `servers of this job are still listed after ${DELETE_ROUNDS} rounds`,
+      message: `servers of this job are still listed after ${deleteRounds} rounds`,
       retryable: true,
       hint: 'look at the provider',
     });

@@ -119,6 +119,7 @@ export interface Runner {
   readResults(
     server: Server,
     results: ResultsSpec,
+    timeoutMs: number,
   ): Promise<ResultsSummary | { readonly unreadable: string }>;
 }
 

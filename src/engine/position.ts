@@ -12,6 +12,8 @@ export interface IntakeLimits {
   readonly toleranceMs: number;
   /** How long before the position what was seen is remembered. */
   readonly keepSeenMs: number;
+  /** Open jobs, and open reviews, whose changes are looked at whenever anything is. */
+  readonly heldLimit: number;
 }
 
 /** What is forgotten in one go: it shares the disk with the log. */

@@ -260,8 +260,9 @@ export interface Store extends StoreReader {
   /**
    * One that is `cleared` marks the alarm of its name, where there is one, and is untold again.
    * @param quietMs that it was not raised before it counts as a new one; after it was cleared it is always new
+   * @param kept different alarms that are remembered; the oldest go first
    */
-  alarm(alarm: Alarm, at: number, quietMs?: number): void;
+  alarm(alarm: Alarm, at: number, quietMs?: number, kept?: number): void;
   /** New alarms that nobody was told of by mail, the oldest first; those about mail itself last. */
   untold(limit: number): readonly UntoldAlarm[];
   /** These were told; one that has become new since then has not. */

@@ -35,4 +35,6 @@ export interface ReportSpec {
   readonly postAttempts: number;
   readonly postRetryMs: number;
   readonly postRetryMaxMs: number;
+  /** Reading a vote back is tried this often; then the operator is told that nobody knows. */
+  readonly confirmAttempts: number;
 }

@@ -36,6 +36,7 @@ describe('what counts at once', () => {
     ['projects: {p: {concurrency: 1}}', ['projects.p']],
     ['priorities: {recheck: 1m}', ['priorities.recheck']],
     ['providers: {local: {slots: 2}}', ['providers.local']],
+    ['providers: {local: {deleteTimeout: 7s}}', ['providers.local']],
     ['limits: {queueLength: 1, queuePatience: 1m}', ['limits.queueLength', 'limits.queuePatience']],
   ])('%s', (text, changed) => {
     expect(found(load(''), load(text))).toEqual({ changed, restart: [] });
@@ -67,7 +68,13 @@ describe('what counts after the next start', () => {
     [GERRIT, 'intake: {downAlarm: 7m, retry: 6s}', ['intake.downAlarm', 'intake.retry']],
     [GERRIT, 'git: {cacheSize: 7GB}', ['git.cacheSize']],
     [GERRIT, 'stateDir: ./elsewhere', ['intake.events', 'logs.dir', 'stateDir']],
-    [GERRIT, 'limits: {shutdown: 6s}', ['limits.shutdown']],
+    [
+      GERRIT,
+      'limits: {shutdown: 6s, stopGrace: 7s, results: 1MB}',
+      ['limits.results', 'limits.shutdown', 'limits.stopGrace'],
+    ],
+    [GERRIT, 'logs: {fileLimit: 7MB, depth: 3}', ['logs.depth', 'logs.fileLimit']],
+    [GERRIT, 'intake: {held: 7}', ['intake.held']],
     [GERRIT, 'log: {level: debug}', ['log.level']],
     [GERRIT, 'redact: [{file: ./secret}]', ['redact']],
   ])('%s %s', (gerrit, text, restart) => {

@@ -135,7 +135,11 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
     test('finds results unreadable that are not there', async () => {
       const run = await harness.newRun();
       const { server } = run.request.run;
-      const results = await harness.runner.readResults(server, { format: 'tap', file: 'results.tap' });
+      const results = await harness.runner.readResults(
+        server,
+        { format: 'tap', file: 'results.tap' },
+        60_000,
+      );
       expect(results).toEqual({ unreadable: 'results.tap: no such file' });
     });
   });

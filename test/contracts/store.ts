@@ -248,10 +248,10 @@ export function storeContract(name: string, open: () => StoreHarness): void {
 
     test('of very many different alarms the newest are kept', () => {
       const alarm = { kind: 'queue-full', message: 'full', hint: 'wait' } as const;
-      for (let at = 1; at <= 1_050; at += 1) store.alarm({ ...alarm, target: `${at},1` }, at);
+      for (let at = 1; at <= 60; at += 1) store.alarm({ ...alarm, target: `${at},1` }, at, 0, 50);
       const kept = store.alarms(2_000);
-      expect(kept).toHaveLength(1_000);
-      expect([kept[0]?.lastAt, kept.at(-1)?.lastAt]).toEqual([1_050, 51]);
+      expect(kept).toHaveLength(50);
+      expect([kept[0]?.lastAt, kept.at(-1)?.lastAt]).toEqual([60, 11]);
     });
 
     test('views that are made again from the rows are the same text', async () => {

@@ -177,7 +177,7 @@ class Story {
       store: this.store,
       clock: this.clock,
       hash: sha256,
-      limits: { overlapMs: this.#overlapMs, toleranceMs: 4_000, keepSeenMs: 120_000 },
+      limits: { overlapMs: this.#overlapMs, toleranceMs: 4_000, keepSeenMs: 120_000, heldLimit: 10_000 },
       engine: { submit },
       admission: {
         projects: [PATCHSET.project],

@@ -33,7 +33,7 @@ afterEach(async () => {
 
 /** A daemon's life on this database. */
 function begin(): void {
-  alarms = storeAlarms(store, clock, log, 6 * HOUR, () => operator.poke());
+  alarms = storeAlarms(store, clock, log, { alarmQuietMs: 6 * HOUR, alarms: 100 }, () => operator.poke());
   operator = new OperatorMail({
     store,
     mailer,

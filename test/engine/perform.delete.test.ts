@@ -12,6 +12,7 @@ import { FakeProvider } from '../fakes/provider.ts';
 import { FakeReviewer } from '../fakes/reviewer.ts';
 import { FakeRunner } from '../fakes/runner.ts';
 import { FakeSource } from '../fakes/source.ts';
+import { ENGINE_BOUNDS } from '../fixtures/bounds.ts';
 import { failure, JOB } from '../machines/facts.ts';
 
 const owner = (attempt: number) => ({ deployment: 'lab-1', job: JOB, attempt });
@@ -42,7 +43,15 @@ function stage() {
   } as const;
   const stopping = new AbortController().signal;
   const start = () =>
-    perform(effect, { world, clock, stopping, recovered: false, unwanted: false, note: () => {} });
+    perform(effect, {
+      world,
+      clock,
+      bounds: ENGINE_BOUNDS,
+      stopping,
+      recovered: false,
+      unwanted: false,
+      note: () => {},
+    });
   return { provider, clock, start };
 }
 

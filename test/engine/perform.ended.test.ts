@@ -6,6 +6,7 @@ import type { StageEnd } from '../../src/machines/vocabulary.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
 import { FakeRunner } from '../fakes/runner.ts';
+import { ENGINE_BOUNDS } from '../fixtures/bounds.ts';
 import { PATCHSET, server } from '../machines/facts.ts';
 
 const owner = { deployment: 'lab-1', job: 'job-1', attempt: 2 };
@@ -29,6 +30,7 @@ async function ended(end: StageEnd): Promise<unknown> {
     {
       world: { ...silentWorld(), runner, evidence },
       clock: new FakeClock(),
+      bounds: ENGINE_BOUNDS,
       stopping: new AbortController().signal,
       recovered: false,
       unwanted: false,

@@ -12,6 +12,7 @@ import { FakeProvider } from '../fakes/provider.ts';
 import { FakeReviewer } from '../fakes/reviewer.ts';
 import { FakeRunner } from '../fakes/runner.ts';
 import { FakeSource } from '../fakes/source.ts';
+import { ENGINE_BOUNDS } from '../fixtures/bounds.ts';
 import { PATCHSET, server } from '../machines/facts.ts';
 
 const owner = { deployment: 'lab-1', job: 'job-1', attempt: 1 };
@@ -50,6 +51,7 @@ function unwanted() {
       hide: (text: string) => text,
     },
     clock: new FakeClock(),
+    bounds: ENGINE_BOUNDS,
     stopping: new AbortController().signal,
     recovered: true,
     unwanted: true,

@@ -86,7 +86,11 @@ describe('the operator', () => {
 
   test('hears of a storm once an hour, and of another one by itself', async () => {
     const [clock, log] = [new FakeClock(), new FakeLog()];
-    const counting = { store, clock, alarms: storeAlarms(store, clock, log, 0, () => {}) };
+    const counting = {
+      store,
+      clock,
+      alarms: storeAlarms(store, clock, log, { alarmQuietMs: 0, alarms: 10 }, () => {}),
+    };
     const refused = (change: number, by: string) =>
       overLimit(counting, { ...LIMITS, author: 0 }, { patchset: { ...PATCHSET, change }, by, at: 0 });
     for (let times = 0; times < 5; times += 1) {

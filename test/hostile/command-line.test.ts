@@ -22,14 +22,14 @@ const written = (text: string) => Buffer.from(text, 'utf8').toString('utf8');
 
 describe('10,000 hostile texts', () => {
   test('as arguments and facts of a stage: a real shell hands each on, byte for byte', () => {
-    const shown = 'shift 5; printf "%s\\0" "$@"; printf "=\\0"; env -0';
+    const shown = 'shift 6; printf "%s\\0" "$@"; printf "=\\0"; env -0';
     writeFileSync(join(directory, 'runner.sh'), shown);
     // A NUL is refused before this file is made.
     const texts = HOSTILE_TEXTS.filter((text) => !text.includes('\0'));
     expect(texts.length).toBeGreaterThan(9_000);
     for (const batch of inBatches(texts, 400)) {
       const environment = Object.fromEntries(batch.map((text, index) => [`SOS_CI_FACT_${index}`, text]));
-      const limits = { timeoutMs: 1_000, graceMs: 1_000, outputLimitBytes: 1_000 };
+      const limits = { timeoutMs: 1_000, graceMs: 1_000, outputLimitBytes: 1_000, endingTimeoutMs: 1_000 };
       const launch = launchText({ directory, workTree: directory, argv: batch, environment, ...limits });
       writeFileSync(join(directory, 'launch'), launch);
       const argv = [join(directory, 'launch'), join(directory, 'pid')];

@@ -99,6 +99,7 @@ export function reportSpec(changes: Partial<ReportSpec> = {}): ReportSpec {
     postAttempts: 4,
     postRetryMs: 1_000,
     postRetryMaxMs: 600_000,
+    confirmAttempts: 5,
     ...changes,
   };
 }

@@ -11,6 +11,7 @@ import { currentWork } from '../../src/engine/work.ts';
 import type { StreamLimits } from '../../src/machines/events.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
+import { ENGINE_BOUNDS } from '../fixtures/bounds.ts';
 import { preparePlan, reportSpec } from '../machines/facts.ts';
 import { jobRules, triggerRules } from '../machines/rule-facts.ts';
 import { sha256 } from '../machines/simulator.ts';
@@ -71,8 +72,7 @@ export class Daemon {
       world,
       clock,
       hash: sha256,
-      storeRetryMs: STORE_RETRY_MS,
-      batchLimit: 256,
+      bounds: { ...ENGINE_BOUNDS, storeRetryMs: STORE_RETRY_MS },
       strict: options.strict ?? true,
       onTrouble: (trouble) => this.service.troubled(trouble),
       onAppended: (batch: readonly Append[]) => {
@@ -104,7 +104,7 @@ export class Daemon {
       admission: this.admission,
       clock,
       hash: sha256,
-      limits: { overlapMs: 600_000, toleranceMs: 5_000, keepSeenMs: 7 * 86_400_000 },
+      limits: { overlapMs: 600_000, toleranceMs: 5_000, keepSeenMs: 7 * 86_400_000, heldLimit: 10_000 },
       onGap: (why, changes) => this.service.gapped(why, changes),
     });
     this.service = new Service({

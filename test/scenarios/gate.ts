@@ -60,7 +60,7 @@ export class Life {
       runner: {
         start: async (request) => this.#handle(await this.call('start', () => runner.start(request))),
         stop: (run) => this.call('stop', () => runner.stop(run)),
-        readResults: (server, results) => this.call('readResults', () => runner.readResults(server, results)),
+        readResults: (...what) => this.call('readResults', () => runner.readResults(...what)),
       },
       evidence: {
         collect: (request, signal) => this.call('collect', () => evidence.collect(request, signal)),

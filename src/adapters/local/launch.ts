@@ -9,19 +9,10 @@ import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
 import { fileError } from '../run/file-error.ts';
 import { readPid } from '../run/run-directory.ts';
-import { NO_FLOCK, RUNNER, SHORTEST_LOG_BYTES } from '../run/runner-file.ts';
+import { NO_FLOCK, RUNNER, type RunBounds, type RunnerOrder, runnerArguments } from '../run/runner-file.ts';
 
-export interface Launch {
-  readonly directory: string;
-  readonly workTree: string;
-  readonly argv: readonly string[];
+export interface Launch extends RunnerOrder, RunBounds {
   readonly environment: Readonly<Record<string, string>>;
-  readonly timeoutMs: number;
-  readonly outputLimitBytes: number;
-  /** Between SIGTERM and SIGKILL at the deadline and at a stop. */
-  readonly graceMs: number;
-  /** How long the runner may take to stand. */
-  readonly startTimeoutMs: number;
 }
 
 const POLL_MS = 50;
@@ -53,7 +44,7 @@ async function startAndWait(run: Launch): Promise<{ readonly pid: number; readon
 }
 
 function spawnRunner(run: Launch): { readonly pid: number | undefined; readonly exited: Promise<number> } {
-  const child = execa('sh', [RUNNER, ...settings(run), ...run.argv], {
+  const child = execa('sh', [RUNNER, ...runnerArguments(run)], {
     detached: true,
     cleanup: false,
     reject: false,
@@ -64,16 +55,6 @@ function spawnRunner(run: Launch): { readonly pid: number | undefined; readonly 
   });
   child.unref();
   return { pid: child.pid, exited: child.then((result) => result.exitCode ?? -1) };
-}
-
-function settings(run: Launch): readonly string[] {
-  return [
-    run.directory,
-    run.workTree,
-    (Math.max(run.timeoutMs, 1) / 1000).toFixed(3),
-    String(Math.ceil(run.graceMs / 1000)),
-    String(Math.max(run.outputLimitBytes, SHORTEST_LOG_BYTES)),
-  ];
 }
 
 async function refusal(run: Launch, code: number): Promise<OperationError> {

@@ -27,16 +27,17 @@ export interface LocalProviderOptions {
   readonly name: string;
   readonly slots: number;
   readonly stateDir: string;
-  /** For the processes of a server that is deleted: between SIGTERM and SIGKILL, and for all of it. */
-  readonly graceMs?: number;
-  readonly killTimeoutMs?: number;
-  readonly removeTimeoutMs?: number;
+  /** For the processes of a server that is deleted: between SIGTERM and SIGKILL, and until they must be gone. */
+  readonly graceMs: number;
+  readonly killTimeoutMs: number;
+  /** For deleting a server, its processes included. */
+  readonly deleteTimeoutMs: number;
 }
 
 export class LocalProvider implements Provider {
   readonly name: string;
   readonly slots: number;
-  readonly #options: Required<LocalProviderOptions>;
+  readonly #options: LocalProviderOptions;
   readonly #servers: string;
   readonly #unfinished: Unfinished;
   #sweeping: Promise<void> | null = null;
@@ -44,7 +45,7 @@ export class LocalProvider implements Provider {
   constructor(options: LocalProviderOptions) {
     this.name = options.name;
     this.slots = options.slots;
-    this.#options = { graceMs: 2_000, killTimeoutMs: 20_000, removeTimeoutMs: 120_000, ...options };
+    this.#options = options;
     this.#servers = serversDirectory(options.stateDir);
     this.#unfinished = new Unfinished(this.#servers);
   }
@@ -59,7 +60,7 @@ export class LocalProvider implements Provider {
       return await makeServer(temporary, { name, provider: this.name, owner, address });
     } catch (error) {
       // What can not be removed now is abandoned, and the next list takes it.
-      await removeTrees([temporary], this.#options.removeTimeoutMs).catch(() => {});
+      await removeTrees([temporary], this.#options.deleteTimeoutMs).catch(() => {});
       throw isTaken(error) ? nameTaken(address) : fileError('create server', name, error);
     } finally {
       this.#unfinished.end(temporary);
@@ -81,11 +82,12 @@ export class LocalProvider implements Provider {
   }
 
   async delete(server: Server, deployment: string): Promise<void> {
+    const limit = performance.now() + this.#options.deleteTimeoutMs;
     try {
       const found = await this.#find(server);
       if (found !== null && found.owner.deployment !== deployment) throw notOurs(server);
       await this.#endAll(server, found?.owner ?? null);
-      if (found !== null) await this.#remove(found.server.address);
+      if (found !== null) await this.#remove(found.server.address, limit);
     } catch (error) {
       throw fileError('delete server', server.name, error);
     }
@@ -99,16 +101,19 @@ export class LocalProvider implements Provider {
   }
 
   async #endAll(server: Server, owner: Ownership | null): Promise<void> {
-    const { graceMs, killTimeoutMs, stateDir } = this.#options;
+    const { graceMs, killTimeoutMs, deleteTimeoutMs, stateDir } = this.#options;
     const locks = owner === null ? [] : await runLocks(attemptDirectory(stateDir, owner));
     const members: Membership = { marker: serverMarker(server), locks };
-    const left = await endProcesses(members, { graceMs, limitMs: graceMs + killTimeoutMs });
+    const left = await endProcesses(members, {
+      graceMs,
+      limitMs: Math.min(graceMs + killTimeoutMs, deleteTimeoutMs),
+    });
     if (left.length > 0) throw unended(server, left.map(({ pid }) => pid).join(', '));
   }
 
   /** The label last: until then the server is listed, and a deletion that was cut off is begun again. */
-  async #remove(address: string): Promise<void> {
-    await removeTrees([address], this.#options.removeTimeoutMs);
+  async #remove(address: string, limit: number): Promise<void> {
+    await removeTrees([address], Math.max(limit - performance.now(), 1));
     await rm(labelOf(address), { force: true });
   }
 
@@ -128,7 +133,7 @@ export class LocalProvider implements Provider {
       if (abandoned.includes(join(this.#servers, madeFrom)))
         await rm(labelOf(server.address), { force: true });
     }
-    await removeTrees(abandoned, this.#options.removeTimeoutMs);
+    await removeTrees(abandoned, this.#options.deleteTimeoutMs);
   }
 }
 

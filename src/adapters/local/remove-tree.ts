@@ -9,11 +9,13 @@ import { OperationError } from '../../errors.ts';
 /** Not there is success. A link is removed itself. */
 export async function removeTrees(paths: readonly string[], timeoutMs: number): Promise<void> {
   if (paths.length === 0) return;
-  const rm = () => run('rm', ['-rf', '--one-file-system', '--', ...paths], timeoutMs);
+  const limit = performance.now() + timeoutMs;
+  const leftMs = () => Math.max(limit - performance.now(), 1);
+  const rm = () => run('rm', ['-rf', '--one-file-system', '--', ...paths], leftMs());
   if ((await rm()) === null) return;
   // chmod follows its operand when that is a link, and none that it meets below.
   const directories = await onlyDirectories(paths);
-  if (directories.length > 0) await run('chmod', ['-R', 'u+rwX', '--', ...directories], timeoutMs);
+  if (directories.length > 0) await run('chmod', ['-R', 'u+rwX', '--', ...directories], leftMs());
   const problem = await rm();
   if (problem === null) return;
   throw new OperationError({

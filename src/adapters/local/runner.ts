@@ -11,6 +11,7 @@ import type { StageRun } from '../../machines/effects.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
 import { fileError } from '../run/file-error.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
+import type { RunBounds } from '../run/runner-file.ts';
 import { type RunStage, refuseNul, runMarker, stageEnvironment, workTree } from '../run/stage-environment.ts';
 import { launch } from './launch.ts';
 import {
@@ -30,36 +31,26 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** Between two looks whether the guard still lives. */
 const GUARD_LOOK_MS = 200;
 
-export interface LocalRunnerOptions {
+export interface LocalRunnerOptions extends RunBounds {
   readonly stateDir: string;
   /** Sums up a results file; the reader of its format bounds lines and names. */
   readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
-  /** Between SIGTERM and SIGKILL at a deadline or a stop. */
-  readonly graceMs?: number;
   /** How long a stop may take once everything was killed. */
-  readonly killTimeoutMs?: number;
-  readonly startTimeoutMs?: number;
+  readonly killTimeoutMs: number;
   /** How often a run is looked at although nothing woke us. */
   readonly safetyMs?: number;
-  readonly resultsLimitBytes?: number;
+  readonly resultsLimitBytes: number;
 }
 
 export class LocalRunner implements Runner {
   readonly #options: Required<LocalRunnerOptions>;
 
   constructor(options: LocalRunnerOptions) {
-    this.#options = {
-      graceMs: 10_000,
-      killTimeoutMs: 5_000,
-      startTimeoutMs: 20_000,
-      safetyMs: 10_000,
-      resultsLimitBytes: 64 * 1024 * 1024,
-      ...options,
-    };
+    this.#options = { safetyMs: 10_000, ...options };
   }
 
   async start(request: RunStage): Promise<RunHandle> {
-    const { stateDir, graceMs, startTimeoutMs, safetyMs } = this.#options;
+    const { stateDir, graceMs, startTimeoutMs, endingTimeoutMs, safetyMs } = this.#options;
     const directory = runDirectory(stateDir, request.run.owner, request.run.stage);
     const { address } = request.run.server;
     const { PATH = DEFAULT_PATH, LANG = 'C.UTF-8' } = process.env;
@@ -67,7 +58,7 @@ export class LocalRunner implements Runner {
     refuseNul(directory, [...request.spec.argv, ...Object.values(environment)]);
     const { timeoutMs, outputLimitBytes, argv } = request.spec;
     const tree = workTree(address);
-    const bounds = { timeoutMs, outputLimitBytes, graceMs, startTimeoutMs };
+    const bounds = { timeoutMs, outputLimitBytes, graceMs, startTimeoutMs, endingTimeoutMs };
     const { pid, ours } = await launch({ directory, workTree: tree, argv, environment, ...bounds });
     const watch = new RunWatch(directory, safetyMs);
     return { pid, adopted: !ours, ended: watch.ended, detach: () => watch.detach() };

@@ -5,6 +5,7 @@
  */
 import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import type { EvidenceLimits } from '../../config/config.ts';
 import type { Evidence } from '../../engine/ports.ts';
 import type { KeyedEffect } from '../../machines/effects.ts';
 import type { Ownership, Server, Stage } from '../../machines/vocabulary.ts';
@@ -24,25 +25,6 @@ import { collectTree, WORKTREE } from './work-tree.ts';
 import { type BeforeStep, replaceText } from './write.ts';
 
 type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
-
-/** Limits that no job sets for itself. */
-export interface EvidenceLimits {
-  /** Bytes of one file; of a longer one the beginning is published. */
-  readonly fileBytes: number;
-  /** Directory entries that are looked at for one job. */
-  readonly entries: number;
-  /** Directories inside one another. */
-  readonly depth: number;
-  /** Skipped files that are listed by name. */
-  readonly listed: number;
-}
-
-export const DEFAULT_EVIDENCE_LIMITS: EvidenceLimits = {
-  fileBytes: 256_000_000,
-  entries: 200_000,
-  depth: 32,
-  listed: 1000,
-};
 
 /**
  * Puts copies of regular files below `into/tree/`, as far as the limits go, and returns what was passed over and why. What is
@@ -67,7 +49,8 @@ export interface LocalEvidenceOptions {
   readonly url: string;
   /** Secret values. */
   readonly redact: readonly string[];
-  readonly limits?: EvidenceLimits;
+  /** What no job sets for itself. */
+  readonly limits: EvidenceLimits;
   /** Copies named paths of a server's tree that is not on this host; without it they are listed as skipped. */
   readonly fetchTree?: FetchTree;
   readonly now?: () => number;
@@ -84,7 +67,7 @@ export class LocalEvidence implements Evidence {
 
   constructor(options: LocalEvidenceOptions) {
     this.#options = options;
-    this.#limits = options.limits ?? DEFAULT_EVIDENCE_LIMITS;
+    this.#limits = options.limits;
     this.#secrets = new SecretSet(options.redact);
     this.#now = options.now ?? Date.now;
     this.#beforeStep = options.beforeStep ?? (() => undefined);

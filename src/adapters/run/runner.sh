@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs one command so that it outlives whoever asked for it, and leaves in RUNDIR all that one must know about it.
 #
-#   runner.sh RUNDIR WORKDIR TIMEOUT GRACE LIMIT COMMAND [ARGUMENT...]     seconds, seconds, bytes
+#   runner.sh RUNDIR WORKDIR TIMEOUT GRACE LIMIT PATIENCE COMMAND [ARGUMENT...]    seconds, LIMIT in bytes
 #
 #   lock     held (fd 9) by this process and by all that the command starts: held means that something of it lives
 #   main     held (fd 6) by this process alone: free means that it has written the ending, or was killed
@@ -19,8 +19,8 @@
 set -u
 
 main() {
-  dir=$1 work=$2 timeout=$3 grace=$4 limit=$5
-  shift 5
+  dir=$1 work=$2 timeout=$3 grace=$4 limit=$5 patience=$6
+  shift 6
   exec 2>>"$dir/runner.err" 9>>"$dir/lock" || exit 70
   flock -n 9
   case $? in
@@ -209,10 +209,10 @@ complete_log() {
   done
 } 2>/dev/null
 
-# Without room the ending is tried again for a while: without it the run would count as lost. Then the helpers are
+# Without room the ending is tried again for as long as PATIENCE says: without it the run would count as lost. Then the helpers are
 # waited for (the lock's release ends them), but for a drain that somebody still writes to.
 finish() {
-  rounds=60
+  rounds=$patience
   until printf '%s\n' "$how" >"$dir/rc.new" && mv "$dir/rc.new" "$dir/rc"; do
     rounds=$((rounds - 1))
     [ "$rounds" -gt 0 ] || exit 1

@@ -7,9 +7,6 @@ import type { AlarmName, UntoldAlarm } from '../../engine/store.ts';
 import type { Alarm } from '../../machines/alarm.ts';
 import { prepared } from './statements.ts';
 
-/** Different alarms that are remembered; the oldest go first. */
-const KEPT = 1000;
-
 const PUT = `INSERT INTO alarm (kind, target, message, hint, first_at, last_at, times, new_at, told_at)
   VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0) ON CONFLICT (kind, target) DO UPDATE
   SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1,
@@ -32,13 +29,13 @@ export class AlarmTable {
     this.#database = database;
   }
 
-  put({ kind, target, message, hint, cleared }: Alarm, at: number, quietMs: number): void {
+  put({ kind, target, message, hint, cleared }: Alarm, at: number, quietMs: number, kept: number): void {
     if (cleared === true) {
       prepared(this.#database, CLEAR).run(message, hint, at, at, kind, target);
       return;
     }
     prepared(this.#database, PUT).run(kind, target, message, hint, at, at, at, quietMs);
-    prepared(this.#database, DROP_OLD).run(KEPT);
+    prepared(this.#database, DROP_OLD).run(kept);
   }
 
   untold(limit: number): readonly UntoldAlarm[] {

@@ -159,8 +159,8 @@ class SqliteStore extends SqliteReader implements Store {
     super.close();
   }
 
-  alarm(alarm: Alarm, at: number, quietMs = 0): void {
-    this.aside(() => this.alarmTable.put(alarm, at, quietMs));
+  alarm(alarm: Alarm, at: number, quietMs = 0, kept = Number.MAX_SAFE_INTEGER): void {
+    this.aside(() => this.alarmTable.put(alarm, at, quietMs, kept));
   }
 
   untold(limit: number): readonly UntoldAlarm[] {

@@ -5,17 +5,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path/posix';
 import { OperationError } from '../../errors.ts';
-import { RUNNER } from '../run/runner-file.ts';
+import { RUNNER, type RunBounds } from '../run/runner-file.ts';
 import { type Answer, ask } from './command.ts';
 import type { SshConnection } from './connection.ts';
 import { NodeFiles } from './files.ts';
 import { type Launch, launchText } from './launch-file.ts';
 
-export interface Launching extends Launch {
+export interface Launching extends Launch, RunBounds {
   /** The server's own directory on the node: it is there. */
   readonly server: string;
-  /** How long the runner may take to stand. */
-  readonly startTimeoutMs: number;
   readonly commandTimeoutMs: number;
 }
 

@@ -9,6 +9,7 @@ import { OperationError } from '../../errors.ts';
 import type { StageRun } from '../../machines/effects.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
 import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
+import type { RunBounds } from '../run/runner-file.ts';
 import { type RunStage, refuseNul, stageEnvironment, workTree } from '../run/stage-environment.ts';
 import { ask } from './command.ts';
 import { launch } from './launch.ts';
@@ -20,18 +21,14 @@ import { RunMirror } from './run-mirror.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
 
-export interface SshRunnerOptions {
+export interface SshRunnerOptions extends RunBounds {
   readonly stateDir: string;
   readonly nodes: Nodes;
   /** Sums up a results file; the reader of its format bounds lines and names. */
   readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
-  /** Between SIGTERM and SIGKILL at a deadline or a stop. */
-  readonly graceMs?: number;
   /** How long a stop may take once everything was killed. */
-  readonly killTimeoutMs?: number;
-  readonly startTimeoutMs?: number;
-  readonly resultsTimeoutMs?: number;
-  readonly resultsLimitBytes?: number;
+  readonly killTimeoutMs: number;
+  readonly resultsLimitBytes: number;
 }
 
 const STOP_SCRIPT = new URL('./stop.sh', import.meta.url);
@@ -40,19 +37,12 @@ const NOTES_BYTES = 1024;
 const NEVER = new AbortController().signal;
 
 export class SshRunner implements Runner {
-  readonly #options: Required<SshRunnerOptions>;
+  readonly #options: SshRunnerOptions;
   /** By the mirror's directory. */
   readonly #follows = new Map<string, RunFollow>();
 
   constructor(options: SshRunnerOptions) {
-    this.#options = {
-      graceMs: 10_000,
-      killTimeoutMs: 5_000,
-      startTimeoutMs: 20_000,
-      resultsTimeoutMs: 60_000,
-      resultsLimitBytes: 64 * 1024 * 1024,
-      ...options,
-    };
+    this.#options = options;
   }
 
   async start(request: RunStage): Promise<RunHandle> {
@@ -80,10 +70,10 @@ export class SshRunner implements Runner {
     if (status !== 0) throw unended(run.server.address, output.trim().slice(-500));
   }
 
-  async readResults(server: Server, results: ResultsSpec): Promise<Results> {
-    const { nodes, readTap, resultsTimeoutMs, resultsLimitBytes } = this.#options;
+  async readResults(server: Server, results: ResultsSpec, timeoutMs: number): Promise<Results> {
+    const { nodes, readTap, resultsLimitBytes } = this.#options;
     const node = nodes.get(server);
-    const effort = { operation: 'read results', timeoutMs: resultsTimeoutMs, signal: NEVER };
+    const effort = { operation: 'read results', timeoutMs, signal: NEVER };
     const tree = workTree(node.address.directory);
     return node.using(effort, (connection, signal) =>
       readRemoteResults({
@@ -99,13 +89,14 @@ export class SshRunner implements Runner {
   }
 
   async #launch(request: RunStage, node: Node, mirror: string) {
-    const { startTimeoutMs, graceMs } = this.#options;
+    const { startTimeoutMs, graceMs, endingTimeoutMs } = this.#options;
     const { commandTimeoutMs, awayTimeoutMs } = node.config;
     const { timeoutMs, outputLimitBytes, argv } = request.spec;
     const environment = stageEnvironment(request, node.address.directory);
     refuseNul(mirror, [...argv, ...Object.values(environment)]);
     const run = {
-      ...{ timeoutMs, outputLimitBytes, argv, graceMs, startTimeoutMs, commandTimeoutMs, environment },
+      ...{ timeoutMs, outputLimitBytes, argv, environment },
+      ...{ graceMs, startTimeoutMs, endingTimeoutMs, commandTimeoutMs },
       server: node.address.directory,
       directory: remoteDirectory(node, request.run),
       workTree: workTree(node.address.directory),

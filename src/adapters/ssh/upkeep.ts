@@ -7,6 +7,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
+import type { RunBounds } from '../run/runner-file.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
 import { ask } from './command.ts';
 import { launch } from './launch.ts';
@@ -14,13 +15,11 @@ import type { Nodes } from './nodes.ts';
 import { prepareDirectory } from './prepare.ts';
 import { RunFollow } from './run-follow.ts';
 
-export interface UpkeepOptions {
+export interface UpkeepOptions extends RunBounds {
   readonly stateDir: string;
   readonly nodes: Nodes;
-  /** Between SIGTERM and SIGKILL, and until what was killed must be gone. */
-  readonly graceMs?: number;
-  readonly killTimeoutMs?: number;
-  readonly startTimeoutMs?: number;
+  /** Until what was killed must be gone. */
+  readonly killTimeoutMs: number;
 }
 
 const STOP = new URL('./stop.sh', import.meta.url);
@@ -28,10 +27,10 @@ const NEVER = new AbortController().signal;
 const OUTPUT_LIMIT_BYTES = 1024 * 1024;
 
 export class NodeUpkeep {
-  readonly #options: Required<UpkeepOptions>;
+  readonly #options: UpkeepOptions;
 
   constructor(options: UpkeepOptions) {
-    this.#options = { graceMs: 2_000, killTimeoutMs: 20_000, startTimeoutMs: 20_000, ...options };
+    this.#options = options;
   }
 
   address(place: NodeAddress): string {
@@ -53,14 +52,14 @@ export class NodeUpkeep {
 
   /** Runs a command to its end, in the server's directory and with its mark. */
   async run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void> {
-    const { nodes, stateDir, graceMs, startTimeoutMs } = this.#options;
+    const { nodes, stateDir, graceMs, startTimeoutMs, endingTimeoutMs } = this.#options;
     const node = nodes.get(server);
     const name = `command-${randomBytes(4).toString('hex')}`;
     const directory = `${node.address.directory}/runs/${name}`;
     const mirror = join(stateDir, 'upkeep', name);
     const { commandTimeoutMs, awayTimeoutMs } = node.config;
     const work = {
-      ...{ directory, timeoutMs, argv, graceMs, startTimeoutMs, commandTimeoutMs },
+      ...{ directory, timeoutMs, argv, graceMs, startTimeoutMs, endingTimeoutMs, commandTimeoutMs },
       server: node.address.directory,
       workTree: node.address.directory,
       outputLimitBytes: OUTPUT_LIMIT_BYTES,

@@ -7,7 +7,7 @@ const readDeadline = deadline(
 );
 const retry = deadline(
   (context) => `retry:confirming:${context.confirmAttempt}`,
-  (context) => context.report.postRetryMs * 2 ** context.confirmAttempt,
+  ({ report, confirmAttempt }) => Math.min(report.postRetryMs * 2 ** confirmAttempt, report.postRetryMaxMs),
 );
 const noted = { actions: 'noted' } as const;
 const unread = [

@@ -153,7 +153,7 @@ export const reviewSetup = setup({
       Object.entries(labelsOf(context)).every(([label, value]) => event.votes[label] === value),
     mayMailAgain: ({ context, event }) =>
       mayHelp(event) && context.mailAttempt < (context.mail?.attempts ?? 0),
-    mayRetryConfirm: ({ context }) => context.confirmAttempt < CONFIRM_ATTEMPTS,
+    mayRetryConfirm: ({ context }) => context.confirmAttempt < context.report.confirmAttempts,
     crashedBefore: ({ context }) => context.crashes > 0,
     failedBefore: ({ context }) => context.failed === true,
   },
@@ -163,9 +163,6 @@ export const reviewSetup = setup({
 function mayHelp(event: ReviewMachineEvent): boolean {
   return !('failure' in event) || event.failure.retryable;
 }
-
-/** Reading a vote back is tried this often; then the operator is told that nobody knows. */
-const CONFIRM_ATTEMPTS = 5;
 
 /** Keeps a job's report, the first for each job. */
 export const keepReport = {

@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { CommandProvider } from '../../../src/adapters/command/provider.ts';
 import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import type { EffectOf } from '../../../src/engine/ports.ts';
+import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
@@ -60,7 +61,7 @@ function provider(script: string, config: object): CommandProvider {
       ...{ create: action('create'), list: action('list'), delete: action('delete') },
       ...{ listTimeoutMs: 20_000, deleteTimeoutMs: 20_000 },
     },
-    upkeep: new NodeUpkeep({ stateDir, nodes }),
+    upkeep: new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS }),
   });
 }
 

@@ -7,6 +7,7 @@ import { CommandProvider } from '../../../src/adapters/command/provider.ts';
 import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import type { CommandProviderConfig } from '../../../src/config/config.ts';
 import { providerContract } from '../../contracts/provider.ts';
+import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { isAlive, until, written } from '../local/scratch.ts';
@@ -43,7 +44,7 @@ class Lab {
       environment: [],
       ...change,
     };
-    return new CommandProvider({ config, upkeep: new NodeUpkeep({ stateDir, nodes }) });
+    return new CommandProvider({ config, upkeep: new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS }) });
   }
 
   /** The pool of examples/, with these hosts, all of which are this one. */

@@ -12,7 +12,6 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LocalProvider } from '../../../src/adapters/local/provider.ts';
 import type { Server } from '../../../src/machines/vocabulary.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { FOR_EVER, isAlive, processesOf, Scratch, until, written } from './scratch.ts';
@@ -205,12 +204,7 @@ describe('LocalProvider', () => {
 
   it('keeps the label until the rest has gone, so that a deletion that was cut off is seen', async () => {
     const server = await create('half');
-    const provider = new LocalProvider({
-      name: 'local',
-      slots: 1,
-      stateDir: scratch.stateDir,
-      removeTimeoutMs: 1,
-    });
+    const provider = scratch.newProvider({ deleteTimeoutMs: 1 });
     for (let index = 0; index < 3_000; index += 1)
       writeFileSync(join(server.address, 'tree', String(index)), '');
     await expect(provider.delete(server, 'ours')).rejects.toMatchObject({

@@ -7,12 +7,13 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { LocalProvider } from '../../../src/adapters/local/provider.ts';
+import { LocalProvider, type LocalProviderOptions } from '../../../src/adapters/local/provider.ts';
 import { LocalRunner, type LocalRunnerOptions } from '../../../src/adapters/local/runner.ts';
 import { readTap } from '../../../src/adapters/results/tap.ts';
 import { runDirectory } from '../../../src/adapters/run/run-directory.ts';
 import type { EffectOf } from '../../../src/engine/ports.ts';
 import type { Ownership, Patchset, Stage, StageSpec } from '../../../src/machines/vocabulary.ts';
+import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { readProc } from '../../fixtures/proc.ts';
 
 export type RunStage = EffectOf<'runStage'>;
@@ -39,16 +40,15 @@ let numbers = 0;
 export class Scratch {
   readonly root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-local-')));
   readonly stateDir = join(this.root, 'state');
-  readonly provider = new LocalProvider({ name: 'local', slots: 1, stateDir: this.stateDir, graceMs: 300 });
+  readonly provider = this.newProvider();
+
+  newProvider(options: Partial<LocalProviderOptions> = {}): LocalProvider {
+    const times = { graceMs: 300, killTimeoutMs: 20_000, deleteTimeoutMs: 120_000 };
+    return new LocalProvider({ name: 'local', slots: 1, stateDir: this.stateDir, ...times, ...options });
+  }
 
   runner(options: Partial<LocalRunnerOptions> = {}): LocalRunner {
-    return new LocalRunner({
-      stateDir: this.stateDir,
-      readTap,
-      graceMs: 1_000,
-      killTimeoutMs: 10_000,
-      ...options,
-    });
+    return new LocalRunner({ stateDir: this.stateDir, readTap, ...STAGE_BOUNDS, ...options });
   }
 
   /** A stage with this command, on a server of its own. */

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DEFAULT_EVIDENCE_LIMITS } from '../../../src/adapters/logs/local.ts';
 import {
   collectRequest,
   evidenceContract,
@@ -15,6 +14,7 @@ import {
   JOB,
   publishRequest,
 } from '../../contracts/evidence.ts';
+import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
 import { everyByte, type LocalRig, lay, makeRig } from './rig.ts';
 
 evidenceContract('on this host', makeRig);
@@ -113,7 +113,7 @@ describe('evidence on this host', () => {
 
   test('half a secret at the end of a file that was cut off is held back', async () => {
     await rig.layTreeFile(JOB, 'logs/a.log', `${'x'.repeat(90)}hunter22 and more`);
-    const limits = { ...DEFAULT_EVIDENCE_LIMITS, fileBytes: 96 };
+    const limits = { ...EVIDENCE_LIMITS, fileBytes: 96 };
     const evidence = rig.start({ redact: ['hunter22'], limits });
     await evidence.collect(collectRequest({ server: rig.server, logs: ['logs'] }), signal);
     const url = await evidence.publish(publishRequest(), signal);

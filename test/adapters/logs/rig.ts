@@ -12,6 +12,7 @@ import { LocalEvidence, type LocalEvidenceOptions } from '../../../src/adapters/
 import type { Manifest } from '../../../src/adapters/logs/manifest.ts';
 import type { Server } from '../../../src/machines/vocabulary.ts';
 import type { EvidenceRig } from '../../contracts/evidence.ts';
+import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
 
 export interface LocalRig extends EvidenceRig {
   readonly base: string;
@@ -43,7 +44,8 @@ export async function makeRig(): Promise<LocalRig> {
     tree,
     site,
     server,
-    start: (options = {}) => new LocalEvidence({ stateDir, dir: site, url: '', redact: [], ...options }),
+    start: (options = {}) =>
+      new LocalEvidence({ stateDir, dir: site, url: '', redact: [], limits: EVIDENCE_LIMITS, ...options }),
     layStageLog: (job, attempt, stage, text) =>
       lay(join(stateDir, 'runs', job, String(attempt), stage, 'log'), text),
     layTreeFile: (_job, path, text) => lay(join(tree, path), text),

@@ -9,9 +9,10 @@ import { chmod, chown, link, mkdir, readdir, symlink, truncate, writeFile } from
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DEFAULT_EVIDENCE_LIMITS, type EvidenceLimits } from '../../../src/adapters/logs/local.ts';
 import type { Manifest } from '../../../src/adapters/logs/manifest.ts';
+import type { EvidenceLimits } from '../../../src/config/config.ts';
 import { type CollectRequest, collectRequest, JOB, publishRequest } from '../../contracts/evidence.ts';
+import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
 import { everyByte, type LocalRig, lay, makePipe, makeRig, readOrNull } from './rig.ts';
 
 describe('a hostile work tree', () => {
@@ -31,7 +32,7 @@ describe('a hostile work tree', () => {
     limits: Partial<EvidenceLimits & Pick<CollectRequest, 'limitBytes' | 'limitFiles'>> = {},
   ): Promise<{ url: string; manifest: Manifest; paths: string[]; why: Record<string, string> }> {
     const { limitBytes = 1_000_000_000, limitFiles = 20_000, ...own } = limits;
-    const evidence = rig.start({ limits: { ...DEFAULT_EVIDENCE_LIMITS, ...own } });
+    const evidence = rig.start({ limits: { ...EVIDENCE_LIMITS, ...own } });
     const request = collectRequest({ server: rig.server, logs, limitBytes, limitFiles });
     const collected = await evidence.collect(request, signal);
     const url = await evidence.publish(publishRequest(), signal);

@@ -8,6 +8,7 @@ import { Engine } from '../../../src/engine/engine.ts';
 import { StoreUnavailable } from '../../../src/engine/store.ts';
 import { storeContract } from '../../contracts/store.ts';
 import { storeIntakeContract } from '../../contracts/store-intake.ts';
+import { ENGINE_BOUNDS } from '../../fixtures/bounds.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { grown, jobsIn, scratch, submissions, world } from './rig.ts';
 
@@ -58,8 +59,7 @@ test('what one tick brings is one transaction', async () => {
     store,
     ...world(),
     hash: sha256,
-    storeRetryMs: 1_000,
-    batchLimit: 256,
+    bounds: ENGINE_BOUNDS,
     strict: true,
     onTrouble: () => {},
     onAppended: () => {},

@@ -168,7 +168,7 @@ describe('a node that lies', () => {
       read: (_path, _position, length) => content(length),
     });
     const runner = scratch.runner({ resultsLimitBytes: 100_000 });
-    expect(await runner.readResults(server, { format: 'tap', file: 'results.tap' })).toEqual({
+    expect(await runner.readResults(server, { format: 'tap', file: 'results.tap' }, 60_000)).toEqual({
       unreadable: 'results.tap: it is larger than 100000 bytes',
     });
     expect(node.bytesSent).toBeLessThan(1_000_000);

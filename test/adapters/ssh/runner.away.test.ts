@@ -82,7 +82,11 @@ describe('a connection that is cut', () => {
     const runner = scratch.runner();
     await (await runner.start(request)).ended;
     const cut = proxy.cutAfter(100_000);
-    const results = await runner.readResults(request.run.server, { format: 'tap', file: 'results.tap' });
+    const results = await runner.readResults(
+      request.run.server,
+      { format: 'tap', file: 'results.tap' },
+      60_000,
+    );
     await cut;
     expect(results).toMatchObject({ passed: 20_000, failed: 0 });
   });

@@ -212,7 +212,7 @@ describe('SshRunner', () => {
     const tree = join(scratch.place(server), 'tree');
     const runner = scratch.runner({ resultsLimitBytes: 50 });
     await (await runner.start(request)).ended;
-    const read = (file: string) => runner.readResults(server, { format: 'tap', file });
+    const read = (file: string) => runner.readResults(server, { format: 'tap', file }, 60_000);
     expect(await read('results.tap')).toEqual({ passed: 0, failed: 1, skipped: 0, failures: ['a b'] });
     await symlink('results.tap', join(tree, 'link.tap'));
     expect(await read('link.tap')).toEqual({ unreadable: 'link.tap: it is a symbolic link' });

@@ -10,6 +10,7 @@ import { Nodes } from '../../../src/adapters/ssh/nodes.ts';
 import { SshRunner, type SshRunnerOptions } from '../../../src/adapters/ssh/runner.ts';
 import type { SshConfig } from '../../../src/config/config.ts';
 import type { Server, Stage, StageSpec } from '../../../src/machines/vocabulary.ts';
+import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { endAllIn, PATCHSET, type RunStage } from '../local/scratch.ts';
 
 export interface Door {
@@ -60,7 +61,7 @@ export class NodeScratch {
 
   runner(options: Partial<SshRunnerOptions> = {}): SshRunner {
     const { stateDir, nodes } = this;
-    return new SshRunner({ stateDir, nodes, readTap, graceMs: 1_000, killTimeoutMs: 5_000, ...options });
+    return new SshRunner({ stateDir, nodes, readTap, ...STAGE_BOUNDS, killTimeoutMs: 5_000, ...options });
   }
 
   /** A server of its own, with an empty work tree. */

@@ -5,6 +5,7 @@ import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import { StaticProvider } from '../../../src/adapters/static/provider.ts';
 import type { StaticHostConfig, StaticProviderConfig } from '../../../src/config/config.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
+import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import type { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
@@ -48,7 +49,7 @@ export class Lab {
       ...change,
     };
     const { stateDir, nodes } = scratch;
-    const upkeep = new NodeUpkeep({ stateDir, nodes, graceMs: 300, killTimeoutMs: 10_000 });
+    const upkeep = new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS, graceMs: 300 });
     return new StaticProvider({ config, stateDir, upkeep, alarms, onCapacity, now: () => this.now });
   }
 
