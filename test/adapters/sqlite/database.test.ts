@@ -11,8 +11,9 @@ import {
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { HostLookout } from '../../../src/adapters/host/lookout.ts';
 import { openReadOnly, openWritable, translate } from '../../../src/adapters/sqlite/database.ts';
-import { openReader } from '../../../src/adapters/sqlite/reader.ts';
+import { openReader, openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { audit } from '../../../src/engine/audit.ts';
 import { StoreUnavailable } from '../../../src/engine/store.ts';
@@ -58,6 +59,25 @@ test('a reader can not write', () => {
 test('a young WAL is grown once, so that later appends need not', () => {
   const store = openStore(file);
   expect(statSync(`${file}-wal`).size).toBeGreaterThanOrEqual(4 * 1024 * 1024);
+  store.close();
+});
+
+test('a WAL that grows while somebody reads for long is seen, and small again when nobody does', async () => {
+  const store = openStore(file);
+  const lookout = new HostLookout({ places: [], database: file, unkept: () => null });
+  const walBytes = async () => (await lookout.look()).walBytes ?? 0;
+  const write = () => {
+    for (let time = 0; time < 80; time += 1) {
+      const message = 'x'.repeat(200_000 + time);
+      store.alarm({ kind: 'disk-low', target: 'stateDir', message, hint: '' }, time);
+    }
+  };
+  const reading = openSnapshot(file);
+  write();
+  expect(await walBytes()).toBeGreaterThan(16 * 1024 * 1024);
+  reading.close();
+  write();
+  expect(await walBytes()).toBeLessThanOrEqual(8 * 1024 * 1024);
   store.close();
 });
 
