@@ -27,7 +27,7 @@ export const limits = z.strictObject({
     max: 10_000,
     about: 'happenings that are written to the log together; a crash can lose none of them',
   }),
-  shutdown: duration({ default: '5s', min: '100ms', max: '5m', about: 'for a clean stop' }),
+  shutdown: duration({ default: '4s', min: '100ms', max: '5m', about: 'for a clean stop' }),
   sweepInterval: duration({
     default: '10m',
     min: '1s',
