@@ -33,7 +33,7 @@ main() {
   trap : HUP INT TERM
   open_pipes || exit 70
   printf '%s\n' "$guard" >"$dir/guard"
-  printf '%s\n' "$$" >"$dir/pid.new" && mv "$dir/pid.new" "$dir/pid" || exit 70
+  put pid "$$" || exit 70
   # A stop that came first finds either no pid (then this sees it) or a guard to tell.
   if [ -e "$dir/stop" ] && claim stopped; then
     how=stopped
@@ -44,6 +44,18 @@ main() {
   kill -s TERM "$guard" 2>/dev/null
   complete_log
   finish
+}
+
+# A line in a file that appears whole, and is on the disk, then its name, when this comes back: a power cut after the
+# command has begun must not take the pid, or the command would run a second time. A sync that knows no -d knows no
+# files either and would flush every disk; there it stays with the kernel.
+put() {
+  printf '%s\n' "$2" >"$dir/$1.new" || return 1
+  sync -d "$dir/$1.new" 2>/dev/null 6>&- 9>&-
+  synced=$?
+  mv "$dir/$1.new" "$dir/$1" || return 1
+  [ "$synced" -ne 0 ] || sync "$dir" 2>/dev/null 6>&- 9>&-
+  return 0
 }
 
 # The command runs in the foreground: a shell starts background commands with SIGINT ignored, and tests would inherit that.
@@ -213,7 +225,7 @@ complete_log() {
 # waited for (the lock's release ends them), but for a drain that somebody still writes to.
 finish() {
   rounds=$patience
-  until printf '%s\n' "$how" >"$dir/rc.new" && mv "$dir/rc.new" "$dir/rc"; do
+  until put rc "$how"; do
     rounds=$((rounds - 1))
     [ "$rounds" -gt 0 ] || exit 1
     sleep 1
@@ -221,7 +233,6 @@ finish() {
   exec 6>&- 9>&-
   wait "$guard" "$settling" 2>/dev/null
   [ "$word" = settled ] || wait "$drain"
-  exec sync "$dir/rc" "$dir" 2>/dev/null
 }
 
 main "$@"
