@@ -13,7 +13,7 @@ import type { Clock, World } from './ports.ts';
 import { Slots } from './slots.ts';
 import { type Append, type Noted, type Store, StoreUnavailable } from './store.ts';
 import { Timers } from './timers.ts';
-import { clearsAway, mayHavePosted, slotHeld } from './view.ts';
+import { mayHavePosted, needsNoServer, slotHeld } from './view.ts';
 import { currentWork } from './work.ts';
 
 export interface EngineOptions {
@@ -185,7 +185,7 @@ export class Engine {
     const stopping = this.stopping.signal;
     // A post of an earlier daemon that was cut off may still arrive, also when this is the next attempt.
     const tried = effect.type === 'postReview' && this.inherited.delete(history);
-    const unwanted = recovered && clearsAway(this.open.get(history));
+    const unwanted = recovered && needsNoServer(this.open.get(history));
     const note = (event: AnyEvent) => {
       if (!stopping.aborted) this.tell(history, event).catch(this.fatal);
     };

@@ -24,7 +24,7 @@ export interface Performance {
   readonly stopping: AbortSignal;
   /** True: an earlier daemon may have performed this already. */
   readonly recovered: boolean;
-  /** True: the history only waits for the answer to clear it away; nothing is begun for it any more. */
+  /** True: the job needs no server any more. What was begun on one is looked for, to be removed, and nothing is begun. */
   readonly unwanted: boolean;
   /** A fact on the way that settles nothing. */
   readonly note: (event: AnyEvent) => void;
@@ -59,9 +59,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     case 'createServer':
       return createServer(effect, performance);
     case 'fetchPatchset':
-      return within(effect, performance, async (signal) => {
-        return { type: 'patchset.fetched', revision: await world.source.fetch(effect, signal) };
-      });
+      return fetchPatchset(effect, performance);
     case 'runStage':
       return runStage(effect, performance);
     case 'stopStage':
@@ -116,11 +114,19 @@ async function createServer(effect: EffectOf<'createServer'>, performance: Perfo
   });
 }
 
-function notWanted(effect: EffectOf<'createServer'>): OperationError {
+function fetchPatchset(effect: EffectOf<'fetchPatchset'>, performance: Performance): Promise<AnyEvent> {
+  const { world, unwanted } = performance;
+  return within(effect, performance, async (signal) => {
+    if (unwanted) throw notWanted(effect);
+    return { type: 'patchset.fetched', revision: await world.source.fetch(effect, signal) };
+  });
+}
+
+function notWanted(effect: OutsideEffect): OperationError {
   return new OperationError({
-    operation: 'create server',
-    target: effect.name,
-    message: 'not made: the job is being cleared away',
+    operation: effect.type,
+    target: effect.key,
+    message: 'not begun: the job does not need it any more',
     retryable: false,
     hint: 'nothing to do',
   });

@@ -41,9 +41,10 @@ export function isWork({ machine }: Stored): boolean {
   return machine === 'job@1' || machine === 'review@1';
 }
 
-/** True while a job does nothing but remove what it has. */
-export function clearsAway(stored: Stored | undefined): boolean {
-  return stored?.machine === 'job@1' && /^(cleanup|booting\.clearing)\b/.test(stored.state);
+/** True while a job begins nothing on a server any more: it publishes, reports, or removes what it has. */
+export function needsNoServer(stored: Stored | undefined): boolean {
+  const { machine, state } = stored ?? {};
+  return machine === 'job@1' && /^(publishing|reporting|cleanup|booting\.clearing)\b/.test(state ?? '');
 }
 
 function jobContext(stored: Stored): JobContext {

@@ -1,4 +1,4 @@
-/** A job that is being cleared away after a restart: what it had asked for is looked for, and nothing is begun for it. */
+/** A job that publishes, reports or is cleared away after a restart: what it had asked for is looked for, and nothing is begun for it. */
 import { expect, test } from 'vitest';
 import { perform } from '../../src/engine/perform.ts';
 import type { EffectOf } from '../../src/engine/ports.ts';
@@ -24,6 +24,14 @@ const create: EffectOf<'createServer'> = {
   owner,
   timeoutMs: 60_000,
 };
+const fetch: EffectOf<'fetchPatchset'> = {
+  type: 'fetchPatchset',
+  key: 'fetchPatchset:1',
+  server: server(),
+  patchset: PATCHSET,
+  trees: [],
+  timeoutMs: 60_000,
+};
 const run: EffectOf<'runStage'> = {
   type: 'runStage',
   key: 'runStage:testing:1',
@@ -36,13 +44,14 @@ const run: EffectOf<'runStage'> = {
 function unwanted() {
   const provider = new FakeProvider();
   const runner = new FakeRunner();
+  const source = new FakeSource();
   const performance = {
     world: {
       providers: new Map([['local', provider]]),
       catchUp: nothingMissed,
       changes: new FakeChanges(),
       merger: new FakeMerger(),
-      source: new FakeSource(),
+      source,
       runner,
       evidence: new FakeEvidence(),
       reviewer: new FakeReviewer(),
@@ -57,14 +66,14 @@ function unwanted() {
     unwanted: true,
     note: () => {},
   };
-  return { provider, runner, performance };
+  return { provider, runner, source, performance };
 }
 
 test('a server that was never made is not made', async () => {
   const { provider, performance } = unwanted();
   expect(await perform(create, performance)).toMatchObject({
     type: 'server.failed',
-    failure: { message: 'not made: the job is being cleared away' },
+    failure: { message: 'not begun: the job does not need it any more' },
   });
   expect(provider.servers()).toEqual([]);
 });
@@ -77,6 +86,12 @@ test('a server that was made is found, so that it can be deleted', async () => {
     server: made.server,
     adopted: true,
   });
+});
+
+test('a patchset is not fetched', async () => {
+  const { source, performance } = unwanted();
+  expect(await perform(fetch, performance)).toMatchObject({ type: 'patchset.unfetched' });
+  expect(source.tree(server())).toBeUndefined();
 });
 
 test('a stage that never began does not begin', async () => {
