@@ -18,6 +18,7 @@ import {
   type KnownHost,
   readKnownHost,
 } from '../openssh/known-hosts.ts';
+import { inMyName } from '../openssh/whose.ts';
 import { connectFailure, lostConnection, stoppedConnection } from './connection-failure.ts';
 
 /** What this folder needs of the configuration. */
@@ -129,16 +130,17 @@ export class GerritConnection {
 
   /**
    * Starts a command. `attach` is called in the same turn in which its channel opens, so that nothing it says is
-   * missed. Rejects when the channel could not be opened.
+   * missed, and in the caller's name. Rejects when the channel could not be opened.
    */
   open(command: string, attach: (channel: ClientChannel) => void): Promise<void> {
+    const listen = inMyName(attach);
     return new Promise((resolve, reject) => {
       const forget = this.onClosed((error) => reject(error ?? stoppedConnection(this.#target)));
       try {
         this.#client.exec(command, (error, channel) => {
           forget();
           if (error) return reject(lostConnection(this.#target, error));
-          attach(channel);
+          listen(channel);
           resolve();
         });
       } catch (error) {

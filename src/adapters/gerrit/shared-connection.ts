@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
+import { asNobody } from '../openssh/whose.ts';
 import { GerritConnection, type GerritOptions } from './connection.ts';
 import { stoppedConnection } from './connection-failure.ts';
 import { retried } from './review-route.ts';
@@ -77,7 +78,8 @@ export class SharedConnection {
     if (this.#closed) throw stoppedConnection(this.#target());
     if (this.#line !== null && !this.#line.lost) return this.#line;
     const giveUp = new AbortController();
-    const opening = this.#ending.then(() => GerritConnection.open(this.#options, this.#clock, giveUp.signal));
+    const open = () => GerritConnection.open(this.#options, this.#clock, giveUp.signal);
+    const opening = this.#ending.then(() => asNobody(open));
     const line: Line = { opening, giveUp, up: false, lost: false };
     const lose = (): void => {
       line.lost = true;

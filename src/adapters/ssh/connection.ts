@@ -7,6 +7,7 @@ import type { ClientChannel, ServerHostKeyAlgorithm } from 'ssh2';
 import ssh2 from 'ssh2';
 import type { SshConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
+import { inMyName } from '../openssh/whose.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { connectFailure, givenUp, lostConnection } from './connection-failure.ts';
 import type { PinnedKey } from './pinned-key.ts';
@@ -86,14 +87,15 @@ export class SshConnection {
 
   /**
    * Starts a command of our own words. `attach` is called in the same turn in which its channel opens, so that nothing
-   * it says is missed. Rejects when the channel could not be opened.
+   * it says is missed, and in the caller's name. Rejects when the channel could not be opened.
    */
   start(words: readonly string[], attach: (channel: ClientChannel) => void): Promise<void> {
     const odd = words.find((word) => !WORD.test(word));
     if (odd !== undefined) throw new Error(`not a word for a command line: ${JSON.stringify(odd)}`);
+    const listen = inMyName(attach);
     return this.#ask((done) =>
       this.#client.exec(words.join(' '), (error, channel) => {
-        if (error === undefined) attach(channel);
+        if (error === undefined) listen(channel);
         done(error, undefined);
       }),
     );

@@ -9,6 +9,7 @@ import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
 import { knownHostKeys } from '../openssh/host-key.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
+import { asNobody } from '../openssh/whose.ts';
 import { type NodeAddress, nodeName, parseAddress } from './address.ts';
 import { SshConnection } from './connection.ts';
 import { Away, givenUp, StayedAway } from './connection-failure.ts';
@@ -117,7 +118,7 @@ export class Node {
     );
     try {
       const access = { address: this.address, privateKey, pinned, config: this.config };
-      const connection = await SshConnection.open(access, signal);
+      const connection = await asNobody(() => SshConnection.open(access, signal));
       const since = performance.now();
       connection.onClosed(() => this.#backOff(performance.now() - since));
       this.#connection = connection;

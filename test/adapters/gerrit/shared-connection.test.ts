@@ -1,4 +1,6 @@
 /** One connection for all questions, against a scripted server that counts them. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ClientChannel } from 'ssh2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCommand } from '../../../src/adapters/gerrit/command.ts';
 import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
@@ -122,4 +124,34 @@ test('after its end nobody asks any more', async () => {
   await server.until(() => server.open === 0);
   await expect(ask()).rejects.toMatchObject({ operation: 'connect', retryable: true });
   expect(server.connections).toBe(1);
+});
+
+test('what is heard over it is the work of who asked, not of who opened it; its end is nobody’s', async () => {
+  const work = new AsyncLocalStorage<string>();
+  const heard: unknown[] = [];
+  const hear = (name: string) => (): void => void heard.push([name, work.getStore()]);
+  const asking = (name: string) =>
+    work.run(name, () =>
+      shared.ask(signal, async (connection) => {
+        connection.onClosed(hear(`${name}: gone`));
+        await new Promise<void>((resolve, reject) => {
+          const attach = (channel: ClientChannel): void => {
+            hear('attach')();
+            channel.on('data', hear('data'));
+            channel.on('exit', hear('exit'));
+            channel.on('close', hear('close'));
+            channel.on('close', resolve);
+          };
+          connection.open('gerrit version', attach).catch(reject);
+        });
+      }),
+    );
+  await asking('A');
+  await asking('B');
+  server.cutAll();
+  await work.run('C', () => ask());
+  const told = ['attach', 'close', 'data', 'exit'];
+  expect(heard.slice(0, 4).sort()).toEqual(told.map((name) => [name, 'A']));
+  expect(heard.slice(4, 8).sort()).toEqual(told.map((name) => [name, 'B']));
+  expect(heard.slice(8)).toEqual(['A: gone', 'B: gone'].map((name) => [name, undefined]));
 });

@@ -1,6 +1,8 @@
 /** Connections to nodes: by which key a node is known, what is shared, and what happens when it is away. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ClientChannel } from 'ssh2';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SshConfig } from '../../../src/config/config.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
@@ -112,6 +114,38 @@ describe('a connection', () => {
     expect(proxy.open).toBe(1);
     await scratch.nodes.forget(server);
     await until('the end of the connection', () => proxy.open === 0);
+  });
+
+  it('carries the work of who asks, not of who opened it; its end is nobody’s', async () => {
+    const work = new AsyncLocalStorage<string>();
+    const server = scratch.server();
+    const heard: unknown[] = [];
+    const hear = (name: string) => (): void => void heard.push([name, work.getStore()]);
+    const asking = (name: string) =>
+      work.run(name, () =>
+        scratch.nodes.get(server).using(effort(), async (connection) => {
+          connection.onClosed(hear(`${name}: gone`));
+          await new Promise<void>((resolve, reject) => {
+            const attach = (channel: ClientChannel): void => {
+              hear('attach')();
+              channel.on('data', hear('data'));
+              channel.on('close', hear('close'));
+              channel.on('close', resolve);
+            };
+            connection.start(['echo', 'x'], attach).catch(reject);
+          });
+        }),
+      );
+    await asking('A');
+    await asking('B');
+    expect(proxy.connections).toBe(1);
+    await work.run('C', () => scratch.nodes.hangUp(server));
+    const told = ['attach', 'data', 'close'];
+    expect(heard).toEqual([
+      ...told.map((name) => [name, 'A']),
+      ...told.map((name) => [name, 'B']),
+      ...['A: gone', 'B: gone'].map((name) => [name, undefined]),
+    ]);
   });
 
   it('is refused with a key that the node does not know, again until the time is over', async () => {
