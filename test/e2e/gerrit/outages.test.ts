@@ -53,21 +53,23 @@ test('Gerrit is restarted while a job runs: the job goes on, is reported once, a
   expect(await daemon.stop()).toBe(0);
 });
 
-test('Gerrit is stopped for longer than any patience while a job ends: reported once when it is back', async () => {
-  const one = await rig.newCase({ testing: 'wait_for_go\npass\n', gerrit: WATCHFUL });
+/** Gerrit stands still while a job ends, until its review has failed to go out more than once, and for so long. */
+async function standsStill(gerrit: Readonly<Record<string, string>>, forMs: number): Promise<void> {
+  const one = await rig.newCase({ testing: 'wait_for_go\npass\n', gerrit });
   const daemon = await one.startDaemon();
   const first = await one.checkout().push();
   await one.eventually('it runs', () => one.ledger('testing').length === 1);
+  const since = performance.now();
   rig.gerrit.suspend();
   try {
     one.go();
     await one.eventually('the job has ended', () => one.jobs().every((job) => job.includes('SUCCESS')));
-    await one.eventually('the silence is noticed', async () =>
-      /not connected/.test((await one.ask('status')).text),
-    );
-    await one.eventually('the post has failed more than once', async () =>
-      one.read((reader) => failedPosts(reader) > 1),
-    );
+    const limitMs = forMs + 120_000;
+    const silent = async () => /not connected/.test((await one.ask('status')).text);
+    await one.eventually('the silence is noticed', silent, limitMs);
+    const failed = () => one.read((reader) => failedPosts(reader) > 1);
+    await one.eventually('the post has failed more than once', failed, limitMs);
+    await one.eventually('the time is over', () => performance.now() - since > forMs, limitMs);
   } finally {
     rig.gerrit.resume();
   }
@@ -77,8 +79,16 @@ test('Gerrit is stopped for longer than any patience while a job ends: reported 
   await one.settled(2);
   expect(await one.messages(first)).toHaveLength(1);
   expect([await one.vote(first), await one.vote(second)]).toEqual([1, 1]);
+  expect(one.ledger('testing')).toHaveLength(2);
   expect(await daemon.stop()).toBe(0);
-});
+}
+
+test('Gerrit is stopped for longer than any patience while a job ends: reported once when it is back', () =>
+  standsStill(WATCHFUL, 0));
+
+test('Gerrit is stopped for two minutes, with an operator’s patience: reported once when it is back', () =>
+  // Only the wait between two connections is shorter, because this test waits for the next one.
+  standsStill({ backoffMax: '10s' }, 120_000));
 
 test('the review reaches Gerrit, its answer does not reach the daemon, which is killed: no second comment', async () => {
   const one = await rig.newCase();
