@@ -5,7 +5,7 @@
 import { booting } from './job/booting.ts';
 import { clearing } from './job/clearing.ts';
 import { saidAtTheEnd } from './job/late.ts';
-import { publishing, reporting, tellReview } from './job/publishing.ts';
+import { lastWords, publishing, reporting, tellReview } from './job/publishing.ts';
 import {
   type Args,
   change,
@@ -52,8 +52,11 @@ export const jobMachine = jobSetup.createMachine({
         actions: [decide('NODE_FAILURE'), change(({ context }) => ({ failures: context.failures + 1 }))],
       },
     ],
-    // What the other ways to stuck compute may be what threw. Its review waits until its deadline.
-    'machine.broken': { target: '.stuck', actions: ['breakOff', request(({ context }) => parked(context))] },
+    // What the other ways to stuck compute may be what threw.
+    'machine.broken': {
+      target: '.stuck',
+      actions: ['breakOff', ...lastWords(), request(({ context }) => parked(context))],
+    },
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.stuck', actions: park },
       { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },

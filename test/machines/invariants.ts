@@ -78,10 +78,7 @@ function inAJob(rows: readonly LogRow[], stored: Stored, world: Simulator): read
     rows.flatMap((row) => row.effects).filter(test).length;
   const reports = rows.flatMap(toldReports);
   if (reports.length > 1) broken.push('told the review twice');
-  const times = (type: string) => rows.filter((row) => row.type === type).length;
-  // One that broke twice over computes nothing any more; its review waits until its deadline.
-  if (stored.ended && reports.length !== 1 && times('machine.broken') === 0)
-    broken.push(`ended, and told the review ${reports.length} times`);
+  if (stored.ended && reports.length !== 1) broken.push(`ended, and told the review ${reports.length} times`);
   for (const report of reports) broken.push(...ofAReport(report, rows, spec));
   if (count((effect) => effect.type === 'createServer') > spec.limits.setupAttempts)
     broken.push('more servers than attempts');
@@ -90,6 +87,7 @@ function inAJob(rows: readonly LogRow[], stored: Stored, world: Simulator): read
   if (count((effect) => effect.type === 'publishEvidence') > spec.limits.publishAttempts)
     broken.push('published too often');
   if (stored.state === 'done') broken.push(...ofADoneJob(rows, stored, world));
+  const times = (type: string) => rows.filter((row) => row.type === type).length;
   const enough = times('machine.failed') >= 2 || times('daemon.crashed') >= 2 || times('machine.broken') > 0;
   if (stored.state === 'stuck' && !enough) broken.push('stuck without a cause');
   return broken;

@@ -232,8 +232,9 @@ describe('an error of our own', () => {
     const row = world.tell(JOB, lost);
     expect([row.state, row.effects.map((effect) => effect.type)]).toEqual([
       'stuck',
-      ['withdraw', 'raiseAlarm'],
+      ['withdraw', 'tell', 'raiseAlarm'],
     ]);
+    expect(verdictOf(world)).toEqual(['ABORTED', 'internal error at stage.exited: undefined is not']);
     expect(world.at(JOB)).toMatchObject({ ended: true, context: { slot: false, verdict: 'ABORTED' } });
     expect(world.tell(JOB, lost).effects).toEqual([]);
     orderly(world.run());

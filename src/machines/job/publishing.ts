@@ -102,14 +102,33 @@ export const reporting = jobSetup.createStateConfig({
 
 /** Hands the verdict to the review, once. */
 export function tellReview() {
+  return handOver(({ context, event }) => report(context, event.at));
+}
+
+/** The same for a job that is broken: nothing is worked out, and nothing is said but that it ends. */
+export function lastWords() {
+  return handOver(({ context }) => ({
+    job: context.job,
+    name: context.spec.name,
+    voting: context.spec.voting,
+    verdict: 'ABORTED',
+    reason: context.reason,
+    lastLine: null,
+    url: null,
+    durationMs: 0,
+    results: null,
+  }));
+}
+
+function handOver(reportOf: (args: Args) => JobReport) {
   return [
-    request(({ context, event }) =>
-      context.told
+    request((args) =>
+      args.context.told
         ? null
         : {
             type: 'tell',
-            to: context.review,
-            event: { type: 'job.reported', report: report(context, event.at) },
+            to: args.context.review,
+            event: { type: 'job.reported', report: reportOf(args) },
           },
     ),
     change(() => ({ told: true })),

@@ -144,7 +144,7 @@ export const jobSetup = setup({
     /** The job is at rest: it no longer counts against its provider's slots. */
     rest: assign(({ event }) => ({ slot: false, endedAt: event.at })),
     breakOff: assign(({ context, event }) => ({
-      verdict: context.verdict ?? 'ABORTED',
+      verdict: context.told ? context.verdict : 'ABORTED',
       reason: reasonOf(event),
     })),
     noteTrouble: assign(({ event }) => ({ reason: reasonOf(event), lastLine: lastLineOf(event) })),
