@@ -91,7 +91,7 @@ export const limits = z.strictObject({
   stopKill: duration({
     default: '5s',
     ...ENDING,
-    about: 'then, until they must be gone; what is left is an error of the host',
+    about: 'at a stop: then, until they must be gone; what is left is an error of the host',
   }),
   deleteGrace: duration({
     default: '2s',

@@ -103,9 +103,11 @@ export class Sweep {
 
   /** Its servers go first, because leftover processes are found by what lies here; and nobody works with it any more. */
   private isOver(id: string, { served, silent }: Round): boolean {
-    const { store, clock } = this.options;
+    const { store, clock, providers } = this.options;
     const job = store.job(id);
-    if (job === null || !job.ended || served.has(id) || silent.has(job.provider)) return false;
+    if (job === null || !job.ended || served.has(id)) return false;
+    // One that is configured no more, or does not answer, can not say that it has none.
+    if (!providers.has(job.provider) || silent.has(job.provider)) return false;
     return !store.owed(id).some((owed) => mayBePerformed(owed, clock.now()));
   }
 

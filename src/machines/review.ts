@@ -15,6 +15,7 @@ import {
   deadline,
   finish,
   keepReport,
+  type ReviewArgs,
   type ReviewContext,
   type ReviewMachineEvent,
   request,
@@ -99,8 +100,8 @@ export const reviewMachine = reviewSetup.createMachine({
         ],
       },
     ],
-    // What the other way to stuck computes may be what threw. Its jobs go on, and are answered when they hand over.
-    'machine.broken': { target: '.stuck', actions: finish('stuck') },
+    // What the other way to stuck computes may be what threw. All its jobs are told, also those that have handed over.
+    'machine.broken': { target: '.stuck', actions: [finish('stuck'), request(cancelAll)] },
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.stuck', actions: [finish('stuck'), tellJobs] },
       { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
@@ -222,6 +223,11 @@ function fillMissing(context: ReviewContext): Partial<ReviewContext> {
       }),
     );
   return { reports: [...context.reports, ...missing] };
+}
+
+function cancelAll({ context }: ReviewArgs) {
+  const event = { type: 'job.cancelled', reason: 'its review ended by an internal error' } as const;
+  return context.jobs.map(({ job }) => ({ type: 'tell', to: job, event }) as const);
 }
 
 function parked(context: ReviewContext) {

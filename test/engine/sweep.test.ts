@@ -1,5 +1,6 @@
 /** The sweep takes only what is proven ours and over, and only when two rounds agree. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { Provider } from '../../src/engine/ports.ts';
 import { Sweep } from '../../src/engine/sweep.ts';
 import { failure, jobSpec } from '../machines/facts.ts';
 import { DEPLOYMENT } from '../scenarios/daemon.ts';
@@ -8,11 +9,13 @@ import { Lab } from '../scenarios/lab.ts';
 
 let lab: Lab;
 let sweep: Sweep;
+let providers: Map<string, Provider>;
 
 beforeEach(async () => {
   lab = new Lab();
+  providers = new Map([['local', lab.provider]]);
   sweep = new Sweep({
-    providers: new Map([['local', lab.provider]]),
+    providers,
     merger: lab.merger,
     evidence: lab.evidence,
     store: lab.store,
@@ -156,6 +159,14 @@ describe('what was gathered on this host', () => {
       lab.provider.failNext(failure('list servers'), 'list');
       await sweep.run();
     }
+    expect(await held()).toEqual(['j00002']);
+  });
+
+  test('stays while its provider is not configured, which may have a server all the same', async () => {
+    await lab.run();
+    lab.evidence.lay('j00002', 'testing.log', 'output');
+    providers.clear();
+    for (let round = 0; round < 3; round += 1) await sweep.run();
     expect(await held()).toEqual(['j00002']);
   });
 

@@ -56,7 +56,11 @@ describe('an error of our own', () => {
   test('that leaves no way to the operator parks the review; its jobs are answered when they hand over', () => {
     const world = sending();
     const lost: AnyEvent = { type: 'machine.broken', event: 'job.reported', message: 'undefined is not' };
-    expect(world.tell(REVIEW, lost).state).toBe('stuck');
+    const row = world.tell(REVIEW, lost);
+    expect(row.state).toBe('stuck');
+    expect(row.effects).toContainEqual(
+      expect.objectContaining({ type: 'tell', event: expect.objectContaining({ type: 'job.cancelled' }) }),
+    );
     expect(world.tell(REVIEW, reported).effects).toMatchObject([
       { type: 'tell', event: { type: 'verdict.taken' } },
     ]);

@@ -23,6 +23,9 @@ import {
 } from './server-directory.ts';
 import { Unfinished } from './unfinished.ts';
 
+/** By directory, of every instance in this process: several providers share one. */
+const sweeping = new Map<string, Promise<void>>();
+
 export interface LocalProviderOptions {
   readonly name: string;
   readonly slots: number;
@@ -40,7 +43,6 @@ export class LocalProvider implements Provider {
   readonly #options: LocalProviderOptions;
   readonly #servers: string;
   readonly #unfinished: Unfinished;
-  #sweeping: Promise<void> | null = null;
 
   constructor(options: LocalProviderOptions) {
     this.name = options.name;
@@ -119,10 +121,11 @@ export class LocalProvider implements Provider {
 
   /** Never two at a time: the second might take the label of a server that was given the free name meanwhile. */
   #sweep(): Promise<void> {
-    this.#sweeping ??= this.#removeAbandoned().finally(() => {
-      this.#sweeping = null;
-    });
-    return this.#sweeping;
+    const running = sweeping.get(this.#servers);
+    if (running !== undefined) return running;
+    const begun = this.#removeAbandoned().finally(() => sweeping.delete(this.#servers));
+    sweeping.set(this.#servers, begun);
+    return begun;
   }
 
   /** What a daemon that was killed in the middle has left: directories that never got a name, and their labels before them. */

@@ -34,6 +34,7 @@ main() {
   open_pipes || exit 70
   printf '%s\n' "$guard" >"$dir/guard"
   put pid "$$" || exit 70
+  keep_pid
   # A stop that came first finds either no pid (then this sees it) or a guard to tell.
   if [ -e "$dir/stop" ] && claim stopped; then
     how=stopped
@@ -46,16 +47,15 @@ main() {
   finish
 }
 
-# A line in a file that appears whole, and is on the disk, then its name, when this comes back: a power cut after the
-# command has begun must not take the pid, or the command would run a second time. A sync that knows no -d knows no
-# files either and would flush every disk; there it stays with the kernel.
+# A line in a file that appears whole.
 put() {
-  printf '%s\n' "$2" >"$dir/$1.new" || return 1
-  sync -d "$dir/$1.new" 2>/dev/null 6>&- 9>&-
-  synced=$?
-  mv "$dir/$1.new" "$dir/$1" || return 1
-  [ "$synced" -ne 0 ] || sync "$dir" 2>/dev/null 6>&- 9>&-
-  return 0
+  printf '%s\n' "$2" >"$dir/$1.new" && mv "$dir/$1.new" "$dir/$1"
+}
+
+# A power cut soon after the command has begun must not take the pid, or the command would run a second time. Nobody
+# waits for the disk: a sync can stand still for as long as that does.
+keep_pid() {
+  sync "$dir/pid" "$dir" </dev/null >/dev/null 2>&1 6>&- 7>&- 8>&- 9>&- &
 }
 
 # The command runs in the foreground: a shell starts background commands with SIGINT ignored, and tests would inherit that.
@@ -233,6 +233,7 @@ finish() {
   exec 6>&- 9>&-
   wait "$guard" "$settling" 2>/dev/null
   [ "$word" = settled ] || wait "$drain"
+  exec sync "$dir/rc" "$dir" 2>/dev/null
 }
 
 main "$@"

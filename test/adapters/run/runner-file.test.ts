@@ -1,4 +1,4 @@
-/** The order in which the runner puts its files on the disk: a power cut must not make a stage run twice. */
+/** How the runner puts its files on the disk: a power cut must not make a stage run twice, nor a slow disk make it wait. */
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RUNNER, runnerArguments } from '../../../src/adapters/run/runner-file.ts';
+import { until } from '../local/scratch.ts';
 
 let root: string;
 let directory: string;
@@ -29,33 +30,30 @@ function fakeSync(script: string): void {
   chmodSync(join(root, 'bin', 'sync'), 0o755);
 }
 
-/** What was noted of a run, each line by whoever did it. */
-function run(): readonly string[] {
-  const argv = ['sh', '-c', `echo command >>${join(root, 'notes')}`];
+/** Runs a command that ends at once. */
+function run(): void {
   const times = { timeoutMs: 60_000, graceMs: 1_000, endingTimeoutMs: 60_000 };
-  const order = { directory, workTree: root, argv, outputLimitBytes: 10_000, ...times };
+  const order = { directory, workTree: root, argv: ['true'], outputLimitBytes: 10_000, ...times };
   const PATH = `${join(root, 'bin')}:${process.env.PATH}`;
   const { status } = spawnSync('sh', [RUNNER, ...runnerArguments(order)], { env: { PATH }, timeout: 30_000 });
   expect([status === null, readFileSync(join(directory, 'rc'), 'utf8')]).toEqual([false, 'exited 0\n']);
-  return readFileSync(join(root, 'notes'), 'utf8').trim().replaceAll(directory, 'run').split('\n');
 }
 
+const notes = () =>
+  readFileSync(join(root, 'notes'), 'utf8').trim().replaceAll(directory, 'run').split('\n').sort();
+
 describe('the runner', () => {
-  test('has its pid on the disk, by name, before the command is started, and its ending before it has its name', () => {
-    fakeSync(`for there in pid rc; do [ -e ${directory}/$there ] && had="$had $there"; done
-echo "sync $*:$had" >>${root}/notes
-ls /proc/$$/fd | grep -qx -e 6 -e 9 && echo "holds a lock" >>${root}/notes; :`);
-    expect(run()).toEqual([
-      'sync -d run/pid.new:',
-      'sync run: pid',
-      'command',
-      'sync -d run/rc.new: pid',
-      'sync run: pid rc',
-    ]);
+  test('puts its pid and its ending on the disk, by name', async () => {
+    fakeSync(`held=$(ls /proc/$$/fd | grep -x -e 6 -e 9)
+echo "sync $* there: $(cd ${directory}; ls pid rc 2>/dev/null | grep -x "\${1##*/}") held:$held" >>${root}/notes`);
+    run();
+    await until('both', () => notes().length === 2);
+    expect(notes()).toEqual(['sync run/pid run there: pid held:', 'sync run/rc run there: rc held:']);
   });
 
-  test('starts the command without that where sync knows no files, and has it flush no whole disk before', () => {
-    fakeSync(`echo "sync $*" >>${root}/notes; [ "$1" != -d ] || exit 1`);
-    expect(run()).toEqual(['sync -d run/pid.new', 'command', 'sync -d run/rc.new']);
+  test('waits for no disk that stands still: the command runs, and its ending is there', () => {
+    // Until the test clears away.
+    fakeSync(`case $1 in */pid) while [ -d ${root} ]; do sleep 0.1; done ;; esac`);
+    run();
   });
 });
