@@ -27,9 +27,7 @@ test.each(['SSH', 'REST'])(
     const [dev, admin] = [rig.gerrit.as('dev'), rig.gerrit.as('admin')];
     // Nothing from before the first start is ours: this one stays untested.
     const before = await checkout.push();
-    // Gerrit tells whole seconds, and what may have come with the start is tested.
-    const clearlyBefore = Date.now() + 2_000;
-    await one.eventually('the start comes clearly after it', () => Date.now() > clearlyBefore);
+    await one.becomesPast();
     const first = await one.startDaemon();
     const rechecked = await checkout.push();
     await one.reported(rechecked);

@@ -99,6 +99,15 @@ export class Case {
     return daemon;
   }
 
+  /**
+   * What was pushed until now stays untested by a first start that follows. Gerrit tells whole seconds, and what may have
+   * come with the start is tested.
+   */
+  async becomesPast(): Promise<void> {
+    const past = Date.now() + 2_000;
+    await this.eventually('the start comes clearly after it', () => Date.now() > past);
+  }
+
   /** A daemon that hears the stream. */
   async startDaemon(): Promise<DaemonProcess> {
     const daemon = this.spawnDaemon();

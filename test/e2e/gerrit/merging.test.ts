@@ -35,6 +35,7 @@ test('changes that depend on each other are refused with a comment that says so'
   const page = (other: string, change: number) =>
     `Depends-On: ${rig.gerrit.url}/c/${one.projectName(other)}/+/${change}`;
   const second = await one.checkout('library').push({ footer: page('', first) });
+  await one.becomesPast();
   const daemon = await one.startDaemon();
   await one.checkout().amend({}, page('library', second));
   const [message] = await one.reported(first);
@@ -52,6 +53,7 @@ test('a change that conflicts with its branch boots nothing and posts nothing', 
   const base = await checkout.tip();
   const merged = await checkout.push({ files: { README: 'one thing\n' } });
   await rig.gerrit.as('admin').merge(merged);
+  await one.becomesPast();
   const daemon = await one.startDaemon();
   const change = await checkout.push({ base, files: { README: 'another thing\n' } });
   const other = await checkout.push({ files: { 'another-file': 'no conflict\n' } });
@@ -70,6 +72,7 @@ test('a change that is green on its old base and red when merged is red', async 
   await admin.merge(await checkout.push({ files: { limit: '3\n', used: '1\n' } }));
   const base = await checkout.tip();
   await admin.merge(await checkout.push({ files: { limit: '2\n' } }));
+  await one.becomesPast();
   const daemon = await one.startDaemon();
   const change = await checkout.push({ base, files: { used: '2\n' } });
   expect(await checkout.show('limit')).toBe('3\n');
