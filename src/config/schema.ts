@@ -49,7 +49,7 @@ const gerrit = z.strictObject({
   }),
   backoffMin: duration({ default: '1s', min: '10ms', about: 'before the first reconnect' }),
   backoffMax: duration({
-    default: '1m',
+    default: '15s',
     min: '10ms',
     about: 'longest wait before a reconnect; the waits double',
   }),
