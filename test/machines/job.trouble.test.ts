@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import type { StageEnd } from '../../src/machines/vocabulary.ts';
 import { FAILED, failure, JOB, jobSpec } from './facts.ts';
-import { breaches, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
 import { answerWell, comeTo, Simulator, unless } from './simulator.ts';
 
 const undeleted: AnyEvent = { type: 'server.undeleted', failure: failure('delete server') };
@@ -16,11 +16,6 @@ function verdictOf(world: Simulator): unknown {
   expect(more).toEqual([]);
   const event = told?.event;
   return event?.type === 'job.reported' ? [event.report.verdict, event.report.reason] : undefined;
-}
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
 }
 
 describe('a test that did not pass', () => {

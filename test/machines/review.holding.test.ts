@@ -4,7 +4,7 @@ import type { AnyEvent } from '../../src/machines/events.ts';
 import type { PreparePlan, ResolvedChange } from '../../src/machines/vocabulary.ts';
 import { otherAnswers } from './answers.ts';
 import { failure, jobReport, preparePlan, RESOLVED, REVIEW, START } from './facts.ts';
-import { breaches, differences, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
 import { answerWell, Simulator } from './simulator.ts';
 
 const begun = (plan: Partial<PreparePlan> = {}) => Simulator.unprepared(preparePlan(plan));
@@ -21,12 +21,6 @@ const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_0
 /** What the jobs were told last. */
 function toldTo(world: Simulator): readonly AnyEvent[] {
   return world.unheard.map(({ event }) => event);
-}
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(differences(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
 }
 
 describe('what does not work at once', () => {

@@ -19,7 +19,7 @@ import {
   START,
   TREE,
 } from './facts.ts';
-import { breaches, differences, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
 import { answerWell, Simulator } from './simulator.ts';
 
 const begun = (plan: Partial<PreparePlan> = {}) => Simulator.unprepared(preparePlan(plan));
@@ -33,12 +33,6 @@ const NEEDED = { ...PATCHSET, project: 'openstack/nova', change: 7, patchset: 2 
 /** What the jobs were told last. */
 function toldTo(world: Simulator): readonly AnyEvent[] {
   return world.unheard.map(({ event }) => event);
-}
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(differences(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
 }
 
 describe('a patchset that can be tested', () => {

@@ -1,7 +1,7 @@
 /** The message that tests begin: asked for once, with the release of the jobs, and nothing waits for it. */
 import { describe, expect, test } from 'vitest';
 import { jobReport, REVIEW, reportSpec } from './facts.ts';
-import { breaches, differences, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
 import { Simulator } from './simulator.ts';
 
 const report = reportSpec({ startMessage: true });
@@ -10,12 +10,6 @@ function starts(world: Simulator) {
   return world
     .rowsOf(REVIEW)
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postStart' ? [effect] : [])));
-}
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(differences(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
 }
 
 describe('a review whose jobs are released', () => {

@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import type { ReportSpec } from '../../src/machines/report.ts';
 import { failure, JOB, jobReport, opened, PATCHSET, REVIEW, reportSpec, START } from './facts.ts';
-import { breaches, differences, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
+import { alarms, outcome } from './review-world.ts';
 import { answerWell, Simulator } from './simulator.ts';
 
 const reported = (changes = {}): AnyEvent => ({ type: 'job.reported', report: jobReport(changes) });
@@ -36,24 +37,6 @@ function two(): Simulator {
   world.answerType(REVIEW, 'lookUpChange');
   world.answerType(REVIEW, 'mergePatchset');
   return world;
-}
-
-function outcome(world: Simulator): unknown {
-  return [world.at(REVIEW).state, world.at(REVIEW).context.outcome];
-}
-
-function alarms(world: Simulator): readonly string[] {
-  return world
-    .rowsOf(REVIEW)
-    .flatMap((row) =>
-      row.effects.flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm.kind] : [])),
-    );
-}
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(differences(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
 }
 
 describe('waiting', () => {

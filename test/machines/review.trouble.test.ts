@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { jobReport, REVIEW, reportSpec } from './facts.ts';
-import { breaches, differences, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
+import { alarms, outcome } from './review-world.ts';
 import { Simulator } from './simulator.ts';
 
 const reported: AnyEvent = { type: 'job.reported', report: jobReport() };
@@ -12,24 +13,6 @@ function sending(): Simulator {
   const world = Simulator.review(reportSpec());
   expect(world.tell(REVIEW, reported).state).toBe('posting.sending');
   return world;
-}
-
-function outcome(world: Simulator): unknown {
-  return [world.at(REVIEW).state, world.at(REVIEW).context.outcome];
-}
-
-function alarms(world: Simulator): readonly string[] {
-  return world
-    .rowsOf(REVIEW)
-    .flatMap((row) =>
-      row.effects.flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm.kind] : [])),
-    );
-}
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(differences(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
 }
 
 describe('an error of our own', () => {

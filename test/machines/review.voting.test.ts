@@ -5,7 +5,7 @@ import type { ReportSpec } from '../../src/machines/report.ts';
 import type { JobReport } from '../../src/machines/vocabulary.ts';
 import { VOTING } from '../../src/machines/voting.ts';
 import { jobReport, REVIEW, reportSpec } from './facts.ts';
-import { breaches, differences, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
 import { Simulator } from './simulator.ts';
 
 const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
@@ -25,12 +25,6 @@ function posts(world: Simulator): readonly unknown[] {
   return world
     .rowsOf(REVIEW)
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));
-}
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(differences(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
 }
 
 describe('a review asks before it posts', () => {

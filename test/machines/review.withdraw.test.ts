@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { otherAnswers } from './answers.ts';
 import { failure, jobReport, REVIEW } from './facts.ts';
-import { breaches, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
+import { outcome } from './review-world.ts';
 import { answerWell, Simulator } from './simulator.ts';
 
 const reported = (changes = {}): AnyEvent => ({ type: 'job.reported', report: jobReport(changes) });
@@ -17,15 +18,6 @@ const unposted = (retryable: boolean): AnyEvent => ({
   type: 'review.unposted',
   failure: failure('post review', { retryable }),
 });
-function outcome(world: Simulator): unknown {
-  return [world.at(REVIEW).state, world.at(REVIEW).context.outcome];
-}
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
-}
-
 /** Every moment of reviews that go well and badly, with and without a vote. */
 function moments(): readonly (readonly [string, Simulator])[] {
   const found = new Map<string, readonly [string, Simulator]>();

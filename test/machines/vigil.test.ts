@@ -4,7 +4,7 @@ import type { Alarm } from '../../src/machines/alarm.ts';
 import type { Sight, VigilLimits } from '../../src/machines/vigil/sight.ts';
 import { VIGIL, type VigilContext } from '../../src/machines/vigil.ts';
 import { START } from './facts.ts';
-import { breaches, differences, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
 import { Simulator } from './simulator.ts';
 
 const MB = 1024 ** 2;
@@ -45,12 +45,6 @@ function alarms(world: Simulator): readonly Alarm[] {
 const kinds = (world: Simulator) =>
   alarms(world).map(({ kind, cleared }) => (cleared === true ? `over: ${kind}` : kind));
 const context = (world: Simulator) => world.at(VIGIL).context as unknown as VigilContext;
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(differences(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
-}
 
 describe('a trouble', () => {
   const troubles: readonly (readonly [string, Sight, Sight, Sight])[] = [

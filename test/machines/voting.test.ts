@@ -4,7 +4,7 @@ import type { AnyEvent } from '../../src/machines/events.ts';
 import type { Judgement } from '../../src/machines/outcome.ts';
 import { VOTING } from '../../src/machines/voting.ts';
 import { START } from './facts.ts';
-import { breaches, differences, ignored } from './invariants.ts';
+import { orderly } from './orderly.ts';
 import { Simulator } from './simulator.ts';
 
 const requested = (change: number, judgement: Judgement, stopAfter = 3): AnyEvent => ({
@@ -24,12 +24,6 @@ function opened(): Simulator {
 /** The answers to reviews, in order. */
 function answers(world: Simulator): readonly string[] {
   return world.unheard.map(({ to, event }) => `${to} ${event.type}`);
-}
-
-function orderly(world: Simulator): void {
-  expect(breaches(world)).toEqual([]);
-  expect(differences(world)).toEqual([]);
-  expect(ignored(world)).toEqual([]);
 }
 
 describe('votes are allowed', () => {

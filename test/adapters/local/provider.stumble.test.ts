@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Server } from '../../../src/machines/vocabulary.ts';
+import { serverRequest } from '../../fixtures/server-request.ts';
 import { isAlive, processesOf, Scratch, until, written } from './scratch.ts';
 
 let scratch: Scratch;
@@ -18,14 +19,7 @@ const owner = { deployment: 'ours', job: 'job-1', attempt: 1 };
 const list = async () => (await scratch.provider.list({ deployment: 'ours' })).map(({ server }) => server);
 
 function create(name: string): Promise<Server> {
-  const request = {
-    type: 'createServer',
-    key: 'k',
-    provider: 'local',
-    name,
-    owner,
-    timeoutMs: 1_000,
-  } as const;
+  const request = { ...serverRequest(), name, owner };
   return scratch.provider.create(request, new AbortController().signal);
 }
 

@@ -14,6 +14,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Server } from '../../../src/machines/vocabulary.ts';
 import { providerContract } from '../../contracts/provider.ts';
+import { serverRequest } from '../../fixtures/server-request.ts';
 import { FOR_EVER, isAlive, processesOf, Scratch, until, written } from './scratch.ts';
 
 providerContract('local', async () => {
@@ -34,14 +35,7 @@ describe('LocalProvider', () => {
   afterEach(() => scratch.close());
 
   function create(name: string, provider = scratch.provider): Promise<Server> {
-    const request = {
-      type: 'createServer',
-      key: 'k',
-      provider: 'local',
-      name,
-      owner,
-      timeoutMs: 1_000,
-    } as const;
+    const request = { ...serverRequest(), name, owner };
     return provider.create(request, new AbortController().signal);
   }
   const list = () => scratch.provider.list({ deployment: 'ours' });
