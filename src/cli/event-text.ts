@@ -49,6 +49,10 @@ function eventText(event: AnyEvent): string {
       return `the patchset could not be merged${because(failureText(event.failure))}`;
     case 'job.reported':
       return `${event.report.name} handed over ${event.report.verdict}${because(event.report.reason)}`;
+    case 'job.published':
+      return `evidence of ${event.job} was published at ${event.url}`;
+    case 'job.unpublished':
+      return `evidence of ${event.job} was given up${because(event.why)}`;
     case 'review.posted':
       return `${event.found ? 'the review was found on the change: posted before' : 'the review was posted'}${withoutVote(event.why)}`;
     case 'vote.refused':

@@ -85,6 +85,7 @@ function buildReport(report: ConfigFile['report'], template: string | null): Con
     template,
     messageLimitBytes: report.messageLimit,
     waitTimeoutMs: report.wait,
+    evidenceWaitMs: report.evidenceWait,
     postTimeoutMs: report.postTimeout,
     postAttempts: report.postAttempts,
     postRetryMs: report.postRetry,

@@ -69,6 +69,11 @@ export const report = z.strictObject({
     default: '6h',
     about: 'until a review is posted without the jobs that are still missing',
   }),
+  evidenceWait: duration({
+    default: '10m',
+    about:
+      'for evidence that could not be published yet; then the review is posted without a negative vote for it',
+  }),
   postTimeout: duration({ default: '60s', min: '1s', about: 'for one attempt to post' }),
   postAttempts: integer({
     default: 200,

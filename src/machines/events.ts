@@ -136,6 +136,9 @@ export type ReviewEvent =
     }
   | { readonly type: 'patchset.unmerged'; readonly failure: Failure }
   | { readonly type: 'job.reported'; readonly report: JobReport }
+  /** Evidence that was pending can be read now; it was given up. */
+  | { readonly type: 'job.published'; readonly job: string; readonly url: string }
+  | { readonly type: 'job.unpublished'; readonly job: string; readonly why: string }
   /** The history of voting has answered: this CI may vote; it may not, after too many failures in a row. */
   | { readonly type: 'vote.allowed' }
   | { readonly type: 'vote.withheld'; readonly why: string }

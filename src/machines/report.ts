@@ -31,6 +31,8 @@ export interface ReportSpec {
   readonly messageLimitBytes: number;
   /** The review is posted without the missing jobs after this. */
   readonly waitTimeoutMs: number;
+  /** For evidence that could not be published yet; then the review is posted without it. */
+  readonly evidenceWaitMs: number;
   readonly postTimeoutMs: number;
   readonly postAttempts: number;
   readonly postRetryMs: number;

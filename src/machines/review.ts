@@ -14,6 +14,7 @@ import {
   change,
   deadline,
   finish,
+  keepEvidence,
   keepReport,
   type ReviewArgs,
   type ReviewContext,
@@ -30,6 +31,10 @@ import { assertInput } from './words.ts';
 const waitDeadline = deadline(
   () => 'deadline:waiting',
   (context) => context.report.waitTimeoutMs,
+);
+const logsDeadline = deadline(
+  () => 'deadline:waitingForLogs',
+  (context) => context.report.evidenceWaitMs,
 );
 const alarmDeadline = deadline(
   (context) => `deadline:alarming:${context.alarms}`,
@@ -59,6 +64,8 @@ const saidAtTheEnd = {
   ...lateAnswers,
   // A job that hands over after the deadline is answered, so that it can go on to its clean-up.
   'job.reported': { actions: answerJob },
+  'job.published': noted,
+  'job.unpublished': noted,
   'review.superseded': noted,
   'review.cancelled': noted,
   'machine.failed': noted,
@@ -88,6 +95,8 @@ export const reviewMachine = reviewSetup.createMachine({
     'vote.allowed': noted,
     'vote.withheld': noted,
     'job.reported': acceptReport,
+    'job.published': { actions: keepEvidence },
+    'job.unpublished': { actions: keepEvidence },
     'machine.failed': [
       { guard: 'failedBefore', target: '.stuck', actions: [finish('stuck'), tellJobs] },
       {
@@ -116,7 +125,7 @@ export const reviewMachine = reviewSetup.createMachine({
       entry: waitDeadline.arm,
       exit: waitDeadline.disarm,
       always: [
-        { guard: 'allReported', target: 'deciding' },
+        { guard: 'allReported', target: 'waitingForLogs' },
         {
           guard: 'waitedLongEnough',
           target: 'deciding',
@@ -128,6 +137,12 @@ export const reviewMachine = reviewSetup.createMachine({
         'timer.fired': { actions: change(() => ({ overdue: true })) },
         ...withdrawnByPeople,
       },
+    },
+    waitingForLogs: {
+      entry: logsDeadline.arm,
+      exit: logsDeadline.disarm,
+      always: { guard: 'nothingPending', target: 'deciding' },
+      on: { 'timer.fired': 'deciding', ...withdrawnByPeople },
     },
     deciding: {
       always: [{ guard: 'asksFirst', target: 'asking' }, { target: 'announcing' }],
@@ -217,6 +232,7 @@ function fillMissing(context: ReviewContext): Partial<ReviewContext> {
         verdict: 'ABORTED',
         reason: 'no verdict in time',
         lastLine: null,
+        evidence: 'none',
         url: null,
         durationMs: context.report.waitTimeoutMs,
         results: null,

@@ -52,7 +52,7 @@ export function judgeTesting(
 
 /**
  * The vote of a review: any FAILURE of a voting job decides, else a time-out; SUCCESS needs all that ran. Trouble of the
- * CI's own is no vote.
+ * CI's own is no vote. Nor is a failure whose evidence cannot be read: nobody could act on it.
  */
 export function decideVote(
   reports: readonly JobReport[],
@@ -60,8 +60,12 @@ export function decideVote(
 ): Readonly<Record<string, number>> {
   const voting = reports.filter(({ voting, verdict }) => voting && verdict !== 'SKIPPED');
   if (spec.label === null || voting.length === 0) return {};
-  if (voting.some((report) => report.verdict === 'FAILURE')) return vote(spec.label, spec.failure);
-  if (voting.some((report) => report.verdict === 'TIMED_OUT')) return vote(spec.label, spec.timedOut);
+  for (const verdict of ['FAILURE', 'TIMED_OUT'] as const) {
+    const against = voting.filter((report) => report.verdict === verdict);
+    if (against.length === 0) continue;
+    const readable = against.some(({ evidence }) => evidence === 'published');
+    return readable ? vote(spec.label, verdict === 'FAILURE' ? spec.failure : spec.timedOut) : {};
+  }
   if (voting.every((report) => report.verdict === 'SUCCESS')) return vote(spec.label, spec.success);
   return {};
 }

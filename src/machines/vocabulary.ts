@@ -201,6 +201,9 @@ export interface MergedTree {
   readonly revision: string;
 }
 
+/** What the outside can read of a job's evidence: all of it, all of it later at an address that is known, nothing. */
+export type EvidenceState = 'published' | 'pending' | 'none';
+
 /** What one job hands to its review. */
 export interface JobReport {
   readonly job: string;
@@ -211,7 +214,8 @@ export interface JobReport {
   readonly reason: string;
   /** The last thing that the stage printed which gave the verdict; null when that is not known, or says nothing. */
   readonly lastLine: string | null;
-  /** Where the evidence can be read; null when none was published. */
+  readonly evidence: EvidenceState;
+  /** Where the evidence can be read, or will be while it is pending; null when there is none. */
   readonly url: string | null;
   /** From the end of its wait for a server, or where it had none from its acceptance. */
   readonly durationMs: number;

@@ -204,6 +204,7 @@ export function story(): readonly NumberedRow[] {
             verdict: 'FAILURE',
             reason: '2 of 31 tests failed',
             lastLine: null,
+            evidence: 'none',
             url: null,
             durationMs: 1,
             results: null,

@@ -183,6 +183,7 @@ describe('a job that goes well', () => {
       verdict: 'SUCCESS',
       reason: '',
       lastLine: null,
+      evidence: 'published',
       url: 'https://logs.example.org/job-1/',
       durationMs: 61_000,
       results: PASSED,

@@ -13,6 +13,7 @@ const report = (changes: Partial<JobReport> = {}): JobReport => ({
   verdict: 'FAILURE',
   reason: '2 of 9 tests failed: test_a, test_b',
   lastLine: null,
+  evidence: 'published',
   url: 'https://logs.example.org/45/912345/3/',
   durationMs: 3_723_000,
   results: null,

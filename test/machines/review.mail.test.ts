@@ -38,6 +38,7 @@ function ended(
       verdict: 'SUCCESS',
       reason: '',
       lastLine: null,
+      evidence: 'none',
       url: null,
       durationMs: 61_000,
       results: null,

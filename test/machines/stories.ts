@@ -11,6 +11,7 @@ import {
   FAILED,
   failure,
   JOB,
+  jobReport,
   opened,
   PATCHSET,
   preparePlan,
@@ -221,6 +222,15 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     world.tell('config', { type: 'config.refused', ...base, by: 'SIGHUP', problems });
     world.tell('config', { ...loaded, by: 'alice', why: 'mended', changed: ['jobs.unit'] });
     return troubled(world, 'config');
+  },
+
+  'evidence-pending': () => {
+    const world = comeTo(told(answerWell), REVIEW, 'waiting');
+    const report = jobReport({ evidence: 'pending', verdict: 'FAILURE' });
+    world.tell(REVIEW, { type: 'job.reported', report });
+    world.tell(REVIEW, { type: 'job.unpublished', job: JOB, why: 'the disk is full' });
+    world.tell(REVIEW, { type: 'job.published', job: JOB, url: report.url ?? '' });
+    return world;
   },
 
   ...endlessStories,

@@ -56,6 +56,7 @@ function job(name: string, verdict: JobReport['verdict']): JobReport {
     verdict,
     reason: verdict === 'SUCCESS' ? '' : `in short: ${verdict} : FAILURE in 1s`,
     lastLine: null,
+    evidence: 'published',
     url: `https://logs.example.org/${name}/`,
     durationMs: 61_000,
     results: null,

@@ -130,6 +130,7 @@ export const reviewSetup = setup({
     unwelcomeVote: ({ context, event }) =>
       event.type === 'vote.cast' && isUnwelcome(event.vote, context.plan.hold),
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
+    nothingPending: ({ context }) => context.reports.every(({ evidence }) => evidence !== 'pending'),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
     nothingToSay: ({ context }) => isQuiet(context.reports, context.conflicted, context.report.quiet),
     /** A result that speaks neither for nor against this CI is nothing to count. */
@@ -170,6 +171,21 @@ export const keepReport = {
   params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => {
     if (event.type !== 'job.reported' || hasReported(context, event.report.job)) return {};
     return { reports: [...context.reports, event.report] };
+  },
+} as const;
+
+/** Keeps what became of evidence that was pending. */
+export const keepEvidence = {
+  type: 'keep',
+  params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => {
+    if (event.type !== 'job.published' && event.type !== 'job.unpublished') return {};
+    const now =
+      event.type === 'job.published'
+        ? ({ evidence: 'published', url: event.url } as const)
+        : ({ evidence: 'none', url: null } as const);
+    return {
+      reports: context.reports.map((report) => (report.job === event.job ? { ...report, ...now } : report)),
+    };
   },
 } as const;
 
