@@ -64,7 +64,7 @@ sos-ci run ${RUN}`);
     const refused = { verdict: 'MERGER_FAILURE', reason, url: null, durationMs: 900, results: null } as const;
     const text = render(['a', 'b', 'c', 'd', 'e'].map((name) => jobReport({ name, ...refused })));
     expect(text).toContain('- a https://wiki.example.org/Acme_CI : MERGER_FAILURE in 1s\n');
-    expect(text).toContain(`\n\na, b, c and 2 more: nothing was tested. ${reason}\nsos-ci run`);
+    expect(text).toContain(`\n\na, b, c and 2 more: Nothing was tested: ${reason}.\nsos-ci run`);
   });
 
   test('of a patch that was tested together with what it depends on', () => {

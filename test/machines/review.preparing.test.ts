@@ -141,7 +141,7 @@ describe('a patchset that is not tested', () => {
       expect.objectContaining({
         type: 'postReview',
         labels: {},
-        message: expect.stringContaining('acme-dsvm: nothing was tested. a cycle: 1 -> 2 -> 1'),
+        message: expect.stringContaining('acme-dsvm: Nothing was tested: a cycle: 1 -> 2 -> 1.'),
       }),
     );
   });

@@ -28,6 +28,13 @@ const MISSING: ResolvedChange = {
 
 const NEEDED: readonly QueryPart[] = ['--current-patch-set', '--commit-message', '--dependencies'];
 
+/**
+ * How long a dependency may be missing. It was pushed before the change that names it, and Gerrit indexes a push before
+ * that push returns, so only the replication of an index can be late: seconds. The developer waits for the refusal.
+ * Attempts follow at 0.25, 0.75, 1.75 and 3.75 s by default, so the refusal comes after 4 s.
+ */
+const DEPENDENCY_DELAY_MS = 3_000;
+
 type LookUp = EffectOf<'lookUpChange'>;
 type CurrentSet = NonNullable<SeenRow['currentPatchSet']>;
 
@@ -36,12 +43,14 @@ export class GerritChanges implements Changes {
   readonly #clock: Clock;
   readonly #shared: SharedConnection;
   readonly #patience: Patience;
+  readonly #dependencyPatience: Patience;
 
   constructor(options: GerritOptions, clock: Clock, shared: SharedConnection) {
     this.#options = options;
     this.#clock = clock;
     this.#shared = shared;
     this.#patience = new Patience(clock, options.indexDelayMs);
+    this.#dependencyPatience = new Patience(clock, Math.min(options.indexDelayMs, DEPENDENCY_DELAY_MS));
   }
 
   lookUp(request: LookUp, signal: AbortSignal): Promise<ResolvedChange> {
@@ -74,7 +83,8 @@ export class GerritChanges implements Changes {
     const { missing, ...needs } = await searchDependencies(row, pages, dependencyLimit, (terms) =>
       ask(terms, NEEDED),
     );
-    if (missing && !this.#patience.isOver(`what ${printed(patchset)} needs`)) {
+    if (!missing) this.#dependencyPatience.found(printed(patchset));
+    else if (!this.#dependencyPatience.isOver(printed(patchset))) {
       throw notYetNeeded(patchset, this.#options.host);
     }
     return { ...seen, ...needs };

@@ -86,7 +86,7 @@ class Order {
     const needs = from === this.#root ? 'it depends on' : `it depends on ${from}, which depends on`;
     const statuses = changes.map((change) => this.#nodes.get(change)?.status);
     if (!statuses.some((status) => status !== undefined)) {
-      throw new Trouble(`${needs} ${named}, which is not there or not shown to this CI`);
+      throw new Trouble(`${needs} ${named}, which does not exist or is not visible to this CI`);
     }
     if (statuses.every((status) => status === 'abandoned')) {
       throw new Trouble(`${needs} ${named}, which is abandoned`);

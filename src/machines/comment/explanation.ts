@@ -54,7 +54,7 @@ function explanation(report: JobReport): string {
     case 'POST_FAILURE':
       return sentences('the tests ended, but no result can be shown', reason, quote(report), noLogs);
     case 'MERGER_FAILURE':
-      return sentences('nothing was tested', reason);
+      return `Nothing was tested: ${reason}.`;
     case 'ABORTED':
       return sentences('not finished', reason, noLogs);
     default:

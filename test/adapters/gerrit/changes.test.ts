@@ -98,8 +98,35 @@ describe('what is not there', () => {
       retryable: true,
       message: '127.0.0.1 does not show yet what 912345,3 depends on',
     });
-    await patience.advance(10_000);
-    expect(await lookUp(by)).toMatchObject({ trouble: expect.stringContaining('7, which is not there') });
+    await patience.advance(2_999);
+    await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
+    await patience.advance(1);
+    expect(await lookUp(by)).toMatchObject({
+      trouble: 'it depends on 7, which does not exist or is not visible to this CI',
+    });
+  });
+
+  it('gives a dependency its time again after it was found', async () => {
+    const commitMessage = 'S\n\nDepends-On: https://review.example.org/7\n';
+    const needs = (there: boolean) =>
+      server.on('gerrit query', ({ line, channel }) => {
+        const rows = line.includes('change:7')
+          ? there
+            ? [row({ number: 7 }, { ref: 'refs/changes/07/7/3' })]
+            : []
+          : [row({ commitMessage })];
+        channel.write([...rows, { type: 'stats' }].map((each) => `${JSON.stringify(each)}\n`).join(''));
+        channel.exit(0);
+        channel.end();
+      });
+    const by = changes({ indexDelayMs: 10_000 });
+    needs(false);
+    await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
+    needs(true);
+    expect(await lookUp(by)).toMatchObject({ trouble: null });
+    await patience.advance(3_000);
+    needs(false);
+    await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
   });
 });
 

@@ -47,6 +47,21 @@ test('changes that depend on each other are refused with a comment that says so'
   expect(await daemon.stop()).toBe(0);
 });
 
+test('a change that depends on one that does not exist is refused with a comment that says so', async () => {
+  const one = await rig.newCase();
+  const daemon = await one.startDaemon();
+  const nobody = `I${'0'.repeat(40)}`;
+  const change = await one.checkout().push({ footer: `Depends-On: ${nobody}` });
+  const [message] = await one.reported(change);
+  await one.settled();
+  expect(message?.text).toContain(
+    `Nothing was tested: it depends on ${nobody}, which does not exist or is not visible to this CI.`,
+  );
+  expect(await one.vote(change)).toBe(0);
+  expect(one.ledger()).toEqual([]);
+  expect(await daemon.stop()).toBe(0);
+});
+
 test('a change that conflicts with its branch boots nothing and posts nothing', async () => {
   const one = await rig.newCase();
   const checkout = one.checkout();
