@@ -44,9 +44,16 @@ function explanation(report: JobReport): string {
     case 'TIMED_OUT':
       return sentences(reason, quote(report), noLogs);
     case 'NODE_FAILURE':
-    case 'RETRY_LIMIT':
       return sentences(
         `${report.verdict}, trouble of this CI, not a result of the patch`,
+        reason,
+        quote(report),
+        noLogs,
+      );
+    case 'RETRY_LIMIT':
+      // Setup runs the patch's own code: its files may be what failed.
+      return sentences(
+        `${report.verdict}, could not be set up; this may or may not be caused by the patch`,
         reason,
         quote(report),
         noLogs,
