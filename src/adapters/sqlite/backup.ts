@@ -20,7 +20,7 @@ export async function backupStore(
   const database = openReadOnly(file);
   try {
     assertCurrent(database);
-    rmSync(temporary, { force: true });
+    makePrivate(temporary);
     // Without it each write of the daemon would make the copy begin again, and a busy one would keep it from ending.
     beginSnapshot(database);
     await database.backup(temporary, {
@@ -40,6 +40,12 @@ export async function backupStore(
   } finally {
     database.close();
   }
+}
+
+/** Creates the file before SQLite does, which would use the umask: the database is readable by its owner only. */
+function makePrivate(path: string): void {
+  rmSync(path, { force: true });
+  closeSync(openSync(path, 'wx', 0o600));
 }
 
 function sync(path: string): void {

@@ -1,5 +1,5 @@
 /** A copy of a database that lives meanwhile: whole, of one moment, and never in the way of anything. */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { backupStore } from '../../../src/adapters/sqlite/backup.ts';
@@ -38,6 +38,12 @@ test('of a database that another process writes to: whole, and verify passes', {
   copy.close();
   await other.kill();
   expect(readdirSync(folder.path).filter((name) => name.includes('.part'))).toEqual([]);
+});
+
+test('is readable by its owner only', async () => {
+  openStore(file).close();
+  await backupStore(file, target, () => {});
+  expect((statSync(target).mode & 0o777).toString(8)).toBe('600');
 });
 
 test('writes between its steps do not make it begin again', { timeout: 60_000 }, async () => {
