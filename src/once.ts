@@ -1,13 +1,16 @@
 /** One job by hand: the same machine, log and world as the daemon's, without listening to Gerrit. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from './adapters/clock/system.ts';
 import { lookUpChange } from './adapters/gerrit/lookup.ts';
 import { follow } from './adapters/local/tail.ts';
+import { LockHeld, takeLock } from './adapters/sqlite/lock.ts';
 import type { Config } from './config/config.ts';
 import { type DaemonOptions, Lab } from './daemon.ts';
 import type { Append } from './engine/store.ts';
 import { OperationError } from './errors.ts';
 import type { Verdict } from './machines/vocabulary.ts';
+import { lockFile } from './maintenance.ts';
 
 export interface OnceOptions extends DaemonOptions {
   readonly job: string;
@@ -29,6 +32,7 @@ export interface OnceResult {
 /** One job by hand, through the same machine and log as any other. Other open jobs stay as they are. */
 export async function runOnce(config: Config, options: OnceOptions): Promise<OnceResult> {
   const { change, patchset, log } = options;
+  assertNoDaemon(config, options);
   const found = await lookUpChange(config.gerrit, systemClock, change, patchset);
   if (found === null) throw unknownChange(config, change, patchset);
   let done: (job: Append) => void = () => {};
@@ -61,6 +65,19 @@ export async function runOnce(config: Config, options: OnceOptions): Promise<Onc
     for (const stop of tails) stop();
     lab.stop();
     await lab.stopped;
+  }
+}
+
+/** @throws OperationError before Gerrit is asked, with the command by which the daemon runs the job */
+function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: OnceOptions): void {
+  if (!existsSync(stateDir)) return;
+  try {
+    takeLock(lockFile(stateDir), Date.now()).release();
+  } catch (thrown) {
+    if (!(thrown instanceof LockHeld)) throw thrown;
+    const { operation, target, message, retryable } = thrown;
+    const hint = `have the daemon run it: sos-ci enqueue ${change},${patchset} ${job}`;
+    throw new OperationError({ operation, target, message, retryable, hint, cause: thrown });
   }
 }
 

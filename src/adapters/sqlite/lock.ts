@@ -8,6 +8,9 @@ import Sqlite from 'better-sqlite3';
 import { errorText, OperationError } from '../../errors.ts';
 import { keep } from './statements.ts';
 
+/** Another live process holds the lock. */
+export class LockHeld extends OperationError {}
+
 interface Holder {
   readonly pid: number;
   /** As `processStartTicks` tells it: a pid that went to another process is not taken for the holder. */
@@ -90,17 +93,19 @@ function readHolder(file: string): Holder | null {
 }
 
 function refusal(file: string, holder: Holder | null, thrown: unknown): OperationError {
-  const busy = thrown instanceof Sqlite.SqliteError && thrown.code.startsWith('SQLITE_BUSY');
+  const held = thrown instanceof Sqlite.SqliteError && thrown.code.startsWith('SQLITE_BUSY');
   const who =
     holder === null ? '' : `: pid ${holder.pid}, started ${new Date(holder.startedAt).toISOString()}`;
-  return new OperationError({
-    operation: 'lock database',
-    target: file,
-    message: busy ? `another daemon runs on this database${who}` : errorText(thrown),
-    retryable: false,
-    hint: busy
-      ? `stop it first${holder === null ? '' : `: kill ${holder.pid}`}, or give this one a stateDir of its own`
-      : 'check that stateDir is writable and its disk not full',
-    cause: thrown,
+  const fields = { operation: 'lock database', target: file, retryable: false, cause: thrown };
+  if (!held)
+    return new OperationError({
+      ...fields,
+      message: errorText(thrown),
+      hint: 'check that stateDir is writable and its disk not full',
+    });
+  return new LockHeld({
+    ...fields,
+    message: `another daemon runs on this database${who}`,
+    hint: `stop it first${holder === null ? '' : `: kill ${holder.pid}`}, or give this one a stateDir of its own`,
   });
 }
