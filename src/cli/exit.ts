@@ -16,6 +16,8 @@ export const EXIT = {
   /** A defect of this program. */
   internal: 70,
   interrupted: 130,
+  /** The reader of standard output went away before the answer was known: as if SIGPIPE had ended the command. */
+  brokenPipe: 141,
 } as const;
 
 /** What `sos-ci run` answers. */

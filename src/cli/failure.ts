@@ -1,5 +1,5 @@
 /** How a command ends that could not do its work: what is wrong, what to do next, and the exit code that says of which kind it was. */
-import { plainLines } from '../plain-text.ts';
+import { plainLines, plainText } from '../plain-text.ts';
 import { CliError, EXIT } from './exit.ts';
 import { type Io, paintError } from './io.ts';
 
@@ -14,6 +14,22 @@ export function reportFailure(io: Io, thrown: unknown): number {
     io.err(`This is a defect of sos-ci. What it was doing:\n${plainLines(error.stack ?? '')}\n`);
   }
   return exit;
+}
+
+/**
+ * Standard output takes nothing more. A reader that went away (`| head`) is no error: nothing is said, and an exit code
+ * that was decided stands. Returns the exit code.
+ */
+export function reportOutputFailure(
+  io: Io,
+  error: NodeJS.ErrnoException,
+  decided: number | string | null | undefined,
+): number {
+  if (error.code === 'EPIPE') return typeof decided === 'number' ? decided : EXIT.brokenPipe;
+  io.err(
+    `${paintError(io, 'red', 'sos-ci:')} standard output can not be written: ${plainText(error.message)}\n`,
+  );
+  return EXIT.refused;
 }
 
 function messageOf(error: Error): string {

@@ -6,13 +6,15 @@
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { EXIT } from './exit.ts';
-import { reportFailure } from './failure.ts';
+import { reportFailure, reportOutputFailure } from './failure.ts';
 import { end, moment, positive, withConfig, withStore } from './flags.ts';
 import { terminalIo } from './io.ts';
 import { configFile, stateDirectory, withReader } from './open.ts';
 import { addOperators } from './operators.ts';
 
 const io = terminalIo();
+/** `run` is at work. */
+let running = false;
 
 function program(): Command {
   const root = new Command('sos-ci')
@@ -71,6 +73,7 @@ function addWork(root: Command): void {
     .addHelpText('after', '\nExample:\n  sos-ci run acme-dsvm 912345,3 --no-report\n')
     .action(async (job, change, options) => {
       const { runCommand } = await import('./run.ts');
+      running = true;
       return end(await runCommand(io, configFile(options), job, change, options));
     });
   root
@@ -233,7 +236,7 @@ function addDoctor(root: Command): void {
       const { doctorCommand } = await import('./doctor.ts');
       const exitCode = await doctorCommand(io, configFile(options), options);
       // When all is printed: what hangs on something half dead must not keep a person waiting.
-      process.stdout.write('', () => process.exit(exitCode));
+      process.stdout.write('', (error) => error ?? process.exit(exitCode));
     });
 }
 
@@ -266,11 +269,13 @@ function addConfig(root: Command): void {
     });
 }
 
-/** A reader that went away (`| head`) is no error, and nothing is left to say. */
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
+process.stdout.once('error', (error) => {
+  const exitCode = reportOutputFailure(io, error, process.exitCode);
+  // A job by hand goes on: its verdict is the answer, and what its stages print is in its logs.
+  if (!running) process.exit(exitCode);
 });
+// Further errors say the same.
+process.stdout.on('error', () => undefined);
 // The daemon goes on without its log, and a question still has its answer.
 process.stderr.on('error', () => undefined);
 try {

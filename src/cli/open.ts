@@ -1,6 +1,6 @@
 /** Finds the configuration file and the store that a command was asked about, and says what to do when one is not there. */
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { findStateDir } from '../config/state-dir.ts';
 import type { StoreReader } from '../engine/store.ts';
 import { CliError, EXIT } from './exit.ts';
@@ -47,11 +47,13 @@ async function configuredState(where: Where): Promise<string> {
   const config = configFile(where);
   const directory = await findStateDir(config);
   if (directory !== null) return directory;
-  throw new CliError(
-    EXIT.config,
-    `${config}: can not be read as a configuration`,
-    existsSync(config)
-      ? `see why: sos-ci config check --config ${config}`
-      : 'name one with --config FILE, or a state directory with --state DIR',
-  );
+  if (!existsSync(config)) {
+    throw new CliError(
+      EXIT.config,
+      `no ${basename(config)} in ${dirname(resolve(config))}`,
+      'name one with --config FILE, or a state directory with --state DIR',
+    );
+  }
+  const hint = `see why: sos-ci config check --config ${config}`;
+  throw new CliError(EXIT.config, `${config}: can not be read as a configuration`, hint);
 }

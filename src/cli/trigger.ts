@@ -12,6 +12,10 @@ import type { Io } from './io.ts';
 import { explainChange } from './trigger-change.ts';
 import { linesJson, printLines } from './trigger-lines.ts';
 
+const MIB = 1024 * 1024;
+/** All lines are kept until they are printed, each in several times its size. A line of a busy Gerrit has some 2 KB. */
+const LIMIT_BYTES = 64 * MIB;
+
 export interface TriggerOptions {
   /** A file, `-` for standard input, or a change's number. */
   readonly explain?: string;
@@ -41,7 +45,20 @@ export async function triggerCommand(io: Io, file: string, options: TriggerOptio
 }
 
 function open(path: string): AsyncIterable<Uint8Array> {
-  return path === '-' ? process.stdin : fileChunks(path);
+  return bounded(path === '-' ? process.stdin : fileChunks(path), path);
+}
+
+async function* bounded(chunks: AsyncIterable<Uint8Array>, path: string): AsyncIterable<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > LIMIT_BYTES) {
+      const what = path === '-' ? 'standard input' : plainText(path);
+      const hint = 'explain a part of it: sos-ci events export --since 2h > events.jsonl';
+      throw new CliError(EXIT.usage, `${what} is larger than ${LIMIT_BYTES / MIB} MiB`, hint);
+    }
+    yield chunk;
+  }
 }
 
 async function* fileChunks(path: string): AsyncIterable<Uint8Array> {

@@ -2,7 +2,7 @@
  * Finds the state directory alone, for commands that only read the store and must start at once: the schema and the rest
  * of the file are left out, and the YAML parser too when the file does not speak of `stateDir`.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -12,6 +12,8 @@ const DEFAULT = './state';
 export async function findStateDir(file: string): Promise<string | null> {
   let text: string;
   try {
+    // A device may have no end.
+    if (!statSync(file).isFile()) return null;
     text = readFileSync(file, 'utf8');
   } catch {
     return null;

@@ -1,5 +1,14 @@
-import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -74,6 +83,7 @@ describe('usage', () => {
     [['init', 'elsewhere'], /there is no terminal to ask questions on\n +answer by flags/],
     [['trigger'], /name what is to be explained\n +sos-ci trigger --explain FILE/],
     [['trigger', '--explain', 'nowhere'], /nowhere can not be read: ENOENT/],
+    [['trigger', '--explain', '/dev/zero'], /\/dev\/zero is larger than 64 MiB\n +explain a part of it/],
     [['run', 'acme', '912345'], /"912345" is no patchset\n +write change and patchset with a comma/],
     [['enqueue', 'acme', '912345'], /"acme" is no change\n +write its number/],
     [['recheck', '912345,3'], /always of the current patchset/],
@@ -164,9 +174,15 @@ describe('a store', () => {
     ['that is not there yet', ['status', '--state', 'none'], 4, /there is no such database/],
     [
       'of a configuration that is not there',
-      ['jobs', '--config', 'none.yaml'],
+      ['jobs', '--config', 'none/none.yaml'],
       3,
-      /none\.yaml: can not be read/,
+      /no none\.yaml in \/.+\/none\n +name one with --config FILE/,
+    ],
+    [
+      'of a configuration that is a device without end',
+      ['jobs', '--config', '/dev/zero'],
+      3,
+      /\/dev\/zero: can not be read as a configuration\n +see why: sos-ci config check --config \/dev\/zero/,
     ],
     ['that is no database', ['status', '--state', 'garbage'], 4, /sos-ci\.db/],
   ])('%s', (_name, args, code, message) => {
@@ -180,8 +196,24 @@ describe('a store', () => {
     expect(answer).toMatchObject({ code, out: '' });
   });
 
-  test('a reader that goes away ends it quietly', async () => {
-    const child = spawn(process.execPath, [program.main, 'config', 'keys'], {
+  test('is asked for in a folder without a configuration', () => {
+    const folder = join(dir, 'elsewhere');
+    mkdirSync(folder);
+    expect(program.run(['status'], folder)).toEqual({
+      code: 3,
+      out: '',
+      err: `sos-ci: no sos-ci.yaml in ${folder}\n        name one with --config FILE, or a state directory with --state DIR\n`,
+    });
+  });
+});
+
+describe('standard output', () => {
+  test.each([
+    ['leaves an answer as it is', ['config', 'keys'], 0],
+    ['leaves a negative answer as it is', ['status'], 1],
+    ['leaves help as it is', ['--help'], 0],
+  ])('whose reader goes away %s', async (_name, args, expected) => {
+    const child = spawn(process.execPath, [program.main, ...args], {
       cwd: dir,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -191,7 +223,36 @@ describe('a store', () => {
       err += chunk;
     });
     const code = await new Promise((resolve) => child.on('close', resolve));
-    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect({ code, err }).toEqual({ code: expected, err: '' });
+  });
+
+  test.each([
+    [['--help']],
+    [['--version']],
+    [['status']],
+    [['status', '--json']],
+    [['jobs']],
+    [['job', JOB_ID]],
+    [['verify']],
+    [['replay', '--all']],
+    [['config', 'keys']],
+    [['config', 'check']],
+    [['trigger', '--explain', 'key', '--json']],
+    [['doctor']],
+  ])('of %j that is full is one line and an exit code', (args) => {
+    const full = openSync('/dev/full', 'w');
+    const done = spawnSync(process.execPath, [program.main, ...args], {
+      cwd: dir,
+      env: { PATH: process.env.PATH },
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    closeSync(full);
+    expect({ code: done.status, err: done.stderr }).toEqual({
+      code: 5,
+      err: 'sos-ci: standard output can not be written: ENOSPC: no space left on device, write\n',
+    });
   });
 });
 
