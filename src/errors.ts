@@ -32,6 +32,27 @@ export class OperationError extends Error {
   }
 }
 
+/**
+ * Work that was ended from outside: its deadline, a cancellation, a daemon that stops. What is known of why it was not done
+ * by then is `last`; it is in the message, so that the deadline never hides a cause.
+ */
+export class GivenUp extends OperationError {
+  readonly last: OperationError | null;
+
+  constructor(operation: string, target: string, last: OperationError | null = null) {
+    const message = 'given up before it was done';
+    super({
+      operation,
+      target,
+      message: last === null ? message : `${message}; last: ${last.message}`,
+      retryable: true,
+      hint: last?.hint ?? 'none needed: it took too long, was cancelled, or the daemon stops',
+      cause: last ?? undefined,
+    });
+    this.last = last;
+  }
+}
+
 /** The text of anything that was thrown, for a log line or a Failure. */
 export function errorText(thrown: unknown): string {
   // One name with several addresses: its own message is empty.

@@ -84,8 +84,9 @@ async function nodeFindings(
   } catch (error) {
     return unreached(target, error, host.hostKey !== null || config.knownHostsFile !== null);
   }
-  const { missing, folder, writable, freeBytes } = look;
+  const { missing, folder, writable, freeBytes, sftp } = look;
   const tools = { check: 'node-tools', target };
+  const files = { check: 'node-sftp', target };
   const place = { check: 'node-folder', target: `${target} ${host.directory}` };
   const disk = { check: 'node-disk', target };
   return [
@@ -94,6 +95,7 @@ async function nodeFindings(
     missing.length === 0
       ? ok(tools, 'all there')
       : failure(tools, `missing: ${missing.join(', ')}`, 'apt-get install util-linux coreutils grep git'),
+    sftp === null ? ok(files, 'it transfers files') : failed(files, sftp),
     writable
       ? ok(
           place,
@@ -143,7 +145,9 @@ function unreached(target: string, error: unknown, pinned: boolean): readonly Fi
   return [
     wrongKey ? failed(of('node-host-key'), error) : hostKey,
     wrongKey ? unchecked(of('node'), 'the host key is not trusted') : failed(of('node'), error),
-    ...['node-tools', 'node-folder', 'node-disk'].map((check) => unchecked(of(check), 'there is no login')),
+    ...['node-tools', 'node-sftp', 'node-folder', 'node-disk'].map((check) =>
+      unchecked(of(check), 'there is no login'),
+    ),
   ];
 }
 

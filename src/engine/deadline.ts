@@ -1,5 +1,5 @@
 /** Every effect has a deadline, and every effect is settled: also when an adapter does not notice that its time is over. */
-import { OperationError } from '../errors.ts';
+import { GivenUp, OperationError } from '../errors.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { OutsideEffect, Performance } from './perform.ts';
 
@@ -26,6 +26,8 @@ export async function within(
   } catch (thrown) {
     // What an adapter makes of its own abort signal is not an error of its own.
     if (abort.signal.aborted && !(thrown instanceof OperationError)) throw abort.signal.reason;
+    if (abort.signal.aborted && !performance.stopping.aborted && thrown instanceof GivenUp)
+      throw tooLong(effect, thrown.last);
     throw thrown;
   } finally {
     cancelAbort();
@@ -42,12 +44,17 @@ function deferred(): { readonly promise: Promise<never>; readonly reject: (reaso
   return { promise, reject };
 }
 
-function tooLong(effect: OutsideEffect & { readonly timeoutMs: number }): OperationError {
+/** `last`: what went wrong before its time was over. */
+function tooLong(
+  effect: OutsideEffect & { readonly timeoutMs: number },
+  last: OperationError | null = null,
+): OperationError {
   return new OperationError({
     operation: effect.type,
     target: effect.key,
-    message: `no answer within ${Math.round(effect.timeoutMs / 1000)} s`,
+    message: `no answer within ${Math.round(effect.timeoutMs / 1000)} s${last === null ? '' : `; last: ${last.message}`}`,
     retryable: true,
-    hint: 'is the other side reachable? the limit is in the configuration',
+    hint: last?.hint ?? 'is the other side reachable? the limit is in the configuration',
+    cause: last ?? undefined,
   });
 }

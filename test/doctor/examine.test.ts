@@ -33,6 +33,7 @@ describe('a right configuration', () => {
     expect(findings.map(({ check }) => check)).toEqual([
       ...['config', 'state', 'disk', 'git', 'tools', 'logs', 'logs-disk', 'key', 'host-key', 'login'],
       ...['stream', 'account', 'clock', 'label', 'node-key', 'node-host-key', 'node', 'node-tools'],
+      'node-sftp',
       ...['node-folder', 'node-disk', 'logs-url', 'wiki'],
     ]);
     expect(lab.files()).toEqual(before);
@@ -200,7 +201,9 @@ describe('a node', () => {
     await lab.sshd.down();
     const findings = await lab.findings();
     expect(of(findings, 'failure')).toEqual(['node']);
-    expect(of(findings, 'unchecked')).toEqual(['node-host-key', 'node-tools', 'node-folder', 'node-disk']);
+    expect(of(findings, 'unchecked')).toEqual([
+      ...['node-host-key', 'node-tools', 'node-sftp', 'node-folder', 'node-disk'],
+    ]);
   });
 
   test('shows another host key', async () => {

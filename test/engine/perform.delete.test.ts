@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { perform } from '../../src/engine/perform.ts';
 import type { World } from '../../src/engine/ports.ts';
+import { GivenUp, OperationError } from '../../src/errors.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { nothingMissed } from '../fakes/catch-up.ts';
 import { FakeChanges } from '../fakes/changes.ts';
@@ -67,6 +68,22 @@ test.each(['list', 'delete'] as const)('a hanging %s that is answered late', asy
   provider.release();
   await clock.advance(0);
   expect(provider.servers()).toContain(second);
+});
+
+test('a deadline does not hide what went wrong before', async () => {
+  const { provider, clock, start } = stage();
+  const cause = new OperationError(
+    failure('reach node', { message: 'the node refuses SFTP', hint: 'offer it' }),
+  );
+  provider.delete = () => new Promise(() => {});
+  provider.list = () =>
+    new Promise((_, reject) => clock.after(60_000, () => reject(new GivenUp('clear node', 'node1', cause))));
+  const performed = start();
+  await clock.advance(60_000);
+  expect(await performed).toMatchObject({
+    type: 'server.undeleted',
+    failure: { message: 'no answer within 60 s; last: the node refuses SFTP', hint: 'offer it' },
+  });
 });
 
 test('a failure is kept in the log with a bounded text', async () => {

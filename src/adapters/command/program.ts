@@ -52,7 +52,11 @@ export async function runProgram(program: Program): Promise<unknown> {
   signal.removeEventListener('abort', abort);
   // What it has left in its group holds nothing of ours, and nobody waits for it.
   if (result.failed || givenUp !== null) endGroup(child.pid);
-  if (givenUp !== null) throw failure(program, givenUp, true);
+  if (givenUp !== null) {
+    // What it waited for is often its last line.
+    const said = lastLine(result.stderr);
+    throw failure(program, said === '' ? givenUp : `${givenUp}; it said: ${said}`, true);
+  }
   if (!result.failed) return parse(program, result.stdout);
   if (result.isMaxBuffer) throw failure(program, `it said more than ${outputLimitBytes} bytes`, false);
   if (result.exitCode === undefined && result.signal === undefined) {

@@ -108,7 +108,7 @@ export async function askGit(command: GitCommand, answers: readonly number[]): P
   if (!result.failed) return { status: 0, stdout: result.stdout, cut: false };
   // What it had started may still be there.
   end();
-  if (command.signal.aborted) throw givenUp(command);
+  if (command.signal.aborted) throw givenUp(command, result.stderr.trim().slice(-MESSAGE_LENGTH));
   if (result.isMaxBuffer) return { status: -1, stdout: result.stdout, cut: true };
   if (status !== null && answers.includes(status)) return { status, stdout: result.stdout, cut: false };
   if (result.code === 'ENOENT') throw await missing(command);
@@ -188,11 +188,11 @@ function tooOld(command: GitCommand): OperationError {
   });
 }
 
-function givenUp(command: GitCommand): OperationError {
+function givenUp(command: GitCommand, said = ''): OperationError {
   return new OperationError({
     operation: command.operation,
     target: command.target,
-    message: 'given up: it took too long, or the daemon stops',
+    message: `given up: it took too long, or the daemon stops${said === '' ? '' : `; git said: ${said}`}`,
     retryable: true,
     hint: 'see whether Gerrit answers, and give a large project more time',
   });

@@ -24,6 +24,8 @@ interface Asker {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   left: boolean;
+  /** What went wrong with it before it is tried alone. */
+  last: OperationError | null;
 }
 
 interface FetchLineOptions {
@@ -56,10 +58,10 @@ export class FetchLine {
     let leave = (): void => {};
     return new Promise<void>((resolve, reject) => {
       if (this.#closed || errand.signal.aborted) return reject(givenUp(errand));
-      const asker: Asker = { wanted, errand, resolve, reject, left: false };
+      const asker: Asker = { wanted, errand, resolve, reject, left: false, last: null };
       leave = () => {
         asker.left = true;
-        reject(givenUp(errand));
+        reject(givenUp(errand, asker.last));
         this.#waiting = this.#waiting.filter((other) => other !== asker);
         this.#wake();
       };
@@ -109,6 +111,7 @@ export class FetchLine {
       }
       // One ref that is not there fails all: each is told what is wrong with its own.
       for (const asker of askers) {
+        asker.last = error;
         if (!asker.left) await this.#fetchAlone(asker, under.signal).then(asker.resolve, asker.reject);
       }
     } finally {
@@ -147,11 +150,11 @@ export class FetchLine {
   }
 }
 
-function givenUp({ operation, target }: Errand): OperationError {
+function givenUp({ operation, target }: Errand, last: OperationError | null = null): OperationError {
   return new OperationError({
     operation,
     target,
-    message: 'given up while fetching: it took too long, or the daemon stops',
+    message: `given up while fetching: it took too long, or the daemon stops${last === null ? '' : `; last: ${last.message}`}`,
     retryable: true,
     hint: 'see whether Gerrit answers, and give a large project more time',
   });

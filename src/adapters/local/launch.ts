@@ -36,6 +36,7 @@ async function startAndWait(run: Launch): Promise<{ readonly pid: number; readon
     // It ends with 0 when another one has the lock: that one's pid is about to come.
     const refused = started.exited.then(async (code) => (code === 0 ? standing.pid : refusal(run, code)));
     const pid = await Promise.race([standing.pid, refused, standing.late(run.startTimeoutMs)]);
+    if (pid === null) throw tooLate(run.startTimeoutMs, await lastWords(run.directory));
     if (typeof pid !== 'number') throw pid;
     return { pid, ours: pid === started.pid };
   } finally {
@@ -58,14 +59,20 @@ function spawnRunner(run: Launch): { readonly pid: number | undefined; readonly 
 }
 
 async function refusal(run: Launch, code: number): Promise<OperationError> {
-  const said = await readFile(join(run.directory, 'runner.err'), 'utf8').catch(() => '');
+  const said = await lastWords(run.directory);
   return new OperationError({
     operation: 'start stage',
     target: run.directory,
-    message: `the runner gave up with ${code}: ${said.trim().slice(-500) || 'no reason given'}`,
+    message: `the runner gave up with ${code}: ${said || 'no reason given'}`,
     retryable: code !== NO_FLOCK,
     hint: code === NO_FLOCK ? 'apt-get install util-linux' : 'see runner.err in the run directory',
   });
+}
+
+/** What went wrong with the runner, by itself. */
+async function lastWords(directory: string): Promise<string> {
+  const said = await readFile(join(directory, 'runner.err'), 'utf8').catch(() => '');
+  return said.trim().slice(-500);
 }
 
 /** Waits for the file `pid`. */
@@ -91,9 +98,9 @@ class Standing {
     void this.#look();
   }
 
-  late(afterMs: number): Promise<OperationError> {
+  late(afterMs: number): Promise<null> {
     return new Promise((resolve) => {
-      this.#limit = setTimeout(() => resolve(tooLate(afterMs)), afterMs);
+      this.#limit = setTimeout(() => resolve(null), afterMs);
     });
   }
 
@@ -115,11 +122,11 @@ class Standing {
   }
 }
 
-function tooLate(afterMs: number): OperationError {
+function tooLate(afterMs: number, said: string): OperationError {
   return new OperationError({
     operation: 'start stage',
     target: 'the runner',
-    message: `no sign of life within ${afterMs} ms`,
+    message: `no sign of life within ${afterMs} ms${said === '' ? '' : `: ${said}`}`,
     retryable: true,
     hint: 'see whether this host is overloaded',
   });

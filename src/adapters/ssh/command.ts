@@ -6,9 +6,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ClientChannel } from 'ssh2';
-import { OperationError } from '../../errors.ts';
+import { GivenUp, OperationError } from '../../errors.ts';
 import type { SshConnection } from './connection.ts';
-import { Away, givenUp } from './connection-failure.ts';
+import { Away } from './connection-failure.ts';
 
 export interface NodeCommand {
   /** What it is for, in the words of an operator. */
@@ -29,6 +29,8 @@ export interface Answer {
 const texts = new Map<string, string>();
 /** More than any of our scripts prints, and any start-up file should. */
 const OUTPUT_LIMIT_BYTES = 64 * 1024;
+/** What an error repeats of it. */
+const SAID_LENGTH = 500;
 
 /** Rejects with `Away` when no exit status came back, and may then be asked again. */
 export async function ask(
@@ -80,21 +82,30 @@ class Call {
     return new Promise((resolve, reject) => {
       const away = (message: string, cause?: unknown) =>
         reject(unanswered(operation, this.#connection.target, message, cause));
-      const late = setTimeout(() => away(`no answer within ${timeoutMs} ms`), timeoutMs);
-      const abort = () => reject(givenUp(operation, this.#connection.target));
+      let said = (): string => '';
+      // Start-up files, or a program that asks for a password, may have said why.
+      const late = setTimeout(() => {
+        const text = said().replace(`${token}\n`, '').trim().slice(-SAID_LENGTH);
+        away(`no answer within ${timeoutMs} ms${text === '' ? '' : `; it said: ${text}`}`);
+      }, timeoutMs);
+      const abort = () => reject(new GivenUp(operation, this.#connection.target));
       this.#signal.addEventListener('abort', abort, { once: true });
       const forget = this.#connection.onClosed((error) => away(error.message, error));
       this.#undo = [() => clearTimeout(late), () => this.#signal.removeEventListener('abort', abort), forget];
       if (this.#signal.aborted) return abort();
       this.#connection
-        .start(scriptWords(token, words), (channel) => {
-          // Given up before it began: nothing of it runs on the node any more.
-          if (this.#over) return channel.close();
-          this.#channel = channel;
-          collect(channel, resolve, away);
-          // Its end is what a script takes for the end of us, so it comes with the end of the call.
-          channel.write(scriptText(script));
-        })
+        .start(
+          scriptWords(token, words),
+          (channel) => {
+            // Given up before it began: nothing of it runs on the node any more.
+            if (this.#over) return channel.close();
+            this.#channel = channel;
+            said = collect(channel, resolve, away);
+            // Its end is what a script takes for the end of us, so it comes with the end of the call.
+            channel.write(scriptText(script));
+          },
+          { timeoutMs, signal: this.#signal },
+        )
         .catch(reject);
     });
   }
@@ -106,14 +117,16 @@ class Call {
   }
 }
 
+/** Returns what gives the text so far. */
 function collect(
   channel: ClientChannel,
   resolve: (result: { readonly status: number; readonly text: string }) => void,
   away: (message: string, cause?: unknown) => void,
-): void {
+): () => string {
   const chunks: Buffer[] = [];
   let bytes = 0;
   let status: number | null = null;
+  const text = (): string => Buffer.concat(chunks).toString('utf8');
   const take = (chunk: Buffer): void => {
     bytes += chunk.length;
     if (bytes <= OUTPUT_LIMIT_BYTES) chunks.push(chunk);
@@ -127,8 +140,9 @@ function collect(
   channel.on('error', (error: Error) => away(error.message, error));
   channel.on('close', () => {
     if (status === null) away('it ended without an exit status');
-    else resolve({ status, text: Buffer.concat(chunks).toString('utf8') });
+    else resolve({ status, text: text() });
   });
+  return text;
 }
 
 function unanswered(operation: string, target: string, message: string, cause: unknown): Away {
@@ -146,7 +160,7 @@ function noShell(command: NodeCommand, target: string, status: number, text: str
   return new OperationError({
     operation: command.operation,
     target,
-    message: `the node ran no script of ours (exit status ${status}): ${text.trim().slice(-500) || 'it said nothing'}`,
+    message: `the node ran no script of ours (exit status ${status}): ${text.trim().slice(-SAID_LENGTH) || 'it said nothing'}`,
     retryable: false,
     hint: 'the account on the node needs a shell that runs sh, and no forced command',
   });

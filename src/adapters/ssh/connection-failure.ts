@@ -16,6 +16,8 @@ export class StayedAway extends OperationError {}
 const TOO_MANY_CONNECTIONS = 12;
 const NO_MORE_AUTH_METHODS = 14;
 const ILLEGAL_USER_NAME = 15;
+/** A shell's exit statuses for a program that it can not run. */
+const [CANNOT_EXECUTE, NOT_FOUND] = [126, 127];
 
 /** A connection that did not come up. `judged`: the host key had been shown (and accepted) by then. */
 export function connectFailure(
@@ -69,15 +71,30 @@ export function lostConnection(target: string, cause: unknown): Away {
   });
 }
 
-/** Nobody wants it any more: a stop, a deadline, a deleted server. */
-export function givenUp(operation: string, target: string): OperationError {
-  return new OperationError({
-    operation,
-    target,
-    message: 'given up before it was done',
-    retryable: true,
-    hint: 'none needed: it took too long, was cancelled, or the daemon stops',
-  });
+/** SFTP that the node does not offer, or offers broken. Trying again does not help; everything else may pass: `Away`. */
+export function sftpFailure(target: string, error: Error): OperationError {
+  const { level, code } = failureMarks(error);
+  const permanent = (message: string, hint: string) =>
+    new OperationError({ operation: 'open SFTP', target, message, retryable: false, hint, cause: error });
+  if (level === 'sftp-protocol') {
+    return permanent(
+      `the SFTP server of ${target} answers with something else: ${errorText(error)}`,
+      'the account needs no forced command, and start-up files of its shell that print nothing without a terminal',
+    );
+  }
+  if (code === CANNOT_EXECUTE || code === NOT_FOUND) {
+    return permanent(
+      `the SFTP server of ${target} can not be run (exit status ${code})`,
+      'install the program that `Subsystem sftp` of sshd_config on the node names, or name internal-sftp there',
+    );
+  }
+  if (!('code' in error) && !('reason' in error)) {
+    return permanent(
+      `${target} refuses the SFTP subsystem`,
+      'put `Subsystem sftp internal-sftp` into sshd_config on the node',
+    );
+  }
+  return lostConnection(target, error);
 }
 
 function socketHint(code: unknown): string {

@@ -6,10 +6,10 @@ import { Socket } from 'node:net';
 import type { ClientChannel, ServerHostKeyAlgorithm } from 'ssh2';
 import ssh2 from 'ssh2';
 import type { SshConfig } from '../../config/config.ts';
-import { OperationError } from '../../errors.ts';
+import { GivenUp, OperationError } from '../../errors.ts';
 import { inMyName } from '../openssh/whose.ts';
 import { type NodeAddress, nodeName } from './address.ts';
-import { connectFailure, givenUp, lostConnection } from './connection-failure.ts';
+import { connectFailure, lostConnection, sftpFailure } from './connection-failure.ts';
 import type { PinnedKey } from './pinned-key.ts';
 
 export interface Access {
@@ -17,6 +17,12 @@ export interface Access {
   readonly privateKey: Buffer;
   readonly pinned: PinnedKey;
   readonly config: SshConfig;
+}
+
+/** How long a channel may take to open. */
+export interface ChannelBounds {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
 }
 
 /** How long the other side may take part in a polite end. */
@@ -29,6 +35,7 @@ export class SshConnection {
   readonly #client: ssh2.Client;
   readonly #socket: Socket;
   readonly #onClosed = new Set<(error: OperationError) => void>();
+  #cause: unknown = null;
   #end: OperationError | null = null;
   #closing = false;
 
@@ -36,12 +43,11 @@ export class SshConnection {
     this.#client = client;
     this.#socket = socket;
     this.target = target;
-    let cause: unknown = null;
     client.on('error', (error) => {
-      cause ??= error;
+      this.#cause ??= error;
     });
     client.once('close', () => {
-      this.#end = this.#closing ? givenUp('use node', target) : lostConnection(target, cause);
+      this.#end = this.#closing ? new GivenUp('use node', target) : lostConnection(target, this.#cause);
       for (const listener of this.#onClosed) listener(this.#end);
       this.#onClosed.clear();
     });
@@ -51,7 +57,7 @@ export class SshConnection {
   static open(access: Access, signal: AbortSignal): Promise<SshConnection> {
     const { address, config } = access;
     const target = nodeName(address);
-    if (signal.aborted) return Promise.reject(givenUp('connect to node', target));
+    if (signal.aborted) return Promise.reject(new GivenUp('connect to node', target));
     const socket = new Socket();
     const client = new ssh2.Client();
     const connection = new SshConnection(client, socket, target);
@@ -73,7 +79,7 @@ export class SshConnection {
       };
       const failed = (error: unknown) =>
         finish(seen.refused ?? connectFailure(address, config, error, seen.judged));
-      const abort = (): void => finish(givenUp('connect to node', target));
+      const abort = (): void => finish(new GivenUp('connect to node', target));
       const late = setTimeout(() => failed({ level: 'client-timeout' }), config.connectTimeoutMs);
       client.on('error', failed);
       client.once('close', () => failed(null));
@@ -89,21 +95,30 @@ export class SshConnection {
    * Starts a command of our own words. `attach` is called in the same turn in which its channel opens, so that nothing
    * it says is missed, and in the caller's name. Rejects when the channel could not be opened.
    */
-  start(words: readonly string[], attach: (channel: ClientChannel) => void): Promise<void> {
+  start(
+    words: readonly string[],
+    attach: (channel: ClientChannel) => void,
+    bounds: ChannelBounds,
+  ): Promise<void> {
     const odd = words.find((word) => !WORD.test(word));
     if (odd !== undefined) throw new Error(`not a word for a command line: ${JSON.stringify(odd)}`);
     const listen = inMyName(attach);
-    return this.#ask((done) =>
-      this.#client.exec(words.join(' '), (error, channel) => {
-        if (error === undefined) listen(channel);
-        done(error, undefined);
-      }),
-    );
+    return this.#open<ClientChannel, void>(bounds, {
+      ask: (done) => this.#client.exec(words.join(' '), done),
+      take: listen,
+      late: (channel) => channel.close(),
+      refused: (error) => lostConnection(this.target, error),
+    });
   }
 
-  /** A new SFTP session. */
-  openSftp(): Promise<ssh2.SFTPWrapper> {
-    return this.#ask((done) => this.#client.sftp(done));
+  /** A new SFTP session. Rejects with an error that trying again does not help when the node offers no working SFTP. */
+  openSftp(bounds: ChannelBounds): Promise<ssh2.SFTPWrapper> {
+    return this.#open<ssh2.SFTPWrapper, ssh2.SFTPWrapper>(bounds, {
+      ask: (done) => this.#client.sftp(done),
+      take: (sftp) => sftp,
+      late: (sftp) => sftp.end(),
+      refused: (error) => sftpFailure(this.target, error),
+    });
   }
 
   get isOpen(): boolean {
@@ -128,22 +143,68 @@ export class SshConnection {
     clearTimeout(late);
   }
 
-  #ask<T>(ask: (done: (error: Error | undefined, answer: T) => void) => void): Promise<T> {
+  #open<T, R>({ timeoutMs, signal }: ChannelBounds, how: Opening<T, R>): Promise<R> {
     return new Promise((resolve, reject) => {
-      const forget = this.onClosed(reject);
+      let over = false;
+      const finish = (): void => {
+        over = true;
+        clearTimeout(late);
+        signal.removeEventListener('abort', abort);
+        forget();
+      };
+      const fail = (error: OperationError): void => {
+        finish();
+        reject(error);
+      };
+      const abort = () => fail(new GivenUp('open channel', this.target));
+      const late = setTimeout(() => {
+        const error = new Error(`no channel within ${timeoutMs} ms`);
+        fail(lostConnection(this.target, error));
+        this.#drop(error);
+      }, timeoutMs);
+      let forget = (): void => {};
+      forget = this.onClosed(fail);
+      signal.addEventListener('abort', abort, { once: true });
+      if (over) return finish();
+      if (signal.aborted) return abort();
+      const failed = (error: Error): void => {
+        fail(this.#end ?? how.refused(error));
+        // A node that opens no more channels says so with a reason. Otherwise the channel is open and its request was refused:
+        // ssh2 neither closes it nor hands it out, and it counts against the node's MaxSessions.
+        if (!('reason' in error)) this.#drop(error);
+      };
       try {
-        ask((error, answer) => {
-          forget();
-          // The connection may stand, and the node refuse one more channel: that too may be otherwise in a moment.
-          if (error !== undefined) reject(this.#end ?? lostConnection(this.target, error));
-          else resolve(answer);
+        how.ask((error, channel) => {
+          if (over) {
+            if (error === undefined) how.late(channel);
+          } else if (error !== undefined) {
+            failed(error);
+          } else {
+            finish();
+            resolve(how.take(channel));
+          }
         });
       } catch (error) {
-        forget();
-        reject(this.#end ?? lostConnection(this.target, error));
+        fail(this.#end ?? lostConnection(this.target, error));
       }
     });
   }
+
+  /** Ends the connection because of this; who uses it may make another one. */
+  #drop(cause: Error): void {
+    this.#cause ??= cause;
+    this.#socket.destroy();
+  }
+}
+
+/** One kind of channel. */
+interface Opening<T, R> {
+  readonly ask: (done: (error: Error | undefined, channel: T) => void) => void;
+  /** In the same turn in which the channel opens. */
+  readonly take: (channel: T) => R;
+  /** It opened when nobody waited for it any more. */
+  readonly late: (channel: T) => void;
+  readonly refused: (error: Error) => OperationError;
 }
 
 function clientOptions(

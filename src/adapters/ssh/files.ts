@@ -6,9 +6,9 @@
 import { randomBytes } from 'node:crypto';
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
 import ssh2 from 'ssh2';
-import { errorText, OperationError } from '../../errors.ts';
+import { errorText, GivenUp, OperationError } from '../../errors.ts';
 import type { SshConnection } from './connection.ts';
-import { Away, givenUp } from './connection-failure.ts';
+import { Away } from './connection-failure.ts';
 
 /** It did not answer in time: what was asked for may be what it hangs on. */
 export class Slow extends Away {}
@@ -57,9 +57,13 @@ export class NodeFiles {
     signal: AbortSignal,
     work: (files: NodeFiles) => Promise<T>,
   ): Promise<T> {
-    const files = new NodeFiles(await connection.openSftp(), connection.target, timeoutMs);
+    const files = new NodeFiles(
+      await connection.openSftp({ timeoutMs, signal }),
+      connection.target,
+      timeoutMs,
+    );
     const forget = connection.onClosed((error) => files.#fail(error));
-    const abort = () => files.#fail(givenUp('transfer files', connection.target));
+    const abort = () => files.#fail(new GivenUp('transfer files', connection.target));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     try {
@@ -232,4 +236,11 @@ export class NodeFiles {
     for (const fail of [...this.#failures]) fail(error);
     this.#sftp.end();
   }
+}
+
+/** Opens an SFTP session and asks it one question: no file is read or written. */
+export function tryFiles(connection: SshConnection, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  return NodeFiles.using(connection, timeoutMs, signal, async (files) => {
+    await files.realpath('.');
+  });
 }

@@ -7,6 +7,7 @@ import { fingerprint, keyType } from '../openssh/known-hosts.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { ask } from './command.ts';
 import { SshConnection } from './connection.ts';
+import { tryFiles } from './files.ts';
 import { PinnedKey } from './pinned-key.ts';
 
 export interface NodeToLookAt {
@@ -25,6 +26,8 @@ export interface Look {
   /** As much of the directory as is there. */
   readonly folder: string;
   readonly writable: boolean;
+  /** Why no files can be transferred; null: they can. */
+  readonly sftp: OperationError | null;
   /** Null: the node did not say. */
   readonly freeBytes: number | null;
 }
@@ -45,9 +48,25 @@ export async function lookAtNode(node: NodeToLookAt, signal: AbortSignal): Promi
     const words = [address.directory];
     const command = { operation: 'look at node', script: SCRIPT, words, timeoutMs: config.commandTimeoutMs };
     const { output } = await ask(connection, command, signal);
-    return { unpinned: known.length > 0 ? null : shown(pinned), ...read(output, connection.target) };
+    const unpinned = known.length > 0 ? null : shown(pinned);
+    const facts = read(output, connection.target);
+    return { unpinned, ...facts, sftp: await filesProblem(connection, config.commandTimeoutMs, signal) };
   } finally {
     await connection.close();
+  }
+}
+
+async function filesProblem(
+  connection: SshConnection,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<OperationError | null> {
+  try {
+    await tryFiles(connection, timeoutMs, signal);
+    return null;
+  } catch (error) {
+    if (error instanceof OperationError) return error;
+    throw error;
   }
 }
 
@@ -66,7 +85,7 @@ function shown({ blobs }: PinnedKey): Look['unpinned'] {
   };
 }
 
-function read(output: string, target: string): Omit<Look, 'unpinned'> {
+function read(output: string, target: string): Omit<Look, 'unpinned' | 'sftp'> {
   const [, missing, folder, writable, free] =
     /^missing((?: [a-z/]{1,20})*)\nfolder (\/\S{0,500}) (yes|no)\nfree (\d{0,18})\n$/.exec(output) ?? [];
   if (missing === undefined || folder === undefined) {

@@ -5,14 +5,14 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SshConfig } from '../../config/config.ts';
-import { OperationError } from '../../errors.ts';
+import { GivenUp, OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
 import { knownHostKeys } from '../openssh/host-key.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
 import { asNobody } from '../openssh/whose.ts';
 import { type NodeAddress, nodeName, parseAddress } from './address.ts';
 import { SshConnection } from './connection.ts';
-import { Away, givenUp, StayedAway } from './connection-failure.ts';
+import { Away, StayedAway } from './connection-failure.ts';
 import { PinnedKey } from './pinned-key.ts';
 
 export interface Effort {
@@ -66,9 +66,9 @@ export class Node {
         try {
           return await work(await this.#connected(signal), signal, alive);
         } catch (error) {
-          // What comes of giving up is no error of its own.
-          if (signal.aborted && error instanceof OperationError)
-            throw this.#tooLate(effort, over.signal, last);
+          // What was cut off because it is given up is no cause; any other error is, also when it comes at the same time.
+          const cutOff = error instanceof GivenUp || error instanceof Away;
+          if (signal.aborted && cutOff) throw this.#tooLate(effort, over.signal, last);
           if (!(error instanceof Away)) throw error;
           last = error;
           late ??= arm();
@@ -97,7 +97,7 @@ export class Node {
     });
     const opening = this.#opening;
     return new Promise((resolve, reject) => {
-      const abort = () => reject(givenUp('connect to node', nodeName(this.address)));
+      const abort = () => reject(new GivenUp('connect to node', nodeName(this.address)));
       signal.addEventListener('abort', abort, { once: true });
       opening.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
     });
@@ -153,7 +153,7 @@ export class Node {
   #tooLate(effort: Effort, over: AbortSignal, last: Away | null): OperationError {
     const target = nodeName(this.address);
     if (!over.aborted || effort.signal.aborted || this.#closing.signal.aborted) {
-      return givenUp(effort.operation, target);
+      return new GivenUp(effort.operation, target, last);
     }
     const seconds = Math.round(effort.timeoutMs / 1000);
     const { awayOnly = false, operation } = effort;

@@ -37,7 +37,7 @@ const OLDEST_SECONDS = 10 * 365 * 86_400;
 export async function passOver(pass: Pass): Promise<RunOutcome | null> {
   const token = randomBytes(8).toString('hex');
   const words = scriptWords(token, [pass.directory, String(pass.mirror.offset ?? '-')]);
-  const channel = await openChannel(pass.connection, words);
+  const channel = await openChannel(pass, words);
   const close = () => channel.close();
   pass.signal.addEventListener('abort', close, { once: true });
   if (pass.signal.aborted) close();
@@ -61,7 +61,8 @@ export async function passOver(pass: Pass): Promise<RunOutcome | null> {
   }
 }
 
-async function openChannel(connection: SshConnection, words: readonly string[]): Promise<ClientChannel> {
+async function openChannel(pass: Pass, words: readonly string[]): Promise<ClientChannel> {
+  const { connection, commandTimeoutMs, signal } = pass;
   return new Promise((resolve, reject) => {
     const attach = (channel: ClientChannel): void => {
       channel.on('error', () => {});
@@ -69,7 +70,7 @@ async function openChannel(connection: SshConnection, words: readonly string[]):
       channel.write(scriptText(SCRIPT));
       resolve(channel);
     };
-    connection.start(words, attach).catch(reject);
+    connection.start(words, attach, { timeoutMs: commandTimeoutMs, signal }).catch(reject);
   });
 }
 

@@ -5,11 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OperationError } from '../../errors.ts';
+import { GivenUp, OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
 import type { RunBounds } from '../run/runner-file.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
 import { ask } from './command.ts';
+import { tryFiles } from './files.ts';
 import { launch } from './launch.ts';
 import type { Nodes } from './nodes.ts';
 import { prepareDirectory } from './prepare.ts';
@@ -42,12 +43,14 @@ export class NodeUpkeep {
     await this.#options.nodes.pin(server, key);
   }
 
-  /** Waits until the server lets us in, and makes its directory. */
+  /** Waits until the server lets us in, makes its directory, and tries its SFTP, without which no job can run there. */
   async prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const node = this.#options.nodes.get(server);
-    await node.using({ operation: 'prepare node', timeoutMs, signal }, (connection, within) =>
-      prepareDirectory(connection, node.address.directory, node.config.commandTimeoutMs, within),
-    );
+    const { commandTimeoutMs } = node.config;
+    await node.using({ operation: 'prepare node', timeoutMs, signal }, async (connection, within) => {
+      await prepareDirectory(connection, node.address.directory, commandTimeoutMs, within);
+      await tryFiles(connection, commandTimeoutMs, within);
+    });
   }
 
   /** Runs a command to its end, in the server's directory and with its mark. */
@@ -74,10 +77,11 @@ export class NodeUpkeep {
       const outcome = await Promise.race([ended, aborted(signal)]);
       detach();
       await follow.closed;
-      if (outcome === null) throw cancelled(server);
-      if (outcome.how === 'exited' && outcome.code === 0) return;
+      if (outcome?.how === 'exited' && outcome.code === 0) return;
       const log = await readFile(join(mirror, 'log'), 'utf8').catch(() => '');
-      throw commandFailed(server, argv, JSON.stringify(outcome), log);
+      const how = outcome === null ? 'it goes on' : JSON.stringify(outcome);
+      const failed = commandFailed(server, argv, how, log);
+      throw outcome === null ? new GivenUp('run command on node', server.address, failed) : failed;
     } finally {
       await rm(mirror, { recursive: true, force: true });
     }
@@ -118,16 +122,6 @@ function commandFailed(server: Server, argv: readonly string[], how: string, log
     message: `${argv[0]}: ${how}${last === '' ? '' : `: ${last.slice(-300)}`}`,
     retryable: true,
     hint: 'log in to the node and try the command by hand',
-  });
-}
-
-function cancelled(server: Server): OperationError {
-  return new OperationError({
-    operation: 'run command on node',
-    target: server.address,
-    message: 'given up before it was done',
-    retryable: true,
-    hint: 'none needed: it took too long, was cancelled, or the daemon stops',
   });
 }
 

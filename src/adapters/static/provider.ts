@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { StaticHostConfig, StaticProviderConfig } from '../../config/config.ts';
 import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
-import { errorText, OperationError } from '../../errors.ts';
+import { errorText, GivenUp, OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { Capacity } from './capacity.ts';
@@ -78,7 +78,8 @@ export class StaticProvider implements Provider {
         return await this.#prepare(lease, signal);
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;
-        last = error;
+        // Its time was over: what had gone wrong before, here or on another host, says more.
+        last = error instanceof GivenUp ? (error.last ?? last) : error;
       } finally {
         this.#inHand.delete(lease.host);
       }
@@ -227,7 +228,7 @@ export class StaticProvider implements Provider {
     return new OperationError({
       operation: 'create server',
       target: name,
-      message: `given up before a host could be had: ${states.join('; ')}`,
+      message: `given up before a host could be had: ${states.join('; ')}${last === null ? '' : `; last: ${last.message}`}`,
       retryable: true,
       hint: last?.hint ?? 'mend or add hosts, or allow a longer bootTimeout',
       cause: last,

@@ -200,17 +200,20 @@ describe('a program', () => {
   });
 
   it('that hangs is ended with everything in its group, at its deadline or when nobody wants it', async () => {
-    const text = `sh -c 'echo $$ >"${lab.scratch.root}/child"; sleep 300'`;
+    const text = `echo waiting for a host >&2; sh -c 'echo $$ >"${lab.scratch.root}/child"; sleep 300'`;
     const list = lab.script('list', text);
     await expect(
       lab.provider({ list, listTimeoutMs: 700 }).list({ deployment: 'ours' }),
-    ).rejects.toMatchObject({ message: 'no answer within 1 s' });
+    ).rejects.toMatchObject({ message: 'no answer within 1 s; it said: waiting for a host' });
     const child = Number(readFileSync(join(lab.scratch.root, 'child'), 'utf8'));
     await until('its end', () => !isAlive(child));
     const giveUp = new AbortController();
     const made = lab.provider({ create: list }).create(serverRequest(), giveUp.signal);
     giveUp.abort();
-    await expect(made).rejects.toMatchObject({ message: 'given up before it was done', retryable: true });
+    await expect(made).rejects.toMatchObject({
+      message: expect.stringMatching(/^given up before it was done/),
+      retryable: true,
+    });
   });
 
   it('whose server never lets us in is told so when the time is over', async () => {

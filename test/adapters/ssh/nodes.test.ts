@@ -132,7 +132,7 @@ describe('a connection', () => {
               channel.on('close', hear('close'));
               channel.on('close', resolve);
             };
-            connection.start(['echo', 'x'], attach).catch(reject);
+            connection.start(['echo', 'x'], attach, { timeoutMs: 10_000, signal: never }).catch(reject);
           });
         }),
       );
@@ -208,6 +208,18 @@ describe('a connection', () => {
     await expect(refused).rejects.toMatchObject({
       name: 'OperationError',
       message: 'given up before it was done',
+    });
+  });
+
+  it('that is given up from outside names the last failure', async () => {
+    proxy.admits = false;
+    const cancel = new AbortController();
+    const refused = scratch.nodes.reach(scratch.server(), effort(60_000, cancel.signal));
+    await until('a second attempt', () => proxy.connections >= 2);
+    cancel.abort();
+    await expect(refused).rejects.toMatchObject({
+      message: expect.stringMatching(/^given up before it was done; last: no connection to /),
+      last: expect.objectContaining({ operation: 'connect to node' }),
     });
   });
 

@@ -1,0 +1,90 @@
+/** Nodes without SFTP, or with a broken one: the cause is named at once, and no channel is left open. */
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ask } from '../../../src/adapters/ssh/command.ts';
+import { lookAtNode } from '../../../src/adapters/ssh/look.ts';
+import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
+import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
+import { ROOT } from '../../house/source.ts';
+import { NodeScratch } from './scratch.ts';
+
+const never = new AbortController().signal;
+const BROKEN = [
+  [
+    'no subsystem',
+    'Subsystem other internal-sftp',
+    'refuses the SFTP subsystem',
+    'Subsystem sftp internal-sftp',
+  ],
+  [
+    'a missing program',
+    'Subsystem sftp /no/such/sftp-server',
+    'can not be run (exit status 127)',
+    'sshd_config',
+  ],
+  [
+    'a program that is no SFTP server',
+    'Subsystem sftp /bin/echo hello',
+    'answers with something else',
+    'start-up files',
+  ],
+] as const;
+
+describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
+  const closing: { close(): Promise<void> }[] = [];
+  afterEach(async () => {
+    for (const one of closing.splice(0)) await one.close();
+  });
+  const named = {
+    retryable: false,
+    message: expect.stringContaining(message),
+    hint: expect.stringContaining(hint),
+  };
+
+  async function lab() {
+    const sshd = await Sshd.start([line, 'MaxSessions 2']);
+    const scratch = new NodeScratch(sshd);
+    closing.push(scratch, sshd);
+    return { sshd, scratch };
+  }
+
+  it('starts no stage, and names the cause', async () => {
+    const { scratch } = await lab();
+    await expect(scratch.runner().start(scratch.request(['true']))).rejects.toMatchObject(named);
+  });
+
+  it('is no host for a job', async () => {
+    const { scratch } = await lab();
+    const { stateDir, nodes } = scratch;
+    const upkeep = new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS });
+    await expect(upkeep.prepare(scratch.server(), 60_000, never)).rejects.toMatchObject(named);
+  });
+
+  it('keeps room for commands, however often files were asked for', async () => {
+    const { scratch } = await lab();
+    const server = scratch.server();
+    const script = new URL(`file://${join(ROOT, 'src/adapters/ssh/look.sh')}`);
+    const command = { operation: 'look', script, words: ['/'], timeoutMs: 20_000 };
+    await scratch.nodes
+      .get(server)
+      .using({ operation: 'look', timeoutMs: 60_000, signal: never }, async () => {});
+    for (let times = 0; times < 5; times += 1) {
+      const results = { format: 'tap', file: 'results.tap' } as const;
+      await expect(scratch.runner().readResults(server, results, 60_000)).rejects.toMatchObject(named);
+    }
+    const effort = { operation: 'look', timeoutMs: 60_000, signal: never };
+    const { status } = await scratch.nodes
+      .get(server)
+      .using(effort, (connection, signal) => ask(connection, command, signal));
+    expect(status).toBe(0);
+  });
+
+  it('is seen by a look', async () => {
+    const { sshd, scratch } = await lab();
+    const { port, user } = sshd;
+    const address = { host: '127.0.0.1', port, user, directory: scratch.disk };
+    const look = await lookAtNode({ provider: 'lab', address, config: scratch.config, hostKey: null }, never);
+    expect(look.sftp).toMatchObject(named);
+  });
+});
