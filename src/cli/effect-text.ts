@@ -86,7 +86,9 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
     case 'publishEvidence':
       return 'publish evidence';
     case 'deleteServer':
-      return 'remove everything of this job';
+      return 'remove every server of this job';
+    case 'discardEvidence':
+      return 'remove what was gathered on this host';
     case 'postReview': {
       const votes = Object.entries(effect.labels).map(([label, value]) => `${label} ${value}`);
       return `post the review${votes.length === 0 ? ', no vote' : ` with ${votes.join(', ')}`} to ${effect.patchset.change},${effect.patchset.patchset}`;

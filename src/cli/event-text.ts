@@ -103,8 +103,6 @@ function jobEventText(event: JobOnly): string {
       return `not run: ${event.verdict}${because(event.reason)}`;
     case 'job.accepted':
       return `accepted ${changeText(event.patchset)} at ${event.patchset.revision.slice(0, 10)}`;
-    case 'slot.granted':
-      return 'a slot became free';
     case 'server.active':
       return event.adopted
         ? `server ${event.server.name} was found, made before`
@@ -112,15 +110,17 @@ function jobEventText(event: JobOnly): string {
     case 'patchset.fetched':
       return `the patchset is in the work tree, at ${event.revision.slice(0, 10)}`;
     case 'stage.started':
-      return event.adopted
-        ? `${event.stage} was found again, pid ${event.pid}`
-        : `${event.stage} started, pid ${event.pid}`;
+      return `${event.stage} ${event.adopted ? 'was found again' : 'started'}, pid ${event.pid}`;
     case 'stage.exited':
       return `${event.stage} ${endText(event.end)}${because(event.lastLine ?? '')}`;
     case 'stage.lost':
       return `${event.stage} vanished${because(event.why)}`;
     case 'stage.stopped':
       return `${event.stage} was stopped`;
+    case 'slot.granted':
+    case 'verdict.taken':
+    case 'evidence.discarded':
+      return PLAIN[event.type];
     case 'results.read':
       return `results: ${resultsText(event.results)}`;
     case 'results.unreadable':
@@ -129,8 +129,6 @@ function jobEventText(event: JobOnly): string {
       return `evidence collected: ${count(event.files, 'file')}, ${bytes(event.bytes)}${event.skipped > 0 ? `, ${event.skipped} skipped` : ''}`;
     case 'evidence.published':
       return `evidence published at ${event.url}`;
-    case 'verdict.taken':
-      return 'the review has the verdict';
     case 'server.deleted':
       return event.deleted === 0
         ? 'clean: nothing of this job is left'
@@ -148,11 +146,18 @@ function jobEventText(event: JobOnly): string {
     case 'evidence.uncollected':
     case 'evidence.unpublished':
     case 'server.undeleted':
+    case 'evidence.discard-failed':
       return troubleText(event);
     default:
       return assertNever(event);
   }
 }
+
+const PLAIN = {
+  'slot.granted': 'a slot became free',
+  'verdict.taken': 'the review has the verdict',
+  'evidence.discarded': 'what was gathered on this host is removed',
+} as const;
 
 const TROUBLE = {
   'server.failed': 'no server',
@@ -162,6 +167,7 @@ const TROUBLE = {
   'evidence.uncollected': 'evidence could not be collected',
   'evidence.unpublished': 'evidence could not be published',
   'server.undeleted': 'not clean yet',
+  'evidence.discard-failed': 'what was gathered on this host could not be removed',
 } as const;
 
 function troubleText(event: {

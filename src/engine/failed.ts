@@ -36,6 +36,8 @@ export function failed(effect: OutsideEffect, error: OperationError, world: Pick
       return { type: 'evidence.unpublished', failure };
     case 'deleteServer':
       return { type: 'server.undeleted', failure };
+    case 'discardEvidence':
+      return { type: 'evidence.discard-failed', failure };
     case 'postReview':
       return { type: 'review.unposted', failure };
     case 'postStart':

@@ -80,6 +80,11 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       });
     case 'deleteServer':
       return deleteServer(effect, performance);
+    case 'discardEvidence':
+      return within(effect, performance, async () => {
+        await world.evidence.discard(effect.job);
+        return { type: 'evidence.discarded' };
+      });
     case 'postReview':
       return postReview(effect, performance);
     case 'postStart':
@@ -181,10 +186,7 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
       const left = await provider.list({ deployment, job });
       // Given up meanwhile: what is listed now may be the server of the next attempt.
       signal.throwIfAborted();
-      if (left.length === 0) {
-        if (effect.final) await performance.world.evidence.discard(job);
-        return { type: 'server.deleted', deleted };
-      }
+      if (left.length === 0) return { type: 'server.deleted', deleted };
       for (const { server } of left) await provider.delete(server, deployment);
       deleted += left.length;
     }

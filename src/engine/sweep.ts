@@ -6,6 +6,7 @@
  */
 import { errorText, OperationError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Alarm } from '../machines/alarm.ts';
 import type { Alarms, Clock, Evidence, Merger, OwnedServer, Provider } from './ports.ts';
 import type { OwedView, Store } from './store.ts';
 
@@ -87,7 +88,7 @@ export class Sweep {
 
   /** What was gathered for jobs that ended without removing it. */
   private async sweepEvidence(round: Round): Promise<void> {
-    const { evidence, log } = this.options;
+    const { evidence, alarms, log } = this.options;
     for (const job of await this.within(evidence.held(), 'list evidence', 'this host')) {
       if (!this.isOver(job, round)) continue;
       const id = `evidence of ${job}`;
@@ -96,6 +97,7 @@ export class Sweep {
       await this.enduring(id, async () => {
         await this.within(evidence.discard(job), 'discard evidence', job);
         log.info({ job }, 'swept what was gathered for a job');
+        await alarms.raise(evidenceRemoved(job));
         round.suspects.delete(id);
       });
     }
@@ -169,6 +171,17 @@ export class Sweep {
     });
     return false;
   }
+}
+
+/** Ends the alarm that the job raised when it could not remove it itself, if it did. */
+function evidenceRemoved(job: string): Alarm {
+  return {
+    kind: 'evidence-left',
+    target: `job ${job}`,
+    message: 'the sweep has removed what was left',
+    hint: '',
+    cleared: true,
+  };
 }
 
 /** True within its time: what an ended job is owed longer than that is not performed, and stays owed. */

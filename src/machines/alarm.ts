@@ -6,6 +6,7 @@ export interface Alarm {
     | 'vote-dropped'
     | 'review-unposted'
     | 'server-leaked'
+    | 'evidence-left'
     | 'job-stuck'
     | 'stream-forbidden'
     | 'stream-down'

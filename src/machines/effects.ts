@@ -119,8 +119,13 @@ export type KeyedEffect =
       readonly key: string;
       readonly provider: string;
       readonly owner: Ownership;
-      /** True: the job ends, so what was gathered for it on this host goes too. */
-      readonly final: boolean;
+      readonly timeoutMs: number;
+    }
+  /** Removes what was gathered for the job on this host. Published evidence stays. */
+  | {
+      readonly type: 'discardEvidence';
+      readonly key: string;
+      readonly job: string;
       readonly timeoutMs: number;
     }
   | {

@@ -99,6 +99,9 @@ export type JobEvent =
   /** Settle `deleteServer`: nothing of ours is left for this job; something is. */
   | { readonly type: 'server.deleted'; readonly deleted: number }
   | { readonly type: 'server.undeleted'; readonly failure: Failure }
+  /** Settle `discardEvidence`. */
+  | { readonly type: 'evidence.discarded' }
+  | { readonly type: 'evidence.discard-failed'; readonly failure: Failure }
   | { readonly type: 'job.cancelled'; readonly reason: string }
   | { readonly type: 'job.superseded'; readonly by: string };
 

@@ -6,8 +6,10 @@ import { booting } from './job/booting.ts';
 import { clearing } from './job/clearing.ts';
 import { saidAtTheEnd } from './job/late.ts';
 import { lastWords, publishing, reporting, tellReview } from './job/publishing.ts';
+import { reasonOf } from './job/reason.ts';
 import {
   type Args,
+  backoffMs,
   change,
   deadline,
   decide,
@@ -35,7 +37,27 @@ const park = [decide('ABORTED'), ...tellReview(), request(({ context }) => parke
 /** Asks for its slot anew, as one that was promoted. */
 const promote = change(({ context }) => ({ promotions: context.promotions + 1 }));
 
-const clearingAtTheEnd = clearing({ done: '#job.done', givenUp: '#job.cleanup.alarming', final: true });
+const discardDeadline = deadline(
+  (context) => `deadline:discarding:${context.discards}`,
+  (context) => context.spec.limits.cleanupTimeoutMs,
+);
+
+const clearingAtTheEnd = clearing({ done: '#job.cleanup.discarding', givenUp: '#job.cleanup.alarming' });
+
+const discardRetry = deadline(
+  (context) => `retry:discarding:${context.discards}`,
+  (context) => backoffMs(context.spec.limits.cleanupRetryMs, context.discards),
+);
+
+/** After the last attempt the job ends: the sweep goes on. */
+const discardFailed = [
+  { guard: 'discardsLeft', target: 'waitingToDiscard' },
+  { target: '#job.done', actions: request(({ context, event }) => evidenceLeft(context, reasonOf(event))) },
+] as const;
+const serverAppeared = {
+  target: 'settling',
+  actions: keep('server.active', (event) => ({ server: event.server })),
+} as const;
 
 export const jobMachine = jobSetup.createMachine({
   id: 'job',
@@ -110,6 +132,30 @@ export const jobMachine = jobSetup.createMachine({
       },
       states: {
         ...clearingAtTheEnd.states,
+        // No server is left. What lies on this host is removed last: leftover processes are found by it.
+        discarding: {
+          entry: [
+            change(({ context }) => ({ slot: false, discards: context.discards + 1 })),
+            request(discardEvidence),
+            discardDeadline.arm,
+          ],
+          exit: discardDeadline.disarm,
+          on: {
+            'evidence.discarded': [{ guard: 'unsettled', actions: 'noted' }, { target: '#job.done' }],
+            'evidence.discard-failed': [{ guard: 'ofEarlierDiscard', actions: 'noted' }, ...discardFailed],
+            'timer.fired': discardFailed,
+            'server.active': serverAppeared,
+          },
+        },
+        waitingToDiscard: {
+          entry: discardRetry.arm,
+          exit: discardRetry.disarm,
+          on: {
+            'evidence.discarded': '#job.done',
+            'timer.fired': 'discarding',
+            'server.active': serverAppeared,
+          },
+        },
         alarming: {
           entry: [request(({ context }) => leaked(context)), alarmDeadline.arm],
           exit: alarmDeadline.disarm,
@@ -117,10 +163,7 @@ export const jobMachine = jobSetup.createMachine({
             'alarm.raised': '#job.done',
             'timer.fired': '#job.done',
             // What makes the clean-up hopeless so far may be what just came.
-            'server.active': {
-              target: 'settling',
-              actions: keep('server.active', (event) => ({ server: event.server })),
-            },
+            'server.active': serverAppeared,
           },
         },
       },
@@ -168,6 +211,7 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     cleanupAttempt: 0,
     clearings: 0,
     deletions: 0,
+    discards: 0,
     failures: 0,
     crashes: 0,
   };
@@ -199,6 +243,28 @@ function leaked(context: JobContext) {
       target: `job ${context.job}`,
       message: `servers of this job could not be removed in ${context.cleanupAttempt} attempts`,
       hint: 'look at the provider; the sweep goes on trying',
+    },
+  } as const;
+}
+
+function discardEvidence({ context }: Args) {
+  return {
+    type: 'discardEvidence',
+    key: `discardEvidence:${context.discards}`,
+    job: context.job,
+    timeoutMs: context.spec.limits.cleanupTimeoutMs,
+  } as const;
+}
+
+function evidenceLeft(context: JobContext, why: string) {
+  return {
+    type: 'raiseAlarm',
+    key: `alarm:evidence-left:${context.discards}`,
+    alarm: {
+      kind: 'evidence-left',
+      target: `job ${context.job}`,
+      message: `what was gathered for this job on this host could not be removed. ${why}`,
+      hint: 'check the disk of the state directory; the sweep tries again',
     },
   } as const;
 }

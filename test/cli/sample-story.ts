@@ -135,7 +135,6 @@ const remove = (number: number): Effect => ({
   key: `deleteServer:${number}`,
   provider: 'local',
   owner: owner(number),
-  final: number === 2,
   timeoutMs: 300_000,
 });
 
@@ -214,6 +213,9 @@ export function story(): readonly NumberedRow[] {
     ],
   );
   row(3620.2, 'cleanup.deleting', { type: 'verdict.taken' }, [remove(2)]);
-  row(3625, 'done', { type: 'server.deleted', deleted: 1 });
+  row(3625, 'cleanup.discarding', { type: 'server.deleted', deleted: 1 }, [
+    { type: 'discardEvidence', key: 'discardEvidence:1', job: FAILED, timeoutMs: 300_000 },
+  ]);
+  row(3626, 'done', { type: 'evidence.discarded' });
   return rows;
 }

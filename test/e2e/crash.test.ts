@@ -107,6 +107,7 @@ test('an undisturbed job comes to every point that it can be killed at', async (
     'postReview',
     'readVotes',
     'deleteServer',
+    'discardEvidence',
   ]) {
     expect(points).toContain(`before:${effect}#1`);
     expect(points).toContain(`after:${effect}#1`);

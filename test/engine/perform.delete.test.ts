@@ -39,7 +39,6 @@ function stage() {
     key: 'deleteServer:1',
     provider: provider.name,
     owner: owner(1),
-    final: false,
     timeoutMs: 60_000,
   } as const;
   const stopping = new AbortController().signal;

@@ -41,6 +41,8 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
       return { type: 'gap.closed', since: 0, changes: 2, found: 0, unsure: [], unread: 0 };
     case 'deleteServer':
       return { type: 'server.deleted', deleted: 1 };
+    case 'discardEvidence':
+      return { type: 'evidence.discarded' };
     case 'postReview':
       return { type: 'review.posted', found: false, voted: Object.keys(effect.labels).length > 0, why: '' };
     case 'postStart':
@@ -98,6 +100,8 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
       return [{ type: 'evidence.unpublished', failure: failure('publish evidence') }];
     case 'deleteServer':
       return [{ type: 'server.undeleted', failure: failure('delete server') }];
+    case 'discardEvidence':
+      return [{ type: 'evidence.discard-failed', failure: failure('discard evidence') }];
     case 'postReview':
       return [
         { type: 'vote.refused', failure: failure('vote', { retryable: false }) },

@@ -126,9 +126,14 @@ function ofADoneJob(rows: readonly LogRow[], stored: Stored, world: Simulator): 
   );
   if (leaked) return broken;
   const last = rows.findLast((row) => row.type === 'server.deleted' && row.outcome === 'moved');
-  const end = rows.find((row) => row.state === 'done');
-  if (last === undefined || last.version !== end?.version) broken.push('done without a deletion');
-  const left = Object.values(stored.owed).filter((effect) => effect.type !== 'raiseAlarm');
+  const end = rows.find((row) => row.state === 'cleanup.discarding');
+  if (last === undefined || last.version < (end?.version ?? 0)) broken.push('done without a deletion');
+  const evidenceLeft = rows.some((row) =>
+    row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'evidence-left'),
+  );
+  const left = Object.values(stored.owed).filter(
+    ({ type }) => type !== 'raiseAlarm' && !(type === 'discardEvidence' && evidenceLeft),
+  );
   if (left.length > 0) broken.push(`done while ${left.map((effect) => effect.key).join(', ')} is owed`);
   if ([...world.servers].some((name) => name.includes(stored.history)))
     broken.push('done with a server left');

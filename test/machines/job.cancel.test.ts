@@ -41,6 +41,11 @@ const worlds: Readonly<Record<string, Answers>> = {
   }),
   'no deletion': unless('deleteServer', { type: 'server.undeleted', failure: failure('delete server') }),
   'silent deletion': unless('deleteServer', null),
+  'evidence that stays': unless('discardEvidence', {
+    type: 'evidence.discard-failed',
+    failure: failure('discard evidence'),
+  }),
+  'silent disk': unless('discardEvidence', null),
   'nobody listens to alarms': (effect, world) =>
     effect.type === 'deleteServer'
       ? { type: 'server.undeleted', failure: failure('delete server') }
@@ -90,6 +95,7 @@ describe('the situations', () => {
       'collectEvidence',
       'createServer',
       'deleteServer',
+      'discardEvidence',
       'fetchPatchset',
       'publishEvidence',
       'raiseAlarm',

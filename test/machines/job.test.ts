@@ -202,13 +202,17 @@ describe('a job that goes well', () => {
         key: 'deleteServer:1',
         provider: 'local',
         owner: owner(),
-        final: true,
         timeoutMs: 300_000,
       },
       timer('deadline:deleting:1', 300_000, START + 61_000),
     ]);
-    const done = world.answerType(JOB, 'deleteServer');
-    expect([done.state, done.effects]).toEqual(['done', [withdrawn('deadline:deleting:1')]]);
+    expect(world.answerType(JOB, 'deleteServer').effects).toEqual([
+      withdrawn('deadline:deleting:1'),
+      { type: 'discardEvidence', key: 'discardEvidence:1', job: JOB, timeoutMs: 300_000 },
+      timer('deadline:discarding:1', 300_000, START + 61_000),
+    ]);
+    const done = world.answerType(JOB, 'discardEvidence');
+    expect([done.state, done.effects]).toEqual(['done', [withdrawn('deadline:discarding:1')]]);
     expect(world.at(JOB)).toMatchObject({ ended: true, owed: {}, context: { slot: false, server: null } });
   });
 

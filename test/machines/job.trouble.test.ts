@@ -181,7 +181,8 @@ describe('a server that can not be removed', () => {
     world.fire(JOB); // and it does not answer either
     expect(world.inFlight(JOB).map((effect) => effect.key)).toEqual(['deleteServer:1', 'deleteServer:2']);
     expect(world.answer(JOB, 'deleteServer:1').state).toBe('cleanup.deleting');
-    expect(world.answer(JOB, 'deleteServer:2').state).toBe('done');
+    expect(world.answer(JOB, 'deleteServer:2').state).toBe('cleanup.discarding');
+    expect(world.answer(JOB, 'discardEvidence:1').state).toBe('done');
     orderly(world);
   });
 
@@ -195,6 +196,26 @@ describe('a server that can not be removed', () => {
     };
     world.run();
     expect(verdictOf(world)).toEqual(['NODE_FAILURE', 'delete server: it broke']);
+    orderly(world);
+  });
+});
+
+describe('evidence that can not be removed from this host', () => {
+  test.each([
+    ['fails', { type: 'evidence.discard-failed', failure: failure('discard evidence') }, 'it broke'],
+    ['does not answer', null, 'discarding took longer than allowed'],
+  ] as const)('%s: the job ends, and no server is reported as leaked', (_, answer, why) => {
+    const world = Simulator.job();
+    world.answers = unless('discardEvidence', answer);
+    comeTo(world, JOB, 'cleanup.discarding');
+    expect(world.at(JOB).context).toMatchObject({ slot: false, server: null });
+    world.run();
+    expect(world.at(JOB).state).toBe('done');
+    expect(verdictOf(world)).toEqual(['SUCCESS', '']);
+    const alarms = world.rowsOf(JOB).flatMap((row) => row.effects.filter((it) => it.type === 'raiseAlarm'));
+    expect(alarms).toMatchObject([
+      { alarm: { kind: 'evidence-left', message: expect.stringContaining(why) } },
+    ]);
     orderly(world);
   });
 });

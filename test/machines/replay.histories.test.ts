@@ -25,6 +25,7 @@ const EFFECTS: Readonly<Record<Effect['type'], true>> = {
   collectEvidence: true,
   publishEvidence: true,
   deleteServer: true,
+  discardEvidence: true,
   postReview: true,
   catchUp: true,
   postStart: true,

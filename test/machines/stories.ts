@@ -85,6 +85,11 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
         : answerWell(effect, world),
     ).run(),
 
+  'evidence-left': () =>
+    told(
+      unless('discardEvidence', { type: 'evidence.discard-failed', failure: failure('discard evidence') }),
+    ).run(),
+
   'posted-at-the-third-try': () =>
     told((effect, world) =>
       effect.type === 'postReview' && effect.key !== 'postReview:3'
@@ -245,6 +250,7 @@ const FIRST_ANSWERS: Readonly<Partial<Record<KeyedEffect['type'], AnyEvent>>> = 
   collectEvidence: { type: 'evidence.uncollected', failure: failure('collect evidence') },
   publishEvidence: { type: 'evidence.unpublished', failure: failure('publish evidence') },
   deleteServer: { type: 'server.undeleted', failure: failure('delete server') },
+  discardEvidence: { type: 'evidence.discard-failed', failure: failure('discard evidence') },
   postReview: { type: 'review.unposted', failure: failure('post review') },
   readVotes: { type: 'votes.unread', failure: failure('read votes') },
   sendMail: { type: 'mail.unsent', failure: failure('send mail') },

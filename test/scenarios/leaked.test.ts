@@ -9,7 +9,7 @@ import { DEPLOYMENT } from './daemon.ts';
 import { created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
 import { Lab } from './lab.ts';
-import { bentProvider, outage } from './trouble.ts';
+import { bent, bentProvider, outage } from './trouble.ts';
 
 /** A lab whose one job has ended without its server. */
 async function givenUp(): Promise<{ readonly lab: Lab; readonly mend: () => void }> {
@@ -40,6 +40,27 @@ test('neither its server nor what was gathered is left after the sweep', async (
   await lab.quiet();
   expect(broken(lab)).toEqual([]);
   expect(await lab.evidence.held()).toEqual([]);
+  lab.store.close();
+});
+
+test('evidence that can not be removed is no leaked server, and the sweep removes it', async () => {
+  let broken = true;
+  const lab = new Lab({
+    bend: bent('evidence', (inner) => ({
+      discard: (job) => (broken ? Promise.reject(outage('discard evidence')) : inner.discard(job)),
+    })),
+  });
+  await lab.start();
+  lab.say(created());
+  await lab.run();
+  expect(lab.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
+  expect(lab.provider.servers()).toEqual([]);
+  expect(lab.alarms.raised).toMatchObject([{ kind: 'evidence-left', target: 'job j00002' }]);
+  broken = false;
+  await lab.clock.advance(4 * 600_000);
+  await lab.quiet();
+  expect(await lab.evidence.held()).toEqual([]);
+  expect(lab.alarms.raised.at(-1)).toMatchObject({ kind: 'evidence-left', cleared: true });
   lab.store.close();
 });
 

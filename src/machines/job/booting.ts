@@ -39,7 +39,7 @@ export const booting = jobSetup.createStateConfig({
         'timer.fired': setupFailed('NODE_FAILURE'),
       },
     },
-    clearing: clearing({ done: '#job.booting.waiting', givenUp: '#job.publishing', final: false }),
+    clearing: clearing({ done: '#job.booting.waiting', givenUp: '#job.publishing' }),
     waiting: {
       entry: retry.arm,
       exit: [retry.disarm, change(({ context }) => ({ attempt: context.attempt + 1 }))],

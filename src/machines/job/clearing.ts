@@ -11,8 +11,6 @@ export interface ClearingOptions {
   /** Where to go when nothing is left, and when something of ours can not be removed. */
   readonly done: string;
   readonly givenUp: string;
-  /** True: the job ends; what was gathered on this host goes too. */
-  readonly final: boolean;
 }
 
 /** A clean-up waits as long as what is on its way may take by itself: a server may come up to the end of that time. */
@@ -52,7 +50,7 @@ export function clearing(options: ClearingOptions) {
             cleanupAttempt: context.cleanupAttempt + 1,
             deletions: context.deletions + 1,
           })),
-          request((args) => deleteServer(args, options.final)),
+          request(deleteServer),
           deleteDeadline.arm,
         ],
         exit: deleteDeadline.disarm,
@@ -78,13 +76,12 @@ export function clearing(options: ClearingOptions) {
   });
 }
 
-function deleteServer({ context }: Args, final: boolean) {
+function deleteServer({ context }: Args) {
   return {
     type: 'deleteServer',
     key: `deleteServer:${context.deletions}`,
     provider: context.spec.provider,
     owner: ownerOf(context),
-    final,
     timeoutMs: context.spec.limits.cleanupTimeoutMs,
   } as const;
 }

@@ -25,6 +25,8 @@ export const lateAnswers = {
   'evidence.unpublished': noted,
   'server.deleted': noted,
   'server.undeleted': noted,
+  'evidence.discarded': noted,
+  'evidence.discard-failed': noted,
   'alarm.raised': noted,
   // The review may release or refuse a job that has ended meanwhile.
   'job.released': noted,

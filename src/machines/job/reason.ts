@@ -37,6 +37,7 @@ function describe(event: JobMachineEvent): string {
     case 'evidence.uncollected':
     case 'evidence.unpublished':
     case 'server.undeleted':
+    case 'evidence.discard-failed':
       return failureText(event.failure);
     case 'stage.exited':
       return endTrouble(event.stage, event.end) ?? '';
@@ -65,6 +66,7 @@ function describe(event: JobMachineEvent): string {
     case 'results.read':
     case 'evidence.collected':
     case 'evidence.published':
+    case 'evidence.discarded':
     case 'job.released':
     case 'job.promoted':
     case 'verdict.taken':

@@ -54,6 +54,8 @@ export interface JobContext {
   /** Clean-ups and deletions so far: they make the keys of their effects unique. */
   readonly clearings: number;
   readonly deletions: number;
+  /** Attempts at removing what was gathered on this host. */
+  readonly discards: number;
   readonly failures: number;
   readonly crashes: number;
 }
@@ -115,6 +117,7 @@ const ANSWERED_LATER: readonly KeyedEffect['type'][] = [
   'collectEvidence',
   'publishEvidence',
   'deleteServer',
+  'discardEvidence',
 ];
 
 function isSettled(event: Told): boolean {
@@ -158,6 +161,8 @@ export const jobSetup = setup({
     mayDeleteAgain: ({ context, event }) =>
       !isSettled(event) && context.cleanupAttempt < context.spec.limits.cleanupAttempts,
     ofEarlierDeletion: ({ context, event }) => event.settles !== `deleteServer:${context.deletions}`,
+    discardsLeft: ({ context }) => context.discards < context.spec.limits.cleanupAttempts,
+    ofEarlierDiscard: ({ context, event }) => event.settles !== `discardEvidence:${context.discards}`,
     ofEarlierPublishing: ({ context, event }) =>
       event.settles !== null && !event.settles.endsWith(`:${context.publishAttempt}`),
     mayRetrySetup: ({ context, event }) =>
