@@ -6,7 +6,7 @@ import { posix } from 'node:path';
 import ts from 'typescript';
 import { lineOf, type Source, visit } from './source.ts';
 
-export const LONGEST_FILE = 300;
+export const LONGEST_FILE = 400;
 export const LONGEST_FUNCTION = 60;
 const SHORTEST_PARAGRAPH = 40;
 
