@@ -97,9 +97,7 @@ function whereOf({ event }: Explained): { readonly change: string; readonly by: 
   if ('patchset' in event) {
     return { change: `${event.patchset.change},${event.patchset.patchset}`, by: nameOf(event.by) };
   }
-  return event.type === 'change-deleted'
-    ? { change: String(event.change), by: nameOf(event.by) }
-    : { change: '', by: '' };
+  return 'change' in event ? { change: String(event.change), by: nameOf(event.by) } : { change: '', by: '' };
 }
 
 function whyOf(decision: Decision): string {

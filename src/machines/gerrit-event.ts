@@ -18,6 +18,13 @@ export interface Approval {
   readonly oldValue: number | null;
 }
 
+interface OnChange {
+  readonly at: number;
+  readonly project: string;
+  readonly change: number;
+  readonly by: Account;
+}
+
 interface OnPatchset {
   /** Gerrit's eventCreatedOn as epoch ms (Gerrit has whole seconds); 0 when absent. */
   readonly at: number;
@@ -43,16 +50,12 @@ export type GerritEvent =
     })
   /** It is work in progress, or private, no longer; what `wip` and `private` say still holds. */
   | (OnPatchset & { readonly type: 'change-ready' })
-  | (OnPatchset & { readonly type: 'change-abandoned' })
   | (OnPatchset & { readonly type: 'change-restored' })
-  | (OnPatchset & { readonly type: 'change-merged' })
-  | {
-      readonly type: 'change-deleted';
-      readonly at: number;
-      readonly project: string;
-      readonly change: number;
-      readonly by: Account;
-    }
+  | (OnChange & { readonly type: 'change-abandoned' })
+  | (OnChange & { readonly type: 'change-merged' })
+  | (OnChange & { readonly type: 'change-deleted' })
+  /** An event without the patchset that is needed to act on it (`name`): the change is looked up. */
+  | (OnChange & { readonly type: 'change-incomplete'; readonly name: string })
   /** The server's queue for us overflowed: an unknown number of events is lost. */
   | { readonly type: 'dropped-output' }
   /** Known or unknown to Gerrit's documentation, but nothing that we act on: counted by name. */
@@ -81,5 +84,5 @@ export interface ChangeName {
 /** The change that an event is about; null: it is about none. */
 export function changeOf(event: GerritEvent): ChangeName | null {
   if ('patchset' in event) return { project: event.patchset.project, change: event.patchset.change };
-  return event.type === 'change-deleted' ? { project: event.project, change: event.change } : null;
+  return 'change' in event ? { project: event.project, change: event.change } : null;
 }

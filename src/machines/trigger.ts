@@ -91,6 +91,8 @@ export function explain(event: GerritEvent, rules: TriggerRules, open: readonly 
       return only(cancelAll(open, 'the change was merged'));
     case 'change-deleted':
       return only(cancelAll(open, 'the change was deleted'));
+    case 'change-incomplete':
+      return only([ignore({ rule: 'event', why: 'Gerrit left out the patchset; the change is looked up' })]);
     case 'dropped-output':
       return only([ignore({ rule: 'event', why: 'Gerrit lost events for us' })]);
     case 'other':

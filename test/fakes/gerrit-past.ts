@@ -3,12 +3,15 @@
  * then. Like the real one it shows all of a change, newest update first, and knows nothing of what the stream delivered.
  */
 import type { ChangePast, GerritHistory, PastEntry, PastRequest } from '../../src/engine/intake-port.ts';
-import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import type { ChangeName, GerritEvent } from '../../src/machines/gerrit-event.ts';
 import { matchesAny } from '../../src/machines/rules/glob.ts';
 import type { Failure } from '../../src/machines/vocabulary.ts';
 import { Rehearsal } from './rehearsal.ts';
 
-type Happened = Extract<GerritEvent, { patchset: unknown }>;
+type Happened = Extract<
+  GerritEvent,
+  { patchset: unknown } | { type: 'change-abandoned' } | { type: 'change-merged' }
+>;
 
 export class FakeGerritPast implements GerritHistory {
   /** Prepare, hold, release, count and await calls by name: `read`. */
@@ -19,8 +22,8 @@ export class FakeGerritPast implements GerritHistory {
 
   /** It happens. */
   say(event: GerritEvent): void {
-    if (!('patchset' in event)) return;
-    const { change } = event.patchset;
+    if (!isKept(event)) return;
+    const { change } = nameOf(event);
     this.#changes.set(change, [...(this.#changes.get(change) ?? []), event]);
   }
 
@@ -42,6 +45,14 @@ export class FakeGerritPast implements GerritHistory {
       return { changes: wanted.sort((one, other) => other.updatedAt - one.updatedAt), unread: 0 };
     });
   }
+}
+
+function isKept(event: GerritEvent): event is Happened {
+  return 'patchset' in event || event.type === 'change-abandoned' || event.type === 'change-merged';
+}
+
+function nameOf(event: Happened): ChangeName {
+  return 'patchset' in event ? event.patchset : event;
 }
 
 /** Nothing is ever taken out of a change's messages, so a place names one. */
@@ -67,7 +78,7 @@ function pastOf(change: number, happened: readonly Happened[]): ChangePast {
   const closed = end === undefined || end.type === 'change-restored' ? null : end;
   const ready = happened.findLast((event) => event.type === 'change-ready');
   return {
-    project: last.patchset.project,
+    project: nameOf(last).project,
     change,
     updatedAt: Math.max(...happened.map(({ at }) => at)),
     entries: happened.flatMap((event) => entryOf(event, closed !== null, current?.patchset.patchset ?? 0)),

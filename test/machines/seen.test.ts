@@ -77,8 +77,9 @@ describe('a sighting', () => {
   });
 
   test('is not made of what starts nothing, or nothing twice', () => {
-    expect(sightingOf({ ...base, type: 'change-abandoned' }, sha256)).toBeNull();
-    expect(sightingOf({ ...base, type: 'change-merged' }, sha256)).toBeNull();
+    const closed = { at: NOON, project: PATCHSET.project, change: PATCHSET.change, by };
+    expect(sightingOf({ ...closed, type: 'change-abandoned' }, sha256)).toBeNull();
+    expect(sightingOf({ ...closed, type: 'change-merged' }, sha256)).toBeNull();
     expect(sightingOf({ type: 'dropped-output' }, sha256)).toBeNull();
   });
 });

@@ -38,11 +38,11 @@ describe.each(['3.9.1', '3.12.0'])('%s', (version) => {
       'comment-added 1,3 ignore comment',
       'change-ready 1,3 start ready',
       'change-ready 1,3 start ready',
-      'change-abandoned 1,3 ignore closed',
+      'change-abandoned ignore closed',
       'change-restored 1,3 start restored',
       'patchset-created 2,1 ignore project',
       'comment-added 2,1 ignore own-account',
-      'change-merged 1,3 ignore closed',
+      'change-merged ignore closed',
       'patchset-created 3,1 ignore wip',
     ]);
   });

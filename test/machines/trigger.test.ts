@@ -151,18 +151,17 @@ describe('recheck', () => {
 });
 
 describe('a change that goes', () => {
-  test.each(['change-abandoned', 'change-merged'] as const)('%s cancels what is open', (type) => {
-    expect(decide({ ...base, type }, RULES, [older, same])).toMatchObject([
-      { do: 'cancel', review: 'review-old' },
-      { do: 'cancel', review: 'review-same' },
-    ]);
-    expect(doings({ ...base, type })).toEqual(['ignore']);
-  });
-
-  test('deleted cancels too, without a patchset', () => {
-    const event = { type: 'change-deleted', at: 1, project: 'openstack/cinder', change: 912345, by } as const;
-    expect(doings(event, [same])).toEqual(['cancel']);
-  });
+  test.each(['change-abandoned', 'change-merged', 'change-deleted'] as const)(
+    '%s cancels what is open',
+    (type) => {
+      const event = { type, at: 1, project: 'openstack/cinder', change: 912345, by };
+      expect(decide(event, RULES, [older, same])).toMatchObject([
+        { do: 'cancel', review: 'review-old' },
+        { do: 'cancel', review: 'review-same' },
+      ]);
+      expect(doings(event)).toEqual(['ignore']);
+    },
+  );
 });
 
 describe('a change that is restored', () => {

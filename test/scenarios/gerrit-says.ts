@@ -41,5 +41,6 @@ export function comment(text: string, username = 'alice', change = FIRST, number
 }
 
 export function abandoned(change = FIRST, number = 1): GerritEvent {
-  return { type: 'change-abandoned', ...circumstances(change, number) };
+  const { at, by, patchset: of } = circumstances(change, number);
+  return { type: 'change-abandoned', at, by, project: of.project, change };
 }

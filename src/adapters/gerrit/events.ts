@@ -13,6 +13,7 @@ const SAMPLE_LIMIT = 200;
 const COMMENT_LIMIT = 65_536;
 const APPROVALS_LIMIT = 200;
 const LABEL_LIMIT = 100;
+const NOBODY: Account = { username: '', name: '', email: '' };
 
 export function parseEvent(line: Buffer | string): ParsedLine {
   // Bytes that are no UTF-8 become U+FFFD, which no name may hold, and which does no harm in a text.
@@ -44,10 +45,20 @@ const onPatchset = head.extend({
   patchSet: shapes.patchSet,
 });
 const onCreation = onPatchset.extend({ uploader: shapes.account });
-const onAbandoning = onPatchset.extend({ abandoner: shapes.account });
 const onMove = onPatchset.extend({ changer: shapes.account });
 const onRestoring = onPatchset.extend({ restorer: shapes.account });
-const onMerge = onPatchset.extend({ submitter: shapes.account });
+
+const onChange = head.extend({
+  change: z.object({
+    project: shapes.project.optional(),
+    number: shapes.positive,
+    wip: shapes.flag,
+    private: shapes.flag,
+  }),
+});
+const onAbandoning = onChange.extend({ abandoner: shapes.account });
+const onMerge = onChange.extend({ submitter: shapes.account });
+const onDeletion = onChange.extend({ deleter: shapes.account });
 
 const approval = z
   .object({
@@ -70,15 +81,11 @@ const onComment = onPatchset.extend({
   approvals: z.array(approval).max(APPROVALS_LIMIT).nullish(),
 });
 
-const onDeletion = head.extend({
-  change: z.object({ project: shapes.project.optional(), number: shapes.positive }),
-  deleter: shapes.account,
-});
-
 function toEvent(json: unknown): GerritEvent {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new Rejected('not-an-object');
   const { type } = json as { readonly type?: unknown };
   if (typeof type !== 'string') throw new Rejected('no-type');
+  if (NEED_PATCHSET.has(type) && (json as Unread).patchSet === undefined) return withoutPatchset(type, json);
   switch (type) {
     case 'patchset-created': {
       const raw = plainCreation(json) ?? checked(type, onCreation, json);
@@ -92,34 +99,52 @@ function toEvent(json: unknown): GerritEvent {
     case 'wip-state-changed':
     case 'private-state-changed': {
       const raw = checked(type, onMove, json);
-      // The other way round nothing is to be done: what was started may end.
-      const hidden = type === 'wip-state-changed' ? raw.change.wip : raw.change.private;
-      if (hidden) return { type: 'other', name: type };
+      if (isHiding(type, raw.change)) return { type: 'other', name: type };
       return { type: 'change-ready', ...about(type, raw, raw.changer) };
-    }
-    case 'change-abandoned': {
-      const raw = checked(type, onAbandoning, json);
-      return { type, ...about(type, raw, raw.abandoner) };
     }
     case 'change-restored': {
       const raw = checked(type, onRestoring, json);
       return { type, ...about(type, raw, raw.restorer) };
     }
+    case 'change-abandoned': {
+      const raw = checked(type, onAbandoning, json);
+      return { type, ...aboutChange(type, raw, raw.abandoner) };
+    }
     case 'change-merged': {
       const raw = checked(type, onMerge, json);
-      return { type, ...about(type, raw, raw.submitter) };
+      return { type, ...aboutChange(type, raw, raw.submitter) };
     }
     case 'change-deleted': {
       const raw = checked(type, onDeletion, json);
-      const project = raw.change.project ?? raw.project;
-      if (project === undefined) throw new Rejected(`${type} change.project`);
-      return { type, at: raw.eventCreatedOn, project, change: raw.change.number, by: raw.deleter };
+      return { type, ...aboutChange(type, raw, raw.deleter) };
     }
     case 'dropped-output':
       return { type };
     default:
       return { type: 'other', name: nameOf(type) };
   }
+}
+
+/** Types that are acted on by what their patchset says. */
+const NEED_PATCHSET: ReadonlySet<string> = new Set([
+  'patchset-created',
+  'comment-added',
+  'wip-state-changed',
+  'private-state-changed',
+  'change-restored',
+]);
+
+/** Some versions and sites leave the patchset out. What the event would have started is found by looking the change up. */
+function withoutPatchset(type: string, json: object): GerritEvent {
+  const raw = checked(type, onChange, json);
+  if (isHiding(type, raw.change)) return { type: 'other', name: type };
+  return { type: 'change-incomplete', name: type, ...aboutChange(type, raw, NOBODY) };
+}
+
+/** Nothing is to be done when a change is hidden: what was started may end. */
+function isHiding(type: string, change: { readonly wip: boolean; readonly private: boolean }): boolean {
+  if (type === 'wip-state-changed') return change.wip;
+  return type === 'private-state-changed' && change.private;
 }
 
 type Unread = Readonly<Record<string, unknown>>;
@@ -198,6 +223,12 @@ function about(type: string, raw: z.infer<typeof onPatchset>, by: Account) {
     if (error instanceof shapes.Misfit) throw new Rejected(`${type} ${error.message}`);
     throw error;
   }
+}
+
+function aboutChange(type: string, raw: z.infer<typeof onChange>, by: Account) {
+  const project = raw.change.project ?? raw.project;
+  if (project === undefined) throw new Rejected(`${type} change.project`);
+  return { at: raw.eventCreatedOn, project, change: raw.change.number, by };
 }
 
 function named(account: Account): boolean {

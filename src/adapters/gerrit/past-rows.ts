@@ -95,7 +95,8 @@ function toPast(raw: z.infer<typeof row>): ChangePast {
       ? null
       : {
           type: status === 'MERGED' ? 'change-merged' : 'change-abandoned',
-          ...about,
+          project: patchset.project,
+          change: patchset.change,
           at: told.closed?.at ?? raw.lastUpdated,
           by: told.closed?.by ?? NOBODY,
         },

@@ -60,7 +60,7 @@ export function textOf(value: unknown, limit: number): string {
 }
 
 /** True only for true: Gerrit leaves the field out otherwise. */
-const flag = anything.transform((value) => value === true);
+export const flag = anything.transform((value) => value === true);
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
 const PATH = /^(?![-/ ])[^\u0000-\u001f\u007f-\u009f\ufffd\ud800-\udfff]+$/u;

@@ -28,7 +28,7 @@ describe('what is refused', () => {
     ['patchSet.ref', { patchSet: { ...patchSet, ref: 'refs/changes/45/912345/4' } }],
     ['patchSet.number', { patchSet: { ...patchSet, number: 0 } }],
     ['patchSet.number', { patchSet: { ...patchSet, number: 1.5 } }],
-    ['patchSet', { patchSet: undefined }],
+    ['patchSet', { patchSet: null }],
     ['change.number', { change: { ...change, number: '1; rm' } }],
     ['change.number', { change: { ...change, number: 2 ** 40 } }],
     ['change.project', { change: { ...change, project: '--upload-pack=x' } }],

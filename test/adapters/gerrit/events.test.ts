@@ -104,6 +104,42 @@ describe('what real servers stream', () => {
   });
 });
 
+describe('an event without a patchset', () => {
+  const { patchSet: _, uploader: by, ...bare } = created;
+
+  test.each([
+    ['change-abandoned', { abandoner: by }],
+    ['change-merged', { submitter: by }],
+    ['change-deleted', { deleter: by }],
+  ])('%s needs none', (type, who) => {
+    const about = { type, at: 1795354825000, project: 'openstack/cinder', change: 912345, by };
+    expect(event({ ...bare, type, ...who })).toEqual(about);
+    expect(event({ ...bare, type, ...who, patchSet: { number: 'x' } })).toEqual(about);
+  });
+
+  test.each([
+    'change-restored',
+    'wip-state-changed',
+    'private-state-changed',
+    'comment-added',
+    'patchset-created',
+  ])('%s asks for a look at the change', (type) => {
+    const about = { at: 1795354825000, project: 'openstack/cinder', change: 912345 };
+    expect(event({ ...bare, type })).toMatchObject({ type: 'change-incomplete', name: type, ...about });
+  });
+
+  test('that only hides the change is nothing to act on', () => {
+    const hides = (type: string, flags: object) => event({ ...bare, type, change: { ...change, ...flags } });
+    expect(hides('wip-state-changed', { wip: true }).type).toBe('other');
+    expect(hides('private-state-changed', { private: true }).type).toBe('other');
+  });
+
+  test('is refused without the change that it is about', () => {
+    const parsed = parseEvent(JSON.stringify({ type: 'change-restored', change: { number: 7 } }));
+    expect(parsed).toMatchObject({ rejected: { reason: 'change-restored change.project' } });
+  });
+});
+
 describe('shapes that vary', () => {
   test.each([
     [

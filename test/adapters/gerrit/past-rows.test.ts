@@ -17,6 +17,10 @@ const streamed = sample('lived').flatMap((line) => {
   const parsed = parseEvent(line);
   return 'event' in parsed && 'patchset' in parsed.event ? [parsed.event] : [];
 });
+const merges = sample('lived').flatMap((line) => {
+  const parsed = parseEvent(line);
+  return 'event' in parsed && parsed.event.type === 'change-merged' ? [parsed.event] : [];
+});
 const pasts = sample('asked').flatMap((line) => pastOf(JSON.parse(line)) ?? []);
 
 function past(number: number): ChangePast {
@@ -56,13 +60,9 @@ describe('what a real server answers', () => {
   });
 
   test('says how a change ended, when, and by whom', () => {
-    const merged = streamed.find((event) => event.type === 'change-merged');
+    const [merged] = merges;
     expect(past(1)).toMatchObject({ patchset: null, ready: null });
-    expect(past(1).closed).toMatchObject({
-      type: 'change-merged',
-      by: merged?.by,
-      patchset: merged?.patchset,
-    });
+    expect(past(1).closed).toMatchObject({ type: 'change-merged', by: merged?.by, change: merged?.change });
   });
 
   test('says when a change was shown; what was said before that is for nobody', () => {
