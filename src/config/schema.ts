@@ -57,7 +57,7 @@ const gerrit = z.strictObject({
     default: '8MB',
     min: '64KB',
     max: '64MB',
-    about: 'longest event line; longer ones are counted and skipped',
+    about: 'longest event line; a longer one is skipped, and what it reported is looked up',
   }),
   commandTimeout: duration({ default: '1m', min: '1s', about: 'for one query or one review' }),
   settle: duration({

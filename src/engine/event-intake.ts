@@ -110,18 +110,21 @@ export class EventIntake implements CatchUp {
     const past = await this.#read(what, signal);
     const unsure: number[] = [];
     const waiting: Promise<void>[] = [];
-    let found = 0;
-    for (const change of inOrder(past.changes, since)) {
-      signal.throwIfAborted();
-      await this.#inTurn(async () => {
-        const { news, unsure: again, named } = this.#newsOf(change, reading);
-        if (named.length > 0) waiting.push(this.#name(change.change, named).durable);
-        if (again) unsure.push(change.change);
-        for (const one of news) waiting.push((await this.#takeNews(one)).durable);
-        found += news.filter(({ event }) => event !== null).length;
-        waiting.push((await this.#takeClosing(change)).durable);
-      });
-    }
+    const found = await this.#inTurn(async () => {
+      const news: News[] = [];
+      for (const change of past.changes) {
+        const paper = this.#newsOf(change, reading);
+        if (paper.named.length > 0) waiting.push(this.#name(change.change, paper.named).durable);
+        if (paper.unsure) unsure.push(change.change);
+        news.push(...paper.news);
+      }
+      for (const one of news.sort(oldestFirst)) {
+        signal.throwIfAborted();
+        waiting.push((await this.#takeNews(one)).durable);
+      }
+      for (const change of past.changes) waiting.push((await this.#takeClosing(change)).durable);
+      return news.filter(({ event }) => event !== null).length;
+    });
     await Promise.all(waiting);
     if (changes === null) this.#position.heard(newestOf(past.changes));
     this.#position.forget();
@@ -131,6 +134,8 @@ export class EventIntake implements CatchUp {
   async #takeOne(event: GerritEvent): Promise<Decided> {
     const { admission, store } = this.#options;
     if (event.type === 'dropped-output') this.#gap('Gerrit dropped events for us', null);
+    if (event.type === 'change-incomplete' && this.#concerns(event.project))
+      this.#gap(`${event.name} came without its patchset`, [event.change]);
     const sighting = this.#isOurs(event) ? sightingOf(event, this.#options.hash) : null;
     if (sighting === null) return admission.decide(event);
     if (event.type === 'patchset-created' || event.type === 'change-ready')
@@ -238,8 +243,9 @@ export class EventIntake implements CatchUp {
 
   /** Of projects that no job is for nothing is news; what is still open there can only end. */
   #newsOf(past: ChangePast, reading: Reading): Newspaper {
-    const concerns = matchesAny(this.#options.admission.projects, past.project);
-    return concerns ? newsOf(past, this.#seen(past), reading) : { news: [], unsure: false, named: [] };
+    return this.#concerns(past.project)
+      ? newsOf(past, this.#seen(past), reading)
+      : { news: [], unsure: false, named: [] };
   }
 
   /** A patchset that was refused for being hidden counts as hidden, whatever its event said. */
@@ -253,7 +259,11 @@ export class EventIntake implements CatchUp {
   }
 
   #isOurs(event: GerritEvent): boolean {
-    return 'patchset' in event && matchesAny(this.#options.admission.projects, event.patchset.project);
+    return 'patchset' in event && this.#concerns(event.patchset.project);
+  }
+
+  #concerns(project: string): boolean {
+    return matchesAny(this.#options.admission.projects, project);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -263,16 +273,9 @@ export class EventIntake implements CatchUp {
   }
 }
 
-/** What happened first is decided upon first. */
-function inOrder(changes: readonly ChangePast[], since: number): readonly ChangePast[] {
-  const first = ({ entries, patchset, updatedAt }: ChangePast): number => {
-    const times = [...entries.map(({ at }) => at), patchset?.at ?? 0].filter((at) => at >= since);
-    return Math.min(updatedAt, ...times);
-  };
-  return changes
-    .map((change) => ({ change, at: first(change) }))
-    .sort((one, other) => one.at - other.at)
-    .map(({ change }) => change);
+/** Gerrit's times are whole seconds; of the same second the change with the lower number was created first. */
+function oldestFirst({ sighting: one }: News, { sighting: other }: News): number {
+  return one.at - other.at || one.change - other.change;
 }
 
 function newestOf(changes: readonly ChangePast[]): number {

@@ -11,6 +11,8 @@ export interface Rejection {
   readonly reason: string;
   /** The beginning of the line. */
   readonly sample: string;
+  /** Present: the line was too long to be read, so what it reported has to be looked up. */
+  readonly unread?: true;
 }
 
 /** How the connection to Gerrit's stream is. */

@@ -76,14 +76,21 @@ export class Listening {
     const { store, log } = this.options;
     return {
       event: (event) => this.take(event),
-      rejected: ({ reason, sample }) => {
+      rejected: ({ reason, sample, unread }) => {
         store.count(`rejected:${reason}`, 1);
         log.warn({ reason, sample }, 'an event was rejected');
+        if (unread === true) this.skipped();
       },
       dropped: (name) => store.count(`dropped:${name}`, 1),
       state: (state) => this.changed(state),
       silent: () => void this.askIntoSilence(),
     };
+  }
+
+  /** It may have been about any change: the position stays where it is until all were looked at. */
+  private skipped(): void {
+    this.options.events.missed(null);
+    this.gapped('a line of the stream was longer than gerrit.lineLimit', null);
   }
 
   /** An event that a stop cut off is never acknowledged: it is not stored, and the next daemon finds it in Gerrit. */

@@ -4,7 +4,7 @@
  * outlives a connection: what had arrived before a cut is still handed over.
  */
 import type { Readable } from 'node:stream';
-import type { StreamListener } from '../../engine/intake-port.ts';
+import type { Rejection, StreamListener } from '../../engine/intake-port.ts';
 import type { GerritEvent } from '../../machines/gerrit-event.ts';
 import { parseEvent, sampleOf } from './events.ts';
 import { isMetaRefUpdate, type Line, LineSplitter } from './lines.ts';
@@ -114,7 +114,7 @@ export class LineIntake {
 
   #take(line: Line | CutLine): void {
     if ('cut' in line) this.#reject('cut-off', line.cut);
-    else if ('start' in line) this.#reject('overlong', line.start);
+    else if ('start' in line) this.#reject('overlong', line.start, { unread: true });
     else if (isBlank(line)) this.#listener.dropped('blank');
     else this.#takeWhole(line);
   }
@@ -153,8 +153,9 @@ export class LineIntake {
     for (const resolve of waiting) resolve();
   }
 
-  #reject(reason: string, start: Buffer): void {
-    this.#listener.rejected({ reason, sample: sampleOf(start.subarray(0, 1_024).toString('utf8')) });
+  #reject(reason: string, start: Buffer, more: Pick<Rejection, 'unread'> = {}): void {
+    const sample = sampleOf(start.subarray(0, 1_024).toString('utf8'));
+    this.#listener.rejected({ reason, sample, ...more });
   }
 
   #bounded(event: GerritEvent): GerritEvent {

@@ -28,8 +28,8 @@ describe('the intake', () => {
     expect(names()).toEqual(['one']);
     expect(listener.rejections).toEqual([
       { reason: 'not-json', sample: 'nonsense' },
-      { reason: 'overlong', sample: meta.trim() },
-      { reason: 'overlong', sample: other('x'.repeat(100)).trim() },
+      { reason: 'overlong', sample: meta.trim(), unread: true },
+      { reason: 'overlong', sample: other('x'.repeat(100)).trim(), unread: true },
     ]);
     expect(listener.drops).toEqual(['blank']);
   });
