@@ -23,6 +23,7 @@ import {
   nameBreaches,
   paragraphBreaches,
   purityBreaches,
+  timerBreaches,
 } from './house/style.ts';
 
 const files = filesUnder('');
@@ -175,6 +176,16 @@ describe('style of one file', () => {
   ])('catches %s: %s', (path, text) => {
     expect(purityBreaches(sample(path, text))).toHaveLength(1);
   });
+
+  test('timers are those of one file', () => {
+    expect(src.flatMap(timerBreaches)).toEqual([]);
+  });
+
+  test.each([
+    'setTimeout(f, 1);',
+    'const timer = setInterval(f, 1);',
+    "import { setTimeout as pause } from 'node:timers/promises';",
+  ])('catches %s', (text) => expect(timerBreaches(sample('src/adapters/local/a.ts', text))).toHaveLength(1));
 
   test('a property that is called like a clock is no clock', () => {
     const text =

@@ -2,6 +2,7 @@
 import { loadConfig } from '../config/load.ts';
 import { runDaemon } from '../daemon.ts';
 import { createLog } from '../log.ts';
+import { after } from '../timer.ts';
 import { EXIT } from './exit.ts';
 import type { Io } from './io.ts';
 
@@ -43,7 +44,7 @@ export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): P
   try {
     const code = await daemon.stopped;
     // A call that does not notice the stop would keep the process, and go on beside the next daemon.
-    setTimeout(() => process.exit(code), LAST_WORDS_MS).unref();
+    after(LAST_WORDS_MS, () => process.exit(code), { unref: true });
     return code;
   } finally {
     off();

@@ -6,9 +6,10 @@ import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JobView } from '../engine/store.ts';
+import { pause } from '../timer.ts';
 import { Lab } from './lab.ts';
 import { daemonsOf, markedProcesses, serversLeft, stagedEvidence } from './outside.ts';
-import { DemoFailure, pause } from './patience.ts';
+import { DemoFailure } from './patience.ts';
 import { PROJECT } from './sample-project.ts';
 import {
   changeConflicts,

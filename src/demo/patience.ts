@@ -2,6 +2,8 @@
  * Waiting for what happens outside of this process, with a limit and a way to be called off. The only clock of the demo.
  */
 
+import { pause } from '../timer.ts';
+
 /** The demo can not go on; the message says what was waited for. */
 export class DemoFailure extends Error {
   override readonly name = 'DemoFailure';
@@ -53,18 +55,4 @@ export async function within<T>(
   );
   if ('error' in settled) throw settled.error;
   return settled.value;
-}
-
-/** Ends early, without an error, when it is called off. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-    if (signal.aborted) done();
-  });
 }

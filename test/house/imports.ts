@@ -32,7 +32,7 @@ const TRIGGER = 'src/machines/trigger.ts';
 const COMMENT = 'src/machines/comment/';
 
 /** Anybody but the machines may use these. */
-const EVERYWHERE = ['src/errors.ts', 'src/log.ts', 'src/plain-text.ts'];
+const EVERYWHERE = ['src/errors.ts', 'src/log.ts', 'src/plain-text.ts', 'src/timer.ts'];
 
 /** What several adapters share: the protocol of a run, and OpenSSH's files. */
 const SHARED = ['src/adapters/run/', 'src/adapters/openssh/', 'src/adapters/tls/'];

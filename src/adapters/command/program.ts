@@ -5,6 +5,7 @@
  */
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
+import { after } from '../../timer.ts';
 
 export interface Program {
   /** What it is for, in the words of an operator. */
@@ -44,11 +45,11 @@ export async function runProgram(program: Program): Promise<unknown> {
     givenUp ??= why;
     endGroup(child.pid);
   };
-  const late = setTimeout(() => giveUp(`no answer within ${Math.round(timeoutMs / 1000)} s`), timeoutMs);
+  const cancel = after(timeoutMs, () => giveUp(`no answer within ${Math.round(timeoutMs / 1000)} s`));
   const abort = () => giveUp('given up before it was done');
   signal.addEventListener('abort', abort, { once: true });
   const result = await child;
-  clearTimeout(late);
+  cancel();
   signal.removeEventListener('abort', abort);
   // What it has left in its group holds nothing of ours, and nobody waits for it.
   if (result.failed || givenUp !== null) endGroup(child.pid);

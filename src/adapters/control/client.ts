@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import type { AnswerTo, Operator, OperatorRequest } from '../../engine/control-port.ts';
 import { OperationError } from '../../errors.ts';
+import { after } from '../../timer.ts';
 import { openAddress } from './address.ts';
 import { ANSWER_LIMIT_BYTES, FORMAT, type Question, type Refusal, readAnswer } from './messages.ts';
 
@@ -51,9 +52,9 @@ function exchange(path: string, question: string, timeoutMs: number): Promise<st
     const socket = connect(path);
     const chunks: Buffer[] = [];
     let bytes = 0;
-    const timeout = setTimeout(() => give(new Trouble('SILENT')), timeoutMs);
+    const cancel = after(timeoutMs, () => give(new Trouble('SILENT')));
     const give = (trouble: Trouble | null) => {
-      clearTimeout(timeout);
+      cancel();
       socket.destroy();
       if (trouble === null) resolve(Buffer.concat(chunks).toString('utf8'));
       else reject(trouble);

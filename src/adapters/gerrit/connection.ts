@@ -9,6 +9,7 @@ import ssh2 from 'ssh2';
 import type { GerritConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
+import { timerDelay } from '../../timer.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
 import {
   allHostKeyAlgorithms,
@@ -114,7 +115,7 @@ export class GerritConnection {
         privateKey: request.privateKey,
         authHandler: ['publickey'],
         readyTimeout: 0,
-        keepaliveInterval: options.keepaliveMs,
+        keepaliveInterval: timerDelay(options.keepaliveMs),
         keepaliveCountMax: options.keepaliveMax,
         algorithms: { serverHostKey: request.algorithms as ServerHostKeyAlgorithm[] },
         hostVerifier: (presented: Buffer) => {

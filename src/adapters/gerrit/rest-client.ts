@@ -8,6 +8,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Clock } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
+import { timerDelay } from '../../timer.ts';
 import { readCertificates } from '../tls/certificates.ts';
 import { CutOff } from './cut-off.ts';
 import { transportFailure } from './rest-failure.ts';
@@ -68,7 +69,7 @@ export class RestClient {
     this.#options = options;
     this.#clock = clock;
     this.#turns = new Turns(options.connections);
-    const kept = { keepAlive: true, timeout: options.idleMs, scheduling: 'lifo' } as const;
+    const kept = { keepAlive: true, timeout: timerDelay(options.idleMs), scheduling: 'lifo' } as const;
     this.#agents = { 'http:': new http.Agent(kept), 'https:': new https.Agent(kept) };
   }
 

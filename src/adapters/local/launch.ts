@@ -7,6 +7,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
+import { after, type Cancel, every } from '../../timer.ts';
 import { fileError } from '../run/file-error.ts';
 import { readPid } from '../run/run-directory.ts';
 import { NO_FLOCK, RUNNER, type RunBounds, type RunnerOrder, runnerArguments } from '../run/runner-file.ts';
@@ -81,8 +82,8 @@ class Standing {
   readonly #directory: string;
   #found: (pid: number) => void = () => {};
   #watcher: FSWatcher | null = null;
-  #fallback: NodeJS.Timeout | undefined;
-  #limit: NodeJS.Timeout | undefined;
+  #cancelPoll: Cancel | null = null;
+  #cancelLimit: Cancel = () => {};
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -100,19 +101,19 @@ class Standing {
 
   late(afterMs: number): Promise<null> {
     return new Promise((resolve) => {
-      this.#limit = setTimeout(() => resolve(null), afterMs);
+      this.#cancelLimit = after(afterMs, () => resolve(null));
     });
   }
 
   close(): void {
     this.#watcher?.close();
-    clearInterval(this.#fallback);
-    clearTimeout(this.#limit);
+    this.#cancelPoll?.();
+    this.#cancelLimit();
   }
 
   /** This host has no watches left. */
   #poll(): void {
-    this.#fallback ??= setInterval(() => void this.#look(), POLL_MS);
+    this.#cancelPoll ??= every(POLL_MS, () => void this.#look());
   }
 
   /** What can not be read now may be readable at the next look; the limit ends it otherwise. */

@@ -4,8 +4,9 @@
  * other users can not be read and are never touched.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import { OperationError } from '../../errors.ts';
+import { pause } from '../../timer.ts';
 
 export interface Membership {
   /** `NAME=value`, whole. */
@@ -74,7 +75,7 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
       else if (!told.has(key)) signalProcess(process, 'SIGTERM');
       told.add(key);
     }
-    await setTimeout(pauseMs);
+    await pause(pauseMs);
     pauseMs = Math.min(pauseMs * 2, LOOK_AGAIN_MAX_MS);
   }
 }

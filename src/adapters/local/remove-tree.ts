@@ -5,6 +5,7 @@
 import { lstat } from 'node:fs/promises';
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
+import { timerDelay } from '../../timer.ts';
 
 /** Not there is success. A link is removed itself. */
 export async function removeTrees(paths: readonly string[], timeoutMs: number): Promise<void> {
@@ -43,7 +44,7 @@ async function run(program: string, argv: readonly string[], timeoutMs: number):
     stdin: 'ignore',
     stdout: 'ignore',
     maxBuffer: { stderr: 1024 * 1024 },
-    timeout: timeoutMs,
+    timeout: timerDelay(timeoutMs),
     extendEnv: false,
     env: { PATH: process.env.PATH ?? '', LC_ALL: 'C' },
   });

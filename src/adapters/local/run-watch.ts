@@ -7,13 +7,14 @@ import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { RunOutcome } from '../../engine/ports.ts';
+import { type Cancel, every } from '../../timer.ts';
 import { readEnding } from '../run/run-directory.ts';
 
 export class RunWatch {
   /** Resolves once, never rejects; after `detach` it stays open for ever. */
   readonly ended: Promise<RunOutcome>;
   readonly #directory: string;
-  readonly #lookEvery: NodeJS.Timeout;
+  readonly #cancel: Cancel;
   #watcher: FSWatcher | null = null;
   #waiting: AbortController | null = null;
   #tell: (outcome: RunOutcome) => void = () => {};
@@ -25,14 +26,14 @@ export class RunWatch {
       this.#tell = resolve;
     });
     this.#watchFiles();
-    this.#lookEvery = setInterval(() => this.#lookAround(), safetyMs);
+    this.#cancel = every(safetyMs, () => this.#lookAround());
     this.#lookAround();
   }
 
   /** Stops watching, and leaves nothing behind. The run goes on. */
   detach(): void {
     this.#closed = true;
-    clearInterval(this.#lookEvery);
+    this.#cancel();
     this.#watcher?.close();
     this.#waiting?.abort();
   }

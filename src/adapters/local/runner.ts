@@ -9,6 +9,7 @@ import type { RunHandle, Runner } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
 import type { StageRun } from '../../machines/effects.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
+import { after } from '../../timer.ts';
 import { fileError } from '../run/file-error.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-file.ts';
@@ -135,9 +136,9 @@ async function endByGuard(watch: RunWatch, guard: Process, limitMs: number): Pro
 /** True: the run has ended or vanished within this time. */
 function within(watch: RunWatch, ms: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const late = setTimeout(() => resolve(false), ms);
+    const cancel = after(ms, () => resolve(false));
     void watch.ended.then(() => {
-      clearTimeout(late);
+      cancel();
       resolve(true);
     });
   });

@@ -3,23 +3,24 @@
  * what the operator should do. What is wrong with a job's files never comes here; it is listed as skipped.
  */
 import { errorText, OperationError } from '../../errors.ts';
+import { after, type Cancel } from '../../timer.ts';
 import { errorCode } from './directory.ts';
 
 /** An operation's time: ends with the caller's signal, or by itself. */
 export class Deadline {
   readonly signal: AbortSignal;
   readonly #timeoutMs: number;
-  readonly #timer: NodeJS.Timeout;
+  readonly #cancel: Cancel;
   #passed = false;
 
   constructor(timeoutMs: number, caller: AbortSignal) {
     const own = new AbortController();
     this.#timeoutMs = timeoutMs;
-    this.#timer = setTimeout(() => {
+    const pass = (): void => {
       this.#passed = true;
       own.abort();
-    }, timeoutMs);
-    this.#timer.unref();
+    };
+    this.#cancel = after(timeoutMs, pass, { unref: true });
     this.signal = AbortSignal.any([caller, own.signal]);
   }
 
@@ -33,7 +34,7 @@ export class Deadline {
         ? this.#stopped(operation, target, error)
         : asFailure(operation, target, error);
     } finally {
-      clearTimeout(this.#timer);
+      this.#cancel();
     }
   }
 

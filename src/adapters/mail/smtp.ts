@@ -6,6 +6,7 @@ import nodemailer, { type SMTPTransportOptions } from 'nodemailer';
 import type { SmtpConfig } from '../../config/config.ts';
 import type { Mailer } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
+import { timerDelay } from '../../timer.ts';
 import { readCertificates } from '../tls/certificates.ts';
 import { compose, type Mail, type Sender } from './compose.ts';
 import { smtpFailure, stoppedMail } from './failure.ts';
@@ -54,7 +55,8 @@ export class SmtpMailer implements Mailer {
   }
 
   async #transport(): Promise<SMTPTransportOptions> {
-    const { host, port, tls, login, caFile, timeoutMs } = this.#options;
+    const { host, port, tls, login, caFile } = this.#options;
+    const timeoutMs = timerDelay(this.#options.timeoutMs);
     return {
       host,
       port,

@@ -6,6 +6,7 @@ import { existsSync, linkSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { errorText, OperationError } from '../../errors.ts';
+import { timerDelay } from '../../timer.ts';
 
 /** Leaves FILE (mode 600) and FILE.pub. @param timeoutMs for the program */
 export async function makeKey(file: string, comment: string, timeoutMs: number): Promise<void> {
@@ -34,7 +35,7 @@ async function generate(made: string, file: string, comment: string, timeoutMs: 
   const { failed, code, stderr, shortMessage } = await execa('ssh-keygen', argv, {
     stdin: 'ignore',
     reject: false,
-    timeout: timeoutMs,
+    timeout: timerDelay(timeoutMs),
   });
   if (!failed) return;
   const missing = code === 'ENOENT';

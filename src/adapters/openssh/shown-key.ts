@@ -6,6 +6,7 @@ import { Socket } from 'node:net';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
 import ssh2 from 'ssh2';
 import { errorText, OperationError } from '../../errors.ts';
+import { after } from '../../timer.ts';
 import { allHostKeyAlgorithms } from './known-hosts.ts';
 
 export interface SshPlace {
@@ -24,14 +25,14 @@ export function shownHostKey(
   return new Promise((resolve, reject) => {
     let shown: Buffer | null = null;
     const finish = (why: string): void => {
-      clearTimeout(late);
+      cancel();
       signal.removeEventListener('abort', abort);
       socket.destroy();
       if (shown === null) reject(unseen(host, port, why));
       else resolve(shown);
     };
     const abort = (): void => finish('stopped');
-    const late = setTimeout(() => finish(`no answer within ${timeoutMs} ms`), timeoutMs);
+    const cancel = after(timeoutMs, () => finish(`no answer within ${timeoutMs} ms`));
     signal.addEventListener('abort', abort, { once: true });
     client.on('error', (error) => finish(errorText(error)));
     client.once('close', () => finish('closed by the server'));

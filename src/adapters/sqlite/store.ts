@@ -17,6 +17,7 @@ import {
 import type { Alarm } from '../../machines/alarm.ts';
 import type { LogRow, Stored } from '../../machines/row.ts';
 import type { Seen } from '../../machines/seen.ts';
+import { after } from '../../timer.ts';
 import { AlarmTable } from './alarm-table.ts';
 import { asOperationError, type Database, growWal, openWritable, translate } from './database.ts';
 import { IntakeTables } from './intake-tables.ts';
@@ -140,8 +141,7 @@ class SqliteStore extends SqliteReader implements Store {
 
   private flushSoon(): void {
     if (this.cancelFlush !== null) return;
-    const timeout = setTimeout(() => this.flushCounts(), COUNTS_WAIT_MS).unref();
-    this.cancelFlush = () => clearTimeout(timeout);
+    this.cancelFlush = after(COUNTS_WAIT_MS, () => this.flushCounts(), { unref: true });
   }
 
   override intakePosition(): IntakePosition | null {

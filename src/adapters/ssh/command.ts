@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { ClientChannel } from 'ssh2';
 import { GivenUp, OperationError } from '../../errors.ts';
+import { after } from '../../timer.ts';
 import type { SshConnection } from './connection.ts';
 import { Away } from './connection-failure.ts';
 
@@ -84,14 +85,14 @@ class Call {
         reject(unanswered(operation, this.#connection.target, message, cause));
       let said = (): string => '';
       // Start-up files, or a program that asks for a password, may have said why.
-      const late = setTimeout(() => {
+      const cancel = after(timeoutMs, () => {
         const text = said().replace(`${token}\n`, '').trim().slice(-SAID_LENGTH);
         away(`no answer within ${timeoutMs} ms${text === '' ? '' : `; it said: ${text}`}`);
-      }, timeoutMs);
+      });
       const abort = () => reject(new GivenUp(operation, this.#connection.target));
       this.#signal.addEventListener('abort', abort, { once: true });
       const forget = this.#connection.onClosed((error) => away(error.message, error));
-      this.#undo = [() => clearTimeout(late), () => this.#signal.removeEventListener('abort', abort), forget];
+      this.#undo = [cancel, () => this.#signal.removeEventListener('abort', abort), forget];
       if (this.#signal.aborted) return abort();
       this.#connection
         .start(

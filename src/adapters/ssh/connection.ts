@@ -7,6 +7,7 @@ import type { ClientChannel, ServerHostKeyAlgorithm } from 'ssh2';
 import ssh2 from 'ssh2';
 import type { SshConfig } from '../../config/config.ts';
 import { GivenUp, OperationError } from '../../errors.ts';
+import { after, timerDelay } from '../../timer.ts';
 import { inMyName } from '../openssh/whose.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { connectFailure, lostConnection, sftpFailure } from './connection-failure.ts';
@@ -67,7 +68,7 @@ export class SshConnection {
       const finish = (error: OperationError | null): void => {
         if (settled) return;
         settled = true;
-        clearTimeout(late);
+        cancel();
         signal.removeEventListener('abort', abort);
         if (error === null) {
           resolve(connection);
@@ -80,7 +81,7 @@ export class SshConnection {
       const failed = (error: unknown) =>
         finish(seen.refused ?? connectFailure(address, config, error, seen.judged));
       const abort = (): void => finish(new GivenUp('connect to node', target));
-      const late = setTimeout(() => failed({ level: 'client-timeout' }), config.connectTimeoutMs);
+      const cancel = after(config.connectTimeoutMs, () => failed({ level: 'client-timeout' }));
       client.on('error', failed);
       client.once('close', () => failed(null));
       client.once('ready', () => finish(null));
@@ -135,12 +136,12 @@ export class SshConnection {
   /** Resolves when the socket is gone, a second at most. */
   async close(): Promise<void> {
     this.#closing = true;
-    const late = setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS);
+    const cancel = after(CLOSE_TIMEOUT_MS, () => this.#socket.destroy());
     this.#client.end();
     await new Promise<void>((resolve) => {
       this.onClosed(() => resolve());
     });
-    clearTimeout(late);
+    cancel();
   }
 
   #open<T, R>({ timeoutMs, signal }: ChannelBounds, how: Opening<T, R>): Promise<R> {
@@ -148,7 +149,7 @@ export class SshConnection {
       let over = false;
       const finish = (): void => {
         over = true;
-        clearTimeout(late);
+        cancel();
         signal.removeEventListener('abort', abort);
         forget();
       };
@@ -157,11 +158,11 @@ export class SshConnection {
         reject(error);
       };
       const abort = () => fail(new GivenUp('open channel', this.target));
-      const late = setTimeout(() => {
+      const cancel = after(timeoutMs, () => {
         const error = new Error(`no channel within ${timeoutMs} ms`);
         fail(lostConnection(this.target, error));
         this.#drop(error);
-      }, timeoutMs);
+      });
       let forget = (): void => {};
       forget = this.onClosed(fail);
       signal.addEventListener('abort', abort, { once: true });
@@ -219,7 +220,7 @@ function clientOptions(
     privateKey,
     authHandler: ['publickey'],
     readyTimeout: 0,
-    keepaliveInterval: config.keepaliveMs,
+    keepaliveInterval: timerDelay(config.keepaliveMs),
     keepaliveCountMax: config.keepaliveMax,
     algorithms: { serverHostKey: [...pinned.algorithms] as ServerHostKeyAlgorithm[] },
     hostVerifier: (presented: Buffer, verify: (permitted: boolean) => void) => {

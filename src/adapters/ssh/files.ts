@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
 import ssh2 from 'ssh2';
 import { errorText, GivenUp, OperationError } from '../../errors.ts';
+import { after } from '../../timer.ts';
 import type { SshConnection } from './connection.ts';
 import { Away } from './connection-failure.ts';
 
@@ -33,7 +34,6 @@ const { STATUS_CODE } = ssh2.utils.sftp;
 /** One request for content, and how many of them are under way for one file. */
 const CHUNK_BYTES = 32 * 1024;
 const AHEAD = 8;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class NodeFiles {
   readonly #sftp: SFTPWrapper;
@@ -177,22 +177,19 @@ export class NodeFiles {
     return new Promise((resolve, reject) => {
       if (this.#failed !== null) return reject(this.#failed);
       const end = (): void => {
-        clearTimeout(late);
+        cancel();
         this.#failures.delete(fail);
       };
       const fail = (error: OperationError): void => {
         end();
         reject(error);
       };
-      const late = setTimeout(
-        () => {
-          // The oldest request is the one on which it hangs; what came after it only waits in the same row.
-          const message = `no answer to a file request within ${this.#timeoutMs} ms`;
-          fail(new Slow(this.#fields(message, null)));
-          this.#fail(this.#away(message, null));
-        },
-        bounded ? this.#timeoutMs : LONGEST_TIMER_MS,
-      );
+      const cancel = after(bounded ? this.#timeoutMs : Number.POSITIVE_INFINITY, () => {
+        // The oldest request is the one on which it hangs; what came after it only waits in the same row.
+        const message = `no answer to a file request within ${this.#timeoutMs} ms`;
+        fail(new Slow(this.#fields(message, null)));
+        this.#fail(this.#away(message, null));
+      });
       this.#failures.add(fail);
       try {
         ask((error, answer) => {

@@ -3,10 +3,10 @@
  * was cut, with a back-off that all of them share. What is asked for here must do no harm when it is asked for twice:
  * nobody knows how far the first went.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { SshConfig } from '../../config/config.ts';
 import { GivenUp, OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
+import { after, type Cancel, pause } from '../../timer.ts';
 import { knownHostKeys } from '../openssh/host-key.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
 import { asNobody } from '../openssh/whose.ts';
@@ -38,7 +38,7 @@ export class Node {
   #failures = 0;
   #notBefore = 0;
   #users = 0;
-  #idle: NodeJS.Timeout | undefined;
+  #cancelIdle: Cancel = () => {};
 
   constructor(stateDir: string, server: Server, config: SshConfig) {
     this.address = parseAddress(server.address);
@@ -50,11 +50,11 @@ export class Node {
   /** Does `work` on a connection; again on the next one when the node was away meanwhile. */
   async using<T>(effort: Effort, work: Work<T>): Promise<T> {
     const over = new AbortController();
-    const arm = () => setTimeout(() => over.abort(), effort.timeoutMs);
-    let late: NodeJS.Timeout | null = arm();
+    const arm = () => after(effort.timeoutMs, () => over.abort());
+    let late: Cancel | null = arm();
     const alive = (): void => {
       if (effort.awayOnly !== true || late === null) return;
-      clearTimeout(late);
+      late();
       late = null;
     };
     const signal = AbortSignal.any([effort.signal, over.signal, this.#closing.signal]);
@@ -76,7 +76,7 @@ export class Node {
         }
       }
     } finally {
-      clearTimeout(late ?? undefined);
+      late?.();
       this.#end();
     }
   }
@@ -84,7 +84,7 @@ export class Node {
   /** Ends the connection, and whatever still goes on over it. */
   async close(): Promise<void> {
     this.#closing.abort();
-    clearTimeout(this.#idle);
+    this.#cancelIdle();
     await this.#opening?.catch(() => {});
     await this.#connection?.close();
   }
@@ -140,14 +140,14 @@ export class Node {
 
   #begin(): void {
     this.#users += 1;
-    clearTimeout(this.#idle);
+    this.#cancelIdle();
   }
 
   #end(): void {
     this.#users -= 1;
     if (this.#users > 0) return;
-    this.#idle = setTimeout(() => void this.#connection?.close(), this.config.idleMs);
-    this.#idle.unref();
+    const close = () => void this.#connection?.close();
+    this.#cancelIdle = after(this.config.idleMs, close, { unref: true });
   }
 
   #tooLate(effort: Effort, over: AbortSignal, last: Away | null): OperationError {
@@ -173,5 +173,5 @@ export class Node {
 /** Returns at once when it is given up: its caller looks at the signal. */
 async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   if (ms <= 0 || signal.aborted) return;
-  await pause(ms, undefined, { signal }).catch(() => {});
+  await pause(ms, signal);
 }

@@ -3,9 +3,9 @@
  * one that stays away too long, or that shows another host key, has lost its run. What could not be written here for want
  * of room is asked for again later.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { RunHandle, RunOutcome } from '../../engine/ports.ts';
 import { errorText, OperationError } from '../../errors.ts';
+import { pause } from '../../timer.ts';
 import type { Node } from './node.ts';
 import { RunMirror, Unkept } from './run-mirror.ts';
 import { passOver } from './run-pass.ts';
@@ -80,7 +80,7 @@ export class RunFollow {
         if (!(error instanceof OperationError)) throw error;
         if (signal.aborted) return null;
         if (!(error instanceof Unkept) || !error.retryable) return { how: 'lost', why: errorText(error) };
-        await pause(backoffMaxMs, undefined, { signal }).catch(() => {});
+        await pause(backoffMaxMs, signal);
       }
     }
     return null;
@@ -104,7 +104,7 @@ export class RunFollow {
           const outcome = await passOver(pass);
           if (outcome !== null) return outcome;
           hasty = performance.now() - began < HASTY_MS ? hasty + 1 : 0;
-          if (hasty > 1) await pause(backoffMinMs, undefined, { signal }).catch(() => {});
+          if (hasty > 1) await pause(backoffMinMs, signal);
           if (signal.aborted) throw stopped(directory);
         }
       });

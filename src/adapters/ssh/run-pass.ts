@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import type { ClientChannel } from 'ssh2';
 import type { RunOutcome } from '../../engine/ports.ts';
 import { errorText, OperationError } from '../../errors.ts';
+import { every } from '../../timer.ts';
 import { parseEnding } from '../run/run-directory.ts';
 import { ask, scriptText, scriptWords } from './command.ts';
 import type { SshConnection } from './connection.ts';
@@ -41,7 +42,7 @@ export async function passOver(pass: Pass): Promise<RunOutcome | null> {
   const close = () => channel.close();
   pass.signal.addEventListener('abort', close, { once: true });
   if (pass.signal.aborted) close();
-  const doubting = setInterval(() => void doubt(pass, close), pass.safetyMs);
+  const cancel = every(pass.safetyMs, () => void doubt(pass, close));
   try {
     const said = collectEnd(channel);
     await takeLog(channel, token, pass);
@@ -55,7 +56,7 @@ export async function passOver(pass: Pass): Promise<RunOutcome | null> {
       status === null ? 'it was cut off' : `exit status ${status}: ${text}`,
     );
   } finally {
-    clearInterval(doubting);
+    cancel();
     pass.signal.removeEventListener('abort', close);
     close();
   }

@@ -3,6 +3,7 @@
  * the time is over, or because an operator took a host back by removing its file.
  */
 import { type FSWatcher, watch } from 'node:fs';
+import { after, type Cancel } from '../../timer.ts';
 import type { Standings } from './standing.ts';
 
 export interface CapacityOptions {
@@ -13,12 +14,10 @@ export interface CapacityOptions {
   readonly changed: (hosts: number) => void;
 }
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
 export class Capacity {
   readonly #options: CapacityOptions;
   #usable: number;
-  #timer: NodeJS.Timeout | undefined;
+  #cancel: Cancel = () => {};
   /** While a host is put aside. */
   #watcher: FSWatcher | null = null;
   #looking: Promise<void> = Promise.resolve();
@@ -44,7 +43,7 @@ export class Capacity {
       }),
     );
     const aside = until.filter((time) => time > now());
-    clearTimeout(this.#timer);
+    this.#cancel();
     if (aside.length > 0) this.#wakeAt(Math.min(...aside));
     else this.#unwatch();
     const usable = hosts.length - aside.length;
@@ -55,7 +54,7 @@ export class Capacity {
 
   #wakeAt(time: number): void {
     const { now, standings } = this.#options;
-    this.#timer = setTimeout(() => this.look(), Math.min(time - now() + 1, LONGEST_TIMER_MS)).unref();
+    this.#cancel = after(time - now() + 1, () => this.look(), { unref: true });
     if (this.#watcher !== null) return;
     // Without it (a host has only so many watches) the time still runs.
     try {

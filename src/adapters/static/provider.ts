@@ -3,11 +3,11 @@
  * before a job gets it; one that fails again and again is put aside for a while, and the operator is told.
  */
 import { randomBytes } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { StaticHostConfig, StaticProviderConfig } from '../../config/config.ts';
 import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
 import { errorText, GivenUp, OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
+import { pause } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { Capacity } from './capacity.ts';
 import { type Lease, Leases } from './lease.ts';
@@ -210,7 +210,7 @@ export class StaticProvider implements Provider {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
     this.#wakers.push(() => over.abort());
-    await pause(LOOK_AGAIN_MS, undefined, { signal: either }).catch(() => {});
+    await pause(LOOK_AGAIN_MS, either);
   }
 
   async #noHost(name: string, last: OperationError | null): Promise<OperationError> {

@@ -3,6 +3,7 @@
  * started it dies, however that happens, the kernel ends it too.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { after, type Cancel } from '../../timer.ts';
 
 export interface ProgramOptions {
   readonly java: string;
@@ -95,13 +96,12 @@ export class GerritProgram {
   }
 
   async #within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
+    let cancel: Cancel = () => {};
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`Gerrit: not within ${limitMs / 1000} s:\n${this.#said}`)),
-        limitMs,
+      cancel = after(limitMs, () =>
+        reject(new Error(`Gerrit: not within ${limitMs / 1000} s:\n${this.#said}`)),
       );
     });
-    return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+    return Promise.race([promise, late]).finally(() => cancel());
   }
 }

@@ -1,0 +1,61 @@
+/**
+ * Timers of any length, on the monotonic clock. Node's setTimeout takes at most 2^31 - 1 ms (24.8 days) and fires after
+ * 1 ms for anything longer, so longer waits are made of pieces. A house test keeps raw timers out of every other file.
+ */
+
+/** The longest wait that a Node timer can hold. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Takes a timer back; harmless after it has fired. */
+export type Cancel = () => void;
+
+export interface TimerOptions {
+  /** The process may end before this timer fires. */
+  readonly unref?: boolean;
+}
+
+/** Calls `due` once after `delayMs`, never early. */
+export function after(delayMs: number, due: () => void, { unref = false }: TimerOptions = {}): Cancel {
+  const end = performance.now() + delayMs;
+  let timeout: NodeJS.Timeout;
+  const wait = (): void => {
+    timeout = setTimeout(wake, timerDelay(Math.ceil(end - performance.now())));
+    if (unref) timeout.unref();
+  };
+  // A Node timer may fire a fraction of a millisecond early.
+  const wake = (): void => (performance.now() < end ? wait() : due());
+  wait();
+  return () => clearTimeout(timeout);
+}
+
+/** Calls `due` every `intervalMs`, until it is cancelled. */
+export function every(intervalMs: number, due: () => void): Cancel {
+  let cancel: Cancel = () => {};
+  const arm = (): void => {
+    cancel = after(intervalMs, () => {
+      arm();
+      due();
+    });
+  };
+  arm();
+  return () => cancel();
+}
+
+/** Resolves after `delayMs`, or as soon as `signal` aborts; the caller looks at the signal. */
+export function pause(delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const done = (): void => {
+      cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = after(delayMs, done);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** For libraries that hand a time-out to a Node timer themselves. */
+export function timerDelay(delayMs: number): number {
+  return Math.min(Math.max(delayMs, 0), LONGEST_TIMER_MS);
+}
