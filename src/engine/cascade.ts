@@ -1,11 +1,13 @@
 /**
  * One event and all that it leads to in the same transaction: the step itself, and a step for each history that its
- * effects tell. An event that throws inside its machine becomes `machine.failed`, so that it quarantines its own
- * history and no other; when that throws too, it becomes `machine.broken`, which parks the history.
+ * effects tell. An event that throws inside its machine, or that tells a history that does not exist, becomes
+ * `machine.failed`, so that it quarantines its own history and no other; when that throws too, it becomes
+ * `machine.broken`, which parks the history.
  */
 import { errorText } from '../errors.ts';
+import type { Effect } from '../machines/effects.ts';
 import type { AnyEvent } from '../machines/events.ts';
-import type { Hash, Stored } from '../machines/row.ts';
+import type { Hash, LogRow, Stored } from '../machines/row.ts';
 import { type Happening, step } from '../machines/step.ts';
 import type { Append } from './store.ts';
 import { appendOf } from './view.ts';
@@ -52,30 +54,51 @@ export function addressed(
 
 function stepOnto(batch: Append[], submission: Submission, options: CascadeOptions, depth: number): void {
   if (depth > TELL_DEPTH) throw new Error(`histories tell each other without end at ${submission.history}`);
-  const append = stepOne(newest(batch, submission.history, options), submission, options);
-  batch.push(append);
-  const { row } = append;
-  for (const effect of row.effects) {
-    if (effect.type !== 'tell') continue;
-    const cause = `${row.history}/${row.version}`;
-    stepOnto(batch, addressed(batch, effect.to, effect.event, options, cause), options, depth + 1);
+  const { hash, strict } = options;
+  const before = newest(batch, submission.history, options);
+  const happening = { ...submission, at: options.now() };
+  const length = batch.length;
+  try {
+    const { row } = push(batch, stepOne(before, happening, options));
+    for (const effect of row.effects) deliver(batch, row, effect, options, depth);
+  } catch (thrown) {
+    batch.length = length;
+    if (before === null || strict) throw thrown;
+    const { row } = push(batch, quarantine(before, happening, thrown, hash));
+    for (const effect of row.effects) deliverIfPossible(batch, row, effect, options, depth);
   }
 }
 
-function stepOne(before: Stored | null, submission: Submission, options: CascadeOptions): Append {
-  const { hash, strict } = options;
-  const happening = { ...submission, at: options.now() };
-  const { type } = submission.event;
+/** @throws when the effect tells a history that does not exist, or that can take nothing: the sender is to blame */
+function deliver(batch: Append[], row: LogRow, effect: Effect, options: CascadeOptions, depth: number): void {
+  if (effect.type !== 'tell') return;
+  const cause = `${row.history}/${row.version}`;
+  stepOnto(batch, addressed(batch, effect.to, effect.event, options, cause), options, depth + 1);
+}
+
+/** A quarantined history says its last words to whoever can hear them. */
+function deliverIfPossible(...[batch, ...rest]: Parameters<typeof deliver>): void {
+  const length = batch.length;
   try {
-    const work = { history: submission.history, during: type };
-    const stepped = currentWork.run(work, () => step(before, happening, hash));
-    if (strict && stepped.row.outcome === 'ignored')
-      throw new Error(`${type} has no handler in ${stepped.row.state}`);
-    return appendOf(before, stepped);
-  } catch (thrown) {
-    if (before === null || strict) throw thrown;
-    return quarantine(before, happening, thrown, hash);
+    deliver(batch, ...rest);
+  } catch {
+    batch.length = length;
   }
+}
+
+function push(batch: Append[], append: Append): Append {
+  batch.push(append);
+  return append;
+}
+
+function stepOne(before: Stored | null, happening: Happening, { hash, strict }: CascadeOptions): Append {
+  const { type } = happening.event;
+  const stepped = currentWork.run({ history: happening.history, during: type }, () =>
+    step(before, happening, hash),
+  );
+  if (strict && stepped.row.outcome === 'ignored')
+    throw new Error(`${type} has no handler in ${stepped.row.state}`);
+  return appendOf(before, stepped);
 }
 
 function quarantine(before: Stored, happening: Happening, thrown: unknown, hash: Hash): Append {

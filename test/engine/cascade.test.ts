@@ -1,9 +1,9 @@
 /** What an error of our own costs: its own history, never the daemon. The hash is where a step can be made to fail. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type CascadeOptions, cascade } from '../../src/engine/cascade.ts';
 import type { Append } from '../../src/engine/store.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
-import { JOB, START } from '../machines/facts.ts';
+import { JOB, REVIEW, START } from '../machines/facts.ts';
 import { comeTo, Simulator, sha256 } from '../machines/simulator.ts';
 
 const cancelled: AnyEvent = { type: 'job.cancelled', reason: 'the change was abandoned' };
@@ -48,6 +48,58 @@ test('when the way to the clean-up throws too, the job is parked and told', () =
     endsJob: true,
   });
   expect(append?.row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-stuck' } });
+});
+
+describe('a tell to a history that does not exist', () => {
+  /** A job that reports to a review that is not in the store. */
+  function orphan(strict = false): { readonly batch: Append[]; readonly options: CascadeOptions } {
+    const world = comeTo(Simulator.whole(), JOB, 'testing.running');
+    const options: CascadeOptions = {
+      hash: sha256,
+      now: () => START,
+      stored: (history) => (history === REVIEW ? null : (world.stored.get(history) ?? null)),
+      strict,
+    };
+    return { batch: [], options };
+  }
+  const submission = {
+    history: JOB,
+    machine: 'job@1',
+    event: cancelled,
+    settles: null,
+    cause: null,
+  } as const;
+
+  test('fails its sender, which is cleaned up', () => {
+    const { batch, options } = orphan();
+    cascade(batch, submission, options);
+    expect(batch.map(({ row }) => [row.history, row.type, row.state])).toEqual([
+      [JOB, 'machine.failed', 'cleanup.settling'],
+    ]);
+    expect(batch[0]?.row.data).toEqual({ event: 'job.cancelled', message: `there is no history ${REVIEW}` });
+  });
+
+  test('leaves what else the batch holds', () => {
+    const { batch, options } = orphan();
+    const world = Simulator.whole();
+    const other = 'review-2';
+    const history = new Map([[other, { ...world.at(REVIEW), history: other }]]);
+    const stored = (name: string) => history.get(name) ?? options.stored(name);
+    const event = { type: 'daemon.crashed', during: 'x', message: 'y' } as const;
+    cascade(
+      batch,
+      { history: other, machine: 'review@1', event, settles: null, cause: null },
+      { ...options, stored },
+    );
+    cascade(batch, submission, { ...options, stored });
+    expect(batch.map(({ row }) => row.history)).toEqual([other, JOB]);
+  });
+
+  test('is an error in tests', () => {
+    const { batch, options } = orphan(true);
+    expect(() => cascade(batch, submission, options)).toThrow(`there is no history ${REVIEW}`);
+    expect(batch).toEqual([]);
+  });
 });
 
 test('nothing is left of what fails wholly, and tests are told at once', () => {
