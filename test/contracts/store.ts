@@ -172,8 +172,8 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const job = `j${number}`;
       await append(...begun(number));
       await append(told(`r${number}`, { type: 'review.cancelled', reason: 'abandoned' }));
-      const [owed] = store.owed(job).filter(({ effect }) => effect.type === 'deleteServer');
-      await append(told(job, { type: 'server.deleted', deleted: 0 }, owed?.key ?? ''));
+      await append(told(job, { type: 'server.deleted', deleted: 0 }, 'deleteServer:1'));
+      await append(told(job, { type: 'evidence.discarded' }, 'discardEvidence:1'));
     };
 
     test('ended jobs are counted once, by day, name and verdict', async () => {
