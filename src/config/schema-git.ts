@@ -24,6 +24,7 @@ export const gitCache = z.strictObject({
   }),
   renewInterval: duration({
     default: '1h',
-    about: 'between two times that a repository is thrown away because git can not work in it',
+    about:
+      'after a new repository did not help either, until the next one is made because git can not work in it; five in this time at most',
   }),
 });

@@ -21,7 +21,7 @@ export interface ProjectOptions {
   readonly clock: Clock;
   /** For the fetch that brings the whole project. */
   readonly firstFetchMs: number;
-  /** Between two times that it is thrown away for being broken. */
+  /** After a new repository did not help, until the next one is made. */
   readonly renewIntervalMs: number;
 }
 
@@ -29,6 +29,11 @@ export interface ProjectOptions {
 export const PASSING = '.passing-';
 /** With less room than this, what fails is not the repository's fault. */
 const ROOM_BYTES = 64 * 1024 * 1024;
+/**
+ * New repositories in one `renewInterval`, each a fetch of the whole project. A disk that breaks more of them than this
+ * needs an operator.
+ */
+const RENEWALS_LIMIT = 5;
 /** What a git that was killed leaves behind. Nobody else works here, so nobody holds them. */
 const LEFT_BEHIND = /\.lock$|^tmp_|\.keep$|^gc\.pid$/;
 
@@ -42,8 +47,10 @@ export class CachedProject {
   /** It is there, and nothing is left in it of a git that was killed. */
   #isTidy = false;
   #generation = 0;
-  /** Monotonic time at which it was last thrown away for being broken. */
-  #renewedAt = Number.NEGATIVE_INFINITY;
+  /** Monotonic times at which it was thrown away for being broken, in the last `renewInterval`. */
+  #renewals: readonly number[] = [];
+  /** Monotonic time at which git could not work in a new repository either. */
+  #failedAgainAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProjectOptions) {
     const { name, directory, address, clock, firstFetchMs } = options;
@@ -66,7 +73,7 @@ export class CachedProject {
       if (!(error instanceof GitFailed) || errand.signal.aborted) throw error;
       if (this.#generation === generation && !(await this.#mayRenew())) throw error;
       await this.renew(errand, generation);
-      return await this.#inside(errand, work);
+      return await this.#again(errand, work);
     }
   }
 
@@ -90,7 +97,7 @@ export class CachedProject {
   async renew(errand: Errand, generation: number): Promise<void> {
     await this.alone(errand, async () => {
       if (this.#generation !== generation) return;
-      this.#renewedAt = this.#options.clock.monotonic();
+      this.#renewals = [...this.#recentRenewals(), this.#options.clock.monotonic()];
       await this.#discard();
     });
   }
@@ -136,6 +143,18 @@ export class CachedProject {
     }
   }
 
+  /** Runs `work` in a new repository. When it fails there too, the repository is not the cause. */
+  async #again<T>(errand: Errand, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+    try {
+      return await this.#inside(errand, work);
+    } catch (error) {
+      if (error instanceof GitFailed && !errand.signal.aborted) {
+        this.#failedAgainAt = this.#options.clock.monotonic();
+      }
+      throw error;
+    }
+  }
+
   async #prepare(errand: Errand): Promise<void> {
     if (this.#isTidy) return;
     try {
@@ -167,12 +186,19 @@ export class CachedProject {
     void rm(passing, { recursive: true, force: true }).catch(() => {});
   }
 
-  /** Not for want of room, and not again and again: then it is something else that git stumbles over. */
+  /** Not for want of room, not when the last new one did not help, and not without an end. */
   async #mayRenew(): Promise<boolean> {
     const { clock, renewIntervalMs } = this.#options;
-    if (clock.monotonic() - this.#renewedAt < renewIntervalMs) return false;
+    if (clock.monotonic() - this.#failedAgainAt < renewIntervalMs) return false;
+    if (this.#recentRenewals().length >= RENEWALS_LIMIT) return false;
     const { bavail, bsize } = await statfs(dirname(this.directory));
     return bavail * bsize > ROOM_BYTES;
+  }
+
+  #recentRenewals(): readonly number[] {
+    const { clock, renewIntervalMs } = this.#options;
+    const since = clock.monotonic() - renewIntervalMs;
+    return this.#renewals.filter((at) => at > since);
   }
 }
 

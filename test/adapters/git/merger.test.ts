@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { BareRepository } from '../../../src/adapters/git/bare-repository.ts';
 import { bundleTree } from '../../../src/adapters/git/bundle.ts';
 import type { GitCache } from '../../../src/adapters/git/git-cache.ts';
 import { GitMerger } from '../../../src/adapters/git/merger.ts';
@@ -165,6 +166,51 @@ describe('a broken repository', () => {
     const before = await trees(patchset);
     damage(cache.project(CINDER).directory);
     expect(await trees(patchset)).toEqual(before);
+  });
+
+  describe('within an hour', () => {
+    const errand = { operation: 'merge patchset', target: '1,1', signal };
+    const fails = (repository: BareRepository) => repository.readAll(errand, 'f'.repeat(40));
+    beforeEach(() => {
+      cache = place.cache({ renewIntervalMs: 3_600_000 });
+      merger = new GitMerger(cache);
+    });
+
+    it('is made anew each time that this helps', async () => {
+      const patchset = place.upload(CINDER, { a: 'x\n' });
+      const before = await trees(patchset);
+      for (let time = 0; time < 2; time += 1) {
+        rmSync(join(cache.project(CINDER).directory, 'HEAD'));
+        expect(await trees(patchset)).toEqual(before);
+      }
+    });
+
+    it('is not made anew again when that did not help', async () => {
+      await merge(place.upload(CINDER, { a: 'x\n' }));
+      const project = cache.project(CINDER);
+      const before = project.generation;
+      await expect(project.use(errand, fails)).rejects.toMatchObject({ retryable: true });
+      const { generation } = project;
+      expect(generation).toBeGreaterThan(before);
+      await expect(project.use(errand, fails)).rejects.toMatchObject({ retryable: true });
+      expect(project.generation).toBe(generation);
+    });
+
+    it('is not made anew without an end', async () => {
+      await merge(place.upload(CINDER, { a: 'x\n' }));
+      const project = cache.project(CINDER);
+      const ended: string[] = [];
+      for (let time = 0; time < 6; time += 1) {
+        const { generation } = project;
+        const work = (repository: BareRepository) =>
+          project.generation === generation ? fails(repository) : Promise.resolve();
+        await project.use(errand, work).then(
+          () => ended.push('well'),
+          () => ended.push('failed'),
+        );
+      }
+      expect(ended).toEqual(['well', 'well', 'well', 'well', 'well', 'failed']);
+    });
   });
 
   it('is tidied up after a git that was killed', async () => {
