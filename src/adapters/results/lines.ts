@@ -5,6 +5,8 @@ export interface Line {
   readonly text: string;
   /** True: it was longer, and `text` is its beginning. */
   readonly cut: boolean;
+  /** False: the file ends in it. */
+  readonly ended: boolean;
 }
 
 const NEWLINE = 0x0a;
@@ -21,12 +23,12 @@ export async function* readLines(
     let from = 0;
     for (let to = chunk.indexOf(NEWLINE); to >= 0; to = chunk.indexOf(NEWLINE, from)) {
       line.add(chunk.subarray(from, to));
-      yield line.take();
+      yield line.take(true);
       from = to + 1;
     }
     line.add(chunk.subarray(from));
   }
-  if (line.length > 0) yield line.take();
+  if (line.length > 0) yield line.take(false);
 }
 
 class LineBuffer {
@@ -47,12 +49,12 @@ class LineBuffer {
     this.length += part.length;
   }
 
-  take(): Line {
+  take(ended: boolean): Line {
     const text = Buffer.concat(this.#parts).toString('utf8').replace(/\r$/, '');
     const cut = this.length > this.#kept;
     this.#parts = [];
     this.#kept = 0;
     this.length = 0;
-    return { text, cut };
+    return { text, cut, ended };
   }
 }

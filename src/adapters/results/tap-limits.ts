@@ -9,6 +9,8 @@ export interface TapLimits {
   readonly nameLength: number;
   /** Subtests inside subtests. */
   readonly depth: number;
+  /** Numbers of tests that are kept because those before them have not come. */
+  readonly unordered: number;
 }
 
 export const TAP_LIMITS: TapLimits = {
@@ -17,6 +19,7 @@ export const TAP_LIMITS: TapLimits = {
   names: 20,
   nameLength: 200,
   depth: 50,
+  unordered: 100_000,
 };
 
 /** A reason to give up, thrown inside this folder only. */

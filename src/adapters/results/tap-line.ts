@@ -12,20 +12,25 @@ export interface TapPoint {
   readonly name: string;
   /** True for SKIP and TODO: its outcome does not matter. */
   readonly excused: boolean;
+  /** The line ends with `{`: its subtests may follow it and end with `}`. */
+  readonly brace: boolean;
 }
 
 export type TapLine =
   | TapPoint
   | { readonly kind: 'plan'; readonly depth: number; readonly count: number }
   | { readonly kind: 'bailOut'; readonly reason: string }
-  | { readonly kind: 'version'; readonly version: number };
+  | { readonly kind: 'version'; readonly version: number }
+  | { readonly kind: 'strict'; readonly on: boolean }
+  /** `{` below a test and its details, or `}` below its subtests. */
+  | { readonly kind: 'open' | 'close'; readonly depth: number };
 
 const REASON_LENGTH = 200;
 
 export function parseTapLine(text: string): TapLine | null {
-  const content = text.trimStart();
-  const indent = text.length - content.length;
-  if (indent % 4 !== 0 || !/^(ok|not|1\.\.|bail|tap)/i.test(content)) return null;
+  const indent = /^ */.exec(text)?.[0].length ?? 0;
+  const content = text.slice(indent);
+  if (indent % 4 !== 0 || !/^(ok|not|1\.\.|bail|tap|pragma|[{}])/i.test(content)) return null;
   const depth = indent / 4;
   const bail = /^bail out!\s*(.*)$/i.exec(content);
   if (bail !== null) return { kind: 'bailOut', reason: plainText(bail[1] ?? '').slice(0, REASON_LENGTH) };
@@ -33,23 +38,31 @@ export function parseTapLine(text: string): TapLine | null {
   if (version !== null) return { kind: 'version', version: Number(version[1]) };
   const plan = /^1\.\.(\d+)\s*(#.*)?$/.exec(content);
   if (plan !== null) return { kind: 'plan', depth, count: Number(plan[1]) };
+  const strict = /^pragma ([+-])strict\s*$/.exec(content);
+  if (strict !== null) return { kind: 'strict', on: strict[1] === '+' };
+  if (content === '{' || content === '}') return { kind: content === '{' ? 'open' : 'close', depth };
   return parsePoint(content, depth);
 }
 
 function parsePoint(content: string, depth: number): TapPoint | null {
-  const point =
-    /^(not )?ok(?=\s|$)\s*(\d+)?(?=\s|$)(.*)$/.exec(content) ?? /^(not )?ok()(\s.*)$/.exec(content);
+  const point = /^(not )?ok\b(?:\s*(\d+)(?=\s|$))?(.*)$/.exec(content);
   if (point === null) return null;
-  const description = (point[3] ?? '').trim().replace(/^-\s*/, '');
+  const ok = point[1] === undefined;
+  const whole = (point[3] ?? '').trim().replace(/^-\s*/, '');
+  const brace = /(^|\s)\{$/.test(whole);
+  const description = brace ? whole.slice(0, -1).trim() : whole;
   // A hash that is part of the name is escaped, so it has no white space before it.
-  const directive = /(?:^|\s)#\s*(skip|todo)/i.exec(description);
+  const directive = /(?:^|\s)#\s*(?:skip|todo)(?=[\s:]|$)/i.exec(description);
+  // Older runners write `# skipped: why`. That excuses no failure, and is no test that passed either.
+  const skipped = ok && /(?:^|\s)#\s*skip/i.test(description);
   const name = directive === null ? description : description.slice(0, directive.index);
   return {
     kind: 'point',
     depth,
-    ok: point[1] === undefined,
-    number: point[2] ? Number(point[2]) : null,
+    ok,
+    number: point[2] === undefined ? null : Number(point[2]),
     name: plainText(name.replace(/\\([\\#])/g, '$1').trim()),
-    excused: directive !== null,
+    excused: directive !== null || skipped,
+    brace,
   };
 }

@@ -1,116 +1,217 @@
 /**
- * Counts the points of a TAP file, level by level. A level is closed by the result of the test that it belongs to,
- * and then its plan must hold: a file that was cut anywhere leaves a level open, or a plan that does not fit.
+ * Counts the points of a TAP file, level by level. A level is closed by the result of the test that it belongs to, or by
+ * the brace below it, and then its plan must hold. A level with more or other tests than its plan has failed, as it has
+ * for other readers of TAP. One with fewer, or without a plan, may have been cut, so it is a doubt and no failure.
  */
 import type { ResultsSummary } from '../../machines/vocabulary.ts';
 import { type TapLimits, TapProblem } from './tap-limits.ts';
 import type { TapPoint } from './tap-line.ts';
+import { NumbersSeen } from './tap-numbers.ts';
 
 interface Level {
+  /** The test that stands before its subtests and ends with a brace; null: it stands behind them. */
+  readonly parent: TapPoint | null;
   /** Null: no plan yet. */
   planned: number | null;
+  /** The plan stands behind tests, so none may follow. */
+  planLast: boolean;
   points: number;
-  highest: number;
+  /** The test with the highest number. */
+  highest: { readonly number: number; readonly name: string };
+  readonly numbers: NumbersSeen;
   passed: number;
   failed: number;
   skipped: number;
   /** Names of failed tests, the first few. */
   names: string[];
+  /** What other readers call a failure although no test says so, the first of it. */
+  fault: string | null;
+  /** Why the level does not count unless something in it failed, the first reason. */
+  doubt: string | null;
 }
 
 export class TapTree {
   readonly #limits: TapLimits;
+  /** Numbers out of order that are still kept, at all levels together. */
+  readonly #budget: { left: number };
   /** The open levels, outermost first. */
-  readonly #levels: Level[] = [emptyLevel()];
+  readonly #levels: Level[];
 
   constructor(limits: TapLimits) {
     this.#limits = limits;
+    this.#budget = { left: limits.unordered };
+    this.#levels = [this.#emptyLevel(null)];
   }
 
   plan(depth: number, count: number): void {
     const level = this.#at(depth);
     if (level === null) return;
-    if (level.planned !== null) throw new TapProblem('there is a second plan');
-    level.planned = count;
+    if (level.planned !== null) level.fault ??= 'there is a second plan';
+    else {
+      level.planned = count;
+      level.planLast = level.points > 0;
+    }
   }
 
   point(point: TapPoint): void {
+    this.#abandon(point.depth + 1);
     const children = this.#levels[point.depth + 1];
-    if (children !== undefined) {
-      this.#close(point.depth + 1, point.name);
-      this.#levels.pop();
-    }
+    if (children !== undefined && children.parent === null) this.#levels.pop();
+    else if (children !== undefined) this.#abandon(point.depth);
     const level = this.#at(point.depth);
     if (level === null) return;
-    level.points += 1;
-    level.highest = Math.max(level.highest, point.number ?? 0);
-    if (children === undefined || children.points === 0) this.#count(level, point);
-    else this.#merge(level, children, point);
+    this.#number(level, point);
+    this.#result(level, point, children?.parent === null ? children : undefined);
   }
 
+  /** The test stands before its subtests. */
+  open(point: TapPoint): void {
+    const level = this.#at(point.depth);
+    if (level === null) return;
+    this.#number(level, point);
+    this.#push(point);
+  }
+
+  close(depth: number): void {
+    const children = this.#levels[depth + 1];
+    if (children === undefined || children.parent === null) return;
+    this.#abandon(depth + 1);
+    this.#levels.pop();
+    const level = this.#levels[depth];
+    if (level !== undefined) this.#result(level, children.parent, children);
+  }
+
+  /** Something that other readers call a failure, though no test says so. */
+  fault(what: string): void {
+    const level = this.#levels.at(-1);
+    if (level !== undefined) level.fault ??= what;
+  }
+
+  /** What has failed so far at the outermost level, whatever comes. */
+  get failures(): ResultsSummary | null {
+    const { passed, failed, skipped, names } = this.#levels[0] ?? this.#emptyLevel(null);
+    return failed === 0 ? null : { passed, failed, skipped, failures: [...names] };
+  }
+
+  /** @throws TapProblem when the file may have been cut; `failures` counts then */
   end(): ResultsSummary {
-    this.#close(0, 'the file');
-    const { passed, failed, skipped, names } = this.#levels[0] ?? emptyLevel();
+    const root = this.#levels[0] ?? this.#emptyLevel(null);
+    // Whatever the test that is missing would have said of them.
+    if (this.#levels.length > 1) root.doubt ??= 'subtests are left without the result of their test';
+    this.#check(root, 'the file');
+    if (root.doubt !== null) throw new TapProblem(root.doubt);
+    const { passed, failed, skipped, names } = root;
     return { passed, failed, skipped, failures: names };
   }
 
   /** The level at this depth, opened when it is the next one. Null: too deep for what surrounds it, so not TAP. */
   #at(depth: number): Level | null {
-    if (depth < this.#levels.length - 1)
-      throw new TapProblem('subtests are left without the result of their test');
+    this.#abandon(depth);
     const level = this.#levels[depth];
     if (level !== undefined) return level;
-    if (depth > this.#levels.length) return null;
-    if (depth > this.#limits.depth)
+    return depth > this.#levels.length ? null : this.#push(null);
+  }
+
+  #push(parent: TapPoint | null): Level {
+    if (this.#levels.length > this.#limits.depth)
       throw new TapProblem(`subtests are nested deeper than ${this.#limits.depth}`);
-    const opened = emptyLevel();
-    this.#levels.push(opened);
-    return opened;
+    const level = this.#emptyLevel(parent);
+    this.#levels.push(level);
+    return level;
   }
 
-  #close(depth: number, name: string): void {
-    const level = this.#at(depth) ?? emptyLevel();
-    const where = this.#cut(name);
-    if (level.planned === null) throw new TapProblem(`cut short: no plan in ${where}`);
-    if (level.points !== level.planned) {
-      throw new TapProblem(`cut short: ${level.planned} tests planned, ${level.points} found in ${where}`);
+  /** Levels below this one belong to no test that will still come. */
+  #abandon(depth: number): void {
+    while (this.#levels.length - 1 > depth) {
+      const children = this.#levels.pop();
+      const level = this.#levels.at(-1);
+      if (children === undefined || level === undefined) return;
+      this.#result(level, children.parent, children);
+      level.doubt ??=
+        children.parent === null
+          ? 'subtests are left without the result of their test'
+          : `the brace that ends ${this.#named(level, children.parent)} is missing`;
     }
-    if (level.highest > level.planned) throw new TapProblem(`a test is numbered past the plan in ${where}`);
   }
 
-  #count(level: Level, point: TapPoint): void {
+  #number(level: Level, point: TapPoint): void {
+    level.points += 1;
+    const number = point.number ?? level.points;
+    const name = this.#named(level, point);
+    if (number > level.highest.number) level.highest = { number, name };
+    if (level.planLast) level.fault ??= `${name} (after the plan)`;
+    if (number === 0) level.fault ??= `${name} (number 0)`;
+    // No failure: the reporter of Node 20 numbers a file without tests by itself, in a run that went well too.
+    else if (!level.numbers.add(number))
+      level.doubt ??= `number ${number} is given twice, the second time to ${name}`;
+  }
+
+  /** @param point null: the subtests' test is missing */
+  #result(level: Level, point: TapPoint | null, children: Level | undefined): void {
+    const name = point === null ? '' : this.#named(level, point);
+    if (children !== undefined) this.#check(children, name);
+    if (children !== undefined && children.points + children.failed > 0)
+      this.#merge(level, children, point, name);
+    else if (point !== null) this.#count(level, point, name);
+    if (children?.failed === 0 && !point?.excused) level.doubt ??= children.doubt;
+  }
+
+  /** Holds the level against its plan. */
+  #check(level: Level, where: string): void {
+    const { planned, points, highest } = level;
+    level.numbers.forget();
+    // Braces around nothing need no plan.
+    const needsPlan = level.parent === null || points > 0;
+    if (planned === null) level.doubt ??= needsPlan ? `cut short: no plan in ${where}` : null;
+    else if (points < planned)
+      level.doubt ??= `cut short: ${planned} tests planned, ${points} found in ${where}`;
+    else if (highest.number > planned)
+      level.fault ??= `${highest.name} (number ${highest.number}, planned 1..${planned})`;
+    else if (points > planned) level.fault ??= `${planned} tests were planned, ${points} run`;
+    // A level in which a test has failed needs no other reason to have failed.
+    if (level.failed === 0 && level.fault !== null) this.#fail(level, level.fault);
+  }
+
+  #count(level: Level, point: TapPoint, name: string): void {
     if (point.excused) level.skipped += 1;
     else if (point.ok) level.passed += 1;
-    else this.#fail(level, point.name);
+    else this.#fail(level, name);
   }
 
-  #merge(level: Level, children: Level, parent: TapPoint): void {
+  #merge(level: Level, children: Level, parent: TapPoint | null, parentName: string): void {
     level.passed += children.passed;
     level.skipped += children.skipped;
-    if (parent.excused) {
+    if (parent?.excused) {
       level.skipped += children.failed;
       return;
     }
     level.failed += children.failed;
-    for (const name of children.names) this.#keep(level, `${parent.name} > ${name}`);
-    if (!parent.ok && children.failed === 0) this.#fail(level, parent.name);
+    for (const name of children.names) this.#keep(level, parent === null ? name : `${parentName} > ${name}`);
+    if (parent !== null && !parent.ok && children.failed === 0) this.#fail(level, parentName);
   }
 
   #fail(level: Level, name: string): void {
     level.failed += 1;
-    this.#keep(level, name === '' ? `test ${level.points}` : name);
+    this.#keep(level, name);
   }
 
   #keep(level: Level, name: string): void {
     if (level.names.length < this.#limits.names) level.names.push(this.#cut(name));
   }
 
+  #named(level: Level, { name, number }: TapPoint): string {
+    return this.#cut(name === '' ? `test ${number ?? level.points}` : name);
+  }
+
   #cut(name: string): string {
     const { nameLength } = this.#limits;
     return name.length <= nameLength ? name : `${[...name.slice(0, nameLength)].slice(0, -1).join('')}…`;
   }
-}
 
-function emptyLevel(): Level {
-  return { planned: null, points: 0, highest: 0, passed: 0, failed: 0, skipped: 0, names: [] };
+  #emptyLevel(parent: TapPoint | null): Level {
+    const numbers = new NumbersSeen(this.#budget);
+    const counts = { points: 0, passed: 0, failed: 0, skipped: 0, names: [] };
+    const highest = { number: 0, name: '' };
+    return { parent, planned: null, planLast: false, highest, numbers, ...counts, fault: null, doubt: null };
+  }
 }

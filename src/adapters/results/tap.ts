@@ -1,12 +1,13 @@
 /**
  * Reads a TAP file (versions 12 to 14, nested subtests as node's reporter and TAP 14 write them) and sums it up.
  * Whatever the file holds, memory is bounded, and a file that was cut short or makes no sense is unreadable with the
- * reason, never a good result. Tests that have subtests are not counted, but where they failed by themselves.
+ * reason, never a good result. A test that failed before that is a result all the same. Tests that have subtests are not
+ * counted, but where they failed by themselves.
  */
 import type { ResultsSummary } from '../../machines/vocabulary.ts';
-import { readLines } from './lines.ts';
+import { type Line, readLines } from './lines.ts';
 import { TAP_LIMITS, type TapLimits, TapProblem } from './tap-limits.ts';
-import { parseTapLine, type TapPoint } from './tap-line.ts';
+import { parseTapLine, type TapLine, type TapPoint } from './tap-line.ts';
 import { TapTree } from './tap-tree.ts';
 
 export type TapResult = ResultsSummary | { readonly unreadable: string };
@@ -18,10 +19,10 @@ export async function readTap(
 ): Promise<TapResult> {
   const reader = new TapReader(limits);
   try {
-    for await (const line of readLines(chunks, limits)) reader.take(line.text, line.cut);
+    for await (const line of readLines(chunks, limits)) reader.take(line);
     return reader.end();
   } catch (problem) {
-    if (problem instanceof TapProblem) return { unreadable: problem.message };
+    if (problem instanceof TapProblem) return reader.failures() ?? { unreadable: problem.message };
     throw problem;
   }
 }
@@ -29,53 +30,104 @@ export async function readTap(
 class TapReader {
   readonly #tree: TapTree;
   #lines = 0;
-  /** Line that ends the YAML block that we are in; null outside of one. */
-  #yamlEnd: string | null = null;
-  /** Line that would begin one: the line before was a test point. */
-  #yamlStart: string | null = null;
+  /** Indentation of the YAML block that we are in; null outside of one. */
+  #yaml: string | null = null;
+  /** The newest test, until it is known whether its subtests follow it. */
+  #held: TapPoint | null = null;
+  /** The line before belongs to `held`: the test itself, or the end of its YAML block. */
+  #adjacent = false;
+  #strict = false;
+  /** What had failed when a line without an end came: that line may have lost its `# TODO`. */
+  #believed: { readonly failures: ResultsSummary | null } | null = null;
 
   constructor(limits: TapLimits) {
     this.#tree = new TapTree(limits);
   }
 
-  take(text: string, cut: boolean): void {
+  /** What has failed all the same in a file that can not be read to its end; null: nothing. */
+  failures(): ResultsSummary | null {
+    if (this.#believed !== null) return this.#believed.failures;
+    this.#release();
+    return this.#tree.failures;
+  }
+
+  take({ text, cut, ended }: Line): void {
     this.#lines += 1;
-    if (this.#yamlEnd !== null) {
-      if (text === this.#yamlEnd) this.#yamlEnd = null;
-      return;
+    if (!ended) {
+      this.#release();
+      this.#believed = { failures: this.#tree.failures };
     }
-    if (text === this.#yamlStart) {
-      this.#yamlEnd = text.replace('---', '...');
-      return;
-    }
-    this.#yamlStart = null;
+    if (this.#inYaml(text)) return;
     const line = parseTapLine(text);
-    if (line === null) return;
-    if (cut) throw new TapProblem(`line ${this.#lines} is too long`);
-    switch (line.kind) {
-      case 'version':
-        if (this.#lines === 1 && (line.version < 12 || line.version > 14)) {
-          throw new TapProblem(`TAP version ${line.version} is not known`);
-        }
-        return;
-      case 'bailOut':
-        throw new TapProblem(`the tests bailed out${line.reason === '' ? '' : `: ${line.reason}`}`);
-      case 'plan':
-        this.#tree.plan(line.depth, line.count);
-        return;
-      case 'point':
-        this.#point(line);
+    if (line === null) {
+      if (this.#strict && !/^\s*(#.*)?$/.test(text)) this.#tree.fault(`line ${this.#lines} is not TAP`);
+      return;
     }
+    if (cut) throw new TapProblem(`line ${this.#lines} is too long`);
+    this.#act(line);
   }
 
   end(): ResultsSummary {
     if (this.#lines === 0) throw new TapProblem('the file is empty');
-    if (this.#yamlEnd !== null) throw new TapProblem('cut short inside the details of a test');
+    this.#release();
+    if (this.#yaml !== null) throw new TapProblem('cut short inside the details of a test');
     return this.#tree.end();
   }
 
-  #point(point: TapPoint): void {
-    this.#tree.point(point);
-    this.#yamlStart = `${' '.repeat(point.depth * 4 + 2)}---`;
+  /** A line with less indentation ends the block: it was none. */
+  #inYaml(text: string): boolean {
+    if (this.#yaml !== null) {
+      if (text === `${this.#yaml}...`) {
+        this.#yaml = null;
+        this.#adjacent = true;
+        return true;
+      }
+      if (text.trim() === '' || text.startsWith(this.#yaml)) return true;
+      this.#yaml = null;
+    }
+    if (this.#held === null || !this.#adjacent) return false;
+    const indent = ' '.repeat(this.#held.depth * 4 + 2);
+    if (text === `${indent}---`) this.#yaml = indent;
+    this.#adjacent = text === `${' '.repeat(this.#held.depth * 4)}{`;
+    return this.#yaml !== null;
+  }
+
+  #act(line: TapLine): void {
+    switch (line.kind) {
+      case 'version':
+        if (this.#lines === 1 && (line.version < 12 || line.version > 14))
+          throw new TapProblem(`TAP version ${line.version} is not known`);
+        return;
+      case 'strict':
+        this.#strict = line.on;
+        return;
+      case 'bailOut':
+        this.#release();
+        throw new TapProblem(`the tests bailed out${line.reason === '' ? '' : `: ${line.reason}`}`);
+      case 'open':
+        if (this.#adjacent && this.#held !== null) this.#held = { ...this.#held, brace: true };
+        return;
+      case 'close':
+        this.#release(line.depth + 1);
+        this.#tree.close(line.depth);
+        return;
+      case 'plan':
+        this.#release(line.depth);
+        this.#tree.plan(line.depth, line.count);
+        return;
+      case 'point':
+        this.#release(line.depth);
+        this.#held = line;
+        this.#adjacent = true;
+    }
+  }
+
+  /** @param depth of the line that follows; subtests of a test with a brace are one level deeper than it */
+  #release(depth = -1): void {
+    const point = this.#held;
+    this.#held = null;
+    if (point === null) return;
+    if (point.brace && depth === point.depth + 1) this.#tree.open(point);
+    else this.#tree.point(point.brace ? { ...point, name: `${point.name} {`.trim() } : point);
   }
 }

@@ -104,15 +104,40 @@ describe('readTap', () => {
     });
   });
 
-  it('is never fooled by a report that was cut short, wherever', async () => {
+  it('is never fooled by a report that was cut short, wherever: only tests that failed count', async () => {
     const bytes = Buffer.from(NODE);
     const whole = NODE.indexOf('\n1..4\n') + '\n1..4'.length;
+    const all = ['volume > keeps a # in its name', 'volume > snapshots > clones', 'fails after its subtest'];
+    const firstResult = NODE.indexOf('not ok 1 - volume\n') + 'not ok 1 - volume\n'.length;
     for (let length = 0; length < whole; length += 1) {
-      expect(await read(bytes.subarray(0, length).toString()), `cut at ${length}`).toHaveProperty(
-        'unreadable',
-      );
+      const result = await read(bytes.subarray(0, length).toString());
+      if (length < firstResult) expect(result, `cut at ${length}`).toHaveProperty('unreadable');
+      else if ('unreadable' in result) throw new Error(`cut at ${length}: ${result.unreadable}`);
+      else if (result.failures.length < 4) expect(all.slice(0, result.failed)).toEqual(result.failures);
     }
     expect(await read(NODE.slice(0, whole))).toHaveProperty('failed', 4);
+  });
+
+  it('does not believe a failure in a line that was cut: its TODO may be what is missing', async () => {
+    expect(await read('1..3\nok 1 - a\nnot ok 2 - b')).toHaveProperty('unreadable');
+    expect(await read('1..3\nok 1 - a\nnot ok 2 - b\n')).toHaveProperty('failures', ['b']);
+    expect(await read('1..2\nok 1 - a\nnot ok 2 - b')).toHaveProperty('failures', ['b']);
+  });
+
+  it('keeps a failure that stands before what it can not read', async () => {
+    const limits = { ...TAP_LIMITS, bytes: 100, lineBytes: 20 };
+    const failed = { passed: 0, failed: 1, skipped: 0, failures: ['a'] };
+    expect(await read(`not ok 1 - a\nok 2 - ${'x'.repeat(50)}\n1..2\n`, limits)).toEqual(failed);
+    expect(await read(`not ok 1 - a\n${'\n'.repeat(100)}`, limits)).toEqual(failed);
+  });
+
+  it('takes tests in any order, with bounded memory', async () => {
+    const numbers = Array.from({ length: 1000 }, (_, index) => 1000 - index);
+    const text = `1..1000\n${numbers.map((number) => `ok ${number}\n`).join('')}`;
+    expect(await read(text)).toEqual({ passed: 1000, failed: 0, skipped: 0, failures: [] });
+    expect(await read(text, { ...TAP_LIMITS, unordered: 500 })).toEqual({
+      unreadable: 'the tests are numbered too far out of order',
+    });
   });
 
   it.each([
@@ -155,13 +180,11 @@ describe('readTap', () => {
     ['another kind of file', '<html>\n<p>ok</p>\n', 'cut short: no plan in the file'],
     ['no plan', 'ok 1 - a\n', 'cut short: no plan in the file'],
     ['too few tests', '1..3\nok 1 - a\n', 'cut short: 3 tests planned, 1 found in the file'],
-    ['too many tests', 'ok 1\nok 2\n1..1\n', 'cut short: 1 tests planned, 2 found in the file'],
-    ['a number past the plan', 'ok 7\n1..1\n', 'a test is numbered past the plan in the file'],
-    ['two plans', '1..1\nok 1\n1..1\n', 'there is a second plan'],
+    ['a number twice', 'ok 1\nok 1 - b\n1..2\n', 'number 1 is given twice, the second time to b'],
     ['a bail out', 'ok 1\nBail out! no \x1b[31mdisk\n1..1\n', 'the tests bailed out: no \\x1b[31mdisk'],
     ['a bail out in a subtest', '    Bail out!\nok 1\n1..1\n', 'the tests bailed out'],
     ['a strange version', 'TAP version 15\n1..1\nok 1\n', 'TAP version 15 is not known'],
-    ['open details', 'ok 1\n  ---\n  a: 1\n1..1\n', 'cut short inside the details of a test'],
+    ['open details', '1..1\nok 1\n  ---\n  a: 1\n', 'cut short inside the details of a test'],
     ['subtests without a plan', '    ok 1\nok 1 - a\n1..1\n', 'cut short: no plan in a'],
     [
       'subtests that end the file',
@@ -215,7 +238,7 @@ describe('readTap', () => {
           const text = edits.reduce((all, at) => all.slice(0, at) + all.slice(at + 13), NODE);
           const result = await read(text, TAP_LIMITS, size);
           if ('unreadable' in result) expect(result.unreadable).not.toBe('');
-          else expect(result.passed + result.failed + result.skipped).toBeLessThanOrEqual(8);
+          else expect(result.passed + result.failed + result.skipped).toBeLessThanOrEqual(12);
         },
       ),
     );

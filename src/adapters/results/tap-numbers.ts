@@ -1,0 +1,39 @@
+/**
+ * The numbers that one level has given its tests. TAP 14 allows any order, so a number that is ahead is kept until those
+ * before it have come: a file in order needs no memory.
+ */
+import { TapProblem } from './tap-limits.ts';
+
+export class NumbersSeen {
+  readonly #budget: { left: number };
+  /** All numbers up to this one were given. */
+  #upTo = 0;
+  readonly #ahead = new Set<number>();
+
+  /** @param budget how many numbers may still be kept, shared by all levels */
+  constructor(budget: { left: number }) {
+    this.#budget = budget;
+  }
+
+  /** False: the number was given before. @throws TapProblem */
+  add(number: number): boolean {
+    if (number <= this.#upTo || this.#ahead.has(number)) return false;
+    if (number > this.#upTo + 1) {
+      if (this.#budget.left === 0) throw new TapProblem('the tests are numbered too far out of order');
+      this.#budget.left -= 1;
+      this.#ahead.add(number);
+      return true;
+    }
+    this.#upTo = number;
+    while (this.#ahead.delete(this.#upTo + 1)) {
+      this.#upTo += 1;
+      this.#budget.left += 1;
+    }
+    return true;
+  }
+
+  forget(): void {
+    this.#budget.left += this.#ahead.size;
+    this.#ahead.clear();
+  }
+}

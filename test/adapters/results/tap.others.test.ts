@@ -1,0 +1,80 @@
+/**
+ * Our reader of TAP beside the two that everybody uses: prove (TAP::Parser, which is a part of Perl) and tap-parser. What
+ * one of them calls a failure is never a success here, and what both call a success is one, but where the corpus says why.
+ */
+import { spawnSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { readTap } from '../../../src/adapters/results/tap.ts';
+import { judgeTesting } from '../../../src/machines/verdict.ts';
+import { CORPUS } from './tap-corpus.ts';
+
+const CASES = Object.entries(CORPUS);
+
+async function ours(text: string) {
+  async function* chunks() {
+    yield Buffer.from(text);
+  }
+  const read = await readTap(chunks());
+  const [results, unreadable] = 'unreadable' in read ? [null, read.unreadable] : [read, ''];
+  const spec = { results: { format: 'tap', file: 'results.tap' }, exitCodeIsResult: false } as const;
+  const { verdict } = judgeTesting({ how: 'exited', code: 0 }, results, unreadable, spec);
+  return { verdict, failures: results?.failures ?? [] };
+}
+
+test('the corpus is large enough to mean something', () => {
+  expect(CASES.length).toBeGreaterThanOrEqual(70);
+});
+
+test.each(CASES)('%s', async (_name, { text, verdict, failures = [] }) => {
+  expect(await ours(text)).toEqual({ verdict, failures });
+});
+
+/** Whether the file is good, by its number. */
+type Answers = readonly boolean[];
+
+const PERL = `use TAP::Parser; use JSON::PP; local $/; my @good;
+for my $text (@{ decode_json(<STDIN>) }) {
+  my $parser = TAP::Parser->new({ tap => $text eq '' ? "\\n" : $text });
+  $parser->run;
+  push @good, $parser->has_problems ? JSON::PP::false : JSON::PP::true;
+}
+print encode_json(\\@good);`;
+
+function askProve(): Answers | null {
+  if (spawnSync('perl', ['-MTAP::Parser', '-MJSON::PP', '-e', '1']).status !== 0) return null;
+  const input = JSON.stringify(CASES.map(([, { text }]) => text));
+  const done = spawnSync('perl', ['-e', PERL], { input, encoding: 'utf8', timeout: 60_000 });
+  if (done.status !== 0) throw new Error(done.stderr);
+  return JSON.parse(done.stdout) as boolean[];
+}
+
+interface Parser {
+  readonly ok: boolean;
+  end(text: string): void;
+}
+
+/** By a name that the compiler does not follow: a clone whose packages are older still compiles. */
+const TAP_PARSER: string = 'tap-parser';
+
+async function askTapParser(): Promise<Answers | null> {
+  const found = (await import(TAP_PARSER).catch(() => null)) as { Parser: new () => Parser } | null;
+  if (found === null) return null;
+  return CASES.map(([, { text }]) => {
+    const parser = new found.Parser();
+    parser.end(text);
+    return parser.ok;
+  });
+}
+
+test('beside prove and tap-parser', async (context) => {
+  const [prove, tapParser] = [askProve(), await askTapParser()];
+  if (prove === null) return context.skip('perl has no TAP::Parser here');
+  if (tapParser === null) return context.skip('tap-parser is not installed here');
+  const unexplained = CASES.flatMap(([name, { verdict, differs }], index) => {
+    const others = { prove: prove[index], tapParser: tapParser[index] };
+    // One that fails it is enough.
+    const theirs = others.prove && others.tapParser ? 'SUCCESS' : 'FAILURE';
+    return (verdict === theirs) === (differs === undefined) ? [] : [{ name, verdict, differs, others }];
+  });
+  expect(unexplained).toEqual([]);
+});
