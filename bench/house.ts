@@ -58,6 +58,7 @@ export function house(
     pipeline: 'check',
     deployment: 'bench',
     queueLength: 1_000_000,
+    onRoom: () => {},
     headStartsMs: {},
     starts: true,
   });

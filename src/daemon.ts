@@ -134,6 +134,7 @@ export class Lab implements RunningDaemon {
         clock: systemClock,
         callTimeoutMs: config.limits.sweepTimeoutMs,
       }),
+      admission: this.admission,
       clock: systemClock,
       alarms: world.alarms,
       log,
@@ -279,6 +280,7 @@ export class Lab implements RunningDaemon {
       newId: idMaker(() => randomInt(32)),
       deployment,
       starts: !(options.monitorOnly ?? false),
+      onRoom: () => this.events.findAgain(),
     });
   }
 }

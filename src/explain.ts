@@ -7,11 +7,11 @@ import { changeNow } from './adapters/gerrit/change-now.ts';
 import { parseEvent } from './adapters/gerrit/events.ts';
 import { isMetaRefUpdate, type Line, LineSplitter } from './adapters/gerrit/lines.ts';
 import type { Config } from './config/config.ts';
-import type { ChangeNow, GerritEvent } from './machines/gerrit-event.ts';
+import { type ChangeNow, changeOf, type GerritEvent } from './machines/gerrit-event.ts';
 import type { JobFinding } from './machines/rules/job.ts';
-import { reached } from './machines/rules/limit.ts';
-import { Tally } from './machines/rules/tally.ts';
-import { type Decision, explain, type TriggerRules } from './machines/trigger.ts';
+import { type Decision, explain, resume, type TriggerRules } from './machines/trigger.ts';
+import { Rehearsal } from './machines/trigger-facts.ts';
+import type { Patchset } from './machines/vocabulary.ts';
 
 /** What became of one line. */
 export type ExplainedLine = { readonly line: number } & (
@@ -21,13 +21,16 @@ export type ExplainedLine = { readonly line: number } & (
       /** What each job made of it; empty: none was asked. */
       readonly jobs: readonly JobFinding[];
     }
+  /** What became, before this line, of a start that a limit had held back. */
+  | { readonly waited: Patchset; readonly decisions: readonly Decision[] }
   | { readonly rejected: string }
   /** A note of Gerrit's that is dropped unread. */
   | { readonly dropped: string }
 );
 
 /**
- * Each line by itself, as if nothing of ours were open; starts are counted from line to line, so that limits show.
+ * Decides each line as the daemon does, as if every test ended before the next line. Starts are counted from line to line, so
+ * that limits show, and what a limit holds back starts when the time of a later line allows it.
  * @param told called for each line that is not empty, in order
  */
 export async function explainLines(
@@ -37,12 +40,11 @@ export async function explainLines(
   told: (line: ExplainedLine) => void,
 ): Promise<void> {
   const splitter = new LineSplitter(lineLimitBytes);
-  const tally = { starts: new Tally(), triggers: new Set<string>() };
+  const rehearsal = new Rehearsal();
   let number = 0;
   const take = (line: Line): void => {
     number += 1;
-    const explained = explainLine(line, rules, tally);
-    if (explained !== null) told({ line: number, ...explained });
+    for (const explained of explainLine(line, number, rules, rehearsal)) told({ line: number, ...explained });
   };
   for await (const chunk of chunks) for (const line of splitter.push(Buffer.from(chunk))) take(line);
   const rest = splitter.end();
@@ -54,33 +56,38 @@ export function askChange(config: Config, change: number): Promise<ChangeNow | n
   return changeNow(config.gerrit, systemClock, change);
 }
 
-/** What the lines so far have started. */
-interface SoFar {
-  readonly starts: Tally;
-  readonly triggers: Set<string>;
-}
-
 type Explained = ExplainedLine extends infer L ? (L extends unknown ? Omit<L, 'line'> : never) : never;
 
-function explainLine(line: Line, rules: TriggerRules, soFar: SoFar): Explained | null {
-  if (!Buffer.isBuffer(line)) return { rejected: `line of ${line.bytes} bytes` };
-  if (line.length === 0 || (line.length === 1 && line[0] === 0x0d)) return null;
-  if (isMetaRefUpdate(line)) return { dropped: "ref-updated of a change's notes" };
+function explainLine(
+  line: Line,
+  number: number,
+  rules: TriggerRules,
+  rehearsal: Rehearsal,
+): readonly Explained[] {
+  if (!Buffer.isBuffer(line)) return [{ rejected: `line of ${line.bytes} bytes` }];
+  if (line.length === 0 || (line.length === 1 && line[0] === 0x0d)) return [];
+  if (isMetaRefUpdate(line)) return [{ dropped: "ref-updated of a change's notes" }];
   const parsed = parseEvent(line);
-  if ('rejected' in parsed) return { rejected: parsed.rejected.reason };
-  const { event } = parsed;
-  const { decisions, jobs } = explain(event, rules, []);
-  return { event, jobs, decisions: decisions.map((decision) => asFollows(decision, rules, soFar)) };
+  if ('rejected' in parsed) return [{ rejected: parsed.rejected.reason }];
+  return explainEvent(parsed.event, number, rules, rehearsal);
 }
 
-/** A start only where nothing before it stands in its way. */
-function asFollows(decision: Decision, { limits }: TriggerRules, { starts, triggers }: SoFar): Decision {
-  if (decision.do !== 'start') return decision;
-  if (triggers.has(decision.trigger)) return { do: 'ignore', rule: 'started', why: 'started before' };
-  const { project, change } = decision.patchset;
-  const over = reached(limits, starts.counts(decision), { project, change, by: decision.by });
-  if (over !== null) return { do: 'ignore', rule: over.rule, why: over.why };
-  starts.add(decision);
-  triggers.add(decision.trigger);
-  return decision;
+/** What waited and may start by now, then the event. */
+export function explainEvent(
+  event: GerritEvent,
+  number: number,
+  rules: TriggerRules,
+  rehearsal: Rehearsal,
+): readonly Extract<Explained, { readonly decisions: unknown }>[] {
+  const at = 'at' in event ? event.at : 0;
+  const resumed = rehearsal.waitingStarts.flatMap((waiting) => {
+    const { patchset } = waiting.start;
+    const decisions = resume(waiting, rules, rehearsal.facts(at, number, patchset));
+    rehearsal.apply(decisions, patchset);
+    return decisions.length === 0 ? [] : [{ waited: patchset, decisions }];
+  });
+  const change = changeOf(event);
+  const { decisions, jobs } = explain(event, rules, rehearsal.facts(at, number, change));
+  rehearsal.apply(decisions, change);
+  return [...resumed, { event, decisions, jobs }];
 }

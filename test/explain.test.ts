@@ -21,7 +21,7 @@ async function explained(
 /** The last decision of each line that has one. */
 function words(lines: readonly ExplainedLine[]): readonly string[] {
   return lines.flatMap((line) => {
-    if (!('decisions' in line) || line.event.type === 'other') return [];
+    if (!('event' in line) || line.event.type === 'other') return [];
     const last = line.decisions.at(-1);
     return [`${line.line} ${last?.do} ${last?.rule}`];
   });
@@ -55,8 +55,8 @@ describe('a file of events', () => {
     expect(found.slice(0, 4)).toEqual([
       '3 start patchset',
       '7 start patchset',
-      '10 ignore limit-change',
-      '12 ignore limit-change',
+      '10 defer limit-change',
+      '12 defer limit-change',
     ]);
   });
 

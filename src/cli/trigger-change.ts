@@ -3,28 +3,37 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { triggerRules } from '../config/build-triggers.ts';
 import type { Config } from '../config/config.ts';
-import type { StoreReader } from '../engine/store.ts';
+import type { IgnoredRequest, StoreReader } from '../engine/store.ts';
 import { askChange } from '../explain.ts';
 import type { ChangeNow } from '../machines/gerrit-event.ts';
 import { nameOf } from '../machines/rules/account.ts';
-import { LIMIT_WINDOW_MS, NO_STARTS, type StartCounts } from '../machines/rules/limit.ts';
+import { LIMIT_WINDOW_MS } from '../machines/rules/limit.ts';
 import { voteText } from '../machines/rules/vote.ts';
-import type { OpenReview, Start } from '../machines/trigger.ts';
+import type { TriggerFacts } from '../machines/trigger-facts.ts';
 import { type JobOutlook, type Outlook, whatIf } from '../machines/what-if.ts';
 import { plainText } from '../plain-text.ts';
 import { CliError, EXIT } from './exit.ts';
 import { type Io, paint, printJson } from './io.ts';
 import { type Column, printTable } from './layout.ts';
 import { databaseIn } from './open.ts';
+import { iso, utc } from './time.ts';
 import { holdText } from './trigger-lines.ts';
 
 /** What our own log knows of the change: nothing, where there is none. */
-export interface Ours {
-  readonly open: readonly OpenReview[];
-  readonly counts: (start: Start) => StartCounts;
+export interface Ours
+  extends Pick<TriggerFacts, 'open' | 'waiting' | 'waitingChanges' | 'openJobs' | 'starts'> {
+  /** Requests for a run that were ignored, the newest first. */
+  readonly ignored: readonly IgnoredRequest[];
 }
 
-const NOTHING: Ours = { open: [], counts: () => NO_STARTS };
+export const NOTHING_OF_OURS: Ours = {
+  open: [],
+  waiting: null,
+  waitingChanges: 0,
+  openJobs: 0,
+  starts: () => [],
+  ignored: [],
+};
 
 export async function explainChange(
   io: Io,
@@ -44,17 +53,28 @@ export async function explainChange(
 /** Exit code 0 when something would start. */
 export function showOutlooks(io: Io, config: Config, change: ChangeNow, ours: Ours, json: boolean): number {
   const files = new Map(config.jobs.map(({ spec }) => [spec.name, spec.files]));
-  const outlooks = whatIf(change, { rules: triggerRules(config), files, now: io.now(), ...ours });
-  if (json) printJson(io, { change: changeJson(change), outlooks });
-  else {
-    printChange(io, change);
+  const { ignored, ...facts } = ours;
+  const outlooks = whatIf(change, {
+    rules: triggerRules(config),
+    files,
+    facts: { ...facts, now: io.now(), queueLength: config.limits.queueLength },
+  });
+  if (json) {
+    printJson(io, {
+      change: changeJson(change),
+      outlooks,
+      waiting: waitingJson(ours),
+      ignored: ignored.map(ignoredJson),
+    });
+  } else {
+    printChange(io, change, ours);
     for (const outlook of outlooks) printOutlook(io, outlook);
   }
   return outlooks.some(({ starts }) => starts) ? EXIT.ok : EXIT.negative;
 }
 
 async function withOurs<T>(file: string, change: ChangeNow, ask: (ours: Ours) => T): Promise<T> {
-  if (!existsSync(file)) return ask(NOTHING);
+  if (!existsSync(file)) return ask(NOTHING_OF_OURS);
   const { openReader } = await import('../adapters/sqlite/reader.ts');
   const reader = openReader(file);
   try {
@@ -65,18 +85,37 @@ async function withOurs<T>(file: string, change: ChangeNow, ask: (ours: Ours) =>
 }
 
 const REVIEWS_LIMIT = 100;
+const JOBS_LIMIT = 10_000;
+/** Ignored requests that are shown. */
+const IGNORED_SHOWN = 5;
 
 export function oursOf(reader: StoreReader, { patchset: { project, change } }: ChangeNow): Ours {
   const reviews = reader.reviews({ open: true, change, limit: REVIEWS_LIMIT });
+  const jobs = reader.jobs({ open: true, limit: JOBS_LIMIT });
+  const waiting = reader.waitingStarts();
+  const isOfChange = (other: { readonly project: string; readonly change: number }) =>
+    other.project === project && other.change === change;
   return {
-    open: reviews
-      .filter((review) => review.project === project)
-      .map(({ id, patchset, state }) => ({ id, patchset, testing: /^(preparing|waiting)\b/.test(state) })),
-    counts: ({ by, at }) => reader.starts({ project, change, by, since: at - LIMIT_WINDOW_MS, until: at }),
+    open: reviews.filter(isOfChange).map(({ id, patchset, state }) => {
+      const own = jobs.filter(({ review }) => review === id);
+      const testing = /^(preparing|waiting)\b/.test(state);
+      const unreported = own.filter((job) => testing && !job.state.startsWith('cleanup'));
+      return {
+        id,
+        patchset,
+        jobs: unreported.map(({ name }) => name),
+        begun: own.some((job) => !job.state.startsWith('queued')),
+      };
+    }),
+    waiting: waiting.find(({ start }) => isOfChange(start.patchset)) ?? null,
+    waitingChanges: waiting.length,
+    openJobs: jobs.length,
+    starts: (until) => reader.starts({ since: until - LIMIT_WINDOW_MS, until }),
+    ignored: reader.ignoredRequests(change, IGNORED_SHOWN).filter(isOfChange),
   };
 }
 
-function printChange(io: Io, change: ChangeNow): void {
+function printChange(io: Io, change: ChangeNow, { waiting, ignored }: Ours): void {
   const { patchset, status, kind, uploader, author, hashtags, files, votes } = change;
   const line = (title: string, text: string): void => {
     if (text !== '') io.out(`${paint(io, 'dim', title.padEnd(9))} ${plainText(text)}\n`);
@@ -90,6 +129,14 @@ function printChange(io: Io, change: ChangeNow): void {
   line('topic', patchset.topic);
   line('hashtags', hashtags.join(', '));
   line('files', files === null ? 'too many to be asked for, or a merge' : String(files.length));
+  if (waiting !== null) {
+    const { start, since, rule, why } = waiting;
+    const what = `patchset ${start.patchset.patchset} (${start.jobs.join(', ')})`;
+    line('waits', `${what} since ${utc(since)} (${rule}: ${why})`);
+  }
+  for (const { patchset: number, by, at, rule, why } of ignored) {
+    line('ignored', `${utc(at)} ${by} asked for patchset ${number} (${rule}: ${why})`);
+  }
   line('votes', votes.map((vote) => `${vote.account || 'somebody'} ${voteText(vote)}`).join(', '));
 }
 
@@ -111,6 +158,16 @@ function printOutlook(io: Io, outlook: Outlook): void {
     { title: 'WHY', text: ({ why }) => why },
   ];
   if (outlook.jobs.length > 0) printTable(io, columns, outlook.jobs);
+}
+
+function waitingJson({ waiting }: Ours): object | null {
+  if (waiting === null) return null;
+  const { start, rule, why, since } = waiting;
+  return { patchset: start.patchset.patchset, jobs: start.jobs, since: iso(since), rule, why };
+}
+
+function ignoredJson({ patchset, by, at, rule, why }: IgnoredRequest): object {
+  return { at: iso(at), patchset, by, rule, why };
 }
 
 function changeJson({ patchset, ...rest }: ChangeNow): object {

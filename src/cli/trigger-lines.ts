@@ -20,7 +20,7 @@ interface Row {
   readonly why: string;
 }
 
-type Explained = Extract<ExplainedLine, { readonly decisions: unknown }>;
+type Explained = Extract<ExplainedLine, { readonly event: unknown }>;
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'LINE', text: ({ line }) => line, right: true },
@@ -35,19 +35,22 @@ const COLUMNS: readonly Column<Row>[] = [
 
 /** Lines that start nothing whatever the rules are only add up, unless `all` are asked for. */
 export function printLines(io: Io, lines: readonly ExplainedLine[], all: boolean): void {
-  const shown = lines.filter((line) => all || ('event' in line && line.event.type !== 'other'));
+  const shown = lines.filter(
+    (line) => all || 'waited' in line || ('event' in line && line.event.type !== 'other'),
+  );
   const days = new Set(shown.flatMap((line) => timeOf(line)?.slice(0, 10) ?? []));
   const rows = shown.flatMap((line) => rowsOf(line, days.size > 1));
   if (rows.length > 0) printTable(io, COLUMNS, rows);
   const starts = lines.flatMap(decisionsOf).filter((decision) => decision.do === 'start').length;
   const rejected = lines.filter((line) => 'rejected' in line).length;
-  const others = lines.length - shown.length - (all ? 0 : rejected);
+  const given = lines.filter((line) => !('waited' in line));
+  const others = given.length - shown.filter((line) => !('waited' in line)).length - (all ? 0 : rejected);
   const parts = [
     `${count(starts, 'start')}`,
     ...(others > 0 ? [`${others} more that never start anything (--all)`] : []),
     ...(rejected > 0 ? [`${rejected} not understood`] : []),
   ];
-  io.err(`${count(lines.length, 'line')}: ${parts.join(', ')}\n`);
+  io.err(`${count(given.length, 'line')}: ${parts.join(', ')}\n`);
 }
 
 export function linesJson(io: Io, file: string, lines: readonly ExplainedLine[]): void {
@@ -67,6 +70,16 @@ function rowsOf(line: ExplainedLine, dated: boolean): readonly Row[] {
   const blank = { line: String(line.line), time: '', event: '', change: '', by: '', rule: '' };
   if ('rejected' in line) return [{ ...blank, done: 'rejected', why: line.rejected }];
   if ('dropped' in line) return [{ ...blank, done: 'dropped', why: line.dropped }];
+  if ('waited' in line) {
+    const { change, patchset } = line.waited;
+    const head = { ...blank, line: '', event: 'a start that waited', change: `${change},${patchset}` };
+    return line.decisions.map((decision) => ({
+      ...head,
+      done: decision.do,
+      rule: decision.rule,
+      why: whyOf(decision),
+    }));
+  }
   const { event, decisions, jobs } = line;
   const time = timeOf(line)?.slice(dated ? 0 : 11) ?? '';
   const head = {
@@ -101,6 +114,7 @@ function whereOf({ event }: Explained): { readonly change: string; readonly by: 
 }
 
 function whyOf(decision: Decision): string {
+  if (decision.do === 'defer') return `${decision.why}: ${decision.start.jobs.join(', ')} must wait`;
   if (decision.do !== 'start') return decision.why;
   const hold = decision.hold === null ? '' : `, ${holdText(decision.hold)}`;
   return `${decision.why}: ${decision.jobs.join(', ')}${hold}`;
@@ -116,6 +130,11 @@ function paintOf(done: string): Paint | null {
 }
 
 function lineJson(line: ExplainedLine): object {
+  if ('waited' in line) {
+    const { project, branch, change, patchset } = line.waited;
+    const decisions = line.decisions.map(decisionJson);
+    return { line: line.line, type: 'waited', project, branch, change, patchset, decisions };
+  }
   if (!('event' in line)) return line;
   const { event, decisions } = line;
   const patchset = 'patchset' in event ? event.patchset : null;
@@ -149,6 +168,7 @@ function jobsOf({ decisions, jobs }: Explained): readonly object[] {
 
 function decisionJson(decision: Decision): object {
   const { do: done, rule, why } = decision;
+  if (decision.do === 'defer') return { do: done, rule, why, jobs: decision.start.jobs };
   if (decision.do !== 'start') return { do: done, rule, why };
   const { jobs, kind, trigger, hold } = decision;
   return { do: done, rule, why, kind, jobs, trigger, hold };

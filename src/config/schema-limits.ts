@@ -12,7 +12,7 @@ export const limits = z.strictObject({
     default: 500,
     min: 1,
     max: 100_000,
-    about: 'open jobs; what would start more is recorded and refused',
+    about: 'open jobs; what would start more waits',
   }),
   queuePatience,
   inboxEvents: integer({

@@ -56,7 +56,10 @@ export const triggers = z.strictObject({
   afterTimeout: duration({ default: '4h', about: 'until they start without it' }),
   limits: z
     .strictObject({
-      change: limit(20, 'starts of one change in an hour; more is refused, counted, and told once'),
+      change: limit(
+        20,
+        'starts of one change in an hour; what comes on top waits, and the operator is told once',
+      ),
       author: limit(200, 'starts by one account in an hour'),
       project: limit(400, 'starts of one project in an hour'),
       all: limit(1000, 'starts in an hour'),

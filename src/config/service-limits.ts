@@ -1,7 +1,7 @@
 /** Bounds of the daemon as a whole: no job and no provider sets them for itself. */
 
 export interface ServiceLimits {
-  /** Jobs that may be open at once; what would start more is recorded and refused. */
+  /** Jobs that may be open at once; what would start more waits. */
   readonly queueLength: number;
   /** After this a job that waits keeps places for itself. */
   readonly queuePatienceMs: number;

@@ -4,22 +4,19 @@
  * decided upon what the one before it left.
  */
 import type { Log } from '../log.ts';
+import type { Alarm } from '../machines/alarm.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import { type ChangeName, changeOf, type GerritEvent } from '../machines/gerrit-event.ts';
 import type { MailSpec } from '../machines/mail.ts';
 import type { ReportSpec } from '../machines/report.ts';
-import type { Stored } from '../machines/row.ts';
+import { nameOf } from '../machines/rules/account.ts';
 import type { StartCause } from '../machines/rules/cause.ts';
 import { isReportOfOthers } from '../machines/rules/coverage.ts';
 import { matchesAny } from '../machines/rules/glob.ts';
-import type { Finding } from '../machines/rules/word.ts';
-import {
-  type Decision,
-  decide,
-  type OpenReview,
-  type Start,
-  type TriggerRules,
-} from '../machines/trigger.ts';
+import { type Delay, LIMIT_WINDOW_MS } from '../machines/rules/limit.ts';
+import type { RuleWord } from '../machines/rules/word.ts';
+import { type Decision, explain, resume, type Start, type TriggerRules } from '../machines/trigger.ts';
+import type { TriggerFacts } from '../machines/trigger-facts.ts';
 import {
   assertNever,
   type JobSpec,
@@ -30,11 +27,12 @@ import {
 import type { Submission } from './cascade.ts';
 import type { Engine } from './engine.ts';
 import type { NewId } from './ids.ts';
+import { NOTHING_NOTED } from './memory.ts';
 import { type Admitted, openReview } from './opening.ts';
 import type { Alarms, Clock } from './ports.ts';
-import { freeTrigger } from './shown-again.ts';
-import { overLimit } from './start-limits.ts';
-import type { Noted, Store } from './store.ts';
+import type { IgnoredRequest, Noted, Store } from './store.ts';
+import { beganBy, openReviews, startsIn } from './trigger-facts.ts';
+import { WaitingStarts } from './waiting-starts.ts';
 
 /** What counts for everything that is accepted from now on, and may be read anew. */
 export interface Acceptance {
@@ -45,7 +43,7 @@ export interface Acceptance {
   /** Null: nobody is told by mail. */
   readonly mail: MailSpec | null;
   readonly pipeline: string;
-  /** Jobs that may be open at the same time; what comes on top is refused with an alarm. */
+  /** Jobs that may be open at the same time; what comes on top waits. */
   readonly queueLength: number;
   /** By how much a job counts as if it had waited longer, by what started it. */
   readonly headStartsMs: Readonly<Partial<Record<TriggerKind, number>>>;
@@ -61,6 +59,8 @@ export interface AdmissionOptions extends Acceptance {
   readonly deployment: string;
   /** False: events are counted and decided upon, and nothing is started. */
   readonly starts: boolean;
+  /** There is a place to wait again for starts that found none: Gerrit must be asked for them. */
+  readonly onRoom: () => void;
 }
 
 /** A decision, and what was begun by it. */
@@ -73,6 +73,8 @@ export interface Outcome {
 export interface Decided {
   /** Resolves when all of it is stored. */
   readonly durable: Promise<void>;
+  /** The event counts as not seen: a look back must find it again. */
+  readonly findAgain?: boolean;
 }
 
 interface Taken extends Decided {
@@ -83,9 +85,12 @@ export class Admission {
   private options: AdmissionOptions;
   private last: Promise<unknown> = Promise.resolve();
   private others = 0;
+  private readonly waiting: WaitingStarts;
 
   constructor(options: AdmissionOptions) {
     this.options = options;
+    const { store, clock, onRoom } = options;
+    this.waiting = new WaitingStarts(store, clock, () => this.resumeWaiting(), onRoom);
   }
 
   /** From the next event on. */
@@ -93,9 +98,23 @@ export class Admission {
     this.options = { ...this.options, ...acceptance };
   }
 
-  /** Resolves when what the event means is durable. @param note stands beside the reason of what it starts */
-  async take(event: GerritEvent, note = ''): Promise<readonly Outcome[]> {
-    const { outcomes, durable } = await this.between(() => this.decideOne(event, [], null, note));
+  /** From now on what waits is started as soon as its limit allows it. */
+  begin(): void {
+    if (this.options.starts) this.waiting.begin();
+  }
+
+  /** What waits goes on waiting. */
+  rest(): void {
+    this.waiting.rest();
+  }
+
+  /**
+   * Resolves when what the event means is durable.
+   * @param note is added to the reason of what it starts
+   * @param number as for `decide`
+   */
+  async take(event: GerritEvent, note = '', number: number | null = null): Promise<readonly Outcome[]> {
+    const { outcomes, durable } = await this.between(() => this.decideOne(event, [], number, note));
     await durable;
     return outcomes;
   }
@@ -107,6 +126,11 @@ export class Admission {
    */
   decide(event: GerritEvent, noted: readonly Noted[] = [], number: number | null = null): Promise<Decided> {
     return this.between(() => this.decideOne(event, noted, number));
+  }
+
+  /** Starts what waits and may start, the longest first. Resolves to what was decided of it. */
+  resumeWaiting(): Promise<readonly Decision[]> {
+    return this.between(() => this.resumeAll());
   }
 
   /** Nothing is decided upon meanwhile. */
@@ -133,9 +157,7 @@ export class Admission {
 
   /** Jobs that may be begun beside those that are open. */
   get room(): number {
-    const { engine, queueLength } = this.options;
-    const open = [...engine.histories.values()].filter(({ machine }) => machine === 'job@1').length;
-    return Math.max(0, queueLength - open);
+    return Math.max(0, this.options.queueLength - this.openJobs);
   }
 
   /** The jobs that can be started. */
@@ -175,56 +197,109 @@ export class Admission {
     return admitted;
   }
 
+  private get openJobs(): number {
+    const { engine } = this.options;
+    return [...engine.histories.values()].filter(({ machine }) => machine === 'job@1').length;
+  }
+
   private async decideOne(
     event: GerritEvent,
     noted: readonly Noted[],
     number: number | null,
     note = '',
   ): Promise<Taken> {
-    const { engine, store, rules, log } = this.options;
+    const { store, rules, log, clock } = this.options;
     store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
     if (isReportOfOthers(event, rules)) this.others += 1;
     const change = changeOf(event);
-    const open = change === null ? [] : this.openReviews(change);
-    // All that one event means is one transaction: a change whose older review is ended has its newer one.
-    const submissions: Submission[] = [];
-    const outcomes: Outcome[] = [];
-    for (const made of decide(event, rules, open)) {
-      const decision = withNote(numbered(event, made, number ?? this.options.clock.now()), note);
-      const { do: done, rule, why } = decision;
+    const now = clock.now();
+    const facts = this.factsOf(change, { now, number: number ?? now, starts: startsIn(store) });
+    const explained = explain(event, rules, facts);
+    const decisions = explained.decisions.map((decision) => withNote(decision, note));
+    for (const { do: done, rule, why } of decisions)
       log.debug({ event: event.type, ...change, decision: done, rule, why }, 'trigger');
-      if (!this.options.starts) continue;
-      const carried = await this.carriedOut(decision);
-      outcomes.push(carried);
-      submissions.push(...carried.submissions);
-    }
-    const nothing = submissions.length + noted.length === 0;
-    const durable = nothing ? Promise.resolve() : engine.submit(submissions, noted);
+    if (!this.options.starts) return this.carryOut(null, [], noted);
+    const ignored = explained.asked ? this.tellIgnored(event, decisions) : [];
+    const findAgain = decisions.some((decision) => decision.do === 'ignore' && decision.findAgain === true);
+    // What must be found again is not noted as seen.
+    const kept = findAgain ? [] : noted;
+    const told = ignored.length === 0 ? kept : [...kept, { ...NOTHING_NOTED, ignored }];
+    return { ...(await this.carryOut(change, decisions, told)), findAgain };
+  }
+
+  /** All that one event means is one transaction: a change whose older review is ended has its newer one. */
+  private async carryOut(
+    change: ChangeName | null,
+    decisions: readonly Decision[],
+    noted: readonly Noted[],
+  ): Promise<Taken> {
+    const { engine } = this.options;
+    const carried: Carried[] = [];
+    for (const decision of decisions) carried.push(await this.carriedOut(decision));
+    const submissions = carried.flatMap((one) => one.submissions);
+    const waiting = change === null ? [] : this.waiting.apply(change, decisions);
+    const all = waiting.length === 0 ? noted : [...noted, { ...NOTHING_NOTED, waiting }];
+    const nothing = submissions.length + all.length === 0;
+    const durable = nothing ? Promise.resolve() : engine.submit(submissions, all);
     // The next decision is made upon what this one has stored; what starts nothing holds nobody up.
     if (submissions.length > 0) await durable;
-    return { outcomes, durable };
+    return { outcomes: carried, durable };
   }
 
-  private openReviews({ project, change }: ChangeName): readonly OpenReview[] {
-    const { engine, store } = this.options;
-    return store.openReviews(project, change).map((review) => {
-      const { state = 'waiting', context } = engine.histories.get(review.id) ?? {};
-      const plan = state.startsWith('preparing') ? (context?.plan as PreparePlan | undefined) : undefined;
-      const testing = /^(preparing|waiting)\b/.test(state) && context?.hidden !== true;
-      return { ...review, testing, hold: plan?.hold ?? null, begun: this.hasBegun(context) };
-    });
+  private async resumeAll(): Promise<readonly Decision[]> {
+    const { store, rules, clock, log } = this.options;
+    const now = clock.now();
+    const decided: Decision[] = [];
+    let starts = startsIn(store);
+    for (const waiting of this.waiting.all()) {
+      if (!this.waiting.active) break;
+      const { patchset } = waiting.start;
+      const decisions = resume(waiting, rules, this.factsOf(patchset, { now, number: 0, starts }));
+      if (decisions.length === 0) continue;
+      for (const { do: done, rule, why } of decisions)
+        log.debug({ change: patchset.change, decision: done, rule, why }, 'trigger: a start that waited');
+      const { durable } = await this.carryOut(patchset, decisions, []);
+      await durable;
+      decided.push(...decisions);
+      starts = startsIn(store);
+    }
+    return decided;
   }
 
-  /** A job that is not open any more has left the queue too. */
-  private hasBegun(review: Stored['context'] | undefined): boolean {
-    const jobs = (review?.jobs ?? []) as readonly { readonly job: string }[];
-    const { histories } = this.options.engine;
-    return jobs.some(({ job }) => !(histories.get(job)?.state.startsWith('queued') ?? false));
+  private factsOf(
+    change: ChangeName | null,
+    given: Pick<TriggerFacts, 'now' | 'number' | 'starts'>,
+  ): TriggerFacts {
+    const { store, engine, queueLength } = this.options;
+    return {
+      ...given,
+      open: change === null ? [] : openReviews(store, engine.histories, change),
+      waiting: change === null ? null : this.waiting.of(change),
+      waitingChanges: this.waiting.size,
+      openJobs: this.openJobs,
+      queueLength,
+      began: beganBy(store),
+    };
+  }
+
+  /** Somebody waits for a run that does not come: the log and `trigger --explain CHANGE` say why. */
+  private tellIgnored(event: GerritEvent, decisions: readonly Decision[]): readonly IgnoredRequest[] {
+    const last = decisions.at(-1);
+    if (last?.do !== 'ignore' || event.type !== 'comment-added') return [];
+    const { project, change, patchset } = event.patchset;
+    const by = nameOf(event.by);
+    const at = event.at === 0 ? this.options.clock.now() : event.at;
+    const { rule, why } = last;
+    this.options.log.info({ target: `${change},${patchset}`, by, rule, why }, 'a request is ignored');
+    return [{ project, change, patchset, by, at, rule, why }];
   }
 
   private async carriedOut(decision: Decision): Promise<Carried> {
     switch (decision.do) {
       case 'ignore':
+        if (decision.findAgain === true) await this.tellDelay({ ...decision, target: 'all' });
+        return passed(decision);
+      case 'forget':
         return passed(decision);
       case 'cancel':
         return telling(decision, { type: 'review.cancelled', reason: decision.why });
@@ -232,39 +307,49 @@ export class Admission {
         return telling(decision, { type: 'review.superseded', by: decision.by });
       case 'tell':
         return telling(decision, { type: 'vote.cast', vote: decision.vote });
+      case 'defer':
+        await this.tellDelay(decision);
+        return passed(decision);
       case 'start':
-        return this.startOrRefuse(decision);
+        return this.begun(decision);
       default:
         return assertNever(decision);
     }
   }
 
-  private async startOrRefuse(decision: Start): Promise<Carried> {
-    const { store, alarms, clock, queueLength, log, plan, report, mail, rules } = this.options;
+  private begun(decision: Start): Carried {
+    const { clock, log, plan, report, mail } = this.options;
     const { patchset, jobs, trigger, why, hold, kind, by } = decision;
-    const target = `${patchset.change},${patchset.patchset}`;
-    const refused = (finding: Finding): Carried => {
-      log.debug({ target, ...finding }, 'refused');
-      return passed({ do: 'ignore', ...finding });
-    };
-    const free = freeTrigger(store, trigger, kind);
-    if (free === null) return refused({ rule: 'started', why: 'the same cause has started it before' });
-    const over = await overLimit(this.options, rules.limits, decision);
-    if (over !== null) return refused(over);
-    if (jobs.length > this.room) {
-      const why = `${queueLength - this.room} jobs are open`;
-      const message = `not started: ${why}`;
-      const hint = 'are servers to be had? limits.queueLength is the limit';
-      await alarms.raise({ kind: 'queue-full', target, message, hint });
-      return refused({ rule: 'queue-full', why });
-    }
     const cause = { kind, by, at: decision.at === 0 ? clock.now() : decision.at, why };
-    const opening = { patchset, jobs, trigger: free, plan: { ...plan, hold }, report, cause, mail };
+    const opening = { patchset, jobs, trigger, plan: { ...plan, hold }, report, cause, mail };
     const { admitted, submissions } = openReview(opening, this.options);
-    log.info({ target, why, ...admitted }, 'accepted');
+    log.info({ target: `${patchset.change},${patchset.patchset}`, why, ...admitted }, 'accepted');
     return { decision, begun: admitted, submissions };
   }
+
+  /** Counted by its rule. The operator hears of it once for each storm, however many events it is made of. */
+  private async tellDelay({ rule, target, why }: Delay): Promise<void> {
+    const { store, alarms, clock, log } = this.options;
+    log.debug({ target, rule, why }, 'delayed');
+    store.count(`delayed:${rule}`, 1);
+    const alarm = DELAY_ALARMS[rule] ?? {
+      kind: 'start-limit',
+      hint: 'is somebody, or a program, asking again and again? triggers.limits holds the limits',
+    };
+    const of = alarm.kind === 'start-limit' ? `${rule} ${target}` : target;
+    const last = store.lastAlarm(alarm.kind, of);
+    if (last !== null && last.clearedAt === null && clock.now() - last.lastAt < LIMIT_WINDOW_MS) return;
+    await alarms.raise({ ...alarm, target: of, message: `starts are delayed: ${why}` });
+  }
 }
+
+const DELAY_ALARMS: Readonly<Partial<Record<RuleWord, Pick<Alarm, 'kind' | 'hint'>>>> = {
+  'queue-full': { kind: 'queue-full', hint: 'are servers available? limits.queueLength is the limit' },
+  'waiting-full': {
+    kind: 'start-limit',
+    hint: 'raise triggers.limits; what found no place is looked up in Gerrit when others have started',
+  },
+};
 
 /** What came of a decision, and what has to be appended for it. */
 interface Carried extends Outcome {
@@ -286,14 +371,10 @@ function telling(decision: Decision & { readonly review: string }, event: AnyEve
   return { decision, begun: null, submissions: [told] };
 }
 
-/** A trigger starts once; a comment may ask again, in the same words and in the same second. */
-function numbered(event: GerritEvent, decision: Decision, number: number): Decision {
-  const repeats = event.type === 'comment-added' || event.type === 'change-restored';
-  return decision.do === 'start' && repeats
-    ? { ...decision, trigger: `${decision.trigger}#${number}` }
-    : decision;
-}
-
 function withNote(decision: Decision, note: string): Decision {
-  return decision.do === 'start' && note !== '' ? { ...decision, why: `${decision.why}: ${note}` } : decision;
+  if (note === '') return decision;
+  if (decision.do === 'start') return { ...decision, why: `${decision.why}: ${note}` };
+  if (decision.do !== 'defer') return decision;
+  const { start } = decision;
+  return { ...decision, start: { ...start, why: `${start.why}: ${note}` } };
 }

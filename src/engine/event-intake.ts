@@ -17,8 +17,8 @@ import { Memory, NOTHING_NOTED } from './memory.ts';
 import { type News, type Newspaper, newsOf, type Reading } from './news.ts';
 import type { CatchUp, CaughtUp, Clock, EffectOf } from './ports.ts';
 import { type IntakeLimits, Position } from './position.ts';
-import { waitsToBeShown } from './shown-again.ts';
 import type { Noted, Store } from './store.ts';
+import { waitsToBeShown } from './trigger-facts.ts';
 
 export interface EventIntakeOptions {
   readonly store: Store;
@@ -61,6 +61,11 @@ export class EventIntake implements CatchUp {
   /** Something may have been missed: the position stands still until it was looked for. */
   missed(changes: readonly number[] | null): void {
     this.#gaps.open(changes);
+  }
+
+  /** Starts found no place to wait, and there is one again: Gerrit is asked for them. */
+  findAgain(): void {
+    this.#gap('starts found no place to wait', null);
   }
 
   /** Reports of other CIs that came in since the start, on what our jobs are for. */
@@ -211,6 +216,10 @@ export class EventIntake implements CatchUp {
   }
 
   #hold(noted: Noted, changed: readonly Seen[], decided: Decided): Decided {
+    if (decided.findAgain === true) {
+      this.#gaps.open(null);
+      return decided;
+    }
     this.#memory.hold(noted, changed, decided.durable);
     return decided;
   }

@@ -3,6 +3,7 @@
  * leaves running stages running and everything unanswered owed; the next start takes both up.
  */
 import type { Log } from '../log.ts';
+import type { Admission } from './admission.ts';
 import type { Engine } from './engine.ts';
 import { Listening, type ListeningOptions } from './listening.ts';
 import type { Alarms, Clock } from './ports.ts';
@@ -17,6 +18,7 @@ export interface ServiceOptions {
   readonly engine: Engine;
   readonly store: Store;
   readonly sweep: Sweep;
+  readonly admission: Pick<Admission, 'begin' | 'rest'>;
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly log: Log;
@@ -75,6 +77,7 @@ export class Service {
     } else {
       await this.listening.start();
       await this.vigil?.start();
+      if (this.mode === 'running') this.options.admission.begin();
     }
   }
 
@@ -83,6 +86,7 @@ export class Service {
     if (this.mode !== 'running' && this.mode !== 'starting') return;
     const recovered = this.mode === 'running';
     this.mode = 'draining';
+    this.options.admission.rest();
     this.options.engine.slots.pause();
     if (!recovered) return;
     this.publish();
@@ -96,6 +100,7 @@ export class Service {
   async stop(): Promise<void> {
     if (this.mode === 'stopped') return;
     this.mode = 'stopped';
+    this.options.admission.rest();
     this.cancelSweep();
     await this.vigil?.stop();
     await this.listening.stop();

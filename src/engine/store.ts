@@ -10,8 +10,10 @@ import type { Alarm } from '../machines/alarm.ts';
 import type { KeyedEffect } from '../machines/effects.ts';
 import type { SlotLimits } from '../machines/queue.ts';
 import type { LogRow, StepTexts, Stored } from '../machines/row.ts';
-import type { StartCounts } from '../machines/rules/limit.ts';
+import type { CountedStart } from '../machines/rules/limit.ts';
+import type { Finding } from '../machines/rules/word.ts';
 import type { Named, Seen } from '../machines/seen.ts';
+import type { WaitingStart } from '../machines/trigger-facts.ts';
 import type { ReportSight } from '../machines/vigil/sight.ts';
 import type { Verdict } from '../machines/vocabulary.ts';
 
@@ -41,8 +43,27 @@ export interface Noted {
   readonly shown: readonly number[];
   /** Of what was seen without an id, the ids that it has. */
   readonly named?: readonly Named[];
+  /** Starts that a limit holds back from now on, one for each change; null: none waits for the change any more. */
+  readonly waiting?: readonly WaitingChange[];
+  readonly ignored?: readonly IgnoredRequest[];
   /** Null: as it was. */
   readonly intake: IntakePosition | null;
+}
+
+export interface WaitingChange {
+  readonly project: string;
+  readonly change: number;
+  readonly waiting: WaitingStart | null;
+}
+
+/** Somebody asked for a run and did not get it. */
+export interface IgnoredRequest extends Finding {
+  readonly project: string;
+  readonly change: number;
+  readonly patchset: number;
+  readonly by: string;
+  /** Epoch ms. */
+  readonly at: number;
 }
 
 /** How far Gerrit's events were taken. Epoch ms, by Gerrit's clock. */
@@ -202,16 +223,16 @@ export interface StoreReader {
   turns(): readonly TurnView[];
   counts(sinceDay: string): readonly DayCount[];
   /**
-   * Reviews that an event began after `since` and not after `until`, by the time of the event: of this change, by this
-   * account, of this project, and all.
+   * Reviews that an event began after `since` and not after `until`, by the time of the event. Those that a newer patchset
+   * superseded are left out.
    */
-  starts(of: {
-    readonly project: string;
-    readonly change: number;
-    readonly by: string;
-    readonly since: number;
-    readonly until: number;
-  }): StartCounts;
+  starts(of: { readonly since: number; readonly until: number }): readonly CountedStart[];
+  /** Starts that a limit holds back, the longest first. */
+  waitingStarts(): readonly WaitingStart[];
+  /** Requests that were ignored on the change, the newest first. */
+  ignoredRequests(change: number, limit: number): readonly IgnoredRequest[];
+  /** The review that this trigger has started; null: none. */
+  startedBy(trigger: string): string | null;
   alarms(limit: number): readonly AlarmView[];
   lastAlarm(kind: Alarm['kind'], target: string): AlarmView | null;
   /** Our newest report, and what was heard since then. */
@@ -247,8 +268,6 @@ export interface Store extends StoreReader {
   moveIntake(position: number): void;
   /** Forgets what was seen before `before`, at most `limit` of it. Returns how many were forgotten. */
   forgetSeen(before: number, limit: number): number;
-  /** The review that this trigger has started; null: none. */
-  startedBy(trigger: string): string | null;
   /** True when this trigger has started something before. */
   triggered(trigger: string): boolean;
   /** Open histories, in the order of their first row. A state that does not fit its hash is a corrupt row: it throws. */

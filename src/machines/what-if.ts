@@ -6,21 +6,18 @@ import type { ChangeNow } from './gerrit-event.ts';
 import { isAwaited } from './review/objection.ts';
 import type { StartingEvent } from './rules/cause.ts';
 import { type FileRules, judgeFiles } from './rules/files.ts';
-import { reached, type StartCounts } from './rules/limit.ts';
 import { voteText } from './rules/vote.ts';
 import type { Finding } from './rules/word.ts';
-import { explain, type OpenReview, type Start, type TriggerRules } from './trigger.ts';
+import { explain, type TriggerRules } from './trigger.ts';
+import type { TriggerFacts } from './trigger-facts.ts';
 import type { HoldSpec } from './vocabulary.ts';
 
 export interface WhatIf {
   readonly rules: TriggerRules;
   /** By the name of the job. */
   readonly files: ReadonlyMap<string, FileRules>;
-  /** Epoch ms. */
-  readonly now: number;
-  /** Reviews of the change that have not ended. */
-  readonly open: readonly OpenReview[];
-  readonly counts: (start: Start) => StartCounts;
+  /** As they are now. What was started before does not matter: a new patchset and a new comment are new causes. */
+  readonly facts: Omit<TriggerFacts, 'began' | 'number'>;
 }
 
 export interface JobOutlook extends Finding {
@@ -45,7 +42,7 @@ export interface Outlook {
 export function whatIf(change: ChangeNow, options: WhatIf): readonly Outlook[] {
   const { patchset, kind, wip, uploader: by, author, hashtags } = change;
   const about = {
-    at: options.now,
+    at: options.facts.now,
     patchset,
     wip,
     private: change.private,
@@ -69,14 +66,17 @@ export function whatIf(change: ChangeNow, options: WhatIf): readonly Outlook[] {
 type Judged = Omit<Outlook, 'occasion' | 'comment'>;
 
 function outlook(change: ChangeNow, event: StartingEvent, options: WhatIf): Judged {
-  const { decisions, jobs } = explain(event, options.rules, options.open);
+  const facts = { ...options.facts, number: 0, began: () => 'nothing' as const };
+  const { decisions, jobs } = explain(event, options.rules, facts);
   const decision = decisions.at(-1);
   const wanted = jobs.map(({ job, cause, rule, why }) => ({ job, starts: cause !== null, rule, why }));
   if (decision?.do !== 'start') {
-    const rule = decision?.rule ?? 'event';
-    return refused(wanted, { rule, why: decision?.why ?? '' });
+    const { rule, why } = decision ?? { rule: 'event', why: '' };
+    const closed = whyClosed(change);
+    if (decision?.do === 'defer') return refused(wanted, closed ?? { rule, why: `it would wait: ${why}` });
+    return refused(wanted, { rule, why });
   }
-  const against = whyNotNow(change, decision, options);
+  const against = whyClosed(change);
   if (against !== null) return refused(wanted, against);
   const looked = wanted.map((job) => (job.starts ? filesOutlook(change, job, options) : job));
   if (!looked.some(({ starts }) => starts)) {
@@ -94,10 +94,8 @@ function refused(jobs: readonly JobOutlook[], { rule, why }: Finding): Judged {
   return { starts: false, rule, why, hold: null, jobs: all };
 }
 
-function whyNotNow({ status }: ChangeNow, start: Start, { rules, counts }: WhatIf): Finding | null {
-  if (status !== 'open') return { rule: 'closed', why: `the change is ${status}` };
-  const { project, change } = start.patchset;
-  return reached(rules.limits, counts(start), { project, change, by: start.by });
+function whyClosed({ status }: ChangeNow): Finding | null {
+  return status === 'open' ? null : { rule: 'closed', why: `the change is ${status}` };
 }
 
 function filesOutlook({ files }: ChangeNow, job: JobOutlook, options: WhatIf): JobOutlook {

@@ -106,7 +106,9 @@ export const SAMPLE: Contents = {
       clearedAt: null,
     },
   ],
-  starts: { change: 0, author: 0, project: 0, all: 0 },
+  starts: [],
+  waitingStarts: [],
+  ignoredRequests: [],
   stored: {},
   intake: { 'patchset-created': 31, 'comment-added': 78, 'rejected:not-json': 2 },
   daemon: {

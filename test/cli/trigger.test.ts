@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { textWidth } from '../../src/cli/layout.ts';
 import { type TriggerOptions, triggerCommand } from '../../src/cli/trigger.ts';
-import { type Ours, oursOf, showOutlooks } from '../../src/cli/trigger-change.ts';
+import { NOTHING_OF_OURS, oursOf, showOutlooks } from '../../src/cli/trigger-change.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { ChangeNow } from '../../src/machines/gerrit-event.ts';
-import { NO_STARTS } from '../../src/machines/rules/limit.ts';
 import { fakeIo } from '../fakes/io.ts';
 import { fakeReader } from '../fakes/reader.ts';
 import { ROOT } from '../house/source.ts';
@@ -42,7 +41,6 @@ const CHANGE: ChangeNow = {
   files: ['doc/a.rst'],
   votes: [{ account: 'alice', label: 'Code-Review', value: 1 }],
 };
-const NOTHING: Ours = { open: [], counts: () => NO_STARTS };
 let dir: string;
 let file: string;
 
@@ -112,7 +110,7 @@ describe('a file', () => {
 });
 
 describe('a change', () => {
-  const show = (change: Partial<ChangeNow> = {}, ours = NOTHING, json = false) => {
+  const show = (change: Partial<ChangeNow> = {}, ours = NOTHING_OF_OURS, json = false) => {
     const io = fakeIo({ now: () => 1_767_323_000_000 });
     const code = showOutlooks(io, loadConfig(file), { ...CHANGE, ...change }, ours, json);
     return { code, out: io.stdout() };
@@ -125,7 +123,7 @@ describe('a change', () => {
   });
 
   test('as JSON has a stable shape', async () => {
-    const { code, out } = show({}, NOTHING, true);
+    const { code, out } = show({}, NOTHING_OF_OURS, true);
     expect(code).toBe(0);
     await expect(out).toMatchFileSnapshot('../golden/trigger-change.json');
   });
@@ -135,9 +133,12 @@ describe('a change', () => {
       code: 1,
       out: expect.stringContaining('the change is merged'),
     });
-    const busy = { open: [{ id: 'r', patchset: 3, testing: true }], counts: () => NO_STARTS };
+    const open = [{ id: 'r', patchset: 3, jobs: ['acme-dsvm', 'acme-fc'] }];
+    const busy = { ...NOTHING_OF_OURS, open };
     expect(show({}, busy)).toMatchObject({ code: 1, out: expect.stringContaining('running') });
-    const stormy = { open: [], counts: () => ({ ...NO_STARTS, change: 20 }) };
+    const { project, change } = PATCHSET;
+    const start = { review: 'r', project, change, by: 'dev', at: 0 };
+    const stormy = { ...NOTHING_OF_OURS, starts: () => Array.from({ length: 20 }, () => start) };
     expect(show({}, stormy)).toMatchObject({ code: 1, out: expect.stringContaining('limit-change') });
   });
 
@@ -146,18 +147,24 @@ describe('a change', () => {
       ...{ id, project, state, pipeline: 'check', branch: 'master', change: PATCHSET.change, patchset: 3 },
       ...{ ended: false, outcome: null, openedAt: 0, updatedAt: 0 },
     });
+    const job = (of: string, name: string, state: string) => ({
+      ...review(`${of}-${name}`, PATCHSET.project, state),
+      ...{ review: of, name, subject: '', provider: 'local', attempt: 1, verdict: null, reason: '' },
+      ...{ url: null, acceptedAt: 0, endedAt: null },
+    });
     const reader = fakeReader({
       reviews: [
         review('r1', PATCHSET.project, 'preparing.looking'),
         review('r2', 'other', 'waiting'),
         review('r3', PATCHSET.project, 'posting.sending'),
       ],
-      starts: { ...NO_STARTS, all: 7 },
+      jobs: [job('r1', 'a', 'testing.running'), job('r1', 'b', 'cleanup'), job('r3', 'a', 'cleanup')],
     });
     const ours = oursOf(reader, CHANGE);
     expect(ours.open).toEqual([
-      { id: 'r3', patchset: 3, testing: false },
-      { id: 'r1', patchset: 3, testing: true },
+      { id: 'r3', patchset: 3, jobs: [], begun: true },
+      { id: 'r1', patchset: 3, jobs: ['a'], begun: true },
     ]);
+    expect(ours.openJobs).toBe(3);
   });
 });

@@ -3,18 +3,23 @@ import type { Log } from '../../src/log.ts';
 
 export class FakeLog implements Log {
   readonly lines: string[] = [];
+  /** What each line was about. */
+  readonly fields: object[] = [];
 
   debug(_fields: object, _message: string): void {}
 
-  info(_fields: object, message: string): void {
+  info(fields: object, message: string): void {
+    this.fields.push(fields);
     this.lines.push(`info ${message}`);
   }
 
-  warn(_fields: object, message: string): void {
+  warn(fields: object, message: string): void {
+    this.fields.push(fields);
     this.lines.push(`warn ${message}`);
   }
 
-  error(_fields: object, message: string): void {
+  error(fields: object, message: string): void {
+    this.fields.push(fields);
     this.lines.push(`error ${message}`);
   }
 

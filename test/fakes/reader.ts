@@ -20,6 +20,8 @@ export interface Contents {
   readonly turns: readonly TurnView[];
   readonly counts: readonly DayCount[];
   readonly starts: ReturnType<StoreReader['starts']>;
+  readonly waitingStarts: ReturnType<StoreReader['waitingStarts']>;
+  readonly ignoredRequests: ReturnType<StoreReader['ignoredRequests']>;
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
   readonly stored: Readonly<Record<string, Stored>>;
@@ -47,7 +49,10 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     owed: (history) => owed.filter((item) => history === undefined || item.history === history),
     turns: () => contents.turns ?? [],
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),
-    starts: () => contents.starts ?? { change: 0, author: 0, project: 0, all: 0 },
+    starts: () => contents.starts ?? [],
+    startedBy: () => null,
+    waitingStarts: () => contents.waitingStarts ?? [],
+    ignoredRequests: () => contents.ignoredRequests ?? [],
     alarms: (limit) => alarms.slice(0, limit),
     lastAlarm: (kind, target) =>
       alarms.find((alarm) => alarm.kind === kind && alarm.target === target) ?? null,

@@ -1,7 +1,8 @@
 /** What Gerrit may say of one change, for the tests of the trigger: by a person unless a test says otherwise. */
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
 import type { JobRules } from '../../src/machines/rules/job.ts';
-import { decide, type OpenReview, type TriggerRules } from '../../src/machines/trigger.ts';
+import { decide, type TriggerRules } from '../../src/machines/trigger.ts';
+import type { OpenReview, TriggerFacts } from '../../src/machines/trigger-facts.ts';
 import { PATCHSET } from './facts.ts';
 import { jobRules, triggerRules } from './rule-facts.ts';
 
@@ -45,6 +46,22 @@ export const verified = (value: number, oldValue: number | null = 0, changes: ob
 export const on = (patchset: object) => ({ patchset: { ...PATCHSET, ...patchset } });
 export const VOTE = { label: 'Verified', value: 1, min: null, by: ['zuul'], from: [] };
 
+/** A quiet day, with these reviews of ours open on the change. */
+export function factsOf(open: readonly OpenReview[] = [], changes: Partial<TriggerFacts> = {}): TriggerFacts {
+  return {
+    now: base.at,
+    number: 7,
+    open,
+    waiting: null,
+    waitingChanges: 0,
+    openJobs: 0,
+    queueLength: 100,
+    starts: () => [],
+    began: () => 'nothing',
+    ...changes,
+  };
+}
+
 /** The word of the last decision, with + for a start. */
 export function word(
   event: GerritEvent,
@@ -52,6 +69,6 @@ export function word(
   rules: Partial<TriggerRules> = {},
   open: readonly OpenReview[] = [],
 ) {
-  const decision = decide(event, triggerRules({ jobs: [jobRules(job)], ...rules }), open).at(-1);
+  const decision = decide(event, triggerRules({ jobs: [jobRules(job)], ...rules }), factsOf(open)).at(-1);
   return `${decision?.do === 'start' ? '+' : ''}${decision?.rule}`;
 }

@@ -4,14 +4,27 @@ import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
 import type { JobRules } from '../../src/machines/rules/job.ts';
 import { RULES } from '../../src/machines/rules/word.ts';
-import { decide, explain, type OpenReview } from '../../src/machines/trigger.ts';
+import { decide, explain } from '../../src/machines/trigger.ts';
+import type { OpenReview } from '../../src/machines/trigger-facts.ts';
 import { jobRules, triggerRules } from './rule-facts.ts';
-import { alice, comment, created, on, ready, restored, VOTE, verified, word, zuul } from './trigger-facts.ts';
+import {
+  alice,
+  comment,
+  created,
+  factsOf,
+  on,
+  ready,
+  restored,
+  VOTE,
+  verified,
+  word,
+  zuul,
+} from './trigger-facts.ts';
 
 describe('which rule comes first', () => {
   const both = (event: GerritEvent, job: Partial<JobRules>, open: readonly OpenReview[] = []) =>
     word(event, job, {}, open);
-  const same = { id: 'r', patchset: 3, testing: true };
+  const same = { id: 'r', patchset: 3, jobs: ['acme-dsvm'] };
 
   test('who it is, then place, then what happened, then whose change it is, then when', () => {
     const ours = { ...alice, username: 'acme-ci' };
@@ -42,7 +55,7 @@ describe('which rule comes first', () => {
       jobRules({ name: 'b', votes }),
       jobRules({ name: 'c', triggers: ['patchset'], votes }),
     ];
-    const { decisions, jobs: found } = explain(event, triggerRules({ jobs }), []);
+    const { decisions, jobs: found } = explain(event, triggerRules({ jobs }), factsOf());
     expect(found.map(({ job, rule }) => `${job} ${rule}`)).toEqual(['a vote', 'b recheck', 'c trigger']);
     expect(decisions).toMatchObject([{ do: 'start', jobs: ['a', 'b'], rule: 'vote', kind: 'vote' }]);
   });
@@ -53,21 +66,21 @@ describe('which rule comes first', () => {
       jobRules({ name: 'b', topics: ['x'] }),
       jobRules({ name: 'c', branches: [] }),
     ];
-    expect(decide(created(), triggerRules({ jobs }), [])).toEqual([
+    expect(decide(created(), triggerRules({ jobs }), factsOf())).toEqual([
       { do: 'ignore', rule: 'topic', why: 'job b: the change has no topic' },
     ]);
   });
 });
 
 describe('a patchset that is no real change', () => {
-  const older = { id: 'r', patchset: 2, testing: true };
+  const older = { id: 'r', patchset: 2, jobs: ['acme-dsvm'] };
 
   test('leaves the test of the one before it alone', () => {
     const rules = triggerRules({ jobs: [jobRules({ kinds: { only: [], never: ['NO_CODE_CHANGE'] } })] });
-    expect(decide(created({ kind: 'NO_CODE_CHANGE' }), rules, [older])).toMatchObject([
+    expect(decide(created({ kind: 'NO_CODE_CHANGE' }), rules, factsOf([older]))).toMatchObject([
       { do: 'ignore', rule: 'kind' },
     ]);
-    expect(decide(created(), rules, [older])).toMatchObject([
+    expect(decide(created(), rules, factsOf([older]))).toMatchObject([
       { do: 'supersede', rule: 'superseded' },
       { do: 'start' },
     ]);
@@ -77,7 +90,7 @@ describe('a patchset that is no real change', () => {
 describe('after', () => {
   const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
   const rules = triggerRules({ jobs: [jobRules({ hold })] });
-  const holding = { id: 'r', patchset: 3, testing: true, hold };
+  const holding = { id: 'r', patchset: 3, jobs: ['acme-dsvm'], hold };
 
   test.each([
     ['a new patchset', created(), hold],
@@ -86,19 +99,22 @@ describe('after', () => {
     ['a recheck', comment('recheck'), null],
     ['a run', comment('run-acme-ci'), null],
   ])('%s waits for %j', (_what, event, expected) => {
-    expect(decide(event, rules, [])).toMatchObject([{ do: 'start', hold: expected }]);
+    expect(decide(event, rules, factsOf())).toMatchObject([{ do: 'start', hold: expected }]);
   });
 
   test('a vote that starts a job is waited for no more', () => {
     const both = triggerRules({ jobs: [jobRules({ hold, votes: [VOTE] })] });
-    expect(decide(verified(1), both, [])).toMatchObject([{ do: 'start', hold: null }]);
+    expect(decide(verified(1), both, factsOf())).toMatchObject([{ do: 'start', hold: null }]);
   });
 
   test('tells the review each vote of that account on that label, also one against the patch', () => {
     const vote = { account: 'zuul', label: 'Verified', value: 1 };
     const told = { do: 'tell', review: 'r', rule: 'after' };
-    expect(decide(verified(1), rules, [holding])).toMatchObject([{ ...told, vote }, { do: 'ignore' }]);
-    expect(decide(verified(-1), rules, [holding])).toMatchObject([
+    expect(decide(verified(1), rules, factsOf([holding]))).toMatchObject([
+      { ...told, vote },
+      { do: 'ignore' },
+    ]);
+    expect(decide(verified(-1), rules, factsOf([holding]))).toMatchObject([
       { ...told, vote: { ...vote, value: -1 } },
       { do: 'ignore' },
     ]);
@@ -111,7 +127,7 @@ describe('after', () => {
     ['that only stands there', verified(1, null), holding],
     ['that nobody waits for', verified(1), { ...holding, hold: null }],
   ])('tells no vote %s', (_what, event, open) => {
-    expect(decide(event, rules, [open]).map((decision) => decision.do)).toEqual(['ignore']);
+    expect(decide(event, rules, factsOf([open])).map((decision) => decision.do)).toEqual(['ignore']);
   });
 });
 
@@ -157,7 +173,11 @@ describe('whatever comes', () => {
         });
         const changes = { ...on(place), by, author, hashtags, at };
         for (const told of [created(changes), comment(written, { ...changes, tag }), ready(changes)]) {
-          for (const { rule, why } of decide(told, all, [{ id: 'r', patchset: 2, testing: true }])) {
+          for (const { rule, why } of decide(
+            told,
+            all,
+            factsOf([{ id: 'r', patchset: 2, jobs: ['acme-dsvm'] }]),
+          )) {
             expect(Object.keys(RULES)).toContain(rule);
             expect(why).not.toBe('');
           }
@@ -171,7 +191,7 @@ describe('whatever comes', () => {
       fc.property(job, event, (rules, given) => {
         const all = triggerRules({ jobs: [jobRules(rules)] });
         const told = comment(given.comment, { by: given.by });
-        expect(decide(told, all, [])).toEqual(decide(told, all, []));
+        expect(decide(told, all, factsOf())).toEqual(decide(told, all, factsOf()));
       }),
     );
   });
@@ -190,7 +210,7 @@ describe('whatever comes', () => {
       decide(
         comment(long, { ...on({ project: long, topic: long }), by: { ...alice, name: long } }),
         triggerRules({ jobs: [slow] }),
-        [],
+        factsOf(),
       );
     }
     expect(performance.now() - before).toBeLessThan(10_000);

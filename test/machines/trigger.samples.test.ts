@@ -5,7 +5,7 @@ import { parseEvent } from '../../src/adapters/gerrit/events.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
 import { decide, type TriggerRules } from '../../src/machines/trigger.ts';
 import { jobRules, triggerRules } from './rule-facts.ts';
-import { VOTE } from './trigger-facts.ts';
+import { factsOf, VOTE } from './trigger-facts.ts';
 
 function events(version: string): readonly GerritEvent[] {
   const text = readFileSync(new URL(`../samples/gerrit-${version}-stream.jsonl`, import.meta.url), 'utf8');
@@ -21,7 +21,9 @@ function story(version: string, rules: TriggerRules): readonly string[] {
   return events(version).flatMap((event) => {
     if (event.type === 'other') return [];
     const name = 'patchset' in event ? ` ${event.patchset.change},${event.patchset.patchset}` : '';
-    return decide(event, rules, []).map(({ do: done, rule }) => `${event.type}${name} ${done} ${rule}`);
+    return decide(event, rules, factsOf()).map(
+      ({ do: done, rule }) => `${event.type}${name} ${done} ${rule}`,
+    );
   });
 }
 

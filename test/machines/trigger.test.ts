@@ -1,10 +1,14 @@
 /** What Gerrit's events mean: who may start what, what takes its place, and what is passed over, each with a reason. */
 import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
-import { decide, type OpenReview, type TriggerRules } from '../../src/machines/trigger.ts';
+import { decide as decideOn, type TriggerRules } from '../../src/machines/trigger.ts';
+import type { OpenReview } from '../../src/machines/trigger-facts.ts';
 import { PATCHSET } from './facts.ts';
 import { jobRules, triggerRules } from './rule-facts.ts';
+import { factsOf } from './trigger-facts.ts';
 
+const decide = (event: GerritEvent, rules: TriggerRules, open: readonly OpenReview[]) =>
+  decideOn(event, rules, factsOf(open));
 const RULES: TriggerRules = triggerRules({
   jobs: [
     jobRules({ branches: ['master', 'stable/*'] }),
@@ -27,9 +31,9 @@ const comment = (text: string, changes = {}): GerritEvent => ({
   approvals: [],
   ...changes,
 });
-const older: OpenReview = { id: 'review-old', patchset: 2, testing: true };
-const same: OpenReview = { id: 'review-same', patchset: 3, testing: true };
-const newer: OpenReview = { id: 'review-new', patchset: 4, testing: true };
+const older: OpenReview = { id: 'review-old', patchset: 2, jobs: ['acme-dsvm', 'acme-fc'] };
+const same: OpenReview = { id: 'review-same', patchset: 3, jobs: ['acme-dsvm', 'acme-fc'] };
+const newer: OpenReview = { id: 'review-new', patchset: 4, jobs: ['acme-dsvm', 'acme-fc'] };
 const doings = (event: GerritEvent, open: readonly OpenReview[] = []) =>
   decide(event, RULES, open).map((decision) => (decision.do === 'start' ? decision.jobs : decision.do));
 
@@ -86,7 +90,7 @@ describe('a new patchset', () => {
   });
 
   test('takes the place of older ones, all of them', () => {
-    const oldest = { id: 'review-oldest', patchset: 1, testing: true };
+    const oldest = { id: 'review-oldest', patchset: 1, jobs: ['acme-dsvm', 'acme-fc'] };
     expect(decide(created(), RULES, [older, oldest])).toMatchObject([
       { do: 'supersede', review: 'review-old', by: '912345,3' },
       { do: 'supersede', review: 'review-oldest', by: '912345,3' },
@@ -117,7 +121,7 @@ describe('recheck', () => {
     expect(first).toMatchObject([
       {
         do: 'start',
-        trigger: 'openstack/cinder~912345,3:recheck:alice',
+        trigger: 'openstack/cinder~912345,3:recheck:alice#7',
         why: 'recheck by alice',
       },
     ]);
@@ -139,7 +143,7 @@ describe('recheck', () => {
   });
 
   test('that answers a comment whose vote is still on its way is heard', () => {
-    expect(doings(comment('recheck'), [{ ...same, testing: false }])).toEqual([['acme-dsvm', 'acme-fc']]);
+    expect(doings(comment('recheck'), [{ ...same, jobs: [] }])).toEqual([['acme-dsvm', 'acme-fc']]);
   });
 
   test('by our own account, or in a comment of it, starts nothing', () => {
@@ -169,7 +173,7 @@ describe('a change that is restored', () => {
 
   test('starts again', () => {
     expect(decide(restored(), RULES, [])).toMatchObject([
-      { do: 'start', trigger: 'openstack/cinder~912345,3:restored' },
+      { do: 'start', trigger: 'openstack/cinder~912345,3:restored#7' },
     ]);
     expect(doings(restored(), [same])).toEqual(['ignore']);
   });

@@ -1,11 +1,11 @@
 /** What would start on a change now, and what is against it: the trigger, the limits, and what the review asks later. */
 import { describe, expect, test } from 'vitest';
 import type { ChangeNow } from '../../src/machines/gerrit-event.ts';
-import { NO_STARTS } from '../../src/machines/rules/limit.ts';
 import type { TriggerRules } from '../../src/machines/trigger.ts';
 import { type WhatIf, whatIf } from '../../src/machines/what-if.ts';
 import { PATCHSET } from './facts.ts';
 import { jobRules, triggerRules } from './rule-facts.ts';
+import { factsOf } from './trigger-facts.ts';
 
 const DEV = { username: 'dev', name: 'Dev', email: '' };
 const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
@@ -31,9 +31,7 @@ function words(
   const options: WhatIf = {
     rules: triggerRules(rules),
     files: new Map(),
-    now: 1,
-    open: [],
-    counts: () => NO_STARTS,
+    facts: factsOf(),
     ...more,
   };
   return whatIf({ ...CHANGE, ...change }, options).map(({ starts, rule, jobs }) => {
@@ -66,11 +64,19 @@ describe('an open change', () => {
   });
 
   test('is looked at for what is open and was started', () => {
-    expect(words({}, {}, { open: [{ id: 'r', patchset: 3, testing: true }] })).toEqual([
+    expect(words({}, {}, { facts: factsOf([{ id: 'r', patchset: 3, jobs: ['acme-dsvm'] }]) })).toEqual([
       'running',
       'running',
     ]);
-    expect(words({}, {}, { counts: () => ({ ...NO_STARTS, change: 20 }) })).toEqual([
+    const { project, change } = PATCHSET;
+    const starts = Array.from({ length: 20 }, (_, at) => ({
+      review: `r${at}`,
+      project,
+      change,
+      by: 'dev',
+      at,
+    }));
+    expect(words({}, {}, { facts: factsOf([], { starts: () => starts }) })).toEqual([
       'limit-change',
       'limit-change',
     ]);
@@ -103,9 +109,7 @@ describe('files', () => {
     const options = {
       rules: triggerRules(),
       files: new Map([['acme-dsvm', docs]]),
-      now: 1,
-      open: [],
-      counts: () => NO_STARTS,
+      facts: factsOf(),
     };
     const whys = (files: readonly string[]) =>
       whatIf({ ...CHANGE, files }, options).map(({ why, jobs: [job] }) => [why, job?.why]);
@@ -121,9 +125,7 @@ describe('a vote that is waited for', () => {
       {
         rules: triggerRules({ jobs: [jobRules({ hold: HOLD })] }),
         files: new Map(),
-        now: 1,
-        open: [],
-        counts: () => NO_STARTS,
+        facts: factsOf(),
       },
     );
 

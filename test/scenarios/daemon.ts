@@ -97,6 +97,7 @@ export class Daemon {
       queueLength: options.queueLength ?? 100,
       headStartsMs: options.headStartsMs ?? {},
       starts: options.starts ?? true,
+      onRoom: () => this.events.findAgain(),
     });
     this.events = new EventIntake({
       store,
@@ -121,6 +122,7 @@ export class Daemon {
         clock,
         callTimeoutMs: 300_000,
       }),
+      admission: this.admission,
       clock,
       alarms: world.alarms,
       log,

@@ -209,7 +209,8 @@ export class Lab {
   get atRest(): boolean {
     const { engine } = this.daemon;
     const { length } = this.openWork();
-    return this.#unheard.length === 0 && engine.inFlight === 0 && length === 0 && this.#hasListened;
+    const waits = this.store.waitingStarts().length > 0;
+    return this.#unheard.length === 0 && engine.inFlight === 0 && length === 0 && !waits && this.#hasListened;
   }
 
   /** Nothing is being looked for that may have been missed. */

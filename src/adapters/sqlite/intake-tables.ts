@@ -2,13 +2,16 @@
  * The side tables of the intake: what was decided upon, and how far. They are written inside the transaction of the
  * append that they belong to; this file knows their columns and begins no transaction of its own.
  */
-import type { Heard, IntakePosition, Noted } from '../../engine/store.ts';
+import type { Heard, IgnoredRequest, IntakePosition, Noted, WaitingChange } from '../../engine/store.ts';
 import type { Seen } from '../../machines/seen.ts';
 import type { Database } from './database.ts';
 import type { Record_ } from './rows.ts';
 import { prepared } from './statements.ts';
 
 export const SELECT_POSITION = 'SELECT origin, position, forgotten FROM intake_position';
+
+/** Ignored requests that are kept: some weeks of a busy site, in less than a megabyte. */
+const MAX_IGNORED_REQUESTS = 1_000;
 
 export class IntakeTables {
   private readonly statements: ReturnType<typeof prepareAll>;
@@ -20,7 +23,7 @@ export class IntakeTables {
     this.last = last;
   }
 
-  note({ seen, streamed, shown, named = [], intake }: Noted): void {
+  note({ seen, streamed, shown, named = [], waiting = [], ignored = [], intake }: Noted): void {
     const { add, stream, show, name, putPosition } = this.statements;
     for (const one of seen) {
       const { number, kind, change, patchset, account, text, at, id = '' } = one;
@@ -30,6 +33,8 @@ export class IntakeTables {
     for (const number of streamed) stream.run(number);
     for (const number of shown) show.run(number);
     for (const { number, id } of named) name.run(id, number);
+    for (const one of waiting) this.#keepWaiting(one);
+    for (const one of ignored) this.#keepIgnored(one);
     if (intake !== null) putPosition.run(intake.origin, intake.position, intake.forgotten);
   }
 
@@ -53,6 +58,18 @@ export class IntakeTables {
   hear({ begunAt, listenedMs, others }: Heard, forgetBefore: number): void {
     this.statements.hear.run(begunAt, listenedMs, others);
     this.statements.forgetHeard.run(forgetBefore);
+  }
+
+  #keepWaiting({ project, change, waiting }: WaitingChange): void {
+    const { putWaiting, dropWaiting } = this.statements;
+    if (waiting === null) dropWaiting.run(project, change);
+    else putWaiting.run(project, change, waiting.since, JSON.stringify(waiting));
+  }
+
+  #keepIgnored({ project, change, patchset, by, at, rule, why }: IgnoredRequest): void {
+    const { addIgnored, forgetIgnored } = this.statements;
+    const { lastInsertRowid } = addIgnored.run(project, change, patchset, by, at, rule, why);
+    forgetIgnored.run(Number(lastInsertRowid) - MAX_IGNORED_REQUESTS);
   }
 
   forget(before: number, limit: number): number {
@@ -98,6 +115,10 @@ function prepareAll(database: Database) {
     forget: prepare(
       'DELETE FROM seen WHERE number IN (SELECT number FROM seen WHERE at < ? ORDER BY at LIMIT ?)',
     ),
+    putWaiting: prepare('INSERT OR REPLACE INTO waiting_start VALUES (?, ?, ?, ?)'),
+    dropWaiting: prepare('DELETE FROM waiting_start WHERE project = ? AND change = ?'),
+    addIgnored: prepare('INSERT INTO ignored_request VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)'),
+    forgetIgnored: prepare('DELETE FROM ignored_request WHERE number <= ?'),
     putPosition: prepare('INSERT OR REPLACE INTO intake_position VALUES (1, ?, ?, ?)'),
     move: prepare('UPDATE intake_position SET position = max(position, ?)'),
     hear: prepare(

@@ -162,20 +162,24 @@ export class SqliteReader implements StoreReader {
     ) as unknown as DayCount[];
   }
 
-  starts(of: Parameters<StoreReader['starts']>[0]): ReturnType<StoreReader['starts']> {
-    const { project, change, by, since, until } = of;
-    const row = this.rowOf(
-      `SELECT count(*) AS "all", sum(project = ?) AS project, sum(project = ? AND change = ?) AS change,
-       sum(account = ?) AS author FROM start_view WHERE at > ? AND at <= ?`,
-      ...[project, project, change, by, since, until],
-    );
-    const number = (column: string) => Number(row?.[column] ?? 0);
-    return {
-      change: number('change'),
-      author: number('author'),
-      project: number('project'),
-      all: number('all'),
-    };
+  starts({ since, until }: Parameters<StoreReader['starts']>[0]): ReturnType<StoreReader['starts']> {
+    return this.rowsOf(
+      'SELECT review, project, change, account AS "by", at FROM start_view WHERE at > ? AND at <= ?',
+      ...[since, until],
+    ) as unknown as ReturnType<StoreReader['starts']>;
+  }
+
+  waitingStarts(): ReturnType<StoreReader['waitingStarts']> {
+    const rows = this.rowsOf('SELECT data FROM waiting_start ORDER BY since, project, change');
+    return rows.map(({ data }) => JSON.parse(String(data)));
+  }
+
+  ignoredRequests(change: number, limit: number): ReturnType<StoreReader['ignoredRequests']> {
+    return this.rowsOf(
+      `SELECT project, change, patchset, account AS "by", at, rule, why FROM ignored_request WHERE change = ?
+       ORDER BY number DESC LIMIT ?`,
+      ...[change, limit],
+    ) as unknown as ReturnType<StoreReader['ignoredRequests']>;
   }
 
   alarms(limit: number): readonly AlarmView[] {

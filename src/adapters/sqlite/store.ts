@@ -203,6 +203,8 @@ class SqliteStore extends SqliteReader implements Store {
       const start = startValues(row);
       if (start !== null) statements.putStart.run(...start);
     }
+    if (row.type === 'review.superseded' && view.kind === 'review' && view.outcome === 'withdrawn' && ended)
+      statements.dropStart.run(row.history);
     this.keepOwed(row, texts.effects, seq);
     if (row.type === 'slot.granted' && row.outcome === 'moved' && view.kind === 'job')
       statements.putTurn.run(view.provider, view.project, seq, row.at);
@@ -275,6 +277,7 @@ function prepareAll(database: Database) {
     endReview: prepare(END_REVIEW),
     putTrigger: prepare('INSERT INTO trigger_view VALUES (?, ?)'),
     putStart: prepare('INSERT INTO start_view VALUES (?, ?, ?, ?, ?)'),
+    dropStart: prepare('DELETE FROM start_view WHERE review = ?'),
     addOwed: prepare('INSERT INTO owed_view VALUES (?, ?, ?, ?, ?)'),
     dropOwed: prepare('DELETE FROM owed_view WHERE history = ? AND key = ?'),
     putTurn: prepare('INSERT OR REPLACE INTO turn_view VALUES (?, ?, ?, ?)'),

@@ -69,6 +69,18 @@ export function causesOf(
   }
 }
 
+/** True when somebody asks for a run of ours, whether or not the rules let it start. */
+export function asks(event: StartingEvent, rules: CauseRules, jobs: readonly OwnCauses[]): boolean {
+  if (event.type !== 'comment-added') return false;
+  const { comment } = event;
+  if ((rules.recheck && isRecheck(comment)) || isRun(comment, ownNames(rules))) return true;
+  return jobs.some(({ comments }) => asksBy(comment, comments) !== null);
+}
+
+function ownNames({ account, name }: CauseRules): readonly string[] {
+  return name === null ? [account] : [account, name];
+}
+
 function commentCauses(
   event: CommentEvent,
   rules: CauseRules,
@@ -89,11 +101,10 @@ function askedCauses({ comment, by }: CommentEvent, rules: CauseRules, own: OwnC
   const asked = (rule: 'recheck' | 'run-ci' | 'comment', why: string): Cause => {
     return { kind: 'recheck', rule, id: `${rule}:${who}`, why };
   };
-  const names = rules.name === null ? [rules.account] : [rules.account, rules.name];
   const pattern = asksBy(comment, own.comments);
   return [
     ...(rules.recheck && isRecheck(comment) ? [asked('recheck', `recheck by ${who}`)] : []),
-    ...(isRun(comment, names) ? [asked('run-ci', `${who} asks this CI to run`)] : []),
+    ...(isRun(comment, ownNames(rules)) ? [asked('run-ci', `${who} asks this CI to run`)] : []),
     ...(pattern === null ? [] : [asked('comment', `${who} wrote what ${pattern} stands for`)]),
   ];
 }

@@ -1,10 +1,17 @@
 /**
- * How much may be started in an hour, so that a storm of rechecks, or a program gone wild, is bounded. Starts are counted by the
- * time of what caused them, not of when we heard: what is caught up with after a long absence is no storm.
+ * How many starts an hour allows, so that a storm of rechecks or a program that loops is bounded. A limit only delays: what it
+ * holds back waits, and is started as soon as the limit allows it. Starts are counted by the time of what caused them, so events
+ * that a look back finds after a long absence are no storm. A start that a newer patchset superseded does not count.
  */
 import type { Finding } from './word.ts';
 
 export const LIMIT_WINDOW_MS = 3_600_000;
+
+/**
+ * Changes whose start may wait at the same time. A waiting start is about 1 KB in memory and in the database, and each of them is
+ * looked at every few seconds. A site with the default limits starts this many in an hour.
+ */
+export const MAX_WAITING_CHANGES = 1_000;
 
 /** Starts in an hour. */
 export interface StartLimits {
@@ -15,17 +22,43 @@ export interface StartLimits {
   readonly all: number;
 }
 
-/** Starts in the hour before; counted by whoever keeps them. */
+/** Starts in the hour before. */
 export type StartCounts = StartLimits;
 
-export const NO_STARTS: StartCounts = { change: 0, author: 0, project: 0, all: 0 };
+/** What is counted. */
+export interface StartSubject {
+  readonly project: string;
+  readonly change: number;
+  readonly by: string;
+}
+
+/** A start that counts. */
+export interface CountedStart extends StartSubject {
+  readonly review: string;
+  /** Epoch ms. */
+  readonly at: number;
+}
+
+export function countsOf(
+  starts: readonly CountedStart[],
+  { project, change, by }: StartSubject,
+): StartCounts {
+  const ofProject = starts.filter((start) => start.project === project);
+  return {
+    change: ofProject.filter((start) => start.change === change).length,
+    author: starts.filter((start) => start.by === by).length,
+    project: ofProject.length,
+    all: starts.length,
+  };
+}
+
+/** A limit that holds a start back, and what it counts: the operator is told once for each. */
+export interface Delay extends Finding {
+  readonly target: string;
+}
 
 /** The limit that is reached; null: none. */
-export function reached(
-  limits: StartLimits,
-  counts: StartCounts,
-  of: { readonly change: number; readonly by: string; readonly project: string },
-): (Finding & { readonly target: string }) | null {
+export function reached(limits: StartLimits, counts: StartCounts, of: StartSubject): Delay | null {
   if (counts.change >= limits.change) {
     return found('limit-change', `change ${of.change}`, `change ${of.change} was started`, limits.change);
   }
@@ -38,6 +71,6 @@ export function reached(
   return counts.all >= limits.all ? found('limit-hour', 'all', 'changes were started', limits.all) : null;
 }
 
-function found(rule: Finding['rule'], target: string, what: string, limit: number) {
+function found(rule: Finding['rule'], target: string, what: string, limit: number): Delay {
   return { rule, target, why: `${what} ${limit} times in the hour before` };
 }

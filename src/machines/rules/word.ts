@@ -37,6 +37,7 @@ export const RULES = {
   'limit-project': 'starts of this project in an hour',
   'limit-hour': 'all starts in an hour',
   'queue-full': 'as many jobs are open as limits.queueLength allows',
+  'waiting-full': 'a limit is reached, and as many changes wait as may wait; a look back finds it again',
 } as const;
 
 export type RuleWord = keyof typeof RULES;

@@ -1,8 +1,9 @@
 /** How much may be started in an hour. */
 import { expect, test } from 'vitest';
-import { NO_STARTS, reached } from '../../../src/machines/rules/limit.ts';
+import { countsOf, reached } from '../../../src/machines/rules/limit.ts';
 
 const LIMITS = { change: 2, author: 3, project: 4, all: 5 };
+const NO_STARTS = { change: 0, author: 0, project: 0, all: 0 };
 const OF = { change: 912345, by: 'alice', project: 'openstack/cinder' };
 
 test.each([
@@ -27,4 +28,11 @@ test('the reason names whom it is about', () => {
 
 test('a limit of 0 starts nothing', () => {
   expect(reached({ ...LIMITS, all: 0 }, NO_STARTS, OF)?.rule).toBe('limit-hour');
+});
+
+test('starts are counted by change, account, project and all', () => {
+  const start = (change: number, by: string, project = 'p') => ({ review: 'r', at: 1, change, by, project });
+  const starts = [start(1, 'alice'), start(1, 'bob'), start(2, 'alice'), start(1, 'alice', 'other')];
+  const counts = countsOf(starts, { change: 1, by: 'alice', project: 'p' });
+  expect(counts).toEqual({ change: 2, author: 3, project: 3, all: 4 });
 });
