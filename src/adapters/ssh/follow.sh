@@ -3,7 +3,8 @@
 #
 #   TOKEN RUNDIR OFFSET    the token on both outputs, then the log from this byte on; OFFSET `-`: no log; `look`: no waiting
 #
-# Exit 0: the run has ended, all of the log was shown, and standard error holds the age of `rc` in seconds and what it says.
+# Exit 0: the run has ended, all of the log was shown, and standard error holds `BEGAN ENDED NOW` and what `rc` says. These are
+# the times of `pid` and `rc`, and now: seconds of the node's clock, with fractions.
 # Exit 4: it is gone without an ending. Exit 3: something has changed, ask again. Exit 5: it goes on (`look`). While the run
 # goes on, this blocks on the runner's own lock, and after that on the lock of all that the run has started.
 set -u
@@ -18,9 +19,10 @@ main() {
   printf '%s\n' "$token" >&2
   [ -d "$dir" ] || leave 4
   if is_free main; then
-    if [ -e "$dir/rc" ]; then
+    if [ -s "$dir/rc" ]; then
       show
-      printf '%s ' "$(($(date +%s) - $(stat -c %Y "$dir/rc")))" >&2
+      times="$(stat -c %.9Y "$dir/pid") $(stat -c %.9Y "$dir/rc")"
+      printf '%s %s ' "$times" "$(date +%s.%N)" >&2
       head -c 64 "$dir/rc" >&2
       leave 0
     elif is_free lock; then
@@ -32,7 +34,7 @@ main() {
     waiting=main
   fi
   [ "$offset" != look ] || leave 5
-  [ -e "$dir/log" ] || : >>"$dir/log"
+  [ -e "$dir/log" ] || true >>"$dir/log"
   if is_shown; then
     tail -c "+$((offset + 1))" -f "$dir/log" 2>/dev/null &
     showing=$!

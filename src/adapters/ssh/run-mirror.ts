@@ -8,7 +8,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, OperationError } from '../../errors.ts';
-import { fileError } from '../run/file-error.ts';
+import { errorCode, fileError } from '../run/file-error.ts';
 
 /** This host could not keep what the node sent; the node still has it. */
 export class Unkept extends OperationError {}
@@ -55,8 +55,31 @@ export class RunMirror {
     return false;
   }
 
-  /** A small file, whole; its time says when it was written on the node. */
-  async keep(name: 'pid' | 'rc', text: string, ageSeconds: number): Promise<void> {
+  /** The process id of the runner. */
+  async keepPid(pid: number): Promise<void> {
+    await this.#keep('pid', `${pid}\n`, Date.now() / 1000);
+  }
+
+  /**
+   * How the run ended. Its file and that of the process id get the times of the node's own, in seconds ago: both of one
+   * look, so that a stage lasts here as long as it did there.
+   */
+  async keepEnding(
+    text: string,
+    ago: { readonly endedAgo: number; readonly beganAgo: number },
+  ): Promise<void> {
+    const now = Date.now() / 1000;
+    const pid = join(this.#directory, 'pid');
+    try {
+      await utimes(pid, now - ago.beganAgo, now - ago.beganAgo);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw unkept(pid, error);
+    }
+    await this.#keep('rc', text, now - ago.endedAgo);
+  }
+
+  /** A small file, whole. `at`: when it was written on the node, in epoch seconds. */
+  async #keep(name: 'pid' | 'rc', text: string, at: number): Promise<void> {
     const file = join(this.#directory, name);
     const making = `${file}.${randomBytes(4).toString('hex')}`;
     try {
@@ -67,7 +90,6 @@ export class RunMirror {
       } finally {
         await handle.close();
       }
-      const at = Date.now() / 1000 - ageSeconds;
       await utimes(making, at, at);
       await rename(making, file);
     } catch (error) {

@@ -120,17 +120,20 @@ function collectEnd(
   });
 }
 
-/** `AGE WORDS`: how many seconds ago the run ended, and how. */
+/** `BEGAN ENDED NOW WORDS`: by the node's clock, which may be wrong, when the run began and ended; and how. */
 async function ending(text: string, token: string, mirror: RunMirror): Promise<RunOutcome> {
   const said = text.slice(text.indexOf(`${token}\n`) + token.length + 1);
-  const [, age, rc] = /^(-?\d{1,12}) ([\s\S]{1,64})$/.exec(said) ?? [];
-  if (age === undefined || rc === undefined) {
+  const [, began, ended, now, rc] =
+    /^(\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) ([\s\S]{1,64})$/.exec(said) ?? [];
+  if (rc === undefined) {
     return { how: 'lost', why: 'what the node says of its ending makes no sense' };
   }
   const outcome = parseEnding(rc);
   if (outcome.how === 'lost') return outcome;
   await mirror.sync();
-  await mirror.keep('rc', rc, within(Number(age)));
+  const endedAgo = within(Number(now) - Number(ended));
+  const beganAgo = within(Number(now) - Number(began));
+  await mirror.keepEnding(rc, { endedAgo, beganAgo: Math.max(beganAgo, endedAgo) });
   return outcome;
 }
 

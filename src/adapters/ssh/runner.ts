@@ -105,7 +105,7 @@ export class SshRunner implements Runner {
     const started = await node.using(effort, (connection, signal) => launch(run, connection, signal));
     const kept = await RunMirror.open(mirror, outputLimitBytes);
     try {
-      await kept.keep('pid', `${started.pid}\n`, 0);
+      await kept.keepPid(started.pid);
     } finally {
       await kept.close();
     }
