@@ -10,13 +10,26 @@ import { OperationError } from '../../errors.ts';
 import { after, type Cancel, every } from '../../timer.ts';
 import { fileError } from '../run/file-error.ts';
 import { readPid } from '../run/run-directory.ts';
-import { NO_FLOCK, RUNNER, type RunBounds, type RunnerOrder, runnerArguments } from '../run/runner-file.ts';
+import {
+  NO_FLOCK,
+  NO_ROOM,
+  RUNNER,
+  type RunBounds,
+  type RunnerOrder,
+  runnerArguments,
+} from '../run/runner-file.ts';
 
 export interface Launch extends RunnerOrder, RunBounds {
   readonly environment: Readonly<Record<string, string>>;
 }
 
 const POLL_MS = 50;
+/** What its exit codes mean when the disk has no room for a text. */
+const REASONS: Readonly<Record<number, string>> = { [NO_ROOM]: 'the disk is full' };
+const HINTS: Readonly<Record<number, string>> = {
+  [NO_FLOCK]: 'apt-get install util-linux',
+  [NO_ROOM]: 'make room on the disk of the state directory',
+};
 
 /** The runner's process id, and whether it was this call that started it. */
 export async function launch(run: Launch): Promise<{ readonly pid: number; readonly ours: boolean }> {
@@ -60,13 +73,13 @@ function spawnRunner(run: Launch): { readonly pid: number | undefined; readonly 
 }
 
 async function refusal(run: Launch, code: number): Promise<OperationError> {
-  const said = await lastWords(run.directory);
+  const said = (await lastWords(run.directory)) || REASONS[code] || 'no reason given';
   return new OperationError({
     operation: 'start stage',
     target: run.directory,
-    message: `the runner gave up with ${code}: ${said || 'no reason given'}`,
+    message: `the runner gave up with ${code}: ${said}`,
     retryable: code !== NO_FLOCK,
-    hint: code === NO_FLOCK ? 'apt-get install util-linux' : 'see runner.err in the run directory',
+    hint: HINTS[code] ?? 'see runner.err in the run directory',
   });
 }
 

@@ -10,7 +10,7 @@ import { OperationError } from '../../errors.ts';
 import type { StageRun } from '../../machines/effects.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
 import { after } from '../../timer.ts';
-import { fileError } from '../run/file-error.ts';
+import { errorCode, fileError } from '../run/file-error.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-file.ts';
 import { type RunStage, refuseNul, runMarker, stageEnvironment, workTree } from '../run/stage-environment.ts';
@@ -70,8 +70,9 @@ export class LocalRunner implements Runner {
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       // First of all, so that a start that is on its way finds it, or is found below.
-      await writeFile(join(directory, 'stop'), '');
+      const unmarked = await mark(directory);
       if ((await readPid(directory, 'pid')) !== null) await this.#end(directory);
+      else if (unmarked !== null) throw unmarked;
     } catch (error) {
       throw fileError('stop stage', directory, error);
     }
@@ -121,6 +122,17 @@ export class LocalRunner implements Runner {
   async #find(directory: string, file: 'pid' | 'guard') {
     const pid = await readPid(directory, file);
     return pid === null ? null : processWithArgument(pid, directory);
+  }
+}
+
+/** Leaves word that the run is not to begin. Returns why it could not: a full disk must not keep a run from being ended. */
+async function mark(directory: string): Promise<Error | null> {
+  try {
+    await writeFile(join(directory, 'stop'), '');
+    return null;
+  } catch (error) {
+    if (errorCode(error) === null) throw error;
+    return error as Error;
   }
 }
 

@@ -35,10 +35,10 @@ export async function readPid(directory: string, file: 'pid' | 'guard'): Promise
   return text === null ? null : parsePid(text);
 }
 
-/** How the run ended; null: it left no ending (yet). */
+/** How the run ended; null: it left no ending (yet). An empty file is none: a power cut leaves such. */
 export async function readEnding(directory: string): Promise<RunOutcome | null> {
   const text = await readIfThere(join(directory, 'rc'));
-  return text === null ? null : parseEnding(text);
+  return text === null || text.trim() === '' ? null : parseEnding(text);
 }
 
 /** The file's whole text, with its line end. Null: it is none of a process. */
@@ -48,7 +48,7 @@ function parsePid(text: string): number | null {
 
 /** The whole text of the file `rc`. */
 export function parseEnding(text: string): RunOutcome {
-  const [, how, number] = /^(exited|killed|timedOut|stopped)(?: (\d{1,3}))?\n$/.exec(text) ?? [];
+  const [, how, number] = /^(exited|killed|timedOut|stopped)(?: (\d{1,3}))? *\n$/.exec(text) ?? [];
   if (how === 'exited' && number !== undefined) return { how, code: Number(number) };
   if (how === 'killed' && number !== undefined) return { how, signal: Number(number) };
   if ((how === 'timedOut' || how === 'stopped') && number === undefined) return { how };

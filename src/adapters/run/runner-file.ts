@@ -7,6 +7,9 @@ export const RUNNER = fileURLToPath(new URL('./runner.sh', import.meta.url));
 /** Its exit code for a missing or unusable flock. */
 export const NO_FLOCK = 69;
 
+/** Its exit code when the run directory has no room for what must be there at the end. */
+export const NO_ROOM = 73;
+
 /** A shorter log could not hold the words about itself. */
 const SHORTEST_LOG_BYTES = 512;
 

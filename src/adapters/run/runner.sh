@@ -9,9 +9,14 @@
 #   guard    the process that keeps the deadline; SIGTERM to it stops the run. `stop` there beforehand does the same
 #   command  the command's process, leader of its own session
 #   log      what the command wrote, up to LIMIT bytes; the rest is read and dropped, and the last line says so
-#   ending   made once, by the first to decide how the run ends: the command itself, the deadline, or a stop
+#   unended  renamed once to ending.WORD by the first to decide how the run ends: `command`, the deadline or a stop.
+#            A rename needs no room on the disk, and only one of several succeeds
+#   reserve  room on the disk, given back when something must be written and there is none left
 #   runner.err  what went wrong with the runner itself
-#   rc       `exited N`, `killed SIGNAL`, `timedOut` or `stopped`; renamed into place after the log is complete
+#   rc       `exited N`, `killed SIGNAL`, `timedOut` or `stopped`, and spaces: it is written over a file that has its
+#            room from the beginning, and renamed into place after the log is complete
+#
+# Exit codes: 69 no flock, 73 no room in RUNDIR, 70 anything else that keeps it from starting.
 #
 # The command alone gets SOS_CI_RUN=RUNDIR in its environment; who carries it, or has the lock as its fd 9, belongs to
 # the run. Needs Linux (/proc), and flock and setsid of util-linux. All of it is functions, so that the file can be
@@ -21,6 +26,8 @@ set -u
 main() {
   dir=$1 work=$2 timeout=$3 grace=$4 limit=$5 patience=$6
   shift 6
+  # Not by exec at once: a shell ends when exec or `:` can not open a file.
+  for file in runner.err lock main; do true >>"$dir/$file" || exit 73; done
   exec 2>>"$dir/runner.err" 9>>"$dir/lock" || exit 70
   flock -n 9
   case $? in
@@ -31,8 +38,9 @@ main() {
   exec 6>>"$dir/main" && flock 6 || exit 70
   # Signals meant for the run go to the guard; this process must stay to write the ending.
   trap : HUP INT TERM
+  reserve || exit 73
   open_pipes || exit 70
-  printf '%s\n' "$guard" >"$dir/guard"
+  put guard "$guard" || exit 70
   put pid "$$" || exit 70
   keep_pid
   # A stop that came first finds either no pid (then this sees it) or a guard to tell.
@@ -52,6 +60,11 @@ put() {
   printf '%s\n' "$2" >"$dir/$1.new" && mv "$dir/$1.new" "$dir/$1"
 }
 
+# All that must be written at the end has its room from here on. Random bytes, which no file system compresses.
+reserve() {
+  head -c 65536 /dev/urandom >"$dir/reserve" && printf '%-10s\n' '' >"$dir/rc.new" && true >"$dir/unended"
+}
+
 # A power cut soon after the command has begun must not take the pid, or the command would run a second time. Nobody
 # waits for the disk: a sync can stand still for as long as that does.
 keep_pid() {
@@ -63,18 +76,17 @@ run_command() {
   (
     export SOS_CI_RUN="$dir"
     exec setsid sh -c '
-      printf "%s\n" "$$" >"$1/command"
-      [ ! -e "$1/ending" ] || exit 143
+      { printf "%s\n" "$$" >"$1/command"; } 2>/dev/null
+      [ -e "$1/unended" ] || exit 143
       cd -- "$2" || exit 126
       shift 2
       exec "$@"' sh "$dir" "$work" "$@"
   ) </dev/null >&8 2>&1 6>&- 7>&- 8>&-
   code=$?
-  if ! claim command; then
+  if ! claim command && find_ending; then
     # The guard was first: it ends the rest of the run, and how it ended is the guard's word.
     exec 8>&-
     while kill -s 0 "$guard" 2>/dev/null && [ ! -e "$dir/ended" ]; do wait "$guard"; done
-    read -r how <"$dir/ending"
   elif [ -e "$dir/stop" ]; then
     how=stopped
   elif [ "$code" -gt 128 ] && [ "$code" -le 192 ]; then
@@ -100,20 +112,32 @@ open_pipes() {
   rm -f "$dir/words" "$dir/output"
 }
 
-# Reads words until it hears one of these two. A signal can cut a read short.
+# Reads words until it hears one of these. A signal can cut a read short.
 hear() {
   word=
-  until [ "$word" = "$1" ] || [ "$word" = "${2-$1}" ]; do read -r word <&7 || :; done
+  until [ -n "$word" ]; do
+    read -r word <&7 || :
+    case " $* " in *" $word "*) ;; *) word= ;; esac
+  done
 }
 
-# True for exactly one caller.
+# True for exactly one caller. 1: another one was first. 2: the disk does not allow it, and not for want of room.
 claim() {
-  set -C
-  printf '%s\n' "$1" >"$dir/ending"
-  claimed=$?
-  set +C
-  return "$claimed"
+  rounds=10
+  until mv -f "$dir/unended" "$dir/ending.$1"; do
+    [ -e "$dir/unended" ] || return 1
+    rounds=$((rounds - 1))
+    [ "$rounds" -gt 0 ] || return 2
+    rm -f "$dir/reserve"
+    sleep 1
+  done
 } 2>/dev/null
+
+# How the run ends when the guard was first.
+find_ending() {
+  for how in timedOut stopped; do [ ! -e "$dir/ending.$how" ] || return 0; done
+  return 1
+}
 
 # cat writes at once what it reads, and the file size limit stops it at the cap without counting.
 drain() {
@@ -123,12 +147,13 @@ drain() {
     echo drained >&7
     return
   fi
-  if [ "$(wc -c <"$dir/log")" -ge $((blocks * 512)) ]; then
-    printf '\n[sos-ci: output past %s bytes was dropped]\n' "$limit" >>"$dir/log"
+  if [ "$(wc -c <"$dir/log")" -lt $((blocks * 512)) ]; then
+    echo unwritten >&7
+  elif printf '\n[sos-ci: output past %s bytes was dropped]\n' "$limit" >>"$dir/log"; then
+    echo drained >&7
   else
-    printf '\n[sos-ci: output was dropped: the log can not be written]\n' >>"$dir/log"
+    echo unwritten >&7
   fi
-  echo drained >&7
   exec cat >/dev/null 7>&-
 }
 
@@ -151,10 +176,14 @@ guard() {
     [ "$?" -ne 1 ] || waited=1
   fi
   [ "$waited" -ne 1 ] || why=${why:-timedOut}
-  if [ -n "$why" ] && claim "$why"; then
-    trap : TERM
-    end_members
-    : >"$dir/ended"
+  # Only the command's own end keeps it from ending the rest, never a disk.
+  if [ -n "$why" ]; then
+    claim "$why"
+    [ -e "$dir/ending.command" ] || {
+      trap : TERM
+      end_members
+      true >"$dir/ended"
+    }
   fi
   exit 0
 } 2>/dev/null
@@ -209,7 +238,7 @@ complete_log() {
     echo settled >&7
   } &
   settling=$!
-  hear drained settled
+  hear drained unwritten settled
   [ "$word" = settled ] || return 0
   printf '\n[sos-ci: the command ended; what it left behind still holds its output]\n' 1<>"/proc/$drain/fd/0"
   rounds=100
@@ -221,11 +250,13 @@ complete_log() {
   done
 } 2>/dev/null
 
-# Without room the ending is tried again for as long as PATIENCE says: without it the run would count as lost. Then the helpers are
-# waited for (the lock's release ends them), but for a drain that somebody still writes to.
+# The ending is tried again for as long as PATIENCE says: without it the run would count as lost. Then the helpers are waited
+# for (the lock's release ends them), but for a drain that somebody still writes to.
 finish() {
+  rm -f "$dir/reserve"
+  [ "$word" != unwritten ] || printf '\n[sos-ci: output was dropped: the log can not be written]\n' >>"$dir/log"
   rounds=$patience
-  until put rc "$how"; do
+  until printf '%-10s\n' "$how" 1<>"$dir/rc.new" && mv -f "$dir/rc.new" "$dir/rc"; do
     rounds=$((rounds - 1))
     [ "$rounds" -gt 0 ] || exit 1
     sleep 1

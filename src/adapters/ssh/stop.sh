@@ -22,8 +22,12 @@ main() {
 # `stop` first of all, so that a start that is on its way finds it, or is found here.
 end_run() {
   dir=$1 grace=$2 limit=$3
-  mkdir -p -m 700 "$dir" && : >"$dir/stop" || exit 73
-  [ -s "$dir/pid" ] || exit 0
+  mkdir -p -m 700 "$dir" && true >"$dir/stop" && marked=yes || marked=no
+  # A full disk must not keep a run from being ended.
+  if [ ! -s "$dir/pid" ]; then
+    [ "$marked" = yes ] || exit 73
+    exit 0
+  fi
   if is_ours guard; then
     kill -s TERM "$found"
     rounds=$(((grace + limit) * 5))
@@ -128,13 +132,13 @@ add_descendants() {
   before=
   until [ "$before" = "$members" ]; do
     before=$members
-    while read -r where parent; do
-      case " $members " in *" $parent "*) ;; *) continue ;; esac
-      where=${where#/proc/}
-      add "${where%/status:PPid:}"
-    done <<END
-$parents
-END
+    # No here-document: some shells put it into a file, and the disk may be full.
+    for word in $parents; do
+      case $word in
+        /proc/*) child=${word#/proc/} ;;
+        *) case " $members " in *" $word "*) add "${child%/status:PPid:}" ;; esac ;;
+      esac
+    done
   done
 }
 

@@ -1,6 +1,7 @@
 /** A stop ends every process of a run, whatever it does against it, and whatever is left of its runner. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mountSmallDisk } from '../../fixtures/small-disk.ts';
 import { FOR_EVER, isAlive, kill, processesOf, Scratch, sessionOf, until, written } from './scratch.ts';
 
 /** Ignores SIGTERM; has children in sessions of their own, with no environment, and with neither that nor our lock. */
@@ -84,6 +85,20 @@ describe('stop', () => {
     await until('its end', () => !isAlive(handle.pid));
   });
 
+  it('needs no room on the disk', async (context) => {
+    const disk = mountSmallDisk(scratch.stateDir, '1m');
+    if (typeof disk === 'string') return context.skip(disk);
+    try {
+      const { request, runner, handle } = await started('echo x >"$1/ready"; while :; do sleep 0.1; done');
+      disk.fill();
+      await runner.stop(request.run);
+      expect(await handle.ended).toEqual({ how: 'stopped' });
+      await nothingLeft();
+    } finally {
+      disk.close();
+    }
+  });
+
   it('ends children that a run has left behind when it ended', async () => {
     const { request, runner, handle } = await started(
       `setsid sleep ${FOR_EVER} & echo x >"$1/ready"; exit 0`,
@@ -92,7 +107,7 @@ describe('stop', () => {
     expect(processesOf(`SOS_CI_RUN=${scratch.directory(request)}`)).toHaveLength(1);
     await runner.stop(request.run);
     await nothingLeft();
-    expect(await scratch.file(request, 'rc')).toBe('exited 0\n');
+    expect((await scratch.file(request, 'rc')).trim()).toBe('exited 0');
   });
 
   it('touches nothing of another run, and no process that took over a pid', async () => {

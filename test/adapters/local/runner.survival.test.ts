@@ -149,11 +149,20 @@ describe('a stage whose runner is killed', () => {
     const request = await scratch.request(['true']);
     const runner = scratch.runner();
     await (await runner.start(request)).ended;
-    for (const text of ['', 'exited', 'exited 0', 'exited x\n', 'done\n', 'stopped 3\n']) {
+    for (const text of ['exited', 'exited 0', 'exited x\n', 'done\n', 'stopped 3\n']) {
       writeFileSync(join(scratch.directory(request), 'rc'), text);
       const handle = await runner.start(request);
       expect(await handle.ended).toMatchObject({ how: 'lost', why: expect.stringContaining('damaged') });
     }
+  });
+
+  it('is not told by an empty ending, as a power cut leaves it', async () => {
+    const request = await scratch.request(['true']);
+    const runner = scratch.runner();
+    await (await runner.start(request)).ended;
+    writeFileSync(join(scratch.directory(request), 'rc'), '');
+    const handle = await runner.start(request);
+    expect(await handle.ended).toMatchObject({ how: 'lost', why: expect.stringContaining('left an ending') });
   });
 
   it('is seen to be lost when the flock that waited was killed', async () => {

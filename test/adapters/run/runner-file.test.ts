@@ -36,7 +36,7 @@ function run(): void {
   const order = { directory, workTree: root, argv: ['true'], outputLimitBytes: 10_000, ...times };
   const PATH = `${join(root, 'bin')}:${process.env.PATH}`;
   const { status } = spawnSync('sh', [RUNNER, ...runnerArguments(order)], { env: { PATH }, timeout: 30_000 });
-  expect([status === null, readFileSync(join(directory, 'rc'), 'utf8')]).toEqual([false, 'exited 0\n']);
+  expect([status === null, readFileSync(join(directory, 'rc'), 'utf8')]).toEqual([false, 'exited 0  \n']);
 }
 
 const notes = () =>
