@@ -8,7 +8,7 @@ import { errorText } from '../errors.ts';
 import type { Effect } from '../machines/effects.ts';
 import type { AnyEvent } from '../machines/events.ts';
 import type { Hash, LogRow, Stored } from '../machines/row.ts';
-import { type Happening, step } from '../machines/step.ts';
+import { askedKeys, type Happening, type Stepped, step } from '../machines/step.ts';
 import type { Append } from './store.ts';
 import { appendOf } from './view.ts';
 import { currentWork } from './work.ts';
@@ -21,6 +21,8 @@ export interface CascadeOptions {
   readonly now: () => number;
   /** The state of a history before this batch; null for one that was never heard of. */
   readonly stored: (history: string) => Stored | null;
+  /** Whether a row of the history before this batch asked for an effect with this key. */
+  readonly asked: (history: string, key: string) => boolean;
   /** Tests set it: an event that no state handles, or that throws, is an error and not a row. */
   readonly strict: boolean;
 }
@@ -54,17 +56,16 @@ export function addressed(
 
 function stepOnto(batch: Append[], submission: Submission, options: CascadeOptions, depth: number): void {
   if (depth > TELL_DEPTH) throw new Error(`histories tell each other without end at ${submission.history}`);
-  const { hash, strict } = options;
   const before = newest(batch, submission.history, options);
   const happening = { ...submission, at: options.now() };
   const length = batch.length;
   try {
-    const { row } = push(batch, stepOne(before, happening, options));
+    const { row } = push(batch, stepOne(batch, before, happening, options));
     for (const effect of row.effects) deliver(batch, row, effect, options, depth);
   } catch (thrown) {
     batch.length = length;
-    if (before === null || strict) throw thrown;
-    const { row } = push(batch, quarantine(before, happening, thrown, hash));
+    if (before === null || options.strict) throw thrown;
+    const { row } = push(batch, quarantine(batch, before, happening, thrown, options));
     for (const effect of row.effects) deliverIfPossible(batch, row, effect, options, depth);
   }
 }
@@ -91,21 +92,46 @@ function push(batch: Append[], append: Append): Append {
   return append;
 }
 
-function stepOne(before: Stored | null, happening: Happening, { hash, strict }: CascadeOptions): Append {
+function stepOne(
+  batch: readonly Append[],
+  before: Stored | null,
+  happening: Happening,
+  options: CascadeOptions,
+): Append {
   const { type } = happening.event;
   const stepped = currentWork.run({ history: happening.history, during: type }, () =>
-    step(before, happening, hash),
+    stepIn(batch, before, happening, options),
   );
-  if (strict && stepped.row.outcome === 'ignored')
+  if (options.strict && stepped.row.outcome === 'ignored')
     throw new Error(`${type} has no handler in ${stepped.row.state}`);
   return appendOf(before, stepped);
 }
 
-function quarantine(before: Stored, happening: Happening, thrown: unknown, hash: Hash): Append {
+function stepIn(
+  batch: readonly Append[],
+  before: Stored | null,
+  happening: Happening,
+  { hash, asked }: CascadeOptions,
+): Stepped {
+  const { history } = happening;
+  return step(before, happening, hash, (key) => {
+    return (
+      asked(history, key) || batch.some(({ row }) => row.history === history && askedKeys(row).includes(key))
+    );
+  });
+}
+
+function quarantine(
+  batch: readonly Append[],
+  before: Stored,
+  happening: Happening,
+  thrown: unknown,
+  options: CascadeOptions,
+): Append {
   const instead = (type: 'machine.failed' | 'machine.broken', why: unknown): Append => {
     const message = errorText(why).slice(0, MESSAGE_LIMIT);
     const event = { type, event: happening.event.type, message };
-    return appendOf(before, step(before, { ...happening, event }, hash));
+    return appendOf(before, stepIn(batch, before, { ...happening, event }, options));
   };
   try {
     return instead('machine.failed', thrown);

@@ -66,6 +66,7 @@ export class Engine {
       hash: options.hash,
       now: () => options.clock.now(),
       stored: (history) => this.open.get(history) ?? options.store.stored(history),
+      asked: (history, key) => options.store.asked(history, key),
       strict: options.strict,
     };
     this.timers = new Timers(options.clock, (history, key) => {

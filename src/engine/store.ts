@@ -260,6 +260,8 @@ export interface Store extends StoreReader {
    * @throws VersionConflict, StoreUnavailable
    */
   append(batch: readonly Append[], noted?: readonly Noted[]): Promise<void>;
+  /** True when a row of the history asked for an effect with this key, settled or not. */
+  asked(history: string, key: string): boolean;
   /** What was decided upon of a change and is not forgotten, oldest number first. */
   seen(change: number): readonly Seen[];
   /** The highest number that was ever given to something seen; 0 for none. */

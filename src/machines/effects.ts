@@ -1,7 +1,7 @@
 /**
  * Requests. What a machine wants from the world, as plain data. Each effect that is `Keyed` is owed until an event
- * that names its key settles it, or until the machine withdraws it; keys are unique within a history for ever
- * (they hold the attempt), so a late answer can not be taken for another's.
+ * that names its key settles it, or until the machine withdraws it. `step` refuses a key that the history used before,
+ * so a late answer settles nothing else: a key holds the attempt.
  */
 
 import type { Alarm } from './alarm.ts';

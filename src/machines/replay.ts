@@ -1,11 +1,11 @@
 /**
  * Strict replay: every row of a history is computed anew from the facts alone and compared with what was stored:
- * state, effects, outcome and both hashes. The first difference is named.
+ * state, effects, outcome and both hashes, and that no effect key is used twice. The first difference is named.
  */
 import { canonicalJson } from './canonical.ts';
 import type { AnyEvent } from './events.ts';
 import type { Hash, LogRow, Stored } from './row.ts';
-import { step } from './step.ts';
+import { askedKeys, step } from './step.ts';
 
 export interface Difference {
   readonly history: string;
@@ -38,20 +38,27 @@ const COMPARED = [
 export function replayHistory(rows: Iterable<LogRow>, hash: Hash): Replayed {
   let before: Stored | null = null;
   let equal = 0;
+  const asked = new Set<string>();
   for (const row of rows) {
-    const result = recompute(before, row, hash);
+    const result = recompute(before, row, hash, (key) => asked.has(key));
     if ('field' in result) return { rows: equal, difference: result, stored: before };
     before = result;
     equal += 1;
+    for (const key of askedKeys(row)) asked.add(key);
   }
   return { rows: equal, difference: null, stored: before };
 }
 
-function recompute(before: Stored | null, row: LogRow, hash: Hash): Stored | Difference {
+function recompute(
+  before: Stored | null,
+  row: LogRow,
+  hash: Hash,
+  asked: (key: string) => boolean,
+): Stored | Difference {
   const at = { history: row.history, version: row.version };
   try {
     const event = { ...row.data, type: row.type } as unknown as AnyEvent;
-    const { stored, row: computed } = step(before, { ...row, event }, hash);
+    const { stored, row: computed } = step(before, { ...row, event }, hash, asked);
     for (const field of COMPARED) {
       const [was, is] = [canonicalJson(row[field]), canonicalJson(computed[field])];
       if (was !== is) return { ...at, field, stored: was, computed: is };

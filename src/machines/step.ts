@@ -67,15 +67,21 @@ interface Moved {
 
 /**
  * @param before the state that the history's newest row led to; null for a new history
- * @throws whatever the machine throws, and on an effect key that is owed already: both are programmers' errors
+ * @param asked whether the history's earlier rows asked for an effect with this key
+ * @throws whatever the machine throws, and on an effect key that was used before: both are programmers' errors
  */
-export function step(before: Stored | null, happening: Happening, hash: Hash): Stepped {
+export function step(
+  before: Stored | null,
+  happening: Happening,
+  hash: Hash,
+  asked: (key: string) => boolean = () => false,
+): Stepped {
   if (before !== null) assertSameHistory(before, happening);
   const at = Math.max(happening.at, before?.at ?? 0);
   const owed = new Map(Object.entries(before?.owed ?? {}));
   const late = happening.settles !== null && !owed.delete(happening.settles);
   const moved = late && before !== null ? unmoved(before) : move(before, happening, at, [...owed.values()]);
-  const effects = keepAccounts(owed, moved.requested);
+  const effects = keepAccounts(owed, moved.requested, asked);
   const state = dotted(moved.value);
   const after = {
     history: happening.history,
@@ -196,7 +202,11 @@ function isList(params: Effect | readonly Effect[]): params is readonly Effect[]
 }
 
 /** Adds what is requested to what is owed and takes away what is withdrawn. What cancels out within one row is not recorded. */
-function keepAccounts(owed: Map<string, KeyedEffect>, requested: readonly Effect[]): readonly Effect[] {
+function keepAccounts(
+  owed: Map<string, KeyedEffect>,
+  requested: readonly Effect[],
+  asked: (key: string) => boolean,
+): readonly Effect[] {
   let effects: Effect[] = [];
   for (const effect of requested) {
     if (effect.type === 'tell') {
@@ -208,12 +218,20 @@ function keepAccounts(owed: Map<string, KeyedEffect>, requested: readonly Effect
       if (effects.includes(known)) effects = effects.filter((other) => other !== known);
       else effects.push(effect);
     } else {
-      if (owed.has(effect.key)) throw new Error(`effect ${effect.key} is owed already`);
+      if (owed.has(effect.key) || asked(effect.key))
+        throw new Error(`effect ${effect.key} was asked for before`);
       owed.set(effect.key, effect);
       effects.push(effect);
     }
   }
   return effects;
+}
+
+/** The keys that a row asks for. */
+export function askedKeys({ effects }: Pick<LogRow, 'effects'>): readonly string[] {
+  return effects.flatMap((effect) =>
+    effect.type === 'tell' || effect.type === 'withdraw' ? [] : [effect.key],
+  );
 }
 
 function dotted(value: StateValue): string {

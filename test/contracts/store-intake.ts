@@ -42,7 +42,13 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
         settles: null,
         cause: null,
       } as const;
-      cascade(batch, submission, { hash: sha256, now: () => START, stored: () => null, strict: true });
+      cascade(batch, submission, {
+        hash: sha256,
+        now: () => START,
+        stored: () => null,
+        asked: () => false,
+        strict: true,
+      });
       return batch;
     };
 

@@ -29,7 +29,13 @@ export function startsContract(name: string, open: () => Store): void {
     };
     const submit = async (event: AnyEvent) => {
       const batch: Append[] = [];
-      const options = { hash: sha256, now: () => START, stored: () => null, strict: false };
+      const options = {
+        hash: sha256,
+        now: () => START,
+        stored: () => null,
+        asked: () => false,
+        strict: false,
+      };
       cascade(
         batch,
         { history: `r${reviews}`, machine: 'review@1', event, settles: null, cause: null },

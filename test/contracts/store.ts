@@ -38,6 +38,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
         hash: sha256,
         now: () => now,
         stored: (id: string) => store.stored(id),
+        asked: () => false,
         strict: true,
       };
       for (const happening of happenings) cascade(batch, happening, options);
@@ -175,6 +176,14 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       await append(told(job, { type: 'server.deleted', deleted: 0 }, 'deleteServer:1'));
       await append(told(job, { type: 'evidence.discarded' }, 'discardEvidence:1'));
     };
+
+    test('every effect that was asked for is known, also when it is settled or withdrawn', async () => {
+      await append(...begun(1));
+      await append(told('j1', { type: 'slot.granted' }, 'slot'));
+      const keys = ['slot', 'deadline:queued', 'createServer:1', 'createServer:2'];
+      expect(keys.map((key) => store.asked('j1', key))).toEqual([true, true, true, false]);
+      expect(store.asked('j2', 'slot')).toBe(false);
+    });
 
     test('ended jobs are counted once, by day, name and verdict', async () => {
       await ended(1);

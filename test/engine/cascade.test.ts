@@ -9,7 +9,12 @@ import { comeTo, Simulator, sha256 } from '../machines/simulator.ts';
 const cancelled: AnyEvent = { type: 'job.cancelled', reason: 'the change was abandoned' };
 
 /** Told to a job that tests, while the rows of these types can not be made. */
-function tell(event: AnyEvent, failing: readonly string[], strict = false): readonly Append[] {
+function tell(
+  event: AnyEvent,
+  failing: readonly string[],
+  strict = false,
+  askedBefore: readonly string[] = [],
+): readonly Append[] {
   const world = comeTo(Simulator.whole(), JOB, 'testing.running');
   const options: CascadeOptions = {
     hash: (text) => {
@@ -19,6 +24,7 @@ function tell(event: AnyEvent, failing: readonly string[], strict = false): read
     },
     now: () => START,
     stored: (history) => world.stored.get(history) ?? null,
+    asked: (_, key) => askedBefore.includes(key),
     strict,
   };
   const batch: Append[] = [];
@@ -58,6 +64,7 @@ describe('a tell to a history that does not exist', () => {
       hash: sha256,
       now: () => START,
       stored: (history) => (history === REVIEW ? null : (world.stored.get(history) ?? null)),
+      asked: () => false,
       strict,
     };
     return { batch: [], options };
@@ -99,6 +106,16 @@ describe('a tell to a history that does not exist', () => {
     const { batch, options } = orphan(true);
     expect(() => cascade(batch, submission, options)).toThrow(`there is no history ${REVIEW}`);
     expect(batch).toEqual([]);
+  });
+});
+
+test('an effect key that was used before sends its job to the clean-up', () => {
+  const event: AnyEvent = { type: 'stage.exited', stage: 'testing', end: { how: 'exited', code: 0 } };
+  const [{ row } = { row: null }] = tell(event, [], false, ['readResults:1']);
+  expect(row).toMatchObject({
+    type: 'machine.failed',
+    state: 'cleanup.settling',
+    data: { message: 'effect readResults:1 was asked for before' },
   });
 });
 

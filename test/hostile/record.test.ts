@@ -24,6 +24,7 @@ describe('10,000 hostile texts', () => {
           hash: sha256,
           now: () => START,
           stored: (history) => store.stored(history),
+          asked: (history, key) => store.asked(history, key),
           strict: true,
         });
       }

@@ -133,17 +133,17 @@ describe('a job that goes well', () => {
       withdrawn('deadline:testing:1'),
       {
         type: 'readResults',
-        key: 'readResults',
+        key: 'readResults:1',
         server: server(),
         results: { format: 'tap', file: 'results.tap' },
         timeoutMs: 60_000,
       },
-      timer('deadline:results', 120_000),
+      timer('deadline:results:1', 120_000),
     ]);
     const collecting = world.answerType(JOB, 'readResults');
     expect(collecting.state).toBe('publishing.collecting');
     expect(collecting.effects).toEqual([
-      withdrawn('deadline:results'),
+      withdrawn('deadline:results:1'),
       {
         type: 'collectEvidence',
         key: 'collectEvidence:1',

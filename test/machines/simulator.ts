@@ -8,7 +8,7 @@ import type { KeyedEffect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import type { ReportSpec } from '../../src/machines/report.ts';
 import type { LogRow, MachineName, Stored } from '../../src/machines/row.ts';
-import { step } from '../../src/machines/step.ts';
+import { askedKeys, step } from '../../src/machines/step.ts';
 import type { JobSpec, PreparePlan } from '../../src/machines/vocabulary.ts';
 import { goodAnswer } from './answers.ts';
 import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START, TREE } from './facts.ts';
@@ -105,6 +105,7 @@ export class Simulator {
       before,
       { history, machine, event, at: this.now, settles: settles ?? null, cause: cause ?? null },
       sha256,
+      (key) => this.rowsOf(history).some((earlier) => askedKeys(earlier).includes(key)),
     );
     this.stored.set(history, stored);
     this.log.push(row);

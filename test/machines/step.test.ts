@@ -145,7 +145,7 @@ describe('programmers’ errors are thrown', () => {
         owed: { ...queued.owed, 'createServer:1': { type: 'raiseAlarm', key: 'createServer:1' } as never },
       },
       happening(granted, { settles: 'slot' }),
-      'effect createServer:1 is owed already',
+      'effect createServer:1 was asked for before',
     ],
     [
       'a state that the machine does not have',

@@ -60,6 +60,7 @@ export const VIEWS = [
   ['trigger_view', 'trigger'],
   ['start_view', 'review'],
   ['owed_view', 'history, key'],
+  ['asked_view', 'history, key'],
   ['day_view', 'day, name, verdict'],
   ['turn_view', 'provider, project'],
 ] as const;

@@ -115,6 +115,10 @@ class SqliteStore extends SqliteReader implements Store {
     return forgotten;
   }
 
+  asked(history: string, key: string): boolean {
+    return this.statements.findAsked.get(history, key) !== undefined;
+  }
+
   triggered(trigger: string): boolean {
     return this.statements.findTrigger.get(trigger) !== undefined;
   }
@@ -219,7 +223,10 @@ class SqliteStore extends SqliteReader implements Store {
     for (const [index, effect] of row.effects.entries()) {
       if (effect.type === 'tell') continue;
       if (effect.type === 'withdraw') this.statements.dropOwed.run(row.history, effect.key);
-      else this.statements.addOwed.run(row.history, effect.key, seq, row.at, texts[index]);
+      else {
+        this.statements.addAsked.run(row.history, effect.key);
+        this.statements.addOwed.run(row.history, effect.key, seq, row.at, texts[index]);
+      }
     }
   }
 
@@ -279,6 +286,8 @@ function prepareAll(database: Database) {
     putStart: prepare('INSERT INTO start_view VALUES (?, ?, ?, ?, ?)'),
     dropStart: prepare('DELETE FROM start_view WHERE review = ?'),
     addOwed: prepare('INSERT INTO owed_view VALUES (?, ?, ?, ?, ?)'),
+    addAsked: prepare('INSERT INTO asked_view VALUES (?, ?)'),
+    findAsked: prepare('SELECT 1 FROM asked_view WHERE history = ? AND key = ?'),
     dropOwed: prepare('DELETE FROM owed_view WHERE history = ? AND key = ?'),
     putTurn: prepare('INSERT OR REPLACE INTO turn_view VALUES (?, ?, ?, ?)'),
     countDay: prepare(

@@ -24,7 +24,7 @@ const fetchDeadline = deadline(
   (context) => context.spec.limits.fetchTimeoutMs,
 );
 const readDeadline = deadline(
-  () => 'deadline:results',
+  (context) => `deadline:results:${context.attempt}`,
   // Reading has its own limit; this only catches a silent one.
   (context) => context.spec.limits.resultsTimeoutMs * 2,
 );
@@ -116,7 +116,7 @@ export const testing = jobSetup.createStateConfig({
             ? null
             : {
                 type: 'readResults',
-                key: 'readResults',
+                key: `readResults:${context.attempt}`,
                 server: context.server,
                 results: context.spec.results,
                 timeoutMs: context.spec.limits.resultsTimeoutMs,

@@ -84,7 +84,13 @@ export function submissions(number: number): readonly Submission[] {
 
 /** Puts jobs into the store, each in a transaction of its own; or gives every waiting job its slot. Returns the rows. */
 export async function grown(store: Store, jobs: number, slots = false): Promise<number> {
-  const options = { hash: sha256, now: () => START, stored: (id: string) => store.stored(id), strict: true };
+  const options = {
+    hash: sha256,
+    now: () => START,
+    stored: (id: string) => store.stored(id),
+    asked: () => false,
+    strict: true,
+  };
   let rows = 0;
   const put = async (happenings: readonly Submission[]) => {
     const batch: Append[] = [];

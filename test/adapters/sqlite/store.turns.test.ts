@@ -28,7 +28,13 @@ afterEach(() => {
 async function tell(history: string, event: AnyEvent, settles: string | null = null): Promise<void> {
   const batch: Append[] = [];
   const happening: Submission = { history, machine: 'job@1', event, settles, cause: null };
-  const options = { hash: sha256, now: () => now, stored: (id: string) => store.stored(id), strict: true };
+  const options = {
+    hash: sha256,
+    now: () => now,
+    stored: (id: string) => store.stored(id),
+    asked: () => false,
+    strict: true,
+  };
   cascade(batch, happening, options);
   await store.append(batch);
 }

@@ -1,0 +1,60 @@
+/** An effect key is used once in a history, also after it was settled. A machine with a mistake shows what keeps it. */
+import { expect, test } from 'vitest';
+import { type AnyStateMachine, createMachine } from 'xstate';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import { replayHistory } from '../../src/machines/replay.ts';
+import type { LogRow, MachineName, Stored } from '../../src/machines/row.ts';
+import { askedKeys, machines, step } from '../../src/machines/step.ts';
+import { START } from './facts.ts';
+import { sha256 } from './simulator.ts';
+
+const NAME = 'forgetful@1' as MachineName;
+const alarm = { kind: 'job-stuck', target: 'x', message: 'x', hint: 'x' };
+(machines as Record<string, AnyStateMachine>)[NAME] = createMachine({
+  initial: 'on',
+  states: {
+    on: {
+      on: {
+        'timer.fired': { actions: { type: 'request', params: { type: 'raiseAlarm', key: 'alarm', alarm } } },
+        'alarm.raised': { actions: { type: 'request', params: null } },
+      },
+    },
+  },
+});
+
+const raise: AnyEvent = { type: 'timer.fired', timer: 'x' };
+const raised: AnyEvent = { type: 'alarm.raised' };
+
+/** Rows as a program writes them that checks only what is owed, or that checks all keys. */
+function history(checked: boolean): readonly LogRow[] {
+  const rows: LogRow[] = [];
+  let before: Stored | null = null;
+  const events: readonly (readonly [AnyEvent, string | null])[] = [
+    [raise, null],
+    [raise, null],
+    [raised, 'alarm'],
+    [raise, null],
+  ];
+  for (const [event, settles] of events) {
+    const happening = { history: 'h', machine: NAME, event, at: START, settles, cause: null };
+    const asked = (key: string) => checked && rows.some((row) => askedKeys(row).includes(key));
+    const stepped = step(before, happening, sha256, asked);
+    before = stepped.stored;
+    rows.push(stepped.row);
+  }
+  return rows;
+}
+
+test('a key that was settled is refused when it is asked for again', () => {
+  expect(() => history(true)).toThrow('effect alarm was asked for before');
+});
+
+test('strict replay finds the row that uses a key again', () => {
+  const { rows, difference } = replayHistory(history(false), sha256);
+  expect(rows).toBe(3);
+  expect(difference).toMatchObject({
+    version: 4,
+    field: 'event',
+    computed: 'the machine threw: effect alarm was asked for before',
+  });
+});
