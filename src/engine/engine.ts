@@ -186,13 +186,16 @@ export class Engine {
     const stopping = this.stopping.signal;
     // A post of an earlier daemon that was cut off may still arrive, also when this is the next attempt.
     const tried = effect.type === 'postReview' && this.inherited.delete(history);
-    const unwanted = recovered && needsNoServer(this.open.get(history));
+    const stored = this.open.get(history);
+    const ended = recovered && stored === undefined;
+    const unwanted = recovered && needsNoServer(stored);
     const note = (event: AnyEvent) => {
       if (!stopping.aborted) this.tell(history, event).catch(this.fatal);
     };
     currentWork.run({ history, during: effect.key }, () => {
       this.performing.add(effect);
-      perform(effect, { world, clock, bounds, stopping, recovered: recovered || tried, unwanted, note })
+      const circumstances = { recovered: recovered || tried, unwanted, ended, note };
+      perform(effect, { world, clock, bounds, stopping, ...circumstances })
         .finally(() => this.performing.delete(effect))
         .then((event) => this.settle(history, effect.key, event), this.fatal);
     });

@@ -26,6 +26,8 @@ export interface Performance {
   readonly recovered: boolean;
   /** True: the job needs no server any more. What was begun on one is looked for, to be removed, and nothing is begun. */
   readonly unwanted: boolean;
+  /** True: the history ended before the daemon started. What nobody needs any more is settled without being done. */
+  readonly ended: boolean;
   /** A fact on the way that settles nothing. */
   readonly note: (event: AnyEvent) => void;
 }
@@ -41,8 +43,25 @@ export async function perform(effect: OutsideEffect, performance: Performance): 
   }
 }
 
-function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
+/**
+ * What is still performed for a history that has ended: people must hear of it, or it looks for what may have been begun
+ * and removes it. A result, a start message or evidence comes too late.
+ */
+const PERFORMED_AFTER_THE_END: readonly OutsideEffect['type'][] = [
+  'raiseAlarm',
+  'sendMail',
+  'createServer',
+  'runStage',
+  'stopStage',
+  'deleteServer',
+  'discardEvidence',
+];
+
+async function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
   const { world } = performance;
+  if (performance.ended && !PERFORMED_AFTER_THE_END.includes(effect.type)) {
+    throw notBegun(effect, 'what asked for it has ended');
+  }
   switch (effect.type) {
     case 'raiseAlarm':
       return world.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
@@ -113,7 +132,7 @@ async function createServer(effect: EffectOf<'createServer'>, performance: Perfo
   const provider = providerOf(effect.provider, performance.world);
   return within(effect, performance, async (signal) => {
     const adopted = performance.recovered ? await adopt(effect, provider) : null;
-    if (adopted === null && performance.unwanted) throw notWanted(effect);
+    if (adopted === null && performance.unwanted) throw notBegun(effect, NOT_NEEDED);
     const server = adopted ?? (await provider.create(effect, signal));
     return { type: 'server.active', server, adopted: adopted !== null };
   });
@@ -122,16 +141,18 @@ async function createServer(effect: EffectOf<'createServer'>, performance: Perfo
 function fetchPatchset(effect: EffectOf<'fetchPatchset'>, performance: Performance): Promise<AnyEvent> {
   const { world, unwanted } = performance;
   return within(effect, performance, async (signal) => {
-    if (unwanted) throw notWanted(effect);
+    if (unwanted) throw notBegun(effect, NOT_NEEDED);
     return { type: 'patchset.fetched', revision: await world.source.fetch(effect, signal) };
   });
 }
 
-function notWanted(effect: OutsideEffect): OperationError {
+const NOT_NEEDED = 'the job does not need it any more';
+
+function notBegun(effect: OutsideEffect, why: string): OperationError {
   return new OperationError({
     operation: effect.type,
     target: effect.key,
-    message: 'not begun: the job does not need it any more',
+    message: `not begun: ${why}`,
     retryable: false,
     hint: 'nothing to do',
   });

@@ -29,9 +29,6 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
   for (const { history, effect, seq, requestedAt } of overdue.fired === 0 ? owedAtStart : store.owed()) {
     // What the overdue timers led to is newer, and is being performed already.
     if (seq > overdue.newest) continue;
-    // A history that has ended wants nothing more of the world, but people must still hear of it.
-    const tells = effect.type === 'raiseAlarm' || effect.type === 'sendMail';
-    if (!engine.histories.has(history) && !tells) continue;
     // Asked anew as soon as there is a connection to ask on.
     if (effect.type === 'catchUp') continue;
     engine.performEffect({ history, at: requestedAt }, effect, true);

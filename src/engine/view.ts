@@ -41,10 +41,12 @@ export function isWork({ machine }: Stored): boolean {
   return machine === 'job@1' || machine === 'review@1';
 }
 
-/** True while a job begins nothing on a server any more: it publishes, reports, or removes what it has. */
+/** True while a job begins nothing on a server any more: it publishes, reports, removes what it has, or has ended (undefined). */
 export function needsNoServer(stored: Stored | undefined): boolean {
-  const { machine, state } = stored ?? {};
-  return machine === 'job@1' && /^(publishing|reporting|cleanup|booting\.clearing)\b/.test(state ?? '');
+  if (stored === undefined) return true;
+  return (
+    stored.machine === 'job@1' && /^(publishing|reporting|cleanup|booting\.clearing)\b/.test(stored.state)
+  );
 }
 
 function jobContext(stored: Stored): JobContext {

@@ -50,6 +50,7 @@ function stage() {
       stopping,
       recovered: false,
       unwanted: false,
+      ended: false,
       note: () => {},
     });
   return { provider, clock, start };

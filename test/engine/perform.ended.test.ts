@@ -34,6 +34,7 @@ async function ended(end: StageEnd): Promise<unknown> {
       stopping: new AbortController().signal,
       recovered: false,
       unwanted: false,
+      ended: false,
       note: () => {},
     },
   );

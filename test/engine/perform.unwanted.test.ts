@@ -64,6 +64,7 @@ function unwanted() {
     stopping: new AbortController().signal,
     recovered: true,
     unwanted: true,
+    ended: false,
     note: () => {},
   };
   return { provider, runner, source, performance };

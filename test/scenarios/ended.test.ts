@@ -1,0 +1,90 @@
+/**
+ * A history that ends while something it asked for is not answered, and a daemon that dies then. The next one performs
+ * or settles every such effect: nothing stays owed, and nothing is done that comes too late.
+ */
+import { expect, test } from 'vitest';
+import type { AnyEvent } from '../../src/machines/events.ts';
+import { abandoned, created } from './gerrit-says.ts';
+import { Lab, WELL } from './lab.ts';
+import { isAt, when } from './trouble.ts';
+
+const [REVIEW, JOB] = ['r00001', 'j00002'];
+const LONG_MS = 365 * 86_400_000;
+const broken: AnyEvent = {
+  type: 'machine.broken',
+  event: 'timer.fired',
+  message: 'undefined is not a function',
+};
+
+/** The call that hangs, the history that asked for it, and the state in which it did. */
+const CALLS: readonly (readonly [call: string, history: string, state: string])[] = [
+  ['lookUp', REVIEW, 'preparing.looking'],
+  ['merge', REVIEW, 'preparing.merging'],
+  ['create', JOB, 'booting.creating'],
+  ['fetch', JOB, 'stacking.fetching'],
+  ['start', JOB, 'testing.running'],
+  ['stop', JOB, 'cleanup.settling'],
+  ['readResults', JOB, 'testing.reading'],
+  ['collect', JOB, 'publishing.collecting'],
+  ['publish', JOB, 'publishing.uploading'],
+  ['list', JOB, 'cleanup.deleting'],
+  ['discard', JOB, 'cleanup.discarding'],
+  ['post', REVIEW, 'posting.sending'],
+  ['readVotes', REVIEW, 'confirming.reading'],
+];
+
+/** A daemon that dies when the history has ended and this call is not answered. */
+async function diedAt(call: string, history: string, state: string): Promise<Lab> {
+  const lab = new Lab();
+  let held = false;
+  when(lab, isAt(state), () =>
+    lab.holdAt(`before ${call}`, LONG_MS, () => {
+      held = true;
+      void lab.daemon.engine.tell(history, broken);
+    }),
+  );
+  if (call === 'stop') when(lab, isAt('testing.running'), () => lab.say(abandoned()));
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => held);
+  expect(lab.store.stored(history)?.ended).toBe(true);
+  await lab.restart();
+  return lab;
+}
+
+test.each(CALLS)('%s of %s in %s is settled after the restart', async (call, history, state) => {
+  const lab = await diedAt(call, history, state);
+  await lab.run(() => lab.store.owed(history).length === 0);
+  await lab.run(() => lab.store.owed().every((owed) => owed.history === 'stream'));
+  lab.store.close();
+});
+
+test('a start message that was not sent is not sent after the result', async () => {
+  const lab = new Lab({
+    report: { startMessage: true },
+    stage: () => ({ ...WELL, afterMs: 1_000 }),
+  });
+  let held = false;
+  lab.holdAt('before post', LONG_MS, () => {
+    held = true;
+  });
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => held && lab.store.review(REVIEW)?.ended === true);
+  expect(lab.store.owed(REVIEW).map(({ effect }) => effect.type)).toEqual(['postStart']);
+  await lab.restart();
+  await lab.run(() => lab.store.owed(REVIEW).length === 0);
+  expect(lab.reviewer.posted.map(({ run }) => run)).toEqual([REVIEW]);
+  lab.store.close();
+});
+
+test('neither a result nor evidence of a history that has ended is published', async () => {
+  const posting = await diedAt('post', REVIEW, 'posting.sending');
+  await posting.run(() => posting.store.owed(REVIEW).length === 0);
+  expect(posting.reviewer.posted).toEqual([]);
+  posting.store.close();
+  const publishing = await diedAt('publish', JOB, 'publishing.uploading');
+  await publishing.run(() => publishing.store.owed(JOB).length === 0);
+  expect([...publishing.evidence.published.keys()]).toEqual([]);
+  publishing.store.close();
+});
