@@ -20,9 +20,9 @@ import { idMaker } from './engine/ids.ts';
 import type { OperatorMail } from './engine/operator-mail.ts';
 import type { CatchUp, World } from './engine/ports.ts';
 import { Service } from './engine/service.ts';
-import type { Append, Store } from './engine/store.ts';
+import type { Append, JobView, Store } from './engine/store.ts';
 import { Sweep } from './engine/sweep.ts';
-import { isWork } from './engine/view.ts';
+import { isWork, slotHeld } from './engine/view.ts';
 import { openVoting } from './engine/voting.ts';
 import { currentWork } from './engine/work.ts';
 import { Ground } from './ground.ts';
@@ -149,6 +149,7 @@ export class Lab implements RunningDaemon {
     process.on('uncaughtException', this.crash);
     this.ground.noteSoon();
     try {
+      if (!whole) this.engine.served.begin();
       if (whole) await this.service.start();
       if (whole) this.operatorMail?.poke();
       if (whole) await this.control.start();
@@ -164,6 +165,15 @@ export class Lab implements RunningDaemon {
   async startJob(patchset: Parameters<Admission['start']>[0], job: string): Promise<void> {
     await openVoting(this.engine, this.store);
     await this.admission.start(patchset, [job], `by-hand:${Date.now()}:${process.pid}`);
+  }
+
+  /** Open jobs that hold a slot of the provider, whoever works on them, and how many may. */
+  room(provider: string): { readonly holders: readonly JobView[]; readonly slots: number } {
+    const holders = this.store
+      .open()
+      .filter((stored) => slotHeld(stored)?.provider === provider)
+      .flatMap(({ history }) => this.store.job(history) ?? []);
+    return { holders, slots: this.engine.slots.limits.slots[provider] ?? 0 };
   }
 
   /** Resolves when every review that was begun here has ended. */

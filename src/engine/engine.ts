@@ -10,6 +10,7 @@ import type { EngineBounds } from './bounds.ts';
 import { addressed, type CascadeOptions, cascade, type Submission } from './cascade.ts';
 import { type OutsideEffect, perform } from './perform.ts';
 import type { Clock, World } from './ports.ts';
+import { ServedTime } from './served-time.ts';
 import { Slots } from './slots.ts';
 import { type Append, type Noted, type Store, StoreUnavailable } from './store.ts';
 import { Timers } from './timers.ts';
@@ -46,6 +47,7 @@ type AskingRow = Pick<Append['row'], 'history' | 'at'>;
 
 export class Engine {
   readonly timers: Timers;
+  readonly served: ServedTime;
   readonly slots: Slots;
   private readonly options: EngineOptions;
   private readonly cascading: CascadeOptions;
@@ -69,9 +71,14 @@ export class Engine {
       asked: (history, key) => options.store.asked(history, key),
       strict: options.strict,
     };
-    this.timers = new Timers(options.clock, (history, key) => {
-      this.settle(history, key, { type: 'timer.fired', timer: key });
-    });
+    this.served = new ServedTime(options.store, options.clock);
+    this.timers = new Timers(
+      options.clock,
+      (at) => this.served.since(at),
+      (history, key) => {
+        this.settle(history, key, { type: 'timer.fired', timer: key });
+      },
+    );
     this.slots = new Slots({
       limits: options.limits ?? slotsOnly(options.world),
       now: () => options.clock.now(),

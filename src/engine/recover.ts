@@ -18,6 +18,7 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
   // The first that is heard of is not the first in the queue.
   const grantSlots = engine.slots.hold();
   engine.slots.recall(store.turns());
+  engine.served.begin();
   for (const stored of store.open()) {
     if (!knowsMachine(stored.machine)) throw unknownMachine(stored);
     engine.restore(stored);

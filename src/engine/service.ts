@@ -105,6 +105,7 @@ export class Service {
     await this.vigil?.stop();
     await this.listening.stop();
     await this.options.engine.stop();
+    if (this.started) this.options.engine.served.beat();
     this.stream = 'not connected';
     this.publish();
   }
@@ -116,6 +117,7 @@ export class Service {
 
   /** The engine appended something. */
   appended(): void {
+    this.options.engine.served.check();
     if (this.mode === 'draining') this.checkDrained();
   }
 
@@ -148,8 +150,9 @@ export class Service {
   }
 
   private sweepSoon(delayMs: number): void {
-    const { clock, sweep, sweepIntervalMs, log } = this.options;
+    const { engine, clock, sweep, sweepIntervalMs, log } = this.options;
     this.cancelSweep = clock.after(delayMs, () => {
+      engine.served.beat();
       sweep.run().then(
         () => {
           if (this.mode !== 'stopped') this.sweepSoon(sweepIntervalMs);

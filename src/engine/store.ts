@@ -198,6 +198,19 @@ export interface Heard {
 }
 
 /** Read-only questions. Works beside a running daemon. */
+/** Wall-clock time for which no daemon was alive, or that a clock which was set forward made up. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ServedNote {
+  /** A daemon was alive then, ms since the epoch. */
+  readonly aliveAt: number;
+  /** Oldest first. */
+  readonly gaps: readonly Gap[];
+}
+
 export interface StoreReader {
   /** Newest first. */
   jobs(query: {
@@ -291,6 +304,11 @@ export interface Store extends StoreReader {
   /** Listened to between two looks. What began before `forgetBefore` is forgotten. */
   noteHeard(heard: Heard, forgetBefore: number): void;
   setDaemon(view: DaemonView): void;
+  /** Null: none was written yet. */
+  servedNote(): ServedNote | null;
+  noteServed(note: ServedNote): void;
+  /** When the newest row was appended; null: there is none. */
+  lastRowAt(): number | null;
   /** Empties the views and makes them again, in one transaction. */
   replaceViews(appends: Iterable<Append & { readonly seq: number }>): void;
 }

@@ -1,22 +1,31 @@
 /**
  * Durable timers: what is due is in the log, this only wakes up for it. A timer waits on the monotonic clock and never
- * longer than it was set for, so a wall clock that jumps neither fires it early nor keeps it for ever.
+ * longer than it was set for, so a wall clock that jumps neither fires it early nor keeps it for ever. After a restart a
+ * deadline has lost only the time for which a daemon was alive; the pause before another attempt is over when it is due.
  */
+import { isDeadline } from '../machines/words.ts';
 import type { Clock, EffectOf } from './ports.ts';
 
 type SetTimer = EffectOf<'setTimer'>;
 
 export class Timers {
   private readonly clock: Clock;
+  private readonly servedSince: (at: number) => number;
   private readonly fire: (history: string, key: string) => void;
   private readonly armed = new Map<string, () => void>();
 
-  constructor(clock: Clock, fire: (history: string, key: string) => void) {
+  /** @param servedSince how long a daemon was alive since this time of the wall clock */
+  constructor(
+    clock: Clock,
+    servedSince: (at: number) => number,
+    fire: (history: string, key: string) => void,
+  ) {
     this.clock = clock;
+    this.servedSince = servedSince;
     this.fire = fire;
   }
 
-  /** @param recovered true after a restart: only the wall clock knows how much of the wait is over. */
+  /** @param recovered true after a restart: only the wall clock and the gaps in it tell how much of the wait is over. */
   arm(history: string, timer: SetTimer, recovered: boolean): void {
     const id = idOf(history, timer.key);
     const delayMs = recovered ? this.remainingMs(timer) : timer.delayMs;
@@ -49,7 +58,10 @@ export class Timers {
   }
 
   private remainingMs(timer: SetTimer): number {
-    return Math.min(Math.max(timer.dueAt - this.clock.now(), 0), timer.delayMs);
+    const left = isDeadline(timer.key)
+      ? timer.delayMs - this.servedSince(timer.dueAt - timer.delayMs)
+      : timer.dueAt - this.clock.now();
+    return Math.min(Math.max(left, 0), timer.delayMs);
   }
 }
 

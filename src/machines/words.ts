@@ -27,6 +27,11 @@ export function assertInput(input: object | undefined): void {
   if (input === undefined) throw NO_INPUT;
 }
 
+/** A limit on a wait, and not a pause before another attempt: such timers are named `deadline:STATE...`. */
+export function isDeadline(timer: string): boolean {
+  return timer.startsWith('deadline:');
+}
+
 /** The words of one machine. */
 export function wordsOf<Context, Event extends { readonly type: string }>() {
   type Args = { readonly context: Context; readonly event: Event & Told };

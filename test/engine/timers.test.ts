@@ -3,9 +3,19 @@ import { expect, test } from 'vitest';
 import { Timers } from '../../src/engine/timers.ts';
 import { FakeClock } from '../fakes/clock.ts';
 
+/** For how long a daemon was alive since any timer was set. */
+const SERVED_MS = 30;
+
 function timersOn(clock: FakeClock) {
   const fired: string[] = [];
-  return { fired, timers: new Timers(clock, (history, key) => fired.push(`${history} ${key}`)) };
+  return {
+    fired,
+    timers: new Timers(
+      clock,
+      () => SERVED_MS,
+      (history, key) => fired.push(`${history} ${key}`),
+    ),
+  };
 }
 const timer = (clock: FakeClock, key: string, delayMs: number) =>
   ({ type: 'setTimer', key, delayMs, dueAt: clock.now() + delayMs }) as const;
@@ -51,4 +61,20 @@ test.each([
   expect(fired).toEqual([]);
   await clock.advance(1);
   expect(fired).toEqual(['a k']);
+});
+
+test.each([
+  ['downtime, or a clock that was set forward, takes nothing from a deadline', 1_000_000],
+  ['a clock that was set back gives nothing to it', -1_000_000],
+])('restored: %s', async (_, jump) => {
+  const clock = new FakeClock();
+  const { timers, fired } = timersOn(clock);
+  const due = timer(clock, 'deadline:queued', 100);
+  clock.jump(jump);
+  expect(timers.isOverdue(due)).toBe(false);
+  timers.arm('a', due, true);
+  await clock.advance(69);
+  expect(fired).toEqual([]);
+  await clock.advance(1);
+  expect(fired).toEqual(['a deadline:queued']);
 });

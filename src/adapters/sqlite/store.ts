@@ -9,6 +9,7 @@ import {
   type DaemonView,
   type IntakePosition,
   type Noted,
+  type ServedNote,
   type Store,
   StoreUnavailable,
   type UntoldAlarm,
@@ -181,6 +182,20 @@ class SqliteStore extends SqliteReader implements Store {
 
   setDaemon(view: DaemonView): void {
     this.aside(() => this.statements.putMeta.run('daemon', JSON.stringify(view)));
+  }
+
+  servedNote(): ServedNote | null {
+    const row = this.rowOf("SELECT value FROM meta WHERE key = 'served'");
+    return row === undefined ? null : (JSON.parse(String(row.value)) as ServedNote);
+  }
+
+  noteServed(note: ServedNote): void {
+    this.aside(() => this.statements.putMeta.run('served', JSON.stringify(note)));
+  }
+
+  lastRowAt(): number | null {
+    const row = this.rowOf('SELECT at FROM event ORDER BY seq DESC LIMIT 1');
+    return row === undefined ? null : Number(row.at);
   }
 
   replaceViews(appends: Iterable<Append & { readonly seq: number }>): void {
