@@ -12,6 +12,9 @@ import { OperationError } from './errors.ts';
 import type { Verdict } from './machines/vocabulary.ts';
 import { lockFile } from './maintenance.ts';
 
+/** Interrupted jobs that a refusal names. */
+const HOLDERS_NAMED = 3;
+
 export interface OnceOptions extends DaemonOptions {
   readonly job: string;
   readonly change: number;
@@ -33,8 +36,6 @@ export interface OnceResult {
 export async function runOnce(config: Config, options: OnceOptions): Promise<OnceResult> {
   const { change, patchset, log } = options;
   assertNoDaemon(config, options);
-  const found = await lookUpChange(config.gerrit, systemClock, change, patchset);
-  if (found === null) throw unknownChange(config, change, patchset);
   let done: (job: Append) => void = () => {};
   const ended = new Promise<Append>((resolve) => {
     done = resolve;
@@ -54,6 +55,9 @@ export async function runOnce(config: Config, options: OnceOptions): Promise<Onc
   });
   await lab.start(false);
   try {
+    assertRoom(config, options.job, lab);
+    const found = await lookUpChange(config.gerrit, systemClock, change, patchset);
+    if (found === null) throw unknownChange(config, change, patchset);
     await lab.startJob(found, options.job);
     const crashed = lab.crashed();
     const { view } = await Promise.race([ended, crashed]);
@@ -79,6 +83,30 @@ function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: OnceOpt
     const hint = `have the daemon run it: sos-ci enqueue ${change},${patchset} ${job}`;
     throw new OperationError({ operation, target, message, retryable, hint, cause: thrown });
   }
+}
+
+/**
+ * Refuses when interrupted jobs hold every slot of the job's provider: they stay as they are here, so the new one would
+ * wait for their hosts in vain.
+ */
+function assertRoom(config: Config, name: string, lab: Lab): void {
+  const provider = config.jobs.find(({ spec }) => spec.name === name)?.spec.provider;
+  if (provider === undefined) return;
+  const { holders, slots } = lab.room(provider);
+  if (holders.length < slots) return;
+  const named = holders
+    .slice(0, HOLDERS_NAMED)
+    .map((job) => `${job.id} (${job.name} ${job.change},${job.patchset})`);
+  const more = holders.length > named.length ? ` and ${holders.length - named.length} more` : '';
+  const are = holders.length === 1 ? 'was interrupted and still holds' : 'were interrupted and still hold';
+  const all = slots === 1 ? 'the only slot' : `all ${slots} slots`;
+  throw new OperationError({
+    operation: 'start job',
+    target: name,
+    message: `${named.join(', ')}${more} ${are} ${all} of the provider ${provider}`,
+    retryable: false,
+    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+  });
 }
 
 function unknownChange(config: Config, change: number, patchset: number): OperationError {

@@ -30,7 +30,9 @@ export async function runCommand(
   const log = createLog({ level: 'warn', destination: 'stderr', secrets: config.redact });
   const progress = new Progress(io);
   process.once('SIGINT', () => {
-    io.err('\nsos-ci: interrupted; the job is in the log, and the daemon ends it: sos-ci daemon\n');
+    io.err(
+      '\nsos-ci: interrupted; a stage that runs goes on, and the job waits in the log; to finish it: sos-ci daemon --drain\n',
+    );
     process.exit(EXIT.interrupted);
   });
   const { job, verdict, reason, url } = await runOnce(config, {
