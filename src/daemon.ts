@@ -18,7 +18,7 @@ import { Engine } from './engine/engine.ts';
 import { EventIntake } from './engine/event-intake.ts';
 import { idMaker } from './engine/ids.ts';
 import type { OperatorMail } from './engine/operator-mail.ts';
-import type { CatchUp, World } from './engine/ports.ts';
+import type { Alarms, CatchUp, World } from './engine/ports.ts';
 import { Service } from './engine/service.ts';
 import type { Append, JobView, Store } from './engine/store.ts';
 import { Sweep } from './engine/sweep.ts';
@@ -72,6 +72,7 @@ export class Lab implements RunningDaemon {
   private readonly options: DaemonOptions;
   private readonly ground: Ground;
   private readonly store: Store;
+  private readonly alarms: Alarms;
   private readonly engine: Engine;
   private readonly admission: Admission;
   private readonly events: EventIntake;
@@ -102,6 +103,7 @@ export class Lab implements RunningDaemon {
     this.store = this.ground.store;
     this.rest = new Rest(systemClock, config.limits.restMs);
     const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.operatorMail?.poke());
+    this.alarms = alarms;
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
     const { world, providers, close } = buildWorld(config, options.slots, alarms, catchUp, faults);
     this.closeWorld = close;
@@ -147,7 +149,7 @@ export class Lab implements RunningDaemon {
   /** @param whole false: only what is started by hand is worked on; open jobs and Gerrit's stream are left alone */
   async start(whole: boolean): Promise<void> {
     process.on('uncaughtException', this.crash);
-    this.ground.noteSoon();
+    this.ground.lookSoon((alarm) => void this.alarms.raise(alarm));
     try {
       if (!whole) this.engine.served.begin();
       if (whole) await this.service.start();

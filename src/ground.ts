@@ -11,6 +11,7 @@ import { openStore } from './adapters/sqlite/store.ts';
 import type { Store } from './engine/store.ts';
 import { errorText } from './errors.ts';
 import type { Log } from './log.ts';
+import type { Alarm } from './machines/alarm.ts';
 import { databaseFile, lockFile } from './maintenance.ts';
 
 const NOTE_PLACE_MS = 60_000;
@@ -20,6 +21,8 @@ export class Ground {
   private readonly lock: Lock;
   private readonly place: Place;
   private readonly log: Log;
+  private readonly file: string;
+  private missing: string | null = null;
   private cancelNote: () => void = () => {};
 
   /** @throws OperationError when the lock is held, or the database is a copy, newer or damaged */
@@ -27,8 +30,9 @@ export class Ground {
     this.log = log;
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     this.lock = takeLock(lockFile(stateDir), Date.now());
+    this.file = databaseFile(stateDir);
     try {
-      const { store, place } = openIn(databaseFile(stateDir));
+      const { store, place } = openIn(this.file);
       this.place = place;
       this.store = faults === null ? store : faults.store(store);
     } catch (thrown) {
@@ -37,12 +41,20 @@ export class Ground {
     }
   }
 
-  /** Notes the place now and then, until it is closed. */
-  noteSoon(): void {
+  /** Looks at the place now and then, until it is closed. */
+  lookSoon(raise: (alarm: Alarm) => void): void {
     this.cancelNote = systemClock.after(NOTE_PLACE_MS, () => {
-      this.note();
-      this.noteSoon();
+      this.look(raise);
+      this.lookSoon(raise);
     });
+  }
+
+  /** Notes the place. A database file that was deleted or replaced under the daemon is an alarm, and so is its return. */
+  look(raise: (alarm: Alarm) => void): void {
+    const missing = this.place.missing();
+    if (missing !== this.missing) raise(databaseAlarm(this.file, missing));
+    this.missing = missing;
+    this.note();
   }
 
   close(): void {
@@ -55,11 +67,21 @@ export class Ground {
   /** A disk without room costs a note, no more. */
   private note(): void {
     try {
-      this.place.note(this.store.length());
+      if (this.place.missing() === null) this.place.note(this.store.length());
     } catch (thrown) {
       this.log.warn({}, `noting the place of the database: ${errorText(thrown)}`);
     }
   }
+}
+
+function databaseAlarm(file: string, missing: string | null): Alarm {
+  const alarm = { kind: 'database-gone', target: file } as const;
+  if (missing === null) return { ...alarm, message: 'the file is back', hint: '', cleared: true };
+  return {
+    ...alarm,
+    message: `${missing}: the daemon still writes to the file that it opened, which is lost when it stops`,
+    hint: 'move the same file back; if it was deleted, stop the daemon, restore a backup and run sos-ci confirm',
+  };
 }
 
 function openIn(file: string): { readonly store: Store; readonly place: Place } {

@@ -19,6 +19,8 @@ export interface Verified {
     readonly version: number;
     readonly field: string;
   }[];
+  /** Tables, indexes and triggers that are missing (`-`) or not as this program made them (`+`). */
+  readonly schema: readonly string[];
   /** Lines of the views that should be other: missing ones with `-`, surplus ones with `+`. */
   readonly views: readonly string[];
 }
@@ -33,11 +35,11 @@ export function verifyCommand(io: Io, stateDir: string, options: VerifyOptions):
 }
 
 export function printVerified(io: Io, verified: Verified, ms: number, options: VerifyOptions): number {
-  const { histories, rows, differences, views } = verified;
-  const sound = differences.length === 0 && views.length === 0;
+  const { histories, rows, differences, schema, views } = verified;
+  const sound = differences.length === 0 && schema.length === 0 && views.length === 0;
   if (options.json) {
     const places = differences.map(({ history, version, field }) => ({ history, version, field }));
-    printJson(io, { sound, histories, rows, ms, differences: places, views });
+    printJson(io, { sound, histories, rows, ms, differences: places, schema, views });
     return sound ? EXIT.ok : EXIT.negative;
   }
   const read = `${count(rows, 'row')} of ${histories} ${histories === 1 ? 'history' : 'histories'}, in ${ms} ms`;
@@ -45,6 +47,7 @@ export function printVerified(io: Io, verified: Verified, ms: number, options: V
     io.out(`${paint(io, 'green', 'sound')}: hash chains and views fit; ${read}\n`);
     return EXIT.ok;
   }
+  if (schema.length > 0) printSchema(io, schema);
   if (differences.length > 0) {
     io.out(
       `${paint(io, 'red', 'damaged')}: ${differences.length} ${differences.length === 1 ? 'history' : 'histories'} of the log; ${read} were sound\n`,
@@ -56,8 +59,17 @@ export function printVerified(io: Io, verified: Verified, ms: number, options: V
     io.out('Compare one: sos-ci replay ID. Restore a backup, or keep this file for whoever looks into it.\n');
     return EXIT.negative;
   }
+  if (views.length === 0) return EXIT.negative;
   io.out(`${paint(io, 'yellow', 'views differ')} from the log, which is sound; ${read}\n`);
   for (const line of views.slice(0, SHOWN)) io.out(`  ${cut(plainText(line), io.width - 2)}\n`);
   io.out('Make them again: stop the daemon, then sos-ci rebuild\n');
   return EXIT.negative;
+}
+
+function printSchema(io: Io, schema: readonly string[]): void {
+  io.out(
+    `${paint(io, 'red', 'the schema was changed')}: its triggers keep rows of the log from being changed\n`,
+  );
+  for (const line of schema.slice(0, SHOWN)) io.out(`  ${cut(plainText(line), io.width - 2)}\n`);
+  io.out('Find out who changed it, and restore a backup. - is missing, + is not as sos-ci made it.\n');
 }

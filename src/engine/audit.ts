@@ -8,7 +8,7 @@ import type { AnyEvent } from '../machines/events.ts';
 import { type Difference, type Replayed, replayHistory } from '../machines/replay.ts';
 import type { Hash, LogRow, Stored } from '../machines/row.ts';
 import { step } from '../machines/step.ts';
-import type { Append, NumberedRow, Store, StoreReader } from './store.ts';
+import { type Append, type NumberedRow, type Store, type StoreReader, UnreadableRow } from './store.ts';
 import { appendOf } from './view.ts';
 
 export interface Audit {
@@ -16,6 +16,8 @@ export interface Audit {
   readonly rows: number;
   /** Histories whose rows do not replay to what was stored: the first difference of each. */
   readonly differences: readonly Difference[];
+  /** Tables, indexes and triggers that are missing (`-`) or not as this program made them (`+`), by type and name. */
+  readonly schema: readonly string[];
   /** Lines of the views that should be other, missing ones with `-`, surplus ones with `+`; at most `VIEW_LINES`. */
   readonly views: readonly string[];
 }
@@ -24,6 +26,7 @@ const VIEW_LINES = 20;
 
 /** @param scratch an empty store in memory, in which the views are made anew */
 export function audit(store: StoreReader, scratch: Store, hash: Hash): Audit {
+  const schema = compare(scratch.schema(), store.schema()).map(nameOf);
   const differences: Difference[] = [];
   let histories = 0;
   let rows = 0;
@@ -34,14 +37,14 @@ export function audit(store: StoreReader, scratch: Store, hash: Hash): Audit {
     if (replayed.difference !== null) differences.push(replayed.difference);
   }
   // Views of a log that does not replay would differ in consequence; one fault is told, not two.
-  if (differences.length > 0) return { histories, rows, differences, views: [] };
+  if (differences.length > 0) return { histories, rows, differences, schema, views: [] };
   try {
     scratch.replaceViews(refold(store, hash));
   } catch (thrown) {
     if (!(thrown instanceof LogFault)) throw thrown;
-    return { histories, rows, differences: [thrown.difference], views: [] };
+    return { histories, rows, differences: [thrown.difference], schema, views: [] };
   }
-  return { histories, rows, differences, views: compare(scratch.views(), store.views()) };
+  return { histories, rows, differences, schema, views: compare(scratch.views(), store.views()) };
 }
 
 /** Makes the views again from the rows. Returns how many rows were read. @throws LogFault when the log is damaged */
@@ -77,9 +80,8 @@ function replayOne(store: StoreReader, history: string, hash: Hash): Replayed {
   try {
     return replayHistory(store.rows(history), hash);
   } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw thrown;
-    const difference = { history, version: 0, field: 'data', stored: thrown.message, computed: 'JSON' };
-    return { rows: 0, difference, stored: null };
+    if (!(thrown instanceof UnreadableRow)) throw thrown;
+    return { rows: 0, difference: unreadable(thrown), stored: null };
   }
 }
 
@@ -87,7 +89,7 @@ function replayOne(store: StoreReader, history: string, hash: Hash): Replayed {
 function* refold(store: StoreReader, hash: Hash): Iterable<Append & { readonly seq: number }> {
   const open = new Map<string, Stored>();
   let expected = 1;
-  for (const row of store.log()) {
+  for (const row of readableLog(store)) {
     const { history, version, seq } = row;
     // Numbers have no gaps, so one shows that rows were taken out, even a history as a whole.
     if (seq !== expected) throw faultAt(row, 'seq', String(seq), String(expected));
@@ -99,6 +101,23 @@ function* refold(store: StoreReader, hash: Hash): Iterable<Append & { readonly s
     else open.set(history, stepped.stored);
     yield { ...appendOf(before, stepped), seq };
   }
+}
+
+function* readableLog(store: StoreReader): Iterable<NumberedRow> {
+  try {
+    yield* store.log();
+  } catch (thrown) {
+    throw thrown instanceof UnreadableRow ? new LogFault(unreadable(thrown)) : thrown;
+  }
+}
+
+function unreadable({ history, version, field, message }: UnreadableRow): Difference {
+  return { history, version, field, stored: message, computed: 'JSON' };
+}
+
+/** `- trigger event_rows_stay`, without the text of the object. */
+function nameOf(line: string): string {
+  return line.split(' ').slice(0, 3).join(' ');
 }
 
 /** What is told to a history that has ended: rare, so its rows are read once more. */

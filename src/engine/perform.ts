@@ -35,6 +35,8 @@ export interface Performance {
 /** Rejects only for programmers' errors, and when the daemon stops: then the effect stays owed. */
 export async function perform(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
   try {
+    if (performance.ended && !PERFORMED_AFTER_THE_END.includes(effect.type))
+      throw notBegun(effect, 'what asked for it has ended');
     return await attempt(effect, performance);
   } catch (thrown) {
     if (performance.stopping.aborted) throw thrown;
@@ -57,11 +59,8 @@ const PERFORMED_AFTER_THE_END: readonly OutsideEffect['type'][] = [
   'discardEvidence',
 ];
 
-async function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
+function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
   const { world } = performance;
-  if (performance.ended && !PERFORMED_AFTER_THE_END.includes(effect.type)) {
-    throw notBegun(effect, 'what asked for it has ended');
-  }
   switch (effect.type) {
     case 'raiseAlarm':
       return world.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));

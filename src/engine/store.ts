@@ -91,6 +91,20 @@ export class StoreUnavailable extends Error {
   }
 }
 
+/** A row of the log whose text is no JSON: the file was damaged, or changed behind the program's back. */
+export class UnreadableRow extends Error {
+  override readonly name = 'UnreadableRow';
+  readonly history: string;
+  readonly version: number;
+  readonly field: 'data' | 'effects';
+  constructor(row: Pick<UnreadableRow, 'history' | 'version' | 'field'>, cause: Error) {
+    super(`${row.history}, row ${row.version}: ${row.field} is no JSON: ${cause.message}`, { cause });
+    this.history = row.history;
+    this.version = row.version;
+    this.field = row.field;
+  }
+}
+
 /** What people ask of a job. One row for each job. */
 export interface JobView {
   readonly id: string;
@@ -261,6 +275,8 @@ export interface StoreReader {
   log(): Iterable<NumberedRow>;
   /** The random id that this database was made with: what is written on servers where the configuration names none. */
   deployment(): string;
+  /** The schema's objects as text, a line an object, sorted: equal text, equal schema. */
+  schema(): readonly string[];
   /** All views as text, a line a row, sorted: equal text, equal views. */
   views(): Iterable<string>;
   close(): void;

@@ -12,6 +12,7 @@ export interface Alarm {
     | 'stream-down'
     | 'catch-up-failing'
     | 'storage-full'
+    | 'database-gone'
     | 'queue-full'
     | 'start-limit'
     | 'node-failing'

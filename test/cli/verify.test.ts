@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { printVerified, type Verified } from '../../src/cli/verify.ts';
 import { fakeIo } from '../fakes/io.ts';
 
-const SOUND: Verified = { histories: 2, rows: 40, differences: [], views: [] };
+const SOUND: Verified = { histories: 2, rows: 40, differences: [], schema: [], views: [] };
 const DAMAGED: Verified = { ...SOUND, differences: [{ history: 'j1\u001b[2J', version: 3, field: 'hash' }] };
 const STALE: Verified = { ...SOUND, views: ['- job_view {"id":"j1"}', '+ job_view {"id":"j2"}'] };
 
@@ -34,8 +34,16 @@ describe('verify', () => {
     });
   });
 
+  test('of a log without its triggers says so, although its rows are sound', () => {
+    expect(verify({ ...SOUND, schema: ['- trigger event_rows_stay'] })).toEqual({
+      exit: 1,
+      text: 'the schema was changed: its triggers keep rows of the log from being changed\n  - trigger event_rows_stay\nFind out who changed it, and restore a backup. - is missing, + is not as sos-ci made it.\n',
+    });
+  });
+
   test.each([
     [SOUND, 0, true],
+    [{ ...SOUND, schema: ['- trigger event_rows_stay'] }, 1, false],
     [DAMAGED, 1, false],
     [STALE, 1, false],
   ])('as JSON', (found, exit, sound) => {

@@ -78,9 +78,38 @@ test.each([
   ['a time was altered', `UPDATE event SET at = at + 1 WHERE history = '${JOB}' AND version = 3`, 'effects'],
   ['a cause was altered', `UPDATE event SET cause = 'r1/1' WHERE history = '${JOB}' AND version = 2`, 'hash'],
   ['a row is no JSON', `UPDATE event SET data = '{' WHERE history = '${JOB}' AND version = 2`, 'data'],
+  [
+    'effects are no JSON',
+    `UPDATE event SET effects = '[' WHERE history = '${JOB}' AND version = 4`,
+    'effects',
+  ],
 ])('%s', (_, sql, field) => {
   alter(sql);
   expect(audited().differences).toMatchObject([{ field }]);
+});
+
+test.each(['data', 'effects'])('a row whose %s is no JSON is named, and nothing is made from it', (field) => {
+  alter(`UPDATE event SET ${field} = '{' WHERE history = '${JOB}' AND version = 4`);
+  expect(audited().differences).toMatchObject([{ history: JOB, version: 4, field }]);
+  const store = openStore(file);
+  expect(() => rebuild(store, sha256)).toThrow('the log is damaged here');
+  store.close();
+});
+
+test('triggers that are gone or were changed are named', () => {
+  expect(audited().schema).toEqual([]);
+  const database = new Sqlite(file);
+  database.exec('DROP TRIGGER event_rows_stay; DROP TRIGGER event_rows_never_change;');
+  database.exec('CREATE TRIGGER event_rows_never_change BEFORE UPDATE ON event BEGIN SELECT 1; END');
+  database.close();
+  expect(audited()).toMatchObject({
+    differences: [],
+    schema: [
+      '+ trigger event_rows_never_change',
+      '- trigger event_rows_never_change',
+      '- trigger event_rows_stay',
+    ],
+  });
 });
 
 test('no views are made from a log that lost rows', () => {

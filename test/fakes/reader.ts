@@ -61,6 +61,7 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     length: () => rows.length,
     log: () => rows,
     deployment: () => 'fake',
+    schema: () => [],
     views: () => [],
     close: () => undefined,
   };

@@ -51,6 +51,8 @@ interface Identity {
 export interface Place {
   /** Notes how long the log is by now, from time to time and at the end, so that an older copy of the file is known as one. */
   note(rows: number): void;
+  /** Why the file at the path is not the one that was opened; null: it is. */
+  missing(): string | null;
 }
 
 /** Checks the place and takes it for this start. Call with the daemon's lock held, after migrating. @throws OperationError */
@@ -67,8 +69,16 @@ export function assertPlace(file: string): Place {
     // Without a token nothing was ever done for this database: it is new.
     if (token !== null && !known) throw moved(file);
     const taken = takePlace(file, database, token);
+    const place = placeOf(file);
+    const { dev, ino } = statSync(file);
     return {
-      note: (rows) => writeSidecar(file, { place: placeOf(file), tokens: [taken], rows }),
+      // Not the place by now: another file there is not the one that this is written for.
+      note: (rows) => writeSidecar(file, { place, tokens: [taken], rows }),
+      missing: () => {
+        const found = statSync(file, { throwIfNoEntry: false });
+        if (found === undefined) return 'the file is gone';
+        return found.dev === dev && found.ino === ino ? null : 'another file is in its place';
+      },
     };
   });
 }

@@ -227,6 +227,13 @@ export class SqliteReader implements StoreReader {
     return String(row.value);
   }
 
+  schema(): readonly string[] {
+    // What SQLite makes by itself has no text.
+    return this.rowsOf(
+      'SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name',
+    ).map(({ type, name, sql }) => `${String(type)} ${String(name)} ${String(sql)}`);
+  }
+
   *views(): Iterable<string> {
     for (const [table, order] of VIEWS) {
       // Keys are texts and never empty, so every row comes behind nothing.

@@ -1,5 +1,12 @@
 /** Rows of the tables as the port's types, and back. The one place that knows the columns' names. */
-import type { Append, JobView, NumberedRow, OwedView, ReviewView } from '../../engine/store.ts';
+import {
+  type Append,
+  type JobView,
+  type NumberedRow,
+  type OwedView,
+  type ReviewView,
+  UnreadableRow,
+} from '../../engine/store.ts';
 import type { KeyedEffect } from '../../machines/effects.ts';
 import type { ReviewEvent } from '../../machines/events.ts';
 import type { LogRow } from '../../machines/row.ts';
@@ -14,16 +21,25 @@ export function eventRow(row: Record_): NumberedRow {
     type: String(row.type) as NumberedRow['type'],
     eventVersion: Number(row.event_version),
     at: Number(row.at),
-    data: JSON.parse(String(row.data)),
+    data: parsed(row, 'data') as NumberedRow['data'],
     settles: textOrNull(row.settles),
     cause: textOrNull(row.cause),
     outcome: String(row.outcome) as NumberedRow['outcome'],
     machine: String(row.machine) as NumberedRow['machine'],
     state: String(row.state),
     stateHash: String(row.state_hash),
-    effects: JSON.parse(String(row.effects)),
+    effects: parsed(row, 'effects') as NumberedRow['effects'],
     hash: String(row.hash),
   };
+}
+
+function parsed(row: Record_, field: 'data' | 'effects'): unknown {
+  try {
+    return JSON.parse(String(row[field]));
+  } catch (thrown) {
+    if (!(thrown instanceof SyntaxError)) throw thrown;
+    throw new UnreadableRow({ history: String(row.history), version: Number(row.version), field }, thrown);
+  }
 }
 
 export const INSERT_EVENT = `INSERT INTO event (history, version, type, event_version, at, data, settles, cause, outcome,
