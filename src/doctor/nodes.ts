@@ -1,5 +1,6 @@
 /** Where jobs run: what each provider needs, and each host of a list. */
 import { CommandProvider } from '../adapters/command/provider.ts';
+import { mayGroup } from '../adapters/local/group.ts';
 import { assertLoopbackGerrit } from '../adapters/local/trust.ts';
 import { publicHalf } from '../adapters/openssh/key-file.ts';
 import { formatAddress } from '../adapters/ssh/address.ts';
@@ -24,7 +25,15 @@ function checksOf(provider: ProviderConfig, config: Config): readonly Check[] {
   const subject = { check: 'provider', target: name };
   switch (type) {
     case 'local':
-      return [{ ...subject, run: async () => [trustFinding(subject, config, provider.allowUntrustedCode)] }];
+      return [
+        {
+          ...subject,
+          run: async () => [
+            trustFinding(subject, config, provider.allowUntrustedCode),
+            processesFinding(name, await mayGroup()),
+          ],
+        },
+      ];
     case 'static':
       return [
         keyCheck(provider),
@@ -38,6 +47,16 @@ function checksOf(provider: ProviderConfig, config: Config): readonly Check[] {
     default:
       return assertNever(type);
   }
+}
+
+/** Both are right; an operator must know which. */
+function processesFinding(target: string, grouping: boolean): Finding {
+  return ok(
+    { check: 'processes', target },
+    grouping
+      ? 'what a job leaves is found by its cgroup'
+      : 'what a job leaves is found by its mark and its lock: this account may make no cgroup',
+  );
 }
 
 function trustFinding(
@@ -84,7 +103,7 @@ async function nodeFindings(
   } catch (error) {
     return unreached(target, error, host.hostKey !== null || config.knownHostsFile !== null);
   }
-  const { missing, folder, writable, freeBytes, sftp } = look;
+  const { missing, folder, writable, freeBytes, sftp, grouping } = look;
   const tools = { check: 'node-tools', target };
   const files = { check: 'node-sftp', target };
   const place = { check: 'node-folder', target: `${target} ${host.directory}` };
@@ -95,6 +114,7 @@ async function nodeFindings(
     missing.length === 0
       ? ok(tools, 'all there')
       : failure(tools, `missing: ${missing.join(', ')}`, 'apt-get install util-linux coreutils grep git'),
+    processesFinding(target, grouping),
     sftp === null ? ok(files, 'it transfers files') : failed(files, sftp),
     writable
       ? ok(
@@ -145,7 +165,7 @@ function unreached(target: string, error: unknown, pinned: boolean): readonly Fi
   return [
     wrongKey ? failed(of('node-host-key'), error) : hostKey,
     wrongKey ? unchecked(of('node'), 'the host key is not trusted') : failed(of('node'), error),
-    ...['node-tools', 'node-sftp', 'node-folder', 'node-disk'].map((check) =>
+    ...['node-tools', 'processes', 'node-sftp', 'node-folder', 'node-disk'].map((check) =>
       unchecked(of(check), 'there is no login'),
     ),
   ];

@@ -33,8 +33,7 @@ describe('a right configuration', () => {
     expect(findings.map(({ check }) => check)).toEqual([
       ...['config', 'state', 'disk', 'git', 'tools', 'logs', 'logs-disk', 'key', 'host-key', 'login'],
       ...['stream', 'account', 'clock', 'label', 'node-key', 'node-host-key', 'node', 'node-tools'],
-      'node-sftp',
-      ...['node-folder', 'node-disk', 'logs-url', 'wiki'],
+      ...['processes', 'node-sftp', 'node-folder', 'node-disk', 'logs-url', 'wiki'],
     ]);
     expect(lab.files()).toEqual(before);
     expect(lab.gerrit.commands.map((line) => line.replace(/^acme-ci: /, '')).sort()).toEqual([
@@ -202,7 +201,7 @@ describe('a node', () => {
     const findings = await lab.findings();
     expect(of(findings, 'failure')).toEqual(['node']);
     expect(of(findings, 'unchecked')).toEqual([
-      ...['node-host-key', 'node-tools', 'node-sftp', 'node-folder', 'node-disk'],
+      ...['node-host-key', 'node-tools', 'processes', 'node-sftp', 'node-folder', 'node-disk'],
     ]);
   });
 

@@ -1,18 +1,21 @@
 /**
- * Finds and ends processes by what they carry: a marker in their environment, or the lock of a run. A process that
- * left its group, its session or its parent is found all the same. Reads /proc, so it is for Linux only. Processes of
+ * Finds and ends processes by what they carry: a marker in their environment, the lock of a run, or the cgroup of one. A
+ * process that left its process group, its session or its parent is found all the same. Reads /proc, so it is for Linux only. Processes of
  * other users can not be read and are never touched.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { OperationError } from '../../errors.ts';
 import { pause } from '../../timer.ts';
+import { killGroup, membersOf, removeGroup } from './group.ts';
 
 export interface Membership {
   /** `NAME=value`, whole. */
   readonly marker: string;
   /** Lock files: who has one of them as fd 9 belongs to it, also with an empty environment. */
   readonly locks: readonly string[];
+  /** Cgroups: who is in one of them belongs to it, whatever it did to hide. */
+  readonly groups?: readonly string[];
   /** Processes to leave alone although they fit. */
   readonly except?: readonly number[];
 }
@@ -42,7 +45,7 @@ export async function findProcesses(membership: Membership): Promise<readonly Pr
   assertLinux();
   const locks = membership.locks.flatMap((lock) => identity(lock) ?? []);
   const all: Process[] = [];
-  const found = new Set<number>();
+  const found = new Set<number>((membership.groups ?? []).flatMap(membersOf));
   for (const [index, pid] of pids().entries()) {
     if (index % BATCH === BATCH - 1) await setImmediate();
     const one = readProcess(pid);
@@ -58,6 +61,7 @@ export async function findProcesses(membership: Membership): Promise<readonly Pr
 
 /** SIGTERM, then SIGKILL, until nothing fits any more. Returns what is left at the limit. */
 export async function endProcesses(membership: Membership, limits: EndLimits): Promise<readonly Process[]> {
+  const { groups = [] } = membership;
   const started = performance.now();
   const told = new Set<string>();
   let empty = 0;
@@ -67,8 +71,9 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
     // Twice: a process that was being born while we looked shows at the second look.
     empty = found.length === 0 ? empty + 1 : 0;
     const elapsed = performance.now() - started;
-    if (empty > 1 || (empty === 1 && told.size === 0)) return [];
+    if (empty > 1 || (empty === 1 && told.size === 0)) break;
     if (elapsed > limits.limitMs) return found;
+    if (elapsed >= limits.graceMs) for (const group of groups) killGroup(group);
     for (const process of found) {
       const key = `${process.pid}/${process.startTicks}`;
       if (elapsed >= limits.graceMs) signalProcess(process, 'SIGKILL');
@@ -78,6 +83,8 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
     await pause(pauseMs);
     pauseMs = Math.min(pauseMs * 2, LOOK_AGAIN_MAX_MS);
   }
+  for (const group of groups) await removeGroup(group);
+  return [];
 }
 
 /** The process, when it lives and one of its arguments is `argument`: proof that a pid in a file is still that process. */

@@ -10,6 +10,7 @@ import type { Ownership, Server } from '../../machines/vocabulary.ts';
 import { errorCode, fileError } from '../run/file-error.ts';
 import { attemptDirectory } from '../run/run-directory.ts';
 import { serverMarker } from '../run/stage-environment.ts';
+import { groupsOf } from './group.ts';
 import { endProcesses, type Membership } from './processes.ts';
 import { removeTrees } from './remove-tree.ts';
 import {
@@ -104,8 +105,12 @@ export class LocalProvider implements Provider {
 
   async #endAll(server: Server, owner: Ownership | null): Promise<void> {
     const { graceMs, killTimeoutMs, deleteTimeoutMs, stateDir } = this.#options;
-    const locks = owner === null ? [] : await runLocks(attemptDirectory(stateDir, owner));
-    const members: Membership = { marker: serverMarker(server), locks };
+    const runs = owner === null ? [] : await runsIn(attemptDirectory(stateDir, owner));
+    const members: Membership = {
+      marker: serverMarker(server),
+      locks: runs.map((run) => join(run, 'lock')),
+      groups: await groupsOf(server, runs),
+    };
     const left = await endProcesses(members, {
       graceMs,
       limitMs: Math.min(graceMs + killTimeoutMs, deleteTimeoutMs),
@@ -140,9 +145,9 @@ export class LocalProvider implements Provider {
   }
 }
 
-async function runLocks(attempt: string): Promise<readonly string[]> {
+async function runsIn(attempt: string): Promise<readonly string[]> {
   try {
-    return (await readdir(attempt)).map((stage) => join(attempt, stage, 'lock'));
+    return (await readdir(attempt)).map((stage) => join(attempt, stage));
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;

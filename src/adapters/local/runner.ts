@@ -14,6 +14,7 @@ import { errorCode, fileError } from '../run/file-error.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-file.ts';
 import { type RunStage, refuseNul, runMarker, stageEnvironment, workTree } from '../run/stage-environment.ts';
+import { groupsOf } from './group.ts';
 import { launch } from './launch.ts';
 import {
   endProcesses,
@@ -71,7 +72,7 @@ export class LocalRunner implements Runner {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       // First of all, so that a start that is on its way finds it, or is found below.
       const unmarked = await mark(directory);
-      if ((await readPid(directory, 'pid')) !== null) await this.#end(directory);
+      if ((await readPid(directory, 'pid')) !== null) await this.#end(directory, run.server);
       else if (unmarked !== null) throw unmarked;
     } catch (error) {
       throw fileError('stop stage', directory, error);
@@ -89,13 +90,13 @@ export class LocalRunner implements Runner {
   }
 
   /** The runner's guard ends the run; what it can not do any more is done here. */
-  async #end(directory: string): Promise<void> {
+  async #end(directory: string, server: Server): Promise<void> {
     const { graceMs, killTimeoutMs, safetyMs } = this.#options;
     const watch = new RunWatch(directory, safetyMs);
     try {
       const guard = await this.#find(directory, 'guard');
       if (guard !== null) await endByGuard(watch, guard, graceMs + killTimeoutMs);
-      await this.#endMembers(directory);
+      await this.#endMembers(directory, server);
       if (await within(watch, killTimeoutMs)) return;
       // It lost its command and still writes no ending: stopped or stuck. Without it the run counts as lost.
       const runner = await this.#find(directory, 'pid');
@@ -106,12 +107,13 @@ export class LocalRunner implements Runner {
     }
   }
 
-  async #endMembers(directory: string): Promise<void> {
+  async #endMembers(directory: string, server: Server): Promise<void> {
     const { graceMs, killTimeoutMs } = this.#options;
     const runner = await readPid(directory, 'pid');
     const members: Membership = {
       marker: runMarker(directory),
       locks: [join(directory, 'lock')],
+      groups: await groupsOf(server, [directory]),
       except: runner === null ? [] : [runner],
     };
     const left = await endProcesses(members, { graceMs, limitMs: graceMs + killTimeoutMs });

@@ -12,14 +12,15 @@
 #   unended  renamed once to ending.WORD by the first to decide how the run ends: `command`, the deadline or a stop.
 #            A rename needs no room on the disk, and only one of several succeeds
 #   reserve  room on the disk, given back when something must be written and there is none left
+#   group    path of the cgroup that holds the command and all that it starts; only where this account may make one
 #   runner.err  what went wrong with the runner itself
 #   rc       `exited N`, `killed SIGNAL`, `timedOut` or `stopped`, and spaces: it is written over a file that has its
 #            room from the beginning, and renamed into place after the log is complete
 #
 # Exit codes: 69 no flock, 73 no room in RUNDIR, 70 anything else that keeps it from starting.
 #
-# The command alone gets SOS_CI_RUN=RUNDIR in its environment; who carries it, or has the lock as its fd 9, belongs to
-# the run. Needs Linux (/proc), and flock and setsid of util-linux. All of it is functions, so that the file can be
+# The command alone gets SOS_CI_RUN=RUNDIR in its environment; who carries it, has the lock as its fd 9, or is in the
+# group, belongs to the run. Needs Linux (/proc), and flock and setsid of util-linux. All of it is functions, so that the file can be
 # replaced while it runs.
 set -u
 
@@ -39,6 +40,7 @@ main() {
   # Signals meant for the run go to the guard; this process must stay to write the ending.
   trap : HUP INT TERM
   reserve || exit 73
+  open_group
   open_pipes || exit 70
   put guard "$guard" || exit 70
   put pid "$$" || exit 70
@@ -65,6 +67,19 @@ reserve() {
   head -c 65536 /dev/urandom >"$dir/reserve" && printf '%-10s\n' '' >"$dir/rc.new" && true >"$dir/unended"
 }
 
+# Out of a cgroup no process gets by a double fork, a cleared environment or closed descriptors. It is made below our own,
+# which only root and a login to which a part of the tree was delegated may do; without it the mark and the lock remain. Its
+# name is that of the server, so that nothing else is ever taken for it.
+open_group() {
+  group='' point='' number=''
+  case ${SOS_CI_SERVER-} in '' | *[!A-Za-z0-9._-]*) return ;; esac
+  while read -r _ point type _ && [ "$type" != cgroup2 ]; do point=; done </proc/self/mounts
+  while IFS=: read -r number _ path && [ "$number" != 0 ]; do number=; done </proc/self/cgroup
+  [ -n "$point" ] && [ "$number" = 0 ] && [ -w "$point$path/cgroup.procs" ] || return
+  group=$point${path%/}/sos-ci-$SOS_CI_SERVER-${dir##*/}
+  mkdir "$group" && put group "$group" || { rmdir "$group"; group=; }
+} 2>/dev/null
+
 # A power cut soon after the command has begun must not take the pid, or the command would run a second time. Nobody
 # waits for the disk: a sync can stand still for as long as that does.
 keep_pid() {
@@ -75,6 +90,7 @@ keep_pid() {
 run_command() {
   (
     export SOS_CI_RUN="$dir"
+    [ -z "$group" ] || { echo 0 >"$group/cgroup.procs"; } 2>/dev/null
     exec setsid sh -c '
       { printf "%s\n" "$$" >"$1/command"; } 2>/dev/null
       [ -e "$1/unended" ] || exit 143
@@ -217,6 +233,9 @@ find_members() {
     file=${file#/proc/}
     [ "${file%/fd/9}" = "$$" ] || members="$members ${file%/fd/9}"
   done
+  [ -z "$group" ] || for member in $(cat "$group/cgroup.procs" "$group"/*/cgroup.procs); do
+    members="$members $member"
+  done
 }
 
 # The group too, while the command leads it: a member may have started another one since.
@@ -227,6 +246,7 @@ signal_members() {
     [ "$member" != "$leader" ] || kill -s "$1" -- "-$member"
     kill -s "$1" "$member"
   done
+  [ -z "$group" ] || [ "$1" != KILL ] || echo 1 >"$group/cgroup.kill"
 }
 
 # All that the command wrote is in the log before the ending is. Its end of the pipe closes with it, unless it left
@@ -264,6 +284,8 @@ finish() {
   exec 6>&- 9>&-
   wait "$guard" "$settling" 2>/dev/null
   [ "$word" = settled ] || wait "$drain"
+  # What the command left behind keeps it until the server goes.
+  [ -z "$group" ] || rmdir "$group" 2>/dev/null
   exec sync "$dir/rc" "$dir" 2>/dev/null
 }
 

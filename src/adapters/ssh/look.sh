@@ -1,7 +1,8 @@
 # Looks at a node and changes nothing. Comes over standard input, to `sh -s`.
 #
 #   TOKEN DIRECTORY    says, a line each: `missing` and the programs that are; `folder`, how far DIRECTORY is there and
-#                      `yes` or `no` for whether we may write to it; `free` and the kilobytes on its file system
+#                      `yes` or `no` for whether we may write to it; `free` and the kilobytes on its file system; `group`
+#                      and `yes` or `no` for whether a runner may make a cgroup, which it finds out in the same way
 set -u
 
 main() {
@@ -19,6 +20,12 @@ main() {
   echo "folder $there $writable"
   set -- $( { LC_ALL=C df -Pk -- "$there" | tail -n 1; } 2>/dev/null)
   echo "free ${4:-}"
+  point='' number=''
+  while read -r _ point type _ && [ "$type" != cgroup2 ]; do point=; done </proc/self/mounts
+  while IFS=: read -r number _ path && [ "$number" != 0 ]; do number=; done </proc/self/cgroup
+  group=no
+  [ -n "$point" ] && [ "$number" = 0 ] && [ -w "$point$path/cgroup.procs" ] && group=yes
+  echo "group $group"
 } 2>&1
 
 main "$@"; exit

@@ -28,6 +28,8 @@ export interface Look {
   readonly writable: boolean;
   /** Why no files can be transferred; null: they can. */
   readonly sftp: OperationError | null;
+  /** Whether a runner there may put a command into a cgroup. */
+  readonly grouping: boolean;
   /** Null: the node did not say. */
   readonly freeBytes: number | null;
 }
@@ -86,8 +88,10 @@ function shown({ blobs }: PinnedKey): Look['unpinned'] {
 }
 
 function read(output: string, target: string): Omit<Look, 'unpinned' | 'sftp'> {
-  const [, missing, folder, writable, free] =
-    /^missing((?: [a-z/]{1,20})*)\nfolder (\/\S{0,500}) (yes|no)\nfree (\d{0,18})\n$/.exec(output) ?? [];
+  const [, missing, folder, writable, free, group] =
+    /^missing((?: [a-z/]{1,20})*)\nfolder (\/\S{0,500}) (yes|no)\nfree (\d{0,18})\ngroup (yes|no)\n$/.exec(
+      output,
+    ) ?? [];
   if (missing === undefined || folder === undefined) {
     throw new OperationError({
       operation: 'look at node',
@@ -101,6 +105,7 @@ function read(output: string, target: string): Omit<Look, 'unpinned' | 'sftp'> {
     missing: missing.split(' ').filter((name) => name !== ''),
     folder,
     writable: writable === 'yes',
+    grouping: group === 'yes',
     freeBytes: free === undefined || free === '' ? null : Number(free) * 1024,
   };
 }

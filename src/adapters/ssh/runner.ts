@@ -34,6 +34,8 @@ export interface SshRunnerOptions extends RunBounds {
 const STOP_SCRIPT = new URL('./stop.sh', import.meta.url);
 /** For what the runner says about itself in a log. */
 const NOTES_BYTES = 1024;
+/** The runner names a cgroup after no other id. */
+const PLAIN_ID = /^[A-Za-z0-9._-]{1,200}$/;
 const NEVER = new AbortController().signal;
 
 export class SshRunner implements Runner {
@@ -62,7 +64,8 @@ export class SshRunner implements Runner {
     const node = nodes.get(run.server);
     const seconds = (ms: number) => String(Math.ceil(ms / 1000));
     const timeoutMs = 2 * (graceMs + 2 * killTimeoutMs) + node.config.commandTimeoutMs;
-    const words = ['run', remoteDirectory(node, run), seconds(graceMs), seconds(killTimeoutMs)];
+    const id = PLAIN_ID.test(run.server.id) ? run.server.id : '-';
+    const words = ['run', id, remoteDirectory(node, run), seconds(graceMs), seconds(killTimeoutMs)];
     const effort = { operation: 'stop stage', timeoutMs, signal: NEVER };
     const { status, output } = await node.using(effort, (connection, signal) =>
       ask(connection, { operation: 'stop stage', script: STOP_SCRIPT, words, timeoutMs }, signal),

@@ -1,11 +1,11 @@
 # Ends processes on a node, whatever they do against it. Comes over standard input, to `sh -s`.
 #
-#   TOKEN run RUNDIR GRACE LIMIT             the run in this directory: first by its own guard, then by force
+#   TOKEN run ID RUNDIR GRACE LIMIT          the run of this server in this directory: first by its own guard, then by force
 #   TOKEN server ID DIRECTORY GRACE LIMIT    everything that carries this server's mark; then removes its directory
 #
 # GRACE: seconds between SIGTERM and SIGKILL; LIMIT: seconds after that. Exit 0: nothing is left. Exit 75: something is, and
 # what is the output. What belongs to a run or a server carries its mark in the environment, has one of its locks as fd 9,
-# or descends from such a process. Processes that we may not signal are another user's, and left alone.
+# is in its cgroup, or descends from such a process. Processes that we may not signal are another user's, and left alone.
 set -u
 
 main() {
@@ -21,7 +21,8 @@ main() {
 
 # `stop` first of all, so that a start that is on its way finds it, or is found here.
 end_run() {
-  dir=$1 grace=$2 limit=$3
+  dir=$2 grace=$3 limit=$4
+  find_groups "$1" "$dir"
   mkdir -p -m 700 "$dir" && true >"$dir/stop" && marked=yes || marked=no
   # A full disk must not keep a run from being ended.
   if [ ! -s "$dir/pid" ]; then
@@ -50,7 +51,8 @@ end_server() {
   dir=$2 grace=$3 limit=$4
   # Nothing but a directory that has the server's own name is ever removed.
   [ "${dir##*/}" = "$1" ] || exit 64
-  end_members "SOS_CI_SERVER=$1" "$dir"/runs/*/*/lock
+  find_groups "$1" "$dir"/runs/* "$dir"/runs/*/*
+  end_members "SOS_CI_SERVER=$1" "$dir"/runs/*/lock "$dir"/runs/*/*/lock
   [ -e "$dir" ] || [ -L "$dir" ] || exit 0
   here=
   ! rm -f --one-file-system "$dir/.none" 2>/dev/null || here=--one-file-system
@@ -59,6 +61,18 @@ end_server() {
   rm -rf $here "$dir" 2>&1 | head -n 1
   [ ! -e "$dir" ] || exit 75
 }
+
+# ID RUNDIR...: the cgroups that runs of this server have named. A test may write anything there: only a cgroup with the
+# server's own name is one.
+find_groups() {
+  id=$1 groups=
+  shift
+  for run in "$@"; do
+    [ -s "$run/group" ] && read -r path <"$run/group" && path=$(cd -P -- "$path" && pwd -P) || continue
+    case $path in *[!A-Za-z0-9._@:/-]*) continue ;; */"sos-ci-$id-${run##*/}") ;; *) continue ;; esac
+    [ "$(stat -f -c %t -- "$path")" != 63677270 ] || groups="$groups $path"
+  done
+} 2>/dev/null
 
 # The process that a file of the run names, as long as it is that process: a pid may be another's by now.
 is_ours() {
@@ -74,7 +88,7 @@ end_members() {
     find_members "$@"
     if [ -z "$members" ]; then
       empty=$((empty + 1))
-      [ "$empty" -lt 2 ] && [ "$told" != ' ' ] || return 0
+      [ "$empty" -lt 2 ] && [ "$told" != ' ' ] || { remove_groups; return 0; }
     else
       empty=0
       [ "$rounds" -le "$(((grace + limit) * 10))" ] || break
@@ -87,7 +101,12 @@ end_members() {
   exit 75
 }
 
+remove_groups() {
+  for group in $groups; do rmdir "$group"/*/ "$group"; done
+} 2>/dev/null
+
 signal_members() {
+  [ "$rounds" -lt "$((grace * 10))" ] || for group in $groups; do echo 1 >"$group/cgroup.kill"; done
   for member in $members; do
     if [ "$rounds" -ge "$((grace * 10))" ]; then
       kill -s KILL "$member"
@@ -113,6 +132,9 @@ find_members() {
       file=${file#/proc/}
       add "${file%/fd/9}"
     done
+  done
+  for group in $groups; do
+    for member in $(cat "$group/cgroup.procs" "$group"/*/cgroup.procs); do add "$member"; done
   done
   [ -z "$members" ] || add_descendants
 } 2>/dev/null

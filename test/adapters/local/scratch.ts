@@ -5,8 +5,9 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { killGroup, removeGroup } from '../../../src/adapters/local/group.ts';
 import { LocalProvider, type LocalProviderOptions } from '../../../src/adapters/local/provider.ts';
 import { LocalRunner, type LocalRunnerOptions } from '../../../src/adapters/local/runner.ts';
 import { readTap } from '../../../src/adapters/results/tap.ts';
@@ -106,6 +107,21 @@ export async function endAllIn(root: string): Promise<void> {
     for (const pid of left) kill(pid);
     return left.length === 0;
   });
+  await removeGroups(root);
+}
+
+/** The cgroups of runs that a test did not let end as they should. */
+async function removeGroups(root: string): Promise<void> {
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' });
+  for (const file of files.filter((name) => name.endsWith('/group'))) {
+    const group = readFileSync(join(root, file), 'utf8').trim();
+    if (!basename(group).startsWith('sos-ci-')) continue;
+    killGroup(group);
+    await until(`the end of ${group}`, async () => {
+      await removeGroup(group);
+      return !existsSync(group);
+    });
+  }
 }
 
 /** Resolves to the first answer that is not false, null or undefined. */

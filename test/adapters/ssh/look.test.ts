@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { mayGroup } from '../../../src/adapters/local/group.ts';
 import { lookAtNode } from '../../../src/adapters/ssh/look.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { ROOT } from '../../house/source.ts';
@@ -26,7 +27,12 @@ describe('a look at a node', () => {
     const { port, user } = sshd;
     const address = { host: '127.0.0.1', port, user, directory: join(scratch.disk, 'a', 'b') };
     const look = await lookAtNode({ provider: 'lab', address, config: scratch.config, hostKey: null }, NEVER);
-    expect(look).toMatchObject({ missing: [], folder: scratch.disk, writable: true });
+    expect(look).toMatchObject({
+      missing: [],
+      folder: scratch.disk,
+      writable: true,
+      grouping: await mayGroup(),
+    });
     expect(look.freeBytes).toBeGreaterThan(0);
     expect(sshd.hostKey).toContain(look.unpinned?.line);
     expect(readdirSync(scratch.root, { recursive: true })).toEqual(['node']);
@@ -52,12 +58,14 @@ describe('the script', () => {
 
   test('names the programs that are missing', () => {
     expect(look(dir, ['tail', 'df', 'grep', 'git', 'env'])).toMatch(
-      new RegExp(`^token\nmissing flock setsid head stat mkfifo\nfolder ${dir} yes\nfree \\d+\n$`),
+      new RegExp(
+        `^token\nmissing flock setsid head stat mkfifo\nfolder ${dir} yes\nfree \\d+\ngroup (yes|no)\n$`,
+      ),
     );
   });
 
   test('says when the free space is not known', () => {
-    expect(look('/', [])).toMatch(/\nfolder \/ (yes|no)\nfree \n$/);
+    expect(look('/', [])).toMatch(/\nfolder \/ (yes|no)\nfree \ngroup (yes|no)\n$/);
   });
 
   test('does not take a file for a folder', () => {

@@ -1,0 +1,97 @@
+/** Processes that hide from the mark and from the lock: where this host allows cgroups, they end with their run. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { groupsOf, mayGroup } from '../../../src/adapters/local/group.ts';
+import { HIDE } from '../../fixtures/hiding.ts';
+import { FOR_EVER, isAlive, kill, Scratch, until, written } from './scratch.ts';
+
+describe('a process that hides', () => {
+  let scratch: Scratch;
+  beforeEach(() => {
+    scratch = new Scratch();
+  });
+  afterEach(async () => {
+    const hidden = join(scratch.root, 'hidden');
+    if (existsSync(hidden)) kill(Number(readFileSync(hidden, 'utf8')));
+    await scratch.close();
+  });
+
+  async function needCgroups(context: TestContext): Promise<void> {
+    if (!(await mayGroup())) context.skip('this account may make no cgroup here');
+  }
+  const hidden = async () => Number(await written(join(scratch.root, 'hidden')));
+
+  it('ends with a stop', async (context) => {
+    await needCgroups(context);
+    const request = await scratch.script(`${HIDE}; sleep ${FOR_EVER}`);
+    const runner = scratch.runner({ graceMs: 300 });
+    const handle = await runner.start(request);
+    const pid = await hidden();
+    await runner.stop(request.run);
+    expect(await handle.ended).toEqual({ how: 'stopped' });
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('ends at the deadline', async (context) => {
+    await needCgroups(context);
+    const request = await scratch.script(`${HIDE}; sleep ${FOR_EVER}`, { timeoutMs: 2_000 });
+    const handle = await scratch.runner({ graceMs: 300 }).start(request);
+    const pid = await hidden();
+    expect(await handle.ended).toEqual({ how: 'timedOut' });
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('ends with the server of a stage that is over, and leaves no cgroup', async (context) => {
+    await needCgroups(context);
+    const request = await scratch.script(HIDE);
+    const handle = await scratch.runner().start(request);
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    const pid = await hidden();
+    const [group = ''] = await groupsOf(request.run.server, [scratch.directory(request)]);
+    expect(isAlive(pid)).toBe(true);
+    await scratch.provider.delete(request.run.server, 'ours');
+    expect(isAlive(pid)).toBe(false);
+    expect([group === '', existsSync(group)]).toEqual([false, false]);
+  });
+
+  it('is no matter for a command that leaves nothing: its cgroup goes with it', async (context) => {
+    await needCgroups(context);
+    const request = await scratch.script('sed -n s/^0:://p /proc/self/cgroup');
+    await (await scratch.runner().start(request)).ended;
+    const group = (await scratch.file(request, 'group')).trim();
+    expect(group.endsWith((await scratch.file(request, 'log')).trim())).toBe(true);
+    await until('the end of its cgroup', () => !existsSync(group));
+  });
+
+  it('is not made of others by a test that names another cgroup, or a folder that looks like one', async (context) => {
+    await needCgroups(context);
+    const request = await scratch.script(`until [ -e "$1/go" ]; do sleep 0.05; done`);
+    const runner = scratch.runner({ graceMs: 300 });
+    const handle = await runner.start(request);
+    const directory = scratch.directory(request);
+    const own = (await written(join(directory, 'group'))).trim();
+    const bystander = spawn('sleep', [FOR_EVER], { stdio: 'ignore' });
+    const other = join(own, '..', `sos-ci-other-${process.pid}`);
+    mkdirSync(other);
+    try {
+      writeFileSync(join(other, 'cgroup.procs'), String(bystander.pid));
+      const [, name = ''] = /([^/]*)$/.exec(own) ?? [];
+      const fake = join(scratch.root, name);
+      mkdirSync(fake);
+      writeFileSync(join(fake, 'cgroup.procs'), `${bystander.pid}\n`);
+      for (const path of [other, fake, '/', 'nothing', '']) {
+        writeFileSync(join(directory, 'group'), `${path}\n`);
+        expect(await groupsOf(request.run.server, [directory])).toEqual([]);
+        await runner.stop(request.run);
+        expect(isAlive(bystander.pid ?? 0)).toBe(true);
+      }
+      expect(await handle.ended).toEqual({ how: 'stopped' });
+    } finally {
+      bystander.kill('SIGKILL');
+      await until('its end', () => !isAlive(bystander.pid ?? 0));
+      rmdirSync(other);
+    }
+  });
+});

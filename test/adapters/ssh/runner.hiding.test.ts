@@ -1,0 +1,59 @@
+/** Processes on a node that hide from the mark and from the lock: where the account may make cgroups, they end all the same. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { mayGroup } from '../../../src/adapters/local/group.ts';
+import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
+import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { HIDE } from '../../fixtures/hiding.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
+import { FOR_EVER, isAlive, kill, written } from '../local/scratch.ts';
+import { NodeScratch } from './scratch.ts';
+
+let sshd: Sshd;
+beforeAll(async () => {
+  sshd = await Sshd.start();
+});
+afterAll(() => sshd.close());
+
+describe('a process that hides on a node', () => {
+  let scratch: NodeScratch;
+  beforeEach(() => {
+    scratch = new NodeScratch(sshd);
+  });
+  afterEach(async () => {
+    const hidden = join(scratch.root, 'hidden');
+    if (existsSync(hidden)) kill(Number(readFileSync(hidden, 'utf8')));
+    await scratch.close();
+  });
+
+  async function needCgroups(context: TestContext): Promise<void> {
+    if (!(await mayGroup())) context.skip('this account may make no cgroup here');
+  }
+  const hidden = async () => Number(await written(join(scratch.root, 'hidden')));
+
+  it('ends with a stop', async (context) => {
+    await needCgroups(context);
+    const request = scratch.script(`${HIDE}; sleep ${FOR_EVER}`);
+    const runner = scratch.runner({ graceMs: 300 });
+    const handle = await runner.start(request);
+    const pid = await hidden();
+    await runner.stop(request.run);
+    expect(await handle.ended).toEqual({ how: 'stopped' });
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  it('ends with the server of a stage that is over, and leaves no cgroup', async (context) => {
+    await needCgroups(context);
+    const request = scratch.script(HIDE);
+    const handle = await scratch.runner().start(request);
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    const pid = await hidden();
+    const group = readFileSync(join(scratch.there(request), 'group'), 'utf8').trim();
+    expect([isAlive(pid), existsSync(group)]).toEqual([true, true]);
+    const { stateDir, nodes } = scratch;
+    const upkeep = new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS, graceMs: 300 });
+    await upkeep.clear(request.run.server, 20_000);
+    expect([isAlive(pid), existsSync(group)]).toEqual([false, false]);
+  });
+});
