@@ -30,13 +30,28 @@ export function jobsCommand(io: Io, reader: StoreReader, options: JobsOptions): 
     return EXIT.ok;
   }
   const shown = queue.filter(({ job }) => options.change === undefined || job.change === options.change);
-  const others = jobs.filter(({ id }) => !queue.some(({ job }) => job.id === id));
-  if (shown.length > 0) printQueue(io, shown.slice(0, options.limit));
-  if (others.length > 0 && shown.length > 0) io.out('\n');
-  if (others.length > 0) printJobs(io, others);
-  if (others.length + shown.length === 0) io.out(options.open ? 'no open jobs\n' : 'no jobs\n');
+  const printed = printWork(io, shown, jobs, options.limit);
+  if (printed === 0) io.out(options.open ? 'no open jobs\n' : 'no jobs\n');
   if (jobs.length === options.limit) io.err(`the newest ${options.limit} are shown; more with --limit N\n`);
   return EXIT.ok;
+}
+
+/**
+ * The queue as it will be served, then the other jobs; at most `limit` of each. Returns how many were printed.
+ * @param jobs may hold jobs of the queue
+ */
+export function printWork(
+  io: Io,
+  queue: readonly Waiting[],
+  jobs: readonly JobView[],
+  limit: number,
+): number {
+  const waiting = queue.slice(0, limit);
+  const others = jobs.filter(({ id }) => !queue.some(({ job }) => job.id === id)).slice(0, limit);
+  if (waiting.length > 0) printQueue(io, waiting);
+  if (others.length > 0 && waiting.length > 0) io.out('\n');
+  if (others.length > 0) printJobs(io, others);
+  return waiting.length + others.length;
 }
 
 function printQueue(io: Io, queue: readonly Waiting[]): void {
@@ -46,8 +61,8 @@ function printQueue(io: Io, queue: readonly Waiting[]): void {
     { title: 'ID', text: ({ job }) => shortId(job.id) },
     { title: 'CHANGE', text: ({ job }) => `${job.change},${job.patchset}`, right: true },
     { title: 'JOB', text: ({ job }) => job.name },
-    { title: 'PROJECT', text: ({ job }) => job.project },
-    { title: 'WAITS', text: ({ since }) => span(now - since), right: true },
+    { title: 'PROJECT', text: ({ job }) => job.project, spare: 1 },
+    { title: 'WAITS', text: ({ since }) => span(now - since), right: true, spare: 2 },
     { title: 'WHY', text: ({ why, promoted }) => (promoted ? `promoted; ${why}` : why) },
   ];
   printTable(io, columns, queue);
@@ -57,15 +72,15 @@ function queueJson({ job, place, promoted, since, why }: Waiting) {
   return { provider: job.provider, place, promoted, since: iso(since), why };
 }
 
-export function printJobs(io: Io, jobs: readonly JobView[]): void {
+function printJobs(io: Io, jobs: readonly JobView[]): void {
   const now = io.now();
   const columns: readonly Column<JobView>[] = [
     { title: 'ID', text: (job) => shortId(job.id) },
     { title: 'CHANGE', text: (job) => `${job.change},${job.patchset}`, right: true },
     { title: 'JOB', text: (job) => job.name },
     { title: 'STATE', text: stateText, paint: (job) => verdictPaint(job.verdict) },
-    { title: 'ACCEPTED (UTC)', text: (job) => utc(job.acceptedAt).slice(0, -4) },
-    { title: 'TOOK', text: (job) => span((job.endedAt ?? now) - job.acceptedAt), right: true },
+    { title: 'ACCEPTED (UTC)', text: (job) => utc(job.acceptedAt).slice(0, -4), spare: 1 },
+    { title: 'TOOK', text: (job) => span((job.endedAt ?? now) - job.acceptedAt), right: true, spare: 2 },
     { title: 'SUBJECT', text: (job) => job.subject },
   ];
   printTable(io, columns, jobs);

@@ -70,17 +70,24 @@ export interface Column<Row> {
   text(row: Row): string;
   readonly right?: boolean;
   paint?(row: Row): Paint | null;
+  /** Left out of a narrow table before any other column is cut, the lowest first. */
+  readonly spare?: number;
 }
 
-/** A table whose last column gives way when the terminal is narrow. */
-export function printTable<Row>(io: Io, columns: readonly Column<Row>[], rows: readonly Row[]): void {
+/** Columns of a narrow table are cut to no less. */
+const LEAST_WIDTH = 4;
+const LEAST_LAST_WIDTH = 8;
+const GAP = 2;
+
+/**
+ * A table that fits the terminal: its last column gives way first, then the spare columns are left out, and then the
+ * widest are cut.
+ */
+export function printTable<Row>(io: Io, all: readonly Column<Row>[], rows: readonly Row[]): void {
+  const columns = fitting(all, rows, io.width);
   const cells = rows.map((row) => columns.map((column) => plainText(column.text(row))));
-  const widths = columns.map((column, index) =>
-    Math.max(column.title.length, ...cells.map((line) => textWidth(line[index] ?? ''))),
-  );
-  const before = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0);
+  const widths = narrowed(naturalWidths(columns, rows), io.width);
   const last = widths.length - 1;
-  widths[last] = Math.max(8, Math.min(widths[last] ?? 0, io.width - before));
   const line = (texts: readonly string[], how: (index: number) => Paint | null): string =>
     texts
       .map((text, index) => {
@@ -98,6 +105,43 @@ export function printTable<Row>(io: Io, columns: readonly Column<Row>[], rows: r
   for (const [index, row] of rows.entries()) {
     io.out(`${line(cells[index] ?? [], (column) => columns[column]?.paint?.(row) ?? null)}\n`);
   }
+}
+
+function naturalWidths<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly number[] {
+  return columns.map((column) =>
+    Math.max(column.title.length, ...rows.map((row) => textWidth(plainText(column.text(row))))),
+  );
+}
+
+function fitting<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width: number,
+): readonly Column<Row>[] {
+  const natural = naturalWidths(columns, rows);
+  const last = Math.min(natural.at(-1) ?? 0, LEAST_LAST_WIDTH);
+  if (total([...natural.slice(0, -1), last]) <= width) return columns;
+  const spare = Math.min(...columns.map((column) => column.spare ?? Number.POSITIVE_INFINITY));
+  if (spare === Number.POSITIVE_INFINITY) return columns;
+  const rest = columns.filter((column) => column.spare !== spare);
+  return fitting(rest, rows, width);
+}
+
+function narrowed(natural: readonly number[], width: number): readonly number[] {
+  const widths = [...natural];
+  const last = widths.length - 1;
+  const before = total(widths.slice(0, last)) + GAP;
+  widths[last] = Math.min(widths[last] ?? 0, Math.max(LEAST_LAST_WIDTH, width - before));
+  while (total(widths) > width) {
+    const widest = Math.max(...widths);
+    if (widest <= LEAST_WIDTH) break;
+    widths[widths.lastIndexOf(widest)] = widest - 1;
+  }
+  return widths;
+}
+
+function total(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width, 0) + GAP * Math.max(0, widths.length - 1);
 }
 
 function characterWidth(character: string): number {

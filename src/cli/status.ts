@@ -10,8 +10,9 @@ import { topState } from './episodes.ts';
 import { count } from './event-text.ts';
 import { EXIT } from './exit.ts';
 import { type Io, type Paint, paint, printJson } from './io.ts';
-import { printJobs } from './jobs.ts';
+import { printWork } from './jobs.ts';
 import { type Column, padEnd, printTable, wrap } from './layout.ts';
+import { readQueue } from './queue.ts';
 import { streamJson, streamLines } from './stream-text.ts';
 import { iso, span, utc } from './time.ts';
 import { vigilJson, vigilLines } from './vigil-text.ts';
@@ -70,8 +71,8 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   }
   if (jobs.length > 0) {
     io.out('\nopen jobs\n');
-    printJobs(io, jobs.slice(0, OPEN_SHOWN));
-    if (jobs.length > OPEN_SHOWN) io.out(`and ${jobs.length - OPEN_SHOWN} more: sos-ci jobs --open\n`);
+    const printed = printWork(io, readQueue(io, reader), jobs, OPEN_SHOWN);
+    if (jobs.length > printed) io.out(`and ${jobs.length - printed} more: sos-ci jobs --open\n`);
   }
   return exit;
 }

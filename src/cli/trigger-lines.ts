@@ -24,10 +24,10 @@ type Explained = Extract<ExplainedLine, { readonly event: unknown }>;
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'LINE', text: ({ line }) => line, right: true },
-  { title: 'TIME (UTC)', text: ({ time }) => time },
+  { title: 'TIME (UTC)', text: ({ time }) => time, spare: 2 },
   { title: 'EVENT', text: ({ event }) => event },
   { title: 'CHANGE', text: ({ change }) => change, right: true },
-  { title: 'BY', text: ({ by }) => by },
+  { title: 'BY', text: ({ by }) => by, spare: 1 },
   { title: 'DECISION', text: ({ done }) => done, paint: ({ done }) => paintOf(done) },
   { title: 'RULE', text: ({ rule }) => rule },
   { title: 'WHY', text: ({ why }) => why },

@@ -9,7 +9,7 @@ const reader = fakeReader(SAMPLE);
 const now = () => NOW;
 
 describe('jobs', () => {
-  test.each([100, 120, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
+  test.each([40, 60, 100, 120, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
     const io = fakeIo({ width, now });
     expect(jobsCommand(io, reader, { limit: 50 })).toBe(0);
     await expect(io.stdout()).toMatchFileSnapshot(`../golden/jobs-${width}.txt`);

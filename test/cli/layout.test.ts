@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cut, padStart, textWidth, wrap } from '../../src/cli/layout.ts';
+import { cut, padStart, printTable, textWidth, wrap } from '../../src/cli/layout.ts';
+import { fakeIo } from '../fakes/io.ts';
 
 describe('width', () => {
   test.each([
@@ -46,4 +47,43 @@ describe('wrap', () => {
 
 test('padStart pads by columns', () => {
   expect(padStart('北', 4)).toBe('  北');
+});
+
+describe('a table', () => {
+  const row = ['01kfa8yq7p1z', 'acme-dsvm-iscsi-multipath', '2026-11-22 17:00', 'a subject that is long'];
+  const columns = ['ID', 'JOB', 'ACCEPTED', 'SUBJECT'].map((title, index) => ({
+    title,
+    text: (cells: readonly string[]) => cells[index] ?? '',
+    ...(title === 'ACCEPTED' ? { spare: 1 } : {}),
+  }));
+  const printed = (width: number): string => {
+    const io = fakeIo({ width });
+    printTable(io, columns, [row]);
+    return io.stdout();
+  };
+
+  test.each([
+    [
+      'gives way in its last column first',
+      70,
+      'ID            JOB                        ACCEPTED          SUBJECT\n01kfa8yq7p1z  acme-dsvm-iscsi-multipath  2026-11-22 17:00  a subject …\n',
+    ],
+    [
+      'then leaves out what is spare',
+      60,
+      'ID            JOB                        SUBJECT\n01kfa8yq7p1z  acme-dsvm-iscsi-multipath  a subject that is …\n',
+    ],
+    [
+      'then cuts what is widest',
+      40,
+      'ID            JOB               SUBJECT\n01kfa8yq7p1z  acme-dsvm-iscsi…  a subje…\n',
+    ],
+  ])('%s', (_how, width, text) => {
+    expect(printed(width)).toBe(text);
+  });
+
+  test('fits every terminal', () => {
+    for (let width = 20; width < 120; width += 1)
+      for (const line of printed(width).split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(width);
+  });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { jobsCommand } from '../../src/cli/jobs.ts';
 import { readQueue } from '../../src/cli/queue.ts';
+import { statusCommand } from '../../src/cli/status.ts';
 import { utc } from '../../src/cli/time.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
 import type { SlotLimits } from '../../src/machines/queue.ts';
@@ -39,6 +40,10 @@ describe('the queue', () => {
     const said = shown(lab);
     expect(said.map(([change]) => change)).toEqual([200, 101, 201, 102]);
     expect(said[0]).toEqual([200, 1, 'local is full: one job']);
+    const [status, jobs] = [ioOf(lab), ioOf(lab)];
+    statusCommand(status, lab.store, {});
+    jobsCommand(jobs, lab.store, { open: true, limit: 50 });
+    expect(status.stdout()).toContain(`\nopen jobs\n${jobs.stdout()}`);
     await lab.run();
     const granted = [...lab.store.log()].filter(({ type }) => type === 'slot.granted');
     expect(granted.map(({ history }) => lab.store.job(history)?.change)).toEqual([
