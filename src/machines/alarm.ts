@@ -16,6 +16,8 @@ export interface Alarm {
     | 'queue-full'
     | 'start-limit'
     | 'node-failing'
+    | 'command-missing'
+    | 'no-result'
     | 'mail-unsent'
     | 'template-broken'
     | 'voting-stopped'

@@ -88,7 +88,7 @@ function judgeResults(code: number, results: ResultsSummary): Judgement {
 }
 
 /** Exit codes by which a shell says that it could not run the program (POSIX, Shell Command Language 2.8.2). */
-function couldNotRun(code: number): string | null {
+export function couldNotRun(code: number): string | null {
   if (code === 126) return 'the command could not be executed (exit 126)';
   if (code === 127) return 'the command was not found (exit 127)';
   return null;

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
-import type { StageEnd } from '../../src/machines/vocabulary.ts';
+import type { Stage, StageEnd } from '../../src/machines/vocabulary.ts';
 import { FAILED, failure, JOB, jobSpec } from './facts.ts';
 import { orderly } from './orderly.ts';
 import { answerWell, comeTo, Simulator, unless } from './simulator.ts';
@@ -72,8 +72,49 @@ describe('a test that did not pass', () => {
     const alarms = world.log
       .flatMap((row) => row.effects)
       .flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm] : []));
-    expect(alarms).toMatchObject([{ kind: 'node-failing', target: `job ${JOB}` }]);
+    expect(alarms).toMatchObject([{ kind: 'command-missing', target: 'acme-dsvm' }]);
     expect(alarms[0]?.message).toContain('the command was not found (exit 127)');
+    expect(alarms[0]?.hint).toContain('correct the command, or install it where the job runs');
+  });
+
+  const exited = (stage: Stage, code: number): AnyEvent => ({
+    type: 'stage.exited',
+    stage,
+    end: { how: 'exited', code },
+  });
+  test.each<[string, Stage, AnyEvent, readonly string[]]>([
+    ['a setup script that fails', 'stacking', exited('stacking', 1), []],
+    ['a setup command that is not there', 'stacking', exited('stacking', 127), ['command-missing']],
+    ['a setup command that may not run', 'stacking', exited('stacking', 126), ['command-missing']],
+    ['a test that exits with 1 though none failed', 'testing', exited('testing', 1), ['no-result']],
+    [
+      'a setup that is killed',
+      'stacking',
+      { type: 'stage.exited', stage: 'stacking', end: { how: 'killed', signal: 9 } },
+      ['node-failing'],
+    ],
+    [
+      'a setup that is lost',
+      'stacking',
+      { type: 'stage.lost', stage: 'stacking', why: 'no lock, no rc' },
+      ['node-failing'],
+    ],
+    [
+      'a test that is lost',
+      'testing',
+      { type: 'stage.lost', stage: 'testing', why: 'no lock, no rc' },
+      ['node-failing'],
+    ],
+  ])('%s raises the alarm that fits', (_what, stage, event, kinds) => {
+    const world = Simulator.job();
+    world.answers = (effect, it) =>
+      effect.type === 'runStage' && effect.run.stage === stage ? event : answerWell(effect, it);
+    world.run();
+    const raised = world.log
+      .flatMap((row) => row.effects)
+      .flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm.kind] : []));
+    expect(raised).toEqual(kinds);
+    orderly(world);
   });
 
   test.each<AnyEvent>([

@@ -2,7 +2,9 @@
  * publishing: the evidence of every attempt is collected and published, whatever the verdict; then reporting hands the
  * verdict to the review. A success whose evidence can not be shown is POST_FAILURE; any other verdict stands.
  */
+import type { Alarm } from '../alarm.ts';
 import type { Effect } from '../effects.ts';
+import { couldNotRun } from '../verdict.ts';
 import type { JobReport } from '../vocabulary.ts';
 import { lateAnswers } from './late.ts';
 import { reasonOf } from './reason.ts';
@@ -153,18 +155,30 @@ function report(context: JobContext, at: number): JobReport {
 
 /** A verdict that says nothing of the patch is the operator's business. */
 function ownTrouble(context: JobContext): Effect | null {
-  const { verdict } = context;
-  if (verdict !== 'NODE_FAILURE' && verdict !== 'RETRY_LIMIT' && verdict !== 'POST_FAILURE') return null;
-  return {
-    type: 'raiseAlarm',
-    key: 'alarm:own-trouble',
-    alarm: {
-      kind: 'node-failing',
-      target: `job ${context.job}`,
-      message: `${context.spec.name}: ${verdict}. ${context.reason}`,
-      hint: `the patch was not judged: sos-ci job ${context.job} shows what went wrong`,
-    },
-  };
+  const { job, spec, reason, verdict } = context;
+  const kind = troubleOf(context);
+  if (kind === null) return null;
+  const message = `${spec.name}: ${verdict}. ${reason}`;
+  const shown = `sos-ci job ${job} shows what went wrong`;
+  const alarm =
+    kind === 'command-missing'
+      ? {
+          kind,
+          target: spec.name,
+          message,
+          hint: `correct the command, or install it where the job runs (sos-ci doctor); ${shown}`,
+        }
+      : { kind, target: `job ${job}`, message, hint: `the patch was not judged: ${shown}` };
+  return { type: 'raiseAlarm', key: 'alarm:own-trouble', alarm };
+}
+
+function troubleOf({ verdict, stageEnd }: JobContext): Alarm['kind'] | null {
+  if (verdict === 'POST_FAILURE') return 'no-result';
+  if (verdict !== 'NODE_FAILURE' && verdict !== 'RETRY_LIMIT') return null;
+  if (stageEnd?.how !== 'exited') return 'node-failing';
+  if (couldNotRun(stageEnd.code) !== null) return 'command-missing';
+  // The script of the setup ran and failed, which may be the patch's fault: its comment says so.
+  return verdict === 'RETRY_LIMIT' ? null : 'node-failing';
 }
 
 function collectEvidence({ context }: Args) {

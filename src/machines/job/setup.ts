@@ -40,6 +40,7 @@ export interface JobContext {
   readonly slot: boolean;
   readonly verdict: Verdict | null;
   readonly reason: string;
+  /** How the stage ended that the verdict is about. */
   readonly stageEnd: StageEnd | null;
   /** What the stage that failed printed last. */
   readonly lastLine: string | null;
@@ -141,7 +142,12 @@ export const jobSetup = setup({
     keep: assign((_, changes: Partial<JobContext>) => changes),
     decide: assign(({ context, event }, { verdict }: { verdict: Verdict }) =>
       context.verdict === null || (context.verdict === 'SUCCESS' && context.url === null && !context.told)
-        ? { verdict, reason: reasonOf(event), lastLine: lastLineOf(event) }
+        ? {
+            verdict,
+            reason: reasonOf(event),
+            lastLine: lastLineOf(event),
+            stageEnd: event.type === 'stage.exited' ? event.end : context.stageEnd,
+          }
         : {},
     ),
     /** The job is at rest: it no longer counts against its provider's slots. */
