@@ -1,6 +1,7 @@
 /** Where jobs run: what each provider needs, and each host of a list. */
 import { CommandProvider } from '../adapters/command/provider.ts';
 import { mayGroup } from '../adapters/local/group.ts';
+import { missingPrograms } from '../adapters/local/host.ts';
 import { assertLoopbackGerrit } from '../adapters/local/trust.ts';
 import { publicHalf } from '../adapters/openssh/key-file.ts';
 import { formatAddress } from '../adapters/ssh/address.ts';
@@ -31,6 +32,7 @@ function checksOf(provider: ProviderConfig, config: Config): readonly Check[] {
           run: async () => [
             trustFinding(subject, config, provider.allowUntrustedCode),
             processesFinding(name, await mayGroup()),
+            ...(await localCommands(name, config)),
           ],
         },
       ];
@@ -92,16 +94,19 @@ function keyCheck({ name, ssh }: StaticProviderConfig | CommandProviderConfig): 
 async function nodeFindings(
   provider: StaticProviderConfig,
   host: StaticHostConfig,
-  { doctor }: Config,
+  config: Config,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const target = nameOf(provider, host);
-  const { ssh: config, name } = provider;
+  const { ssh, name } = provider;
+  const commands = commandsOf(name, config);
   let look: Look;
   try {
-    look = await lookAtNode({ provider: name, address: host, config, hostKey: host.hostKey }, signal);
+    const programs = commands.map(({ program }) => program);
+    const node = { provider: name, address: host, config: ssh, hostKey: host.hostKey, commands: programs };
+    look = await lookAtNode(node, signal);
   } catch (error) {
-    return unreached(target, error, host.hostKey !== null || config.knownHostsFile !== null);
+    return unreached(target, error, host.hostKey !== null || ssh.knownHostsFile !== null);
   }
   const { missing, folder, writable, freeBytes, sftp, grouping } = look;
   const tools = { check: 'node-tools', target };
@@ -126,8 +131,52 @@ async function nodeFindings(
           `${host.user} may not write to ${folder}`,
           `mkdir and chown it, or name another ssh.directory`,
         ),
-    diskFinding(disk, freeBytes, doctor.nodeDiskFreeBytes),
+    diskFinding(disk, freeBytes, config.doctor.nodeDiskFreeBytes),
+    ...commandFindings({ check: 'commands', target }, commands, look.absent),
   ];
+}
+
+/** A program that a job runs by its absolute path: others may come with the patch. */
+interface JobCommand {
+  readonly program: string;
+  /** As the configuration has it. */
+  readonly key: string;
+  /** A setup runs before it and may be what installs it. */
+  readonly afterSetup: boolean;
+}
+
+function commandsOf(provider: string, { jobs }: Config): readonly JobCommand[] {
+  const specs = jobs.map(({ spec }) => spec).filter((spec) => spec.provider === provider);
+  return specs.flatMap(({ name, stacking, testing }) => {
+    const stages = { stacking, testing };
+    return Object.entries(stages).flatMap(([stage, run]): readonly JobCommand[] => {
+      const program = run?.argv[0] ?? '';
+      const afterSetup = stage === 'testing' && stacking !== null;
+      return program.startsWith('/') ? [{ program, key: `jobs.${name}.${stage}.command`, afterSetup }] : [];
+    });
+  });
+}
+
+async function localCommands(provider: string, config: Config): Promise<readonly Finding[]> {
+  const commands = commandsOf(provider, config);
+  const absent = await missingPrograms(commands.map(({ program }) => program));
+  return commandFindings({ check: 'commands', target: provider }, commands, absent);
+}
+
+function commandFindings(
+  subject: Pick<Finding, 'check' | 'target'>,
+  commands: readonly JobCommand[],
+  absent: readonly string[],
+): readonly Finding[] {
+  if (commands.length === 0) return [];
+  const missing = commands.filter(({ program }) => absent.includes(program));
+  if (missing.length === 0) return [ok(subject, 'all there')];
+  return missing.map(({ program, key, afterSetup }) => {
+    const found = `${key}: ${program} is not there, or may not be run`;
+    return afterSetup
+      ? warning(subject, found, 'install it, or correct the command, unless the setup installs it')
+      : failure(subject, found, 'install it there, or correct the command');
+  });
 }
 
 function diskFinding(

@@ -230,6 +230,26 @@ describe('a node', () => {
     const findings = await lab.findings({ doctor: { nodeDiskFree: '1000000GB' } });
     expect(of(findings, 'failure')).toEqual(['node-folder', 'node-disk']);
   });
+
+  test('has no program of the name that a job gives', async () => {
+    const there = lab.write('stack.sh', '#!/bin/sh\n', 0o755);
+    const plain = lab.write('plain.sh', '#!/bin/sh\n', 0o644);
+    const job = (stacking: string, testing: string) => ({
+      jobs: { first: { stacking: { command: [stacking] }, testing: { command: [testing] } } },
+    });
+    const commands = async (change: Parameters<typeof lab.findings>[0]) =>
+      (await lab.findings(change)).filter(({ check }) => check === 'commands');
+    expect(await commands(job('./stack.sh', 'tox'))).toEqual([]);
+    expect(await commands(job(there, 'tox'))).toMatchObject([{ verdict: 'ok' }]);
+    expect(await commands(job(plain, `${lab.dir}/none`))).toMatchObject([
+      { verdict: 'failure', found: `jobs.first.stacking.command: ${plain} is not there, or may not be run` },
+      { verdict: 'warning', target: 'nodes/node1' },
+    ]);
+    const here = { providers: { nodes: undefined, here: { type: 'local' } } };
+    expect(await commands({ ...here, ...job(there, `${lab.dir}/none`) })).toMatchObject([
+      { verdict: 'warning', target: 'here' },
+    ]);
+  });
 });
 
 describe('other providers', () => {

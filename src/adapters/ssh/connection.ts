@@ -29,7 +29,7 @@ export interface ChannelBounds {
 /** How long the other side may take part in a polite end. */
 const CLOSE_TIMEOUT_MS = 1_000;
 /** Words of ours: no shell that a user may have on a node does anything with these letters. */
-const WORD = /^[A-Za-z0-9_@%+=:,./-]+$/;
+export const WORD = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
 export class SshConnection {
   readonly target: string;

@@ -1,7 +1,9 @@
 # Looks at a node and changes nothing. Comes over standard input, to `sh -s`.
 #
-#   TOKEN DIRECTORY    says, a line each: `missing` and the programs that are; `folder`, how far DIRECTORY is there and
-#                      `yes` or `no` for whether we may write to it; `free` and the kilobytes on its file system; `group`
+#   TOKEN DIRECTORY [COMMAND...]
+#                      says, a line each: `missing` and the programs that are; `folder`, how far DIRECTORY is there and
+#                      `yes` or `no` for whether we may write to it; `absent` and the places, from 0, of the commands that
+#                      can not be run; `free` and the kilobytes on DIRECTORY's file system; `group`
 #                      and `yes` or `no` for whether a runner may make a cgroup, which it finds out in the same way
 set -u
 
@@ -18,6 +20,13 @@ main() {
   writable=no
   [ -d "$there" ] && [ -w "$there" ] && [ -x "$there" ] && writable=yes
   echo "folder $there $writable"
+  shift 2
+  place=0 absent=
+  for command; do
+    [ -f "$command" ] && [ -x "$command" ] || absent="$absent $place"
+    place=$((place + 1))
+  done
+  echo "absent$absent"
   set -- $( { LC_ALL=C df -Pk -- "$there" | tail -n 1; } 2>/dev/null)
   echo "free ${4:-}"
   point='' number=''

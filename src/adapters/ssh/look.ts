@@ -6,7 +6,7 @@ import { readPrivateKey } from '../openssh/key-file.ts';
 import { fingerprint, keyType } from '../openssh/known-hosts.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { ask } from './command.ts';
-import { SshConnection } from './connection.ts';
+import { SshConnection, WORD } from './connection.ts';
 import { tryFiles } from './files.ts';
 import { PinnedKey } from './pinned-key.ts';
 
@@ -16,6 +16,8 @@ export interface NodeToLookAt {
   readonly config: SshConfig;
   /** As the configuration has it. */
   readonly hostKey: string | null;
+  /** Absolute paths of programs that jobs run there. One with a blank or other rare characters is not looked for. */
+  readonly commands: readonly string[];
 }
 
 export interface Look {
@@ -23,6 +25,8 @@ export interface Look {
   readonly unpinned: { readonly line: string; readonly fingerprint: string } | null;
   /** Programs. */
   readonly missing: readonly string[];
+  /** Those of the commands that are no programs which the account may run. */
+  readonly absent: readonly string[];
   /** As much of the directory as is there. */
   readonly folder: string;
   readonly writable: boolean;
@@ -47,11 +51,12 @@ export async function lookAtNode(node: NodeToLookAt, signal: AbortSignal): Promi
   const pinned = PinnedKey.forLook(nodeName(address), known);
   const connection = await SshConnection.open({ address, privateKey, pinned, config }, signal);
   try {
-    const words = [address.directory];
+    const commands = node.commands.filter((path) => WORD.test(path));
+    const words = [address.directory, ...commands];
     const command = { operation: 'look at node', script: SCRIPT, words, timeoutMs: config.commandTimeoutMs };
     const { output } = await ask(connection, command, signal);
     const unpinned = known.length > 0 ? null : shown(pinned);
-    const facts = read(output, connection.target);
+    const facts = read(output, commands, connection.target);
     return { unpinned, ...facts, sftp: await filesProblem(connection, config.commandTimeoutMs, signal) };
   } finally {
     await connection.close();
@@ -87,9 +92,9 @@ function shown({ blobs }: PinnedKey): Look['unpinned'] {
   };
 }
 
-function read(output: string, target: string): Omit<Look, 'unpinned' | 'sftp'> {
-  const [, missing, folder, writable, free, group] =
-    /^missing((?: [a-z/]{1,20})*)\nfolder (\/\S{0,500}) (yes|no)\nfree (\d{0,18})\ngroup (yes|no)\n$/.exec(
+function read(output: string, commands: readonly string[], target: string): Omit<Look, 'unpinned' | 'sftp'> {
+  const [, missing, folder, writable, absent = '', free, group] =
+    /^missing((?: [a-z/]{1,20})*)\nfolder (\/\S{0,500}) (yes|no)\nabsent((?: \d{1,4})*)\nfree (\d{0,18})\ngroup (yes|no)\n$/.exec(
       output,
     ) ?? [];
   if (missing === undefined || folder === undefined) {
@@ -103,6 +108,7 @@ function read(output: string, target: string): Omit<Look, 'unpinned' | 'sftp'> {
   }
   return {
     missing: missing.split(' ').filter((name) => name !== ''),
+    absent: absent.split(' ').flatMap((place) => (place === '' ? [] : (commands[Number(place)] ?? []))),
     folder,
     writable: writable === 'yes',
     grouping: group === 'yes',

@@ -84,7 +84,10 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
     const { sshd, scratch } = await lab();
     const { port, user } = sshd;
     const address = { host: '127.0.0.1', port, user, directory: scratch.disk };
-    const look = await lookAtNode({ provider: 'lab', address, config: scratch.config, hostKey: null }, never);
+    const look = await lookAtNode(
+      { provider: 'lab', address, config: scratch.config, hostKey: null, commands: [] },
+      never,
+    );
     expect(look.sftp).toMatchObject(named);
   });
 });

@@ -26,13 +26,23 @@ describe('a look at a node', () => {
   test('tells what is there, by a key that nobody has pinned, and pins none', async () => {
     const { port, user } = sshd;
     const address = { host: '127.0.0.1', port, user, directory: join(scratch.disk, 'a', 'b') };
-    const look = await lookAtNode({ provider: 'lab', address, config: scratch.config, hostKey: null }, NEVER);
+    const look = await lookAtNode(
+      {
+        provider: 'lab',
+        address,
+        config: scratch.config,
+        hostKey: null,
+        commands: ['/bin/sh', '/no/such-program', '/', '/etc/passwd'],
+      },
+      NEVER,
+    );
     expect(look).toMatchObject({
       missing: [],
       folder: scratch.disk,
       writable: true,
       grouping: await mayGroup(),
     });
+    expect(look.absent).toEqual(['/no/such-program', '/', '/etc/passwd']);
     expect(look.freeBytes).toBeGreaterThan(0);
     expect(sshd.hostKey).toContain(look.unpinned?.line);
     expect(readdirSync(scratch.root, { recursive: true })).toEqual(['node']);
@@ -59,13 +69,13 @@ describe('the script', () => {
   test('names the programs that are missing', () => {
     expect(look(dir, ['tail', 'df', 'grep', 'git', 'env'])).toMatch(
       new RegExp(
-        `^token\nmissing flock setsid head stat mkfifo\nfolder ${dir} yes\nfree \\d+\ngroup (yes|no)\n$`,
+        `^token\nmissing flock setsid head stat mkfifo\nfolder ${dir} yes\nabsent\nfree \\d+\ngroup (yes|no)\n$`,
       ),
     );
   });
 
   test('says when the free space is not known', () => {
-    expect(look('/', [])).toMatch(/\nfolder \/ (yes|no)\nfree \ngroup (yes|no)\n$/);
+    expect(look('/', [])).toMatch(/\nfolder \/ (yes|no)\nabsent\nfree \ngroup (yes|no)\n$/);
   });
 
   test('does not take a file for a folder', () => {
