@@ -46,7 +46,7 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
       readResults: async () => ({ passed: 1200, failed: 0, skipped: 40, failures: [] }),
     },
     evidence: {
-      collect: async () => ({ files: 12, bytes: 3_400_000, skipped: 0 }),
+      collect: async () => ({ files: 12, bytes: 3_400_000, skipped: 0, url: 'https://logs.example.org/' }),
       publish: async ({ owner }) => `https://logs.example.org/45/912345/3/check/acme-dsvm/${owner.job}/`,
       lastLine: async () => null,
       held: async () => [],

@@ -143,6 +143,7 @@ export class Lab implements RunningDaemon {
       ...buildSenses(config, { ...options, events: this.events, store: this.store }),
       identity: who,
       sweepIntervalMs: config.limits.sweepIntervalMs,
+      pendingEvidenceBytes: config.limits.pendingEvidenceBytes,
     });
   }
 
@@ -256,7 +257,7 @@ export class Lab implements RunningDaemon {
           logRow(options.log, append);
           onAppend(append);
         }
-        this.service.appended();
+        this.service.appended(batch);
         this.control.appended();
         this.rest.disturb();
         this.whenAppended();

@@ -88,7 +88,8 @@ describe.each(['here', 'there'])('%s', (provider) => {
     writeFileSync(join(tree, 'long.txt'), 'x'.repeat(2_000));
     const bounds = { limitBytes: 1_000_000, limitFiles: 10, timeoutMs: 60_000 };
     const request = { type: 'collectEvidence', key: 'e', owner: OWNER, server, logs: ['long.txt'] } as const;
-    expect(await evidence.collect({ ...request, ...bounds }, NEVER)).toMatchObject({
+    const place = { patchset: PATCHSET, name: 'acme-dsvm', pipeline: 'check' };
+    expect(await evidence.collect({ ...request, ...place, ...bounds }, NEVER)).toMatchObject({
       files: 1,
       bytes: 1_024,
     });

@@ -100,7 +100,7 @@ function faultyWorld(world: World, around: Around): World {
       publish: around('publishEvidence', (request, signal) => evidence.publish(request, signal)),
       lastLine: (owner, stage) => evidence.lastLine(owner, stage),
       held: () => evidence.held(),
-      discard: around('discardEvidence', (job) => evidence.discard(job)),
+      discard: around('discardEvidence', (job, part) => evidence.discard(job, part)),
     },
     reviewer: {
       post: around('postReview', (request, signal, recovered) => reviewer.post(request, signal, recovered)),

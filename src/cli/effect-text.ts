@@ -47,6 +47,14 @@ function tellText(to: string, event: AnyEvent): string {
       return `let review ${to} vote`;
     case 'vote.withheld':
       return `keep the vote of review ${to} back`;
+    case 'publication.opened':
+      return `publish later, as ${to}`;
+    case 'evidence.published':
+    case 'evidence.abandoned':
+      return `tell job ${to} what became of its evidence`;
+    case 'job.published':
+    case 'job.unpublished':
+      return `tell review ${to} what became of evidence that was pending`;
     case 'job.cancelled':
     case 'job.superseded':
       return `cancel job ${to}`;

@@ -11,8 +11,9 @@ import {
   type StageEnd,
 } from '../machines/vocabulary.ts';
 import { configEventText } from './config-text.ts';
+import { evidenceText, isOfEvidence } from './evidence-text.ts';
 import { streamEventText } from './stream-text.ts';
-import { bytes, span } from './time.ts';
+import { span } from './time.ts';
 import { vigilEventText } from './vigil-text.ts';
 import { isVoteOrStart, type VoteOrStart, voteText } from './vote-text.ts';
 
@@ -49,10 +50,6 @@ function eventText(event: AnyEvent): string {
       return `the patchset could not be merged${because(failureText(event.failure))}`;
     case 'job.reported':
       return `${event.report.name} handed over ${event.report.verdict}${because(event.report.reason)}`;
-    case 'job.published':
-      return `evidence of ${event.job} was published at ${event.url}`;
-    case 'job.unpublished':
-      return `evidence of ${event.job} was given up${because(event.why)}`;
     case 'review.posted':
       return `${event.found ? 'the review was found on the change: posted before' : 'the review was posted'}${withoutVote(event.why)}`;
     case 'vote.refused':
@@ -87,11 +84,12 @@ function isOfStream(event: AnyEvent): event is Exclude<StreamEvent, CommonEvent>
   return event.type.startsWith('stream.') || event.type.startsWith('gap.');
 }
 
-function otherEventText(event: VoteOrStart | JobOnly): string {
+function otherEventText(event: Parameters<typeof evidenceText>[0] | VoteOrStart | JobOnly): string {
+  if (isOfEvidence(event)) return evidenceText(event);
   return isVoteOrStart(event) ? voteText(event) : jobEventText(event);
 }
 
-type JobOnly = Exclude<JobEvent, { type: CommonEvent['type'] }>;
+type JobOnly = Exclude<JobEvent, CommonEvent | Parameters<typeof evidenceText>[0]>;
 
 function jobEventText(event: JobOnly): string {
   switch (event.type) {
@@ -125,10 +123,6 @@ function jobEventText(event: JobOnly): string {
       return `results: ${resultsText(event.results)}`;
     case 'results.unreadable':
       return `results can not be read${because(event.why)}`;
-    case 'evidence.collected':
-      return `evidence collected: ${count(event.files, 'file')}, ${bytes(event.bytes)}${event.skipped > 0 ? `, ${event.skipped} skipped` : ''}`;
-    case 'evidence.published':
-      return `evidence published at ${event.url}`;
     case 'server.deleted':
       return event.deleted === 0
         ? 'clean: nothing of this job is left'

@@ -3,6 +3,7 @@
  * shows that one instead.
  */
 import type { JobView, NumberedRow, OwedView, ReviewView, StoreReader } from '../engine/store.ts';
+import { pendingUrl, publicationOf } from '../machines/publication.ts';
 import type { Verdict } from '../machines/vocabulary.ts';
 import { plainText } from '../plain-text.ts';
 import { attemptOf, type Episode, episodes } from './episodes.ts';
@@ -29,7 +30,8 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
     printJson(io, storyJson(job, review, rows, owed));
     return EXIT.ok;
   }
-  printHead(io, job, review, attempts(rows));
+  const publication = reader.stored(publicationOf(job.id));
+  printHead(io, job, review, publication === null ? null : pendingUrl(publication), attempts(rows));
   printEpisodes(io, episodes(rows), io.now());
   io.out('\n');
   printRows(io, job.acceptedAt, rows);
@@ -54,6 +56,7 @@ function printHead(
   io: Io,
   job: JobView,
   review: ReviewView | null,
+  pending: string | null,
   attempt: { readonly done: number; readonly allowed: number | null },
 ): void {
   const title = `${job.name}  ${job.change},${job.patchset}  ${job.project}  ${job.branch}`;
@@ -71,7 +74,7 @@ function printHead(
     'attempt',
     `${attempt.done}${attempt.allowed === null ? '' : ` of ${attempt.allowed}`}, on ${job.provider}`,
   );
-  field(io, 'logs', job.url ?? 'not published');
+  field(io, 'logs', job.url ?? (pending === null ? 'not published' : `not published yet: ${pending}`));
   field(io, 'review', `${job.review}  ${review === null ? 'unknown' : (review.outcome ?? review.state)}`);
   field(io, 'job', job.id);
 }

@@ -27,6 +27,7 @@ export function buildServiceLimits(limits: ConfigFile['limits']): ServiceLimits 
     deleteKillMs: limits.deleteKill,
     startTimeoutMs: limits.startTimeout,
     endingTimeoutMs: limits.endingTimeout,
+    pendingEvidenceBytes: limits.pendingEvidence,
     resultsBytes: limits.results,
   };
 }

@@ -199,6 +199,7 @@ function buildLimits(limits: JobFile['limits']): JobLimits {
     publishTimeoutMs: limits.publishTimeout,
     publishAttempts: limits.publishAttempts,
     publishRetryMs: limits.publishRetry,
+    publishAgeMs: limits.publishAge,
     reportTimeoutMs: limits.reportTimeout,
     cleanupTimeoutMs: limits.cleanupTimeout,
     cleanupAttempts: limits.cleanupAttempts,

@@ -54,8 +54,15 @@ export const jobLimits = z.strictObject({
   resultsTimeout: duration({ default: '1m', about: 'for reading the results file' }),
   collectTimeout: duration({ default: '10m', about: 'for collecting evidence' }),
   publishTimeout: duration({ default: '10m', about: 'for publishing evidence' }),
-  publishAttempts: integer({ default: 5, min: 1, max: 1000, about: 'attempts to publish' }),
-  publishRetry: duration({ default: '10s', about: 'before publishing is tried again; doubles' }),
+  publishAttempts: integer({ default: 5, min: 1, max: 1000, about: 'attempts to collect evidence' }),
+  publishRetry: duration({
+    default: '10s',
+    about: 'before collecting or publishing is tried again; doubles, up to 15m',
+  }),
+  publishAge: duration({
+    default: '3d',
+    about: 'for which evidence that could not be published at once is kept and tried again',
+  }),
   reportTimeout: duration({ default: '1h', about: 'for handing the verdict to the review' }),
   cleanupTimeout: duration({ default: '5m', about: 'for one attempt to delete the server' }),
   cleanupAttempts: integer({

@@ -110,6 +110,10 @@ export const limits = z.strictObject({
     max: '1d',
     about: 'that the runner tries to write down how its stage ended, on a full disk; then the stage is lost',
   }),
+  pendingEvidence: size({
+    default: '10GB',
+    about: 'evidence of ended jobs that waits to be published; past it the oldest is removed, with an alarm',
+  }),
   results: size({
     default: '64MB',
     min: '1KB',

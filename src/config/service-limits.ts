@@ -40,6 +40,8 @@ export interface ServiceLimits {
   readonly startTimeoutMs: number;
   /** How long it tries to write down how the stage ended, where there is no room. */
   readonly endingTimeoutMs: number;
+  /** Evidence of ended jobs that waits to be published. */
+  readonly pendingEvidenceBytes: number;
   /** The longest results file. */
   readonly resultsBytes: number;
 }

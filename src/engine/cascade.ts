@@ -74,7 +74,19 @@ function stepOnto(batch: Append[], submission: Submission, options: CascadeOptio
 function deliver(batch: Append[], row: LogRow, effect: Effect, options: CascadeOptions, depth: number): void {
   if (effect.type !== 'tell') return;
   const cause = `${row.history}/${row.version}`;
-  stepOnto(batch, addressed(batch, effect.to, effect.event, options, cause), options, depth + 1);
+  stepOnto(batch, toldBy(batch, effect, options, cause), options, depth + 1);
+}
+
+/** What an effect tells another history, which may begin by it. */
+function toldBy(
+  batch: readonly Append[],
+  { to, event, begins }: Extract<Effect, { type: 'tell' }>,
+  options: CascadeOptions,
+  cause: string,
+): Submission {
+  if (begins === undefined || newest(batch, to, options) !== null)
+    return addressed(batch, to, event, options, cause);
+  return { history: to, machine: begins, event, settles: null, cause };
 }
 
 /** A quarantined history says its last words to whoever can hear them. */

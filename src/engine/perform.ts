@@ -100,7 +100,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       return deleteServer(effect, performance);
     case 'discardEvidence':
       return within(effect, performance, async () => {
-        await world.evidence.discard(effect.job);
+        await world.evidence.discard(effect.job, effect.part);
         return { type: 'evidence.discarded' };
       });
     case 'postReview':

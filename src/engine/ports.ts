@@ -8,6 +8,7 @@ import type { Alarm } from '../machines/alarm.ts';
 import type { KeyedEffect, StageRun } from '../machines/effects.ts';
 import type { Sight } from '../machines/vigil/sight.ts';
 import type {
+  EvidencePart,
   MergedTree,
   Ownership,
   ResolvedChange,
@@ -123,13 +124,18 @@ export interface Runner {
   ): Promise<ResultsSummary | { readonly unreadable: string }>;
 }
 
+/** What was collected, and where `publish` will put it unless something else stands there. */
+export interface CollectedSummary {
+  readonly files: number;
+  readonly bytes: number;
+  readonly skipped: number;
+  readonly url: string;
+}
+
 /** A job's evidence: gathers it on this host, publishes it. */
 export interface Evidence {
   /** Gathers stage logs and the named paths from the server (null: what this host has). Called again it starts over. */
-  collect(
-    request: EffectOf<'collectEvidence'>,
-    signal: AbortSignal,
-  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }>;
+  collect(request: EffectOf<'collectEvidence'>, signal: AbortSignal): Promise<CollectedSummary>;
   /** Publishes what was collected, redacted, whole or not at all; a second call finds the first one's work. Returns its URL. */
   publish(request: EffectOf<'publishEvidence'>, signal: AbortSignal): Promise<string>;
   /**
@@ -139,8 +145,8 @@ export interface Evidence {
   lastLine(owner: Pick<Ownership, 'job' | 'attempt'>, stage: Stage): Promise<string | null>;
   /** The jobs for which something lies on this host: what their stages printed, or what was gathered. Not what was published. */
   held(): Promise<readonly string[]>;
-  /** Removes what was gathered on this host for a job. Published evidence stays. */
-  discard(job: string): Promise<void>;
+  /** Removes what lies on this host for a job, or a part of it. Published evidence stays. */
+  discard(job: string, part: EvidencePart): Promise<void>;
 }
 
 /** What Gerrit said to a review. Errors that leave it open whether Gerrit has it are thrown, retryable. */

@@ -7,8 +7,9 @@ import type { Admission } from './admission.ts';
 import type { Engine } from './engine.ts';
 import { Listening, type ListeningOptions } from './listening.ts';
 import type { Alarms, Clock } from './ports.ts';
+import { boundPublications } from './publications.ts';
 import { recover } from './recover.ts';
-import type { DaemonView, Store } from './store.ts';
+import type { Append, DaemonView, Store } from './store.ts';
 import type { Sweep } from './sweep.ts';
 import { isWork } from './view.ts';
 import { Vigil, type VigilOptions } from './vigil.ts';
@@ -27,6 +28,8 @@ export interface ServiceOptions {
   readonly vigil: Omit<VigilOptions, 'engine' | 'store' | 'clock' | 'log' | 'others'> | null;
   readonly identity: Pick<DaemonView, 'pid' | 'startTicks' | 'startedAt' | 'version'>;
   readonly sweepIntervalMs: number;
+  /** Evidence of ended jobs that waits to be published. */
+  readonly pendingEvidenceBytes: number;
 }
 
 type Mode = 'starting' | 'running' | 'draining' | 'stopped';
@@ -69,6 +72,7 @@ export class Service {
     await openVoting(engine, store);
     const recovered = await recover(engine, store);
     log.info({ ...recovered }, 'recovered');
+    this.boundPublications();
     if (this.mode === 'stopped') return;
     this.sweepSoon(0);
     if (this.mode === 'draining') {
@@ -116,8 +120,9 @@ export class Service {
   }
 
   /** The engine appended something. */
-  appended(): void {
+  appended(batch: readonly Append[]): void {
     this.options.engine.served.check();
+    if (batch.some(({ row }) => row.type === 'publication.opened')) this.boundPublications();
     if (this.mode === 'draining') this.checkDrained();
   }
 
@@ -139,6 +144,16 @@ export class Service {
       log.info({}, 'the event log can be written again: going on');
     }
     this.publish();
+  }
+
+  private boundPublications(): void {
+    const { engine, log, pendingEvidenceBytes } = this.options;
+    boundPublications(engine, pendingEvidenceBytes).catch((error: unknown) => {
+      // What a stop cuts off is done at the next start.
+      if (engine.ending) return;
+      log.error({ err: error }, 'publications');
+      throw error;
+    });
   }
 
   /** What still has to end before a drained daemon may go: jobs that left the queue, and reviews that post. */

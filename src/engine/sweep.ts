@@ -7,6 +7,7 @@
 import { errorText, OperationError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Alarm } from '../machines/alarm.ts';
+import { publicationOf } from '../machines/publication.ts';
 import type { Alarms, Clock, Evidence, Merger, OwnedServer, Provider } from './ports.ts';
 import type { OwedView, Store } from './store.ts';
 
@@ -95,7 +96,7 @@ export class Sweep {
       round.suspects.add(id);
       if (!this.suspects.has(id)) continue;
       await this.enduring(id, async () => {
-        await this.within(evidence.discard(job), 'discard evidence', job);
+        await this.within(evidence.discard(job, 'all'), 'discard evidence', job);
         log.info({ job }, 'swept what was gathered for a job');
         await alarms.raise(evidenceRemoved(job));
         round.suspects.delete(id);
@@ -108,6 +109,7 @@ export class Sweep {
     const { store, clock, providers } = this.options;
     const job = store.job(id);
     if (job === null || !job.ended || served.has(id)) return false;
+    if (store.stored(publicationOf(id))?.ended === false) return false;
     // One that is configured no more, or does not answer, can not say that it has none.
     if (!providers.has(job.provider) || silent.has(job.provider)) return false;
     return !store.owed(id).some((owed) => mayBePerformed(owed, clock.now()));

@@ -26,6 +26,7 @@ function viewOf(stored: Stored): View {
       return jobView(stored, jobContext(stored));
     case 'review@1':
       return reviewView(stored, stored.context as unknown as ReviewContext);
+    case 'publication@1':
     case 'stream@1':
     case 'config@1':
     case 'voting@1':
@@ -103,7 +104,7 @@ function jobView(stored: Stored, context: JobContext): View {
     attempt: context.attempt,
     verdict: context.verdict,
     reason: context.reason,
-    url: context.url,
+    url: context.evidence === 'published' ? context.url : null,
     acceptedAt: context.acceptedAt,
     updatedAt: stored.at,
     endedAt: context.endedAt,

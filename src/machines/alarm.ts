@@ -7,6 +7,8 @@ export interface Alarm {
     | 'review-unposted'
     | 'server-leaked'
     | 'evidence-left'
+    | 'evidence-pending'
+    | 'evidence-lost'
     | 'job-stuck'
     | 'stream-forbidden'
     | 'stream-down'

@@ -7,8 +7,10 @@
 import type { Alarm } from './alarm.ts';
 import type { AnyEvent } from './events.ts';
 import type { Mail } from './mail.ts';
+import type { MachineName } from './row.ts';
 import type {
   Dependency,
+  EvidencePart,
   MergedTree,
   Ownership,
   Patchset,
@@ -24,6 +26,17 @@ export interface StageRun {
   readonly server: Server;
   readonly owner: Ownership;
   readonly stage: Stage;
+}
+
+/** What is published, and what its page says of it. */
+export interface PublishSpec {
+  readonly owner: Ownership;
+  readonly patchset: Patchset;
+  readonly name: string;
+  readonly pipeline: string;
+  readonly verdict: Verdict;
+  readonly reason: string;
+  readonly timeoutMs: number;
 }
 
 export type KeyedEffect =
@@ -98,22 +111,16 @@ export type KeyedEffect =
       readonly key: string;
       readonly owner: Ownership;
       readonly server: Server | null;
+      /** Where it will be published follows from these three. */
+      readonly patchset: Patchset;
+      readonly name: string;
+      readonly pipeline: string;
       readonly logs: readonly string[];
       readonly limitBytes: number;
       readonly limitFiles: number;
       readonly timeoutMs: number;
     }
-  | {
-      readonly type: 'publishEvidence';
-      readonly key: string;
-      readonly owner: Ownership;
-      readonly patchset: Patchset;
-      readonly name: string;
-      readonly pipeline: string;
-      readonly verdict: Verdict;
-      readonly reason: string;
-      readonly timeoutMs: number;
-    }
+  | ({ readonly type: 'publishEvidence'; readonly key: string } & PublishSpec)
   | {
       readonly type: 'deleteServer';
       readonly key: string;
@@ -121,11 +128,12 @@ export type KeyedEffect =
       readonly owner: Ownership;
       readonly timeoutMs: number;
     }
-  /** Removes what was gathered for the job on this host. Published evidence stays. */
+  /** Removes what lies on this host for the job: what its stages printed, what was collected, or both. Published evidence stays. */
   | {
       readonly type: 'discardEvidence';
       readonly key: string;
       readonly job: string;
+      readonly part: EvidencePart;
       readonly timeoutMs: number;
     }
   | {
@@ -180,4 +188,10 @@ export type Effect =
   /** Takes back a timer, a slot request or a question to Gerrit. Nothing else can be taken back: its answer is waited for. */
   | { readonly type: 'withdraw'; readonly key: string }
   /** An append to another history, in the same transaction. */
-  | { readonly type: 'tell'; readonly to: string; readonly event: AnyEvent };
+  | {
+      readonly type: 'tell';
+      readonly to: string;
+      readonly event: AnyEvent;
+      /** The machine on which that history begins with this event; absent: the history exists. */
+      readonly begins?: MachineName;
+    };

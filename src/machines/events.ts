@@ -2,6 +2,8 @@
  * Facts. Every row of the event log is one of these, named `noun.past-participle`. Both unions are closed and
  * plain JSON; the names and fields are stored for ever, so a change of meaning is a new event, not an edit.
  */
+
+import type { PublishSpec } from './effects.ts';
 import type { MailSpec } from './mail.ts';
 import type { Judgement } from './outcome.ts';
 import type { ReportSpec } from './report.ts';
@@ -89,11 +91,15 @@ export type JobEvent =
       readonly files: number;
       readonly bytes: number;
       readonly skipped: number;
+      /** Where it will be published. */
+      readonly url: string;
     }
   | { readonly type: 'evidence.uncollected'; readonly failure: Failure }
-  /** Settle `publishEvidence`. */
+  /** Settle `publishEvidence`. Without settling anything: the history that publishes later has published. */
   | { readonly type: 'evidence.published'; readonly url: string }
   | { readonly type: 'evidence.unpublished'; readonly failure: Failure }
+  /** The history that publishes later has given up: the evidence is gone. */
+  | { readonly type: 'evidence.abandoned'; readonly why: string }
   /** The review has taken this job's verdict. */
   | { readonly type: 'verdict.taken' }
   /** Settle `deleteServer`: nothing of ours is left for this job; something is. */
@@ -168,6 +174,43 @@ export type ReviewEvent =
   | { readonly type: 'mail.unsent'; readonly failure: Failure }
   | { readonly type: 'review.cancelled'; readonly reason: string }
   | { readonly type: 'review.superseded'; readonly by: string };
+
+/** Waits and limits of a publication that is made after its job has ended. */
+export interface PublicationLimits {
+  /** Before the second attempt; doubles, up to the longest. */
+  readonly retryMs: number;
+  readonly retryMaxMs: number;
+  /** From its beginning until it is given up. */
+  readonly ageMs: number;
+}
+
+/** Facts of a history `publication-JOB`: evidence that could not be published while its job waited. */
+export type PublicationEvent =
+  | CommonEvent
+  | {
+      readonly type: 'publication.opened';
+      readonly review: string;
+      readonly publish: PublishSpec;
+      /** Where it will be published. */
+      readonly url: string;
+      /** Size of what was collected. */
+      readonly bytes: number;
+      /** Why it was not published at once. */
+      readonly why: string;
+      readonly limits: PublicationLimits;
+    }
+  /** All such histories together hold too much, and this is the oldest. */
+  | { readonly type: 'publication.dropped'; readonly why: string }
+  | Extract<
+      JobEvent,
+      {
+        readonly type:
+          | 'evidence.published'
+          | 'evidence.unpublished'
+          | 'evidence.discarded'
+          | 'evidence.discard-failed';
+      }
+    >;
 
 /** Facts of the one history `voting`: whether this CI may vote. */
 export type VotingEvent =
@@ -271,5 +314,12 @@ export type VigilEvent =
   /** A look found something that was not known, or that something is over. */
   | { readonly type: 'vigil.noticed'; readonly sight: Sight };
 
-export type AnyEvent = JobEvent | ReviewEvent | StreamEvent | ConfigEvent | VotingEvent | VigilEvent;
+export type AnyEvent =
+  | JobEvent
+  | ReviewEvent
+  | PublicationEvent
+  | StreamEvent
+  | ConfigEvent
+  | VotingEvent
+  | VigilEvent;
 export type EventType = AnyEvent['type'];

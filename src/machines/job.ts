@@ -204,8 +204,9 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     stageEnd: null,
     lastLine: null,
     results: null,
-    collected: false,
+    collectedBytes: 0,
     publishAttempt: 1,
+    evidence: 'none',
     url: null,
     told: false,
     cleanupAttempt: 0,
@@ -252,6 +253,8 @@ function discardEvidence({ context }: Args) {
     type: 'discardEvidence',
     key: `discardEvidence:${context.discards}`,
     job: context.job,
+    // What was collected belongs to the history that publishes it later.
+    part: context.evidence === 'pending' ? 'runs' : 'all',
     timeoutMs: context.spec.limits.cleanupTimeoutMs,
   } as const;
 }

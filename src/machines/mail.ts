@@ -82,7 +82,8 @@ function postedText(posted: boolean | null): string {
 function jobLines(report: JobReport): readonly string[] {
   const mark = report.voting ? '' : ' (non-voting)';
   const first = `${report.name}: ${report.verdict} in ${durationText(report.durationMs)}${mark}`;
-  const more = [report.reason, report.url ?? ''].filter((line) => line !== '');
+  const later = report.evidence === 'pending' ? ' (not published yet)' : '';
+  const more = [report.reason, `${report.url ?? ''}${later}`].filter((line) => line !== '');
   return [first, ...more.map((line) => `    ${inLine(line, LINE_LIMIT)}`)];
 }
 

@@ -9,6 +9,7 @@ import { configMachine } from './config.ts';
 import type { Effect, KeyedEffect } from './effects.ts';
 import type { AnyEvent } from './events.ts';
 import { jobMachine } from './job.ts';
+import { publicationMachine } from './publication.ts';
 import { pureTransition } from './pure-transition.ts';
 import { reviewMachine } from './review.ts';
 import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored } from './row.ts';
@@ -20,6 +21,7 @@ import { votingMachine } from './voting.ts';
 export const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   'job@1': jobMachine,
   'review@1': reviewMachine,
+  'publication@1': publicationMachine,
   'stream@1': streamMachine,
   'config@1': configMachine,
   'voting@1': votingMachine,

@@ -81,6 +81,8 @@ export interface JobLimits {
   readonly publishTimeoutMs: number;
   readonly publishAttempts: number;
   readonly publishRetryMs: number;
+  /** For how long publishing is tried after the job has ended. */
+  readonly publishAgeMs: number;
   readonly reportTimeoutMs: number;
   readonly cleanupTimeoutMs: number;
   readonly cleanupAttempts: number;
@@ -203,6 +205,9 @@ export interface MergedTree {
 
 /** What the outside can read of a job's evidence: all of it, all of it later at an address that is known, nothing. */
 export type EvidenceState = 'published' | 'pending' | 'none';
+
+/** What lies on this host for a job: what its stages printed, what was collected to be published, or both. */
+export type EvidencePart = 'runs' | 'collected' | 'all';
 
 /** What one job hands to its review. */
 export interface JobReport {

@@ -182,6 +182,7 @@ export function story(): readonly NumberedRow[] {
   });
   row(3610, 'publishing.uploading', {
     type: 'evidence.collected',
+    url: 'https://logs.example.org/',
     files: 212,
     bytes: 15_000_000,
     skipped: 1,
@@ -214,7 +215,7 @@ export function story(): readonly NumberedRow[] {
   );
   row(3620.2, 'cleanup.deleting', { type: 'verdict.taken' }, [remove(2)]);
   row(3625, 'cleanup.discarding', { type: 'server.deleted', deleted: 1 }, [
-    { type: 'discardEvidence', key: 'discardEvidence:1', job: FAILED, timeoutMs: 300_000 },
+    { type: 'discardEvidence', key: 'discardEvidence:1', job: FAILED, part: 'all', timeoutMs: 300_000 },
   ]);
   row(3626, 'done', { type: 'evidence.discarded' });
   return rows;

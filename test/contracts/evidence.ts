@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Evidence } from '../../src/engine/ports.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { KeyedEffect } from '../../src/machines/effects.ts';
-import type { Server } from '../../src/machines/vocabulary.ts';
+import type { Patchset, Server } from '../../src/machines/vocabulary.ts';
 
 export type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
 export type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;
@@ -24,12 +24,28 @@ export interface EvidenceRig {
 
 export const JOB = '01jabcdefghjkmnpqrstvwxyz0';
 
+const PATCHSET: Patchset = {
+  project: 'openstack/cinder',
+  branch: 'master',
+  change: 912345,
+  patchset: 3,
+  revision: 'a'.repeat(40),
+  ref: 'refs/changes/45/912345/3',
+  subject: 'Retry the attach',
+  owner: 'dev',
+  url: 'https://review.example.org/c/912345',
+  topic: '',
+};
+
 export function collectRequest(change: Partial<CollectRequest> = {}): CollectRequest {
   return {
     type: 'collectEvidence',
     key: 'collectEvidence:1',
     owner: { deployment: 'd1', job: JOB, attempt: 1 },
     server: null,
+    patchset: PATCHSET,
+    name: 'acme-dsvm',
+    pipeline: 'check',
     logs: [],
     limitBytes: 1_000_000_000,
     limitFiles: 20_000,
@@ -43,18 +59,7 @@ export function publishRequest(change: Partial<PublishRequest> = {}): PublishReq
     type: 'publishEvidence',
     key: 'publishEvidence:1',
     owner: { deployment: 'd1', job: JOB, attempt: 1 },
-    patchset: {
-      project: 'openstack/cinder',
-      branch: 'master',
-      change: 912345,
-      patchset: 3,
-      revision: 'a'.repeat(40),
-      ref: 'refs/changes/45/912345/3',
-      subject: 'Retry the attach',
-      owner: 'dev',
-      url: 'https://review.example.org/c/912345',
-      topic: '',
-    },
+    patchset: PATCHSET,
     name: 'acme-dsvm',
     pipeline: 'check',
     verdict: 'FAILURE',
@@ -95,8 +100,8 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
         collectRequest({ server: rig.server, logs: ['logs'] }),
         signal,
       );
-      expect(collected).toEqual({ files: 2, bytes: 11, skipped: 0 });
       const url = await evidence.publish(publishRequest(), signal);
+      expect(collected).toEqual({ files: 2, bytes: 11, skipped: 0, url });
       expect(url.endsWith('/45/912345/3/check/acme-dsvm/01jabcdefghj/')).toBe(true);
       expect(await rig.read(url, 'attempt-1/testing.log')).toBe('not ok 1\n');
       expect(await rig.read(url, 'worktree/logs/a.txt')).toBe('a\n');
@@ -106,7 +111,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
     test('gathers what this host has when there is no server', async () => {
       await layOneOfEach();
       const collected = await rig.start().collect(collectRequest({ logs: ['logs'] }), signal);
-      expect(collected).toEqual({ files: 1, bytes: 9, skipped: 0 });
+      expect(collected).toMatchObject({ files: 1, bytes: 9, skipped: 0 });
     });
 
     test('a job that left nothing has evidence too: its page', async () => {
@@ -135,7 +140,7 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       expect(await evidence.publish(publishRequest(), signal)).toBe(url);
       const restarted = rig.start();
       expect(await restarted.publish(publishRequest(), signal)).toBe(url);
-      await restarted.discard(JOB);
+      await restarted.discard(JOB, 'all');
       expect(await restarted.publish(publishRequest(), signal)).toBe(url);
       expect(await rig.read(url, 'attempt-1/testing.log')).toBe('first');
     });
@@ -149,9 +154,9 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       await layOneOfEach();
       const evidence = rig.start();
       await evidence.collect(collectRequest(), signal);
-      await evidence.discard(JOB);
-      await evidence.discard(JOB);
-      await evidence.discard('01jneverheardofthis');
+      await evidence.discard(JOB, 'all');
+      await evidence.discard(JOB, 'all');
+      await evidence.discard('01jneverheardofthis', 'all');
       await failureOf(evidence.publish(publishRequest(), signal));
       expect((await evidence.collect(collectRequest(), signal)).files).toBe(0);
     });
@@ -166,9 +171,9 @@ export function evidenceContract(name: string, make: () => Promise<EvidenceRig>)
       await evidence.collect(collectRequest({ owner: { deployment: 'd1', job: other, attempt: 1 } }), signal);
       await evidence.publish(publishRequest(), signal);
       expect(await rig.start().held()).toEqual([JOB, other]);
-      await evidence.discard(JOB);
+      await evidence.discard(JOB, 'all');
       expect(await evidence.held()).toEqual([other]);
-      await evidence.discard(other);
+      await evidence.discard(other, 'all');
       expect(await evidence.held()).toEqual([]);
     });
 

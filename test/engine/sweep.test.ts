@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Provider } from '../../src/engine/ports.ts';
 import { Sweep } from '../../src/engine/sweep.ts';
+import { publicationOf } from '../../src/machines/publication.ts';
 import { failure } from '../machines/facts.ts';
 import { DEPLOYMENT } from '../scenarios/daemon.ts';
 import { created } from '../scenarios/gerrit-says.ts';
@@ -119,13 +120,16 @@ describe('what was gathered on this host', () => {
     expect(lab.evidence.published.has('j00002')).toBe(true);
   });
 
-  test('of a job that publishes, however often that fails, stays', async () => {
-    lab.evidence.holdNext('publish');
+  test('of a job that publishes, and of one that has ended and publishes later, stays', async () => {
+    const release = lab.evidence.holdNext('publish');
+    lab.evidence.failNext('publish');
     await lab.run(() => lab.jobs()[0]?.state === 'publishing.uploading');
     for (let round = 0; round < 3; round += 1) await sweep.run();
     expect(await held()).toEqual(['j00002']);
-    lab.evidence.failNext('publish');
-    await lab.run(() => lab.jobs()[0]?.state === 'publishing.backingOff');
+    lab.evidence.holdNext('publish');
+    release();
+    await lab.run(() => lab.jobs()[0]?.ended === true);
+    expect(lab.store.stored(publicationOf('j00002'))?.ended).toBe(false);
     for (let round = 0; round < 3; round += 1) await sweep.run();
     expect(await held()).toEqual(['j00002']);
   });

@@ -2,9 +2,10 @@
  * Evidence in memory. One object stands for this host and its log site, so a test keeps it when it restarts the
  * engine: what was collected and published is still there, and a second publish finds the first one's work.
  */
-import type { Evidence } from '../../src/engine/ports.ts';
+import type { CollectedSummary, Evidence } from '../../src/engine/ports.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { KeyedEffect } from '../../src/machines/effects.ts';
+import type { EvidencePart } from '../../src/machines/vocabulary.ts';
 
 type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
 type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;
@@ -65,17 +66,19 @@ export class FakeEvidence implements Evidence {
     return () => release();
   }
 
-  async collect(
-    request: CollectRequest,
-    signal: AbortSignal,
-  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> {
+  async collect(request: CollectRequest, signal: AbortSignal): Promise<CollectedSummary> {
     this.collectRequests.push(request);
     await this.#enter('collect', signal);
     const laid = [...(this.#laid.get(request.owner.job) ?? [])];
     const files = new Map(laid.filter(([path]) => isAskedFor(path, request)));
     this.staged.set(request.owner.job, files);
     const bytes = [...files.values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-    return { files: files.size, bytes, skipped: 0 };
+    return {
+      files: files.size,
+      bytes,
+      skipped: 0,
+      url: publicationUrl(request, request.owner.job.slice(0, 12)),
+    };
   }
 
   async publish(request: PublishRequest, signal: AbortSignal): Promise<string> {
@@ -105,11 +108,11 @@ export class FakeEvidence implements Evidence {
     return [...new Set([...this.#laid.keys(), ...this.staged.keys()])].sort();
   }
 
-  async discard(job: string): Promise<void> {
+  async discard(job: string, part: EvidencePart): Promise<void> {
     await this.#enter('discard', null);
-    this.discarded.push(job);
-    this.staged.delete(job);
-    this.#laid.delete(job);
+    this.discarded.push(part === 'all' ? job : `${part} of ${job}`);
+    if (part !== 'runs') this.staged.delete(job);
+    if (part !== 'collected') this.#laid.delete(job);
   }
 
   #freeUrl(request: PublishRequest): string {
@@ -135,7 +138,7 @@ function isAskedFor(path: string, request: CollectRequest): boolean {
   return request.logs.some((log) => `${path}/`.startsWith(`worktree/${log}/`));
 }
 
-function publicationUrl(request: PublishRequest, id: string): string {
+function publicationUrl(request: Pick<PublishRequest, 'patchset' | 'pipeline' | 'name'>, id: string): string {
   const { change, patchset } = request.patchset;
   const shard = String(change).slice(-2).padStart(2, '0');
   return `https://logs.example.org/${shard}/${change}/${patchset}/${request.pipeline}/${request.name}/${id}/`;

@@ -34,7 +34,13 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
     case 'readResults':
       return { type: 'results.read', results: PASSED };
     case 'collectEvidence':
-      return { type: 'evidence.collected', files: 7, bytes: 4_096, skipped: 0 };
+      return {
+        type: 'evidence.collected',
+        files: 7,
+        bytes: 4_096,
+        skipped: 0,
+        url: `https://logs.example.org/${effect.owner.job}/`,
+      };
     case 'publishEvidence':
       return { type: 'evidence.published', url: `https://logs.example.org/${effect.owner.job}/` };
     case 'catchUp':

@@ -95,6 +95,16 @@ sos-ci run`);
     );
   });
 
+  test('says of each job whose logs are not there yet that they will be', () => {
+    const text = render([
+      jobReport({ evidence: 'pending' }),
+      jobReport({ name: 'fc', verdict: 'FAILURE', reason: '1 of 3 tests failed', evidence: 'pending' }),
+    ]);
+    const later = 'ts logs could not be published yet; they will be at the address above.';
+    expect(text).toContain(`acme-dsvm: I${later}`);
+    expect(text).toContain(`fc: 1 of 3 tests failed. I${later}`);
+  });
+
   test('is a success when only jobs that do not vote failed', () => {
     const text = render([jobReport(), jobReport({ name: 'fc', verdict: 'FAILURE', voting: false })]);
     expect(text).toMatch(/^Build succeeded /);

@@ -149,6 +149,9 @@ describe('a job that goes well', () => {
         key: 'collectEvidence:1',
         owner: owner(),
         server: server(),
+        patchset: PATCHSET,
+        name: 'acme-dsvm',
+        pipeline: 'check',
         logs: ['logs'],
         limitBytes: 1_000_000,
         limitFiles: 100,
@@ -208,7 +211,13 @@ describe('a job that goes well', () => {
     ]);
     expect(world.answerType(JOB, 'deleteServer').effects).toEqual([
       withdrawn('deadline:deleting:1'),
-      { type: 'discardEvidence', key: 'discardEvidence:1', job: JOB, timeoutMs: 300_000 },
+      {
+        type: 'discardEvidence',
+        key: 'discardEvidence:1',
+        job: JOB,
+        part: 'all',
+        timeoutMs: 300_000,
+      },
       timer('deadline:discarding:1', 300_000, START + 61_000),
     ]);
     const done = world.answerType(JOB, 'discardEvidence');

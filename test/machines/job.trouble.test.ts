@@ -4,8 +4,9 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
+import { publicationOf } from '../../src/machines/publication.ts';
 import type { Stage, StageEnd } from '../../src/machines/vocabulary.ts';
-import { FAILED, failure, JOB, jobSpec } from './facts.ts';
+import { FAILED, failure, JOB, jobSpec, REVIEW } from './facts.ts';
 import { orderly } from './orderly.ts';
 import { answerWell, comeTo, Simulator, unless } from './simulator.ts';
 
@@ -145,30 +146,67 @@ describe('a test that did not pass', () => {
 
 const unreadable: AnyEvent = { type: 'results.unreadable', why: 'results.tap is missing' };
 
-describe('evidence that can not be published', () => {
-  test.each([
-    ['collectEvidence', { type: 'evidence.uncollected', failure: failure('collect evidence') }],
-    ['publishEvidence', { type: 'evidence.unpublished', failure: failure('publish evidence') }],
-  ] as const)('%s is tried as often as allowed, then a success is POST_FAILURE', (type, event) => {
+describe('evidence that can not be collected', () => {
+  test('is tried as often as allowed, then a success is POST_FAILURE', () => {
     const world = Simulator.job();
-    world.answers = unless(type, event);
+    const event = { type: 'evidence.uncollected', failure: failure('collect evidence') } as const;
+    world.answers = unless('collectEvidence', event);
     world.run();
     expect(verdictOf(world)).toEqual(['POST_FAILURE', `${event.failure.operation}: it broke`]);
     const asked = world.rowsOf(JOB).flatMap((row) => row.effects.map((effect) => effect.type));
-    expect(asked.filter((name) => name === type)).toHaveLength(3);
+    expect(asked.filter((name) => name === 'collectEvidence')).toHaveLength(3);
     orderly(world);
   });
+});
 
-  test('does not hide a failure', () => {
-    const world = Simulator.job();
-    world.answers = (effect, it) => {
-      if (effect.type === 'readResults') return { type: 'results.read', results: FAILED };
-      if (effect.type === 'publishEvidence') {
-        return { type: 'evidence.unpublished', failure: failure('publish evidence') };
-      }
-      return answerWell(effect, it);
-    };
-    expect(verdictOf(world.run())).toContain('FAILURE');
+describe('evidence that can not be published', () => {
+  const unpublished = (retryable = true): AnyEvent => ({
+    type: 'evidence.unpublished',
+    failure: failure('publish evidence', { retryable }),
+  });
+  const handedOver = (world: Simulator) => {
+    const { verdict, evidence, url } = world.at(JOB).context;
+    return [verdict, evidence, url];
+  };
+  const URL = `https://logs.example.org/${JOB}/`;
+
+  test.each([true, false])('is handed over at once, and the verdict stands (retryable: %s)', (retryable) => {
+    const world = comeTo(Simulator.job(), JOB, 'publishing.uploading');
+    const row = world.answerType(JOB, 'publishEvidence', unpublished(retryable));
+    expect(row.state).toBe('reporting');
+    expect(handedOver(world)).toEqual(['SUCCESS', 'pending', URL]);
+    expect(world.unheard.at(-1)).toMatchObject({
+      to: REVIEW,
+      event: { report: { verdict: 'SUCCESS', evidence: 'pending', url: URL } },
+    });
+    expect(world.at(publicationOf(JOB))).toMatchObject({
+      machine: 'publication@1',
+      state: 'waiting',
+      context: { bytes: 4_096, url: URL },
+    });
+    orderly(world.run());
+  });
+
+  test('is handed over too when publishing is silent', () => {
+    const world = comeTo(Simulator.job(), JOB, 'publishing.uploading');
+    world.fire(JOB);
+    expect(handedOver(world)).toEqual(['SUCCESS', 'pending', URL]);
+  });
+
+  test('keeps no server: the job discards only what its stages left', () => {
+    const world = comeTo(Simulator.job(), JOB, 'publishing.uploading');
+    world.answerType(JOB, 'publishEvidence', unpublished());
+    world.tell(JOB, { type: 'verdict.taken' });
+    world.answerType(JOB, 'deleteServer');
+    const discards = world
+      .rowsOf(JOB)
+      .flatMap((row) => row.effects.filter(({ type }) => type === 'discardEvidence'));
+    expect(discards).toMatchObject([{ part: 'runs' }]);
+    world.answerType(JOB, 'discardEvidence');
+    expect(world.at(JOB).state).toBe('done');
+    expect(world.at(publicationOf(JOB)).state).toBe('waiting');
+    world.run();
+    expect(handedOver(world)).toEqual(['SUCCESS', 'published', URL]);
     orderly(world);
   });
 
@@ -323,10 +361,10 @@ describe('a failure that another try can not mend', () => {
     orderly(world);
   });
 
-  test('is not tried again in publishing', () => {
-    const world = comeTo(Simulator.job(), JOB, 'publishing.uploading');
-    const hopeless = failure('publish evidence', { retryable: false });
-    world.answerType(JOB, 'publishEvidence', { type: 'evidence.unpublished', failure: hopeless });
+  test('is not tried again in collecting', () => {
+    const world = comeTo(Simulator.job(), JOB, 'publishing.collecting');
+    const hopeless = failure('collect evidence', { retryable: false });
+    world.answerType(JOB, 'collectEvidence', { type: 'evidence.uncollected', failure: hopeless });
     expect(verdictOf(world.run())).toContain('POST_FAILURE');
     orderly(world);
   });

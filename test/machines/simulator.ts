@@ -21,6 +21,7 @@ export type Answers = (effect: KeyedEffect, world: Simulator) => AnyEvent | null
 /** The machine that a history begins on, by its first event. */
 const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'review.opened': 'review@1',
+  'publication.opened': 'publication@1',
   'stream.started': 'stream@1',
   'config.loaded': 'config@1',
   'voting.opened': 'voting@1',
@@ -112,7 +113,7 @@ export class Simulator {
     this.rows.set(history, [...(this.rows.get(history) ?? []), row]);
     for (const effect of row.effects) {
       if (effect.type !== 'tell') continue;
-      if (this.stored.has(effect.to))
+      if (this.stored.has(effect.to) || effect.begins !== undefined)
         this.tell(effect.to, effect.event, { cause: `${history}/${row.version}` });
       else this.unheard.push(effect);
     }

@@ -4,6 +4,7 @@
  */
 import type { KeyedEffect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
+import { publicationOf } from '../../src/machines/publication.ts';
 import { VOTING } from '../../src/machines/voting.ts';
 import { endlessStories, troubled } from './endless-stories.ts';
 import {
@@ -11,7 +12,7 @@ import {
   FAILED,
   failure,
   JOB,
-  jobReport,
+  jobSpec,
   opened,
   PATCHSET,
   preparePlan,
@@ -229,13 +230,38 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     return troubled(world, 'config');
   },
 
-  'evidence-pending': () => {
-    const world = comeTo(told(answerWell), REVIEW, 'waiting');
-    const report = jobReport({ evidence: 'pending', verdict: 'FAILURE' });
-    world.tell(REVIEW, { type: 'job.reported', report });
-    world.tell(REVIEW, { type: 'job.unpublished', job: JOB, why: 'the disk is full' });
-    world.tell(REVIEW, { type: 'job.published', job: JOB, url: report.url ?? '' });
-    return world;
+  'logs-full-for-an-hour': () => {
+    return told(failing((effect) => attemptOf(effect) < 9)).run();
+  },
+
+  'logs-full-for-good': () => {
+    const spec = jobSpec({ limits: { publishAgeMs: 60_000 } });
+    const world = told(
+      failing(() => true),
+      opened(),
+      spec,
+    );
+    come(world, 'discarding');
+    world.answers = unless('discardEvidence', {
+      type: 'evidence.discard-failed',
+      failure: failure('discard evidence'),
+    });
+    return world.run();
+  },
+
+  'publication-dropped-while-it-publishes': () => {
+    const world = come(told(failing(() => true)), 'publishing');
+    world.tell(PUBLICATION, { type: 'publication.dropped', why: 'too much waits to be published' });
+    return world.run();
+  },
+
+  'publication-in-trouble': () => {
+    const world = come(told(failing(() => true)), 'publishing');
+    const message = 'undefined is not a function';
+    world.tell(PUBLICATION, { type: 'daemon.crashed', during: 'publishEvidence:1', message });
+    world.tell(PUBLICATION, { type: 'machine.failed', event: 'evidence.unpublished', message });
+    world.tell(PUBLICATION, { type: 'machine.broken', event: 'evidence.discarded', message });
+    return world.run();
   },
 
   ...endlessStories,
@@ -256,11 +282,35 @@ const FIRST_ANSWERS: Readonly<Partial<Record<KeyedEffect['type'], AnyEvent>>> = 
   sendMail: { type: 'mail.unsent', failure: failure('send mail') },
 };
 
+const PUBLICATION = publicationOf(JOB);
+
+/** To the first moment at which the publication, which begins later than the rest, is in this state. */
+function come(world: Simulator, state: string): Simulator {
+  comeTo(world, JOB, 'publishing.uploading');
+  while (!world.stored.has(PUBLICATION)) if (!world.next()) throw new Error(world.summary());
+  return comeTo(world, PUBLICATION, state);
+}
+
+/** The tests fail, and so does each attempt at publishing that the condition names. */
+function failing(unpublished: (effect: KeyedEffect) => boolean): Answers {
+  return (effect, world) => {
+    if (effect.type === 'readResults') return { type: 'results.read', results: FAILED };
+    if (effect.type === 'publishEvidence' && unpublished(effect))
+      return { type: 'evidence.unpublished', failure: failure('publish evidence') };
+    return answerWell(effect, world);
+  };
+}
+
+/** The number at the end of a key: 0 for the job's own attempt. */
+function attemptOf({ key }: KeyedEffect): number {
+  return Number(key.split(':')[1] ?? 0);
+}
+
 /** A review with one job, in a world in which everything takes a second and a half. */
-function told(answers: Answers, opening = opened()): Simulator {
+function told(answers: Answers, opening = opened(), spec = jobSpec()): Simulator {
   const world = new Simulator();
   world.tell(REVIEW, opening);
-  world.tell(JOB, accepted());
+  world.tell(JOB, accepted(spec));
   world.answers = (effect, it) => {
     const event = answers(effect, it);
     if (event !== null) it.now += 1_500;

@@ -76,7 +76,7 @@ export class Daemon {
       strict: options.strict ?? true,
       onTrouble: (trouble) => this.service.troubled(trouble),
       onAppended: (batch: readonly Append[]) => {
-        if (batch.length > 0) this.service.appended();
+        if (batch.length > 0) this.service.appended(batch);
       },
       onFatal: (error) => this.#crash(error),
     });
@@ -139,6 +139,7 @@ export class Daemon {
       vigil: options.vigil === undefined ? null : { ...options.vigil, lookout: lab.lookout },
       identity: { pid: 1, startTicks: 1, startedAt: clock.now(), version: '0' },
       sweepIntervalMs: SWEEP_INTERVAL_MS,
+      pendingEvidenceBytes: options.pendingEvidenceBytes ?? 1_000_000,
     });
   }
 

@@ -67,7 +67,7 @@ export class Life {
         publish: (request, signal) => this.call('publish', () => evidence.publish(request, signal)),
         lastLine: (owner, stage) => evidence.lastLine(owner, stage),
         held: () => evidence.held(),
-        discard: (job) => this.call('discard', () => evidence.discard(job)),
+        discard: (job, part) => this.call('discard', () => evidence.discard(job, part)),
       },
       reviewer: {
         post: (request, signal, recovered) =>

@@ -55,6 +55,8 @@ export interface LabOptions {
   readonly results?: ResultsSummary | { readonly unreadable: string };
   /** What is looked at; absent: nobody looks around. */
   readonly vigil?: Omit<NonNullable<ServiceOptions['vigil']>, 'lookout'>;
+  /** What may wait to be published. */
+  readonly pendingEvidenceBytes?: number;
   /** How long nobody starts the daemon again after a crash. */
   readonly deadMs?: number;
   /** Puts something of the test's own between the engine and the made-up world. */
@@ -142,9 +144,9 @@ export class Lab {
     });
   }
 
-  /** Jobs and reviews that have not ended; other histories last as long as the database. */
+  /** Jobs, reviews and publications that have not ended; other histories last as long as the database. */
   openWork(): readonly Stored[] {
-    return this.store.open().filter(isWork);
+    return this.store.open().filter((stored) => isWork(stored) || stored.machine === 'publication@1');
   }
 
   start(): Promise<void> {

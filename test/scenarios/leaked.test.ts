@@ -47,7 +47,7 @@ test('evidence that can not be removed is no leaked server, and the sweep remove
   let broken = true;
   const lab = new Lab({
     bend: bent('evidence', (inner) => ({
-      discard: (job) => (broken ? Promise.reject(outage('discard evidence')) : inner.discard(job)),
+      discard: (job) => (broken ? Promise.reject(outage('discard evidence')) : inner.discard(job, 'all')),
     })),
   });
   await lab.start();

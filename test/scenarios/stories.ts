@@ -140,15 +140,51 @@ const afterwards: readonly Story[] = [
       })),
     },
     tell: plainly,
-    end: { verdicts: ['SUCCESS'], posts: [SUCCEEDED], stages: 2, servers: 1 },
+    end: {
+      verdicts: ['SUCCESS'],
+      posts: [SUCCEEDED],
+      stages: 2,
+      servers: 1,
+      alarms: ['evidence-pending'],
+    },
+  },
+  {
+    name: 'the log site is away until after the review has waited for it',
+    options: {
+      results: FAILED,
+      stage: ({ run }) => (run.stage === 'testing' ? exited(1) : WELL),
+      bend: bent('evidence', (evidence, lab) => ({
+        publish: (request, signal) =>
+          lab.clock.monotonic() < 1_500_000
+            ? Promise.reject(outage('publish evidence'))
+            : evidence.publish(request, signal),
+      })),
+    },
+    tell: plainly,
+    end: {
+      verdicts: ['FAILURE'],
+      posts: [TROUBLE],
+      stages: 2,
+      servers: 1,
+      alarms: ['evidence-pending'],
+    },
   },
   {
     name: 'evidence can not be published',
     options: {
+      specs: [jobSpec({ limits: { publishAgeMs: 120_000 } })],
+      results: FAILED,
+      stage: ({ run }) => (run.stage === 'testing' ? exited(1) : WELL),
       bend: bent('evidence', () => ({ publish: () => Promise.reject(outage('publish evidence', false)) })),
     },
     tell: plainly,
-    end: { verdicts: ['POST_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
+    end: {
+      verdicts: ['FAILURE'],
+      posts: [TROUBLE],
+      stages: 2,
+      servers: 1,
+      alarms: ['evidence-pending', 'evidence-lost'],
+    },
   },
   {
     name: 'Gerrit takes the review, and its answer is lost',

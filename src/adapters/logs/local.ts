@@ -6,16 +6,16 @@
 import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { EvidenceLimits } from '../../config/config.ts';
-import type { Evidence } from '../../engine/ports.ts';
+import type { CollectedSummary, Evidence } from '../../engine/ports.ts';
 import type { KeyedEffect } from '../../machines/effects.ts';
-import type { Ownership, Server, Stage } from '../../machines/vocabulary.ts';
+import type { EvidencePart, Ownership, Server, Stage } from '../../machines/vocabulary.ts';
 import { COLLECTED_FILES, COLLECTED_LIST } from './collected.ts';
 import { Directory, ifThere } from './directory.ts';
 import { asFailure, Deadline } from './failure.ts';
 import { lastLine } from './last-line.ts';
 import type { PublishRequest } from './manifest.ts';
 import { checkJobId, isJobId, StoredNames } from './names.ts';
-import { urlOf } from './place.ts';
+import { candidateNames, parentSegments, urlOf } from './place.ts';
 import { publish } from './publish.ts';
 import { SecretSet } from './redact.ts';
 import { removeTree } from './remove.ts';
@@ -24,6 +24,7 @@ import { Staging } from './staging.ts';
 import { collectTree, WORKTREE } from './work-tree.ts';
 import { type BeforeStep, replaceText } from './write.ts';
 
+type Counts = Omit<CollectedSummary, 'url'>;
 type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
 
 /**
@@ -73,14 +74,14 @@ export class LocalEvidence implements Evidence {
     this.#beforeStep = options.beforeStep ?? (() => undefined);
   }
 
-  async collect(
-    request: CollectRequest,
-    signal: AbortSignal,
-  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> {
+  async collect(request: CollectRequest, signal: AbortSignal): Promise<CollectedSummary> {
+    const { dir, url } = this.#options;
     const job = checkJobId(request.owner.job);
-    return new Deadline(request.timeoutMs, signal).run('collect evidence', job, (within) =>
-      this.#collect(request, within),
-    );
+    const place = [...parentSegments(request), candidateNames(job)[0]];
+    return new Deadline(request.timeoutMs, signal).run('collect evidence', job, async (within) => ({
+      ...(await this.#collect(request, within)),
+      url: urlOf(url, dir, place),
+    }));
   }
 
   async publish(request: PublishRequest, signal: AbortSignal): Promise<string> {
@@ -118,11 +119,11 @@ export class LocalEvidence implements Evidence {
     }
   }
 
-  async discard(job: string): Promise<void> {
+  async discard(job: string, part: EvidencePart): Promise<void> {
     checkJobId(job);
     try {
-      await this.#remove(join(this.#options.stateDir, 'runs'), [job]);
-      await this.#remove(this.#stagingRoot, [job, unfinished(job)]);
+      if (part !== 'collected') await this.#remove(join(this.#options.stateDir, 'runs'), [job]);
+      if (part !== 'runs') await this.#remove(this.#stagingRoot, [job, unfinished(job)]);
     } catch (error) {
       throw asFailure('discard evidence', job, error);
     }
@@ -132,10 +133,7 @@ export class LocalEvidence implements Evidence {
     return join(this.#options.stateDir, 'evidence');
   }
 
-  async #collect(
-    request: CollectRequest,
-    signal: AbortSignal,
-  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> {
+  async #collect(request: CollectRequest, signal: AbortSignal): Promise<Counts> {
     const { job } = request.owner;
     await mkdir(this.#stagingRoot, { recursive: true, mode: 0o700 });
     const root = await Directory.at(this.#stagingRoot);
@@ -155,11 +153,7 @@ export class LocalEvidence implements Evidence {
   }
 
   /** Fills the staging directory, its list last. */
-  async #gather(
-    request: CollectRequest,
-    directory: Directory,
-    signal: AbortSignal,
-  ): Promise<{ readonly files: number; readonly bytes: number; readonly skipped: number }> {
+  async #gather(request: CollectRequest, directory: Directory, signal: AbortSignal): Promise<Counts> {
     const { owner, server, logs } = request;
     const clean = (text: string): string => this.#secrets.text(text);
     const files = await directory.enterOrMake(COLLECTED_FILES, 0o700);

@@ -23,7 +23,9 @@ export type Holder =
   | { readonly state: 'ours'; readonly manifest: Manifest };
 
 /** The names below the root that lead to the parent of a job's directory. */
-export function parentSegments(request: PublishRequest): readonly string[] {
+export function parentSegments(
+  request: Pick<PublishRequest, 'patchset' | 'pipeline' | 'name'>,
+): readonly string[] {
   const { change, patchset } = request.patchset;
   for (const number of [change, patchset]) checkNumber(number);
   return [
@@ -36,7 +38,7 @@ export function parentSegments(request: PublishRequest): readonly string[] {
 }
 
 /** The names that a job's directory may have, the usual one first. */
-export function candidateNames(job: string): readonly string[] {
+export function candidateNames(job: string): readonly [string, ...string[]] {
   const short = checkJobId(job).slice(0, SHORT_ID);
   return short === job ? [short] : [short, job];
 }

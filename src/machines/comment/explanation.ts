@@ -34,21 +34,22 @@ export function testedText(trees: readonly MergedTree[]): readonly string[] {
 
 function explanation(report: JobReport): string {
   const reason = clipped(harmless(report.reason), REASON_LIMIT);
-  const noLogs = report.url === null ? 'There are no logs.' : '';
+  const logs = logsText(report);
   switch (report.verdict) {
     case 'SUCCESS':
+      return report.evidence === 'pending' ? logs : '';
     case 'SKIPPED':
       return '';
     case 'FAILURE':
-      return sentences(reason, report.results === null ? quote(report) : '', noLogs);
+      return sentences(reason, report.results === null ? quote(report) : '', logs);
     case 'TIMED_OUT':
-      return sentences(reason, quote(report), noLogs);
+      return sentences(reason, quote(report), logs);
     case 'NODE_FAILURE':
       return sentences(
         `${report.verdict}, trouble of this CI, not a result of the patch`,
         reason,
         quote(report),
-        noLogs,
+        logs,
       );
     case 'RETRY_LIMIT':
       // Setup runs the patch's own code: its files may be what failed.
@@ -56,16 +57,29 @@ function explanation(report: JobReport): string {
         `${report.verdict}, could not be set up; this may or may not be caused by the patch`,
         reason,
         quote(report),
-        noLogs,
+        logs,
       );
     case 'POST_FAILURE':
-      return sentences('the tests ended, but no result can be shown', reason, quote(report), noLogs);
+      return sentences('the tests ended, but no result can be shown', reason, quote(report), logs);
     case 'MERGER_FAILURE':
       return `Nothing was tested: ${reason}.`;
     case 'ABORTED':
-      return sentences('not finished', reason, noLogs);
+      return sentences('not finished', reason, logs);
     default:
       return assertNever(report.verdict);
+  }
+}
+
+function logsText({ evidence }: JobReport): string {
+  switch (evidence) {
+    case 'published':
+      return '';
+    case 'pending':
+      return 'Its logs could not be published yet; they will be at the address above.';
+    case 'none':
+      return 'There are no logs.';
+    default:
+      return assertNever(evidence);
   }
 }
 

@@ -7,6 +7,11 @@ import { keep } from './setup.ts';
 
 const noted = { actions: 'noted' } as const;
 
+export const keepPublished = keep('evidence.published', (event) => ({
+  evidence: 'published',
+  url: event.url,
+}));
+
 export const lateAnswers = {
   'server.failed': noted,
   'patchset.fetched': noted,
@@ -21,7 +26,9 @@ export const lateAnswers = {
   'results.unreadable': noted,
   'evidence.collected': noted,
   'evidence.uncollected': noted,
-  'evidence.published': { actions: keep('evidence.published', (event) => ({ url: event.url })) },
+  // Also from the history that publishes later.
+  'evidence.published': { actions: keepPublished },
+  'evidence.abandoned': { actions: keep('evidence.abandoned', () => ({ evidence: 'none' })) },
   'evidence.unpublished': noted,
   'server.deleted': noted,
   'server.undeleted': noted,

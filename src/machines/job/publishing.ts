@@ -1,12 +1,14 @@
 /**
  * publishing: the evidence of every attempt is collected and published, whatever the verdict; then reporting hands the
- * verdict to the review. A success whose evidence can not be shown is POST_FAILURE; any other verdict stands.
+ * verdict to the review. Evidence that cannot be published now is handed to a history of its own (`../publication.ts`),
+ * and the job goes on. A success of which nothing could be collected is POST_FAILURE; any other verdict stands.
  */
 import type { Alarm } from '../alarm.ts';
-import type { Effect } from '../effects.ts';
+import type { Effect, PublishSpec } from '../effects.ts';
+import { PUBLISH_RETRY_MAX_MS, publicationOf } from '../publication.ts';
 import { couldNotRun } from '../verdict.ts';
 import type { JobReport } from '../vocabulary.ts';
-import { lateAnswers } from './late.ts';
+import { keepPublished, lateAnswers } from './late.ts';
 import { reasonOf } from './reason.ts';
 import {
   type Args,
@@ -37,8 +39,8 @@ const reportDeadline = deadline(
   (context) => context.spec.limits.reportTimeoutMs,
 );
 
-/** A failed try: another one, or on without evidence. */
-const failed = [
+/** A failed try at collecting: another one, or on without evidence. */
+const uncollected = [
   { guard: 'ofEarlierPublishing', actions: 'noted' },
   { guard: 'mayRetryPublishing', target: '#job.publishing.backingOff' },
   {
@@ -51,6 +53,12 @@ const failed = [
   },
 ] as const;
 
+/** Nobody waits for a log site: the server is cleaned up while another history tries again. */
+const handOverEvidence = {
+  target: '#job.reporting',
+  actions: [request(openPublication), change(() => ({ evidence: 'pending' }))],
+} as const;
+
 const keepServer = keep('server.active', (event) => ({ server: event.server }));
 
 export const publishing = jobSetup.createStateConfig({
@@ -62,10 +70,13 @@ export const publishing = jobSetup.createStateConfig({
       on: {
         'evidence.collected': [
           { guard: 'ofEarlierPublishing', actions: 'noted' },
-          { target: 'uploading', actions: change(() => ({ collected: true })) },
+          {
+            target: 'uploading',
+            actions: keep('evidence.collected', ({ bytes, url }) => ({ collectedBytes: bytes, url })),
+          },
         ],
-        'evidence.uncollected': failed,
-        'timer.fired': failed,
+        'evidence.uncollected': uncollected,
+        'timer.fired': uncollected,
       },
     },
     uploading: {
@@ -74,16 +85,16 @@ export const publishing = jobSetup.createStateConfig({
       on: {
         'evidence.published': {
           target: '#job.reporting',
-          actions: keep('evidence.published', (event) => ({ url: event.url })),
+          actions: keepPublished,
         },
-        'evidence.unpublished': failed,
-        'timer.fired': failed,
+        'evidence.unpublished': handOverEvidence,
+        'timer.fired': handOverEvidence,
       },
     },
     backingOff: {
       entry: retry.arm,
       exit: [retry.disarm, change(({ context }) => ({ publishAttempt: context.publishAttempt + 1 }))],
-      on: { 'timer.fired': [{ guard: 'collected', target: 'uploading' }, { target: 'collecting' }] },
+      on: { 'timer.fired': 'collecting' },
     },
   },
   on: { ...lateAnswers, 'server.active': { actions: keepServer } },
@@ -146,8 +157,8 @@ function report(context: JobContext, at: number): JobReport {
     verdict: context.verdict ?? 'ABORTED',
     reason: context.reason,
     lastLine: context.verdict === 'SUCCESS' ? null : context.lastLine,
-    evidence: context.url === null ? 'none' : 'published',
-    url: context.url,
+    evidence: context.evidence,
+    url: context.evidence === 'none' ? null : context.url,
     durationMs: at - (context.startedAt ?? context.acceptedAt),
     results: context.results,
   };
@@ -187,6 +198,9 @@ function collectEvidence({ context }: Args) {
     key: `collectEvidence:${context.publishAttempt}`,
     owner: ownerOf(context),
     server: context.server,
+    patchset: context.patchset,
+    name: context.spec.name,
+    pipeline: context.spec.pipeline,
     logs: context.spec.logs,
     limitBytes: context.spec.limits.evidenceLimitBytes,
     limitFiles: context.spec.limits.evidenceLimitFiles,
@@ -195,9 +209,35 @@ function collectEvidence({ context }: Args) {
 }
 
 function publishEvidence({ context }: Args) {
+  const key = `publishEvidence:${context.publishAttempt}`;
+  return { type: 'publishEvidence', key, ...publishSpec(context) } as const;
+}
+
+function openPublication({ context, event }: Args): Effect {
+  const { job, review, url, collectedBytes, spec } = context;
+  if (url === null) throw new Error('published before it was collected');
   return {
-    type: 'publishEvidence',
-    key: `publishEvidence:${context.publishAttempt}`,
+    type: 'tell',
+    to: publicationOf(job),
+    begins: 'publication@1',
+    event: {
+      type: 'publication.opened',
+      review,
+      publish: publishSpec(context),
+      url,
+      bytes: collectedBytes,
+      why: reasonOf(event),
+      limits: {
+        retryMs: spec.limits.publishRetryMs,
+        retryMaxMs: PUBLISH_RETRY_MAX_MS,
+        ageMs: spec.limits.publishAgeMs,
+      },
+    },
+  };
+}
+
+function publishSpec(context: JobContext): PublishSpec {
+  return {
     owner: ownerOf(context),
     patchset: context.patchset,
     name: context.spec.name,
@@ -205,5 +245,5 @@ function publishEvidence({ context }: Args) {
     verdict: context.verdict ?? 'ABORTED',
     reason: context.reason,
     timeoutMs: context.spec.limits.publishTimeoutMs,
-  } as const;
+  };
 }

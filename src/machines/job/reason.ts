@@ -73,6 +73,8 @@ function describe(event: JobMachineEvent): string {
       return '';
     case 'job.refused':
       return event.reason;
+    case 'evidence.abandoned':
+      return event.why;
     // Ends a clean-up only when it was given up.
     case 'server.deleted':
       return 'what was asked for has not answered, and may still appear';

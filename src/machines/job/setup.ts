@@ -7,6 +7,7 @@ import type { Effect, KeyedEffect } from '../effects.ts';
 import type { JobEvent } from '../events.ts';
 import { endTrouble } from '../verdict.ts';
 import type {
+  EvidenceState,
   JobSpec,
   MergedTree,
   Ownership,
@@ -45,8 +46,11 @@ export interface JobContext {
   /** What the stage that failed printed last. */
   readonly lastLine: string | null;
   readonly results: ResultsSummary | null;
-  readonly collected: boolean;
+  readonly collectedBytes: number;
+  /** Attempts at collecting. */
   readonly publishAttempt: number;
+  readonly evidence: EvidenceState;
+  /** Where the evidence is or will be published; null until it is collected. */
   readonly url: string | null;
   /** The review has been told. */
   readonly told: boolean;
@@ -141,7 +145,8 @@ export const jobSetup = setup({
     request: (_, _effects: Effect | readonly Effect[] | null) => {},
     keep: assign((_, changes: Partial<JobContext>) => changes),
     decide: assign(({ context, event }, { verdict }: { verdict: Verdict }) =>
-      context.verdict === null || (context.verdict === 'SUCCESS' && context.url === null && !context.told)
+      context.verdict === null ||
+      (context.verdict === 'SUCCESS' && context.evidence === 'none' && !context.told)
         ? {
             verdict,
             reason: reasonOf(event),
@@ -181,7 +186,6 @@ export const jobSetup = setup({
     hasResults: ({ context, event }) =>
       event.type === 'stage.exited' && event.end.how === 'exited' && context.spec.results !== null,
     nothingToStack: ({ context }) => context.spec.stacking === null,
-    collected: ({ context }) => context.collected,
     crashedBefore: ({ context }) => context.crashes > 0,
     failedBefore: ({ context }) => context.failures > 0,
   },

@@ -151,7 +151,7 @@ describe('evidence on this host', () => {
       const owner = { deployment: 'd1', job, attempt: 1 };
       await failureOf(evidence.publish(publishRequest({ owner }), signal));
       await failureOf(evidence.collect(collectRequest({ owner }), signal));
-      await failureOf(evidence.discard(job));
+      await failureOf(evidence.discard(job, 'all'));
     }
     const patchset = { ...publishRequest().patchset, change: 7, project: '../../etc' };
     const url = await evidence.publish(publishRequest({ name: 'größe+1', patchset }), signal);
@@ -196,7 +196,7 @@ describe('evidence on this host', () => {
     await lay(join(rig.stateDir, 'runs', 'a-file'), '');
     await symlink(rig.base, join(rig.stateDir, 'runs', 'a-link'));
     expect(await evidence.held()).toEqual([JOB]);
-    await evidence.discard(JOB);
+    await evidence.discard(JOB, 'all');
     expect(await evidence.held()).toEqual([]);
   });
 

@@ -101,7 +101,12 @@ describe('publication and crashes', () => {
       const killed = await wasKilled(rig.start(killAfter(steps)).collect(collect, signal));
       const evidence = rig.start();
       expect(await evidence.held()).toEqual([JOB]);
-      expect(await evidence.collect(collect, signal)).toEqual({ files: 3, bytes: 21, skipped: 0 });
+      expect(await evidence.collect(collect, signal)).toEqual({
+        files: 3,
+        bytes: 21,
+        skipped: 0,
+        url: expect.any(String),
+      });
       await expectPublished(await evidence.publish(publishRequest(), signal));
       expect(await readdir(join(rig.stateDir, 'evidence'))).toEqual([JOB]);
       await rm(join(parent, SHORT), { recursive: true });
@@ -116,8 +121,8 @@ describe('publication and crashes', () => {
     for (let steps = 0; ; steps++) {
       await rig.layStageLog(JOB, 1, 'testing', 'x');
       await rig.start().collect(collect, signal);
-      const killed = await wasKilled(rig.start(killAfter(steps)).discard(JOB));
-      await rig.start().discard(JOB);
+      const killed = await wasKilled(rig.start(killAfter(steps)).discard(JOB, 'all'));
+      await rig.start().discard(JOB, 'all');
       expect(await readdir(join(rig.stateDir, 'evidence'))).toEqual([]);
       expect(await readdir(join(rig.stateDir, 'runs'))).toEqual([]);
       if (!killed) return;
@@ -146,7 +151,7 @@ describe('publication and crashes', () => {
     const evidence = rig.start();
     await evidence.collect(collect, signal);
     const url = await evidence.publish(publishRequest(), signal);
-    await evidence.discard(JOB);
+    await evidence.discard(JOB, 'all');
     await writeFile(join(fileURLToPath(url), 'worktree/logs/sub/a.txt'), 'b');
     expect((await failureOf(evidence.publish(publishRequest(), signal))).retryable).toBe(false);
     expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');

@@ -205,7 +205,7 @@ describe('a hostile work tree', () => {
     expect(paths).toEqual(['attempt-1/testing.log', 'worktree/logs/b-small']);
     expect(why).toEqual({ 'worktree/logs/a-big': 'over the limit of 1000 bytes for one job' });
     const cut = await rig.start().collect(collectRequest({ limitBytes: 200 }), signal);
-    expect(cut).toEqual({ files: 1, bytes: 200, skipped: 0 });
+    expect(cut).toEqual({ files: 1, bytes: 200, skipped: 0, url: expect.any(String) });
   });
 
   test('files, entries and depth are limited, and the list of what was skipped is too', async () => {
@@ -264,7 +264,7 @@ describe('a hostile work tree', () => {
       // A tree with closed directories goes all the same.
       await lay(join(rig.stateDir, 'runs', JOB, '1', 'testing', 'log'), 'x');
       await chmod(join(rig.stateDir, 'runs', JOB, '1'), 0);
-      await rig.start().discard(JOB);
+      await rig.start().discard(JOB, 'all');
       expect(await readdir(join(rig.stateDir, 'runs'))).toEqual([]);
     });
   });
