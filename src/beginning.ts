@@ -2,7 +2,7 @@
 import { publicHalf } from './adapters/openssh/key-file.ts';
 import { fingerprint, keyType } from './adapters/openssh/known-hosts.ts';
 import { makeKey } from './adapters/openssh/new-key.ts';
-import { pinHostKey } from './adapters/openssh/pin.ts';
+import { knownHostLine, pinHostKey } from './adapters/openssh/pin.ts';
 import { type SshPlace, shownHostKey } from './adapters/openssh/shown-key.ts';
 
 export interface ShownKey {
@@ -10,6 +10,8 @@ export interface ShownKey {
   readonly type: string;
   /** As `ssh-keygen -l` prints it. */
   readonly fingerprint: string;
+  /** For known_hosts. */
+  readonly line: string;
 }
 
 /** What init needs of the outside. */
@@ -31,7 +33,8 @@ export function beginning(): Beginning {
     publicHalf: async (file) => (await publicHalf(file, { setting: '--key', place: 'to its account' })).line,
     hostKey: async (place) => {
       const key = await shownHostKey(place, CONNECT_TIMEOUT_MS, new AbortController().signal);
-      return { key, type: keyType(key) ?? 'a key', fingerprint: fingerprint(key) };
+      const line = knownHostLine(place.host, place.port, key);
+      return { key, type: keyType(key) ?? 'a key', fingerprint: fingerprint(key), line };
     },
     pin: (file, { host, port }, key) => pinHostKey(file, host, port, key),
   };

@@ -37,10 +37,10 @@ export async function initCommand(
       : await keyIn(path(answers.node.keyFile), `${answers.user}-node`, outside);
   writeConfig(file, firstConfig(answers));
   io.err(`${plainText(file)} is written.\n`);
-  const unpinned: Place[] = [];
+  const unpinned: Unpinned[] = [];
   for (const place of placesOf(answers, flags)) {
-    const done = await pinHostKey(io, place, path(answers.knownHostsFile), asking, outside);
-    if (!done) unpinned.push(place);
+    const left = await pinHostKey(io, place, path(answers.knownHostsFile), asking, outside);
+    if (left !== null) unpinned.push(left);
   }
   tellNext(io, resolve(dir) === process.cwd() ? null : dir, answers, { gerritKey, nodeKey, unpinned });
   return unpinned.length === 0 ? EXIT.ok : EXIT.negative;
@@ -95,6 +95,13 @@ interface Place {
   readonly flag: string;
 }
 
+/** A server whose host key nobody has accepted. */
+interface Unpinned {
+  readonly place: Place;
+  /** Null: it could not be asked. */
+  readonly shown: ShownKey | null;
+}
+
 function placesOf({ host, port, node }: FirstAnswers, flags: InitFlags): readonly Place[] {
   const gerrit = { host, port, accepted: flags.acceptHostKey, flag: '--accept-host-key' };
   if (node.kind !== 'static') return [gerrit];
@@ -108,7 +115,7 @@ async function pinHostKey(
   file: string,
   asking: Asking | null,
   outside: Beginning,
-): Promise<boolean> {
+): Promise<Unpinned | null> {
   const { host, port } = place;
   let shown: ShownKey;
   io.err(`asking ${plainText(host)}:${port} for its host key\n`);
@@ -117,13 +124,13 @@ async function pinHostKey(
   } catch (thrown) {
     if (!(thrown instanceof OperationError)) throw thrown;
     io.err(`${plainText(thrown.message)}\n`);
-    return false;
+    return { place, shown: null };
   }
   io.err(`${plainText(host)}:${port} shows this host key:\n  ${shown.type} ${shown.fingerprint}\n`);
-  if (!(await isAccepted(shown, place, asking, io))) return false;
+  if (!(await isAccepted(shown, place, asking, io))) return { place, shown };
   const done = outside.pin(file, { host, port }, shown.key);
   io.err(done === 'known' ? `${plainText(file)} knows it already\n` : `pinned in ${plainText(file)}\n`);
-  return true;
+  return null;
 }
 
 async function isAccepted(
@@ -142,11 +149,27 @@ async function isAccepted(
   return answer === 'yes';
 }
 
+/** What pins a key never asks the server again: it could show another one then. */
+function pinStep({ place, shown }: Unpinned, file: string): string {
+  const { host, port, accepted } = place;
+  if (shown === null) {
+    const scan = `ssh-keyscan -p ${port} ${host} > host-key && ssh-keygen -lf host-key`;
+    return `when ${host} can be reached, have its host key shown, compare its fingerprint with what its operator says, and pin it:\n     ${scan}\n     cat host-key >> ${file}`;
+  }
+  if (accepted !== undefined)
+    return `ask the operator of ${host} why it shows the host key ${shown.fingerprint} and not ${accepted}: nothing is pinned, and sos-ci does not connect`;
+  return `compare ${shown.fingerprint} with what the operator of ${host} says; if it is the same, pin that key:\n     echo '${shown.line}' >> ${file}`;
+}
+
 function tellNext(
   io: Io,
   dir: string | null,
   { user, node, knownHostsFile }: FirstAnswers,
-  done: { readonly gerritKey: string; readonly nodeKey: string | null; readonly unpinned: readonly Place[] },
+  done: {
+    readonly gerritKey: string;
+    readonly nodeKey: string | null;
+    readonly unpinned: readonly Unpinned[];
+  },
 ): void {
   const steps = [
     `add this SSH key to the account ${user} (in Gerrit: Settings, SSH Keys):\n     ${done.gerritKey}`,
@@ -155,11 +178,7 @@ function tellNext(
     const where = node.kind === 'static' ? `${node.user}@${node.host}` : `${node.user} on each server`;
     steps[0] += `\n   and this one to ~/.ssh/authorized_keys of ${where}:\n     ${done.nodeKey}`;
   }
-  for (const { host, port } of done.unpinned) {
-    steps.push(
-      `compare the host key's fingerprint with what the operator of ${host} says, and pin it:\n     ssh-keyscan -p ${port} ${host} >> ${knownHostsFile}`,
-    );
-  }
+  for (const left of done.unpinned) steps.push(pinStep(left, knownHostsFile));
   steps.push('see what is still missing, and how to mend it:\n     sos-ci doctor');
   steps.push(
     'do everything but post; when that looks right, post:\n     sos-ci daemon --no-report\n     sos-ci daemon',

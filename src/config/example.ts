@@ -3,7 +3,8 @@
 export const EXAMPLE = `gerrit: {host: review.opendev.org, user: acme-ci, key: ~/.ssh/acme-ci}
 report: {wiki: https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI}
 providers:
-  local: {allowUntrustedCode: true}   # whoever may upload a change runs code on this host
+  lab: {type: static, hosts: {node1: {host: node1.acme.example}},   # whoever uploads a change runs code there
+        ssh: {user: stack, key: ~/.ssh/acme-node, knownHosts: ~/.ssh/known_hosts}}
 jobs:
   acme-dsvm:
     project: openstack/cinder

@@ -30,7 +30,12 @@ const outside: Beginning = {
     writeFileSync(path, comment, { flag: 'wx', mode: 0o600 });
   },
   publicHalf: async (path) => `the public half of ${path}`,
-  hostKey: async () => ({ key: Buffer.from('key'), type: 'ssh-ed25519', fingerprint: FINGERPRINT }),
+  hostKey: async ({ host, port }) => ({
+    key: Buffer.from('key'),
+    type: 'ssh-ed25519',
+    fingerprint: FINGERPRINT,
+    line: `[${host}]:${port} ssh-ed25519 a2V5`,
+  }),
   pin: (path, { host, port }) => {
     pins.push(`${path} ${host}:${port}`);
     return 'pinned';
@@ -163,17 +168,27 @@ describe('init with flags', () => {
 });
 
 describe('the host key', () => {
+  test('that is another one than was given is never followed by a command that pins it', async () => {
+    const flags = { ...FLAGS, acceptHostKey: 'SHA256:other', acceptNodeKey: 'SHA256:another' };
+    expect(await init(flags)).toBe(1);
+    expect(pins).toEqual([]);
+    expect(io.stdout()).toContain(
+      `ask the operator of review.opendev.org why it shows the host key ${FINGERPRINT} and not SHA256:other`,
+    );
+    expect(io.stdout()).not.toMatch(/known_hosts|ssh-keyscan|a2V5/);
+  });
+
   test.each([
     ['without a word for it', FLAGS, null],
-    ['with another fingerprint', { ...FLAGS, acceptHostKey: 'SHA256:other' }, null],
     ['after a no', FLAGS, ['y', '']],
   ])('is not pinned %s: said, and exit code 1', async (_what, flags, answers) => {
     const asking = answers === null ? null : typing(...answers);
     expect(await init(flags, asking)).toBe(1);
     expect(pins).toEqual([]);
     expect(io.stderr()).toContain(FINGERPRINT);
-    expect(io.stdout()).toContain('ssh-keyscan -p 29418 review.opendev.org');
-    expect(io.stdout()).toContain('ssh-keyscan -p 22 node1.acme.example');
+    expect(io.stdout()).toContain("echo '[review.opendev.org]:29418 ssh-ed25519 a2V5' >> ./known_hosts");
+    expect(io.stdout()).toContain("echo '[node1.acme.example]:22 ssh-ed25519 a2V5' >> ./known_hosts");
+    expect(io.stdout()).not.toContain('ssh-keyscan');
     expect(existsSync(file)).toBe(true);
   });
 
@@ -188,7 +203,9 @@ describe('the host key', () => {
     const flags = { yes: true, user: 'acme-ci', allowUntrustedCode: true };
     expect(await init(flags, null, { hostKey: () => Promise.reject(away) })).toBe(1);
     expect(io.stderr()).toContain('x shows no host key: ECONNREFUSED\n');
-    expect(io.stdout()).toContain('ssh-keyscan');
+    expect(io.stdout()).toContain(
+      'ssh-keyscan -p 29418 review.opendev.org > host-key && ssh-keygen -lf host-key',
+    );
   });
 });
 

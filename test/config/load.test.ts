@@ -13,7 +13,7 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'sos-config-'));
   file = join(dir, 'sos-ci.yaml');
   mkdirSync(join(dir, 'home', '.ssh'), { recursive: true });
-  writeFileSync(join(dir, 'home', '.ssh', 'acme-ci'), 'key');
+  for (const name of ['acme-ci', 'acme-node']) writeFileSync(join(dir, 'home', '.ssh', name), 'key');
   writeFileSync(join(dir, 'key'), 'key');
 });
 afterEach(() => rmSync(dir, { recursive: true }));

@@ -21,13 +21,17 @@ export function pinHostKey(file: string, host: string, port: number, key: Buffer
       );
     }
     const gap = text === '' || text.endsWith('\n') ? '' : '\n';
-    const line = `${nameOf(host, port)} ${keyType(key) ?? ''} ${key.toString('base64')}\n`;
-    appendFileSync(file, gap + line, { mode: 0o644 });
+    appendFileSync(file, `${gap}${knownHostLine(host, port, key)}\n`, { mode: 0o644 });
     return 'pinned';
   } catch (error) {
     if (error instanceof OperationError) throw error;
     throw refused(errorText(error), `is ${file} writable?`);
   }
+}
+
+/** The line of known_hosts that pins this key. */
+export function knownHostLine(host: string, port: number, key: Buffer): string {
+  return `${nameOf(host, port)} ${keyType(key) ?? ''} ${key.toString('base64')}`;
 }
 
 function nameOf(host: string, port: number): string {
