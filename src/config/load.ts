@@ -10,8 +10,8 @@ import type { Config } from './config.ts';
 import { at, isMapping, parseYaml, readText, type YamlDocument } from './document.ts';
 import { readPasswords } from './password.ts';
 import { ConfigError, type Problem } from './problems.ts';
-import { configSchema } from './schema.ts';
-import { readSecrets } from './secrets.ts';
+import { type ConfigFile, configSchema } from './schema.ts';
+import { readKeys, readSecrets } from './secrets.ts';
 import { readTemplate } from './template.ts';
 
 export interface LoadOptions {
@@ -47,7 +47,8 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   const template = readTemplate(document, checked.data.report, path);
   problems.push(...template.problems);
   if (problems.length > 0) throw new ConfigError(file, problems);
-  const hidden = [...secrets.values, ...passwords.values];
+  const keys = readKeys(keyFilesOf(checked.data).map(path));
+  const hidden = [...new Set([...secrets.values, ...passwords.values, ...keys])];
   return buildConfig(absolute, checked.data, hidden, template.text, path);
 }
 
@@ -59,6 +60,12 @@ function notAMapping(document: YamlDocument): Problem {
     what: empty ? 'is empty' : 'must be a mapping of keys at its top',
     next: 'begin with: sos-ci config check --example',
   };
+}
+
+/** The private keys with which this CI logs in somewhere. */
+function keyFilesOf({ gerrit, providers }: Pick<ConfigFile, 'gerrit' | 'providers'>): readonly string[] {
+  const nodes = Object.values(providers).flatMap((provider) => ('ssh' in provider ? [provider.ssh.key] : []));
+  return [gerrit.key, ...nodes];
 }
 
 /** Keys are needed at the first connection; one that is found missing here has a line. */

@@ -40,6 +40,22 @@ export function readSecrets(
   return { values: [...values], problems };
 }
 
+/**
+ * The lines of our own private keys: a job that prints or links a key by accident must not publish it. Headers are common to
+ * all keys. A key that cannot be read is reported where it is needed.
+ */
+export function readKeys(files: readonly string[]): readonly string[] {
+  return [...new Set(files)].flatMap((file) => {
+    try {
+      if (statSync(file).size > LIMIT_BYTES) return [];
+      const lines = readFileSync(file, 'utf8').split(/\r?\n/);
+      return lines.filter((line) => line.length >= LEAST_OF_SEVERAL && /^[\w+/=]+$/.test(line));
+    } catch {
+      return [];
+    }
+  });
+}
+
 type One = { readonly values: readonly string[] } | Omit<SecretProblem, 'index'>;
 
 interface Source {

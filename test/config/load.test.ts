@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SecretSet } from '../../src/adapters/logs/redact.ts';
 import { EXAMPLE } from '../../src/config/example.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/problems.ts';
@@ -77,6 +78,24 @@ describe('secrets to redact', () => {
       TOKEN: 'from env',
     });
     expect(config.redact).toEqual(['hunter22', '-----BEGIN-----', 'abcdefghij', 'from env']);
+  });
+
+  test('are our own private keys too, with nothing configured: each line of theirs but the headers', () => {
+    const lines = (letter: string) => [letter.repeat(70), `${letter}3BlbnNzaC1rZXk=`];
+    const pem = (letter: string) =>
+      ['-----BEGIN OPENSSH PRIVATE KEY-----', ...lines(letter), '-----END OPENSSH PRIVATE KEY-----', ''].join(
+        '\n',
+      );
+    writeFileSync(join(dir, 'key'), pem('b'));
+    writeFileSync(join(dir, 'node-key'), pem('c'));
+    const nodes =
+      'providers: {lab: {type: static, ssh: {key: ./node-key, user: ci}, hosts: {n1: {host: 192.0.2.1}}}}';
+    const { redact } = load(`${GERRIT}\n${JOB}\n${nodes}`);
+    expect(redact).toEqual([...lines('b'), ...lines('c')]);
+    // What a job publishes that prints a key, or links to it.
+    const published = new SecretSet(redact).text(`+ cat key\n${pem('b')}12:00 ${pem('c')}`);
+    expect(published).not.toMatch(/bbbb|cccc|b3BlbnNz|c3BlbnNz/);
+    expect(published).toContain('+ cat key\n-----BEGIN OPENSSH PRIVATE KEY-----\n[redacted]');
   });
 
   test('that can not be read are mistakes', () => {
