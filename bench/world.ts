@@ -1,6 +1,7 @@
 /** A world in which everything succeeds at once, or in which nothing ever answers: what is left is our own work. */
 import type { OwnedServer, Provider, RunHandle, World } from '../src/engine/ports.ts';
-import type { ResolvedChange } from '../src/machines/vocabulary.ts';
+import type { ChangeNow } from '../src/machines/gerrit-event.ts';
+import type { Patchset, ResolvedChange } from '../src/machines/vocabulary.ts';
 
 export interface WorldOptions {
   readonly slots: number;
@@ -59,11 +60,21 @@ export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
         voted: Object.keys(labels).length > 0,
         why: '',
       }),
+      readStanding: async ({ patchset }) => ({ change: asIs(patchset), vote: 0, kinds: [] }),
       readVotes: async () => ({ Verified: 1 }),
     },
     alarms: { raise: async () => {} },
     mailer: null,
+    jobsInForce: () => [],
     hide: (text) => text,
+  };
+}
+
+function asIs(patchset: Patchset): ChangeNow {
+  const nobody = { username: 'alice', name: '', email: '' };
+  return {
+    ...{ patchset, status: 'open', kind: 'REWORK', wip: false, private: false },
+    ...{ uploader: nobody, author: nobody, hashtags: [], files: ['README'], votes: [] },
   };
 }
 
@@ -79,9 +90,10 @@ export function silentWorld(): World {
     source: { fetch: never },
     runner: { start: never, stop: never, readResults: never },
     evidence: { collect: never, publish: never, lastLine: never, held: never, discard: never },
-    reviewer: { post: never, readVotes: never },
+    reviewer: { post: never, readStanding: never, readVotes: never },
     alarms: { raise: never },
     mailer: null,
+    jobsInForce: () => [],
     hide: (text) => text,
   };
 }

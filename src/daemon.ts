@@ -28,6 +28,7 @@ import { currentWork } from './engine/work.ts';
 import { Ground } from './ground.ts';
 import type { Log } from './log.ts';
 import type { SlotLimits } from './machines/queue.ts';
+import { jobsInForce } from './machines/rules/in-force.ts';
 import { sha256 } from './maintenance.ts';
 import type { ReloadOptions } from './reload.ts';
 import { Rest } from './rest.ts';
@@ -105,7 +106,8 @@ export class Lab implements RunningDaemon {
     const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.operatorMail?.poke());
     this.alarms = alarms;
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
-    const { world, providers, close } = buildWorld(config, options.slots, alarms, catchUp, faults);
+    const inForce: World['jobsInForce'] = (change) => jobsInForce(this.admission.acceptance, change);
+    const { world, providers, close } = buildWorld(config, options.slots, alarms, catchUp, inForce, faults);
     this.closeWorld = close;
     this.engine = this.buildEngine(world, slotLimitsOf(config, providers.set.slots), onAppend);
     const deployment = config.deployment ?? this.store.deployment();

@@ -52,7 +52,7 @@ export function restHistory(gerrit: Config['gerrit']): { readonly pages: AskPage
 export function reviewRoute(gerrit: Config['gerrit'], shared: SharedConnection): ReviewRoute {
   const { rest } = gerrit;
   if (rest === null) return new SshReviews(gerrit, systemClock, gerrit.user, shared);
-  return new RestReviews(restClient(gerrit, rest));
+  return new RestReviews(restClient(gerrit, rest), { url: rest.url, filesLimit: gerrit.filesLimit });
 }
 
 export function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {

@@ -44,6 +44,7 @@ export function buildWorld(
   slots: number | undefined,
   alarms: Alarms,
   catchUp: CatchUp,
+  jobsInForce: World['jobsInForce'],
   faults: Faults | null,
 ): BuiltWorld {
   const { stateDir, gerrit, logs, redact } = config;
@@ -87,6 +88,7 @@ export function buildWorld(
         }),
     },
     hide,
+    jobsInForce,
     mailer: config.mail === null ? null : mailerOf(config.mail, config.limits.shutdownMs),
   };
   return {

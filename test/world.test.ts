@@ -24,7 +24,14 @@ beforeEach(async () => {
   sshd = await Sshd.start();
   writeFileSync(join(root, 'key'), 'key');
   writeFileSync(join(root, 'sos-ci.yaml'), file());
-  built = buildWorld(loadConfig(join(root, 'sos-ci.yaml')), undefined, new FakeAlarms(), nothingMissed, null);
+  built = buildWorld(
+    loadConfig(join(root, 'sos-ci.yaml')),
+    undefined,
+    new FakeAlarms(),
+    nothingMissed,
+    () => [],
+    null,
+  );
 });
 afterEach(async () => {
   await built.close();

@@ -104,12 +104,14 @@ function faultyWorld(world: World, around: Around): World {
     },
     reviewer: {
       post: around('postReview', (request, signal, recovered) => reviewer.post(request, signal, recovered)),
+      readStanding: around('readStanding', (request, signal) => reviewer.readStanding(request, signal)),
       readVotes: around('readVotes', (request, signal) => reviewer.readVotes(request, signal)),
     },
     alarms,
     mailer:
       mailer === null ? null : { send: around('sendMail', (mail, signal) => mailer.send(mail, signal)) },
     hide: world.hide,
+    jobsInForce: world.jobsInForce,
   };
 }
 

@@ -43,6 +43,18 @@ function tellText(to: string, event: AnyEvent): string {
       return `tell job ${to} that its verdict is taken`;
     case 'vote.requested':
       return 'ask whether this CI may vote';
+    case 'run.ended':
+      return `keep ${event.verdict} of job ${event.job} for the vote`;
+    case 'turn.requested':
+      return 'ask whether another review of the change posts';
+    case 'turn.granted':
+      return `let review ${to} post`;
+    case 'verdicts.requested':
+      return 'ask what all runs on the change came to';
+    case 'verdicts.told':
+      return `tell review ${to} what all runs on the change came to`;
+    case 'review.ended':
+      return `end: the next review of the change may post`;
     case 'vote.allowed':
       return `let review ${to} vote`;
     case 'vote.withheld':
@@ -103,6 +115,8 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
     }
     case 'postStart':
       return `say on ${effect.patchset.change},${effect.patchset.patchset} that the tests begin`;
+    case 'readStanding':
+      return `read our vote on change ${effect.patchset.change}, and how it is now`;
     case 'readVotes':
       return 'read our votes back';
     case 'sendMail':

@@ -1,6 +1,7 @@
 /** What happened around votes and the message that tests begin, in plain words. Defused where it is printed, not here. */
 import type { AnyEvent } from '../machines/events.ts';
 import { assertNever } from '../machines/vocabulary.ts';
+import type { VoteRun } from '../machines/vote-rule.ts';
 import { because } from './event-text.ts';
 
 const TYPES = [
@@ -9,6 +10,15 @@ const TYPES = [
   'vote.requested',
   'vote.allowed',
   'vote.withheld',
+  'runs.admitted',
+  'run.ended',
+  'turn.requested',
+  'turn.granted',
+  'verdicts.requested',
+  'verdicts.told',
+  'review.ended',
+  'standing.read',
+  'standing.unread',
   'start.posted',
   'start.unposted',
 ] as const;
@@ -37,6 +47,24 @@ export function voteText(event: VoteOrStart): string {
       return 'this CI may vote';
     case 'vote.withheld':
       return `this CI may not vote${because(event.why)}`;
+    case 'runs.admitted':
+      return `review ${event.review} of patchset ${event.patchset} was admitted with ${event.jobs.map(({ name }) => name).join(', ')}`;
+    case 'run.ended':
+      return `job ${event.job} came to ${event.verdict}`;
+    case 'turn.requested':
+      return `review ${event.review} wants to post`;
+    case 'turn.granted':
+      return 'no other review of the change posts';
+    case 'verdicts.requested':
+      return `review ${event.review} asks for all verdicts`;
+    case 'verdicts.told':
+      return event.runs.length === 0 ? 'no run counts' : `counted are ${event.runs.map(runText).join(', ')}`;
+    case 'review.ended':
+      return `review ${event.review} ended`;
+    case 'standing.read':
+      return `patchset ${event.standing.patchset.patchset} is the current one, our vote on it is ${event.standing.vote}`;
+    case 'standing.unread':
+      return `our vote on the change could not be read${because(event.failure.message)}`;
     case 'start.posted':
       return 'Gerrit has the message that the tests begin';
     case 'start.unposted':
@@ -44,4 +72,8 @@ export function voteText(event: VoteOrStart): string {
     default:
       return assertNever(event);
   }
+}
+
+function runText({ name, patchset, verdict }: VoteRun): string {
+  return `${name} on patchset ${patchset}: ${verdict ?? 'not ended'}`;
 }

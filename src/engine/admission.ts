@@ -172,9 +172,9 @@ export class Admission {
     );
   }
 
-  /** Our own user name in Gerrit. */
-  get account(): string {
-    return this.options.rules.account;
+  /** What counts for what is accepted from now on. */
+  get acceptance(): Acceptance {
+    return this.options;
   }
 
   /**

@@ -9,7 +9,11 @@ import type { World } from './ports.ts';
 const FAILURE_LIMIT = 2_000;
 
 /** What each effect is settled by when it did not work. Programs and nodes may say a secret in their last words. */
-export function failed(effect: OutsideEffect, error: OperationError, world: Pick<World, 'hide'>): AnyEvent {
+export function failed(
+  effect: OutsideEffect,
+  error: OperationError,
+  world: Pick<World, 'hide' | 'jobsInForce'>,
+): AnyEvent {
   const failure = failureOf(error, world);
   switch (effect.type) {
     case 'raiseAlarm':
@@ -42,6 +46,8 @@ export function failed(effect: OutsideEffect, error: OperationError, world: Pick
       return { type: 'review.unposted', failure };
     case 'postStart':
       return { type: 'start.unposted', failure };
+    case 'readStanding':
+      return { type: 'standing.unread', failure, jobs: world.jobsInForce(null) };
     case 'readVotes':
       return { type: 'votes.unread', failure };
     case 'sendMail':

@@ -2,6 +2,7 @@
 import type { MailSpec } from '../machines/mail.ts';
 import type { ReportSpec } from '../machines/report.ts';
 import type { StartCause } from '../machines/rules/cause.ts';
+import { verdictsOf } from '../machines/verdicts.ts';
 import type { JobSpec, Patchset, PreparePlan, TriggerKind } from '../machines/vocabulary.ts';
 import type { Submission } from './cascade.ts';
 import type { NewId } from './ids.ts';
@@ -74,8 +75,20 @@ export function openReview(
       cause: `${review}/1`,
     }),
   );
+  const known: Submission = {
+    history: verdictsOf(patchset),
+    machine: 'verdicts@1',
+    event: {
+      type: 'runs.admitted',
+      review,
+      patchset: patchset.patchset,
+      jobs: jobs.map(({ job, name, spec: { voting } }) => ({ job, name, voting })),
+    },
+    settles: null,
+    cause: `${review}/1`,
+  };
   const admitted = { review, jobs: jobs.map(({ job, name }) => ({ id: job, name })) };
-  return { admitted, submissions: [opened, ...accepted] };
+  return { admitted, submissions: [opened, known, ...accepted] };
 }
 
 /** With the head start of what started it. */

@@ -175,7 +175,7 @@ export class OperatorDesk implements Operators {
       wip: false,
       private: false,
       by,
-      comment: `run-${admission.account}`,
+      comment: `run-${admission.acceptance.rules.account}`,
       approvals: [],
     } as const;
     const outcomes = await admission.take(event, operator.why);

@@ -107,10 +107,10 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       return postReview(effect, performance);
     case 'postStart':
       return postStart(effect, performance);
+    case 'readStanding':
+      return readStanding(effect, performance);
     case 'readVotes':
-      return within(effect, performance, async (signal) => {
-        return { type: 'votes.read', votes: await world.reviewer.readVotes(effect, signal) };
-      });
+      return readVotes(effect, performance);
     case 'sendMail':
       return sendMail(effect, performance);
     default:
@@ -236,6 +236,21 @@ async function postReview(effect: EffectOf<'postReview'>, performance: Performan
       hint: 'give our account the right to vote this label, or take `label` out of the configuration',
     };
     return { type: 'vote.refused', failure };
+  });
+}
+
+function readStanding(effect: EffectOf<'readStanding'>, performance: Performance): Promise<AnyEvent> {
+  const { reviewer, jobsInForce } = performance.world;
+  return within(effect, performance, async (signal) => {
+    const { change, vote, kinds } = await reviewer.readStanding(effect, signal);
+    const { status, patchset } = change;
+    return { type: 'standing.read', standing: { status, patchset, vote, kinds }, jobs: jobsInForce(change) };
+  });
+}
+
+function readVotes(effect: EffectOf<'readVotes'>, performance: Performance): Promise<AnyEvent> {
+  return within(effect, performance, async (signal) => {
+    return { type: 'votes.read', votes: await performance.world.reviewer.readVotes(effect, signal) };
   });
 }
 

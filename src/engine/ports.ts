@@ -6,6 +6,7 @@
 
 import type { Alarm } from '../machines/alarm.ts';
 import type { KeyedEffect, StageRun } from '../machines/effects.ts';
+import type { ChangeNow } from '../machines/gerrit-event.ts';
 import type { Sight } from '../machines/vigil/sight.ts';
 import type {
   EvidencePart,
@@ -18,6 +19,7 @@ import type {
   Stage,
   StageEnd,
 } from '../machines/vocabulary.ts';
+import type { JobInForce, PatchsetKind } from '../machines/vote-rule.ts';
 
 export type EffectOf<T extends KeyedEffect['type']> = Extract<KeyedEffect, { type: T }>;
 
@@ -163,6 +165,15 @@ export type PostOutcome =
   /** Gerrit refused the labels and took nothing. */
   | { readonly posted: false; readonly refused: string };
 
+/** A change just before a review of it is posted. */
+export interface ReviewedChange {
+  readonly change: ChangeNow;
+  /** Our account's vote on the current patchset with the label that was asked about, copied ones too; 0 for none. */
+  readonly vote: number;
+  /** The kinds of the newest patchsets, the current one among them. */
+  readonly kinds: readonly PatchsetKind[];
+}
+
 /** Posts to Gerrit. */
 export interface Reviewer {
   /**
@@ -171,6 +182,8 @@ export interface Reviewer {
    * waits until that request can no longer arrive.
    */
   post(request: EffectOf<'postReview'>, signal: AbortSignal, recovered: boolean): Promise<PostOutcome>;
+  /** @throws OperationError, retryable also when Gerrit does not show the patchset yet */
+  readStanding(request: EffectOf<'readStanding'>, signal: AbortSignal): Promise<ReviewedChange>;
   /** Our account's votes on the patchset, by label; 0 and absent are the same. */
   readVotes(request: EffectOf<'readVotes'>, signal: AbortSignal): Promise<Readonly<Record<string, number>>>;
 }
@@ -229,6 +242,8 @@ export interface World {
   readonly evidence: Evidence;
   readonly reviewer: Reviewer;
   readonly alarms: Alarms;
+  /** The jobs of the configuration in force, and which of them apply to the change; null: it could not be read. */
+  readonly jobsInForce: (change: ChangeNow | null) => readonly JobInForce[];
   /** Null: mail is not configured. */
   readonly mailer: Mailer | null;
   /** Takes secrets out of what somebody else wrote, before it is written down or shown. */

@@ -26,6 +26,8 @@ export interface Append {
   readonly view: View;
   /** True on the one row that ends a job: it is counted for its day. */
   readonly endsJob: boolean;
+  /** True where a history that had ended goes on. */
+  readonly reopens: boolean;
 }
 
 /** `other`: a history of which people ask nothing but its state. */

@@ -16,6 +16,7 @@ export function appendOf(before: Stored | null, { row, stored, texts }: Stepped)
     stored,
     texts,
     view,
+    reopens: (before?.ended ?? false) && !stored.ended,
     endsJob: view.kind === 'job' && stored.ended && !(before?.ended ?? false),
   };
 }
@@ -30,6 +31,7 @@ function viewOf(stored: Stored): View {
     case 'stream@1':
     case 'config@1':
     case 'voting@1':
+    case 'verdicts@1':
     case 'vigil@1':
       return { kind: 'other' };
     default:

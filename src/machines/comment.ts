@@ -18,6 +18,8 @@ export interface CommentFacts {
   readonly reports: readonly JobReport[];
   /** What was tested; empty: the patchset as it was uploaded. */
   readonly trees: readonly MergedTree[];
+  /** What is said of the vote. */
+  readonly vote: readonly string[];
   readonly spec: Pick<ReportSpec, 'wiki' | 'messageLimitBytes'>;
 }
 
@@ -35,6 +37,8 @@ export interface CommentParts {
 
 /** Kept free for the line that says how many jobs are not shown. */
 const RESERVE_BYTES = 60;
+/** What is said of the vote takes no more than this part of a message: the jobs' own lines are what readers look for. */
+const VOTE_SHARE = 4;
 /** Characters of an error's reason in the job's own line: as many as there is room for. */
 const WHY_LIMITS = [160, 40];
 
@@ -56,7 +60,8 @@ export function commentParts(facts: CommentFacts, limitBytes = facts.spec.messag
   const help = spec.wiki === '' ? '' : `How to rerun and whom to ask: ${harmlessUrl(spec.wiki)}`;
   const mark = runMark(run);
   const tested = testedText(facts.trees);
-  const frame = bytesOf([sentence(header, help), '', '', mark, ...tested]) + RESERVE_BYTES;
+  const vote = fitting(facts.vote, limitBytes / VOTE_SHARE);
+  const frame = bytesOf([sentence(header, help), '', '', mark, ...vote, ...tested]) + RESERVE_BYTES;
   const room = limitBytes - frame;
   const lines = fittingJobs(reports, spec.wiki || patchset.url, room);
   const texts = lines.map(({ text }) => text);
@@ -65,7 +70,7 @@ export function commentParts(facts: CommentFacts, limitBytes = facts.spec.messag
     header,
     help,
     jobs: hidden > 0 ? [...texts, '', `${hidden} more jobs are not shown here.`] : texts,
-    details: fitting(explanations(reports), room - bytesOf(texts)),
+    details: [...vote, ...fitting(explanations(reports), room - bytesOf(texts))],
     tested,
     mark,
     meaning: { status, pipeline, jobs: lines.map(({ shown }) => shown), mark, limitBytes },

@@ -167,6 +167,15 @@ export type KeyedEffect =
       readonly timeoutMs: number;
     }
   | {
+      /** Asked just before a post. */
+      readonly type: 'readStanding';
+      readonly key: string;
+      /** The one that was tested. */
+      readonly patchset: Patchset;
+      readonly label: string;
+      readonly timeoutMs: number;
+    }
+  | {
       readonly type: 'readVotes';
       readonly key: string;
       readonly patchset: Patchset;

@@ -9,6 +9,7 @@ import type { Judgement } from './outcome.ts';
 import type { ReportSpec } from './report.ts';
 import type { StartCause } from './rules/cause.ts';
 import type { ReviewJob } from './rules/files.ts';
+import type { VerdictsEvent } from './verdict-events.ts';
 import type { Sight, VigilLimits } from './vigil/sight.ts';
 import type {
   Failure,
@@ -22,9 +23,11 @@ import type {
   Server,
   Stage,
   StageEnd,
+  Standing,
   StandingVote,
   Verdict,
 } from './vocabulary.ts';
+import type { JobInForce, VoteRun } from './vote-rule.ts';
 
 /** Facts that any machine may be told. */
 export type CommonEvent =
@@ -151,6 +154,12 @@ export type ReviewEvent =
   /** The history of voting has answered: this CI may vote; it may not, after too many failures in a row. */
   | { readonly type: 'vote.allowed' }
   | { readonly type: 'vote.withheld'; readonly why: string }
+  /** The history of the change's verdicts has answered: no other review of the change posts; what the runs came to. */
+  | { readonly type: 'turn.granted' }
+  | { readonly type: 'verdicts.told'; readonly runs: readonly VoteRun[]; readonly forgotten: number }
+  /** Settle `readStanding`: the change just before the post, and the jobs of the configuration in force; it was not read. */
+  | { readonly type: 'standing.read'; readonly standing: Standing; readonly jobs: readonly JobInForce[] }
+  | { readonly type: 'standing.unread'; readonly failure: Failure; readonly jobs: readonly JobInForce[] }
   /** Settle `postStart`: Gerrit has it; nobody knows. */
   | { readonly type: 'start.posted' }
   | { readonly type: 'start.unposted'; readonly failure: Failure }
@@ -321,5 +330,9 @@ export type AnyEvent =
   | StreamEvent
   | ConfigEvent
   | VotingEvent
+  | StreamEvent
+  | ConfigEvent
+  | VotingEvent
+  | VerdictsEvent
   | VigilEvent;
 export type EventType = AnyEvent['type'];

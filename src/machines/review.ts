@@ -16,15 +16,18 @@ import {
   finish,
   keepEvidence,
   keepReport,
+  leave,
   type ReviewArgs,
   type ReviewContext,
   type ReviewMachineEvent,
   request,
   reviewSetup,
   tellJobs,
+  tellVerdict,
   withAlarm,
 } from './review/setup.ts';
 import { startAnswers } from './review/starting.ts';
+import { weighing } from './review/weighing.ts';
 import type { JobReport } from './vocabulary.ts';
 import { assertInput } from './words.ts';
 
@@ -51,6 +54,13 @@ const lateAnswers = {
   'votes.unread': noted,
   'alarm.raised': noted,
 } as const;
+/** What a vote would have been computed from. */
+const lateWeights = {
+  'turn.granted': noted,
+  'standing.read': noted,
+  'standing.unread': noted,
+  'verdicts.told': noted,
+} as const;
 /** What the preparation had asked for, or was told, and nobody waits for any more. */
 const latePreparation = {
   'change.resolved': noted,
@@ -63,7 +73,7 @@ const latePreparation = {
 const saidAtTheEnd = {
   ...lateAnswers,
   // A job that hands over after the deadline is answered, so that it can go on to its clean-up.
-  'job.reported': { actions: answerJob },
+  'job.reported': { actions: [answerJob, tellVerdict] },
   'job.published': noted,
   'job.unpublished': noted,
   'review.superseded': noted,
@@ -77,7 +87,7 @@ const withdrawnByPeople = {
   'review.superseded': { target: '#review.done', actions: [finish('withdrawn'), tellJobs] },
   'review.cancelled': { target: '#review.done', actions: [finish('withdrawn'), tellJobs] },
 } as const;
-const acceptReport = { actions: [keepReport, answerJob] } as const;
+const acceptReport = { actions: [keepReport, answerJob, tellVerdict] } as const;
 
 const afterAlarm = [
   { guard: 'finished', target: 'done' },
@@ -91,6 +101,7 @@ export const reviewMachine = reviewSetup.createMachine({
   initial: 'preparing',
   on: {
     ...latePreparation,
+    ...lateWeights,
     ...startAnswers,
     'vote.allowed': noted,
     'vote.withheld': noted,
@@ -155,9 +166,11 @@ export const reviewMachine = reviewSetup.createMachine({
       always: [
         { guard: 'nothingToSay', target: 'done', actions: finish('quiet') },
         { guard: 'shadow', target: 'done', actions: finish('shadow') },
+        { guard: 'votes', target: 'weighing' },
         { target: 'posting' },
       ],
     },
+    weighing: { ...weighing, on: withdrawnByPeople },
     posting,
     confirming,
     alarming: {
@@ -173,12 +186,12 @@ export const reviewMachine = reviewSetup.createMachine({
     },
     done: {
       tags: 'ended',
-      entry: mailEnd,
+      entry: [leave, mailEnd],
       on: { ...saidAtTheEnd, ...mailAnswers },
     },
     stuck: {
       tags: 'ended',
-      entry: request(({ context }) => parked(context)),
+      entry: [leave, request(({ context }) => parked(context))],
       on: saidAtTheEnd,
     },
   },
@@ -211,7 +224,11 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     confirmAttempt: 1,
     mailAttempt: 1,
     voteless: false,
-    withheld: false,
+    withheld: '',
+    turnless: false,
+    readings: 0,
+    readAttempt: 1,
+    weighed: null,
     withdrawn: false,
     outcome: null,
     alarm: null,

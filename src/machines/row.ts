@@ -13,6 +13,10 @@ export type MachineName =
   | 'stream@1'
   | 'config@1'
   | 'voting@1'
+  | 'stream@1'
+  | 'config@1'
+  | 'voting@1'
+  | 'verdicts@1'
   | 'vigil@1';
 
 /** What an event did: moved the machine; met no handler; settled something that was not owed (any more). */

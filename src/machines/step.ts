@@ -14,6 +14,7 @@ import { pureTransition } from './pure-transition.ts';
 import { reviewMachine } from './review.ts';
 import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored } from './row.ts';
 import { streamMachine } from './stream.ts';
+import { verdictsMachine } from './verdicts.ts';
 import { vigilMachine } from './vigil.ts';
 import { votingMachine } from './voting.ts';
 
@@ -25,6 +26,7 @@ export const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
   'stream@1': streamMachine,
   'config@1': configMachine,
   'voting@1': votingMachine,
+  'verdicts@1': verdictsMachine,
   'vigil@1': vigilMachine,
 };
 

@@ -2,8 +2,7 @@
  * What an ending means. A failed test is a result; everything else that goes wrong is trouble of the CI's own and is
  * never FAILURE: a command that could not be run, was killed or lost, or that left no readable results.
  */
-import type { ReportSpec } from './report.ts';
-import type { JobReport, JobSpec, ResultsSummary, Stage, StageEnd, Verdict } from './vocabulary.ts';
+import type { JobSpec, ResultsSummary, Stage, StageEnd, Verdict } from './vocabulary.ts';
 
 export interface Judgement {
   readonly verdict: Verdict;
@@ -50,26 +49,6 @@ export function judgeTesting(
   };
 }
 
-/**
- * The vote of a review: any FAILURE of a voting job decides, else a time-out; SUCCESS needs all that ran. Trouble of the
- * CI's own is no vote. Nor is a failure whose evidence cannot be read: nobody could act on it.
- */
-export function decideVote(
-  reports: readonly JobReport[],
-  spec: ReportSpec,
-): Readonly<Record<string, number>> {
-  const voting = reports.filter(({ voting, verdict }) => voting && verdict !== 'SKIPPED');
-  if (spec.label === null || voting.length === 0) return {};
-  for (const verdict of ['FAILURE', 'TIMED_OUT'] as const) {
-    const against = voting.filter((report) => report.verdict === verdict);
-    if (against.length === 0) continue;
-    const readable = against.some(({ evidence }) => evidence === 'published');
-    return readable ? vote(spec.label, verdict === 'FAILURE' ? spec.failure : spec.timedOut) : {};
-  }
-  if (voting.every((report) => report.verdict === 'SUCCESS')) return vote(spec.label, spec.success);
-  return {};
-}
-
 function failedTests(results: ResultsSummary): Judgement {
   const total = results.passed + results.failed;
   const named = results.failures.slice(0, 3);
@@ -92,8 +71,4 @@ export function couldNotRun(code: number): string | null {
   if (code === 126) return 'the command could not be executed (exit 126)';
   if (code === 127) return 'the command was not found (exit 127)';
   return null;
-}
-
-function vote(label: string, value: number): Readonly<Record<string, number>> {
-  return value === 0 ? {} : { [label]: value };
 }

@@ -177,6 +177,17 @@ export interface StandingVote {
   readonly value: number;
 }
 
+/** The change just before a review of it is posted. */
+export interface Standing {
+  readonly status: 'open' | 'merged' | 'abandoned';
+  /** The current patchset. */
+  readonly patchset: Patchset;
+  /** Our account's vote on the current patchset with the label that is voted, copied ones too; 0 for none. */
+  readonly vote: number;
+  /** The kinds of the newest patchsets. */
+  readonly kinds: readonly { readonly patchset: number; readonly kind: string }[];
+}
+
 /** What Gerrit says of a change now. */
 export interface ResolvedChange {
   readonly status: 'open' | 'merged' | 'abandoned' | 'missing';

@@ -30,8 +30,8 @@ export interface VoteRun {
   readonly url: string | null;
   /** The revisions of the open changes that the change depended on, as one text. */
   readonly dependencies: string;
-  /** Its evidence is not published yet, so nobody can read why it failed. */
-  readonly evidencePending: boolean;
+  /** Whether people can read its evidence. */
+  readonly readable: boolean;
 }
 
 export interface PatchsetKind {
@@ -127,15 +127,15 @@ export function earliestCounting(facts: Pick<VoteFacts, 'jobs' | 'current' | 'ki
 }
 
 /** A run that says something of its patchset. */
-function isCounted(run: VoteRun): boolean {
+export function isCounted(run: VoteRun): boolean {
   return run.verdict !== null && !UNCOUNTED.includes(run.verdict);
 }
 
-function isResult({ verdict }: VoteRun): boolean {
+export function isResult({ verdict }: VoteRun): boolean {
   return verdict === 'SUCCESS' || verdict === 'FAILURE' || verdict === 'TIMED_OUT';
 }
 
-function newestOf(runs: readonly VoteRun[]): VoteRun | null {
+export function newestOf(runs: readonly VoteRun[]): VoteRun | null {
   return runs.reduce<VoteRun | null>(
     (newest, run) => (newest !== null && newest.admitted > run.admitted ? newest : run),
     null,
@@ -203,7 +203,7 @@ function failedItself(
   return runs.some(
     (run) =>
       run.review === review &&
-      !run.evidencePending &&
+      run.readable &&
       counted.some(({ name }) => name === run.name) &&
       ((run.verdict === 'FAILURE' && values.failure < 0) ||
         (run.verdict === 'TIMED_OUT' && values.timedOut < 0)),

@@ -32,6 +32,7 @@ function stage() {
     reviewer: new FakeReviewer(),
     alarms: new FakeAlarms(),
     mailer: null,
+    jobsInForce: () => [],
     hide: (text: string) => text,
   };
   const effect = {

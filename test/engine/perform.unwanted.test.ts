@@ -57,6 +57,7 @@ function unwanted() {
       reviewer: new FakeReviewer(),
       alarms: new FakeAlarms(),
       mailer: null,
+      jobsInForce: () => [],
       hide: (text: string) => text,
     },
     clock: new FakeClock(),

@@ -3,15 +3,17 @@
  * away and made again. Like the real one it drops an unknown label in silence, refuses a label that we may not use
  * and takes nothing then, and would post twice what is not looked for first.
  */
-import type { PostOutcome, Reviewer } from '../../src/engine/ports.ts';
+import type { PostOutcome, ReviewedChange, Reviewer } from '../../src/engine/ports.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { KeyedEffect } from '../../src/machines/effects.ts';
+import type { ChangeNow } from '../../src/machines/gerrit-event.ts';
 import type { Failure, Patchset } from '../../src/machines/vocabulary.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
+type ReadStanding = Extract<KeyedEffect, { type: 'readStanding' }>;
 type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
-type Call = 'post' | 'readVotes';
+type Call = 'post' | 'readStanding' | 'readVotes';
 
 export interface PostedReview {
   readonly run: string;
@@ -35,10 +37,14 @@ export class FakeReviewer implements Reviewer {
   readonly missing = new Set<number>();
   /** Number of the current patchset, for changes where it is not the one that is asked about. */
   readonly current = new Map<number, number>();
+  /** Kinds of all patchsets of a change, the first one first; for changes where they are not all REWORK. */
+  readonly kinds = new Map<number, readonly string[]>();
   /** Changes that are abandoned or merged. */
   readonly closed = new Set<number>();
   /** What each call said of it: true where an earlier process may have sent the request. */
   readonly recovered: boolean[] = [];
+  /** Our votes by patchset: CHANGE,PATCHSET. */
+  readonly #votes = new Map<string, Readonly<Record<string, number>>>();
   #lost: Failure[] = [];
 
   async post(request: PostReview, signal: AbortSignal, recovered = false): Promise<PostOutcome> {
@@ -49,16 +55,34 @@ export class FakeReviewer implements Reviewer {
     return outcome;
   }
 
-  readVotes(request: ReadVotes, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    return this.calls.play('readVotes', signal, () => {
-      const votes: Record<string, number> = {};
-      for (const { change, patchset, labels } of this.posted) {
-        if (change === request.patchset.change && patchset === request.patchset.patchset) {
-          Object.assign(votes, labels);
-        }
-      }
-      return votes;
+  readStanding({ patchset, label }: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
+    return this.calls.play('readStanding', signal, () => {
+      const { change, patchset: tested } = patchset;
+      if (this.missing.has(change)) throw gone(patchset);
+      const number = this.current.get(change) ?? tested;
+      const kinds = this.kinds.get(change) ?? [];
+      const current = { ...patchset, patchset: number, ref: patchset.ref.replace(/[^/]+$/, String(number)) };
+      return {
+        change: shown(number === tested ? patchset : current, this.closed.has(change)),
+        vote: this.vote(change, number, label),
+        kinds: Array.from({ length: number }, (_, at) => ({ patchset: at + 1, kind: kinds[at] ?? 'REWORK' })),
+      };
     });
+  }
+
+  readVotes({ patchset }: ReadVotes, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
+    return this.calls.play('readVotes', signal, () => this.#votes.get(nameOf(patchset)) ?? {});
+  }
+
+  /** Our vote as Gerrit shows it. */
+  vote(change: number, patchset: number, label = 'Verified'): number {
+    return this.#votes.get(nameOf({ change, patchset }))?.[label] ?? 0;
+  }
+
+  /** A person removes our vote, or Gerrit copies it to a new patchset. */
+  setVote(change: number, patchset: number, value: number, label = 'Verified'): void {
+    const votes = this.#votes.get(nameOf({ change, patchset }));
+    this.#votes.set(nameOf({ change, patchset }), { ...votes, [label]: value });
   }
 
   /** The next call (of this name, when given) rejects, and nothing is posted. */
@@ -88,7 +112,7 @@ export class FakeReviewer implements Reviewer {
     const { change } = patchset;
     if (!message.includes(run)) throw new Error(`the message does not hold its run's id ${run}`);
     const why = this.#whyNoVote(request);
-    const asked = Object.values(request.labels).some((value) => value !== 0);
+    const asked = Object.keys(request.labels).length > 0;
     const outcome = { posted: true, voted: asked && why === '', why } as const;
     if (this.posted.some((review) => review.change === change && review.message.includes(run))) {
       return { ...outcome, found: true };
@@ -100,16 +124,30 @@ export class FakeReviewer implements Reviewer {
       return { posted: false, refused: `Applying label "${refused[0]}": ${refused[1]} is restricted` };
     }
     const labels = Object.fromEntries(votes.filter(([label]) => this.labels.has(label)));
+    for (const [label, value] of Object.entries(labels))
+      this.setVote(change, patchset.patchset, value, label);
     this.posted.push({ run, change, patchset: patchset.patchset, message, labels, tag });
     return { ...outcome, found: false };
   }
 
   #whyNoVote({ patchset: { change, patchset }, labels }: PostReview): string {
-    if (Object.values(labels).every((value) => value === 0)) return '';
+    if (Object.keys(labels).length === 0) return '';
     if (this.closed.has(change)) return 'the change is closed';
     const current = this.current.get(change) ?? patchset;
     return current === patchset ? '' : `patchset ${patchset} is not the current one (${current}) any more`;
   }
+}
+
+function nameOf({ change, patchset }: Pick<Patchset, 'change' | 'patchset'>): string {
+  return `${change},${patchset}`;
+}
+
+function shown(patchset: Patchset, closed: boolean): ChangeNow {
+  const alice = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
+  return {
+    ...{ patchset, status: closed ? 'abandoned' : 'open', kind: 'REWORK', wip: false, private: false },
+    ...{ uploader: alice, author: alice, hashtags: [], files: ['README'], votes: [] },
+  };
 }
 
 function gone(patchset: Patchset): OperationError {

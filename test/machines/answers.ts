@@ -5,7 +5,7 @@
 import type { KeyedEffect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { assertNever, type ResolvedChange } from '../../src/machines/vocabulary.ts';
-import { FAILED, failure, PASSED, RESOLVED, TREE } from './facts.ts';
+import { FAILED, failure, inForce, PASSED, RESOLVED, STANDING, TREE } from './facts.ts';
 
 /** The answer when all is well. */
 export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, number>>): AnyEvent {
@@ -53,6 +53,12 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
       return { type: 'review.posted', found: false, voted: Object.keys(effect.labels).length > 0, why: '' };
     case 'postStart':
       return { type: 'start.posted' };
+    case 'readStanding':
+      return {
+        type: 'standing.read',
+        standing: { ...STANDING, vote: votes[effect.label] ?? 0 },
+        jobs: [inForce('acme-dsvm')],
+      };
     case 'readVotes':
       return { type: 'votes.read', votes };
     case 'sendMail':
@@ -122,6 +128,17 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
       ];
     case 'postStart':
       return [{ type: 'start.unposted', failure: failure('post start') }];
+    case 'readStanding':
+      return [
+        { type: 'standing.unread', failure: failure('read standing'), jobs: [inForce('acme-dsvm')] },
+        {
+          type: 'standing.unread',
+          failure: failure('read standing', { retryable: false }),
+          jobs: [inForce('acme-dsvm')],
+        },
+        { type: 'standing.read', standing: { ...STANDING, status: 'merged' }, jobs: [] },
+        { type: 'standing.read', standing: { ...STANDING, vote: 1 }, jobs: [inForce('acme-other')] },
+      ];
     case 'readVotes':
       return [
         { type: 'votes.read', votes: {} },

@@ -3,10 +3,11 @@
  * may vote, and what an operator must hear of. Told like those in stories.ts, and recorded with them.
  */
 import type { AnyEvent } from '../../src/machines/events.ts';
+import { verdictsOf } from '../../src/machines/verdicts.ts';
 import type { Sight } from '../../src/machines/vigil/sight.ts';
 import { VIGIL } from '../../src/machines/vigil.ts';
 import { VOTING } from '../../src/machines/voting.ts';
-import { jobReport, REVIEW, reportSpec } from './facts.ts';
+import { jobReport, opened, PATCHSET, REVIEW, reportSpec } from './facts.ts';
 import { answerWell, Simulator } from './simulator.ts';
 import {
   closed,
@@ -54,6 +55,27 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
     world.run();
     world.tell(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is mended' });
     return troubled(world, VOTING).run();
+  },
+
+  'two-reviews-of-one-patchset': () => {
+    const world = Simulator.review();
+    const second = opened(reportSpec(), [{ job: 'job-2', name: 'acme-dsvm', voting: true }]);
+    const other = 'review-2';
+    if (second.type === 'review.opened') world.tell(other, { ...second, review: other });
+    world.answerType(other, 'lookUpChange');
+    world.answerType(other, 'mergePatchset');
+    const verdicts = verdictsOf(PATCHSET);
+    world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
+    // It waits for its turn, and its failure of the same job counts then.
+    const failed = jobReport({ job: 'job-2', verdict: 'FAILURE' });
+    world.tell(other, { type: 'job.reported', report: failed });
+    troubled(world, verdicts);
+    world.tell(verdicts, {
+      type: 'machine.broken',
+      event: 'run.ended',
+      message: 'undefined is not a function',
+    });
+    return world.run();
   },
 
   'disk-low-and-over': () => {

@@ -17,7 +17,9 @@ import type {
   ResolvedChange,
   ResultsSummary,
   Server,
+  Standing,
 } from '../../src/machines/vocabulary.ts';
+import type { JobInForce } from '../../src/machines/vote-rule.ts';
 
 export const JOB = 'job-1';
 export const REVIEW = 'review-1';
@@ -136,6 +138,19 @@ export const RESOLVED: ResolvedChange = {
   trouble: null,
 };
 
+/** The change just before a post: as it was tested, with no vote of ours on it. */
+export const STANDING: Standing = {
+  status: 'open',
+  patchset: PATCHSET,
+  vote: 0,
+  kinds: [3, 2, 1].map((patchset) => ({ patchset, kind: 'REWORK' })),
+};
+
+/** A voting job of the configuration in force. */
+export function inForce(name: string, changes: Partial<JobInForce> = {}): JobInForce {
+  return { name, voting: true, startsUnasked: true, kinds: { only: [], never: [] }, ...changes };
+}
+
 export const TREE: MergedTree = {
   project: PATCHSET.project,
   branch: PATCHSET.branch,
@@ -202,6 +217,7 @@ export function commentFacts(changes: Partial<CommentFacts> = {}): CommentFacts 
     patchset: PATCHSET,
     reports: [jobReport()],
     trees: [{ project: PATCHSET.project, branch: 'master', base: 'b'.repeat(40), revision: 'c'.repeat(40) }],
+    vote: [],
     spec: reportSpec(),
     ...changes,
   };

@@ -29,6 +29,7 @@ const EFFECTS: Readonly<Record<Effect['type'], true>> = {
   postReview: true,
   catchUp: true,
   postStart: true,
+  readStanding: true,
   readVotes: true,
   sendMail: true,
   withdraw: true,

@@ -1,4 +1,5 @@
 /** What tests ask of the one review of a simulated world. */
+import type { LogRow } from '../../src/machines/row.ts';
 import { REVIEW } from './facts.ts';
 import type { Simulator } from './simulator.ts';
 
@@ -13,4 +14,13 @@ export function alarms(world: Simulator): readonly string[] {
     .flatMap((row) =>
       row.effects.flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm.kind] : [])),
     );
+}
+
+/** Gerrit says how the change is just before the post, where that is asked. Returns the review's newest row. */
+export function weighed(world: Simulator): LogRow {
+  if (world.owed(REVIEW).some(({ type }) => type === 'readStanding'))
+    world.answerType(REVIEW, 'readStanding');
+  const row = world.rowsOf(REVIEW).at(-1);
+  if (row === undefined) throw new Error('the review has no row');
+  return row;
 }

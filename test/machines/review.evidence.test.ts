@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../src/machines/vocabulary.ts';
 import { JOB, jobReport, REVIEW, reportSpec } from './facts.ts';
 import { orderly } from './orderly.ts';
+import { weighed } from './review-world.ts';
 import { Simulator } from './simulator.ts';
 
 const URL = 'https://logs.example.org/later/';
@@ -16,6 +17,7 @@ function pending(changes: Partial<JobReport>): Simulator {
 }
 
 function posts(world: Simulator): readonly unknown[] {
+  weighed(world);
   return world
     .rowsOf(REVIEW)
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));

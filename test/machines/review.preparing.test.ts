@@ -20,6 +20,7 @@ import {
   TREE,
 } from './facts.ts';
 import { orderly } from './orderly.ts';
+import { weighed } from './review-world.ts';
 import { answerWell, Simulator } from './simulator.ts';
 
 const begun = (plan: Partial<PreparePlan> = {}) => Simulator.unprepared(preparePlan(plan));
@@ -136,8 +137,8 @@ describe('a patchset that is not tested', () => {
     const world = begun();
     world.answer(REVIEW, 'lookUpChange:1', resolved({ trouble: 'a cycle: 1 -> 2 -> 1' }));
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason: 'a cycle: 1 -> 2 -> 1', url: null });
-    const row = world.tell(REVIEW, { type: 'job.reported', report });
-    expect(row.effects).toContainEqual(
+    world.tell(REVIEW, { type: 'job.reported', report });
+    expect(weighed(world).effects).toContainEqual(
       expect.objectContaining({
         type: 'postReview',
         labels: {},

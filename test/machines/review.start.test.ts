@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { jobReport, REVIEW, reportSpec } from './facts.ts';
 import { orderly } from './orderly.ts';
+import { weighed } from './review-world.ts';
 import { Simulator } from './simulator.ts';
 
 const report = reportSpec({ startMessage: true });
@@ -38,13 +39,13 @@ describe('a review whose jobs are released', () => {
     const world = Simulator.review(report);
     expect(world.answerType(REVIEW, 'postStart', answer).state).toBe('waiting');
     world.tell(REVIEW, { type: 'job.reported', report: jobReport() });
-    expect(world.at(REVIEW).state).toBe('posting.sending');
+    expect(weighed(world).state).toBe('posting.sending');
     orderly(world);
   });
 
   test('does not wait for its answer, which may come after the end', () => {
-    const world = Simulator.review(report);
-    world.tell(REVIEW, { type: 'job.reported', report: jobReport({ voting: false }) });
+    const world = Simulator.review({ ...report, label: null });
+    world.tell(REVIEW, { type: 'job.reported', report: jobReport() });
     world.answerType(REVIEW, 'postReview');
     expect(world.at(REVIEW).state).toBe('done');
     world.answerType(REVIEW, 'postStart');

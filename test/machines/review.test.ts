@@ -5,9 +5,10 @@
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import type { ReportSpec } from '../../src/machines/report.ts';
+import { verdictsOf } from '../../src/machines/verdicts.ts';
 import { failure, JOB, jobReport, opened, PATCHSET, REVIEW, reportSpec, START } from './facts.ts';
 import { orderly } from './orderly.ts';
-import { alarms, outcome } from './review-world.ts';
+import { alarms, outcome, weighed } from './review-world.ts';
 import { answerWell, Simulator } from './simulator.ts';
 
 const reported = (changes = {}): AnyEvent => ({ type: 'job.reported', report: jobReport(changes) });
@@ -18,6 +19,7 @@ const unposted = (retryable: boolean): AnyEvent => ({
   type: 'review.unposted',
   failure: failure('post review', { retryable }),
 });
+const VERDICTS = verdictsOf(PATCHSET);
 const TWO = [
   { job: JOB, name: 'acme-dsvm', voting: true },
   { job: 'job-2', name: 'acme-fc', voting: true },
@@ -26,7 +28,8 @@ const TWO = [
 /** A review that is sending its comment. */
 function sending(report: Partial<ReportSpec> = {}): Simulator {
   const world = Simulator.review(reportSpec(report));
-  expect(world.tell(REVIEW, reported()).state).toBe('posting.sending');
+  world.tell(REVIEW, reported());
+  expect(weighed(world).state).toBe('posting.sending');
   return world;
 }
 
@@ -53,14 +56,28 @@ describe('waiting', () => {
     const first = world.tell(REVIEW, reported());
     expect([first.state, first.effects]).toEqual([
       'waiting',
-      [{ type: 'tell', to: JOB, event: { type: 'verdict.taken' } }],
+      [
+        { type: 'tell', to: JOB, event: { type: 'verdict.taken' } },
+        {
+          type: 'tell',
+          to: VERDICTS,
+          event: {
+            type: 'run.ended',
+            job: JOB,
+            verdict: 'SUCCESS',
+            url: jobReport().url,
+            dependencies: '',
+            readable: true,
+          },
+        },
+      ],
     ]);
     const again = world.tell(REVIEW, reported({ verdict: 'FAILURE' }));
-    expect([again.state, again.effects.length]).toEqual(['waiting', 1]);
-    const last = world.tell(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
+    expect([again.state, again.effects.length]).toEqual(['waiting', 2]);
+    world.tell(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
+    const last = weighed(world);
     expect(last.effects).toEqual([
-      { type: 'tell', to: 'job-2', event: { type: 'verdict.taken' } },
-      { type: 'withdraw', key: 'deadline:waiting' },
+      { type: 'withdraw', key: 'deadline:counting:1' },
       {
         type: 'postReview',
         key: 'postReview:1',
@@ -78,15 +95,16 @@ describe('waiting', () => {
   test('is over at the deadline: who is missing is named, and answered later all the same', () => {
     const world = two();
     world.tell(REVIEW, reported());
-    const row = world.fire(REVIEW);
+    world.fire(REVIEW);
+    const row = weighed(world);
     expect(row.state).toBe('posting.sending');
-    expect(row.effects[0]).toMatchObject({
+    expect(row.effects[1]).toMatchObject({
       labels: {},
       message: expect.stringContaining('acme-fc: not finished. no verdict in time'),
     });
     for (const settled of [false, true]) {
       const late = (settled ? world.run() : world).tell(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
-      expect(late.effects).toEqual([{ type: 'tell', to: 'job-2', event: { type: 'verdict.taken' } }]);
+      expect(late.effects[0]).toEqual({ type: 'tell', to: 'job-2', event: { type: 'verdict.taken' } });
     }
     expect(outcome(world)).toEqual(['done', 'posted']);
     orderly(world);
@@ -95,8 +113,8 @@ describe('waiting', () => {
   test('goes on past the deadline as long as nobody has handed over', () => {
     const world = two();
     expect(world.fire(REVIEW)).toMatchObject({ state: 'waiting', effects: [] });
-    const row = world.tell(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
-    expect(row.state).toBe('posting.sending');
+    world.tell(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
+    expect(weighed(world).state).toBe('posting.sending');
     expect(outcome(world.run())).toEqual(['done', 'posted']);
     orderly(world);
   });
@@ -121,6 +139,7 @@ describe('waiting', () => {
     expect(row.effects).toEqual([
       { type: 'withdraw', key: 'deadline:waiting' },
       { type: 'tell', to: 'job-2', event: passed },
+      { type: 'tell', to: VERDICTS, event: { type: 'review.ended', review: REVIEW } },
     ]);
     expect(outcome(world)).toEqual(['done', 'withdrawn']);
   });

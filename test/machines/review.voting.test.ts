@@ -6,6 +6,7 @@ import type { JobReport } from '../../src/machines/vocabulary.ts';
 import { VOTING } from '../../src/machines/voting.ts';
 import { jobReport, REVIEW, reportSpec } from './facts.ts';
 import { orderly } from './orderly.ts';
+import { weighed } from './review-world.ts';
 import { Simulator } from './simulator.ts';
 
 const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
@@ -22,6 +23,7 @@ function judged(report: Partial<ReportSpec>, changes: Partial<JobReport>, voting
 }
 
 function posts(world: Simulator): readonly unknown[] {
+  weighed(world);
   return world
     .rowsOf(REVIEW)
     .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));
@@ -33,7 +35,7 @@ describe('a review asks before it posts', () => {
     expect(posts(world)).toEqual([{ Verified: -1 }]);
     expect(world.run().at(REVIEW)).toMatchObject({
       state: 'done',
-      context: { withheld: false, outcome: 'posted' },
+      context: { withheld: '', outcome: 'posted' },
     });
     orderly(world);
   });
@@ -43,18 +45,26 @@ describe('a review asks before it posts', () => {
     expect(posts(world)).toEqual([{}]);
     // Nothing to read back either.
     world.answerType(REVIEW, 'postReview');
-    expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { withheld: true, outcome: 'posted' } });
+    const withheld = 'voting stopped after failures on 1 changes in a row';
+    expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { withheld, outcome: 'posted' } });
     orderly(world);
   });
 
-  test('and goes on by itself when it is never answered', () => {
+  test('and votes nothing when it is never answered, and says why', () => {
     const world = judged({}, {}, false);
     expect(world.at(REVIEW).state).toBe('asking');
     world.fire(REVIEW);
-    expect(posts(world)).toEqual([{ Verified: 1 }]);
+    expect(posts(world)).toEqual([{}]);
+    expect(world.owed(REVIEW)).toContainEqual(
+      expect.objectContaining({
+        type: 'postReview',
+        message: expect.stringContaining('No vote: it was not answered in time whether this CI may vote.'),
+      }),
+    );
     // An answer that comes after all changes nothing.
-    world.tell(REVIEW, { type: 'vote.withheld', why: 'too late' });
-    expect(world.at(REVIEW)).toMatchObject({ state: 'posting.sending', context: { withheld: false } });
+    world.tell(REVIEW, { type: 'vote.allowed' });
+    expect(world.at(REVIEW).state).toBe('posting.sending');
+    expect(world.at(REVIEW).context.withheld).not.toBe('');
     orderly(world);
   });
 

@@ -9,6 +9,7 @@ import type { AnyEvent } from '../../src/machines/events.ts';
 import type { ReportSpec } from '../../src/machines/report.ts';
 import type { LogRow, MachineName, Stored } from '../../src/machines/row.ts';
 import { askedKeys, step } from '../../src/machines/step.ts';
+import { verdictsOf } from '../../src/machines/verdicts.ts';
 import type { JobSpec, PreparePlan } from '../../src/machines/vocabulary.ts';
 import { goodAnswer } from './answers.ts';
 import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START, TREE } from './facts.ts';
@@ -26,6 +27,7 @@ const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'config.loaded': 'config@1',
   'voting.opened': 'voting@1',
   'vigil.opened': 'vigil@1',
+  'runs.admitted': 'verdicts@1',
 };
 
 interface Circumstances {
@@ -100,6 +102,7 @@ export class Simulator {
   /** Appends one event, and what it tells other histories. Returns its row. */
   tell(history: string, event: AnyEvent, { settles, cause }: Circumstances = {}): LogRow {
     this.#imagine(event);
+    if (event.type === 'review.opened') this.#admit(event);
     const before = this.stored.get(history) ?? null;
     const machine = before?.machine ?? FIRST_EVENTS[event.type] ?? 'job@1';
     const { stored, row } = step(
@@ -196,6 +199,17 @@ export class Simulator {
     return [...this.stored.values()].map(({ history, state }) => `${history} ${state}`).join(', ');
   }
 
+  /** Admission tells the change's verdicts of a review in the same transaction. */
+  #admit({ review, patchset, jobs }: Extract<AnyEvent, { type: 'review.opened' }>): void {
+    const named = jobs.map(({ job, name, voting }) => ({ job, name, voting }));
+    this.tell(verdictsOf(patchset), {
+      type: 'runs.admitted',
+      review,
+      patchset: patchset.patchset,
+      jobs: named,
+    });
+  }
+
   #imagine(event: AnyEvent): void {
     if (event.type === 'server.active') this.servers.add(event.server.name);
     if (event.type === 'server.deleted') this.servers.clear();
@@ -204,7 +218,7 @@ export class Simulator {
 
 /** All is well, and Gerrit keeps every vote. */
 export const answerWell: Answers = (effect, world) => {
-  if (effect.type === 'postReview') world.votes = effect.labels;
+  if (effect.type === 'postReview') world.votes = { ...world.votes, ...effect.labels };
   return goodAnswer(effect, world.votes);
 };
 

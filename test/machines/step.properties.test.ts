@@ -84,7 +84,7 @@ describe('any sequence of events', () => {
         const world = new Simulator(answerWell);
         const jobs = verdicts.map((_, index) => ({
           job: `job-${index}`,
-          name: `name-${index}`,
+          name: index === 0 ? 'acme-dsvm' : 'acme-fc',
           voting: true,
         }));
         world.tell(REVIEW, opened(reportSpec({ label: label ? 'Verified' : null, postAttempts }), jobs));

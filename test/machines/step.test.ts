@@ -81,14 +81,20 @@ describe('time', () => {
 test('what is asked for and taken back within one event is not recorded', () => {
   const world = Simulator.review();
   const done = world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
-  expect([done.state, done.effects.map(({ type }) => type)]).toEqual(['done', ['tell', 'withdraw']]);
+  expect([done.state, done.effects.map(({ type }) => type)]).toEqual([
+    'done',
+    ['tell', 'tell', 'withdraw', 'tell'],
+  ]);
   const none = new Simulator();
   none.tell(REVIEW, opened(reportSpec(), []));
   none.answerType(REVIEW, 'lookUpChange');
   const row = none.answerType(REVIEW, 'mergePatchset');
   expect([row.state, row.effects, none.owed(REVIEW)]).toEqual([
     'done',
-    [{ type: 'withdraw', key: 'deadline:merging:1' }],
+    [
+      { type: 'withdraw', key: 'deadline:merging:1' },
+      expect.objectContaining({ event: { type: 'review.ended', review: REVIEW } }),
+    ],
     [],
   ]);
 });

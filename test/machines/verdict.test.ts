@@ -1,8 +1,8 @@
-/** The whole table of verdicts and votes: what may be called FAILURE, and what never is. */
+/** The whole table of verdicts: what may be called FAILURE, and what never is. */
 import { describe, expect, test } from 'vitest';
-import { decideVote, endTrouble, judgeTesting } from '../../src/machines/verdict.ts';
-import { type ResultsSummary, type StageEnd, VERDICTS, type Verdict } from '../../src/machines/vocabulary.ts';
-import { FAILED, jobReport, jobSpec, PASSED, reportSpec } from './facts.ts';
+import { endTrouble, judgeTesting } from '../../src/machines/verdict.ts';
+import type { ResultsSummary, StageEnd, Verdict } from '../../src/machines/vocabulary.ts';
+import { FAILED, jobSpec, PASSED } from './facts.ts';
 
 const exited = (code: number): StageEnd => ({ how: 'exited', code });
 const NONE: ResultsSummary = { passed: 0, failed: 0, skipped: 0, failures: [] };
@@ -82,55 +82,5 @@ describe('tests', () => {
   ])('%i failures are counted, the first named', (failed, failures, reason) => {
     const results = { passed: 2, failed, skipped: 0, failures };
     expect(judgeTesting(exited(1), results, '', jobSpec()).reason).toBe(reason);
-  });
-});
-
-describe('the vote', () => {
-  const votes = (verdicts: readonly (readonly [Verdict, boolean])[], spec = reportSpec()) =>
-    decideVote(
-      verdicts.map(([verdict, voting]) => jobReport({ verdict, voting })),
-      spec,
-    );
-
-  test.each(VERDICTS)('of one job that ended in %s', (verdict) => {
-    const expected = { SUCCESS: { Verified: 1 }, FAILURE: { Verified: -1 } } as Record<string, object>;
-    expect(votes([[verdict, true]])).toEqual(expected[verdict] ?? {});
-  });
-
-  test('needs every voting job for a success; one failure decides', () => {
-    expect(
-      votes([
-        ['SUCCESS', true],
-        ['SUCCESS', true],
-      ]),
-    ).toEqual({ Verified: 1 });
-    expect(
-      votes([
-        ['SUCCESS', true],
-        ['NODE_FAILURE', true],
-      ]),
-    ).toEqual({});
-    expect(
-      votes([
-        ['FAILURE', true],
-        ['NODE_FAILURE', true],
-      ]),
-    ).toEqual({ Verified: -1 });
-  });
-
-  test('is not moved by jobs that do not vote, and is none when none does', () => {
-    expect(
-      votes([
-        ['SUCCESS', true],
-        ['FAILURE', false],
-      ]),
-    ).toEqual({ Verified: 1 });
-    expect(votes([['FAILURE', false]])).toEqual({});
-    expect(votes([])).toEqual({});
-  });
-
-  test('is none without a label, and 0 is none', () => {
-    expect(votes([['FAILURE', true]], reportSpec({ label: null }))).toEqual({});
-    expect(votes([['FAILURE', true]], reportSpec({ failure: 0 }))).toEqual({});
   });
 });

@@ -31,7 +31,7 @@ function run(name: string, verdict: VoteRun['verdict'], changes: Partial<VoteRun
     verdict,
     url: null,
     dependencies: '',
-    evidencePending: false,
+    readable: true,
     ...changes,
   };
 }
@@ -120,7 +120,7 @@ test('a vote that could not be read keeps a positive vote back and no negative o
 });
 
 test('a failure whose evidence nobody can read is no reason for a negative vote', () => {
-  const pending = run('a', 'FAILURE', { ...own, evidencePending: true });
+  const pending = run('a', 'FAILURE', { ...own, readable: false });
   const decide = (standing: number) => computeVote(facts([pending, run('b', 'SUCCESS')], { standing })).value;
   expect([decide(1), decide(0), decide(-1)]).toEqual([0, null, null]);
   expect(computeVote(facts([pending, run('b', 'FAILURE', own)])).value).toBe(-1);
@@ -248,7 +248,13 @@ test('agrees with a second reading of the rules, in every world', () => {
         jobs: jobs.map(({ never, ...one }) => ({ ...one, kinds: { only: [], never } })),
         current: kinds.length,
         kinds: kinds.map((kind, index) => ({ patchset: index + 1, kind })),
-        runs: runs.map(({ job: name, ...one }) => ({ ...one, name, voting: true, url: null })),
+        runs: runs.map(({ job: name, evidencePending, ...one }) => ({
+          ...one,
+          name,
+          voting: true,
+          url: null,
+          readable: !evidencePending,
+        })),
         forgotten: 0,
         standing,
       });

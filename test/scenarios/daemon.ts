@@ -9,7 +9,8 @@ import type { Append, Store } from '../../src/engine/store.ts';
 import { Sweep } from '../../src/engine/sweep.ts';
 import { currentWork } from '../../src/engine/work.ts';
 import type { StreamLimits } from '../../src/machines/events.ts';
-import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import type { ChangeNow, GerritEvent } from '../../src/machines/gerrit-event.ts';
+import { jobsInForce } from '../../src/machines/rules/in-force.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
 import { ENGINE_BOUNDS } from '../fixtures/bounds.ts';
 import { preparePlan, reportSpec } from '../machines/facts.ts';
@@ -64,6 +65,7 @@ export class Daemon {
       reviewer: lab.reviewer,
       alarms: lab.alarms,
       mailer: lab.mailer,
+      jobsInForce: (change: ChangeNow | null) => jobsInForce(this.admission.acceptance, change),
       hide: (text: string) => text.replaceAll(SECRET, '[redacted]'),
     };
     const world = this.life.world(options.bend?.(bare, lab) ?? bare);

@@ -72,6 +72,8 @@ export class Life {
       reviewer: {
         post: (request, signal, recovered) =>
           this.call('post', () => reviewer.post(request, signal, recovered)),
+        readStanding: (request, signal) =>
+          this.call('readStanding', () => reviewer.readStanding(request, signal)),
         readVotes: (request, signal) => this.call('readVotes', () => reviewer.readVotes(request, signal)),
       },
       alarms: { raise: (alarm) => this.call('raise', () => alarms.raise(alarm)) },
@@ -80,6 +82,7 @@ export class Life {
           ? null
           : { send: (mail, signal) => this.call('send', () => mailer.send(mail, signal)) },
       hide: world.hide,
+      jobsInForce: world.jobsInForce,
     };
   }
 

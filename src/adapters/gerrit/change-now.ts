@@ -32,7 +32,8 @@ export async function changeNow(
   }
 }
 
-function nowOf(row: SeenRow, target: string, filesLimit: number): ChangeNow {
+/** @throws OperationError for what can not be used */
+export function nowOf(row: SeenRow, target: string, filesLimit: number): ChangeNow {
   const { currentPatchSet: current, wip, hashtags } = row;
   if (current === undefined) throw queryError(target, 'it has no patchset', false);
   const { kind, uploader, author } = current;

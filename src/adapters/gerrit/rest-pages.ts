@@ -14,7 +14,7 @@ const OPTIONS = ['MESSAGES', 'CURRENT_REVISION', 'CURRENT_COMMIT', 'DETAILED_ACC
 /** Checked where it is read, row by row: one that can not be read must not hide the others. */
 const page = z.array(z.record(z.string(), z.unknown()));
 
-type Info = Readonly<Record<string, unknown>>;
+export type Info = Readonly<Record<string, unknown>>;
 
 /** @param site the address of Gerrit's pages */
 export function restPages(client: RestClient, site: string): AskPage {
@@ -47,7 +47,8 @@ function answerOf(infos: readonly Info[], site: string): Answer {
   return { rows: infos.map((info) => rowOf(info, site)), more: infos.at(-1)?._more_changes === true };
 }
 
-function rowOf(info: Info, site: string): Info {
+/** @param site the address of Gerrit's pages */
+export function rowOf(info: Info, site: string): Info {
   const { project, branch, subject, status, topic, hashtags, owner, messages } = info;
   const revision = typeof info.current_revision === 'string' ? info.current_revision : '';
   const set = objectOf(objectOf(info.revisions)[revision]);
@@ -88,7 +89,7 @@ function commentOf({ id, tag, author, date, message }: Info): Info {
   return { id, tag, reviewer: author, timestamp: seconds(date), message };
 }
 
-function objectOf(value: unknown): Info {
+export function objectOf(value: unknown): Info {
   return typeof value === 'object' && value !== null ? (value as Info) : {};
 }
 

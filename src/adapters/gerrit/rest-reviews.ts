@@ -2,13 +2,16 @@
  * Reviews by REST. What an answer means is decided by its status. Ours is what our account id said, whatever it is
  * called, and under our tag. A review is addressed by the commit that was tested, so it can land on no other.
  */
+import type { ReviewedChange } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
 import type { Patchset } from '../../machines/vocabulary.ts';
+import { nowOf } from './change-now.ts';
 import { CutOff } from './cut-off.ts';
 import { isOpen } from './query.ts';
 import type { RestAnswer, RestClient, RestRequest } from './rest-client.ts';
 import { firstLine, statusFailure } from './rest-failure.ts';
-import { change, isJson, type RestChange, type RestMessage, readJson, self } from './rest-shapes.ts';
+import { type Info, objectOf, rowOf } from './rest-pages.ts';
+import { change, info, isJson, type RestChange, type RestMessage, readJson, self } from './rest-shapes.ts';
 import {
   printed,
   type ReviewAnswer,
@@ -18,8 +21,17 @@ import {
   retried,
   type SeenChange,
 } from './review-route.ts';
+import { readSeenRow } from './seen-row.ts';
 import { votesSaid } from './votes-said.ts';
 
+/** All that says how a change is now, the kinds of all patchsets and the files of the current one. */
+const STANDING_PARTS = [
+  'ALL_REVISIONS',
+  'CURRENT_COMMIT',
+  'CURRENT_FILES',
+  'DETAILED_ACCOUNTS',
+  'DETAILED_LABELS',
+];
 /** Answers after which Gerrit may have the review all the same: it broke down on the way, or a proxy gave up on it. */
 const UNDECIDED = [408, 500, 502, 504];
 /** Refusals that an operator puts right: credentials, rights, and an address that moved. */
@@ -27,10 +39,13 @@ const MENDABLE = [301, 302, 303, 307, 308, 401, 403];
 
 export class RestReviews implements ReviewRoute {
   readonly #client: RestClient;
+  readonly #options: { readonly url: string; readonly filesLimit: number };
   #self: Promise<number> | null = null;
 
-  constructor(client: RestClient) {
+  /** @param options the address of Gerrit's pages, and how many files of a patchset are listed */
+  constructor(client: RestClient, options: { readonly url: string; readonly filesLimit: number }) {
     this.#client = client;
+    this.#options = options;
   }
 
   get host(): string {
@@ -42,6 +57,7 @@ export class RestReviews implements ReviewRoute {
     return work({
       look: (patchset, signal) => this.#look(patchset, signal),
       review: (patchset, input, signal) => this.#review(patchset, input, signal),
+      standing: (patchset, name, signal) => this.#standing(patchset, name, signal),
       votes: (patchset, signal) => this.#votes(patchset, signal),
     });
   }
@@ -51,7 +67,7 @@ export class RestReviews implements ReviewRoute {
     if (found === null) return null;
     const account = await this.#account(signal);
     const { current_revision: revision, revisions } = found;
-    const current = revisions?.[revision ?? '']?._number ?? patchset.patchset;
+    const current = revisions?.[revision ?? '']?._number ?? null;
     return {
       project: found.project,
       current,
@@ -90,6 +106,22 @@ export class RestReviews implements ReviewRoute {
       return [name, all?.find(({ _account_id }) => _account_id === account)?.value ?? 0] as const;
     });
     return Object.fromEntries(votes);
+  }
+
+  async #standing(patchset: Patchset, name: string, signal: AbortSignal): Promise<ReviewedChange | null> {
+    const path = `${pathOf(patchset)}?${STANDING_PARTS.map((part) => `o=${part}`).join('&')}`;
+    const answer = await this.#ask({ method: 'GET', path, body: null }, signal);
+    if (answer.status === 404) return null;
+    const target = printed(patchset);
+    const text = this.#right('look up change', answer);
+    const shown = readJson(text, info, target);
+    const { labels, revisions } = readJson(text, change, target);
+    const row = readSeenRow(rowWithFiles(shown, this.#options.url), target);
+    const now = nowOf(row, target, this.#options.filesLimit);
+    const account = await this.#account(signal);
+    const ours = labels?.[name]?.all?.find(({ _account_id }) => _account_id === account);
+    const kinds = Object.values(revisions ?? {}).map(({ _number, kind }) => ({ patchset: _number, kind }));
+    return { change: now, vote: ours?.value ?? 0, kinds };
   }
 
   /** The change, or null when Gerrit does not show it. */
@@ -133,6 +165,18 @@ export class RestReviews implements ReviewRoute {
     if (answer.status === 200) return answer.text;
     throw mended(statusFailure(operation, this.#client.target, answer), answer);
   }
+}
+
+/** As `gerrit query --files` tells it. */
+function rowWithFiles(shown: Info, site: string): Info {
+  const row = rowOf(shown, site);
+  const { files, commit } = objectOf(objectOf(shown.revisions)[String(shown.current_revision)]);
+  const listed = Object.entries(objectOf(files)).map(([file, entry]) => {
+    const { old_path: fileOld } = objectOf(entry);
+    return { file, ...(fileOld === undefined ? {} : { fileOld }) };
+  });
+  const { parents } = objectOf(commit);
+  return { ...row, currentPatchSet: { ...objectOf(row.currentPatchSet), parents, files: listed } };
 }
 
 function somebodyElse({ operation, target }: OperationError) {

@@ -9,6 +9,7 @@ import * as shapes from './shapes.ts';
 
 const MESSAGE_LIMIT = 65_536;
 const NAME_LIMIT = 256;
+const KIND_LIMIT = 100;
 const MESSAGES_LIMIT = 100_000;
 
 /** `2026-11-22 20:07:12.000000000`, in UTC, as ms; 0 where it is none. */
@@ -59,11 +60,16 @@ export type RestMessage = z.infer<typeof message>;
 const approval = z.object({ _account_id: z.int(), value: shapes.vote });
 const label = z.object({ all: z.array(approval).nullish() });
 
+/** Any object: what is used of it is checked where it is read. */
+export const info = z.record(z.string(), z.unknown());
+
 export const change = z.object({
   project: shapes.project,
   status: shapes.text(20),
   current_revision: z.string().max(40).nullish(),
-  revisions: z.record(z.string(), z.object({ _number: shapes.positive })).nullish(),
+  revisions: z
+    .record(z.string(), z.object({ _number: shapes.positive, kind: shapes.text(KIND_LIMIT) }))
+    .nullish(),
   messages: messages.nullish(),
   labels: z.record(z.string().max(100), label).nullish(),
 });

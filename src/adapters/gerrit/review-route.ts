@@ -2,14 +2,15 @@
  * What a reviewer needs of Gerrit, by whichever road it is reached: the change as it is now, one review, our votes. The
  * road knows how to ask and what the answers mean; what is said once and when a vote is left out is the reviewer's.
  */
+import type { ReviewedChange } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
 import type { Patchset } from '../../machines/vocabulary.ts';
 
 /** A change as Gerrit shows it now. */
 export interface SeenChange {
   readonly project: string;
-  /** Number of the current patchset. */
-  readonly current: number;
+  /** Number of the current patchset; null where Gerrit did not say. */
+  readonly current: number | null;
   /** SHA-1 of the patchset that was asked about; null where Gerrit did not say. */
   readonly revision: string | null;
   readonly open: boolean;
@@ -35,11 +36,13 @@ export type ReviewAnswer =
   | { readonly is: 'perhaps-missing'; readonly error: OperationError }
   | { readonly is: 'failed'; readonly error: OperationError };
 
-/** All three reject with a CutOff when the answer is not known. */
+/** All reject with a CutOff when the answer is not known. */
 export interface ReviewTalk {
   /** Null when Gerrit does not show the change to us. */
   look(patchset: Patchset, signal: AbortSignal): Promise<SeenChange | null>;
   review(patchset: Patchset, input: ReviewInput, signal: AbortSignal): Promise<ReviewAnswer>;
+  /** The change as it is now, with our vote on it; null when Gerrit does not show it to us. */
+  standing(change: Patchset, label: string, signal: AbortSignal): Promise<ReviewedChange | null>;
   /** Our votes on the patchset by label; null when Gerrit does not show it to us. */
   votes(patchset: Patchset, signal: AbortSignal): Promise<Readonly<Record<string, number>> | null>;
 }

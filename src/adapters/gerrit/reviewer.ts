@@ -3,7 +3,7 @@
  * are read first, and a request whose answer was lost is given time to arrive before anybody looks again. A vote goes
  * to the current patchset of an open change only; elsewhere the message goes without it.
  */
-import type { Clock, PostOutcome, Reviewer } from '../../engine/ports.ts';
+import type { Clock, PostOutcome, ReviewedChange, Reviewer } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
 import type { KeyedEffect } from '../../machines/effects.ts';
 import type { Patchset } from '../../machines/vocabulary.ts';
@@ -13,6 +13,7 @@ import { printed, type ReviewRoute, type ReviewTalk, retried, type SeenChange } 
 import { sleep } from './session.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
+type ReadStanding = Extract<KeyedEffect, { type: 'readStanding' }>;
 type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
 
 export class GerritReviewer implements Reviewer {
@@ -47,6 +48,22 @@ export class GerritReviewer implements Reviewer {
       if (late !== null) return late;
       throw error;
     }
+  }
+
+  async readStanding(request: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
+    const { patchset: tested, label } = request;
+    const seen = await this.#route.talk(signal, (talk) => talk.standing(tested, label, signal));
+    const { host } = this.#route;
+    if (seen === null) throw notShown(tested, host);
+    const { project, patchset, revision } = seen.change.patchset;
+    if (project !== tested.project)
+      throw elsewhere(tested, `in ${project} on ${host}, tested was ${tested.project}`);
+    if (patchset < tested.patchset) throw notShown(tested, host);
+    if (patchset === tested.patchset && revision !== tested.revision) {
+      throw elsewhere(tested, `${revision} on ${host}, tested was ${tested.revision}`);
+    }
+    const newest = [...seen.kinds].sort((a, b) => b.patchset - a.patchset).slice(0, KINDS_KEPT);
+    return { ...seen, kinds: newest };
   }
 
   async readVotes(request: ReadVotes, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
@@ -147,13 +164,19 @@ function vote(
   { labels, patchset }: PostReview,
   seen: SeenChange | null,
 ): { readonly voted: boolean; readonly why: string } {
-  const asked = Object.values(labels).some((value) => value !== 0);
-  if (!asked || seen === null) return { voted: asked, why: '' };
+  // An explicit 0 takes a vote away.
+  if (Object.keys(labels).length === 0) return { voted: false, why: '' };
+  if (seen === null || seen.current === null) {
+    return { voted: false, why: 'Gerrit does not show which patchset is the current one' };
+  }
   if (!seen.open) return { voted: false, why: 'the change is closed' };
   if (seen.current === patchset.patchset) return { voted: true, why: '' };
   const why = `patchset ${patchset.patchset} is not the current one (${seen.current}) any more`;
   return { voted: false, why };
 }
+
+/** Kinds that are told: a vote is carried over a few patchsets, and each is a part of a row of the log. */
+const KINDS_KEPT = 100;
 
 /** A message of ours that holds the run's id as a whole word. Where Gerrit shows tags, somebody who logs in as us and quotes it has another. */
 function holdsRun(seen: SeenChange, { run, tag }: PostReview): boolean {

@@ -5,11 +5,12 @@
  * and no command line ever sees it. An SSH answer does not show the tags of messages: ours are known by their author and
  * their text.
  */
-import type { Clock } from '../../engine/ports.ts';
+import type { Clock, ReviewedChange } from '../../engine/ports.ts';
 import type { Patchset } from '../../machines/vocabulary.ts';
+import { nowOf } from './change-now.ts';
 import { runCommand } from './command.ts';
 import type { GerritConnection, GerritOptions } from './connection.ts';
-import { type ChangeRow, isOpen, patchSetOf, queryChange } from './query.ts';
+import { type ChangeRow, isOpen, patchSetOf, queryChange, queryError, queryRows } from './query.ts';
 import { readAnswer } from './refusal.ts';
 import {
   printed,
@@ -19,6 +20,7 @@ import {
   type ReviewTalk,
   type SeenChange,
 } from './review-route.ts';
+import { readSeenRow } from './seen-row.ts';
 import type { SharedConnection } from './shared-connection.ts';
 
 export class SshReviews implements ReviewRoute {
@@ -70,6 +72,7 @@ export class SshReviews implements ReviewRoute {
         return row === null ? null : this.#seen(row, patchset);
       },
       review: (patchset, input, signal) => this.#review(connection, patchset, input, signal),
+      standing: ({ change }, label, signal) => this.#standing(connection, change, label, signal),
       votes: async ({ change, patchset }, signal) => {
         let row = await ask(change, ['--current-patch-set'], signal);
         if (row !== null && patchSetOf(row, patchset) === null) {
@@ -85,11 +88,34 @@ export class SshReviews implements ReviewRoute {
     };
   }
 
+  /** Two questions: Gerrit would list the files of every patchset together with the kinds. */
+  async #standing(
+    connection: GerritConnection,
+    change: number,
+    label: string,
+    signal: AbortSignal,
+  ): Promise<ReviewedChange | null> {
+    const target = `change ${change} on ${this.host}`;
+    const parts = ['--current-patch-set', '--files'] as const;
+    const question = { target, terms: `change:${change}`, parts };
+    const { rows } = await queryRows(connection, this.#options, this.#clock, question, signal);
+    const row = rows.map((one) => readSeenRow(one, target)).find(({ number }) => number === change);
+    if (row === undefined) return null;
+    const now = nowOf(row, target, this.#options.filesLimit);
+    const known = await queryChange(connection, this.#options, this.#clock, change, ['--patch-sets'], signal);
+    const kinds = (known?.patchSets ?? []).map(({ number, kind }) => ({ patchset: number, kind }));
+    if (Math.max(0, ...kinds.map(({ patchset }) => patchset)) !== now.patchset.patchset) {
+      throw queryError(target, 'a patchset was uploaded meanwhile', true);
+    }
+    const ours = now.votes.find((vote) => vote.account === this.#account && vote.label === label);
+    return { change: now, vote: ours?.value ?? 0, kinds };
+  }
+
   #seen(row: ChangeRow, patchset: Patchset): SeenChange {
     const ours = (row.comments ?? []).filter(({ reviewer }) => reviewer.username === this.#account);
     return {
       project: row.project ?? patchset.project,
-      current: row.currentPatchSet?.number ?? patchset.patchset,
+      current: row.currentPatchSet?.number ?? null,
       revision: patchSetOf(row, patchset.patchset)?.revision ?? null,
       open: isOpen(row.status),
       ours: ours.map(({ message }) => ({ message, tag: null })),

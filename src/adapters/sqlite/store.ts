@@ -209,10 +209,10 @@ class SqliteStore extends SqliteReader implements Store {
       .immediate();
   }
 
-  private project({ row, stored, texts, view, endsJob }: Append, seq: number): void {
+  private project({ row, stored, texts, view, endsJob, reopens }: Append, seq: number): void {
     const { statements } = this;
     const { ended } = stored;
-    const putHistory = ended ? statements.endHistory : statements.putHistory;
+    const putHistory = ended || reopens ? statements.endHistory : statements.putHistory;
     putHistory.run(row.history, seq, row.version, ended ? 1 : 0, texts.stored, row.hash);
     if (view.kind === 'job') (ended ? statements.endJob : statements.putJob).run(...jobValues(view));
     if (view.kind === 'review')

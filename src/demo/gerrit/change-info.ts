@@ -2,7 +2,7 @@
  * Changes, messages and accounts as Gerrit's REST interface shows them, field by field as a real server was measured to,
  * as far as a CI reads them. Its JSON differs from the stream's: numbers begin with an underscore, times are texts.
  */
-import type { ChangeRecord, GerritAccount, Label, MessageRecord, Site } from './site.ts';
+import type { ChangeRecord, GerritAccount, Label, MessageRecord, PatchsetRecord, Site } from './site.ts';
 import { currentPatchset } from './site.ts';
 
 type Json = Record<string, unknown>;
@@ -10,8 +10,10 @@ type Json = Record<string, unknown>;
 /** What `o=` may ask for; others are refused. */
 export const CHANGE_OPTIONS = [
   'MESSAGES',
+  'ALL_REVISIONS',
   'CURRENT_REVISION',
   'CURRENT_COMMIT',
+  'CURRENT_FILES',
   'DETAILED_LABELS',
   'DETAILED_ACCOUNTS',
 ] as const;
@@ -67,15 +69,37 @@ export function changeInfo(
   if (asked.has('MESSAGES')) {
     info.messages = change.messages.map((message) => messageInfo(site, message, detailed));
   }
-  if (asked.has('CURRENT_REVISION')) {
-    const { number, revision, ref, kind, createdOn, uploader, author } = currentPatchset(change);
-    const shown = { kind, _number: number, created: timestamp(createdOn), ref, fetch: {} };
-    info.current_revision = revision;
-    const { name, email } = author;
-    const commit = asked.has('CURRENT_COMMIT') ? { commit: { author: { name, email } } } : {};
-    info.revisions = { [revision]: { ...shown, ...commit, uploader: accountInfo(site, uploader, detailed) } };
+  const shown = asked.has('ALL_REVISIONS') ? change.patchsets : [currentPatchset(change)];
+  if (asked.has('ALL_REVISIONS') || asked.has('CURRENT_REVISION')) {
+    info.current_revision = currentPatchset(change).revision;
+    info.revisions = Object.fromEntries(
+      shown.map((patchset) => [patchset.revision, revisionInfo(site, change, patchset, asked)]),
+    );
   }
   return info;
+}
+
+function revisionInfo(
+  site: Site,
+  change: ChangeRecord,
+  patchset: PatchsetRecord,
+  asked: ReadonlySet<string>,
+): Json {
+  const { number, ref, kind, createdOn, uploader, author, parents, files } = patchset;
+  const current = patchset === currentPatchset(change);
+  const { name, email } = author;
+  const commit = { parents: parents.map((parent) => ({ commit: parent })), author: { name, email } };
+  const listed = files.map(({ file, fileOld }) => [file, fileOld === undefined ? {} : { old_path: fileOld }]);
+  return {
+    kind,
+    _number: number,
+    created: timestamp(createdOn),
+    uploader: accountInfo(site, uploader, asked.has('DETAILED_ACCOUNTS')),
+    ref,
+    fetch: {},
+    ...(current && asked.has('CURRENT_COMMIT') ? { commit } : {}),
+    ...(current && asked.has('CURRENT_FILES') ? { files: Object.fromEntries(listed) } : {}),
+  };
 }
 
 /** `2026-11-22 20:07:12.000000000`, UTC. */

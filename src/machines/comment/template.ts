@@ -11,7 +11,7 @@ export const PLACEHOLDERS = {
   header: 'Build succeeded or failed, with the pipeline: the line that readers look for',
   help: 'how to rerun and whom to ask: the address in report.wiki',
   jobs: 'one line for each job',
-  details: 'why each verdict came about',
+  details: 'what else counts for the vote, and why each verdict came about',
   tested: 'the commits that were tested',
   run: 'the line by which our own message is found again',
   status: 'succeeded or failed',

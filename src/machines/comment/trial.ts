@@ -23,6 +23,7 @@ const PATCHSET: Patchset = {
 const TREES = [
   { project: PATCHSET.project, branch: PATCHSET.branch, base: 'b'.repeat(40), revision: 'c'.repeat(40) },
 ];
+const VOTE = ['Verified+1 also counts: example-iscsi succeeded, https://logs.example.org/example-iscsi/.'];
 /** Enough to need more bytes than a message may have. */
 const MANY_JOBS = 400;
 
@@ -38,7 +39,7 @@ export function tryTemplate(
 }
 
 function trials({ pipeline, ...spec }: Parameters<typeof tryTemplate>[1]): readonly CommentFacts[] {
-  const facts = { run: 'r00000000', pipeline, patchset: PATCHSET, trees: TREES, spec };
+  const facts = { run: 'r00000000', pipeline, patchset: PATCHSET, trees: TREES, vote: VOTE, spec };
   const success = job('example-iscsi', 'SUCCESS');
   const each = VERDICTS.map((verdict, index) => job(`example-${index}`, verdict));
   const many = Array.from({ length: MANY_JOBS }, (_, index) => job(`example-${index}`, 'FAILURE'));

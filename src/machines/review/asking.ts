@@ -1,6 +1,6 @@
 /**
  * asking: whether this CI may vote at all, asked of the history that counts failures in a row. Its answer comes in the same
- * transaction; should it ever stay away, the review goes on after a while as if it had said yes.
+ * transaction; should it ever stay away, the review goes on after a while as if it had said no.
  */
 import { judgementOf } from '../outcome.ts';
 import { VOTING } from '../voting.ts';
@@ -30,7 +30,14 @@ export const asking = reviewSetup.createStateConfig({
   exit: unanswered.disarm,
   on: {
     'vote.allowed': '#review.announcing',
-    'vote.withheld': { target: '#review.announcing', actions: change(() => ({ withheld: true })) },
-    'timer.fired': '#review.announcing',
+    'vote.withheld': { target: '#review.announcing', actions: keepRefusal() },
+    'timer.fired': { target: '#review.announcing', actions: keepRefusal() },
   },
 });
+
+function keepRefusal() {
+  return change(({ event }) => ({
+    withheld:
+      event.type === 'vote.withheld' ? event.why : 'it was not answered in time whether this CI may vote',
+  }));
+}

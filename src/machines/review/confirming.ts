@@ -1,5 +1,6 @@
 /** confirming: the vote is read back, because Gerrit 3 drops an unknown label or value with exit status 0. */
 import { change, deadline, finish, request, reviewSetup, withAlarm } from './setup.ts';
+import { voteOf } from './vote.ts';
 
 const readDeadline = deadline(
   (context) => `deadline:confirming:${context.confirmAttempt}`,
@@ -30,7 +31,7 @@ export const confirming = reviewSetup.createStateConfig({
         request(({ context }) => ({
           type: 'readVotes',
           key: `readVotes:${context.confirmAttempt}`,
-          patchset: context.patchset,
+          patchset: voteOf(context).target,
           timeoutMs: context.report.postTimeoutMs,
         })),
         readDeadline.arm,

@@ -9,13 +9,13 @@ import {
   change,
   deadline,
   finish,
-  labelsOf,
   type ReviewArgs,
   type ReviewContext,
   request,
   reviewSetup,
   withAlarm,
 } from './setup.ts';
+import { voteOf } from './vote.ts';
 
 const retry = deadline(
   (context) => `retry:posting:${context.postAttempt}`,
@@ -69,7 +69,8 @@ export const posting = reviewSetup.createStateConfig({
       entry: retry.arm,
       exit: [retry.disarm, nextAttempt],
       on: {
-        'timer.fired': 'sending',
+        // Much may have happened meanwhile.
+        'timer.fired': [{ guard: 'votes', target: '#review.weighing.reading' }, { target: 'sending' }],
         'alarm.raised': { actions: 'noted' },
         'review.superseded': { target: '#review.done', actions: finish('withdrawn') },
         'review.cancelled': { target: '#review.done', actions: finish('withdrawn') },
@@ -79,14 +80,15 @@ export const posting = reviewSetup.createStateConfig({
 });
 
 function postReview({ context }: ReviewArgs): readonly Effect[] {
-  const { message, complaints } = comment(context);
+  const { labels, target, lines } = voteOf(context);
+  const { message, complaints } = comment(context, lines);
   const post: Effect = {
     type: 'postReview',
     key: `postReview:${context.postAttempt}`,
     run: context.review,
-    patchset: context.patchset,
+    patchset: target,
     message,
-    labels: labelsOf(context),
+    labels,
     tag: context.report.tag,
     timeoutMs: context.report.postTimeoutMs,
   };
@@ -94,8 +96,9 @@ function postReview({ context }: ReviewArgs): readonly Effect[] {
   return told ? [post] : [brokenTemplate(complaints), post];
 }
 
-function comment({ review, pipeline, patchset, reports, trees, report }: ReviewContext) {
-  const facts = { run: review, pipeline, patchset, reports, trees, spec: report };
+function comment(context: ReviewContext, vote: readonly string[]) {
+  const { review, pipeline, patchset, reports, trees, report } = context;
+  const facts = { run: review, pipeline, patchset, reports, trees, vote, spec: report };
   return composeComment(facts, report.template);
 }
 

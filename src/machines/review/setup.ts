@@ -4,13 +4,14 @@ import type { Alarm } from '../alarm.ts';
 import type { Effect } from '../effects.ts';
 import type { ReviewEvent } from '../events.ts';
 import type { MailSpec } from '../mail.ts';
-import { isQuiet, judgementOf } from '../outcome.ts';
+import { isQuiet } from '../outcome.ts';
 import type { ReportSpec } from '../report.ts';
 import type { ReviewJob } from '../rules/files.ts';
-import { decideVote } from '../verdict.ts';
+import { verdictsOf } from '../verdicts.ts';
 import type { Dependency, Failure, JobReport, MergedTree, Patchset, PreparePlan } from '../vocabulary.ts';
 import { type Told, wordsOf } from '../words.ts';
 import { isAwaited, isUnwelcome, mayGo, objectionTo, type Skip, skipsOf } from './objection.ts';
+import { voteOf, type Weighed } from './vote.ts';
 
 type ReviewOutcome = 'posted' | 'shadow' | 'quiet' | 'withdrawn' | 'unposted' | 'stuck';
 
@@ -46,8 +47,15 @@ export interface ReviewContext {
   readonly mailAttempt: number;
   /** Gerrit refused our vote: the message goes without one. */
   readonly voteless: boolean;
-  /** Too many failures in a row: the message goes without a vote. */
-  readonly withheld: boolean;
+  /** Why this CI may not vote, so that the message goes without one; '': it may, as far as was asked. */
+  readonly withheld: string;
+  /** It did not get its turn in time, and other reviews of the change may post beside it: nothing positive is voted. */
+  readonly turnless: boolean;
+  /** Questions for the vote that stands; they make the keys of their effects unique. */
+  readonly readings: number;
+  readonly readAttempt: number;
+  /** What the vote is computed from; null: not learned yet. */
+  readonly weighed: Weighed | null;
   /** Superseded or cancelled while a post was on its way: do not try again. */
   readonly withdrawn: boolean;
   readonly outcome: ReviewOutcome | null;
@@ -95,11 +103,6 @@ export function backoffMs(spec: ReportSpec, attempt: number): number {
   return Math.min(spec.postRetryMs * 2 ** Math.min(attempt - 1, 30), spec.postRetryMaxMs);
 }
 
-/** The labels that are voted: none once Gerrit refused them. */
-export function labelsOf(context: ReviewContext): Readonly<Record<string, number>> {
-  return context.voteless || context.withheld ? {} : decideVote(context.reports, context.report);
-}
-
 export const reviewSetup = setup({
   types: {
     context: {} as ReviewContext,
@@ -133,9 +136,10 @@ export const reviewSetup = setup({
     nothingPending: ({ context }) => context.reports.every(({ evidence }) => evidence !== 'pending'),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
     nothingToSay: ({ context }) => isQuiet(context.reports, context.conflicted, context.report.quiet),
-    /** A result that speaks neither for nor against this CI is nothing to count. */
-    asksFirst: ({ context }) =>
-      context.report.stopVotingAfter > 0 && judgementOf(context.reports) !== 'neither',
+    /** Also where the result is nothing to count: what other runs came to may be voted all the same. */
+    asksFirst: ({ context }) => context.report.stopVotingAfter > 0 && votes(context),
+    votes: ({ context }) => votes(context),
+    mayReadAgain: ({ context, event }) => mayHelp(event) && context.readAttempt < context.report.postAttempts,
     shadow: ({ context }) => !context.report.post,
     finished: ({ context }) => context.outcome !== null,
     withdrawn: ({ context }) => context.withdrawn,
@@ -147,11 +151,11 @@ export const reviewSetup = setup({
     hasVote: ({ context, event }) => {
       // Rows from before the field was there count as voted.
       const leftOut = event.type === 'review.posted' && event.voted === false;
-      return !leftOut && Object.keys(labelsOf(context)).length > 0;
+      return !leftOut && Object.keys(voteOf(context).labels).length > 0;
     },
     voteIsThere: ({ context, event }) =>
       event.type === 'votes.read' &&
-      Object.entries(labelsOf(context)).every(([label, value]) => event.votes[label] === value),
+      Object.entries(voteOf(context).labels).every(([label, value]) => (event.votes[label] ?? 0) === value),
     mayMailAgain: ({ context, event }) =>
       mayHelp(event) && context.mailAttempt < (context.mail?.attempts ?? 0),
     mayRetryConfirm: ({ context }) => context.confirmAttempt < context.report.confirmAttempts,
@@ -188,6 +192,30 @@ export const keepEvidence = {
     };
   },
 } as const;
+
+function votes({ report, voteless }: ReviewContext): boolean {
+  return report.label !== null && !voteless;
+}
+
+/** Tells the history of the change's verdicts. */
+export const tellVerdict = request(({ context, event }) => {
+  if (event.type !== 'job.reported') return null;
+  const { job, verdict, url, evidence } = event.report;
+  const dependencies = context.dependencies
+    .map(({ change, revision }) => `${change}:${revision}`)
+    .sort()
+    .join(' ');
+  const readable = evidence === 'published';
+  const ended = { type: 'run.ended', job, verdict, url, dependencies, readable } as const;
+  return { type: 'tell', to: verdictsOf(context.patchset), event: ended };
+});
+
+/** At every end of a review: the next one of the change may post. */
+export const leave = request(({ context: { patchset, review } }) => ({
+  type: 'tell',
+  to: verdictsOf(patchset),
+  event: { type: 'review.ended', review },
+}));
 
 /** Tells the job that its verdict has been taken. */
 export const answerJob = request(({ event }) =>
@@ -232,7 +260,7 @@ function alarmText(context: ReviewContext, event: ReviewMachineEvent): { message
       return { message: failureText(event.failure), hint: event.failure.hint };
     case 'votes.read':
       return {
-        message: `Gerrit took the message but not the vote ${JSON.stringify(labelsOf(context))}`,
+        message: `Gerrit took the message but not the vote ${JSON.stringify(voteOf(context).labels)}`,
         hint: 'does the project have this label, and may our account vote this value?',
       };
     case 'timer.fired':

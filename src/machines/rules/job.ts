@@ -2,6 +2,7 @@
  * What one job asks of an event, rule after rule: the first that is against it decides. What can only be known by asking Gerrit
  * (the files, whether the change is still open) is left to the review.
  */
+import type { ChangeNow } from '../gerrit-event.ts';
 import type { HoldSpec, TriggerKind } from '../vocabulary.ts';
 import { type PeopleRule, whyNot } from './account.ts';
 import { type Cause, type CauseRules, causesOf, type OwnCauses, type StartingEvent } from './cause.ts';
@@ -56,6 +57,16 @@ export function judgeJob(event: StartingEvent, rules: CauseRules, job: JobRules)
     if (against !== null) return refused(job, against, PLACE.length + 2 + passed);
   }
   return { job: job.name, cause, rule: cause.rule, why: cause.why, passed: Number.POSITIVE_INFINITY };
+}
+
+/** Why a job has nothing to do with a change as it is now, whatever kind its patchset is of; null: it has. Its files are not asked. */
+export function whyNotFor(change: ChangeNow, job: JobRules): Finding | null {
+  const event = { ...change, type: 'patchset-created', at: 0, by: change.uploader } as const;
+  for (const rule of [...PLACE, topic, hashtag, uploader, author]) {
+    const against = rule(event, job);
+    if (against !== null) return against;
+  }
+  return null;
 }
 
 function isCauses(causes: ReturnType<typeof causesOf>): causes is readonly [Cause, ...Cause[]] {

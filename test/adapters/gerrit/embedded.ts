@@ -98,7 +98,11 @@ export class Embedded {
     clock: Clock = realClock,
   ): GerritReviewer {
     const { settleMs = 20, ...options } = more;
-    return new GerritReviewer(new RestReviews(this.client(options, clock)), clock, settleMs);
+    return new GerritReviewer(
+      new RestReviews(this.client(options, clock), { url: 'https://review.example.org', filesLimit: 100 }),
+      clock,
+      settleMs,
+    );
   }
 
   newPatchset(): Patchset {

@@ -45,6 +45,7 @@ export function world(): { readonly world: World; readonly clock: FakeClock } {
       reviewer: new FakeReviewer(),
       alarms: new FakeAlarms(),
       mailer: null,
+      jobsInForce: () => [],
       hide: (text: string) => text,
     },
   };

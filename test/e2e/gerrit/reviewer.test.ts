@@ -61,7 +61,7 @@ function byRest(): GerritReviewer {
     },
     realClock,
   );
-  return new GerritReviewer(new RestReviews(client), realClock, 20);
+  return new GerritReviewer(new RestReviews(client, { url: rig.gerrit.url, filesLimit: 100 }), realClock, 20);
 }
 
 async function patchsetOf(change: number, patchset: number) {

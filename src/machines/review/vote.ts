@@ -1,0 +1,97 @@
+/** The vote of a review: on which patchset its comment goes, with which label, and what the comment says of it. */
+import { type VoteTelling, voteLines } from '../comment/vote-lines.ts';
+import type { JobReport, Patchset, Standing } from '../vocabulary.ts';
+import {
+  computeVote,
+  countingPatchset,
+  type JobInForce,
+  type VoteDecision,
+  type VoteFacts,
+  type VoteRun,
+} from '../vote-rule.ts';
+import type { ReviewContext } from './setup.ts';
+
+/** What was learned just before the post. */
+export interface Weighed {
+  /** Null: Gerrit was not read. */
+  readonly standing: Standing | null;
+  readonly jobs: readonly JobInForce[];
+  /** Null: the history of the verdicts has not answered. */
+  readonly runs: readonly VoteRun[] | null;
+  readonly forgotten: number;
+}
+
+export interface ReviewVote {
+  readonly labels: Readonly<Record<string, number>>;
+  /** Where the comment goes. */
+  readonly target: Patchset;
+  /** For the comment. */
+  readonly lines: readonly string[];
+}
+
+export function voteOf(context: ReviewContext): ReviewVote {
+  const { patchset, report, weighed } = context;
+  const bare = { labels: {}, target: patchset, lines: [] };
+  if (report.label === null) return bare;
+  const runs = weighed?.runs ?? null;
+  if (weighed === null || runs === null) {
+    return { ...bare, lines: ['No vote: what the other runs on this change came to could not be read.'] };
+  }
+  const { standing } = weighed;
+  if (standing !== null && standing.status !== 'open') return bare;
+  const facts = factsOf(context, weighed, runs);
+  if (!countsForCurrent(context.reports, facts, patchset)) return bare;
+  const decision = computeVote(facts);
+  const withheld = whyWithheld(context, decision);
+  const value = withheld === '' ? decision.value : null;
+  const telling: VoteTelling = {
+    label: report.label,
+    sent: value,
+    decision,
+    facts,
+    withheld,
+    tested: patchset.patchset,
+    own: context.reports.map(({ name }) => name),
+  };
+  return {
+    labels: value === null ? {} : { [report.label]: value },
+    target: standing?.patchset ?? patchset,
+    lines: voteLines(telling),
+  };
+}
+
+function factsOf(context: ReviewContext, weighed: Weighed, runs: readonly VoteRun[]): VoteFacts {
+  const { review, patchset, report, reports } = context;
+  const { standing, jobs, forgotten } = weighed;
+  return {
+    values: report,
+    review,
+    jobs,
+    current: standing?.patchset.patchset ?? patchset.patchset,
+    kinds: standing?.kinds ?? [{ patchset: patchset.patchset, kind: '' }],
+    runs: runs.map((run) => (run.review === review ? withEvidence(run, reports) : run)),
+    forgotten,
+    standing: standing?.vote ?? null,
+  };
+}
+
+/** Evidence may have been published since the verdict was taken. */
+function withEvidence(run: VoteRun, reports: readonly JobReport[]): VoteRun {
+  const report = reports.find(({ name }) => name === run.name);
+  return report === undefined ? run : { ...run, url: report.url, readable: report.evidence === 'published' };
+}
+
+/** A review of an older patchset speaks of the current one only where its own runs count for that. */
+function countsForCurrent(reports: readonly JobReport[], facts: VoteFacts, { patchset }: Patchset): boolean {
+  if (patchset === facts.current) return true;
+  const own = facts.jobs.filter(({ name }) => reports.some((report) => report.name === name));
+  return own.some((job) => countingPatchset(job, facts.current, facts) === patchset);
+}
+
+/** Why a vote that the rule asks for is not sent. '' where nothing keeps it back. */
+function whyWithheld(context: ReviewContext, { value }: VoteDecision): string {
+  if (context.withheld !== '') return context.withheld;
+  if (context.voteless) return 'Gerrit refused it';
+  const rises = value !== null && value > 0;
+  return rises && context.turnless ? 'another comment on this change was not finished in time' : '';
+}

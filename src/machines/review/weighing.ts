@@ -1,0 +1,130 @@
+/**
+ * weighing: what the vote is computed from. One review of a change posts at a time; it then reads from Gerrit how the
+ * change is now and which vote of ours is on it, and last of all what every run on the change came to, in the very
+ * transaction that asks for the post. Every wait has an end, and what was not learned keeps a positive vote back.
+ */
+import type { ReportSpec } from '../report.ts';
+import { verdictsOf } from '../verdicts.ts';
+import { earliestCounting } from '../vote-rule.ts';
+import {
+  backoffMs,
+  change,
+  deadline,
+  type ReviewArgs,
+  type ReviewContext,
+  request,
+  reviewSetup,
+} from './setup.ts';
+
+const turnDeadline = deadline(
+  () => 'deadline:queueing',
+  ({ report }) => turnTimeoutMs(report),
+);
+const readDeadline = deadline(
+  (context) => `deadline:reading:${context.readings}`,
+  // The question has its own limit; this only catches a silent one.
+  (context) => context.report.postTimeoutMs * 2,
+);
+const readRetry = deadline(
+  (context) => `retry:reading:${context.readings}`,
+  (context) => backoffMs(context.report, context.readAttempt),
+);
+const countDeadline = deadline(
+  (context) => `deadline:counting:${context.readings}`,
+  (context) => context.report.postTimeoutMs,
+);
+const notRead = [
+  { guard: 'mayReadAgain', target: 'readingLater' },
+  { target: 'counting', actions: keepStanding() },
+] as const;
+
+export const weighing = reviewSetup.createStateConfig({
+  initial: 'queueing',
+  states: {
+    queueing: {
+      // First, so that the answer, which may come with this very row, finds it to take back.
+      entry: [turnDeadline.arm, request(askForTurn)],
+      exit: turnDeadline.disarm,
+      on: {
+        'turn.granted': 'reading',
+        'timer.fired': { target: 'reading', actions: change(() => ({ turnless: true })) },
+      },
+    },
+    reading: {
+      entry: [
+        change(({ context }) => ({ readings: context.readings + 1, weighed: null })),
+        request(readStanding),
+        readDeadline.arm,
+      ],
+      exit: readDeadline.disarm,
+      on: {
+        'standing.read': { target: 'counting', actions: keepStanding() },
+        'standing.unread': notRead,
+        'timer.fired': notRead,
+      },
+    },
+    readingLater: {
+      entry: readRetry.arm,
+      exit: [readRetry.disarm, change(({ context }) => ({ readAttempt: context.readAttempt + 1 }))],
+      on: { 'timer.fired': 'reading' },
+    },
+    counting: {
+      entry: [countDeadline.arm, request(askForVerdicts)],
+      exit: countDeadline.disarm,
+      on: {
+        'verdicts.told': { target: '#review.posting', actions: keepRuns() },
+        'timer.fired': '#review.posting',
+      },
+    },
+  },
+});
+
+/** A review before this one may try to post for as long as this, and ends then. */
+function turnTimeoutMs({ postAttempts, postTimeoutMs, postRetryMaxMs }: ReportSpec): number {
+  return postAttempts * (postTimeoutMs * 4 + postRetryMaxMs);
+}
+
+function askForTurn({ context: { patchset, review } }: ReviewArgs) {
+  return { type: 'tell', to: verdictsOf(patchset), event: { type: 'turn.requested', review } } as const;
+}
+
+function readStanding({ context }: ReviewArgs) {
+  return {
+    type: 'readStanding',
+    key: `readStanding:${context.readings}`,
+    patchset: context.patchset,
+    label: context.report.label ?? '',
+    timeoutMs: context.report.postTimeoutMs,
+  } as const;
+}
+
+function keepStanding() {
+  return change(({ event }) => {
+    if (event.type === 'standing.read') {
+      const { standing, jobs } = event;
+      return { weighed: { standing, jobs, runs: null, forgotten: 0 } };
+    }
+    const jobs = event.type === 'standing.unread' ? event.jobs : [];
+    return { weighed: { standing: null, jobs, runs: null, forgotten: 0 } };
+  });
+}
+
+function askForVerdicts({ context }: ReviewArgs) {
+  const { patchset, review, weighed } = context;
+  const { standing = null, jobs = [] } = weighed ?? {};
+  const to = standing?.patchset.patchset ?? patchset.patchset;
+  const from = earliestCounting({ jobs, kinds: standing?.kinds ?? [], current: to });
+  return {
+    type: 'tell',
+    to: verdictsOf(patchset),
+    event: { type: 'verdicts.requested', review, from: Math.min(from, patchset.patchset), to },
+  } as const;
+}
+
+function keepRuns() {
+  return change(({ context, event }): Partial<ReviewContext> => {
+    if (event.type !== 'verdicts.told' || context.weighed === null) return {};
+    const { runs, forgotten } = event;
+    return { weighed: { ...context.weighed, runs, forgotten } };
+  });
+}
