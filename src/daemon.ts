@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import manifest from '../package.json' with { type: 'json' };
 import { acceptanceOf, type Overrides, slotLimitsOf } from './acceptance.ts';
 import { systemClock } from './adapters/clock/system.ts';
-import { faultsFrom } from './adapters/faults.ts';
+import { type Faults, faultsFrom } from './adapters/faults.ts';
 import { assertLoopbackGerrit } from './adapters/local/trust.ts';
 import { processStartTicks } from './adapters/sqlite/lock.ts';
 import type { Config } from './config/config.ts';
@@ -26,7 +26,7 @@ import { isWork, slotHeld } from './engine/view.ts';
 import { openVoting } from './engine/voting.ts';
 import { currentWork } from './engine/work.ts';
 import { Ground } from './ground.ts';
-import type { Log } from './log.ts';
+import type { Log, SecretValues } from './log.ts';
 import type { SlotLimits } from './machines/queue.ts';
 import { jobsInForce } from './machines/rules/in-force.ts';
 import { sha256 } from './maintenance.ts';
@@ -34,10 +34,12 @@ import type { ReloadOptions } from './reload.ts';
 import { Rest } from './rest.ts';
 import { operatorMailOf } from './roads.ts';
 import { logRow } from './row-log.ts';
-import { buildSenses, buildWorld } from './world.ts';
+import { type BuiltWorld, buildSenses, buildWorld } from './world.ts';
 
 export interface DaemonOptions extends Overrides {
   readonly log: Log;
+  /** What the log hides. Default: what the configuration names. */
+  readonly secrets?: SecretValues;
   /** Counts and decides upon events, starts nothing. */
   readonly monitorOnly?: boolean;
   /** Epoch ms: all from then on is looked at, though no daemon listened then. */
@@ -70,6 +72,7 @@ export async function runDaemon(config: Config, options: DaemonOptions): Promise
 export class Lab implements RunningDaemon {
   readonly stopped: Promise<number>;
   private readonly config: Config;
+  private readonly secrets: SecretValues;
   private readonly options: DaemonOptions;
   private readonly ground: Ground;
   private readonly store: Store;
@@ -91,6 +94,7 @@ export class Lab implements RunningDaemon {
 
   constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
     this.config = config;
+    this.secrets = options.secrets ?? { values: config.redact };
     this.options = options;
     this.stopped = new Promise((resolve) => {
       this.resolveStopped = resolve;
@@ -105,9 +109,7 @@ export class Lab implements RunningDaemon {
     this.rest = new Rest(systemClock, config.limits.restMs);
     const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.operatorMail?.poke());
     this.alarms = alarms;
-    const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
-    const inForce: World['jobsInForce'] = (change) => jobsInForce(this.admission.acceptance, change);
-    const { world, providers, close } = buildWorld(config, options.slots, alarms, catchUp, inForce, faults);
+    const { world, providers, close } = this.buildWorld(alarms, faults);
     this.closeWorld = close;
     this.engine = this.buildEngine(world, slotLimitsOf(config, providers.set.slots), onAppend);
     const deployment = config.deployment ?? this.store.deployment();
@@ -268,11 +270,19 @@ export class Lab implements RunningDaemon {
     });
   }
 
+  private buildWorld(alarms: Alarms, faults: Faults | null): BuiltWorld {
+    const { config, options, secrets } = this;
+    const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
+    const inForce: World['jobsInForce'] = (change) => jobsInForce(this.admission.acceptance, change);
+    return buildWorld(config, options.slots, alarms, catchUp, inForce, faults, secrets);
+  }
+
   private buildControl(providers: ReloadOptions['providers'], who: ReturnType<typeof identity>): Control {
     const { config, options, engine, admission, store } = this;
     return new Control({
       config,
       overrides: options,
+      secrets: this.secrets,
       log: options.log,
       engine,
       admission,

@@ -22,12 +22,17 @@ export interface LogDestination {
   write(line: string): unknown;
 }
 
+/** Secret values as they are now: a configuration that is read again may bring others. */
+export interface SecretValues {
+  values: readonly string[];
+}
+
 export interface LogOptions {
   readonly level: string;
   /** stderr, a file to append to, or anything that takes lines. */
   readonly destination: 'stderr' | { readonly file: string } | LogDestination;
   /** Values that must not appear; longest first is seen to here. */
-  readonly secrets?: readonly string[];
+  readonly secrets?: SecretValues;
   /** Lines for people. Default: only when stderr is the destination and a terminal. */
   readonly pretty?: boolean;
   /** Colour, in lines for people only. Default: on a terminal, unless NO_COLOR is set. */
@@ -39,9 +44,15 @@ export function createLog(options: LogOptions): Log {
   const pretty = options.pretty ?? onTerminal;
   const color = options.color ?? (onTerminal && !process.env.NO_COLOR);
   const out = openDestination(options.destination);
-  const redact = redactor(options.secrets ?? []);
+  const secrets = options.secrets ?? { values: [] };
+  let known = secrets.values;
+  let redact = redactor(known);
   const stream = {
     write(line: string): void {
+      if (secrets.values !== known) {
+        known = secrets.values;
+        redact = redactor(known);
+      }
       const safe = redact(line);
       out.write(pretty ? forPeople(safe, color) : safe);
     },

@@ -15,13 +15,15 @@ import type { Engine } from './engine/engine.ts';
 import type { ProviderUse } from './engine/provider-set.ts';
 import { providerUse } from './engine/view.ts';
 import { OperationError } from './errors.ts';
-import type { Log } from './log.ts';
+import type { Log, SecretValues } from './log.ts';
 import type { AnyEvent } from './machines/events.ts';
 import type { BuiltProviders } from './providers.ts';
 
 export interface ReloadOptions {
   readonly config: Config;
   readonly overrides: Overrides;
+  /** What the daemon's log and the evidence hide. */
+  readonly secrets: SecretValues;
   readonly log: Log;
   readonly engine: Engine;
   readonly admission: Admission;
@@ -85,8 +87,10 @@ export class Reload {
   }
 
   private apply(config: Config): void {
-    const { admission, providers, overrides, log } = this.options;
+    const { admission, providers, overrides, secrets, log } = this.options;
     this.inForce = config;
+    // What is connected with a password keeps it until the next start, so what was hidden at the start stays so.
+    secrets.values = [...new Set([...this.options.config.redact, ...config.redact])];
     admission.accept(acceptanceOf(config, overrides));
     providers.set.define(providers.define(config), this.useOf);
     this.setLimits();

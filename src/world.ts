@@ -27,6 +27,7 @@ import type { Intake } from './engine/intake-port.ts';
 import type { Alarms, CatchUp, World } from './engine/ports.ts';
 import type { ServiceOptions } from './engine/service.ts';
 import type { Store } from './engine/store.ts';
+import type { SecretValues } from './log.ts';
 import { databaseFile } from './maintenance.ts';
 import { type BuiltProviders, buildProviders } from './providers.ts';
 import { mailerOf, restHistory, reviewRoute } from './roads.ts';
@@ -46,11 +47,12 @@ export function buildWorld(
   catchUp: CatchUp,
   jobsInForce: World['jobsInForce'],
   faults: Faults | null,
+  secrets: SecretValues,
 ): BuiltWorld {
-  const { stateDir, gerrit, logs, redact } = config;
+  const { stateDir, gerrit, logs } = config;
   const { set, nodes, define } = buildProviders(config, slots, alarms, faults);
   const stages = stageBounds(config.limits);
-  const hide = hider(redact);
+  const hide = hider(secrets);
   const questions = new SharedConnection(gerrit, systemClock);
   const cache = new GitCache({ stateDir, gerrit, clock: systemClock, limits: config.git });
   const world: World = {
@@ -74,19 +76,11 @@ export function buildWorld(
     evidence: new LocalEvidence({
       stateDir,
       ...logs,
-      redact,
+      redact: secrets,
       fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
     }),
     reviewer: new GerritReviewer(reviewRoute(gerrit, questions), systemClock, gerrit.settleMs),
-    alarms: {
-      raise: (alarm) =>
-        alarms.raise({
-          ...alarm,
-          target: hide(alarm.target),
-          message: hide(alarm.message),
-          hint: hide(alarm.hint),
-        }),
-    },
+    alarms: withoutSecrets(alarms, hide),
     hide,
     jobsInForce,
     mailer: config.mail === null ? null : mailerOf(config.mail, config.limits.shutdownMs),
@@ -97,6 +91,18 @@ export function buildWorld(
     close: async () => {
       await Promise.all([questions.close(), cache.close(), nodes.close()]);
     },
+  };
+}
+
+function withoutSecrets(alarms: Alarms, hide: World['hide']): Alarms {
+  return {
+    raise: (alarm) =>
+      alarms.raise({
+        ...alarm,
+        target: hide(alarm.target),
+        message: hide(alarm.message),
+        hint: hide(alarm.hint),
+      }),
   };
 }
 

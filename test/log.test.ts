@@ -41,7 +41,7 @@ describe('secrets', () => {
   const secret = 'p"ss\\w0rd\nline two';
 
   test('never appear: in fields, keys, messages, JSON inside a text, an error and its cause', () => {
-    const { log, lines } = capture({ secrets: ['w0rd', secret, '', '123456'] });
+    const { log, lines } = capture({ secrets: { values: ['w0rd', secret, '', '123456'] } });
     const failed = new Error(`login with ${secret} refused`, { cause: new Error(secret) });
     log.info(
       { [secret]: secret, deep: [{ text: JSON.stringify({ secret }) }], pin: 9123456 },
@@ -57,7 +57,7 @@ describe('secrets', () => {
   });
 
   test('do not appear in lines for people either', () => {
-    const { log, lines } = capture({ secrets: [secret], pretty: true });
+    const { log, lines } = capture({ secrets: { values: [secret] }, pretty: true });
     log.info({ secret }, secret);
     expect((lines[0] ?? '').replace(WITHOUT_TIME, '')).toBe('INFO  [redacted]  secret="[redacted]"\n');
   });

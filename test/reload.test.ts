@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { current } from '../src/adapters/logs/redact.ts';
 import { loadConfig } from '../src/config/load.ts';
 import { ProviderSet } from '../src/engine/provider-set.ts';
+import { createLog, type SecretValues } from '../src/log.ts';
 import { Reload } from '../src/reload.ts';
 import { FakeProvider } from './fakes/provider.ts';
 import { created } from './scenarios/gerrit-says.ts';
@@ -44,9 +46,11 @@ async function started() {
       make: () => new FakeProvider({ name, slots }),
     }));
   const refreshed: string[] = [];
+  const secrets: SecretValues = { values: config.redact };
   const reload = new Reload({
     config,
     overrides: {},
+    secrets,
     log: lab.log,
     engine,
     admission,
@@ -54,7 +58,7 @@ async function started() {
     onLimits: () => refreshed.push('limits'),
   });
   await reload.started();
-  return { lab, reload, refreshed };
+  return { lab, reload, refreshed, secrets };
 }
 
 const rows = (lab: Lab) => lab.store.rows('config').map(({ type, data }) => ({ type, data }));
@@ -95,6 +99,22 @@ describe('a good file', () => {
     expect(lab.store.stored(id)?.context.spec).toEqual(before);
     await lab.run();
     expect(lab.jobs().map(({ name, verdict }) => `${name} ${verdict}`)).toEqual(['acme-dsvm SUCCESS']);
+  });
+
+  test('hides its secrets at once, in the log and in what is published, and goes on with those of the start', async () => {
+    writeFileSync(join(dir, 'old'), 'hunter22');
+    writeFileSync(join(dir, 'new'), 'correct horse');
+    write({ more: 'redact: [{file: ./old}]' });
+    const { reload, secrets } = await started();
+    const lines: string[] = [];
+    const destination = { write: (line: string) => lines.push(line) };
+    const log = createLog({ level: 'info', destination, secrets });
+    const published = current(secrets);
+    write({ more: 'redact: [{file: ./new}]' });
+    expect(await reload.run(OPERATOR)).toEqual({ changed: ['redact'], restart: [], problems: [] });
+    log.info({}, 'hunter22 and correct horse');
+    expect(lines.join()).toContain('"[redacted] and [redacted]"');
+    expect(published().text('hunter22 and correct horse')).toBe('[redacted] and [redacted]');
   });
 
   test('says what counts after the next start, each time again', async () => {

@@ -24,14 +24,9 @@ beforeEach(async () => {
   sshd = await Sshd.start();
   writeFileSync(join(root, 'key'), 'key');
   writeFileSync(join(root, 'sos-ci.yaml'), file());
-  built = buildWorld(
-    loadConfig(join(root, 'sos-ci.yaml')),
-    undefined,
-    new FakeAlarms(),
-    nothingMissed,
-    () => [],
-    null,
-  );
+  const config = loadConfig(join(root, 'sos-ci.yaml'));
+  const inForce = () => [];
+  built = buildWorld(config, undefined, new FakeAlarms(), nothingMissed, inForce, null, { values: [] });
 });
 afterEach(async () => {
   await built.close();

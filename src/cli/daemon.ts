@@ -21,10 +21,12 @@ export interface DaemonFlags {
 
 export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): Promise<number> {
   const config = loadConfig(file);
-  const log = createLog({ level: config.log.level, destination: 'stderr', secrets: config.redact });
+  const secrets = { values: config.redact };
+  const log = createLog({ level: config.log.level, destination: 'stderr', secrets });
   const hangUps = new HangUps();
   const daemon = await runDaemon(config, {
     log,
+    secrets,
     monitorOnly: flags.monitorOnly === true,
     report: flags.report,
     drain: flags.drain === true,

@@ -27,7 +27,7 @@ export async function runCommand(
   const numbers = parseChange(change);
   const config = loadConfig(file);
   assertJob(config, jobName);
-  const log = createLog({ level: 'warn', destination: 'stderr', secrets: config.redact });
+  const log = createLog({ level: 'warn', destination: 'stderr', secrets: { values: config.redact } });
   const progress = new Progress(io);
   process.once('SIGINT', () => {
     io.err(

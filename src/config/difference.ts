@@ -1,6 +1,6 @@
 /**
  * What is not the same in two configurations, as dotted keys: what counts as soon as the file is read anew, and what
- * only after the next start, because connections, folders and secrets last as long as the daemon.
+ * only after the next start, because connections and folders last as long as the daemon.
  */
 import type { Config } from './config.ts';
 
@@ -12,7 +12,16 @@ export interface Difference {
 }
 
 /** What may change while the daemon runs: whole sections, and keys of `limits`. */
-const LIVE = ['report', 'triggers', 'prepare', 'providers', 'projects', 'priorities', 'jobs'] as const;
+const LIVE = [
+  'report',
+  'triggers',
+  'prepare',
+  'providers',
+  'projects',
+  'priorities',
+  'jobs',
+  'redact',
+] as const;
 const LIVE_LIMITS = ['queueLength', 'queuePatienceMs'] as const;
 
 /** What is made of other keys and told by those, or is the same in every configuration. */

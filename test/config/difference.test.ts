@@ -37,6 +37,7 @@ describe('what counts at once', () => {
     ['priorities: {recheck: 1m}', ['priorities.recheck']],
     ['providers: {local: {slots: 2}}', ['providers.local']],
     ['providers: {local: {deleteTimeout: 7s}}', ['providers.local']],
+    ['redact: [{file: ./secret}]', ['redact']],
     ['limits: {queueLength: 1, queuePatience: 1m}', ['limits.queueLength', 'limits.queuePatience']],
   ])('%s', (text, changed) => {
     expect(found(load(''), load(text))).toEqual({ changed, restart: [] });
@@ -76,7 +77,6 @@ describe('what counts after the next start', () => {
     [GERRIT, 'logs: {fileLimit: 7MB, depth: 3}', ['logs.depth', 'logs.fileLimit']],
     [GERRIT, 'intake: {held: 7}', ['intake.held']],
     [GERRIT, 'log: {level: debug}', ['log.level']],
-    [GERRIT, 'redact: [{file: ./secret}]', ['redact']],
   ])('%s %s', (gerrit, text, restart) => {
     expect(found(load(''), load(text, gerrit))).toEqual({ changed: [], restart });
   });

@@ -7,6 +7,7 @@ import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import type { EvidenceLimits } from '../../config/config.ts';
 import type { CollectedSummary, Evidence } from '../../engine/ports.ts';
+import type { SecretValues } from '../../log.ts';
 import type { KeyedEffect } from '../../machines/effects.ts';
 import type { EvidencePart, Ownership, Server, Stage } from '../../machines/vocabulary.ts';
 import { COLLECTED_FILES, COLLECTED_LIST } from './collected.ts';
@@ -17,7 +18,7 @@ import type { PublishRequest } from './manifest.ts';
 import { checkJobId, isJobId, StoredNames } from './names.ts';
 import { candidateNames, parentSegments, urlOf } from './place.ts';
 import { publish } from './publish.ts';
-import { SecretSet } from './redact.ts';
+import { current, type SecretSet } from './redact.ts';
 import { removeTree } from './remove.ts';
 import { collectStages } from './stage-logs.ts';
 import { Staging } from './staging.ts';
@@ -48,8 +49,7 @@ export interface LocalEvidenceOptions {
   /** The root of the published evidence, and its address; '' as address: file URLs. */
   readonly dir: string;
   readonly url: string;
-  /** Secret values. */
-  readonly redact: readonly string[];
+  readonly redact: SecretValues;
   /** What no job sets for itself. */
   readonly limits: EvidenceLimits;
   /** Copies named paths of a server's tree that is not on this host; without it they are listed as skipped. */
@@ -62,14 +62,14 @@ export interface LocalEvidenceOptions {
 export class LocalEvidence implements Evidence {
   readonly #options: LocalEvidenceOptions;
   readonly #limits: EvidenceLimits;
-  readonly #secrets: SecretSet;
+  readonly #secrets: () => SecretSet;
   readonly #now: () => number;
   readonly #beforeStep: BeforeStep;
 
   constructor(options: LocalEvidenceOptions) {
     this.#options = options;
     this.#limits = options.limits;
-    this.#secrets = new SecretSet(options.redact);
+    this.#secrets = current(options.redact);
     this.#now = options.now ?? Date.now;
     this.#beforeStep = options.beforeStep ?? (() => undefined);
   }
@@ -92,7 +92,7 @@ export class LocalEvidence implements Evidence {
         request,
         root: dir,
         staged: join(this.#stagingRoot, job),
-        secrets: this.#secrets,
+        secrets: this.#secrets(),
         now: this.#now,
         signal: within,
         beforeStep: this.#beforeStep,
@@ -103,7 +103,7 @@ export class LocalEvidence implements Evidence {
 
   async lastLine({ job, attempt }: Pick<Ownership, 'job' | 'attempt'>, stage: Stage): Promise<string | null> {
     checkJobId(job);
-    return lastLine(join(this.#options.stateDir, 'runs', job, String(attempt)), stage, this.#secrets);
+    return lastLine(join(this.#options.stateDir, 'runs', job, String(attempt)), stage, this.#secrets());
   }
 
   async held(): Promise<readonly string[]> {
@@ -155,7 +155,8 @@ export class LocalEvidence implements Evidence {
   /** Fills the staging directory, its list last. */
   async #gather(request: CollectRequest, directory: Directory, signal: AbortSignal): Promise<Counts> {
     const { owner, server, logs } = request;
-    const clean = (text: string): string => this.#secrets.text(text);
+    const secrets = this.#secrets();
+    const clean = (text: string): string => secrets.text(text);
     const files = await directory.enterOrMake(COLLECTED_FILES, 0o700);
     const list = await files.using(async () => {
       const limits = { ...this.#limits, bytes: request.limitBytes, files: request.limitFiles };

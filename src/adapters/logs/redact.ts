@@ -4,6 +4,7 @@
  * depend on how the stream was cut into chunks; at most one secret's length is held back, whatever the stream's
  * length. Bytes are not decoded, so binary files pass through whole but for the secrets in them.
  */
+import type { SecretValues } from '../../log.ts';
 import { secretForms } from './secret-forms.ts';
 
 /** Stands where a secret stood. */
@@ -69,10 +70,23 @@ export class SecretSet {
   }
 }
 
+/** The secrets as they are now, made ready once each time that they change. */
+export function current(secrets: SecretValues): () => SecretSet {
+  let known = secrets.values;
+  let set = new SecretSet(known);
+  return () => {
+    if (secrets.values !== known) {
+      known = secrets.values;
+      set = new SecretSet(known);
+    }
+    return set;
+  };
+}
+
 /** Takes the secrets out of short texts, in all the forms in which evidence is searched for them. */
-export function hider(secrets: readonly string[]): (text: string) => string {
-  const set = new SecretSet(secrets);
-  return (text) => set.text(text);
+export function hider(secrets: SecretValues): (text: string) => string {
+  const set = current(secrets);
+  return (text) => set().text(text);
 }
 
 /** One stream. */

@@ -21,7 +21,9 @@ export interface LocalRig extends EvidenceRig {
   readonly tree: string;
   /** The root of what is published. */
   readonly site: string;
-  start(options?: Partial<LocalEvidenceOptions>): LocalEvidence;
+  start(
+    options?: Partial<Omit<LocalEvidenceOptions, 'redact'>> & { readonly redact?: readonly string[] },
+  ): LocalEvidence;
   manifest(url: string): Promise<Manifest>;
   page(url: string): Promise<string>;
 }
@@ -44,8 +46,15 @@ export async function makeRig(): Promise<LocalRig> {
     tree,
     site,
     server,
-    start: (options = {}) =>
-      new LocalEvidence({ stateDir, dir: site, url: '', redact: [], limits: EVIDENCE_LIMITS, ...options }),
+    start: ({ redact = [], ...options } = {}) =>
+      new LocalEvidence({
+        stateDir,
+        dir: site,
+        url: '',
+        redact: { values: redact },
+        limits: EVIDENCE_LIMITS,
+        ...options,
+      }),
     layStageLog: (job, attempt, stage, text) =>
       lay(join(stateDir, 'runs', job, String(attempt), stage, 'log'), text),
     layTreeFile: (_job, path, text) => lay(join(tree, path), text),
