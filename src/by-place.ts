@@ -14,8 +14,8 @@ export interface ByPlace<T> {
 export function runnerByPlace(runners: ByPlace<Runner>): Runner {
   const of = placeOf(runners);
   return {
-    start: (request) => of(request.run.server).start(request),
-    stop: (run) => of(run.server).stop(run),
+    start: (request, signal) => of(request.run.server).start(request, signal),
+    stop: (run, signal) => of(run.server).stop(run, signal),
     readResults: (server, ...what) => of(server).readResults(server, ...what),
   };
 }

@@ -53,6 +53,26 @@ export class GivenUp extends OperationError {
   }
 }
 
+/** @throws GivenUp when the signal has aborted */
+export function refuseAborted(signal: AbortSignal, operation: string, target: string): void {
+  if (signal.aborted) throw new GivenUp(operation, target);
+}
+
+/** What `work` comes to, or GivenUp as soon as the signal aborts: for work that others wait for too. */
+export function orGivenUp<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  operation: string,
+  target: string,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new GivenUp(operation, target));
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
 /** The text of anything that was thrown, for a log line or a Failure. */
 export function errorText(thrown: unknown): string {
   // One name with several addresses: its own message is empty.

@@ -1,4 +1,5 @@
 /** What the configuration bounds is bounded where it happens: on this host and on a node alike. */
+
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,10 +10,10 @@ import { type BuiltWorld, buildWorld } from '../src/world.ts';
 import { endAllIn, FOR_EVER, PATCHSET } from './adapters/local/scratch.ts';
 import { FakeAlarms } from './fakes/alarms.ts';
 import { nothingMissed } from './fakes/catch-up.ts';
+import { NEVER } from './fixtures/never.ts';
 import { readProc } from './fixtures/proc.ts';
 import { Sshd } from './fixtures/sshd.ts';
 
-const NEVER = new AbortController().signal;
 const OWNER = { deployment: 'ours', job: 'j1', attempt: 1 };
 const TAP = { format: 'tap', file: 'results.tap' } as const;
 
@@ -65,7 +66,7 @@ describe.each(['here', 'there'])('%s', (provider) => {
     const { tree, ...run } = await stage(provider);
     const spec = { argv: ['sleep', FOR_EVER], timeoutMs: 90_000, outputLimitBytes: 4_096 };
     const request = { type: 'runStage', key: 'r', run, spec, patchset: PATCHSET, name: 'acme' } as const;
-    const { pid, ended } = await runner.start(request);
+    const { pid, ended } = await runner.start(request, NEVER);
     expect(readProc(pid, 'cmdline').split('\0').slice(3)).toEqual([
       tree,
       '90.000',
@@ -77,10 +78,10 @@ describe.each(['here', 'there'])('%s', (provider) => {
       '',
     ]);
     writeFileSync(join(tree, 'results.tap'), '#'.repeat(1_025));
-    expect(await runner.readResults(run.server, TAP, 60_000)).toEqual({
+    expect(await runner.readResults(run.server, TAP, 60_000, NEVER)).toEqual({
       unreadable: 'results.tap: it is larger than 1024 bytes',
     });
-    await runner.stop(run);
+    await runner.stop(run, NEVER);
     expect(await ended).toMatchObject({ how: 'stopped' });
   });
 

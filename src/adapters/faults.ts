@@ -71,8 +71,8 @@ function faultyProvider(provider: Provider, around: Around): Provider {
     name: provider.name,
     slots: provider.slots,
     create: around('createServer', (request, signal) => provider.create(request, signal)),
-    list: (owner) => provider.list(owner),
-    delete: around('deleteServer', (server, deployment) => provider.delete(server, deployment)),
+    list: (owner, signal) => provider.list(owner, signal),
+    delete: around('deleteServer', (...what) => provider.delete(...what)),
   };
 }
 
@@ -91,8 +91,8 @@ function faultyWorld(world: World, around: Around): World {
       fetch: around('fetchPatchset', (request, signal) => source.fetch(request, signal)),
     },
     runner: {
-      start: around('runStage', (request) => runner.start(request)),
-      stop: around('stopStage', (run) => runner.stop(run)),
+      start: around('runStage', (request, signal) => runner.start(request, signal)),
+      stop: around('stopStage', (run, signal) => runner.stop(run, signal)),
       readResults: around('readResults', (...what) => runner.readResults(...what)),
     },
     evidence: {

@@ -231,7 +231,7 @@ async function programFindings(
     config: { ...provider, listTimeoutMs },
     upkeep: { address: formatAddress, pin: nothing, forget: nothing, prepare: nothing },
   });
-  await asked.list({ deployment: '' });
+  await asked.list({ deployment: '' }, new AbortController().signal);
   return [ok(subject, `its program answers as it should: ${provider.list.join(' ')}`)];
 }
 

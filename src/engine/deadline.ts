@@ -21,8 +21,10 @@ export async function within(
   const cancelGrace = performance.clock.after(effect.timeoutMs + performance.bounds.abortGraceMs, () =>
     late.reject(tooLong(effect)),
   );
+  const working = work(abort.signal);
+  performance.track(working);
   try {
-    return await Promise.race([work(abort.signal), late.promise]);
+    return await Promise.race([working, late.promise]);
   } catch (thrown) {
     // What an adapter makes of its own abort signal is not an error of its own.
     if (abort.signal.aborted && !(thrown instanceof OperationError)) throw abort.signal.reason;

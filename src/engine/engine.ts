@@ -57,6 +57,8 @@ export class Engine {
   /** Restored reviews that an earlier daemon had tried to post. */
   private readonly inherited = new Set<string>();
   private readonly performing = new Set<OutsideEffect>();
+  /** What adapters are at, also what was given up and has not ended yet. */
+  private readonly working = new Set<Promise<unknown>>();
   private draining: Promise<void> | null = null;
   private halted = false;
 
@@ -152,13 +154,20 @@ export class Engine {
     return this.stopping.signal.aborted;
   }
 
-  /** Takes nothing more, lets runs run, and leaves what is unanswered owed. Idempotent. */
+  /** Takes nothing more, lets runs run, leaves what is unanswered owed, and waits until all that is being performed has ended. Idempotent. */
   async stop(): Promise<void> {
     this.timers.stop();
     this.slots.pause();
     this.stopping.abort();
     await this.idle();
+    while (this.working.size > 0) await Promise.allSettled(this.working);
   }
+
+  private readonly track = (work: Promise<unknown>): void => {
+    this.working.add(work);
+    const ended = () => this.working.delete(work);
+    work.then(ended, ended);
+  };
 
   /** For a daemon that goes down: not even what waits is written any more, so its last word finds the log as it is. */
   halt(): void {
@@ -201,8 +210,10 @@ export class Engine {
     };
     currentWork.run({ history, during: effect.key }, () => {
       this.performing.add(effect);
-      const circumstances = { recovered: recovered || tried, unwanted, ended, note };
-      perform(effect, { world, clock, bounds, stopping, ...circumstances })
+      const circumstances = { recovered: recovered || tried, unwanted, ended, note, track: this.track };
+      const performed = perform(effect, { world, clock, bounds, stopping, ...circumstances });
+      this.track(performed);
+      performed
         .finally(() => this.performing.delete(effect))
         .then((event) => this.settle(history, effect.key, event), this.fatal);
     });

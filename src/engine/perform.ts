@@ -11,7 +11,7 @@ import type { PerformBounds } from './bounds.ts';
 import { within } from './deadline.ts';
 import { failed } from './failed.ts';
 import { sendMail } from './mailing.ts';
-import type { Clock, EffectOf, Provider, World } from './ports.ts';
+import type { Clock, EffectOf, Provider, RunHandle, RunOutcome, World } from './ports.ts';
 
 /** Effects that reach the outside; timers and slots are the engine's own. */
 export type OutsideEffect = Exclude<KeyedEffect, { type: 'setTimer' | 'acquireSlot' }>;
@@ -28,6 +28,8 @@ export interface Performance {
   readonly unwanted: boolean;
   /** True: the history ended before the daemon started. What nobody needs any more is settled without being done. */
   readonly ended: boolean;
+  /** Told of each piece of work: it may go on after the effect was given up. */
+  readonly track: (work: Promise<unknown>) => void;
   /** A fact on the way that settles nothing. */
   readonly note: (event: AnyEvent) => void;
 }
@@ -81,8 +83,8 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     case 'runStage':
       return runStage(effect, performance);
     case 'stopStage':
-      return within(effect, performance, async () => {
-        await world.runner.stop(effect.run);
+      return within(effect, performance, async (signal) => {
+        await world.runner.stop(effect.run, signal);
         return { type: 'stage.stopped', stage: effect.run.stage };
       });
     case 'readResults':
@@ -130,7 +132,7 @@ function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performan
 async function createServer(effect: EffectOf<'createServer'>, performance: Performance): Promise<AnyEvent> {
   const provider = providerOf(effect.provider, performance.world);
   return within(effect, performance, async (signal) => {
-    const adopted = performance.recovered ? await adopt(effect, provider) : null;
+    const adopted = performance.recovered ? await adopt(effect, provider, signal) : null;
     if (adopted === null && performance.unwanted) throw notBegun(effect, NOT_NEEDED);
     const server = adopted ?? (await provider.create(effect, signal));
     return { type: 'server.active', server, adopted: adopted !== null };
@@ -158,39 +160,53 @@ function notBegun(effect: OutsideEffect, why: string): OperationError {
 }
 
 /** The oldest server of this very attempt, if an earlier daemon had it made; any others of it are removed. */
-async function adopt(effect: EffectOf<'createServer'>, provider: Provider): Promise<Server | null> {
+async function adopt(
+  effect: EffectOf<'createServer'>,
+  provider: Provider,
+  signal: AbortSignal,
+): Promise<Server | null> {
   const { deployment, job, attempt } = effect.owner;
-  const ours = (await provider.list({ deployment, job })).filter(({ owner }) => owner.attempt === attempt);
+  const ours = (await provider.list({ deployment, job }, signal)).filter(
+    ({ owner }) => owner.attempt === attempt,
+  );
   const [oldest, ...others] = ours;
-  for (const { server } of others) await provider.delete(server, deployment);
+  for (const { server } of others) await provider.delete(server, deployment, signal);
   return oldest?.server ?? null;
 }
 
 async function runStage(effect: EffectOf<'runStage'>, performance: Performance): Promise<AnyEvent> {
   const { stage } = effect.run;
+  const { world, stopping } = performance;
   // Stopped before it is looked for, a run that never began does not begin.
-  if (performance.unwanted) await performance.world.runner.stop(effect.run);
-  const handle = await performance.world.runner.start(effect);
-  if (performance.stopping.aborted) {
-    handle.detach();
-    throw new Error('the daemon stops');
-  }
-  const detach = () => handle.detach();
-  performance.stopping.addEventListener('abort', detach, { once: true });
-  performance.note({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
-  const end = await handle.ended;
-  performance.stopping.removeEventListener('abort', detach);
-  if (end.how === 'lost') return { type: 'stage.lost', stage, why: performance.world.hide(end.why) };
+  if (performance.unwanted) await world.runner.stop(effect.run, stopping);
+  const handle = await world.runner.start(effect, stopping);
+  if (!stopping.aborted)
+    performance.note({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
+  const end = await endedOrDetached(handle, stopping);
+  if (end.how === 'lost') return { type: 'stage.lost', stage, why: world.hide(end.why) };
   const wentWell = end.how === 'exited' && end.code === 0;
-  const lastLine = wentWell ? null : await performance.world.evidence.lastLine(effect.run.owner, stage);
+  const lastLine = wentWell ? null : await world.evidence.lastLine(effect.run.owner, stage);
   return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
+}
+
+/** A daemon that stops watches no more; the run goes on. */
+function endedOrDetached(handle: RunHandle, stopping: AbortSignal): Promise<RunOutcome> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      handle.detach();
+      reject(new Error('the daemon stops'));
+    };
+    stopping.addEventListener('abort', stop, { once: true });
+    if (stopping.aborted) stop();
+    void handle.ended.then(resolve).finally(() => stopping.removeEventListener('abort', stop));
+  });
 }
 
 /** The names of tests are the node's own words. */
 function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
   const { runner, hide } = performance.world;
-  return within(effect, performance, async () => {
-    const results = await runner.readResults(effect.server, effect.results, effect.timeoutMs);
+  return within(effect, performance, async (signal) => {
+    const results = await runner.readResults(effect.server, effect.results, effect.timeoutMs, signal);
     if ('unreadable' in results) return { type: 'results.unreadable', why: hide(results.unreadable) };
     return { type: 'results.read', results: { ...results, failures: results.failures.map(hide) } };
   });
@@ -203,11 +219,11 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
   return within(effect, performance, async (signal) => {
     let deleted = 0;
     for (let round = 0; round < deleteRounds; round += 1) {
-      const left = await provider.list({ deployment, job });
+      const left = await provider.list({ deployment, job }, signal);
       // Given up meanwhile: what is listed now may be the server of the next attempt.
       signal.throwIfAborted();
       if (left.length === 0) return { type: 'server.deleted', deleted };
-      for (const { server } of left) await provider.delete(server, deployment);
+      for (const { server } of left) await provider.delete(server, deployment, signal);
       deleted += left.length;
     }
     throw new OperationError({

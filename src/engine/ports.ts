@@ -33,7 +33,7 @@ export interface Clock {
   after(delayMs: number, due: () => void): () => void;
 }
 
-/** Makes, finds and removes servers. */
+/** Makes, finds and removes servers. A call whose signal aborts rejects soon, and nothing of it goes on here. */
 export interface Provider {
   readonly name: string;
   /** Servers that may exist at the same time. */
@@ -44,9 +44,12 @@ export interface Provider {
    */
   create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server>;
   /** All servers that carry this deployment's id (and of this job, when given), oldest first. */
-  list(owner: { readonly deployment: string; readonly job?: string }): Promise<readonly OwnedServer[]>;
+  list(
+    owner: { readonly deployment: string; readonly job?: string },
+    signal: AbortSignal,
+  ): Promise<readonly OwnedServer[]>;
   /** Ends every process of the server and removes it. Not found is success. Refuses what does not carry `deployment`. */
-  delete(server: Server, deployment: string): Promise<void>;
+  delete(server: Server, deployment: string, signal: AbortSignal): Promise<void>;
 }
 
 export interface OwnedServer {
@@ -109,20 +112,24 @@ export interface RunHandle {
   detach(): void;
 }
 
-/** Runs one command per stage on a server, so that it outlives this process. */
+/**
+ * Runs one command per stage on a server, so that it outlives this process. A call whose signal aborts rejects soon: a
+ * start may have begun the command, and the next one finds it.
+ */
 export interface Runner {
   /**
    * Starts the stage, or finds the one that was started before for the same run (same server, attempt, stage): never
    * two. The command's deadline and output limit are enforced on the server's side, also while nobody watches.
    */
-  start(request: EffectOf<'runStage'>): Promise<RunHandle>;
+  start(request: EffectOf<'runStage'>, signal: AbortSignal): Promise<RunHandle>;
   /** Ends every process of the run, children that left its process group included. Ended already is success. */
-  stop(run: StageRun): Promise<void>;
+  stop(run: StageRun, signal: AbortSignal): Promise<void>;
   /** Reads and sums up a results file. Resolves to `unreadable` for a missing, oversized or malformed file. */
   readResults(
     server: Server,
     results: ResultsSpec,
     timeoutMs: number,
+    signal: AbortSignal,
   ): Promise<ResultsSummary | { readonly unreadable: string }>;
 }
 

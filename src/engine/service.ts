@@ -108,6 +108,7 @@ export class Service {
     this.cancelSweep();
     await this.vigil?.stop();
     await this.listening.stop();
+    await this.options.sweep.stop();
     await this.options.engine.stop();
     if (this.started) this.options.engine.served.beat();
     this.stream = 'not connected';

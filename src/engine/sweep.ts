@@ -38,6 +38,7 @@ export class Sweep {
   private readonly options: SweepOptions;
   private suspects: ReadonlySet<string> = new Set();
   private running: Promise<number> | null = null;
+  private readonly stopping = new AbortController();
 
   constructor(options: SweepOptions) {
     this.options = options;
@@ -49,6 +50,12 @@ export class Sweep {
       this.running = null;
     });
     return this.running;
+  }
+
+  /** Ends the round that is under way and begins none any more. Resolves when nothing of it goes on. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running?.catch(() => {});
   }
 
   private async round(): Promise<number> {
@@ -68,11 +75,13 @@ export class Sweep {
 
   /** An outage costs this part of this round and nothing else. Resolves to whether there was none. */
   private async enduring(part: string, work: () => Promise<void>): Promise<boolean> {
+    if (this.stopping.signal.aborted) return false;
     try {
       await work();
       return true;
     } catch (thrown) {
       if (!(thrown instanceof OperationError)) throw thrown;
+      if (this.stopping.signal.aborted) return false;
       this.options.log.warn({ part, hint: thrown.hint }, `sweep: ${errorText(thrown)}`);
       return false;
     }
@@ -81,22 +90,22 @@ export class Sweep {
   /** Commits of reviews that are over. They lie in our own cache: one that nobody knows is of no use to anybody. */
   private async sweepMerges(): Promise<void> {
     const { merger, store } = this.options;
-    for (const review of await this.within(merger.reviews(), 'list merged commits', 'git cache')) {
+    for (const review of await this.within(() => merger.reviews(), 'list merged commits', 'git cache')) {
       if (store.review(review)?.ended === false) continue;
-      await this.within(merger.drop(review), 'drop merged commits', review);
+      await this.within(() => merger.drop(review), 'drop merged commits', review);
     }
   }
 
   /** What was gathered for jobs that ended without removing it. */
   private async sweepEvidence(round: Round): Promise<void> {
     const { evidence, alarms, log } = this.options;
-    for (const job of await this.within(evidence.held(), 'list evidence', 'this host')) {
+    for (const job of await this.within(() => evidence.held(), 'list evidence', 'this host')) {
       if (!this.isOver(job, round)) continue;
       const id = `evidence of ${job}`;
       round.suspects.add(id);
       if (!this.suspects.has(id)) continue;
       await this.enduring(id, async () => {
-        await this.within(evidence.discard(job, 'all'), 'discard evidence', job);
+        await this.within(() => evidence.discard(job, 'all'), 'discard evidence', job);
         log.info({ job }, 'swept what was gathered for a job');
         await alarms.raise(evidenceRemoved(job));
         round.suspects.delete(id);
@@ -118,7 +127,8 @@ export class Sweep {
   private async sweepProvider(provider: Provider, round: Round): Promise<number> {
     const { deployment } = this.options;
     let removed = 0;
-    for (const owned of await this.within(provider.list({ deployment }), 'list servers', provider.name)) {
+    const list = (signal: AbortSignal) => provider.list({ deployment }, signal);
+    for (const owned of await this.within(list, 'list servers', provider.name)) {
       round.served.add(owned.owner.job);
       if (!(await this.isLeaked(owned))) continue;
       const id = `${provider.name} ${owned.server.id}`;
@@ -134,29 +144,38 @@ export class Sweep {
   private async remove(provider: Provider, { server, owner }: OwnedServer): Promise<boolean> {
     const { deployment, alarms, log } = this.options;
     try {
-      await this.within(provider.delete(server, deployment), 'delete server', server.name);
+      const remove = (signal: AbortSignal) => provider.delete(server, deployment, signal);
+      await this.within(remove, 'delete server', server.name);
       log.info({ server: server.name, job: owner.job }, 'swept a leaked server');
       return true;
     } catch (thrown) {
       if (!(thrown instanceof OperationError)) throw thrown;
+      if (this.stopping.signal.aborted) return false;
       const message = `the sweep can not remove it: ${errorText(thrown)}`;
       await alarms.raise({ kind: 'server-leaked', target: server.name, message, hint: thrown.hint });
       return false;
     }
   }
 
-  private async within<T>(call: Promise<T>, operation: string, target: string): Promise<T> {
+  private async within<T>(
+    call: (signal: AbortSignal) => Promise<T>,
+    operation: string,
+    target: string,
+  ): Promise<T> {
     const { clock, callTimeoutMs } = this.options;
+    const over = new AbortController();
+    const signal = AbortSignal.any([this.stopping.signal, over.signal]);
     let cancel = () => {};
     const late = new Promise<never>((_, reject) => {
       cancel = clock.after(callTimeoutMs, () => {
         const message = `no answer within ${Math.round(callTimeoutMs / 1000)} s`;
         const hint = 'is the provider reachable? the next round tries again';
         reject(new OperationError({ operation, target, message, retryable: true, hint }));
+        over.abort();
       });
     });
     try {
-      return await Promise.race([call, late]);
+      return await Promise.race([call(signal), late]);
     } finally {
       cancel();
     }

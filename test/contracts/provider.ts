@@ -1,8 +1,10 @@
 /** What every provider promises, be it a cloud, this host or made up. */
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EffectOf, Provider } from '../../src/engine/ports.ts';
 import { OperationError } from '../../src/errors.ts';
 import type { Ownership, Server } from '../../src/machines/vocabulary.ts';
+import { NEVER } from '../fixtures/never.ts';
 
 export interface ProviderHarness {
   readonly provider: Provider;
@@ -33,7 +35,7 @@ export function providerContract(name: string, start: () => Promise<ProviderHarn
         timeoutMs: 60_000,
       };
     }
-    const list = (of: { deployment: string; job?: string }) => harness.provider.list(of);
+    const list = (of: { deployment: string; job?: string }) => harness.provider.list(of, NEVER);
 
     test('makes a server that carries its owner', async () => {
       const wanted = request();
@@ -63,14 +65,14 @@ export function providerContract(name: string, start: () => Promise<ProviderHarn
     test('deletes one server, and deleting it again is no mistake', async () => {
       const first = await harness.provider.create(request(), signal);
       const second = await harness.provider.create(request(), signal);
-      await harness.provider.delete(first, 'ours');
-      await harness.provider.delete(first, 'ours');
+      await harness.provider.delete(first, 'ours', NEVER);
+      await harness.provider.delete(first, 'ours', NEVER);
       expect((await list({ deployment: 'ours' })).map(({ server }) => server.id)).toEqual([second.id]);
     });
 
     test('refuses to delete what carries another deployment', async () => {
       const server = await harness.provider.create(request(), signal);
-      const refused = await harness.provider.delete(server, 'theirs').catch((error: unknown) => error);
+      const refused = await harness.provider.delete(server, 'theirs', NEVER).catch((error: unknown) => error);
       expect(refused).toBeInstanceOf(OperationError);
       expect(refused).toHaveProperty('retryable', false);
       expect(await list({ deployment: 'ours' })).toHaveLength(1);
@@ -80,6 +82,16 @@ export function providerContract(name: string, start: () => Promise<ProviderHarn
       const refused = harness.provider.create(request(), AbortSignal.abort());
       await expect(refused).rejects.toBeInstanceOf(OperationError);
       expect(await list({ deployment: 'ours' })).toEqual([]);
+    });
+
+    test('lists and deletes nothing when it was given up before', async () => {
+      const server = await harness.provider.create(request(), signal);
+      const aborted = AbortSignal.abort();
+      const listed = harness.provider.list({ deployment: 'ours' }, aborted);
+      await expect(listed).rejects.toBeInstanceOf(OperationError);
+      const deleted = harness.provider.delete(server, 'ours', aborted);
+      await expect(deleted).rejects.toBeInstanceOf(OperationError);
+      expect(await list({ deployment: 'ours' })).toHaveLength(1);
     });
   });
 }

@@ -1,7 +1,10 @@
 /** What every runner promises, wherever its commands run. */
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EffectOf, Runner } from '../../src/engine/ports.ts';
+import { OperationError } from '../../src/errors.ts';
 import type { Stage } from '../../src/machines/vocabulary.ts';
+import { NEVER } from '../fixtures/never.ts';
 
 type RunStage = EffectOf<'runStage'>;
 
@@ -31,7 +34,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
 
     test('runs a command and says how it ended', async () => {
       const run = await harness.newRun();
-      const handle = await harness.runner.start(run.request);
+      const handle = await harness.runner.start(run.request, NEVER);
       expect(handle.adopted).toBe(false);
       expect(handle.pid).toBeGreaterThan(1);
       await run.finish(3);
@@ -41,8 +44,8 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
 
     test('finds a run that goes on, and does not start it twice', async () => {
       const run = await harness.newRun();
-      const first = await harness.runner.start(run.request);
-      const second = await harness.runner.start(run.request);
+      const first = await harness.runner.start(run.request, NEVER);
+      const second = await harness.runner.start(run.request, NEVER);
       expect(second).toMatchObject({ pid: first.pid, adopted: true });
       await run.finish(0);
       const ends = await Promise.all([first.ended, second.ended]);
@@ -52,7 +55,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
 
     test('starts once when two starts race', async () => {
       const run = await harness.newRun();
-      const handles = await Promise.all([1, 2, 3].map(() => harness.runner.start(run.request)));
+      const handles = await Promise.all([1, 2, 3].map(() => harness.runner.start(run.request, NEVER)));
       expect(new Set(handles.map(({ pid }) => pid)).size).toBe(1);
       expect(handles.filter(({ adopted }) => !adopted)).toHaveLength(1);
       await run.finish(0);
@@ -62,10 +65,10 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
 
     test('finds a run that has ended', async () => {
       const run = await harness.newRun();
-      const first = await harness.runner.start(run.request);
+      const first = await harness.runner.start(run.request, NEVER);
       await run.finish(7);
       await first.ended;
-      const second = await harness.runner.start(run.request);
+      const second = await harness.runner.start(run.request, NEVER);
       expect(second.adopted).toBe(true);
       expect(await second.ended).toEqual({ how: 'exited', code: 7 });
       expect(await run.begun()).toBe(1);
@@ -73,13 +76,13 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
 
     test('leaves a run alone that is watched no more', async () => {
       const run = await harness.newRun();
-      const first = await harness.runner.start(run.request);
+      const first = await harness.runner.start(run.request, NEVER);
       let told = false;
       void first.ended.then(() => {
         told = true;
       });
       first.detach();
-      const second = await harness.runner.start(run.request);
+      const second = await harness.runner.start(run.request, NEVER);
       expect(second).toMatchObject({ pid: first.pid, adopted: true });
       await run.finish(0);
       expect(await second.ended).toEqual({ how: 'exited', code: 0 });
@@ -93,9 +96,9 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
       const again: RunStage = { ...testing, run: { ...testing.run, owner } };
       const handles = [];
       for (const request of [stacking.request, testing, again])
-        handles.push(await harness.runner.start(request));
+        handles.push(await harness.runner.start(request, NEVER));
       expect(handles.map(({ adopted }) => adopted)).toEqual([false, false, false]);
-      for (const request of [testing, again]) await harness.runner.stop(request.run);
+      for (const request of [testing, again]) await harness.runner.stop(request.run, NEVER);
       await stacking.finish(0);
       expect(await Promise.all(handles.map(({ ended }) => ended))).toEqual([
         { how: 'exited', code: 0 },
@@ -106,30 +109,45 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
 
     test('stops a run, and stopping it again is no mistake', async () => {
       const run = await harness.newRun();
-      const handle = await harness.runner.start(run.request);
-      await harness.runner.stop(run.request.run);
+      const handle = await harness.runner.start(run.request, NEVER);
+      await harness.runner.stop(run.request.run, NEVER);
       expect(await handle.ended).toEqual({ how: 'stopped' });
-      await harness.runner.stop(run.request.run);
-      const after = await harness.runner.start(run.request);
+      await harness.runner.stop(run.request.run, NEVER);
+      const after = await harness.runner.start(run.request, NEVER);
       expect(await after.ended).toEqual({ how: 'stopped' });
     });
 
     test('keeps the ending of a run that had ended before it was stopped', async () => {
       const run = await harness.newRun();
-      const handle = await harness.runner.start(run.request);
+      const handle = await harness.runner.start(run.request, NEVER);
       await run.finish(0);
       await handle.ended;
-      await harness.runner.stop(run.request.run);
-      const after = await harness.runner.start(run.request);
+      await harness.runner.stop(run.request.run, NEVER);
+      const after = await harness.runner.start(run.request, NEVER);
       expect(await after.ended).toEqual({ how: 'exited', code: 0 });
     });
 
     test('never begins a run that was stopped before its start', async () => {
       const run = await harness.newRun();
-      await harness.runner.stop(run.request.run);
-      const handle = await harness.runner.start(run.request);
+      await harness.runner.stop(run.request.run, NEVER);
+      const handle = await harness.runner.start(run.request, NEVER);
       expect(await handle.ended).toEqual({ how: 'stopped' });
       expect(await run.begun()).toBe(0);
+    });
+
+    test('begins, ends and reads nothing when it was given up before', async () => {
+      const run = await harness.newRun();
+      const { runner } = harness;
+      const aborted = AbortSignal.abort();
+      await expect(runner.start(run.request, aborted)).rejects.toBeInstanceOf(OperationError);
+      expect(await run.begun()).toBe(0);
+      const handle = await runner.start(run.request, NEVER);
+      await expect(runner.stop(run.request.run, aborted)).rejects.toBeInstanceOf(OperationError);
+      const { server } = run.request.run;
+      const read = runner.readResults(server, { format: 'tap', file: 'results.tap' }, 60_000, aborted);
+      await expect(read).rejects.toBeInstanceOf(OperationError);
+      await run.finish(0);
+      expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     });
 
     test('finds results unreadable that are not there', async () => {
@@ -139,6 +157,7 @@ export function runnerContract(name: string, start: () => Promise<RunnerHarness>
         server,
         { format: 'tap', file: 'results.tap' },
         60_000,
+        NEVER,
       );
       expect(results).toEqual({ unreadable: 'results.tap: no such file' });
     });

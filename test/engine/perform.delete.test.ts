@@ -52,6 +52,7 @@ function stage() {
       recovered: false,
       unwanted: false,
       ended: false,
+      track: () => {},
       note: () => {},
     });
   return { provider, clock, start };

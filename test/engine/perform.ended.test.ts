@@ -35,6 +35,7 @@ async function ended(end: StageEnd): Promise<unknown> {
       recovered: false,
       unwanted: false,
       ended: false,
+      track: () => {},
       note: () => {},
     },
   );

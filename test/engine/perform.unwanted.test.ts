@@ -66,6 +66,7 @@ function unwanted() {
     recovered: true,
     unwanted: true,
     ended: false,
+    track: () => {},
     note: () => {},
   };
   return { provider, runner, source, performance };

@@ -5,7 +5,7 @@ import { created, FIRST } from '../scenarios/gerrit-says.ts';
 import { broken } from '../scenarios/judge.ts';
 import { Lab } from '../scenarios/lab.ts';
 import { endOf } from '../scenarios/story.ts';
-import { isAt, isRow, when } from '../scenarios/trouble.ts';
+import { bent, isAt, isRow, when } from '../scenarios/trouble.ts';
 
 test('a drain finishes what has a slot, leaves what waits, and takes nothing new', async () => {
   const lab = new Lab();
@@ -85,6 +85,54 @@ test('a stop leaves running stages running, and the next start adopts them', asy
   await lab.run();
   expect(broken(lab)).toEqual([]);
   expect(endOf(lab)).toMatchObject({ verdicts: ['SUCCESS'], stages: 2, servers: 1 });
+});
+
+test.each([
+  ['create', 'booting.creating'],
+  ['list', 'cleanup.deleting'],
+  ['delete', 'cleanup.deleting'],
+  ['readResults', 'testing.reading'],
+] as const)('a stop gives up a %s that hangs, and what is owed stays owed', async (call, state) => {
+  const lab = new Lab();
+  when(lab, isAt(state), () => {
+    if (call === 'readResults') lab.runner.holdNext('request', call);
+    else lab.provider.holdNext('request', call);
+  });
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => lab.provider.calls.held + lab.runner.calls.held > 0);
+  await lab.daemon.service.stop();
+  expect(lab.provider.calls.held + lab.runner.calls.held).toBe(0);
+  expect(lab.jobs()[0]?.state).toBe(state);
+  await lab.restart();
+  await lab.run();
+  expect(broken(lab)).toEqual([]);
+});
+
+test('a stop waits for a call that does not notice it', async () => {
+  let letGo = (): void => {};
+  const lab = new Lab({
+    bend: bent('source', (inner) => ({
+      fetch: async (request, signal) => {
+        await new Promise<void>((resolve) => {
+          letGo = resolve;
+        });
+        return inner.fetch(request, signal);
+      },
+    })),
+  });
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => lab.jobs()[0]?.state === 'stacking.fetching');
+  let stopped = false;
+  const stopping = lab.daemon.service.stop().then(() => {
+    stopped = true;
+  });
+  await lab.quiet();
+  expect(stopped).toBe(false);
+  letGo();
+  await stopping;
+  expect(stopped).toBe(true);
 });
 
 test('what is still written while it stops is performed by the next one, not by this', async () => {

@@ -1,4 +1,5 @@
 /** A leaked server that can not be removed must not shield the others from the sweep, nor be forgotten itself. */
+
 import { expect, test } from 'vitest';
 import type { Store } from '../../src/engine/store.ts';
 import { Sweep } from '../../src/engine/sweep.ts';
@@ -10,6 +11,7 @@ import { FakeEvidence } from '../fakes/evidence.ts';
 import { FakeLog } from '../fakes/log.ts';
 import { FakeMerger } from '../fakes/merger.ts';
 import { FakeProvider } from '../fakes/provider.ts';
+import { NEVER } from '../fixtures/never.ts';
 import { failure } from '../machines/facts.ts';
 
 const DEPLOYMENT = 'lab-1';
@@ -20,7 +22,7 @@ class Stubborn extends FakeProvider {
 
   override async delete(server: Server, deployment: string): Promise<void> {
     if (server.name === this.locked) throw new OperationError(failure('delete server'));
-    await super.delete(server, deployment);
+    await super.delete(server, deployment, NEVER);
   }
 }
 

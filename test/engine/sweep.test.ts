@@ -1,8 +1,10 @@
 /** The sweep takes only what is proven ours and over, and only when two rounds agree. */
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Provider } from '../../src/engine/ports.ts';
 import { Sweep } from '../../src/engine/sweep.ts';
 import { publicationOf } from '../../src/machines/publication.ts';
+import { NEVER } from '../fixtures/never.ts';
 import { failure } from '../machines/facts.ts';
 import { DEPLOYMENT } from '../scenarios/daemon.ts';
 import { created } from '../scenarios/gerrit-says.ts';
@@ -181,7 +183,7 @@ describe('what was gathered on this host', () => {
     const crashed = { type: 'daemon.crashed', during: 'publishEvidence:1', message: 'a bug' } as const;
     for (let times = 0; times < 2; times += 1) await lab.daemon.engine.tell('j00002', crashed);
     expect(lab.jobs()[0]).toMatchObject({ state: 'stuck', ended: true });
-    for (const { server } of lab.provider.servers()) await lab.provider.delete(server, DEPLOYMENT);
+    for (const { server } of lab.provider.servers()) await lab.provider.delete(server, DEPLOYMENT, NEVER);
     for (let round = 0; round < 3; round += 1) await sweep.run();
     expect(await held()).toEqual(['j00002']);
     // The next daemon settles it without doing it.

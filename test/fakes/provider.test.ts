@@ -1,6 +1,8 @@
 /** The fake keeps a provider's promises, and what it adds for tests does what it says. */
+
 import { describe, expect, it } from 'vitest';
 import { providerContract } from '../contracts/provider.ts';
+import { NEVER } from '../fixtures/never.ts';
 import { FakeProvider } from './provider.ts';
 
 providerContract('fake', async () => ({ provider: new FakeProvider(), close: async () => {} }));
@@ -22,8 +24,8 @@ describe('FakeProvider', () => {
     const provider = new FakeProvider();
     provider.failNext(failure, 'delete');
     const server = await provider.create(request, signal);
-    await expect(provider.delete(server, 'ours')).rejects.toThrow('out of order');
-    await provider.delete(server, 'ours');
+    await expect(provider.delete(server, 'ours', NEVER)).rejects.toThrow('out of order');
+    await provider.delete(server, 'ours', NEVER);
     expect([provider.created, provider.deleted, provider.calls.count('delete')]).toEqual([1, 1, 2]);
   });
 
@@ -64,7 +66,7 @@ describe('FakeProvider', () => {
     provider.onDeleted = (server) => gone.push(server.name);
     const { server } = provider.add({ name: 'zero', owner });
     await provider.create(request, signal);
-    await provider.delete(server, 'ours');
+    await provider.delete(server, 'ours', NEVER);
     expect([gone, provider.peak]).toEqual([['zero'], 2]);
   });
 });

@@ -33,8 +33,11 @@ export class FakeProvider implements Provider {
     return this.calls.play('create', signal, () => this.add(request).server);
   }
 
-  list(owner: { readonly deployment: string; readonly job?: string }): Promise<readonly OwnedServer[]> {
-    return this.calls.play('list', null, () =>
+  list(
+    owner: { readonly deployment: string; readonly job?: string },
+    signal: AbortSignal,
+  ): Promise<readonly OwnedServer[]> {
+    return this.calls.play('list', signal, () =>
       this.#servers.filter(
         (one) =>
           one.owner.deployment === owner.deployment &&
@@ -43,8 +46,8 @@ export class FakeProvider implements Provider {
     );
   }
 
-  delete(server: Server, deployment: string): Promise<void> {
-    return this.calls.play('delete', null, () => this.#remove(server, deployment));
+  delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
+    return this.calls.play('delete', signal, () => this.#remove(server, deployment));
   }
 
   /** The next call (of this name, when given) rejects with this failure. */

@@ -1,8 +1,10 @@
 /** The fake keeps a runner's promises, and what it adds for tests does what it says. */
+
 import { describe, expect, it } from 'vitest';
 import type { EffectOf } from '../../src/engine/ports.ts';
 import type { Stage } from '../../src/machines/vocabulary.ts';
 import { runnerContract } from '../contracts/runner.ts';
+import { NEVER } from '../fixtures/never.ts';
 import { FakeRunner } from './runner.ts';
 
 let runs = 0;
@@ -55,10 +57,10 @@ describe('FakeRunner', () => {
   it('ends runs by its script, and loses those whose server went away', async () => {
     const runner = new FakeRunner();
     runner.script = ({ run }) => (run.stage === 'stacking' ? { how: 'exited', code: 0 } : null);
-    const stacking = await runner.start(request('stacking'));
+    const stacking = await runner.start(request('stacking'), NEVER);
     expect(await stacking.ended).toEqual({ how: 'exited', code: 0 });
     const wanted = request();
-    const testing = await runner.start(wanted);
+    const testing = await runner.start(wanted, NEVER);
     expect(runner.running()).toEqual([wanted]);
     runner.serverDeleted(wanted.run.server);
     expect(await testing.ended).toHaveProperty('how', 'lost');
@@ -69,7 +71,7 @@ describe('FakeRunner', () => {
     const runner = new FakeRunner();
     const wanted = request();
     const begun = runner.begun(wanted.run.owner, 'testing');
-    await runner.start(wanted);
+    await runner.start(wanted, NEVER);
     await begun;
     await runner.begun(wanted.run.owner, 'testing');
     expect(runner.end(wanted.run.owner, 'testing', { how: 'timedOut' })).toBe(true);
@@ -81,6 +83,6 @@ describe('FakeRunner', () => {
     const { server } = request().run;
     const results = { passed: 1, failed: 0, skipped: 0, failures: [] };
     runner.setResults(server, results);
-    expect(await runner.readResults(server, { format: 'tap', file: 'r' })).toEqual(results);
+    expect(await runner.readResults(server, { format: 'tap', file: 'r' }, 60_000, NEVER)).toEqual(results);
   });
 });

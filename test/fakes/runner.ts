@@ -39,15 +39,15 @@ export class FakeRunner implements Runner {
   readonly #stopped = new Set<string>();
   #arrivals: { readonly key: string; readonly resolve: () => void }[] = [];
 
-  start(request: RunStage): Promise<RunHandle> {
-    return this.calls.play('start', null, () => {
+  start(request: RunStage, signal: AbortSignal): Promise<RunHandle> {
+    return this.calls.play('start', signal, () => {
       const known = this.#runs.get(keyOf(request.run.owner, request.run.stage));
       return this.#watch(known ?? this.#begin(request), known !== undefined);
     });
   }
 
-  stop(run: StageRun): Promise<void> {
-    return this.calls.play('stop', null, () => {
+  stop(run: StageRun, signal: AbortSignal): Promise<void> {
+    return this.calls.play('stop', signal, () => {
       const known = this.#runs.get(keyOf(run.owner, run.stage));
       if (known !== undefined) settle(known, { how: 'stopped' });
       else this.#stopped.add(keyOf(run.owner, run.stage));
@@ -57,8 +57,10 @@ export class FakeRunner implements Runner {
   readResults(
     server: Server,
     results: ResultsSpec,
+    _timeoutMs: number,
+    signal: AbortSignal,
   ): Promise<ResultsSummary | { readonly unreadable: string }> {
-    return this.calls.play('readResults', null, () => {
+    return this.calls.play('readResults', signal, () => {
       return this.#results.get(server.id) ?? { unreadable: `${results.file}: no such file` };
     });
   }

@@ -58,8 +58,9 @@ export class Life {
         fetch: (request, signal) => this.call('fetch', () => source.fetch(request, signal)),
       },
       runner: {
-        start: async (request) => this.#handle(await this.call('start', () => runner.start(request))),
-        stop: (run) => this.call('stop', () => runner.stop(run)),
+        start: async (request, signal) =>
+          this.#handle(await this.call('start', () => runner.start(request, signal))),
+        stop: (run, signal) => this.call('stop', () => runner.stop(run, signal)),
         readResults: (...what) => this.call('readResults', () => runner.readResults(...what)),
       },
       evidence: {
@@ -126,8 +127,8 @@ export class Life {
       name: provider.name,
       slots: provider.slots,
       create: (request, signal) => this.call('create', () => provider.create(request, signal)),
-      list: (owner) => this.call('list', () => provider.list(owner)),
-      delete: (server, deployment) => this.call('delete', () => provider.delete(server, deployment)),
+      list: (owner, signal) => this.call('list', () => provider.list(owner, signal)),
+      delete: (...what) => this.call('delete', () => provider.delete(...what)),
     };
   }
 

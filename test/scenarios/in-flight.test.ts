@@ -2,7 +2,9 @@
  * A change is abandoned, or a newer patchset comes, while one call hangs: before it has arrived, or when only its answer
  * is missing; for a moment, past its deadline, and for so long that it is given up.
  */
+
 import { describe, expect, test } from 'vitest';
+import { NEVER } from '../fixtures/never.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { abandoned, created, FIRST } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -128,8 +130,8 @@ test('a server that appears after its job was given up is swept', async () => {
           {
             name: 'local',
             slots: 1,
-            list: (owner) => provider.list(owner),
-            delete: (server, deployment) => provider.delete(server, deployment),
+            list: (owner) => provider.list(owner, NEVER),
+            delete: (server, deployment) => provider.delete(server, deployment, NEVER),
             // A provider that does not notice its abort signal, and makes the server an hour later.
             create: (request) =>
               new Promise((resolve) => {

@@ -2,8 +2,10 @@
  * A call for a server that was given up at its deadline, and a daemon that dies while the job publishes: the next one
  * begins nothing for it any more, what did come to be is removed, and nothing stays owed.
  */
+
 import { expect, test } from 'vitest';
 import type { World } from '../../src/engine/ports.ts';
+import { NEVER } from '../fixtures/never.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -86,7 +88,7 @@ test('a stage that goes on although it was to be stopped is stopped', async () =
   const lab = await diedPublishing(
     bent('runner', (inner) => ({
       start: async (request) => {
-        await inner.start(request);
+        await inner.start(request, NEVER);
         return never();
       },
       stop: () => Promise.reject(outage('stop stage')),

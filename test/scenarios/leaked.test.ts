@@ -1,10 +1,12 @@
 /** A clean-up that was given up: what the job has left in the world and on this host is found by the sweep. */
+
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Sweep } from '../../src/engine/sweep.ts';
 import { makeRig } from '../adapters/logs/rig.ts';
 import { collectRequest } from '../contracts/evidence.ts';
+import { NEVER } from '../fixtures/never.ts';
 import { DEPLOYMENT } from './daemon.ts';
 import { created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -17,7 +19,7 @@ async function givenUp(): Promise<{ readonly lab: Lab; readonly mend: () => void
   const lab = new Lab({
     bend: bentProvider((inner) => ({
       delete: (server, deployment) =>
-        locked ? Promise.reject(outage('delete server')) : inner.delete(server, deployment),
+        locked ? Promise.reject(outage('delete server')) : inner.delete(server, deployment, NEVER),
     })),
   });
   await lab.start();

@@ -4,6 +4,7 @@
  * asked and when, never on how often.
  */
 
+import { NEVER } from '../fixtures/never.ts';
 import { FAILED, jobSpec } from '../machines/facts.ts';
 import { abandoned, comment, created, FIRST } from './gerrit-says.ts';
 import { type Lab, WELL } from './lab.ts';
@@ -237,7 +238,7 @@ const afterwards: readonly Story[] = [
         delete: (server, deployment) =>
           lab.clock.monotonic() < 150_000
             ? Promise.reject(outage('delete server'))
-            : provider.delete(server, deployment),
+            : provider.delete(server, deployment, NEVER),
       })),
     },
     tell: plainly,

@@ -25,8 +25,6 @@ export interface CommandProviderOptions {
   readonly upkeep: Upkeep;
 }
 
-const NEVER = new AbortController().signal;
-
 export class CommandProvider implements Provider {
   readonly name: string;
   readonly slots: number;
@@ -58,30 +56,35 @@ export class CommandProvider implements Provider {
     return server;
   }
 
-  async list(owner: { readonly deployment: string; readonly job?: string }): Promise<readonly OwnedServer[]> {
-    const found = (await this.#all())
+  async list(
+    owner: { readonly deployment: string; readonly job?: string },
+    signal: AbortSignal,
+  ): Promise<readonly OwnedServer[]> {
+    const found = (await this.#all(signal))
       .filter(({ listed }) => listed.owner.deployment === owner.deployment)
       .filter(({ listed }) => owner.job === undefined || listed.owner.job === owner.job);
     for (const { server, listed } of found) await this.#pin(server, listed);
     return found.map(({ server, listed }) => ({ server, owner: listed.owner }));
   }
 
-  async delete(server: Server, deployment: string): Promise<void> {
+  async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
     const { delete: argv, deleteTimeoutMs } = this.#config;
-    const found = (await this.#all()).find((one) => one.server.id === server.id);
+    const found = (await this.#all(signal)).find((one) => one.server.id === server.id);
     if (found !== undefined) {
       const { name, owner } = found.listed;
       if (owner.deployment !== deployment) throw notOurs(server);
       const input = { action: 'delete', id: server.id, name, owner };
-      const program = this.#program('delete server', argv, input, deleteTimeoutMs, NEVER);
+      const program = this.#program('delete server', argv, input, deleteTimeoutMs, signal);
       this.#read(program, deletedAnswer, await runProgram(program));
     }
     await this.#upkeep.forget(server);
   }
 
-  async #all(): Promise<readonly { readonly server: Server; readonly listed: ListedServer }[]> {
+  async #all(
+    signal: AbortSignal,
+  ): Promise<readonly { readonly server: Server; readonly listed: ListedServer }[]> {
     const { list: argv, listTimeoutMs } = this.#config;
-    const program = this.#program('list servers', argv, { action: 'list' }, listTimeoutMs, NEVER);
+    const program = this.#program('list servers', argv, { action: 'list' }, listTimeoutMs, signal);
     const { servers } = this.#read(program, listAnswer, await runProgram(program));
     return servers.map((listed) => ({ server: this.#server(program, listed, listed.name), listed }));
   }

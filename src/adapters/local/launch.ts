@@ -6,7 +6,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { OperationError } from '../../errors.ts';
+import { OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
 import { after, type Cancel, every } from '../../timer.ts';
 import { fileError } from '../run/file-error.ts';
 import { readPid } from '../run/run-directory.ts';
@@ -32,12 +32,16 @@ const HINTS: Readonly<Record<number, string>> = {
 };
 
 /** The runner's process id, and whether it was this call that started it. */
-export async function launch(run: Launch): Promise<{ readonly pid: number; readonly ours: boolean }> {
+export async function launch(
+  run: Launch,
+  signal: AbortSignal,
+): Promise<{ readonly pid: number; readonly ours: boolean }> {
   try {
+    refuseAborted(signal, 'start stage', run.directory);
     await mkdir(run.directory, { recursive: true, mode: 0o700 });
     const known = await readPid(run.directory, 'pid');
     if (known !== null) return { pid: known, ours: false };
-    return await startAndWait(run);
+    return await orGivenUp(startAndWait(run), signal, 'start stage', run.directory);
   } catch (error) {
     throw fileError('start stage', run.directory, error);
   }

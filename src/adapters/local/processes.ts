@@ -32,6 +32,8 @@ export interface EndLimits {
   readonly graceMs: number;
   /** For all of it. */
   readonly limitMs: number;
+  /** Ends the effort: what is left then is returned. */
+  readonly signal: AbortSignal;
 }
 
 /** The first look again comes soon, because most processes heed a SIGTERM at once; the others come later. */
@@ -72,7 +74,7 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
     empty = found.length === 0 ? empty + 1 : 0;
     const elapsed = performance.now() - started;
     if (empty > 1 || (empty === 1 && told.size === 0)) break;
-    if (elapsed > limits.limitMs) return found;
+    if (elapsed > limits.limitMs || limits.signal.aborted) return found;
     if (elapsed >= limits.graceMs) for (const group of groups) killGroup(group);
     for (const process of found) {
       const key = `${process.pid}/${process.startTicks}`;
@@ -80,7 +82,7 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
       else if (!told.has(key)) signalProcess(process, 'SIGTERM');
       told.add(key);
     }
-    await pause(pauseMs);
+    await pause(pauseMs, limits.signal);
     pauseMs = Math.min(pauseMs * 2, LOOK_AGAIN_MAX_MS);
   }
   for (const group of groups) await removeGroup(group);

@@ -5,7 +5,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
-import { OperationError } from '../../errors.ts';
+import { OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
 import type { Ownership, Server } from '../../machines/vocabulary.ts';
 import { errorCode, fileError } from '../run/file-error.ts';
 import { attemptDirectory } from '../run/run-directory.ts';
@@ -58,7 +58,7 @@ export class LocalProvider implements Provider {
     const address = join(this.#servers, directoryName(name));
     const temporary = this.#unfinished.begin();
     try {
-      refuseAborted(signal, name);
+      refuseAborted(signal, 'create server', name);
       await mkdir(this.#servers, { recursive: true, mode: 0o700 });
       return await makeServer(temporary, { name, provider: this.name, owner, address });
     } catch (error) {
@@ -70,9 +70,12 @@ export class LocalProvider implements Provider {
     }
   }
 
-  async list(owner: { readonly deployment: string; readonly job?: string }): Promise<readonly OwnedServer[]> {
+  async list(
+    owner: { readonly deployment: string; readonly job?: string },
+    signal: AbortSignal,
+  ): Promise<readonly OwnedServer[]> {
     try {
-      await this.#sweep();
+      await this.#sweep(signal);
       const all = await readServers(this.#servers, this.name);
       return all
         .filter((one) => one.owner.deployment === owner.deployment)
@@ -84,13 +87,14 @@ export class LocalProvider implements Provider {
     }
   }
 
-  async delete(server: Server, deployment: string): Promise<void> {
+  async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
     const limit = performance.now() + this.#options.deleteTimeoutMs;
     try {
+      refuseAborted(signal, 'delete server', server.name);
       const found = await this.#find(server);
       if (found !== null && found.owner.deployment !== deployment) throw notOurs(server);
-      await this.#endAll(server, found?.owner ?? null);
-      if (found !== null) await this.#remove(found.server.address, limit);
+      await this.#endAll(server, found?.owner ?? null, signal);
+      if (found !== null) await this.#remove(found.server.address, limit, signal);
     } catch (error) {
       throw fileError('delete server', server.name, error);
     }
@@ -103,7 +107,7 @@ export class LocalProvider implements Provider {
     return found?.server.id === server.id && found.server.provider === this.name ? found : null;
   }
 
-  async #endAll(server: Server, owner: Ownership | null): Promise<void> {
+  async #endAll(server: Server, owner: Ownership | null, signal: AbortSignal): Promise<void> {
     const { graceMs, killTimeoutMs, deleteTimeoutMs, stateDir } = this.#options;
     const runs = owner === null ? [] : await runsIn(attemptDirectory(stateDir, owner));
     const members: Membership = {
@@ -114,34 +118,40 @@ export class LocalProvider implements Provider {
     const left = await endProcesses(members, {
       graceMs,
       limitMs: Math.min(graceMs + killTimeoutMs, deleteTimeoutMs),
+      signal,
     });
+    refuseAborted(signal, 'delete server', server.name);
     if (left.length > 0) throw unended(server, left.map(({ pid }) => pid).join(', '));
   }
 
   /** The label last: until then the server is listed, and a deletion that was cut off is begun again. */
-  async #remove(address: string, limit: number): Promise<void> {
-    await removeTrees([address], Math.max(limit - performance.now(), 1));
+  async #remove(address: string, limit: number, signal: AbortSignal): Promise<void> {
+    await removeTrees([address], Math.max(limit - performance.now(), 1), signal);
     await rm(labelOf(address), { force: true });
   }
 
   /** Never two at a time: the second might take the label of a server that was given the free name meanwhile. */
-  #sweep(): Promise<void> {
-    const running = sweeping.get(this.#servers);
-    if (running !== undefined) return running;
-    const begun = this.#removeAbandoned().finally(() => sweeping.delete(this.#servers));
-    sweeping.set(this.#servers, begun);
-    return begun;
+  #sweep(signal: AbortSignal): Promise<void> {
+    const before = sweeping.get(this.#servers) ?? Promise.resolve();
+    const own = before.then(() => this.#removeAbandoned(signal));
+    const ended = own.catch(() => {});
+    sweeping.set(this.#servers, ended);
+    void ended.then(() => {
+      if (sweeping.get(this.#servers) === ended) sweeping.delete(this.#servers);
+    });
+    return orGivenUp(own, signal, 'list servers', this.#servers);
   }
 
   /** What a daemon that was killed in the middle has left: directories that never got a name, and their labels before them. */
-  async #removeAbandoned(): Promise<void> {
+  async #removeAbandoned(signal: AbortSignal): Promise<void> {
+    refuseAborted(signal, 'list servers', this.#servers);
     const abandoned = await this.#unfinished.abandoned();
     if (abandoned.length === 0) return;
     for (const { server, madeFrom } of await readLabels(this.#servers)) {
       if (abandoned.includes(join(this.#servers, madeFrom)))
         await rm(labelOf(server.address), { force: true });
     }
-    await removeTrees(abandoned, this.#options.deleteTimeoutMs);
+    await removeTrees(abandoned, this.#options.deleteTimeoutMs, signal);
   }
 }
 
@@ -152,17 +162,6 @@ async function runsIn(attempt: string): Promise<readonly string[]> {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
   }
-}
-
-function refuseAborted(signal: AbortSignal, name: string): void {
-  if (!signal.aborted) return;
-  throw new OperationError({
-    operation: 'create server',
-    target: name,
-    message: 'given up before it began',
-    retryable: true,
-    hint: 'none needed: it was cancelled or the daemon stops',
-  });
 }
 
 function isTaken(error: unknown): boolean {

@@ -4,19 +4,25 @@
  */
 import { lstat } from 'node:fs/promises';
 import { execa } from 'execa';
-import { OperationError } from '../../errors.ts';
+import { OperationError, refuseAborted } from '../../errors.ts';
 import { timerDelay } from '../../timer.ts';
 
+const NEVER = new AbortController().signal;
+
 /** Not there is success. A link is removed itself. */
-export async function removeTrees(paths: readonly string[], timeoutMs: number): Promise<void> {
+export async function removeTrees(
+  paths: readonly string[],
+  timeoutMs: number,
+  signal: AbortSignal = NEVER,
+): Promise<void> {
   if (paths.length === 0) return;
   const limit = performance.now() + timeoutMs;
   const leftMs = () => Math.max(limit - performance.now(), 1);
-  const rm = () => run('rm', ['-rf', '--one-file-system', '--', ...paths], leftMs());
+  const rm = () => run('rm', ['-rf', '--one-file-system', '--', ...paths], leftMs(), signal);
   if ((await rm()) === null) return;
   // chmod follows its operand when that is a link, and none that it meets below.
   const directories = await onlyDirectories(paths);
-  if (directories.length > 0) await run('chmod', ['-R', 'u+rwX', '--', ...directories], leftMs());
+  if (directories.length > 0) await run('chmod', ['-R', 'u+rwX', '--', ...directories], leftMs(), signal);
   const problem = await rm();
   if (problem === null) return;
   throw new OperationError({
@@ -38,17 +44,25 @@ async function onlyDirectories(paths: readonly string[]): Promise<readonly strin
 }
 
 /** Null: it worked. */
-async function run(program: string, argv: readonly string[], timeoutMs: number): Promise<string | null> {
+async function run(
+  program: string,
+  argv: readonly string[],
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<string | null> {
+  refuseAborted(signal, 'remove directory', argv.at(-1) ?? '');
   const result = await execa(program, argv, {
     reject: false,
     stdin: 'ignore',
     stdout: 'ignore',
     maxBuffer: { stderr: 1024 * 1024 },
     timeout: timerDelay(timeoutMs),
+    cancelSignal: signal,
     extendEnv: false,
     env: { PATH: process.env.PATH ?? '', LC_ALL: 'C' },
   });
   if (!result.failed) return null;
+  refuseAborted(signal, 'remove directory', argv.at(-1) ?? '');
   const [said = ''] = (result.stderr ?? '').split('\n');
   return said === '' ? (result.shortMessage ?? `${program} failed`) : said;
 }

@@ -6,7 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunHandle, Runner } from '../../engine/ports.ts';
-import { OperationError } from '../../errors.ts';
+import { OperationError, refuseAborted } from '../../errors.ts';
 import type { StageRun } from '../../machines/effects.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
 import { after } from '../../timer.ts';
@@ -51,7 +51,7 @@ export class LocalRunner implements Runner {
     this.#options = { safetyMs: 10_000, ...options };
   }
 
-  async start(request: RunStage): Promise<RunHandle> {
+  async start(request: RunStage, signal: AbortSignal): Promise<RunHandle> {
     const { stateDir, graceMs, startTimeoutMs, endingTimeoutMs, safetyMs } = this.#options;
     const directory = runDirectory(stateDir, request.run.owner, request.run.stage);
     const { address } = request.run.server;
@@ -61,53 +61,65 @@ export class LocalRunner implements Runner {
     const { timeoutMs, outputLimitBytes, argv } = request.spec;
     const tree = workTree(address);
     const bounds = { timeoutMs, outputLimitBytes, graceMs, startTimeoutMs, endingTimeoutMs };
-    const { pid, ours } = await launch({ directory, workTree: tree, argv, environment, ...bounds });
+    const { pid, ours } = await launch({ directory, workTree: tree, argv, environment, ...bounds }, signal);
     const watch = new RunWatch(directory, safetyMs);
     return { pid, adopted: !ours, ended: watch.ended, detach: () => watch.detach() };
   }
 
-  async stop(run: StageRun): Promise<void> {
+  async stop(run: StageRun, signal: AbortSignal): Promise<void> {
     const directory = runDirectory(this.#options.stateDir, run.owner, run.stage);
     try {
+      refuseAborted(signal, 'stop stage', directory);
       await mkdir(directory, { recursive: true, mode: 0o700 });
       // First of all, so that a start that is on its way finds it, or is found below.
       const unmarked = await mark(directory);
-      if ((await readPid(directory, 'pid')) !== null) await this.#end(directory, run.server);
+      if ((await readPid(directory, 'pid')) !== null) await this.#end(directory, run.server, signal);
       else if (unmarked !== null) throw unmarked;
     } catch (error) {
       throw fileError('stop stage', directory, error);
     }
   }
 
-  async readResults(server: Server, results: ResultsSpec): Promise<Results> {
+  async readResults(
+    server: Server,
+    results: ResultsSpec,
+    _timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Results> {
     try {
+      refuseAborted(signal, 'read results', results.file);
       const { resultsLimitBytes, readTap } = this.#options;
       const opened = await openResults(workTree(server.address), results.file, resultsLimitBytes);
-      return 'unreadable' in opened ? opened : await readTap(opened.stream);
+      return 'unreadable' in opened
+        ? opened
+        : await readTap(untilAborted(opened.stream, signal, results.file));
     } catch (error) {
       throw fileError('read results', results.file, error);
     }
   }
 
   /** The runner's guard ends the run; what it can not do any more is done here. */
-  async #end(directory: string, server: Server): Promise<void> {
+  async #end(directory: string, server: Server, signal: AbortSignal): Promise<void> {
     const { graceMs, killTimeoutMs, safetyMs } = this.#options;
     const watch = new RunWatch(directory, safetyMs);
     try {
       const guard = await this.#find(directory, 'guard');
-      if (guard !== null) await endByGuard(watch, guard, graceMs + killTimeoutMs);
-      await this.#endMembers(directory, server);
-      if (await within(watch, killTimeoutMs)) return;
+      if (guard !== null) await endByGuard(watch, guard, graceMs + killTimeoutMs, signal);
+      await this.#endMembers(directory, server, signal);
+      if (await within(watch, killTimeoutMs, signal)) return;
+      refuseAborted(signal, 'stop stage', directory);
       // It lost its command and still writes no ending: stopped or stuck. Without it the run counts as lost.
       const runner = await this.#find(directory, 'pid');
       if (runner !== null) signalProcess(runner, 'SIGKILL');
-      if (!(await within(watch, killTimeoutMs))) throw unended(directory, 'its lock is still held');
+      if (await within(watch, killTimeoutMs, signal)) return;
+      refuseAborted(signal, 'stop stage', directory);
+      throw unended(directory, 'its lock is still held');
     } finally {
       watch.detach();
     }
   }
 
-  async #endMembers(directory: string, server: Server): Promise<void> {
+  async #endMembers(directory: string, server: Server, signal: AbortSignal): Promise<void> {
     const { graceMs, killTimeoutMs } = this.#options;
     const runner = await readPid(directory, 'pid');
     const members: Membership = {
@@ -116,7 +128,8 @@ export class LocalRunner implements Runner {
       groups: await groupsOf(server, [directory]),
       except: runner === null ? [] : [runner],
     };
-    const left = await endProcesses(members, { graceMs, limitMs: graceMs + killTimeoutMs });
+    const left = await endProcesses(members, { graceMs, limitMs: graceMs + killTimeoutMs, signal });
+    refuseAborted(signal, 'stop stage', directory);
     if (left.length === 0) return;
     throw unended(directory, `processes are left: ${left.map(({ pid }) => pid).join(', ')}`);
   }
@@ -139,23 +152,44 @@ async function mark(directory: string): Promise<Error | null> {
 }
 
 /** Comes back when the run has ended, and also when the guard has gone: one that was killed ends nothing. */
-async function endByGuard(watch: RunWatch, guard: Process, limitMs: number): Promise<void> {
+async function endByGuard(
+  watch: RunWatch,
+  guard: Process,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<void> {
   const limit = performance.now() + limitMs;
   signalProcess(guard, 'SIGTERM');
-  while (processStartTicks(guard.pid) === guard.startTicks && performance.now() < limit) {
-    if (await within(watch, GUARD_LOOK_MS)) return;
+  while (processStartTicks(guard.pid) === guard.startTicks && performance.now() < limit && !signal.aborted) {
+    if (await within(watch, GUARD_LOOK_MS, signal)) return;
   }
 }
 
-/** True: the run has ended or vanished within this time. */
-function within(watch: RunWatch, ms: number): Promise<boolean> {
+/** True: the run has ended or vanished within this time. False at once when the signal aborts. */
+function within(watch: RunWatch, ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
-    const cancel = after(ms, () => resolve(false));
-    void watch.ended.then(() => {
+    const tell = (ended: boolean) => {
       cancel();
-      resolve(true);
-    });
+      signal.removeEventListener('abort', abort);
+      resolve(ended);
+    };
+    const abort = () => tell(false);
+    const cancel = after(ms, abort);
+    signal.addEventListener('abort', abort, { once: true });
+    void watch.ended.then(() => tell(true));
+    if (signal.aborted) abort();
   });
+}
+
+async function* untilAborted(
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  file: string,
+): AsyncIterable<Uint8Array> {
+  for await (const chunk of chunks) {
+    refuseAborted(signal, 'read results', file);
+    yield chunk;
+  }
 }
 
 function unended(directory: string, message: string): OperationError {

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path/posix';
 import type { RunHandle, Runner, RunOutcome } from '../../engine/ports.ts';
-import { OperationError } from '../../errors.ts';
+import { OperationError, refuseAborted } from '../../errors.ts';
 import type { StageRun } from '../../machines/effects.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
 import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
@@ -36,7 +36,6 @@ const STOP_SCRIPT = new URL('./stop.sh', import.meta.url);
 const NOTES_BYTES = 1024;
 /** The runner names a cgroup after no other id. */
 const PLAIN_ID = /^[A-Za-z0-9._-]{1,200}$/;
-const NEVER = new AbortController().signal;
 
 export class SshRunner implements Runner {
   readonly #options: SshRunnerOptions;
@@ -47,41 +46,47 @@ export class SshRunner implements Runner {
     this.#options = options;
   }
 
-  async start(request: RunStage): Promise<RunHandle> {
+  async start(request: RunStage, signal: AbortSignal): Promise<RunHandle> {
     const { run, spec } = request;
     const mirror = runDirectory(this.#options.stateDir, run.owner, run.stage);
+    refuseAborted(signal, 'start stage', run.server.address);
     const node = this.#options.nodes.get(run.server);
     const known = await readPid(mirror, 'pid');
     const { pid, ours } =
-      known === null ? await this.#launch(request, node, mirror) : { pid: known, ours: false };
+      known === null ? await this.#launch(request, node, mirror, signal) : { pid: known, ours: false };
     const ending = await readEnding(mirror);
     const watched = ending === null ? this.#watch(run, node, mirror, spec.outputLimitBytes) : over(ending);
     return { pid, adopted: !ours, ...watched };
   }
 
-  async stop(run: StageRun): Promise<void> {
+  async stop(run: StageRun, signal: AbortSignal): Promise<void> {
     const { graceMs, killTimeoutMs, nodes } = this.#options;
     const node = nodes.get(run.server);
     const seconds = (ms: number) => String(Math.ceil(ms / 1000));
     const timeoutMs = 2 * (graceMs + 2 * killTimeoutMs) + node.config.commandTimeoutMs;
     const id = PLAIN_ID.test(run.server.id) ? run.server.id : '-';
     const words = ['run', id, remoteDirectory(node, run), seconds(graceMs), seconds(killTimeoutMs)];
-    const effort = { operation: 'stop stage', timeoutMs, signal: NEVER };
-    const { status, output } = await node.using(effort, (connection, signal) =>
-      ask(connection, { operation: 'stop stage', script: STOP_SCRIPT, words, timeoutMs }, signal),
+    const effort = { operation: 'stop stage', timeoutMs, signal };
+    const { status, output } = await node.using(effort, (connection, within) =>
+      ask(connection, { operation: 'stop stage', script: STOP_SCRIPT, words, timeoutMs }, within),
     );
     if (status !== 0) throw unended(run.server.address, output.trim().slice(-500));
   }
 
-  async readResults(server: Server, results: ResultsSpec, timeoutMs: number): Promise<Results> {
+  async readResults(
+    server: Server,
+    results: ResultsSpec,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Results> {
     const { nodes, readTap, resultsLimitBytes } = this.#options;
     const node = nodes.get(server);
-    const effort = { operation: 'read results', timeoutMs, signal: NEVER };
+    const effort = { operation: 'read results', timeoutMs, signal };
     const tree = workTree(node.address.directory);
-    return node.using(effort, (connection, signal) =>
+    return node.using(effort, (connection, within) =>
       readRemoteResults({
         connection,
-        signal,
+        signal: within,
         tree,
         file: results.file,
         limitBytes: resultsLimitBytes,
@@ -91,7 +96,7 @@ export class SshRunner implements Runner {
     );
   }
 
-  async #launch(request: RunStage, node: Node, mirror: string) {
+  async #launch(request: RunStage, node: Node, mirror: string, signal: AbortSignal) {
     const { startTimeoutMs, graceMs, endingTimeoutMs } = this.#options;
     const { commandTimeoutMs, awayTimeoutMs } = node.config;
     const { timeoutMs, outputLimitBytes, argv } = request.spec;
@@ -104,8 +109,8 @@ export class SshRunner implements Runner {
       directory: remoteDirectory(node, request.run),
       workTree: workTree(node.address.directory),
     };
-    const effort = { operation: 'start stage', timeoutMs: awayTimeoutMs + startTimeoutMs, signal: NEVER };
-    const started = await node.using(effort, (connection, signal) => launch(run, connection, signal));
+    const effort = { operation: 'start stage', timeoutMs: awayTimeoutMs + startTimeoutMs, signal };
+    const started = await node.using(effort, (connection, within) => launch(run, connection, within));
     const kept = await RunMirror.open(mirror, outputLimitBytes);
     try {
       await kept.keepPid(started.pid);

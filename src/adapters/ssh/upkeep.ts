@@ -24,7 +24,6 @@ export interface UpkeepOptions extends RunBounds {
 }
 
 const STOP = new URL('./stop.sh', import.meta.url);
-const NEVER = new AbortController().signal;
 const OUTPUT_LIMIT_BYTES = 1024 * 1024;
 
 export class NodeUpkeep {
@@ -88,13 +87,13 @@ export class NodeUpkeep {
   }
 
   /** Ends every process of the server and removes its directory. */
-  async clear(server: Server, timeoutMs: number): Promise<void> {
+  async clear(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { nodes, graceMs, killTimeoutMs } = this.#options;
     const node = nodes.get(server);
     const seconds = (ms: number) => String(Math.ceil(ms / 1000));
     const words = ['server', server.id, node.address.directory, seconds(graceMs), seconds(killTimeoutMs)];
     const command = { operation: 'clear node', script: STOP, words, timeoutMs };
-    const effort = { operation: 'clear node', timeoutMs, signal: NEVER };
+    const effort = { operation: 'clear node', timeoutMs, signal };
     const { status, output } = await node.using(effort, (connection, within) =>
       ask(connection, command, within),
     );

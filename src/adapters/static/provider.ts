@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { StaticHostConfig, StaticProviderConfig } from '../../config/config.ts';
 import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
-import { errorText, GivenUp, OperationError } from '../../errors.ts';
+import { errorText, GivenUp, OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
 import type { Server } from '../../machines/vocabulary.ts';
 import { pause } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
@@ -27,6 +27,7 @@ export interface StaticProviderOptions {
 
 /** A host may come back from being aside while somebody waits for one: this often they look. */
 const LOOK_AGAIN_MS = 5_000;
+const NEVER = new AbortController().signal;
 
 export class StaticProvider implements Provider {
   readonly name: string;
@@ -86,7 +87,11 @@ export class StaticProvider implements Provider {
     }
   }
 
-  async list(owner: { readonly deployment: string; readonly job?: string }): Promise<readonly OwnedServer[]> {
+  async list(
+    owner: { readonly deployment: string; readonly job?: string },
+    signal: AbortSignal,
+  ): Promise<readonly OwnedServer[]> {
+    refuseAborted(signal, 'list servers', this.name);
     await this.#clearAbandoned();
     const leases = await this.#leases.all();
     return leases
@@ -95,10 +100,11 @@ export class StaticProvider implements Provider {
       .map((lease) => ({ server: lease.server, owner: lease.owner }));
   }
 
-  async delete(server: Server, deployment: string): Promise<void> {
+  async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
+    refuseAborted(signal, 'delete server', server.name);
     const lease = (await this.#leases.all()).find((one) => one.server.id === server.id);
     if (lease !== undefined && lease.owner.deployment !== deployment) throw notOurs(server);
-    if (lease !== undefined) await this.#giveBack(lease);
+    if (lease !== undefined) await this.#giveBack(lease, true, signal);
     else await this.#upkeep.forget(server);
   }
 
@@ -181,19 +187,20 @@ export class StaticProvider implements Provider {
   /** What does not work now stays leased, and is tried again when somebody lists. */
   async #giveBackQuietly(lease: Lease, touched: boolean): Promise<void> {
     try {
-      await this.#giveBack(lease, touched);
+      await this.#giveBack(lease, touched, NEVER);
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
     }
   }
 
   /** One after the other for one host: the second finds that it was given back, perhaps to another job. */
-  async #giveBack(lease: Lease, touched = true): Promise<void> {
+  async #giveBack(lease: Lease, touched: boolean, signal: AbortSignal): Promise<void> {
     const { host, server } = lease;
     const before = this.#givingBack.get(host) ?? Promise.resolve();
     const work = before.then(async () => {
+      refuseAborted(signal, 'delete server', server.name);
       if (!(await this.#leases.holds(lease))) return;
-      if (touched) await this.#upkeep.clear(server, this.#config.deleteTimeoutMs);
+      if (touched) await this.#upkeep.clear(server, this.#config.deleteTimeoutMs, signal);
       await this.#upkeep.forget(server);
       await this.#leases.release(host);
       for (const wake of this.#wakers.splice(0)) wake();
@@ -202,7 +209,7 @@ export class StaticProvider implements Provider {
       host,
       work.catch(() => {}),
     );
-    await work;
+    await orGivenUp(work, signal, 'delete server', server.name);
   }
 
   /** Resolves when a host was given back, and now and then. */

@@ -16,7 +16,7 @@ export interface Upkeep {
   /** Runs a command to its end there. Rejects unless it ended well. */
   run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void>;
   /** Ends every process of the server and removes its directory. */
-  clear(server: Server, timeoutMs: number): Promise<void>;
+  clear(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
   /** Nothing more is wanted of it. */
   forget(server: Server): Promise<void>;
 }

@@ -2,6 +2,7 @@
  * The examples for Vagrant and Salt, with programs in the place of `vagrant`, `salt` and `salt-cloud` that say what the real
  * ones say; the machine that they make is this host, behind a real sshd.
  */
+
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,7 @@ import { CommandProvider } from '../../../src/adapters/command/provider.ts';
 import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import type { EffectOf } from '../../../src/engine/ports.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
@@ -87,15 +89,15 @@ esac`;
     const vagrantfile = readFileSync(join(scratch.root, 'boxes', server.id, 'Vagrantfile'), 'utf8');
     expect(vagrantfile).toContain('config.vm.box = "debian/bookworm64"');
     expect(vagrantfile).toContain("echo 'ssh-ed25519 AAAA ci@host' >>~/.ssh/authorized_keys");
-    expect(await lab.list({ deployment: 'ours' })).toEqual([{ server, owner }]);
-    await lab.delete(server, 'ours');
+    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([{ server, owner }]);
+    await lab.delete(server, 'ours', NEVER);
     expect(calls()).toEqual([
       'vagrant up --no-color',
       'vagrant ssh-config',
       'vagrant destroy --force --no-color',
     ]);
     expect(readdirSync(join(scratch.root, 'boxes'))).toEqual(['records']);
-    expect(await lab.list({ deployment: 'ours' })).toEqual([]);
+    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([]);
   });
 
   it('lists a box that could not be made, so that it is cleared away', async () => {
@@ -104,10 +106,10 @@ esac`;
     await expect(lab.create(request, signal)).rejects.toMatchObject({
       message: 'exit code 75: vagrant up: No usable default provider could be found for your system.',
     });
-    const [left] = await lab.list({ deployment: 'ours' });
+    const [left] = await lab.list({ deployment: 'ours' }, NEVER);
     if (left === undefined) throw new Error('nothing is listed');
-    await lab.delete(left.server, 'ours');
-    expect(await lab.list({ deployment: 'ours' })).toEqual([]);
+    await lab.delete(left.server, 'ours', NEVER);
+    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([]);
     expect(calls()).toEqual(['vagrant up --no-color']);
   });
 
@@ -138,14 +140,14 @@ case $* in *--profile*) echo "Warning: added to the list of known hosts"; echo "
     const lab = provider('salt.py', config({ state: 'sos_ci.node' }));
     const server = await lab.create(request, signal);
     expect(server.address).toBe(`ssh://${sshd.user}@127.0.0.1:${sshd.port}${scratch.disk}/${server.id}`);
-    expect(await lab.list({ deployment: 'ours' })).toEqual([{ server, owner }]);
-    await lab.delete(server, 'ours');
+    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([{ server, owner }]);
+    await lab.delete(server, 'ours', NEVER);
     expect(calls()).toEqual([
       `salt-cloud --out=json --profile devstack-node ${server.id}`,
       `salt --out=json --static ${server.id} state.apply sos_ci.node`,
       `salt-cloud --out=json --assume-yes --destroy ${server.id}`,
     ]);
-    expect(await lab.list({ deployment: 'ours' })).toEqual([]);
+    expect(await lab.list({ deployment: 'ours' }, NEVER)).toEqual([]);
   });
 
   it('takes the address from its configuration where the driver names none', async () => {
@@ -162,6 +164,6 @@ case $* in *--profile*) echo "Warning: added to the list of known hosts"; echo "
       message: expect.stringMatching(/^exit code 75: state sos_ci.node could not be applied to sos-ci-/),
       retryable: true,
     });
-    expect(await lab.list({ deployment: 'ours' })).toHaveLength(1);
+    expect(await lab.list({ deployment: 'ours' }, NEVER)).toHaveLength(1);
   });
 });

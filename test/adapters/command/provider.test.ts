@@ -1,4 +1,5 @@
 /** Servers that programs make: a working pool by Python and ssh behind a real sshd, and programs that answer as they like. */
+
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +9,7 @@ import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import type { CommandProviderConfig } from '../../../src/config/config.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { isAlive, until, written } from '../local/scratch.ts';
@@ -95,9 +97,9 @@ describe('the pool of the examples', () => {
     });
     const script = 'setsid sh -c "echo \\$\\$ >$1/hidden; while :; do sleep 0.1; done" & sleep 3000';
     const run = { server, owner: wanted.owner, stage: 'testing' as const };
-    await lab.scratch.runner().start({ ...lab.scratch.script(script), run });
+    await lab.scratch.runner().start({ ...lab.scratch.script(script), run }, NEVER);
     const hidden = Number(await written(join(lab.scratch.root, 'hidden')));
-    await provider.delete(server, 'ours');
+    await provider.delete(server, 'ours', NEVER);
     expect(isAlive(hidden)).toBe(false);
     expect(readdirSync(lab.scratch.disk)).not.toContain(server.id);
     await provider.create(serverRequest(), signal);
@@ -203,17 +205,24 @@ describe('a program', () => {
     const text = `echo waiting for a host >&2; sh -c 'echo $$ >"${lab.scratch.root}/child"; sleep 300'`;
     const list = lab.script('list', text);
     await expect(
-      lab.provider({ list, listTimeoutMs: 700 }).list({ deployment: 'ours' }),
+      lab.provider({ list, listTimeoutMs: 700 }).list({ deployment: 'ours' }, NEVER),
     ).rejects.toMatchObject({ message: 'no answer within 1 s; it said: waiting for a host' });
     const child = Number(readFileSync(join(lab.scratch.root, 'child'), 'utf8'));
     await until('its end', () => !isAlive(child));
-    const giveUp = new AbortController();
-    const made = lab.provider({ create: list }).create(serverRequest(), giveUp.signal);
-    giveUp.abort();
-    await expect(made).rejects.toMatchObject({
-      message: expect.stringMatching(/^given up before it was done/),
-      retryable: true,
-    });
+    const known = { id: 'a', name: 'a', address: 'a', provider: 'lab' };
+    for (const call of [
+      (signal: AbortSignal) => lab.provider({ create: list }).create(serverRequest(), signal),
+      (signal: AbortSignal) => lab.provider({ list }).list({ deployment: 'ours' }, signal),
+      (signal: AbortSignal) => lab.provider({ list }).delete(known, 'ours', signal),
+    ]) {
+      const giveUp = new AbortController();
+      const called = call(giveUp.signal);
+      giveUp.abort();
+      await expect(called).rejects.toMatchObject({
+        message: expect.stringMatching(/^given up before it was done/),
+        retryable: true,
+      });
+    }
   });
 
   it('whose server never lets us in is told so when the time is over', async () => {

@@ -1,4 +1,5 @@
 /** Finding and ending real processes by what they carry. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,11 +12,12 @@ import {
   processWithArgument,
   signalProcess,
 } from '../../../src/adapters/local/processes.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { FOR_EVER, isAlive, kill, until } from './scratch.ts';
 
 describe('processes', () => {
   const marker = `SOS_CI_TEST=${process.pid}`;
-  const limits = { graceMs: 300, limitMs: 10_000 };
+  const limits = { graceMs: 300, limitMs: 10_000, signal: NEVER };
   let children: ChildProcess[];
 
   beforeEach(() => {

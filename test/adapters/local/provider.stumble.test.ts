@@ -1,8 +1,10 @@
 /** Strangers' code that removes what lies around it: the server is still known, ended and removed. */
+
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Server } from '../../../src/machines/vocabulary.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { isAlive, processesOf, Scratch, until, written } from './scratch.ts';
 
@@ -16,7 +18,8 @@ beforeEach(() => {
 afterEach(() => scratch.close());
 
 const owner = { deployment: 'ours', job: 'job-1', attempt: 1 };
-const list = async () => (await scratch.provider.list({ deployment: 'ours' })).map(({ server }) => server);
+const list = async () =>
+  (await scratch.provider.list({ deployment: 'ours' }, NEVER)).map(({ server }) => server);
 
 function create(name: string): Promise<Server> {
   const request = { ...serverRequest(), name, owner };
@@ -30,12 +33,12 @@ test.each([
 ])('a stage that removes %s', async (_what, removes) => {
   const request = await scratch.script(`${removes}; echo x >"$1/ready"; while :; do sleep 0.1; done`);
   const { server } = request.run;
-  await scratch.runner().start(request);
+  await scratch.runner().start(request, NEVER);
   await written(join(scratch.root, 'ready'));
   const members = processesOf(server.id);
   expect(members.length).toBeGreaterThan(0);
   expect(await list()).toEqual([server]);
-  await scratch.provider.delete(server, 'ours');
+  await scratch.provider.delete(server, 'ours', NEVER);
   await until('their end', () => !members.some(isAlive));
   expect(await list()).toEqual([]);
   expect(readdirSync(servers)).toEqual([]);
@@ -83,6 +86,6 @@ test('a deletion that was cut off before the label went is ended by the next one
   rmSync(server.address, { recursive: true });
   expect(await list()).toEqual([server]);
   await expect(create('one')).rejects.toMatchObject({ name: 'OperationError', retryable: false });
-  await scratch.provider.delete(server, 'ours');
+  await scratch.provider.delete(server, 'ours', NEVER);
   expect(existsSync(join(servers, '.one.json'))).toBe(false);
 });

@@ -1,4 +1,5 @@
 /** Local servers on a real disk with real processes, among them what a job can do to hinder its removal. */
+
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -14,6 +15,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Server } from '../../../src/machines/vocabulary.ts';
 import { providerContract } from '../../contracts/provider.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { FOR_EVER, isAlive, processesOf, Scratch, until, written } from './scratch.ts';
 
@@ -38,7 +40,7 @@ describe('LocalProvider', () => {
     const request = { ...serverRequest(), name, owner };
     return provider.create(request, new AbortController().signal);
   }
-  const list = () => scratch.provider.list({ deployment: 'ours' });
+  const list = () => scratch.provider.list({ deployment: 'ours' }, NEVER);
 
   it('makes a private directory with folders, and a label beside it', async () => {
     const server = await create('sos-ci-1');
@@ -148,11 +150,11 @@ describe('LocalProvider', () => {
        echo x >"$1/ready"; while :; do sleep 0.1; done`,
     );
     const { server } = request.run;
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await written(join(scratch.root, 'ready'));
     const members = processesOf(server.id);
     expect(members.length).toBeGreaterThan(4);
-    await scratch.provider.delete(server, 'ours');
+    await scratch.provider.delete(server, 'ours', NEVER);
     await until('their end', () => !members.some(isAlive));
     expect(await handle.ended).toHaveProperty('how');
     await until('the end of everything', () => processesOf(scratch.root).length === 0);
@@ -162,14 +164,14 @@ describe('LocalProvider', () => {
 
   it('ends processes of a server whose directory has gone already', async () => {
     const server = await create('gone');
-    await scratch.provider.delete(server, 'ours');
+    await scratch.provider.delete(server, 'ours', NEVER);
     const late = spawn('sleep', [FOR_EVER], {
       env: { ...process.env, SOS_CI_SERVER: server.id },
       stdio: 'ignore',
     });
     const exited = new Promise((resolve) => late.once('exit', (_code, signal) => resolve(signal)));
     await until('its start', () => processesOf(`SOS_CI_SERVER=${server.id}`).length === 1);
-    await scratch.provider.delete(server, 'ours');
+    await scratch.provider.delete(server, 'ours', NEVER);
     expect(await exited).toBe('SIGTERM');
   });
 
@@ -190,7 +192,7 @@ describe('LocalProvider', () => {
     chmodSync(join(tree, 'locked'), 0o500);
     chmodSync(server.address, 0o000);
     expect((await list()).map((one) => one.server.id)).toEqual([server.id]);
-    await scratch.provider.delete(server, 'ours');
+    await scratch.provider.delete(server, 'ours', NEVER);
     expect(readdirSync(servers)).toEqual([]);
     expect(readFileSync(join(outside, 'precious'), 'utf8')).toBe('x');
     expect(statSync(join(outside, 'precious')).mode & 0o777).toBe(0o400);
@@ -201,12 +203,12 @@ describe('LocalProvider', () => {
     const provider = scratch.newProvider({ deleteTimeoutMs: 1 });
     for (let index = 0; index < 3_000; index += 1)
       writeFileSync(join(server.address, 'tree', String(index)), '');
-    await expect(provider.delete(server, 'ours')).rejects.toMatchObject({
+    await expect(provider.delete(server, 'ours', NEVER)).rejects.toMatchObject({
       name: 'OperationError',
       retryable: true,
     });
     expect(await list()).toHaveLength(1);
-    await scratch.provider.delete(server, 'ours');
+    await scratch.provider.delete(server, 'ours', NEVER);
     expect(await list()).toEqual([]);
   });
 
@@ -217,9 +219,9 @@ describe('LocalProvider', () => {
     mkdirSync(outside);
     const label = readFileSync(join(servers, '.one.json'));
     writeFileSync(join(scratch.root, '.outside.json'), label);
-    await provider.delete({ ...server, address: outside }, 'ours');
-    await provider.delete({ ...server, address: join(servers, '..', basename(outside)) }, 'ours');
-    await provider.delete({ ...server, id: 'f'.repeat(16) }, 'ours');
+    await provider.delete({ ...server, address: outside }, 'ours', NEVER);
+    await provider.delete({ ...server, address: join(servers, '..', basename(outside)) }, 'ours', NEVER);
+    await provider.delete({ ...server, id: 'f'.repeat(16) }, 'ours', NEVER);
     expect(existsSync(join(scratch.root, '.outside.json'))).toBe(true);
     expect(existsSync(outside)).toBe(true);
     expect(existsSync(server.address)).toBe(true);

@@ -1,6 +1,9 @@
 /** A stop ends every process of a run, whatever it does against it, and whatever is left of its runner. */
+
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { NEVER } from '../../fixtures/never.ts';
 import { mountSmallDisk } from '../../fixtures/small-disk.ts';
 import { FOR_EVER, isAlive, kill, processesOf, Scratch, sessionOf, until, written } from './scratch.ts';
 
@@ -25,7 +28,7 @@ describe('stop', () => {
   async function started(script: string) {
     const request = await scratch.script(script);
     const runner = scratch.runner({ graceMs: 500 });
-    const handle = await runner.start(request);
+    const handle = await runner.start(request, NEVER);
     await written(join(scratch.root, 'ready'));
     return { request, runner, handle };
   }
@@ -37,7 +40,7 @@ describe('stop', () => {
     const { request, runner, handle } = await started(
       'trap "echo tidied; exit 0" TERM; echo >"$1/ready" x; while :; do sleep 0.05; done',
     );
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     expect(await handle.ended).toEqual({ how: 'stopped' });
     expect(await scratch.file(request, 'log')).toMatch(/tidied\n$/);
     await nothingLeft();
@@ -47,16 +50,32 @@ describe('stop', () => {
     const { request, runner, handle } = await started(STUBBORN);
     const members = processesOf(scratch.directory(request)).concat(processesOf(`sleep\0${FOR_EVER}`));
     expect(new Set(members.map(sessionOf)).size).toBeGreaterThan(2);
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     expect(await handle.ended).toEqual({ how: 'stopped' });
     await until('their end', () => !members.some(isAlive));
+    await nothingLeft();
+  });
+
+  it('is given up as soon as its signal aborts, and can be asked for again', async () => {
+    const request = await scratch.script(STUBBORN);
+    const patient = scratch.runner({ graceMs: 3_600_000 });
+    const handle = await patient.start(request, NEVER);
+    await written(join(scratch.root, 'ready'));
+    const giveUp = new AbortController();
+    const stopping = patient.stop(request.run, giveUp.signal);
+    await until('its stop', () => existsSync(join(scratch.directory(request), 'stop')));
+    giveUp.abort();
+    await expect(stopping).rejects.toThrow('given up before it was done');
+    kill(await guardOf(request));
+    await scratch.runner({ graceMs: 500 }).stop(request.run, NEVER);
+    expect(await handle.ended).toEqual({ how: 'stopped' });
     await nothingLeft();
   });
 
   it('does the same when the guard was killed', async () => {
     const { request, runner, handle } = await started(STUBBORN);
     kill(await guardOf(request));
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     expect(await handle.ended).toEqual({ how: 'stopped' });
     await nothingLeft();
   });
@@ -64,7 +83,7 @@ describe('stop', () => {
   it('does the same when the runner was killed', async () => {
     const { request, runner, handle } = await started(STUBBORN);
     kill(handle.pid);
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     expect(await handle.ended).toHaveProperty('how', 'lost');
     await nothingLeft();
   });
@@ -72,7 +91,7 @@ describe('stop', () => {
   it('does the same when both were killed', async () => {
     const { request, runner, handle } = await started(STUBBORN);
     for (const pid of [handle.pid, await guardOf(request)]) kill(pid);
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     expect(await handle.ended).toHaveProperty('how', 'lost');
     await nothingLeft();
   });
@@ -80,7 +99,7 @@ describe('stop', () => {
   it('does not wait for ever for a runner that stands still', async () => {
     const { request, handle } = await started(STUBBORN);
     for (const pid of [handle.pid, await guardOf(request)]) kill(pid, 'SIGSTOP');
-    await scratch.runner({ graceMs: 300, killTimeoutMs: 1_000 }).stop(request.run);
+    await scratch.runner({ graceMs: 300, killTimeoutMs: 1_000 }).stop(request.run, NEVER);
     expect(await handle.ended).toHaveProperty('how', 'lost');
     await until('its end', () => !isAlive(handle.pid));
   });
@@ -91,7 +110,7 @@ describe('stop', () => {
     try {
       const { request, runner, handle } = await started('echo x >"$1/ready"; while :; do sleep 0.1; done');
       disk.fill();
-      await runner.stop(request.run);
+      await runner.stop(request.run, NEVER);
       expect(await handle.ended).toEqual({ how: 'stopped' });
       await nothingLeft();
     } finally {
@@ -105,7 +124,7 @@ describe('stop', () => {
     );
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     expect(processesOf(`SOS_CI_RUN=${scratch.directory(request)}`)).toHaveLength(1);
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     await nothingLeft();
     expect((await scratch.file(request, 'rc')).trim()).toBe('exited 0');
   });
@@ -113,9 +132,9 @@ describe('stop', () => {
   it('touches nothing of another run, and no process that took over a pid', async () => {
     const bystander = await scratch.request(['sleep', FOR_EVER]);
     const runner = scratch.runner();
-    const beside = await runner.start(bystander);
+    const beside = await runner.start(bystander, NEVER);
     const { request, handle } = await started(STUBBORN);
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     expect(await handle.ended).toEqual({ how: 'stopped' });
     expect(isAlive(beside.pid)).toBe(true);
     // As after a reboot: the files name a process that has nothing to do with the run.
@@ -124,9 +143,9 @@ describe('stop', () => {
       `${beside.pid}\n`,
     );
     await scratch.put(join('state', 'runs', request.run.owner.job, '1', 'testing', 'pid'), `${beside.pid}\n`);
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     expect(isAlive(beside.pid)).toBe(true);
-    await runner.stop(bystander.run);
+    await runner.stop(bystander.run, NEVER);
     expect(await beside.ended).toEqual({ how: 'stopped' });
   });
 });

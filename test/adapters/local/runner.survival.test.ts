@@ -1,8 +1,10 @@
 /** A stage's life goes on without the daemon that started it: adopted, ended at its deadline, or found lost. */
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { NEVER } from '../../fixtures/never.ts';
 import { FOR_EVER, isAlive, kill, processesOf, type RunStage, Scratch, until, written } from './scratch.ts';
 import { SmallDaemonProgram } from './small-daemon.ts';
 
@@ -36,7 +38,7 @@ describe('a stage whose daemon is killed', () => {
     const pid = await orphan(request);
     const [command = 0] = [Number(await written(join(scratch.root, 'pids')))];
     expect([isAlive(pid), isAlive(command)]).toEqual([true, true]);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(handle).toMatchObject({ pid, adopted: true });
     const before = (await scratch.file(request, 'log')).length;
     await until('a growing log', async () => (await scratch.file(request, 'log')).length > before);
@@ -50,7 +52,7 @@ describe('a stage whose daemon is killed', () => {
     await orphan(request);
     await scratch.put('end', '9');
     await until('the end of everything', () => processesOf(scratch.root).length === 0);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(handle.adopted).toBe(true);
     expect(await handle.ended).toEqual({ how: 'exited', code: 9 });
     expect(pids()).toHaveLength(1);
@@ -65,7 +67,7 @@ describe('a stage whose daemon is killed', () => {
     await until('the end of everything', () => processesOf(scratch.root).length === 0);
     expect(isAlive(pids()[0] ?? 0)).toBe(false);
     expect(processesOf(`sleep\0${FOR_EVER}1`)).toEqual([]);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'timedOut' });
   });
 
@@ -76,7 +78,7 @@ describe('a stage whose daemon is killed', () => {
       // The moment of the kill is what varies; nothing is waited for.
       await setTimeout(delayMs);
       await daemon.killGroup();
-      const handle = await scratch.runner().start(request);
+      const handle = await scratch.runner().start(request, NEVER);
       expect(await handle.ended).toEqual({ how: 'exited', code: 3 });
       expect(readFileSync(join(scratch.root, `begun-${delayMs}`), 'utf8')).toBe('x\n');
     }
@@ -107,7 +109,7 @@ describe('a stage whose runner is killed', () => {
   it('still runs while its command lives, and is lost when that ends', async () => {
     const request = await scratch.script(TICK);
     const runner = scratch.runner();
-    const handle = await runner.start(request);
+    const handle = await runner.start(request, NEVER);
     const command = Number(await written(join(scratch.root, 'pids')));
     let told = false;
     void handle.ended.then(() => {
@@ -115,7 +117,7 @@ describe('a stage whose runner is killed', () => {
     });
     kill(handle.pid);
     await until('the end of the runner', () => !isAlive(handle.pid));
-    const again = await runner.start(request);
+    const again = await runner.start(request, NEVER);
     expect(again).toMatchObject({ pid: handle.pid, adopted: true });
     expect([isAlive(command), told]).toEqual([true, false]);
     await scratch.put('end', '0');
@@ -124,14 +126,14 @@ describe('a stage whose runner is killed', () => {
       why: 'all its processes are gone and none of them left an ending',
     });
     expect(await again.ended).toHaveProperty('how', 'lost');
-    const after = await runner.start(request);
+    const after = await runner.start(request, NEVER);
     expect(await after.ended).toHaveProperty('how', 'lost');
     await until('the end of all helpers', () => processesOf(scratch.root).length === 0);
   });
 
   it('is still ended at its deadline', async () => {
     const request = await scratch.request(['sleep', FOR_EVER], { timeoutMs: 1_500 });
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     kill(handle.pid);
     expect(await handle.ended).toHaveProperty('how', 'lost');
     await until('the end of everything', () => processesOf(scratch.root).length === 0);
@@ -139,7 +141,7 @@ describe('a stage whose runner is killed', () => {
 
   it('is lost when everything is killed at once', async () => {
     const request = await scratch.request(['sleep', FOR_EVER]);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await written(join(scratch.directory(request), 'command'));
     for (const pid of processesOf(request.run.server.id)) kill(pid);
     expect(await handle.ended).toHaveProperty('how', 'lost');
@@ -148,10 +150,10 @@ describe('a stage whose runner is killed', () => {
   it('is lost when its ending is damaged', async () => {
     const request = await scratch.request(['true']);
     const runner = scratch.runner();
-    await (await runner.start(request)).ended;
+    await (await runner.start(request, NEVER)).ended;
     for (const text of ['exited', 'exited 0', 'exited x\n', 'done\n', 'stopped 3\n']) {
       writeFileSync(join(scratch.directory(request), 'rc'), text);
-      const handle = await runner.start(request);
+      const handle = await runner.start(request, NEVER);
       expect(await handle.ended).toMatchObject({ how: 'lost', why: expect.stringContaining('damaged') });
     }
   });
@@ -159,15 +161,15 @@ describe('a stage whose runner is killed', () => {
   it('is not told by an empty ending, as a power cut leaves it', async () => {
     const request = await scratch.request(['true']);
     const runner = scratch.runner();
-    await (await runner.start(request)).ended;
+    await (await runner.start(request, NEVER)).ended;
     writeFileSync(join(scratch.directory(request), 'rc'), '');
-    const handle = await runner.start(request);
+    const handle = await runner.start(request, NEVER);
     expect(await handle.ended).toMatchObject({ how: 'lost', why: expect.stringContaining('left an ending') });
   });
 
   it('is seen to be lost when the flock that waited was killed', async () => {
     const request = await scratch.script(TICK);
-    const handle = await scratch.runner({ safetyMs: 100 }).start(request);
+    const handle = await scratch.runner({ safetyMs: 100 }).start(request, NEVER);
     await written(join(scratch.root, 'pids'));
     const lock = join(scratch.directory(request), 'lock');
     const ours = await until('our flock', () => processesOf(`--shared\0${lock}`)[0]);

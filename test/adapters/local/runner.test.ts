@@ -1,9 +1,11 @@
 /** Stages with real processes: how they begin, what they get, how they end. Judged by /proc and the files they leave. */
+
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runnerContract } from '../../contracts/runner.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { FOR_EVER, isAlive, PATCHSET, processesOf, Scratch, until, written } from './scratch.ts';
 
 runnerContract('local', async () => {
@@ -34,7 +36,7 @@ describe('LocalRunner', () => {
   it('gives the command its facts, and nothing else of our environment', async () => {
     process.env.SOS_CI_TEST_SECRET = 'hunter2';
     const request = await scratch.request(['env', '-0']);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     delete process.env.SOS_CI_TEST_SECRET;
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const { address, id } = request.run.server;
@@ -69,7 +71,7 @@ describe('LocalRunner', () => {
     const odd = ['', ' ', '$(touch evil)', '`touch evil`', "'", '"', '\\', '*', '-n', '--', 'a\nb', 'ü'];
     const script = 'printf "%s|" "$PWD" "$@"; grep -E "^Sig(Ign|Blk)" /proc/self/status; cat';
     const request = await scratch.request(['sh', '-c', script, 'sh', ...odd]);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const tree = join(request.run.server.address, 'tree');
     const none = '0000000000000000';
@@ -90,7 +92,7 @@ describe('LocalRunner', () => {
     const request = await scratch.request(argv);
     const tool = join(request.run.server.address, 'tree', 'run.sh');
     writeFileSync(tool, '#!/bin/sh\nexit 42\n', { mode: 0o755 });
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual(end);
   });
 
@@ -101,13 +103,13 @@ describe('LocalRunner', () => {
       ...request,
       run: { ...request.run, server: { ...server, address: join(scratch.root, 'no') } },
     };
-    const handle = await scratch.runner().start(elsewhere);
+    const handle = await scratch.runner().start(elsewhere, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 126 });
   });
 
   it('has all output in the log before it tells the ending', async () => {
     const request = await scratch.script('head -c 700000 /dev/zero | tr "\\0" x; echo err >&2; printf end');
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
     const log = await scratch.file(request, 'log');
     expect(log.length).toBe(700_007);
@@ -118,7 +120,7 @@ describe('LocalRunner', () => {
     const request = await scratch.script('head -c 5000000 /dev/zero | tr "\\0" x; echo done >"$1/done"', {
       outputLimitBytes: 100_000,
     });
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     expect(existsSync(join(scratch.root, 'done'))).toBe(true);
     const lines = (await scratch.file(request, 'log')).split('\n');
@@ -128,14 +130,14 @@ describe('LocalRunner', () => {
 
   it('ends at the deadline a command that writes for ever', async () => {
     const request = await scratch.request(['yes'], { timeoutMs: 700, outputLimitBytes: 10_000 });
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'timedOut' });
     expect((await scratch.file(request, 'log')).length).toBeLessThan(11_000);
   });
 
   it('leaves none of its own helpers behind, and no fifo', async () => {
     const request = await scratch.request(['true']);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
     await until('the end of all helpers', () => processesOf(scratch.root).length === 0);
     expect(existsSync(join(scratch.directory(request), 'words'))).toBe(false);
@@ -147,7 +149,7 @@ describe('LocalRunner', () => {
     const request = await scratch.script(
       'setsid sh -c "echo \\$\\$ >\\"$1/child\\"; until [ -e \\"$1/go\\" ]; do sleep 0.05; done; echo late" & echo early; exit 4',
     );
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 4 });
     expect(await scratch.file(request, 'log')).toMatch(/^early\n/);
     const child = Number(await written(join(scratch.root, 'child')));
@@ -159,7 +161,7 @@ describe('LocalRunner', () => {
 
   it('refuses what the system would cut at a NUL', async () => {
     const request = await scratch.request(['echo', 'a\0b']);
-    await expect(scratch.runner().start(request)).rejects.toMatchObject({
+    await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({
       name: 'OperationError',
       retryable: false,
     });
@@ -168,7 +170,7 @@ describe('LocalRunner', () => {
   it('explains a start that fails', async () => {
     const request = await scratch.request(['true']);
     await writeFile(join(scratch.stateDir, 'runs'), 'in the way');
-    await expect(scratch.runner().start(request)).rejects.toMatchObject({
+    await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({
       name: 'OperationError',
       operation: 'start stage',
     });
@@ -178,8 +180,8 @@ describe('LocalRunner', () => {
     const request = await scratch.request(['sh', '-c', 'printf "1..1\\nnot ok 1 - a b\\n" >results.tap']);
     const { server } = request.run;
     const runner = scratch.runner({ resultsLimitBytes: 50 });
-    await (await runner.start(request)).ended;
-    const read = (file: string) => runner.readResults(server, { format: 'tap', file });
+    await (await runner.start(request, NEVER)).ended;
+    const read = (file: string) => runner.readResults(server, { format: 'tap', file }, 60_000, NEVER);
     expect(await read('results.tap')).toEqual({ passed: 0, failed: 1, skipped: 0, failures: ['a b'] });
     await symlink('results.tap', join(server.address, 'tree', 'link.tap'));
     expect(await read('link.tap')).toEqual({ unreadable: 'link.tap: it is a symbolic link' });
@@ -190,12 +192,12 @@ describe('LocalRunner', () => {
   it('watches without a process that would outlive the run', async () => {
     const request = await scratch.request(['sleep', FOR_EVER]);
     const runner = scratch.runner();
-    const handle = await runner.start(request);
+    const handle = await runner.start(request, NEVER);
     const waiting = () => processesOf(join(scratch.directory(request), 'lock')).length;
     const own = await until('our flock', () => waiting() > 1 && waiting());
     handle.detach();
     await until('the end of our flock', () => waiting() < own);
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     await until('the end of all', () => processesOf(scratch.root).length === 0);
   });
 });

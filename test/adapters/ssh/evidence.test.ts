@@ -1,4 +1,5 @@
 /** What is taken from a node that lies: nothing outside of its place here, nothing past the limits, and no wait for ever. */
+
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -6,6 +7,7 @@ import { fetchTree, type TreeLimits } from '../../../src/adapters/ssh/evidence.t
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import type { Server } from '../../../src/machines/vocabulary.ts';
 import { HostileNode, type Lies } from '../../fakes/hostile-node.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from './scratch.ts';
 
@@ -168,7 +170,7 @@ describe('a node that lies', () => {
       read: (_path, _position, length) => content(length),
     });
     const runner = scratch.runner({ resultsLimitBytes: 100_000 });
-    expect(await runner.readResults(server, { format: 'tap', file: 'results.tap' }, 60_000)).toEqual({
+    expect(await runner.readResults(server, { format: 'tap', file: 'results.tap' }, 60_000, NEVER)).toEqual({
       unreadable: 'results.tap: it is larger than 100000 bytes',
     });
     expect(node.bytesSent).toBeLessThan(1_000_000);

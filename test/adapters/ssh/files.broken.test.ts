@@ -1,10 +1,12 @@
 /** Nodes without SFTP, or with a broken one: the cause is named at once, and no channel is left open. */
+
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ask } from '../../../src/adapters/ssh/command.ts';
 import { lookAtNode } from '../../../src/adapters/ssh/look.ts';
 import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { ROOT } from '../../house/source.ts';
 import { NodeScratch } from './scratch.ts';
@@ -51,7 +53,7 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
 
   it('starts no stage, and names the cause', async () => {
     const { scratch } = await lab();
-    await expect(scratch.runner().start(scratch.request(['true']))).rejects.toMatchObject(named);
+    await expect(scratch.runner().start(scratch.request(['true']), NEVER)).rejects.toMatchObject(named);
   });
 
   it('is no host for a job', async () => {
@@ -71,7 +73,7 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
       .using({ operation: 'look', timeoutMs: 60_000, signal: never }, async () => {});
     for (let times = 0; times < 5; times += 1) {
       const results = { format: 'tap', file: 'results.tap' } as const;
-      await expect(scratch.runner().readResults(server, results, 60_000)).rejects.toMatchObject(named);
+      await expect(scratch.runner().readResults(server, results, 60_000, NEVER)).rejects.toMatchObject(named);
     }
     const effort = { operation: 'look', timeoutMs: 60_000, signal: never };
     const { status } = await scratch.nodes

@@ -1,4 +1,5 @@
 /** Connections to nodes: by which key a node is known, what is shared, and what happens when it is away. */
+
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import type { SshConfig } from '../../../src/config/config.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import type { Server } from '../../../src/machines/vocabulary.ts';
 import { CuttingProxy } from '../../fixtures/cutting-proxy.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { until } from '../local/scratch.ts';
 import { NodeScratch } from './scratch.ts';
@@ -193,7 +195,7 @@ describe('a connection', () => {
   it('that went dead is noticed by its keepalive', async () => {
     const quick = fresh({ keepaliveMs: 100, keepaliveMax: 2 });
     const request = quick.script('echo one; until [ -e "$1/go" ]; do sleep 0.05; done; echo two');
-    const handle = await quick.runner().start(request);
+    const handle = await quick.runner().start(request, NEVER);
     await until('its first words', async () => (await quick.log(request)) === 'one\n');
     proxy.deafen();
     await quick.put('go', '');

@@ -1,10 +1,12 @@
 /** A run on a node goes on while nobody can see it, and nothing of what it wrote is lost: whatever goes away, and for how long. */
+
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { SshConfig } from '../../../src/config/config.ts';
 import { CuttingProxy } from '../../fixtures/cutting-proxy.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { FOR_EVER, isAlive, kill, processesOf, until, written } from '../local/scratch.ts';
 import { NodeScratch } from './scratch.ts';
@@ -40,7 +42,7 @@ describe('a connection that is cut', () => {
   it('in the middle of a line, again and again: every line comes once, in order', async () => {
     const scratch = fresh();
     const request = scratch.script(COUNT, HUGE);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     for (let bytes = 3_000; bytes < 60_000; bytes += 2_741) await proxy.cutAfter(bytes);
     await scratch.put('end', '');
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
@@ -54,7 +56,7 @@ describe('a connection that is cut', () => {
     for (let bytes = 200; bytes < 9_000; bytes += 400) {
       const request = scratch.script(`echo x >>"$1/begun-${bytes}"; exit 3`);
       const cut = proxy.cutAfter(bytes);
-      const handle = await scratch.runner().start(request);
+      const handle = await scratch.runner().start(request, NEVER);
       expect(await handle.ended).toEqual({ how: 'exited', code: 3 });
       proxy.cut();
       await cut;
@@ -66,9 +68,9 @@ describe('a connection that is cut', () => {
     const scratch = fresh();
     const request = scratch.request(['sleep', FOR_EVER]);
     const runner = scratch.runner();
-    const handle = await runner.start(request);
+    const handle = await runner.start(request, NEVER);
     const cut = proxy.cutAfter(800);
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     expect(await handle.ended).toEqual({ how: 'stopped' });
     proxy.cut();
     await cut;
@@ -80,12 +82,13 @@ describe('a connection that is cut', () => {
       'printf "TAP version 14\\n1..20000\\n" >results.tap; seq -f "ok %g - t" 20000 >>results.tap',
     );
     const runner = scratch.runner();
-    await (await runner.start(request)).ended;
+    await (await runner.start(request, NEVER)).ended;
     const cut = proxy.cutAfter(100_000);
     const results = await runner.readResults(
       request.run.server,
       { format: 'tap', file: 'results.tap' },
       60_000,
+      NEVER,
     );
     await cut;
     expect(results).toMatchObject({ passed: 20_000, failed: 0 });
@@ -101,7 +104,7 @@ describe('another daemon', () => {
     for (let round = 1; round <= 4; round += 1) {
       const before = await size();
       const nodes = scratch.newNodes();
-      const handle = await scratch.runner({ nodes }).start(request);
+      const handle = await scratch.runner({ nodes }).start(request, NEVER);
       pids.push(handle.pid);
       await until(`more to read in round ${round}`, async () => (await size()) > before + 5_000);
       handle.detach();
@@ -110,7 +113,7 @@ describe('another daemon', () => {
       for (let last = -1; last !== (await size()); await pause(50)) last = await size();
     }
     await scratch.put('end', '');
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     expect(new Set([...pids, handle.pid]).size).toBe(1);
     const last = Number(readFileSync(join(scratch.root, 'last'), 'utf8'));
@@ -121,10 +124,10 @@ describe('another daemon', () => {
     const scratch = fresh();
     const request = scratch.script('echo x >>"$1/begun"; until [ -e "$1/end" ]; do sleep 0.05; done; exit 4');
     const runner = scratch.runner();
-    const first = await runner.start(request);
+    const first = await runner.start(request, NEVER);
     first.detach();
     rmSync(scratch.here(request), { recursive: true });
-    const second = await scratch.runner().start(request);
+    const second = await scratch.runner().start(request, NEVER);
     expect(second).toMatchObject({ pid: first.pid, adopted: true });
     await scratch.put('end', '');
     expect(await second.ended).toEqual({ how: 'exited', code: 4 });
@@ -134,10 +137,10 @@ describe('another daemon', () => {
   it('needs no node for a run that had ended and was read to its end', async () => {
     const scratch = fresh();
     const request = scratch.script('exit 6');
-    await (await scratch.runner().start(request)).ended;
+    await (await scratch.runner().start(request, NEVER)).ended;
     await scratch.nodes.close();
     proxy.admits = false;
-    const after = await scratch.runner({ nodes: scratch.newNodes() }).start(request);
+    const after = await scratch.runner({ nodes: scratch.newNodes() }).start(request, NEVER);
     expect(after.adopted).toBe(true);
     expect(await after.ended).toEqual({ how: 'exited', code: 6 });
   });
@@ -145,10 +148,10 @@ describe('another daemon', () => {
   it('waits for a node that is away when it starts', async () => {
     const scratch = fresh();
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done; echo done; exit 2');
-    await scratch.runner().start(request);
+    await scratch.runner().start(request, NEVER);
     await scratch.nodes.close();
     proxy.admits = false;
-    const after = await scratch.runner({ nodes: scratch.newNodes() }).start(request);
+    const after = await scratch.runner({ nodes: scratch.newNodes() }).start(request, NEVER);
     await scratch.put('end', '');
     const before = proxy.connections;
     await until('some attempts', () => proxy.connections > before + 3);
@@ -162,7 +165,7 @@ describe('a node that goes', () => {
   it('and stays away too long has lost its run', async () => {
     const scratch = fresh({ awayTimeoutMs: 1_000 });
     const request = scratch.request(['sleep', FOR_EVER]);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     proxy.admits = false;
     proxy.cut();
     expect(await handle.ended).toEqual({
@@ -174,7 +177,7 @@ describe('a node that goes', () => {
   it('and comes back as another host has lost its run at once', async () => {
     const scratch = fresh();
     const request = scratch.request(['sleep', FOR_EVER]);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     const other = await Sshd.start();
     const pin = join(scratch.stateDir, 'host-keys', `lab-${request.run.server.id}`);
     writeFileSync(pin, `${other.hostKey.split(' ')[1]}\n`);
@@ -191,7 +194,7 @@ describe('a node that goes', () => {
     const scratch = new NodeScratch(own);
     all.push(scratch);
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done; echo went on');
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await own.down();
     await scratch.put('end', '');
     await until('the end of the run', () => processesOf(`SOS_CI_RUN=${scratch.there(request)}`).length === 0);
@@ -204,7 +207,7 @@ describe('a node that goes', () => {
   it('has lost a run whose processes are gone without an ending', async () => {
     const scratch = fresh();
     const request = scratch.request(['sleep', FOR_EVER]);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await written(join(scratch.there(request), 'command'));
     for (const pid of processesOf(`SOS_CI_SERVER=${request.run.server.id}`)) kill(pid);
     expect(await handle.ended).toEqual({
@@ -216,7 +219,7 @@ describe('a node that goes', () => {
   it('has lost a run whose directory is gone', async () => {
     const scratch = fresh();
     const request = scratch.request(['sleep', FOR_EVER]);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     rmSync(scratch.there(request), { recursive: true });
     for (const pid of processesOf(`SOS_CI_SERVER=${request.run.server.id}`)) kill(pid);
     expect(await handle.ended).toHaveProperty('how', 'lost');
@@ -227,7 +230,7 @@ describe('a node that goes', () => {
     const request = scratch.script(
       'echo $$ >"$1/command"; until [ -e "$1/end" ]; do sleep 0.05; done; echo last',
     );
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     const command = Number(await written(join(scratch.root, 'command')));
     let told = false;
     void handle.ended.then(() => {
@@ -244,7 +247,7 @@ describe('a node that goes', () => {
   it('is looked at now and then, when what waits there for the end was killed', async () => {
     const scratch = fresh({ safetyMs: 300 });
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done');
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     const waiting = () => processesOf(`flock\0-s\0${scratch.there(request)}`);
     const [first = 0] = await until('the wait', () => waiting().length > 0 && waiting());
     kill(first, 'SIGSTOP');

@@ -1,4 +1,5 @@
 /** Processes on a node that hide from the mark and from the lock: where the account may make cgroups, they end all the same. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
@@ -6,6 +7,7 @@ import { mayGroup } from '../../../src/adapters/local/group.ts';
 import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { HIDE } from '../../fixtures/hiding.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { FOR_EVER, isAlive, kill, written } from '../local/scratch.ts';
 import { NodeScratch } from './scratch.ts';
@@ -36,9 +38,9 @@ describe('a process that hides on a node', () => {
     await needCgroups(context);
     const request = scratch.script(`${HIDE}; sleep ${FOR_EVER}`);
     const runner = scratch.runner({ graceMs: 300 });
-    const handle = await runner.start(request);
+    const handle = await runner.start(request, NEVER);
     const pid = await hidden();
-    await runner.stop(request.run);
+    await runner.stop(request.run, NEVER);
     expect(await handle.ended).toEqual({ how: 'stopped' });
     expect(isAlive(pid)).toBe(false);
   });
@@ -46,14 +48,14 @@ describe('a process that hides on a node', () => {
   it('ends with the server of a stage that is over, and leaves no cgroup', async (context) => {
     await needCgroups(context);
     const request = scratch.script(HIDE);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const pid = await hidden();
     const group = readFileSync(join(scratch.there(request), 'group'), 'utf8').trim();
     expect([isAlive(pid), existsSync(group)]).toEqual([true, true]);
     const { stateDir, nodes } = scratch;
     const upkeep = new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS, graceMs: 300 });
-    await upkeep.clear(request.run.server, 20_000);
+    await upkeep.clear(request.run.server, 20_000, NEVER);
     expect([isAlive(pid), existsSync(group)]).toEqual([false, false]);
   });
 });

@@ -6,6 +6,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runnerContract } from '../../contracts/runner.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { readProc } from '../../fixtures/proc.ts';
 import { mountSmallDisk } from '../../fixtures/small-disk.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
@@ -46,7 +47,7 @@ describe('SshRunner', () => {
   it('gives the command its facts, the search path of the node, and nothing of our environment', async () => {
     process.env.SOS_CI_TEST_SECRET = 'hunter2';
     const request = scratch.request(['env', '-0']);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     delete process.env.SOS_CI_TEST_SECRET;
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const place = scratch.place(request.run.server);
@@ -95,7 +96,7 @@ describe('SshRunner', () => {
     ];
     const script = 'printf "%s|" "$PWD" "$@"; grep -E "^Sig(Ign|Blk)" /proc/self/status; cat';
     const request = scratch.request(['sh', '-c', script, 'sh', ...odd]);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const tree = join(scratch.place(request.run.server), 'tree');
     const none = '0000000000000000';
@@ -114,13 +115,13 @@ describe('SshRunner', () => {
     const request = scratch.request(argv);
     const tool = join(scratch.place(request.run.server), 'tree', 'run.sh');
     writeFileSync(tool, '#!/bin/sh\nexit 42\n', { mode: 0o755 });
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual(end);
   });
 
   it('has all output in its mirror before it tells the ending, byte for byte', async () => {
     const request = scratch.script('head -c 700000 /dev/urandom | tee "$1/bytes"; printf end >&2');
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
     const sent = readFileSync(join(scratch.root, 'bytes'), 'latin1');
     expect((await scratch.log(request)) === `${sent}end`).toBe(true);
@@ -128,7 +129,7 @@ describe('SshRunner', () => {
 
   it('keeps for how long a stage ran on the node, to the millisecond', async () => {
     const request = scratch.request(['true']);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
     const lasted = (directory: string): number => {
       const [began = 0, ended = 0] = ['pid', 'rc'].map((name) => statSync(join(directory, name)).mtimeMs);
@@ -143,7 +144,7 @@ describe('SshRunner', () => {
     const request = scratch.script('head -c 5000000 /dev/zero | tr "\\0" x; echo done >"$1/done"', {
       outputLimitBytes: 100_000,
     });
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     expect(existsSync(join(scratch.root, 'done'))).toBe(true);
     const lines = (await scratch.log(request)).split('\n');
@@ -152,14 +153,14 @@ describe('SshRunner', () => {
 
   it('ends at the deadline a command that writes for ever', async () => {
     const request = scratch.request(['yes'], { timeoutMs: 700, outputLimitBytes: 10_000 });
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'timedOut' });
     expect((await scratch.log(request)).length).toBeLessThan(11_000);
   });
 
   it('believes no more of a log than it may hold', async () => {
     const request = scratch.script('until [ -e "$1/go" ]; do sleep 0.05; done', { outputLimitBytes: 10_000 });
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     // What a test can do to its own log: make it as long as it likes.
     execFileSync('truncate', ['-s', '40G', join(scratch.there(request), 'log')]);
     await scratch.put('go', '');
@@ -173,7 +174,7 @@ describe('SshRunner', () => {
     const request = scratch.script(
       'rm "$SOS_CI_RUN/log"; mkfifo "$SOS_CI_RUN/log"; until [ -e "$1/go" ]; do sleep 0.05; done; exit 5',
     );
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await scratch.put('go', '');
     expect(await handle.ended).toEqual({ how: 'exited', code: 5 });
   });
@@ -186,10 +187,10 @@ describe('SshRunner', () => {
         scratch.script(`${word}; until [ -e "$1/go" ]; do sleep 0.05; done; exit 7`),
       );
       if (one === undefined || other === undefined) throw new Error('two requests');
-      const handles = [await scratch.runner().start(one), await scratch.runner().start(other)];
+      const handles = [await scratch.runner().start(one, NEVER), await scratch.runner().start(other, NEVER)];
       await until('both', () => ['one', 'other'].every((name) => existsSync(join(scratch.root, name))));
       disk.fill();
-      await scratch.runner().stop(one.run);
+      await scratch.runner().stop(one.run, NEVER);
       await scratch.put('go', '');
       expect(await Promise.all(handles.map(({ ended }) => ended))).toEqual([
         { how: 'stopped' },
@@ -202,7 +203,7 @@ describe('SshRunner', () => {
 
   it('leaves nothing on the node that would outlive the run', async () => {
     const request = scratch.request(['true']);
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     await handle.ended;
     await until('the end of all helpers', () => processesOf(scratch.disk).length === 0);
     expect(readFileSync(join(scratch.there(request), 'runner.err'), 'utf8')).toBe('');
@@ -210,7 +211,7 @@ describe('SshRunner', () => {
 
   it('leaves nothing on the node of a watch that nobody wants any more', async () => {
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done');
-    const handle = await scratch.runner().start(request);
+    const handle = await scratch.runner().start(request, NEVER);
     const watching = () =>
       processesOf(`\0${scratch.there(request)}\0`).filter((pid) => isFollower(pid)).length;
     await until('the follower', () => watching() > 0);
@@ -221,7 +222,7 @@ describe('SshRunner', () => {
 
   it('refuses what the system would cut at a NUL', async () => {
     const request = scratch.request(['echo', 'a\0b']);
-    await expect(scratch.runner().start(request)).rejects.toMatchObject({
+    await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({
       name: 'OperationError',
       retryable: false,
     });
@@ -230,7 +231,7 @@ describe('SshRunner', () => {
   it('explains a start that the node refuses', async () => {
     const request = scratch.request(['true']);
     writeFileSync(join(scratch.place(request.run.server), 'runs'), 'in the way');
-    await expect(scratch.runner().start(request)).rejects.toMatchObject({ name: 'OperationError' });
+    await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({ name: 'OperationError' });
   });
 
   it('reads results from the work tree only', async () => {
@@ -238,8 +239,8 @@ describe('SshRunner', () => {
     const { server } = request.run;
     const tree = join(scratch.place(server), 'tree');
     const runner = scratch.runner({ resultsLimitBytes: 50 });
-    await (await runner.start(request)).ended;
-    const read = (file: string) => runner.readResults(server, { format: 'tap', file }, 60_000);
+    await (await runner.start(request, NEVER)).ended;
+    const read = (file: string) => runner.readResults(server, { format: 'tap', file }, 60_000, NEVER);
     expect(await read('results.tap')).toEqual({ passed: 0, failed: 1, skipped: 0, failures: ['a b'] });
     await symlink('results.tap', join(tree, 'link.tap'));
     expect(await read('link.tap')).toEqual({ unreadable: 'link.tap: it is a symbolic link' });

@@ -1,8 +1,10 @@
 /** Hosts that fail: when one is put aside, what becomes of its job, and how it comes back. */
+
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { until } from '../local/scratch.ts';
@@ -65,7 +67,7 @@ describe('a host that fails', () => {
     });
     const first = await provider.create(serverRequest(), signal);
     const second = provider.create(serverRequest(), signal);
-    await provider.delete(first, 'ours');
+    await provider.delete(first, 'ours', NEVER);
     expect([first.address, (await second).address]).toEqual([
       expect.stringContaining('/b/'),
       expect.stringContaining('/b/'),

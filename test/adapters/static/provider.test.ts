@@ -1,8 +1,10 @@
 /** Hosts that are leased, behind a real sshd: what a lease promises, and how a host is cleaned. */
+
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { providerContract } from '../../contracts/provider.ts';
+import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { FOR_EVER, isAlive, until, written } from '../local/scratch.ts';
@@ -36,7 +38,7 @@ describe('a leased host', () => {
       ['dependencies', 'home', 'runs', 'tmp', 'tree'].sort(),
     );
     expect(lab.leases()).toEqual(['a.json']);
-    await provider.delete(server, 'ours');
+    await provider.delete(server, 'ours', NEVER);
     expect([lab.disk('a'), lab.leases()]).toEqual([[], []]);
     expect(readdirSync(join(lab.scratch.stateDir, 'host-keys'))).toEqual([]);
   });
@@ -49,7 +51,7 @@ describe('a leased host', () => {
       new Set(['a', 'b']),
     );
     const third = provider.create(serverRequest(), signal);
-    await provider.delete(first, 'ours');
+    await provider.delete(first, 'ours', NEVER);
     expect((await third).address).toContain('/a/');
   });
 
@@ -74,9 +76,9 @@ describe('a leased host', () => {
       ...lab.scratch.script(script),
       run: { server, owner: wanted.owner, stage: 'testing' as const },
     };
-    const handle = await lab.scratch.runner().start(run);
+    const handle = await lab.scratch.runner().start(run, NEVER);
     const hidden = Number(await written(join(lab.scratch.root, 'hidden')));
-    await provider.delete(server, 'ours');
+    await provider.delete(server, 'ours', NEVER);
     expect([isAlive(hidden), isAlive(handle.pid)]).toEqual([false, false]);
     expect(lab.disk('a')).toEqual([]);
   });
@@ -85,7 +87,7 @@ describe('a leased host', () => {
     const wanted = serverRequest();
     const server = await lab.provider().create(wanted, signal);
     const next = lab.provider();
-    expect(await next.list({ deployment: 'ours', job: wanted.owner.job })).toEqual([
+    expect(await next.list({ deployment: 'ours', job: wanted.owner.job }, NEVER)).toEqual([
       { server, owner: wanted.owner },
     ]);
     expect((await next.create(serverRequest(), signal)).address).toContain('/b/');
@@ -97,7 +99,7 @@ describe('a leased host', () => {
     // As it stands on the disk until the host is ready.
     writeFileSync(file, readFileSync(file, 'utf8').replace('"ready":true', '"ready":false'));
     const next = lab.provider();
-    expect(await next.list({ deployment: 'ours' })).toEqual([]);
+    expect(await next.list({ deployment: 'ours' }, NEVER)).toEqual([]);
     await until('the end of the lease', () => lab.leases().length === 0);
     expect(lab.disk('a')).not.toContain(server.id);
   });
@@ -106,16 +108,20 @@ describe('a leased host', () => {
     const provider = lab.provider();
     await provider.create(serverRequest(), signal);
     writeFileSync(join(lab.scratch.stateDir, 'leases', 'lab', 'a.json'), '{"host":');
-    await expect(provider.list({ deployment: 'ours' })).rejects.toMatchObject({ name: 'OperationError' });
+    await expect(provider.list({ deployment: 'ours' }, NEVER)).rejects.toMatchObject({
+      name: 'OperationError',
+    });
   });
 
   it('is given back once, however often it is asked for, and never from its next owner', async () => {
     const provider = lab.provider();
     const first = await provider.create(serverRequest(), signal);
-    await Promise.all([1, 2, 3].map(() => provider.delete(first, 'ours')));
+    await Promise.all([1, 2, 3].map(() => provider.delete(first, 'ours', NEVER)));
     const second = await provider.create(serverRequest(), signal);
-    await provider.delete(first, 'ours');
-    expect((await provider.list({ deployment: 'ours' })).map(({ server }) => server.id)).toEqual([second.id]);
+    await provider.delete(first, 'ours', NEVER);
+    expect((await provider.list({ deployment: 'ours' }, NEVER)).map(({ server }) => server.id)).toEqual([
+      second.id,
+    ]);
   });
 });
 
@@ -130,7 +136,7 @@ describe('cleaning', () => {
     for (const times of [1, 2]) {
       const server = await provider.create(serverRequest(), signal);
       expect(readFileSync(join(lab.scratch.root, 'cleaned'), 'utf8')).toBe('x\n'.repeat(times));
-      await provider.delete(server, 'ours');
+      await provider.delete(server, 'ours', NEVER);
     }
   });
 
