@@ -26,25 +26,18 @@ class Records:
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
 
     def claim(self, name, record):
-        """False when somebody has this name: the system makes a file for exactly one caller."""
-        try:
-            handle = os.open(self._file(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return False
-        with os.fdopen(handle, "w") as file:
-            json.dump(record, file)
-            file.flush()
-            os.fsync(file.fileno())
+        """False when the name is taken. A link is made for exactly one caller, and its record is whole: a full disk takes none."""
+        with self._written(name, record) as making:
+            try:
+                os.link(making, self._file(name))
+            except FileExistsError:
+                return False
         self._sync()
         return True
 
     def change(self, name, record):
-        making = self._file(name) + ".new"
-        with open(making, "w") as file:
-            json.dump(record, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(making, self._file(name))
+        with self._written(name, record) as making:
+            os.replace(making, self._file(name))
         self._sync()
 
     def all(self):
@@ -61,6 +54,20 @@ class Records:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._file(name))
         self._sync()
+
+    @contextlib.contextmanager
+    def _written(self, name, record):
+        """A file of the caller's own with this record, on the disk. What is left of it goes."""
+        making = f"{self._file(name)}.{os.getpid()}.new"
+        try:
+            with open(making, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                json.dump(record, file)
+                file.flush()
+                os.fsync(file.fileno())
+            yield making
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(making)
 
     def _file(self, name):
         if not name or "/" in name or name.startswith("."):

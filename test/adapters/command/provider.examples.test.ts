@@ -3,7 +3,8 @@
  * ones say; the machine that they make is this host, behind a real sshd.
  */
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -12,6 +13,7 @@ import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import type { EffectOf } from '../../../src/engine/ports.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { NEVER } from '../../fixtures/never.ts';
+import { mountSmallDisk } from '../../fixtures/small-disk.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
@@ -165,5 +167,29 @@ case $* in *--profile*) echo "Warning: added to the list of known hosts"; echo "
       retryable: true,
     });
     expect(await lab.list({ deployment: 'ours' }, NEVER)).toHaveLength(1);
+  });
+});
+
+describe('the records of the examples', () => {
+  it('are not taken on a full disk, and free when there is room again', (context) => {
+    const disk = mountSmallDisk(scratch.disk, '256k');
+    if (typeof disk === 'string') return context.skip(disk);
+    const text =
+      "import sys; sys.path.insert(0, sys.argv[1]); import records; \
+store = records.Records(sys.argv[2]); print(store.claim('a', {'id': 1}), store.all())";
+    const claim = () => {
+      const argv = ['-B', '-c', text, EXAMPLES, scratch.disk];
+      return spawnSync('python3', argv, { encoding: 'utf8', timeout: 20_000 });
+    };
+    try {
+      disk.fill();
+      rmSync(join(scratch.disk, 'empty-0'));
+      expect(claim().stderr).toContain('No space left on device');
+      rmSync(join(scratch.disk, 'fill'));
+      expect(claim().stdout).toBe("True [['a', {'id': 1}]]\n");
+      expect(claim().stdout).toBe("False [['a', {'id': 1}]]\n");
+    } finally {
+      disk.close();
+    }
   });
 });
