@@ -98,7 +98,8 @@ export const job = z.strictObject({
     default: '[]',
     fallback: [],
     check: treePath,
-    about: 'files and folders that belong to the evidence; the output of the stages always does',
+    about:
+      'files and folders that belong to the evidence; the output of the stages and the results file always do',
   }),
   limits: jobLimits.prefault({}),
 });

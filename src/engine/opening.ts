@@ -3,7 +3,7 @@ import type { MailSpec } from '../machines/mail.ts';
 import type { ReportSpec } from '../machines/report.ts';
 import type { StartCause } from '../machines/rules/cause.ts';
 import { verdictsOf } from '../machines/verdicts.ts';
-import type { JobSpec, Patchset, PreparePlan, TriggerKind } from '../machines/vocabulary.ts';
+import type { JobSpec, Patchset, PreparePlan, Sibling, TriggerKind } from '../machines/vocabulary.ts';
 import type { Submission } from './cascade.ts';
 import type { NewId } from './ids.ts';
 import type { Clock } from './ports.ts';
@@ -70,7 +70,7 @@ export function openReview(
     ({ job, spec }): Submission => ({
       history: job,
       machine: 'job@1',
-      event: { type: 'job.accepted', job, review, deployment, patchset, spec },
+      event: { type: 'job.accepted', job, review, deployment, patchset, spec, ...siblingsOf(job, jobs) },
       settles: null,
       cause: `${review}/1`,
     }),
@@ -89,6 +89,11 @@ export function openReview(
   };
   const admitted = { review, jobs: jobs.map(({ job, name }) => ({ id: job, name })) };
   return { admitted, submissions: [opened, known, ...accepted] };
+}
+
+function siblingsOf(own: string, jobs: readonly Sibling[]): { readonly siblings?: readonly Sibling[] } {
+  const siblings = jobs.filter(({ job }) => job !== own).map(({ job, name }) => ({ job, name }));
+  return siblings.length === 0 ? {} : { siblings };
 }
 
 /** With the head start of what started it. */

@@ -15,7 +15,9 @@ import type {
   Ownership,
   Patchset,
   ResultsSpec,
+  ResultsSummary,
   Server,
+  Sibling,
   Stage,
   StageSpec,
   Verdict,
@@ -36,6 +38,12 @@ export interface PublishSpec {
   readonly pipeline: string;
   readonly verdict: Verdict;
   readonly reason: string;
+  readonly results: ResultsSummary | null;
+  /** What was tested; empty: the patchset as it was uploaded. */
+  readonly trees: readonly MergedTree[];
+  readonly dependencies: readonly Dependency[];
+  /** The other jobs of the review. */
+  readonly siblings: readonly Sibling[];
   readonly timeoutMs: number;
 }
 

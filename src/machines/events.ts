@@ -12,6 +12,7 @@ import type { ReviewJob } from './rules/files.ts';
 import type { VerdictsEvent } from './verdict-events.ts';
 import type { Sight, VigilLimits } from './vigil/sight.ts';
 import type {
+  Dependency,
   Failure,
   JobReport,
   JobSpec,
@@ -21,6 +22,7 @@ import type {
   ResolvedChange,
   ResultsSummary,
   Server,
+  Sibling,
   Stage,
   StageEnd,
   Standing,
@@ -51,9 +53,16 @@ export type JobEvent =
       readonly deployment: string;
       readonly patchset: Patchset;
       readonly spec: JobSpec;
+      /** The other jobs of its review; absent: there is none. */
+      readonly siblings?: readonly Sibling[];
     }
   /** Its review has looked at the change and merged it: it may wait for a slot. `trees`: what is tested. */
-  | { readonly type: 'job.released'; readonly trees: readonly MergedTree[] }
+  | {
+      readonly type: 'job.released';
+      readonly trees: readonly MergedTree[];
+      /** The open changes that are merged in too; absent: there is none. */
+      readonly dependencies?: readonly Dependency[];
+    }
   /** Its review found that there is nothing to run, or that it can not be run. */
   | {
       readonly type: 'job.refused';

@@ -96,7 +96,10 @@ export const jobMachine = jobSetup.createMachine({
         // The review looks at the change and merges it, for all of its jobs at once.
         preparing: {
           on: {
-            'job.released': { target: 'waiting', actions: keep('job.released', ({ trees }) => ({ trees })) },
+            'job.released': {
+              target: 'waiting',
+              actions: keep('job.released', ({ trees, dependencies = [] }) => ({ trees, dependencies })),
+            },
             'job.refused': {
               target: '#job.reporting',
               actions: keep('job.refused', ({ verdict, reason }) => ({ verdict, reason })),
@@ -196,6 +199,8 @@ function firstContext(accepted: JobMachineEvent): JobContext {
     endedAt: null,
     attempt: 1,
     trees: [],
+    dependencies: [],
+    siblings: accepted.siblings ?? [],
     promotions: 0,
     server: null,
     slot: false,

@@ -220,6 +220,12 @@ export type EvidenceState = 'published' | 'pending' | 'none';
 /** What lies on this host for a job: what its stages printed, what was collected to be published, or both. */
 export type EvidencePart = 'runs' | 'collected' | 'all';
 
+/** Another job of the same review. */
+export interface Sibling {
+  readonly job: string;
+  readonly name: string;
+}
+
 /** What one job hands to its review. */
 export interface JobReport {
   readonly job: string;

@@ -64,6 +64,10 @@ export function publishRequest(change: Partial<PublishRequest> = {}): PublishReq
     pipeline: 'check',
     verdict: 'FAILURE',
     reason: '1 of 20 tests failed',
+    results: null,
+    trees: [],
+    dependencies: [],
+    siblings: [],
     timeoutMs: 60_000,
     ...change,
   };

@@ -7,7 +7,7 @@ import type { Effect } from '../../src/machines/effects.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { accepted, failure, JOB, jobSpec, PASSED, PATCHSET, REVIEW, START, server, TREE } from './facts.ts';
 import { breaches, ignored } from './invariants.ts';
-import { comeTo, Simulator, unless } from './simulator.ts';
+import { answerWell, comeTo, Simulator, unless } from './simulator.ts';
 
 const owner = (attempt = 1) => ({ deployment: 'lab-1', job: JOB, attempt });
 const timer = (key: string, delayMs: number, at: number = START): Effect => ({
@@ -152,7 +152,8 @@ describe('a job that goes well', () => {
         patchset: PATCHSET,
         name: 'acme-dsvm',
         pipeline: 'check',
-        logs: ['logs'],
+        // The results file is evidence too.
+        logs: ['logs', 'results.tap'],
         limitBytes: 1_000_000,
         limitFiles: 100,
         timeoutMs: 500_000,
@@ -160,6 +161,42 @@ describe('a job that goes well', () => {
       timer('deadline:collecting:1', 500_000),
     ]);
     expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS', reason: '', results: PASSED });
+  });
+
+  test.each([
+    [['logs'], ['logs', 'results.tap']],
+    [['results.tap'], ['results.tap']],
+    [[], ['results.tap']],
+  ])('collects its results file whether or not logs names it: %j', (logs, collected) => {
+    const world = comeTo(Simulator.job(jobSpec({ logs })), JOB, 'publishing.collecting');
+    expect(world.inFlight(JOB)).toMatchObject([{ type: 'collectEvidence', logs: collected }]);
+  });
+
+  test('does not collect it twice where logs names its folder, and keeps to logs without one', () => {
+    const logsOf = (results: string | null) => {
+      const spec = jobSpec({
+        logs: ['out'],
+        results: results === null ? null : { format: 'tap', file: results },
+      });
+      const world = comeTo(Simulator.job(spec), JOB, 'publishing.collecting');
+      return world.inFlight(JOB).map((effect) => (effect.type === 'collectEvidence' ? effect.logs : null));
+    };
+    expect(logsOf('out/results.tap')).toEqual([['out']]);
+    expect(logsOf('output/results.tap')).toEqual([['out', 'output/results.tap']]);
+    expect(logsOf(null)).toEqual([['out']]);
+  });
+
+  test('tells its page of the other jobs, and of what was merged in', () => {
+    const world = new Simulator(answerWell);
+    const { change, patchset, project, branch, ref, revision } = PATCHSET;
+    const dependencies = [{ change, patchset, project, branch, ref, revision }];
+    const siblings = [{ job: 'job-2', name: 'acme-fc' }];
+    world.tell(JOB, { ...accepted(), siblings } as AnyEvent);
+    world.tell(JOB, { type: 'job.released', trees: [TREE], dependencies });
+    comeTo(world, JOB, 'publishing.uploading');
+    expect(world.inFlight(JOB)).toMatchObject([
+      { type: 'publishEvidence', trees: [TREE], dependencies, siblings, results: PASSED },
+    ]);
   });
 
   test('publishes, hands its verdict over once, and cleans up', () => {
@@ -174,6 +211,10 @@ describe('a job that goes well', () => {
       pipeline: 'check',
       verdict: 'SUCCESS',
       reason: '',
+      results: PASSED,
+      trees: [TREE],
+      dependencies: [],
+      siblings: [],
       timeoutMs: 550_000,
     });
     world.now += 61_000;

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { heldBy, pendingUrl, publicationOf } from '../../src/machines/publication.ts';
-import { failure, JOB, PATCHSET, REVIEW } from './facts.ts';
+import { FAILED, failure, JOB, PATCHSET, REVIEW, TREE } from './facts.ts';
 import { orderly } from './orderly.ts';
 import { comeTo, Simulator } from './simulator.ts';
 
@@ -22,6 +22,10 @@ function opened(ageMs = 3_600_000): Simulator {
       pipeline: 'check',
       verdict: 'FAILURE',
       reason: '1 of 3 tests failed',
+      results: FAILED,
+      trees: [TREE],
+      dependencies: [],
+      siblings: [],
       timeoutMs: 60_000,
     },
     url: URL,

@@ -68,7 +68,9 @@ describe('a patchset that can be tested', () => {
     });
     const released = world.answerType(REVIEW, 'mergePatchset');
     expect(released.state).toBe('waiting');
-    expect(released.effects).toContainEqual(tell({ type: 'job.released', trees: [TREE] }));
+    expect(released.effects).toContainEqual(
+      tell({ type: 'job.released', trees: [TREE], dependencies: [NEEDED] }),
+    );
     orderly(world);
   });
 

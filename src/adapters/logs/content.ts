@@ -4,8 +4,15 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path/posix';
-import { COLLECTED_FILES, type Collected, type CollectedFile, type SkippedFile } from './collected.ts';
+import {
+  COLLECTED_FILES,
+  type Collected,
+  type CollectedFile,
+  type SkippedFile,
+  type StageEntry,
+} from './collected.ts';
 import { Directory } from './directory.ts';
+import { failedStage } from './failed-stage.ts';
 import { INDEX, MANIFEST, manifestOf, type PublishedFile } from './manifest.ts';
 import { indexPage } from './page.ts';
 import { PUBLIC_DIRECTORY, PUBLIC_FILE } from './place.ts';
@@ -27,11 +34,16 @@ export async function fill(
   const target = await parent.enter(temporary);
   await target.using(async () => {
     const copied = await copyFiles(publication, target, collected);
+    const failed =
+      publication.request.verdict === 'SUCCESS'
+        ? null
+        : await failedStage(target, publishedStages(collected, copied.files));
     const manifest = manifestOf(publication.request, {
       at: new Date(publication.now()).toISOString(),
       clean: (text) => publication.secrets.text(text),
       collected,
       ...copied,
+      failedStage: failed,
     });
     publication.beforeStep(INDEX);
     await writeNew(target.path(INDEX), PUBLIC_FILE, async (file) => {
@@ -40,6 +52,15 @@ export async function fill(
     publication.beforeStep(MANIFEST);
     await replaceText(target, MANIFEST, PUBLIC_FILE, `${JSON.stringify(manifest, null, 1)}\n`);
   });
+}
+
+/** A log that was not published has no last lines to show. */
+function publishedStages({ stages }: Collected, files: readonly PublishedFile[]): readonly StageEntry[] {
+  const paths = new Set(files.map(({ path }) => path));
+  return stages.map((entry) => ({
+    ...entry,
+    log: entry.log !== null && paths.has(entry.log) ? entry.log : null,
+  }));
 }
 
 async function copyFiles(

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { KeyedEffect } from '../../machines/effects.ts';
 import { type Collected, parseObject, type SkippedFile, type StageEntry } from './collected.ts';
 import { type Directory, errorCode, ifThere } from './directory.ts';
+import type { FailedStage } from './failed-stage.ts';
 import { evidencePath } from './names.ts';
 import { readChunks } from './write.ts';
 
@@ -39,6 +40,13 @@ export interface Manifest {
     PublishRequest['patchset'],
     'project' | 'branch' | 'change' | 'patchset' | 'revision' | 'subject' | 'url'
   >;
+  /** Names of tests, the first few. */
+  readonly results: PublishRequest['results'];
+  readonly trees: PublishRequest['trees'];
+  readonly dependencies: PublishRequest['dependencies'];
+  readonly siblings: PublishRequest['siblings'];
+  /** Null for a success. */
+  readonly failedStage: FailedStage | null;
   /** ISO 8601, UTC. */
   readonly collectedAt: string | null;
   readonly publishedAt: string;
@@ -58,9 +66,11 @@ export function manifestOf(
     readonly collected?: Collected;
     readonly files?: readonly PublishedFile[];
     readonly unfit?: readonly SkippedFile[];
+    readonly failedStage?: FailedStage | null;
   },
 ): Manifest {
-  const { clean, collected, files = [], unfit = [] } = published;
+  const { clean, collected, files = [], unfit = [], failedStage = null } = published;
+  const { results, trees, dependencies, siblings } = request;
   const { project, branch, change, patchset, revision, subject, url } = request.patchset;
   return {
     version: 1,
@@ -73,6 +83,11 @@ export function manifestOf(
     verdict: request.verdict,
     reason: clean(request.reason),
     patchset: { project, branch, change, patchset, revision, subject: clean(subject), url: clean(url) },
+    results: results === null ? null : { ...results, failures: results.failures.map(clean) },
+    trees,
+    dependencies,
+    siblings,
+    failedStage,
     collectedAt: collected?.collectedAt ?? null,
     publishedAt: published.at,
     stages: collected?.stages ?? [],

@@ -5,6 +5,7 @@
  */
 import type { StageEntry } from './collected.ts';
 import type { Manifest, PublishedFile } from './manifest.ts';
+import { candidateNames } from './place.ts';
 
 /** The page, in pieces: for 20,000 files it has some megabytes. */
 export function* indexPage(manifest: Manifest): Generator<string> {
@@ -15,6 +16,8 @@ export function* indexPage(manifest: Manifest): Generator<string> {
   yield `<meta name="robots" content="noindex">\n<title>${html(title)}</title>\n`;
   yield `<style>${STYLE}</style>\n</head>\n<body>\n<main>\n`;
   yield* head(manifest);
+  yield* failedTests(manifest);
+  yield* lastLines(manifest);
   yield* stages(manifest);
   yield* files(manifest);
   yield* skipped(manifest);
@@ -41,6 +44,12 @@ function* head(manifest: Manifest): Generator<string> {
   yield `<dt>Change</dt><dd>${change} ${html(patchset.subject)}</dd>\n`;
   yield field('Project', `${patchset.project}, ${patchset.branch}`);
   yield field('Commit', patchset.revision);
+  for (const { project, branch, base } of manifest.trees)
+    yield field('Base', `${base}, ${branch} of ${project}`);
+  for (const { project, change, patchset: number } of manifest.dependencies)
+    yield field('Depends on', `${change},${number} of ${project}`);
+  for (const { job, name } of manifest.siblings)
+    yield `<dt>Other job</dt><dd>${link(`../../${name}/${candidateNames(job)[0]}/`, name)}</dd>\n`;
   yield field('Pipeline', manifest.pipeline);
   yield field('Attempt', String(manifest.attempt));
   yield field('Collected', utc(manifest.collectedAt));
@@ -52,10 +61,37 @@ function field(name: string, value: string): string {
   return `<dt>${name}</dt><dd>${html(value)}</dd>\n`;
 }
 
+function* failedTests({ results }: Manifest): Generator<string> {
+  if (results === null || results.failed === 0) return;
+  yield `<h2>Failed tests</h2>\n<ul>\n`;
+  for (const name of results.failures) yield `<li><code>${html(name)}</code></li>\n`;
+  yield `</ul>\n`;
+  const more = results.failed - results.failures.length;
+  if (more > 0) yield `<p class="note">And ${more} more.</p>\n`;
+}
+
+function* lastLines({ failedStage: stage }: Manifest): Generator<string> {
+  if (stage === null || stage.lastLines.length === 0) return;
+  const took = tookText(stage);
+  yield `<h2>The end of ${html(stage.stage)}</h2>\n`;
+  yield `<p class="note">${html(stage.end ?? 'unknown')}${took === '' ? '' : ` after ${took}`}</p>\n`;
+  yield `<pre>${stage.lastLines.map(html).join('\n')}</pre>\n`;
+}
+
+/** `1h 2m 3s`; '' where a time is missing. */
+function tookText({ startedAt, endedAt }: Pick<StageEntry, 'startedAt' | 'endedAt'>): string {
+  const ms =
+    startedAt === null || endedAt === null ? Number.NaN : Date.parse(endedAt) - Date.parse(startedAt);
+  if (!(ms >= 0)) return '';
+  const seconds = Math.round(ms / 1000);
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  return `${hours > 0 ? `${hours}h ` : ''}${hours + minutes > 0 ? `${minutes}m ` : ''}${seconds % 60}s`;
+}
+
 function* stages(manifest: Manifest): Generator<string> {
   if (manifest.stages.length === 0) return;
   yield `<h2>Stages</h2>\n<div class="wide"><table class="line">\n`;
-  yield `<tr><th>Attempt</th><th>Stage</th><th>Log</th><th>End</th><th>From</th><th>To</th></tr>\n`;
+  yield `<tr><th>Attempt</th><th>Stage</th><th>Log</th><th>End</th><th>From</th><th>To</th><th>Took</th></tr>\n`;
   const published = new Map(manifest.files.map((file) => [file.path, file]));
   for (const entry of manifest.stages) yield stageRow(entry, published);
   yield `</table></div>\n`;
@@ -71,6 +107,7 @@ function stageRow(entry: StageEntry, published: ReadonlyMap<string, PublishedFil
     html(entry.end ?? 'unknown'),
     utc(entry.startedAt),
     utc(entry.endedAt),
+    tookText(entry),
   ];
   return `<tr>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>\n`;
 }
@@ -161,6 +198,7 @@ h2{font-size:1.1rem;margin:2.25rem 0 .5rem}
 .reason{margin:.5rem 0 0;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1.25rem;margin:0}
 dt,.note,footer{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
+pre{overflow-x:auto;border:1px solid var(--line);padding:.6rem .8rem;font-size:.85em}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.3rem 1rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--dim);font-weight:600;font-size:.85rem}td{font-variant-numeric:tabular-nums}

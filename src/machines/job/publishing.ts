@@ -7,7 +7,7 @@ import type { Alarm } from '../alarm.ts';
 import type { Effect, PublishSpec } from '../effects.ts';
 import { PUBLISH_RETRY_MAX_MS, publicationOf } from '../publication.ts';
 import { couldNotRun } from '../verdict.ts';
-import type { JobReport } from '../vocabulary.ts';
+import type { JobReport, JobSpec } from '../vocabulary.ts';
 import { keepPublished, lateAnswers } from './late.ts';
 import { reasonOf } from './reason.ts';
 import {
@@ -201,7 +201,7 @@ function collectEvidence({ context }: Args) {
     patchset: context.patchset,
     name: context.spec.name,
     pipeline: context.spec.pipeline,
-    logs: context.spec.logs,
+    logs: evidencePaths(context.spec),
     limitBytes: context.spec.limits.evidenceLimitBytes,
     limitFiles: context.spec.limits.evidenceLimitFiles,
     timeoutMs: context.spec.limits.collectTimeoutMs,
@@ -244,6 +244,17 @@ function publishSpec(context: JobContext): PublishSpec {
     pipeline: context.spec.pipeline,
     verdict: context.verdict ?? 'ABORTED',
     reason: context.reason,
+    results: context.results,
+    trees: context.trees,
+    dependencies: context.dependencies,
+    siblings: context.siblings,
     timeoutMs: context.spec.limits.publishTimeoutMs,
   };
+}
+
+/** The results file decides the verdict, so it is evidence whether or not `logs` names it. */
+function evidencePaths({ logs, results }: Pick<JobSpec, 'logs' | 'results'>): readonly string[] {
+  if (results === null) return logs;
+  const covered = logs.some((path) => path === results.file || results.file.startsWith(`${path}/`));
+  return covered ? logs : [...logs, results.file];
 }

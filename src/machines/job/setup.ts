@@ -7,6 +7,7 @@ import type { Effect, KeyedEffect } from '../effects.ts';
 import type { JobEvent } from '../events.ts';
 import { endTrouble } from '../verdict.ts';
 import type {
+  Dependency,
   EvidenceState,
   JobSpec,
   MergedTree,
@@ -14,6 +15,7 @@ import type {
   Patchset,
   ResultsSummary,
   Server,
+  Sibling,
   StageEnd,
   Verdict,
 } from '../vocabulary.ts';
@@ -34,6 +36,8 @@ export interface JobContext {
   readonly attempt: number;
   /** What is tested; empty: the patchset as it was uploaded. */
   readonly trees: readonly MergedTree[];
+  readonly dependencies: readonly Dependency[];
+  readonly siblings: readonly Sibling[];
   /** How often an operator has put it at the head of the queue. */
   readonly promotions: number;
   readonly server: Server | null;

@@ -174,7 +174,9 @@ function skip({ context }: ReviewArgs): readonly Effect[] {
 /** The jobs may wait for their slots. */
 function releaseAll({ context, event }: ReviewArgs): readonly Effect[] {
   const trees = event.type === 'patchset.merged' ? event.trees : [];
-  return tellAll(context, { type: 'job.released', trees });
+  const { dependencies } = context;
+  const needed = trees.length === 0 || dependencies.length === 0 ? {} : { dependencies };
+  return tellAll(context, { type: 'job.released', trees, ...needed });
 }
 
 /** No job runs; each hands over this verdict at once, and the review says what there is to say. */

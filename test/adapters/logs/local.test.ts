@@ -65,6 +65,27 @@ describe('evidence on this host', () => {
     expect(page).toContain('href="./attempt-2/testing.log"');
   });
 
+  test('shows the end of the failed stage without its secrets, and nothing of it for a success', async () => {
+    const many = Array.from({ length: 5_000 }, (_, index) => `line ${index}`).join('\n');
+    await rig.layStageLog(JOB, 1, 'stacking', 'all well\n');
+    await lay(join(rig.stateDir, 'runs', JOB, '1', 'stacking', 'rc'), 'exited 0\n');
+    await rig.layStageLog(JOB, 1, 'testing', `${many}\nlogin hunter22\n<b>Traceback\n`);
+    await lay(join(rig.stateDir, 'runs', JOB, '1', 'testing', 'rc'), 'exited 1\n');
+    const evidence = rig.start({ redact: ['hunter22'] });
+    await evidence.collect(collectRequest(), signal);
+    const url = await evidence.publish(publishRequest(), signal);
+    const { failedStage } = await rig.manifest(url);
+    expect(failedStage).toMatchObject({ stage: 'testing', end: 'exited 1' });
+    expect(failedStage?.lastLines).toHaveLength(25);
+    expect(failedStage?.lastLines.slice(-3)).toEqual(['line 4999', 'login [redacted]', '<b>Traceback']);
+    expect(await rig.page(url)).toContain('line 4999\nlogin [redacted]\n&lt;b&gt;Traceback');
+    const other = { deployment: 'd1', job: `${JOB.slice(0, -2)}zz`, attempt: 1 };
+    await rig.layStageLog(other.job, 1, 'testing', 'ok\n');
+    await evidence.collect(collectRequest({ owner: other }), signal);
+    const well = await evidence.publish(publishRequest({ owner: other, verdict: 'SUCCESS' }), signal);
+    expect((await rig.manifest(well)).failedStage).toBeNull();
+  });
+
   test('redacts files, packed files, names, the reason and the subject', async () => {
     await rig.layStageLog(JOB, 1, 'testing', 'password hunter22!\n');
     await rig.layTreeFile(JOB, 'logs/hunter22.conf', 'x');

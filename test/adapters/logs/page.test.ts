@@ -29,6 +29,49 @@ test('tells the verdict, why, of which change, and when in UTC', () => {
   }
 });
 
+test('lists the failed tests, the end of the failed stage, what was tested and the other jobs', () => {
+  const text = page({
+    results: { passed: 17, failed: 3, skipped: 0, failures: ['test_attach', 'test_<b>'] },
+    trees: [
+      { project: 'openstack/cinder', branch: 'master', base: 'b'.repeat(40), revision: 'c'.repeat(40) },
+    ],
+    dependencies: [
+      {
+        project: 'openstack/nova',
+        branch: 'master',
+        change: 912000,
+        patchset: 2,
+        revision: 'd'.repeat(40),
+        ref: 'refs/changes/00/912000/2',
+      },
+    ],
+    siblings: [{ job: 'j0123456789abcdefg', name: 'acme-fc' }],
+    failedStage: {
+      attempt: 1,
+      stage: 'testing',
+      end: 'exited 1',
+      startedAt: '2026-01-02T03:04:05.000Z',
+      endedAt: '2026-01-02T03:05:07.400Z',
+      log: 'attempt-1/testing.log',
+      lastLines: ['not ok 3 test_attach', 'E: <script>'],
+    },
+  });
+  for (const part of [
+    '<li><code>test_attach</code></li>',
+    '<li><code>test_&lt;b&gt;</code></li>',
+    'And 1 more.',
+    `<dt>Base</dt><dd>${'b'.repeat(40)}, master of openstack/cinder</dd>`,
+    '<dt>Depends on</dt><dd>912000,2 of openstack/nova</dd>',
+    '<a href="./../../acme-fc/j0123456789a/">acme-fc</a>',
+    '<h2>The end of testing</h2>',
+    'exited 1 after 1m 2s',
+    'not ok 3 test_attach\nE: &lt;script&gt;',
+  ]) {
+    expect(text).toContain(part);
+  }
+  expect(page()).not.toMatch(/Failed tests|The end of|Other job|Base/);
+});
+
 test('puts the logs of the stages first, then the files, then what is missing and why', () => {
   const text = page({
     stages: [
