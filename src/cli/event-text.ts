@@ -73,6 +73,7 @@ function eventText(event: AnyEvent): string {
       return configEventText(event);
     case 'vigil.opened':
     case 'vigil.noticed':
+    case 'alarms.acknowledged':
       return vigilEventText(event);
     default:
       return isOfStream(event) ? streamEventText(event) : otherEventText(event);

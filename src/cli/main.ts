@@ -10,7 +10,7 @@ import { reportFailure, reportOutputFailure } from './failure.ts';
 import { end, moment, positive, withConfig, withStore } from './flags.ts';
 import { terminalIo } from './io.ts';
 import { configFile, stateDirectory, withReader } from './open.ts';
-import { addOperators } from './operators.ts';
+import { addAlarms, addOperators } from './operators.ts';
 
 const io = terminalIo();
 /** `run` is at work. */
@@ -32,6 +32,7 @@ function program(): Command {
   addQuestions(root);
   addTrigger(root);
   addEvents(root);
+  addAlarms(root, io);
   addOperators(root, io);
   addProofs(root);
   addConfig(root);

@@ -1,6 +1,7 @@
 /** The commands that the running daemon carries out, as words and flags; what each does is loaded when it is asked for. */
 import type { Command } from 'commander';
 import type { Target } from '../engine/control-port.ts';
+import { CliError, EXIT } from './exit.ts';
 import { duration, end, withStore } from './flags.ts';
 import type { Io } from './io.ts';
 import { stateDirectory, type Where, withReader } from './open.ts';
@@ -49,6 +50,28 @@ export function addOperators(root: Command, io: Io): void {
     });
 }
 
+/** Lists them, and acknowledges them through the daemon. */
+export function addAlarms(root: Command, io: Io): void {
+  const alarms = withStore(root.command('alarms').description('what needs an operator, each with an id'))
+    // `alarms ack --json` is the flag of ack.
+    .enablePositionalOptions()
+    .helpCommand(false)
+    .action(async (options) => {
+      const { alarmsCommand } = await import('./alarms.ts');
+      return end(await withReader(options, (reader) => alarmsCommand(io, reader, options)));
+    });
+  withDaemon(alarms.command('ack [id]'), ['4f1a85c8', '--all --reason "the array is replaced"'])
+    .description('say that an alarm was seen: status shows who did; the first characters of its id will do')
+    .option('--all', 'all alarms')
+    .action(async (id, options) => {
+      const { acknowledgeCommand, findAlarm } = await import('./alarms.ts');
+      if ((id === undefined) === (options.all !== true))
+        throw new CliError(EXIT.usage, 'name one alarm by its id, or --all', 'list them: sos-ci alarms');
+      const alarm = id === undefined ? null : await withReader(options, (reader) => findAlarm(reader, id));
+      return end(await acknowledgeCommand(io, await asking(options), alarm, options));
+    });
+}
+
 type DaemonFlags = Where & { readonly reason?: string; readonly timeout: number };
 
 async function asking(options: DaemonFlags): Promise<Ask> {
@@ -66,7 +89,8 @@ async function targetsOf(words: readonly string[], options: DaemonFlags): Promis
 
 /** @param examples what may follow the command's name */
 function withDaemon(command: Command, examples: readonly string[]): Command {
-  const lines = examples.map((words) => `  sos-ci ${command.name()} ${words}`.trimEnd());
+  const name = command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
+  const lines = examples.map((words) => `  sos-ci ${name} ${words}`.trimEnd());
   return withStore(command)
     .option('-r, --reason <text>', 'why; it stands in the log, with the name of your user on this host')
     .option('--timeout <duration>', 'how long to wait for the answer', duration, 180_000)

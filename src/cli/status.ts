@@ -5,6 +5,7 @@ import type { Stored } from '../machines/row.ts';
 import { VIGIL } from '../machines/vigil.ts';
 import { VOTING, type VotingContext } from '../machines/voting.ts';
 import { plainText } from '../plain-text.ts';
+import { alarmJson, standingText } from './alarms.ts';
 import { owedCount } from './effect-text.ts';
 import { topState } from './episodes.ts';
 import { count } from './event-text.ts';
@@ -188,11 +189,17 @@ function printAlarms(io: Io, alarms: readonly AlarmView[]): void {
   }
   for (const [index, alarm] of alarms.entries()) {
     const times = alarm.times === 1 ? '' : `, ${alarm.times} times`;
-    const over = alarm.clearedAt === null ? '' : `cleared ${utc(alarm.clearedAt)}, `;
+    const standing = standingText(alarm);
+    const over = standing === '' ? '' : `${standing}, `;
     const text = `${alarm.kind} ${alarm.target}: ${alarm.message} (${over}last ${utc(alarm.lastAt)}${times})`;
-    line(io, index === 0 ? 'alarms' : '', text, alarm.clearedAt === null ? 'red' : 'green');
-    if (alarm.hint !== '') line(io, '', `-> ${alarm.hint}`, null);
+    line(io, index === 0 ? 'alarms' : '', text, colorOf(alarm));
+    if (alarm.acknowledgedAt === null && alarm.hint !== '') line(io, '', `-> ${alarm.hint}`, null);
   }
+}
+
+function colorOf({ clearedAt, acknowledgedAt }: AlarmView): Paint | null {
+  if (clearedAt !== null) return 'green';
+  return acknowledgedAt === null ? 'red' : null;
 }
 
 function printCounts(io: Io, counts: readonly DayCount[]): void {
@@ -229,12 +236,7 @@ function statusJson(facts: Facts, since: string) {
     voting: votingJson(facts.voting),
     vigil: vigilJson(facts.vigil),
     config: configJson(facts.config),
-    alarms: facts.alarms.map((alarm) => ({
-      ...alarm,
-      firstAt: iso(alarm.firstAt),
-      lastAt: iso(alarm.lastAt),
-      clearedAt: iso(alarm.clearedAt),
-    })),
+    alarms: facts.alarms.map(alarmJson),
     counts: { since, rows: facts.counts },
   };
 }

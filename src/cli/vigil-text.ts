@@ -14,6 +14,11 @@ export function vigilEventText(event: Exclude<VigilEvent, CommonEvent>): string 
     }
     case 'vigil.noticed':
       return `a look around: ${sightText(event.sight)}`;
+    case 'alarms.acknowledged': {
+      const { alarm, by, why } = event;
+      const which = alarm === null ? 'all alarms were' : `the alarm ${alarm.kind} ${alarm.target} was`;
+      return `${which} acknowledged by ${by}${why === '' ? '' : `: ${why}`}`;
+    }
     default:
       return assertNever(event);
   }

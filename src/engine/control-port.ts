@@ -23,6 +23,8 @@ export type OperatorRequest =
   /** As if somebody had asked this CI to run on the change. */
   | { readonly do: 'recheck'; readonly change: number }
   | { readonly do: 'resume-voting' }
+  /** This alarm was seen; null: all were. */
+  | { readonly do: 'acknowledge'; readonly alarm: { readonly kind: string; readonly target: string } | null }
   /** Read the configuration anew. */
   | { readonly do: 'reload' };
 
@@ -59,6 +61,7 @@ export interface OperatorAnswers {
   readonly promote: { readonly promoted: readonly JobPlace[]; readonly passed: readonly JobPlace[] };
   readonly recheck: { readonly begun: readonly Begun[]; readonly decisions: readonly string[] };
   readonly 'resume-voting': { readonly resumed: boolean };
+  readonly acknowledge: { readonly acknowledged: number };
   readonly reload: ReloadAnswer;
 }
 

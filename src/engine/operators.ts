@@ -4,6 +4,7 @@
  * events are in the log.
  */
 import type { AnyEvent } from '../machines/events.ts';
+import { VIGIL } from '../machines/vigil.ts';
 import { assertNever, type Patchset } from '../machines/vocabulary.ts';
 import type { Admission } from './admission.ts';
 import type { Submission } from './cascade.ts';
@@ -20,7 +21,7 @@ import {
 } from './control-port.ts';
 import type { Engine } from './engine.ts';
 import type { Clock } from './ports.ts';
-import type { JobView, Store } from './store.ts';
+import type { AlarmView, JobView, Store } from './store.ts';
 import { resumeVoting } from './voting.ts';
 
 export interface OperatorDeskOptions {
@@ -62,6 +63,8 @@ export class OperatorDesk implements Operators {
         return this.recheck(request.change, operator);
       case 'resume-voting':
         return { resumed: await resumeVoting(engine, store, operator.who, operator.why) };
+      case 'acknowledge':
+        return this.acknowledge(request.alarm, operator);
       case 'reload':
         return reload(operator);
       default:
@@ -183,6 +186,25 @@ export class OperatorDesk implements Operators {
       begun: outcomes.flatMap(({ begun }) => (begun === null ? [] : [{ ...begun, ...nameOf(patchset) }])),
       decisions: outcomes.map(({ decision }) => `${decision.do}: ${decision.why}`),
     };
+  }
+
+  /** In the log first: what the table of alarms then misses after a crash is asked for again. */
+  private async acknowledge(
+    name: Extract<OperatorRequest, { do: 'acknowledge' }>['alarm'],
+    { who, why }: Operator,
+  ): Promise<OperatorAnswers['acknowledge']> {
+    const { engine, store, clock } = this.options;
+    const alarm = name === null ? null : this.alarm(name);
+    if (alarm !== null && alarm.acknowledgedAt !== null) return { acknowledged: 0 };
+    const named = alarm === null ? null : { kind: alarm.kind, target: alarm.target };
+    await engine.tell(VIGIL, { type: 'alarms.acknowledged', alarm: named, by: who, why });
+    return { acknowledged: store.acknowledge(named, clock.now(), who) };
+  }
+
+  private alarm({ kind, target }: { readonly kind: string; readonly target: string }): AlarmView {
+    const found = this.options.store.lastAlarm(kind as AlarmView['kind'], target);
+    if (found !== null) return found;
+    throw new Refused('unknown', `there is no alarm ${kind} ${target}`, 'list them: sos-ci alarms');
   }
 
   private assertStarting(): void {

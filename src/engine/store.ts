@@ -175,6 +175,9 @@ export interface AlarmView extends Omit<Alarm, 'cleared'> {
   readonly times: number;
   /** When what it tells of was over; null: it may still hold, or is of a kind that does not end by itself. */
   readonly clearedAt: number | null;
+  /** When an operator said that it was seen, and who; null: nobody did, or it is new again since then. */
+  readonly acknowledgedAt: number | null;
+  readonly acknowledgedBy: string;
 }
 
 export type AlarmName = Pick<Alarm, 'kind' | 'target'>;
@@ -315,6 +318,8 @@ export interface Store extends StoreReader {
    * @param kept different alarms that are remembered; the oldest go first
    */
   alarm(alarm: Alarm, at: number, quietMs?: number, kept?: number): void;
+  /** An operator has seen this alarm, or all with null. Returns how many were not acknowledged before. */
+  acknowledge(alarm: AlarmName | null, at: number, by: string): number;
   /** New alarms that nobody was told of by mail, the oldest first; those about mail itself last. */
   untold(limit: number): readonly UntoldAlarm[];
   /** These were told; one that has become new since then has not. */

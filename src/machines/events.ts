@@ -3,6 +3,7 @@
  * plain JSON; the names and fields are stored for ever, so a change of meaning is a new event, not an edit.
  */
 
+import type { Alarm } from './alarm.ts';
 import type { PublishSpec } from './effects.ts';
 import type { MailSpec } from './mail.ts';
 import type { Judgement } from './outcome.ts';
@@ -330,7 +331,14 @@ export type VigilEvent =
   /** A daemon begins to look, with these limits. */
   | { readonly type: 'vigil.opened'; readonly limits: VigilLimits }
   /** A look found something that was not known, or that something is over. */
-  | { readonly type: 'vigil.noticed'; readonly sight: Sight };
+  | { readonly type: 'vigil.noticed'; readonly sight: Sight }
+  /** An operator has seen this alarm; null: all that there are. */
+  | {
+      readonly type: 'alarms.acknowledged';
+      readonly alarm: Pick<Alarm, 'kind' | 'target'> | null;
+      readonly by: string;
+      readonly why: string;
+    };
 
 export type AnyEvent =
   | JobEvent

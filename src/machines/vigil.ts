@@ -55,6 +55,7 @@ export const vigilMachine = vigilSetup.createMachine({
     'vigil.opened': { actions: change(({ event }) => limitsOf(event)) },
     'vigil.noticed': { target: '.judging', actions: [request(alarmsOf), change(troublesOf)] },
     'alarm.raised': noted,
+    'alarms.acknowledged': noted,
     // The next look tells it again.
     'machine.failed': noted,
     'daemon.crashed': noted,

@@ -103,6 +103,8 @@ describe('status', () => {
       lastAt: START,
       times: 1,
       clearedAt: START + MINUTE,
+      acknowledgedAt: null,
+      acknowledgedBy: '',
     };
     const io = fakeIo({ now: () => START, alive: () => true, width: 200 });
     statusCommand(io, fakeReader({ daemon, alarms: [alarm] }), {});

@@ -64,6 +64,7 @@ describe('help', () => {
     'recheck',
     'reload',
     'resume-voting',
+    'alarms',
   ])('of %s', (command) => {
     const answer = ask(command, '--help');
     expect(answer).toMatchObject({ code: 0, err: '' });
@@ -85,6 +86,8 @@ describe('usage', () => {
     [['trigger', '--explain', 'nowhere'], /nowhere can not be read: ENOENT/],
     [['trigger', '--explain', '/dev/zero'], /\/dev\/zero is larger than 64 MiB\n +explain a part of it/],
     [['run', 'acme', '912345'], /"912345" is no patchset\n +write change and patchset with a comma/],
+    [['alarms', 'ack'], /name one alarm by its id, or --all/],
+    [['alarms', 'ack', 'zz'], /no alarm begins with "zz"/],
     [['enqueue', 'acme', '912345'], /"acme" is no change\n +write its number/],
     [['recheck', '912345,3'], /always of the current patchset/],
     [['dequeue', 'zzz'], /no job begins with "zzz"/],
@@ -291,6 +294,7 @@ test.each([
   ['recheck', '912345'],
   ['reload'],
   ['resume-voting', '--json'],
+  ['alarms', 'ack', '--all', '--json'],
 ])('%s %s says that no daemon runs, and what to do', (...args) => {
   const answer = ask(...args);
   expect(answer).toMatchObject({ code: 5, out: '' });

@@ -104,6 +104,8 @@ export const SAMPLE: Contents = {
       lastAt: START + 60_000,
       times: 2,
       clearedAt: null,
+      acknowledgedAt: null,
+      acknowledgedBy: '',
     },
   ],
   starts: [],

@@ -11,6 +11,8 @@ const alarm = (target: string, kind: Alarm['kind'] = 'queue-full'): Alarm => ({
   hint: 'wait',
 });
 
+const UNSEEN = { acknowledgedAt: null, acknowledgedBy: '' };
+
 export function storeAlarmsContract(name: string, open: () => Store): void {
   describe(`alarms: ${name}`, () => {
     let store: Store;
@@ -23,7 +25,15 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
     test('is untold until it is told, and then until it is new again', () => {
       store.alarm(alarm('a'), 10_000, QUIET);
       expect(store.untold(9)).toEqual([
-        { ...alarm('a'), firstAt: 10_000, lastAt: 10_000, times: 1, newAt: 10_000, clearedAt: null },
+        {
+          ...alarm('a'),
+          firstAt: 10_000,
+          lastAt: 10_000,
+          times: 1,
+          newAt: 10_000,
+          clearedAt: null,
+          ...UNSEEN,
+        },
       ]);
       store.told(store.untold(9));
       // The same one goes on, each time before it has been quiet for long enough.
@@ -84,8 +94,31 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       ]);
     });
 
+    test('is acknowledged by name or with all others, once, until it is new again', () => {
+      for (const target of ['a', 'b', 'c']) store.alarm(alarm(target), 10_000, QUIET);
+      const seen = () =>
+        store
+          .alarms(9)
+          .map(
+            ({ target, acknowledgedAt, acknowledgedBy }) => `${target} ${acknowledgedAt} ${acknowledgedBy}`,
+          );
+      expect(store.acknowledge({ kind: 'queue-full', target: 'gone' }, 10_100, 'alice')).toBe(0);
+      expect(store.acknowledge({ kind: 'queue-full', target: 'b' }, 10_100, 'alice')).toBe(1);
+      expect(store.acknowledge({ kind: 'queue-full', target: 'b' }, 10_200, 'bob')).toBe(0);
+      expect(seen().at(-1)).toBe('b 10100 alice');
+      expect(store.acknowledge(null, 10_300, 'bob')).toBe(2);
+      // It goes on: it was seen. After a quiet time it is another one.
+      store.alarm(alarm('a'), 10_400, QUIET);
+      store.alarm(alarm('b'), 20_000, QUIET);
+      store.alarm({ ...alarm('c'), cleared: true }, 10_500, QUIET);
+      store.alarm(alarm('c'), 10_600, QUIET);
+      expect(seen().sort()).toEqual(['a 10300 bob', 'b null alice', 'c null bob']);
+    });
+
     test('telling of what is gone is no error', () => {
-      store.told([{ ...alarm('gone'), firstAt: 1, lastAt: 1, times: 1, newAt: 1, clearedAt: null }]);
+      store.told([
+        { ...alarm('gone'), firstAt: 1, lastAt: 1, times: 1, newAt: 1, clearedAt: null, ...UNSEEN },
+      ]);
       expect(targets()).toEqual([]);
     });
   });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OperatorAnswers, OperatorRequest, Refused } from '../../src/engine/control-port.ts';
 import { OperatorDesk } from '../../src/engine/operators.ts';
+import { VIGIL } from '../../src/machines/vigil.ts';
 import type { Patchset } from '../../src/machines/vocabulary.ts';
 import { jobSpec, PATCHSET } from '../machines/facts.ts';
 import { jobRules, triggerRules } from '../machines/rule-facts.ts';
@@ -297,4 +298,30 @@ test('ping, reload and resume-voting are answered', async () => {
   expect(await ask(lab, { do: 'ping' })).toEqual({ pid: 42, version: '1' });
   expect(await ask(lab, { do: 'reload' })).toBe(RELOADED);
   expect(await ask(lab, { do: 'resume-voting' })).toEqual({ resumed: false });
+});
+
+test('an alarm is acknowledged with who and why, and stands so in the log', async () => {
+  const lab = await started();
+  const limits = { diskFreeBytes: 1, diskFreeFiles: 1, walBytes: 1, quietMs: 1, quietOthers: 1 };
+  const opened = { type: 'vigil.opened', limits } as const;
+  await lab.daemon.engine.submit([
+    { history: VIGIL, machine: 'vigil@1', event: opened, settles: null, cause: null },
+  ]);
+  const alarm = { kind: 'disk-low', target: '/state' } as const;
+  lab.store.alarm({ ...alarm, message: 'full', hint: '' }, 1);
+  lab.store.alarm({ ...alarm, target: '/logs', message: 'full', hint: '' }, 2);
+  const unknown = { do: 'acknowledge', alarm: { kind: 'disk-low', target: '/none' } } as const;
+  await expect(ask(lab, unknown)).rejects.toEqual(refusal('unknown', 'there is no alarm disk-low /none'));
+  expect(await ask(lab, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 1 });
+  expect(await ask(lab, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 0 });
+  expect(await ask(lab, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 1 });
+  expect(lab.store.rows(VIGIL).map(({ type, data }) => [type, data.alarm, data.by])).toEqual([
+    ['vigil.opened', undefined, undefined],
+    ['alarms.acknowledged', alarm, OPERATOR.who],
+    ['alarms.acknowledged', null, OPERATOR.who],
+  ]);
+  expect(lab.store.alarms(9).map(({ acknowledgedBy }) => acknowledgedBy)).toEqual([
+    OPERATOR.who,
+    OPERATOR.who,
+  ]);
 });

@@ -90,6 +90,9 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
     world.tell(VIGIL, see({ walBytes: 65 * MB, unkept: 'no space left' }));
     world.tell(VIGIL, see({ reports: { ownAt: null, listenedMs: 3_600_000, others: 3 } }));
     world.tell(VIGIL, see({ reports: { ownAt: world.now, listenedMs: 0, others: 0 } }));
+    const seen = { kind: 'disk-low', target: '/state' } as const;
+    world.tell(VIGIL, { type: 'alarms.acknowledged', alarm: seen, by: 'alice', why: 'I make room' });
+    world.tell(VIGIL, { type: 'alarms.acknowledged', alarm: null, by: 'alice', why: '' });
     world.answers = answerWell;
     return troubled(world, VIGIL).run();
   },

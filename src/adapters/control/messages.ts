@@ -13,6 +13,8 @@ export const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
 export const FORMAT = 1;
 
 const NAMES_MAX = 100;
+/** Of an alarm's target: a path may be long. */
+const TARGET_MAX = 10_000;
 
 const id = z.string().min(1).max(100);
 const number = z.number().int().min(1).max(999_999_999);
@@ -31,6 +33,10 @@ const request = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('promote'), targets: z.array(target).min(1).max(NAMES_MAX) }),
   z.strictObject({ do: z.literal('recheck'), change: number }),
   z.strictObject({ do: z.literal('resume-voting') }),
+  z.strictObject({
+    do: z.literal('acknowledge'),
+    alarm: z.strictObject({ kind: id, target: z.string().max(TARGET_MAX) }).nullable(),
+  }),
   z.strictObject({ do: z.literal('reload') }),
 ]);
 
@@ -76,6 +82,7 @@ const answers: { readonly [K in keyof OperatorAnswers]: z.ZodType<OperatorAnswer
   promote: z.object({ promoted: z.array(jobPlace), passed: z.array(jobPlace) }),
   recheck: z.object({ begun: z.array(begun), decisions: z.array(z.string()) }),
   'resume-voting': z.object({ resumed: z.boolean() }),
+  acknowledge: z.object({ acknowledged: z.number() }),
   reload: z.object({
     changed: z.array(z.string()),
     restart: z.array(z.string()),

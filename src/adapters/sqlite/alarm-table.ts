@@ -12,14 +12,18 @@ const PUT = `INSERT INTO alarm (kind, target, message, hint, first_at, last_at, 
   SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1,
     new_at = CASE WHEN cleared_at IS NOT NULL THEN max(excluded.last_at, new_at + 1)
       WHEN excluded.last_at - last_at > ? THEN excluded.last_at ELSE new_at END,
+    acknowledged_at = CASE WHEN cleared_at IS NOT NULL OR excluded.last_at - last_at > ? THEN NULL
+      ELSE acknowledged_at END,
     cleared_at = NULL`;
 const CLEAR = `UPDATE alarm SET message = ?, hint = ?, cleared_at = ?, new_at = max(?, new_at + 1)
   WHERE kind = ? AND target = ? AND cleared_at IS NULL`;
 const DROP_OLD = `DELETE FROM alarm WHERE (kind, target) IN
   (SELECT kind, target FROM alarm ORDER BY last_at DESC LIMIT -1 OFFSET ?)`;
 const UNTOLD = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times, new_at AS newAt,
-  cleared_at AS clearedAt
+  cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy
   FROM alarm WHERE told_at < new_at ORDER BY kind = 'mail-unsent', new_at, kind, target LIMIT ?`;
+const ACKNOWLEDGE = `UPDATE alarm SET acknowledged_at = ?, acknowledged_by = ?
+  WHERE acknowledged_at IS NULL AND (? IS NULL OR (kind = ? AND target = ?))`;
 const TELL = 'UPDATE alarm SET told_at = max(told_at, ?) WHERE kind = ? AND target = ?';
 
 export class AlarmTable {
@@ -34,8 +38,13 @@ export class AlarmTable {
       prepared(this.#database, CLEAR).run(message, hint, at, at, kind, target);
       return;
     }
-    prepared(this.#database, PUT).run(kind, target, message, hint, at, at, at, quietMs);
+    prepared(this.#database, PUT).run(kind, target, message, hint, at, at, at, quietMs, quietMs);
     prepared(this.#database, DROP_OLD).run(kept);
+  }
+
+  acknowledge(alarm: AlarmName | null, at: number, by: string): number {
+    const [kind, target] = [alarm?.kind ?? null, alarm?.target ?? null];
+    return prepared(this.#database, ACKNOWLEDGE).run(at, by, kind, kind, target).changes;
   }
 
   untold(limit: number): readonly UntoldAlarm[] {

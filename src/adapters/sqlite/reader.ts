@@ -46,7 +46,7 @@ export function openSnapshot(file: string): StoreReader {
 
 const EVENTS = 'SELECT * FROM event';
 const ALARMS = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times,
-  cleared_at AS clearedAt FROM alarm`;
+  cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy FROM alarm`;
 const OWN_REPORT = "SELECT max(updated_at) AS at FROM review_view WHERE outcome = 'posted'";
 const HEARD = `SELECT coalesce(sum(listened_ms), 0) AS listenedMs, coalesce(sum(others), 0) AS others
   FROM heard WHERE begun_at >= ?`;
@@ -185,7 +185,7 @@ export class SqliteReader implements StoreReader {
 
   alarms(limit: number): readonly AlarmView[] {
     return this.rowsOf(
-      `${ALARMS} ORDER BY cleared_at IS NOT NULL, last_at DESC LIMIT ?`,
+      `${ALARMS} ORDER BY cleared_at IS NOT NULL, acknowledged_at IS NOT NULL, last_at DESC LIMIT ?`,
       limit,
     ) as unknown as AlarmView[];
   }

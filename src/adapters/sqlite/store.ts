@@ -5,6 +5,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import Sqlite from 'better-sqlite3';
 import {
+  type AlarmName,
   type Append,
   type DaemonView,
   type IntakePosition,
@@ -166,6 +167,14 @@ class SqliteStore extends SqliteReader implements Store {
 
   alarm(alarm: Alarm, at: number, quietMs = 0, kept = Number.MAX_SAFE_INTEGER): void {
     this.aside(() => this.alarmTable.put(alarm, at, quietMs, kept));
+  }
+
+  acknowledge(alarm: AlarmName | null, at: number, by: string): number {
+    let count = 0;
+    this.aside(() => {
+      count = this.alarmTable.acknowledge(alarm, at, by);
+    });
+    return count;
   }
 
   untold(limit: number): readonly UntoldAlarm[] {
