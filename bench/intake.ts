@@ -72,6 +72,7 @@ function wholeIntake(source: Readable, done: () => void): void {
     event: async () => done(),
     rejected: done,
     dropped: done,
+    touched: () => {},
     state: () => {},
     silent: () => {},
   };

@@ -96,13 +96,14 @@ export function oursOf(reader: StoreReader, { patchset: { project, change } }: C
   const isOfChange = (other: { readonly project: string; readonly change: number }) =>
     other.project === project && other.change === change;
   return {
-    open: reviews.filter(isOfChange).map(({ id, patchset, state }) => {
+    open: reviews.filter(isOfChange).map(({ id, patchset, branch, state }) => {
       const own = jobs.filter(({ review }) => review === id);
       const testing = /^(preparing|waiting)\b/.test(state);
       const unreported = own.filter((job) => testing && !job.state.startsWith('cleanup'));
       return {
         id,
         patchset,
+        branch,
         jobs: unreported.map(({ name }) => name),
         begun: own.some((job) => !job.state.startsWith('queued')),
       };

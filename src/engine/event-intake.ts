@@ -5,7 +5,7 @@
  * change is looked at again, and the count decides.
  */
 import { OperationError } from '../errors.ts';
-import type { GerritEvent } from '../machines/gerrit-event.ts';
+import { changeOf, type GerritEvent } from '../machines/gerrit-event.ts';
 import type { Hash } from '../machines/row.ts';
 import { matchesAny } from '../machines/rules/glob.ts';
 import { echoOf, type Named, type Seen, type Sighting, samePatchset, sightingOf } from '../machines/seen.ts';
@@ -31,12 +31,19 @@ export interface EventIntakeOptions {
   readonly onGap: (why: string, changes: readonly number[] | null) => void;
 }
 
+/** Gerrit sends the event within milliseconds of the update of the notes. */
+const EXPLAINED_WITHIN_MS = 5_000;
+/** Changes that wait for their event at the same time. A stream that sends none for so many is broken, and a catch-up follows. */
+const MAX_UNEXPLAINED = 1_000;
+
 const NOTHING: Decided = { durable: Promise.resolve() };
 
 export class EventIntake implements CatchUp {
   readonly #options: EventIntakeOptions;
   readonly #memory: Memory;
   readonly #gaps = new Gaps();
+  /** Changes that Gerrit wrote to, and no event has said why yet; each with what ends the wait. */
+  readonly #unexplained = new Map<number, () => void>();
   #history: GerritHistory | null = null;
   readonly #position: Position;
   #last: Promise<unknown> = Promise.resolve();
@@ -63,6 +70,20 @@ export class EventIntake implements CatchUp {
     this.#gaps.open(changes);
   }
 
+  /**
+   * Gerrit wrote to the change's notes. The event that says why follows at once. A move to another branch has none, so a change of
+   * ours is looked up when no event follows.
+   */
+  touched(change: number): void {
+    if (this.#unexplained.has(change)) {
+      this.#lookUnexplained(change);
+      return;
+    }
+    if (this.#unexplained.size >= MAX_UNEXPLAINED || this.#memory.of(change).length === 0) return;
+    const cancel = this.#options.clock.after(EXPLAINED_WITHIN_MS, () => this.#lookUnexplained(change));
+    this.#unexplained.set(change, cancel);
+  }
+
   /** Starts found no place to wait, and there is one again: Gerrit is asked for them. */
   findAgain(): void {
     this.#gap('starts found no place to wait', null);
@@ -75,6 +96,8 @@ export class EventIntake implements CatchUp {
 
   /** Resolves when what the event means is durable. */
   async take(event: GerritEvent): Promise<void> {
+    const change = changeOf(event);
+    if (change !== null) this.#explained(change.change);
     const { durable } = await this.#inTurn(() => this.#takeOne(event));
     await durable;
     if (!('at' in event)) return;
@@ -173,6 +196,8 @@ export class EventIntake implements CatchUp {
     const { admission, store } = this.#options;
     const known = samePatchset(sighting, this.#memory.of(sighting.change));
     const hidden = event.wip || event.private;
+    if (event.type === 'patchset-created' && event.movedFrom !== undefined)
+      return this.#decide(event, sighting, { streamed, hidden });
     if (event.type === 'patchset-created' && known !== null) {
       store.count(event.type, 1);
       return NOTHING;
@@ -222,6 +247,16 @@ export class EventIntake implements CatchUp {
     }
     this.#memory.hold(noted, changed, decided.durable);
     return decided;
+  }
+
+  #explained(change: number): void {
+    this.#unexplained.get(change)?.();
+    this.#unexplained.delete(change);
+  }
+
+  #lookUnexplained(change: number): void {
+    this.#explained(change);
+    this.#gap('Gerrit wrote to a change and no event said why', [change]);
   }
 
   #gap(why: string, changes: readonly number[] | null): void {

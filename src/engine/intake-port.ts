@@ -36,6 +36,8 @@ export interface StreamListener {
   rejected(rejection: Rejection): void;
   /** A line that was thrown away unread because it says nothing to us; `name` is a counter's name. */
   dropped(name: string): void;
+  /** Gerrit wrote to the notes of this change; the event that says why, if there is one, follows at once. */
+  touched(change: number): void;
   /** Called when the state changes, and once for each change: a failure that repeats is not told again. */
   state(state: StreamState): void;
   /** The server answers, and its stream has said nothing for long. */

@@ -82,6 +82,7 @@ export class Listening {
         if (unread === true) this.skipped();
       },
       dropped: (name) => store.count(`dropped:${name}`, 1),
+      touched: (change) => this.options.events.touched(change),
       state: (state) => this.changed(state),
       silent: () => void this.askIntoSilence(),
     };

@@ -50,24 +50,32 @@ export function newsOf(past: ChangePast, seen: readonly Seen[], reading: Reading
 
 /** The current patchset when it is new, or when it is to be seen at last. */
 function patchsetNews(
-  { change, patchset, ready }: ChangePast,
+  { change, patchset, ready, updatedAt }: ChangePast,
   seen: readonly Seen[],
   since: number,
 ): News | null {
   const current = ready ?? patchset;
   if (current === null) return null;
   const number = current.event.patchset.patchset;
-  const known = seen.find((one) => one.kind === 'patchset' && one.patchset === number);
+  const { branch } = current.event.patchset;
+  const known = seen.findLast((one) => one.kind === 'patchset' && one.patchset === number);
   const news = (event: GerritEvent, at: number): News => ({
-    sighting: { kind: 'patchset', change, patchset: number, account: '', text: '', at },
+    sighting: { kind: 'patchset', change, patchset: number, account: '', text: branch, at },
     event,
   });
+  if (known !== undefined && patchset !== null && isMoved(known, branch))
+    return news({ ...patchset.event, kind: '', movedFrom: known.text }, updatedAt);
   if (known === undefined && patchset !== null && patchset.at >= since)
     return news(patchset.event, patchset.at);
   if (ready === null) return null;
   // Gerrit does not always say when a change became ready: that it was not when it was seen is enough.
   if (known !== undefined) return known.hidden ? news(ready.event, ready.saidAt ?? known.at) : null;
   return ready.saidAt !== null && ready.saidAt >= since ? news(ready.event, ready.saidAt) : null;
+}
+
+/** What was seen before branches were remembered is on whatever branch it is now. */
+function isMoved({ text }: Seen, branch: string): boolean {
+  return text !== '' && text !== branch;
 }
 
 function sightingOfEntry({ change }: ChangePast, entry: PastEntry, hash: Hash): Sighting {

@@ -309,7 +309,10 @@ export interface Store extends StoreReader {
   /** Open histories, in the order of their first row. A state that does not fit its hash is a corrupt row: it throws. */
   open(): readonly Stored[];
   /** Open review of the change in the pipeline, newest first. */
-  openReviews(project: string, change: number): readonly { readonly id: string; readonly patchset: number }[];
+  openReviews(
+    project: string,
+    change: number,
+  ): readonly { readonly id: string; readonly patchset: number; readonly branch: string }[];
   /** Counters and alarms are side tables: not in the log, lost counts are acceptable. */
   count(name: string, by: number): void;
   /**

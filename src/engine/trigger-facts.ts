@@ -17,12 +17,12 @@ export function openReviews(
   histories: Histories,
   { project, change }: ChangeName,
 ): readonly OpenReview[] {
-  return store.openReviews(project, change).map(({ id, patchset }) => {
+  return store.openReviews(project, change).map(({ id, patchset, branch }) => {
     const { state = 'waiting', context } = histories.get(id) ?? {};
     const plan = state.startsWith('preparing') ? (context?.plan as PreparePlan | undefined) : undefined;
     const testing = /^(preparing|waiting)\b/.test(state) && context?.hidden !== true;
     const jobs = testing ? unreported(context) : [];
-    return { id, patchset, jobs, hold: plan?.hold ?? null, begun: hasBegun(context, histories) };
+    return { id, patchset, branch, jobs, hold: plan?.hold ?? null, begun: hasBegun(context, histories) };
   });
 }
 

@@ -40,7 +40,15 @@ interface OnPatchset {
 
 export type GerritEvent =
   /** `kind`: REWORK, TRIVIAL_REBASE, NO_CODE_CHANGE ...; '' when absent. */
-  | (OnPatchset & { readonly type: 'patchset-created'; readonly kind: string })
+  | (OnPatchset & {
+      readonly type: 'patchset-created';
+      readonly kind: string;
+      /**
+       * The branch that the change was on when this patchset was decided upon: it was moved since, and counts as a new patchset.
+       * Only a look back tells it, Gerrit's stream does not.
+       */
+      readonly movedFrom?: string;
+    })
   | (OnPatchset & {
       readonly type: 'comment-added';
       readonly comment: string;

@@ -18,7 +18,7 @@ export interface Sighting {
   readonly patchset: number;
   /** '' where it makes no difference. */
   readonly account: string;
-  /** The beginning of a hash over the text without its white space; '' where there is none. */
+  /** The beginning of a hash over the text without its white space; of a patchset its branch; '' where there is none. */
   readonly text: string;
   /** Epoch ms, of whole seconds. */
   readonly at: number;
@@ -45,7 +45,7 @@ export function sightingOf(event: GerritEvent, hash: Hash): Sighting | null {
     case 'patchset-created':
     case 'change-ready': {
       const { change, patchset } = event.patchset;
-      return { kind: 'patchset', change, patchset, account: '', text: '', at: event.at };
+      return { kind: 'patchset', change, patchset, account: '', text: event.patchset.branch, at: event.at };
     }
     case 'comment-added': {
       const { change, patchset } = event.patchset;
@@ -118,7 +118,7 @@ export function echoOf(sighting: Sighting, seen: readonly Seen[]): Seen | null {
 /** The same patchset: that is one thing, whenever it is told. */
 export function samePatchset(sighting: Sighting, seen: readonly Seen[]): Seen | null {
   if (sighting.kind !== 'patchset') return null;
-  return seen.find((one) => one.kind === 'patchset' && one.patchset === sighting.patchset) ?? null;
+  return seen.findLast((one) => one.kind === 'patchset' && one.patchset === sighting.patchset) ?? null;
 }
 
 /**

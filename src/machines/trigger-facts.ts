@@ -13,6 +13,7 @@ import type { HoldSpec } from './vocabulary.ts';
 export interface OpenReview {
   readonly id: string;
   readonly patchset: number;
+  readonly branch: string;
   /**
    * Names of its jobs that have no verdict yet. Empty: only its comment or vote is on the way, and people answer to that already.
    */

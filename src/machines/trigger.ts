@@ -128,7 +128,13 @@ function onPatchset(event: StartingEvent, rules: TriggerRules, facts: TriggerFac
     return only([...overtaken(event, rules, facts), ignore({ rule: 'own-account', why })]);
   }
   const jobs = rules.jobs.map((job) => judgeJob(event, rules, job));
-  const decisions = [...tellVotes(event, facts.open), ...decideStart(event, rules, facts, jobs)];
+  const left =
+    event.type === 'patchset-created' && event.movedFrom !== undefined ? leftBehind(event, facts) : [];
+  const decisions = [
+    ...left.map((review) => supersede(review, event.patchset, movedTo(event.patchset))),
+    ...tellVotes(event, facts.open),
+    ...decideStart(event, rules, without(facts, left), jobs),
+  ];
   return { decisions, jobs, asked: jobs.some(({ passed }) => passed > 0) && asks(event, rules, rules.jobs) };
 }
 
@@ -173,17 +179,31 @@ function delayOf(
   { patchset: { project, change }, by, at, jobs }: Start,
   ended: readonly OpenReview[],
   { limits }: TriggerRules,
-  { starts, now, openJobs, queueLength }: TriggerFacts,
+  facts: TriggerFacts,
 ): Delay | null {
-  const gone = ended.filter((review) => review.jobs.length > 0);
-  const counted = starts(at === 0 ? now : at).filter(({ review }) => !gone.some(({ id }) => id === review));
+  const { starts, now, openJobs, queueLength } = without(facts, ended);
   const subject = { project, change, by };
-  const delay = reached(limits, countsOf(counted, subject), subject);
+  const delay = reached(limits, countsOf(starts(at === 0 ? now : at), subject), subject);
   if (delay !== null) return delay;
-  const others = openJobs - gone.reduce((sum, review) => sum + review.jobs.length, 0);
   // More jobs at once than the queue holds start when it is empty: they would wait forever.
-  if (others <= 0 || others + jobs.length <= queueLength) return null;
-  return { rule: 'queue-full', target: 'all', why: `${others} jobs are open` };
+  if (openJobs <= 0 || openJobs + jobs.length <= queueLength) return null;
+  return { rule: 'queue-full', target: 'all', why: `${openJobs} jobs are open` };
+}
+
+/** As the facts are once these reviews are superseded. */
+function without(facts: TriggerFacts, ended: readonly OpenReview[]): TriggerFacts {
+  const gone = ended.filter((review) => review.jobs.length > 0);
+  return {
+    ...facts,
+    open: facts.open.filter((review) => !ended.includes(review)),
+    openJobs: facts.openJobs - gone.reduce((sum, review) => sum + review.jobs.length, 0),
+    starts: (until) => facts.starts(until).filter(({ review }) => !gone.some(({ id }) => id === review)),
+  };
+}
+
+/** Reviews of the branch that the change was on. */
+function leftBehind({ patchset }: StartingEvent, { open }: TriggerFacts): readonly OpenReview[] {
+  return open.filter(({ branch }) => branch !== patchset.branch);
 }
 
 /** Without the jobs that run, and with those that wait for the same patchset. Who asks for a run does not wait for a vote. */
@@ -206,7 +226,7 @@ function startOf(
   const { patchset, by, at } = event;
   const jobs = found.filter((finding) => finding.cause !== null).map(({ job }) => job);
   // A trigger starts once. A comment may ask again in the same words and in the same second.
-  const repeats = event.type === 'comment-added' || event.type === 'change-restored';
+  const repeats = cause.id !== CREATED;
   return {
     do: 'start',
     patchset,
@@ -294,11 +314,10 @@ function overtaken(event: StartingEvent, rules: TriggerRules, facts: TriggerFact
   if (event.type === 'comment-added') return [];
   const { patchset } = event;
   const ended = superseded(facts.open, patchset.patchset, rules.supersede);
-  const older = facts.waiting !== null && facts.waiting.start.patchset.patchset < patchset.patchset;
-  return [
-    ...ended.map((review) => supersede(review, patchset)),
-    ...(older ? [forget(supersededBy(patchset))] : []),
-  ];
+  const waiting = facts.waiting?.start.patchset ?? patchset;
+  const finding = waiting.branch === patchset.branch ? supersededBy(patchset) : movedTo(patchset);
+  const outdated = waiting.patchset < patchset.patchset || finding.rule === 'moved';
+  return [...ended.map((review) => supersede(review, patchset)), ...(outdated ? [forget(finding)] : [])];
 }
 
 /** The start that waits for an older patchset goes over to the one that changes nothing: Gerrit shows no other as current. */
@@ -312,9 +331,12 @@ function carryOver(
   return admit({ ...start, patchset }, rules, facts);
 }
 
-function supersede({ id }: OpenReview, patchset: Patchset): Decision {
-  const by = `${patchset.change},${patchset.patchset}`;
-  return { do: 'supersede', review: id, by, ...supersededBy(patchset) };
+function supersede({ id }: OpenReview, patchset: Patchset, finding = supersededBy(patchset)): Decision {
+  return { do: 'supersede', review: id, by: `${patchset.change},${patchset.patchset}`, ...finding };
+}
+
+function movedTo({ branch }: Patchset): Finding {
+  return { rule: 'moved', why: `the change was moved to branch ${branch}` };
 }
 
 function supersededBy({ change, patchset }: Patchset): Finding {

@@ -193,6 +193,8 @@ export interface ResolvedChange {
   readonly status: 'open' | 'merged' | 'abandoned' | 'missing';
   /** Number of the current patchset; 0 for a change that is missing. */
   readonly current: number;
+  /** Where it is to be merged; absent: not told. */
+  readonly branch?: string;
   readonly wip: boolean;
   readonly private: boolean;
   /** Paths that the current patchset touches, without Gerrit's magic ones; null when there are too many to ask for. */

@@ -133,7 +133,7 @@ describe('a change', () => {
       code: 1,
       out: expect.stringContaining('the change is merged'),
     });
-    const open = [{ id: 'r', patchset: 3, jobs: ['acme-dsvm', 'acme-fc'] }];
+    const open = [{ id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] }];
     const busy = { ...NOTHING_OF_OURS, open };
     expect(show({}, busy)).toMatchObject({ code: 1, out: expect.stringContaining('running') });
     const { project, change } = PATCHSET;
@@ -162,8 +162,8 @@ describe('a change', () => {
     });
     const ours = oursOf(reader, CHANGE);
     expect(ours.open).toEqual([
-      { id: 'r3', patchset: 3, jobs: [], begun: true },
-      { id: 'r1', patchset: 3, jobs: ['a'], begun: true },
+      { id: 'r3', patchset: 3, branch: 'master', jobs: [], begun: true },
+      { id: 'r1', patchset: 3, branch: 'master', jobs: ['a'], begun: true },
     ]);
     expect(ours.openJobs).toBe(3);
   });

@@ -56,6 +56,7 @@ export function changesContract(name: string, start: () => Promise<ChangesHarnes
       expect(rest).toEqual({
         status: 'open',
         current: 1,
+        branch: patchset.branch,
         wip: false,
         private: false,
         votes: [],

@@ -71,11 +71,11 @@ export class FakeChanges implements Changes {
     const { patchset, dependencyLimit } = request;
     const shown = this.#shown.get(patchset.change) ?? untold(patchset);
     if (shown.status === 'missing') return MISSING;
-    const current = shown.patchset.patchset;
+    const { patchset: current, branch } = shown.patchset;
     if (current < patchset.patchset) throw notYet(patchset);
     const { status, wip, private: hidden, files, votes } = shown;
     const needs = this.#needs(shown, dependencyLimit);
-    return { status, current, wip, private: hidden, files, votes, ...needs };
+    return { status, current, branch, wip, private: hidden, files, votes, ...needs };
   }
 
   #needs(root: ShownChange, limit: number): Pick<ResolvedChange, 'dependencies' | 'trouble'> {

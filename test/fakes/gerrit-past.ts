@@ -19,12 +19,23 @@ export class FakeGerritPast implements GerritHistory {
   /** Each message has an id, as by REST. */
   ids = false;
   readonly #changes = new Map<number, Happened[]>();
+  readonly #movedAt = new Map<number, number>();
 
   /** It happens. */
   say(event: GerritEvent): void {
     if (!isKept(event)) return;
     const { change } = nameOf(event);
     this.#changes.set(change, [...(this.#changes.get(change) ?? []), event]);
+  }
+
+  /** The change goes to another branch, which no event tells. */
+  move(change: number, branch: string, at: number): void {
+    const happened = this.#changes.get(change) ?? [];
+    const moved = happened.map((event) =>
+      'patchset' in event ? { ...event, patchset: { ...event.patchset, branch } } : event,
+    );
+    this.#changes.set(change, moved);
+    this.#movedAt.set(change, at);
   }
 
   failNext(failure: Failure): void {
@@ -35,7 +46,8 @@ export class FakeGerritPast implements GerritHistory {
     return this.calls.play('read', signal, () => {
       const { since, projects, changes } = request;
       const all = [...this.#changes].map(([change, happened]) => {
-        const past = pastOf(change, happened);
+        const told = pastOf(change, happened);
+        const past = { ...told, updatedAt: Math.max(told.updatedAt, this.#movedAt.get(change) ?? 0) };
         return this.ids ? withIds(past) : past;
       });
       const wanted = all.filter(({ change, project, updatedAt }) => {

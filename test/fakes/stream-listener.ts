@@ -6,6 +6,7 @@ export class RecordingListener implements StreamListener {
   readonly events: GerritEvent[] = [];
   readonly rejections: Rejection[] = [];
   readonly drops: string[] = [];
+  readonly touches: number[] = [];
   readonly states: StreamState[] = [];
   silences = 0;
   /** The most events that waited at the same time. */
@@ -30,6 +31,10 @@ export class RecordingListener implements StreamListener {
   dropped(name: string): void {
     this.drops.push(name);
     this.#changed();
+  }
+
+  touched(change: number): void {
+    this.touches.push(change);
   }
 
   state(state: StreamState): void {

@@ -102,6 +102,7 @@ describe('a patchset that is not tested', () => {
     [{ status: 'merged' }, 'ABORTED', 'the change was merged'],
     [{ status: 'abandoned' }, 'ABORTED', 'the change was abandoned'],
     [{ current: 4 }, 'ABORTED', 'patchset 4 is the current one'],
+    [{ branch: 'stable/1' }, 'ABORTED', 'the change was moved to branch stable/1'],
     [{ wip: true }, 'ABORTED', 'the change is work in progress'],
     [{ private: true }, 'ABORTED', 'the change is private'],
     [{ trouble: 'a cycle: 1 -> 2 -> 1' }, 'MERGER_FAILURE', 'a cycle: 1 -> 2 -> 1'],

@@ -67,7 +67,12 @@ describe('a sighting', () => {
 
   test('of a patchset is the same whoever tells it, and of a restored change needs no patchset', () => {
     const created = sightingOf({ ...base, type: 'patchset-created', kind: 'REWORK' }, sha256);
-    expect(created).toMatchObject({ kind: 'patchset', patchset: PATCHSET.patchset, account: '', text: '' });
+    expect(created).toMatchObject({
+      kind: 'patchset',
+      patchset: PATCHSET.patchset,
+      account: '',
+      text: 'master',
+    });
     expect(sightingOf({ ...base, type: 'change-ready' }, sha256)).toEqual(created);
     expect(sightingOf({ ...base, type: 'change-restored' }, sha256)).toMatchObject({
       kind: 'restored',

@@ -24,7 +24,7 @@ import {
 describe('which rule comes first', () => {
   const both = (event: GerritEvent, job: Partial<JobRules>, open: readonly OpenReview[] = []) =>
     word(event, job, {}, open);
-  const same = { id: 'r', patchset: 3, jobs: ['acme-dsvm'] };
+  const same = { id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'] };
 
   test('who it is, then place, then what happened, then whose change it is, then when', () => {
     const ours = { ...alice, username: 'acme-ci' };
@@ -73,7 +73,7 @@ describe('which rule comes first', () => {
 });
 
 describe('a patchset that is no real change', () => {
-  const older = { id: 'r', patchset: 2, jobs: ['acme-dsvm'] };
+  const older = { id: 'r', patchset: 2, branch: 'master', jobs: ['acme-dsvm'] };
 
   test('leaves the test of the one before it alone', () => {
     const rules = triggerRules({ jobs: [jobRules({ kinds: { only: [], never: ['NO_CODE_CHANGE'] } })] });
@@ -90,7 +90,7 @@ describe('a patchset that is no real change', () => {
 describe('after', () => {
   const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
   const rules = triggerRules({ jobs: [jobRules({ hold })] });
-  const holding = { id: 'r', patchset: 3, jobs: ['acme-dsvm'], hold };
+  const holding = { id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'], hold };
 
   test.each([
     ['a new patchset', created(), hold],
@@ -176,7 +176,7 @@ describe('whatever comes', () => {
           for (const { rule, why } of decide(
             told,
             all,
-            factsOf([{ id: 'r', patchset: 2, jobs: ['acme-dsvm'] }]),
+            factsOf([{ id: 'r', patchset: 2, branch: 'master', jobs: ['acme-dsvm'] }]),
           )) {
             expect(Object.keys(RULES)).toContain(rule);
             expect(why).not.toBe('');

@@ -31,9 +31,9 @@ const comment = (text: string, changes = {}): GerritEvent => ({
   approvals: [],
   ...changes,
 });
-const older: OpenReview = { id: 'review-old', patchset: 2, jobs: ['acme-dsvm', 'acme-fc'] };
-const same: OpenReview = { id: 'review-same', patchset: 3, jobs: ['acme-dsvm', 'acme-fc'] };
-const newer: OpenReview = { id: 'review-new', patchset: 4, jobs: ['acme-dsvm', 'acme-fc'] };
+const older: OpenReview = { id: 'review-old', patchset: 2, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] };
+const same: OpenReview = { id: 'review-same', patchset: 3, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] };
+const newer: OpenReview = { id: 'review-new', patchset: 4, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] };
 const doings = (event: GerritEvent, open: readonly OpenReview[] = []) =>
   decide(event, RULES, open).map((decision) => (decision.do === 'start' ? decision.jobs : decision.do));
 
@@ -90,7 +90,7 @@ describe('a new patchset', () => {
   });
 
   test('takes the place of older ones, all of them', () => {
-    const oldest = { id: 'review-oldest', patchset: 1, jobs: ['acme-dsvm', 'acme-fc'] };
+    const oldest = { id: 'review-oldest', patchset: 1, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] };
     expect(decide(created(), RULES, [older, oldest])).toMatchObject([
       { do: 'supersede', review: 'review-old', by: '912345,3' },
       { do: 'supersede', review: 'review-oldest', by: '912345,3' },

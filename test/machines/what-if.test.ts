@@ -64,10 +64,9 @@ describe('an open change', () => {
   });
 
   test('is looked at for what is open and was started', () => {
-    expect(words({}, {}, { facts: factsOf([{ id: 'r', patchset: 3, jobs: ['acme-dsvm'] }]) })).toEqual([
-      'running',
-      'running',
-    ]);
+    expect(
+      words({}, {}, { facts: factsOf([{ id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'] }]) }),
+    ).toEqual(['running', 'running']);
     const { project, change } = PATCHSET;
     const starts = Array.from({ length: 20 }, (_, at) => ({
       review: `r${at}`,

@@ -71,6 +71,7 @@ export class GerritChanges implements Changes {
     const seen = {
       status,
       current: current.number,
+      ...(row.branch === undefined ? {} : { branch: row.branch }),
       wip: row.wip,
       private: row.private,
       files: filesOf(row, this.#options.filesLimit),

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import type { Rejection, StreamListener } from '../../engine/intake-port.ts';
 import type { GerritEvent } from '../../machines/gerrit-event.ts';
 import { parseEvent, sampleOf } from './events.ts';
-import { isMetaRefUpdate, type Line, LineSplitter } from './lines.ts';
+import { changeOfMetaRef, isMetaRefUpdate, type Line, LineSplitter } from './lines.ts';
 
 export interface IntakeOptions {
   readonly lineLimitBytes: number;
@@ -121,8 +121,13 @@ export class LineIntake {
 
   #takeWhole(line: Buffer): void {
     this.#options.keep?.(line);
-    if (isMetaRefUpdate(line)) this.#listener.dropped('meta-ref-updated');
-    else this.#parse(line);
+    if (!isMetaRefUpdate(line)) {
+      this.#parse(line);
+      return;
+    }
+    this.#listener.dropped('meta-ref-updated');
+    const change = changeOfMetaRef(line);
+    if (change !== null) this.#listener.touched(change);
   }
 
   #parse(line: Buffer): void {

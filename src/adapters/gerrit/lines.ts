@@ -97,6 +97,14 @@ export function isMetaRefUpdate(line: Buffer): boolean {
   return at > from && holds(line, META, at - 1);
 }
 
+/** The change that such an update is about; null: its ref is none that Gerrit makes. */
+export function changeOfMetaRef(line: Buffer): number | null {
+  const from = line.indexOf(REF_NAME) + REF_NAME.length;
+  const ref = line.toString('latin1', from, from + REF_LIMIT_BYTES);
+  const number = /^\d\d\/(\d{1,9})\/meta"/.exec(ref)?.[1];
+  return number === undefined ? null : Number(number);
+}
+
 /** `,"type":"ref-updated"}` or with `,"eventCreatedOn":1` before the bracket; white space may follow. */
 function endsAsRefUpdate(line: Buffer): boolean {
   let end = line.length;

@@ -136,7 +136,11 @@ class SqliteStore extends SqliteReader implements Store {
   }
 
   openReviews(project: string, change: number) {
-    return this.statements.findOpenReviews.all(project, change) as { id: string; patchset: number }[];
+    return this.statements.findOpenReviews.all(project, change) as {
+      id: string;
+      patchset: number;
+      branch: string;
+    }[];
   }
 
   /** Shares the sync of the next append, or waits a little for others: a busy stream has many lines that start nothing. */
@@ -324,7 +328,7 @@ function prepareAll(database: Database) {
       FROM history_view AS view LEFT JOIN event ON event.history = view.history AND event.version = view.version
       WHERE view.ended = 0 ORDER BY view.first_seq`),
     findOpenReviews: prepare(
-      'SELECT id, patchset FROM review_view WHERE project = ? AND change = ? AND ended = 0 ORDER BY id DESC',
+      'SELECT id, patchset, branch FROM review_view WHERE project = ? AND change = ? AND ended = 0 ORDER BY id DESC',
     ),
     count: prepare(
       'INSERT INTO intake_count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET times = times + excluded.times',

@@ -4,7 +4,7 @@
  */
 import type { ReviewEvent } from '../events.ts';
 import { judgeFiles } from '../rules/files.ts';
-import type { HoldSpec, ResolvedChange, StandingVote, Verdict } from '../vocabulary.ts';
+import type { HoldSpec, Patchset, ResolvedChange, StandingVote, Verdict } from '../vocabulary.ts';
 import type { ReviewContext } from './setup.ts';
 
 export interface Objection {
@@ -62,7 +62,7 @@ export function objectionTo(
   { plan, patchset }: Pick<ReviewContext, 'plan' | 'patchset'>,
   change: ResolvedChange,
 ): Objection | null {
-  const stale = plan.onlyCurrent ? whyNotCurrent(change, patchset.patchset, plan) : null;
+  const stale = plan.onlyCurrent ? whyNotCurrent(change, patchset, plan) : null;
   if (stale !== null) return { verdict: 'ABORTED', reason: stale };
   if (plan.merge && change.trouble !== null) return { verdict: 'MERGER_FAILURE', reason: change.trouble };
   return null;
@@ -79,12 +79,14 @@ export function isHidden(
 
 function whyNotCurrent(
   change: ResolvedChange,
-  patchset: number,
+  { patchset, branch }: Patchset,
   plan: Pick<ReviewContext['plan'], 'wip' | 'private'>,
 ): string | null {
   if (change.status === 'missing') return 'the change is not there any more';
   if (change.status !== 'open') return `the change was ${change.status}`;
   if (change.current !== patchset) return `patchset ${change.current} is the current one`;
+  if (change.branch !== undefined && change.branch !== branch)
+    return `the change was moved to branch ${change.branch}`;
   if (change.wip && !plan.wip) return 'the change is work in progress';
   return change.private && !plan.private ? 'the change is private' : null;
 }

@@ -14,6 +14,7 @@ export const RULES = {
   event: 'an event of this type starts nothing',
   closed: 'the change is abandoned, merged or deleted',
   superseded: 'a newer patchset takes the place of an older one',
+  moved: 'the change was moved to another branch',
   'own-account': 'what our own account does starts nothing',
   'ci-account': 'what another CI does starts nothing, but for its vote',
   project: 'no pattern of project fits',

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isMetaRefUpdate, type Line, LineSplitter } from '../../../src/adapters/gerrit/lines.ts';
+import {
+  changeOfMetaRef,
+  isMetaRefUpdate,
+  type Line,
+  LineSplitter,
+} from '../../../src/adapters/gerrit/lines.ts';
 
 function split(chunks: readonly string[], limit = 1_000): { lines: Line[]; rest: Line | null } {
   const splitter = new LineSplitter(limit);
@@ -75,6 +80,17 @@ describe('the test for meta updates', () => {
     expect(is({ type: 'ref-updated', refUpdate: meta.refUpdate, eventCreatedOn: 1 })).toBe(true);
     const { eventCreatedOn: _, ...timeless } = meta;
     expect(is(timeless)).toBe(true);
+  });
+
+  test('tells which change it is about', () => {
+    const of = (refName: string) => {
+      const event = { ...meta, refUpdate: { ...meta.refUpdate, refName } };
+      return changeOfMetaRef(Buffer.from(JSON.stringify(event)));
+    };
+    expect(of('refs/changes/01/1/meta')).toBe(1);
+    expect(of('refs/changes/45/912345/meta')).toBe(912345);
+    for (const odd of ['refs/changes/01/x/meta', 'refs/changes/01/12345678901/meta', 'refs/changes/01//meta'])
+      expect(of(odd), odd).toBe(null);
   });
 
   test('leaves other refs', () => {

@@ -67,6 +67,50 @@ test('a newer patchset ends the older one and its processes; only the newer is r
   expect(await daemon.stop()).toBe(0);
 });
 
+test('a storm of patchsets ends with the newest one tested, and a recheck afterwards runs at once', async () => {
+  const last = 21;
+  const one = await rig.newCase({
+    top: { triggers: { limits: { change: 5 } } },
+    testing: `if [ "$SOS_CI_PATCHSET" -lt ${last} ]; then sleep 600; fi\npass\n`,
+  });
+  const daemon = await one.startDaemon();
+  const change = await one.checkout().push();
+  for (let patchset = 2; patchset <= last; patchset += 1) {
+    await one.checkout().amend({ README: `patchset ${patchset}\n` });
+  }
+  const [message] = await one.reported(change);
+  await one.settled();
+  expect(message?.patchset).toBe(last);
+  expect(await one.messages(change)).toHaveLength(1);
+  expect(await one.vote(change)).toBe(1);
+  // More starts were superseded than the limit of an hour allows: they do not count.
+  expect(one.jobs().length).toBeGreaterThan(5);
+  await rig.gerrit.as('dev').say(change, 'recheck');
+  await one.reported(change, 2);
+  await one.settled();
+  expect(await daemon.stop()).toBe(0);
+});
+
+test('a change that moves to another branch is tested for that branch, and only that is reported', async () => {
+  const one = await rig.newCase({
+    testing: 'note "$SOS_CI_BRANCH"; if [ "$SOS_CI_BRANCH" = master ]; then sleep 600; fi\npass\n',
+  });
+  const daemon = await one.startDaemon();
+  const admin = rig.gerrit.as('admin');
+  const project = encodeURIComponent(one.name);
+  await admin.put(`projects/${project}/branches/stable`, { revision: 'master' });
+  const change = await one.checkout().push();
+  await one.eventually('it runs', () => one.ledger('testing').length > 0);
+  await admin.post(`changes/${change}/move`, { destination_branch: 'stable' });
+  const [message] = await one.reported(change);
+  await one.settled(2);
+  expect(message?.text).toContain('Build succeeded');
+  expect(await one.messages(change)).toHaveLength(1);
+  expect(await one.vote(change)).toBe(1);
+  expect(one.ledger('testing').filter((line) => / (master|stable)$/.test(line)).length).toBe(2);
+  expect(await daemon.stop()).toBe(0);
+});
+
 test('an abandoned change is not reported and leaves nothing; restored, it is tested', async () => {
   const one = await rig.newCase({ testing: 'wait_for_go\npass\n' });
   const daemon = await one.startDaemon();

@@ -1,0 +1,83 @@
+/** A change that is moved to another branch counts as a new patchset, whether a daemon listened or not. */
+import { expect, test } from 'vitest';
+import { jobRules } from '../machines/rule-facts.ts';
+import { comment, created, FIRST } from './gerrit-says.ts';
+import { broken } from './judge.ts';
+import { Lab } from './lab.ts';
+
+async function running(): Promise<Lab> {
+  const lab = new Lab({ rules: { jobs: [jobRules({ branches: ['master', 'stable/*'] })] } });
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+  return lab;
+}
+
+/** Gerrit writes to the change's notes and sends no event. */
+function move(lab: Lab, branch: string): void {
+  lab.past.move(FIRST, branch, lab.clock.now());
+  lab.daemon.events.touched(FIRST);
+}
+
+const tested = (lab: Lab) =>
+  lab.jobs().map(({ branch, patchset, verdict }) => `${branch} ${patchset} ${verdict}`);
+
+test('the test for the old branch ends, and the one for the new branch is reported', async () => {
+  const lab = await running();
+  move(lab, 'stable/1');
+  await lab.run(() => lab.jobs().length === 2);
+  await lab.run();
+  expect(broken(lab)).toEqual([]);
+  expect(tested(lab)).toEqual(['master 1 ABORTED', 'stable/1 1 SUCCESS']);
+  expect(lab.reviewer.posted).toHaveLength(1);
+});
+
+test('moved where no job is for, it is not tested any more', async () => {
+  const lab = await running();
+  move(lab, 'feature/x');
+  await lab.run(() => lab.openWork().length === 0);
+  expect(tested(lab)).toEqual(['master 1 ABORTED']);
+  expect(lab.reviewer.posted).toEqual([]);
+});
+
+test('moved twice, back to where it was, it is tested for the last branch', async () => {
+  const lab = await running();
+  move(lab, 'stable/1');
+  await lab.run(() => lab.jobs().length === 2);
+  move(lab, 'master');
+  await lab.run(() => lab.jobs().length === 3);
+  await lab.run();
+  expect(tested(lab)).toEqual(['master 1 ABORTED', 'stable/1 1 ABORTED', 'master 1 SUCCESS']);
+});
+
+test('moved while no daemon runs, it is found by the look back', async () => {
+  const lab = await running();
+  lab.daemon.life.end();
+  lab.past.move(FIRST, 'stable/1', lab.clock.now());
+  await lab.run(() => lab.jobs().length === 2);
+  await lab.run();
+  expect(tested(lab)).toEqual(['master 1 ABORTED', 'stable/1 1 SUCCESS']);
+});
+
+test('moved after its test, it is tested for the new branch', async () => {
+  const lab = await running();
+  await lab.run();
+  move(lab, 'stable/1');
+  await lab.run(() => lab.jobs().length === 2);
+  await lab.run();
+  expect(tested(lab)).toEqual(['master 1 SUCCESS', 'stable/1 1 SUCCESS']);
+});
+
+test('an update of the notes that an event explains asks Gerrit nothing', async () => {
+  const lab = await running();
+  const { calls } = lab.past;
+  const before = calls.count('read');
+  lab.daemon.events.touched(FIRST);
+  lab.say(comment('nice'));
+  await lab.run();
+  expect(calls.count('read')).toBe(before);
+  lab.daemon.events.touched(FIRST);
+  lab.daemon.events.touched(FIRST);
+  await lab.quiet();
+  expect(calls.count('read')).toBe(before + 1);
+});
