@@ -125,7 +125,7 @@ async function programMissing(rig: Rig, runs: number): Promise<readonly Row[]> {
     await place.quiet();
     silent += (await one.vote(change)) === 0 && (await one.messages(change)).length === 1 ? 1 : 0;
   }
-  const alarmed = /node-failing|could not be run/.test((await one.ask('status')).text);
+  const alarmed = /command-missing/.test((await one.ask('status')).text);
   await daemon.stop();
   const measured = `comment without vote ${silent} of ${runs}, ${alarmed ? 'alarm raised' : 'no alarm'}`;
   const met = silent === runs && alarmed;
