@@ -6,9 +6,13 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { access, constants, readFile, realpath, rmdir, statfs } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Server } from '../../machines/vocabulary.ts';
+import { pause } from '../../timer.ts';
+import { errorCode } from '../run/file-error.ts';
 
 const CGROUP2_MAGIC = 0x63677270;
 const PATH_LIMIT_BYTES = 4096;
+/** A second, for the kernel to take leave of the last process. */
+const [REMOVE_TRIES, REMOVE_PAUSE_MS] = [20, 50];
 
 /** Those of these run directories of one server. */
 export async function groupsOf(
@@ -43,10 +47,10 @@ export function killGroup(group: string): void {
   }
 }
 
-/** Only an empty one goes. */
+/** Only an empty one goes; what was killed a moment ago may still be in it. */
 export async function removeGroup(group: string): Promise<void> {
   for (const inner of groupsIn(group)) await removeGroup(inner);
-  await rmdir(group).catch(() => {});
+  for (let tries = 0; tries < REMOVE_TRIES && (await isBusy(group)); tries += 1) await pause(REMOVE_PAUSE_MS);
 }
 
 /** Whether this process may put a command into a cgroup: the same question that the runner asks. */
@@ -58,6 +62,14 @@ export async function mayGroup(): Promise<boolean> {
   return access(join(point, path, 'cgroup.procs'), constants.W_OK).then(
     () => true,
     () => false,
+  );
+}
+
+/** False: it is gone. */
+async function isBusy(group: string): Promise<boolean> {
+  return rmdir(group).then(
+    () => false,
+    (error: unknown) => errorCode(error) === 'EBUSY',
   );
 }
 

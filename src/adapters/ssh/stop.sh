@@ -101,8 +101,16 @@ end_members() {
   exit 75
 }
 
+# What was killed a moment ago may still be in it.
 remove_groups() {
-  for group in $groups; do rmdir "$group"/*/ "$group"; done
+  for group in $groups; do
+    rounds=20
+    rmdir "$group"/*/
+    until rmdir "$group" || [ ! -e "$group" ] || [ "$rounds" -eq 0 ]; do
+      rounds=$((rounds - 1))
+      sleep 0.05
+    done
+  done
 } 2>/dev/null
 
 signal_members() {
