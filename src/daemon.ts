@@ -109,7 +109,7 @@ export class Lab implements RunningDaemon {
     this.rest = new Rest(systemClock, config.limits.restMs);
     const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.operatorMail?.poke());
     this.alarms = alarms;
-    const { world, providers, close } = this.buildWorld(alarms, faults);
+    const { world, providers, connections, close } = this.buildWorld(alarms, faults);
     this.closeWorld = close;
     this.engine = this.buildEngine(world, slotLimitsOf(config, providers.set.slots), onAppend);
     const deployment = config.deployment ?? this.store.deployment();
@@ -144,7 +144,7 @@ export class Lab implements RunningDaemon {
       clock: systemClock,
       alarms: world.alarms,
       log,
-      ...buildSenses(config, { ...options, events: this.events, store: this.store }),
+      ...buildSenses(config, { ...options, events: this.events, store: this.store, connections }),
       identity: who,
       sweepIntervalMs: config.limits.sweepIntervalMs,
       pendingEvidenceBytes: config.limits.pendingEvidenceBytes,

@@ -3,8 +3,8 @@ import { systemClock } from './adapters/clock/system.ts';
 import { EventSegments } from './adapters/events/segments.ts';
 import type { Faults } from './adapters/faults.ts';
 import { GerritChanges } from './adapters/gerrit/changes.ts';
+import type { GerritConnection } from './adapters/gerrit/connection.ts';
 import { GerritReviewer } from './adapters/gerrit/reviewer.ts';
-import { SharedConnection } from './adapters/gerrit/shared-connection.ts';
 import { GerritStream } from './adapters/gerrit/stream.ts';
 import { bundleTree } from './adapters/git/bundle.ts';
 import { GitCache } from './adapters/git/git-cache.ts';
@@ -27,6 +27,7 @@ import type { Intake } from './engine/intake-port.ts';
 import type { Alarms, CatchUp, World } from './engine/ports.ts';
 import type { ServiceOptions } from './engine/service.ts';
 import type { Store } from './engine/store.ts';
+import { GerritConnections } from './gerrit-connections.ts';
 import type { SecretValues } from './log.ts';
 import { databaseFile } from './maintenance.ts';
 import { type BuiltProviders, buildProviders } from './providers.ts';
@@ -34,6 +35,7 @@ import { mailerOf, restHistory, reviewRoute } from './roads.ts';
 
 export interface BuiltWorld {
   readonly world: World;
+  readonly connections: GerritConnections;
   readonly providers: Pick<BuiltProviders, 'set' | 'define'>;
   /** Ends what is open or under way when nobody performs anything any more. */
   close(): Promise<void>;
@@ -53,8 +55,10 @@ export function buildWorld(
   const { set, nodes, define } = buildProviders(config, slots, alarms, faults);
   const stages = stageBounds(config.limits);
   const hide = hider(secrets);
-  const questions = new SharedConnection(gerrit, systemClock);
-  const cache = new GitCache({ stateDir, gerrit, clock: systemClock, limits: config.git });
+  const hidden = withoutSecrets(alarms, hide);
+  const connections = new GerritConnections(gerrit, hidden);
+  const { questions, seats } = connections;
+  const cache = new GitCache({ stateDir, gerrit, clock: systemClock, seats, limits: config.git });
   const world: World = {
     providers: set.providers,
     catchUp,
@@ -66,7 +70,7 @@ export function buildWorld(
         stateDir,
         nodes,
         bundleTree: (tree, file, haves, signal) => bundleTree(cache, tree, file, haves, signal),
-        bundlePatchset: (patchset, file, signal) => bundleUploaded(gerrit, patchset, file, signal),
+        bundlePatchset: (patchset, file, signal) => bundleUploaded(gerrit, seats, patchset, file, signal),
       }),
     }),
     runner: runnerByPlace({
@@ -80,7 +84,7 @@ export function buildWorld(
       fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
     }),
     reviewer: new GerritReviewer(reviewRoute(gerrit, questions), systemClock, gerrit.settleMs),
-    alarms: withoutSecrets(alarms, hide),
+    alarms: hidden,
     hide,
     jobsInForce,
     mailer: config.mail === null ? null : mailerOf(config.mail, config.limits.shutdownMs),
@@ -88,6 +92,7 @@ export function buildWorld(
   return {
     world: faults === null ? world : faults.world(world),
     providers: { set, define },
+    connections,
     close: async () => {
       await Promise.all([questions.close(), cache.close(), nodes.close()]);
     },
@@ -126,13 +131,14 @@ export interface Senses {
   /** What this daemon finds is not reported. */
   readonly monitorOnly?: boolean;
   readonly report?: boolean;
+  readonly connections: GerritConnections;
 }
 
 /** What hears Gerrit and keeps what it says, and what looks around. */
 export function buildSenses(
   config: Config,
-  { events, store, since, monitorOnly = false, report: posts = true }: Senses,
-): Pick<ServiceOptions, 'listening' | 'vigil'> {
+  { events, store, since, connections, monitorOnly = false, report: posts = true }: Senses,
+): Pick<ServiceOptions, 'listening' | 'vigil' | 'connections'> {
   const { stateDir, logs, gerrit, intake, limits, vigil, report } = config;
   const { dir, keep } = intake.segments;
   const lost = (lines: number) => store.count('unkept:lines', lines);
@@ -142,6 +148,7 @@ export function buildSenses(
     pages: rest?.pages ?? null,
     queueLimit: limits.inboxEvents,
     pageRows: intake.pageRows,
+    up: (connection: GerritConnection) => connections.stream.stands(connection),
     ...(segments === null ? {} : { keep: (line: Buffer) => segments.keep(line) }),
   };
   const places = [
@@ -151,6 +158,7 @@ export function buildSenses(
   ];
   const unkept = () => segments?.trouble() ?? null;
   return {
+    connections,
     listening: {
       events,
       intake: (listener) =>

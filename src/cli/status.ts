@@ -1,5 +1,5 @@
 /** `sos-ci status`: is the daemon there, is it connected, what is it doing, and what needs an operator. */
-import type { AlarmView, DaemonView, DayCount, StoreReader } from '../engine/store.ts';
+import type { AlarmView, ConnectionsView, DaemonView, DayCount, StoreReader } from '../engine/store.ts';
 import type { ConfigContext } from '../machines/config.ts';
 import type { Stored } from '../machines/row.ts';
 import { VIGIL } from '../machines/vigil.ts';
@@ -57,6 +57,8 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   const connection = running ? streamLines(facts.stream, io.now()) : ['not connected'];
   if (connection.length === 0) line(io, 'stream', daemon?.stream ?? '', null);
   for (const [index, text] of connection.entries()) line(io, index === 0 ? 'stream' : '', text, null);
+  const connections = running ? daemon?.connections : undefined;
+  if (connections !== undefined) line(io, 'ssh', connectionsText(connections), null);
   line(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
   line(io, 'reviews', `${facts.reviews.length} open`, null);
   line(io, 'owed', owedCount(facts.owed), null);
@@ -218,6 +220,11 @@ function printCounts(io: Io, counts: readonly DayCount[]): void {
     })),
   ];
   printTable(io, columns, names);
+}
+
+function connectionsText({ open, needed }: ConnectionsView): string {
+  const uses = needed > 1 ? 'one for the stream and queries, one for git' : 'for the stream and queries';
+  return `${open} open to Gerrit, up to ${needed} needed: ${uses}`;
 }
 
 function statusJson(facts: Facts, since: string) {

@@ -7,7 +7,8 @@ import { publicHalf } from '../adapters/openssh/key-file.ts';
 import type { Config, GerritConfig } from '../config/config.ts';
 import type { Clock } from '../engine/ports.ts';
 import { OperationError } from '../errors.ts';
-import { type Check, type Finding, failed, ok, unchecked, warning } from './finding.ts';
+import { connectionsNeeded } from '../gerrit-connections.ts';
+import { type Check, type Finding, failed, failure, ok, unchecked, warning } from './finding.ts';
 import { firstProject } from './votes.ts';
 
 export function checksOfGerrit(config: Config, clock: Clock): readonly Check[] {
@@ -47,6 +48,7 @@ async function loginFindings(config: Config, clock: Clock, signal: AbortSignal):
       ok(hostKey, `as in ${gerrit.knownHostsFile}`),
       ok(login, await visit.version(signal)),
       await streamFinding(visit, config, signal),
+      await connectionsFinding(config, clock, signal),
       ...(await labelFindings(visit, config, signal)),
     ];
   } catch (error) {
@@ -66,6 +68,7 @@ function unreached(config: Config, error: unknown): readonly Finding[] {
   const login = { check: 'login', target: accountOf(gerrit) };
   const without = [
     unchecked({ check: 'stream', target: accountOf(gerrit) }, 'there is no login'),
+    unchecked({ check: 'connections', target: accountOf(gerrit) }, 'there is no login'),
     ...(report.label === null || gerrit.rest !== null
       ? []
       : [unchecked({ check: 'label', target: report.label }, 'there is no login')]),
@@ -88,6 +91,20 @@ async function streamFinding(
     return ok(subject, 'Gerrit lets us hear its events');
   } catch (error) {
     return failed(subject, error);
+  }
+}
+
+/** Beside the connection of the visit itself. */
+async function connectionsFinding({ gerrit }: Config, clock: Clock, signal: AbortSignal): Promise<Finding> {
+  const subject = { check: 'connections', target: accountOf(gerrit) };
+  if (connectionsNeeded(gerrit) === 1) return ok(subject, '1 is needed, for the stream and queries');
+  try {
+    await (await GerritVisit.begin(gerrit, clock, signal)).end();
+    return ok(subject, '2 at a time are needed, for the stream and queries and for git, and were open');
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+    const found = `2 at a time are needed, and the second is refused: ${error.message}`;
+    return failure(subject, found, `${error.hint}; those of a daemon that runs now count too`);
   }
 }
 

@@ -9,7 +9,7 @@ import { Listening, type ListeningOptions } from './listening.ts';
 import type { Alarms, Clock } from './ports.ts';
 import { boundPublications } from './publications.ts';
 import { recover } from './recover.ts';
-import type { Append, DaemonView, Store } from './store.ts';
+import type { Append, ConnectionsView, DaemonView, Store } from './store.ts';
 import type { Sweep } from './sweep.ts';
 import { isWork } from './view.ts';
 import { Vigil, type VigilOptions } from './vigil.ts';
@@ -30,6 +30,8 @@ export interface ServiceOptions {
   readonly sweepIntervalMs: number;
   /** Evidence of ended jobs that waits to be published. */
   readonly pendingEvidenceBytes: number;
+  /** Our connections to Gerrit as they are now; the service wants to hear when they change. */
+  readonly connections?: { readonly view: ConnectionsView; onChange: () => void };
 }
 
 type Mode = 'starting' | 'running' | 'draining' | 'stopped';
@@ -58,6 +60,7 @@ export class Service {
     const others = () => options.listening.events.reportsOfOthers;
     this.vigil =
       options.vigil === null ? null : new Vigil({ ...options.vigil, engine, store, clock, log, others });
+    if (options.connections !== undefined) options.connections.onChange = () => this.refresh();
     this.drained = new Promise((resolve) => {
       this.whenDrained = resolve;
     });
@@ -183,14 +186,19 @@ export class Service {
     });
   }
 
-  /** What people see of the daemon is written anew: its limits have changed. */
+  /** What people see of the daemon is written anew: its limits or connections have changed. */
   refresh(): void {
-    if (this.started) this.publish();
+    if (this.started && this.mode !== 'stopped') this.publish();
   }
 
   private publish(): void {
     const { limits } = this.options.engine.slots;
     const mode = this.trouble === null || this.mode === 'stopped' ? this.mode : `degraded: ${this.trouble}`;
-    this.options.store.setDaemon({ ...this.options.identity, mode, stream: this.stream, limits });
+    const connections = this.options.connections?.view;
+    this.options.store.setDaemon({
+      ...this.options.identity,
+      ...{ mode, stream: this.stream, limits },
+      ...(connections === undefined ? {} : { connections }),
+    });
   }
 }

@@ -206,6 +206,13 @@ export interface DaemonView {
   readonly stream: string;
   /** How many jobs it runs at a time; absent in what an older one left. */
   readonly limits?: SlotLimits;
+  /** Connections to Gerrit by SSH; absent in what an older one left. */
+  readonly connections?: ConnectionsView;
+}
+
+export interface ConnectionsView {
+  readonly needed: number;
+  readonly open: number;
 }
 
 /** What was heard of Gerrit's stream in a stretch of time. */

@@ -12,6 +12,7 @@ export interface Alarm {
     | 'job-stuck'
     | 'stream-forbidden'
     | 'stream-down'
+    | 'connections-refused'
     | 'catch-up-failing'
     | 'storage-full'
     | 'database-gone'

@@ -32,7 +32,17 @@ describe('a right configuration', () => {
     expect(trouble(findings)).toEqual([]);
     expect(findings.map(({ check }) => check)).toEqual([
       ...['config', 'state', 'disk', 'git', 'tools', 'logs', 'logs-disk', 'key', 'host-key', 'login'],
-      ...['stream', 'account', 'clock', 'label', 'node-key', 'node-host-key', 'node', 'node-tools'],
+      ...[
+        'stream',
+        'connections',
+        'account',
+        'clock',
+        'label',
+        'node-key',
+        'node-host-key',
+        'node',
+        'node-tools',
+      ],
       ...['processes', 'node-sftp', 'node-folder', 'node-disk', 'logs-url', 'wiki'],
     ]);
     expect(lab.files()).toEqual(before);
@@ -59,7 +69,7 @@ describe('Gerrit', () => {
     lab.write('key', makeKeyPair('other').privateKey, 0o600);
     const findings = await lab.findings();
     expect(of(findings, 'failure')).toEqual(['login']);
-    expect(of(findings, 'unchecked')).toEqual(['stream']);
+    expect(of(findings, 'unchecked')).toEqual(['stream', 'connections']);
     expect(trouble(findings)[0]?.[2]).toContain('does not accept the key');
   });
 
@@ -68,7 +78,7 @@ describe('Gerrit', () => {
     lab.gerrit.replaceHostKey();
     const findings = await lab.findings();
     expect(of(findings, 'failure')).toEqual(['host-key']);
-    expect(of(findings, 'unchecked')).toEqual(['login', 'stream']);
+    expect(of(findings, 'unchecked')).toEqual(['login', 'stream', 'connections']);
     expect(findings.find(({ check }) => check === 'host-key')?.fix).toContain('this may be an attack');
   });
 

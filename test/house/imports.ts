@@ -60,6 +60,7 @@ const ROOT_FILES = [
   'reload',
   'control',
   'ground',
+  'gerrit-connections',
   'row-log',
   'rest',
   'explain',

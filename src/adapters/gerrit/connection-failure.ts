@@ -43,9 +43,9 @@ export function connectFailure(options: GerritOptions, error: unknown, judged: b
   if (code === TOO_MANY_CONNECTIONS) {
     return fail(
       'connect',
-      `${options.host} has too many connections: ${errorText(error)}`,
+      `${options.host} refuses one more connection of ${options.user}: ${errorText(error)}`,
       true,
-      'see which other programs use this account',
+      'sos-ci needs 2 at a time, one for the stream and queries and one for git: have sshd.maxConnectionsPerUser raised, or end other programs that use this account',
     );
   }
   return fail(

@@ -1,8 +1,9 @@
 /**
- * One connection to Gerrit for all questions: opened when somebody asks, shared while others ask too, kept for a while
- * afterwards, because a handshake costs more than most answers. Never more than one at a time. One that was kept may
- * have died unnoticed; then what was asked over it is asked once more over a new one. So only what may be asked twice may
- * fail here: what must happen once takes its failure for an answer.
+ * One connection to Gerrit for all questions. While the stream is up it is the stream's, because Gerrit limits the
+ * connections of an account. Otherwise it is opened when somebody asks, shared while others ask too, kept for a while
+ * afterwards, because a handshake costs more than most answers. Never more than one at a time. One that was kept, or the
+ * stream's, may have died unnoticed; then what was asked over it is asked once more over a new one. So only what may be
+ * asked twice may fail here: what must happen once takes its failure for an answer.
  */
 import type { Clock } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
@@ -24,6 +25,7 @@ export class SharedConnection {
   readonly #options: GerritOptions;
   readonly #clock: Clock;
   readonly #turns: Turns;
+  readonly #lent: () => GerritConnection | null;
   #line: Line | null = null;
   /** The goodbye of the last one, which the next one waits for. */
   #ending: Promise<void> = Promise.resolve();
@@ -31,8 +33,10 @@ export class SharedConnection {
   #closed = false;
   #disarm: () => void = () => {};
 
-  constructor(options: GerritOptions, clock: Clock) {
+  /** @param lent the stream's connection, or null while the stream is not up */
+  constructor(options: GerritOptions, clock: Clock, lent: () => GerritConnection | null = () => null) {
     this.#options = options;
+    this.#lent = lent;
     this.#clock = clock;
     this.#turns = new Turns(options.questions);
   }
@@ -40,6 +44,49 @@ export class SharedConnection {
   /** Runs `question` when it is its turn, perhaps twice. What goes wrong before it is asked is retryable. */
   async ask<T>(signal: AbortSignal, question: (connection: GerritConnection) => Promise<T>): Promise<T> {
     const over = await this.#turn(signal);
+    try {
+      const lent = await this.#overLent(signal, question);
+      return lent === null ? await this.#overOwn(signal, question) : lent.answer;
+    } finally {
+      over();
+    }
+  }
+
+  /** Ends its own connection. False: it has none, or one over which something is being asked. */
+  async makeRoom(): Promise<boolean> {
+    if (this.#asking > 0 || this.#line === null) return false;
+    this.#disarm();
+    await this.#hangUp();
+    return true;
+  }
+
+  /** Whether it has a connection of its own. */
+  get isOpen(): boolean {
+    return this.#line !== null;
+  }
+
+  /** Null: the stream is not up, or its connection ended meanwhile. */
+  async #overLent<T>(
+    signal: AbortSignal,
+    question: (connection: GerritConnection) => Promise<T>,
+  ): Promise<{ readonly answer: T } | null> {
+    const lent = this.#lent();
+    if (lent === null || this.#closed) return null;
+    let lost = false;
+    const forget = lent.onClosed(() => {
+      lost = true;
+    });
+    try {
+      return { answer: await question(lent) };
+    } catch (error) {
+      if (!lost || signal.aborted) throw error;
+      return null;
+    } finally {
+      forget();
+    }
+  }
+
+  async #overOwn<T>(signal: AbortSignal, question: (connection: GerritConnection) => Promise<T>): Promise<T> {
     this.#asking += 1;
     this.#disarm();
     try {
@@ -54,7 +101,6 @@ export class SharedConnection {
     } finally {
       this.#asking -= 1;
       this.#hangUpLater();
-      over();
     }
   }
 
@@ -96,7 +142,9 @@ export class SharedConnection {
 
   #hangUpLater(): void {
     if (this.#asking > 0 || this.#closed || this.#line === null) return;
-    this.#disarm = this.#clock.after(this.#options.idleMs, () => void this.#hangUp());
+    // The next question goes over the stream's.
+    const idleMs = this.#lent() === null ? this.#options.idleMs : 0;
+    this.#disarm = this.#clock.after(idleMs, () => void this.#hangUp());
   }
 
   #hangUp(): Promise<void> {

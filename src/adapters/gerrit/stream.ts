@@ -23,6 +23,8 @@ export interface StreamTuning {
   readonly keep: (line: Buffer) => void;
   /** 0 to 1, for the jitter. */
   readonly random: () => number;
+  /** Told of each connection on which the stream is up. */
+  readonly up: (connection: GerritConnection) => void;
 }
 
 const TUNING: StreamTuning = {
@@ -31,6 +33,7 @@ const TUNING: StreamTuning = {
   pages: null,
   keep: () => {},
   random: Math.random,
+  up: () => {},
 };
 
 export class GerritStream implements Intake {
@@ -116,6 +119,7 @@ export class GerritStream implements Intake {
           },
           connected: (version, connection) => {
             this.#connection = connection;
+            this.#tuning.up(connection);
             connection.onClosed(() => {
               this.#connection = null;
             });

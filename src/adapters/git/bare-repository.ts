@@ -5,12 +5,19 @@
 import { join } from 'node:path';
 import type { Address } from './address.ts';
 import { askGit, type GitAnswer, type GitCommand, git } from './command.ts';
+import { overSsh, type Seats } from './seats.ts';
 
 /** On whose behalf: what stands in errors, and when to stop. */
 export interface Errand {
   readonly operation: string;
   readonly target: string;
   readonly signal: AbortSignal;
+}
+
+/** Where it is fetched from. */
+export interface Remote {
+  readonly address: Address;
+  readonly seats: Seats;
 }
 
 export interface RefAt {
@@ -51,8 +58,8 @@ export class BareRepository {
   }
 
   /** Refs that are not there fail the whole fetch. Tags come along with the history that they belong to. */
-  async fetch(errand: Errand, address: Address, refspecs: readonly string[]): Promise<void> {
-    await git({
+  async fetch(errand: Errand, { address, seats }: Remote, refspecs: readonly string[]): Promise<void> {
+    const fetch = {
       ...this.#command(errand),
       protocol: address.protocol,
       hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
@@ -66,12 +73,17 @@ export class BareRepository {
         address.url,
         ...refspecs,
       ],
-    });
+    };
+    await overSsh(seats, fetch, () => git(fetch));
   }
 
   /** Which of these refs the other side has. */
-  async remoteRefs(errand: Errand, address: Address, refs: readonly string[]): Promise<ReadonlySet<string>> {
-    const listed = await git({
+  async remoteRefs(
+    errand: Errand,
+    { address, seats }: Remote,
+    refs: readonly string[],
+  ): Promise<ReadonlySet<string>> {
+    const ask = {
       ...this.#command(errand),
       // Outside: whether the repository is sound is what is to be found out.
       cwd: '/',
@@ -79,7 +91,8 @@ export class BareRepository {
       protocol: address.protocol,
       hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
       argv: ['ls-remote', '--quiet', '--', address.url, ...refs],
-    });
+    };
+    const listed = await overSsh(seats, ask, () => git(ask));
     return new Set(listed.split('\n').map((line) => line.slice(line.indexOf('\t') + 1)));
   }
 

@@ -12,6 +12,7 @@ import { BareRepository, type Errand } from './bare-repository.ts';
 import { assertInstalled, GitFailed } from './command.ts';
 import { FetchLine, type Wanted } from './fetch-line.ts';
 import { Gate } from './gate.ts';
+import type { Seats } from './seats.ts';
 
 export interface ProjectOptions {
   readonly name: string;
@@ -19,6 +20,7 @@ export interface ProjectOptions {
   readonly address: Address;
   readonly environment: Readonly<Record<string, string>>;
   readonly clock: Clock;
+  readonly seats: Seats;
   /** For the fetch that brings the whole project. */
   readonly firstFetchMs: number;
   /** After a new repository did not help, until the next one is made. */
@@ -53,7 +55,7 @@ export class CachedProject {
   #failedAgainAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProjectOptions) {
-    const { name, directory, address, clock, firstFetchMs } = options;
+    const { name, directory, address, clock, seats, firstFetchMs } = options;
     this.name = name;
     this.directory = directory;
     this.#repository = new BareRepository(directory, options.environment);
@@ -61,7 +63,13 @@ export class CachedProject {
     const untidy = (): void => {
       this.#isTidy = false;
     };
-    this.#fetches = new FetchLine({ repository: this.#repository, address, clock, firstFetchMs, untidy });
+    this.#fetches = new FetchLine({
+      repository: this.#repository,
+      remote: { address, seats },
+      clock,
+      firstFetchMs,
+      untidy,
+    });
   }
 
   /** Runs `work` in the repository; once more in a new one, when git could not work in the old one. */

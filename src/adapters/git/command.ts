@@ -40,6 +40,9 @@ export class GitFailed extends OperationError {
   }
 }
 
+/** Gerrit accepts no further connection of this account. Nothing is wrong with the repository. */
+export class TooManyConnections extends OperationError {}
+
 const SETTINGS = [
   'core.hooksPath=/dev/null',
   'core.attributesFile=/dev/null',
@@ -75,6 +78,11 @@ const SETTINGS = [
 
 /** The status of a git that does not know what it was told. */
 const USAGE = 129;
+/**
+ * What OpenSSH prints when the server ends the connection with SSH_DISCONNECT_TOO_MANY_CONNECTIONS (RFC 4253, 12). Its
+ * exit status says nothing, and git's neither; the number is the code of the protocol, not a word of a text.
+ */
+const REFUSED = /^Received disconnect from \S+ port \d+:12: *(.*)$/m;
 /** What is kept of what it says. */
 const OUTPUT_BYTES = 1024 * 1024;
 const MESSAGE_LENGTH = 500;
@@ -114,6 +122,8 @@ export async function askGit(command: GitCommand, answers: readonly number[]): P
   if (result.code === 'ENOENT') throw await missing(command);
   if (status === USAGE) throw tooOld(command);
   const said = result.stderr.trim();
+  const refused = command.protocol === 'ssh' ? REFUSED.exec(said) : null;
+  if (refused !== null) throw tooMany(command, refused[1] ?? '');
   throw failed(command, said === '' ? (result.shortMessage ?? 'it failed') : said, status, result.cause);
 }
 
@@ -176,6 +186,16 @@ function failed(command: GitCommand, message: string, status: number | null, cau
   // A bad moment and a bad address look the same in git's exit code; the attempts are bounded.
   const fields = { operation, target, message: message.slice(-MESSAGE_LENGTH), retryable: true, hint, cause };
   return new GitFailed(fields, status);
+}
+
+function tooMany({ operation, target }: GitCommand, said: string): TooManyConnections {
+  return new TooManyConnections({
+    operation,
+    target,
+    message: `Gerrit refuses one more connection of this account: ${said.slice(0, MESSAGE_LENGTH)}`,
+    retryable: true,
+    hint: 'sos-ci needs 2 at a time, one for the stream and queries and one for git: have sshd.maxConnectionsPerUser raised, or end other programs that use this account',
+  });
 }
 
 function tooOld(command: GitCommand): OperationError {

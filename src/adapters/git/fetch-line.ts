@@ -7,8 +7,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../engine/ports.ts';
 import { OperationError } from '../../errors.ts';
-import type { Address } from './address.ts';
-import type { BareRepository, Errand } from './bare-repository.ts';
+import type { BareRepository, Errand, Remote } from './bare-repository.ts';
 import { GitFailed } from './command.ts';
 
 export interface Wanted {
@@ -30,7 +29,7 @@ interface Asker {
 
 interface FetchLineOptions {
   readonly repository: BareRepository;
-  readonly address: Address;
+  readonly remote: Remote;
   readonly clock: Clock;
   /** For the fetch that brings a whole project. */
   readonly firstFetchMs: number;
@@ -126,12 +125,12 @@ export class FetchLine {
   }
 
   async #fetchAlone(asker: Asker, signal: AbortSignal): Promise<void> {
-    const { repository, address } = this.#options;
+    const { repository, remote } = this.#options;
     const errand = { ...asker.errand, signal };
     const refs = asker.wanted.map(({ ref }) => ref);
     let there: ReadonlySet<string>;
     try {
-      there = await repository.remoteRefs(errand, address, refs);
+      there = await repository.remoteRefs(errand, remote, refs);
     } catch (error) {
       throw error instanceof GitFailed ? unreachable(errand, error) : error;
     }
@@ -141,12 +140,12 @@ export class FetchLine {
   }
 
   #fetchOnce(signal: AbortSignal, askers: readonly Asker[]): Promise<void> {
-    const { repository, address } = this.#options;
+    const { repository, remote } = this.#options;
     const [asker] = askers;
     const target = asker?.errand.target ?? repository.directory;
     const errand = { operation: asker?.errand.operation ?? 'fetch', target, signal };
     const refspecs = new Set(askers.flatMap(({ wanted }) => wanted.map(({ ref, as }) => `+${ref}:${as}`)));
-    return repository.fetch(errand, address, [...refspecs]);
+    return repository.fetch(errand, remote, [...refspecs]);
   }
 }
 

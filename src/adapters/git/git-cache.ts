@@ -12,12 +12,15 @@ import { addressOf, type FetchFrom } from './address.ts';
 import { CacheUpkeep } from './cache-upkeep.ts';
 import { CachedProject, PASSING } from './cached-project.ts';
 import { MergeRecords } from './merge-record.ts';
+import type { Seats } from './seats.ts';
 import { type SshIdentity, sshCommand } from './ssh.ts';
 
 export interface GitCacheOptions {
   readonly stateDir: string;
   readonly gerrit: FetchFrom & SshIdentity;
   readonly clock: Clock;
+  /** Shared by all that git does with this Gerrit. */
+  readonly seats: Seats;
   readonly limits: GitCacheConfig;
 }
 
@@ -26,6 +29,7 @@ const NAME_LENGTH = 200;
 
 export class GitCache {
   readonly records: MergeRecords;
+  readonly seats: Seats;
   readonly #directory: string;
   readonly #options: GitCacheOptions;
   readonly #projects = new Map<string, CachedProject>();
@@ -34,6 +38,7 @@ export class GitCache {
 
   constructor(options: GitCacheOptions) {
     this.#options = options;
+    this.seats = options.seats;
     this.#directory = join(options.stateDir, 'git');
     this.records = new MergeRecords(join(this.#directory, 'merges'));
     this.#upkeep = new CacheUpkeep({
@@ -53,7 +58,8 @@ export class GitCache {
     const address = addressOf(gerrit, name);
     const environment = { GIT_SSH_COMMAND: sshCommand(gerrit) };
     const directory = join(this.#directory, `${fileName(name)}${REPOSITORY}`);
-    const project = new CachedProject({ name, directory, address, environment, clock, ...limits });
+    const { seats } = this;
+    const project = new CachedProject({ name, directory, address, environment, clock, seats, ...limits });
     if (this.#closed) project.close();
     this.#projects.set(name, project);
     return project;

@@ -21,6 +21,7 @@ import {
 } from './address.ts';
 import { assertInstalled, type GitCommand, git } from './command.ts';
 import type { GitCache } from './git-cache.ts';
+import { overSsh } from './seats.ts';
 import { type SshIdentity, sshCommand } from './ssh.ts';
 import { withTree } from './tree-maker.ts';
 import { makeWorkTree } from './work-tree.ts';
@@ -104,12 +105,13 @@ export class GitSource implements Source {
   async #make(run: Run, address: Address, patchset: Patchset): Promise<void> {
     const local = { ...run, protocol: null, hint: 'see whether there is room in the state directory' };
     await git({ ...local, argv: ['init', '--quiet', '--template=', '.'] });
-    await git({
+    const fetch = {
       ...run,
       protocol: address.protocol,
       hint: `as the user of the daemon, try: git ls-remote ${address.url} ${patchset.ref}`,
       argv: fetchArguments(address.url, patchset.ref),
-    });
+    };
+    await overSsh(this.#cache.seats, fetch, () => git(fetch));
     const fetched = await git({ ...local, argv: ['rev-parse', '--verify', `${FETCHED}^{commit}`] });
     if (fetched !== patchset.revision) throw otherRevision(run.target, patchset.revision, fetched);
     await git({

@@ -7,12 +7,14 @@ import { errorText, OperationError } from '../../errors.ts';
 import type { Patchset } from '../../machines/vocabulary.ts';
 import { addressOf, checkPatchset, type FetchFrom, otherRevision } from './address.ts';
 import { assertInstalled, git } from './command.ts';
+import { overSsh, type Seats } from './seats.ts';
 import { type SshIdentity, sshCommand } from './ssh.ts';
 import { treeRef } from './tree-ref.ts';
 
 /** Writes the bundle to `file`, whole or not at all, with the one ref that `treeRef` names. */
 export async function bundleUploaded(
   gerrit: FetchFrom & SshIdentity,
+  seats: Seats,
   patchset: Patchset,
   file: string,
   signal: AbortSignal,
@@ -29,12 +31,13 @@ export async function bundleUploaded(
   await makeDirectory(cwd, target);
   try {
     await git({ ...local, argv: ['init', '--quiet', '--bare', '--template=', '.'] });
-    await git({
+    const fetch = {
       ...run,
       protocol,
       hint: `as the user of the daemon, try: git ls-remote ${url} ${patchset.ref}`,
       argv: ['fetch', '--quiet', '--no-tags', '--no-auto-gc', '--', url, `+${patchset.ref}:${ref}`],
-    });
+    };
+    await overSsh(seats, fetch, () => git(fetch));
     const fetched = await git({ ...local, argv: ['rev-parse', '--verify', `${ref}^{commit}`] });
     if (fetched !== patchset.revision) throw otherRevision(target, patchset.revision, fetched);
     await git({ ...local, argv: ['bundle', 'create', '--quiet', file, ref] });

@@ -14,7 +14,7 @@ import { freePort } from './ports.ts';
 import { GerritProgram, type ProgramOptions } from './program.ts';
 import { GerritRest } from './rest.ts';
 import { PASSWORD, SEED_ACCOUNTS, SEED_NAME, seed } from './seed.ts';
-import { configureSite } from './site-config.ts';
+import { configureSite, setInSite } from './site-config.ts';
 
 export interface RealGerritOptions {
   /** Made here; everything of this server lies in it. */
@@ -75,6 +75,11 @@ export class RealGerrit {
     ).split(' ');
     writeFileSync(gerrit.knownHostsFile, `[${HOST}]:${port} ${type} ${key}\n`);
     return gerrit;
+  }
+
+  /** Settings of gerrit.config, for the next start. */
+  async set(settings: Readonly<Record<string, string>>): Promise<void> {
+    await setInSite(this.#site, settings);
   }
 
   async start(): Promise<void> {

@@ -11,7 +11,7 @@ export interface SiteAddress {
 }
 
 export async function configureSite(site: string, { host, sshPort, url }: SiteAddress): Promise<void> {
-  const settings: Readonly<Record<string, string>> = {
+  await setInSite(site, {
     'gerrit.canonicalWebUrl': `${url}/`,
     'httpd.listenUrl': `${url}/`,
     'sshd.listenAddress': `${host}:${sshPort}`,
@@ -19,7 +19,11 @@ export async function configureSite(site: string, { host, sshPort, url }: SiteAd
     'sshd.threads': '8',
     'sendemail.enable': 'false',
     'change.enableAttentionSet': 'false',
-  };
+  });
+}
+
+/** Writes settings of gerrit.config, by name. */
+export async function setInSite(site: string, settings: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, value] of Object.entries(settings)) {
     await setting(path.join(site, 'etc', 'gerrit.config'), name, value);
   }

@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ClientChannel } from 'ssh2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCommand } from '../../../src/adapters/gerrit/command.ts';
+import { GerritConnection } from '../../../src/adapters/gerrit/connection.ts';
 import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
 import { type SshCommand, SshServer } from '../../fakes/ssh-server.ts';
 import { HeldClock, keys, realClock, Site } from './site.ts';
@@ -154,4 +155,57 @@ test('what is heard over it is the work of who asked, not of who opened it; its 
   expect(heard.slice(0, 4).sort()).toEqual(told.map((name) => [name, 'A']));
   expect(heard.slice(4, 8).sort()).toEqual(told.map((name) => [name, 'B']));
   expect(heard.slice(8)).toEqual(['A: gone', 'B: gone'].map((name) => [name, undefined]));
+});
+
+test('questions go over the stream’s connection while there is one, and its own is ended', async () => {
+  const options = site.options(server.port);
+  let lent: GerritConnection | null = null;
+  const borrowing = new SharedConnection(options, clock, () => lent);
+  const asked = () => borrowing.ask(signal, async (connection) => connection.target);
+  try {
+    await asked();
+    expect([server.connections, borrowing.isOpen]).toEqual([1, true]);
+    lent = await GerritConnection.open(options, realClock, signal);
+    const over = await borrowing.ask(signal, async (connection) => connection);
+    expect(over).toBe(lent);
+    expect(await borrowing.makeRoom()).toBe(true);
+    expect([server.connections, borrowing.isOpen]).toEqual([2, false]);
+    expect(await borrowing.makeRoom()).toBe(false);
+  } finally {
+    await (lent as GerritConnection | null)?.close();
+    await borrowing.close();
+  }
+});
+
+test('a question over the stream’s connection that is lost is asked once more over one of its own', async () => {
+  const options = site.options(server.port);
+  const lent = await GerritConnection.open(options, realClock, signal);
+  let standing: GerritConnection | null = lent;
+  lent.onClosed(() => {
+    standing = null;
+  });
+  const borrowing = new SharedConnection(options, clock, () => standing);
+  try {
+    const seen: GerritConnection[] = [];
+    const answer = await borrowing.ask(signal, async (connection) => {
+      seen.push(connection);
+      if (connection === lent) {
+        await lent.close();
+        throw new Error('cut off');
+      }
+      return 'answered';
+    });
+    expect([answer, seen.length, seen[0] === lent, seen[1] === lent]).toEqual(['answered', 2, true, false]);
+  } finally {
+    await borrowing.close();
+  }
+});
+
+test('its own connection is not ended while something is asked over it', async () => {
+  const { answer, waiting } = held('slow');
+  const asked = ask('slow');
+  await server.until(() => waiting() === 1);
+  expect(await shared.makeRoom()).toBe(false);
+  answer();
+  expect(await asked).toBe('done');
 });

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { GitCache } from '../../../src/adapters/git/git-cache.ts';
+import { Seats } from '../../../src/adapters/git/seats.ts';
 import { GitSource } from '../../../src/adapters/git/source.ts';
 import type { GitCacheConfig } from '../../../src/config/config.ts';
 import type { EffectOf } from '../../../src/engine/ports.ts';
@@ -69,6 +70,7 @@ export class Place {
       stateDir: this.stateDir,
       gerrit,
       clock: realClock,
+      seats: new Seats({ makeRoom: () => Promise.resolve(false), onRefused: () => {}, onChange: () => {} }),
       limits: { ...LIMITS, ...limits },
     });
     this.#caches.push(cache);
