@@ -101,7 +101,7 @@ export class Lab implements RunningDaemon {
     });
     const faults = faultsFrom(process.env, config.gerrit.host);
     for (const provider of config.providers) {
-      if (provider.type === 'local') assertLoopbackGerrit(config.gerrit.host, provider.allowUntrustedCode);
+      if (provider.type === 'local') assertLoopbackGerrit(config.gerrit.host, provider);
     }
     const { log } = options;
     this.ground = new Ground(config.stateDir, faults, log);

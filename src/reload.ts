@@ -134,7 +134,7 @@ function distrusted({ file, gerrit: { host } }: Config, { providers }: Config): 
   return providers.flatMap((provider) => {
     if (provider.type !== 'local') return [];
     try {
-      assertLoopbackGerrit(host, provider.allowUntrustedCode);
+      assertLoopbackGerrit(host, provider);
       return [];
     } catch (thrown) {
       if (!(thrown instanceof OperationError)) throw thrown;

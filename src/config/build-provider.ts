@@ -16,6 +16,7 @@ export function buildProvider(
         name,
         slots: file.slots,
         allowUntrustedCode: file.allowUntrustedCode,
+        user: file.user,
         deleteTimeoutMs: file.deleteTimeout,
       };
     case 'static':

@@ -45,7 +45,8 @@ function checkTrust(root: unknown, names: readonly string[], add: Add): void {
   for (const name of names) {
     if ((at(root, ['providers', name, 'type']) ?? 'local') !== 'local') continue;
     const allowed = at(root, ['providers', name, 'allowUntrustedCode']);
-    if (allowed === true) continue;
+    const user = at(root, ['providers', name, 'user']);
+    if (allowed === true || typeof user === 'string') continue;
     add(['providers', name], untrusted(host), allowIt(name));
   }
 }
@@ -55,5 +56,5 @@ function untrusted(host: string): string {
 }
 
 function allowIt(name: string): string {
-  return `if whoever may upload there may run code here, say so: providers.${name}.allowUntrustedCode: true`;
+  return `name an account for their code: providers.${name}.user; or, if whoever may upload there may run code as this user, say so: providers.${name}.allowUntrustedCode: true`;
 }

@@ -206,6 +206,8 @@ export interface LocalProviderConfig {
   readonly slots: number;
   /** Run patchsets of a Gerrit that is not on this host, as this user. */
   readonly allowUntrustedCode: boolean;
+  /** The account that commands run as; null: the daemon's own. */
+  readonly user: string | null;
   /** For ending a server's processes and removing its directory. */
   readonly deleteTimeoutMs: number;
 }

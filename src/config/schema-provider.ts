@@ -106,6 +106,11 @@ const local = z.strictObject({
     about:
       'run patchsets of a Gerrit that is not on this host, as this user. Anybody who may upload a change runs code here',
   }),
+  user: optionalText({
+    check: userName,
+    about:
+      'the account that the commands of jobs run as, so that the files of the daemon are out of their reach; needs a daemon that runs as root',
+  }),
   deleteTimeout,
 });
 

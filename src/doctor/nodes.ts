@@ -4,11 +4,13 @@ import { mayGroup } from '../adapters/local/group.ts';
 import { missingPrograms } from '../adapters/local/host.ts';
 import { assertLoopbackGerrit } from '../adapters/local/trust.ts';
 import { publicHalf } from '../adapters/openssh/key-file.ts';
+import { accountOf } from '../adapters/run/account.ts';
 import { formatAddress } from '../adapters/ssh/address.ts';
 import { type Look, lookAtNode } from '../adapters/ssh/look.ts';
 import type {
   CommandProviderConfig,
   Config,
+  LocalProviderConfig,
   ProviderConfig,
   StaticHostConfig,
   StaticProviderConfig,
@@ -30,7 +32,7 @@ function checksOf(provider: ProviderConfig, config: Config): readonly Check[] {
         {
           ...subject,
           run: async () => [
-            trustFinding(subject, config, provider.allowUntrustedCode),
+            await trustFinding(subject, config, provider),
             processesFinding(name, await mayGroup()),
             ...(await localCommands(name, config)),
           ],
@@ -61,17 +63,22 @@ function processesFinding(target: string, grouping: boolean): Finding {
   );
 }
 
-function trustFinding(
+async function trustFinding(
   subject: Pick<Finding, 'check' | 'target'>,
   { gerrit }: Config,
-  allowed: boolean,
-): Finding {
+  provider: LocalProviderConfig,
+): Promise<Finding> {
+  const { user, allowUntrustedCode } = provider;
   try {
-    assertLoopbackGerrit(gerrit.host, allowed);
+    assertLoopbackGerrit(gerrit.host, provider);
+    if (user !== null) {
+      await accountOf(user);
+      return ok(subject, `jobs run on this host as ${user}`);
+    }
   } catch (error) {
     return failed(subject, error);
   }
-  return allowed
+  return allowUntrustedCode
     ? warning(
         subject,
         `whoever may upload a change to ${gerrit.host} runs code on this host, as this user`,

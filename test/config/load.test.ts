@@ -209,7 +209,7 @@ limits: {queueLength: 1.5, shutdown: 10m}
     [
       "strangers' code on this host",
       `${GERRIT.replace('localhost', 'review.opendev.org')}\n${JOB}\n`,
-      'sos-ci.yaml:1:1: providers.local: would run patchsets of review.opendev.org as this user, on this host; if whoever may upload there may run code here, say so: providers.local.allowUntrustedCode: true',
+      'sos-ci.yaml:1:1: providers.local: would run patchsets of review.opendev.org as this user, on this host; name an account for their code: providers.local.user; or, if whoever may upload there may run code as this user, say so: providers.local.allowUntrustedCode: true',
     ],
     [
       'two providers and a job that chooses none',

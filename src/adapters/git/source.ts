@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { EffectOf, Source } from '../../engine/ports.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import type { MergedTree, Patchset, Server } from '../../machines/vocabulary.ts';
+import { accountOfServer, giveTree } from '../run/account.ts';
 import {
   type Address,
   addressOf,
@@ -61,7 +62,9 @@ export class GitSource implements Source {
         trees.length === 0
           ? await this.#uploaded({ ...run, cwd: join(making, TREE) }, patchset)
           : await this.#merged(run, making, trees);
+      const account = await accountOfServer(server.address);
       for (const folder of [TREE, DEPENDENCIES]) {
+        if (account !== null) await giveTree(join(making, folder), account, signal);
         await rm(join(server.address, folder), { recursive: true, force: true });
         await rename(join(making, folder), join(server.address, folder));
       }

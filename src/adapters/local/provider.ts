@@ -2,11 +2,12 @@
  * A provider whose server is a directory on this host, and every process that carries the server's mark. Its label
  * names the owner; without that proof nothing is ended and nothing is removed.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
 import { OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
 import type { Ownership, Server } from '../../machines/vocabulary.ts';
+import { type Account, accountOf } from '../run/account.ts';
 import { errorCode, fileError } from '../run/file-error.ts';
 import { attemptDirectory } from '../run/run-directory.ts';
 import { serverMarker } from '../run/stage-environment.ts';
@@ -36,6 +37,8 @@ export interface LocalProviderOptions {
   readonly killTimeoutMs: number;
   /** For deleting a server, its processes included. */
   readonly deleteTimeoutMs: number;
+  /** The account that commands run as; null: this process's own. */
+  readonly user?: string | null;
 }
 
 export class LocalProvider implements Provider {
@@ -60,7 +63,8 @@ export class LocalProvider implements Provider {
     try {
       refuseAborted(signal, 'create server', name);
       await mkdir(this.#servers, { recursive: true, mode: 0o700 });
-      return await makeServer(temporary, { name, provider: this.name, owner, address });
+      const account = await this.#account();
+      return await makeServer(temporary, { name, provider: this.name, owner, address, account });
     } catch (error) {
       // What can not be removed now is abandoned, and the next list takes it.
       await removeTrees([temporary], this.#options.deleteTimeoutMs).catch(() => {});
@@ -98,6 +102,15 @@ export class LocalProvider implements Provider {
     } catch (error) {
       throw fileError('delete server', server.name, error);
     }
+  }
+
+  /** It may pass through the directories above its server, and see nothing in them. */
+  async #account(): Promise<Account | null> {
+    const { user = null, stateDir } = this.#options;
+    if (user === null) return null;
+    const account = await accountOf(user);
+    for (const directory of [stateDir, this.#servers]) await chmod(directory, 0o711);
+    return account;
   }
 
   /** The label decides, not the address alone; another server may have the name by now. */

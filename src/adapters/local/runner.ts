@@ -10,6 +10,7 @@ import { OperationError, refuseAborted } from '../../errors.ts';
 import type { StageRun } from '../../machines/effects.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
 import { after } from '../../timer.ts';
+import { accountOfServer, asAccount } from '../run/account.ts';
 import { errorCode, fileError } from '../run/file-error.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-file.ts';
@@ -60,8 +61,15 @@ export class LocalRunner implements Runner {
     refuseNul(directory, [...request.spec.argv, ...Object.values(environment)]);
     const { timeoutMs, outputLimitBytes, argv } = request.spec;
     const tree = workTree(address);
+    const account = await accountOfServer(address).catch((error: unknown) => {
+      throw fileError('start stage', address, error);
+    });
+    const command = account === null ? argv : asAccount(account, argv);
     const bounds = { timeoutMs, outputLimitBytes, graceMs, startTimeoutMs, endingTimeoutMs };
-    const { pid, ours } = await launch({ directory, workTree: tree, argv, environment, ...bounds }, signal);
+    const { pid, ours } = await launch(
+      { directory, workTree: tree, argv: command, environment, ...bounds },
+      signal,
+    );
     const watch = new RunWatch(directory, safetyMs);
     return { pid, adopted: !ours, ended: watch.ended, detach: () => watch.detach() };
   }

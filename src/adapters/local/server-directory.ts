@@ -5,10 +5,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, lstat, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { chown, link, lstat, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { OwnedServer } from '../../engine/ports.ts';
 import type { Ownership, Server } from '../../machines/vocabulary.ts';
+import type { Account } from '../run/account.ts';
 import { errorCode } from '../run/file-error.ts';
 
 export interface LabelledServer extends OwnedServer {
@@ -46,10 +47,12 @@ export async function makeServer(
     readonly provider: string;
     readonly owner: Ownership;
     readonly address: string;
+    /** Whose the directory is; null: this process's own account. */
+    readonly account: Account | null;
   },
 ): Promise<Server> {
   const id = randomBytes(8).toString('hex');
-  const { name, provider, owner, address } = wanted;
+  const { name, provider, owner, address, account } = wanted;
   await mkdir(temporary, { mode: 0o700 });
   for (const folder of FOLDERS) await mkdir(join(temporary, folder), { mode: 0o700 });
   const createdAt = performance.timeOrigin + performance.now();
@@ -61,6 +64,9 @@ export async function makeServer(
   await link(draft, labelOf(address));
   try {
     await unlink(draft);
+    if (account !== null) {
+      for (const folder of [...FOLDERS, '']) await chown(join(temporary, folder), account.uid, account.gid);
+    }
     await rename(temporary, address);
   } catch (error) {
     await rm(labelOf(address), { force: true });

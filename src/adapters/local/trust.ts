@@ -3,17 +3,21 @@
  * That is for a Gerrit on this very host; for any other one an operator has to say that it is wanted.
  */
 import { isIPv4 } from 'node:net';
+import type { LocalProviderConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 
 /** Throws unless the Gerrit is on loopback, written as such: names are not resolved, an answer could change later. */
-export function assertLoopbackGerrit(host: string, allowUntrustedCode: boolean): void {
-  if (allowUntrustedCode || isLoopback(host)) return;
+export function assertLoopbackGerrit(
+  host: string,
+  { allowUntrustedCode, user }: Pick<LocalProviderConfig, 'allowUntrustedCode' | 'user'>,
+): void {
+  if (allowUntrustedCode || user !== null || isLoopback(host)) return;
   throw new OperationError({
     operation: 'use the local provider',
     target: host,
     message: `patchsets of ${host} would run on this host as the user of the daemon`,
     retryable: false,
-    hint: 'set allowUntrustedCode: true for the local provider if everyone who may push there may run programs here',
+    hint: 'name an account for their code (user), or set allowUntrustedCode: true if everyone who may push there may run programs here',
   });
 }
 

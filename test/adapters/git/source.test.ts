@@ -1,10 +1,13 @@
 /** Fetching with the real git, from repositories that do what they can to have something executed or written elsewhere. */
 import {
+  chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -64,6 +67,18 @@ describe('GitSource', () => {
     await fetch(first);
     expect(readdirSync(place.tree())).toEqual(['.git']);
     expect(readdirSync(place.server.address).sort()).toEqual(['dependencies', 'home', 'tmp', 'tree']);
+  });
+
+  it('gives the tree to the account that the server belongs to', async (context) => {
+    if (process.getuid?.() !== 0) context.skip('only root can give files away');
+    chownSync(place.server.address, 65_534, 65_534);
+    for (const patchset of [place.patchset(1), place.patchset(2)]) {
+      await fetch(patchset);
+      const files = readdirSync(place.tree(), { recursive: true, encoding: 'utf8' });
+      const owners = ['.', ...files].map((file) => lstatSync(place.tree(file)).uid);
+      expect(new Set(owners)).toEqual(new Set([65_534]));
+    }
+    expect(statSync(join(place.server.address, 'dependencies')).uid).toBe(65_534);
   });
 
   it('brings the history, and a tree that a build can ask for its version', async () => {

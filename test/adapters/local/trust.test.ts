@@ -5,7 +5,7 @@ import { OperationError } from '../../../src/errors.ts';
 
 describe('assertLoopbackGerrit', () => {
   it.each(['127.0.0.1', '127.255.1.2', '::1', '[::1]', 'localhost', 'LOCALHOST'])('trusts %s', (host) => {
-    expect(() => assertLoopbackGerrit(host, false)).not.toThrow();
+    expect(() => assertLoopbackGerrit(host, { allowUntrustedCode: false, user: null })).not.toThrow();
   });
 
   it.each([
@@ -19,12 +19,18 @@ describe('assertLoopbackGerrit', () => {
     '128.0.0.1',
     '',
   ])('refuses %j until it is allowed', (host) => {
-    expect(() => assertLoopbackGerrit(host, false)).toThrow(OperationError);
-    expect(() => assertLoopbackGerrit(host, true)).not.toThrow();
+    expect(() => assertLoopbackGerrit(host, { allowUntrustedCode: false, user: null })).toThrow(
+      OperationError,
+    );
+    expect(() => assertLoopbackGerrit(host, { allowUntrustedCode: true, user: null })).not.toThrow();
+    // Their code runs as an account of its own.
+    expect(() => assertLoopbackGerrit(host, { allowUntrustedCode: false, user: 'ci' })).not.toThrow();
   });
 
   it('says what to do', () => {
-    expect(() => assertLoopbackGerrit('review.opendev.org', false)).toThrow(
+    expect(() =>
+      assertLoopbackGerrit('review.opendev.org', { allowUntrustedCode: false, user: null }),
+    ).toThrow(
       expect.objectContaining({
         retryable: false,
         hint: expect.stringContaining('allowUntrustedCode: true'),

@@ -1,0 +1,68 @@
+/**
+ * The account that a local server's commands run as. It owns the server's directory from its beginning, so whoever works with
+ * a server finds the account there, also after a restart with another configuration. Only root can switch to it.
+ */
+import { lchown, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OperationError } from '../../errors.ts';
+import { errorCode } from './file-error.ts';
+
+export interface Account {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+const ACCOUNTS = '/etc/passwd';
+
+/** @throws OperationError unless this process may switch to that account, and it is not root's */
+export async function accountOf(user: string): Promise<Account> {
+  if (process.getuid?.() !== 0)
+    throw refused(
+      user,
+      'only root can run commands as another user',
+      'run the daemon as root, or leave out `user`',
+    );
+  const line = (await readFile(ACCOUNTS, 'utf8')).split('\n').find((each) => each.startsWith(`${user}:`));
+  const [uid, gid] = (line ?? '').split(':').slice(2, 4).map(Number);
+  if (uid === undefined || gid === undefined)
+    throw refused(user, `there is no such account in ${ACCOUNTS}`, `make it: useradd --system ${user}`);
+  if (uid === 0) throw refused(user, 'is root itself', 'name an account without rights of its own');
+  return { uid, gid };
+}
+
+/** Null: the server belongs to this process's own account, or is gone. */
+export async function accountOfServer(directory: string): Promise<Account | null> {
+  try {
+    const { uid, gid } = await stat(directory);
+    return uid === process.getuid?.() ? null : { uid, gid };
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** Gives a tree to the account, links themselves and not what they point to. Nothing of the account may run meanwhile. */
+export async function giveTree(path: string, account: Account, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    const inner = join(path, entry.name);
+    if (entry.isDirectory()) await giveTree(inner, account, signal);
+    else await lchown(inner, account.uid, account.gid);
+  }
+  await lchown(path, account.uid, account.gid);
+}
+
+/** The command, run as the account with its groups. It cannot come back: without root it has no capability to. */
+export function asAccount({ uid, gid }: Account, argv: readonly string[]): readonly string[] {
+  return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', '--', ...argv];
+}
+
+function refused(user: string, message: string, hint: string): OperationError {
+  return new OperationError({
+    operation: 'use account',
+    target: user,
+    message: `${user}: ${message}`,
+    retryable: false,
+    hint,
+  });
+}
