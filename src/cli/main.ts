@@ -22,6 +22,8 @@ function program(): Command {
     .version(manifest.version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
+    // `alarms ack --json`: a flag belongs to the command that it stands behind.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeErr: (text) => io.err(text), writeOut: (text) => io.out(text) })
     .showHelpAfterError('(sos-ci help shows what there is)')

@@ -53,7 +53,6 @@ export function addOperators(root: Command, io: Io): void {
 /** Lists them, and acknowledges them through the daemon. */
 export function addAlarms(root: Command, io: Io): void {
   const alarms = withStore(root.command('alarms').description('what needs an operator, each with an id'))
-    // `alarms ack --json` is the flag of ack.
     .enablePositionalOptions()
     .helpCommand(false)
     .action(async (options) => {

@@ -37,6 +37,8 @@ export interface OperatorDeskOptions {
 
 /** Open jobs of one change that are looked at. */
 const JOBS_LIMIT = 10_000;
+/** Alarms that are looked through. */
+const ALARMS_LIMIT = 10_000;
 
 export class OperatorDesk implements Operators {
   private readonly options: OperatorDeskOptions;
@@ -195,7 +197,10 @@ export class OperatorDesk implements Operators {
   ): Promise<OperatorAnswers['acknowledge']> {
     const { engine, store, clock } = this.options;
     const alarm = name === null ? null : this.alarm(name);
-    if (alarm !== null && alarm.acknowledgedAt !== null) return { acknowledged: 0 };
+    const open = (alarm === null ? store.alarms(ALARMS_LIMIT) : [alarm]).some(
+      ({ acknowledgedAt }) => acknowledgedAt === null,
+    );
+    if (!open) return { acknowledged: 0 };
     const named = alarm === null ? null : { kind: alarm.kind, target: alarm.target };
     await engine.tell(VIGIL, { type: 'alarms.acknowledged', alarm: named, by: who, why });
     return { acknowledged: store.acknowledge(named, clock.now(), who) };

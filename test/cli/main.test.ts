@@ -140,7 +140,7 @@ describe('a store', () => {
     expect(answer.out).toMatch(/^different: history j1m2n3p4q5abcdefg, row 3, in state\n/);
     expect(ask('verify', '--state', forged)).toMatchObject({
       code: 1,
-      out: expect.stringMatching(/^damaged: 1 history of the log/),
+      out: expect.stringMatching(/^damaged: 1 history of the log/m),
     });
   });
 
@@ -175,6 +175,7 @@ describe('a store', () => {
 
   test.each([
     ['that is not there yet', ['status', '--state', 'none'], 4, /there is no such database/],
+    ['of an alarm', ['alarms', 'ack', 'zz', '--state', 'none'], 4, /there is no such database/],
     [
       'of a configuration that is not there',
       ['jobs', '--config', 'none/none.yaml'],

@@ -315,6 +315,7 @@ test('an alarm is acknowledged with who and why, and stands so in the log', asyn
   expect(await ask(lab, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 1 });
   expect(await ask(lab, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 0 });
   expect(await ask(lab, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 1 });
+  expect(await ask(lab, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 0 });
   expect(lab.store.rows(VIGIL).map(({ type, data }) => [type, data.alarm, data.by])).toEqual([
     ['vigil.opened', undefined, undefined],
     ['alarms.acknowledged', alarm, OPERATOR.who],
