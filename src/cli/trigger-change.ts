@@ -136,7 +136,7 @@ function printChange(io: Io, change: ChangeNow, { waiting, ignored }: Ours): voi
     line('waits', `${what} since ${utc(since)} (${rule}: ${why})`);
   }
   for (const { patchset: number, by, at, rule, why } of ignored) {
-    line('ignored', `${utc(at)} ${by} asked for patchset ${number} (${rule}: ${why})`);
+    line('ignored', `${utc(at)} patchset ${number}, by ${by} (${rule}: ${why})`);
   }
   line('votes', votes.map((vote) => `${vote.account || 'somebody'} ${voteText(vote)}`).join(', '));
 }

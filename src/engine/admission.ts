@@ -219,8 +219,8 @@ export class Admission {
     for (const { do: done, rule, why } of decisions)
       log.debug({ event: event.type, ...change, decision: done, rule, why }, 'trigger');
     if (!this.options.starts) return this.carryOut(null, [], noted);
-    const ignored = explained.asked ? this.tellIgnored(event, decisions) : [];
     const findAgain = decisions.some((decision) => decision.do === 'ignore' && decision.findAgain === true);
+    const ignored = explained.asked || findAgain ? this.tellIgnored(event, decisions) : [];
     // What must be found again is not noted as seen.
     const kept = findAgain ? [] : noted;
     const told = ignored.length === 0 ? kept : [...kept, { ...NOTHING_NOTED, ignored }];
@@ -285,7 +285,7 @@ export class Admission {
   /** Somebody waits for a run that does not come: the log and `trigger --explain CHANGE` say why. */
   private tellIgnored(event: GerritEvent, decisions: readonly Decision[]): readonly IgnoredRequest[] {
     const last = decisions.at(-1);
-    if (last?.do !== 'ignore' || event.type !== 'comment-added') return [];
+    if (last?.do !== 'ignore' || !('patchset' in event)) return [];
     const { project, change, patchset } = event.patchset;
     const by = nameOf(event.by);
     const at = event.at === 0 ? this.options.clock.now() : event.at;

@@ -58,7 +58,7 @@ export interface WaitingChange {
   readonly waiting: WaitingStart | null;
 }
 
-/** Somebody asked for a run and did not get it. */
+/** Somebody asked for a run and did not get it, or a start found no place to wait. */
 export interface IgnoredRequest extends Finding {
   readonly project: string;
   readonly change: number;

@@ -168,3 +168,29 @@ describe('a change', () => {
     expect(ours.openJobs).toBe(3);
   });
 });
+
+test('a change tells what waits for a limit, and which requests were ignored', () => {
+  const config = loadConfig(file);
+  const start = {
+    do: 'start',
+    patchset: CHANGE.patchset,
+    jobs: ['acme-dsvm'],
+    trigger: 't',
+    kind: 'patchset',
+    by: 'dev',
+    at: 0,
+    hold: null,
+    rule: 'patchset',
+    why: 'new patchset',
+  } as const;
+  const at = Date.UTC(2026, 0, 2, 3, 4, 5);
+  const waiting = { start, rule: 'limit-change', why: 'it was started 20 times', since: at } as const;
+  const { project, change } = PATCHSET;
+  const request = { project, change, patchset: 3, by: 'dev', at, rule: 'running', why: 'it runs' } as const;
+  const io = fakeIo({ now: () => at });
+  showOutlooks(io, config, CHANGE, { ...NOTHING_OF_OURS, waiting, ignored: [request] }, false);
+  expect(io.stdout()).toMatch(
+    /^waits +patchset 3 \(acme-dsvm\) since 2026-01-02 03:04:05.* \(limit-change: it was started 20 times\)$/m,
+  );
+  expect(io.stdout()).toMatch(/^ignored +2026-01-02 03:04:05.* patchset 3, by dev \(running: it runs\)$/m);
+});

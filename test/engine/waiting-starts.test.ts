@@ -220,6 +220,7 @@ test('what finds no place to wait is found again in Gerrit when there is one', a
   );
   const position = lab.store.intakePosition()?.position;
   expect(lab.jobs()).toHaveLength(1);
+  expect(lab.store.ignoredRequests(MAX_WAITING_CHANGES + 3, 9)).toMatchObject([{ rule: 'waiting-full' }]);
   for (let change = 2; change <= MAX_WAITING_CHANGES / 2 + 10; change += 1) lab.say(abandoned(change));
   await lab.run(
     () =>
