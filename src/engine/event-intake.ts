@@ -7,6 +7,7 @@
 import { OperationError } from '../errors.ts';
 import { changeOf, type GerritEvent } from '../machines/gerrit-event.ts';
 import type { Hash } from '../machines/row.ts';
+import { hiddenComments } from '../machines/rules/comment.ts';
 import { matchesAny } from '../machines/rules/glob.ts';
 import { echoOf, type Named, type Seen, type Sighting, samePatchset, sightingOf } from '../machines/seen.ts';
 import type { Admission, Decided } from './admission.ts';
@@ -19,6 +20,7 @@ import type { CatchUp, CaughtUp, Clock, EffectOf } from './ports.ts';
 import { type IntakeLimits, Position } from './position.ts';
 import type { Noted, Store } from './store.ts';
 import { waitsToBeShown } from './trigger-facts.ts';
+import { BETWEEN_LOOKS_MS, UnshownComments } from './unshown.ts';
 
 export interface EventIntakeOptions {
   readonly store: Store;
@@ -44,6 +46,7 @@ export class EventIntake implements CatchUp {
   readonly #gaps = new Gaps();
   /** Changes that Gerrit wrote to, and no event has said why yet; each with what ends the wait. */
   readonly #unexplained = new Map<number, () => void>();
+  readonly #unshown: UnshownComments;
   #history: GerritHistory | null = null;
   readonly #position: Position;
   #last: Promise<unknown> = Promise.resolve();
@@ -51,6 +54,7 @@ export class EventIntake implements CatchUp {
   constructor(options: EventIntakeOptions) {
     this.#options = options;
     this.#memory = new Memory(options.store);
+    this.#unshown = new UnshownComments(options.limits.toleranceMs);
     this.#position = new Position(options.store, options.clock, options.limits);
   }
 
@@ -134,9 +138,11 @@ export class EventIntake implements CatchUp {
   async #look(changes: readonly number[] | null, signal: AbortSignal): Promise<CaughtUp> {
     const since = this.#position.from;
     const reading = this.#reading(since);
+    const endUnshown = this.#unshown.begin();
     const what = changes === null ? { since, changes: this.#held() } : { since: null, changes };
     const past = await this.#read(what, signal);
-    const unsure: number[] = [];
+    const shown = endUnshown(past.changes, (change) => changes?.includes(change) ?? true);
+    const unsure: number[] = [...shown.missing];
     const waiting: Promise<void>[] = [];
     const found = await this.#inTurn(async () => {
       const news: News[] = [];
@@ -148,12 +154,13 @@ export class EventIntake implements CatchUp {
       }
       for (const one of news.sort(oldestFirst)) {
         signal.throwIfAborted();
-        waiting.push((await this.#takeNews(one)).durable);
+        waiting.push((await this.#takeNews(one, shown.tells(one.sighting))).durable);
       }
       for (const change of past.changes) waiting.push((await this.#takeClosing(change)).durable);
-      return news.filter(({ event }) => event !== null).length;
+      return news.filter(({ sighting, event }) => event !== null && !shown.tells(sighting)).length;
     });
     await Promise.all(waiting);
+    if (shown.missing.length > 0) await this.#pause(BETWEEN_LOOKS_MS, signal);
     if (changes === null) this.#position.heard(newestOf(past.changes));
     this.#position.forget();
     return { since, changes: past.changes.length, found, unsure, unread: past.unread };
@@ -168,6 +175,11 @@ export class EventIntake implements CatchUp {
     if (sighting === null) return admission.decide(event);
     if (event.type === 'patchset-created' || event.type === 'change-ready')
       return this.#takePatchset(event, sighting, true);
+    if (event.type === 'comment-added' && hiddenComments(event.comment) > 0) {
+      this.#unshown.add(sighting);
+      this.#gap('a comment came without its words', [sighting.change]);
+      return NOTHING;
+    }
     const echo = echoOf(sighting, this.#memory.of(sighting.change));
     if (echo === null) return this.#decide(event, sighting, { streamed: true, hidden: false });
     store.count(event.type, 1);
@@ -176,12 +188,13 @@ export class EventIntake implements CatchUp {
     return noted;
   }
 
-  async #takeNews({ sighting, event }: News): Promise<Decided> {
+  /** @param told the stream has told of it, without its words */
+  async #takeNews({ sighting, event }: News, told: boolean): Promise<Decided> {
     if (event === null) {
       const seen = { ...sighting, number: this.#memory.next(), streamed: false, hidden: false };
       return this.#note({ seen: [seen] });
     }
-    this.#options.store.count(`missed:${event.type}`, 1);
+    if (!told) this.#options.store.count(`missed:${event.type}`, 1);
     if (event.type === 'patchset-created' || event.type === 'change-ready')
       return this.#takePatchset(event, sighting, false);
     return this.#decide(event, sighting, { streamed: false, hidden: false });
@@ -308,6 +321,18 @@ export class EventIntake implements CatchUp {
 
   #concerns(project: string): boolean {
     return matchesAny(this.#options.admission.projects, project);
+  }
+
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        disarm();
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const disarm = this.#options.clock.after(ms, done);
+      signal.addEventListener('abort', done, { once: true });
+    });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -52,12 +52,23 @@ export interface PastEntry {
   /** 0 where the account does not tell it. */
   readonly patchset: number;
   readonly by: Account;
-  /** As the stream tells it. */
+  /** With Gerrit's header, and without the comments that were posted with it. */
   readonly text: string;
+  /** That were cast with it. */
+  readonly votes: readonly { readonly label: string; readonly value: number }[];
   /** By which Gerrit knows it; absent where that is not told. */
   readonly id?: string;
   /** What the stream would have told; null: nothing is to be done about it any more. */
   readonly event: GerritEvent | null;
+}
+
+/** A comment on a patchset as a whole: what people write on Gerrit's web page. */
+export interface PastComment {
+  readonly by: Account;
+  readonly patchset: number;
+  /** Epoch ms, of whole seconds; null where it is not told. */
+  readonly at: number | null;
+  readonly text: string;
 }
 
 type CreatedEvent = Extract<GerritEvent, { type: 'patchset-created' }>;
@@ -72,6 +83,8 @@ export interface ChangePast {
   readonly updatedAt: number;
   /** All of it, oldest first. */
   readonly entries: readonly PastEntry[];
+  /** Comments on the current patchset as a whole, oldest first. Gerrit does not say with which entry each was posted. */
+  readonly comments: readonly PastComment[];
   /** The current patchset of an open change, and when it was uploaded. */
   readonly patchset: { readonly event: CreatedEvent; readonly at: number } | null;
   /** For an open change that everybody may see. `saidAt`: when it became so, where Gerrit says that. */

@@ -1,7 +1,9 @@
 /** What of a change's own account was not decided upon yet: a pure comparison of what Gerrit tells with what is remembered. */
 import type { GerritEvent } from '../machines/gerrit-event.ts';
+import { type Message, type PatchsetComment, saidWith } from '../machines/patchset-comments.ts';
 import type { Hash } from '../machines/row.ts';
-import { compare, type Named, nameOf, type Seen, type Sighting, textOf } from '../machines/seen.ts';
+import { hiddenComments, written } from '../machines/rules/comment.ts';
+import { compare, type Named, nameOf, type Seen, type Sighting } from '../machines/seen.ts';
 import type { ChangePast, PastEntry } from './intake-port.ts';
 
 /** One thing that happened and was not decided upon. */
@@ -34,15 +36,13 @@ const COMPARED_BEFORE_MS = 3_600_000;
 
 export function newsOf(past: ChangePast, seen: readonly Seen[], reading: Reading): Newspaper {
   const { since, asked, toleranceMs, hash } = reading;
-  const told = past.entries
-    .filter((entry) => entry.at >= since - COMPARED_BEFORE_MS)
-    .map((entry) => ({ ...sightingOfEntry(past, entry, hash), entry }));
+  const told = toldOf(past, seen, toleranceMs, hash).filter(({ at }) => at >= since - COMPARED_BEFORE_MS);
   const before = seen.filter((one) => one.number <= asked);
   const during = seen.filter((one) => one.number > asked);
   const { fresh, unsure, named } = compare(told, before, during, toleranceMs);
   const said = fresh
     .filter((one) => one.at >= since)
-    .map(({ entry, ...sighting }): News => ({ sighting, event: entry.event }));
+    .map(({ event, ...sighting }): News => ({ sighting, event }));
   const patchset = patchsetNews(past, seen, since);
   const news = patchset === null ? said : [...said, patchset];
   return { news: news.sort((one, other) => one.sighting.at - other.sighting.at), unsure, named };
@@ -78,10 +78,61 @@ function isMoved({ text }: Seen, branch: string): boolean {
   return text !== '' && text !== branch;
 }
 
-function sightingOfEntry({ change }: ChangePast, entry: PastEntry, hash: Hash): Sighting {
-  const { kind, patchset, by, text, at, id } = entry;
+type Told = Sighting & Pick<PastEntry, 'event'>;
+type PastMessage = Message & { readonly entry: PastEntry };
+
+/** The entries, in their order, with all that was said in them. */
+function toldOf(past: ChangePast, seen: readonly Seen[], toleranceMs: number, hash: Hash): readonly Told[] {
+  const comments = past.comments.map(({ by, ...one }) => ({ ...one, account: nameOf(by) }));
+  const groups = new Map<string, PastMessage[]>();
+  for (const entry of past.entries.filter(({ kind }) => kind === 'comment')) {
+    const message = messageOf(past, entry);
+    const group = `${message.patchset} ${message.account}`;
+    groups.set(group, [...(groups.get(group) ?? []), message]);
+  }
+  const said = new Map(
+    [...groups.values()].flatMap((group) => withWords(group, comments, seen, toleranceMs, hash)),
+  );
+  return past.entries.map((entry) => said.get(entry) ?? { ...sightingOf(past, entry), event: entry.event });
+}
+
+/** Without its words. */
+function sightingOf({ change }: ChangePast, { kind, patchset, by, at, id }: PastEntry): Sighting {
   const known = id === undefined ? {} : { id };
-  return kind === 'comment'
-    ? { kind, change, patchset, account: nameOf(by), text: textOf(text, hash), at, ...known }
-    : { kind, change, patchset: 0, account: nameOf(by), text: '', at, ...known };
+  return { kind, change, patchset, account: nameOf(by), text: '', at, ...known };
+}
+
+function messageOf(past: ChangePast, entry: PastEntry): PastMessage {
+  const { text, votes } = entry;
+  const words = { votes, written: written(text), hidden: hiddenComments(text) };
+  return { ...sightingOf(past, entry), ...words, entry };
+}
+
+/** @param messages of one account on one patchset, oldest first */
+function withWords(
+  messages: readonly PastMessage[],
+  comments: readonly PatchsetComment[],
+  seen: readonly Seen[],
+  toleranceMs: number,
+  hash: Hash,
+): readonly (readonly [PastEntry, Told])[] {
+  const [first] = messages;
+  if (first === undefined) return [];
+  const isTheirs = (one: PatchsetComment | Seen): boolean =>
+    one.account === first.account && one.patchset === first.patchset;
+  const theirs = comments.filter(isTheirs);
+  const known = seen.filter((one) => one.kind === 'comment' && isTheirs(one));
+  return [...saidWith(messages, theirs, known, toleranceMs, hash)].map(([message, said]) => {
+    const { kind, change, account, patchset, at, id, entry } = message;
+    const about = { kind, change, account, patchset, at, ...(id === undefined ? {} : { id }) };
+    return [entry, { ...about, text: said.text, event: eventWith(entry.event, said.comments) }];
+  });
+}
+
+/** As the stream tells it where it shows patchset-level comments. */
+function eventWith(event: GerritEvent | null, comments: readonly string[]): GerritEvent | null {
+  if (event?.type !== 'comment-added' || comments.length === 0) return event;
+  const [header = ''] = event.comment.split('\n', 1);
+  const parts = comments.length > 1 ? { parts: comments } : {};
+  return { ...event, comment: `${header}\n\n${comments.join('\n')}`, ...parts };
 }

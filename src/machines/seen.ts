@@ -1,11 +1,13 @@
 /**
- * What was decided upon already. Over SSH nothing in Gerrit has an id: the stream tells of a comment with one second, a
- * query with that one or the one before, and eight equal comments may share it. So what both tell is matched as a
- * multiset for each change, patchset, account and text, in the order of time with a few seconds' tolerance: as many as
- * the query holds more than were seen are new. Which of several equal ones is taken for new makes no difference.
+ * What was decided upon already. Over SSH nothing in Gerrit has an id, the stream and a query word the same comment differently
+ * and tell different seconds, and eight equal comments may share one. So what both tell is brought to account, patchset,
+ * votes and words, and matched as a multiset for each of these, in the order of time with a few seconds' tolerance: as many
+ * as the query holds more than were seen are new. Which of several equal ones is taken for new makes no difference.
  */
 import type { Account, GerritEvent } from './gerrit-event.ts';
 import type { Hash } from './row.ts';
+import { written } from './rules/comment.ts';
+import { votesCast } from './rules/vote.ts';
 
 /** What is remembered: that there is a patchset; a comment; that a change was restored. */
 export type SightingKind = 'patchset' | 'comment' | 'restored';
@@ -18,7 +20,7 @@ export interface Sighting {
   readonly patchset: number;
   /** '' where it makes no difference. */
   readonly account: string;
-  /** The beginning of a hash over the text without its white space; of a patchset its branch; '' where there is none. */
+  /** Of a comment: `fingerprintOf` its votes and words; of a patchset its branch; '' where there is none. */
   readonly text: string;
   /** Epoch ms, of whole seconds. */
   readonly at: number;
@@ -36,8 +38,11 @@ export interface Seen extends Sighting {
   readonly hidden: boolean;
 }
 
-/** Hex digits of a text's hash that are kept: two different texts of one account within seconds are not taken for each other. */
-const TEXT_DIGITS = 24;
+/** Hex digits of a hash that are kept: two different texts of one account within seconds are not taken for each other. */
+const WORDS_DIGITS = 24;
+const VOTES_DIGITS = 8;
+/** Characters of a text that are compared: less than what is kept of an event's comment below its header. */
+const WORDS_LIMIT = 60_000;
 
 /** Null for what needs not be known again: it starts nothing, or starts nothing twice. */
 export function sightingOf(event: GerritEvent, hash: Hash): Sighting | null {
@@ -50,7 +55,8 @@ export function sightingOf(event: GerritEvent, hash: Hash): Sighting | null {
     case 'comment-added': {
       const { change, patchset } = event.patchset;
       const { by, comment, at } = event;
-      return { kind: 'comment', change, patchset, account: nameOf(by), text: textOf(comment, hash), at };
+      const text = fingerprintOf(votesCast(event), wordsOf(written(comment), hash), hash);
+      return { kind: 'comment', change, patchset, account: nameOf(by), text, at };
     }
     case 'change-restored': {
       const { change } = event.patchset;
@@ -65,8 +71,24 @@ export function nameOf(account: Account): string {
   return account.username || account.email || account.name;
 }
 
-export function textOf(text: string, hash: Hash): string {
-  return hash(text.replace(/\s+/gu, ' ').trim()).slice(0, TEXT_DIGITS);
+/** The hash of what somebody wrote, white space aside. */
+export function wordsOf(text: string, hash: Hash): string {
+  return hash(text.slice(0, WORDS_LIMIT).replace(/\s+/gu, ' ').trim()).slice(0, WORDS_DIGITS);
+}
+
+/** By which a comment is known again. @param words as `wordsOf` gives them */
+export function fingerprintOf(
+  votes: readonly { readonly label: string; readonly value: number }[],
+  words: string,
+  hash: Hash,
+): string {
+  const cast = votes.map(({ label, value }) => `${label}=${value}`).sort();
+  return cast.length === 0 ? words : `${words}+${hash(cast.join(' ')).slice(0, VOTES_DIGITS)}`;
+}
+
+/** The part of a fingerprint that stands for the votes. */
+export function votesIn(fingerprint: string): string {
+  return fingerprint.split('+')[1] ?? '';
 }
 
 /** What a look at Gerrit's own account comes to. */
@@ -166,12 +188,14 @@ function takeMatch(sighting: Sighting, left: Seen[] | undefined, toleranceMs: nu
   return null;
 }
 
-function near(one: Sighting, other: Sighting, toleranceMs: number): boolean {
+type Timed = Pick<Sighting, 'kind' | 'at'>;
+
+export function near(one: Timed, other: Timed, toleranceMs: number): boolean {
   return Math.abs(one.at - other.at) <= timeSpan(one, toleranceMs);
 }
 
 /** A patchset is there once: its time says nothing. */
-function timeSpan(sighting: Sighting, toleranceMs: number): number {
+function timeSpan(sighting: Timed, toleranceMs: number): number {
   return sighting.kind === 'patchset' ? Number.MAX_SAFE_INTEGER : toleranceMs;
 }
 

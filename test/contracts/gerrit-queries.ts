@@ -65,6 +65,27 @@ export function queryTests(at: () => GerritStand): void {
     expect(rows[0]).not.toHaveProperty('commitMessage');
   });
 
+  test('counts comments in a message, and shows them with their patchset in the order of their files', async () => {
+    const change = await push(at(), { 'f.txt': 'f\n' });
+    const dev = at().person('dev');
+    const reply = (message: string) => ({ '/PATCHSET_LEVEL': [{ message }] });
+    await dev.review(change, { labels: { 'Code-Review': 1 }, comments: reply('z') });
+    await dev.review(change, { comments: { 'f.txt': [{ message: 'why?' }], ...reply('a') } });
+    const { rows } = await query(at(), `--comments --current-patch-set change:${change}`);
+    const texts = ((rows[0]?.comments ?? []) as Json[]).map(({ message }) => message);
+    expect(texts.slice(1)).toEqual([
+      'Patch Set 1: Code-Review+1\n\n(1 comment)',
+      'Patch Set 1:\n\n(2 comments)',
+    ]);
+    const { comments } = (rows[0]?.currentPatchSet ?? {}) as Json;
+    const said = (file: string, message: string) => ({ file, line: 0, reviewer: DEV, message });
+    expect(comments).toEqual([
+      said('/PATCHSET_LEVEL', 'z'),
+      said('/PATCHSET_LEVEL', 'a'),
+      said('f.txt', 'why?'),
+    ]);
+  });
+
   test('shows the files of a patchset: new, changed, gone and renamed, after its own', async () => {
     await done(at().git('clone', 'fetch', '-q', 'origin', 'master'));
     const text = 'the same line over and over\n'.repeat(20);

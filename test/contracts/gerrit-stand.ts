@@ -18,7 +18,12 @@ export interface Ran {
 export interface GerritPerson {
   review(
     change: number,
-    input: { readonly message?: string; readonly labels?: Readonly<Record<string, number>> },
+    input: {
+      readonly message?: string;
+      readonly labels?: Readonly<Record<string, number>>;
+      /** By file. */
+      readonly comments?: Readonly<Record<string, readonly { readonly message: string }[]>>;
+    },
   ): unknown;
   abandon(change: number): unknown;
   restore(change: number): unknown;

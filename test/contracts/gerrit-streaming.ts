@@ -89,6 +89,21 @@ export function streamTests(at: () => GerritStand): void {
     expect(approvals(await next(heard, 'comment-added'))).toEqual({ 'Code-Review': '0', Verified: '-1' });
   });
 
+  test('says a reply of the web page in place of votes, count and message, and of comments on files only how many', async () => {
+    const change = await push(at(), { 'f.txt': 'f\n' });
+    const heard = await at().stream('acme-ci');
+    const dev = at().person('dev');
+    const file = { 'f.txt': [{ message: 'why?' }] };
+    const reply = (...texts: string[]) => ({ '/PATCHSET_LEVEL': texts.map((message) => ({ message })) });
+    await dev.review(change, { labels: { 'Code-Review': 1 }, comments: { ...file, ...reply('LGTM\n') } });
+    const vote = await next(heard, 'comment-added');
+    expect([vote.comment, approvals(vote)['Code-Review']]).toEqual(['Patch Set 1:\n\nLGTM', '1 from 0']);
+    await dev.review(change, { message: 'not told', comments: reply('one', 'two') });
+    expect((await next(heard, 'comment-added')).comment).toBe('Patch Set 1:\n\none\ntwo');
+    await dev.review(change, { message: 'told', comments: file });
+    expect((await next(heard, 'comment-added')).comment).toBe('Patch Set 1:\n\n(1 comment)\n\ntold');
+  });
+
   test('says abandoned, restored and merged, by whom', async () => {
     const change = await push(at());
     const heard = await at().stream('acme-ci');

@@ -5,6 +5,7 @@
 import type { ChangePast, GerritHistory, PastEntry, PastRequest } from '../../src/engine/intake-port.ts';
 import type { ChangeName, GerritEvent } from '../../src/machines/gerrit-event.ts';
 import { matchesAny } from '../../src/machines/rules/glob.ts';
+import { votesCast } from '../../src/machines/rules/vote.ts';
 import type { Failure } from '../../src/machines/vocabulary.ts';
 import { Rehearsal } from './rehearsal.ts';
 
@@ -96,6 +97,7 @@ function pastOf(change: number, happened: readonly Happened[]): ChangePast {
     entries: happened.flatMap((event) => entryOf(event, closed !== null, current?.patchset.patchset ?? 0)),
     patchset: closed === null && current !== null ? { event: current, at: current.at } : null,
     ready: closed === null && ready?.type === 'change-ready' ? { event: ready, saidAt: ready.at } : null,
+    comments: [],
     closed,
   };
 }
@@ -103,10 +105,20 @@ function pastOf(change: number, happened: readonly Happened[]): ChangePast {
 function entryOf(event: Happened, isClosed: boolean, current: number): readonly PastEntry[] {
   const { at, by } = event;
   if (event.type === 'change-restored') {
-    return [{ kind: 'restored', at, patchset: 0, by, text: '', event: isClosed ? null : event }];
+    return [{ kind: 'restored', at, patchset: 0, by, text: '', votes: [], event: isClosed ? null : event }];
   }
   if (event.type !== 'comment-added') return [];
   const { patchset } = event.patchset;
   const dead = isClosed || (current > 0 && patchset !== current);
-  return [{ kind: 'comment', at, patchset, by, text: event.comment, event: dead ? null : event }];
+  return [
+    {
+      kind: 'comment',
+      at,
+      patchset,
+      by,
+      text: event.comment,
+      votes: votesCast(event),
+      event: dead ? null : event,
+    },
+  ];
 }

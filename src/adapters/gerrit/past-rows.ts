@@ -1,13 +1,15 @@
 /** One row of `gerrit query --comments --current-patch-set` as a change's past: pure, and never refused for what a stranger wrote. */
 import { z } from 'zod';
-import type { ChangePast, PastEntry } from '../../engine/intake-port.ts';
-import type { Account } from '../../machines/gerrit-event.ts';
+import type { ChangePast, PastComment, PastEntry } from '../../engine/intake-port.ts';
+import type { Account, GerritEvent } from '../../machines/gerrit-event.ts';
 import { type Message, readMessages, type Said } from './past-messages.ts';
 import * as shapes from './shapes.ts';
 
 const MESSAGE_LIMIT = 65_536;
 const STATUS_LIMIT = 20;
 const NAME_LIMIT = 256;
+/** What Gerrit calls the file of a comment that is on none: people's replies on its web page are such comments. */
+export const PATCHSET_LEVEL = '/PATCHSET_LEVEL';
 const NOBODY: Account = { username: '', name: '', email: '' };
 
 const shortText = z
@@ -24,11 +26,22 @@ const message = z.object({
   tag: shortText,
 });
 
+const comment = z.object({
+  file: z.literal(PATCHSET_LEVEL),
+  reviewer: shapes.account,
+  message: shapes.text(MESSAGE_LIMIT),
+  /** Only REST tells it. */
+  timestamp: shapes.time,
+});
+
 const row = shapes.change.extend({
   status: shapes.text(STATUS_LIMIT),
   lastUpdated: shapes.time,
   comments: z.array(z.unknown()).nullish(),
-  currentPatchSet: shapes.patchSet.extend({ createdOn: shapes.time }),
+  currentPatchSet: shapes.patchSet.extend({
+    createdOn: shapes.time,
+    comments: z.array(z.unknown()).nullish(),
+  }),
 });
 
 /** Null for a row that is no change, or none that we can name safely. */
@@ -56,23 +69,12 @@ function toPast(raw: z.infer<typeof row>): ChangePast {
     hashtags: raw.hashtags,
   };
   const isOpen = status !== 'ABANDONED' && status !== 'MERGED';
-  const entry = (said: Said): PastEntry => {
-    const { kind, text, approvals } = said;
-    const { at, by, id, tag } = said.message;
-    const tagged = tag === '' ? {} : { tag };
-    const dead = said.moot || !isOpen || (kind === 'comment' && said.patchset !== patchset.patchset);
-    const event =
-      kind === 'comment'
-        ? ({ type: 'comment-added', ...about, at, by, comment: text, approvals, ...tagged } as const)
-        : ({ type: 'change-restored', ...about, at, by } as const);
-    const known = id === '' ? {} : { id };
-    return { kind, at, patchset: said.patchset, by, text, ...known, event: dead ? null : event };
-  };
   return {
     project: patchset.project,
     change: patchset.change,
     updatedAt: raw.lastUpdated,
-    entries: told.said.map(entry),
+    entries: told.said.map((said) => entryOf(said, about, isOpen)),
+    comments: commentsOf(set.comments ?? [], patchset.patchset),
     patchset: isOpen
       ? {
           at: set.createdOn,
@@ -101,6 +103,31 @@ function toPast(raw: z.infer<typeof row>): ChangePast {
           by: told.closed?.by ?? NOBODY,
         },
   };
+}
+
+type About = Omit<Extract<GerritEvent, { type: 'change-restored' }>, 'type' | 'at' | 'by'>;
+
+function entryOf(said: Said, about: About, isOpen: boolean): PastEntry {
+  const { kind, text, approvals: votes, patchset } = said;
+  const { at, by, id, tag } = said.message;
+  const tagged = tag === '' ? {} : { tag };
+  const dead = said.moot || !isOpen || (kind === 'comment' && patchset !== about.patchset.patchset);
+  const event =
+    kind === 'comment'
+      ? ({ type: 'comment-added', ...about, at, by, comment: text, approvals: votes, ...tagged } as const)
+      : ({ type: 'change-restored', ...about, at, by } as const);
+  const known = id === '' ? {} : { id };
+  return { kind, at, patchset, by, text, votes, ...known, event: dead ? null : event };
+}
+
+/** Comments on files start nothing. */
+function commentsOf(comments: readonly unknown[], patchset: number): readonly PastComment[] {
+  return comments.flatMap((one) => {
+    const { success, data } = comment.safeParse(one);
+    if (!success) return [];
+    const { reviewer, timestamp, message: text } = data;
+    return [{ by: reviewer, patchset, at: timestamp === 0 ? null : timestamp, text }];
+  });
 }
 
 /** One that can not be read says nothing; it must not hide the others. */

@@ -1,11 +1,12 @@
 /**
  * Pages of Gerrit's own account by REST, brought to the form of `gerrit query`, with what only REST tells: the id of each
- * message, by which it is known again however its time and its words are told elsewhere.
+ * message, by which it is known again however its time and its words are told elsewhere, and the times of
+ * patchset-level comments. Those are asked for change by change, where a message says that there are any.
  */
 import { z } from 'zod';
 import { OperationError } from '../../errors.ts';
 import type { AskPage } from './past-pages.ts';
-import type { Answer } from './query.ts';
+import { PATCHSET_LEVEL } from './past-rows.ts';
 import type { RestAnswer, RestClient } from './rest-client.ts';
 import { statusFailure } from './rest-failure.ts';
 import { readJson } from './rest-shapes.ts';
@@ -14,24 +15,53 @@ const OPTIONS = ['MESSAGES', 'CURRENT_REVISION', 'CURRENT_COMMIT', 'DETAILED_ACC
 /** Checked where it is read, row by row: one that can not be read must not hide the others. */
 const page = z.array(z.record(z.string(), z.unknown()));
 
+const comments = z.record(z.string(), page);
+const COMMENTS = /\(\d+ (?:inline )?comments?\)/u;
+
 export type Info = Readonly<Record<string, unknown>>;
+/** By file. */
+type Comments = Readonly<Record<string, readonly Info[]>>;
 
 /** @param site the address of Gerrit's pages */
 export function restPages(client: RestClient, site: string): AskPage {
-  return async ({ terms, start, rows }, signal) => {
-    const query = new URLSearchParams({ q: terms, n: String(rows), S: String(start) });
-    for (const option of OPTIONS) query.append('o', option);
-    const target = `changes at ${client.target}`;
-    let answer: RestAnswer;
+  const target = `changes at ${client.target}`;
+  /** Null: the answer is longer than anybody believes. */
+  const get = async (path: string, signal: AbortSignal): Promise<RestAnswer | null> => {
     try {
-      answer = await client.request({ method: 'GET', path: `changes/?${query}`, body: null }, signal);
+      return await client.request({ method: 'GET', path, body: null }, signal);
     } catch (error) {
       if (error instanceof OperationError && isTooLong(error.cause)) return null;
       throw error;
     }
-    if (answer.status !== 200) throw retryable(statusFailure('query changes', target, answer));
-    return answerOf(readJson(answer.text, page, target), site);
   };
+  const commentsOn = async (info: Info, signal: AbortSignal): Promise<Comments> => {
+    if (!hasComments(info)) return {};
+    const change = `${encodeURIComponent(String(info.project))}~${String(info._number)}`;
+    const answer = await get(`changes/${change}/comments`, signal);
+    // It was deleted meanwhile, or its comments are too long: its messages count without them.
+    if (answer === null || answer.status === 404) return {};
+    if (answer.status !== 200) throw retryable(statusFailure('query comments', target, answer));
+    return readJson(answer.text, comments, target);
+  };
+  return async ({ terms, start, rows }, signal) => {
+    const query = new URLSearchParams({ q: terms, n: String(rows), S: String(start) });
+    for (const option of OPTIONS) query.append('o', option);
+    const answer = await get(`changes/?${query}`, signal);
+    if (answer === null) return null;
+    if (answer.status !== 200) throw retryable(statusFailure('query changes', target, answer));
+    const infos = readJson(answer.text, page, target);
+    const found: Info[] = [];
+    for (const info of infos) found.push(rowOf(info, await commentsOn(info, signal), site));
+    return { rows: found, more: infos.at(-1)?._more_changes === true };
+  };
+}
+
+/** True when a message on the current patchset says that comments were posted with it. */
+function hasComments({ current_revision: revision, revisions, messages }: Info): boolean {
+  const { _number: current } = objectOf(objectOf(revisions)[String(revision)]);
+  return (Array.isArray(messages) ? messages : []).map(objectOf).some(({ message, ...about }) => {
+    return about._revision_number === current && typeof message === 'string' && COMMENTS.test(message);
+  });
 }
 
 /** A refusal may be put right by an operator, and giving up would lose events. */
@@ -43,12 +73,8 @@ function isTooLong(cause: unknown): boolean {
   return (cause as { readonly code?: unknown } | null | undefined)?.code === 'answer-too-long';
 }
 
-function answerOf(infos: readonly Info[], site: string): Answer {
-  return { rows: infos.map((info) => rowOf(info, site)), more: infos.at(-1)?._more_changes === true };
-}
-
 /** @param site the address of Gerrit's pages */
-export function rowOf(info: Info, site: string): Info {
+export function rowOf(info: Info, comments: Comments, site: string): Info {
   const { project, branch, subject, status, topic, hashtags, owner, messages } = info;
   const revision = typeof info.current_revision === 'string' ? info.current_revision : '';
   const set = objectOf(objectOf(info.revisions)[revision]);
@@ -74,6 +100,10 @@ export function rowOf(info: Info, site: string): Info {
       createdOn: seconds(set.created),
       uploader: set.uploader,
       author: authorOf(set, [set.uploader, owner]),
+      comments: (comments[PATCHSET_LEVEL] ?? [])
+        .filter(({ patch_set: number }) => number === set._number)
+        .map(remarkOf)
+        .sort((one, other) => one.timestamp - other.timestamp),
     },
   };
 }
@@ -87,6 +117,10 @@ function authorOf(set: Info, accounts: readonly unknown[]): Info {
 
 function commentOf({ id, tag, author, date, message }: Info): Info {
   return { id, tag, reviewer: author, timestamp: seconds(date), message };
+}
+
+function remarkOf({ author, updated, message }: Info) {
+  return { file: PATCHSET_LEVEL, reviewer: author, timestamp: seconds(updated), message };
 }
 
 export function objectOf(value: unknown): Info {

@@ -169,7 +169,7 @@ export class RestReviews implements ReviewRoute {
 
 /** As `gerrit query --files` tells it. */
 function rowWithFiles(shown: Info, site: string): Info {
-  const row = rowOf(shown, site);
+  const row = rowOf(shown, {}, site);
   const { files, commit } = objectOf(objectOf(shown.revisions)[String(shown.current_revision)]);
   const listed = Object.entries(objectOf(files)).map(([file, entry]) => {
     const { old_path: fileOld } = objectOf(entry);

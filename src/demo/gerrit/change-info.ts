@@ -36,6 +36,25 @@ export function messageInfo(site: Site, message: MessageRecord, detailed = true)
   };
 }
 
+/** By file, and there by their words. Those of one second belong to its first message, as far as Gerrit says. */
+export function commentsInfo(site: Site, change: ChangeRecord): Json {
+  const files: Record<string, Json[]> = {};
+  const byWords = [...change.comments].sort((one, other) => (one.text < other.text ? -1 : 1));
+  for (const { at, author, patchset, file, text } of byWords) {
+    const message = change.messages.find((one) => one.author === author && one.at === at);
+    const info = {
+      author: accountInfo(site, author),
+      change_message_id: message?.id,
+      unresolved: false,
+      patch_set: patchset,
+      updated: timestamp(at),
+      message: text,
+    };
+    files[file] = [...(files[file] ?? []), info];
+  }
+  return files;
+}
+
 export function changeInfo(
   site: Site,
   by: GerritAccount,

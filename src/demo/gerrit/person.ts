@@ -21,7 +21,7 @@ export class Person {
   /** On the newest patchset. */
   review(change: number, input: Partial<ReviewInput>): void {
     const record = this.#find(change);
-    const whole = { message: '', labels: {}, tag: '', inlineComments: 0, ...input };
+    const whole = { message: '', labels: {}, tag: '', comments: {}, ...input };
     postReview(this.#site, this.#account, record, currentPatchset(record), whole);
   }
 

@@ -174,6 +174,7 @@ function newChange(
     createdOn: site.now(),
     patchsets: [],
     messages: [],
+    comments: [],
     commitMessage: commit.message,
     lastUpdated: site.now(),
     topic: wanted.topic ?? '',

@@ -101,9 +101,11 @@ function rowOf(site: Site, change: ChangeRecord, asked: ReadonlySet<string>): Re
   function patchsetRow(patchset: PatchsetRecord, withApprovals: boolean): Record<string, unknown> {
     const { sizeInsertions, sizeDeletions, ...head } = patchsetJson(patchset);
     const approvals = withApprovals ? approvalRows(site, patchset) : [];
+    const comments = asked.has('--comments') ? commentRows(change, patchset) : [];
     return {
       ...head,
       ...(approvals.length === 0 ? {} : { approvals }),
+      ...(comments.length === 0 ? {} : { comments }),
       ...(asked.has('--files') ? { files: patchset.files } : {}),
       sizeInsertions,
       sizeDeletions,
@@ -120,6 +122,14 @@ function approvalRows(site: Site, patchset: PatchsetRecord): Record<string, unkn
       return [{ type: label, description: label, value, grantedOn: vote.at, by: accountJson(account) }];
     }),
   );
+}
+
+/** File by file, without their times. */
+function commentRows(change: ChangeRecord, { number }: PatchsetRecord): Record<string, unknown>[] {
+  return change.comments
+    .filter(({ patchset }) => patchset === number)
+    .sort((one, other) => (one.file < other.file ? -1 : Number(one.file > other.file)))
+    .map(({ file, author, text }) => ({ file, line: 0, reviewer: accountJson(author), message: text }));
 }
 
 /** Reads a query by descent: OR of ANDs of terms. */

@@ -2,7 +2,7 @@
  * The part of Gerrit's REST interface that a CI uses: who am I, a change with its messages, a review. Answers and
  * refusals are those of a real server, status by status.
  */
-import { accountInfo, CHANGE_OPTIONS, changeInfo, messageInfo } from './change-info.ts';
+import { accountInfo, CHANGE_OPTIONS, changeInfo, commentsInfo, messageInfo } from './change-info.ts';
 import { findChanges, QueryError } from './query.ts';
 import { postReview, type ReviewInput, ReviewRefused, readReviewInput } from './review.ts';
 import type { ChangeRecord, GerritAccount, Site } from './site.ts';
@@ -26,6 +26,7 @@ export interface RestReply {
 
 const REVIEW = /^\/changes\/([^/]+)\/revisions\/([^/]+)\/review$/;
 const MESSAGES = /^\/changes\/([^/]+)\/messages\/?$/;
+const COMMENTS = /^\/changes\/([^/]+)\/comments\/?$/;
 const CHANGE = /^\/changes\/([^/]+)\/?$/;
 
 /** True for the one request that changes something. */
@@ -69,10 +70,12 @@ function answerKnown(site: Site, by: GerritAccount, call: RestCall): RestReply {
     };
   }
   const messages = MESSAGES.exec(path);
-  const id = (messages ?? CHANGE.exec(path))?.[1];
+  const comments = COMMENTS.exec(path);
+  const id = (messages ?? comments ?? CHANGE.exec(path))?.[1];
   if (id === undefined) return { status: 404, body: 'Not Found' };
   const change = findChange(site, by, id);
   if (change === null) return notFound(id);
+  if (comments !== null) return { status: 200, body: commentsInfo(site, change) };
   if (messages === null) return { status: 200, body: changeInfo(site, by, change, asked) };
   return { status: 200, body: change.messages.map((message) => messageInfo(site, message)) };
 }

@@ -67,7 +67,7 @@ export async function runReview(
   } else {
     const moves = options.has('--abandon') || options.has('--restore');
     const message = moves ? '' : one('--message');
-    input = { message, labels: optionLabels(options), tag: one('--tag'), inlineComments: 0 };
+    input = { message, labels: optionLabels(options), tag: one('--tag'), comments: {} };
   }
   // Refusals of options come with a word of their own in front, those of JSON without: so it was measured.
   const lead = options.has('--json') ? 'error: ' : 'error: fatal: ';

@@ -5,7 +5,7 @@
  */
 import { accountJson, approvalsJson, changeEvent, metaUpdatedEvent, refUpdatedEvent } from './attributes.ts';
 import type { ChangeRecord, GerritAccount, PatchsetRecord, Site, Vote } from './site.ts';
-import { currentPatchset, newMetaRevision, say } from './site.ts';
+import { currentPatchset, newMetaRevision, PATCHSET_LEVEL, say } from './site.ts';
 
 /** Counted in characters, as Gerrit does. */
 const MESSAGE_LIMIT_CHARACTERS = 16_384;
@@ -26,8 +26,8 @@ export interface ReviewInput {
   readonly message: string;
   readonly labels: Readonly<Record<string, number>>;
   readonly tag: string;
-  /** Comments on lines: only their number shows. */
-  readonly inlineComments: number;
+  /** By file; the messages of the change show only how many there are. */
+  readonly comments: Readonly<Record<string, readonly { readonly message: string }[]>>;
 }
 
 /** Posts: message and votes together, or nothing. Returns the votes that were taken. */
@@ -49,7 +49,13 @@ export function postReview(
   const votes = acceptedVotes(site, by, input.labels);
   refuseVotesOnClosed(change, patchset, by, votes);
   const before = castVotes(site, patchset, by, votes);
-  const text = messageText(patchset, by, before, input.inlineComments, message);
+  const comments = Object.entries(input.comments).flatMap(([file, all]) =>
+    all.map(({ message: text }) => ({ file, text })),
+  );
+  const text = messageText(patchset, by, before, comments.length, message);
+  for (const comment of comments) {
+    change.comments.push({ at: site.now(), author: by, patchset: patchset.number, ...comment });
+  }
   if (text !== null) {
     say(change, {
       at: site.now(),
@@ -64,7 +70,8 @@ export function postReview(
   // A closed change shows no votes in its events.
   const approvals =
     change.status === 'ABANDONED' ? {} : { approvals: approvalsJson(site, patchset, by, before) };
-  const lead = { author: accountJson(by), ...approvals, comment: text };
+  const comment = streamedText(site, patchset, comments) ?? text;
+  const lead = { author: accountJson(by), ...approvals, comment };
   site.publish(changeEvent(site, 'comment-added', change, lead, patchset), change);
   return votes;
 }
@@ -207,6 +214,17 @@ function messageText(
   return message === '' ? text : `${text}\n\n${message}`;
 }
 
+/** Events carry patchset-level comments in place of votes, count and message, unless the site has that switched off. */
+function streamedText(
+  { publishesPatchsetComments }: Site,
+  { number }: PatchsetRecord,
+  comments: readonly { readonly file: string; readonly text: string }[],
+): string | null {
+  const whole = comments.filter(({ file }) => file === PATCHSET_LEVEL).map(({ text }) => text);
+  if (!publishesPatchsetComments || whole.length === 0) return null;
+  return `Patch Set ${number}:\n\n${whole.join('\n').trim()}`;
+}
+
 /** Nothing at all is an empty review; null for what Gerrit's parser does not take. */
 export function readReviewInput(text: string): ReviewInput | null {
   let parsed: unknown = {};
@@ -223,11 +241,15 @@ export function readReviewInput(text: string): ReviewInput | null {
     if (!Number.isInteger(Number(value))) return null;
     labels[name] = Number(value);
   }
-  const comments = Object.values(input.comments ?? {}).flat();
+  const comments: Record<string, readonly { readonly message: string }[]> = {};
+  for (const [file, all] of Object.entries(input.comments ?? {})) {
+    if (!Array.isArray(all)) return null;
+    comments[file] = all.map((one) => ({ message: String((one as { message?: unknown } | null)?.message) }));
+  }
   return {
     message: typeof input.message === 'string' ? input.message : '',
     tag: typeof input.tag === 'string' ? input.tag : '',
     labels,
-    inlineComments: comments.length,
+    comments,
   };
 }

@@ -70,6 +70,18 @@ export interface MessageRecord {
   readonly tag: string;
 }
 
+/** On a file, or on a patchset as a whole. */
+export interface CommentRecord {
+  readonly at: number;
+  readonly author: GerritAccount;
+  readonly patchset: number;
+  readonly file: string;
+  readonly text: string;
+}
+
+/** What Gerrit calls the file of a comment on a patchset as a whole: a reply on its web page is such a comment. */
+export const PATCHSET_LEVEL = '/PATCHSET_LEVEL';
+
 export interface ChangeRecord {
   readonly number: number;
   readonly project: string;
@@ -80,6 +92,8 @@ export interface ChangeRecord {
   readonly createdOn: number;
   readonly patchsets: PatchsetRecord[];
   readonly messages: MessageRecord[];
+  /** In the order in which they were posted. */
+  readonly comments: CommentRecord[];
   commitMessage: string;
   lastUpdated: number;
   topic: string;
@@ -103,6 +117,8 @@ export class Site {
   readonly labels: readonly Label[];
   /** Canonical web address, without a slash at its end. */
   url = 'http://127.0.0.1';
+  /** event.comment-added.publishPatchSetLevelComment: events carry the words of patchset-level comments. */
+  publishesPatchsetComments = true;
   readonly #listeners = new Set<Listener>();
   readonly #accountIds = new Map<string, number>();
 

@@ -77,9 +77,17 @@ function patchsetCause({ movedFrom }: Extract<StartingEvent, { type: 'patchset-c
 /** True when somebody asks for a run of ours, whether or not the rules let it start. */
 export function asks(event: StartingEvent, rules: CauseRules, jobs: readonly OwnCauses[]): boolean {
   if (event.type !== 'comment-added') return false;
-  const { comment } = event;
-  if ((rules.recheck && isRecheck(comment)) || isRun(comment, ownNames(rules))) return true;
-  return jobs.some(({ comments }) => asksBy(comment, comments) !== null);
+  const names = ownNames(rules);
+  return textsOf(event).some(
+    (text) =>
+      (rules.recheck && isRecheck(text)) ||
+      isRun(text, names) ||
+      jobs.some(({ comments }) => asksBy(text, comments) !== null),
+  );
+}
+
+function textsOf({ comment, parts }: CommentEvent): readonly string[] {
+  return parts ?? [comment];
 }
 
 function ownNames({ account, name }: CauseRules): readonly string[] {
@@ -101,15 +109,17 @@ function commentCauses(
   return { rule: 'comment', why: 'a comment that asks for nothing' };
 }
 
-function askedCauses({ comment, by }: CommentEvent, rules: CauseRules, own: OwnCauses): readonly Cause[] {
-  const who = nameOf(by);
+function askedCauses(event: CommentEvent, rules: CauseRules, own: OwnCauses): readonly Cause[] {
+  const who = nameOf(event.by);
   const asked = (rule: 'recheck' | 'run-ci' | 'comment', why: string): Cause => {
     return { kind: 'recheck', rule, id: `${rule}:${who}`, why };
   };
-  const pattern = asksBy(comment, own.comments);
+  const names = ownNames(rules);
+  const texts = textsOf(event);
+  const pattern = texts.map((text) => asksBy(text, own.comments)).find((found) => found !== null) ?? null;
   return [
-    ...(rules.recheck && isRecheck(comment) ? [asked('recheck', `recheck by ${who}`)] : []),
-    ...(isRun(comment, ownNames(rules)) ? [asked('run-ci', `${who} asks this CI to run`)] : []),
+    ...(rules.recheck && texts.some(isRecheck) ? [asked('recheck', `recheck by ${who}`)] : []),
+    ...(texts.some((text) => isRun(text, names)) ? [asked('run-ci', `${who} asks this CI to run`)] : []),
     ...(pattern === null ? [] : [asked('comment', `${who} wrote what ${pattern} stands for`)]),
   ];
 }

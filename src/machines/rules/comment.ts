@@ -4,12 +4,21 @@
  */
 import { finds } from './pattern.ts';
 
+/** `(2 comments)`: posted with the message, and not shown in it. Older versions write `(2 inline comments)`. */
+const COUNT = /^\((\d{1,6}) (?:inline )?comments?\)$/u;
+
+/** How many comments were posted with it whose words it does not show: on files, or on the patchset as a whole. */
+export function hiddenComments(comment: string): number {
+  const [, first = ''] = /^Patch Set \d+:[^\n]*\s*\n([^\n]*)/u.exec(comment) ?? [];
+  return Number(COUNT.exec(first.trim())?.[1] ?? 0);
+}
+
 /** What somebody wrote, without Gerrit's header (`Patch Set 3: Code-Review+1`, `(2 comments)`) and the empty lines above it. */
 export function written(comment: string): string {
   const [head = '', ...rest] = comment.split('\n');
   const header = /^Patch Set \d+:/u.exec(head)?.[0];
   const lines = header === undefined ? [head, ...rest] : [withoutVotes(head.slice(header.length)), ...rest];
-  const first = lines.findIndex((line) => line.trim() !== '' && !/^\(\d+ comments?\)$/u.test(line.trim()));
+  const first = lines.findIndex((line) => line.trim() !== '' && !COUNT.test(line.trim()));
   return first < 0 ? '' : lines.slice(first).join('\n').trim();
 }
 

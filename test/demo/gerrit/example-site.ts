@@ -40,6 +40,7 @@ export function addChange(site: Site, owner: GerritAccount, project: string, pat
     createdOn: site.now(),
     patchsets: [],
     messages: [],
+    comments: [],
     commitMessage: `Change <${number}>\n\nChange-Id: I${number}\n`,
     lastUpdated: site.now(),
     topic: '',

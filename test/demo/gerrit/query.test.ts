@@ -97,7 +97,7 @@ describe('shows', () => {
 
   test('comments, patchsets and approvals when asked', () => {
     const { site, ci, change } = example;
-    const input = { message: 'Build failed', labels: { Verified: -1 }, tag: 't', inlineComments: 0 };
+    const input = { message: 'Build failed', labels: { Verified: -1 }, tag: 't', comments: {} };
     postReview(site, ci, change, currentPatchset(change), input);
     const by = { name: 'ci', email: 'ci@example.org', username: 'ci' };
     const [row] = ask(['--comments', '--current-patch-set', '--patch-sets', 'change:1']);

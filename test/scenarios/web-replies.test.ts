@@ -1,0 +1,270 @@
+/**
+ * Replies that people write on Gerrit's web page: patchset-level comments, which the stream and the history word differently.
+ * Each is decided upon once and by its words, whether it was streamed, found afterwards, or both.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { GerritConnection } from '../../src/adapters/gerrit/connection.ts';
+import { parseEvent } from '../../src/adapters/gerrit/events.ts';
+import { GerritPast } from '../../src/adapters/gerrit/past.ts';
+import { type AskPage, sshPages } from '../../src/adapters/gerrit/past-pages.ts';
+import { restPages } from '../../src/adapters/gerrit/rest-pages.ts';
+import { openStore } from '../../src/adapters/sqlite/store.ts';
+import type { EventJson } from '../../src/demo/gerrit/site.ts';
+import { EventIntake } from '../../src/engine/event-intake.ts';
+import type { Noted } from '../../src/engine/store.ts';
+import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import { causesOf } from '../../src/machines/rules/cause.ts';
+import { written } from '../../src/machines/rules/comment.ts';
+import { votesCast, voteText } from '../../src/machines/rules/vote.ts';
+import { Embedded } from '../adapters/gerrit/embedded.ts';
+import { realClock } from '../adapters/gerrit/site.ts';
+import { jobRules, triggerRules } from '../machines/rule-facts.ts';
+import { sha256 } from '../machines/simulator.ts';
+
+const never = new AbortController().signal;
+type Comment = Extract<GerritEvent, { type: 'comment-added' }>;
+
+let place: Embedded;
+let connection: GerritConnection;
+beforeEach(async () => {
+  place = await Embedded.start();
+  connection = await GerritConnection.open(place.options(), realClock, never);
+});
+afterEach(async () => {
+  await connection.close();
+  await place.stop();
+});
+
+/** A daemon as far as it decides about comments; it may be away, and its stream may be cut. */
+class Watch {
+  readonly decided: Comment[] = [];
+  readonly #store = openStore(':memory:');
+  readonly #pages: AskPage;
+  #intake: EventIntake;
+  #owed: readonly number[] | 'everything' | null = null;
+  #listening = false;
+  #streamed: Promise<void> = Promise.resolve();
+  #hold: Promise<void> | null = null;
+
+  constructor(road: string) {
+    this.#pages =
+      road === 'REST'
+        ? restPages(place.client(), place.gerrit.site.url)
+        : sshPages(place.options(), realClock, () => connection);
+    this.#intake = this.#make();
+    place.gerrit.site.listen((event) => this.#hear(event));
+  }
+
+  /** A daemon starts, and looks back. */
+  async start(): Promise<void> {
+    this.#intake = this.#make();
+    await this.#intake.begin(Date.now() - 60_000);
+    this.#intake.listenTo(new GerritPast(this.#pages, 100));
+    this.#owed = 'everything';
+    this.#listening = true;
+    await this.settle();
+  }
+
+  stop(): void {
+    this.#listening = false;
+  }
+
+  /** What Gerrit tells from now on waits until the returned function is called. */
+  holdStream(): () => void {
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#hold = this.#streamed.then(() => held);
+    return () => {
+      release();
+      this.#streamed = this.#hold ?? this.#streamed;
+      this.#hold = null;
+    };
+  }
+
+  /** Looks until nothing is left to be looked at. */
+  async settle(): Promise<void> {
+    await this.#streamed;
+    while (this.#owed !== null) {
+      const changes = this.#owed === 'everything' ? null : this.#owed;
+      this.#owed = null;
+      const effect = { type: 'catchUp', key: 'catchUp', timeoutMs: 1, changes } as const;
+      const { unsure } = await this.#intake.run(effect, never);
+      if (unsure.length > 0) this.#owe(unsure);
+    }
+  }
+
+  /** What each comment said and voted. */
+  get words(): readonly string[] {
+    return this.decided.map((event) => {
+      const votes = votesCast(event).map(voteText);
+      return [...votes, written(event.comment)].join(' ').trim();
+    });
+  }
+
+  /** How many of them ask for a run. */
+  get asked(): number {
+    const own = jobRules();
+    return this.decided.filter((event) => Array.isArray(causesOf(event, triggerRules(), own))).length;
+  }
+
+  #hear(json: EventJson): void {
+    if (!this.#listening) return;
+    const parsed = parseEvent(JSON.stringify(json));
+    if (!('event' in parsed)) throw new Error(parsed.rejected.reason);
+    const intake = this.#intake;
+    const take = (): Promise<void> => intake.take(parsed.event);
+    if (this.#hold === null) this.#streamed = this.#streamed.then(take);
+    else this.#hold = this.#hold.then(take);
+  }
+
+  #owe(changes: readonly number[] | null): void {
+    if (changes === null || this.#owed === 'everything') this.#owed = 'everything';
+    else this.#owed = [...(this.#owed ?? []), ...changes];
+  }
+
+  #make(): EventIntake {
+    const submit = (_: unknown, noted: readonly Noted[] = []) => this.#store.append([], noted);
+    return new EventIntake({
+      store: this.#store,
+      clock: realClock,
+      hash: sha256,
+      limits: { overlapMs: 600_000, toleranceMs: 5_000, keepSeenMs: 86_400_000, heldLimit: 100 },
+      engine: { submit },
+      admission: {
+        projects: ['openstack/cinder'],
+        reportsOfOthers: 0,
+        decide: async (event, noted) => {
+          if (event.type === 'comment-added') this.decided.push(event);
+          return { durable: submit([], noted) };
+        },
+      },
+      onGap: (_, changes) => this.#owe(changes),
+    });
+  }
+}
+
+const reply = (message: string, ...more: readonly string[]) => ({
+  '/PATCHSET_LEVEL': [message, ...more].map((text) => ({ message: text })),
+});
+const inline = (message: string) => ({ 'driver.py': [{ message }] });
+
+const SITES = ['SSH', 'REST'].flatMap((road) => [true, false].map((shown) => ({ road, shown })));
+
+describe.each(SITES)('history by $road, events that show replies: $shown', ({ road, shown }) => {
+  let watch: Watch;
+  let change: number;
+  const dev = () => place.gerrit.as('dev');
+  beforeEach(async () => {
+    place.gerrit.site.publishesPatchsetComments = shown;
+    watch = new Watch(road);
+    await watch.start();
+    ({ change } = place.newPatchset());
+  });
+
+  test('a recheck is heard live, and not again after a restart', async () => {
+    dev().review(change, { comments: reply('recheck') });
+    await watch.settle();
+    expect(watch.words).toEqual(['recheck']);
+    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
+    expect(watch.words).toEqual(['recheck']);
+    expect(watch.asked).toBe(1);
+  });
+
+  test('a recheck is found after a restart, once', async () => {
+    watch.stop();
+    dev().review(change, { comments: reply('recheck') });
+    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
+    expect(watch.words).toEqual(['recheck']);
+    expect(watch.asked).toBe(1);
+  });
+
+  test('a vote is one vote in whatever form it is told', async () => {
+    dev().review(change, { labels: { 'Code-Review': 1 }, comments: reply('LGTM') });
+    await watch.settle();
+    await watch.start();
+    expect(watch.words).toEqual(['Code-Review+1 LGTM']);
+    watch.stop();
+    dev().review(change, { labels: { 'Code-Review': 2 }, comments: reply('LGTM') });
+    dev().review(change, { labels: { 'Code-Review': 0 } });
+    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
+    expect(watch.words).toEqual(['Code-Review+1 LGTM', 'Code-Review+2 LGTM', 'Code-Review+0']);
+  });
+
+  test('equal words are counted: three heard and two missed are five', async () => {
+    for (let heard = 0; heard < 3; heard += 1) dev().review(change, { comments: reply('recheck') });
+    await watch.settle();
+    watch.stop();
+    for (let missed = 0; missed < 2; missed += 1) dev().review(change, { comments: reply('recheck') });
+    dev().review(change, { message: 'recheck' });
+    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
+    expect(watch.words).toEqual(Array.from({ length: 6 }, () => 'recheck'));
+  });
+
+  test('comments on files never ask, whatever they say', async () => {
+    dev().review(change, { comments: inline('recheck') });
+    await watch.settle();
+    watch.stop();
+    dev().review(change, { message: 'see inline', comments: inline('recheck') });
+    await watch.start();
+    expect([watch.words, watch.asked]).toEqual([['', 'see inline'], 0]);
+  });
+
+  test('beside comments on files, heard and missed, each reply counts once', async () => {
+    dev().review(change, { comments: { ...inline('one'), ...reply('recheck') } });
+    await watch.settle();
+    dev().review(change, { comments: inline('two') });
+    await watch.settle();
+    expect(watch.words).toEqual(['recheck', '']);
+    watch.stop();
+    dev().review(change, { comments: { ...inline('three'), ...reply('run-acme-ci') } });
+    for (let restarts = 0; restarts < 2; restarts += 1) await watch.start();
+    expect(watch.words).toEqual(['recheck', '', 'run-acme-ci']);
+    expect(watch.asked).toBe(2);
+  });
+
+  test('a reply that is looked up with a comment on a file, before the stream tells it, counts once', async () => {
+    dev().review(change, { comments: inline('recheck') });
+    const release = watch.holdStream();
+    dev().review(change, { comments: reply('recheck') });
+    await watch.settle();
+    release();
+    await watch.settle();
+    expect(watch.words).toEqual(['', 'recheck']);
+    await watch.start();
+    expect(watch.asked).toBe(1);
+  });
+
+  test('a reply among several of one message asks by itself where it was found afterwards', async () => {
+    watch.stop();
+    dev().review(change, { comments: reply('Done', 'recheck') });
+    await watch.start();
+    expect([watch.words, watch.asked]).toEqual([['Done\nrecheck'], 1]);
+  });
+
+  test('what a program says of itself while its words count is nothing new', async () => {
+    const acme = place.gerrit.as('acme-ci');
+    acme.review(change, { message: 'Build failed', labels: { Verified: -1 }, comments: inline('here') });
+    await watch.settle();
+    await watch.start();
+    expect(watch.words).toEqual(['Verified-1 Build failed']);
+  });
+});
+
+test('a comment that Gerrit does not show yet is looked for again', async () => {
+  place.gerrit.site.publishesPatchsetComments = false;
+  const watch = new Watch('SSH');
+  await watch.start();
+  const { change } = place.newPatchset();
+  const record = place.gerrit.change(change);
+  place.gerrit.as('dev').review(change, { comments: reply('recheck') });
+  const hidden = [record.messages.splice(0), record.comments.splice(0)] as const;
+  const unhide = realClock.after(300, () => {
+    record.messages.push(...hidden[0]);
+    record.comments.push(...hidden[1]);
+  });
+  await watch.settle();
+  unhide();
+  expect(watch.words).toEqual(['recheck']);
+});
