@@ -269,6 +269,11 @@ describe('other providers', () => {
     expect(of(await lab.findings(only({ type: 'local' })), 'failure')).toEqual([]);
   });
 
+  test('an account for the commands of jobs must be one that this process may switch to', async () => {
+    const found = await lab.findings(only({ type: 'local', user: 'no-such-account' }));
+    expect(of(found, 'failure')).toEqual(['provider']);
+  });
+
   test.each([
     ['answers', '{"servers": []}', []],
     ['answers nonsense', '{"severs": []}', ['provider']],
