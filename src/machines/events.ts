@@ -347,9 +347,6 @@ export type AnyEvent =
   | StreamEvent
   | ConfigEvent
   | VotingEvent
-  | StreamEvent
-  | ConfigEvent
-  | VotingEvent
   | VerdictsEvent
   | VigilEvent;
 export type EventType = AnyEvent['type'];

@@ -13,9 +13,6 @@ export type MachineName =
   | 'stream@1'
   | 'config@1'
   | 'voting@1'
-  | 'stream@1'
-  | 'config@1'
-  | 'voting@1'
   | 'verdicts@1'
   | 'vigil@1';
 

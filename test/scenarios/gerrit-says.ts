@@ -6,7 +6,7 @@ import { PATCHSET } from '../machines/facts.ts';
 const PEOPLE = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
 export const FIRST = 912345;
 
-function patchset(change = FIRST, number = 1): Patchset {
+export function patchset(change = FIRST, number = 1): Patchset {
   const ref = `refs/changes/${String(change).slice(-2)}/${change}/${number}`;
   return { ...PATCHSET, change, patchset: number, ref };
 }

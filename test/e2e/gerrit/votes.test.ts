@@ -1,0 +1,260 @@
+/** Votes after partial runs and on patchsets that jobs pass over, read from Gerrit's REST API; reviews by SSH and by REST. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Case } from './case.ts';
+import type { Section } from './case-config.ts';
+import type { Checkout } from './checkout.ts';
+import { Rig } from './rig.ts';
+import { sharedGerrit } from './shared-gerrit.ts';
+
+const [FIRST, SECOND] = ['unit-1', 'unit-2'];
+const KINDS = [
+  'REWORK',
+  'TRIVIAL_REBASE',
+  'TRIVIAL_REBASE_WITH_MESSAGE_UPDATE',
+  'MERGE_FIRST_PARENT_UPDATE',
+  'NO_CODE_CHANGE',
+  'NO_CHANGE',
+] as const;
+type Kind = (typeof KINDS)[number];
+const LABEL = {
+  function: 'NoBlock',
+  values: { '-2': 'Fails', '-1': 'Fails', '0': 'No score', '+1': 'Works', '+2': 'Works' },
+};
+
+let rig: Rig;
+let gates: string;
+beforeAll(async () => {
+  gates = mkdtempSync(join(tmpdir(), 'sos-ci-votes-'));
+  rig = await Rig.on(sharedGerrit());
+});
+afterAll(async () => {
+  await rig?.stop();
+  rmSync(gates, { recursive: true, force: true });
+});
+
+const byRest = (): Section => {
+  const file = join(gates, 'password');
+  writeFileSync(file, 'secret\n', { mode: 0o600 });
+  return { rest: { url: rig.gerrit.url, password: { file } } };
+};
+const ROADS = [
+  ['SSH', (): Section => ({})],
+  ['REST', byRest],
+] as const;
+
+/** Two voting jobs on one project. A job fails while `fail-NAME` is in `gate`. */
+async function twoJobs(road: string, gerrit: Section, test: string, more: Section = {}): Promise<Case> {
+  const one = await rig.newCase({ testing: test, nodes: 2, projects: [`other-${road}`], gerrit });
+  const section = { project: one.name, ...more };
+  one.configure({}, { [FIRST]: section, [SECOND]: { ...section, comments: ['^second please'] } });
+  return one;
+}
+
+async function enqueue(one: Case, change: number, ...jobs: string[]): Promise<void> {
+  const { code, text } = await one.ask('enqueue', String(change), ...jobs);
+  expect([code, text]).toEqual([0, expect.anything()]);
+}
+
+describe.each(ROADS)('by %s', (road, gerrit) => {
+  test('a partial run after a failure raises no vote, and says what stays', async () => {
+    const gate = join(gates, `partial-${road}`);
+    const one = await twoJobs(
+      road,
+      gerrit(),
+      `if [ -e '${gate}' ] && [ "$SOS_CI_JOB_NAME" = ${FIRST} ]; then fail; fi\npass\n`,
+    );
+    writeFileSync(gate, '');
+    const daemon = await one.startDaemon();
+    const change = await one.checkout().push();
+    const [first] = await one.reported(change);
+    expect(first?.text).toMatch(/^Patch Set 1: Verified-1\n/);
+    await one.settled(2);
+
+    await enqueue(one, change, SECOND);
+    const enqueued = (await one.reported(change, 2)).at(-1);
+    expect(enqueued?.text).toMatch(/^Patch Set 1:\n\nBuild succeeded/);
+    expect(enqueued?.text).toMatch(/^Verified-1 stays: unit-1 failed, \S+\.$/m);
+    expect(await one.vote(change)).toBe(-1);
+    await one.settled(3);
+
+    await rig.gerrit.as('dev').say(change, 'second please');
+    const asked = (await one.reported(change, 3)).at(-1);
+    expect(asked?.text).toMatch(/^Verified-1 stays: unit-1 failed, \S+\.$/m);
+    expect(await one.vote(change)).toBe(-1);
+    await one.settled(4);
+
+    rmSync(gate);
+    await enqueue(one, change, FIRST);
+    const mended = (await one.reported(change, 4)).at(-1);
+    expect(mended?.text).toMatch(/^Patch Set 1: Verified\+1\n/);
+    expect(mended?.text).toMatch(/^Verified\+1 also counts: unit-2 succeeded, \S+\.$/m);
+    expect(await one.vote(change)).toBe(1);
+    await one.settled(5);
+    expect(await daemon.stop()).toBe(0);
+  });
+
+  test('a verdict goes on to a newer patchset of each kind that the jobs pass over', async () => {
+    const place = join(gates, `kinds-${road}-`);
+    const script = `at='${place}'"$SOS_CI_CHANGE-$SOS_CI_PATCHSET"
+until [ -e "$at" ]; do sleep 0.2; done
+if [ -e "$at-fails" ] && [ "$SOS_CI_JOB_NAME" = ${SECOND} ]; then fail; fi
+pass
+`;
+    const one = await twoJobs(road, gerrit(), script, { kinds: { never: [...KINDS] } });
+    const label = { ...LABEL, copy_condition: 'is:ANY' };
+    await rig.gerrit.as('admin').put(`projects/${one.name}/labels/Verified`, label);
+    const base = await one.checkout().tip();
+    const side = await sideBranch(one, base);
+    const daemon = await one.startDaemon();
+    const shown: string[] = [];
+    const series = [
+      {
+        change: await one.checkout().push({ base }),
+        kinds: KINDS.filter((kind) => !kind.startsWith('MERGE')),
+      },
+      {
+        change: await mergeCommit(one.checkout(), base, side),
+        kinds: KINDS.filter((kind) => kind.startsWith('MERGE')),
+      },
+    ];
+    let jobs = 0;
+    for (const { change, kinds } of series) {
+      for (const [index, kind] of kinds.entries()) {
+        const patchset = index + 1;
+        const at = `${place}${change}-${patchset}`;
+        await enqueue(one, change, FIRST, SECOND);
+        jobs += 2;
+        await one.eventually('both run', () => one.ledger('testing').length >= jobs);
+        const fails = index % 2 === 1;
+        if (fails) writeFileSync(`${at}-fails`, '');
+        const copied = await one.vote(change);
+        await newPatchset(one, change, kind, side);
+        await one.eventually('it is there', async () => (await one.shown(change)).patchset === patchset + 1);
+        expect(await kindOf(change)).toBe(kind);
+        // Gerrit has copied the vote of the patchset before.
+        expect(await one.vote(change)).toBe(copied);
+        writeFileSync(at, '');
+        const message = (await one.reported(change, patchset)).at(-1);
+        await one.eventually('the vote is there', async () => (await one.vote(change)) === (fails ? -1 : 1));
+        expect(message?.patchset).toBe(patchset + 1);
+        expect(message?.text).toMatch(
+          new RegExp(
+            `^Patchset ${patchset} was tested; patchset ${patchset + 1} is [^;]+, so the vote counts`,
+            'm',
+          ),
+        );
+        shown.push(`${kind}: ${copied} was copied, ${await one.vote(change)} after the run on ${patchset}`);
+        await one.settled(jobs);
+      }
+    }
+    console.log(`${road}\n${shown.join('\n')}`);
+    expect(one.jobs()).toHaveLength(jobs);
+    expect(await daemon.stop()).toBe(0);
+  });
+});
+
+test('a copied vote that a failure contradicts is taken back by a run that did not fail itself', async () => {
+  const gate = join(gates, 'copied');
+  const one = await twoJobs(
+    'copied',
+    {},
+    `if [ -e '${gate}' ] && [ "$SOS_CI_JOB_NAME" = ${FIRST} ]; then fail; fi\npass\n`,
+  );
+  const daemon = await one.startDaemon();
+  const change = await one.checkout().push();
+  await one.reported(change);
+  await one.settled(2);
+  writeFileSync(gate, '');
+  await enqueue(one, change, FIRST);
+  await one.reported(change, 2);
+  await one.settled(3);
+  // Somebody who may vote for our account puts the +1 back.
+  await rig.gerrit.as('acme-ci').review(change, { labels: { Verified: 1 }, tag: 'autogenerated:person' });
+  expect(await one.vote(change)).toBe(1);
+  const said = (await one.messages(change)).length;
+  await enqueue(one, change, SECOND);
+  const message = (await one.reported(change, said + 1)).at(-1);
+  expect(message?.text).toMatch(/^Patch Set 1: -Verified\n/);
+  expect(message?.text).toMatch(/^Verified\+1 is taken back: unit-1 failed, /m);
+  expect(await one.vote(change)).toBe(0);
+  await one.settled(4);
+  expect(await daemon.stop()).toBe(0);
+});
+
+/** A branch with a commit of its own, for merge commits. */
+async function sideBranch(one: Case, base: string): Promise<string> {
+  await rig.gerrit.as('admin').put(`projects/${one.name}/branches/side`, { revision: base });
+  const checkout = one.checkout();
+  await checkout.commit({ files: { side: 'side\n' }, base });
+  await checkout.git('push', 'origin', 'HEAD:refs/for/side');
+  const revision = await checkout.revision();
+  const [number] = await rig.gerrit.as('admin').find(`commit:${revision}`);
+  await rig.gerrit.as('admin').merge(number ?? 0);
+  return revision;
+}
+
+/** A change that merges the side branch. */
+async function mergeCommit(checkout: Checkout, base: string, side: string): Promise<number> {
+  await checkout.commit({ files: { README: 'never pushed\n' }, base });
+  const message = await checkout.git('log', '-1', '--format=%B');
+  await checkout.git('checkout', '--quiet', '--detach', base);
+  await checkout.git('merge', '--quiet', '--no-ff', '--message', message, side);
+  return checkout.send();
+}
+
+/** The branch goes on by a commit of somebody else's. */
+async function advance(one: Case): Promise<string> {
+  const checkout = one.checkout();
+  const before = await checkout.revision();
+  const other = await checkout.push({ files: { [`other-${Date.now()}`]: 'other\n' } });
+  await rig.gerrit.as('admin').merge(other);
+  const tip = await checkout.tip();
+  await checkout.git('checkout', '--quiet', '--detach', before);
+  return tip;
+}
+
+async function newPatchset(one: Case, change: number, kind: Kind, side: string): Promise<void> {
+  const checkout = one.checkout();
+  const { revision } = await one.shown(change);
+  await checkout.git('checkout', '--quiet', '--detach', revision);
+  const message = await checkout.git('log', '-1', '--format=%B');
+  const reworded = message.replace('\n', `, ${kind}\n`);
+  switch (kind) {
+    case 'REWORK':
+      await checkout.amend({ reworked: 'reworked\n' });
+      return;
+    case 'NO_CODE_CHANGE':
+      await checkout.git('commit', '--quiet', '--amend', '--message', reworded);
+      break;
+    case 'NO_CHANGE':
+      await checkout.git('commit', '--quiet', '--amend', '--no-edit', '--date', '2026-01-02T03:04:05');
+      break;
+    case 'TRIVIAL_REBASE':
+    case 'TRIVIAL_REBASE_WITH_MESSAGE_UPDATE':
+    case 'MERGE_FIRST_PARENT_UPDATE': {
+      const tip = await advance(one);
+      await checkout.git('checkout', '--quiet', '--detach', tip);
+      if (kind === 'MERGE_FIRST_PARENT_UPDATE') {
+        await checkout.git('merge', '--quiet', '--no-ff', '--message', message, side);
+        break;
+      }
+      await checkout.git('cherry-pick', '--allow-empty', revision);
+      if (kind !== 'TRIVIAL_REBASE')
+        await checkout.git('commit', '--quiet', '--amend', '--message', reworded);
+    }
+  }
+  await checkout.send();
+}
+
+async function kindOf(change: number): Promise<string> {
+  const { current_revision: revision, revisions } = (await rig.gerrit
+    .as('admin')
+    .get(`changes/${change}?o=CURRENT_REVISION`)) as {
+    readonly current_revision: string;
+    readonly revisions: Readonly<Record<string, { readonly kind: string }>>;
+  };
+  return revisions[revision]?.kind ?? '';
+}
