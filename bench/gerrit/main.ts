@@ -5,6 +5,7 @@
 import { cpus, loadavg, totalmem } from 'node:os';
 import { Rig } from '../../test/e2e/gerrit/rig.ts';
 import { faults } from './faults.ts';
+import { growth } from './growth.ts';
 import { timings } from './timings.ts';
 
 /** One row: figures, or how often something held. */
@@ -18,7 +19,7 @@ export interface Row {
 
 export type Bench = (rig: Rig, runs: number) => Promise<readonly Row[]>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { ...timings, ...faults };
+const BENCHES: Readonly<Record<string, Bench>> = { ...timings, ...faults, ...growth };
 
 const INTERRUPTED = 130;
 const words = process.argv.slice(2);

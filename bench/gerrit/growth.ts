@@ -1,0 +1,94 @@
+/** What a daemon that works for long keeps: its memory at rest after many jobs in a row. */
+import { appendFileSync, readFileSync } from 'node:fs';
+import type { Bench, Row } from './main.ts';
+import { Place } from './place.ts';
+
+/** One person pushes all changes, faster than any limit on starts allows. */
+const UNLIMITED = 'triggers: {limits: {author: 1000000, project: 1000000, all: 1000000}}\n';
+/** Samples between the first and the last job. */
+const SAMPLES = 10;
+/** The daemon collects 5 s after its last row. */
+const IDLE_MS = 7_000;
+/** The level that a warmed-up daemon may still gain from the first third of the jobs to the last. */
+const GROWTH_MIB = 5;
+
+export const growth: Readonly<Record<string, Bench>> = { growth: memoryAtRest };
+
+async function memoryAtRest(rig: Parameters<Bench>[0], runs: number): Promise<readonly Row[]> {
+  const place = await Place.open(rig);
+  appendFileSync(place.one.config, UNLIMITED);
+  const daemon = await place.one.startDaemon();
+  const every = Math.max(1, Math.round(runs / SAMPLES));
+  const samples: { readonly jobs: number; readonly mebibytes: number }[] = [];
+  for (let jobs = 1; jobs <= runs; jobs += 1) {
+    const change = await place.one.checkout().push();
+    await place.visible(change);
+    if (jobs % every > 0) continue;
+    await place.quiet();
+    await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+    const parts = proportionalMebibytes(daemon.pid);
+    samples.push({ jobs, mebibytes: parts.all });
+    console.error(
+      `  after ${jobs} jobs: ${Object.entries(parts)
+        .map(([part, size]) => `${part} ${size.toFixed(1)}`)
+        .join(', ')} MiB`,
+    );
+  }
+  await daemon.stop();
+  const third = samples[Math.floor(samples.length / 3)] ?? samples[0];
+  const last = samples.at(-1);
+  const gained = (last?.mebibytes ?? 0) - (third?.mebibytes ?? 0);
+  return [
+    {
+      what: 'memory (PSS) at rest after many jobs in a row',
+      measured: samples.map(({ jobs, mebibytes }) => `${mebibytes.toFixed(0)} MiB after ${jobs}`).join(', '),
+      goal: `level after a third: at most ${GROWTH_MIB} MiB more`,
+      met: gained <= GROWTH_MIB,
+    },
+  ];
+}
+
+/** An arena of glibc's allocator: each thread that allocates may get one of its own. */
+const ARENA_BYTES = 64 * 2 ** 20;
+
+interface Mapping {
+  readonly from: number;
+  readonly to: number;
+  readonly rights: string;
+  readonly file: boolean;
+  readonly heap: boolean;
+  readonly kilobytes: number;
+}
+
+/** PSS in MiB by what is mapped: the allocator's heap and arenas, V8 and other anonymous memory, files. */
+function proportionalMebibytes(
+  pid: number,
+): Readonly<Record<'all' | 'heap' | 'arenas' | 'anonymous' | 'files', number>> {
+  const sizes = { all: 0, heap: 0, arenas: 0, anonymous: 0, files: 0 };
+  const mappings = readFileSync(`/proc/${pid}/smaps`, 'utf8')
+    .split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
+    .map(mappingOf);
+  for (const [index, { from, to, file, heap, kilobytes }] of mappings.entries()) {
+    const next = mappings[index + 1];
+    const isArena =
+      from % ARENA_BYTES === 0 &&
+      (to - from === ARENA_BYTES || (next?.rights.startsWith('---') && next.to - from === ARENA_BYTES));
+    const part = heap ? 'heap' : file ? 'files' : isArena ? 'arenas' : 'anonymous';
+    sizes[part] += kilobytes / 1024;
+    sizes.all += kilobytes / 1024;
+  }
+  return sizes;
+}
+
+function mappingOf(text: string): Mapping {
+  const [, from = '0', to = '0', rights = '', inode = '0', name = ''] =
+    /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ (\d+) *(.*)$/m.exec(text) ?? [];
+  return {
+    from: Number.parseInt(from, 16),
+    to: Number.parseInt(to, 16),
+    rights,
+    file: inode !== '0',
+    heap: name === '[heap]',
+    kilobytes: Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0),
+  };
+}
