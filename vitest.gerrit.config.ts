@@ -18,7 +18,7 @@ if (versions.length === 0)
   throw new Error('no Java for any version of Gerrit: install openjdk-17-jre-headless');
 
 /** What depends on the version; outages and the like are tried on the first one alone. */
-const ON_EACH = ['contract', 'reviewer', 'patchsets', 'rights', 'doctor'];
+const ON_EACH = ['contract', 'reviewer', 'patchsets', 'rights', 'doctor', 'votes'];
 
 const report = process.env.SOS_CI_TEST_REPORT;
 

@@ -83,6 +83,52 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       expect(await votes(patchset)).toMatchObject({ Verified: -1 });
     });
 
+    const standing = (patchset: Patchset) =>
+      harness.reviewer.readStanding(
+        { type: 'readStanding', key: 'standing', patchset, label: 'Verified', timeoutMs: 60_000 },
+        signal,
+      );
+
+    test('reads how the change is now, the kinds of its patchsets and our vote on the current one', async () => {
+      const patchset = await harness.newPatchset();
+      const kind = expect.stringMatching(/^[A-Z_]+$/);
+      const { project, branch, change, revision, ref } = patchset;
+      const own = { project, branch, change, revision, ref, patchset: patchset.patchset };
+      const first = await standing(patchset);
+      expect(first).toMatchObject({ vote: 0, change: { status: 'open', patchset: own } });
+      expect(first.kinds).toContainEqual({ patchset: patchset.patchset, kind });
+      expect(first.change.files).not.toBeNull();
+      await post(review(patchset, { labels: { Verified: 1 } }));
+      expect(await standing(patchset)).toMatchObject({ vote: 1 });
+      await post(review(patchset, { labels: { Verified: 0 } }));
+      expect(await standing(patchset)).toMatchObject({ vote: 0 });
+      const newer = await harness.supersede(patchset);
+      const seen = await standing(patchset);
+      expect(seen).toMatchObject({ vote: 0, change: { patchset: { patchset: newer.patchset } } });
+      expect(seen.kinds).toEqual(
+        expect.arrayContaining([
+          { patchset: patchset.patchset, kind },
+          { patchset: newer.patchset, kind },
+        ]),
+      );
+    });
+
+    test('a closed change is read as closed, and one that is not there is an error', async () => {
+      const patchset = await harness.newPatchset();
+      await harness.close(patchset);
+      expect((await standing(patchset)).change.status).toBe('abandoned');
+      await expect(standing({ ...patchset, change: 999_999_999 })).rejects.toMatchObject({
+        name: 'OperationError',
+      });
+    });
+
+    test('an explicit 0 takes our vote away, and counts as a vote', async () => {
+      const patchset = await harness.newPatchset();
+      await post(review(patchset, { labels: { Verified: 1 } }));
+      expect(await post(review(patchset, { labels: { Verified: 0 } }))).toEqual({ ...bare, voted: true });
+      expect(cast(await votes(patchset))).toEqual([]);
+    });
+
     test('an unknown label is dropped in silence, which reading the votes shows', async () => {
       const patchset = await harness.newPatchset();
       const outcome = await post(review(patchset, { labels: { 'No-Such': 1 } }));

@@ -117,7 +117,13 @@ export class Embedded {
     if (first === undefined) throw new Error('a change without a patchset');
     const next = change.patchsets.length + 1;
     const revision = `${number}${next}e`.repeat(14).slice(0, 40);
-    change.patchsets.push({ ...first, number: next, revision, ref: `${first.ref}${next}`, votes: new Map() });
+    change.patchsets.push({
+      ...first,
+      number: next,
+      revision,
+      ref: first.ref.replace(/[^/]+$/, String(next)),
+      votes: new Map(),
+    });
     return this.#patchset(number);
   }
 
