@@ -7,6 +7,7 @@ import { cascade, type Submission } from '../../src/engine/cascade.ts';
 import { type Append, type Store, type StoreReader, VersionConflict } from '../../src/engine/store.ts';
 import type { AnyEvent } from '../../src/machines/events.ts';
 import { ALL_FILES } from '../../src/machines/rules/files.ts';
+import { verdictsOf } from '../../src/machines/verdicts.ts';
 import { jobSpec, PATCHSET, preparePlan, reportSpec, START, server } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 
@@ -46,7 +47,11 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     };
     const told = (history: string, event: AnyEvent, settles: string | null = null): Submission => ({
       history,
-      machine: history.startsWith('r') ? 'review@1' : 'job@1',
+      machine: history.startsWith('verdicts:')
+        ? 'verdicts@1'
+        : history.startsWith('r')
+          ? 'review@1'
+          : 'job@1',
       event,
       settles,
       cause: null,
@@ -69,6 +74,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
         }),
         told(job, { type: 'job.accepted', job, review, deployment: 'd', patchset, spec: jobSpec() }),
         told(job, { type: 'job.released', trees: [] }),
+        told(verdictsOf(patchset), { type: 'runs.admitted', review, patchset: patchset.patchset, jobs }),
       ];
     };
     const append = async (...happenings: readonly Submission[]) => {
@@ -83,13 +89,13 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const second = await append(told('j1', { type: 'slot.granted' }, 'slot'));
       const rows = [...store.log()];
       expect(rows.map(({ seq, ...row }) => row)).toEqual([...first, ...second].map(({ row }) => row));
-      expect(rows.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+      expect(rows.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
       expect(store.rows('j1').map(({ version, type }) => [version, type])).toEqual([
         [1, 'job.accepted'],
         [2, 'job.released'],
         [3, 'slot.granted'],
       ]);
-      expect([...store.histories()]).toEqual(['r1', 'j1']);
+      expect([...store.histories()]).toEqual(['r1', 'j1', verdictsOf(PATCHSET)]);
       expect(store.rows('nobody')).toEqual([]);
     });
 
@@ -161,8 +167,8 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const [granted] = await append(told('j1', { type: 'slot.granted' }, 'slot'));
       expect(store.job('j1')).toMatchObject({ state: 'booting.creating', updatedAt: now, acceptedAt: START });
       expect(store.owed('j1').map(({ key, seq, requestedAt }) => [key, seq, requestedAt])).toEqual([
-        ['createServer:1', 4, now],
-        ['deadline:booting:1', 4, now],
+        ['createServer:1', 5, now],
+        ['deadline:booting:1', 5, now],
       ]);
       expect(store.stored('j1')).toEqual(granted?.stored);
       expect(store.owed().map(({ key }) => key)).toContain('deadline:looking:1');
@@ -171,7 +177,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     /** The whole way of a cancelled job. */
     const ended = async (number: number) => {
       const job = `j${number}`;
-      await append(...begun(number));
+      await append(...begun(number, `trigger-${number}`, PATCHSET.change + number));
       await append(told(`r${number}`, { type: 'review.cancelled', reason: 'abandoned' }));
       await append(told(job, { type: 'server.deleted', deleted: 0 }, 'deleteServer:1'));
       await append(told(job, { type: 'evidence.discarded' }, 'discardEvidence:1'));
@@ -222,7 +228,9 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(ids({ change: 100, limit: 9 })).toEqual(['j1']);
       expect(ids({ change: 100, open: false, limit: 9 })).toEqual([]);
       expect(store.reviews({ open: true, limit: 9 }).map(({ id }) => id)).toEqual(['r2', 'r1']);
-      expect(store.openReviews('openstack/cinder', 200)).toEqual([{ id: 'r2', patchset: 3 }]);
+      expect(store.openReviews('openstack/cinder', 200)).toEqual([
+        { id: 'r2', patchset: 3, branch: 'master' },
+      ]);
       expect(store.openReviews('openstack/nova', 200)).toEqual([]);
       expect(store.jobIds('j', 9)).toEqual(['j1', 'j2', 'j3']);
       expect([store.jobIds('j2', 9), store.jobIds('j', 1), store.jobIds('%', 9)]).toEqual([
