@@ -22,7 +22,7 @@ import type { Alarms, CatchUp, World } from './engine/ports.ts';
 import { Service } from './engine/service.ts';
 import type { Append, JobView, Store } from './engine/store.ts';
 import { Sweep } from './engine/sweep.ts';
-import { isWork, slotHeld } from './engine/view.ts';
+import { isWork, mayPostOn, slotHeld } from './engine/view.ts';
 import { openVoting } from './engine/voting.ts';
 import { currentWork } from './engine/work.ts';
 import { Ground } from './ground.ts';
@@ -181,6 +181,16 @@ export class Lab implements RunningDaemon {
       .filter((stored) => slotHeld(stored)?.provider === provider)
       .flatMap(({ history }) => this.store.job(history) ?? []);
     return { holders, slots: this.engine.slots.limits.slots[provider] ?? 0 };
+  }
+
+  /** An interrupted review that is about to post on the change; others wait for it. */
+  posting(change: number): string | null {
+    return (
+      this.store
+        .open()
+        .map((stored) => mayPostOn(stored, change))
+        .find((review) => review !== null) ?? null
+    );
   }
 
   /** Resolves when every review that was begun here has ended. */

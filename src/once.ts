@@ -56,6 +56,7 @@ export async function runOnce(config: Config, options: OnceOptions): Promise<Onc
   await lab.start(false);
   try {
     assertRoom(config, options.job, lab);
+    assertTurn(change, lab);
     const found = await lookUpChange(config.gerrit, systemClock, change, patchset);
     if (found === null) throw unknownChange(config, change, patchset);
     await lab.startJob(found, options.job);
@@ -104,6 +105,19 @@ function assertRoom(config: Config, name: string, lab: Lab): void {
     operation: 'start job',
     target: name,
     message: `${named.join(', ')}${more} ${are} ${all} of the provider ${provider}`,
+    retryable: false,
+    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+  });
+}
+
+/** Refuses when an interrupted review is about to post on the change: it stays as it is here, and reviews of a change post in turn. */
+function assertTurn(change: number, lab: Lab): void {
+  const review = lab.posting(change);
+  if (review === null) return;
+  throw new OperationError({
+    operation: 'start job',
+    target: `change ${change}`,
+    message: `review ${review} was interrupted before its comment was on the change`,
     retryable: false,
     hint: 'let what was interrupted finish first: sos-ci daemon --drain',
   });

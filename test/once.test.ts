@@ -60,3 +60,18 @@ test('after one that was interrupted a job by hand is refused, and told who hold
     hint: 'let what was interrupted finish first: sos-ci daemon --drain',
   });
 });
+
+test('while an interrupted review is about to post on the change a job by hand is refused', async () => {
+  const lab = new Lab({ store: openStore(databaseFile(folder)) });
+  await lab.start();
+  lab.reviewer.holdNext('request');
+  lab.say(created());
+  await lab.run(() => lab.reviewer.calls.held === 1 && lab.jobs()[0]?.state === 'done');
+  lab.daemon.life.end();
+  lab.store.close();
+  await expect(run()).rejects.toMatchObject({
+    operation: 'start job',
+    message: expect.stringMatching(/^review \w+ was interrupted before its comment was on the change$/),
+    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+  });
+});

@@ -4,6 +4,7 @@ import type { SlotHolder } from '../machines/queue.ts';
 import type { ReviewContext } from '../machines/review/setup.ts';
 import type { Stored } from '../machines/row.ts';
 import type { Stepped } from '../machines/step.ts';
+import type { VerdictsContext } from '../machines/verdicts.ts';
 import { assertNever } from '../machines/vocabulary.ts';
 import type { ProviderUse } from './provider-set.ts';
 import type { Append, View } from './store.ts';
@@ -72,6 +73,12 @@ export function providerUse(histories: Iterable<Stored>, provider: string): Prov
     if (slotHeld(stored) !== null) holders += 1;
   }
   return { jobs, holders };
+}
+
+/** The review that may post on this change, while the history of the change's verdicts says so; null for any other history. */
+export function mayPostOn(stored: Stored, change: number): string | null {
+  if (stored.machine !== 'verdicts@1' || !stored.history.endsWith(`~${change}`)) return null;
+  return (stored.context as unknown as VerdictsContext).turn;
 }
 
 /** True for a review of which at least one post was tried. The attempt is counted on when the next one begins. */
