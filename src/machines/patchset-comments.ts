@@ -47,50 +47,96 @@ export function saidWith<M extends Message>(
   hash: Hash,
 ): ReadonlyMap<M, Said> {
   const said = new Map<M, Said>();
-  const left = new Set(seen);
-  const pool = new Pool(comments, hash);
+  const pool = new Pool(timed(messages, comments), hash);
+  const places = new Places<M>((message) => candidates(message, seen, toleranceMs));
   const own = ({ votes, written }: M): string => fingerprintOf(votes, wordsOf(written, hash), hash);
-  /** Takes the first of what is left that `judge` accepts, nearest in time first. */
-  const settle = (message: M, judge: (text: string) => readonly string[] | null): void => {
-    for (const one of candidates(message, left, toleranceMs)) {
-      const found = judge(one.text);
-      if (found === null) continue;
-      left.delete(one);
-      said.set(message, { text: one.text, comments: found });
-      return;
-    }
-  };
   const newestFirst = [...messages].reverse();
   for (const message of newestFirst.filter(({ hidden }) => hidden === 0)) {
     const text = own(message);
-    settle(message, (known) => (known === text ? [] : null));
+    places.settle(message, text);
     said.set(message, { text, comments: [] });
   }
-  for (const message of newestFirst.filter(({ hidden }) => hidden > 0)) {
-    settle(message, (known) => pool.take(message, known) ?? (known === own(message) ? [] : null));
+  const unclear = newestFirst.filter(({ hidden }) => hidden > 0);
+  for (const message of unclear) {
+    for (const { text } of candidates(message, seen, toleranceMs)) {
+      const found = pool.find(message, text);
+      if ((found.length === 0 && text !== own(message)) || !places.take(message, text)) continue;
+      pool.remove(found);
+      said.set(message, { text, comments: textsOf(found) });
+      break;
+    }
   }
-  // What is left and near was told in words that Gerrit does not show, such as those of a comment that was deleted.
-  const unclear = (): M[] => newestFirst.filter((message) => !said.has(message));
-  for (const message of unclear()) {
+  const unknown = unclear.filter((message) => !said.has(message));
+  for (const [message, found] of pool.share(unknown.reverse())) {
     const votes = votesIn(fingerprintOf(message.votes, '', hash));
-    settle(message, (known) => (votesIn(known) === votes ? [] : null));
-  }
-  for (const [message, found] of pool.share(unclear().reverse())) {
+    // It may have been told in words that Gerrit does not show, such as those of a comment that was deleted.
+    const near = found.length > 0 ? null : places.free(message).find(({ text }) => votesIn(text) === votes);
     const words = found.length === 0 ? message.written : found.join('\n');
-    said.set(message, { text: fingerprintOf(message.votes, wordsOf(words, hash), hash), comments: found });
+    const text = near?.text ?? fingerprintOf(message.votes, wordsOf(words, hash), hash);
+    if (near) places.take(message, near.text);
+    said.set(message, { text, comments: found });
   }
   return said;
 }
 
-/** What the message may be known by. One whose id is known is known by that alone. */
-function candidates(message: Message, left: ReadonlySet<Seen>, toleranceMs: number): readonly Seen[] {
-  const all = [...left];
+/** Where all that the messages count are comments on the patchset, the order of the comments tells their times. */
+function timed(
+  messages: readonly Message[],
+  comments: readonly PatchsetComment[],
+): readonly PatchsetComment[] {
+  // Anybody can write such a number: it is only believed where it adds up.
+  if (messages.reduce((sum, { hidden }) => sum + hidden, 0) !== comments.length) return comments;
+  const times = messages.flatMap(({ hidden, at }) => Array.from({ length: hidden }, () => at));
+  return comments.map((one, index) => ({ ...one, at: one.at ?? times[index] ?? null }));
+}
+
+/** Which message stands for what was seen. One whose words are certain makes room where it has a choice. */
+class Places<M extends Message> {
+  readonly #candidates: (message: M) => readonly Seen[];
+  readonly #holders = new Map<Seen, M>();
+  readonly #certain = new Map<M, string>();
+
+  constructor(candidates: (message: M) => readonly Seen[]) {
+    this.#candidates = candidates;
+  }
+
+  /** For a message whose fingerprint is certain. */
+  settle(message: M, text: string): void {
+    this.#certain.set(message, text);
+    this.take(message, text);
+  }
+
+  /** False: there is nothing with this fingerprint that it could stand for. */
+  take(message: M, text: string, tried = new Set<Seen>()): boolean {
+    return this.#candidates(message).some((one) => {
+      if (one.text !== text || tried.has(one)) return false;
+      tried.add(one);
+      const holder = this.#holders.get(one);
+      const certain = holder === undefined ? undefined : this.#certain.get(holder);
+      if (holder !== undefined && (certain === undefined || !this.take(holder, certain, tried))) return false;
+      this.#holders.set(one, message);
+      return true;
+    });
+  }
+
+  /** What no message stands for. */
+  free(message: M): readonly Seen[] {
+    return this.#candidates(message).filter((one) => !this.#holders.has(one));
+  }
+}
+
+/** What the message may be known by, the newest first. One whose id is known is known by that alone. */
+function candidates(message: Message, seen: Iterable<Seen>, toleranceMs: number): readonly Seen[] {
+  const all = [...seen];
   const same = message.id === undefined ? undefined : all.find(({ id }) => id === message.id);
   if (same !== undefined) return [same];
-  const distance = ({ at }: Seen): number => Math.abs(at - message.at);
   return all
     .filter((one) => (message.id === undefined || one.id === undefined) && near(one, message, toleranceMs))
-    .sort((one, other) => distance(one) - distance(other));
+    .sort((one, other) => other.at - one.at);
+}
+
+function textsOf(comments: readonly PatchsetComment[]): readonly string[] {
+  return comments.map(({ text }) => text);
 }
 
 /** Comments of one message that are tried together. */
@@ -106,20 +152,21 @@ class Pool {
     this.#hash = hash;
   }
 
-  /** Takes those out that make the message what it is known as. */
-  take(message: Message, known: string): readonly string[] | null {
+  /** Those that make the message what it is known as; empty: none do. */
+  find(message: Message, known: string): readonly PatchsetComment[] {
     const mine = this.#left.filter(({ at }) => at === null || at === message.at);
     for (let length = 1; length <= Math.min(message.hidden, TOGETHER); length += 1) {
       for (let from = mine.length - length; from >= 0; from -= 1) {
         const tried = mine.slice(from, from + length);
-        const texts = tried.map(({ text }) => text);
-        const words = wordsOf(texts.join('\n'), this.#hash);
-        if (fingerprintOf(message.votes, words, this.#hash) !== known) continue;
-        this.#left = this.#left.filter((one) => !tried.includes(one));
-        return texts;
+        const words = wordsOf(textsOf(tried).join('\n'), this.#hash);
+        if (fingerprintOf(message.votes, words, this.#hash) === known) return tried;
       }
     }
-    return null;
+    return [];
+  }
+
+  remove(comments: readonly PatchsetComment[]): void {
+    this.#left = this.#left.filter((one) => !comments.includes(one));
   }
 
   /** Gives all that are left to these messages, oldest first. */
@@ -143,7 +190,7 @@ function distribute<M extends Message>(
   messages: readonly M[],
   comments: readonly PatchsetComment[],
 ): readonly (readonly [M, readonly string[]])[] {
-  let left = comments.map(({ text }) => text);
+  let left = textsOf(comments);
   const shares = [...messages.entries()].reverse().map(([older, message]): [M, readonly string[]] => {
     const total = messages.slice(0, older + 1).reduce((sum, { hidden }) => sum + hidden, 0);
     const wanted = total <= left.length ? message.hidden : Math.max(1, left.length - older);

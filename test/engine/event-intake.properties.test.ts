@@ -1,6 +1,7 @@
 /**
  * Stream and looks in any interleaving, a daemon that dies anywhere, a connection that breaks anywhere, times that are
- * off by a second: every comment is decided upon once. Judged by counts, because equal comments can not be told apart.
+ * off by a second, replies that stream and history word differently: every comment is decided upon once. Judged by counts,
+ * because equal comments can not be told apart.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -9,6 +10,7 @@ import { EventIntake } from '../../src/engine/event-intake.ts';
 import type { ChangePast, PastRequest } from '../../src/engine/intake-port.ts';
 import type { Noted, Store } from '../../src/engine/store.ts';
 import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import { written } from '../../src/machines/rules/comment.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeGerritPast } from '../fakes/gerrit-past.ts';
 import { PATCHSET } from '../machines/facts.ts';
@@ -24,6 +26,8 @@ const step = fc.oneof(
       do: fc.constant('comment' as const),
       who: fc.nat(1),
       off: fc.integer({ min: -1, max: 1 }),
+      form: fc.constantFrom('message', 'reply', 'silent reply', 'on a file'),
+      words: fc.constantFrom('recheck', 'thanks'),
     }),
   },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('deliver' as const) }) },
@@ -99,14 +103,21 @@ class Story {
     await this.intake.begin(null);
   }
 
-  comment(who: number, off: number): void {
+  /** A reply is told apart from its message in the history, and a silent one by the stream without its words. */
+  comment({ who, off, form, words }: Extract<Step, { do: 'comment' }>): void {
     const at = Math.floor(this.clock.now() / 1_000) * 1_000;
     const by = { username: `user-${who}`, name: '', email: '' };
     const common = { type: 'comment-added', patchset: PATCHSET, wip: false, private: false, by } as const;
-    const event: Comment = { ...common, at, comment: 'Patch Set 3:\n\nrecheck', approvals: [] };
-    this.said.push(event);
-    this.past.say(event);
-    if (this.connected) this.wire.push({ ...event, at: at + off * 1_000 });
+    const telling = (text: string): Comment => {
+      return { ...common, at, comment: `Patch Set 3:\n\n${text}`, approvals: [] };
+    };
+    // Without times nothing tells a comment on a file from a reply, when neither was heard.
+    const onFile = form === 'on a file' && this.past.ids;
+    this.said.push(telling(onFile ? '' : words));
+    if (form === 'message') this.past.say(telling(words));
+    else this.past.say(telling('(1 comment)'), [onFile ? null : words]);
+    const streamed = onFile || form === 'silent reply' ? '(1 comment)' : words;
+    if (this.connected) this.wire.push({ ...telling(streamed), at: at + off * 1_000 });
   }
 
   deliver(): void {
@@ -202,7 +213,7 @@ function settled(): Promise<void> {
 async function happen(story: Story, it: Step): Promise<void> {
   switch (it.do) {
     case 'comment':
-      return story.comment(it.who, it.off);
+      return story.comment(it);
     case 'deliver':
       return story.deliver();
     case 'time':
@@ -232,7 +243,10 @@ async function tell(steps: readonly Step[], overlapMs: number, ids: boolean): Pr
 
 function counts(comments: readonly Comment[]): Readonly<Record<string, number>> {
   const all: Record<string, number> = {};
-  for (const { by } of comments) all[by.username] = (all[by.username] ?? 0) + 1;
+  for (const { by, comment } of comments) {
+    const what = `${by.username} ${written(comment)}`;
+    all[what] = (all[what] ?? 0) + 1;
+  }
   return all;
 }
 

@@ -20,11 +20,14 @@ export class FakeGerritPast implements GerritHistory {
   /** Each message has an id, as by REST. */
   ids = false;
   readonly #changes = new Map<number, Happened[]>();
+  /** Comments posted with an event. */
+  readonly #comments = new Map<Happened, readonly (string | null)[]>();
   readonly #movedAt = new Map<number, number>();
 
-  /** It happens. */
-  say(event: GerritEvent): void {
+  /** It happens. @param comments posted with it, which its message does not show; null: one on a file */
+  say(event: GerritEvent, comments: readonly (string | null)[] = []): void {
     if (!isKept(event)) return;
+    this.#comments.set(event, comments);
     const { change } = nameOf(event);
     this.#changes.set(change, [...(this.#changes.get(change) ?? []), event]);
   }
@@ -48,7 +51,8 @@ export class FakeGerritPast implements GerritHistory {
       const { since, projects, changes } = request;
       const all = [...this.#changes].map(([change, happened]) => {
         const told = pastOf(change, happened);
-        const past = { ...told, updatedAt: Math.max(told.updatedAt, this.#movedAt.get(change) ?? 0) };
+        const updatedAt = Math.max(told.updatedAt, this.#movedAt.get(change) ?? 0);
+        const past = { ...told, updatedAt, comments: this.#commentsOn(happened) };
         return this.ids ? withIds(past) : past;
       });
       const wanted = all.filter(({ change, project, updatedAt }) => {
@@ -56,6 +60,16 @@ export class FakeGerritPast implements GerritHistory {
         return changes.includes(change) || (updated && matchesAny(projects, project));
       });
       return { changes: wanted.sort((one, other) => other.updatedAt - one.updatedAt), unread: 0 };
+    });
+  }
+
+  /** By REST each has its time. */
+  #commentsOn(happened: readonly Happened[]): ChangePast['comments'] {
+    return happened.flatMap((event) => {
+      if (event.type !== 'comment-added') return [];
+      const { at, by } = event;
+      const about = { by, patchset: event.patchset.patchset, at: this.ids ? at : null };
+      return (this.#comments.get(event) ?? []).flatMap((text) => (text === null ? [] : [{ ...about, text }]));
     });
   }
 }
@@ -74,7 +88,7 @@ function withIds(past: ChangePast): ChangePast {
   return { ...past, entries };
 }
 
-function pastOf(change: number, happened: readonly Happened[]): ChangePast {
+function pastOf(change: number, happened: readonly Happened[]): Omit<ChangePast, 'comments'> {
   const last = happened.at(-1);
   if (last === undefined) throw new Error('nothing happened');
   const patchsets = happened.flatMap((event) => (event.type === 'patchset-created' ? [event] : []));
@@ -97,7 +111,6 @@ function pastOf(change: number, happened: readonly Happened[]): ChangePast {
     entries: happened.flatMap((event) => entryOf(event, closed !== null, current?.patchset.patchset ?? 0)),
     patchset: closed === null && current !== null ? { event: current, at: current.at } : null,
     ready: closed === null && ready?.type === 'change-ready' ? { event: ready, saidAt: ready.at } : null,
-    comments: [],
     closed,
   };
 }

@@ -49,6 +49,11 @@ describe('without anything that was seen', () => {
     expect(said([message(0, 3), message(60, 2)], bySsh('a', 'b', 'c'))).toEqual(['a', 'b | c']);
   });
 
+  test('a number that somebody made up takes neither time nor room', () => {
+    const messages = Array.from({ length: 1_000 }, (_, index) => message(index * 60, 999_999));
+    expect(said(messages, bySsh('recheck')).filter((text) => text !== '')).toEqual(['recheck']);
+  });
+
   test('their times tell by REST', () => {
     const messages = [message(0, 1), message(60, 4)];
     expect(said(messages, [byRest(0, 'recheck')])).toEqual(['recheck', '']);
@@ -67,9 +72,10 @@ describe('what was seen', () => {
     ]);
   });
 
-  test('within seconds counts by its words: which message they are taken for makes no difference', () => {
+  test('does not change the order of comments where their number adds up', () => {
     const messages = [message(0, 1), message(1, 1)];
-    expect(said(messages, bySsh('recheck', 'thanks'), [seen(0, 'recheck')])).toEqual(['thanks', 'recheck']);
+    expect(said(messages, bySsh('recheck', 'thanks'), [seen(0, 'recheck')])).toEqual(['recheck', 'thanks']);
+    expect(said(messages, bySsh('thanks', 'recheck'), [seen(0, 'recheck')])).toEqual(['thanks', 'recheck']);
   });
 
   test('long ago used up a comment: one on a file that follows does not get it', () => {
