@@ -14,6 +14,11 @@ export type Database = Sqlite.Database;
 const OLDEST_SQLITE = [3, 51, 3] as const;
 /** How long a statement waits for another connection's lock; the engine tries again later. */
 const BUSY_TIMEOUT_MS = 1000;
+/**
+ * Pages that a connection keeps in memory, in KiB. better-sqlite3 allows 16 MB, which a daemon fills within some hundred
+ * jobs and never gives back. An append needs the newest pages alone.
+ */
+const CACHE_KIB = 4096;
 /** A WAL that never has to grow while work goes on makes each commit one write and one sync. */
 const WAL_BYTES = 4 * 1024 * 1024;
 
@@ -110,6 +115,7 @@ function connect(file: string, readonly: boolean): Database {
   try {
     const database = keep(new Sqlite(file, { readonly, fileMustExist: readonly, timeout: BUSY_TIMEOUT_MS }));
     assertVersion(database);
+    database.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     return database;
   } catch (thrown) {
     if (thrown instanceof OperationError) throw thrown;

@@ -42,6 +42,7 @@ test('every connection syncs each commit, in WAL, on an SQLite that is new enoug
   for (const connection of connections) {
     expect(connection.pragma('synchronous', { simple: true })).toBe(2);
     expect(connection.pragma('journal_mode', { simple: true })).toBe('wal');
+    expect(connection.pragma('cache_size', { simple: true }), 'pages in memory, KiB').toBe(-4096);
   }
   const version = database.prepare('SELECT sqlite_version() AS version').get() as { version: string };
   const [major = 0, minor = 0, patch = 0] = version.version.split('.').map(Number);
