@@ -82,6 +82,7 @@ export function openReview(
       type: 'runs.admitted',
       review,
       patchset: patchset.patchset,
+      branch: patchset.branch,
       jobs: jobs.map(({ job, name, spec: { voting } }) => ({ job, name, voting })),
     },
     settles: null,

@@ -10,6 +10,8 @@ export type VerdictsEvent =
       readonly type: 'runs.admitted';
       readonly review: string;
       readonly patchset: number;
+      /** The branch that the change was for then: a move makes no patchset. */
+      readonly branch: string;
       readonly jobs: readonly { readonly job: string; readonly name: string; readonly voting: boolean }[];
     }
   /** A review has taken a job's verdict. */

@@ -109,10 +109,10 @@ function firstContext(opened: VerdictsMachineEvent): VerdictsContext {
 
 function admitted(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
   if (event.type !== 'runs.admitted') return {};
-  const { review, patchset, jobs } = event;
+  const { review, patchset, branch, jobs } = event;
   const admissions = context.admissions + 1;
   const runs = jobs.map(({ job, name, voting }) => ({
-    ...{ job, name, voting, review, patchset, admitted: admissions },
+    ...{ job, name, voting, review, patchset, branch, admitted: admissions },
     ...{ verdict: null, url: null, dependencies: '', readable: false },
   }));
   const open = [...context.open, review];
@@ -189,7 +189,11 @@ function pruned(
 
 function isNewest(run: KeptRun, runs: readonly KeptRun[]): boolean {
   const same = runs.filter(
-    (other) => other.name === run.name && other.patchset === run.patchset && isCounted(other),
+    (other) =>
+      other.name === run.name &&
+      other.patchset === run.patchset &&
+      other.branch === run.branch &&
+      isCounted(other),
   );
   return newestOf(same) === run || newestOf(same.filter(isResult)) === run;
 }

@@ -23,6 +23,8 @@ export interface VoteRun {
   /** As it was when the run was admitted. */
   readonly voting: boolean;
   readonly patchset: number;
+  /** The branch that it was tested for. */
+  readonly branch: string;
   /** Runs that were admitted later have larger numbers. */
   readonly admitted: number;
   /** Null: it has not ended. */

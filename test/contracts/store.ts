@@ -74,7 +74,13 @@ export function storeContract(name: string, open: () => StoreHarness): void {
         }),
         told(job, { type: 'job.accepted', job, review, deployment: 'd', patchset, spec: jobSpec() }),
         told(job, { type: 'job.released', trees: [] }),
-        told(verdictsOf(patchset), { type: 'runs.admitted', review, patchset: patchset.patchset, jobs }),
+        told(verdictsOf(patchset), {
+          type: 'runs.admitted',
+          review,
+          patchset: patchset.patchset,
+          branch: patchset.branch,
+          jobs,
+        }),
       ];
     };
     const append = async (...happenings: readonly Submission[]) => {

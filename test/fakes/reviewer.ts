@@ -37,6 +37,8 @@ export class FakeReviewer implements Reviewer {
   readonly missing = new Set<number>();
   /** Number of the current patchset, for changes where it is not the one that is asked about. */
   readonly current = new Map<number, number>();
+  /** The branch of changes that were moved. */
+  readonly branches = new Map<number, string>();
   /** Kinds of all patchsets of a change, the first one first; for changes where they are not all REWORK. */
   readonly kinds = new Map<number, readonly string[]>();
   /** Changes that are abandoned or merged. */
@@ -61,9 +63,10 @@ export class FakeReviewer implements Reviewer {
       if (this.missing.has(change)) throw gone(patchset);
       const number = this.current.get(change) ?? tested;
       const kinds = this.kinds.get(change) ?? [];
-      const current = { ...patchset, patchset: number, ref: patchset.ref.replace(/[^/]+$/, String(number)) };
+      const branch = this.branches.get(change) ?? patchset.branch;
+      const ref = patchset.ref.replace(/[^/]+$/, String(number));
       return {
-        change: shown(number === tested ? patchset : current, this.closed.has(change)),
+        change: shown({ ...patchset, patchset: number, branch, ref }, this.closed.has(change)),
         vote: this.vote(change, number, label),
         kinds: Array.from({ length: number }, (_, at) => ({ patchset: at + 1, kind: kinds[at] ?? 'REWORK' })),
       };

@@ -206,6 +206,7 @@ export class Simulator {
       type: 'runs.admitted',
       review,
       patchset: patchset.patchset,
+      branch: patchset.branch,
       jobs: named,
     });
   }

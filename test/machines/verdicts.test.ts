@@ -10,7 +10,7 @@ const HISTORY = verdictsOf(PATCHSET);
 
 function admit(world: Simulator, review: string, patchset = 1, names: readonly string[] = ['acme']): void {
   const jobs = names.map((name) => ({ job: `${review}-${name}`, name, voting: true }));
-  world.tell(HISTORY, { type: 'runs.admitted', review, patchset, jobs });
+  world.tell(HISTORY, { type: 'runs.admitted', review, patchset, branch: PATCHSET.branch, jobs });
 }
 
 function end(world: Simulator, review: string, verdict: Verdict, name = 'acme'): void {

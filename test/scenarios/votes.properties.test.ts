@@ -5,18 +5,17 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { LogRow } from '../../src/machines/row.ts';
 import { PATCHSET_KINDS } from '../../src/machines/rules/kind.ts';
-import type { JobReport, JobSpec, Patchset, Standing } from '../../src/machines/vocabulary.ts';
-import type { JobInForce } from '../../src/machines/vote-rule.ts';
+import type { JobSpec, Patchset } from '../../src/machines/vocabulary.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
-import { ceiling, type ReferenceWorld, referenceVote } from '../machines/vote-reference.ts';
+import { ceiling } from '../machines/vote-reference.ts';
 import { FIRST, patchset } from './gerrit-says.ts';
 import { broken } from './judge.ts';
 import { Lab } from './lab.ts';
+import { judged, overlaps, VALUES } from './votes-judge.ts';
 
-const VALUES = { success: 1, failure: -1, timedOut: -1 };
+const AWAY = { operation: 'ask', target: '', message: 'away', retryable: true, hint: '' };
 const ENDS = [
   { how: 'exited', code: 0 },
   { how: 'exited', code: 0 },
@@ -39,7 +38,8 @@ const happening = fc.oneof(
       jobs: fc.array(fc.nat(4), { maxLength: 3 }),
       ends: fc.array(fc.nat(ENDS.length - 1), { minLength: 5, maxLength: 5 }),
       back: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.constant(1)),
-      afterMs: fc.constantFrom(1_000, 60_000, 400_000),
+      /** The last one is longer than a review waits. */
+      afterMs: fc.constantFrom(1_000, 60_000, 400_000, 1_200_000),
     }),
   },
   {
@@ -63,6 +63,13 @@ const happening = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ do: fc.constant('deaf' as const), times: fc.integer({ min: 1, max: 2 }) }),
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('move' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('close' as const), ms: fc.constantFrom(0, 70_000) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('depend' as const), on: fc.integer({ min: 1, max: 3 }) }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(1_000, 70_000, 500_000) }),
@@ -70,6 +77,10 @@ const happening = fc.oneof(
 );
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
 type Job = typeof job extends fc.Arbitrary<infer T> ? T : never;
+
+const BRANCH = patchset().branch;
+const OTHER_BRANCH = 'stable/1';
+const NEEDED = 912_000;
 
 const nameOf = (index: number) => `job-${index}`;
 
@@ -82,6 +93,9 @@ class World {
   readonly gone = new Set<number>();
   #plans = new Map<string, { readonly end: (typeof ENDS)[number]; readonly afterMs: number }>();
   #runs = 0;
+  #branch = BRANCH;
+  /** The patchset of the change that ours depends on; 0: it depends on none. */
+  #needed = 0;
 
   constructor(jobs: readonly Job[], crashAt: readonly number[]) {
     this.jobs = jobs.map((one) => ({ ...one }));
@@ -92,7 +106,7 @@ class World {
     this.lab = new Lab({
       slots: 5,
       specs: this.specs,
-      report: VALUES,
+      report: { ...VALUES, waitTimeoutMs: 900_000 },
       // Asked again by each daemon.
       get rules() {
         return { jobs: world.rules() };
@@ -115,6 +129,7 @@ class World {
               name: nameOf(index),
               triggers: onlyAsked ? ['recheck'] : ['patchset', 'recheck'],
               kinds: { only: [], never },
+              branches: [BRANCH, OTHER_BRANCH],
             }),
           ],
     );
@@ -139,10 +154,24 @@ class World {
       case 'kill':
         return lab.restart();
       case 'deaf': {
-        const away = { operation: 'read', target: '', message: 'away', retryable: true, hint: '' };
-        for (let times = 0; times < what.times; times += 1) lab.reviewer.failNext(away, 'readStanding');
+        for (let times = 0; times < what.times; times += 1) lab.reviewer.failNext(AWAY, 'readStanding');
         return;
       }
+      case 'lose':
+        return lab.reviewer.loseAnswerNext(AWAY);
+      case 'move':
+        this.#branch = this.#branch === BRANCH ? OTHER_BRANCH : BRANCH;
+        lab.reviewer.branches.set(FIRST, this.#branch);
+        return;
+      case 'close':
+        lab.reviewer.closed.add(FIRST);
+        await lab.clock.advance(what.ms);
+        await lab.quiet();
+        lab.reviewer.closed.delete(FIRST);
+        return;
+      case 'depend':
+        this.#needed = what.on;
+        return;
       case 'wait':
         await lab.clock.advance(what.ms);
         return lab.quiet();
@@ -158,7 +187,15 @@ class World {
       this.#plans.set(nameOf(index), { end: ENDS[ends[index] ?? 0] ?? ENDS[0], afterMs: afterMs + index });
     }
     this.#runs += 1;
-    const on: Patchset = patchset(FIRST, Math.max(1, this.kinds.length - back));
+    const on: Patchset = {
+      ...patchset(FIRST, Math.max(1, this.kinds.length - back)),
+      branch: this.#branch,
+    };
+    if (this.#needed > 0) {
+      const revision = String(this.#needed).repeat(40);
+      lab.changes.show({ ...patchset(NEEDED, this.#needed), revision });
+      lab.changes.show(on, { dependsOn: [NEEDED] });
+    }
     // One that dies while it is asked never answers.
     void lab.daemon.admission.start(on, wanted.map(nameOf), `run-${this.#runs}`).catch(() => undefined);
     await lab.quiet();
@@ -181,117 +218,6 @@ class World {
     this.lab.reviewer.current.set(FIRST, this.kinds.length);
     this.lab.reviewer.kinds.set(FIRST, [...this.kinds]);
   }
-}
-
-/** Every post that was asked for, beside what the rules say of it. */
-function judged(lab: Lab) {
-  const rows: LogRow[] = [];
-  const posts: {
-    readonly sent: number | null;
-    readonly expected: number | null;
-    readonly world: ReferenceWorld;
-  }[] = [];
-  for (const row of lab.store.log()) {
-    rows.push(row);
-    for (const effect of row.effects) {
-      if (effect.type !== 'postReview') continue;
-      const world = worldAt(rows, row.history);
-      const own = ownCounts(world, testedOf(rows, row.history));
-      posts.push({
-        sent: effect.labels.Verified ?? null,
-        expected: own ? referenceVote(world) : null,
-        world,
-      });
-    }
-  }
-  return posts;
-}
-
-const isOpening = ({ type }: LogRow) => type === 'review.opened';
-
-function testedOf(rows: readonly LogRow[], review: string): number {
-  const opened = rows.find((row) => row.history === review && isOpening(row));
-  if (opened === undefined) throw new Error(`${review} was never opened`);
-  return (opened.data.patchset as Patchset).patchset;
-}
-
-/** The facts that were known when a review asked for its post. */
-function worldAt(rows: readonly LogRow[], review: string): ReferenceWorld {
-  const read = rows.findLast(
-    ({ history, type }) => history === review && (type === 'standing.read' || type === 'standing.unread'),
-  );
-  const standing = (read?.data.standing ?? null) as Standing | null;
-  const jobs = (read?.data.jobs ?? []) as readonly JobInForce[];
-  const tested = testedOf(rows, review);
-  const current = standing?.patchset.patchset ?? tested;
-  const kinds = Array.from({ length: current }, (_, index) => {
-    return standing?.kinds.find(({ patchset: number }) => number === index + 1)?.kind ?? '';
-  });
-  return {
-    values: VALUES,
-    jobs: jobs.map(({ kinds: { never }, ...one }) => ({ ...one, passesOver: never })),
-    kinds,
-    runs: runsAt(rows),
-    standing: standing?.vote ?? null,
-    review,
-  };
-}
-
-function runsAt(rows: readonly LogRow[]): ReferenceWorld['runs'] {
-  return rows.filter(isOpening).flatMap((opened, admitted) => {
-    const jobs = opened.data.jobs as readonly { readonly job: string; readonly name: string }[];
-    return jobs.map(({ job: id, name }) => {
-      const reported = rows.find(
-        ({ history, type, data }) =>
-          history === opened.history && type === 'job.reported' && (data.report as JobReport).job === id,
-      );
-      const report = reported?.data.report as JobReport | undefined;
-      return {
-        review: opened.history,
-        job: name,
-        patchset: (opened.data.patchset as Patchset).patchset,
-        admitted,
-        verdict: report?.verdict ?? null,
-        dependencies: '',
-        evidencePending: report?.evidence !== 'published',
-      };
-    });
-  });
-}
-
-/** Whether runs on the patchset that was tested count for the current one, for a job of the review's own. */
-function ownCounts(world: ReferenceWorld, tested: number): boolean {
-  if (tested === world.kinds.length) return true;
-  const own = world.runs.filter(({ review }) => review === world.review).map(({ job: name }) => name);
-  return world.jobs.some(({ name, passesOver }) => {
-    if (!own.includes(name)) return false;
-    for (let number = world.kinds.length; number >= tested; number -= 1) {
-      const here = world.runs.some(
-        (run) =>
-          run.job === name &&
-          run.patchset === number &&
-          run.verdict !== null &&
-          !['ABORTED', 'SKIPPED'].includes(run.verdict),
-      );
-      if (here) return number === tested;
-      if (!passesOver.includes(world.kinds[number - 1] ?? '')) return false;
-    }
-    return false;
-  });
-}
-
-/** Reviews that had a post under way at the same time. */
-function overlaps(lab: Lab): readonly string[] {
-  const open = new Map<string, string>();
-  const found: string[] = [];
-  for (const { history, settles, effects } of lab.store.log()) {
-    if (settles !== null) open.delete(`${history} ${settles}`);
-    for (const effect of effects) {
-      if (effect.type === 'postReview') open.set(`${history} ${effect.key}`, history);
-    }
-    if (new Set(open.values()).size > 1) found.push([...open.keys()].join(', '));
-  }
-  return found;
 }
 
 test('the label that is sent follows the rules, whatever happens', { timeout: 240_000 }, async () => {
@@ -321,7 +247,11 @@ test('the label that is sent follows the rules, whatever happens', { timeout: 24
       expect(lab.crashes).toEqual([]);
       lab.store.close();
     }),
-    { seed: 20260103, numRuns: 40, endOnFailure: false },
+    {
+      seed: 20260103,
+      numRuns: 40,
+      endOnFailure: false,
+    },
   );
   // The stories are such that answers of every sign come up.
   expect([...sent.keys()]).toEqual(expect.arrayContaining(['-1', '1', 'null']));

@@ -180,6 +180,68 @@ describe('a patchset of a kind that the jobs pass over', () => {
   });
 });
 
+describe('a change that was moved to another branch', () => {
+  const moved: Patchset = { ...patchset(), branch: 'stable/1' };
+  const rules = { jobs: [ISCSI, FC].map((name) => jobRules({ name, branches: ['master', 'stable/*'] })) };
+
+  test('gets no vote from a partial run there and results of the branch before', async () => {
+    const lab = await started({ rules });
+    await enqueue(lab, [ISCSI, FC]);
+    expect(vote(lab)).toBe(1);
+    lab.reviewer.setVote(FIRST, 1, 0);
+    lab.reviewer.branches.set(FIRST, 'stable/1');
+    await enqueue(lab, [ISCSI], moved);
+    expect([last(lab)?.labels, vote(lab)]).toEqual([{}, 0]);
+    expect(last(lab)?.message).toContain('No vote: acme-fc has no result yet.');
+    await enqueue(lab, [FC], moved);
+    expect(vote(lab)).toBe(1);
+    lab.store.close();
+  });
+
+  test('gets no vote from a run for the branch before that ends after the move', async () => {
+    const lab = await started({ rules });
+    lab.reviewer.branches.set(FIRST, 'stable/1');
+    await enqueue(lab, [ISCSI, FC]);
+    expect([last(lab)?.labels, vote(lab)]).toEqual([{}, 0]);
+    expect(last(lab)?.message).toContain('No vote: the change was moved to stable/1.');
+    lab.store.close();
+  });
+
+  test('remembers a failure on the branch to which it comes back', async () => {
+    const lab = await started({ rules });
+    failing.add(ISCSI);
+    await enqueue(lab, [ISCSI, FC]);
+    failing.clear();
+    await enqueue(lab, [ISCSI, FC], moved);
+    lab.reviewer.setVote(FIRST, 1, 0);
+    await enqueue(lab, [FC]);
+    expect([last(lab)?.labels, vote(lab)]).toEqual([{}, 0]);
+    expect(last(lab)?.message).toMatch(/^No vote: acme-iscsi failed, /m);
+    lab.store.close();
+  });
+});
+
+test('a job that did not end in time gets no vote from its older success', async () => {
+  let slowMs = 60_000;
+  const lab = await started({
+    report: { waitTimeoutMs: 300_000 },
+    stage: ({ name }) => ({
+      afterMs: name === FC ? slowMs : 60_000,
+      outcome: { how: 'exited', code: failing.has(name) ? 1 : 0 },
+    }),
+  });
+  await enqueue(lab, [ISCSI, FC]);
+  lab.reviewer.setVote(FIRST, 1, 0);
+  failing.add(FC);
+  slowMs = 900_000;
+  await enqueue(lab, [ISCSI, FC]);
+  expect([last(lab)?.labels, vote(lab)]).toEqual([{}, 0]);
+  expect(last(lab)?.message).toContain('No vote: acme-fc has not ended.');
+  expect(lab.jobs().at(-1)?.verdict).toBe('FAILURE');
+  expect(broken(lab)).toEqual([]);
+  lab.store.close();
+});
+
 test('reviews of one change post one after the other', async () => {
   const lab = await started();
   failing.add(ISCSI);

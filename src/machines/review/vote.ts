@@ -1,4 +1,5 @@
 /** The vote of a review: on which patchset its comment goes, with which label, and what the comment says of it. */
+import { harmless } from '../comment/foreign.ts';
 import { type VoteTelling, voteLines } from '../comment/vote-lines.ts';
 import type { JobReport, Patchset, Standing } from '../vocabulary.ts';
 import {
@@ -39,10 +40,13 @@ export function voteOf(context: ReviewContext): ReviewVote {
   }
   const { standing } = weighed;
   if (standing !== null && standing.status !== 'open') return bare;
+  if (standing !== null && standing.patchset.branch !== patchset.branch) {
+    return { ...bare, lines: [`No vote: the change was moved to ${harmless(standing.patchset.branch)}.`] };
+  }
   const facts = factsOf(context, weighed, runs);
   if (!countsForCurrent(context.reports, facts, patchset)) return bare;
   const decision = computeVote(facts);
-  const withheld = whyWithheld(context, decision);
+  const withheld = whyWithheld(context, decision, facts);
   const value = withheld === '' ? decision.value : null;
   const telling: VoteTelling = {
     label: report.label,
@@ -69,7 +73,10 @@ function factsOf(context: ReviewContext, weighed: Weighed, runs: readonly VoteRu
     jobs,
     current: standing?.patchset.patchset ?? patchset.patchset,
     kinds: standing?.kinds ?? [{ patchset: patchset.patchset, kind: '' }],
-    runs: runs.map((run) => (run.review === review ? withEvidence(run, reports) : run)),
+    // What was tested for another branch says nothing of this one.
+    runs: runs
+      .filter(({ branch }) => branch === patchset.branch)
+      .map((run) => (run.review === review ? withEvidence(run, reports) : run)),
     forgotten,
     standing: standing?.vote ?? null,
   };
@@ -89,9 +96,15 @@ function countsForCurrent(reports: readonly JobReport[], facts: VoteFacts, { pat
 }
 
 /** Why a vote that the rule asks for is not sent. '' where nothing keeps it back. */
-function whyWithheld(context: ReviewContext, { value }: VoteDecision): string {
+function whyWithheld(context: ReviewContext, { value, counted }: VoteDecision, facts: VoteFacts): string {
   if (context.withheld !== '') return context.withheld;
   if (context.voteless) return 'Gerrit refused it';
-  const rises = value !== null && value > 0;
-  return rises && context.turnless ? 'another comment on this change was not finished in time' : '';
+  if (value === null || value <= 0) return '';
+  if (context.turnless) return 'another comment on this change was not finished in time';
+  // It says nothing any more when its job ends, so an older success must not stand in for the job.
+  const unfinished = facts.runs.find(
+    ({ review, verdict, name }) =>
+      review === facts.review && verdict === null && counted.some((one) => one.name === name),
+  );
+  return unfinished === undefined ? '' : `${unfinished.name} has not ended`;
 }

@@ -1,0 +1,163 @@
+/** What was posted, beside what a second reading of the vote's rules says, fed from the log's facts alone. */
+import type { LogRow } from '../../src/machines/row.ts';
+import type { JobReport, Patchset, ResolvedChange, Standing } from '../../src/machines/vocabulary.ts';
+import type { JobInForce } from '../../src/machines/vote-rule.ts';
+import { type ReferenceWorld, referenceVote } from '../machines/vote-reference.ts';
+import type { Lab } from './lab.ts';
+
+export const VALUES = { success: 1, failure: -1, timedOut: -1 };
+
+/** Every post that was asked for, beside what the rules say of it. */
+export function judged(lab: Lab) {
+  const rows: LogRow[] = [];
+  const posts: {
+    readonly sent: number | null;
+    readonly expected: number | null;
+    readonly world: ReferenceWorld;
+  }[] = [];
+  for (const row of lab.store.log()) {
+    rows.push(row);
+    for (const effect of row.effects) {
+      if (effect.type !== 'postReview') continue;
+      const world = worldAt(rows, row.history);
+      const own = ownCounts(world, testedOf(rows, row.history));
+      const value = own && isOpenAt(rows, row.history) ? referenceVote(world) : null;
+      posts.push({
+        sent: effect.labels.Verified ?? null,
+        // What a job that is not waited for any more comes to is never said.
+        expected: (value ?? 0) > 0 && waitsInVain(world) ? null : value,
+        world,
+      });
+    }
+  }
+  return posts;
+}
+
+const isOpening = ({ type }: LogRow) => type === 'review.opened';
+
+function testedOf(rows: readonly LogRow[], review: string): number {
+  return openedOf(rows, review).patchset;
+}
+
+function openedOf(rows: readonly LogRow[], review: string): Patchset {
+  const opened = rows.find((row) => row.history === review && isOpening(row));
+  if (opened === undefined) throw new Error(`${review} was never opened`);
+  return opened.data.patchset as Patchset;
+}
+
+/** The facts that were known when a review asked for its post. */
+function worldAt(rows: readonly LogRow[], review: string): ReferenceWorld {
+  const read = readingOf(rows, review);
+  const standing = standingAt(rows, review);
+  const jobs = (read?.data.jobs ?? []) as readonly JobInForce[];
+  const tested = testedOf(rows, review);
+  const current = standing?.patchset.patchset ?? tested;
+  const branch = standing?.patchset.branch ?? openedOf(rows, review).branch;
+  const kinds = Array.from({ length: current }, (_, index) => {
+    return standing?.kinds.find(({ patchset: number }) => number === index + 1)?.kind ?? '';
+  });
+  return {
+    values: VALUES,
+    jobs: jobs.map(({ kinds: { never }, ...one }) => ({ ...one, passesOver: never })),
+    kinds,
+    runs: runsAt(rows, branch),
+    standing: standing?.vote ?? null,
+    review,
+  };
+}
+
+/** Only those for this branch. */
+function runsAt(rows: readonly LogRow[], branch: string): ReferenceWorld['runs'] {
+  return rows.filter(isOpening).flatMap((opened, admitted) => {
+    if ((opened.data.patchset as Patchset).branch !== branch) return [];
+    const resolved = rows.findLast(
+      ({ history, type }) => history === opened.history && type === 'change.resolved',
+    );
+    const { dependencies } = (resolved?.data.change ?? { dependencies: [] }) as ResolvedChange;
+    const jobs = opened.data.jobs as readonly { readonly job: string; readonly name: string }[];
+    return jobs.map(({ job: id, name }) => {
+      const reported = rows.find(
+        ({ history, type, data }) =>
+          history === opened.history && type === 'job.reported' && (data.report as JobReport).job === id,
+      );
+      const report = reported?.data.report as JobReport | undefined;
+      return {
+        review: opened.history,
+        job: name,
+        patchset: (opened.data.patchset as Patchset).patchset,
+        admitted,
+        verdict: report?.verdict ?? null,
+        dependencies: JSON.stringify(dependencies.map(({ revision }) => revision)),
+        // The comment tells nothing of a job that was not waited for.
+        evidencePending: report?.evidence !== 'published' || !cameInTime(rows, reported),
+      };
+    });
+  });
+}
+
+function readingOf(rows: readonly LogRow[], review: string): LogRow | undefined {
+  return rows.findLast(
+    ({ history, type }) => history === review && (type === 'standing.read' || type === 'standing.unread'),
+  );
+}
+
+function standingAt(rows: readonly LogRow[], review: string): Standing | null {
+  return (readingOf(rows, review)?.data.standing ?? null) as Standing | null;
+}
+
+/** As Gerrit said last; a change that could not be read counts as open. */
+function isOpenAt(rows: readonly LogRow[], review: string): boolean {
+  const read = standingAt(rows, review);
+  return read === null || read.status === 'open';
+}
+
+/** Whether runs on the patchset that was tested count for the current one, for a job of the review's own. */
+function ownCounts(world: ReferenceWorld, tested: number): boolean {
+  // Its runs were for another branch.
+  if (!world.runs.some(({ review }) => review === world.review)) return false;
+  if (tested === world.kinds.length) return true;
+  const own = world.runs.filter(({ review }) => review === world.review).map(({ job: name }) => name);
+  return world.jobs.some(({ name, passesOver }) => {
+    if (!own.includes(name)) return false;
+    for (let number = world.kinds.length; number >= tested; number -= 1) {
+      const here = world.runs.some(
+        (run) =>
+          run.job === name &&
+          run.patchset === number &&
+          run.verdict !== null &&
+          !['ABORTED', 'SKIPPED'].includes(run.verdict),
+      );
+      if (here) return number === tested;
+      if (!passesOver.includes(world.kinds[number - 1] ?? '')) return false;
+    }
+    return false;
+  });
+}
+
+/** The review still waited when the job reported. */
+function cameInTime(rows: readonly LogRow[], reported: LogRow | undefined): boolean {
+  const before = rows.find(
+    ({ history, version }) => history === reported?.history && version === reported.version - 1,
+  );
+  return before?.state === 'waiting' || before?.state.startsWith('preparing') === true;
+}
+
+/** A job of the review's own that applies has not ended. */
+function waitsInVain({ runs, review, jobs }: ReferenceWorld): boolean {
+  const voting = new Set(jobs.filter((one) => one.voting).map(({ name }) => name));
+  return runs.some((run) => run.review === review && run.verdict === null && voting.has(run.job));
+}
+
+/** Reviews that had a post under way at the same time. */
+export function overlaps(lab: Lab): readonly string[] {
+  const open = new Map<string, string>();
+  const found: string[] = [];
+  for (const { history, settles, effects } of lab.store.log()) {
+    if (settles !== null) open.delete(`${history} ${settles}`);
+    for (const effect of effects) {
+      if (effect.type === 'postReview') open.set(`${history} ${effect.key}`, history);
+    }
+    if (new Set(open.values()).size > 1) found.push([...open.keys()].join(', '));
+  }
+  return found;
+}
