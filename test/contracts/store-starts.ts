@@ -98,6 +98,8 @@ export function startsContract(name: string, open: () => Store): void {
         lastAt: 7,
         times: 2,
         clearedAt: null,
+        acknowledgedAt: null,
+        acknowledgedBy: '',
       });
       expect(store.lastAlarm('start-limit', 'limit-change 2')).toBe(null);
       expect(store.lastAlarm('queue-full', 'limit-change 1')).toBe(null);
