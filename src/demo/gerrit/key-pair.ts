@@ -6,6 +6,8 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 
 const TYPE = 'ssh-ed25519';
 const BLOCK_BYTES = 8;
+/** Both halves of an Ed25519 pair end their DER (RFC 8410). */
+const RAW_BYTES = 32;
 
 export interface KeyPair {
   /** The text of a private key file, without a passphrase. */
@@ -15,9 +17,13 @@ export interface KeyPair {
 }
 
 export function makeKeyPair(comment: string): KeyPair {
-  const jwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
-  const seed = Buffer.from(jwk.d ?? '', 'base64url');
-  const point = Buffer.from(jwk.x ?? '', 'base64url');
+  // Exported while they are generated: to export a key later can hang Node 20 for ever. A collection in the middle of the
+  // export destroys the job that generated the key, which waits for the lock that the export holds.
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { format: 'der', type: 'pkcs8' },
+    publicKeyEncoding: { format: 'der', type: 'spki' },
+  });
+  const [seed, point] = [privateKey.subarray(-RAW_BYTES), publicKey.subarray(-RAW_BYTES)];
   const publicBlob = Buffer.concat([text(TYPE), text(point)]);
   const check = randomBytes(4);
   const body = [check, check, text(TYPE), text(point), text(Buffer.concat([seed, point])), text(comment)];
