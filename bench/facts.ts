@@ -12,6 +12,10 @@ import { PATCHSET } from '../test/machines/facts.ts';
 import { type House, house, newId } from './house.ts';
 import { instantWorld } from './world.ts';
 
+/** The change of the recorded job. No other number in its rows is this one. */
+const CHANGE = 7_654_321;
+let changes = CHANGE;
+
 /** What is submitted together, and the rows that it becomes, as texts. */
 export interface Fact {
   readonly submissions: readonly Submission[];
@@ -24,7 +28,7 @@ export async function recordJob(): Promise<readonly NumberedRow[]> {
   try {
     let appended = () => {};
     const lab = house(store, instantWorld({ slots: 1, stagesEnd: true }), systemClock, () => appended());
-    await wholeJob(lab, 1, (told) => {
+    await wholeJob(lab, CHANGE, (told) => {
       appended = told;
     });
     return [...store.log()];
@@ -51,20 +55,24 @@ export async function wholeJob(
 /** The facts of another job of the same kind. */
 export function factsOf(rows: readonly NumberedRow[]): readonly Fact[] {
   const opened = rows[0];
-  const accepted = rows[1];
+  const accepted = rows.find(({ type }) => type === 'job.accepted');
   if (opened === undefined || accepted === undefined) throw new Error('no job was recorded');
   const now = Date.now();
   const text = JSON.stringify(rows)
     .replaceAll(opened.history, newId('r', now))
     .replaceAll(accepted.history, newId('j', now))
-    .replaceAll(String(opened.data.trigger), newId('r', now));
+    .replaceAll(String(opened.data.trigger), newId('r', now))
+    // Each change has a history of its verdicts.
+    .replaceAll(`"change":${CHANGE},`, `"change":${++changes},`)
+    .replaceAll(`~${CHANGE}"`, `~${changes}"`);
   const facts: { submissions: Submission[]; rows: string[] }[] = [];
   for (const row of JSON.parse(text) as NumberedRow[]) {
     const newest = facts.at(-1);
     // A job is accepted together with its review; what one history tells the other follows by itself.
     if (newest !== undefined && row.cause !== null) {
       newest.rows.push(JSON.stringify(row));
-      if (row.type === 'job.accepted') newest.submissions.push(submissionOf(row));
+      if (row.type === 'job.accepted' || row.type === 'runs.admitted')
+        newest.submissions.push(submissionOf(row));
     } else facts.push({ submissions: [submissionOf(row)], rows: [JSON.stringify(row)] });
   }
   return facts;
