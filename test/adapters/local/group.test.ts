@@ -1,13 +1,13 @@
 /** Processes that hide from the mark and from the lock: where this host allows cgroups, they end with their run. */
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, type TestContext } from 'vitest';
-import { groupsOf, mayGroup } from '../../../src/adapters/local/group.ts';
-import { HIDE } from '../../fixtures/hiding.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { groupsOf } from '../../../src/adapters/local/group.ts';
+import { endHidden, HIDE, hiddenPid, needCgroups } from '../../fixtures/hiding.ts';
 import { NEVER } from '../../fixtures/never.ts';
-import { FOR_EVER, isAlive, kill, Scratch, until, written } from './scratch.ts';
+import { FOR_EVER, isAlive, Scratch, until, written } from './scratch.ts';
 
 describe('a process that hides', () => {
   let scratch: Scratch;
@@ -15,15 +15,11 @@ describe('a process that hides', () => {
     scratch = new Scratch();
   });
   afterEach(async () => {
-    const hidden = join(scratch.root, 'hidden');
-    if (existsSync(hidden)) kill(Number(readFileSync(hidden, 'utf8')));
+    endHidden(scratch.root);
     await scratch.close();
   });
 
-  async function needCgroups(context: TestContext): Promise<void> {
-    if (!(await mayGroup())) context.skip('this account may make no cgroup here');
-  }
-  const hidden = async () => Number(await written(join(scratch.root, 'hidden')));
+  const hidden = () => hiddenPid(scratch.root);
 
   it('ends with a stop', async (context) => {
     await needCgroups(context);

@@ -2,14 +2,13 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
-import { mayGroup } from '../../../src/adapters/local/group.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
-import { HIDE } from '../../fixtures/hiding.ts';
+import { endHidden, HIDE, hiddenPid, needCgroups } from '../../fixtures/hiding.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
-import { FOR_EVER, isAlive, kill, written } from '../local/scratch.ts';
+import { FOR_EVER, isAlive } from '../local/scratch.ts';
 import { NodeScratch } from './scratch.ts';
 
 let sshd: Sshd;
@@ -24,15 +23,11 @@ describe('a process that hides on a node', () => {
     scratch = new NodeScratch(sshd);
   });
   afterEach(async () => {
-    const hidden = join(scratch.root, 'hidden');
-    if (existsSync(hidden)) kill(Number(readFileSync(hidden, 'utf8')));
+    endHidden(scratch.root);
     await scratch.close();
   });
 
-  async function needCgroups(context: TestContext): Promise<void> {
-    if (!(await mayGroup())) context.skip('this account may make no cgroup here');
-  }
-  const hidden = async () => Number(await written(join(scratch.root, 'hidden')));
+  const hidden = () => hiddenPid(scratch.root);
 
   it('ends with a stop', async (context) => {
     await needCgroups(context);
