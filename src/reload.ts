@@ -6,9 +6,9 @@
 import { acceptanceOf, type Overrides, slotLimitsOf } from './acceptance.ts';
 import { assertLoopbackGerrit } from './adapters/local/trust.ts';
 import type { Config } from './config/config.ts';
-import { difference, inForceAfter } from './config/difference.ts';
+import { difference, inForceAfter } from './config/diff.ts';
+import { ConfigError } from './config/file/config-error.ts';
 import { loadConfig } from './config/load.ts';
-import { ConfigError } from './config/problems.ts';
 import type { Admission } from './engine/admission.ts';
 import type { Operator, ReloadAnswer } from './engine/control-port.ts';
 import type { Engine } from './engine/engine.ts';

@@ -13,7 +13,7 @@ import { SshReviews } from './adapters/gerrit/ssh-reviews.ts';
 import { SendmailMailer } from './adapters/mail/sendmail.ts';
 import { SmtpMailer, type SmtpOptions } from './adapters/mail/smtp.ts';
 import type { Config, MailConfig, RestConfig, SmtpConfig } from './config/config.ts';
-import { readPassword } from './config/password.ts';
+import { readPassword } from './config/fields/password.ts';
 import { OperatorMail } from './engine/operator-mail.ts';
 import type { Mailer, World } from './engine/ports.ts';
 import type { Store } from './engine/store.ts';

@@ -59,8 +59,8 @@ describe('the import table', () => {
     ['src/adapters/logs/write.ts', "import { defaults, type Config } from '../../config/config.ts';"],
     ['src/adapters/logs/write.ts', "import ssh2 from 'ssh2';"],
     ['src/config/load.ts', "import { GerritStream } from '../adapters/gerrit/stream.ts';"],
-    ['src/config/words.ts', "import { RE2JS } from 're2js';"],
-    ['src/config/words.ts', "import { decide } from '../machines/trigger.ts';"],
+    ['src/config/check.ts', "import { RE2JS } from 're2js';"],
+    ['src/config/check.ts', "import { decide } from '../machines/trigger.ts';"],
     ['src/cli/status.ts', "import { runDaemon } from '../daemon.ts';"],
     ['src/cli/status.ts', "import { openStore } from '../adapters/sqlite/store.ts';"],
     ['src/cli/status.ts', "import { backUp } from '../adapters/sqlite/backup.ts';"],
@@ -81,7 +81,7 @@ describe('the import table', () => {
     ['src/adapters/gerrit/stream.ts', "import { Subject } from 'rxjs';"],
     ['src/adapters/local/launch.ts', "import { RUNNER } from '../run/runner-file.ts';"],
     ['src/cli/daemon.ts', "import { runDaemon } from '../daemon.ts';"],
-    ['src/config/words.ts', "import { patternProblem } from '../machines/rules/pattern.ts';"],
+    ['src/config/check.ts', "import { patternProblem } from '../machines/rules/pattern.ts';"],
     ['src/demo/gerrit/server.ts', "import ssh2 from 'ssh2';"],
   ])('lets %s: %s', (path, text) => {
     expect(importBreaches(sample(path, text))).toEqual([]);

@@ -1,8 +1,9 @@
 /** `sos-ci config check` and `config keys`: what is wrong with the file, all at once; and what a file may hold. */
-import { EXAMPLE } from '../config/example.ts';
-import { type KeyDoc, listKeys } from '../config/keys.ts';
+
+import { ConfigError } from '../config/file/config-error.ts';
+import { EXAMPLE } from '../config/file/example.ts';
+import { type KeyDoc, listKeys } from '../config/key-reference.ts';
 import { loadConfig } from '../config/load.ts';
-import { ConfigError } from '../config/problems.ts';
 import { plainText } from '../plain-text.ts';
 import { count } from './event-text.ts';
 import { EXIT } from './exit.ts';

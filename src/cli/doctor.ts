@@ -1,7 +1,7 @@
 /** `sos-ci doctor`: what keeps this configuration from working, and what to do about each thing. Changes nothing. */
 import type { Config } from '../config/config.ts';
+import { ConfigError } from '../config/file/config-error.ts';
 import { loadConfig } from '../config/load.ts';
-import { ConfigError } from '../config/problems.ts';
 import { examine } from '../doctor/examine.ts';
 import { type Finding, type FindingVerdict, VERDICTS } from '../doctor/finding.ts';
 import { plainText } from '../plain-text.ts';

@@ -1,6 +1,6 @@
 /** Flags that several commands have, and how their values are read. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseDuration } from '../config/units.ts';
+import { parseDuration } from '../config/fields/units.ts';
 import { parseMoment } from './moment.ts';
 
 export function withConfig(command: Command): Command {

@@ -4,9 +4,16 @@
  */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import type { FirstAnswers } from '../config/first.ts';
-import { Wrong } from '../config/leaf.ts';
-import { hostName, jobName, oneWord, portNumber, projectPattern, webAddress } from '../config/words.ts';
+import { Wrong } from '../config/fields/fields.ts';
+import {
+  hostName,
+  jobName,
+  oneWord,
+  portNumber,
+  projectPattern,
+  webAddress,
+} from '../config/fields/validators.ts';
+import type { FirstAnswers } from '../config/file/init-template.ts';
 import type { Asking } from './ask.ts';
 import { CliError, EXIT } from './exit.ts';
 import { nodeAnswer } from './init-node.ts';

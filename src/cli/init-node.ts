@@ -3,9 +3,9 @@
  * can upload a change.
  */
 import { resolve } from 'node:path';
-import type { FirstNode } from '../config/first.ts';
-import { Wrong } from '../config/leaf.ts';
-import { hostName, isLoopback, portNumber, userName } from '../config/words.ts';
+import { Wrong } from '../config/fields/fields.ts';
+import { hostName, isLoopback, portNumber, userName } from '../config/fields/validators.ts';
+import type { FirstNode } from '../config/file/init-template.ts';
 import { CliError, EXIT } from './exit.ts';
 import type { Answer, InitFlags } from './init-answers.ts';
 

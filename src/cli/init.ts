@@ -6,7 +6,7 @@ import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync
 import { dirname, join, resolve } from 'node:path';
 import { type Beginning, beginning, type ShownKey } from '../beginning.ts';
 import { pathResolver } from '../config/build.ts';
-import { type FirstAnswers, firstConfig } from '../config/first.ts';
+import { type FirstAnswers, firstConfig } from '../config/file/init-template.ts';
 import { loadConfig } from '../config/load.ts';
 import { errorText, OperationError } from '../errors.ts';
 import { plainText } from '../plain-text.ts';

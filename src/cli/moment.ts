@@ -1,5 +1,5 @@
 /** A moment as people type it: how long ago (`2h`, `3d`), or when (`2026-11-22`, `2026-11-22T17:00Z`), UTC unless said otherwise. */
-import { parseDuration } from '../config/units.ts';
+import { parseDuration } from '../config/fields/units.ts';
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
 const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?$/;

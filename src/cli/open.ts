@@ -1,7 +1,7 @@
 /** Finds the configuration file and the store that a command was asked about, and says what to do when one is not there. */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { findStateDir } from '../config/state-dir.ts';
+import { findStateDir } from '../config/file/state-dir.ts';
 import type { StoreReader } from '../engine/store.ts';
 import { CliError, EXIT } from './exit.ts';
 

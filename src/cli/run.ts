@@ -1,7 +1,7 @@
 /** `sos-ci run JOB CHANGE,PATCHSET`: one job by hand through the same machine and log; its verdict is the exit code. */
 import type { Config } from '../config/config.ts';
+import { nearest } from '../config/file/config-error.ts';
 import { loadConfig } from '../config/load.ts';
-import { nearest } from '../config/problems.ts';
 import { createLog } from '../log.ts';
 import { runOnce } from '../once.ts';
 import { plainLines, plainText } from '../plain-text.ts';

@@ -1,7 +1,7 @@
 /** From the checked keys of the intake to what the program uses. */
 import { join } from 'node:path';
 import type { IntakeConfig } from './config.ts';
-import type { IntakeFile } from './schema-intake.ts';
+import type { IntakeFile } from './sections/intake.ts';
 
 export function buildIntake(
   intake: IntakeFile,

@@ -1,7 +1,7 @@
 /** From the checked file to what the roads to the outside need: Gerrit's REST interface, and mail. */
 import type { MailConfig, PasswordSource, RestConfig } from './config.ts';
+import { readSender } from './fields/validators.ts';
 import type { ConfigFile } from './schema.ts';
-import { readSender } from './words.ts';
 
 type RestFile = NonNullable<ConfigFile['gerrit']['rest']>;
 type MailFile = NonNullable<ConfigFile['mail']>;

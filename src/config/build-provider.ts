@@ -1,6 +1,6 @@
 /** From the checked file to what a provider's adapter gets: paths absolute, and what one key leaves open taken from another. */
 import type { ProviderConfig, SshConfig, StaticHostConfig } from './config.ts';
-import type { ProviderFile, SshFile } from './schema-provider.ts';
+import type { ProviderFile, SshFile } from './sections/providers.ts';
 
 type StaticFile = Extract<ProviderFile, { type: 'static' }>;
 

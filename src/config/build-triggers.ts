@@ -4,7 +4,7 @@ import type { TriggerRules } from '../machines/trigger.ts';
 import { type HoldSpec, TRIGGER_KINDS } from '../machines/vocabulary.ts';
 import type { Config } from './config.ts';
 import type { ConfigFile } from './schema.ts';
-import type { JobFile } from './schema-job.ts';
+import type { JobFile } from './sections/jobs.ts';
 
 export function buildTriggers({ gerrit, triggers, prepare }: ConfigFile): Config['triggers'] {
   return {

@@ -10,7 +10,7 @@ import { buildProvider } from './build-provider.ts';
 import { buildRules, buildTriggers } from './build-triggers.ts';
 import type { Config, GerritConfig, JobDefinition } from './config.ts';
 import type { ConfigFile } from './schema.ts';
-import type { JobFile, StageFile } from './schema-job.ts';
+import type { JobFile, StageFile } from './sections/jobs.ts';
 
 /** `~` is this user's home; other paths are relative to the configuration file. */
 export function pathResolver(file: string, home: string = homedir()): (path: string) => string {

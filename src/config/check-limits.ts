@@ -1,9 +1,10 @@
 /** Mistakes in `limits` that only show beside the jobs: an ending that takes longer than anybody waits for it. */
-import { at, isMapping, type KeyPath } from './document.ts';
-import { leafDoc } from './leaf.ts';
-import { jobLimits } from './schema-job.ts';
-import { limits } from './schema-limits.ts';
-import { parseDuration } from './units.ts';
+
+import { leafDoc } from './fields/fields.ts';
+import { parseDuration } from './fields/units.ts';
+import { at, isMapping, type KeyPath } from './file/yaml-document.ts';
+import { jobLimits } from './sections/jobs.ts';
+import { limits } from './sections/limits.ts';
 
 type Add = (path: KeyPath, what: string, next: string) => void;
 

@@ -1,7 +1,7 @@
 /** What is wrong between the keys of `mail`: nobody to tell, no way or two ways to send, a password in the clear. */
 import type { Add } from './check.ts';
-import { at, isMapping } from './document.ts';
-import { isLoopback } from './words.ts';
+import { isLoopback } from './fields/validators.ts';
+import { at, isMapping } from './file/yaml-document.ts';
 
 export function checkMail(root: unknown, add: Add): void {
   const mail = at(root, ['mail']);

@@ -1,6 +1,7 @@
 /** What is wrong with providers although each key by itself is right: names, trust, hosts that stand there twice. */
-import { at, isMapping, type KeyPath } from './document.ts';
-import { isLoopback, jobName } from './words.ts';
+
+import { isLoopback, jobName } from './fields/validators.ts';
+import { at, isMapping, type KeyPath } from './file/yaml-document.ts';
 
 type Add = (path: KeyPath, what: string, next: string) => void;
 

@@ -1,8 +1,8 @@
 /** Mistakes in the keys of the queue that only show beside the jobs: a limit for what no job is for. */
 import { overlap } from '../machines/rules/glob.ts';
-import { at, isMapping, type KeyPath } from './document.ts';
-import { nearest } from './problems.ts';
-import { projectPattern } from './words.ts';
+import { projectPattern } from './fields/validators.ts';
+import { nearest } from './file/config-error.ts';
+import { at, isMapping, type KeyPath } from './file/yaml-document.ts';
 
 type Add = (path: KeyPath, what: string, next: string) => void;
 

@@ -8,12 +8,12 @@ import { checkMail } from './check-mail.ts';
 import { checkProviders } from './check-provider.ts';
 import { checkQueue } from './check-queue.ts';
 import { checkTriggers } from './check-triggers.ts';
-import { at, isMapping, type KeyPath, type YamlDocument } from './document.ts';
-import { suggestKey } from './keys.ts';
-import { named, Wrong } from './leaf.ts';
-import { nearest, type Problem } from './problems.ts';
-import { parseDuration } from './units.ts';
-import { jobName } from './words.ts';
+import { named, Wrong } from './fields/fields.ts';
+import { parseDuration } from './fields/units.ts';
+import { jobName } from './fields/validators.ts';
+import { nearest, type Problem } from './file/config-error.ts';
+import { at, isMapping, type KeyPath, type YamlDocument } from './file/yaml-document.ts';
+import { suggestKey } from './key-reference.ts';
 
 /** The mistakes that zod found, in our words and with their places. */
 export function schemaProblems(

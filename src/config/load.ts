@@ -7,12 +7,12 @@ import { resolve } from 'node:path';
 import { buildConfig, pathResolver } from './build.ts';
 import { crossProblems, schemaProblems } from './check.ts';
 import type { Config } from './config.ts';
-import { at, isMapping, parseYaml, readText, type YamlDocument } from './document.ts';
-import { readPasswords } from './password.ts';
-import { ConfigError, type Problem } from './problems.ts';
+import { readPasswords } from './fields/password.ts';
+import { readTemplate } from './file/comment-template.ts';
+import { ConfigError, type Problem } from './file/config-error.ts';
+import { readKeys, readSecrets } from './file/secrets.ts';
+import { at, isMapping, parseYaml, readText, type YamlDocument } from './file/yaml-document.ts';
 import { type ConfigFile, configSchema } from './schema.ts';
-import { readKeys, readSecrets } from './secrets.ts';
-import { readTemplate } from './template.ts';
 
 export interface LoadOptions {
   /** What `~` stands for. Default: this user's home. */

@@ -4,21 +4,21 @@
  */
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
-import { choice, duration, integer, optionalText, size, text, Wrong } from './leaf.ts';
-import { doctor } from './schema-doctor.ts';
-import { gitCache } from './schema-git.ts';
-import { intake } from './schema-intake.ts';
-import { job } from './schema-job.ts';
-import { limits, logs } from './schema-limits.ts';
-import { mail } from './schema-mail.ts';
-import { prepare } from './schema-prepare.ts';
-import { provider } from './schema-provider.ts';
-import { priorities, project } from './schema-queue.ts';
-import { report } from './schema-report.ts';
-import { rest } from './schema-rest.ts';
-import { triggers } from './schema-triggers.ts';
-import { vigil } from './schema-vigil.ts';
-import { hostName, oneWord } from './words.ts';
+import { choice, duration, integer, optionalText, size, text, Wrong } from './fields/fields.ts';
+import { hostName, oneWord } from './fields/validators.ts';
+import { doctor } from './sections/doctor.ts';
+import { rest } from './sections/gerrit.ts';
+import { gitCache } from './sections/git.ts';
+import { intake } from './sections/intake.ts';
+import { job } from './sections/jobs.ts';
+import { limits, logs } from './sections/limits.ts';
+import { mail } from './sections/mail.ts';
+import { vigil } from './sections/monitoring.ts';
+import { prepare } from './sections/prepare.ts';
+import { provider } from './sections/providers.ts';
+import { priorities, project } from './sections/queue.ts';
+import { report } from './sections/report.ts';
+import { triggers } from './sections/triggers.ts';
 
 const gerrit = z.strictObject({
   host: text({ kind: 'host name', check: hostName, about: 'the Gerrit server' }),

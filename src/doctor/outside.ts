@@ -3,7 +3,7 @@ import { missingPrograms } from '../adapters/local/host.ts';
 import { reachAddress } from '../adapters/logs/reach.ts';
 import { SmtpMailer } from '../adapters/mail/smtp.ts';
 import type { Config, MailConfig } from '../config/config.ts';
-import { isLoopback } from '../config/words.ts';
+import { isLoopback } from '../config/fields/validators.ts';
 import type { Clock } from '../engine/ports.ts';
 import { smtpOptions } from '../roads.ts';
 import { clockFinding, clockUnknown } from './clock.ts';

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EXIT } from '../../src/cli/exit.ts';
-import { limits } from '../../src/config/schema-limits.ts';
-import { parseDuration } from '../../src/config/units.ts';
+import { parseDuration } from '../../src/config/fields/units.ts';
+import { limits } from '../../src/config/sections/limits.ts';
 import { ROOT } from '../house/source.ts';
 
 const text = readFileSync(join(ROOT, 'examples', 'sos-ci.service'), 'utf8');

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CliError } from '../../src/cli/exit.ts';
 import { reportFailure } from '../../src/cli/failure.ts';
-import { ConfigError } from '../../src/config/problems.ts';
+import { ConfigError } from '../../src/config/file/config-error.ts';
 import { StoreUnavailable } from '../../src/engine/store.ts';
 import { OperationError } from '../../src/errors.ts';
 import { fakeIo } from '../fakes/io.ts';

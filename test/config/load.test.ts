@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SecretSet } from '../../src/adapters/logs/redact.ts';
-import { EXAMPLE } from '../../src/config/example.ts';
+import { ConfigError } from '../../src/config/file/config-error.ts';
+import { EXAMPLE } from '../../src/config/file/example.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { ConfigError } from '../../src/config/problems.ts';
 
 let dir: string;
 let file: string;

@@ -1,0 +1,39 @@
+/**
+ * The comment's template: a text file that the configuration names. It is read and tried here, so that a mistake in it
+ * is told when the configuration is checked, and not by a comment that nobody can read.
+ */
+import { REQUIRED } from '../../machines/comment/template.ts';
+import { tryTemplate } from '../../machines/comment/trial.ts';
+import type { ConfigFile } from '../schema.ts';
+import type { Problem } from './config-error.ts';
+import { readText, type YamlDocument } from './yaml-document.ts';
+
+const PATH = ['report', 'template'];
+
+export interface ReadTemplate {
+  /** Null: none is named, or it is not fit. */
+  readonly text: string | null;
+  readonly problems: readonly Problem[];
+}
+
+export function readTemplate(
+  document: YamlDocument,
+  report: ConfigFile['report'],
+  path: (path: string) => string,
+): ReadTemplate {
+  if (report.template === null) return { text: null, problems: [] };
+  const file = path(report.template);
+  const read = readText(file);
+  const problem = (what: string, next: string): Problem => {
+    return { ...document.place(PATH), path: PATH.join('.'), what: `${file}${what}`, next };
+  };
+  if ('problem' in read)
+    return { text: null, problems: [problem(` ${read.problem.what}`, 'name a text file')] };
+  const { wiki, pipeline, messageLimit: messageLimitBytes } = report;
+  const faults = tryTemplate(read.text, { wiki, pipeline, messageLimitBytes });
+  const next = `docs/configuration.md lists the placeholders; ${REQUIRED.map((name) => `{${name}}`).join(', ')} have to be there`;
+  return {
+    text: read.text,
+    problems: faults.map(({ line, what }) => problem(`${line === 0 ? '' : `:${line}`}: ${what}`, next)),
+  };
+}

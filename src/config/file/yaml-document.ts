@@ -1,0 +1,144 @@
+/**
+ * A YAML file read with the place of every value, so that each mistake can be pointed at. Bounded: size, aliases, depth.
+ * Anchors and aliases work; merge keys (`<<`) do not, because a merged mapping hides where a value came from.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { errorText } from '../../errors.ts';
+import type { Problem } from './config-error.ts';
+
+const LIMIT_BYTES = 1024 * 1024;
+const LIMIT_ALIASES = 100;
+
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+export type KeyPath = readonly (string | number)[];
+
+export interface YamlDocument {
+  /** Plain JavaScript value; undefined when the text is no YAML. */
+  readonly value: unknown;
+  readonly problems: readonly Problem[];
+  /** Where the value stands; for an absent one, where the nearest enclosing value stands. */
+  place(path: KeyPath): Place;
+  /** Where the key itself stands. */
+  keyPlace(path: KeyPath): Place;
+}
+
+export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The value at a path of plain data; undefined when there is none. */
+export function at(value: unknown, path: KeyPath): unknown {
+  let current = value;
+  for (const step of path) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined;
+    current = (current as Readonly<Record<string | number, unknown>>)[step];
+  }
+  return current;
+}
+
+/** The file's text, or the problem that kept it from being read. */
+export function readText(path: string): { readonly text: string } | { readonly problem: Problem } {
+  try {
+    const info = statSync(path);
+    if (info.isDirectory()) return cannot('is a folder, not a file', 'name the YAML file in it');
+    if (!info.isFile()) return cannot('is not a regular file', 'name a YAML file');
+    if (info.size > LIMIT_BYTES) {
+      return cannot(
+        `is larger than 1 MB (${info.size} bytes)`,
+        'this is hardly a configuration; name another file',
+      );
+    }
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path)) };
+  } catch (error) {
+    return cannotRead(error);
+  }
+}
+
+export function parseYaml(text: string): YamlDocument {
+  const counter = new LineCounter();
+  const at = (offset: number): Place => {
+    const { line, col } = counter.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  try {
+    const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, version: '1.2' });
+    const problems = document.errors.map((error) =>
+      syntaxProblem(error.code, error.message, at(error.pos[0])),
+    );
+    const broken = document.errors.some((error) => error.code !== 'DUPLICATE_KEY');
+    const value: unknown = broken ? undefined : document.toJS({ maxAliasCount: LIMIT_ALIASES });
+    return {
+      value,
+      problems,
+      place: (path) => at(findNode(document, path, false)),
+      keyPlace: (path) => at(findNode(document, path, true)),
+    };
+  } catch (error) {
+    const what = error instanceof RangeError ? 'is nested too deep' : errorText(error);
+    const start = { line: 1, column: 1 };
+    const problem = { ...start, path: '', what, next: 'write the values out where they are used' };
+    return { value: undefined, problems: [problem], place: () => start, keyPlace: () => start };
+  }
+}
+
+function cannot(what: string, next: string): { readonly problem: Problem } {
+  return { problem: { line: 0, column: 0, path: '', what, next } };
+}
+
+function cannotRead(error: unknown): { readonly problem: Problem } {
+  const code = error instanceof Error && 'code' in error ? error.code : '';
+  if (code === 'ENOENT') {
+    return cannot('there is no such file', 'name one with --config FILE, or begin with: sos-ci init');
+  }
+  if (code === 'EACCES' || code === 'EPERM')
+    return cannot('may not be read by this user', 'correct its owner or mode');
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return cannot('is not UTF-8 text', 'save it as UTF-8');
+  return cannot(`can not be read: ${errorText(error)}`, 'name another file with --config FILE');
+}
+
+const SYNTAX: Readonly<Record<string, readonly [what: string, next: string]>> = {
+  DUPLICATE_KEY: ['this key stands here twice', 'keep one of the two'],
+  TAB_AS_INDENT: ['a tab is used to indent', 'indent with spaces'],
+  MULTIPLE_DOCS: ['a second document begins here (---)', 'keep one document in the file'],
+  BAD_INDENT: ['the indentation does not fit', 'indent the keys of one mapping alike'],
+};
+
+function syntaxProblem(code: string, message: string, place: Place): Problem {
+  const [what, next] = SYNTAX[code] ?? [`no valid YAML: ${message}`, 'correct the syntax'];
+  return { ...place, path: '', what, next };
+}
+
+/** The offset of the deepest node on the path that exists; of its key when `key` is asked for and the whole path exists. */
+function findNode(document: Document, path: KeyPath, key: boolean): number {
+  let node: Node | null | undefined = document.contents as Node | null;
+  let offset = node?.range?.[0] ?? 0;
+  for (const [index, step] of path.entries()) {
+    if (isAlias(node)) node = node.resolve(document);
+    let next: Node | null | undefined;
+    if (isMap(node)) {
+      const pair = node.items.find((item) => keyText(item.key) === String(step));
+      if (pair === undefined) return offset;
+      const keyOffset = (pair.key as Node | null)?.range?.[0] ?? offset;
+      if (key && index === path.length - 1) return keyOffset;
+      next = pair.value as Node | null;
+      offset = next?.range?.[0] ?? keyOffset;
+    } else if (isSeq(node)) {
+      next = node.items[Number(step)] as Node | undefined;
+      if (next === undefined) return offset;
+      offset = next?.range?.[0] ?? offset;
+    } else {
+      return offset;
+    }
+    node = next;
+  }
+  return offset;
+}
+
+function keyText(key: unknown): string {
+  return typeof key === 'object' && key !== null && 'value' in key ? String(key.value) : String(key);
+}

@@ -1,0 +1,89 @@
+/** The keys of the queue: what they mean, what is left out, and limits that would limit nothing. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ConfigError } from '../../../src/config/file/config-error.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-config-'));
+  writeFileSync(join(dir, 'key'), 'key');
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const job = (project: string, more = '') =>
+  `{project: ${project}, ${more}testing: {command: ['true'], exitCodeIsResult: true}}`;
+
+function load(text: string, jobs = `{acme: ${job('openstack/cinder')}}`) {
+  const file = join(dir, 'sos-ci.yaml');
+  writeFileSync(file, `gerrit: {host: localhost, user: acme-ci, key: ./key}\n${text}\njobs: ${jobs}\n`);
+  return loadConfig(file);
+}
+
+function mistakes(text: string, jobs?: string): readonly string[] {
+  try {
+    load(text, jobs);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.replaceAll(`${dir}/`, '').split('\n');
+    throw error;
+  }
+  return [];
+}
+
+test('without any of them projects take turns, a recheck has a head start, and newer patchsets end older ones', () => {
+  const config = load('');
+  expect(config.projects).toEqual({});
+  expect(config.priorities).toEqual({ patchset: 0, recheck: 600_000, restored: 0, vote: 0, ready: 0 });
+  expect(config.jobs.map(({ concurrency }) => concurrency)).toEqual([null]);
+  expect(config.limits.queuePatienceMs).toBe(3_600_000);
+  expect(config.triggers.supersede).toBe('running');
+});
+
+test('with all of them', () => {
+  const config = load(
+    `projects:
+  openstack/cinder: {concurrency: 2, priority: 1h}
+  openstack/os-brick: {}
+priorities: {recheck: 0s, vote: 5m}
+triggers: {supersede: queued}
+limits: {queuePatience: 30m}`,
+    `{acme: ${job("['openstack/*']", 'concurrency: 3, ')}}`,
+  );
+  expect(config.projects).toEqual({
+    'openstack/cinder': { concurrency: 2, priorityMs: 3_600_000 },
+    'openstack/os-brick': { concurrency: null, priorityMs: 0 },
+  });
+  expect(config.priorities).toMatchObject({ recheck: 0, vote: 300_000, patchset: 0 });
+  expect(config.jobs[0]?.concurrency).toBe(3);
+  expect(config.limits.queuePatienceMs).toBe(1_800_000);
+  expect(config.triggers.supersede).toBe('queued');
+});
+
+test.each([
+  [
+    'projects: {openstack/cindr: {concurrency: 1}}',
+    'sos-ci.yaml:2:29: projects.openstack/cindr: no job is for this project, so this limits nothing; did you mean "openstack/cinder"?',
+  ],
+  [
+    "projects: {'openstack/*': {}}",
+    'sos-ci.yaml:2:27: projects.openstack/*: is a pattern, where a name is meant; write each project that needs a limit of its own',
+  ],
+  [
+    'projects: {openstack/cinder: {concurrency: 0}}',
+    'sos-ci.yaml:2:44: projects.openstack/cinder.concurrency: must be from 1 to 1000, not 0',
+  ],
+  ['priorities: {rechek: 1m}', 'sos-ci.yaml:2:14: priorities.rechek: unknown key; did you mean "recheck"?'],
+  [
+    'triggers: {supersede: always}',
+    'sos-ci.yaml:2:23: triggers.supersede: must be one of running, queued, never, not "always"',
+  ],
+])('%s is a mistake', (text, mistake) => {
+  expect(mistakes(text)).toEqual([mistake]);
+});
+
+test('a limit of a project is right when any pattern of a job fits it', () => {
+  const jobs = `{one: ${job('other')}, two: ${job("[x, 'openstack/*']")}}`;
+  expect(mistakes('projects: {openstack/nova: {concurrency: 1}}', jobs)).toEqual([]);
+});

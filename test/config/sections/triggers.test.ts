@@ -1,0 +1,227 @@
+/** What starts a job, as the file says it: what comes out, and every mistake with its place and what to do. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { triggerRules } from '../../../src/config/build-triggers.ts';
+import { ConfigError } from '../../../src/config/file/config-error.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { ROOT } from '../../house/source.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-triggers-'));
+  writeFileSync(join(dir, 'key'), 'key');
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const HEAD = 'gerrit: {host: localhost, user: acme-ci, key: ./key}';
+const TESTING = 'testing: {command: [make], exitCodeIsResult: true}';
+
+function load(jobs: string, top = '') {
+  const file = join(dir, 'sos-ci.yaml');
+  writeFileSync(file, `${HEAD}\n${top}\njobs:\n${jobs}\n`);
+  return loadConfig(file, { home: dir, environment: {} });
+}
+function job(keys: string, top = '') {
+  const [rules] = triggerRules(
+    load(`  acme: {project: p, ${keys === '' ? '' : `${keys}, `}${TESTING}}`, top),
+  ).jobs;
+  return rules;
+}
+/** Without file and line. */
+function mistakes(jobs: string, top = ''): readonly string[] {
+  try {
+    load(jobs, top);
+  } catch (error) {
+    if (error instanceof ConfigError)
+      return error.problems.map(({ path, what, next }) => `${path}: ${what}; ${next}`);
+    throw error;
+  }
+  return [];
+}
+const mistake = (keys: string, top = '') => mistakes(`  acme: {project: p, ${keys}, ${TESTING}}`, top);
+
+describe('a job', () => {
+  test('that says nothing takes everything of its project', () => {
+    expect(job('')).toEqual({
+      name: 'acme',
+      projects: ['p'],
+      branches: ['*'],
+      triggers: ['patchset', 'recheck', 'restored', 'vote', 'ready'],
+      topics: [],
+      hashtags: [],
+      kinds: { only: [], never: [] },
+      uploaders: { only: [], never: [] },
+      authors: { only: [], never: [] },
+      commenters: { only: [], never: [] },
+      comments: [],
+      votes: [],
+      hold: null,
+    });
+  });
+
+  test('may be for several projects', () => {
+    const config = load(`  acme: {project: [openstack/cinder, 'openstack/os-*'], ${TESTING}}`);
+    expect(triggerRules(config).jobs[0]?.projects).toEqual(['openstack/cinder', 'openstack/os-*']);
+  });
+
+  test('has rules for what it does not want', () => {
+    const rules = job(
+      `topics: [acme-*], hashtags: [acme], kinds: {never: [TRIVIAL_REBASE]}, uploaders: {only: ['*@acme.example']},
+       commenters: {never: [bob]}, comments: ['^check acme'], votes: [{label: Workflow, min: 1, by: '*'}]`,
+    );
+    expect(rules).toMatchObject({
+      topics: ['acme-*'],
+      hashtags: ['acme'],
+      kinds: { only: [], never: ['TRIVIAL_REBASE'] },
+      uploaders: { only: ['*@acme.example'], never: [] },
+      commenters: { only: [], never: ['bob'] },
+      comments: ['^check acme'],
+      votes: [{ label: 'Workflow', value: null, min: 1, by: ['*'], from: [] }],
+    });
+  });
+
+  test('keeps its files in what it starts with', () => {
+    const { jobs } = load(
+      `  acme: {project: p, files: {include: ['^cinder/'], exclude: [docs]}, ${TESTING}}`,
+    );
+    expect(jobs[0]?.spec.files).toEqual({ include: ['^cinder/'], exclude: ['docs'] });
+  });
+
+  test('waits for the vote that it names, or that all wait for, or for none', () => {
+    const top = 'triggers: {after: zuul Verified+1, afterTimeout: 2h}';
+    const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 7_200_000 };
+    expect(job('', top)?.hold).toEqual(hold);
+    expect(job('after: jenkins Code-Review-2', top)?.hold).toEqual({
+      ...hold,
+      account: 'jenkins',
+      label: 'Code-Review',
+      value: -2,
+    });
+    expect(job('after: none', top)?.hold).toBe(null);
+  });
+});
+
+test('what holds for all jobs', () => {
+  const { jobs, ...rules } = triggerRules(
+    load(
+      `  acme: {project: p, ${TESTING}}`,
+      'triggers: {recheck: false, ciAccounts: [robot], people: [marie-ci], limits: {change: 3}}\nprepare: {wip: true}',
+    ),
+  );
+  expect(jobs).toHaveLength(1);
+  expect(rules).toEqual({
+    account: 'acme-ci',
+    name: null,
+    recheck: false,
+    ciAccounts: ['robot'],
+    people: ['marie-ci'],
+    wip: true,
+    private: false,
+    limits: { change: 3, author: 200, project: 400, all: 1_000 },
+    supersede: 'running',
+  });
+});
+
+describe('a mistake', () => {
+  test.each([
+    ["branches: ['^stable/.*']", 'branches.0', 'no branch pattern', 'no regular expression'],
+    ["topics: ['^acme.*$']", 'topics.0', 'looks like a regular expression', 'only * is special'],
+    ["comments: ['*.py']", 'comments.0', 'no regular expression', 'no glob'],
+    ["comments: ['(?=x)']", 'comments.0', 'no regular expression', 'looking ahead'],
+    ["files: {include: ['(']}", 'files.include.0', 'missing closing )', 'RE2'],
+    ["files: {exclude: [docs, '[']}", 'files.exclude.1', 'missing closing ]', 'RE2'],
+    ["files: {exlude: ['x']}", 'files.exlude', 'unknown key', 'did you mean "exclude"?'],
+    ['files: [x]', 'files', 'must be a mapping of keys', ''],
+    [
+      'kinds: {only: [TRIVIAL_REBAS]}',
+      'kinds.only.0',
+      'holds "TRIVIAL_REBAS"',
+      'did you mean "TRIVIAL_REBASE"?',
+    ],
+    ['triggers: [patch]', 'triggers.0', 'holds "patch"', 'did you mean "patchset"?'],
+    ['triggers: [pushed]', 'triggers.0', 'holds "pushed"', 'known are patchset, recheck'],
+    ['triggers: []', 'triggers', 'nothing starts this job', 'name some'],
+    ['triggers: [vote]', 'triggers', 'no vote is described', 'add votes'],
+    ['triggers: [patchset], comments: [x]', 'comments', 'triggers does not name recheck', 'add recheck'],
+    [
+      'triggers: [recheck], votes: [{label: V, value: 1, by: z}]',
+      'votes',
+      'triggers does not name vote',
+      'add vote',
+    ],
+    ['votes: [{label: V, by: z}]', 'votes.0', 'either value or min', 'min: 1 is this or more'],
+    [
+      'votes: [{label: V, by: z, value: 1, min: 1}]',
+      'votes.0',
+      'either value or min',
+      'value: 1 is just this',
+    ],
+    ['votes: [{label: V, value: 1}]', 'votes.0.by', 'is missing', 'who votes'],
+    ['votes: [{label: V, value: 1, by: []}]', 'votes.0.by', 'is empty', 'at least one'],
+    ["votes: [{label: V, value: '1', by: z}]", 'votes.0.value', 'must be a whole number', ''],
+    ['votes: [{label: V, value: 1, by: z, from: [0, 99]}]', 'votes.0.from.1', 'must be from -10 to 10', ''],
+    ['after: zuul', 'after', 'is no vote', 'zuul Verified+1'],
+    ['after: zuul Verified+0', 'after', 'waits for a vote of 0', 'nobody'],
+    ['uploaders: {olny: [x]}', 'uploaders.olny', 'unknown key', 'did you mean "only"?'],
+    [`comments: [${Array(101).fill('a').join(', ')}]`, 'comments', 'more than 100 items', ''],
+  ])('%s', (keys, path, what, next) => {
+    const found = mistake(keys);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(`jobs.acme.${path}: `);
+    expect(found[0]).toContain(what);
+    expect(found[0]).toContain(next);
+  });
+
+  test.each([
+    ["'^openstack/.*'", 'no project pattern'],
+    ['[]', 'is empty'],
+    ["['a b']", 'has a space in it'],
+    ['../x', 'no project name'],
+  ])('in a project: %s', (project, what) => {
+    expect(mistakes(`  acme: {project: ${project}, ${TESTING}}`)[0]).toContain(what);
+  });
+
+  test('has its place', () => {
+    writeFileSync(
+      join(dir, 'sos-ci.yaml'),
+      `${HEAD}\ntriggers:\n  recheks: false\njobs:\n  a: {project: p, ${TESTING}}\n`,
+    );
+    expect(() => loadConfig(join(dir, 'sos-ci.yaml'), { home: dir })).toThrow(
+      /sos-ci.yaml:3:3: triggers.recheks: unknown key; did you mean "recheck"\?$/,
+    );
+  });
+});
+
+describe('jobs that wait for different votes', () => {
+  const two = (a: string, b: string) =>
+    mistakes(`  a: {${a}, ${TESTING}}\n  b: {${b}, ${TESTING}}`, 'triggers: {after: zuul Verified+1}');
+
+  test.each([
+    ['project: p', 'project: p', 0],
+    ['project: p', 'project: p, after: none', 1],
+    ['project: p', "project: '*', after: zuul Verified+2", 1],
+    ['project: p', 'project: q, after: none', 0],
+    ['project: p, branches: [master]', 'project: p, branches: [stable/*], after: none', 0],
+    ['project: p, branches: [master, s*]', 'project: p, branches: [stable/*], after: none', 1],
+    ['project: p', 'project: p, after: none, triggers: [recheck]', 0],
+  ])('%s and %s: %s', (a, b, expected) => {
+    const found = two(a, b);
+    expect(found).toHaveLength(expected);
+    expect(found.join()).toMatch(expected === 0 ? /^$/ : /^jobs.b.after: differs from that of a/);
+  });
+});
+
+test('the example of docs/rules.md works', () => {
+  const documented = readFileSync(join(ROOT, 'docs', 'rules.md'), 'utf8');
+  const example = /```yaml\n(gerrit:[\s\S]*?)```/.exec(documented)?.[1] ?? '';
+  const file = join(dir, 'sos-ci.yaml');
+  writeFileSync(file, example.replace('review.opendev.org', 'localhost').replace('~/.ssh/acme-ci', 'key'));
+  const [job] = triggerRules(loadConfig(file, { home: dir, environment: {} })).jobs;
+  expect(job).toMatchObject({
+    name: 'acme-iscsi',
+    branches: ['master', 'stable/*'],
+    hold: { account: 'zuul' },
+  });
+});
