@@ -5,7 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../src/adapters/sqlite/store.ts';
-import type { NumberedRow } from '../src/engine/store.ts';
+import type { NumberedRow } from '../src/engine/ports/store.ts';
 import { type Fact, factsOf, recordJob } from './facts.ts';
 import { house, inScratch, timerlessClock } from './house.ts';
 import { BareFile, BareLog } from './limits.ts';

@@ -4,10 +4,10 @@
  */
 import { systemClock } from '../src/adapters/clock/system.ts';
 import { openStore } from '../src/adapters/sqlite/store.ts';
-import type { Submission } from '../src/engine/cascade.ts';
-import type { NumberedRow } from '../src/engine/store.ts';
-import type { AnyEvent } from '../src/machines/events.ts';
-import type { GerritEvent } from '../src/machines/gerrit-event.ts';
+import type { Submission } from '../src/engine/loop/dispatch.ts';
+import type { NumberedRow } from '../src/engine/ports/store.ts';
+import type { GerritEvent } from '../src/machines/model/gerrit-event.ts';
+import type { AnyEvent } from '../src/machines/protocol/events.ts';
 import { PATCHSET } from '../test/machines/facts.ts';
 import { type House, house, newId } from './house.ts';
 import { instantWorld } from './world.ts';

@@ -1,15 +1,15 @@
-/** The product as src/daemon.ts puts it together, without Gerrit and around a made-up world; and a scratch folder for it. */
+/** The product as src/app/daemon.ts puts it together, without Gerrit and around a made-up world; and a scratch folder for it. */
 import { randomInt } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../src/adapters/clock/system.ts';
-import { Admission } from '../src/engine/admission.ts';
-import { Engine } from '../src/engine/engine.ts';
-import { idMaker } from '../src/engine/ids.ts';
-import type { Clock, World } from '../src/engine/ports.ts';
-import type { Append, Store } from '../src/engine/store.ts';
+import { sha256 } from '../src/app/database-admin.ts';
+import { Admission } from '../src/engine/intake/admission.ts';
+import { idMaker } from '../src/engine/intake/ids.ts';
+import { Engine } from '../src/engine/loop/engine.ts';
+import type { Clock, World } from '../src/engine/ports/adapters.ts';
+import type { Append, Store } from '../src/engine/ports/store.ts';
 import type { Log } from '../src/log.ts';
-import { sha256 } from '../src/maintenance.ts';
 import { jobSpec, preparePlan, reportSpec } from '../test/machines/facts.ts';
 import { jobRules, triggerRules } from '../test/machines/rule-facts.ts';
 

@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { parseEvent } from '../src/adapters/gerrit/events.ts';
-import { LineIntake } from '../src/adapters/gerrit/intake.ts';
-import { isMetaRefUpdate, LineSplitter } from '../src/adapters/gerrit/lines.ts';
-import type { StreamListener } from '../src/engine/intake-port.ts';
+import { LineIntake } from '../src/adapters/gerrit/stream/event-reader.ts';
+import { isMetaRefUpdate, LineSplitter } from '../src/adapters/gerrit/stream/line-splitter.ts';
+import { parseEvent } from '../src/adapters/gerrit/stream/parse-event.ts';
+import type { StreamListener } from '../src/engine/ports/event-source.ts';
 import { inTurns, median, pooled, processorTime, type Result, ratioOf } from './measure.ts';
 
 const SAMPLES = ['gerrit-3.9.1-stream.jsonl', 'gerrit-3.12.0-stream.jsonl'];

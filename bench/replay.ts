@@ -3,12 +3,12 @@
  * bare `transition()` over the same events, which compares nothing.
  */
 import { type AnyStateMachine, initialTransition, transition } from 'xstate';
-import type { NumberedRow } from '../src/engine/store.ts';
-import { jobMachine } from '../src/machines/job.ts';
+import { sha256 } from '../src/app/database-admin.ts';
+import type { NumberedRow } from '../src/engine/ports/store.ts';
+import { jobMachine } from '../src/machines/job/job.ts';
+import type { LogRow } from '../src/machines/protocol/row.ts';
 import { replayHistory } from '../src/machines/replay.ts';
-import { reviewMachine } from '../src/machines/review.ts';
-import type { LogRow } from '../src/machines/row.ts';
-import { sha256 } from '../src/maintenance.ts';
+import { reviewMachine } from '../src/machines/review/review.ts';
 import { eventOf, recordJob } from './facts.ts';
 import { inTurns, median, pooled, processorTime, type Result, ratioOf } from './measure.ts';
 

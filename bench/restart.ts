@@ -6,7 +6,7 @@ import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { openStore } from '../src/adapters/sqlite/store.ts';
-import { recover } from '../src/engine/recover.ts';
+import { recover } from '../src/engine/loop/recover.ts';
 import { factsOf, recordJob } from './facts.ts';
 import { house, inScratch, timerlessClock } from './house.ts';
 import { inTurns, median, ms, pooled, type Result, ratioOf, timed, timedSync } from './measure.ts';

@@ -1,7 +1,7 @@
 /** A world in which everything succeeds at once, or in which nothing ever answers: what is left is our own work. */
-import type { OwnedServer, Provider, RunHandle, World } from '../src/engine/ports.ts';
-import type { ChangeNow } from '../src/machines/gerrit-event.ts';
-import type { Patchset, ResolvedChange } from '../src/machines/vocabulary.ts';
+import type { OwnedServer, Provider, RunHandle, World } from '../src/engine/ports/adapters.ts';
+import type { Patchset, ResolvedChange } from '../src/machines/model/domain.ts';
+import type { ChangeNow } from '../src/machines/model/gerrit-event.ts';
 
 export interface WorldOptions {
   readonly slots: number;

@@ -4,7 +4,7 @@
  * an error's text, and nothing in it can drive a terminal.
  */
 import pino from 'pino';
-import { plainText } from './plain-text.ts';
+import { plainText } from './terminal-text.ts';
 
 export interface Log {
   debug(fields: object, message: string): void;

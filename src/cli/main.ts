@@ -5,12 +5,12 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
-import { EXIT } from './exit.ts';
-import { reportFailure, reportOutputFailure } from './failure.ts';
-import { end, moment, positive, withConfig, withStore } from './flags.ts';
-import { terminalIo } from './io.ts';
-import { configFile, stateDirectory, withReader } from './open.ts';
-import { addAlarms, addOperators } from './operators.ts';
+import { configFile, stateDirectory, withReader } from './input/open-store.ts';
+import { end, moment, positive, withConfig, withStore } from './input/options.ts';
+import { addAlarms, addOperators } from './operator-commands.ts';
+import { reportFailure, reportOutputFailure } from './output/error.ts';
+import { EXIT } from './output/exit-codes.ts';
+import { terminalIo } from './output/terminal.ts';
 
 const io = terminalIo();
 /** `run` is at work. */
@@ -68,14 +68,14 @@ function addWork(root: Command): void {
     .option('--since <when>', 'look at all from then on: 2h, 3d, 2026-11-22, 2026-11-22T17:00Z', moment)
     .option('--drain', 'finish what runs, take nothing new, then end')
     .action(async (options) => {
-      const { daemonCommand } = await import('./daemon.ts');
+      const { daemonCommand } = await import('./commands/daemon.ts');
       return end(await daemonCommand(io, configFile(options), options));
     });
   withConfig(root.command('run <job> <change>').description('one job by hand, on CHANGE,PATCHSET'))
     .option('--no-report', 'do everything but the post to Gerrit')
     .addHelpText('after', '\nExample:\n  sos-ci run acme-dsvm 912345,3 --no-report\n')
     .action(async (job, change, options) => {
-      const { runCommand } = await import('./run.ts');
+      const { runCommand } = await import('./commands/run.ts');
       running = true;
       return end(await runCommand(io, configFile(options), job, change, options));
     });
@@ -89,7 +89,7 @@ function addWork(root: Command): void {
         .default('embedded'),
     )
     .action(async (options) => {
-      const { demoCommand } = await import('./demo.ts');
+      const { demoCommand } = await import('./commands/demo.ts');
       return end(await demoCommand(io, options));
     });
 }
@@ -98,7 +98,7 @@ function addWork(root: Command): void {
 function addQuestions(root: Command): void {
   withStore(root.command('status').description('the daemon, its connection, its work, its alarms')).action(
     async (options) => {
-      const { statusCommand } = await import('./status.ts');
+      const { statusCommand } = await import('./commands/status.ts');
       return end(await withReader(options, (reader) => statusCommand(io, reader, options)));
     },
   );
@@ -107,7 +107,7 @@ function addQuestions(root: Command): void {
     .option('--change <number>', 'only those of this change', positive)
     .option('--limit <n>', 'at most so many', positive, 50)
     .action(async (options) => {
-      const { jobsCommand } = await import('./jobs.ts');
+      const { jobsCommand } = await import('./commands/jobs.ts');
       return end(await withReader(options, (reader) => jobsCommand(io, reader, options)));
     });
   withStore(
@@ -117,7 +117,7 @@ function addQuestions(root: Command): void {
   )
     .addHelpText('after', '\nExample:\n  sos-ci job j1kf\n')
     .action(async (id, options) => {
-      const { jobCommand } = await import('./job.ts');
+      const { jobCommand } = await import('./commands/job.ts');
       return end(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
     });
 }
@@ -132,7 +132,7 @@ function addEvents(root: Command): void {
     .option('--type <type>', 'only these: patchset-created, comment-added ...')
     .option('--change <number>', 'only of this change', positive)
     .action(async (options) => {
-      const { exportCommand } = await import('./events.ts');
+      const { exportCommand } = await import('./commands/events.ts');
       return end(await exportCommand(io, configFile(options), options));
     });
 }
@@ -148,7 +148,7 @@ function addTrigger(root: Command): void {
       '\nExamples:\n  sos-ci trigger --explain events.jsonl\n  sos-ci trigger --explain 912345\n',
     )
     .action(async (options) => {
-      const { triggerCommand } = await import('./trigger.ts');
+      const { triggerCommand } = await import('./commands/trigger.ts');
       return end(await triggerCommand(io, configFile(options), options));
     });
 }
@@ -158,25 +158,25 @@ function addProofs(root: Command): void {
   withStore(root.command('replay [id]').description('compute a history again from its facts, and compare'))
     .option('--all', 'every history')
     .action(async (id, options) => {
-      const { replayCommand } = await import('./replay.ts');
+      const { replayCommand } = await import('./commands/replay.ts');
       return end(await withReader(options, (reader) => replayCommand(io, reader, id, options)));
     });
   withStore(root.command('verify').description('check hash chains, and all views against the log')).action(
     async (options) => {
-      const { verifyCommand } = await import('./verify.ts');
+      const { verifyCommand } = await import('./commands/verify.ts');
       return end(await verifyCommand(io, await stateDirectory(options), options));
     },
   );
   withStore(
     root.command('rebuild').description('make all views again from the log; the daemon must not run'),
   ).action(async (options) => {
-    const { rebuildCommand } = await import('./rebuild.ts');
+    const { rebuildCommand } = await import('./commands/rebuild.ts');
     return end(await rebuildCommand(io, await stateDirectory(options), options));
   });
   withStore(
     root.command('backup <file>').description('copy the database whole, also while the daemon runs'),
   ).action(async (file, options) => {
-    const { backupCommand } = await import('./backup.ts');
+    const { backupCommand } = await import('./commands/backup.ts');
     return end(await backupCommand(io, await stateDirectory(options), file, options));
   });
   root
@@ -186,7 +186,7 @@ function addProofs(root: Command): void {
     .option('--state <dir>', 'state directory, without any configuration')
     .option('--yes', 'do it; without this it only says what that means')
     .action(async (options) => {
-      const { confirmCommand } = await import('./confirm.ts');
+      const { confirmCommand } = await import('./commands/confirm.ts');
       const directory = await stateDirectory(options);
       return end(await withReader(options, (reader) => confirmCommand(io, directory, reader, options)));
     });
@@ -216,8 +216,8 @@ function addBeginning(root: Command): void {
     .addHelpText('after', INIT_EXAMPLE)
     .action(async (dir, options) => {
       const [{ initCommand }, { terminalAsking }] = await Promise.all([
-        import('./init.ts'),
-        import('./ask.ts'),
+        import('./commands/init.ts'),
+        import('./input/prompt.ts'),
       ]);
       const asking = terminalAsking();
       try {
@@ -236,7 +236,7 @@ function addDoctor(root: Command): void {
     .option('--json', 'print JSON (docs/cli.md)')
     .addHelpText('after', '\nExit code 0: no failure; 1: at least one; 3: the configuration has mistakes.\n')
     .action(async (options) => {
-      const { doctorCommand } = await import('./doctor.ts');
+      const { doctorCommand } = await import('./commands/doctor.ts');
       const exitCode = await doctorCommand(io, configFile(options), options);
       // When all is printed: what hangs on something half dead must not keep a person waiting.
       process.stdout.write('', (error) => error ?? process.exit(exitCode));
@@ -258,7 +258,7 @@ function addConfig(root: Command): void {
     .option('--example', 'print a configuration to begin with')
     .option('--json', 'print JSON')
     .action(async (options) => {
-      const { configCheckCommand } = await import('./config-check.ts');
+      const { configCheckCommand } = await import('./commands/config-check.ts');
       return end(configCheckCommand(io, configFile(options), options));
     });
   config
@@ -267,7 +267,7 @@ function addConfig(root: Command): void {
     .option('--markdown', 'as the table of docs/configuration.md')
     .option('--json', 'print JSON')
     .action(async (options) => {
-      const { configKeysCommand } = await import('./config-check.ts');
+      const { configKeysCommand } = await import('./commands/config-check.ts');
       return end(configKeysCommand(io, options));
     });
 }

@@ -1,7 +1,8 @@
 /** From the checked file to the rules that the trigger decides by. */
-import type { JobRules } from '../machines/rules/job.ts';
-import type { TriggerRules } from '../machines/trigger.ts';
-import { type HoldSpec, TRIGGER_KINDS } from '../machines/vocabulary.ts';
+
+import { type HoldSpec, TRIGGER_KINDS } from '../machines/model/domain.ts';
+import type { JobRules } from '../machines/trigger/rules/job-matcher.ts';
+import type { TriggerRules } from '../machines/trigger/trigger.ts';
 import type { Config } from './config.ts';
 import type { ConfigFile } from './schema.ts';
 import type { JobFile } from './sections/jobs.ts';

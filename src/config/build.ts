@@ -1,8 +1,8 @@
 /** From the checked file to the configuration that the program uses: paths absolute, defaults that depend on other keys filled in. */
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { QUIET_OUTCOMES } from '../machines/report.ts';
-import type { JobLimits, PreparePlan, StageSpec } from '../machines/vocabulary.ts';
+import type { JobLimits, PreparePlan, StageSpec } from '../machines/model/domain.ts';
+import { QUIET_OUTCOMES } from '../machines/model/report-spec.ts';
 import { buildIntake } from './build-intake.ts';
 import { buildLogs, buildServiceLimits } from './build-limits.ts';
 import { buildMail, buildRest } from './build-outside.ts';

@@ -1,5 +1,5 @@
 /** Mistakes in the keys of the queue that only show beside the jobs: a limit for what no job is for. */
-import { overlap } from '../machines/rules/glob.ts';
+import { overlap } from '../machines/trigger/rules/glob.ts';
 import { projectPattern } from './fields/validators.ts';
 import { nearest } from './file/config-error.ts';
 import { at, isMapping, type KeyPath } from './file/yaml-document.ts';

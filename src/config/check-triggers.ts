@@ -1,5 +1,5 @@
 /** Mistakes between the keys that say what starts a job: what could never start it, and jobs that can not wait together. */
-import { overlap } from '../machines/rules/glob.ts';
+import { overlap } from '../machines/trigger/rules/glob.ts';
 import { at, isMapping, type KeyPath } from './file/yaml-document.ts';
 
 type Add = (path: KeyPath, what: string, next: string) => void;

@@ -2,12 +2,13 @@
  * The configuration as the program uses it: every default filled in, every path absolute, times in milliseconds, sizes
  * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
  */
-import type { StreamLimits } from '../machines/events.ts';
-import type { ReportSpec } from '../machines/report.ts';
-import type { JobRules } from '../machines/rules/job.ts';
-import type { TriggerRules } from '../machines/trigger.ts';
-import type { VigilLimits } from '../machines/vigil/sight.ts';
-import type { JobSpec, PreparePlan, TriggerKind } from '../machines/vocabulary.ts';
+
+import type { JobSpec, PreparePlan, TriggerKind } from '../machines/model/domain.ts';
+import type { VigilLimits } from '../machines/model/health-snapshot.ts';
+import type { ReportSpec } from '../machines/model/report-spec.ts';
+import type { StreamLimits } from '../machines/protocol/events.ts';
+import type { JobRules } from '../machines/trigger/rules/job-matcher.ts';
+import type { TriggerRules } from '../machines/trigger/trigger.ts';
 import type { ServiceLimits } from './service-limits.ts';
 
 export interface Config {

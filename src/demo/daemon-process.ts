@@ -6,7 +6,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { DemoFailure } from './patience.ts';
+import { DemoFailure } from './wait.ts';
 
 export interface DaemonProcessOptions {
   /** dist/cli/main.js */

@@ -5,11 +5,11 @@
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { JobView } from '../engine/store.ts';
+import type { JobView } from '../engine/ports/store.ts';
 import { pause } from '../timer.ts';
-import { Lab } from './lab.ts';
-import { daemonsOf, markedProcesses, serversLeft, stagedEvidence } from './outside.ts';
-import { DemoFailure } from './patience.ts';
+import { Lab } from './environment.ts';
+import { daemonsOf, markedProcesses, serversLeft, stagedEvidence } from './observer.ts';
+import { Screen, span } from './output.ts';
 import { PROJECT } from './sample-project.ts';
 import {
   changeConflicts,
@@ -20,7 +20,7 @@ import {
   type Stage,
   setupFails,
 } from './scenes.ts';
-import { Screen, span } from './screen.ts';
+import { DemoFailure } from './wait.ts';
 
 export interface DemoOptions {
   /** Stay up afterwards, until Ctrl-C. */

@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { gitEnvironment } from './gerrit/repository.ts';
-import { DemoFailure } from './patience.ts';
 import type { Files, SampleChange } from './sample-project.ts';
+import { DemoFailure } from './wait.ts';
 
 const HOOK = `#!/bin/sh
 # Gives a commit message its Change-Id, as the hook that Gerrit hands out does.

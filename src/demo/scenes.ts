@@ -3,13 +3,13 @@
  * outside saw: Gerrit's messages and votes, processes and their ticks, directories, what the mirror counted.
  */
 import { readFile } from 'node:fs/promises';
-import type { JobView } from '../engine/store.ts';
-import type { Lab } from './lab.ts';
-import { findFile, gapIn, readTicks, serversLeft, stageProcess } from './outside.ts';
-import { within } from './patience.ts';
+import type { JobView } from '../engine/ports/store.ts';
+import type { Lab } from './environment.ts';
+import { findFile, gapIn, readTicks, serversLeft, stageProcess } from './observer.ts';
+import { type Screen, span } from './output.ts';
 import { CHANGES, FAILING_TEST, type SampleChange } from './sample-project.ts';
-import { type Screen, span } from './screen.ts';
 import { StageWatch } from './stage-watch.ts';
+import { within } from './wait.ts';
 
 /** Where a scene plays. */
 export interface Stage {

@@ -2,9 +2,9 @@
  * Follows one job from outside its daemon, by reading the store beside it, and shows its stages as they come and go.
  * It goes on over a daemon's death: the store is all that it looks at.
  */
-import type { JobView, NumberedRow, StoreReader } from '../engine/store.ts';
-import { patiently } from './patience.ts';
-import { type Screen, span } from './screen.ts';
+import type { JobView, NumberedRow, StoreReader } from '../engine/ports/store.ts';
+import { type Screen, span } from './output.ts';
+import { patiently } from './wait.ts';
 
 const STAGE_LIMIT_MS = 60_000;
 const RESTS: readonly string[] = ['done', 'stuck'];

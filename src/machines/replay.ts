@@ -2,9 +2,9 @@
  * Strict replay: every row of a history is computed anew from the facts alone and compared with what was stored:
  * state, effects, outcome and both hashes, and that no effect key is used twice. The first difference is named.
  */
-import { canonicalJson } from './canonical.ts';
-import type { AnyEvent } from './events.ts';
-import type { Hash, LogRow, Stored } from './row.ts';
+import { canonicalJson } from './protocol/canonical-json.ts';
+import type { AnyEvent } from './protocol/events.ts';
+import type { Hash, LogRow, Stored } from './protocol/row.ts';
 import { askedKeys, step } from './step.ts';
 
 export interface Difference {

@@ -4,19 +4,19 @@
  * whether an event settles something that is owed; what comes too late is recorded and moves nothing.
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
-import { canonicalJson, type Memo } from './canonical.ts';
-import { configMachine } from './config.ts';
-import type { Effect, KeyedEffect } from './effects.ts';
-import type { AnyEvent } from './events.ts';
-import { jobMachine } from './job.ts';
-import { publicationMachine } from './publication.ts';
+import { jobMachine } from './job/job.ts';
+import { publicationMachine } from './job/publication.ts';
+import { canonicalJson, type Memo } from './protocol/canonical-json.ts';
+import type { Effect, KeyedEffect } from './protocol/effects.ts';
+import type { AnyEvent } from './protocol/events.ts';
+import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored } from './protocol/row.ts';
 import { pureTransition } from './pure-transition.ts';
-import { reviewMachine } from './review.ts';
-import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored } from './row.ts';
-import { streamMachine } from './stream.ts';
-import { verdictsMachine } from './verdicts.ts';
-import { vigilMachine } from './vigil.ts';
-import { votingMachine } from './voting.ts';
+import { reviewMachine } from './review/review.ts';
+import { configMachine } from './system/config-log.ts';
+import { vigilMachine } from './system/health.ts';
+import { streamMachine } from './system/stream.ts';
+import { votingMachine } from './system/voting.ts';
+import { verdictsMachine } from './verdicts/verdicts.ts';
 
 /** Every version that an open history may still be on. */
 export const machines: Readonly<Record<MachineName, AnyStateMachine>> = {

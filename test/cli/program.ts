@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
-import { appendOf } from '../../src/engine/view.ts';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import type { Stored } from '../../src/machines/row.ts';
+import { sha256 } from '../../src/app/database-admin.ts';
+import { appendOf } from '../../src/engine/loop/projections.ts';
+import type { JobSpec, Patchset } from '../../src/machines/model/domain.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import type { Stored } from '../../src/machines/protocol/row.ts';
 import { step } from '../../src/machines/step.ts';
-import type { JobSpec, Patchset } from '../../src/machines/vocabulary.ts';
-import { sha256 } from '../../src/maintenance.ts';
 import { ROOT } from '../house/source.ts';
 
 export interface Answer {

@@ -1,9 +1,9 @@
 /** The rows of one job that failed on its second attempt, with strangers' texts in them. */
-import type { NumberedRow } from '../../src/engine/store.ts';
-import type { Effect } from '../../src/machines/effects.ts';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import type { Outcome } from '../../src/machines/row.ts';
-import type { Failure, JobSpec, Patchset, Server } from '../../src/machines/vocabulary.ts';
+import type { NumberedRow } from '../../src/engine/ports/store.ts';
+import type { Failure, JobSpec, Patchset, Server } from '../../src/machines/model/domain.ts';
+import type { Effect } from '../../src/machines/protocol/effects.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import type { Outcome } from '../../src/machines/protocol/row.ts';
 
 export const START = Date.parse('2026-11-22T17:00:00Z');
 export const FAILED = '01kfa7xw2m6v9ncd3t5jrh8b4e';

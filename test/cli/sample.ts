@@ -1,6 +1,6 @@
 /** A store's contents for the tests of the query commands: a job that failed, one that runs, strangers' texts in both. */
-import type { JobView, OwedView } from '../../src/engine/store.ts';
-import type { KeyedEffect } from '../../src/machines/effects.ts';
+import type { JobView, OwedView } from '../../src/engine/ports/store.ts';
+import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { Contents } from '../fakes/reader.ts';
 import { FAILED, HOSTILE, patchset, START, stage, story, timer } from './sample-story.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { keysMarkdown } from '../../src/cli/config-check.ts';
+import { keysMarkdown } from '../../src/cli/commands/config-check.ts';
 import { keysAt, listKeys, suggestKey } from '../../src/config/key-reference.ts';
 import { ROOT } from '../house/source.ts';
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { SecretSet } from '../../src/adapters/logs/redact.ts';
+import { SecretSet } from '../../src/adapters/evidence/redact/redact.ts';
 import { ConfigError } from '../../src/config/file/config-error.ts';
 import { EXAMPLE } from '../../src/config/file/example.ts';
 import { loadConfig } from '../../src/config/load.ts';

@@ -3,8 +3,8 @@
  * `openstack/cinder` and `openstack/nova`, and people who upload, vote and close.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Changes } from '../../src/engine/ports.ts';
-import type { Dependency, Patchset } from '../../src/machines/vocabulary.ts';
+import type { Changes } from '../../src/engine/ports/adapters.ts';
+import type { Dependency, Patchset } from '../../src/machines/model/domain.ts';
 
 export interface Upload {
   readonly project: string;

@@ -1,6 +1,6 @@
 /** What every clock promises. The harness of a made-up one lets time pass; a real one does that by itself. */
 import { describe, expect, test } from 'vitest';
-import type { Clock } from '../../src/engine/ports.ts';
+import type { Clock } from '../../src/engine/ports/adapters.ts';
 
 export interface ClockHarness {
   readonly clock: Clock;

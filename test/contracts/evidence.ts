@@ -3,10 +3,10 @@
  * files where a job leaves them, restarts what is tested, and reads back what the outside would see.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Evidence } from '../../src/engine/ports.ts';
+import type { Evidence } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { KeyedEffect } from '../../src/machines/effects.ts';
-import type { Patchset, Server } from '../../src/machines/vocabulary.ts';
+import type { Patchset, Server } from '../../src/machines/model/domain.ts';
+import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 
 export type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
 export type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;

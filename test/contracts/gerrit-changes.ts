@@ -1,7 +1,7 @@
 /** Looking changes up in a Gerrit over SSH, embedded or real: one connection for all questions, people who upload beside it. */
 import { afterAll, beforeAll, describe } from 'vitest';
-import { GerritChanges } from '../../src/adapters/gerrit/changes.ts';
-import { SharedConnection } from '../../src/adapters/gerrit/shared-connection.ts';
+import { GerritChanges } from '../../src/adapters/gerrit/changes/change-lookup.ts';
+import { SharedConnection } from '../../src/adapters/gerrit/transport/shared-connection.ts';
 import { realClock, Site } from '../adapters/gerrit/site.ts';
 import { changesContract } from './changes.ts';
 import type { GerritStand } from './gerrit-stand.ts';

@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Patchset } from '../../src/machines/vocabulary.ts';
+import type { Patchset } from '../../src/machines/model/domain.ts';
 import type { Upload } from './changes.ts';
 import { done, last2 } from './gerrit-acts.ts';
 import { type GerritStand, newChangeId, type Ran } from './gerrit-stand.ts';

@@ -1,6 +1,6 @@
 /** What every mailer promises, be it SMTP, a program of the host's, or made up. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { EffectOf, Mailer } from '../../src/engine/ports.ts';
+import type { EffectOf, Mailer } from '../../src/engine/ports/adapters.ts';
 
 type Mail = EffectOf<'sendMail'>['mail'];
 

@@ -3,8 +3,8 @@
  * can be moved, and patchsets on them.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { EffectOf, MergeOutcome, Merger } from '../../src/engine/ports.ts';
-import type { Dependency, MergedTree, Patchset } from '../../src/machines/vocabulary.ts';
+import type { EffectOf, MergeOutcome, Merger } from '../../src/engine/ports/adapters.ts';
+import type { Dependency, MergedTree, Patchset } from '../../src/machines/model/domain.ts';
 
 export interface MergerHarness {
   readonly merger: Merger;

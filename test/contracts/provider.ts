@@ -1,9 +1,9 @@
 /** What every provider promises, be it a cloud, this host or made up. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { EffectOf, Provider } from '../../src/engine/ports.ts';
+import type { EffectOf, Provider } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { Ownership, Server } from '../../src/machines/vocabulary.ts';
+import type { Ownership, Server } from '../../src/machines/model/domain.ts';
 import { NEVER } from '../fixtures/never.ts';
 
 export interface ProviderHarness {

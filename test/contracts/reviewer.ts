@@ -3,9 +3,9 @@
  * `Verified` may be voted -1 to +1 and `Code-Review` may not be voted +2 by our account.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Reviewer } from '../../src/engine/ports.ts';
-import type { KeyedEffect } from '../../src/machines/effects.ts';
-import type { Patchset } from '../../src/machines/vocabulary.ts';
+import type { Reviewer } from '../../src/engine/ports/adapters.ts';
+import type { Patchset } from '../../src/machines/model/domain.ts';
+import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 
 export interface ReviewerHarness {
   readonly reviewer: Reviewer;

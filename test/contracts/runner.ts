@@ -1,9 +1,9 @@
 /** What every runner promises, wherever its commands run. */
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { EffectOf, Runner } from '../../src/engine/ports.ts';
+import type { EffectOf, Runner } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { Stage } from '../../src/machines/vocabulary.ts';
+import type { Stage } from '../../src/machines/model/domain.ts';
 import { NEVER } from '../fixtures/never.ts';
 
 type RunStage = EffectOf<'runStage'>;

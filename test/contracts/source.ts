@@ -1,8 +1,8 @@
 /** What every source promises, whatever it fetches with. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { EffectOf, Source } from '../../src/engine/ports.ts';
+import type { EffectOf, Source } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { Patchset, Server } from '../../src/machines/vocabulary.ts';
+import type { Patchset, Server } from '../../src/machines/model/domain.ts';
 
 export interface SourceHarness {
   readonly source: Source;

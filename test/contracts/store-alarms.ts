@@ -1,7 +1,7 @@
 /** What every store promises of alarms: when one is new, and of which nobody was told by mail. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Store } from '../../src/engine/store.ts';
-import type { Alarm } from '../../src/machines/alarm.ts';
+import type { Store } from '../../src/engine/ports/store.ts';
+import type { Alarm } from '../../src/machines/model/alarm.ts';
 
 const QUIET = 1_000;
 const alarm = (target: string, kind: Alarm['kind'] = 'queue-full'): Alarm => ({

@@ -1,8 +1,8 @@
 /** What every store promises of the intake's side tables: kept with what the events started, forgotten by age, never ahead of the events. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cascade } from '../../src/engine/cascade.ts';
-import { type Append, type Noted, type Store, VersionConflict } from '../../src/engine/store.ts';
-import type { Seen } from '../../src/machines/seen.ts';
+import { cascade } from '../../src/engine/loop/dispatch.ts';
+import { type Append, type Noted, type Store, VersionConflict } from '../../src/engine/ports/store.ts';
+import type { Seen } from '../../src/machines/trigger/deduplication.ts';
 import { accepted, JOB, START } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 import type { StoreHarness } from './store.ts';

@@ -1,9 +1,9 @@
 /** What every store promises of the starts that it counts: by change, account, project and all, by the time of their events. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cascade } from '../../src/engine/cascade.ts';
-import type { Append, Store } from '../../src/engine/store.ts';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import type { StartCause } from '../../src/machines/rules/cause.ts';
+import { cascade } from '../../src/engine/loop/dispatch.ts';
+import type { Append, Store } from '../../src/engine/ports/store.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import type { StartCause } from '../../src/machines/trigger/rules/cause.ts';
 import { opened, PATCHSET, START } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 

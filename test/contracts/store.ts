@@ -3,11 +3,11 @@
  * look into it, it also gives a reader beside it and a way to run a statement behind its back.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cascade, type Submission } from '../../src/engine/cascade.ts';
-import { type Append, type Store, type StoreReader, VersionConflict } from '../../src/engine/store.ts';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import { ALL_FILES } from '../../src/machines/rules/files.ts';
-import { verdictsOf } from '../../src/machines/verdicts.ts';
+import { cascade, type Submission } from '../../src/engine/loop/dispatch.ts';
+import { type Append, type Store, type StoreReader, VersionConflict } from '../../src/engine/ports/store.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import { ALL_FILES } from '../../src/machines/trigger/rules/files.ts';
+import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { jobSpec, PATCHSET, preparePlan, reportSpec, START, server } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 

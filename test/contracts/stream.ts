@@ -1,7 +1,7 @@
 /** What every source of Gerrit's events promises. The harness makes Gerrit say things; the suite listens. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Intake, StreamListener } from '../../src/engine/intake-port.ts';
-import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import type { Intake, StreamListener } from '../../src/engine/ports/event-source.ts';
+import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { RecordingListener } from '../fakes/stream-listener.ts';
 
 export interface StreamHarness {

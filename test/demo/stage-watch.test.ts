@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { DemoFailure } from '../../src/demo/patience.ts';
-import { Screen } from '../../src/demo/screen.ts';
+import { Screen } from '../../src/demo/output.ts';
 import { StageWatch, type WatchedStore } from '../../src/demo/stage-watch.ts';
-import type { JobView, NumberedRow, ReviewView } from '../../src/engine/store.ts';
-import type { Effect } from '../../src/machines/effects.ts';
+import { DemoFailure } from '../../src/demo/wait.ts';
+import type { JobView, NumberedRow, ReviewView } from '../../src/engine/ports/store.ts';
+import type { Effect } from '../../src/machines/protocol/effects.ts';
 
 const JOB: JobView = {
   id: 'j1',

@@ -7,11 +7,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openReader } from '../../src/adapters/sqlite/reader.ts';
+import { sha256, verifyDatabase } from '../../src/app/database-admin.ts';
 import { Developer } from '../../src/demo/developer.ts';
-import { markedProcesses } from '../../src/demo/outside.ts';
-import type { JobView } from '../../src/engine/store.ts';
+import { markedProcesses } from '../../src/demo/observer.ts';
+import type { JobView } from '../../src/engine/ports/store.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
-import { sha256, verifyDatabase } from '../../src/maintenance.ts';
 import { aMoment, DaemonProcess } from './daemon-process.ts';
 import type { Rig } from './rig.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { markedProcesses } from '../../src/demo/outside.ts';
+import { markedProcesses } from '../../src/demo/observer.ts';
 import type { Case } from './case.ts';
 import { Rig } from './rig.ts';
 

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { markedProcesses } from '../../src/demo/outside.ts';
+import { markedProcesses } from '../../src/demo/observer.ts';
 import { readProc } from '../fixtures/proc.ts';
 
 const PROGRAM = path.join(import.meta.dirname, '../../dist/cli/main.js');

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { makeKeyPair } from '../../src/demo/gerrit/key-pair.ts';
-import { markedProcesses } from '../../src/demo/outside.ts';
+import { markedProcesses } from '../../src/demo/observer.ts';
 import { CuttingProxy } from '../fixtures/cutting-proxy.ts';
 import { Sshd } from '../fixtures/sshd.ts';
 import type { Case, CaseOptions } from './case.ts';

@@ -1,7 +1,7 @@
 /** Stages that do what tests do in the wild, and daemons that are dead while they do it; with real processes. */
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { markedProcesses } from '../../src/demo/outside.ts';
+import { markedProcesses } from '../../src/demo/observer.ts';
 import type { Case, CaseOptions } from './case.ts';
 import type { DaemonProcess } from './daemon-process.ts';
 import { Rig } from './rig.ts';

@@ -1,9 +1,9 @@
 /**
  * Alarms that are kept for a test to look at. `failNext` makes the next raise fail, as a mail server does.
  */
-import type { Alarms } from '../../src/engine/ports.ts';
+import type { Alarms } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { Alarm } from '../../src/machines/alarm.ts';
+import type { Alarm } from '../../src/machines/model/alarm.ts';
 
 export class FakeAlarms implements Alarms {
   /** What was raised and taken, oldest first. */

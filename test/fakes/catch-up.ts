@@ -1,5 +1,5 @@
 /** A look back that finds nothing: Gerrit's stream has told everything. */
-import type { CatchUp } from '../../src/engine/ports.ts';
+import type { CatchUp } from '../../src/engine/ports/adapters.ts';
 
 export const nothingMissed: CatchUp = {
   run: async () => ({ since: 0, changes: 0, found: 0, unsure: [], unread: 0 }),

@@ -1,6 +1,6 @@
 /** The fake keeps the promises of who tells how a change is, and fails as a test prepares it. */
 import { expect, it } from 'vitest';
-import type { Patchset, StandingVote } from '../../src/machines/vocabulary.ts';
+import type { Patchset, StandingVote } from '../../src/machines/model/domain.ts';
 import { changesContract } from '../contracts/changes.ts';
 import { FakeChanges } from './changes.ts';
 

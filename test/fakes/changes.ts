@@ -3,7 +3,7 @@
  * current, touching one file, needing nothing. One that was told of is shown as it was told, so a patchset that came
  * later is not there yet.
  */
-import type { Changes, EffectOf } from '../../src/engine/ports.ts';
+import type { Changes, EffectOf } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
 import type {
   Dependency,
@@ -11,7 +11,7 @@ import type {
   Patchset,
   ResolvedChange,
   StandingVote,
-} from '../../src/machines/vocabulary.ts';
+} from '../../src/machines/model/domain.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 export interface ShownChange {

@@ -3,7 +3,7 @@
  * and one at a time, so that the work which a timer sets off is done before the next timer; `jump` moves the wall
  * clock alone, as an operator or NTP does, and fires nothing.
  */
-import type { Clock } from '../../src/engine/ports.ts';
+import type { Clock } from '../../src/engine/ports/adapters.ts';
 
 interface Timer {
   readonly dueAt: number;

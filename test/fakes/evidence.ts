@@ -2,10 +2,10 @@
  * Evidence in memory. One object stands for this host and its log site, so a test keeps it when it restarts the
  * engine: what was collected and published is still there, and a second publish finds the first one's work.
  */
-import type { CollectedSummary, Evidence } from '../../src/engine/ports.ts';
+import type { CollectedSummary, Evidence } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { KeyedEffect } from '../../src/machines/effects.ts';
-import type { EvidencePart } from '../../src/machines/vocabulary.ts';
+import type { EvidencePart } from '../../src/machines/model/domain.ts';
+import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 
 type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
 type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;

@@ -4,7 +4,7 @@
  * real one's (3.9.1), its refusals too.
  */
 import type { ServerChannel } from 'ssh2';
-import type { Patchset } from '../../src/machines/vocabulary.ts';
+import type { Patchset } from '../../src/machines/model/domain.ts';
 import { reply, type SshServer } from './ssh-server.ts';
 
 interface Message {

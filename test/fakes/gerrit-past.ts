@@ -2,11 +2,16 @@
  * Gerrit's own account of what happened, in memory: what it was told by `say` it tells when it is asked, as it stands by
  * then. Like the real one it shows all of a change, newest update first, and knows nothing of what the stream delivered.
  */
-import type { ChangePast, GerritHistory, PastEntry, PastRequest } from '../../src/engine/intake-port.ts';
-import type { ChangeName, GerritEvent } from '../../src/machines/gerrit-event.ts';
-import { matchesAny } from '../../src/machines/rules/glob.ts';
-import { votesCast } from '../../src/machines/rules/vote.ts';
-import type { Failure } from '../../src/machines/vocabulary.ts';
+import type {
+  ChangePast,
+  GerritHistory,
+  PastEntry,
+  PastRequest,
+} from '../../src/engine/ports/event-source.ts';
+import type { Failure } from '../../src/machines/model/domain.ts';
+import type { ChangeName, GerritEvent } from '../../src/machines/model/gerrit-event.ts';
+import { matchesAny } from '../../src/machines/trigger/rules/glob.ts';
+import { votesCast } from '../../src/machines/trigger/rules/vote.ts';
 import { Rehearsal } from './rehearsal.ts';
 
 type Happened = Extract<

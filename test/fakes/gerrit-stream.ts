@@ -2,8 +2,8 @@
  * Gerrit's stream, in memory: a test says what Gerrit says. Like the real one it hands events over in order, stops
  * handing over while too many wait for the store, and says nothing any more once it was stopped.
  */
-import type { Intake, Rejection, StreamListener, StreamState } from '../../src/engine/intake-port.ts';
-import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import type { Intake, Rejection, StreamListener, StreamState } from '../../src/engine/ports/event-source.ts';
+import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { FakeGerritPast } from './gerrit-past.ts';
 
 const CONNECTED: StreamState = {

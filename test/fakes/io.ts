@@ -1,5 +1,5 @@
 /** A terminal that remembers what was printed. */
-import type { Io } from '../../src/cli/io.ts';
+import type { Io } from '../../src/cli/output/terminal.ts';
 
 export interface FakeIo extends Io {
   readonly stdout: () => string;

@@ -1,5 +1,5 @@
 /** A host whose disks are as full as a test says. */
-import type { HostSight, Lookout } from '../../src/engine/ports.ts';
+import type { HostSight, Lookout } from '../../src/engine/ports/adapters.ts';
 
 export class FakeLookout implements Lookout {
   sight: HostSight = {

@@ -2,8 +2,8 @@
  * Everybody's mailbox, in memory. It is the outside world: what was sent stays when the engine is thrown away and made
  * again, also when it was sent twice.
  */
-import type { EffectOf, Mailer } from '../../src/engine/ports.ts';
-import type { Failure } from '../../src/machines/vocabulary.ts';
+import type { EffectOf, Mailer } from '../../src/engine/ports/adapters.ts';
+import type { Failure } from '../../src/machines/model/domain.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type Mail = EffectOf<'sendMail'>['mail'];

@@ -1,6 +1,6 @@
 /** The fake keeps a merger's promises, and fails and waits as a test prepares it. */
 import { expect, it } from 'vitest';
-import type { Patchset } from '../../src/machines/vocabulary.ts';
+import type { Patchset } from '../../src/machines/model/domain.ts';
 import { mergerContract } from '../contracts/merger.ts';
 import { FakeMerger } from './merger.ts';
 

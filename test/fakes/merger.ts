@@ -4,8 +4,8 @@
  * told of it is assumed that its branch has moved since.
  */
 import { createHash } from 'node:crypto';
-import type { EffectOf, MergeOutcome, Merger } from '../../src/engine/ports.ts';
-import type { Dependency, Failure, MergedTree } from '../../src/machines/vocabulary.ts';
+import type { EffectOf, MergeOutcome, Merger } from '../../src/engine/ports/adapters.ts';
+import type { Dependency, Failure, MergedTree } from '../../src/machines/model/domain.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type Call = 'merge' | 'drop';

@@ -1,5 +1,10 @@
 /** Operators' wishes that are kept for a test to look at. What is answered is set by the test; `hold` answers later. */
-import type { Operator, OperatorAnswers, OperatorRequest, Operators } from '../../src/engine/control-port.ts';
+import type {
+  Operator,
+  OperatorAnswers,
+  OperatorRequest,
+  Operators,
+} from '../../src/engine/ports/operator-api.ts';
 
 type Answer = OperatorAnswers[OperatorRequest['do']];
 

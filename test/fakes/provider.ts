@@ -2,9 +2,9 @@
  * A cloud of one provider, in memory. It is the outside world: keep the object over an engine's restart and the
  * servers are still there, also one whose create call was never answered.
  */
-import type { EffectOf, OwnedServer, Provider } from '../../src/engine/ports.ts';
+import type { EffectOf, OwnedServer, Provider } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { Failure, Server } from '../../src/machines/vocabulary.ts';
+import type { Failure, Server } from '../../src/machines/model/domain.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type CreateServer = EffectOf<'createServer'>;

@@ -9,8 +9,8 @@ import type {
   ReviewView,
   StoreReader,
   TurnView,
-} from '../../src/engine/store.ts';
-import type { Stored } from '../../src/machines/row.ts';
+} from '../../src/engine/ports/store.ts';
+import type { Stored } from '../../src/machines/protocol/row.ts';
 
 export interface Contents {
   readonly jobs: readonly JobView[];

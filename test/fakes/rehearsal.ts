@@ -4,7 +4,7 @@
  * away and made again.
  */
 import { OperationError } from '../../src/errors.ts';
-import type { Failure } from '../../src/machines/vocabulary.ts';
+import type { Failure } from '../../src/machines/model/domain.ts';
 
 /** Where a held call hangs: before the outside did anything, or when only the answer is missing. */
 export type Hold = 'request' | 'answer';

@@ -3,11 +3,11 @@
  * away and made again. Like the real one it drops an unknown label in silence, refuses a label that we may not use
  * and takes nothing then, and would post twice what is not looked for first.
  */
-import type { PostOutcome, ReviewedChange, Reviewer } from '../../src/engine/ports.ts';
+import type { PostOutcome, ReviewedChange, Reviewer } from '../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../src/errors.ts';
-import type { KeyedEffect } from '../../src/machines/effects.ts';
-import type { ChangeNow } from '../../src/machines/gerrit-event.ts';
-import type { Failure, Patchset } from '../../src/machines/vocabulary.ts';
+import type { Failure, Patchset } from '../../src/machines/model/domain.ts';
+import type { ChangeNow } from '../../src/machines/model/gerrit-event.ts';
+import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;

@@ -1,8 +1,8 @@
 /** The fake keeps a runner's promises, and what it adds for tests does what it says. */
 
 import { describe, expect, it } from 'vitest';
-import type { EffectOf } from '../../src/engine/ports.ts';
-import type { Stage } from '../../src/machines/vocabulary.ts';
+import type { EffectOf } from '../../src/engine/ports/adapters.ts';
+import type { Stage } from '../../src/machines/model/domain.ts';
 import { runnerContract } from '../contracts/runner.ts';
 import { NEVER } from '../fixtures/never.ts';
 import { FakeRunner } from './runner.ts';

@@ -2,8 +2,7 @@
  * Servers' side of all stages, in memory. It is the outside world: a run goes on when the engine that started it is
  * gone, and a second start of the same run finds it. Tests say when a run ends and how.
  */
-import type { EffectOf, RunHandle, Runner, RunOutcome } from '../../src/engine/ports.ts';
-import type { StageRun } from '../../src/machines/effects.ts';
+import type { EffectOf, RunHandle, Runner, RunOutcome } from '../../src/engine/ports/adapters.ts';
 import type {
   Failure,
   Ownership,
@@ -11,7 +10,8 @@ import type {
   ResultsSummary,
   Server,
   Stage,
-} from '../../src/machines/vocabulary.ts';
+} from '../../src/machines/model/domain.ts';
+import type { StageRun } from '../../src/machines/protocol/effects.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type RunStage = EffectOf<'runStage'>;

@@ -1,6 +1,6 @@
 /** The fake keeps a source's promises, and fails and waits as a test prepares it. */
 import { expect, it } from 'vitest';
-import type { Patchset } from '../../src/machines/vocabulary.ts';
+import type { Patchset } from '../../src/machines/model/domain.ts';
 import { sourceContract } from '../contracts/source.ts';
 import { FakeSource } from './source.ts';
 

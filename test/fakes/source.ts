@@ -1,6 +1,6 @@
 /** A git server that always has the patchset, in memory; what it left on each server can be asked afterwards. */
-import type { EffectOf, Source } from '../../src/engine/ports.ts';
-import type { Failure, MergedTree, Patchset, Server } from '../../src/machines/vocabulary.ts';
+import type { EffectOf, Source } from '../../src/engine/ports/adapters.ts';
+import type { Failure, MergedTree, Patchset, Server } from '../../src/machines/model/domain.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type Fetch = EffectOf<'fetchPatchset'>;

@@ -1,6 +1,6 @@
 /** The engine's side of the stream, in memory: keeps all it is told, can be slow, and lets a test wait for a moment. */
-import type { Rejection, StreamListener, StreamState } from '../../src/engine/intake-port.ts';
-import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
+import type { Rejection, StreamListener, StreamState } from '../../src/engine/ports/event-source.ts';
+import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 
 export class RecordingListener implements StreamListener {
   readonly events: GerritEvent[] = [];

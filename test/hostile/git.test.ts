@@ -1,7 +1,7 @@
 /** Names of projects and branches, refs and commits on their way to git: refused, or nothing but what they say. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { addressOf, branchRef, checkPatchset, checkRevision } from '../../src/adapters/git/address.ts';
+import { addressOf, branchRef, checkPatchset, checkRevision } from '../../src/adapters/git/fetch-url.ts';
 import { OperationError } from '../../src/errors.ts';
 import { HOSTILE_TEXTS } from './strings.ts';
 

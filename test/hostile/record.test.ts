@@ -1,12 +1,12 @@
 /** Texts on their way into the database and onto a terminal: kept as they are, shown as what they are. */
 import { describe, expect, test } from 'vitest';
-import { oneLine } from '../../src/adapters/gerrit/shapes.ts';
+import { oneLine } from '../../src/adapters/gerrit/json-schemas.ts';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
-import { jobsCommand } from '../../src/cli/jobs.ts';
-import { audit } from '../../src/engine/audit.ts';
-import { cascade, type Submission } from '../../src/engine/cascade.ts';
-import type { Append } from '../../src/engine/store.ts';
-import type { Patchset } from '../../src/machines/vocabulary.ts';
+import { jobsCommand } from '../../src/cli/commands/jobs.ts';
+import { cascade, type Submission } from '../../src/engine/loop/dispatch.ts';
+import { audit } from '../../src/engine/operations/verify-log.ts';
+import type { Append } from '../../src/engine/ports/store.ts';
+import type { Patchset } from '../../src/machines/model/domain.ts';
 import { fakeIo } from '../fakes/io.ts';
 import { jobSpec, PATCHSET, START } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';

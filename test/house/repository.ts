@@ -1,7 +1,8 @@
 /**
- * Rules for the repository as a whole: pinned versions, numbered migrations, tests that mirror the sources, tests
- * that really run, and a map that is complete and true.
+ * Rules for the repository as a whole: pinned versions, numbered migrations, tests that really run, and a code map that
+ * names every folder.
  */
+import { dirname } from 'node:path';
 import type { Source } from './source.ts';
 
 interface Manifest {
@@ -55,20 +56,6 @@ export function migrationBreaches(names: readonly string[]): string[] {
   });
 }
 
-/** Folders under test/ that are no mirror of src. */
-const OWN_FOLDERS = /^test\/(scenarios|contracts|fakes|histories|golden|e2e|hostile|house|samples)\//;
-
-/** test/a/b.test.ts or test/a/b.aspect.test.ts tests src/a/b.ts (or the folder src/a/b, or a script). */
-export function mirrorBreaches(testPath: string, files: readonly string[]): string[] {
-  if (!testPath.endsWith('.test.ts') || OWN_FOLDERS.test(testPath) || testPath === 'test/house.test.ts')
-    return [];
-  const stem = testPath.replace(/^test\//, '').replace(/(\.[a-z0-9-]+)?\.test\.ts$/, '');
-  const mirrored = files.some(
-    (file) => file === `src/${stem}.ts` || file.startsWith(`src/${stem}/`) || file === `${stem}.mjs`,
-  );
-  return mirrored ? [] : [`${testPath} mirrors no src/${stem}.ts`];
-}
-
 /** Tests that do not run, and doubles made by a library. */
 export function testBreaches(file: Source): string[] {
   const idle = /\b(it|test|describe|suite)(\.\w+)*\.(skip|only|todo|fails|skipIf|runIf)\b/;
@@ -87,19 +74,30 @@ export function strayBreaches(path: string, text: string, words: readonly string
   return words.filter((word) => text.includes(word)).map((word) => `${path} mentions ${word}`);
 }
 
-/** Lines of the map that lead nowhere, and the lines that are missing, ready to be pasted. */
-export function mapBreaches(
-  markdown: string,
-  wanted: readonly string[],
-  paragraphOf: (path: string) => string,
-): string[] {
-  const section = /^## Map\n([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(markdown)?.[1] ?? '';
-  const listed = [...section.matchAll(/^ *- `([^`]+)`: \S.*$/gm)].map((match) => match[1] ?? '');
+/** Folders that the code map does not name, and paths in the document that do not exist. */
+export function mapBreaches(markdown: string, files: readonly string[]): string[] {
+  const named = [
+    ...markdown.matchAll(/`((?:src|test|migrations|scripts|\.ci|bench|docs|examples)\/[A-Za-z0-9_./-]*)`/g),
+  ].map((match) => match[1] ?? '');
+  const folders = new Set(files.flatMap(ancestors));
+  const mapped = [...folders].filter((folder) =>
+    /^(src|migrations|scripts|\.ci|bench|docs|examples|ansible)\//.test(folder),
+  );
   return [
-    ...wanted
-      .filter((path) => !listed.includes(path))
-      .map((path) => `add    - \`${path}\`: ${paragraphOf(path)}`),
-    ...listed.filter((path) => !wanted.includes(path)).map((path) => `remove - \`${path}\``),
-    ...listed.filter((path, index) => listed.indexOf(path) !== index).map((path) => `twice  - \`${path}\``),
-  ];
+    ...mapped
+      .filter((folder) => !named.some((name) => covers(name, folder)))
+      .map((folder) => `add ${folder}`),
+    ...named.filter((name) => !folders.has(name) && !files.includes(name)).map((name) => `remove ${name}`),
+  ].sort();
+}
+
+/** A folder outside src is named together with what is below it. */
+function covers(name: string, folder: string): boolean {
+  return name === folder || (!folder.startsWith('src/') && folder.startsWith(name)) || folder === 'src/';
+}
+
+/** The folders that hold a file, each with a slash at its end. */
+function ancestors(path: string): string[] {
+  const folder = dirname(path);
+  return folder === '.' ? [] : [`${folder}/`, ...ancestors(folder.slice(0))];
 }

@@ -2,9 +2,10 @@
  * What the world may answer to an effect: how it goes when all is well, and each way in which it can go wrong. The
  * lists are complete: an effect type without its answers does not compile.
  */
-import type { KeyedEffect } from '../../src/machines/effects.ts';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import { assertNever, type ResolvedChange } from '../../src/machines/vocabulary.ts';
+
+import { assertNever, type ResolvedChange } from '../../src/machines/model/domain.ts';
+import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { FAILED, failure, inForce, PASSED, RESOLVED, STANDING, TREE } from './facts.ts';
 
 /** The answer when all is well. */

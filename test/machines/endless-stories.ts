@@ -2,11 +2,12 @@
  * Stories of the histories that never end, of which a database has one each: the connection to Gerrit, whether this CI
  * may vote, and what an operator must hear of. Told like those in stories.ts, and recorded with them.
  */
-import type { AnyEvent } from '../../src/machines/events.ts';
-import { verdictsOf } from '../../src/machines/verdicts.ts';
-import type { Sight } from '../../src/machines/vigil/sight.ts';
-import { VIGIL } from '../../src/machines/vigil.ts';
-import { VOTING } from '../../src/machines/voting.ts';
+
+import type { Sight } from '../../src/machines/model/health-snapshot.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import { VIGIL } from '../../src/machines/system/health.ts';
+import { VOTING } from '../../src/machines/system/voting.ts';
+import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { jobReport, opened, PATCHSET, REVIEW, reportSpec } from './facts.ts';
 import { answerWell, Simulator } from './simulator.ts';
 import {

@@ -2,10 +2,7 @@
  * Sample facts for the tests of the machines: one patchset, one job's specification, one report's, and the events by
  * which histories begin. Small round numbers, so that due times can be read off.
  */
-import type { CommentFacts } from '../../src/machines/comment.ts';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import type { ReportSpec } from '../../src/machines/report.ts';
-import { ALL_FILES, type ReviewJob } from '../../src/machines/rules/files.ts';
+import type { CommentFacts } from '../../src/machines/comment/comment.ts';
 import type {
   Failure,
   JobLimits,
@@ -18,8 +15,11 @@ import type {
   ResultsSummary,
   Server,
   Standing,
-} from '../../src/machines/vocabulary.ts';
-import type { JobInForce } from '../../src/machines/vote-rule.ts';
+} from '../../src/machines/model/domain.ts';
+import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import { ALL_FILES, type ReviewJob } from '../../src/machines/trigger/rules/files.ts';
+import type { JobInForce } from '../../src/machines/verdicts/vote-rule.ts';
 
 export const JOB = 'job-1';
 export const REVIEW = 'review-1';

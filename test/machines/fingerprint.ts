@@ -3,7 +3,7 @@
  * What stands inside a guard or an action is not in it; for that there are recorded histories.
  */
 import type { AnyStateMachine, StateNode } from 'xstate';
-import { canonicalJson } from '../../src/machines/canonical.ts';
+import { canonicalJson } from '../../src/machines/protocol/canonical-json.ts';
 import { sha256 } from './simulator.ts';
 
 export function fingerprint(machine: AnyStateMachine): string {

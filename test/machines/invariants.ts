@@ -2,11 +2,12 @@
  * What must hold in every history, whatever happened to it: the promises of the machines in one place, each as a
  * sentence that a broken one is reported by. The same list judges hand-written stories and generated ones.
  */
-import type { KeyedEffect } from '../../src/machines/effects.ts';
+
+import type { JobReport, JobSpec, StageEnd } from '../../src/machines/model/domain.ts';
+import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
+import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
+import type { LogRow, Stored } from '../../src/machines/protocol/row.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
-import type { ReportSpec } from '../../src/machines/report.ts';
-import type { LogRow, Stored } from '../../src/machines/row.ts';
-import type { JobReport, JobSpec, StageEnd } from '../../src/machines/vocabulary.ts';
 import { type Simulator, sha256 } from './simulator.ts';
 
 /** The promises that a world breaks. */

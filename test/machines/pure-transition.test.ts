@@ -1,7 +1,7 @@
 /** One actor for all steps of a machine, against the one that xstate's own transition makes for each. */
 import { describe, expect, test } from 'vitest';
 import { transition } from 'xstate';
-import { canonicalJson } from '../../src/machines/canonical.ts';
+import { canonicalJson } from '../../src/machines/protocol/canonical-json.ts';
 import { pureTransition } from '../../src/machines/pure-transition.ts';
 import { machines, rowText, step } from '../../src/machines/step.ts';
 import { sha256 } from './simulator.ts';

@@ -1,7 +1,7 @@
 /** The recorded histories of test/histories, as rows. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LogRow } from '../../src/machines/row.ts';
+import type { LogRow } from '../../src/machines/protocol/row.ts';
 
 const FOLDER = join(import.meta.dirname, '../histories');
 

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import type { StateNode } from 'xstate';
-import type { Effect } from '../../src/machines/effects.ts';
+import type { Effect } from '../../src/machines/protocol/effects.ts';
 import { machines } from '../../src/machines/step.ts';
 import { recorded, rowsOf } from './recorded.ts';
 

@@ -3,8 +3,8 @@
  * of each row, a row that is missing, doubled or in another's place.
  */
 import { describe, expect, test } from 'vitest';
+import type { LogRow } from '../../src/machines/protocol/row.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
-import type { LogRow } from '../../src/machines/row.ts';
 import { differences } from './invariants.ts';
 import { recorded, rowsOf } from './recorded.ts';
 import { sha256 } from './simulator.ts';

@@ -1,5 +1,5 @@
 /** What tests ask of the one review of a simulated world. */
-import type { LogRow } from '../../src/machines/row.ts';
+import type { LogRow } from '../../src/machines/protocol/row.ts';
 import { REVIEW } from './facts.ts';
 import type { Simulator } from './simulator.ts';
 

@@ -1,8 +1,9 @@
 /** Sample rules for the tests of the trigger: they take every new patchset and every recheck of one project, but for what a test gives. */
-import { EVERYBODY } from '../../src/machines/rules/account.ts';
-import type { JobRules } from '../../src/machines/rules/job.ts';
-import type { TriggerRules } from '../../src/machines/trigger.ts';
-import { TRIGGER_KINDS } from '../../src/machines/vocabulary.ts';
+
+import { TRIGGER_KINDS } from '../../src/machines/model/domain.ts';
+import { EVERYBODY } from '../../src/machines/trigger/rules/account.ts';
+import type { JobRules } from '../../src/machines/trigger/rules/job-matcher.ts';
+import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
 
 export function jobRules(changes: Partial<JobRules> = {}): JobRules {
   return {

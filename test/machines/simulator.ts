@@ -4,13 +4,13 @@
  * does it. Slots are always granted. Nothing waits and nothing is random.
  */
 import { createHash } from 'node:crypto';
-import type { KeyedEffect } from '../../src/machines/effects.ts';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import type { ReportSpec } from '../../src/machines/report.ts';
-import type { LogRow, MachineName, Stored } from '../../src/machines/row.ts';
+import type { JobSpec, PreparePlan } from '../../src/machines/model/domain.ts';
+import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
+import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import type { LogRow, MachineName, Stored } from '../../src/machines/protocol/row.ts';
 import { askedKeys, step } from '../../src/machines/step.ts';
-import { verdictsOf } from '../../src/machines/verdicts.ts';
-import type { JobSpec, PreparePlan } from '../../src/machines/vocabulary.ts';
+import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { goodAnswer } from './answers.ts';
 import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START, TREE } from './facts.ts';
 

@@ -1,9 +1,9 @@
 /** An effect key is used once in a history, also after it was settled. A machine with a mistake shows what keeps it. */
 import { expect, test } from 'vitest';
 import { type AnyStateMachine, createMachine } from 'xstate';
-import type { AnyEvent } from '../../src/machines/events.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import type { LogRow, MachineName, Stored } from '../../src/machines/protocol/row.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
-import type { LogRow, MachineName, Stored } from '../../src/machines/row.ts';
 import { askedKeys, machines, step } from '../../src/machines/step.ts';
 import { START } from './facts.ts';
 import { sha256 } from './simulator.ts';

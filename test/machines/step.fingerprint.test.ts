@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type AnyStateMachine, createMachine } from 'xstate';
-import { jobMachine } from '../../src/machines/job.ts';
-import { reviewMachine } from '../../src/machines/review.ts';
+import { jobMachine } from '../../src/machines/job/job.ts';
+import { reviewMachine } from '../../src/machines/review/review.ts';
 import { machines } from '../../src/machines/step.ts';
 import { fingerprint } from './fingerprint.ts';
 

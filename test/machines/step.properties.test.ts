@@ -4,10 +4,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import type { Stored } from '../../src/machines/row.ts';
+import { VERDICTS } from '../../src/machines/model/domain.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import type { Stored } from '../../src/machines/protocol/row.ts';
 import { step } from '../../src/machines/step.ts';
-import { VERDICTS } from '../../src/machines/vocabulary.ts';
 import { otherAnswers } from './answers.ts';
 import { JOB, jobReport, jobSpec, opened, REVIEW, reportSpec } from './facts.ts';
 import { breaches, differences } from './invariants.ts';

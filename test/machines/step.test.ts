@@ -1,7 +1,7 @@
 /** The one step: what settles, what comes too late, what nobody handles, and what only a programmer's error can bring. */
 import { describe, expect, test } from 'vitest';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import type { MachineName, Stored } from '../../src/machines/row.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import type { MachineName, Stored } from '../../src/machines/protocol/row.ts';
 import { type Happening, step } from '../../src/machines/step.ts';
 import { accepted, JOB, jobReport, jobSpec, opened, REVIEW, reportSpec, START } from './facts.ts';
 import { Simulator, sha256 } from './simulator.ts';

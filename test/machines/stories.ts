@@ -2,10 +2,11 @@
  * The stories whose histories are recorded in test/histories: each is a whole life of a review and its job, told to the
  * machines of today. `scripts/record-histories.mjs` writes them down; what was written is replayed by every build.
  */
-import type { KeyedEffect } from '../../src/machines/effects.ts';
-import type { AnyEvent } from '../../src/machines/events.ts';
-import { publicationOf } from '../../src/machines/publication.ts';
-import { VOTING } from '../../src/machines/voting.ts';
+
+import { publicationOf } from '../../src/machines/job/publication.ts';
+import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import { VOTING } from '../../src/machines/system/voting.ts';
 import { endlessStories, troubled } from './endless-stories.ts';
 import {
   accepted,

@@ -1,6 +1,6 @@
 /** The connection to Gerrit by itself: one history, what it is told, and how the world answers. */
-import type { AnyEvent, StreamLimits } from '../../src/machines/events.ts';
-import type { StreamContext } from '../../src/machines/stream/setup.ts';
+import type { AnyEvent, StreamLimits } from '../../src/machines/protocol/events.ts';
+import type { StreamContext } from '../../src/machines/system/stream-setup.ts';
 import { failure } from './facts.ts';
 import { Simulator } from './simulator.ts';
 

@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { RunOutcome } from '../../src/engine/ports.ts';
-import type { Failure } from '../../src/machines/vocabulary.ts';
+import type { RunOutcome } from '../../src/engine/ports/adapters.ts';
+import type { Failure } from '../../src/machines/model/domain.ts';
 import { failure } from '../machines/facts.ts';
 import { abandoned, comment, created } from './gerrit-says.ts';
 import { broken } from './judge.ts';

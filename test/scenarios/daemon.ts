@@ -1,16 +1,16 @@
-/** One daemon of the lab: engine, admission and service as src/daemon.ts puts them together, behind one life's gate. */
-import { Admission } from '../../src/engine/admission.ts';
-import { recordCrash } from '../../src/engine/crash.ts';
-import { Engine } from '../../src/engine/engine.ts';
-import { EventIntake } from '../../src/engine/event-intake.ts';
-import type { CaughtUp, EffectOf } from '../../src/engine/ports.ts';
-import { Service } from '../../src/engine/service.ts';
-import type { Append, Store } from '../../src/engine/store.ts';
-import { Sweep } from '../../src/engine/sweep.ts';
-import { currentWork } from '../../src/engine/work.ts';
-import type { StreamLimits } from '../../src/machines/events.ts';
-import type { ChangeNow, GerritEvent } from '../../src/machines/gerrit-event.ts';
-import { jobsInForce } from '../../src/machines/rules/in-force.ts';
+/** One daemon of the lab: engine, admission and service as src/app/daemon.ts puts them together, behind one life's gate. */
+import { Admission } from '../../src/engine/intake/admission.ts';
+import { EventIntake } from '../../src/engine/intake/event-intake.ts';
+import { Service } from '../../src/engine/lifecycle.ts';
+import { Engine } from '../../src/engine/loop/engine.ts';
+import { recordCrash } from '../../src/engine/loop/record-crash.ts';
+import { currentWork } from '../../src/engine/loop/work-context.ts';
+import { Sweep } from '../../src/engine/operations/sweep.ts';
+import type { CaughtUp, EffectOf } from '../../src/engine/ports/adapters.ts';
+import type { Append, Store } from '../../src/engine/ports/store.ts';
+import type { ChangeNow, GerritEvent } from '../../src/machines/model/gerrit-event.ts';
+import type { StreamLimits } from '../../src/machines/protocol/events.ts';
+import { jobsInForce } from '../../src/machines/trigger/rules/active-jobs.ts';
 import { FakeGerritStream } from '../fakes/gerrit-stream.ts';
 import { ENGINE_BOUNDS } from '../fixtures/bounds.ts';
 import { preparePlan, reportSpec } from '../machines/facts.ts';

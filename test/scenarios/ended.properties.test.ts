@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { AnyEvent } from '../../src/machines/events.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { abandoned, created, FIRST } from './gerrit-says.ts';
 import { Lab } from './lab.ts';

@@ -3,7 +3,7 @@
  * or settles every such effect: nothing stays owed, and nothing is done that comes too late.
  */
 import { expect, test } from 'vitest';
-import type { AnyEvent } from '../../src/machines/events.ts';
+import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { abandoned, created } from './gerrit-says.ts';
 import { Lab, WELL } from './lab.ts';
 import { isAt, when } from './trouble.ts';

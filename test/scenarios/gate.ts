@@ -3,8 +3,8 @@
  * by SIGKILL, nothing of it acts any more: its calls never arrive, answers to it never come, its timers never fire.
  * Each crossing is a point at which a test can end it.
  */
-import type { Clock, Provider, RunHandle, World } from '../../src/engine/ports.ts';
-import type { Append, Noted, Store } from '../../src/engine/store.ts';
+import type { Clock, Provider, RunHandle, World } from '../../src/engine/ports/adapters.ts';
+import type { Append, Noted, Store } from '../../src/engine/ports/store.ts';
 
 export class Life {
   alive = true;

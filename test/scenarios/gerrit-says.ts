@@ -1,6 +1,7 @@
 /** What Gerrit says in the stories: patchsets, comments and abandoned changes of one project. */
-import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
-import type { Patchset } from '../../src/machines/vocabulary.ts';
+
+import type { Patchset } from '../../src/machines/model/domain.ts';
+import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { PATCHSET } from '../machines/facts.ts';
 
 const PEOPLE = { username: 'alice', name: 'Alice', email: 'alice@example.org' };

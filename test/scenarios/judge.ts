@@ -3,7 +3,7 @@
  * the log against itself. Each broken promise is a sentence.
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
-import { audit } from '../../src/engine/audit.ts';
+import { audit } from '../../src/engine/operations/verify-log.ts';
 import { sha256 } from '../machines/simulator.ts';
 import { DEPLOYMENT } from './daemon.ts';
 import type { Lab } from './lab.ts';

@@ -4,16 +4,16 @@
  * one died; what Gerrit says while nobody listens is found in its own account, as in production.
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
-import type { EffectOf, RunOutcome, World } from '../../src/engine/ports.ts';
-import type { ServiceOptions } from '../../src/engine/service.ts';
-import type { Append, JobView, Store } from '../../src/engine/store.ts';
-import { isWork } from '../../src/engine/view.ts';
-import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
-import type { MailSpec } from '../../src/machines/mail.ts';
-import type { ReportSpec } from '../../src/machines/report.ts';
-import type { Stored } from '../../src/machines/row.ts';
-import type { TriggerRules } from '../../src/machines/trigger.ts';
-import type { JobSpec, PreparePlan, ResultsSummary, TriggerKind } from '../../src/machines/vocabulary.ts';
+import type { ServiceOptions } from '../../src/engine/lifecycle.ts';
+import { isWork } from '../../src/engine/loop/projections.ts';
+import type { EffectOf, RunOutcome, World } from '../../src/engine/ports/adapters.ts';
+import type { Append, JobView, Store } from '../../src/engine/ports/store.ts';
+import type { JobSpec, PreparePlan, ResultsSummary, TriggerKind } from '../../src/machines/model/domain.ts';
+import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
+import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
+import type { Stored } from '../../src/machines/protocol/row.ts';
+import type { MailSpec } from '../../src/machines/review/mail.ts';
+import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';

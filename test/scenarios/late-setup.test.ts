@@ -4,7 +4,7 @@
  */
 
 import { expect, test } from 'vitest';
-import type { World } from '../../src/engine/ports.ts';
+import type { World } from '../../src/engine/ports/adapters.ts';
 import { NEVER } from '../fixtures/never.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { created } from './gerrit-says.ts';

@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Sweep } from '../../src/engine/sweep.ts';
+import { Sweep } from '../../src/engine/operations/sweep.ts';
 import { makeRig } from '../adapters/logs/rig.ts';
 import { collectRequest } from '../contracts/evidence.ts';
 import { NEVER } from '../fixtures/never.ts';

@@ -1,6 +1,6 @@
 /** The mail at a review's end, with a daemon that dies at every point of it: it comes, a second one is known as the same, and nothing waits for it. */
 import { expect, test } from 'vitest';
-import type { MailSpec } from '../../src/machines/mail.ts';
+import type { MailSpec } from '../../src/machines/review/mail.ts';
 import { FAILED, START } from '../machines/facts.ts';
 import { created, FIRST } from './gerrit-says.ts';
 import { broken } from './judge.ts';

@@ -1,6 +1,6 @@
 /** What waits to be published is bounded in bytes over all jobs: past the limit the oldest is dropped, with an alarm. */
 import { afterEach, expect, test } from 'vitest';
-import { publicationOf } from '../../src/machines/publication.ts';
+import { publicationOf } from '../../src/machines/job/publication.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { created } from './gerrit-says.ts';
 import { broken } from './judge.ts';

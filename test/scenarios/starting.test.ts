@@ -1,6 +1,6 @@
 /** The message that tests begin, with a daemon that dies at every point of it: once, and the result never waits for it. */
 import { describe, expect, test } from 'vitest';
-import { looksLikeResult } from '../../src/machines/comment/proof.ts';
+import { looksLikeResult } from '../../src/machines/comment/check-parsers.ts';
 import { abandoned, created, FIRST } from './gerrit-says.ts';
 import { broken } from './judge.ts';
 import { Lab } from './lab.ts';

@@ -1,6 +1,6 @@
 /** The daemon's own trouble: a store that can not be written for a while, an adapter or a machine with a bug. */
 import { describe, expect, test } from 'vitest';
-import { StoreUnavailable } from '../../src/engine/store.ts';
+import { StoreUnavailable } from '../../src/engine/ports/store.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { created, FIRST } from './gerrit-says.ts';
 import { broken } from './judge.ts';

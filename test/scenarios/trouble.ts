@@ -3,8 +3,8 @@
  * one of its methods does something else.
  */
 
-import type { World } from '../../src/engine/ports.ts';
-import type { Append } from '../../src/engine/store.ts';
+import type { World } from '../../src/engine/ports/adapters.ts';
+import type { Append } from '../../src/engine/ports/store.ts';
 import { OperationError } from '../../src/errors.ts';
 import { failure } from '../machines/facts.ts';
 import type { Lab } from './lab.ts';

@@ -1,6 +1,6 @@
 /** What harms slowly: the operator hears of it once, and once when it is over, however often the daemon dies meanwhile. */
 import { describe, expect, test } from 'vitest';
-import type { VigilContext } from '../../src/machines/vigil.ts';
+import type { VigilContext } from '../../src/machines/system/health.ts';
 import { comment, created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
 import { Lab, type LabOptions } from './lab.ts';

@@ -1,7 +1,8 @@
 /** What was posted, beside what a second reading of the vote's rules says, fed from the log's facts alone. */
-import type { LogRow } from '../../src/machines/row.ts';
-import type { JobReport, Patchset, ResolvedChange, Standing } from '../../src/machines/vocabulary.ts';
-import type { JobInForce } from '../../src/machines/vote-rule.ts';
+
+import type { JobReport, Patchset, ResolvedChange, Standing } from '../../src/machines/model/domain.ts';
+import type { LogRow } from '../../src/machines/protocol/row.ts';
+import type { JobInForce } from '../../src/machines/verdicts/vote-rule.ts';
 import { type ReferenceWorld, referenceVote } from '../machines/vote-reference.ts';
 import type { Lab } from './lab.ts';
 

@@ -5,8 +5,8 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { PATCHSET_KINDS } from '../../src/machines/rules/kind.ts';
-import type { JobSpec, Patchset } from '../../src/machines/vocabulary.ts';
+import type { JobSpec, Patchset } from '../../src/machines/model/domain.ts';
+import { PATCHSET_KINDS } from '../../src/machines/trigger/rules/patchset-kind.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
 import { ceiling } from '../machines/vote-reference.ts';

@@ -1,6 +1,6 @@
 /** The vote after partial runs, as Gerrit sees it: what another job came to counts, and the comment says so. */
 import { describe, expect, test } from 'vitest';
-import type { JobSpec, Patchset } from '../../src/machines/vocabulary.ts';
+import type { JobSpec, Patchset } from '../../src/machines/model/domain.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
 import { comment, created, FIRST, patchset } from './gerrit-says.ts';

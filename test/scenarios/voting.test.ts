@@ -1,6 +1,6 @@
 /** Votes while everything fails: they stop by themselves, the operator hears of it once, and only an operator lets them go on. */
 import { describe, expect, test } from 'vitest';
-import { resumeVoting } from '../../src/engine/voting.ts';
+import { resumeVoting } from '../../src/engine/operations/open-voting.ts';
 import { FAILED } from '../machines/facts.ts';
 import { created } from './gerrit-says.ts';
 import { broken } from './judge.ts';

@@ -3,19 +3,19 @@
  * Each is decided upon once and by its words, whether it was streamed, found afterwards, or both.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { GerritConnection } from '../../src/adapters/gerrit/connection.ts';
-import { parseEvent } from '../../src/adapters/gerrit/events.ts';
-import { GerritPast } from '../../src/adapters/gerrit/past.ts';
-import { type AskPage, sshPages } from '../../src/adapters/gerrit/past-pages.ts';
-import { restPages } from '../../src/adapters/gerrit/rest-pages.ts';
+import { GerritPast } from '../../src/adapters/gerrit/history/change-history.ts';
+import { restPages } from '../../src/adapters/gerrit/history/pages-rest.ts';
+import { type AskPage, sshPages } from '../../src/adapters/gerrit/history/pages-ssh.ts';
+import { parseEvent } from '../../src/adapters/gerrit/stream/parse-event.ts';
+import { GerritConnection } from '../../src/adapters/gerrit/transport/ssh-connection.ts';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
-import type { EventJson } from '../../src/demo/gerrit/site.ts';
-import { EventIntake } from '../../src/engine/event-intake.ts';
-import type { Noted } from '../../src/engine/store.ts';
-import type { GerritEvent } from '../../src/machines/gerrit-event.ts';
-import { causesOf } from '../../src/machines/rules/cause.ts';
-import { written } from '../../src/machines/rules/comment.ts';
-import { votesCast, voteText } from '../../src/machines/rules/vote.ts';
+import type { EventJson } from '../../src/demo/gerrit/state.ts';
+import { EventIntake } from '../../src/engine/intake/event-intake.ts';
+import type { Noted } from '../../src/engine/ports/store.ts';
+import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
+import { causesOf } from '../../src/machines/trigger/rules/cause.ts';
+import { written } from '../../src/machines/trigger/rules/recheck-comment.ts';
+import { votesCast, voteText } from '../../src/machines/trigger/rules/vote.ts';
 import { Embedded } from '../adapters/gerrit/embedded.ts';
 import { realClock } from '../adapters/gerrit/site.ts';
 import { jobRules, triggerRules } from '../machines/rule-facts.ts';

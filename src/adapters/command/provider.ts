@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { CommandProviderConfig } from '../../config/config.ts';
-import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
+import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
-import type { Server } from '../../machines/vocabulary.ts';
+import type { Server } from '../../machines/model/domain.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import {
   type CreatedServer,
@@ -16,8 +16,8 @@ import {
   type ListedServer,
   listAnswer,
   mistakeIn,
-} from './answer.ts';
-import { failure, type Program, runProgram } from './program.ts';
+} from './responses.ts';
+import { failure, type Program, runProgram } from './run-program.ts';
 import type { Upkeep } from './upkeep.ts';
 
 export interface CommandProviderOptions {

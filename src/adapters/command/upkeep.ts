@@ -1,5 +1,5 @@
 /** What a provider of servers that programs make needs of whoever can log in to them. */
-import type { Server } from '../../machines/vocabulary.ts';
+import type { Server } from '../../machines/model/domain.ts';
 
 export interface Upkeep {
   /** The address of a server in this place. Throws when its parts can not stand in one. */

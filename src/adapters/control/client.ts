@@ -1,6 +1,6 @@
 /** An operator's side of the control socket: asks the daemon that runs on this state directory one question. */
 import { connect } from 'node:net';
-import type { AnswerTo, Operator, OperatorRequest } from '../../engine/control-port.ts';
+import type { AnswerTo, Operator, OperatorRequest } from '../../engine/ports/operator-api.ts';
 import { OperationError } from '../../errors.ts';
 import { after } from '../../timer.ts';
 import { openAddress } from './address.ts';

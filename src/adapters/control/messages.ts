@@ -3,7 +3,7 @@
  * be of another release, or no sos-ci at all.
  */
 import { z } from 'zod';
-import type { Operator, OperatorAnswers, OperatorRequest } from '../../engine/control-port.ts';
+import type { Operator, OperatorAnswers, OperatorRequest } from '../../engine/ports/operator-api.ts';
 
 /** Bytes of one line, its end included. */
 export const REQUEST_LIMIT_BYTES = 64 * 1024;

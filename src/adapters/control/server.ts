@@ -5,10 +5,10 @@
  */
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { type Operators, Refused } from '../../engine/control-port.ts';
-import type { Clock } from '../../engine/ports.ts';
+import type { Clock } from '../../engine/ports/adapters.ts';
+import { type Operators, Refused } from '../../engine/ports/operator-api.ts';
 import { errorText, OperationError } from '../../errors.ts';
-import { plainText } from '../../plain-text.ts';
+import { plainText } from '../../terminal-text.ts';
 import { type Address, openAddress } from './address.ts';
 import { REQUEST_LIMIT_BYTES, type Refusal, readQuestion } from './messages.ts';
 

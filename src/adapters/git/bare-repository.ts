@@ -3,9 +3,9 @@
  * can do anything. Its directory is named outright, so that a broken one is never taken for a part of what lies around it.
  */
 import { join } from 'node:path';
-import type { Address } from './address.ts';
 import { askGit, type GitAnswer, type GitCommand, git } from './command.ts';
-import { overSsh, type Seats } from './seats.ts';
+import { overSsh, type Seats } from './connection-limit.ts';
+import type { Address } from './fetch-url.ts';
 
 /** On whose behalf: what stands in errors, and when to stop. */
 export interface Errand {

@@ -3,10 +3,10 @@
  * the work tree with its history by itself.
  */
 import { rename, rm } from 'node:fs/promises';
-import type { MergedTree } from '../../machines/vocabulary.ts';
-import { checkRevision } from './address.ts';
+import type { MergedTree } from '../../machines/model/domain.ts';
+import { checkRevision } from './fetch-url.ts';
 import type { GitCache } from './git-cache.ts';
-import { withTree } from './tree-maker.ts';
+import { withTree } from './merged-tree.ts';
 import { treeRef } from './tree-ref.ts';
 
 /**

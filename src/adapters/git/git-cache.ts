@@ -6,14 +6,14 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GitCacheConfig } from '../../config/config.ts';
-import type { Clock } from '../../engine/ports.ts';
+import type { Clock } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
-import { addressOf, type FetchFrom } from './address.ts';
-import { CacheUpkeep } from './cache-upkeep.ts';
-import { CachedProject, PASSING } from './cached-project.ts';
+import { CacheUpkeep } from './cache-gc.ts';
+import { CachedProject, PASSING } from './cached-repository.ts';
+import type { Seats } from './connection-limit.ts';
+import { addressOf, type FetchFrom } from './fetch-url.ts';
 import { MergeRecords } from './merge-record.ts';
-import type { Seats } from './seats.ts';
-import { type SshIdentity, sshCommand } from './ssh.ts';
+import { type SshIdentity, sshCommand } from './ssh-command.ts';
 
 export interface GitCacheOptions {
   readonly stateDir: string;

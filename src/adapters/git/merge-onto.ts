@@ -3,7 +3,7 @@
  * already is taken as it is, one that is in it needs nothing; for the rest a merge commit is made, the same one wherever
  * and whenever it is made.
  */
-import type { Dependency } from '../../machines/vocabulary.ts';
+import type { Dependency } from '../../machines/model/domain.ts';
 import type { BareRepository, Errand, RefAt } from './bare-repository.ts';
 
 export interface Patch extends Dependency {

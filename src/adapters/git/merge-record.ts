@@ -5,7 +5,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperationError } from '../../errors.ts';
-import type { Dependency, MergedTree } from '../../machines/vocabulary.ts';
+import type { Dependency, MergedTree } from '../../machines/model/domain.ts';
 
 /** A merged tree with what it was made of, in the order of the merges. */
 export interface MadeTree extends MergedTree {

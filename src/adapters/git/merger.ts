@@ -2,12 +2,12 @@
  * Merges a patchset and what it depends on, each project in its own cached repository, side by side. Whatever a patch
  * holds is only ever an object there: no work tree, no hook, no filter, no submodule.
  */
-import type { EffectOf, MergeOutcome, Merger } from '../../engine/ports.ts';
-import type { Dependency, MergedTree } from '../../machines/vocabulary.ts';
+import type { EffectOf, MergeOutcome, Merger } from '../../engine/ports/adapters.ts';
+import type { Dependency, MergedTree } from '../../machines/model/domain.ts';
 import type { Errand } from './bare-repository.ts';
 import type { GitCache } from './git-cache.ts';
 import type { MadeTree } from './merge-record.ts';
-import { checkPlan, type Made, makeTree, type TreePlan } from './tree-maker.ts';
+import { checkPlan, type Made, makeTree, type TreePlan } from './merged-tree.ts';
 import { treeRef } from './tree-ref.ts';
 
 type Merge = EffectOf<'mergePatchset'>;

@@ -4,7 +4,7 @@
  * A bundle holds this one ref and the tags that came with the history, and may lack what the receiver said it has.
  */
 import { createHash } from 'node:crypto';
-import type { MergedTree } from '../../machines/vocabulary.ts';
+import type { MergedTree } from '../../machines/model/domain.ts';
 
 /** What is tested, for as long as its reviews are open. */
 export const TREES = 'refs/sos-ci/trees/';

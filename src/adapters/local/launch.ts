@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
 import { after, type Cancel, every } from '../../timer.ts';
-import { fileError } from '../run/file-error.ts';
+import { fileError } from '../run/fs-error.ts';
 import { readPid } from '../run/run-directory.ts';
 import {
   NO_FLOCK,
@@ -17,7 +17,7 @@ import {
   type RunBounds,
   type RunnerOrder,
   runnerArguments,
-} from '../run/runner-file.ts';
+} from '../run/runner-protocol.ts';
 
 export interface Launch extends RunnerOrder, RunBounds {
   readonly environment: Readonly<Record<string, string>>;

@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { OperationError } from '../../errors.ts';
 import { pause } from '../../timer.ts';
-import { killGroup, membersOf, removeGroup } from './group.ts';
+import { killGroup, membersOf, removeGroup } from './cgroup.ts';
 
 export interface Membership {
   /** `NAME=value`, whole. */

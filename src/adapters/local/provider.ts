@@ -4,14 +4,14 @@
  */
 import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
+import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
-import type { Ownership, Server } from '../../machines/vocabulary.ts';
+import type { Ownership, Server } from '../../machines/model/domain.ts';
 import { type Account, accountOf } from '../run/account.ts';
-import { errorCode, fileError } from '../run/file-error.ts';
+import { errorCode, fileError } from '../run/fs-error.ts';
 import { attemptDirectory } from '../run/run-directory.ts';
 import { serverMarker } from '../run/stage-environment.ts';
-import { groupsOf } from './group.ts';
+import { groupsOf } from './cgroup.ts';
 import { endProcesses, type Membership } from './processes.ts';
 import { removeTrees } from './remove-tree.ts';
 import {
@@ -23,7 +23,7 @@ import {
   readServers,
   serversDirectory,
 } from './server-directory.ts';
-import { Unfinished } from './unfinished.ts';
+import { Unfinished } from './temporary-directories.ts';
 
 /** By directory, of every instance in this process: several providers share one. */
 const sweeping = new Map<string, Promise<void>>();

@@ -5,7 +5,7 @@
 import { constants, type ReadStream } from 'node:fs';
 import { type FileHandle, open, readlink, realpath } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
-import { errorCode } from '../run/file-error.ts';
+import { errorCode } from '../run/fs-error.ts';
 
 export type OpenedResults = { readonly stream: ReadStream } | { readonly unreadable: string };
 

@@ -6,7 +6,7 @@
 import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { RunOutcome } from '../../engine/ports.ts';
+import type { RunOutcome } from '../../engine/ports/adapters.ts';
 import { type Cancel, every } from '../../timer.ts';
 import { readEnding } from '../run/run-directory.ts';
 

@@ -5,17 +5,17 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunHandle, Runner } from '../../engine/ports.ts';
+import type { RunHandle, Runner } from '../../engine/ports/adapters.ts';
 import { OperationError, refuseAborted } from '../../errors.ts';
-import type { StageRun } from '../../machines/effects.ts';
-import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
+import type { ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
+import type { StageRun } from '../../machines/protocol/effects.ts';
 import { after } from '../../timer.ts';
 import { accountOfServer, asAccount } from '../run/account.ts';
-import { errorCode, fileError } from '../run/file-error.ts';
+import { errorCode, fileError } from '../run/fs-error.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
-import type { RunBounds } from '../run/runner-file.ts';
+import type { RunBounds } from '../run/runner-protocol.ts';
 import { type RunStage, refuseNul, runMarker, stageEnvironment, workTree } from '../run/stage-environment.ts';
-import { groupsOf } from './group.ts';
+import { groupsOf } from './cgroup.ts';
 import { launch } from './launch.ts';
 import {
   endProcesses,

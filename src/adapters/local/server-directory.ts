@@ -7,10 +7,10 @@ import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { chown, link, lstat, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { OwnedServer } from '../../engine/ports.ts';
-import type { Ownership, Server } from '../../machines/vocabulary.ts';
+import type { OwnedServer } from '../../engine/ports/adapters.ts';
+import type { Ownership, Server } from '../../machines/model/domain.ts';
 import type { Account } from '../run/account.ts';
-import { errorCode } from '../run/file-error.ts';
+import { errorCode } from '../run/fs-error.ts';
 
 export interface LabelledServer extends OwnedServer {
   /** Epoch ms, with fractions. */

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import type { SendMailOptions } from 'nodemailer';
 import type { MailConfig } from '../../config/config.ts';
-import type { EffectOf } from '../../engine/ports.ts';
+import type { EffectOf } from '../../engine/ports/adapters.ts';
 
 export type Mail = EffectOf<'sendMail'>['mail'];
 export type Sender = MailConfig['from'];

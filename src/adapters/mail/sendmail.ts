@@ -5,7 +5,7 @@
  */
 import { execa } from 'execa';
 import nodemailer from 'nodemailer';
-import type { Mailer } from '../../engine/ports.ts';
+import type { Mailer } from '../../engine/ports/adapters.ts';
 import { compose, type Mail, type Sender } from './compose.ts';
 import { programFailure, stoppedMail } from './failure.ts';
 

@@ -4,7 +4,7 @@
  */
 import nodemailer, { type SMTPTransportOptions } from 'nodemailer';
 import type { SmtpConfig } from '../../config/config.ts';
-import type { Mailer } from '../../engine/ports.ts';
+import type { Mailer } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
 import { timerDelay } from '../../timer.ts';
 import { readCertificates } from '../tls/certificates.ts';

@@ -1,5 +1,5 @@
 /** What one line of a TAP file is, by itself. Everything that is not TAP is noise and comes out as null. */
-import { plainText } from '../../plain-text.ts';
+import { plainText } from '../../terminal-text.ts';
 
 export interface TapPoint {
   readonly kind: 'point';

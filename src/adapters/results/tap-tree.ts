@@ -3,7 +3,7 @@
  * the brace below it, and then its plan must hold. A level with more or other tests than its plan has failed, as it has
  * for other readers of TAP. One with fewer, or without a plan, may have been cut, so it is a doubt and no failure.
  */
-import type { ResultsSummary } from '../../machines/vocabulary.ts';
+import type { ResultsSummary } from '../../machines/model/domain.ts';
 import { type TapLimits, TapProblem } from './tap-limits.ts';
 import type { TapPoint } from './tap-line.ts';
 import { NumbersSeen } from './tap-numbers.ts';

@@ -4,7 +4,7 @@
  * reason, never a good result. A test that failed before that is a result all the same. Tests that have subtests are not
  * counted, but where they failed by themselves.
  */
-import type { ResultsSummary } from '../../machines/vocabulary.ts';
+import type { ResultsSummary } from '../../machines/model/domain.ts';
 import { type Line, readLines } from './lines.ts';
 import { TAP_LIMITS, type TapLimits, TapProblem } from './tap-limits.ts';
 import { parseTapLine, type TapLine, type TapPoint } from './tap-line.ts';

@@ -5,7 +5,7 @@
 import { lchown, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperationError } from '../../errors.ts';
-import { errorCode } from './file-error.ts';
+import { errorCode } from './fs-error.ts';
 
 export interface Account {
   readonly uid: number;

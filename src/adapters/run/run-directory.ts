@@ -4,10 +4,10 @@
  */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { RunOutcome } from '../../engine/ports.ts';
+import type { RunOutcome } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
-import type { Ownership, Stage } from '../../machines/vocabulary.ts';
-import { errorCode, fileError } from './file-error.ts';
+import type { Ownership, Stage } from '../../machines/model/domain.ts';
+import { errorCode, fileError } from './fs-error.ts';
 
 type Which = Pick<Ownership, 'job' | 'attempt'>;
 

@@ -4,9 +4,9 @@
  * server; the runner itself adds `SOS_CI_RUN`, the mark of the run.
  */
 import { join } from 'node:path';
-import type { EffectOf } from '../../engine/ports.ts';
+import type { EffectOf } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
-import type { Server } from '../../machines/vocabulary.ts';
+import type { Server } from '../../machines/model/domain.ts';
 
 export type RunStage = EffectOf<'runStage'>;
 

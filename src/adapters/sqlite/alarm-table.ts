@@ -3,8 +3,8 @@
  * log: what is lost here is still in the daemon's own log.
  */
 import type Sqlite from 'better-sqlite3';
-import type { AlarmName, UntoldAlarm } from '../../engine/store.ts';
-import type { Alarm } from '../../machines/alarm.ts';
+import type { AlarmName, UntoldAlarm } from '../../engine/ports/store.ts';
+import type { Alarm } from '../../machines/model/alarm.ts';
 import { prepared } from './statements.ts';
 
 const PUT = `INSERT INTO alarm (kind, target, message, hint, first_at, last_at, times, new_at, told_at)

@@ -3,8 +3,8 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from '
 import { dirname } from 'node:path';
 import { OperationError } from '../../errors.ts';
 import { asOperationError, beginSnapshot, openReadOnly } from './database.ts';
+import { markCopy } from './database-identity.ts';
 import { assertCurrent } from './migrate.ts';
-import { markCopy } from './place.ts';
 
 /**
  * @param onProgress pages left and pages in all, for long copies

@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
-import { StoreUnavailable } from '../../engine/store.ts';
+import { StoreUnavailable } from '../../engine/ports/store.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import { keep, prepared, readPragma } from './statements.ts';
 

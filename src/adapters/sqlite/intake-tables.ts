@@ -2,8 +2,14 @@
  * The side tables of the intake: what was decided upon, and how far. They are written inside the transaction of the
  * append that they belong to; this file knows their columns and begins no transaction of its own.
  */
-import type { Heard, IgnoredRequest, IntakePosition, Noted, WaitingChange } from '../../engine/store.ts';
-import type { Seen } from '../../machines/seen.ts';
+import type {
+  Heard,
+  IgnoredRequest,
+  IntakePosition,
+  Noted,
+  WaitingChange,
+} from '../../engine/ports/store.ts';
+import type { Seen } from '../../machines/trigger/deduplication.ts';
 import type { Database } from './database.ts';
 import type { Record_ } from './rows.ts';
 import { prepared } from './statements.ts';

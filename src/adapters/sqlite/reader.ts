@@ -10,9 +10,9 @@ import type {
   ReviewView,
   StoreReader,
   TurnView,
-} from '../../engine/store.ts';
-import type { Stored } from '../../machines/row.ts';
-import type { ReportSight } from '../../machines/vigil/sight.ts';
+} from '../../engine/ports/store.ts';
+import type { ReportSight } from '../../machines/model/health-snapshot.ts';
+import type { Stored } from '../../machines/protocol/row.ts';
 import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
 import { positionRow, SELECT_POSITION } from './intake-tables.ts';
 import { assertCurrent } from './migrate.ts';

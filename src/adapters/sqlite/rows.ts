@@ -6,10 +6,10 @@ import {
   type OwedView,
   type ReviewView,
   UnreadableRow,
-} from '../../engine/store.ts';
-import type { KeyedEffect } from '../../machines/effects.ts';
-import type { ReviewEvent } from '../../machines/events.ts';
-import type { LogRow } from '../../machines/row.ts';
+} from '../../engine/ports/store.ts';
+import type { KeyedEffect } from '../../machines/protocol/effects.ts';
+import type { ReviewEvent } from '../../machines/protocol/events.ts';
+import type { LogRow } from '../../machines/protocol/row.ts';
 
 export type Record_ = Readonly<Record<string, unknown>>;
 

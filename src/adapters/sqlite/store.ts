@@ -15,10 +15,10 @@ import {
   StoreUnavailable,
   type UntoldAlarm,
   VersionConflict,
-} from '../../engine/store.ts';
-import type { Alarm } from '../../machines/alarm.ts';
-import type { LogRow, Stored } from '../../machines/row.ts';
-import type { Seen } from '../../machines/seen.ts';
+} from '../../engine/ports/store.ts';
+import type { Alarm } from '../../machines/model/alarm.ts';
+import type { LogRow, Stored } from '../../machines/protocol/row.ts';
+import type { Seen } from '../../machines/trigger/deduplication.ts';
 import { after } from '../../timer.ts';
 import { AlarmTable } from './alarm-table.ts';
 import { asOperationError, type Database, growWal, openWritable, translate } from './database.ts';

@@ -3,7 +3,7 @@
  * each server. Its words go into command lines on the node, so each is held to letters that mean nothing to any shell.
  */
 import { OperationError } from '../../errors.ts';
-import type { Server } from '../../machines/vocabulary.ts';
+import type { Server } from '../../machines/model/domain.ts';
 
 export interface NodeAddress {
   readonly user: string;

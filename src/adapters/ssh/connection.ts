@@ -8,7 +8,7 @@ import ssh2 from 'ssh2';
 import type { SshConfig } from '../../config/config.ts';
 import { GivenUp, OperationError } from '../../errors.ts';
 import { after, timerDelay } from '../../timer.ts';
-import { inMyName } from '../openssh/whose.ts';
+import { inMyName } from '../openssh/async-context.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { connectFailure, lostConnection, sftpFailure } from './connection-failure.ts';
 import type { PinnedKey } from './pinned-key.ts';

@@ -4,11 +4,11 @@
  * (names, sizes, kinds), and bounded in files, bytes, depth, entries and time. What is passed over is told with the reason.
  */
 import { OperationError } from '../../errors.ts';
-import type { Server } from '../../machines/vocabulary.ts';
+import type { Server } from '../../machines/model/domain.ts';
 import { workTree } from '../run/stage-environment.ts';
 import { StayedAway } from './connection-failure.ts';
 import { NodeFiles } from './files.ts';
-import type { Nodes } from './nodes.ts';
+import type { Nodes } from './node-pool.ts';
 import { RemoteWalk } from './remote-walk.ts';
 
 export interface TreeLimits {

@@ -5,11 +5,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path/posix';
 import { OperationError } from '../../errors.ts';
-import { RUNNER, type RunBounds } from '../run/runner-file.ts';
+import { RUNNER, type RunBounds } from '../run/runner-protocol.ts';
 import { type Answer, ask } from './command.ts';
 import type { SshConnection } from './connection.ts';
 import { NodeFiles } from './files.ts';
-import { type Launch, launchText } from './launch-file.ts';
+import { type Launch, launchText } from './launch-script.ts';
 
 export interface Launching extends Launch, RunBounds {
   /** The server's own directory on the node: it is there. */

@@ -5,11 +5,11 @@
  */
 import type { SshConfig } from '../../config/config.ts';
 import { GivenUp, OperationError } from '../../errors.ts';
-import type { Server } from '../../machines/vocabulary.ts';
+import type { Server } from '../../machines/model/domain.ts';
 import { after, type Cancel, pause } from '../../timer.ts';
+import { asNobody } from '../openssh/async-context.ts';
 import { knownHostKeys } from '../openssh/host-key.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
-import { asNobody } from '../openssh/whose.ts';
 import { type NodeAddress, nodeName, parseAddress } from './address.ts';
 import { SshConnection } from './connection.ts';
 import { Away, StayedAway } from './connection-failure.ts';

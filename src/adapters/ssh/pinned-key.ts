@@ -8,10 +8,10 @@ import { createHash } from 'node:crypto';
 import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OperationError } from '../../errors.ts';
-import type { Server } from '../../machines/vocabulary.ts';
+import type { Server } from '../../machines/model/domain.ts';
 import { allHostKeyAlgorithms, fingerprint, hostKeyAlgorithms, keyType } from '../openssh/known-hosts.ts';
-import { errorCode, fileError } from '../run/file-error.ts';
-import { besideOf, removeWithHalves } from '../run/half-written.ts';
+import { besideOf, removeWithHalves } from '../run/atomic-file.ts';
+import { errorCode, fileError } from '../run/fs-error.ts';
 
 type Which = Pick<Server, 'id' | 'provider'>;
 

@@ -6,7 +6,7 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Stats } from 'ssh2';
 import ssh2 from 'ssh2';
-import { errorCode, fileError } from '../run/file-error.ts';
+import { errorCode, fileError } from '../run/fs-error.ts';
 import type { PassedOver, TreeLimits } from './evidence.ts';
 import { type NodeFiles, Refused, Slow } from './files.ts';
 

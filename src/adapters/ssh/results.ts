@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path/posix';
 import ssh2 from 'ssh2';
-import type { ResultsSummary } from '../../machines/vocabulary.ts';
+import type { ResultsSummary } from '../../machines/model/domain.ts';
 import type { SshConnection } from './connection.ts';
 import { NodeFiles, Refused } from './files.ts';
 

@@ -8,7 +8,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, OperationError } from '../../errors.ts';
-import { errorCode, fileError } from '../run/file-error.ts';
+import { errorCode, fileError } from '../run/fs-error.ts';
 
 /** This host could not keep what the node sent; the node still has it. */
 export class Unkept extends OperationError {}

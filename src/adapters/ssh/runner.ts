@@ -4,19 +4,19 @@
  * stopped. All that must be known of a run is in its directory on the node and in the mirror of that here.
  */
 import { join } from 'node:path/posix';
-import type { RunHandle, Runner, RunOutcome } from '../../engine/ports.ts';
+import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
 import { OperationError, refuseAborted } from '../../errors.ts';
-import type { StageRun } from '../../machines/effects.ts';
-import type { ResultsSpec, ResultsSummary, Server } from '../../machines/vocabulary.ts';
+import type { ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
+import type { StageRun } from '../../machines/protocol/effects.ts';
 import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
-import type { RunBounds } from '../run/runner-file.ts';
+import type { RunBounds } from '../run/runner-protocol.ts';
 import { type RunStage, refuseNul, stageEnvironment, workTree } from '../run/stage-environment.ts';
 import { ask } from './command.ts';
 import { launch } from './launch.ts';
 import type { Node } from './node.ts';
-import type { Nodes } from './nodes.ts';
+import type { Nodes } from './node-pool.ts';
 import { readRemoteResults } from './results.ts';
-import { RunFollow, type Watched } from './run-follow.ts';
+import { RunFollow, type Watched } from './run-follower.ts';
 import { RunMirror } from './run-mirror.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };

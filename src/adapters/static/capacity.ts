@@ -4,7 +4,7 @@
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { after, type Cancel } from '../../timer.ts';
-import type { Standings } from './standing.ts';
+import type { Standings } from './host-health.ts';
 
 export interface CapacityOptions {
   readonly hosts: readonly string[];

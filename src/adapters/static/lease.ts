@@ -4,9 +4,9 @@
  */
 import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Ownership, Server } from '../../machines/vocabulary.ts';
-import { errorCode, fileError } from '../run/file-error.ts';
-import { besideOf, removeWithHalves } from '../run/half-written.ts';
+import type { Ownership, Server } from '../../machines/model/domain.ts';
+import { besideOf, removeWithHalves } from '../run/atomic-file.ts';
+import { errorCode, fileError } from '../run/fs-error.ts';
 
 export interface Lease {
   /** The host's name in the configuration. */

@@ -4,14 +4,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { StaticHostConfig, StaticProviderConfig } from '../../config/config.ts';
-import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports.ts';
+import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { errorText, GivenUp, OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
-import type { Server } from '../../machines/vocabulary.ts';
+import type { Server } from '../../machines/model/domain.ts';
 import { pause } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { Capacity } from './capacity.ts';
+import { Standings } from './host-health.ts';
 import { type Lease, Leases } from './lease.ts';
-import { Standings } from './standing.ts';
 import type { Upkeep } from './upkeep.ts';
 
 export interface StaticProviderOptions {

@@ -2,11 +2,11 @@
  * Names and addresses in the configuration: what each may look like, and what to do about one that does not. They end up
  * in argument lists, paths, comments and git refs, so each is held to what those can carry.
  */
-import { holdsCommand } from '../../machines/comment/foreign.ts';
-import { QUIET_OUTCOMES } from '../../machines/report.ts';
-import { PATCHSET_KINDS } from '../../machines/rules/kind.ts';
-import { patternProblem } from '../../machines/rules/pattern.ts';
-import { TRIGGER_KINDS } from '../../machines/vocabulary.ts';
+import { holdsCommand } from '../../machines/comment/sanitize.ts';
+import { TRIGGER_KINDS } from '../../machines/model/domain.ts';
+import { QUIET_OUTCOMES } from '../../machines/model/report-spec.ts';
+import { PATCHSET_KINDS } from '../../machines/trigger/rules/patchset-kind.ts';
+import { patternProblem } from '../../machines/trigger/rules/regex.ts';
 import { nearest } from '../file/config-error.ts';
 import { Wrong } from './fields.ts';
 

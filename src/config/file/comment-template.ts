@@ -2,8 +2,9 @@
  * The comment's template: a text file that the configuration names. It is read and tried here, so that a mistake in it
  * is told when the configuration is checked, and not by a comment that nobody can read.
  */
+
+import { tryTemplate } from '../../machines/comment/check-template.ts';
 import { REQUIRED } from '../../machines/comment/template.ts';
-import { tryTemplate } from '../../machines/comment/trial.ts';
 import type { ConfigFile } from '../schema.ts';
 import type { Problem } from './config-error.ts';
 import { readText, type YamlDocument } from './yaml-document.ts';

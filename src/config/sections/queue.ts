@@ -1,6 +1,6 @@
 /** The part of `sos-ci.yaml` that says who gets a free slot, and how many jobs run at the same time. */
 import { z } from 'zod';
-import { TRIGGER_KINDS, type TriggerKind } from '../../machines/vocabulary.ts';
+import { TRIGGER_KINDS, type TriggerKind } from '../../machines/model/domain.ts';
 import { duration, optionalInteger } from '../fields/fields.ts';
 
 const WHEN: Readonly<Record<TriggerKind, string>> = {

@@ -1,6 +1,6 @@
 /** The part of `sos-ci.yaml` that says what is told to Gerrit, and how. */
 import { z } from 'zod';
-import { QUIET_OUTCOMES } from '../../machines/report.ts';
+import { QUIET_OUTCOMES } from '../../machines/model/report-spec.ts';
 import { duration, flag, integer, optionalText, size, text, texts } from '../fields/fields.ts';
 import { labelName, oneWord, pipelineName, quietOutcome, webAddress } from '../fields/validators.ts';
 

@@ -3,8 +3,8 @@
  * for itself.
  */
 import { z } from 'zod';
-import { SUPERSEDE_MODES } from '../../machines/rules/supersede.ts';
-import { TRIGGER_KINDS } from '../../machines/vocabulary.ts';
+import { TRIGGER_KINDS } from '../../machines/model/domain.ts';
+import { SUPERSEDE_MODES } from '../../machines/trigger/rules/supersede.ts';
 import {
   choice,
   duration,

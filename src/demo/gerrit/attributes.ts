@@ -2,8 +2,8 @@
  * Gerrit's JSON, field by field and in its order, as its stream and its query print it; test/samples holds what real
  * servers wrote. Absent means absent: no nulls, no empty topics, `wip` and `private` only when true.
  */
-import type { ChangeRecord, EventJson, GerritAccount, PatchsetRecord, Site } from './site.ts';
-import { changeRef, currentPatchset } from './site.ts';
+import type { ChangeRecord, EventJson, GerritAccount, PatchsetRecord, Site } from './state.ts';
+import { changeRef, currentPatchset } from './state.ts';
 
 type Json = Record<string, unknown>;
 

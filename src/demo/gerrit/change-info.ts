@@ -2,8 +2,8 @@
  * Changes, messages and accounts as Gerrit's REST interface shows them, field by field as a real server was measured to,
  * as far as a CI reads them. Its JSON differs from the stream's: numbers begin with an underscore, times are texts.
  */
-import type { ChangeRecord, GerritAccount, Label, MessageRecord, PatchsetRecord, Site } from './site.ts';
-import { currentPatchset } from './site.ts';
+import type { ChangeRecord, GerritAccount, Label, MessageRecord, PatchsetRecord, Site } from './state.ts';
+import { currentPatchset } from './state.ts';
 
 type Json = Record<string, unknown>;
 

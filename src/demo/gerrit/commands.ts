@@ -12,7 +12,7 @@ import { receivePack } from './receive-pack.ts';
 import { gitEnvironment, type Repository } from './repository.ts';
 import { readsInput, runReview } from './review-command.ts';
 import type { ReviewFaults } from './review-faults.ts';
-import type { GerritAccount, Site } from './site.ts';
+import type { GerritAccount, Site } from './state.ts';
 
 const STDIN_LIMIT_BYTES = 1024 * 1024;
 

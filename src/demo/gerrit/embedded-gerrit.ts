@@ -12,13 +12,12 @@ import type { Socket } from 'node:net';
 import path from 'node:path';
 import { toLine } from './attributes.ts';
 import { type Call, runCommand, type Surroundings } from './commands.ts';
-import { Door } from './door.ts';
 import type { EventStream } from './event-stream.ts';
+import { RestDoor } from './http-server.ts';
 import { makeKeyPair } from './key-pair.ts';
-import { Person } from './person.ts';
 import { Repository } from './repository.ts';
-import { RestDoor } from './rest-door.ts';
 import { ReviewFaults } from './review-faults.ts';
+import { Door } from './ssh-server.ts';
 import {
   type ChangeRecord,
   currentPatchset,
@@ -27,7 +26,8 @@ import {
   type Label,
   type MessageRecord,
   Site,
-} from './site.ts';
+} from './state.ts';
+import { Person } from './web-user.ts';
 
 const COMMANDS_KEPT = 1000;
 

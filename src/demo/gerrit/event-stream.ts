@@ -4,8 +4,8 @@
  */
 import type { Writable } from 'node:stream';
 import { toLine } from './attributes.ts';
-import type { ChangeRecord, EventJson, GerritAccount, Site } from './site.ts';
-import { maySee } from './site.ts';
+import type { ChangeRecord, EventJson, GerritAccount, Site } from './state.ts';
+import { maySee } from './state.ts';
 
 export const QUEUE_LENGTH = 128;
 

@@ -3,11 +3,11 @@
  * else needs an administrator. Every commit of a push is checked before the first one is taken.
  */
 import { accountJson, changeEvent, changeUrl, refUpdatedEvent } from './attributes.ts';
-import { topicChangedEvent } from './edits.ts';
+import { topicChangedEvent } from './change-edits.ts';
 import type { Commit, Repository } from './repository.ts';
 import { touch } from './review.ts';
-import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './site.ts';
-import { changeRef, currentPatchset, NO_REVISION, say } from './site.ts';
+import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './state.ts';
+import { changeRef, currentPatchset, NO_REVISION, say } from './state.ts';
 
 const COMMITS_IN_ONE_PUSH = 100;
 

@@ -5,8 +5,8 @@
  */
 import { accountJson, changeJson, patchsetJson, relativesJson, toLine } from './attributes.ts';
 import { parseOptions, UsageError } from './command-line.ts';
-import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './site.ts';
-import { currentPatchset, maySee } from './site.ts';
+import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './state.ts';
+import { currentPatchset, maySee } from './state.ts';
 
 const DEFAULT_LIMIT = 500;
 

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { PushAnswer, PushCommand } from './push.ts';
 import { gitEnvironment, type Repository } from './repository.ts';
-import { NO_REVISION } from './site.ts';
+import { NO_REVISION } from './state.ts';
 
 const CAPABILITIES = 'report-status side-band-64k delete-refs quiet ofs-delta agent=sos-ci-demo';
 const COMMANDS_LIMIT_BYTES = 64 * 1024;

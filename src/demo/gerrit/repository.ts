@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { FileRecord } from './site.ts';
+import type { FileRecord } from './state.ts';
 
 const OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
 

@@ -5,8 +5,8 @@
 import { accountInfo, CHANGE_OPTIONS, changeInfo, commentsInfo, messageInfo } from './change-info.ts';
 import { findChanges, QueryError } from './query.ts';
 import { postReview, type ReviewInput, ReviewRefused, readReviewInput } from './review.ts';
-import type { ChangeRecord, GerritAccount, Site } from './site.ts';
-import { maySee } from './site.ts';
+import type { ChangeRecord, GerritAccount, Site } from './state.ts';
+import { maySee } from './state.ts';
 
 export interface RestCall {
   readonly method: string;

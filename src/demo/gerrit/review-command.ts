@@ -11,8 +11,8 @@ import {
   readReviewInput,
   submitChange,
 } from './review.ts';
-import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './site.ts';
-import { maySee } from './site.ts';
+import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './state.ts';
+import { maySee } from './state.ts';
 
 export interface CommandAnswer {
   readonly status: number;

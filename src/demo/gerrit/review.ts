@@ -4,8 +4,8 @@
  * the same message twice is posted twice.
  */
 import { accountJson, approvalsJson, changeEvent, metaUpdatedEvent, refUpdatedEvent } from './attributes.ts';
-import type { ChangeRecord, GerritAccount, PatchsetRecord, Site, Vote } from './site.ts';
-import { currentPatchset, newMetaRevision, PATCHSET_LEVEL, say } from './site.ts';
+import type { ChangeRecord, GerritAccount, PatchsetRecord, Site, Vote } from './state.ts';
+import { currentPatchset, newMetaRevision, PATCHSET_LEVEL, say } from './state.ts';
 
 /** Counted in characters, as Gerrit does. */
 const MESSAGE_LIMIT_CHARACTERS = 16_384;

@@ -2,9 +2,10 @@
  * The text of a comment, proofread. A template that one of the readers would misread on these facts gives way to the
  * built-in text, and the operator is told why: a comment that nobody can read is worse than a plain one.
  */
-import { type CommentFacts, commentParts, renderComment } from '../comment.ts';
-import { misreadings } from './proof.ts';
-import { byteLength } from './size.ts';
+
+import { byteLength } from './byte-length.ts';
+import { misreadings } from './check-parsers.ts';
+import { type CommentFacts, commentParts, renderComment } from './comment.ts';
 import { fillTemplate } from './template.ts';
 
 export interface Composed {

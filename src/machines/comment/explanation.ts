@@ -2,9 +2,9 @@
  * What a comment says below the jobs' lines: why each verdict came about, in one line for all jobs that share a reason, and
  * which commit was tested. A developer should know from it whether to look at the patch or to wait for this CI.
  */
-import { assertNever, type JobReport, type MergedTree } from '../vocabulary.ts';
-import { harmless, harmlessLine, harmlessName } from './foreign.ts';
-import { clipped } from './size.ts';
+import { assertNever, type JobReport, type MergedTree } from '../model/domain.ts';
+import { clipped } from './byte-length.ts';
+import { harmless, harmlessLine, harmlessName } from './sanitize.ts';
 
 /** Jobs of a shared reason that are named. */
 const NAMES_SHOWN = 3;

@@ -3,10 +3,10 @@
  * itself could not set up is an error that tells why, never a failure of the patch.
  */
 
-import type { ShownJob } from '../readers/reading.ts';
-import { assertNever, type JobReport } from '../vocabulary.ts';
-import { harmlessInJobLine, harmlessName, harmlessUrl } from './foreign.ts';
-import { clipped } from './size.ts';
+import { assertNever, type JobReport } from '../model/domain.ts';
+import { clipped } from './byte-length.ts';
+import type { ShownJob } from './parsers/parsed-comment.ts';
+import { harmlessInJobLine, harmlessName, harmlessUrl } from './sanitize.ts';
 
 export interface JobLine {
   readonly text: string;

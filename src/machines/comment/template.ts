@@ -2,9 +2,10 @@
  * The comment in a site's own words: a text with placeholders in braces, and no more than that. Nothing in it is executed, and
  * what a placeholder stands for is made harmless before it is put in. It is checked when the configuration is read.
  */
-import type { CommentFacts, CommentParts } from '../comment.ts';
-import { harmless, harmlessLine, harmlessUrl } from './foreign.ts';
-import { clipped } from './size.ts';
+
+import { clipped } from './byte-length.ts';
+import type { CommentFacts, CommentParts } from './comment.ts';
+import { harmless, harmlessLine, harmlessUrl } from './sanitize.ts';
 
 /** What stands for what; also the documentation of the placeholders. */
 export const PLACEHOLDERS = {

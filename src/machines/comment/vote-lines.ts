@@ -3,11 +3,11 @@
  * is taken back, and why there is none.
  */
 
-import { voteText } from '../rules/vote.ts';
-import type { Verdict } from '../vocabulary.ts';
-import type { PatchsetKind, VoteDecision, VoteFacts, VoteRun } from '../vote-rule.ts';
-import { harmless, harmlessLine, harmlessName, harmlessUrl } from './foreign.ts';
-import { clipped } from './size.ts';
+import type { Verdict } from '../model/domain.ts';
+import { voteText } from '../trigger/rules/vote.ts';
+import type { PatchsetKind, VoteDecision, VoteFacts, VoteRun } from '../verdicts/vote-rule.ts';
+import { clipped } from './byte-length.ts';
+import { harmless, harmlessLine, harmlessName, harmlessUrl } from './sanitize.ts';
 
 export interface VoteTelling {
   readonly label: string;

@@ -2,8 +2,17 @@
  * booting: a server of our own. A failed setup comes back here (`clearing`): what the last attempt left is removed
  * before another server is asked for, so that a job never holds two.
  */
-import { clearing } from './clearing.ts';
-import { backoffMs, change, deadline, jobSetup, keep, ownerOf, request, setupFailed } from './setup.ts';
+import { clearing } from './cleanup.ts';
+import {
+  backoffMs,
+  change,
+  deadline,
+  jobSetup,
+  keep,
+  ownerOf,
+  request,
+  setupFailed,
+} from './machine-setup.ts';
 
 const bootDeadline = deadline(
   (context) => `deadline:booting:${context.attempt}`,

@@ -1,15 +1,14 @@
 /**
  * publishing: the evidence of every attempt is collected and published, whatever the verdict; then reporting hands the
- * verdict to the review. Evidence that cannot be published now is handed to a history of its own (`../publication.ts`),
+ * verdict to the review. Evidence that cannot be published now is handed to a history of its own (`./publication.ts`),
  * and the job goes on. A success of which nothing could be collected is POST_FAILURE; any other verdict stands.
  */
-import type { Alarm } from '../alarm.ts';
-import type { Effect, PublishSpec } from '../effects.ts';
-import { PUBLISH_RETRY_MAX_MS, publicationOf } from '../publication.ts';
-import { couldNotRun } from '../verdict.ts';
-import type { JobReport, JobSpec } from '../vocabulary.ts';
-import { keepPublished, lateAnswers } from './late.ts';
-import { reasonOf } from './reason.ts';
+import type { Alarm } from '../model/alarm.ts';
+import type { JobReport, JobSpec } from '../model/domain.ts';
+import { couldNotRun } from '../model/verdict.ts';
+import type { Effect, PublishSpec } from '../protocol/effects.ts';
+import { reasonOf } from './failure-reason.ts';
+import { keepPublished, lateAnswers } from './late-events.ts';
 import {
   type Args,
   backoffMs,
@@ -20,7 +19,8 @@ import {
   keep,
   ownerOf,
   request,
-} from './setup.ts';
+} from './machine-setup.ts';
+import { PUBLISH_RETRY_MAX_MS, publicationOf } from './publication.ts';
 
 const collectDeadline = deadline(
   (context) => `deadline:collecting:${context.publishAttempt}`,

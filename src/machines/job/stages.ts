@@ -4,9 +4,9 @@
  * the runner stays silent. Setup that fails is tried again; a test never is.
  */
 
-import { judgeTesting } from '../verdict.ts';
-import type { Stage } from '../vocabulary.ts';
-import { lastLineOf, oneLine } from './reason.ts';
+import type { Stage } from '../model/domain.ts';
+import { judgeTesting } from '../model/verdict.ts';
+import { lastLineOf, oneLine } from './failure-reason.ts';
 import {
   type Args,
   deadline,
@@ -17,7 +17,7 @@ import {
   ownerOf,
   request,
   setupFailed,
-} from './setup.ts';
+} from './machine-setup.ts';
 
 const fetchDeadline = deadline(
   (context) => `deadline:fetching:${context.attempt}`,

@@ -3,7 +3,7 @@
  * operator hears of it. A cancel that arrives while the post is on its way waits for its answer.
  */
 import { composeComment } from '../comment/compose.ts';
-import type { Effect } from '../effects.ts';
+import type { Effect } from '../protocol/effects.ts';
 import {
   backoffMs,
   change,
@@ -14,7 +14,7 @@ import {
   request,
   reviewSetup,
   withAlarm,
-} from './setup.ts';
+} from './machine-setup.ts';
 import { voteOf } from './vote.ts';
 
 const retry = deadline(

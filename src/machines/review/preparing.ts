@@ -3,11 +3,18 @@
  * now, a vote is waited for where the plan wants one, and the patch is merged with its branch and with what it depends
  * on. What can not or need not run is refused here: nothing was booted for it.
  */
-import type { Effect } from '../effects.ts';
-import type { AnyEvent } from '../events.ts';
-import { isAwaited, isHidden, objection, skipsOf } from './objection.ts';
-import { change, deadline, type ReviewArgs, type ReviewContext, request, reviewSetup } from './setup.ts';
-import { announceStart } from './starting.ts';
+import type { Effect } from '../protocol/effects.ts';
+import type { AnyEvent } from '../protocol/events.ts';
+import {
+  change,
+  deadline,
+  type ReviewArgs,
+  type ReviewContext,
+  request,
+  reviewSetup,
+} from './machine-setup.ts';
+import { isAwaited, isHidden, objection, skipsOf } from './preconditions.ts';
+import { announceStart } from './start-message.ts';
 
 const lookUpDeadline = deadline(
   (context) => `deadline:looking:${context.lookUps}`,

@@ -1,7 +1,7 @@
 /** The vote of a review: on which patchset its comment goes, with which label, and what the comment says of it. */
-import { harmless } from '../comment/foreign.ts';
+import { harmless } from '../comment/sanitize.ts';
 import { type VoteTelling, voteLines } from '../comment/vote-lines.ts';
-import type { JobReport, Patchset, Standing } from '../vocabulary.ts';
+import type { JobReport, Patchset, Standing } from '../model/domain.ts';
 import {
   computeVote,
   countingPatchset,
@@ -9,8 +9,8 @@ import {
   type VoteDecision,
   type VoteFacts,
   type VoteRun,
-} from '../vote-rule.ts';
-import type { ReviewContext } from './setup.ts';
+} from '../verdicts/vote-rule.ts';
+import type { ReviewContext } from './machine-setup.ts';
 
 /** What was learned just before the post. */
 export interface Weighed {

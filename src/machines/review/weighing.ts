@@ -3,9 +3,9 @@
  * change is now and which vote of ours is on it, and last of all what every run on the change came to, in the very
  * transaction that asks for the post. Every wait has an end, and what was not learned keeps a positive vote back.
  */
-import type { ReportSpec } from '../report.ts';
-import { verdictsOf } from '../verdicts.ts';
-import { earliestCounting } from '../vote-rule.ts';
+import type { ReportSpec } from '../model/report-spec.ts';
+import { verdictsOf } from '../verdicts/verdicts.ts';
+import { earliestCounting } from '../verdicts/vote-rule.ts';
 import {
   backoffMs,
   change,
@@ -14,7 +14,7 @@ import {
   type ReviewContext,
   request,
   reviewSetup,
-} from './setup.ts';
+} from './machine-setup.ts';
 
 const turnDeadline = deadline(
   () => 'deadline:queueing',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CommandProvider } from '../../../src/adapters/command/provider.ts';
-import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
+import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
 import type { CommandProviderConfig } from '../../../src/config/config.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';

@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askDaemon } from '../../../src/adapters/control/client.ts';
 import { REQUEST_LIMIT_BYTES } from '../../../src/adapters/control/messages.ts';
 import { ControlServer } from '../../../src/adapters/control/server.ts';
-import { type OperatorRequest, Refused } from '../../../src/engine/control-port.ts';
+import { type OperatorRequest, Refused } from '../../../src/engine/ports/operator-api.ts';
 import { OperationError } from '../../../src/errors.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { FakeOperators } from '../../fakes/operators.ts';

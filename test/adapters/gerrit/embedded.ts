@@ -2,16 +2,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
-import { RestClient, type RestOptions } from '../../../src/adapters/gerrit/rest-client.ts';
-import { RestReviews } from '../../../src/adapters/gerrit/rest-reviews.ts';
-import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
-import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
-import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
+import { RestReviews } from '../../../src/adapters/gerrit/reviews/rest-reviews.ts';
+import { GerritReviewer } from '../../../src/adapters/gerrit/reviews/reviewer.ts';
+import { SshReviews } from '../../../src/adapters/gerrit/reviews/ssh-reviews.ts';
+import { RestClient, type RestOptions } from '../../../src/adapters/gerrit/transport/rest-client.ts';
+import { SharedConnection } from '../../../src/adapters/gerrit/transport/shared-connection.ts';
+import type { GerritOptions } from '../../../src/adapters/gerrit/transport/ssh-connection.ts';
 import { EmbeddedGerrit } from '../../../src/demo/gerrit/embedded-gerrit.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
-import type { Clock } from '../../../src/engine/ports.ts';
-import type { Patchset } from '../../../src/machines/vocabulary.ts';
+import type { Clock } from '../../../src/engine/ports/adapters.ts';
+import type { Patchset } from '../../../src/machines/model/domain.ts';
 import { addChange } from '../../demo/gerrit/example-site.ts';
 import { realClock, Site } from './site.ts';
 

@@ -1,10 +1,11 @@
 /** A review to post, and whoever posts it by SSH. */
-import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
-import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
-import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
-import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
-import type { Clock } from '../../../src/engine/ports.ts';
-import type { KeyedEffect } from '../../../src/machines/effects.ts';
+
+import { GerritReviewer } from '../../../src/adapters/gerrit/reviews/reviewer.ts';
+import { SshReviews } from '../../../src/adapters/gerrit/reviews/ssh-reviews.ts';
+import { SharedConnection } from '../../../src/adapters/gerrit/transport/shared-connection.ts';
+import type { GerritOptions } from '../../../src/adapters/gerrit/transport/ssh-connection.ts';
+import type { Clock } from '../../../src/engine/ports/adapters.ts';
+import type { KeyedEffect } from '../../../src/machines/protocol/effects.ts';
 import type { SshServer } from '../../fakes/ssh-server.ts';
 import { patchset, realClock, type Site } from './site.ts';
 

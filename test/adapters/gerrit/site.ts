@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
+import type { GerritOptions } from '../../../src/adapters/gerrit/transport/ssh-connection.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
-import type { Clock } from '../../../src/engine/ports.ts';
-import type { Patchset } from '../../../src/machines/vocabulary.ts';
+import type { Clock } from '../../../src/engine/ports/adapters.ts';
+import type { Patchset } from '../../../src/machines/model/domain.ts';
 
 const { generateKeyPairSync, parseKey } = ssh2.utils;
 

@@ -2,7 +2,7 @@
 
 import { GitMerger } from '../../../src/adapters/git/merger.ts';
 import { treeRef } from '../../../src/adapters/git/tree-ref.ts';
-import type { Patchset } from '../../../src/machines/vocabulary.ts';
+import type { Patchset } from '../../../src/machines/model/domain.ts';
 import { mergerContract } from '../../contracts/merger.ts';
 import { Place } from './place.ts';
 

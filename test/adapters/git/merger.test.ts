@@ -7,7 +7,7 @@ import { bundleTree } from '../../../src/adapters/git/bundle.ts';
 import type { GitCache } from '../../../src/adapters/git/git-cache.ts';
 import { GitMerger } from '../../../src/adapters/git/merger.ts';
 import { treeRef } from '../../../src/adapters/git/tree-ref.ts';
-import type { Dependency, MergedTree, Patchset } from '../../../src/machines/vocabulary.ts';
+import type { Dependency, MergedTree, Patchset } from '../../../src/machines/model/domain.ts';
 import { CINDER, dependency, Place } from './place.ts';
 
 const NOVA = 'openstack/nova';

@@ -3,12 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { Seats } from '../../../src/adapters/git/connection-limit.ts';
 import { GitCache } from '../../../src/adapters/git/git-cache.ts';
-import { Seats } from '../../../src/adapters/git/seats.ts';
-import { GitSource } from '../../../src/adapters/git/source.ts';
+import { GitSource } from '../../../src/adapters/git/local-checkout.ts';
 import type { GitCacheConfig } from '../../../src/config/config.ts';
-import type { EffectOf } from '../../../src/engine/ports.ts';
-import type { Dependency, MergedTree, Patchset, Server } from '../../../src/machines/vocabulary.ts';
+import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
+import type { Dependency, MergedTree, Patchset, Server } from '../../../src/machines/model/domain.ts';
 import { realClock } from '../gerrit/site.ts';
 
 const GERRIT = {

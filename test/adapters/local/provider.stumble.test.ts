@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Server } from '../../../src/machines/vocabulary.ts';
+import type { Server } from '../../../src/machines/model/domain.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { isAlive, processesOf, Scratch, until, written } from './scratch.ts';

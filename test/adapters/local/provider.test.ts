@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Server } from '../../../src/machines/vocabulary.ts';
+import type { Server } from '../../../src/machines/model/domain.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';

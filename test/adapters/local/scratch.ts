@@ -7,13 +7,13 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { killGroup, removeGroup } from '../../../src/adapters/local/group.ts';
+import { killGroup, removeGroup } from '../../../src/adapters/local/cgroup.ts';
 import { LocalProvider, type LocalProviderOptions } from '../../../src/adapters/local/provider.ts';
 import { LocalRunner, type LocalRunnerOptions } from '../../../src/adapters/local/runner.ts';
 import { readTap } from '../../../src/adapters/results/tap.ts';
 import { runDirectory } from '../../../src/adapters/run/run-directory.ts';
-import type { EffectOf } from '../../../src/engine/ports.ts';
-import type { Ownership, Patchset, Stage, StageSpec } from '../../../src/machines/vocabulary.ts';
+import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
+import type { Ownership, Patchset, Stage, StageSpec } from '../../../src/machines/model/domain.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { readProc } from '../../fixtures/proc.ts';
 

@@ -21,7 +21,7 @@ export class SmallDaemonProgram {
   readonly #file = join(this.#folder, 'start-stage.mjs');
 
   async build(): Promise<void> {
-    const runner = new URL('../../../src/adapters/run/runner-file.ts', import.meta.url).href;
+    const runner = new URL('../../../src/adapters/run/runner-protocol.ts', import.meta.url).href;
     await build({
       entryPoints: [new URL('../../fixtures/start-stage.ts', import.meta.url).pathname],
       outfile: this.#file,

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { LocalEvidence, type LocalEvidenceOptions } from '../../../src/adapters/logs/local.ts';
-import type { Manifest } from '../../../src/adapters/logs/manifest.ts';
-import type { Server } from '../../../src/machines/vocabulary.ts';
+import { LocalEvidence, type LocalEvidenceOptions } from '../../../src/adapters/evidence/local-evidence.ts';
+import type { Manifest } from '../../../src/adapters/evidence/publish/manifest.ts';
+import type { Server } from '../../../src/machines/model/domain.ts';
 import type { EvidenceRig } from '../../contracts/evidence.ts';
 import { EVIDENCE_LIMITS } from '../../fixtures/bounds.ts';
 

@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { backupStore } from '../../../src/adapters/sqlite/backup.ts';
 import { openReader, openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { audit } from '../../../src/engine/audit.ts';
-import type { StoreReader } from '../../../src/engine/store.ts';
+import { audit } from '../../../src/engine/operations/verify-log.ts';
+import type { StoreReader } from '../../../src/engine/ports/store.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { OtherProgram } from './processes.ts';
 import { grown, type Scratch, scratch } from './rig.ts';

@@ -11,12 +11,12 @@ import {
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { HostLookout } from '../../../src/adapters/host/lookout.ts';
+import { HostLookout } from '../../../src/adapters/host/host-metrics.ts';
 import { openReadOnly, openWritable, translate } from '../../../src/adapters/sqlite/database.ts';
 import { openReader, openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { audit } from '../../../src/engine/audit.ts';
-import { StoreUnavailable } from '../../../src/engine/store.ts';
+import { audit } from '../../../src/engine/operations/verify-log.ts';
+import { StoreUnavailable } from '../../../src/engine/ports/store.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { OtherProgram } from './processes.ts';
 import { grown, type Scratch, scratch } from './rig.ts';

@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cascade, type Submission } from '../../../src/engine/cascade.ts';
-import type { World } from '../../../src/engine/ports.ts';
-import type { Append, Store } from '../../../src/engine/store.ts';
-import { ALL_FILES } from '../../../src/machines/rules/files.ts';
+import { cascade, type Submission } from '../../../src/engine/loop/dispatch.ts';
+import type { World } from '../../../src/engine/ports/adapters.ts';
+import type { Append, Store } from '../../../src/engine/ports/store.ts';
+import { ALL_FILES } from '../../../src/machines/trigger/rules/files.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
 import { nothingMissed } from '../../fakes/catch-up.ts';
 import { FakeChanges } from '../../fakes/changes.ts';

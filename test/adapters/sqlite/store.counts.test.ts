@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openReader } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import type { Append, Store } from '../../../src/engine/store.ts';
+import type { Append, Store } from '../../../src/engine/ports/store.ts';
 import { grown, type Scratch, scratch } from './rig.ts';
 
 let folder: Scratch;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { fetchTree, type TreeLimits } from '../../../src/adapters/ssh/evidence.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
-import type { Server } from '../../../src/machines/vocabulary.ts';
+import type { Server } from '../../../src/machines/model/domain.ts';
 import { HostileNode, type Lies } from '../../fakes/hostile-node.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';

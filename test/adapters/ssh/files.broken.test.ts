@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ask } from '../../../src/adapters/ssh/command.ts';
-import { lookAtNode } from '../../../src/adapters/ssh/look.ts';
-import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
+import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
+import { lookAtNode } from '../../../src/adapters/ssh/probe.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';

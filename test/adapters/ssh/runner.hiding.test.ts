@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
+import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { endHidden, HIDE, hiddenPid, needCgroups } from '../../fixtures/hiding.ts';
 import { NEVER } from '../../fixtures/never.ts';

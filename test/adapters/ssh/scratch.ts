@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { readTap } from '../../../src/adapters/results/tap.ts';
 import { runDirectory } from '../../../src/adapters/run/run-directory.ts';
 import { formatAddress } from '../../../src/adapters/ssh/address.ts';
-import { Nodes } from '../../../src/adapters/ssh/nodes.ts';
+import { Nodes } from '../../../src/adapters/ssh/node-pool.ts';
 import { SshRunner, type SshRunnerOptions } from '../../../src/adapters/ssh/runner.ts';
 import type { SshConfig } from '../../../src/config/config.ts';
-import type { Server, Stage, StageSpec } from '../../../src/machines/vocabulary.ts';
+import type { Server, Stage, StageSpec } from '../../../src/machines/model/domain.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { endAllIn, PATCHSET, type RunStage } from '../local/scratch.ts';
 

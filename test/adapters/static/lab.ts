@@ -1,7 +1,7 @@
 /** What tests of leased hosts stand on: a provider whose hosts are all this one, each with a disk of its own. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { NodeUpkeep } from '../../../src/adapters/ssh/upkeep.ts';
+import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
 import { StaticProvider } from '../../../src/adapters/static/provider.ts';
 import type { StaticHostConfig, StaticProviderConfig } from '../../../src/config/config.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';

@@ -1,7 +1,7 @@
 /**
  * A Gerrit's memory with one open change of two patchsets and the people who meet on it, without any network.
  */
-import { type ChangeRecord, changeRef, type GerritAccount, Site } from '../../../src/demo/gerrit/site.ts';
+import { type ChangeRecord, changeRef, type GerritAccount, Site } from '../../../src/demo/gerrit/state.ts';
 
 export interface Example {
   readonly site: Site;

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { splitWords } from '../../../src/demo/gerrit/command-line.ts';
 import { runQuery } from '../../../src/demo/gerrit/query.ts';
 import { postReview } from '../../../src/demo/gerrit/review.ts';
-import { currentPatchset, type GerritAccount } from '../../../src/demo/gerrit/site.ts';
+import { currentPatchset, type GerritAccount } from '../../../src/demo/gerrit/state.ts';
 import { addChange, type Example, exampleSite } from './example-site.ts';
 
 let example: Example;

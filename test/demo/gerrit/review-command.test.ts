@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { splitWords } from '../../../src/demo/gerrit/command-line.ts';
 import { runReview } from '../../../src/demo/gerrit/review-command.ts';
-import type { GerritAccount } from '../../../src/demo/gerrit/site.ts';
+import type { GerritAccount } from '../../../src/demo/gerrit/state.ts';
 import { type Example, exampleSite } from './example-site.ts';
 
 let example: Example;

@@ -1,6 +1,6 @@
 /** Our adapters on a real Gerrit, held to the same promises as on fakes and on the embedded one. */
 import { afterAll, beforeAll } from 'vitest';
-import { GerritStream } from '../../../src/adapters/gerrit/stream.ts';
+import { GerritStream } from '../../../src/adapters/gerrit/stream/stream.ts';
 import { realClock, Site } from '../../adapters/gerrit/site.ts';
 import { gerritChangesContract } from '../../contracts/gerrit-changes.ts';
 import { Uploads } from '../../contracts/gerrit-uploads.ts';

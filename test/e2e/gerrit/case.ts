@@ -7,10 +7,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openReader } from '../../../src/adapters/sqlite/reader.ts';
-import { markedProcesses } from '../../../src/demo/outside.ts';
+import { markedProcesses } from '../../../src/demo/observer.ts';
 import type { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
 import type { ShownChange, ShownMessage } from '../../../src/demo/real-gerrit/rest.ts';
-import type { StoreReader } from '../../../src/engine/store.ts';
+import type { StoreReader } from '../../../src/engine/ports/store.ts';
 import type { Sshd } from '../../fixtures/sshd.ts';
 import { DaemonProcess } from '../daemon-process.ts';
 import {

@@ -1,12 +1,12 @@
 /** A real Gerrit under the promises of a reviewer, by either road. */
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import type { GerritOptions } from '../../../src/adapters/gerrit/connection.ts';
-import { RestClient } from '../../../src/adapters/gerrit/rest-client.ts';
-import { RestReviews } from '../../../src/adapters/gerrit/rest-reviews.ts';
-import { GerritReviewer } from '../../../src/adapters/gerrit/reviewer.ts';
-import { SharedConnection } from '../../../src/adapters/gerrit/shared-connection.ts';
-import { SshReviews } from '../../../src/adapters/gerrit/ssh-reviews.ts';
+import { RestReviews } from '../../../src/adapters/gerrit/reviews/rest-reviews.ts';
+import { GerritReviewer } from '../../../src/adapters/gerrit/reviews/reviewer.ts';
+import { SshReviews } from '../../../src/adapters/gerrit/reviews/ssh-reviews.ts';
+import { RestClient } from '../../../src/adapters/gerrit/transport/rest-client.ts';
+import { SharedConnection } from '../../../src/adapters/gerrit/transport/shared-connection.ts';
+import type { GerritOptions } from '../../../src/adapters/gerrit/transport/ssh-connection.ts';
 import { realClock, Site } from '../../adapters/gerrit/site.ts';
 import { reviewerContract } from '../../contracts/reviewer.ts';
 import { Checkout } from './checkout.ts';

@@ -4,10 +4,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { misreadings } from '../../../src/machines/comment/check-parsers.ts';
+import { type CommentFacts, commentParts, renderComment } from '../../../src/machines/comment/comment.ts';
 import { composeComment } from '../../../src/machines/comment/compose.ts';
-import { misreadings } from '../../../src/machines/comment/proof.ts';
-import { type CommentFacts, commentParts, renderComment } from '../../../src/machines/comment.ts';
-import { type JobReport, VERDICTS } from '../../../src/machines/vocabulary.ts';
+import { type JobReport, VERDICTS } from '../../../src/machines/model/domain.ts';
 import { commentFacts, jobReport, PATCHSET, reportSpec } from '../facts.ts';
 import { hostileText } from './hostile.ts';
 

@@ -1,7 +1,7 @@
 /** The template: which texts are refused, and how one is filled. */
 import { describe, expect, test } from 'vitest';
+import { commentParts } from '../../../src/machines/comment/comment.ts';
 import { fillTemplate, PLACEHOLDERS, templateFaults } from '../../../src/machines/comment/template.ts';
-import { commentParts } from '../../../src/machines/comment.ts';
 import { commentFacts, jobReport } from '../facts.ts';
 
 const fill = (template: string, facts = commentFacts()) => fillTemplate(template, commentParts(facts), facts);

@@ -1,5 +1,5 @@
 /** The sample comment of a third-party CI, as Gerrit hands it to a reader. */
-import type { Reader, Reading } from '../../../src/machines/readers/reading.ts';
+import type { Reader, Reading } from '../../../src/machines/comment/parsers/parsed-comment.ts';
 
 export const COMMENT = `\
 Build failed (check pipeline). How to rerun and whom to ask: https://wiki.openstack.org/wiki/ThirdPartySystems/Example_Storage_CI

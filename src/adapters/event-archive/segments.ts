@@ -1,0 +1,140 @@
+/**
+ * Keeps Gerrit's events as they came, in files that are closed by size and age. It works behind the intake and never in its
+ * way: lines wait in memory while the disk works, up to a bound, and what does not fit, or what a full disk does not take,
+ * is counted and let go. Nothing here may stop a daemon.
+ */
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SegmentsConfig } from '../../config/config.ts';
+import type { Clock } from '../../engine/ports/adapters.ts';
+import { errorText } from '../../errors.ts';
+import { removeOld, segmentName } from './files.ts';
+
+export type SegmentOptions = Omit<SegmentsConfig, 'keep'>;
+
+interface Segment {
+  readonly handle: FileHandle;
+  readonly begunAt: number;
+  bytes: number;
+}
+
+const NEWLINE = Buffer.from('\n');
+
+export class EventSegments {
+  readonly #options: SegmentOptions;
+  readonly #clock: Clock;
+  readonly #onLost: (lines: number) => void;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #segment: Segment | null = null;
+  #writing: Promise<void> | null = null;
+  /** Why the disk refused, until it takes something again. */
+  #refused: string | null = null;
+  #cancelRetry: (() => void) | null = null;
+  #closed = false;
+  #lost = 0;
+  #lostBefore = 0;
+
+  /** @param onLost told of lines that are not kept */
+  constructor(options: SegmentOptions, clock: Clock, onLost: (lines: number) => void) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#onLost = onLost;
+  }
+
+  /** Never waits, never throws. The bytes must not be changed afterwards. */
+  keep(line: Uint8Array): void {
+    if (this.#closed) return;
+    if (this.#waitingBytes + line.length + 1 > this.#options.waitingBytes) {
+      this.#lose(1);
+      return;
+    }
+    this.#waiting.push(line, NEWLINE);
+    this.#waitingBytes += line.length + 1;
+    if (this.#cancelRetry === null) this.#writing ??= this.#write();
+  }
+
+  /** Why events can not be kept, or were not since the last call; null: all were. */
+  trouble(): string | null {
+    const lost = this.#lost - this.#lostBefore;
+    this.#lostBefore = this.#lost;
+    if (this.#refused !== null) return `${this.#refused}; ${this.#lost} lost since the start`;
+    return lost === 0 ? null : `the disk is too slow: ${lost} lost`;
+  }
+
+  /** Writes what waits, as far as the disk takes it. Nothing is kept after it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelRetry?.();
+    this.#cancelRetry = null;
+    await (this.#writing ?? this.#write());
+    await this.#end();
+  }
+
+  async #write(): Promise<void> {
+    // What one chunk of the stream brings goes in one write.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) {
+      const taken = this.#waiting;
+      const bytes = this.#waitingBytes;
+      this.#waiting = [];
+      try {
+        await this.#append(Buffer.concat(taken, bytes));
+        this.#waitingBytes -= bytes;
+        this.#refused = null;
+      } catch (thrown) {
+        this.#waitingBytes -= bytes;
+        await this.#fail(thrown, taken.length / 2);
+        break;
+      }
+    }
+    this.#writing = null;
+  }
+
+  async #append(bytes: Buffer): Promise<void> {
+    const { segmentBytes, segmentAgeMs } = this.#options;
+    const full = (segment: Segment): boolean =>
+      segment.bytes + bytes.length > segmentBytes || this.#clock.now() - segment.begunAt > segmentAgeMs;
+    if (this.#segment !== null && full(this.#segment)) await this.#end();
+    this.#segment ??= await this.#begin();
+    await this.#segment.handle.appendFile(bytes);
+    this.#segment.bytes += bytes.length;
+  }
+
+  async #begin(): Promise<Segment> {
+    const { dir, maxAgeMs, maxBytes, segmentBytes } = this.#options;
+    const now = this.#clock.now();
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    // With room for the one that begins.
+    await removeOld(dir, { maxAgeMs, maxBytes: Math.max(0, maxBytes - segmentBytes) }, now);
+    const handle = await open(join(dir, segmentName(now)), 'a', 0o600);
+    const { size } = await handle.stat();
+    // Of the same moment, and its last line may be torn.
+    if (size > 0) await handle.appendFile(NEWLINE);
+    return { handle, begunAt: now, bytes: size };
+  }
+
+  /** The next write begins a file: this one may end in the middle of a line. */
+  async #fail(thrown: unknown, lines: number): Promise<void> {
+    this.#refused = errorText(thrown);
+    this.#lose(lines);
+    await this.#end();
+    if (this.#closed) return;
+    this.#cancelRetry = this.#clock.after(this.#options.retryMs, () => {
+      this.#cancelRetry = null;
+      if (this.#waiting.length > 0) this.#writing ??= this.#write();
+    });
+  }
+
+  async #end(): Promise<void> {
+    const segment = this.#segment;
+    this.#segment = null;
+    // What could be written is written; a close that fails changes nothing of that.
+    await segment?.handle.close().catch(() => undefined);
+  }
+
+  #lose(lines: number): void {
+    this.#lost += lines;
+    this.#onLost(lines);
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The last thing that a stage printed, for one line of a comment. Secrets are taken out of it before it goes anywhere,
+ * and where it can not be certain that none was cut in half, there is no such line.
+ */
+import { Directory, errorCode } from '../files/dir-handle.ts';
+import type { SecretSet } from '../redact/redact.ts';
+
+/** The end of the log that is looked at. */
+const TAIL_BYTES = 16 * 1024;
+/** Characters that are kept. */
+const LINE_LIMIT = 200;
+/** What a terminal would not show, and the notes that our own runner leaves in the log. */
+const UNSEEN = /(?!\s)\p{Cc}(?:\[[0-9;?]*[ -/]*[@-~]|\][^\p{Cc}]*)?/gu;
+const OUR_NOTE = /^\[sos-ci: /;
+
+/** @param runs the run directories of one attempt. Null: nothing was printed, or it can not be read. */
+export async function lastLine(runs: string, stage: string, secrets: SecretSet): Promise<string | null> {
+  try {
+    const tail = await readTail(runs, stage);
+    return tail === null ? null : lastOf(secrets.text(tail));
+  } catch (error) {
+    if (errorCode(error) === '') throw error;
+    return null;
+  }
+}
+
+/** Whole lines only: half a secret would not be known as one. */
+async function readTail(runs: string, stage: string): Promise<string | null> {
+  const attempt = await Directory.at(runs);
+  const run = await attempt.using(() => attempt.enter(stage));
+  return run.using(async () => {
+    const log = await run.openFile('log');
+    try {
+      const stat = await log.stat();
+      if (!stat.isFile()) return null;
+      const from = Math.max(0, stat.size - TAIL_BYTES);
+      const { buffer, bytesRead } = await log.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, from);
+      const text = buffer.toString('utf8', 0, bytesRead);
+      const begin = from === 0 ? 0 : text.indexOf('\n') + 1;
+      return from > 0 && begin === 0 ? null : text.slice(begin);
+    } finally {
+      await log.close();
+    }
+  });
+}
+
+function lastOf(text: string): string | null {
+  const lines = text.replace(UNSEEN, '').split(/[\r\n]+/);
+  const line = lines
+    .map((each) => each.trim())
+    .findLast((each) => /[\p{L}\p{N}]/u.test(each) && !OUR_NOTE.test(each));
+  if (line === undefined) return null;
+  const characters = Array.from(line.slice(0, LINE_LIMIT * 2));
+  return characters.length <= LINE_LIMIT ? line : `${characters.slice(0, LINE_LIMIT - 3).join('')}...`;
+}

@@ -1,0 +1,80 @@
+/**
+ * The logs of a job's stages, from the run directories that its attempts left on this host: they outlive the server,
+ * so the log of an attempt that failed an hour ago is there too. What a run directory holds may have been tampered
+ * with by the test itself, so it is read with the same care as the work tree.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { Directory, ifThere } from '../files/dir-handle.ts';
+import type { StageEntry } from './collected.ts';
+import { ofSource, type Staging, Unreadable } from './staging.ts';
+
+const STAGES = ['stacking', 'testing'];
+const STAGE_END = /^(exited \d{1,3}|killed \d{1,3}|timedOut|stopped)$/;
+
+/** The log of every stage of every attempt below a job's run directory. No such directory: the job never ran. */
+export async function collectStages(runs: string, attempts: number, staging: Staging): Promise<void> {
+  const job = await readable(Directory.at(runs), 'attempt-1', staging);
+  if (job === null) return;
+  await job.using(async () => {
+    for (let attempt = 1; attempt <= attempts; attempt++) {
+      for (const stage of STAGES) await collectStage(job, attempt, stage, staging);
+    }
+  });
+}
+
+async function collectStage(job: Directory, attempt: number, stage: string, staging: Staging): Promise<void> {
+  const shown = `attempt-${attempt}/${stage}.log`;
+  const parent = await readable(job.enter(String(attempt)), shown, staging);
+  const run =
+    parent === null
+      ? null
+      : await parent.using((directory) => readable(directory.enter(stage), shown, staging));
+  if (run === null) return;
+  await run.using(async () => {
+    const end = await readEnd(run);
+    const taken = await staging.take(run, 'log', { shown, path: shown, always: true });
+    staging.stages.push({ attempt, stage, ...end, log: taken ? shown : null });
+  });
+}
+
+/** Null when it is not there, which is no news: an attempt that did not get so far. Anything but a directory is listed. */
+async function readable(
+  directory: Promise<Directory>,
+  shown: string,
+  staging: Staging,
+): Promise<Directory | null> {
+  try {
+    return await ofSource(ifThere(directory));
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+    staging.skip(shown, `its run directory is ${error.message}`);
+    return null;
+  }
+}
+
+/** How the stage ended and when, as its runner left it. */
+async function readEnd(run: Directory): Promise<Pick<StageEntry, 'end' | 'startedAt' | 'endedAt'>> {
+  const pid = await peek(run, 'pid');
+  const rc = await peek(run, 'rc');
+  const end = rc === null || !STAGE_END.test(rc.text) ? null : rc.text;
+  return { end, startedAt: pid?.at ?? null, endedAt: end === null ? null : (rc?.at ?? null) };
+}
+
+/** The first few bytes of a regular file, and when it was written; null for anything else. */
+async function peek(directory: Directory, name: string): Promise<{ text: string; at: string } | null> {
+  let file: FileHandle;
+  try {
+    file = await ofSource(directory.openFile(name));
+  } catch (error) {
+    if (error instanceof Unreadable) return null;
+    throw error;
+  }
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) return null;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0);
+    return { text: buffer.toString('latin1', 0, bytesRead).trim(), at: stat.mtime.toISOString() };
+  } finally {
+    await file.close();
+  }
+}

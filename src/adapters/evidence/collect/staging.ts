@@ -1,0 +1,186 @@
+/**
+ * Where a job's evidence is put while it is collected: a directory of ours that takes regular files up to the job's
+ * limits and keeps the list of what it took and what it did not, and why. Promises: a file is opened without following
+ * a link, looked at again once it is open, and copied no further than it was long then, so that neither a file that
+ * grows for ever nor a sparse one of a terabyte fills our disk.
+ */
+import type { Stats } from 'node:fs';
+import { type FileHandle, lstat, mkdir, unlink } from 'node:fs/promises';
+import { basename, dirname } from 'node:path/posix';
+import { type BeforeStep, readChunks, writeAll, writeNew } from '../files/atomic-write.ts';
+import { type Directory, errorCode } from '../files/dir-handle.ts';
+import type { StoredNames } from '../files/safe-names.ts';
+import type { Collected, CollectedFile, SkippedFile, StageEntry } from './collected.ts';
+
+export interface StagingLimits {
+  readonly bytes: number;
+  readonly files: number;
+  /** Bytes of one file; of a longer one the beginning is taken. */
+  readonly fileBytes: number;
+  /** How many skipped files are listed by name. */
+  readonly listed: number;
+}
+
+export interface StagingOptions {
+  readonly files: Directory;
+  readonly limits: StagingLimits;
+  readonly names: StoredNames;
+  /** Takes secrets out of a text. */
+  readonly clean: (text: string) => string;
+  readonly signal: AbortSignal;
+  readonly beforeStep: BeforeStep;
+}
+
+/** The file that was to be read can not be; the work goes on without it. */
+export class Unreadable extends Error {
+  override readonly name = 'Unreadable';
+}
+
+export class Staging {
+  readonly options: StagingOptions;
+  readonly stages: StageEntry[] = [];
+  readonly #files = new Map<string, CollectedFile>();
+  readonly #skipped: SkippedFile[] = [];
+  readonly #directories = new Set<string>(['.']);
+  #skippedCount = 0;
+  #bytes = 0;
+
+  constructor(options: StagingOptions) {
+    this.options = options;
+  }
+
+  /** True: nothing more can be taken. */
+  get full(): boolean {
+    return this.#files.size >= this.options.limits.files;
+  }
+
+  skip(path: string, why: string): void {
+    this.#skippedCount += 1;
+    if (this.#skipped.length < this.options.limits.listed) {
+      this.#skipped.push({ path: this.options.clean(path.slice(0, 1000)), why });
+    }
+  }
+
+  /**
+   * Copies the file `name` of `source` to `path`, or lists why not; twice is once. `always`: when there is no room for
+   * all of it, its beginning is taken. Resolves to whether it was copied.
+   */
+  async take(
+    source: Directory,
+    name: string,
+    file: { readonly shown: string; readonly path: string; readonly always: boolean },
+  ): Promise<boolean> {
+    const { limits, signal } = this.options;
+    signal.throwIfAborted();
+    if (this.#files.has(file.path)) return true;
+    try {
+      if (this.full) throw new Unreadable(`over the limit of ${limits.files} files`);
+      const before = await ofSource(lstat(source.path(name)));
+      if (!before.isFile()) throw new Unreadable(kindOf(before));
+      const left = limits.bytes - this.#bytes;
+      if (left <= 0 || (!file.always && Math.min(before.size, limits.fileBytes) > left)) {
+        throw new Unreadable(`over the limit of ${limits.bytes} bytes for one job`);
+      }
+      const from = await ofSource(source.openFile(name));
+      try {
+        await this.#copy(from, file.path, file.shown, Math.min(limits.fileBytes, left));
+      } finally {
+        await from.close();
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      this.skip(file.shown, error.message);
+      return false;
+    }
+  }
+
+  /** Brings the names of all files to the disk. */
+  async sync(): Promise<void> {
+    for (const path of this.#directories) {
+      await (await this.options.files.enter(path)).using((directory) => directory.sync());
+    }
+  }
+
+  /** The list, as it is kept. */
+  list(job: string, attempt: number, collectedAt: string): Collected {
+    return {
+      version: 1,
+      job,
+      attempt,
+      collectedAt,
+      limitBytes: this.options.limits.bytes,
+      stages: this.stages,
+      files: [...this.#files.values()],
+      skippedFiles: this.#skipped,
+      skipped: this.#skippedCount,
+    };
+  }
+
+  async #copy(from: FileHandle, path: string, shown: string, limit: number): Promise<void> {
+    const stat = await ofSource(from.stat());
+    if (!stat.isFile()) throw new Unreadable(kindOf(stat));
+    await this.#makeDirectory(dirname(path));
+    this.options.beforeStep(`copy ${path}`);
+    const target = this.options.files.path(path);
+    let bytes = 0;
+    try {
+      await writeNew(target, 0o600, async (to) => {
+        const chunks = readChunks(from, Math.min(stat.size, limit), this.options.signal);
+        for (let next = await ofSource(chunks.next()); !next.done; next = await ofSource(chunks.next())) {
+          await writeAll(to, next.value);
+          bytes += next.value.length;
+        }
+      });
+    } catch (error) {
+      if (error instanceof Unreadable) await unlink(target);
+      throw error;
+    }
+    this.#bytes += bytes;
+    const size = (await ofSource(from.stat())).size;
+    this.#files.set(path, {
+      path,
+      bytes,
+      ...(basename(shown) === basename(path) ? {} : { original: this.options.clean(basename(shown)) }),
+      ...(size > bytes ? { cutFrom: size } : {}),
+    });
+  }
+
+  async #makeDirectory(path: string): Promise<void> {
+    if (this.#directories.has(path)) return;
+    await this.#makeDirectory(dirname(path));
+    await mkdir(this.options.files.path(path), { mode: 0o700 });
+    this.#directories.add(path);
+  }
+}
+
+/** Errors of the file itself become `Unreadable`; all others (no memory, no file handles) end the work. */
+export async function ofSource<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    const why = REASONS[errorCode(error)];
+    throw why === undefined ? error : new Unreadable(why);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'not there',
+  ENOTDIR: 'not a directory, or a link to one',
+  EACCES: 'not readable',
+  EPERM: 'not readable',
+  ELOOP: 'a symbolic link',
+  ENXIO: 'a socket or a pipe',
+  ENODEV: 'a device',
+  EIO: 'could not be read from the disk',
+  ESTALE: 'could not be read from the disk',
+  ENAMETOOLONG: 'its path is too long',
+};
+
+function kindOf(stat: Stats): string {
+  if (stat.isSymbolicLink()) return 'a symbolic link';
+  if (stat.isFIFO()) return 'a pipe';
+  if (stat.isSocket()) return 'a socket';
+  if (stat.isDirectory()) return 'a directory';
+  return 'a device';
+}

@@ -1,0 +1,144 @@
+/**
+ * The named paths of a server's work tree. Promises: only regular files, found without ever following a link or
+ * entering a linked directory; everything that was passed over is listed with the reason; bounded in files, bytes,
+ * depth and in how many directory entries are looked at.
+ */
+import { lstat } from 'node:fs/promises';
+import { Directory } from '../files/dir-handle.ts';
+import { evidencePath } from '../files/safe-names.ts';
+import { ofSource, type Staging, Unreadable } from './staging.ts';
+
+export interface WalkLimits {
+  /** Directory entries that are looked at, for one job. */
+  readonly entries: number;
+  /** Directories inside one another. */
+  readonly depth: number;
+}
+
+/** What a work tree's files are filed under. */
+export const WORKTREE = 'worktree';
+
+/** The named paths of the work tree below a server's directory. */
+export async function collectTree(
+  server: string,
+  paths: readonly string[],
+  limits: WalkLimits,
+  staging: Staging,
+): Promise<void> {
+  let tree: Directory;
+  try {
+    const root = await ofSource(Directory.at(server));
+    tree = await root.using((directory) => ofSource(directory.enter('tree')));
+  } catch (error) {
+    if (!(error instanceof Unreadable)) throw error;
+    for (const path of paths) staging.skip(`${WORKTREE}/${path}`, `the work tree is ${error.message}`);
+    return;
+  }
+  await tree.using(async () => {
+    const walk = new Walk(limits, staging);
+    for (const path of paths) await walk.path(tree, path);
+  });
+}
+
+/** One walk over the named paths of a work tree. */
+class Walk {
+  readonly #limits: WalkLimits;
+  readonly #staging: Staging;
+  #entriesLeft: number;
+
+  constructor(limits: WalkLimits, staging: Staging) {
+    this.#limits = limits;
+    this.#staging = staging;
+    this.#entriesLeft = limits.entries;
+  }
+
+  /** Goes down to a named path, and takes what is there. */
+  async path(tree: Directory, path: string): Promise<void> {
+    const shown = `${WORKTREE}/${path}`;
+    const segments = evidencePath(path);
+    if ('why' in segments) return this.#staging.skip(shown, segments.why);
+    await this.#listing(shown, () => this.#descend(tree, WORKTREE, WORKTREE, segments, 0));
+  }
+
+  async #descend(
+    directory: Directory,
+    shown: string,
+    stored: string,
+    segments: readonly string[],
+    depth: number,
+  ): Promise<void> {
+    const name = segments[0];
+    if (name === undefined) return this.#all(directory, shown, stored, depth);
+    const next = `${shown}/${name}`;
+    const place = this.#staging.options.names.place(stored, shown, name);
+    if ('why' in place) return this.#staging.skip(next, place.why);
+    if (segments.length === 1 && !(await isDirectory(directory, name))) {
+      await this.#staging.take(directory, name, { shown: next, path: place.path, always: false });
+      return;
+    }
+    // What is missing on the way is told by the whole path that was named.
+    const whole = `${shown}/${segments.join('/')}`;
+    await this.#inside(directory, name, whole, depth, (child) =>
+      this.#descend(child, next, place.path, segments.slice(1), depth + 1),
+    );
+  }
+
+  /** Everything below an open directory. */
+  async #all(directory: Directory, shown: string, stored: string, depth: number): Promise<void> {
+    const { entries, more } = await ofSource(directory.entries(this.#entriesLeft));
+    this.#entriesLeft -= entries.length;
+    for (const entry of entries) {
+      const next = `${shown}/${entry.name}`;
+      if (this.#staging.full) {
+        return this.#staging.skip(next, 'and what follows: over the limit of files');
+      }
+      const place = entry.name.includes('\ufffd')
+        ? { why: 'its name is not UTF-8' }
+        : this.#staging.options.names.place(stored, shown, entry.name);
+      if ('why' in place) this.#staging.skip(next, place.why);
+      else if (entry.isDirectory()) {
+        await this.#inside(directory, entry.name, next, depth, (child) =>
+          this.#all(child, next, place.path, depth + 1),
+        );
+      } else {
+        await this.#staging.take(directory, entry.name, { shown: next, path: place.path, always: false });
+      }
+    }
+    if (more) this.#staging.skip(shown, `over the limit of ${this.#limits.entries} directory entries`);
+  }
+
+  async #inside(
+    parent: Directory,
+    name: string,
+    shown: string,
+    depth: number,
+    visit: (directory: Directory) => Promise<void>,
+  ): Promise<void> {
+    this.#staging.options.signal.throwIfAborted();
+    await this.#listing(shown, async () => {
+      if (depth >= this.#limits.depth) throw new Unreadable(`deeper than ${this.#limits.depth} directories`);
+      const child = await ofSource(parent.enter(name));
+      await child.using(visit);
+    });
+  }
+
+  /** What can not be read is listed, and the walk goes on. */
+  async #listing(shown: string, visit: () => Promise<void>): Promise<void> {
+    try {
+      await visit();
+    } catch (error) {
+      if (!(error instanceof Unreadable)) throw error;
+      this.#staging.skip(shown, error.message);
+    }
+  }
+}
+
+/** False also for what is not there or not readable: `take` finds that out, and lists it. */
+async function isDirectory(parent: Directory, name: string): Promise<boolean> {
+  try {
+    return (await ofSource(lstat(parent.path(name)))).isDirectory();
+  } catch (error) {
+    if (error instanceof Unreadable) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * What went wrong with our own disk, as an OperationError: from the error's code, whether trying again can help and
+ * what the operator should do. What is wrong with a job's files never comes here; it is listed as skipped.
+ */
+import { errorText, OperationError } from '../../../errors.ts';
+import { after, type Cancel } from '../../../timer.ts';
+import { errorCode } from './dir-handle.ts';
+
+/** An operation's time: ends with the caller's signal, or by itself. */
+export class Deadline {
+  readonly signal: AbortSignal;
+  readonly #timeoutMs: number;
+  readonly #cancel: Cancel;
+  #passed = false;
+
+  constructor(timeoutMs: number, caller: AbortSignal) {
+    const own = new AbortController();
+    this.#timeoutMs = timeoutMs;
+    const pass = (): void => {
+      this.#passed = true;
+      own.abort();
+    };
+    this.#cancel = after(timeoutMs, pass, { unref: true });
+    this.signal = AbortSignal.any([caller, own.signal]);
+  }
+
+  /** Runs the work; what it throws, and that it was stopped, comes out as an OperationError. */
+  async run<T>(operation: string, target: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      this.signal.throwIfAborted();
+      return await work(this.signal);
+    } catch (error) {
+      throw this.#causedBy(error)
+        ? this.#stopped(operation, target, error)
+        : asFailure(operation, target, error);
+    } finally {
+      this.#cancel();
+    }
+  }
+
+  /** True when it was thrown because the time was over, not merely at that time. */
+  #causedBy(error: unknown): boolean {
+    if (!this.signal.aborted) return false;
+    return error === this.signal.reason || (error instanceof Error && error.name === 'AbortError');
+  }
+
+  #stopped(operation: string, target: string, cause: unknown): OperationError {
+    const seconds = Math.round(this.#timeoutMs / 1000);
+    return new OperationError({
+      operation,
+      target,
+      message: this.#passed ? `took longer than ${seconds} s` : 'was stopped before it was done',
+      retryable: true,
+      hint: this.#passed
+        ? 'allow more time in the limits of the job, or collect less'
+        : 'none: it is tried again',
+      cause,
+    });
+  }
+}
+
+/** An error of the disk as an OperationError. Anything else is a programmer's error and passes as it is. */
+export function asFailure(operation: string, target: string, error: unknown): unknown {
+  const code = errorCode(error);
+  if (error instanceof OperationError || !/^E[A-Z0-9]+$/.test(code)) return error;
+  const known = KNOWN[code];
+  return new OperationError({
+    operation,
+    target,
+    message: errorText(error),
+    retryable: known?.retryable ?? false,
+    hint: known?.hint ?? 'look at the directory and at the kernel log',
+    cause: error,
+  });
+}
+
+const KNOWN: Readonly<Record<string, { readonly retryable: boolean; readonly hint: string }>> = {
+  ENOSPC: { retryable: true, hint: 'free some room on that disk' },
+  EDQUOT: { retryable: true, hint: 'raise the quota, or free some room' },
+  EMFILE: { retryable: true, hint: 'raise LimitNOFILE of the service' },
+  ENFILE: { retryable: true, hint: 'the whole machine is out of file handles: raise fs.file-max' },
+  ENOMEM: { retryable: true, hint: 'the machine is out of memory' },
+  EIO: { retryable: true, hint: 'look at the kernel log: the disk reports errors' },
+  EBUSY: { retryable: true, hint: 'look at what else uses that directory' },
+  ENOTEMPTY: { retryable: true, hint: 'look at what else writes into that directory' },
+  EEXIST: { retryable: true, hint: 'look at what else writes into that directory' },
+  ESTALE: { retryable: true, hint: 'look at the network file system' },
+  EACCES: { retryable: false, hint: 'give the user of the daemon the right to write there' },
+  EPERM: { retryable: false, hint: 'give the user of the daemon the right to write there' },
+  EROFS: { retryable: false, hint: 'mount that file system for writing' },
+  ENOTDIR: { retryable: false, hint: 'a file or a link stands where a directory should be: move it away' },
+  ELOOP: { retryable: false, hint: 'a link stands where a directory should be: move it away' },
+};

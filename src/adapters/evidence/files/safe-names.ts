@@ -1,0 +1,105 @@
+/**
+ * Names of files that strangers chose, made fit for a path on our disk, a URL and a web server; and names from our
+ * own configuration, held to what a path segment may be. Promises: what comes out of `StoredNames` holds letters,
+ * digits and `._+@=,~-` only, never begins with a dot (a web server obeys `.htaccess`), is never longer than a URL
+ * or a disk takes, and is different for different files.
+ */
+import { createHash } from 'node:crypto';
+import { OperationError } from '../../../errors.ts';
+
+const MAX_SEGMENT = 120;
+const MAX_PATH = 1000;
+const SEGMENT_OF_OURS = /^[\p{L}\p{N}_][\p{L}\p{N}._+@=,~-]*$/u;
+const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** The segments of a path that a job names as evidence, or why it can not be one. */
+export function evidencePath(path: string): readonly string[] | { readonly why: string } {
+  if (path === '') return { why: 'the path is empty' };
+  if (path.startsWith('/')) return { why: 'the path is not relative to the work tree' };
+  if (path.includes('\0')) return { why: 'the path holds a NUL character' };
+  const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.');
+  if (segments.includes('..')) return { why: 'the path leads out of the work tree' };
+  return segments;
+}
+
+export function isJobId(name: string): boolean {
+  return JOB_ID.test(name);
+}
+
+/** A job's id as a name in a path. Anything else would be a programmer's error or a forged row: refused. */
+export function checkJobId(job: string): string {
+  if (isJobId(job)) return job;
+  throw refused('job id', job, 'letters, digits, dot, underscore and hyphen');
+}
+
+/** A word of the configuration as a name in a path. */
+export function checkSegment(what: string, value: string): string {
+  if (SEGMENT_OF_OURS.test(value) && Buffer.byteLength(value) <= 200) return value;
+  throw refused(what, value, 'letters, digits and ._+@=,~- (the first one a letter, digit or underscore)');
+}
+
+/** Gives each source path its stored path, the same one each time. */
+export class StoredNames {
+  readonly #clean: (text: string) => string;
+  readonly #stored = new Map<string, string>();
+  readonly #taken = new Set<string>();
+  /** How often a path was asked for, so that thousands of names that come out as one cost no thousands of looks. */
+  readonly #copies = new Map<string, number>();
+
+  /** @param clean takes secrets out of a text */
+  constructor(clean: (text: string) => string) {
+    this.#clean = clean;
+  }
+
+  /** `parent` is an earlier call's `path`, or ours. */
+  place(
+    parent: string,
+    sourceParent: string,
+    name: string,
+  ): { readonly path: string } | { readonly why: string } {
+    const source = `${sourceParent}/${name}`;
+    const before = this.#stored.get(source);
+    if (before !== undefined) return { path: before };
+    const path = this.#free(parent, storedName(this.#clean(name)));
+    if (path.length > MAX_PATH) return { why: 'its path is too long' };
+    if (this.#clean(path) !== path) return { why: 'its path holds a secret' };
+    this.#stored.set(source, path);
+    this.#taken.add(path);
+    return { path };
+  }
+
+  #free(parent: string, name: string): string {
+    const first = `${parent}/${name}`;
+    for (;;) {
+      const copy = (this.#copies.get(first) ?? 0) + 1;
+      this.#copies.set(first, copy);
+      const path = copy === 1 ? first : `${parent}/${numbered(name, copy)}`;
+      if (!this.#taken.has(path)) return path;
+    }
+  }
+}
+
+/** One name, made harmless. Two names may come out as one: `StoredNames` keeps them apart. */
+function storedName(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9._+@=,~-]/gu, '_').replace(/^\./, '_.');
+  if (plain.length <= MAX_SEGMENT && plain !== '') return plain;
+  const digest = createHash('sha256').update(name, 'utf8').digest('hex').slice(0, 8);
+  const ending = /(\.[A-Za-z0-9]{1,5}){1,2}$/.exec(plain)?.[0] ?? '';
+  return `${plain.slice(0, MAX_SEGMENT - ending.length - digest.length - 1)}~${digest}${ending}`;
+}
+
+/** `stack.log`, 2: `stack~2.log`. */
+function numbered(name: string, copy: number): string {
+  const dot = name.indexOf('.', 1);
+  return dot === -1 ? `${name}~${copy}` : `${name.slice(0, dot)}~${copy}${name.slice(dot)}`;
+}
+
+function refused(what: string, value: string, allowed: string): OperationError {
+  return new OperationError({
+    operation: 'name evidence',
+    target: JSON.stringify(value.slice(0, 200)),
+    message: `the ${what} can not stand in a path: ${JSON.stringify(value.slice(0, 200))}`,
+    retryable: false,
+    hint: `use ${allowed}`,
+  });
+}

@@ -1,0 +1,233 @@
+/**
+ * A job's evidence on this host: gathered from its run directories and its server's work tree, published into a
+ * directory that a web server shows. Everything is files, so a killed daemon loses nothing: each call can be made
+ * again, at any point, and ends in the same place.
+ */
+import { mkdir, rename } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import type { EvidenceLimits } from '../../config/config.ts';
+import type { CollectedSummary, Evidence } from '../../engine/ports/adapters.ts';
+import type { SecretValues } from '../../log.ts';
+import type { EvidencePart, Ownership, Server, Stage } from '../../machines/model/domain.ts';
+import type { KeyedEffect } from '../../machines/protocol/effects.ts';
+import { COLLECTED_FILES, COLLECTED_LIST } from './collect/collected.ts';
+import { lastLine } from './collect/last-line.ts';
+import { collectStages } from './collect/stage-logs.ts';
+import { Staging } from './collect/staging.ts';
+import { collectTree, WORKTREE } from './collect/work-tree.ts';
+import { type BeforeStep, replaceText } from './files/atomic-write.ts';
+import { Directory, ifThere } from './files/dir-handle.ts';
+import { asFailure, Deadline } from './files/fs-error.ts';
+import { removeTree } from './files/remove-tree.ts';
+import { checkJobId, isJobId, StoredNames } from './files/safe-names.ts';
+import type { PublishRequest } from './publish/manifest.ts';
+import { candidateNames, parentSegments, urlOf } from './publish/path.ts';
+import { publish } from './publish/publish.ts';
+import { current, type SecretSet } from './redact/redact.ts';
+
+type Counts = Omit<CollectedSummary, 'url'>;
+type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
+
+/**
+ * Puts copies of regular files below `into/tree/`, as far as the limits go, and returns what was passed over and why. What is
+ * not there is not named.
+ */
+export type FetchTree = (
+  wanted: {
+    readonly server: Server;
+    /** Relative to the work tree. */
+    readonly paths: readonly string[];
+    readonly into: string;
+    readonly limits: EvidenceLimits & { readonly bytes: number; readonly files: number };
+    readonly timeoutMs: number;
+  },
+  signal: AbortSignal,
+) => Promise<readonly { readonly path: string; readonly why: string }[]>;
+
+export interface LocalEvidenceOptions {
+  readonly stateDir: string;
+  /** The root of the published evidence, and its address; '' as address: file URLs. */
+  readonly dir: string;
+  readonly url: string;
+  readonly redact: SecretValues;
+  /** What no job sets for itself. */
+  readonly limits: EvidenceLimits;
+  /** Copies named paths of a server's tree that is not on this host; without it they are listed as skipped. */
+  readonly fetchTree?: FetchTree;
+  readonly now?: () => number;
+  /** For tests: called before each change on the disk. */
+  readonly beforeStep?: BeforeStep;
+}
+
+export class LocalEvidence implements Evidence {
+  readonly #options: LocalEvidenceOptions;
+  readonly #limits: EvidenceLimits;
+  readonly #secrets: () => SecretSet;
+  readonly #now: () => number;
+  readonly #beforeStep: BeforeStep;
+
+  constructor(options: LocalEvidenceOptions) {
+    this.#options = options;
+    this.#limits = options.limits;
+    this.#secrets = current(options.redact);
+    this.#now = options.now ?? Date.now;
+    this.#beforeStep = options.beforeStep ?? (() => undefined);
+  }
+
+  async collect(request: CollectRequest, signal: AbortSignal): Promise<CollectedSummary> {
+    const { dir, url } = this.#options;
+    const job = checkJobId(request.owner.job);
+    const place = [...parentSegments(request), candidateNames(job)[0]];
+    return new Deadline(request.timeoutMs, signal).run('collect evidence', job, async (within) => ({
+      ...(await this.#collect(request, within)),
+      url: urlOf(url, dir, place),
+    }));
+  }
+
+  async publish(request: PublishRequest, signal: AbortSignal): Promise<string> {
+    const { dir, url } = this.#options;
+    const job = checkJobId(request.owner.job);
+    return new Deadline(request.timeoutMs, signal).run('publish evidence', job, async (within) => {
+      const segments = await publish({
+        request,
+        root: dir,
+        staged: join(this.#stagingRoot, job),
+        secrets: this.#secrets(),
+        now: this.#now,
+        signal: within,
+        beforeStep: this.#beforeStep,
+      });
+      return urlOf(url, dir, segments);
+    });
+  }
+
+  async lastLine({ job, attempt }: Pick<Ownership, 'job' | 'attempt'>, stage: Stage): Promise<string | null> {
+    checkJobId(job);
+    return lastLine(join(this.#options.stateDir, 'runs', job, String(attempt)), stage, this.#secrets());
+  }
+
+  async held(): Promise<readonly string[]> {
+    const { stateDir } = this.#options;
+    try {
+      const run = await this.#directoriesIn(join(stateDir, 'runs'));
+      const staged = await this.#directoriesIn(this.#stagingRoot);
+      // Also what was never gathered to its end.
+      const jobs = [...run, ...staged.map((name) => name.replace(/^\./, ''))].filter(isJobId);
+      return [...new Set(jobs)].sort();
+    } catch (error) {
+      throw asFailure('list evidence', stateDir, error);
+    }
+  }
+
+  async discard(job: string, part: EvidencePart): Promise<void> {
+    checkJobId(job);
+    try {
+      if (part !== 'collected') await this.#remove(join(this.#options.stateDir, 'runs'), [job]);
+      if (part !== 'runs') await this.#remove(this.#stagingRoot, [job, unfinished(job)]);
+    } catch (error) {
+      throw asFailure('discard evidence', job, error);
+    }
+  }
+
+  get #stagingRoot(): string {
+    return join(this.#options.stateDir, 'evidence');
+  }
+
+  async #collect(request: CollectRequest, signal: AbortSignal): Promise<Counts> {
+    const { job } = request.owner;
+    await mkdir(this.#stagingRoot, { recursive: true, mode: 0o700 });
+    const root = await Directory.at(this.#stagingRoot);
+    return root.using(async () => {
+      this.#beforeStep('remove what was staged before');
+      await removeTree(root, unfinished(job));
+      this.#beforeStep('make staging');
+      const staging = await root.enterOrMake(unfinished(job), 0o700);
+      const collected = await staging.using(() => this.#gather(request, staging, signal));
+      this.#beforeStep('remove what was collected before');
+      await removeTree(root, job);
+      this.#beforeStep('put staging in place');
+      await rename(root.path(unfinished(job)), root.path(job));
+      await root.sync();
+      return collected;
+    });
+  }
+
+  /** Fills the staging directory, its list last. */
+  async #gather(request: CollectRequest, directory: Directory, signal: AbortSignal): Promise<Counts> {
+    const { owner, server, logs } = request;
+    const secrets = this.#secrets();
+    const clean = (text: string): string => secrets.text(text);
+    const files = await directory.enterOrMake(COLLECTED_FILES, 0o700);
+    const list = await files.using(async () => {
+      const limits = { ...this.#limits, bytes: request.limitBytes, files: request.limitFiles };
+      const names = new StoredNames(clean);
+      const staging = new Staging({ files, limits, names, clean, signal, beforeStep: this.#beforeStep });
+      await collectStages(join(this.#options.stateDir, 'runs', owner.job), owner.attempt, staging);
+      if (server !== null && isAbsolute(server.address)) {
+        await collectTree(server.address, logs, this.#limits, staging);
+      } else if (server !== null) {
+        await this.#gatherFrom(server, request, directory, staging);
+      }
+      await staging.sync();
+      return staging.list(owner.job, owner.attempt, new Date(this.#now()).toISOString());
+    });
+    this.#beforeStep(COLLECTED_LIST);
+    await replaceText(directory, COLLECTED_LIST, 0o600, JSON.stringify(list));
+    const bytes = list.files.reduce((sum, file) => sum + file.bytes, 0);
+    return { files: list.files.length, bytes, skipped: list.skipped };
+  }
+
+  /** From a server that is not on this host: through a copy of its tree, which is looked through as any other. */
+  async #gatherFrom(
+    server: Server,
+    request: CollectRequest,
+    directory: Directory,
+    staging: Staging,
+  ): Promise<void> {
+    const { fetchTree } = this.#options;
+    const { logs, limitBytes, limitFiles, timeoutMs } = request;
+    if (fetchTree === undefined) {
+      for (const path of logs) staging.skip(path, 'its server is not on this host');
+      return;
+    }
+    this.#beforeStep('copy the tree');
+    const copy = await directory.enterOrMake(COPY, 0o700);
+    await copy.using(async () => {
+      await copy.enterOrMake('tree', 0o700).then((tree) => tree.close());
+      const limits = { ...this.#limits, bytes: limitBytes, files: limitFiles };
+      const wanted = { server, paths: logs, into: copy.path('.'), limits, timeoutMs };
+      const passedOver = await fetchTree(wanted, staging.options.signal);
+      for (const { path, why } of passedOver) staging.skip(`${WORKTREE}/${path}`, why);
+      const told = new Set(passedOver.map(({ path }) => path));
+      const there = logs.filter((path) => !told.has(path));
+      await collectTree(copy.path('.'), there, this.#limits, staging);
+    });
+    await removeTree(directory, COPY);
+  }
+
+  async #directoriesIn(root: string): Promise<readonly string[]> {
+    const directory = await ifThere(Directory.at(root));
+    if (directory === null) return [];
+    const { entries } = await directory.using(() => directory.entries(this.#limits.entries));
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  }
+
+  async #remove(root: string, names: readonly string[]): Promise<void> {
+    const directory = await ifThere(Directory.at(root));
+    if (directory === null) return;
+    await directory.using(async () => {
+      for (const name of names) {
+        this.#beforeStep(`discard ${name}`);
+        await removeTree(directory, name);
+      }
+    });
+  }
+}
+
+/** Where a tree of another host is copied to, beside the files. */
+const COPY = 'copy';
+
+/** Where a job's evidence is gathered until all of it is there. No job id begins with a dot. */
+function unfinished(job: string): string {
+  return `.${job}`;
+}

@@ -1,0 +1,128 @@
+/**
+ * What goes into a publication: every collected file without its secrets, the index page, and last the manifest.
+ * Streams, so memory does not grow with the evidence; each file and directory is on the disk when it returns.
+ */
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path/posix';
+import {
+  COLLECTED_FILES,
+  type Collected,
+  type CollectedFile,
+  type SkippedFile,
+  type StageEntry,
+} from '../collect/collected.ts';
+import { replaceText, writeAll, writeNew } from '../files/atomic-write.ts';
+import { Directory } from '../files/dir-handle.ts';
+import { removeTree } from '../files/remove-tree.ts';
+import { transfer, Unfit, type UnpackBudget } from '../redact/redacting-copy.ts';
+import { failedStage } from './failed-stage.ts';
+import { indexPage } from './index-page.ts';
+import { INDEX, MANIFEST, manifestOf, type PublishedFile } from './manifest.ts';
+import { PUBLIC_DIRECTORY, PUBLIC_FILE } from './path.ts';
+import type { Publication } from './transaction.ts';
+
+/** A job's packed files may unpack to this many times what it may collect: text packs to about a tenth. */
+const UNPACK_FACTOR = 10;
+
+/** Copies the files, and writes the page and the manifest. */
+export async function fill(
+  publication: Publication,
+  parent: Directory,
+  temporary: string,
+  collected: Collected,
+): Promise<void> {
+  const target = await parent.enter(temporary);
+  await target.using(async () => {
+    const copied = await copyFiles(publication, target, collected);
+    const failed =
+      publication.request.verdict === 'SUCCESS'
+        ? null
+        : await failedStage(target, publishedStages(collected, copied.files));
+    const manifest = manifestOf(publication.request, {
+      at: new Date(publication.now()).toISOString(),
+      clean: (text) => publication.secrets.text(text),
+      collected,
+      ...copied,
+      failedStage: failed,
+    });
+    publication.beforeStep(INDEX);
+    await writeNew(target.path(INDEX), PUBLIC_FILE, async (file) => {
+      for (const piece of indexPage(manifest)) await writeAll(file, Buffer.from(piece, 'utf8'));
+    });
+    publication.beforeStep(MANIFEST);
+    await replaceText(target, MANIFEST, PUBLIC_FILE, `${JSON.stringify(manifest, null, 1)}\n`);
+  });
+}
+
+/** A log that was not published has no last lines to show. */
+function publishedStages({ stages }: Collected, files: readonly PublishedFile[]): readonly StageEntry[] {
+  const paths = new Set(files.map(({ path }) => path));
+  return stages.map((entry) => ({
+    ...entry,
+    log: entry.log !== null && paths.has(entry.log) ? entry.log : null,
+  }));
+}
+
+async function copyFiles(
+  publication: Publication,
+  target: Directory,
+  collected: Collected,
+): Promise<{ readonly files: readonly PublishedFile[]; readonly unfit: readonly SkippedFile[] }> {
+  const files: PublishedFile[] = [];
+  const unfit: SkippedFile[] = [];
+  const made = new Set(['.']);
+  const budget = { left: collected.limitBytes * UNPACK_FACTOR };
+  const staged = await (await Directory.at(publication.staged)).using((directory) =>
+    directory.enter(COLLECTED_FILES),
+  );
+  await staged.using(async () => {
+    for (const file of collected.files) {
+      await makeDirectories(target, dirname(file.path), made);
+      publication.beforeStep(`copy ${file.path}`);
+      try {
+        files.push(await copyFile(publication, staged, target, file, budget));
+      } catch (error) {
+        if (!(error instanceof Unfit)) throw error;
+        await removeTree(target, file.path);
+        unfit.push({ path: file.path, why: error.message });
+      }
+    }
+  });
+  publication.beforeStep('sync');
+  for (const path of made) await (await target.enter(path)).using((directory) => directory.sync());
+  return { files, unfit };
+}
+
+async function copyFile(
+  publication: Publication,
+  staged: Directory,
+  target: Directory,
+  file: CollectedFile,
+  budget: UnpackBudget,
+): Promise<PublishedFile> {
+  const from = await staged.openFile(file.path);
+  try {
+    const sum = await transfer({
+      from,
+      to: target.path(file.path),
+      mode: PUBLIC_FILE,
+      whole: file.cutFrom === undefined,
+      secrets: publication.secrets,
+      budget,
+      signal: publication.signal,
+    });
+    return { ...file, ...sum };
+  } finally {
+    await from.close();
+  }
+}
+
+/** The directories of a path, each made once, and readable for everybody whatever the umask says. */
+async function makeDirectories(target: Directory, path: string, made: Set<string>): Promise<void> {
+  if (made.has(path)) return;
+  await makeDirectories(target, dirname(path), made);
+  await mkdir(target.path(path));
+  const directory = await target.enter(path);
+  await directory.using(() => directory.setMode(PUBLIC_DIRECTORY));
+  made.add(path);
+}

@@ -1,0 +1,162 @@
+/**
+ * What a published directory says of itself: `manifest.json`, with the checksum of every file. It is our mark as
+ * well: a directory whose manifest names our job is ours, whole when its state is `published`. Written last but for
+ * the rename, so that what a crash left behind can be told from what is finished.
+ */
+import { createHash } from 'node:crypto';
+import type { KeyedEffect } from '../../../machines/protocol/effects.ts';
+import { type Collected, parseObject, type SkippedFile, type StageEntry } from '../collect/collected.ts';
+import { readChunks } from '../files/atomic-write.ts';
+import { type Directory, errorCode, ifThere } from '../files/dir-handle.ts';
+import { evidencePath } from '../files/safe-names.ts';
+import type { FailedStage } from './failed-stage.ts';
+
+export const MANIFEST = 'manifest.json';
+export const INDEX = 'index.html';
+/** A manifest of 20,000 files has about 4 MB. */
+const MAX_MANIFEST_BYTES = 64 << 20;
+
+export type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;
+
+export interface PublishedFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly original?: string;
+  readonly cutFrom?: number;
+}
+
+export interface Manifest {
+  readonly version: 1;
+  readonly state: 'publishing' | 'published';
+  readonly job: string;
+  readonly deployment: string;
+  readonly attempt: number;
+  readonly name: string;
+  readonly pipeline: string;
+  readonly verdict: string;
+  readonly reason: string;
+  readonly patchset: Pick<
+    PublishRequest['patchset'],
+    'project' | 'branch' | 'change' | 'patchset' | 'revision' | 'subject' | 'url'
+  >;
+  /** Names of tests, the first few. */
+  readonly results: PublishRequest['results'];
+  readonly trees: PublishRequest['trees'];
+  readonly dependencies: PublishRequest['dependencies'];
+  readonly siblings: PublishRequest['siblings'];
+  /** Null for a success. */
+  readonly failedStage: FailedStage | null;
+  /** ISO 8601, UTC. */
+  readonly collectedAt: string | null;
+  readonly publishedAt: string;
+  readonly stages: readonly StageEntry[];
+  readonly files: readonly PublishedFile[];
+  readonly skippedFiles: readonly SkippedFile[];
+  /** May be more than are listed. */
+  readonly skipped: number;
+}
+
+/** The manifest of a publication; without what was collected, the mark that one is under way. */
+export function manifestOf(
+  request: PublishRequest,
+  published: {
+    readonly at: string;
+    readonly clean: (text: string) => string;
+    readonly collected?: Collected;
+    readonly files?: readonly PublishedFile[];
+    readonly unfit?: readonly SkippedFile[];
+    readonly failedStage?: FailedStage | null;
+  },
+): Manifest {
+  const { clean, collected, files = [], unfit = [], failedStage = null } = published;
+  const { results, trees, dependencies, siblings } = request;
+  const { project, branch, change, patchset, revision, subject, url } = request.patchset;
+  return {
+    version: 1,
+    state: collected === undefined ? 'publishing' : 'published',
+    job: request.owner.job,
+    deployment: request.owner.deployment,
+    attempt: request.owner.attempt,
+    name: request.name,
+    pipeline: request.pipeline,
+    verdict: request.verdict,
+    reason: clean(request.reason),
+    patchset: { project, branch, change, patchset, revision, subject: clean(subject), url: clean(url) },
+    results: results === null ? null : { ...results, failures: results.failures.map(clean) },
+    trees,
+    dependencies,
+    siblings,
+    failedStage,
+    collectedAt: collected?.collectedAt ?? null,
+    publishedAt: published.at,
+    stages: collected?.stages ?? [],
+    files,
+    skippedFiles: [...(collected?.skippedFiles ?? []), ...unfit],
+    skipped: (collected?.skipped ?? 0) + unfit.length,
+  };
+}
+
+/** Whose a directory is and whether it is finished; null when it carries no manifest of ours. */
+export async function readManifest(directory: Directory): Promise<Manifest | null> {
+  const file = await directory.openFile(MANIFEST).catch((error: unknown) => {
+    if (['ENOENT', 'ELOOP', 'ENXIO'].includes(errorCode(error))) return null;
+    throw error;
+  });
+  if (file === null) return null;
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile() || stat.size > MAX_MANIFEST_BYTES) return null;
+    const value = parseObject(await file.readFile('utf8'));
+    const sound = value?.version === 1 && typeof value.job === 'string' && Array.isArray(value.files);
+    return sound ? (value as unknown as Manifest) : null;
+  } finally {
+    await file.close();
+  }
+}
+
+/** True when every file that the manifest names is there with its size and checksum, and the index page too. */
+export async function verifyFiles(
+  directory: Directory,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const file of manifest.files) {
+    const digest = await digestOf(directory, evidencePath(file.path), signal);
+    if (digest?.sha256 !== file.sha256 || digest.bytes !== file.bytes) return false;
+  }
+  return (await digestOf(directory, [INDEX], signal)) !== null;
+}
+
+async function digestOf(
+  directory: Directory,
+  path: ReturnType<typeof evidencePath>,
+  signal: AbortSignal,
+): Promise<{ readonly sha256: string; readonly bytes: number } | null> {
+  if ('why' in path) return null;
+  const [name, ...rest] = path;
+  if (name === undefined) return null;
+  if (rest.length > 0) {
+    const child = await openOrNull(directory.enter(name));
+    return child === null ? null : child.using(() => digestOf(child, rest, signal));
+  }
+  const file = await openOrNull(directory.openFile(name));
+  if (file === null) return null;
+  try {
+    const { size } = await file.stat();
+    const hash = createHash('sha256');
+    for await (const chunk of readChunks(file, size, signal)) hash.update(chunk);
+    return { sha256: hash.digest('hex'), bytes: size };
+  } finally {
+    await file.close();
+  }
+}
+
+async function openOrNull<T>(promise: Promise<T>): Promise<T | null> {
+  try {
+    return await ifThere(promise);
+  } catch (error) {
+    if (['ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO'].includes(errorCode(error))) return null;
+    throw error;
+  }
+}

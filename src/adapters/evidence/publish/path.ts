@@ -1,0 +1,105 @@
+/**
+ * Where a job's evidence is published, below the root of all logs:
+ * `<last two digits of change>/<change>/<patchset>/<pipeline>/<job name>/<first 12 of job id>/`, the way OpenStack's
+ * readers know it. Promises: each name on the way is one plain directory, made when missing and never a link; a
+ * place that another job holds is left alone, and the whole job id is used instead.
+ */
+import { chmod, mkdir, realpath } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { OperationError } from '../../../errors.ts';
+import { Directory, errorCode } from '../files/dir-handle.ts';
+import { checkJobId, checkSegment } from '../files/safe-names.ts';
+import { type Manifest, type PublishRequest, readManifest, verifyFiles } from './manifest.ts';
+
+/** Everybody may read what is published. */
+export const PUBLIC_DIRECTORY = 0o755;
+export const PUBLIC_FILE = 0o644;
+const SHORT_ID = 12;
+
+/** What stands at a name: nothing, another's, ours and whole, or ours and damaged. */
+export type Holder =
+  | { readonly state: 'free' | 'taken' | 'damaged' }
+  | { readonly state: 'ours'; readonly manifest: Manifest };
+
+/** The names below the root that lead to the parent of a job's directory. */
+export function parentSegments(
+  request: Pick<PublishRequest, 'patchset' | 'pipeline' | 'name'>,
+): readonly string[] {
+  const { change, patchset } = request.patchset;
+  for (const number of [change, patchset]) checkNumber(number);
+  return [
+    String(change).slice(-2).padStart(2, '0'),
+    String(change),
+    String(patchset),
+    checkSegment('pipeline', request.pipeline),
+    checkSegment('job name', request.name),
+  ];
+}
+
+/** The names that a job's directory may have, the usual one first. */
+export function candidateNames(job: string): readonly [string, ...string[]] {
+  const short = checkJobId(job).slice(0, SHORT_ID);
+  return short === job ? [short] : [short, job];
+}
+
+/** The address of a published directory; ends in a slash. '' as root: the directory as a file URL. */
+export function urlOf(root: string, dir: string, segments: readonly string[]): string {
+  const base = root === '' ? pathToFileURL(dir).href : root;
+  return `${base.replace(/\/+$/, '')}/${segments.map(encodeURIComponent).join('/')}/`;
+}
+
+/** Opens the parent of a job's directory, and makes what is missing on the way. */
+export async function openParent(root: string, segments: readonly string[]): Promise<Directory> {
+  await makeRoot(resolve(root));
+  // The root itself may be a link of the operator's.
+  let parent = await Directory.at(await realpath(root));
+  for (const segment of segments) {
+    parent = await parent.using((directory) => directory.enterOrMake(segment, PUBLIC_DIRECTORY));
+  }
+  return parent;
+}
+
+/** The modes of what is made on the way are set apart, because the umask cuts those of mkdir. */
+async function makeRoot(root: string): Promise<void> {
+  const first = await mkdir(root, { recursive: true });
+  if (first === undefined) return;
+  for (let path = root; ; path = dirname(path)) {
+    await chmod(path, PUBLIC_DIRECTORY);
+    if (path === first || path === dirname(path)) return;
+  }
+}
+
+/** Looks at a name in the parent: whose it is, and whether all of it is there. */
+export async function lookAt(
+  parent: Directory,
+  name: string,
+  job: string,
+  signal: AbortSignal,
+): Promise<Holder> {
+  let directory: Directory;
+  try {
+    directory = await parent.enter(name);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return { state: 'free' };
+    if (errorCode(error) === 'ENOTDIR') return { state: 'taken' };
+    throw error;
+  }
+  return directory.using(async () => {
+    const manifest = await readManifest(directory);
+    if (manifest?.job !== job) return { state: 'taken' };
+    const whole = manifest.state === 'published' && (await verifyFiles(directory, manifest, signal));
+    return whole ? { state: 'ours', manifest } : { state: 'damaged' };
+  });
+}
+
+function checkNumber(value: number): void {
+  if (Number.isSafeInteger(value) && value > 0) return;
+  throw new OperationError({
+    operation: 'publish evidence',
+    target: String(value),
+    message: 'the change or patchset is no number',
+    retryable: false,
+    hint: 'sos-ci verify looks for a damaged log',
+  });
+}

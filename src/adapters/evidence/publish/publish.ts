@@ -1,0 +1,118 @@
+/**
+ * Publishes what was collected for one job, whole or not at all. Everything is written under a temporary name beside
+ * its place, brought to the disk, and renamed. So after a crash anywhere, another call finds either a finished
+ * directory, whose names it returns, or a temporary one of this job, which it removes and begins again. Nothing of
+ * another job is ever removed or written into.
+ */
+import { rename } from 'node:fs/promises';
+import { OperationError } from '../../../errors.ts';
+import { COLLECTED_LIST, type Collected, parseCollected } from '../collect/collected.ts';
+import { Directory, errorCode, ifThere } from '../files/dir-handle.ts';
+import { fill } from './content.ts';
+import { candidateNames, type Holder, lookAt, openParent, parentSegments } from './path.ts';
+import {
+  freeTemporaryName,
+  makeTemporary,
+  type Publication,
+  removeMarked,
+  removeStale,
+} from './transaction.ts';
+
+type NamedHolder = Holder & { readonly name: string };
+
+/** Publishes, or finds what was published. Resolves to the names that lead there from the root. */
+export async function publish(publication: Publication): Promise<readonly string[]> {
+  const { request, root, signal } = publication;
+  const { job } = request.owner;
+  const segments = parentSegments(request);
+  const names = candidateNames(job);
+  const parent = await openParent(root, segments);
+  return parent.using(async () => {
+    const holders: NamedHolder[] = [];
+    for (const name of names) holders.push({ name, ...(await lookAt(parent, name, job, signal)) });
+    const ours = holders.find((holder) => holder.state === 'ours');
+    if (ours !== undefined) {
+      // Left by a crash right behind the rename. The evidence is published, whether or not this can be removed.
+      await removeStale(publication, parent).catch(unlessOfTheDisk);
+      return [...segments, ours.name];
+    }
+    const place = holders.find((holder) => holder.state === 'damaged' || holder.state === 'free');
+    if (place === undefined) throw placeTaken(segments, names);
+    await removeStale(publication, parent);
+    await publishAt(publication, parent, place);
+    return [...segments, place.name];
+  });
+}
+
+async function publishAt(publication: Publication, parent: Directory, place: NamedHolder): Promise<void> {
+  const collected = await readCollected(publication);
+  const temporary = await makeTemporary(publication, parent);
+  try {
+    await fill(publication, parent, temporary, collected);
+    await putInPlace(publication, parent, temporary, place);
+  } catch (error) {
+    // To give the room back. When even that fails, the first error is the one to tell; the next call tries again.
+    await removeMarked(publication, parent, temporary).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The list of what was collected. */
+async function readCollected(publication: Publication): Promise<Collected> {
+  const { job } = publication.request.owner;
+  const staged = await ifThere(Directory.at(publication.staged));
+  const collected = staged === null ? null : await staged.using(() => readList(staged));
+  if (collected !== null && collected.job === job) return collected;
+  throw new OperationError({
+    operation: 'publish evidence',
+    target: job,
+    message: 'nothing was collected for this job',
+    retryable: false,
+    hint: 'look at the failure of its collection; the logs of its stages are in the directory runs/ of the daemon',
+  });
+}
+
+async function readList(staged: Directory): Promise<Collected | null> {
+  const file = await ifThere(staged.openFile(COLLECTED_LIST));
+  if (file === null) return null;
+  try {
+    return parseCollected(await file.readFile('utf8'));
+  } finally {
+    await file.close();
+  }
+}
+
+/** The rename. A damaged publication of the same job goes out of the way first. */
+async function putInPlace(
+  publication: Publication,
+  parent: Directory,
+  temporary: string,
+  place: NamedHolder,
+): Promise<void> {
+  let aside: string | null = null;
+  if (place.state === 'damaged') {
+    aside = await freeTemporaryName(publication, parent);
+    publication.beforeStep('set the damaged one aside');
+    await rename(parent.path(place.name), parent.path(aside));
+  }
+  publication.signal.throwIfAborted();
+  publication.beforeStep('put in place');
+  await rename(parent.path(temporary), parent.path(place.name));
+  publication.beforeStep('sync parent');
+  await parent.sync();
+  if (aside !== null) await removeMarked(publication, parent, aside);
+}
+
+function unlessOfTheDisk(error: unknown): void {
+  if (errorCode(error) === '') throw error;
+}
+
+function placeTaken(segments: readonly string[], names: readonly string[]): OperationError {
+  return new OperationError({
+    operation: 'publish evidence',
+    target: [...segments, names[0]].join('/'),
+    message: 'something that is not ours stands where the evidence should go',
+    retryable: false,
+    hint: 'move it away',
+  });
+}

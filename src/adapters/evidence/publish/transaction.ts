@@ -1,0 +1,120 @@
+/**
+ * A publication under way: the directory beside its final place that is filled and then renamed. The manifest in it
+ * is our mark from its first moment and goes last, so whatever a crash leaves can be told to be this job's; what does
+ * not carry the mark is left alone and another name is taken.
+ */
+import { mkdir } from 'node:fs/promises';
+import { OperationError } from '../../../errors.ts';
+import { type BeforeStep, replaceText } from '../files/atomic-write.ts';
+import { type Directory, errorCode } from '../files/dir-handle.ts';
+import { removeTree } from '../files/remove-tree.ts';
+import type { SecretSet } from '../redact/redact.ts';
+import { MANIFEST, manifestOf, type PublishRequest, readManifest } from './manifest.ts';
+import { PUBLIC_DIRECTORY, PUBLIC_FILE } from './path.ts';
+
+export interface Publication {
+  readonly request: PublishRequest;
+  /** The root of all logs. */
+  readonly root: string;
+  /** The job's collected evidence. */
+  readonly staged: string;
+  readonly secrets: SecretSet;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+  readonly beforeStep: BeforeStep;
+}
+
+/** How many names are tried: one is taken only when something that is not ours stands there. */
+const TEMPORARY_NAMES = 10;
+
+/** Removes what an earlier try for this job left, and only what carries this job's mark (or nothing at all). */
+export async function removeStale(publication: Publication, parent: Directory): Promise<void> {
+  for (const name of temporaryNames(publication)) {
+    const directory = await enterDirectory(parent, name);
+    if (directory === null) continue;
+    const ours = await directory.using(() => carriesMark(publication, directory));
+    if (ours) await removeMarked(publication, parent, name);
+  }
+}
+
+async function carriesMark(publication: Publication, directory: Directory): Promise<boolean> {
+  const manifest = await readManifest(directory);
+  if (manifest !== null) return manifest.job === publication.request.owner.job;
+  // Cut off between making the directory and marking it.
+  const { entries } = await directory.entries(2);
+  return entries.every((entry) => entry.name === `${MANIFEST}.part`);
+}
+
+/** Removes a directory of ours, its mark last. */
+export async function removeMarked(publication: Publication, parent: Directory, name: string): Promise<void> {
+  const directory = await enterDirectory(parent, name);
+  if (directory === null) return;
+  await directory.using(async () => {
+    const { entries } = await directory.entries(Number.POSITIVE_INFINITY);
+    for (const entry of entries) {
+      if (entry.name === MANIFEST) continue;
+      publication.beforeStep(`remove ${name}/${entry.name}`);
+      await removeTree(directory, entry.name);
+    }
+  });
+  publication.beforeStep(`remove ${name}`);
+  await removeTree(parent, name);
+}
+
+/** Makes a temporary directory that says whose it is. */
+export async function makeTemporary(publication: Publication, parent: Directory): Promise<string> {
+  const at = new Date(publication.now()).toISOString();
+  const mark = manifestOf(publication.request, { at, clean: (text) => publication.secrets.text(text) });
+  for (const name of temporaryNames(publication)) {
+    publication.beforeStep(`make ${name}`);
+    try {
+      await mkdir(parent.path(name), { mode: PUBLIC_DIRECTORY });
+    } catch (error) {
+      if (errorCode(error) === 'EEXIST') continue;
+      throw error;
+    }
+    publication.beforeStep('mark');
+    const directory = await parent.enter(name);
+    await directory.using(async () => {
+      await directory.setMode(PUBLIC_DIRECTORY);
+      await replaceText(directory, MANIFEST, PUBLIC_FILE, JSON.stringify(mark));
+    });
+    return name;
+  }
+  throw noName(publication);
+}
+
+/** A name at which nothing stands. */
+export async function freeTemporaryName(publication: Publication, parent: Directory): Promise<string> {
+  const { entries } = await parent.entries(Number.POSITIVE_INFINITY);
+  const taken = new Set(entries.map((entry) => entry.name));
+  const free = temporaryNames(publication).find((name) => !taken.has(name));
+  if (free === undefined) throw noName(publication);
+  return free;
+}
+
+/** They begin with a dot: no web server lists or serves them, and no job's name can be the same. */
+function temporaryNames(publication: Publication): readonly string[] {
+  const { job } = publication.request.owner;
+  return Array.from({ length: TEMPORARY_NAMES }, (_, index) => `.sos-ci-${job}.${index + 1}`);
+}
+
+/** Null when nothing is there, or no directory. */
+async function enterDirectory(parent: Directory, name: string): Promise<Directory | null> {
+  try {
+    return await parent.enter(name);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error))) return null;
+    throw error;
+  }
+}
+
+function noName(publication: Publication): OperationError {
+  return new OperationError({
+    operation: 'publish evidence',
+    target: publication.request.owner.job,
+    message: 'every temporary name is taken by something that is not ours',
+    retryable: false,
+    hint: `look at what begins with .sos-ci- below ${publication.root}, and move it away`,
+  });
+}

@@ -1,0 +1,149 @@
+/**
+ * The last step before a file is public: copies it with its secrets taken out, and counts and sums what comes out.
+ *
+ * Packed files: gzip is unpacked, redacted and packed again, since a CI's logs are full of it (testr_results.html.gz)
+ * and leaving them out would hide what people look for; how much they may unpack to is bounded, so a bomb ends as a
+ * line in the list of skipped files. Other packed formats can hide a secret, and are left out while there is one to
+ * hide. Without secrets everything goes through as it is.
+ */
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createGzip } from 'node:zlib';
+import { readChunks, writeAll, writeNew } from '../files/atomic-write.ts';
+import { errorCode } from '../files/dir-handle.ts';
+import { Redactor, type SecretSet } from './redact.ts';
+
+/** The file can not be published; the others can. */
+export class Unfit extends Error {
+  override readonly name = 'Unfit';
+}
+
+/** How much packed files may still unpack to. Shared by all files of one publication. */
+export interface UnpackBudget {
+  left: number;
+}
+
+export interface Transfer {
+  readonly from: FileHandle;
+  /** A path at which nothing is. */
+  readonly to: string;
+  readonly mode: number;
+  /** False: the file was cut off, and half a secret might stand at its end. */
+  readonly whole: boolean;
+  readonly secrets: SecretSet;
+  readonly budget: UnpackBudget;
+  readonly signal: AbortSignal;
+}
+
+export interface Transferred {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** First bytes of packed formats. What is in them can not be searched as it stands. */
+const PACKED: ReadonlyArray<readonly [name: string, hex: string]> = [
+  ['gzip', '1f8b'],
+  ['compress', '1f9d'],
+  ['bzip2', '425a68'],
+  ['xz', 'fd377a585a00'],
+  ['zstd', '28b52ffd'],
+  ['lz4', '04224d18'],
+  ['7z', '377abcaf271c'],
+  ['zip', '504b0304'],
+  ['rar', '52617221'],
+];
+const LONGEST_MAGIC = 6;
+
+/** Copies one file. @throws Unfit when its secrets could not be taken out. */
+export async function transfer(job: Transfer): Promise<Transferred> {
+  const format = job.secrets.empty ? null : await packedAs(job.from);
+  if (format !== null && format !== 'gzip') {
+    throw new Unfit(`packed (${format}): secrets in it could not be taken out`);
+  }
+  const { size } = await job.from.stat();
+  return writeNew(job.to, job.mode, async (file) => {
+    const sink = new Sink(file);
+    const source = readChunks(job.from, size, job.signal);
+    if (format === 'gzip') await throughGzip(source, job, sink);
+    else await sink.takeAll(redacted(source, job));
+    return sink.sum();
+  });
+}
+
+/** Counts and sums what it writes. */
+class Sink {
+  readonly #file: FileHandle;
+  readonly #hash = createHash('sha256');
+  #bytes = 0;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  async takeAll(chunks: AsyncIterable<Buffer>): Promise<void> {
+    for await (const chunk of chunks) {
+      this.#hash.update(chunk);
+      this.#bytes += chunk.length;
+      await writeAll(this.#file, chunk);
+    }
+  }
+
+  sum(): Transferred {
+    return { bytes: this.#bytes, sha256: this.#hash.digest('hex') };
+  }
+}
+
+async function* redacted(chunks: AsyncIterable<Buffer>, job: Transfer): AsyncGenerator<Buffer> {
+  const redactor = new Redactor(job.secrets);
+  for await (const chunk of chunks) {
+    const out = redactor.push(chunk);
+    if (out.length > 0) yield out;
+  }
+  if (job.whole) yield redactor.end();
+}
+
+async function throughGzip(source: AsyncIterable<Buffer>, job: Transfer, sink: Sink): Promise<void> {
+  try {
+    await pipeline(
+      // A chunk is only valid until the next one is read, and a stream reads ahead.
+      Readable.from(copies(source)),
+      createGunzip(),
+      (unpacked: AsyncIterable<Buffer>) => redacted(withinBudget(unpacked, job.budget), job),
+      createGzip(),
+      (packed: AsyncIterable<Buffer>) => sink.takeAll(packed),
+      { signal: job.signal },
+    );
+  } catch (error) {
+    if (['Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT'].includes(errorCode(error))) {
+      throw new Unfit('a damaged gzip file: secrets in it could not be taken out');
+    }
+    throw error;
+  }
+}
+
+async function* copies(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
+}
+
+async function* withinBudget(chunks: AsyncIterable<Buffer>, budget: UnpackBudget): AsyncGenerator<Buffer> {
+  let first = true;
+  for await (const chunk of chunks) {
+    budget.left -= chunk.length;
+    if (budget.left < 0) throw new Unfit('unpacks to more than this job may publish');
+    if (first && formatOf(chunk) !== null) throw new Unfit('packed more than once');
+    first = false;
+    yield chunk;
+  }
+}
+
+async function packedAs(file: FileHandle): Promise<string | null> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(LONGEST_MAGIC), 0, LONGEST_MAGIC, 0);
+  return formatOf(buffer.subarray(0, bytesRead));
+}
+
+function formatOf(head: Buffer): string | null {
+  const hex = head.toString('hex', 0, LONGEST_MAGIC);
+  return PACKED.find(([, magic]) => hex.startsWith(magic))?.[0] ?? null;
+}

@@ -1,0 +1,130 @@
+/**
+ * Points at which a test kills the daemon from outside. When the environment names one, the process says in a file
+ * that it has come there and stands still until SIGKILL comes; a production configuration refuses to start with it.
+ * Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect or `append`, N counts from 1. With `list` the process
+ * stands nowhere still and writes down every point that it came to.
+ */
+import { appendFileSync, writeFileSync } from 'node:fs';
+import type { Provider, World } from '../engine/ports/adapters.ts';
+import type { Store } from '../engine/ports/store.ts';
+import { OperationError } from '../errors.ts';
+
+export interface Faults {
+  store(store: Store): Store;
+  /** All but its providers, each of which comes through `provider`. */
+  world(world: World): World;
+  provider(provider: Provider): Provider;
+}
+
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+
+/** @throws OperationError when the environment asks for a fault and Gerrit is not on loopback, so that it may be real */
+export function faultsFrom(environment: NodeJS.ProcessEnv, gerritHost: string): Faults | null {
+  const { SOS_CI_FAULT: point, SOS_CI_FAULT_FILE: file } = environment;
+  if (point === undefined) return null;
+  if (file === undefined || !LOOPBACK.includes(gerritHost)) {
+    throw new OperationError({
+      operation: 'start daemon',
+      target: 'SOS_CI_FAULT',
+      message: 'the environment asks for a fault, which is for tests against a Gerrit on loopback only',
+      retryable: false,
+      hint: 'unset SOS_CI_FAULT',
+    });
+  }
+  return faultsAt(standStill(point, file));
+}
+
+type Reach = (point: string) => void;
+
+function faultsAt(reach: Reach): Faults {
+  const around = <A extends unknown[], R>(name: string, work: (...args: A) => Promise<R>) => {
+    return async (...args: A): Promise<R> => {
+      reach(`before:${name}`);
+      const result = await work(...args);
+      reach(`after:${name}`);
+      return result;
+    };
+  };
+  return {
+    store(store) {
+      const append = around('append', (...args: Parameters<Store['append']>) => store.append(...args));
+      return new Proxy(store, {
+        get(target, property) {
+          if (property === 'append') return append;
+          const value: unknown = Reflect.get(target, property, target);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    },
+    world: (world) => faultyWorld(world, around),
+    provider: (provider) => faultyProvider(provider, around),
+  };
+}
+
+type Around = <A extends unknown[], R>(
+  name: string,
+  work: (...args: A) => Promise<R>,
+) => (...args: A) => Promise<R>;
+
+function faultyProvider(provider: Provider, around: Around): Provider {
+  return {
+    name: provider.name,
+    slots: provider.slots,
+    create: around('createServer', (request, signal) => provider.create(request, signal)),
+    list: (owner, signal) => provider.list(owner, signal),
+    delete: around('deleteServer', (...what) => provider.delete(...what)),
+  };
+}
+
+function faultyWorld(world: World, around: Around): World {
+  const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
+  return {
+    providers: world.providers,
+    catchUp: { run: around('catchUp', (request, signal) => catchUp.run(request, signal)) },
+    changes: { lookUp: around('lookUpChange', (request, signal) => changes.lookUp(request, signal)) },
+    merger: {
+      merge: around('mergePatchset', (request, signal) => merger.merge(request, signal)),
+      reviews: () => merger.reviews(),
+      drop: (review) => merger.drop(review),
+    },
+    source: {
+      fetch: around('fetchPatchset', (request, signal) => source.fetch(request, signal)),
+    },
+    runner: {
+      start: around('runStage', (request, signal) => runner.start(request, signal)),
+      stop: around('stopStage', (run, signal) => runner.stop(run, signal)),
+      readResults: around('readResults', (...what) => runner.readResults(...what)),
+    },
+    evidence: {
+      collect: around('collectEvidence', (request, signal) => evidence.collect(request, signal)),
+      publish: around('publishEvidence', (request, signal) => evidence.publish(request, signal)),
+      lastLine: (owner, stage) => evidence.lastLine(owner, stage),
+      held: () => evidence.held(),
+      discard: around('discardEvidence', (job, part) => evidence.discard(job, part)),
+    },
+    reviewer: {
+      post: around('postReview', (request, signal, recovered) => reviewer.post(request, signal, recovered)),
+      readStanding: around('readStanding', (request, signal) => reviewer.readStanding(request, signal)),
+      readVotes: around('readVotes', (request, signal) => reviewer.readVotes(request, signal)),
+    },
+    alarms,
+    mailer:
+      mailer === null ? null : { send: around('sendMail', (mail, signal) => mailer.send(mail, signal)) },
+    hide: world.hide,
+    jobsInForce: world.jobsInForce,
+  };
+}
+
+function standStill(wanted: string, file: string): Reach {
+  const seen = new Map<string, number>();
+  return (name) => {
+    const times = (seen.get(name) ?? 0) + 1;
+    seen.set(name, times);
+    const point = `${name}#${times}`;
+    if (wanted === 'list') appendFileSync(file, `${point}\n`);
+    if (point !== wanted) return;
+    writeFileSync(file, `${process.pid} ${point}\n`, { flush: true });
+    // Nothing of this process moves any more: what the outside sees now is what a crash here leaves.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  };
+}

@@ -1,0 +1,57 @@
+/** One change by its number with what rules ask about: for people who want to know what would be done, and nothing is done. */
+import type { Clock } from '../../../engine/ports/adapters.ts';
+import type { ChangeNow } from '../../../machines/model/gerrit-event.ts';
+import * as shapes from '../json-schemas.ts';
+import { queryError, queryRows } from '../transport/query.ts';
+import { GerritConnection, type GerritOptions } from '../transport/ssh-connection.ts';
+import { filesOf, readSeenRow, type SeenRow, statusOf, votesOf } from './query-row.ts';
+
+/**
+ * Null when Gerrit does not show the change to this account.
+ * Rejects with an OperationError when Gerrit could not be asked, or said what can not be used.
+ */
+export async function changeNow(
+  options: GerritOptions,
+  clock: Clock,
+  change: number,
+): Promise<ChangeNow | null> {
+  const { signal } = new AbortController();
+  const connection = await GerritConnection.open(options, clock, signal);
+  const target = `change ${change} on ${options.host}`;
+  try {
+    const question = {
+      target,
+      terms: `change:${change}`,
+      parts: ['--current-patch-set', '--files'],
+    } as const;
+    const { rows } = await queryRows(connection, options, clock, question, signal);
+    const row = rows.map((one) => readSeenRow(one, target)).find(({ number }) => number === change);
+    return row === undefined ? null : nowOf(row, target, options.filesLimit);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** @throws OperationError for what can not be used */
+export function nowOf(row: SeenRow, target: string, filesLimit: number): ChangeNow {
+  const { currentPatchSet: current, wip, hashtags } = row;
+  if (current === undefined) throw queryError(target, 'it has no patchset', false);
+  const { kind, uploader, author } = current;
+  try {
+    return {
+      patchset: shapes.toPatchset(row, current),
+      status: statusOf(row),
+      kind,
+      wip,
+      private: row.private,
+      uploader,
+      author,
+      hashtags,
+      files: filesOf(row, filesLimit),
+      votes: votesOf(row),
+    };
+  } catch (error) {
+    if (!(error instanceof shapes.Misfit)) throw error;
+    throw queryError(target, `its ${error.message} can not be used`, false);
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Puts what a change depends on into an order in which it can be merged, or says why there is none. Pure: whoever asked
+ * Gerrit hands in what it said.
+ */
+import type { Dependency, ResolvedChange } from '../../../machines/model/domain.ts';
+
+/** One change as far as dependencies go. */
+export interface DependencyNode {
+  readonly status: 'open' | 'merged' | 'abandoned';
+  readonly dependency: Dependency;
+  /** Changes that its message names. */
+  readonly needs: readonly Needed[];
+  /** Changes that its commit is stacked on: git brings them along, and what they need is needed too. */
+  readonly parents: readonly number[];
+}
+
+/** The changes that one reference stands for; none: Gerrit does not show any. */
+export interface Needed {
+  /** As the message has it, for people. */
+  readonly named: string;
+  readonly changes: readonly number[];
+}
+
+/** Why there is no order, in words for a comment. */
+class Trouble extends Error {
+  override readonly name = 'Trouble';
+}
+
+export function orderDependencies(
+  root: number,
+  nodes: ReadonlyMap<number, DependencyNode>,
+  limit: number,
+): Pick<ResolvedChange, 'dependencies' | 'trouble'> {
+  try {
+    const dependencies = new Order(root, nodes, limit).read();
+    return { dependencies, trouble: null };
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    return { dependencies: [], trouble: error.message };
+  }
+}
+
+export function tooMany(limit: number): string {
+  return `it depends on more than ${limit} changes that are not merged yet`;
+}
+
+/** One walk in depth: what a change needs is done before the change itself. */
+class Order {
+  readonly #root: number;
+  readonly #nodes: ReadonlyMap<number, DependencyNode>;
+  readonly #limit: number;
+  readonly #done = new Set<number>();
+  readonly #path: number[] = [];
+  /** Changes that somebody names; stacked ones that nobody names need no merge of their own. */
+  readonly #named = new Set<number>();
+  readonly #ordered: number[] = [];
+
+  constructor(root: number, nodes: ReadonlyMap<number, DependencyNode>, limit: number) {
+    this.#root = root;
+    this.#nodes = nodes;
+    this.#limit = limit;
+  }
+
+  read(): readonly Dependency[] {
+    this.#visit(this.#root);
+    const found = this.#ordered.filter((change) => change !== this.#root && this.#named.has(change));
+    if (found.length > this.#limit) throw new Trouble(tooMany(this.#limit));
+    return found.flatMap((change) => this.#nodes.get(change)?.dependency ?? []);
+  }
+
+  #visit(change: number): void {
+    const node = this.#nodes.get(change);
+    if (node === undefined || this.#done.has(change)) return;
+    if (this.#path.includes(change)) throw new Trouble(this.#cycle(change));
+    this.#path.push(change);
+    for (const parent of node.parents) {
+      if (this.#nodes.get(parent)?.status === 'open') this.#visit(parent);
+    }
+    for (const needed of node.needs) this.#follow(change, needed);
+    this.#path.pop();
+    this.#done.add(change);
+    this.#ordered.push(change);
+  }
+
+  #follow(from: number, { named, changes }: Needed): void {
+    const needs = from === this.#root ? 'it depends on' : `it depends on ${from}, which depends on`;
+    const statuses = changes.map((change) => this.#nodes.get(change)?.status);
+    if (!statuses.some((status) => status !== undefined)) {
+      throw new Trouble(`${needs} ${named}, which does not exist or is not visible to this CI`);
+    }
+    if (statuses.every((status) => status === 'abandoned')) {
+      throw new Trouble(`${needs} ${named}, which is abandoned`);
+    }
+    for (const change of changes) {
+      if (this.#nodes.get(change)?.status !== 'open') continue;
+      this.#named.add(change);
+      this.#visit(change);
+    }
+  }
+
+  #cycle(again: number): string {
+    const path = [...this.#path.slice(this.#path.indexOf(again)), again];
+    return `its dependencies form a cycle: ${path.join(' -> ')}`;
+  }
+}

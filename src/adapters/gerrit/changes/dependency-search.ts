@@ -1,0 +1,147 @@
+/**
+ * Finds everything that a change depends on: what its message names, what the changes under it name, and so on across
+ * projects. All that is known to be missing is asked for in one question, so the questions are as many as the deepest
+ * chain is long, and no chain can be longer than the limit.
+ */
+import type { ResolvedChange } from '../../../machines/model/domain.ts';
+import { type DependencyNode, type Needed, orderDependencies, tooMany } from './dependency-order.ts';
+import { dependsOn, type Pages, type Reference, referenceText } from './depends-on.ts';
+import { dependencyOf, type SeenRow, statusOf } from './query-row.ts';
+
+/** Asks for all changes that any of these terms fits. */
+export type AskRows = (terms: readonly string[]) => Promise<readonly SeenRow[]>;
+
+export interface Found extends Pick<ResolvedChange, 'dependencies' | 'trouble'> {
+  /** Some of it is not shown by Gerrit, which may be a matter of time. */
+  readonly missing: boolean;
+}
+
+/** Terms in one question: a command line has an end. */
+const TERMS_LIMIT = 25;
+/** Lines of one message that are followed. */
+const REFERENCES_LIMIT = 100;
+
+/** @param limit open changes that one change may depend on, all in all */
+export async function searchDependencies(
+  root: SeenRow,
+  pages: Pages,
+  limit: number,
+  ask: AskRows,
+): Promise<Found> {
+  const search = new Search(root, pages, limit, ask);
+  return search.run();
+}
+
+class Search {
+  readonly #root: number;
+  readonly #pages: Pages;
+  readonly #limit: number;
+  readonly #ask: AskRows;
+  readonly #rows = new Map<number, SeenRow>();
+  readonly #references = new Map<number, readonly Reference[]>();
+  /** References that were asked for, by their text, with the changes that they stand for. */
+  readonly #answered = new Map<string, readonly number[]>();
+  #trouble: string | null = null;
+
+  constructor(root: SeenRow, pages: Pages, limit: number, ask: AskRows) {
+    this.#root = root.number;
+    this.#pages = pages;
+    this.#limit = limit;
+    this.#ask = ask;
+    this.#answered.set(String(root.number), [root.number]);
+    this.#enter(root);
+  }
+
+  async run(): Promise<Found> {
+    // A chain of stacked changes is followed no farther than one of named ones could be long.
+    for (let depth = 0; depth <= this.#limit && this.#trouble === null; depth += 1) {
+      const open = this.#unanswered();
+      if (open.length === 0) break;
+      for (let at = 0; at < open.length; at += TERMS_LIMIT)
+        await this.#answer(open.slice(at, at + TERMS_LIMIT));
+      if (this.#openNamed() > this.#limit) this.#trouble = tooMany(this.#limit);
+    }
+    const missing = [...this.#answered.values()].some((changes) => changes.length === 0);
+    if (this.#trouble !== null) return { dependencies: [], trouble: this.#trouble, missing };
+    return { ...orderDependencies(this.#root, this.#nodes(), this.#limit), missing };
+  }
+
+  #unanswered(): readonly Reference[] {
+    const open = new Map<string, Reference>();
+    for (const [change, row] of this.#rows) {
+      if (change !== this.#root && statusOf(row) !== 'open') continue;
+      for (const reference of [...this.#named(change), ...parentsOf(row)]) {
+        const text = referenceText(reference);
+        if (!this.#answered.has(text)) open.set(text, reference);
+      }
+    }
+    return [...open.values()];
+  }
+
+  async #answer(references: readonly Reference[]): Promise<void> {
+    for (const row of await this.#ask(references.map((reference) => `change:${referenceText(reference)}`))) {
+      this.#enter(row);
+    }
+    const rows = [...this.#rows.values()];
+    for (const reference of references) {
+      const fits = rows.filter((row) =>
+        reference.by === 'number' ? row.number === reference.change : row.id === reference.id,
+      );
+      this.#answered.set(
+        referenceText(reference),
+        fits.map(({ number }) => number),
+      );
+    }
+  }
+
+  #enter(row: SeenRow): void {
+    if (this.#rows.has(row.number)) return;
+    this.#rows.set(row.number, row);
+    const references = dependsOn(row.commitMessage, this.#pages);
+    if (references.length > REFERENCES_LIMIT)
+      this.#trouble = `${row.number} names more than ${REFERENCES_LIMIT} changes`;
+    this.#references.set(row.number, references.slice(0, REFERENCES_LIMIT));
+  }
+
+  #named(change: number): readonly Reference[] {
+    return this.#references.get(change) ?? [];
+  }
+
+  #openNamed(): number {
+    const named = new Set<number>();
+    for (const references of this.#references.values()) {
+      for (const reference of references) {
+        for (const change of this.#answered.get(referenceText(reference)) ?? []) named.add(change);
+      }
+    }
+    named.delete(this.#root);
+    const isOpen = (change: number): boolean => {
+      const row = this.#rows.get(change);
+      return row !== undefined && statusOf(row) === 'open';
+    };
+    return [...named].filter(isOpen).length;
+  }
+
+  #nodes(): ReadonlyMap<number, DependencyNode> {
+    const nodes = new Map<number, DependencyNode>();
+    for (const [change, row] of this.#rows) {
+      const dependency = dependencyOf(row, `change ${change}`);
+      if (dependency === null) continue;
+      const needs = this.#named(change).map((reference) => this.#needed(change, reference));
+      const parents = (row.dependsOn ?? []).map(({ number }) => number);
+      nodes.set(change, { status: statusOf(row), dependency, needs, parents });
+    }
+    return nodes;
+  }
+
+  /** A Change-Id is also that of the same change on other branches: who names its own means those. */
+  #needed(change: number, reference: Reference): Needed {
+    const changes = this.#answered.get(referenceText(reference)) ?? [];
+    const others = changes.filter((other) => other !== change);
+    return { named: referenceText(reference), changes: others.length > 0 ? others : changes };
+  }
+}
+
+function parentsOf(row: SeenRow): readonly Reference[] {
+  return (row.dependsOn ?? []).map(({ number }) => ({ by: 'number', change: number }));
+}

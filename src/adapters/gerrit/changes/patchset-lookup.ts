@@ -1,0 +1,36 @@
+/**
+ * One patchset by its numbers, for work that starts by hand and not by an event: what the stream would have told is
+ * asked for.
+ */
+import type { Clock } from '../../../engine/ports/adapters.ts';
+import type { Patchset } from '../../../machines/model/domain.ts';
+import { patchSetOf, queryChange, toPatchset } from '../transport/query.ts';
+import { GerritConnection, type GerritOptions } from '../transport/ssh-connection.ts';
+
+/**
+ * The patchset, the current one for null; null when Gerrit does not show it to this account.
+ * Rejects with an OperationError when Gerrit could not be asked.
+ */
+export async function lookUpChange(
+  options: GerritOptions,
+  clock: Clock,
+  change: number,
+  patchset: number | null,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Patchset | null> {
+  const connection = await GerritConnection.open(options, clock, signal);
+  try {
+    const row = await queryChange(
+      connection,
+      options,
+      clock,
+      change,
+      patchset === null ? ['--current-patch-set'] : ['--patch-sets'],
+      signal,
+    );
+    const set = row === null ? null : patchSetOf(row, patchset);
+    return row === null || set === null ? null : toPatchset(row, set);
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * A row of `gerrit query` as far as a look-up reads it: state, current patchset with its files and votes, the commit
+ * message, what it is stacked on. Everything in it was written by strangers, so everything is bounded here.
+ */
+import { z } from 'zod';
+import type { Dependency, StandingVote } from '../../../machines/model/domain.ts';
+import * as shapes from '../json-schemas.ts';
+import { queryError } from '../transport/query.ts';
+
+const MESSAGE_LIMIT = 65_536;
+const STATUS_LIMIT = 20;
+const LABEL_LIMIT = 100;
+const PATH_LIMIT = 500;
+const APPROVALS_LIMIT = 1_000;
+const PARENTS_LIMIT = 100;
+
+const approval = z.object({
+  type: shapes.text(LABEL_LIMIT),
+  description: shapes.text(LABEL_LIMIT),
+  value: shapes.vote,
+  by: shapes.account,
+});
+
+const patchSet = shapes.patchSet.extend({
+  parents: z.array(z.unknown()).nullish(),
+  approvals: z.array(approval).max(APPROVALS_LIMIT).nullish(),
+  files: z.array(z.unknown()).nullish(),
+});
+
+const seenRow = shapes.change.extend({
+  id: shapes.text(LABEL_LIMIT),
+  status: shapes.text(STATUS_LIMIT),
+  commitMessage: shapes.text(MESSAGE_LIMIT),
+  currentPatchSet: patchSet.optional(),
+  dependsOn: z
+    .array(z.object({ number: shapes.positive }))
+    .max(PARENTS_LIMIT)
+    .nullish(),
+});
+
+export type SeenRow = z.infer<typeof seenRow>;
+
+export function readSeenRow(row: unknown, target: string): SeenRow {
+  const { success, data, error } = seenRow.safeParse(row);
+  if (success) return data;
+  throw queryError(target, `a row of it has an unknown shape: ${z.prettifyError(error)}`, false);
+}
+
+/** Anything but a known word for closed counts as open: Gerrit itself refuses what a closed change does not take. */
+export function statusOf({ status }: SeenRow): 'open' | 'merged' | 'abandoned' {
+  if (status === 'MERGED') return 'merged';
+  return status === 'ABANDONED' ? 'abandoned' : 'open';
+}
+
+/**
+ * Paths that the current patchset touches, where a file came from included. Null when nobody can say what it leaves
+ * alone: there are more than `limit`, one is not to be believed, or it is a merge commit, of which Gerrit lists only
+ * what differs from an automatic merge.
+ */
+export function filesOf(row: SeenRow, limit: number): readonly string[] | null {
+  if ((row.currentPatchSet?.parents?.length ?? 0) > 1) return null;
+  const paths = new Set<string>();
+  for (const entry of row.currentPatchSet?.files ?? []) {
+    const { file, fileOld } = (typeof entry === 'object' && entry !== null ? entry : {}) as Unread;
+    for (const path of fileOld === undefined ? [file] : [file, fileOld]) {
+      if (typeof path !== 'string' || path === '' || path.length > PATH_LIMIT) return null;
+      // Gerrit's own, such as /COMMIT_MSG.
+      if (!path.startsWith('/')) paths.add(shapes.wellFormed(path));
+      if (paths.size > limit) return null;
+    }
+  }
+  return [...paths];
+}
+
+interface Unread {
+  readonly file?: unknown;
+  readonly fileOld?: unknown;
+}
+
+export function votesOf(row: SeenRow): readonly StandingVote[] {
+  return (row.currentPatchSet?.approvals ?? []).flatMap(({ type, description, value, by }) => {
+    const label = type || description;
+    return value === null || value === 0 || label === ''
+      ? []
+      : [{ account: by.username, label: shapes.oneLine(label, LABEL_LIMIT), value }];
+  });
+}
+
+/** Null for a row without a patchset. */
+export function dependencyOf(row: SeenRow, target: string): Dependency | null {
+  if (row.currentPatchSet === undefined) return null;
+  try {
+    const { project, branch, change, patchset, revision, ref } = shapes.toPatchset(row, row.currentPatchSet);
+    return { project, branch, change, patchset, revision, ref };
+  } catch (error) {
+    if (!(error instanceof shapes.Misfit)) throw error;
+    throw queryError(target, `its ${error.message} can not be used`, false);
+  }
+}

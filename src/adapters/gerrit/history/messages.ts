@@ -1,0 +1,147 @@
+/**
+ * What the messages of a change say happened. Over SSH they have no type and no tag, so Gerrit's own sentences are read,
+ * as real servers were seen to write them; what a person wrote always follows a header that only Gerrit can write.
+ */
+import type { Account, Approval } from '../../../machines/model/gerrit-event.ts';
+
+export interface Message {
+  /** Epoch ms. */
+  readonly at: number;
+  readonly by: Account;
+  readonly text: string;
+  /** Where the road tells them; '' otherwise. */
+  readonly id: string;
+  readonly tag: string;
+}
+
+/** One message that the stream tells of as well. */
+export interface Said {
+  readonly kind: 'comment' | 'restored';
+  readonly message: Message;
+  readonly patchset: number;
+  /** As the stream tells it. */
+  readonly text: string;
+  readonly approvals: readonly Approval[];
+  /** It was said when nobody was to act on it: while the change was abandoned, or before we were to see it. */
+  readonly moot: boolean;
+}
+
+export interface Told {
+  readonly said: readonly Said[];
+  /** The newest message by which it became ready or public; null for none. */
+  readonly ready: Message | null;
+  /** The newest message by which it was closed; null for none. */
+  readonly closed: Message | null;
+}
+
+export function readMessages(messages: readonly Message[]): Told {
+  const reader = new MessageReader();
+  for (const message of messages) reader.read(message);
+  return reader;
+}
+
+/** `Patch Set 3: Verified+1 -Code-Review`: what follows the colon is votes or nothing. Anything else is Gerrit's own. */
+const HEADER = /^Patch Set (\d{1,9}):(.*)$/u;
+/** A push with votes: the stream tells it as a comment without a text. */
+const UPLOAD_WITH_VOTES = /^Uploaded patch set (\d{1,9}): (.*)\.$/u;
+/** Messages by which a patchset came. */
+const UPLOAD =
+  /^(?:Uploaded patch set \d|Patch Set \d+: (?:Published edit|Patch Set \d+ was rebased|Commit message was updated|Cherry Picked))/u;
+const COPIED_VOTES = /^Copied Votes:\n((?:\*.*\n?)+)/mu;
+const VOTE = /^(?:-([A-Za-z][\w-]*)|([A-Za-z][\w-]*?)([+-]\d{1,4}))$/u;
+
+class MessageReader implements Told {
+  said: Said[] = [];
+  ready: Message | null = null;
+  closed: Message | null = null;
+  /** Standing votes by account and label, as far as messages tell. */
+  #votes = new Map<string, Map<string, number>>();
+  /** Where what nobody was to act on begins: everything for a change that we could not see. */
+  #abandonedFrom: number | null = null;
+
+  read(message: Message): void {
+    const { text } = message;
+    const [head = ''] = text.split('\n', 1);
+    const comment = HEADER.exec(head);
+    const words = comment === null ? null : votesIn(comment[2] ?? '');
+    if (comment !== null && words !== null) {
+      this.#say(message, Number(comment[1]), text, this.#cast(message.by, words));
+      return;
+    }
+    if (UPLOAD.test(head)) this.#uploaded(message, head);
+    else if (startsWith(text, 'Abandoned')) {
+      this.closed = message;
+      this.#abandonedFrom = this.said.length;
+    } else if (startsWith(text, 'Restored')) this.#restored(message);
+    else if (startsWith(text, 'Set Ready For Review')) this.ready = message;
+    else if (startsWith(text, 'Unset private')) {
+      this.ready = message;
+      this.#mootFrom(0);
+    } else if (startsWith(text, 'Change has been successfully')) this.closed = message;
+  }
+
+  #say(message: Message, patchset: number, text: string, approvals: readonly Approval[]): void {
+    this.said.push({ kind: 'comment', message, patchset, text, approvals, moot: false });
+  }
+
+  #restored(message: Message): void {
+    if (this.#abandonedFrom !== null) this.#mootFrom(this.#abandonedFrom);
+    this.#abandonedFrom = null;
+    this.said.push({ kind: 'restored', message, patchset: 0, text: '', approvals: [], moot: false });
+  }
+
+  #mootFrom(index: number): void {
+    this.said = this.said.map((one, place) => (place < index ? one : { ...one, moot: true }));
+  }
+
+  /** Votes stay on the old patchset, but for those that Gerrit names as copied. */
+  #uploaded(message: Message, head: string): void {
+    const copied = COPIED_VOTES.exec(message.text)?.[1] ?? '';
+    for (const votes of this.#votes.values()) {
+      for (const [label, value] of votes) {
+        if (!copied.includes(`* ${label}${signed(value)}`)) votes.delete(label);
+      }
+    }
+    const pushed = UPLOAD_WITH_VOTES.exec(head);
+    const words = pushed === null ? null : votesIn(pushed[2] ?? '');
+    if (pushed !== null && words !== null)
+      this.#say(message, Number(pushed[1]), '', this.#cast(message.by, words));
+  }
+
+  /** A header names what was voted now; what it was before is known from the messages before it. */
+  #cast(
+    by: Account,
+    words: readonly { readonly label: string; readonly value: number }[],
+  ): readonly Approval[] {
+    const key = by.username || by.email || by.name;
+    const votes = this.#votes.get(key) ?? new Map<string, number>();
+    this.#votes.set(key, votes);
+    return words.map(({ label, value }) => {
+      const before = votes.get(label) ?? 0;
+      votes.set(label, value);
+      // A vote was taken away that no message told of: it was not nothing.
+      return { label, value, oldValue: value === 0 && before === 0 ? 1 : before };
+    });
+  }
+}
+
+/** Null when there is anything but votes. */
+function votesIn(text: string): readonly { readonly label: string; readonly value: number }[] | null {
+  const votes = [];
+  for (const word of text.split(/[\s,]+/u)) {
+    if (word === '') continue;
+    const [, removed, label, value] = VOTE.exec(word) ?? [];
+    if (removed !== undefined) votes.push({ label: removed, value: 0 });
+    else if (label !== undefined) votes.push({ label, value: Number(value) });
+    else return null;
+  }
+  return votes;
+}
+
+function startsWith(text: string, sentence: string): boolean {
+  return text.startsWith(sentence) && /^(?:$|[\s,])/u.test(text.slice(sentence.length));
+}
+
+function signed(value: number): string {
+  return value > 0 ? `+${value}` : String(value);
+}

@@ -1,0 +1,102 @@
+/**
+ * A visit to Gerrit by SSH that changes nothing: does it let us in, may we hear its events, which labels does it know. Each
+ * question is really asked, on one connection.
+ */
+import { z } from 'zod';
+import type { Clock } from '../../../engine/ports/adapters.ts';
+import { OperationError } from '../../../errors.ts';
+import { channelEnd } from '../stream/stream-session.ts';
+import { queryRows } from '../transport/query.ts';
+import { runCommand } from '../transport/ssh-command.ts';
+import { GerritConnection, type GerritOptions } from '../transport/ssh-connection.ts';
+
+const VERSION_LIMIT_BYTES = 4_096;
+const VERSION_LENGTH = 60;
+
+const row = z.object({
+  submitRecords: z.array(z.object({ labels: z.array(z.object({ label: z.string().max(100) })).nullish() })),
+});
+
+export class GerritVisit {
+  readonly #connection: GerritConnection;
+  readonly #options: GerritOptions;
+  readonly #clock: Clock;
+
+  private constructor(connection: GerritConnection, options: GerritOptions, clock: Clock) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  /** @throws OperationError `verify host key`, `read known_hosts`, `authenticate`, or another one: nobody was there */
+  static async begin(options: GerritOptions, clock: Clock, signal: AbortSignal): Promise<GerritVisit> {
+    return new GerritVisit(await GerritConnection.open(options, clock, signal), options, clock);
+  }
+
+  /** As Gerrit says it, `gerrit version 3.12.0`. */
+  async version(signal: AbortSignal): Promise<string> {
+    const command = {
+      argv: ['gerrit', 'version'],
+      stdin: null,
+      timeoutMs: this.#options.commandTimeoutMs,
+      stdoutLimitBytes: VERSION_LIMIT_BYTES,
+    };
+    const { stdout } = await runCommand(this.#connection, this.#clock, command, signal);
+    return stdout.trim().replace(/\s+/g, ' ').slice(0, VERSION_LENGTH);
+  }
+
+  /** Opens the stream and ends it again. @param waitMs a refusal comes within this. @throws OperationError: refused */
+  async stream(waitMs: number, signal: AbortSignal): Promise<void> {
+    let close = (): void => {};
+    let disarm = (): void => {};
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const forget = this.#connection.onClosed((error) => reject(error ?? this.#cut()));
+        signal.addEventListener('abort', () => reject(this.#cut()), { once: true });
+        const opened = this.#connection.open('gerrit stream-events', (channel) => {
+          // What it says is not looked at, but must not stop it either.
+          channel.resume();
+          channelEnd(channel, this.#options).then(reject, reject);
+          close = () => channel.close();
+        });
+        opened.then(() => {
+          disarm = this.#clock.after(waitMs, () => {
+            forget();
+            resolve();
+          });
+        }, reject);
+      });
+    } finally {
+      disarm();
+      close();
+    }
+  }
+
+  /** The labels that an open change of the project has to do with; null: there is no such change. */
+  async labels(project: string, signal: AbortSignal): Promise<readonly string[] | null> {
+    const question = {
+      target: `labels of ${project}`,
+      terms: `project:{${project}} status:open limit:1`,
+      parts: ['--submit-records'],
+    } as const;
+    const { rows } = await queryRows(this.#connection, this.#options, this.#clock, question, signal);
+    const read = row.safeParse(rows[0]);
+    if (!read.success) return null;
+    const named = read.data.submitRecords.flatMap(({ labels }) => labels ?? []);
+    return [...new Set(named.map(({ label }) => label))];
+  }
+
+  async end(): Promise<void> {
+    await this.#connection.close();
+  }
+
+  #cut(): OperationError {
+    return new OperationError({
+      operation: 'read stream',
+      target: this.#connection.target,
+      message: 'the connection was closed',
+      retryable: true,
+      hint: 'try again',
+    });
+  }
+}

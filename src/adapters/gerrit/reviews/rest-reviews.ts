@@ -1,0 +1,207 @@
+/**
+ * Reviews by REST. What an answer means is decided by its status. Ours is what our account id said, whatever it is
+ * called, and under our tag. A review is addressed by the commit that was tested, so it can land on no other.
+ */
+import type { ReviewedChange } from '../../../engine/ports/adapters.ts';
+import { OperationError } from '../../../errors.ts';
+import type { Patchset } from '../../../machines/model/domain.ts';
+import { nowOf } from '../changes/change-info.ts';
+import { readSeenRow } from '../changes/query-row.ts';
+import { type Info, objectOf, rowOf } from '../history/pages-rest.ts';
+import { votesSaid } from '../history/votes-from-messages.ts';
+import { isOpen } from '../transport/query.ts';
+import type { RestAnswer, RestClient, RestRequest } from '../transport/rest-client.ts';
+import { firstLine, statusFailure } from '../transport/rest-failure.ts';
+import {
+  change,
+  info,
+  isJson,
+  type RestChange,
+  type RestMessage,
+  readJson,
+  self,
+} from '../transport/rest-schemas.ts';
+import { CutOff } from '../transport/unknown-outcome.ts';
+import {
+  printed,
+  type ReviewAnswer,
+  type ReviewInput,
+  type ReviewRoute,
+  type ReviewTalk,
+  retried,
+  type SeenChange,
+} from './transport.ts';
+
+/** All that says how a change is now, the kinds of all patchsets and the files of the current one. */
+const STANDING_PARTS = [
+  'ALL_REVISIONS',
+  'CURRENT_COMMIT',
+  'CURRENT_FILES',
+  'DETAILED_ACCOUNTS',
+  'DETAILED_LABELS',
+];
+/** Answers after which Gerrit may have the review all the same: it broke down on the way, or a proxy gave up on it. */
+const UNDECIDED = [408, 500, 502, 504];
+/** Refusals that an operator puts right: credentials, rights, and an address that moved. */
+const MENDABLE = [301, 302, 303, 307, 308, 401, 403];
+
+export class RestReviews implements ReviewRoute {
+  readonly #client: RestClient;
+  readonly #options: { readonly url: string; readonly filesLimit: number };
+  #self: Promise<number> | null = null;
+
+  /** @param options the address of Gerrit's pages, and how many files of a patchset are listed */
+  constructor(client: RestClient, options: { readonly url: string; readonly filesLimit: number }) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  get host(): string {
+    return this.#client.host;
+  }
+
+  /** Requests take their turn one by one, so a talk needs none. */
+  talk<T>(_signal: AbortSignal, work: (talk: ReviewTalk) => Promise<T>): Promise<T> {
+    return work({
+      look: (patchset, signal) => this.#look(patchset, signal),
+      review: (patchset, input, signal) => this.#review(patchset, input, signal),
+      standing: (patchset, name, signal) => this.#standing(patchset, name, signal),
+      votes: (patchset, signal) => this.#votes(patchset, signal),
+    });
+  }
+
+  async #look(patchset: Patchset, signal: AbortSignal): Promise<SeenChange | null> {
+    const found = await this.#change(patchset, ['MESSAGES', 'CURRENT_REVISION'], signal);
+    if (found === null) return null;
+    const account = await this.#account(signal);
+    const { current_revision: revision, revisions } = found;
+    const current = revisions?.[revision ?? '']?._number ?? null;
+    return {
+      project: found.project,
+      current,
+      revision: current === patchset.patchset ? (revision ?? null) : null,
+      open: isOpen(found.status),
+      ours: ours(found, account).map(({ text, tag }) => ({ message: text, tag })),
+    };
+  }
+
+  async #review(patchset: Patchset, input: ReviewInput, signal: AbortSignal): Promise<ReviewAnswer> {
+    const path = `${pathOf(patchset)}/revisions/${patchset.revision}/review`;
+    const answer = await this.#ask({ method: 'POST', path, body: input }, signal);
+    const voted = Object.keys(input.labels).length > 0;
+    const error = statusFailure('post review', printed(patchset), answer);
+    if (answer.status === 200 && isJson(answer.text)) return { is: 'posted' };
+    // Also a page of somebody else's, which says nothing of what became of the review.
+    if (answer.status === 200) throw new CutOff({ ...somebodyElse(error), cause: error }, true);
+    if (UNDECIDED.includes(answer.status)) throw new CutOff(error, true);
+    if (voted && answer.status === 403) return { is: 'vote-refused', why: firstLine(answer.text) };
+    if (voted && answer.status === 409) return { is: 'closed', why: firstLine(answer.text) };
+    if (answer.status === 404) return { is: 'perhaps-missing', error };
+    return { is: 'failed', error: mended(error, answer) };
+  }
+
+  /** Gerrit tells the votes on the current patchset only; on an older one they are what our messages said. */
+  async #votes(patchset: Patchset, signal: AbortSignal): Promise<Readonly<Record<string, number>> | null> {
+    const parts = ['DETAILED_LABELS', 'CURRENT_REVISION', 'MESSAGES'];
+    const found = await this.#change(patchset, parts, signal);
+    if (found === null) return null;
+    const account = await this.#account(signal);
+    if (found.current_revision !== patchset.revision) {
+      const said = ours(found, account).filter((message) => message.patchset === patchset.patchset);
+      return votesSaid(said.map(({ text }) => text));
+    }
+    const votes = Object.entries(found.labels ?? {}).map(([name, { all }]) => {
+      return [name, all?.find(({ _account_id }) => _account_id === account)?.value ?? 0] as const;
+    });
+    return Object.fromEntries(votes);
+  }
+
+  async #standing(patchset: Patchset, name: string, signal: AbortSignal): Promise<ReviewedChange | null> {
+    const path = `${pathOf(patchset)}?${STANDING_PARTS.map((part) => `o=${part}`).join('&')}`;
+    const answer = await this.#ask({ method: 'GET', path, body: null }, signal);
+    if (answer.status === 404) return null;
+    const target = printed(patchset);
+    const text = this.#right('look up change', answer);
+    const shown = readJson(text, info, target);
+    const { labels, revisions } = readJson(text, change, target);
+    const row = readSeenRow(rowWithFiles(shown, this.#options.url), target);
+    const now = nowOf(row, target, this.#options.filesLimit);
+    const account = await this.#account(signal);
+    const ours = labels?.[name]?.all?.find(({ _account_id }) => _account_id === account);
+    const kinds = Object.values(revisions ?? {}).map(({ _number, kind }) => ({ patchset: _number, kind }));
+    return { change: now, vote: ours?.value ?? 0, kinds };
+  }
+
+  /** The change, or null when Gerrit does not show it. */
+  async #change(
+    patchset: Patchset,
+    parts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<RestChange | null> {
+    const path = `${pathOf(patchset)}?${parts.map((part) => `o=${part}`).join('&')}`;
+    const answer = await this.#ask({ method: 'GET', path, body: null }, signal);
+    if (answer.status === 404) return null;
+    return readJson(this.#right('look up change', answer), change, printed(patchset));
+  }
+
+  /** Our account's id, asked for once. */
+  #account(signal: AbortSignal): Promise<number> {
+    this.#self ??= this.#askSelf(signal).catch((error: unknown) => {
+      this.#self = null;
+      throw error;
+    });
+    return this.#self;
+  }
+
+  async #askSelf(signal: AbortSignal): Promise<number> {
+    const answer = await this.#ask({ method: 'GET', path: 'accounts/self', body: null }, signal);
+    const { _account_id } = readJson(this.#right('ask who we are', answer), self, this.#client.target);
+    return _account_id;
+  }
+
+  /** What goes wrong before Gerrit has a request (its address, a certificate, our password's file) is put right by an operator. */
+  async #ask(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
+    try {
+      return await this.#client.request(request, signal);
+    } catch (error) {
+      if (!(error instanceof OperationError) || (error instanceof CutOff && error.sent)) throw error;
+      throw retried(error);
+    }
+  }
+
+  #right(operation: string, answer: RestAnswer): string {
+    if (answer.status === 200) return answer.text;
+    throw mended(statusFailure(operation, this.#client.target, answer), answer);
+  }
+}
+
+/** As `gerrit query --files` tells it. */
+function rowWithFiles(shown: Info, site: string): Info {
+  const row = rowOf(shown, {}, site);
+  const { files, commit } = objectOf(objectOf(shown.revisions)[String(shown.current_revision)]);
+  const listed = Object.entries(objectOf(files)).map(([file, entry]) => {
+    const { old_path: fileOld } = objectOf(entry);
+    return { file, ...(fileOld === undefined ? {} : { fileOld }) };
+  });
+  const { parents } = objectOf(commit);
+  return { ...row, currentPatchSet: { ...objectOf(row.currentPatchSet), parents, files: listed } };
+}
+
+function somebodyElse({ operation, target }: OperationError) {
+  const message = "the answer is not Gerrit's";
+  const hint = 'is a proxy or another program at gerrit.rest.url? it is tried again by itself';
+  return { operation, target, message, retryable: true, hint };
+}
+
+/** A mistake that an operator can put right must not lose a review. */
+function mended(error: OperationError, { status }: RestAnswer): OperationError {
+  return MENDABLE.includes(status) ? retried(error) : error;
+}
+
+function ours(found: RestChange, account: number): readonly RestMessage[] {
+  return (found.messages ?? []).filter(({ accountId }) => accountId === account);
+}
+
+function pathOf({ project, change: number }: Patchset): string {
+  return `changes/${encodeURIComponent(project)}~${number}`;
+}

@@ -1,0 +1,226 @@
+/**
+ * Posts reviews, once for each run. Gerrit posts the same message twice when it is asked twice, so our own messages
+ * are read first, and a request whose answer was lost is given time to arrive before anybody looks again. A vote goes
+ * to the current patchset of an open change only; elsewhere the message goes without it.
+ */
+import type { Clock, PostOutcome, ReviewedChange, Reviewer } from '../../../engine/ports/adapters.ts';
+import { OperationError } from '../../../errors.ts';
+import type { Patchset } from '../../../machines/model/domain.ts';
+import type { KeyedEffect } from '../../../machines/protocol/effects.ts';
+import { sleep } from '../stream/stream-session.ts';
+import { CutOff } from '../transport/unknown-outcome.ts';
+import { printed, type ReviewRoute, type ReviewTalk, retried, type SeenChange } from './transport.ts';
+import { fitMessage } from './truncate-message.ts';
+
+type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
+type ReadStanding = Extract<KeyedEffect, { type: 'readStanding' }>;
+type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
+
+export class GerritReviewer implements Reviewer {
+  readonly #route: ReviewRoute;
+  readonly #clock: Clock;
+  readonly #settleMs: number;
+  /**
+   * Runs whose request may still arrive at Gerrit, and the monotonic time from which on it can not. Null until Gerrit has
+   * answered since the cut: one that stood still takes up what waits in its sockets when it goes on, however late.
+   */
+  readonly #unsettled = new Map<string, number | null>();
+
+  /** @param settleMs how long a request that was cut off might still arrive at a Gerrit that answers */
+  constructor(route: ReviewRoute, clock: Clock, settleMs: number) {
+    this.#route = route;
+    this.#clock = clock;
+    this.#settleMs = settleMs;
+  }
+
+  /** @param recovered an earlier process may have sent this request just before it died. */
+  async post(request: PostReview, signal: AbortSignal, recovered = false): Promise<PostOutcome> {
+    const message = fitMessage(request.message, request.run);
+    if (recovered) this.#unsettled.set(request.run, null);
+    const arrived = await this.#settle(request, signal);
+    if (arrived !== null) return arrived;
+    try {
+      return await this.#route.talk(signal, (talk) => this.#postOnce(talk, request, message, signal));
+    } catch (error) {
+      if (!(error instanceof CutOff) || !error.sent) throw error;
+      this.#unsettled.set(request.run, null);
+      const late = (await this.#settle(request, signal)) ?? (await this.#find(request, signal));
+      if (late !== null) return late;
+      throw error;
+    }
+  }
+
+  async readStanding(request: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
+    const { patchset: tested, label } = request;
+    const seen = await this.#route.talk(signal, (talk) => talk.standing(tested, label, signal));
+    const { host } = this.#route;
+    if (seen === null) throw notShown(tested, host);
+    const { project, patchset, revision } = seen.change.patchset;
+    if (project !== tested.project)
+      throw elsewhere(tested, `in ${project} on ${host}, tested was ${tested.project}`);
+    if (patchset < tested.patchset) throw notShown(tested, host);
+    if (patchset === tested.patchset && revision !== tested.revision) {
+      throw elsewhere(tested, `${revision} on ${host}, tested was ${tested.revision}`);
+    }
+    const newest = [...seen.kinds].sort((a, b) => b.patchset - a.patchset).slice(0, KINDS_KEPT);
+    return { ...seen, kinds: newest };
+  }
+
+  async readVotes(request: ReadVotes, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
+    const votes = await this.#route.talk(signal, (talk) => talk.votes(request.patchset, signal));
+    if (votes === null) throw notShown(request.patchset, this.#route.host);
+    return votes;
+  }
+
+  async #postOnce(
+    talk: ReviewTalk,
+    request: PostReview,
+    message: string,
+    signal: AbortSignal,
+  ): Promise<PostOutcome> {
+    const { patchset, tag } = request;
+    const seen = await this.#look(talk, patchset, signal);
+    const { voted, why } = vote(request, seen);
+    if (seen !== null && holdsRun(seen, request)) return { posted: true, found: true, voted, why };
+    const labels = voted ? request.labels : {};
+    const answer = await talk.review(patchset, { message, tag, labels }, signal);
+    switch (answer.is) {
+      case 'posted':
+        return { posted: true, found: false, voted, why };
+      case 'vote-refused':
+        return { posted: false, refused: answer.why };
+      case 'closed':
+        return this.#postBare(talk, request, message, answer.why, signal);
+      case 'failed':
+        throw answer.error;
+      case 'perhaps-missing':
+        throw seen === null ? answer.error : retried(answer.error);
+    }
+  }
+
+  /** The change was closed since it was looked at; Gerrit took nothing. */
+  async #postBare(
+    talk: ReviewTalk,
+    { patchset, tag }: PostReview,
+    message: string,
+    why: string,
+    signal: AbortSignal,
+  ): Promise<PostOutcome> {
+    const answer = await talk.review(patchset, { message, tag, labels: {} }, signal);
+    if (answer.is === 'posted') return { posted: true, found: false, voted: false, why };
+    if ('error' in answer) throw answer.error;
+    return { posted: false, refused: answer.why };
+  }
+
+  /** The change with our messages; null while Gerrit does not show it. Refuses a Gerrit where it is another change. */
+  async #look(talk: ReviewTalk, patchset: Patchset, signal: AbortSignal): Promise<SeenChange | null> {
+    const seen = await talk.look(patchset, signal);
+    if (seen === null) return null;
+    const { host } = this.#route;
+    if (seen.revision !== null && seen.revision !== patchset.revision) {
+      throw elsewhere(patchset, `${seen.revision} on ${host}, tested was ${patchset.revision}`);
+    }
+    if (seen.project !== patchset.project) {
+      throw elsewhere(patchset, `in ${seen.project} on ${host}, tested was ${patchset.project}`);
+    }
+    return seen;
+  }
+
+  /** Our message of this run, if it is there. */
+  async #find(request: PostReview, signal: AbortSignal): Promise<PostOutcome | null> {
+    const seen = await this.#route.talk(signal, (talk) => this.#look(talk, request.patchset, signal));
+    if (seen === null || !holdsRun(seen, request)) return null;
+    return { posted: true, found: true, ...vote(request, seen) };
+  }
+
+  /** Waits until a request that was cut off can no longer arrive. One that is there already is the answer. */
+  async #settle(request: PostReview, signal: AbortSignal): Promise<PostOutcome | null> {
+    const { run } = request;
+    let settledAt = this.#unsettled.get(run);
+    if (settledAt === undefined) return null;
+    if (settledAt === null) {
+      const arrived = await this.#find(request, signal);
+      settledAt = this.#clock.monotonic() + this.#settleMs;
+      this.#unsettled.set(run, settledAt);
+      if (arrived !== null) return this.#settled(run, arrived);
+    }
+    const leftMs = settledAt - this.#clock.monotonic();
+    if (leftMs > 0) await sleep(this.#clock, leftMs, signal);
+    if (signal.aborted) throw stopped(run);
+    return this.#settled(run, null);
+  }
+
+  #settled(run: string, outcome: PostOutcome | null): PostOutcome | null {
+    this.#unsettled.delete(run);
+    return outcome;
+  }
+}
+
+/**
+ * Whether the vote goes along. One that a message found on the change would have carried is judged the same way:
+ * patchsets only grow, so a patchset that is current now was current then.
+ */
+function vote(
+  { labels, patchset }: PostReview,
+  seen: SeenChange | null,
+): { readonly voted: boolean; readonly why: string } {
+  // An explicit 0 takes a vote away.
+  if (Object.keys(labels).length === 0) return { voted: false, why: '' };
+  if (seen === null || seen.current === null) {
+    return { voted: false, why: 'Gerrit does not show which patchset is the current one' };
+  }
+  if (!seen.open) return { voted: false, why: 'the change is closed' };
+  if (seen.current === patchset.patchset) return { voted: true, why: '' };
+  const why = `patchset ${patchset.patchset} is not the current one (${seen.current}) any more`;
+  return { voted: false, why };
+}
+
+/** Kinds that are told: a vote is carried over a few patchsets, and each is a part of a row of the log. */
+const KINDS_KEPT = 100;
+
+/** A message of ours that holds the run's id as a whole word. Where Gerrit shows tags, somebody who logs in as us and quotes it has another. */
+function holdsRun(seen: SeenChange, { run, tag }: PostReview): boolean {
+  return seen.ours.some((said) => (said.tag === null || said.tag === tag) && holdsWord(said.message, run));
+}
+
+function holdsWord(text: string, word: string): boolean {
+  for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+    const before = text[at - 1] ?? ' ';
+    const after = text[at + word.length] ?? ' ';
+    if (!WORD.test(before) && !WORD.test(after)) return true;
+  }
+  return false;
+}
+
+/** What an id is made of, so that `a` is not found in `a-2` or `a:start`. */
+const WORD = /[A-Za-z0-9_:-]/;
+
+function elsewhere(patchset: Patchset, what: string): OperationError {
+  return new OperationError({
+    operation: 'post review',
+    target: printed(patchset),
+    message: `${printed(patchset)} is ${what}`,
+    retryable: false,
+    hint: 'this is another Gerrit than the one that the patchset came from, or it was restored from a backup',
+  });
+}
+
+function notShown(patchset: Patchset, host: string): OperationError {
+  return new OperationError({
+    operation: 'read votes',
+    target: printed(patchset),
+    message: `${host} does not show ${printed(patchset)}`,
+    retryable: true,
+    hint: 'the change is gone, or this account may not read it',
+  });
+}
+
+function stopped(run: string): OperationError {
+  return new OperationError({
+    operation: 'post review',
+    target: run,
+    message: 'stopped while waiting for an earlier request to settle',
+    retryable: true,
+    hint: 'it is tried again by itself',
+  });
+}

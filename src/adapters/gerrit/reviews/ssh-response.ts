@@ -1,0 +1,51 @@
+/**
+ * What Gerrit's answer to a review by SSH means. Gerrit's SSH commands end with status 1 for everything and say the rest
+ * in English, so this one file has to know its sentences (seen on 3.9 and 3.12). What is not known counts as
+ * passing: a review is tried again rather than lost.
+ */
+import { OperationError } from '../../../errors.ts';
+import { oneLine } from '../json-schemas.ts';
+import type { ReviewAnswer } from './transport.ts';
+
+const VOTE_REFUSED = [
+  /Applying label .{1,200} is restricted/,
+  /is not a configured label/,
+  /is not a valid value/,
+];
+/** An abandoned change takes no votes at all, a merged one no lower ones; both take messages. */
+const CLOSED = [/^error: change is closed$/m, /Cannot reduce vote on labels for closed change/];
+const PROJECT_MISSING = /^fatal: project .{1,600} not found$/m;
+/** A change that was deleted; one that turned private. */
+const PERHAPS_MISSING = [/^fatal: database error$/m, /^error: Not found: (?:.{1,600}~)?[0-9]{1,10}$/m];
+const MISSING = [/^fatal: "[^"]{1,60}" no such (?:patch set|change)$/m, PROJECT_MISSING];
+const TOO_LONG = /Comment size exceeds limit/;
+const FORBIDDEN = /not permitted|denied|prohibited/i;
+
+export function readAnswer(status: number, stderr: string, target: string, voted: boolean): ReviewAnswer {
+  if (status === 0) return { is: 'posted' };
+  const why = oneLine(stderr, 500).trim() || `exit status ${status}`;
+  const failed = (retryable: boolean, hint: string): OperationError =>
+    new OperationError({
+      operation: 'post review',
+      target,
+      message: `review of ${target}: ${why}`,
+      retryable,
+      hint,
+    });
+  const says = (sentences: readonly RegExp[]) => sentences.some((sentence) => sentence.test(stderr));
+  if (voted && says(CLOSED)) return { is: 'closed', why: 'the change is closed' };
+  if (voted && says(VOTE_REFUSED)) return { is: 'vote-refused', why };
+  if (TOO_LONG.test(stderr)) {
+    return {
+      is: 'failed',
+      error: failed(false, 'this Gerrit takes shorter comments than the default 16,384 bytes'),
+    };
+  }
+  const gone = failed(false, 'project, change or patchset is gone, or this account may not read it');
+  if (says(MISSING)) return { is: 'failed', error: gone };
+  if (says(PERHAPS_MISSING)) return { is: 'perhaps-missing', error: gone };
+  if (FORBIDDEN.test(stderr)) {
+    return { is: 'failed', error: failed(true, 'check what this account may do on that project') };
+  }
+  return { is: 'failed', error: failed(true, "look into Gerrit's log; it is tried again by itself") };
+}

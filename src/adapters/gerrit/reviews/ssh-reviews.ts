@@ -1,0 +1,153 @@
+/**
+ * Reviews by SSH: `gerrit query` and `gerrit review --json`, over the connection that questions go over too, because a
+ * handshake takes longer than a review. What is asked for once is sent once: when that connection turns out to be dead, a
+ * question is asked again over a new one, and a review is not. The message goes as JSON on standard input, so no shell
+ * and no command line ever sees it. An SSH answer does not show the tags of messages: ours are known by their author and
+ * their text.
+ */
+import type { Clock, ReviewedChange } from '../../../engine/ports/adapters.ts';
+import type { Patchset } from '../../../machines/model/domain.ts';
+import { nowOf } from '../changes/change-info.ts';
+import { readSeenRow } from '../changes/query-row.ts';
+import {
+  type ChangeRow,
+  isOpen,
+  patchSetOf,
+  queryChange,
+  queryError,
+  queryRows,
+} from '../transport/query.ts';
+import type { SharedConnection } from '../transport/shared-connection.ts';
+import { runCommand } from '../transport/ssh-command.ts';
+import type { GerritConnection, GerritOptions } from '../transport/ssh-connection.ts';
+import { readAnswer } from './ssh-response.ts';
+import {
+  printed,
+  type ReviewAnswer,
+  type ReviewInput,
+  type ReviewRoute,
+  type ReviewTalk,
+  type SeenChange,
+} from './transport.ts';
+
+export class SshReviews implements ReviewRoute {
+  readonly host: string;
+  readonly #options: GerritOptions;
+  readonly #clock: Clock;
+  readonly #account: string;
+  readonly #shared: SharedConnection;
+
+  /** @param account our username on Gerrit: only its messages and votes are ours. */
+  constructor(options: GerritOptions, clock: Clock, account: string, shared: SharedConnection) {
+    this.host = options.host;
+    this.#options = options;
+    this.#clock = clock;
+    this.#account = account;
+    this.#shared = shared;
+  }
+
+  async talk<T>(signal: AbortSignal, work: (talk: ReviewTalk) => Promise<T>): Promise<T> {
+    const outcome = await this.#shared.ask(signal, async (connection) => {
+      let said = false;
+      const talk = this.#talkOver(connection);
+      const once: ReviewTalk['review'] = (...words) => {
+        said = true;
+        return talk.review(...words);
+      };
+      try {
+        return { value: await work({ ...talk, review: once }) };
+      } catch (error) {
+        if (!said) throw error;
+        // As an answer, so that it is not asked again.
+        return { error };
+      }
+    });
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+
+  #talkOver(connection: GerritConnection): ReviewTalk {
+    const ask = (
+      change: number,
+      parts: Parameters<typeof queryChange>[4],
+      signal: AbortSignal,
+    ): Promise<ChangeRow | null> =>
+      queryChange(connection, this.#options, this.#clock, change, parts, signal);
+    return {
+      look: async (patchset, signal) => {
+        const row = await ask(patchset.change, ['--comments', '--current-patch-set'], signal);
+        return row === null ? null : this.#seen(row, patchset);
+      },
+      review: (patchset, input, signal) => this.#review(connection, patchset, input, signal),
+      standing: ({ change }, label, signal) => this.#standing(connection, change, label, signal),
+      votes: async ({ change, patchset }, signal) => {
+        let row = await ask(change, ['--current-patch-set'], signal);
+        if (row !== null && patchSetOf(row, patchset) === null) {
+          row = await ask(change, ['--all-approvals'], signal);
+        }
+        const set = row === null ? null : patchSetOf(row, patchset);
+        if (set === null) return null;
+        const ours = (set.approvals ?? []).filter(({ by }) => by.username === this.#account);
+        return Object.fromEntries(
+          ours.map(({ type, description, value }) => [type ?? description, value ?? 0]),
+        );
+      },
+    };
+  }
+
+  /** Two questions: Gerrit would list the files of every patchset together with the kinds. */
+  async #standing(
+    connection: GerritConnection,
+    change: number,
+    label: string,
+    signal: AbortSignal,
+  ): Promise<ReviewedChange | null> {
+    const target = `change ${change} on ${this.host}`;
+    const parts = ['--current-patch-set', '--files'] as const;
+    const question = { target, terms: `change:${change}`, parts };
+    const { rows } = await queryRows(connection, this.#options, this.#clock, question, signal);
+    const row = rows.map((one) => readSeenRow(one, target)).find(({ number }) => number === change);
+    if (row === undefined) return null;
+    const now = nowOf(row, target, this.#options.filesLimit);
+    const known = await queryChange(connection, this.#options, this.#clock, change, ['--patch-sets'], signal);
+    const kinds = (known?.patchSets ?? []).map(({ number, kind }) => ({ patchset: number, kind }));
+    if (Math.max(0, ...kinds.map(({ patchset }) => patchset)) !== now.patchset.patchset) {
+      throw queryError(target, 'a patchset was uploaded meanwhile', true);
+    }
+    const ours = now.votes.find((vote) => vote.account === this.#account && vote.label === label);
+    return { change: now, vote: ours?.value ?? 0, kinds };
+  }
+
+  #seen(row: ChangeRow, patchset: Patchset): SeenChange {
+    const ours = (row.comments ?? []).filter(({ reviewer }) => reviewer.username === this.#account);
+    return {
+      project: row.project ?? patchset.project,
+      current: row.currentPatchSet?.number ?? null,
+      revision: patchSetOf(row, patchset.patchset)?.revision ?? null,
+      open: isOpen(row.status),
+      ours: ours.map(({ message }) => ({ message, tag: null })),
+    };
+  }
+
+  /** By change and patchset: a commit alone can belong to several changes. That it is the tested one was checked. */
+  async #review(
+    connection: GerritConnection,
+    patchset: Patchset,
+    input: ReviewInput,
+    signal: AbortSignal,
+  ): Promise<ReviewAnswer> {
+    const target = printed(patchset);
+    const { status, stderr } = await runCommand(
+      connection,
+      this.#clock,
+      {
+        argv: ['gerrit', 'review', '--json', '--project', patchset.project, target],
+        stdin: JSON.stringify(input),
+        timeoutMs: this.#options.commandTimeoutMs,
+        stdoutLimitBytes: this.#options.answerLimitBytes,
+      },
+      signal,
+    );
+    return readAnswer(status, stderr, target, Object.keys(input.labels).length > 0);
+  }
+}

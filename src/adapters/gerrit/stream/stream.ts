@@ -1,0 +1,178 @@
+/**
+ * Gerrit's stream, kept up for months: one session after the other, never two at a time. What mends itself is tried
+ * again after a growing, jittered wait; what does not (host key, key, missing right) is told once with its fix and
+ * tried again only every few minutes, so that a mistake in the configuration is not a storm of logins.
+ */
+import { defer, Observable, repeat, type Subscription, tap } from 'rxjs';
+import type { Clock } from '../../../engine/ports/adapters.ts';
+import type {
+  GerritHistory,
+  Intake,
+  StreamListener,
+  StreamState,
+} from '../../../engine/ports/event-source.ts';
+import { GerritPast } from '../history/change-history.ts';
+import { type AskPage, sshPages } from '../history/pages-ssh.ts';
+import type { GerritConnection, GerritOptions } from '../transport/ssh-connection.ts';
+import { LineIntake } from './event-reader.ts';
+import { runSession, type SessionEnd } from './stream-session.ts';
+
+export interface StreamTuning {
+  /** Events that may wait for the store at a time; past that the stream is not read. */
+  readonly queueLimit: number;
+  /** Rows of one page when it is asked what happened. */
+  readonly pageRows: number;
+  /** Asks what happened; null: on the stream's own connection. */
+  readonly pages: AskPage | null;
+  /** Told of every line as it came. */
+  readonly keep: (line: Buffer) => void;
+  /** 0 to 1, for the jitter. */
+  readonly random: () => number;
+  /** Told of each connection on which the stream is up. */
+  readonly up: (connection: GerritConnection) => void;
+}
+
+const TUNING: StreamTuning = {
+  queueLimit: 1_000,
+  pageRows: 100,
+  pages: null,
+  keep: () => {},
+  random: Math.random,
+  up: () => {},
+};
+
+export class GerritStream implements Intake {
+  readonly history: GerritHistory;
+  readonly #options: GerritOptions;
+  readonly #clock: Clock;
+  readonly #listener: StreamListener;
+  readonly #tuning: StreamTuning;
+  readonly #intake: LineIntake;
+  /** Failures since the stream was last up for good. */
+  #failures = 0;
+  /** Before the session that runs now. */
+  #waitedMs = 0;
+  #told: StreamState | null = null;
+  /** The connection that stands now. */
+  #connection: GerritConnection | null = null;
+  #restart = new AbortController();
+  #stopped = false;
+  #subscription: Subscription | null = null;
+  /** Resolves when the session that runs now has closed its connection. */
+  #session: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    options: GerritOptions,
+    clock: Clock,
+    listener: StreamListener,
+    tuning: Partial<StreamTuning> = {},
+  ) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#listener = listener;
+    this.#tuning = { ...TUNING, ...tuning };
+    this.#intake = new LineIntake(listener, {
+      lineLimitBytes: options.lineLimitBytes,
+      queueLimit: this.#tuning.queueLimit,
+      now: () => clock.monotonic(),
+      keep: this.#tuning.keep,
+    });
+    this.history = new GerritPast(
+      this.#tuning.pages ?? sshPages(options, clock, () => this.#connection),
+      this.#tuning.pageRows,
+    );
+  }
+
+  restart(why: string): void {
+    this.#restart.abort(why);
+  }
+
+  start(): void {
+    if (this.#subscription !== null) throw new Error('the stream was started before');
+    let end: SessionEnd | null = null;
+    this.#subscription = defer(() => this.#runSession())
+      .pipe(
+        tap((ended) => {
+          end = ended;
+          this.#tell({ connected: false, why: ended.why, hint: ended.hint, permanent: ended.permanent });
+        }),
+        repeat({ delay: () => this.#pause(this.#delayMs(end)) }),
+      )
+      .subscribe();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#intake.stop();
+    this.#subscription?.unsubscribe();
+    await this.#session;
+  }
+
+  /** Completes with how it ended, when its connection is gone. Unsubscribing ends it. */
+  #runSession(): Observable<SessionEnd> {
+    return new Observable((subscriber) => {
+      const abort = new AbortController();
+      this.#restart = new AbortController();
+      const session = runSession(
+        {
+          options: this.#options,
+          clock: this.#clock,
+          intake: this.#intake,
+          restart: this.#restart.signal,
+          silent: () => {
+            if (!this.#stopped) this.#listener.silent();
+          },
+          connected: (version, connection) => {
+            this.#connection = connection;
+            this.#tuning.up(connection);
+            connection.onClosed(() => {
+              this.#connection = null;
+            });
+            const why = `connected to ${this.#options.host}:${this.#options.port} (${version})`;
+            this.#tell({ connected: true, why, hint: '', permanent: false });
+          },
+        },
+        abort.signal,
+      );
+      // Nothing is caught here: an error that is no SessionEnd is a programmer's, and ends the process.
+      this.#session = session.then((end) => {
+        subscriber.next(end);
+        subscriber.complete();
+      });
+      return () => abort.abort();
+    });
+  }
+
+  /**
+   * Doubles from one failure to the next; half of it is jitter, so that many clients do not come back together. It begins
+   * anew after a connection that lasted: longer than the wait before it, and than what is no more than a stumble.
+   */
+  #delayMs(end: SessionEnd | null): number {
+    const { backoffMinMs, backoffMaxMs, connectTimeoutMs, refusedRetryMs } = this.#options;
+    if (end?.permanent) return this.#jittered(refusedRetryMs);
+    const lasted = end !== null && end.upMs >= Math.max(this.#waitedMs, connectTimeoutMs);
+    this.#failures = lasted ? 1 : this.#failures + 1;
+    this.#waitedMs = this.#jittered(
+      Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(this.#failures - 1, 30)),
+    );
+    return this.#waitedMs;
+  }
+
+  #jittered(delayMs: number): number {
+    return delayMs / 2 + (this.#tuning.random() * delayMs) / 2;
+  }
+
+  #pause(delayMs: number): Observable<void> {
+    return new Observable((subscriber) => this.#clock.after(delayMs, () => subscriber.next()));
+  }
+
+  #tell(state: StreamState): void {
+    const told = this.#told;
+    if (this.#stopped) return;
+    if (told?.connected === state.connected && told.why === state.why && told.permanent === state.permanent) {
+      return;
+    }
+    this.#told = state;
+    this.#listener.state(state);
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * `gerrit query`: its rows, and one change as checked data. An `{"type":"error"}` row is a failure whatever the exit status,
+ * and so is an answer without its closing `stats` row.
+ */
+import { z } from 'zod';
+import type { Clock } from '../../../engine/ports/adapters.ts';
+import { OperationError } from '../../../errors.ts';
+import type { Patchset } from '../../../machines/model/domain.ts';
+import * as shapes from '../json-schemas.ts';
+import { type CommandResult, runCommand } from './ssh-command.ts';
+import type { GerritConnection, GerritOptions } from './ssh-connection.ts';
+
+/** What to ask for beside the change itself. */
+export type QueryPart =
+  | '--comments'
+  | '--current-patch-set'
+  | '--patch-sets'
+  | '--all-approvals'
+  | '--commit-message'
+  | '--dependencies'
+  | '--submit-records'
+  | '--files';
+
+export interface Question {
+  /** What it is about, for people. */
+  readonly target: string;
+  /** One operand in Gerrit's query language; it must not begin with `-`. */
+  readonly terms: string;
+  readonly parts: readonly QueryPart[];
+  /** Rows to pass over: another page. */
+  readonly start?: number;
+}
+
+export interface Answer {
+  /** Not checked yet. */
+  readonly rows: readonly unknown[];
+  /** There is another page. */
+  readonly more: boolean;
+}
+
+const MESSAGE_LIMIT = 65_536;
+const STATUS_LIMIT = 20;
+
+const approval = z.object({
+  type: z.string().max(100).optional(),
+  description: z.string().max(100).optional(),
+  value: shapes.vote,
+  by: shapes.account,
+});
+
+const patchSet = shapes.patchSet.extend({ approvals: z.array(approval).nullish() });
+
+const changeRow = shapes.change.extend({
+  status: shapes.text(STATUS_LIMIT),
+  comments: z.array(z.object({ reviewer: shapes.account, message: shapes.text(MESSAGE_LIMIT) })).nullish(),
+  currentPatchSet: patchSet.optional(),
+  patchSets: z.array(patchSet).nullish(),
+});
+
+export type ChangeRow = z.infer<typeof changeRow>;
+export type PatchSetRow = z.infer<typeof patchSet>;
+
+/** Asks over a connection that is open. */
+export async function queryRows(
+  connection: GerritConnection,
+  options: GerritOptions,
+  clock: Clock,
+  question: Question,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const result = await runCommand(
+    connection,
+    clock,
+    {
+      argv: ['gerrit', 'query', '--format=JSON', ...question.parts, ...startOf(question), question.terms],
+      stdin: null,
+      timeoutMs: options.commandTimeoutMs,
+      stdoutLimitBytes: options.answerLimitBytes,
+    },
+    signal,
+  );
+  return readRows(result, question.target);
+}
+
+function startOf({ start = 0 }: Question): readonly string[] {
+  return start === 0 ? [] : [`--start=${start}`];
+}
+
+/** The change, or null when Gerrit does not show it (to this account). */
+export async function queryChange(
+  connection: GerritConnection,
+  options: GerritOptions,
+  clock: Clock,
+  change: number,
+  parts: readonly QueryPart[],
+  signal: AbortSignal,
+): Promise<ChangeRow | null> {
+  const target = `change ${change} on ${options.host}`;
+  const question = { target, terms: `change:${change}`, parts };
+  const answer = await queryRows(connection, options, clock, question, signal);
+  const rows = answer.rows.map((row) => {
+    const { success, data, error } = changeRow.safeParse(row);
+    if (!success)
+      throw queryError(target, `a row of it has an unknown shape: ${z.prettifyError(error)}`, false);
+    return data;
+  });
+  return rows.find((row) => row.number === change) ?? null;
+}
+
+/** Anything but a known word for closed counts as open: Gerrit itself refuses what a closed change does not take. */
+export function isOpen(status: string): boolean {
+  return status !== 'ABANDONED' && status !== 'MERGED';
+}
+
+/** The patchset, or null when the row does not hold it. Null as number: the current one. */
+export function patchSetOf(row: ChangeRow, number: number | null): PatchSetRow | null {
+  const { currentPatchSet } = row;
+  if (number === null) return currentPatchSet ?? null;
+  if (currentPatchSet?.number === number) return currentPatchSet;
+  return row.patchSets?.find((set) => set.number === number) ?? null;
+}
+
+export function toPatchset(row: ChangeRow, set: PatchSetRow): Patchset {
+  try {
+    return shapes.toPatchset(row, set);
+  } catch (error) {
+    if (!(error instanceof shapes.Misfit)) throw error;
+    throw queryError(`change ${row.number}`, `its ${error.message} can not be used`, false);
+  }
+}
+
+/** The rows before the closing one. */
+function readRows(result: CommandResult, target: string): Answer {
+  if (result.status !== 0) {
+    throw queryError(target, result.stderr === '' ? `exit status ${result.status}` : result.stderr, true);
+  }
+  const rows: unknown[] = [];
+  for (const line of result.stdout.split('\n')) {
+    if (line.trim() === '') continue;
+    const row = readRow(line, target);
+    if (row.type === 'stats') return { rows, more: row.moreChanges === true };
+    if (row.type === 'error') throw queryError(target, String(row.message), true);
+    rows.push(row);
+  }
+  throw queryError(target, 'the answer has no end', true);
+}
+
+interface Row {
+  readonly type?: unknown;
+  readonly message?: unknown;
+  readonly moreChanges?: unknown;
+}
+
+function readRow(line: string, target: string): Row {
+  try {
+    const row: unknown = JSON.parse(line);
+    if (typeof row === 'object' && row !== null) return row;
+  } catch (error) {
+    throw queryError(target, 'the answer is not JSON', true, error);
+  }
+  throw queryError(target, 'the answer holds a row that is no object', true);
+}
+
+export function queryError(
+  target: string,
+  message: string,
+  retryable: boolean,
+  cause?: unknown,
+): OperationError {
+  return new OperationError({
+    operation: 'query change',
+    target,
+    message: `query for ${target}: ${shapes.oneLine(message, 500)}`,
+    retryable,
+    hint: retryable
+      ? 'it is tried again by itself'
+      : 'this Gerrit answers in a way that is not known; please report it',
+    cause,
+  });
+}

@@ -1,0 +1,246 @@
+/**
+ * Gerrit's REST interface: one request in, status and bounded text out, every wait bounded. On node:http and node:https,
+ * because fetch can neither be given a certificate authority nor tell whether a request had gone out when it failed,
+ * and only then must a review be looked for before it is sent again. Connections are kept for the next request;
+ * certificates are verified; redirects are not followed, so our password goes nowhere but where it was meant to.
+ */
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { Clock } from '../../../engine/ports/adapters.ts';
+import { OperationError } from '../../../errors.ts';
+import { timerDelay } from '../../../timer.ts';
+import { readCertificates } from '../../tls/certificates.ts';
+import { sleep } from '../stream/stream-session.ts';
+import { transportFailure } from './rest-failure.ts';
+import { Turns } from './semaphore.ts';
+import { CutOff } from './unknown-outcome.ts';
+
+export interface RestOptions {
+  /** Of the site, with its path if it has one. */
+  readonly url: string;
+  readonly user: string;
+  /** Read anew for each request, so that an operator's correction counts at once. @throws OperationError */
+  readonly password: () => string;
+  /** Certificates of authorities (PEM) instead of the host's; null: the host's. */
+  readonly caFile: string | null;
+  readonly connectTimeoutMs: number;
+  /** For one request and its answer. */
+  readonly requestTimeoutMs: number;
+  /** How long a connection that is not used is kept. */
+  readonly idleMs: number;
+  /** Longest wait that a server may ask for with Retry-After. */
+  readonly retryAfterMaxMs: number;
+  readonly answerLimitBytes: number;
+  /** Requests at the same time; further ones wait. */
+  readonly connections: number;
+}
+
+export interface RestRequest {
+  readonly method: 'GET' | 'POST';
+  /** Below `/a/`, encoded: `changes/openstack%2Fcinder~1`. */
+  readonly path: string;
+  /** Sent as JSON; null: nothing is sent. */
+  readonly body: object | null;
+}
+
+export interface RestAnswer {
+  readonly status: number;
+  readonly text: string;
+  readonly location: string | null;
+  /** The server's clock, ms since the epoch; null where it did not say. */
+  readonly date: number | null;
+}
+
+interface Prepared {
+  readonly url: URL;
+  readonly options: https.RequestOptions;
+  readonly body: string | null;
+}
+
+export class RestClient {
+  readonly #options: RestOptions;
+  readonly #clock: Clock;
+  readonly #turns: Turns;
+  readonly #agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
+  /** Monotonic: the server has asked not to be asked before this. */
+  #notBefore = 0;
+
+  constructor(options: RestOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#turns = new Turns(options.connections);
+    const kept = { keepAlive: true, timeout: timerDelay(options.idleMs), scheduling: 'lifo' } as const;
+    this.#agents = { 'http:': new http.Agent(kept), 'https:': new https.Agent(kept) };
+  }
+
+  get target(): string {
+    return `${this.#options.user} at ${this.#options.url}`;
+  }
+
+  get host(): string {
+    return new URL(this.#options.url).host;
+  }
+
+  /** Resolves with any answer that is one, also a refusal; rejects with a CutOff when there is none. */
+  async request(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
+    const over = await this.#turn(signal);
+    try {
+      const leftMs = this.#notBefore - this.#clock.monotonic();
+      if (leftMs > 0) await sleep(this.#clock, leftMs, signal);
+      if (signal.aborted) throw this.#stopped(signal);
+      const prepared = await this.#prepare(request);
+      try {
+        return await this.#exchange(prepared, signal);
+      } catch (error) {
+        // A kept connection that the server had closed meanwhile. What only asks may be asked again at once.
+        if (!(error instanceof CutOff) || request.method !== 'GET' || !isStale(error.cause)) throw error;
+        return await this.#exchange(prepared, signal);
+      }
+    } finally {
+      over();
+    }
+  }
+
+  /** Closes the connections that are kept. */
+  close(): void {
+    this.#agents['http:'].destroy();
+    this.#agents['https:'].destroy();
+  }
+
+  async #turn(signal: AbortSignal): Promise<() => void> {
+    try {
+      return await this.#turns.take(signal);
+    } catch {
+      throw this.#stopped(signal);
+    }
+  }
+
+  async #prepare({ method, path, body }: RestRequest): Promise<Prepared> {
+    const { url: site, user, password, caFile } = this.#options;
+    const url = new URL(`${site.replace(/\/+$/, '')}/a/${path}`);
+    const text = body === null ? null : JSON.stringify(body);
+    const headers: Record<string, string | number> = {
+      accept: 'application/json',
+      authorization: `Basic ${Buffer.from(`${user}:${password()}`).toString('base64')}`,
+      'user-agent': 'sos-ci',
+    };
+    if (text !== null) {
+      headers['content-type'] = 'application/json; charset=utf-8';
+      headers['content-length'] = Buffer.byteLength(text);
+    }
+    const ca = caFile === null ? {} : { ca: await readCertificates(caFile, 'gerrit.rest.caFile') };
+    const agent = this.#agents[url.protocol === 'https:' ? 'https:' : 'http:'];
+    return { url, options: { method, headers, agent, ...ca }, body: text };
+  }
+
+  #exchange({ url, options, body }: Prepared, signal: AbortSignal): Promise<RestAnswer> {
+    const request = (url.protocol === 'https:' ? https : http).request(url, options);
+    let sent = false;
+    let reused = false;
+    return new Promise<RestAnswer>((resolve, reject) => {
+      const fail = (error: unknown): void => {
+        const cause = reused && isReset(error) ? new StaleConnection(error) : error;
+        const fields = transportFailure(this.target, this.#options, cause, sent);
+        reject(new CutOff(fields, sent && options.method === 'POST'));
+        request.destroy();
+      };
+      const after = (delayMs: number, code: string) => this.#clock.after(delayMs, () => fail({ code }));
+      const disarm = [
+        after(this.#options.requestTimeoutMs, 'answer-timeout'),
+        after(this.#options.connectTimeoutMs, 'connect-timeout'),
+      ];
+      const abort = (): void => fail({ code: 'stopped' });
+      signal.addEventListener('abort', abort, { once: true });
+      request.on('close', () => {
+        for (const cancel of disarm) cancel();
+        signal.removeEventListener('abort', abort);
+      });
+      whenReady(request, () => {
+        disarm[1]?.();
+        sent = true;
+        reused = request.reusedSocket;
+      });
+      request.on('error', fail);
+      request.on('response', (response) => {
+        collect(response, this.#options.answerLimitBytes).then((text) => {
+          this.#heed(response);
+          resolve(answerOf(response, text));
+        }, fail);
+      });
+      request.end(body ?? undefined);
+    });
+  }
+
+  /** A server that is busy says when to come back: until then, and no longer than allowed, nobody asks it. */
+  #heed(response: http.IncomingMessage): void {
+    if (response.statusCode !== 429 && response.statusCode !== 503) return;
+    const asked = retryAfterMs(response.headers['retry-after'], this.#clock.now());
+    const waitMs = Math.min(asked, this.#options.retryAfterMaxMs);
+    this.#notBefore = Math.max(this.#notBefore, this.#clock.monotonic() + waitMs);
+  }
+
+  #stopped(signal: AbortSignal): OperationError {
+    if (signal.reason instanceof OperationError) return signal.reason;
+    return new OperationError(transportFailure(this.target, this.#options, { code: 'stopped' }, false));
+  }
+}
+
+/** A kept connection that was closed by the server before it got our request. */
+class StaleConnection extends Error {
+  constructor(cause: unknown) {
+    super('the kept connection was closed by the server', { cause });
+  }
+}
+
+function isStale(cause: unknown): boolean {
+  return cause instanceof StaleConnection;
+}
+
+function isReset(error: unknown): boolean {
+  const { code } = (typeof error === 'object' && error !== null ? error : {}) as { readonly code?: unknown };
+  return code === 'ECONNRESET' || code === 'EPIPE';
+}
+
+/** Calls back when the connection is up: from then on the server may have the request. */
+function whenReady(request: http.ClientRequest, ready: () => void): void {
+  request.once('socket', (socket) => {
+    if (!socket.connecting && request.reusedSocket) return ready();
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', ready);
+  });
+}
+
+function collect(response: http.IncomingMessage, limitBytes: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    response.on('data', (part: Buffer) => {
+      bytes += part.length;
+      if (bytes <= limitBytes) parts.push(part);
+      else reject({ code: 'answer-too-long' });
+    });
+    response.on('error', reject);
+    // The connection can end in the middle of an answer without any error.
+    response.on('close', () => reject({ code: 'answer-cut' }));
+    response.on('end', () => {
+      if (response.complete) resolve(Buffer.concat(parts).toString('utf8'));
+    });
+  });
+}
+
+function answerOf(response: http.IncomingMessage, text: string): RestAnswer {
+  const date = Date.parse(response.headers.date ?? '');
+  return {
+    status: response.statusCode ?? 0,
+    text,
+    location: response.headers.location ?? null,
+    date: Number.isNaN(date) ? null : date,
+  };
+}
+
+/** Seconds or a date; 0 where there is neither. */
+function retryAfterMs(value: string | undefined, now: number): number {
+  if (value === undefined) return 0;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? 0 : Math.max(0, date - now);
+}

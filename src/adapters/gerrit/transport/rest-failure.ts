@@ -1,0 +1,119 @@
+/**
+ * What went wrong with a request to Gerrit's REST interface, as an OperationError with a hint. Decided by codes of the
+ * system, of TLS and of HTTP, never by text. A refusal (4xx) does not mend itself, but for 408 and 429; a server's
+ * trouble (5xx) does.
+ */
+import { errorText, OperationError, type OperationErrorFields } from '../../../errors.ts';
+import { oneLine } from '../json-schemas.ts';
+import type { RestAnswer, RestOptions } from './rest-client.ts';
+
+type Limits = Pick<RestOptions, 'connectTimeoutMs' | 'requestTimeoutMs' | 'answerLimitBytes' | 'caFile'>;
+
+/** A request without an answer. `sent`: the connection was up. */
+export function transportFailure(
+  target: string,
+  limits: Limits,
+  cause: unknown,
+  sent: boolean,
+): OperationErrorFields {
+  const code = codeOf(cause);
+  const fail = (message: string, retryable: boolean, hint: string): OperationErrorFields => ({
+    operation: sent ? 'read answer' : 'connect',
+    target,
+    message,
+    retryable,
+    hint,
+    cause,
+  });
+  switch (code) {
+    case 'stopped':
+      return fail('stopped', true, 'it is tried again by itself');
+    case 'connect-timeout':
+      return fail(
+        `no connection within ${limits.connectTimeoutMs} ms`,
+        true,
+        'check network, firewall and proxy',
+      );
+    case 'answer-timeout':
+      return fail(`no answer within ${limits.requestTimeoutMs} ms`, true, 'it is tried again by itself');
+    case 'answer-too-long':
+      return fail(
+        `the answer is longer than ${limits.answerLimitBytes} bytes`,
+        false,
+        'gerrit.answerLimit is the limit',
+      );
+    case 'answer-cut':
+      return fail('the answer ended in its middle', true, 'it is tried again by itself');
+    case 'ECONNREFUSED':
+      return fail('connection refused', true, 'is Gerrit up, and is gerrit.rest.url right?');
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return fail('the host is not known', true, "check gerrit.rest.url and this host's DNS");
+    default:
+      return code.startsWith('CERT_') || TLS_CODES.has(code)
+        ? fail(`the server's certificate was refused: ${code}`, false, certificateHint(code, limits))
+        : fail(oneLine(errorText(cause), 300) || 'no answer', true, 'it is tried again by itself');
+  }
+}
+
+/** An answer that is a refusal. `retryable` by its status alone. */
+export function statusFailure(operation: string, target: string, answer: RestAnswer): OperationError {
+  const { status } = answer;
+  const said = status >= 300 && status < 400 ? `to ${oneLine(answer.location, 200)}` : firstLine(answer.text);
+  return new OperationError({
+    operation,
+    target,
+    message: `Gerrit answers ${status}${said === '' ? '' : `: ${said}`}`,
+    retryable: status >= 500 || status === 408 || status === 429,
+    hint: statusHint(status),
+  });
+}
+
+/** What a refusal says, for people. */
+export function firstLine(text: string): string {
+  return oneLine(text.trimStart().split('\n')[0] ?? '', 300).trim();
+}
+
+/** Names in Node's TLS errors that do not begin with CERT_. */
+const TLS_CODES = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+function codeOf(cause: unknown): string {
+  const { code } = (typeof cause === 'object' && cause !== null ? cause : {}) as { readonly code?: unknown };
+  return typeof code === 'string' ? code : '';
+}
+
+function certificateHint(code: string, { caFile }: Limits): string {
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return 'the certificate is for another host: check gerrit.rest.url';
+  if (code === 'CERT_HAS_EXPIRED')
+    return "the server's certificate has expired: tell its operator, check this clock";
+  return caFile === null
+    ? 'a site with an authority of its own: name its certificate in gerrit.rest.caFile'
+    : `the authority in ${caFile} did not sign it`;
+}
+
+function statusHint(status: number): string {
+  if (status >= 300 && status < 400)
+    return 'redirects are not followed: write the final address in gerrit.rest.url';
+  switch (status) {
+    case 401:
+      return "check gerrit.rest.user and password: it is the HTTP password of Gerrit's settings page";
+    case 403:
+      return 'check what this account may do on that project';
+    case 404:
+      return 'project, change or patchset is gone, or this account may not read it';
+    case 429:
+      return 'the site limits requests: see which other programs use this account';
+    default:
+      return status >= 500
+        ? "look into Gerrit's log; it is tried again by itself"
+        : 'please report this answer';
+  }
+}

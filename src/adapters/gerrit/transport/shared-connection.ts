@@ -1,0 +1,189 @@
+/**
+ * One connection to Gerrit for all questions. While the stream is up it is the stream's, because Gerrit limits the
+ * connections of an account. Otherwise it is opened when somebody asks, shared while others ask too, kept for a while
+ * afterwards, because a handshake costs more than most answers. Never more than one at a time. One that was kept, or the
+ * stream's, may have died unnoticed; then what was asked over it is asked once more over a new one. So only what may be
+ * asked twice may fail here: what must happen once takes its failure for an answer.
+ */
+import type { Clock } from '../../../engine/ports/adapters.ts';
+import { OperationError } from '../../../errors.ts';
+import { asNobody } from '../../openssh/async-context.ts';
+import { retried } from '../reviews/transport.ts';
+import { Turns } from './semaphore.ts';
+import { GerritConnection, type GerritOptions } from './ssh-connection.ts';
+import { stoppedConnection } from './ssh-failure.ts';
+
+/** One connection from its opening to its end. */
+interface Line {
+  readonly opening: Promise<GerritConnection>;
+  readonly giveUp: AbortController;
+  up: boolean;
+  lost: boolean;
+}
+
+export class SharedConnection {
+  readonly #options: GerritOptions;
+  readonly #clock: Clock;
+  readonly #turns: Turns;
+  readonly #lent: () => GerritConnection | null;
+  #line: Line | null = null;
+  /** The goodbye of the last one, which the next one waits for. */
+  #ending: Promise<void> = Promise.resolve();
+  #asking = 0;
+  #closed = false;
+  #disarm: () => void = () => {};
+
+  /** @param lent the stream's connection, or null while the stream is not up */
+  constructor(options: GerritOptions, clock: Clock, lent: () => GerritConnection | null = () => null) {
+    this.#options = options;
+    this.#lent = lent;
+    this.#clock = clock;
+    this.#turns = new Turns(options.questions);
+  }
+
+  /** Runs `question` when it is its turn, perhaps twice. What goes wrong before it is asked is retryable. */
+  async ask<T>(signal: AbortSignal, question: (connection: GerritConnection) => Promise<T>): Promise<T> {
+    const over = await this.#turn(signal);
+    try {
+      const lent = await this.#overLent(signal, question);
+      return lent === null ? await this.#overOwn(signal, question) : lent.answer;
+    } finally {
+      over();
+    }
+  }
+
+  /** Ends its own connection. False: it has none, or one over which something is being asked. */
+  async makeRoom(): Promise<boolean> {
+    if (this.#asking > 0 || this.#line === null) return false;
+    this.#disarm();
+    await this.#hangUp();
+    return true;
+  }
+
+  /** Whether it has a connection of its own. */
+  get isOpen(): boolean {
+    return this.#line !== null;
+  }
+
+  /** Null: the stream is not up, or its connection ended meanwhile. */
+  async #overLent<T>(
+    signal: AbortSignal,
+    question: (connection: GerritConnection) => Promise<T>,
+  ): Promise<{ readonly answer: T } | null> {
+    const lent = this.#lent();
+    if (lent === null || this.#closed) return null;
+    let lost = false;
+    const forget = lent.onClosed(() => {
+      lost = true;
+    });
+    try {
+      return { answer: await question(lent) };
+    } catch (error) {
+      if (!lost || signal.aborted) throw error;
+      return null;
+    } finally {
+      forget();
+    }
+  }
+
+  async #overOwn<T>(signal: AbortSignal, question: (connection: GerritConnection) => Promise<T>): Promise<T> {
+    this.#asking += 1;
+    this.#disarm();
+    try {
+      const line = this.#lineNow();
+      const kept = line.up;
+      try {
+        return await this.#over(line, signal, question);
+      } catch (error) {
+        if (!kept || !line.lost || signal.aborted || this.#closed) throw error;
+        return await this.#over(this.#lineNow(), signal, question);
+      }
+    } finally {
+      this.#asking -= 1;
+      this.#hangUpLater();
+    }
+  }
+
+  /** Ends the connection; who asks now or later is told so. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#disarm();
+    await this.#hangUp();
+  }
+
+  async #over<T>(
+    line: Line,
+    signal: AbortSignal,
+    question: (connection: GerritConnection) => Promise<T>,
+  ): Promise<T> {
+    const connection = await this.#unlessStopped(line.opening, signal);
+    return question(connection);
+  }
+
+  #lineNow(): Line {
+    if (this.#closed) throw stoppedConnection(this.#target());
+    if (this.#line !== null && !this.#line.lost) return this.#line;
+    const giveUp = new AbortController();
+    const open = () => GerritConnection.open(this.#options, this.#clock, giveUp.signal);
+    const opening = this.#ending.then(() => asNobody(open));
+    const line: Line = { opening, giveUp, up: false, lost: false };
+    const lose = (): void => {
+      line.lost = true;
+      if (this.#line === line) this.#line = null;
+    };
+    // Who asks sees the error; here it only matters that there is no connection.
+    opening.then((connection) => {
+      line.up = true;
+      connection.onClosed(lose);
+    }, lose);
+    this.#line = line;
+    return line;
+  }
+
+  #hangUpLater(): void {
+    if (this.#asking > 0 || this.#closed || this.#line === null) return;
+    // The next question goes over the stream's.
+    const idleMs = this.#lent() === null ? this.#options.idleMs : 0;
+    this.#disarm = this.#clock.after(idleMs, () => void this.#hangUp());
+  }
+
+  #hangUp(): Promise<void> {
+    const line = this.#line;
+    if (line === null) return this.#ending;
+    this.#line = null;
+    line.giveUp.abort();
+    this.#ending = line.opening.then(
+      (connection) => connection.close(),
+      () => {},
+    );
+    return this.#ending;
+  }
+
+  /** A connection is opened for everybody: who is told to stop leaves, and it goes on for the others. */
+  #unlessStopped(opening: Promise<GerritConnection>, signal: AbortSignal): Promise<GerritConnection> {
+    return new Promise((resolve, reject) => {
+      const stop = (): void => reject(this.#stopped(signal));
+      if (signal.aborted) return stop();
+      signal.addEventListener('abort', stop, { once: true });
+      opening
+        .then(resolve, (error: unknown) => reject(error instanceof OperationError ? retried(error) : error))
+        .finally(() => signal.removeEventListener('abort', stop));
+    });
+  }
+
+  async #turn(signal: AbortSignal): Promise<() => void> {
+    try {
+      return await this.#turns.take(signal);
+    } catch {
+      throw this.#stopped(signal);
+    }
+  }
+
+  #stopped(signal: AbortSignal): OperationError {
+    return signal.reason instanceof OperationError ? signal.reason : stoppedConnection(this.#target());
+  }
+
+  #target(): string {
+    return `${this.#options.user}@${this.#options.host}:${this.#options.port}`;
+  }
+}

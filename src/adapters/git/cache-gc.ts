@@ -1,0 +1,157 @@
+/**
+ * Keeps the cache small while nobody needs it: refs that no review needs, packs that have become many, projects that
+ * were not used for longest. It works beside everything else, gives way at once to whoever wants in, and has nobody to
+ * tell what did not work: that is tried again after the next use.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { GitCacheConfig } from '../../config/config.ts';
+import { OperationError } from '../../errors.ts';
+import type { BareRepository, Errand } from './bare-repository.ts';
+import type { CachedProject } from './cached-repository.ts';
+import type { MergeRecords } from './merge-record.ts';
+import { FETCHED, TREES } from './tree-ref.ts';
+
+export interface Kept {
+  readonly limits: Pick<GitCacheConfig, 'cacheBytes' | 'cacheProjects' | 'cachePacks'>;
+  readonly records: MergeRecords;
+  project(name: string): CachedProject;
+  /** Names of the projects that are on disk. */
+  list(): readonly string[];
+}
+
+interface Size {
+  readonly bytes: number;
+  readonly packs: number;
+  readonly loose: number;
+}
+
+/** Loose objects for one pack that is allowed: merges leave a handful each. */
+const LOOSE_FOR_ONE_PACK = 20;
+
+export class CacheUpkeep {
+  readonly #kept: Kept;
+  readonly #held = new Map<string, number>();
+  readonly #sizes = new Map<string, number>();
+  readonly #toLookAt = new Set<string>();
+  readonly #ending = new AbortController();
+  #running: Promise<void> | null = null;
+
+  constructor(kept: Kept) {
+    this.#kept = kept;
+  }
+
+  hold(names: readonly string[]): () => void {
+    const held = [...new Set(names)];
+    for (const name of held) this.#held.set(name, (this.#held.get(name) ?? 0) + 1);
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      for (const name of held) {
+        const left = (this.#held.get(name) ?? 1) - 1;
+        if (left > 0) this.#held.set(name, left);
+        else this.#held.delete(name);
+        this.#toLookAt.add(name);
+      }
+      this.#start();
+    };
+  }
+
+  async settled(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort();
+    await this.settled();
+  }
+
+  #start(): void {
+    if (this.#running !== null || this.#ending.signal.aborted) return;
+    this.#running = this.#work().finally(() => {
+      this.#running = null;
+      if (this.#toLookAt.size > 0) this.#start();
+    });
+  }
+
+  async #work(): Promise<void> {
+    try {
+      for (const name of [...this.#toLookAt]) {
+        this.#toLookAt.delete(name);
+        if (!this.#ending.signal.aborted) await this.#lookAt(name);
+      }
+      await this.#evict();
+    } catch (error) {
+      if (!(error instanceof OperationError) && !isFileError(error) && !this.#ending.signal.aborted)
+        throw error;
+    }
+  }
+
+  async #lookAt(name: string): Promise<void> {
+    const { limits, project } = this.#kept;
+    const size = await sizeOf(project(name).directory);
+    this.#sizes.set(name, size.bytes);
+    if (this.#held.has(name) || project(name).gate.inUse) return;
+    if (size.packs <= limits.cachePacks && size.loose <= limits.cachePacks * LOOSE_FOR_ONE_PACK) return;
+    await project(name).alone(this.#errand(name), async (repository, wanted) => {
+      if (this.#held.has(name)) return;
+      const signal = AbortSignal.any([wanted, this.#ending.signal]);
+      const errand = { ...this.#errand(name), signal };
+      await this.#dropStrayRefs(errand, name, repository);
+      await repository.pack(errand);
+    });
+    this.#sizes.set(name, (await sizeOf(project(name).directory)).bytes);
+  }
+
+  /** Of merges that were cut off, and of reviews that nobody has a record of. */
+  async #dropStrayRefs(errand: Errand, name: string, repository: BareRepository): Promise<void> {
+    const needed = await this.#kept.records.revisions(name);
+    const refs = await repository.refs(errand, [TREES, FETCHED]);
+    const stray = [...refs.keys()].filter((ref) => !needed.has(ref.slice(TREES.length)));
+    await repository.setRefs(errand, new Map(stray.map((ref) => [ref, null])));
+  }
+
+  /** The least recently used first, the one that was used last never. */
+  async #evict(): Promise<void> {
+    const { limits, records, project } = this.#kept;
+    const names = this.#kept.list();
+    const used = new Map<string, number>();
+    for (const name of names) {
+      const { directory } = project(name);
+      used.set(name, (await stat(directory)).mtimeMs);
+      if (!this.#sizes.has(name)) this.#sizes.set(name, (await sizeOf(directory)).bytes);
+    }
+    const oldestFirst = [...names].sort((a, b) => (used.get(a) ?? 0) - (used.get(b) ?? 0));
+    let count = names.length;
+    let bytes = names.reduce((sum, name) => sum + (this.#sizes.get(name) ?? 0), 0);
+    for (const name of oldestFirst.slice(0, -1)) {
+      if (bytes <= limits.cacheBytes && count <= limits.cacheProjects) return;
+      if (this.#held.has(name) || (await records.revisions(name)).size > 0) continue;
+      if (this.#ending.signal.aborted || !(await project(name).clear(this.#errand(name)))) continue;
+      count -= 1;
+      bytes -= this.#sizes.get(name) ?? 0;
+      this.#sizes.delete(name);
+    }
+  }
+
+  #errand(name: string): Errand {
+    return { operation: 'tidy git cache', target: name, signal: this.#ending.signal };
+  }
+}
+
+async function sizeOf(directory: string): Promise<Size> {
+  const files = await readdir(join(directory, 'objects'), { withFileTypes: true, recursive: true });
+  let [bytes, packs, loose] = [0, 0, 0];
+  for (const file of files) {
+    if (!file.isFile()) continue;
+    bytes += (await stat(join(file.parentPath, file.name))).size;
+    if (file.name.endsWith('.pack')) packs += 1;
+    else if (/^[0-9a-f]{38}$/.test(file.name)) loose += 1;
+  }
+  return { bytes, packs, loose };
+}
+
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error;
+}

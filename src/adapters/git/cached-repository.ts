@@ -1,0 +1,250 @@
+/**
+ * One project in the cache: its repository, who is in it, and what is fetched into it. A repository that does not work
+ * any more is thrown away and made anew; nothing in it is worth more than a fetch.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rename, rm, statfs, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Clock } from '../../engine/ports/adapters.ts';
+import { OperationError } from '../../errors.ts';
+import { BareRepository, type Errand } from './bare-repository.ts';
+import { assertInstalled, GitFailed } from './command.ts';
+import type { Seats } from './connection-limit.ts';
+import { FetchLine, type Wanted } from './fetch-coalescer.ts';
+import type { Address } from './fetch-url.ts';
+import { Gate } from './read-write-lock.ts';
+
+export interface ProjectOptions {
+  readonly name: string;
+  readonly directory: string;
+  readonly address: Address;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly clock: Clock;
+  readonly seats: Seats;
+  /** For the fetch that brings the whole project. */
+  readonly firstFetchMs: number;
+  /** After a new repository did not help, until the next one is made. */
+  readonly renewIntervalMs: number;
+}
+
+/** Directories that are being made or thrown away begin so; nobody looks for anything in them. */
+export const PASSING = '.passing-';
+/** With less room than this, what fails is not the repository's fault. */
+const ROOM_BYTES = 64 * 1024 * 1024;
+/**
+ * New repositories in one `renewInterval`, each a fetch of the whole project. A disk that breaks more of them than this
+ * needs an operator.
+ */
+const RENEWALS_LIMIT = 5;
+/** What a git that was killed leaves behind. Nobody else works here, so nobody holds them. */
+const LEFT_BEHIND = /\.lock$|^tmp_|\.keep$|^gc\.pid$/;
+
+export class CachedProject {
+  readonly name: string;
+  readonly directory: string;
+  readonly gate = new Gate();
+  readonly #options: ProjectOptions;
+  readonly #repository: BareRepository;
+  readonly #fetches: FetchLine;
+  /** It is there, and nothing is left in it of a git that was killed. */
+  #isTidy = false;
+  #generation = 0;
+  /** Monotonic times at which it was thrown away for being broken, in the last `renewInterval`. */
+  #renewals: readonly number[] = [];
+  /** Monotonic time at which git could not work in a new repository either. */
+  #failedAgainAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ProjectOptions) {
+    const { name, directory, address, clock, seats, firstFetchMs } = options;
+    this.name = name;
+    this.directory = directory;
+    this.#repository = new BareRepository(directory, options.environment);
+    this.#options = options;
+    const untidy = (): void => {
+      this.#isTidy = false;
+    };
+    this.#fetches = new FetchLine({
+      repository: this.#repository,
+      remote: { address, seats },
+      clock,
+      firstFetchMs,
+      untidy,
+    });
+  }
+
+  /** Runs `work` in the repository; once more in a new one, when git could not work in the old one. */
+  async use<T>(errand: Errand, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+    const generation = this.#generation;
+    try {
+      return await this.#inside(errand, work);
+    } catch (error) {
+      if (!(error instanceof GitFailed) || errand.signal.aborted) throw error;
+      if (this.#generation === generation && !(await this.#mayRenew())) throw error;
+      await this.renew(errand, generation);
+      return await this.#again(errand, work);
+    }
+  }
+
+  /** The same, in the repository as it is. */
+  useAsItIs<T>(errand: Errand, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+    return this.#inside(errand, work);
+  }
+
+  async fetch(errand: Errand, wanted: readonly Wanted[]): Promise<void> {
+    if (this.#options.address.protocol === 'ssh') await assertInstalled('ssh', errand.target);
+    await this.#fetches.fetch(errand, wanted);
+    await utimes(this.directory, new Date(), new Date());
+  }
+
+  /** Changes whenever the repository was thrown away. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Throws the repository away, unless somebody did since `generation`. */
+  async renew(errand: Errand, generation: number): Promise<void> {
+    await this.alone(errand, async () => {
+      if (this.#generation !== generation) return;
+      this.#renewals = [...this.#recentRenewals(), this.#options.clock.monotonic()];
+      await this.#discard();
+    });
+  }
+
+  /** Throws it away for good, unless it is in use. True: it is gone. */
+  async clear(errand: Errand): Promise<boolean> {
+    if (this.gate.inUse) return false;
+    await this.alone(errand, () => this.#discard());
+    return true;
+  }
+
+  /** Runs `work` while nobody else is in. What can wait looks at `wanted`: it aborts when others want to go in. */
+  async alone<T>(
+    errand: Errand,
+    work: (repository: BareRepository, wanted: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return this.gate.alone(errand.signal, async (wanted) => {
+      try {
+        return await work(this.#repository, wanted);
+      } catch (error) {
+        this.#isTidy = false;
+        throw error;
+      }
+    });
+  }
+
+  close(): void {
+    this.#fetches.close();
+  }
+
+  async #inside<T>(errand: Errand, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+    try {
+      if (!this.#isTidy) await this.alone(errand, () => this.#prepare(errand));
+      const leave = await this.gate.enter(errand.signal);
+      try {
+        return await work(this.#repository);
+      } finally {
+        leave();
+      }
+    } catch (error) {
+      if (errand.signal.aborted && !(error instanceof OperationError)) throw stopped(errand);
+      throw isFileError(error) ? unwritable(errand, error) : error;
+    }
+  }
+
+  /** Runs `work` in a new repository. When it fails there too, the repository is not the cause. */
+  async #again<T>(errand: Errand, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+    try {
+      return await this.#inside(errand, work);
+    } catch (error) {
+      if (error instanceof GitFailed && !errand.signal.aborted) {
+        this.#failedAgainAt = this.#options.clock.monotonic();
+      }
+      throw error;
+    }
+  }
+
+  async #prepare(errand: Errand): Promise<void> {
+    if (this.#isTidy) return;
+    try {
+      await tidy(this.directory);
+    } catch (error) {
+      if (!isFileError(error) || error.code !== 'ENOENT') throw error;
+      await this.#discard();
+      const making = passingName(dirname(this.directory));
+      await mkdir(making, { recursive: true, mode: 0o700 });
+      await new BareRepository(making, {}).create(errand);
+      await rename(making, this.directory);
+    }
+    await utimes(this.directory, new Date(), new Date());
+    this.#isTidy = true;
+  }
+
+  /** Out of the way at once, and removed beside everything else: a large one takes its time. */
+  async #discard(): Promise<void> {
+    this.#isTidy = false;
+    this.#generation += 1;
+    const passing = passingName(dirname(this.directory));
+    try {
+      await rename(this.directory, passing);
+    } catch (error) {
+      if (isFileError(error) && error.code === 'ENOENT') return;
+      throw error;
+    }
+    // What can not be removed now goes at the next start.
+    void rm(passing, { recursive: true, force: true }).catch(() => {});
+  }
+
+  /** Not for want of room, not when the last new one did not help, and not without an end. */
+  async #mayRenew(): Promise<boolean> {
+    const { clock, renewIntervalMs } = this.#options;
+    if (clock.monotonic() - this.#failedAgainAt < renewIntervalMs) return false;
+    if (this.#recentRenewals().length >= RENEWALS_LIMIT) return false;
+    const { bavail, bsize } = await statfs(dirname(this.directory));
+    return bavail * bsize > ROOM_BYTES;
+  }
+
+  #recentRenewals(): readonly number[] {
+    const { clock, renewIntervalMs } = this.#options;
+    const since = clock.monotonic() - renewIntervalMs;
+    return this.#renewals.filter((at) => at > since);
+  }
+}
+
+/** Removes what a killed git has left, so that it stands in nobody's way and takes no room. */
+async function tidy(directory: string): Promise<void> {
+  const folders = ['.', 'objects/pack', 'refs'].map((folder) => join(directory, folder));
+  const files = await Promise.all(
+    folders.map((folder) => readdir(folder, { withFileTypes: true, recursive: folder.endsWith('refs') })),
+  );
+  const left = files.flat().filter((file) => file.isFile() && LEFT_BEHIND.test(file.name));
+  await Promise.all(left.map((file) => rm(join(file.parentPath, file.name), { force: true })));
+}
+
+function passingName(folder: string): string {
+  return join(folder, `${PASSING}${randomBytes(8).toString('hex')}`);
+}
+
+function isFileError(error: unknown): error is Error & { readonly code: unknown } {
+  return error instanceof Error && !(error instanceof OperationError) && 'code' in error;
+}
+
+function unwritable({ operation, target }: Errand, cause: Error): OperationError {
+  return new OperationError({
+    operation,
+    target,
+    message: cause.message,
+    retryable: true,
+    hint: 'see whether there is room in the state directory, and whether the daemon owns it',
+    cause,
+  });
+}
+
+function stopped({ operation, target }: Errand): OperationError {
+  return new OperationError({
+    operation,
+    target,
+    message: 'given up while waiting for the cache',
+    retryable: true,
+    hint: 'it is tried again by itself',
+  });
+}

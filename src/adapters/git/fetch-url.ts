@@ -1,0 +1,109 @@
+/**
+ * Where a project's patchsets are fetched from, checked so that neither a project's name nor a ref that came over the
+ * stream can be taken for an option, a helper program or another place.
+ */
+import { OperationError } from '../../errors.ts';
+import type { Dependency } from '../../machines/model/domain.ts';
+
+export interface FetchFrom {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** With {project} in it; null: the same Gerrit by SSH. */
+  readonly fetchUrl: string | null;
+}
+
+export interface Address {
+  readonly url: string;
+  readonly protocol: Protocol;
+}
+
+const PROTOCOLS = ['ssh', 'https', 'http', 'file'] as const;
+type Protocol = (typeof PROTOCOLS)[number];
+
+const PROJECT = /^[A-Za-z0-9][A-Za-z0-9._+-]*(?:\/[A-Za-z0-9][A-Za-z0-9._+-]*)*$/;
+const PROJECT_LENGTH = 200;
+const REF = /^refs\/changes\/\d\d\/\d+\/\d+$/;
+const REVISION = /^[0-9a-f]{40}$/;
+const BRANCH_LENGTH = 200;
+/** What git-check-ref-format(1) refuses, and a dash in front. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+const NO_BRANCH = /[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{|^-|^@$|\.$/;
+
+export function addressOf(gerrit: FetchFrom, project: string): Address {
+  const template =
+    gerrit.fetchUrl ?? `ssh://${gerrit.user}@${bracketed(gerrit.host)}:${gerrit.port}/{project}`;
+  if (!PROJECT.test(project) || project.includes('..') || project.length > PROJECT_LENGTH) {
+    throw refusal(
+      project,
+      'this is no project name that can stand in an address',
+      'look at the change in Gerrit',
+    );
+  }
+  const url = template.replaceAll('{project}', project);
+  const protocol = PROTOCOLS.find((name) => url.startsWith(`${name}://`));
+  if (protocol === undefined || !URL.canParse(url)) {
+    throw refusal(
+      project,
+      'gerrit.fetchUrl is no address with ssh, https, http or file',
+      'mend gerrit.fetchUrl',
+    );
+  }
+  // A command line can be read by every user of the host.
+  if (new URL(url).password !== '') {
+    throw refusal(
+      project,
+      'gerrit.fetchUrl holds a password',
+      'fetch by SSH with a key, or without a password',
+    );
+  }
+  return { url, protocol };
+}
+
+/** A patchset's ref and commit, be it what is tested or what that depends on. */
+export function checkPatchset({
+  change,
+  patchset,
+  ref,
+  revision,
+}: Omit<Dependency, 'project' | 'branch'>): void {
+  if (REF.test(ref) && REVISION.test(revision)) return;
+  throw refusal(
+    `${change},${patchset}`,
+    `the ref or the revision of the patchset is not one that Gerrit makes`,
+    'look at the change in Gerrit',
+  );
+}
+
+export function checkRevision(revision: string): void {
+  if (!REVISION.test(revision)) throw refusal(revision, 'this is no SHA-1', 'look at the change in Gerrit');
+}
+
+/** The branch as a ref that can stand in what git is told to fetch: no pattern, no option, nothing git itself refuses. */
+export function branchRef(project: string, branch: string): string {
+  const parts = branch.split('/');
+  const sound = parts.every((part) => part !== '' && !part.startsWith('.') && !part.endsWith('.lock'));
+  if (sound && branch.length <= BRANCH_LENGTH && !NO_BRANCH.test(branch)) return `refs/heads/${branch}`;
+  throw refusal(
+    `${project} ${JSON.stringify(branch.slice(0, BRANCH_LENGTH))}`,
+    'this is no name of a branch',
+    'look at the change in Gerrit',
+  );
+}
+
+/** The ref was fetched, and is not what Gerrit told us to test. */
+export function otherRevision(target: string, wanted: string, fetched: string): OperationError {
+  return refusal(
+    target,
+    `Gerrit said ${wanted}, the ref holds ${fetched}`,
+    'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind',
+  );
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+function refusal(target: string, message: string, hint: string): OperationError {
+  return new OperationError({ operation: 'fetch patchset', target, message, retryable: false, hint });
+}

@@ -1,0 +1,190 @@
+/**
+ * Brings what is tested into a local server: the merged trees out of the cache, or a patchset as it was uploaded straight
+ * from Gerrit. Nothing of it is executed: no hook, no filter, no submodule. All of it is made beside its place and put
+ * there whole, so a fetch that was cut off leaves no half of one. The history comes with it, because builds look for tags
+ * and versions in it.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EffectOf, Source } from '../../engine/ports/adapters.ts';
+import { errorText, OperationError } from '../../errors.ts';
+import type { MergedTree, Patchset, Server } from '../../machines/model/domain.ts';
+import { accountOfServer, giveTree } from '../run/account.ts';
+import { assertInstalled, type GitCommand, git } from './command.ts';
+import { overSsh } from './connection-limit.ts';
+import {
+  type Address,
+  addressOf,
+  branchRef,
+  checkPatchset,
+  checkRevision,
+  type FetchFrom,
+  otherRevision,
+} from './fetch-url.ts';
+import type { GitCache } from './git-cache.ts';
+import { withTree } from './merged-tree.ts';
+import { type SshIdentity, sshCommand } from './ssh-command.ts';
+import { makeWorkTree } from './work-tree.ts';
+
+export interface GitSourceOptions {
+  readonly gerrit: FetchFrom & SshIdentity;
+  readonly cache: GitCache;
+}
+
+const TREE = 'tree';
+const DEPENDENCIES = 'dependencies';
+const FETCHED = 'refs/sos-ci/patchset';
+const MAKING = /^fetch-[0-9a-f]{16}$/;
+
+type Run = Omit<GitCommand, 'argv' | 'protocol' | 'hint'>;
+
+export class GitSource implements Source {
+  readonly #gerrit: FetchFrom & SshIdentity;
+  readonly #cache: GitCache;
+
+  constructor(options: GitSourceOptions) {
+    this.#gerrit = options.gerrit;
+    this.#cache = options.cache;
+  }
+
+  async fetch(request: EffectOf<'fetchPatchset'>, signal: AbortSignal): Promise<string> {
+    const { server, patchset, trees } = request;
+    checkPatchset(patchset);
+    for (const tree of trees) checkTree(tree, this.#gerrit);
+    const target = `${patchset.project} ${patchset.ref}`;
+    const making = join(server.address, `fetch-${randomBytes(8).toString('hex')}`);
+    try {
+      await removeLeftovers(server.address);
+      await mkdir(join(making, DEPENDENCIES), { recursive: true, mode: 0o700 });
+      const run = { operation: 'fetch patchset', target, environment: this.#environment(server), signal };
+      const revision =
+        trees.length === 0
+          ? await this.#uploaded({ ...run, cwd: join(making, TREE) }, patchset)
+          : await this.#merged(run, making, trees);
+      const account = await accountOfServer(server.address);
+      for (const folder of [TREE, DEPENDENCIES]) {
+        if (account !== null) await giveTree(join(making, folder), account, signal);
+        await rm(join(server.address, folder), { recursive: true, force: true });
+        await rename(join(making, folder), join(server.address, folder));
+      }
+      return revision;
+    } catch (error) {
+      throw isFileError(error) ? unwritable(target, error) : error;
+    } finally {
+      await discard(making);
+    }
+  }
+
+  /** The first is the work tree; each of the others lies in the folder of dependencies, by its project's name. */
+  async #merged(run: Omit<Run, 'cwd'>, making: string, trees: readonly MergedTree[]): Promise<string> {
+    const [own, ...others] = trees;
+    if (own === undefined) throw new Error('no tree');
+    refuseNested(run.target, others);
+    const make = (tree: MergedTree, place: string) =>
+      withTree(this.#cache, run, tree, async (repository) => {
+        // What an attempt that failed has left.
+        await rm(place, { recursive: true, force: true });
+        await makeWorkTree(repository, run, place, tree.revision, run.environment);
+      });
+    const made = [
+      make(own, join(making, TREE)),
+      ...others.map((tree) => make(tree, join(making, DEPENDENCIES, ...tree.project.split('/')))),
+    ];
+    // None goes on behind anybody's back.
+    await Promise.allSettled(made);
+    await Promise.all(made);
+    return own.revision;
+  }
+
+  async #uploaded(run: Run, patchset: Patchset): Promise<string> {
+    const address = addressOf(this.#gerrit, patchset.project);
+    if (address.protocol === 'ssh') await assertInstalled('ssh', run.target);
+    await mkdir(run.cwd, { mode: 0o700 });
+    await this.#make(run, address, patchset);
+    return patchset.revision;
+  }
+
+  async #make(run: Run, address: Address, patchset: Patchset): Promise<void> {
+    const local = { ...run, protocol: null, hint: 'see whether there is room in the state directory' };
+    await git({ ...local, argv: ['init', '--quiet', '--template=', '.'] });
+    const fetch = {
+      ...run,
+      protocol: address.protocol,
+      hint: `as the user of the daemon, try: git ls-remote ${address.url} ${patchset.ref}`,
+      argv: fetchArguments(address.url, patchset.ref),
+    };
+    await overSsh(this.#cache.seats, fetch, () => git(fetch));
+    const fetched = await git({ ...local, argv: ['rev-parse', '--verify', `${FETCHED}^{commit}`] });
+    if (fetched !== patchset.revision) throw otherRevision(run.target, patchset.revision, fetched);
+    await git({
+      ...local,
+      argv: [
+        'checkout',
+        '--quiet',
+        '--force',
+        '--detach',
+        '--no-recurse-submodules',
+        patchset.revision,
+        '--',
+      ],
+    });
+  }
+
+  /** The mark, so that a git of a daemon that died goes with the server at the latest. */
+  #environment(server: Server): Readonly<Record<string, string>> {
+    return { SOS_CI_SERVER: server.id, GIT_SSH_COMMAND: sshCommand(this.#gerrit) };
+  }
+}
+
+function fetchArguments(url: string, ref: string): readonly string[] {
+  const options = ['--quiet', '--no-recurse-submodules', '--no-auto-gc'];
+  return ['fetch', ...options, '--', url, `+${ref}:${FETCHED}`];
+}
+
+/** Of fetches that were cut off; a git that still works in one of them fails by it. */
+async function removeLeftovers(address: string): Promise<void> {
+  for (const name of await readdir(address)) {
+    if (MAKING.test(name)) await discard(join(address, name));
+  }
+}
+
+/** What can not be removed now goes with the next fetch, or with the server; no tree is ever made from it. */
+async function discard(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => {});
+}
+
+function checkTree({ project, branch, revision }: MergedTree, gerrit: FetchFrom): void {
+  addressOf(gerrit, project);
+  branchRef(project, branch);
+  checkRevision(revision);
+}
+
+/** A project that is called as a folder of another one would lie inside that one's tree. */
+function refuseNested(target: string, trees: readonly MergedTree[]): void {
+  const inside = trees.find(({ project }) => trees.some((other) => project.startsWith(`${other.project}/`)));
+  if (inside === undefined) return;
+  throw new OperationError({
+    operation: 'fetch patchset',
+    target,
+    message: `${inside.project} would lie inside the tree of another project that is needed too`,
+    retryable: false,
+    hint: 'such a pair of projects can not be tested together',
+  });
+}
+
+/** Everything else is an OperationError already, or a mistake in this program. */
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof OperationError) && 'code' in error;
+}
+
+function unwritable(target: string, cause: unknown): OperationError {
+  return new OperationError({
+    operation: 'fetch patchset',
+    target,
+    message: errorText(cause),
+    retryable: true,
+    hint: 'see whether there is room in the state directory, and whether the daemon owns it',
+    cause,
+  });
+}

@@ -1,0 +1,142 @@
+/**
+ * Makes merged trees in the cache: all patches of one project onto the tip of a branch, and again onto the tip that it was
+ * then, when the repository was lost since.
+ */
+import { randomBytes } from 'node:crypto';
+import { OperationError } from '../../errors.ts';
+import type { Dependency, MergedTree } from '../../machines/model/domain.ts';
+import type { BareRepository, Errand, RefAt } from './bare-repository.ts';
+import type { CachedProject } from './cached-repository.ts';
+import { GitFailed } from './command.ts';
+import { branchRef, checkPatchset } from './fetch-url.ts';
+import type { GitCache } from './git-cache.ts';
+import { type Merged, mergeOnto, type Patch } from './merge-onto.ts';
+import type { MadeTree } from './merge-record.ts';
+import { FETCHED, tipRef, treeRef } from './tree-ref.ts';
+
+/** What becomes one tree. */
+export interface TreePlan {
+  readonly project: string;
+  readonly branch: string;
+  /** In the order in which they are merged. */
+  readonly patches: readonly Dependency[];
+}
+
+export type Made = { readonly tree: MadeTree } | Extract<Merged, { readonly conflict: unknown }>;
+
+/** Refuses names that can not be handed to git. */
+export function checkPlan({ project, branch, patches }: TreePlan): void {
+  branchRef(project, branch);
+  for (const patch of patches) checkPatchset(patch);
+}
+
+export async function makeTree(cache: GitCache, errand: Errand, plan: TreePlan): Promise<Made> {
+  const project = cache.project(plan.project);
+  return project.use(errand, (repository) => makeIn(project, repository, errand, plan, null));
+}
+
+/** Runs `work` on the tree's repository; once more after the tree was made again, when it could not be read. */
+export async function withTree<T>(
+  cache: GitCache,
+  errand: Errand,
+  tree: MergedTree,
+  work: (repository: BareRepository) => Promise<T>,
+): Promise<T> {
+  const project = cache.project(tree.project);
+  const { generation } = project;
+  try {
+    return await project.useAsItIs(errand, work);
+  } catch (error) {
+    if (!(error instanceof GitFailed) || errand.signal.aborted) throw error;
+    const state = await stateOf(project, errand, tree);
+    if (state === 'sound') throw error;
+    if (state === 'broken') await project.renew(errand, generation);
+    await remake(cache, errand, tree, project);
+    return await project.useAsItIs(errand, work);
+  }
+}
+
+async function stateOf(
+  project: CachedProject,
+  errand: Errand,
+  tree: MergedTree,
+): Promise<'sound' | 'missing' | 'broken'> {
+  try {
+    return await project.useAsItIs(errand, async (repository) => {
+      const refs = await repository.refs(errand, [treeRef(tree)]);
+      if (!refs.has(treeRef(tree))) return 'missing';
+      await repository.readAll(errand, tree.revision);
+      return 'sound';
+    });
+  } catch (error) {
+    if (error instanceof GitFailed && !errand.signal.aborted) return 'broken';
+    throw error;
+  }
+}
+
+async function remake(
+  cache: GitCache,
+  errand: Errand,
+  tree: MergedTree,
+  project: CachedProject,
+): Promise<void> {
+  const made = await cache.records.find(tree);
+  if (made === null) throw forgotten(errand, tree, 'and nothing is known of how it was made');
+  const base = { revision: made.base, committedAt: made.baseAt };
+  const again = await project.use(errand, (repository) => makeIn(project, repository, errand, made, base));
+  if (!('tree' in again) || again.tree.revision !== tree.revision) {
+    throw forgotten(errand, tree, 'and it can not be made again as it was');
+  }
+}
+
+/** @param onto null: the branch's tip as it is now */
+async function makeIn(
+  project: CachedProject,
+  repository: BareRepository,
+  errand: Errand,
+  plan: TreePlan,
+  onto: RefAt | null,
+): Promise<Made> {
+  const { branch, patches } = plan;
+  const folder = `${FETCHED}${randomBytes(8).toString('hex')}/`;
+  const place = ({ change, patchset }: Dependency): string => `${folder}${change}-${patchset}`;
+  await project.fetch(errand, [
+    { ref: branchRef(plan.project, branch), as: tipRef(branch) },
+    ...patches.map((patch) => ({ ref: patch.ref, as: place(patch) })),
+  ]);
+  const refs = await repository.refs(errand, [tipRef(branch), folder]);
+  const tip = onto ?? refs.get(tipRef(branch));
+  if (tip === undefined) throw unusable(errand, `the branch ${branch} is no commit`);
+  const dated = patches.map((patch) => dateOf(patch, refs.get(place(patch)), errand));
+  const merged = await mergeOnto(repository, errand, tip, dated);
+  const done = new Map<string, string | null>(patches.map((patch) => [place(patch), null]));
+  if ('conflict' in merged) {
+    await repository.setRefs(errand, done);
+    return merged;
+  }
+  const { revision } = merged;
+  await repository.setRefs(errand, done.set(treeRef({ revision }), revision));
+  const { revision: base, committedAt: baseAt } = tip;
+  return { tree: { project: plan.project, branch, base, baseAt, revision, patches } };
+}
+
+function dateOf(patch: Dependency, at: RefAt | undefined, errand: Errand): Patch {
+  if (at?.revision === patch.revision) return { ...patch, committedAt: at.committedAt };
+  const held = at === undefined ? 'no commit' : at.revision;
+  throw unusable(errand, `Gerrit said ${patch.revision}, ${patch.ref} holds ${held}`);
+}
+
+function unusable({ operation, target }: Errand, message: string): OperationError {
+  const hint = 'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind';
+  return new OperationError({ operation, target, message, retryable: false, hint });
+}
+
+function forgotten({ operation }: Errand, tree: MergedTree, why: string): OperationError {
+  return new OperationError({
+    operation,
+    target: `${tree.project} ${tree.revision}`,
+    message: `the merged commit is not in the cache any more, ${why}`,
+    retryable: false,
+    hint: 'ask for a recheck',
+  });
+}

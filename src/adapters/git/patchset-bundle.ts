@@ -1,0 +1,65 @@
+/**
+ * A patchset as it was uploaded, with its history, as a git bundle for a node: fetched into a repository that lives as long
+ * as that takes. Nothing of what is fetched is executed.
+ */
+import { mkdir, rm } from 'node:fs/promises';
+import { errorText, OperationError } from '../../errors.ts';
+import type { Patchset } from '../../machines/model/domain.ts';
+import { assertInstalled, git } from './command.ts';
+import { overSsh, type Seats } from './connection-limit.ts';
+import { addressOf, checkPatchset, type FetchFrom, otherRevision } from './fetch-url.ts';
+import { type SshIdentity, sshCommand } from './ssh-command.ts';
+import { treeRef } from './tree-ref.ts';
+
+/** Writes the bundle to `file`, whole or not at all, with the one ref that `treeRef` names. */
+export async function bundleUploaded(
+  gerrit: FetchFrom & SshIdentity,
+  seats: Seats,
+  patchset: Patchset,
+  file: string,
+  signal: AbortSignal,
+): Promise<void> {
+  checkPatchset(patchset);
+  const { url, protocol } = addressOf(gerrit, patchset.project);
+  const target = `${patchset.project} ${patchset.ref}`;
+  if (protocol === 'ssh') await assertInstalled('ssh', target);
+  const cwd = `${file}.git`;
+  const ref = treeRef(patchset);
+  const environment = { GIT_SSH_COMMAND: sshCommand(gerrit) };
+  const run = { operation: 'fetch patchset', target, cwd, environment, signal };
+  const local = { ...run, protocol: null, hint: 'see whether there is room in the state directory' };
+  await makeDirectory(cwd, target);
+  try {
+    await git({ ...local, argv: ['init', '--quiet', '--bare', '--template=', '.'] });
+    const fetch = {
+      ...run,
+      protocol,
+      hint: `as the user of the daemon, try: git ls-remote ${url} ${patchset.ref}`,
+      argv: ['fetch', '--quiet', '--no-tags', '--no-auto-gc', '--', url, `+${patchset.ref}:${ref}`],
+    };
+    await overSsh(seats, fetch, () => git(fetch));
+    const fetched = await git({ ...local, argv: ['rev-parse', '--verify', `${ref}^{commit}`] });
+    if (fetched !== patchset.revision) throw otherRevision(target, patchset.revision, fetched);
+    await git({ ...local, argv: ['bundle', 'create', '--quiet', file, ref] });
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  } finally {
+    await rm(cwd, { recursive: true, force: true });
+  }
+}
+
+async function makeDirectory(path: string, target: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new OperationError({
+      operation: 'fetch patchset',
+      target,
+      message: errorText(cause),
+      retryable: true,
+      hint: 'see whether there is room in the state directory, and whether the daemon owns it',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * Brings what is tested to a node: each tree as a git bundle that this host makes and SFTP carries. The node needs no way
+ * to Gerrit and gets no key; and it has the very commits that were merged here, by their SHA-1.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { EffectOf, Source } from '../../engine/ports/adapters.ts';
+import { OperationError } from '../../errors.ts';
+import type { MergedTree, Patchset } from '../../machines/model/domain.ts';
+import { fileError } from '../run/fs-error.ts';
+import { type Answer, ask } from './command.ts';
+import type { SshConnection } from './connection.ts';
+import { NodeFiles } from './files.ts';
+import type { Nodes } from './node-pool.ts';
+import { prepareDirectory } from './prepare.ts';
+
+export interface BundleSourceOptions {
+  readonly stateDir: string;
+  readonly nodes: Nodes;
+  /** Writes a tree with its history to a file, under the ref refs/sos-ci/trees/REVISION. */
+  readonly bundleTree: (
+    tree: MergedTree,
+    file: string,
+    haves: readonly string[],
+    signal: AbortSignal,
+  ) => Promise<void>;
+  /** The same for a patchset as it was uploaded, which nothing was merged with. */
+  readonly bundlePatchset: (patchset: Patchset, file: string, signal: AbortSignal) => Promise<void>;
+}
+
+/** A bundle on this host and its place on the node. */
+interface Parcel {
+  readonly file: string;
+  readonly number: number;
+  readonly revision: string;
+  /** Below the server's directory. */
+  readonly path: string;
+}
+
+const SCRIPT = new URL('./unpack.sh', import.meta.url);
+const NO_GIT = 69;
+const PROJECT = /^[A-Za-z0-9][A-Za-z0-9._+-]*(?:\/[A-Za-z0-9][A-Za-z0-9._+-]*)*$/;
+const REVISION = /^[0-9a-f]{40}$/;
+
+export class BundleSource implements Source {
+  readonly #options: BundleSourceOptions;
+  readonly #outgoing: string;
+  #swept: Promise<void> | null = null;
+
+  constructor(options: BundleSourceOptions) {
+    this.#options = options;
+    this.#outgoing = join(options.stateDir, 'outgoing');
+  }
+
+  async fetch(request: EffectOf<'fetchPatchset'>, signal: AbortSignal): Promise<string> {
+    const { server, patchset, trees, timeoutMs } = request;
+    for (const tree of [patchset, ...trees]) checkTree(tree);
+    const node = this.#options.nodes.get(server);
+    const place = join(this.#outgoing, createHash('sha256').update(server.id).digest('hex').slice(0, 32));
+    try {
+      await this.#prepare(place);
+      const parcels = await this.#pack(patchset, trees, place, signal);
+      const effort = { operation: 'ship patchset', timeoutMs, signal };
+      const { directory } = node.address;
+      const { commandTimeoutMs } = node.config;
+      await node.using(effort, (connection, within) =>
+        this.#ship(parcels, { connection, directory, id: server.id, timeoutMs, commandTimeoutMs }, within),
+      );
+      return trees[0]?.revision ?? patchset.revision;
+    } finally {
+      await rm(place, { recursive: true, force: true });
+    }
+  }
+
+  /** What a daemon that was killed has left is of no use to anybody. */
+  async #prepare(place: string): Promise<void> {
+    this.#swept ??= rm(this.#outgoing, { recursive: true, force: true });
+    try {
+      await this.#swept;
+      await rm(place, { recursive: true, force: true });
+      await mkdir(place, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw fileError('ship patchset', place, error);
+    }
+  }
+
+  async #pack(
+    patchset: Patchset,
+    trees: readonly MergedTree[],
+    place: string,
+    signal: AbortSignal,
+  ): Promise<readonly Parcel[]> {
+    if (trees.length === 0) {
+      const { revision } = patchset;
+      const file = join(place, '0.bundle');
+      await this.#options.bundlePatchset(patchset, file, signal);
+      return [{ file, number: 0, revision, path: 'tree' }];
+    }
+    const parcels: Parcel[] = [];
+    for (const [number, tree] of trees.entries()) {
+      const { project, revision } = tree;
+      const file = join(place, `${number}.bundle`);
+      await this.#options.bundleTree(tree, file, [], signal);
+      parcels.push({ file, number, revision, path: number === 0 ? 'tree' : `dependencies/${project}` });
+    }
+    return parcels;
+  }
+
+  async #ship(parcels: readonly Parcel[], to: Destination, signal: AbortSignal): Promise<void> {
+    const { connection, directory, id, timeoutMs, commandTimeoutMs } = to;
+    const incoming = `${directory}/incoming`;
+    await prepareDirectory(connection, directory, commandTimeoutMs, signal);
+    await NodeFiles.using(connection, timeoutMs, signal, async (files) => {
+      await files.makeDirectories(directory, incoming);
+      for (const { file, number } of parcels) await files.putFile(file, `${incoming}/${number}.bundle`);
+      const plan = parcels.map(({ number, revision, path }) => `${number} ${revision} ${path}\n`);
+      await files.put(`${incoming}/plan`, plan.join(''));
+      await files.put(`${incoming}/server`, `${id}\n`);
+    });
+    const command = { operation: 'unpack patchset', script: SCRIPT, words: [directory], timeoutMs };
+    const answer = await ask(connection, command, signal);
+    const wanted = parcels.map(({ revision, path }) => `${revision} ${path}\n`).join('');
+    if (answer.status !== 0 || answer.output !== wanted) throw failure(connection.target, answer);
+  }
+}
+
+interface Destination {
+  readonly connection: SshConnection;
+  readonly directory: string;
+  readonly id: string;
+  readonly timeoutMs: number;
+  readonly commandTimeoutMs: number;
+}
+
+/** These become words of a plan and paths on the node. */
+function checkTree({ project, revision }: Pick<MergedTree, 'project' | 'revision'>): void {
+  if (!PROJECT.test(project) || project.includes('..'))
+    throw refusal(project, 'this is no name of a project');
+  if (!REVISION.test(revision)) throw refusal(project, 'the revision of its tree is no SHA-1');
+}
+
+function refusal(project: string, message: string): OperationError {
+  return new OperationError({
+    operation: 'ship patchset',
+    target: project,
+    message,
+    retryable: false,
+    hint: 'look at the change in Gerrit',
+  });
+}
+
+function failure(target: string, { status, output }: Answer): OperationError {
+  const missing = status === NO_GIT;
+  const said = output.trim().slice(-500);
+  return new OperationError({
+    operation: 'unpack patchset',
+    target,
+    message: missing ? 'the program git is not installed on the node' : `exit status ${status}: ${said}`,
+    retryable: !missing,
+    hint: missing ? 'apt-get install git on the node' : 'see whether there is room on the node',
+  });
+}

@@ -1,0 +1,136 @@
+/**
+ * What providers do to a node around a job: make its directory, run a command of the operator's there, and clear away all
+ * that a server has left, processes first.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GivenUp, OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/model/domain.ts';
+import type { RunBounds } from '../run/runner-protocol.ts';
+import { formatAddress, type NodeAddress } from './address.ts';
+import { ask } from './command.ts';
+import { tryFiles } from './files.ts';
+import { launch } from './launch.ts';
+import type { Nodes } from './node-pool.ts';
+import { prepareDirectory } from './prepare.ts';
+import { RunFollow } from './run-follower.ts';
+
+export interface UpkeepOptions extends RunBounds {
+  readonly stateDir: string;
+  readonly nodes: Nodes;
+  /** Until what was killed must be gone. */
+  readonly killTimeoutMs: number;
+}
+
+const STOP = new URL('./stop.sh', import.meta.url);
+const OUTPUT_LIMIT_BYTES = 1024 * 1024;
+
+export class NodeUpkeep {
+  readonly #options: UpkeepOptions;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+  }
+
+  address(place: NodeAddress): string {
+    return formatAddress(place);
+  }
+
+  /** Says by which host key the server is known, unless it is known already. */
+  async pin(server: Server, key: Buffer): Promise<void> {
+    await this.#options.nodes.pin(server, key);
+  }
+
+  /** Waits until the server lets us in, makes its directory, and tries its SFTP, without which no job can run there. */
+  async prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const node = this.#options.nodes.get(server);
+    const { commandTimeoutMs } = node.config;
+    await node.using({ operation: 'prepare node', timeoutMs, signal }, async (connection, within) => {
+      await prepareDirectory(connection, node.address.directory, commandTimeoutMs, within);
+      await tryFiles(connection, commandTimeoutMs, within);
+    });
+  }
+
+  /** Runs a command to its end, in the server's directory and with its mark. */
+  async run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { nodes, stateDir, graceMs, startTimeoutMs, endingTimeoutMs } = this.#options;
+    const node = nodes.get(server);
+    const name = `command-${randomBytes(4).toString('hex')}`;
+    const directory = `${node.address.directory}/runs/${name}`;
+    const mirror = join(stateDir, 'upkeep', name);
+    const { commandTimeoutMs, awayTimeoutMs } = node.config;
+    const work = {
+      ...{ directory, timeoutMs, argv, graceMs, startTimeoutMs, endingTimeoutMs, commandTimeoutMs },
+      server: node.address.directory,
+      workTree: node.address.directory,
+      outputLimitBytes: OUTPUT_LIMIT_BYTES,
+      environment: { SOS_CI_SERVER: server.id },
+    };
+    const effort = { operation: 'start command', timeoutMs: awayTimeoutMs, signal };
+    try {
+      await node.using(effort, (connection, within) => launch(work, connection, within));
+      const after = Promise.resolve();
+      const follow = new RunFollow({ node, directory, mirror, limitBytes: 2 * OUTPUT_LIMIT_BYTES, after });
+      const { ended, detach } = follow.watch();
+      const outcome = await Promise.race([ended, aborted(signal)]);
+      detach();
+      await follow.closed;
+      if (outcome?.how === 'exited' && outcome.code === 0) return;
+      const log = await readFile(join(mirror, 'log'), 'utf8').catch(() => '');
+      const how = outcome === null ? 'it goes on' : JSON.stringify(outcome);
+      const failed = commandFailed(server, argv, how, log);
+      throw outcome === null ? new GivenUp('run command on node', server.address, failed) : failed;
+    } finally {
+      await rm(mirror, { recursive: true, force: true });
+    }
+  }
+
+  /** Ends every process of the server and removes its directory. */
+  async clear(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const { nodes, graceMs, killTimeoutMs } = this.#options;
+    const node = nodes.get(server);
+    const seconds = (ms: number) => String(Math.ceil(ms / 1000));
+    const words = ['server', server.id, node.address.directory, seconds(graceMs), seconds(killTimeoutMs)];
+    const command = { operation: 'clear node', script: STOP, words, timeoutMs };
+    const effort = { operation: 'clear node', timeoutMs, signal };
+    const { status, output } = await node.using(effort, (connection, within) =>
+      ask(connection, command, within),
+    );
+    if (status !== 0) throw uncleared(server, status, output);
+  }
+
+  /** Nothing more is wanted of it: the connection ends, and its host key is known no more. */
+  async forget(server: Server): Promise<void> {
+    await this.#options.nodes.forget(server);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(null);
+    signal.addEventListener('abort', () => resolve(null), { once: true });
+  });
+}
+
+function commandFailed(server: Server, argv: readonly string[], how: string, log: string): OperationError {
+  const last = log.trim().split('\n').at(-1) ?? '';
+  return new OperationError({
+    operation: 'run command on node',
+    target: server.address,
+    message: `${argv[0]}: ${how}${last === '' ? '' : `: ${last.slice(-300)}`}`,
+    retryable: true,
+    hint: 'log in to the node and try the command by hand',
+  });
+}
+
+function uncleared(server: Server, status: number, output: string): OperationError {
+  const said = output.trim().slice(-500);
+  return new OperationError({
+    operation: 'clear node',
+    target: server.address,
+    message: said === '' ? `exit status ${status}` : said,
+    retryable: true,
+    hint: 'look on the node for processes in state D, for mounts, and for files of another user in the directory',
+  });
+}

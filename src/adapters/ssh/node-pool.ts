@@ -1,0 +1,80 @@
+/**
+ * The nodes that there are connections to, one for each server. Whoever runs, brings, reads or deletes something on a node
+ * comes here for it, so that they share the connection and its pinned host key.
+ */
+import type { SshConfig } from '../../config/config.ts';
+import { OperationError } from '../../errors.ts';
+import type { Server } from '../../machines/model/domain.ts';
+import { type Effort, Node } from './node.ts';
+import { pinNew, unpin } from './pinned-key.ts';
+
+export interface NodesOptions {
+  readonly stateDir: string;
+  /** How a provider's nodes are reached; undefined: it is not in the configuration (any more). */
+  readonly configOf: (provider: string) => SshConfig | undefined;
+}
+
+export class Nodes {
+  readonly #options: NodesOptions;
+  readonly #nodes = new Map<string, Node>();
+
+  constructor(options: NodesOptions) {
+    this.#options = options;
+  }
+
+  get(server: Server): Node {
+    const key = keyOf(server);
+    const known = this.#nodes.get(key);
+    if (known !== undefined) return known;
+    const config = this.#options.configOf(server.provider);
+    if (config === undefined) throw unknownProvider(server.provider);
+    const node = new Node(this.#options.stateDir, server, config);
+    this.#nodes.set(key, node);
+    return node;
+  }
+
+  /** Says by which host key the server is known, unless it is known already. */
+  async pin(server: Server, key: Buffer): Promise<void> {
+    await pinNew(this.#options.stateDir, server, [key]);
+  }
+
+  /** Waits until the server lets us in. */
+  async reach(server: Server, effort: Effort): Promise<void> {
+    await this.get(server).using(effort, async () => {});
+  }
+
+  /** The server is gone, or nothing more is wanted of it. */
+  async forget(server: Server): Promise<void> {
+    await this.hangUp(server);
+    await unpin(this.#options.stateDir, server);
+  }
+
+  /** Ends the connection; the next use makes another one. */
+  async hangUp(server: Server): Promise<void> {
+    const key = keyOf(server);
+    const node = this.#nodes.get(key);
+    this.#nodes.delete(key);
+    await node?.close();
+  }
+
+  /** Ends all connections. */
+  async close(): Promise<void> {
+    const nodes = [...this.#nodes.values()];
+    this.#nodes.clear();
+    await Promise.all(nodes.map((node) => node.close()));
+  }
+}
+
+function keyOf({ provider, id, address }: Server): string {
+  return `${provider}\0${id}\0${address}`;
+}
+
+function unknownProvider(provider: string): OperationError {
+  return new OperationError({
+    operation: 'reach node',
+    target: provider,
+    message: 'the provider of this server is not in the configuration any more',
+    retryable: false,
+    hint: 'put the provider back until its jobs have ended',
+  });
+}

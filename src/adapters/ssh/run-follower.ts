@@ -1,0 +1,125 @@
+/**
+ * Follows one run on a node until it ends, over as many connections as that takes. A node that is away is waited for; only
+ * one that stays away too long, or that shows another host key, has lost its run. What could not be written here for want
+ * of room is asked for again later.
+ */
+import type { RunHandle, RunOutcome } from '../../engine/ports/adapters.ts';
+import { errorText, OperationError } from '../../errors.ts';
+import { pause } from '../../timer.ts';
+import type { Node } from './node.ts';
+import { RunMirror, Unkept } from './run-mirror.ts';
+import { passOver } from './run-poll.ts';
+
+export interface FollowOptions {
+  readonly node: Node;
+  /** Of the run, on the node. */
+  readonly directory: string;
+  /** Its mirror on this host. */
+  readonly mirror: string;
+  readonly limitBytes: number;
+  /** When whoever wrote the mirror before has finished. */
+  readonly after: Promise<void>;
+}
+
+export type Watched = Pick<RunHandle, 'ended' | 'detach'>;
+
+/** Looks that come back sooner, one after the other, find nothing to wait for: then we wait ourselves. */
+const HASTY_MS = 200;
+
+export class RunFollow {
+  /** Resolves when nothing is written any more. */
+  readonly closed: Promise<void>;
+  readonly #options: FollowOptions;
+  readonly #stop = new AbortController();
+  readonly #ended: Promise<RunOutcome>;
+  #watchers = 0;
+
+  constructor(options: FollowOptions) {
+    this.#options = options;
+    let tell: (outcome: RunOutcome) => void = () => {};
+    this.#ended = new Promise((resolve) => {
+      tell = resolve;
+    });
+    this.closed = options.after
+      .then(() => this.#follow())
+      .then((outcome) => {
+        if (outcome !== null) tell(outcome);
+      });
+  }
+
+  /** True once nobody watches: it watches no more itself. */
+  get isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
+  watch(): Watched {
+    let detached = false;
+    this.#watchers += 1;
+    const ended = new Promise<RunOutcome>((resolve) => {
+      void this.#ended.then((outcome) => {
+        if (!detached) resolve(outcome);
+      });
+    });
+    const detach = (): void => {
+      if (detached) return;
+      detached = true;
+      this.#watchers -= 1;
+      if (this.#watchers === 0) this.#stop.abort();
+    };
+    return { ended, detach };
+  }
+
+  /** Null: stopped. */
+  async #follow(): Promise<RunOutcome | null> {
+    const { signal } = this.#stop;
+    const { backoffMaxMs } = this.#options.node.config;
+    while (!signal.aborted) {
+      try {
+        return await this.#toItsEnd();
+      } catch (error) {
+        if (!(error instanceof OperationError)) throw error;
+        if (signal.aborted) return null;
+        if (!(error instanceof Unkept) || !error.retryable) return { how: 'lost', why: errorText(error) };
+        await pause(backoffMaxMs, signal);
+      }
+    }
+    return null;
+  }
+
+  async #toItsEnd(): Promise<RunOutcome> {
+    const { node, directory, mirror, limitBytes } = this.#options;
+    const { commandTimeoutMs, safetyMs, awayTimeoutMs, backoffMinMs } = node.config;
+    const effort = {
+      operation: 'follow stage',
+      timeoutMs: awayTimeoutMs,
+      awayOnly: true,
+      signal: this.#stop.signal,
+    };
+    const kept = await RunMirror.open(mirror, limitBytes);
+    try {
+      return await node.using(effort, async (connection, signal, alive) => {
+        for (let hasty = 0; ; ) {
+          const began = performance.now();
+          const pass = { connection, directory, mirror: kept, signal, alive, commandTimeoutMs, safetyMs };
+          const outcome = await passOver(pass);
+          if (outcome !== null) return outcome;
+          hasty = performance.now() - began < HASTY_MS ? hasty + 1 : 0;
+          if (hasty > 1) await pause(backoffMinMs, signal);
+          if (signal.aborted) throw stopped(directory);
+        }
+      });
+    } finally {
+      await kept.close();
+    }
+  }
+}
+
+function stopped(target: string): OperationError {
+  return new OperationError({
+    operation: 'follow stage',
+    target,
+    message: 'stopped',
+    retryable: true,
+    hint: 'none needed',
+  });
+}

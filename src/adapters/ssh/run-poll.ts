@@ -1,0 +1,168 @@
+/**
+ * One look at a run on a node that lasts as long as nothing changes: takes what its log gets, and comes back when the run
+ * has ended, or when something has changed and it is to be looked at again. Cut off, it rejects with `Away`, and everything
+ * that it took is in the mirror.
+ */
+import { randomBytes } from 'node:crypto';
+import type { ClientChannel } from 'ssh2';
+import type { RunOutcome } from '../../engine/ports/adapters.ts';
+import { errorText, OperationError } from '../../errors.ts';
+import { every } from '../../timer.ts';
+import { parseEnding } from '../run/run-directory.ts';
+import { ask, scriptText, scriptWords } from './command.ts';
+import type { SshConnection } from './connection.ts';
+import { Away } from './connection-failure.ts';
+import type { RunMirror } from './run-mirror.ts';
+
+export interface Pass {
+  readonly connection: SshConnection;
+  /** Of the run, on the node. */
+  readonly directory: string;
+  readonly mirror: RunMirror;
+  readonly signal: AbortSignal;
+  /** The node has answered. */
+  readonly alive: () => void;
+  readonly commandTimeoutMs: number;
+  /** Between two questions whether it is still so. */
+  readonly safetyMs: number;
+}
+
+const SCRIPT = new URL('./follow.sh', import.meta.url);
+/** The script's exit codes. */
+const [ENDED, CHANGED, GONE] = [0, 3, 4];
+/** What start-up files may print before the script begins, and the script may say at its end. */
+const NOISE_LIMIT_BYTES = 64 * 1024;
+const OLDEST_SECONDS = 10 * 365 * 86_400;
+
+/** Null: to be looked at again. */
+export async function passOver(pass: Pass): Promise<RunOutcome | null> {
+  const token = randomBytes(8).toString('hex');
+  const words = scriptWords(token, [pass.directory, String(pass.mirror.offset ?? '-')]);
+  const channel = await openChannel(pass, words);
+  const close = () => channel.close();
+  pass.signal.addEventListener('abort', close, { once: true });
+  if (pass.signal.aborted) close();
+  const cancel = every(pass.safetyMs, () => void doubt(pass, close));
+  try {
+    const said = collectEnd(channel);
+    await takeLog(channel, token, pass);
+    const { status, text } = await said;
+    if (status === CHANGED) return null;
+    if (status === GONE)
+      return { how: 'lost', why: 'all its processes are gone and none of them left an ending' };
+    if (status === ENDED) return await ending(text, token, pass.mirror);
+    throw cutOff(
+      pass.connection.target,
+      status === null ? 'it was cut off' : `exit status ${status}: ${text}`,
+    );
+  } finally {
+    cancel();
+    pass.signal.removeEventListener('abort', close);
+    close();
+  }
+}
+
+async function openChannel(pass: Pass, words: readonly string[]): Promise<ClientChannel> {
+  const { connection, commandTimeoutMs, signal } = pass;
+  return new Promise((resolve, reject) => {
+    const attach = (channel: ClientChannel): void => {
+      channel.on('error', () => {});
+      // Its end is what the script takes for the end of us: it is never sent.
+      channel.write(scriptText(SCRIPT));
+      resolve(channel);
+    };
+    connection.start(words, attach, { timeoutMs: commandTimeoutMs, signal }).catch(reject);
+  });
+}
+
+/** Reading waits for the disk, and the node's sending for the reading. */
+async function takeLog(channel: ClientChannel, token: string, pass: Pass): Promise<void> {
+  const { target } = pass.connection;
+  const chunks: AsyncIterator<Buffer> = channel[Symbol.asyncIterator]();
+  let noise: Buffer | null = Buffer.alloc(0);
+  for (;;) {
+    const { value, done } = await chunks.next().catch((error: unknown) => {
+      throw cutOff(target, errorText(error));
+    });
+    if (done === true) return;
+    let part: Buffer = value;
+    if (noise !== null) {
+      noise = Buffer.concat([noise, part]);
+      const begin = noise.indexOf(`${token}\n`);
+      if (begin < 0 && noise.length > NOISE_LIMIT_BYTES) throw cutOff(target, 'no script began');
+      if (begin < 0) continue;
+      part = noise.subarray(begin + token.length + 1);
+      noise = null;
+      pass.alive();
+    }
+    // The next pass asks for no log.
+    if (!(await pass.mirror.append(part))) throw cutOff(target, 'it is full');
+  }
+}
+
+function collectEnd(
+  channel: ClientChannel,
+): Promise<{ readonly status: number | null; readonly text: string }> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let status: number | null = null;
+  channel.stderr.on('data', (chunk: Buffer) => {
+    // The last words count.
+    chunks.push(chunk);
+    bytes += chunk.length;
+    while (bytes - (chunks[0]?.length ?? 0) > NOISE_LIMIT_BYTES) bytes -= chunks.shift()?.length ?? 0;
+  });
+  channel.on('exit', (code: number | null) => {
+    status = code;
+  });
+  return new Promise((resolve) => {
+    channel.once('close', () => resolve({ status, text: Buffer.concat(chunks).toString('latin1') }));
+  });
+}
+
+/** `BEGAN ENDED NOW WORDS`: by the node's clock, which may be wrong, when the run began and ended; and how. */
+async function ending(text: string, token: string, mirror: RunMirror): Promise<RunOutcome> {
+  const said = text.slice(text.indexOf(`${token}\n`) + token.length + 1);
+  const [, began, ended, now, rc] =
+    /^(\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) (\d{1,12}\.\d{1,9}) ([\s\S]{1,64})$/.exec(said) ?? [];
+  if (rc === undefined) {
+    return { how: 'lost', why: 'what the node says of its ending makes no sense' };
+  }
+  const outcome = parseEnding(rc);
+  if (outcome.how === 'lost') return outcome;
+  await mirror.sync();
+  const endedAgo = within(Number(now) - Number(ended));
+  const beganAgo = within(Number(now) - Number(began));
+  await mirror.keepEnding(rc, { endedAgo, beganAgo: Math.max(beganAgo, endedAgo) });
+  return outcome;
+}
+
+function within(seconds: number): number {
+  return Math.min(Math.max(seconds, 0), OLDEST_SECONDS);
+}
+
+/** The look is over when it has missed something; whether the node is still there at all, the keepalive finds out. */
+async function doubt(pass: Pass, close: () => void): Promise<void> {
+  try {
+    const question = {
+      operation: 'look at stage',
+      script: SCRIPT,
+      words: [pass.directory, 'look'],
+      timeoutMs: pass.commandTimeoutMs,
+    };
+    const { status } = await ask(pass.connection, question, pass.signal);
+    if (status === ENDED || status === GONE) close();
+  } catch (error) {
+    if (!(error instanceof OperationError)) throw error;
+  }
+}
+
+function cutOff(target: string, why: string): Away {
+  return new Away({
+    operation: 'follow stage',
+    target,
+    message: `the log of the stage on ${target}: ${errorText(why).trim().slice(-300)}`,
+    retryable: true,
+    hint: 'it is tried again by itself',
+  });
+}

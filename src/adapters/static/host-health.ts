@@ -1,0 +1,65 @@
+/**
+ * How a host has done lately: failures in a row, and until when it is put aside for them. Kept in a file, so that a restart
+ * gives a broken host no new chance; without the file a host stands well, which is how an operator takes one back at once.
+ */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { besideOf, removeWithHalves } from '../run/atomic-file.ts';
+import { errorCode, fileError } from '../run/fs-error.ts';
+
+export interface Standing {
+  readonly failures: number;
+  /** Epoch ms; 0: it is not put aside. */
+  readonly asideUntil: number;
+  /** What went wrong last. */
+  readonly why: string;
+}
+
+const GOOD: Standing = { failures: 0, asideUntil: 0, why: '' };
+
+export class Standings {
+  /** Where the files are, one for each host that has failed. */
+  readonly directory: string;
+
+  /** @param name the provider's */
+  constructor(stateDir: string, name: string) {
+    this.directory = join(stateDir, 'hosts', name);
+  }
+
+  async read(host: string): Promise<Standing> {
+    try {
+      const value: unknown = JSON.parse(await readFile(this.#file(host), 'utf8'));
+      return isStanding(value) ? value : GOOD;
+    } catch (error) {
+      // A damaged file only means that the host is tried once more.
+      if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return GOOD;
+      throw fileError('look up host', host, error);
+    }
+  }
+
+  async write(host: string, standing: Standing): Promise<void> {
+    const file = this.#file(host);
+    const making = besideOf(file);
+    try {
+      await mkdir(this.directory, { recursive: true, mode: 0o700 });
+      await writeFile(making, `${JSON.stringify(standing)}\n`, { mode: 0o600 });
+      await rename(making, file);
+    } catch (error) {
+      throw fileError('note failure of host', host, error);
+    }
+  }
+
+  async clear(host: string): Promise<void> {
+    await removeWithHalves(this.#file(host));
+  }
+
+  #file(host: string): string {
+    return join(this.directory, `${host}.json`);
+  }
+}
+
+function isStanding(value: unknown): value is Standing {
+  if (typeof value !== 'object' || value === null) return false;
+  const { failures, asideUntil, why } = value as Readonly<Record<string, unknown>>;
+  return typeof failures === 'number' && typeof asideUntil === 'number' && typeof why === 'string';
+}

@@ -1,0 +1,192 @@
+/** The adapters that a configuration names, as the ports that the engine performs its effects on. */
+import { systemClock } from '../adapters/clock/system.ts';
+import { EventSegments } from '../adapters/event-archive/segments.ts';
+import { LocalEvidence } from '../adapters/evidence/local-evidence.ts';
+import { hider } from '../adapters/evidence/redact/redact.ts';
+import type { Faults } from '../adapters/fault-injection.ts';
+import { GerritChanges } from '../adapters/gerrit/changes/change-lookup.ts';
+import { GerritReviewer } from '../adapters/gerrit/reviews/reviewer.ts';
+import { GerritStream } from '../adapters/gerrit/stream/stream.ts';
+import type { GerritConnection } from '../adapters/gerrit/transport/ssh-connection.ts';
+import { bundleTree } from '../adapters/git/bundle.ts';
+import { GitCache } from '../adapters/git/git-cache.ts';
+import { GitSource } from '../adapters/git/local-checkout.ts';
+import { GitMerger } from '../adapters/git/merger.ts';
+import { bundleUploaded } from '../adapters/git/patchset-bundle.ts';
+import { HostLookout } from '../adapters/host/host-metrics.ts';
+import { LocalRunner } from '../adapters/local/runner.ts';
+import { readTap } from '../adapters/results/tap.ts';
+import { BundleSource } from '../adapters/ssh/bundle-source.ts';
+import { fetchTree } from '../adapters/ssh/evidence.ts';
+import { SshRunner } from '../adapters/ssh/runner.ts';
+import type { Config } from '../config/config.ts';
+import type { ServiceLimits } from '../config/service-limits.ts';
+import type { EventIntake } from '../engine/intake/event-intake.ts';
+import type { ServiceOptions } from '../engine/lifecycle.ts';
+import type { Alarms, CatchUp, World } from '../engine/ports/adapters.ts';
+import type { Intake } from '../engine/ports/event-source.ts';
+import type { Store } from '../engine/ports/store.ts';
+import type { SecretValues } from '../log.ts';
+import { type BuiltProviders, buildProviders } from './build-providers.ts';
+import { mailerOf, restHistory, reviewRoute } from './build-transports.ts';
+import { databaseFile } from './database-admin.ts';
+import { GerritConnections } from './gerrit-connections.ts';
+import { runnerByPlace, sourceByPlace } from './route-by-address.ts';
+
+export interface BuiltWorld {
+  readonly world: World;
+  readonly connections: GerritConnections;
+  readonly providers: Pick<BuiltProviders, 'set' | 'define'>;
+  /** Ends what is open or under way when nobody performs anything any more. */
+  close(): Promise<void>;
+}
+
+/** @param slots overrides the slots of every provider */
+export function buildWorld(
+  config: Config,
+  slots: number | undefined,
+  alarms: Alarms,
+  catchUp: CatchUp,
+  jobsInForce: World['jobsInForce'],
+  faults: Faults | null,
+  secrets: SecretValues,
+): BuiltWorld {
+  const { stateDir, gerrit, logs } = config;
+  const { set, nodes, define } = buildProviders(config, slots, alarms, faults);
+  const stages = stageBounds(config.limits);
+  const hide = hider(secrets);
+  const hidden = withoutSecrets(alarms, hide);
+  const connections = new GerritConnections(gerrit, hidden);
+  const { questions, seats } = connections;
+  const cache = new GitCache({ stateDir, gerrit, clock: systemClock, seats, limits: config.git });
+  const world: World = {
+    providers: set.providers,
+    catchUp,
+    changes: new GerritChanges(gerrit, systemClock, questions),
+    merger: new GitMerger(cache),
+    source: sourceByPlace({
+      here: new GitSource({ gerrit, cache }),
+      node: new BundleSource({
+        stateDir,
+        nodes,
+        bundleTree: (tree, file, haves, signal) => bundleTree(cache, tree, file, haves, signal),
+        bundlePatchset: (patchset, file, signal) => bundleUploaded(gerrit, seats, patchset, file, signal),
+      }),
+    }),
+    runner: runnerByPlace({
+      here: new LocalRunner({ stateDir, readTap, ...stages }),
+      node: new SshRunner({ stateDir, nodes, readTap, ...stages }),
+    }),
+    evidence: new LocalEvidence({
+      stateDir,
+      ...logs,
+      redact: secrets,
+      fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
+    }),
+    reviewer: new GerritReviewer(reviewRoute(gerrit, questions), systemClock, gerrit.settleMs),
+    alarms: hidden,
+    hide,
+    jobsInForce,
+    mailer: config.mail === null ? null : mailerOf(config.mail, config.limits.shutdownMs),
+  };
+  return {
+    world: faults === null ? world : faults.world(world),
+    providers: { set, define },
+    connections,
+    close: async () => {
+      await Promise.all([questions.close(), cache.close(), nodes.close()]);
+    },
+  };
+}
+
+function withoutSecrets(alarms: Alarms, hide: World['hide']): Alarms {
+  return {
+    raise: (alarm) =>
+      alarms.raise({
+        ...alarm,
+        target: hide(alarm.target),
+        message: hide(alarm.message),
+        hint: hide(alarm.hint),
+      }),
+  };
+}
+
+/** Of a stage, wherever it runs. */
+function stageBounds(limits: ServiceLimits) {
+  return {
+    graceMs: limits.stopGraceMs,
+    killTimeoutMs: limits.stopKillMs,
+    startTimeoutMs: limits.startTimeoutMs,
+    endingTimeoutMs: limits.endingTimeoutMs,
+    resultsLimitBytes: limits.resultsBytes,
+  };
+}
+
+/** What of the service's surroundings comes from the configuration and this host: ear and eye. */
+export interface Senses {
+  readonly events: EventIntake;
+  readonly store: Pick<Store, 'count'>;
+  /** From when on all is looked at; absent: from where the last daemon had come. */
+  readonly since?: number;
+  /** What this daemon finds is not reported. */
+  readonly monitorOnly?: boolean;
+  readonly report?: boolean;
+  readonly connections: GerritConnections;
+}
+
+/** What hears Gerrit and keeps what it says, and what looks around. */
+export function buildSenses(
+  config: Config,
+  { events, store, since, connections, monitorOnly = false, report: posts = true }: Senses,
+): Pick<ServiceOptions, 'listening' | 'vigil' | 'connections'> {
+  const { stateDir, logs, gerrit, intake, limits, vigil, report } = config;
+  const { dir, keep } = intake.segments;
+  const lost = (lines: number) => store.count('unkept:lines', lines);
+  const segments = keep ? new EventSegments(intake.segments, systemClock, lost) : null;
+  const rest = restHistory(gerrit);
+  const tuning = {
+    pages: rest?.pages ?? null,
+    queueLimit: limits.inboxEvents,
+    pageRows: intake.pageRows,
+    up: (connection: GerritConnection) => connections.stream.stands(connection),
+    ...(segments === null ? {} : { keep: (line: Buffer) => segments.keep(line) }),
+  };
+  const places = [
+    { path: stateDir, holds: 'stateDir' },
+    { path: logs.dir, holds: 'logs' },
+    ...(keep ? [{ path: dir, holds: 'events' }] : []),
+  ];
+  const unkept = () => segments?.trouble() ?? null;
+  return {
+    connections,
+    listening: {
+      events,
+      intake: (listener) =>
+        closing(new GerritStream(gerrit, systemClock, listener, tuning), async () => {
+          rest?.close();
+          await segments?.close();
+        }),
+      server: `${gerrit.host}:${gerrit.port}`,
+      limits: intake.stream,
+      since: since ?? null,
+    },
+    vigil: {
+      ...vigil,
+      lookout: new HostLookout({ places, database: databaseFile(stateDir), unkept }),
+      reports: posts && !monitorOnly && report.post,
+    },
+  };
+}
+
+/** What was heard last is kept too. */
+function closing(stream: Intake, close: () => Promise<void>): Intake {
+  return {
+    history: stream.history,
+    start: () => stream.start(),
+    restart: (why) => stream.restart(why),
+    stop: async () => {
+      await stream.stop();
+      await close();
+    },
+  };
+}

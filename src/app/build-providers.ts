@@ -1,0 +1,74 @@
+/**
+ * The providers that a configuration names, as definitions that can be made into adapters, now or when what they replace
+ * has come to rest. How a provider's nodes are reached is that of the adapter which is in use.
+ */
+import { CommandProvider } from '../adapters/command/provider.ts';
+import type { Faults } from '../adapters/fault-injection.ts';
+import { LocalProvider } from '../adapters/local/provider.ts';
+import { NodeUpkeep } from '../adapters/ssh/node-maintenance.ts';
+import { Nodes } from '../adapters/ssh/node-pool.ts';
+import { StaticProvider } from '../adapters/static/provider.ts';
+import type { Config, ProviderConfig, SshConfig } from '../config/config.ts';
+import { type ProviderDefinition, ProviderSet } from '../engine/operations/provider-registry.ts';
+import type { Alarms, Provider } from '../engine/ports/adapters.ts';
+import { assertNever } from '../machines/model/domain.ts';
+
+export interface BuiltProviders {
+  readonly set: ProviderSet;
+  readonly nodes: Nodes;
+  /** What another configuration says of them. */
+  define(config: Config): readonly ProviderDefinition[];
+}
+
+/** @param slots instead of the slots of every provider */
+export function buildProviders(
+  config: Config,
+  slots: number | undefined,
+  alarms: Alarms,
+  faults: Faults | null,
+): BuiltProviders {
+  const { stateDir, limits } = config;
+  const reached = new Map<string, SshConfig>();
+  const nodes = new Nodes({ stateDir, configOf: (name) => reached.get(name) });
+  const ending = { graceMs: limits.deleteGraceMs, killTimeoutMs: limits.deleteKillMs };
+  const { startTimeoutMs, endingTimeoutMs } = limits;
+  const upkeep = new NodeUpkeep({ stateDir, nodes, ...ending, startTimeoutMs, endingTimeoutMs });
+  const make = (provider: ProviderConfig, onCapacity: (slots: number) => void): Provider => {
+    const { type, name } = provider;
+    if (type !== 'local') reached.set(name, provider.ssh);
+    switch (type) {
+      case 'local':
+        return new LocalProvider({ ...provider, stateDir, ...ending });
+      case 'static':
+        return new StaticProvider({ config: provider, stateDir, upkeep, alarms, onCapacity });
+      case 'command':
+        return new CommandProvider({ config: provider, upkeep });
+      default:
+        return assertNever(type);
+    }
+  };
+  const define = ({ providers }: Config) =>
+    providers.map((provider): ProviderDefinition => {
+      return {
+        name: provider.name,
+        slots: slotsOf(provider, slots),
+        text: textOf(provider),
+        make: (onCapacity) => {
+          const made = make(provider, onCapacity);
+          return faults === null ? made : faults.provider(made);
+        },
+      };
+    });
+  return { set: new ProviderSet(define(config)), nodes, define };
+}
+
+/** A list of hosts has no more places than hosts. */
+function slotsOf({ type, slots }: ProviderConfig, instead: number | undefined): number {
+  return type === 'static' ? Math.min(instead ?? slots, slots) : (instead ?? slots);
+}
+
+/** Slots and trust are no part of what a provider is. */
+function textOf(provider: ProviderConfig): string {
+  const { slots, ...rest } = provider;
+  return JSON.stringify(rest, (key, value) => (key === 'allowUntrustedCode' ? undefined : value));
+}

@@ -1,0 +1,90 @@
+/**
+ * The roads to the outside that a configuration names: reviews by REST or by SSH, mail by SMTP or by a program of the
+ * host's. Passwords are read when they are needed, and nowhere kept.
+ */
+import { systemClock } from '../adapters/clock/system.ts';
+import { restPages } from '../adapters/gerrit/history/pages-rest.ts';
+import type { AskPage } from '../adapters/gerrit/history/pages-ssh.ts';
+import { RestReviews } from '../adapters/gerrit/reviews/rest-reviews.ts';
+import { SshReviews } from '../adapters/gerrit/reviews/ssh-reviews.ts';
+import type { ReviewRoute } from '../adapters/gerrit/reviews/transport.ts';
+import { RestClient } from '../adapters/gerrit/transport/rest-client.ts';
+import type { SharedConnection } from '../adapters/gerrit/transport/shared-connection.ts';
+import { SendmailMailer } from '../adapters/mail/sendmail.ts';
+import { SmtpMailer, type SmtpOptions } from '../adapters/mail/smtp.ts';
+import type { Config, MailConfig, RestConfig, SmtpConfig } from '../config/config.ts';
+import { readPassword } from '../config/fields/password.ts';
+import { OperatorMail } from '../engine/operations/alarm-mailer.ts';
+import type { Mailer, World } from '../engine/ports/adapters.ts';
+import type { Store } from '../engine/ports/store.ts';
+import type { Log } from '../log.ts';
+import { sha256 } from './database-admin.ts';
+
+/** @param graceMs how long a program may take to end after it was told to */
+export function mailerOf({ by, from, timeoutMs }: MailConfig, graceMs: number): Mailer {
+  if ('sendmail' in by) return new SendmailMailer({ argv: by.sendmail, from, graceMs });
+  return new SmtpMailer(smtpOptions(by, { from, timeoutMs }));
+}
+
+export function smtpOptions(
+  by: SmtpConfig,
+  { from, timeoutMs }: Pick<MailConfig, 'from' | 'timeoutMs'>,
+): SmtpOptions {
+  const { login } = by;
+  const password = login === null ? null : () => readPassword(login.password);
+  return {
+    ...by,
+    login: login === null || password === null ? null : { user: login.user, password },
+    from,
+    timeoutMs,
+  };
+}
+
+/** Gerrit's own account by REST, where that is configured: only there a comment has an id. */
+export function restHistory(gerrit: Config['gerrit']): { readonly pages: AskPage; close(): void } | null {
+  const { rest } = gerrit;
+  if (rest === null) return null;
+  const client = restClient(gerrit, rest);
+  return { pages: restPages(client, rest.url), close: () => client.close() };
+}
+
+/** By REST where it is configured, by SSH otherwise. */
+export function reviewRoute(gerrit: Config['gerrit'], shared: SharedConnection): ReviewRoute {
+  const { rest } = gerrit;
+  if (rest === null) return new SshReviews(gerrit, systemClock, gerrit.user, shared);
+  return new RestReviews(restClient(gerrit, rest), { url: rest.url, filesLimit: gerrit.filesLimit });
+}
+
+export function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
+  const { url, user, caFile, idleMs, retryAfterMaxMs } = rest;
+  const { connectTimeoutMs, commandTimeoutMs, answerLimitBytes, reviewConnections } = gerrit;
+  const options = {
+    ...{ url, user, caFile, idleMs, retryAfterMaxMs, connectTimeoutMs, answerLimitBytes },
+    password: () => readPassword(rest.password),
+    requestTimeoutMs: commandTimeoutMs,
+    connections: reviewConnections,
+  };
+  return new RestClient(options, systemClock);
+}
+
+/** Null: no operator wants mail. */
+export function operatorMailOf(
+  { mail }: Config,
+  { mailer, alarms }: World,
+  lab: { readonly store: Store; readonly log: Log; readonly deployment: string },
+): OperatorMail | null {
+  if (mail === null || mailer === null || mail.operator.length === 0) return null;
+  return new OperatorMail({
+    ...lab,
+    mailer,
+    alarms,
+    clock: systemClock,
+    hash: sha256,
+    to: mail.operator,
+    limit: mail.operatorLimit,
+    gatherMs: mail.operatorGatherMs,
+    timeoutMs: mail.timeoutMs,
+    attempts: mail.attempts,
+    retryMs: mail.retryMs,
+  });
+}

@@ -1,0 +1,331 @@
+/**
+ * The composition root: the only file that knows everybody. Builds the world from a configuration, starts the service,
+ * and gives back a handle to stop it. What it promises to whoever starts it: an exit code, always.
+ */
+import { randomInt } from 'node:crypto';
+import manifest from '../../package.json' with { type: 'json' };
+import { systemClock } from '../adapters/clock/system.ts';
+import { type Faults, faultsFrom } from '../adapters/fault-injection.ts';
+import { assertLoopbackGerrit } from '../adapters/local/loopback-guard.ts';
+import { processStartTicks } from '../adapters/sqlite/lock.ts';
+import type { Config } from '../config/config.ts';
+import { Admission } from '../engine/intake/admission.ts';
+import { EventIntake } from '../engine/intake/event-intake.ts';
+import { idMaker } from '../engine/intake/ids.ts';
+import { Service } from '../engine/lifecycle.ts';
+import { Engine } from '../engine/loop/engine.ts';
+import { isWork, mayPostOn, slotHeld } from '../engine/loop/projections.ts';
+import { recordCrash } from '../engine/loop/record-crash.ts';
+import { currentWork } from '../engine/loop/work-context.ts';
+import type { OperatorMail } from '../engine/operations/alarm-mailer.ts';
+import { storeAlarms } from '../engine/operations/alarm-sink.ts';
+import { openVoting } from '../engine/operations/open-voting.ts';
+import { Sweep } from '../engine/operations/sweep.ts';
+import type { Alarms, CatchUp, World } from '../engine/ports/adapters.ts';
+import type { Append, JobView, Store } from '../engine/ports/store.ts';
+import type { Log, SecretValues } from '../log.ts';
+import type { SlotLimits } from '../machines/slot-queue.ts';
+import { jobsInForce } from '../machines/trigger/rules/active-jobs.ts';
+import { acceptanceOf, type Overrides, slotLimitsOf } from './admission-settings.ts';
+import { type BuiltWorld, buildSenses, buildWorld } from './build-adapters.ts';
+import { operatorMailOf } from './build-transports.ts';
+import { sha256 } from './database-admin.ts';
+import { Rest } from './idle-gc.ts';
+import { Control } from './operator-control.ts';
+import type { ReloadOptions } from './reload-config.ts';
+import { logRow } from './row-log.ts';
+import { Ground } from './state-directory.ts';
+
+export interface DaemonOptions extends Overrides {
+  readonly log: Log;
+  /** What the log hides. Default: what the configuration names. */
+  readonly secrets?: SecretValues;
+  /** Counts and decides upon events, starts nothing. */
+  readonly monitorOnly?: boolean;
+  /** Epoch ms: all from then on is looked at, though no daemon listened then. */
+  readonly since?: number;
+  /** Finishes what holds a slot or posts, takes nothing new, and ends. */
+  readonly drain?: boolean;
+}
+
+export interface RunningDaemon {
+  /** Resolves with the exit code: 0 after a stop or a drain, 70 after a crash (sysexits.h, EX_SOFTWARE). */
+  readonly stopped: Promise<number>;
+  stop(): void;
+  drain(): void;
+  /** Reads the configuration anew, for whoever asks. */
+  reload(who: string): void;
+}
+
+const EXIT_CRASHED = 70;
+
+/** @throws OperationError when it can not start: the lock is held, the database is a copy, a limit of trust is met */
+export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
+  const lab = new Lab(config, options, () => {});
+  // Before it starts: a job that waits for a slot is left waiting.
+  if (options.drain === true) lab.drain();
+  await lab.start(true);
+  return lab;
+}
+
+/** One started program: lock, store, engine and service, and the way down. */
+export class Lab implements RunningDaemon {
+  readonly stopped: Promise<number>;
+  private readonly config: Config;
+  private readonly secrets: SecretValues;
+  private readonly options: DaemonOptions;
+  private readonly ground: Ground;
+  private readonly store: Store;
+  private readonly alarms: Alarms;
+  private readonly engine: Engine;
+  private readonly admission: Admission;
+  private readonly events: EventIntake;
+  private readonly service: Service;
+  private readonly control: Control;
+  private readonly rest: Rest;
+  private readonly closeWorld: () => Promise<void>;
+  private resolveStopped: (code: number) => void = () => {};
+  private rejectCrashed: (error: unknown) => void = () => {};
+  private whenAppended: () => void = () => {};
+  private closing = false;
+  private crashing = false;
+  private exitCode = 0;
+  private readonly operatorMail: OperatorMail | null;
+
+  constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
+    this.config = config;
+    this.secrets = options.secrets ?? { values: config.redact };
+    this.options = options;
+    this.stopped = new Promise((resolve) => {
+      this.resolveStopped = resolve;
+    });
+    const faults = faultsFrom(process.env, config.gerrit.host);
+    for (const provider of config.providers) {
+      if (provider.type === 'local') assertLoopbackGerrit(config.gerrit.host, provider);
+    }
+    const { log } = options;
+    this.ground = new Ground(config.stateDir, faults, log);
+    this.store = this.ground.store;
+    this.rest = new Rest(systemClock, config.limits.restMs);
+    const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.operatorMail?.poke());
+    this.alarms = alarms;
+    const { world, providers, connections, close } = this.buildWorld(alarms, faults);
+    this.closeWorld = close;
+    this.engine = this.buildEngine(world, slotLimitsOf(config, providers.set.slots), onAppend);
+    const deployment = config.deployment ?? this.store.deployment();
+    this.operatorMail = operatorMailOf(config, world, { store: this.store, log, deployment });
+    this.admission = this.buildAdmission(world.alarms, deployment);
+    this.events = new EventIntake({
+      store: this.store,
+      engine: this.engine,
+      admission: this.admission,
+      clock: systemClock,
+      hash: sha256,
+      limits: config.intake,
+      onGap: (why, changes) => this.service.gapped(why, changes),
+    });
+    const who = identity();
+    this.control = this.buildControl(providers, who);
+    this.service = new Service({
+      engine: this.engine,
+      store: this.store,
+      sweep: new Sweep({
+        providers: world.providers,
+        merger: world.merger,
+        evidence: world.evidence,
+        store: this.store,
+        alarms: world.alarms,
+        log,
+        deployment,
+        clock: systemClock,
+        callTimeoutMs: config.limits.sweepTimeoutMs,
+      }),
+      admission: this.admission,
+      clock: systemClock,
+      alarms: world.alarms,
+      log,
+      ...buildSenses(config, { ...options, events: this.events, store: this.store, connections }),
+      identity: who,
+      sweepIntervalMs: config.limits.sweepIntervalMs,
+      pendingEvidenceBytes: config.limits.pendingEvidenceBytes,
+    });
+  }
+
+  /** @param whole false: only what is started by hand is worked on; open jobs and Gerrit's stream are left alone */
+  async start(whole: boolean): Promise<void> {
+    process.on('uncaughtException', this.crash);
+    this.ground.lookSoon((alarm) => void this.alarms.raise(alarm));
+    try {
+      if (!whole) this.engine.served.begin();
+      if (whole) await this.service.start();
+      if (whole) this.operatorMail?.poke();
+      if (whole) await this.control.start();
+    } catch (thrown) {
+      // Nobody gets a handle to stop it by: what was begun here would keep the process, and the lock, for ever.
+      this.exitCode = EXIT_CRASHED;
+      await this.close();
+      throw thrown;
+    }
+    void this.service.drained.then(() => this.stop());
+  }
+
+  async startJob(patchset: Parameters<Admission['start']>[0], job: string): Promise<void> {
+    await openVoting(this.engine, this.store);
+    await this.admission.start(patchset, [job], `by-hand:${Date.now()}:${process.pid}`);
+  }
+
+  /** Open jobs that hold a slot of the provider, whoever works on them, and how many may. */
+  room(provider: string): { readonly holders: readonly JobView[]; readonly slots: number } {
+    const holders = this.store
+      .open()
+      .filter((stored) => slotHeld(stored)?.provider === provider)
+      .flatMap(({ history }) => this.store.job(history) ?? []);
+    return { holders, slots: this.engine.slots.limits.slots[provider] ?? 0 };
+  }
+
+  /** An interrupted review that is about to post on the change; others wait for it. */
+  posting(change: number): string | null {
+    return (
+      this.store
+        .open()
+        .map((stored) => mayPostOn(stored, change))
+        .find((review) => review !== null) ?? null
+    );
+  }
+
+  /** Resolves when every review that was begun here has ended. */
+  async reviewsEnded(): Promise<void> {
+    while ([...this.engine.histories.values()].some(isWork)) {
+      await new Promise<void>((resolve) => {
+        this.whenAppended = resolve;
+      });
+    }
+  }
+
+  /** Rejects when the daemon crashes; never resolves. */
+  crashed(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.rejectCrashed = reject;
+    });
+  }
+
+  stop(): void {
+    void this.close();
+  }
+
+  drain(): void {
+    void this.service.drain();
+  }
+
+  reload(who: string): void {
+    this.control.reload({ who, why: '' }).catch((thrown: unknown) => {
+      if (!this.closing) this.crash(thrown);
+    });
+  }
+
+  private readonly crash = (error: unknown): void => {
+    if (this.crashing) return;
+    this.crashing = true;
+    this.exitCode = EXIT_CRASHED;
+    // What fails in the wake of the first is nobody else's fault, and the last word must find the log as it is.
+    this.engine.halt();
+    this.rejectCrashed(error);
+    const work = currentWork.getStore();
+    this.options.log.error({ err: error, ...work }, 'the daemon crashes');
+    void recordCrash(this.store, systemClock, sha256, work, error).then(() => this.close());
+  };
+
+  private async close(): Promise<void> {
+    if (this.closing) return;
+    this.closing = true;
+    // A part that does not close must not keep the process: everything it owes is in the log.
+    const giveUp = systemClock.after(this.config.limits.shutdownMs, () => this.resolveStopped(this.exitCode));
+    try {
+      await this.control.stop();
+      await this.service.stop();
+      await this.operatorMail?.stop();
+      await this.closeWorld();
+    } catch (thrown) {
+      this.options.log.error({ err: thrown }, 'closing');
+    }
+    giveUp();
+    this.rest.stop();
+    process.off('uncaughtException', this.crash);
+    this.ground.close();
+    this.resolveStopped(this.exitCode);
+  }
+
+  private buildEngine(world: World, limits: SlotLimits, onAppend: (append: Append) => void): Engine {
+    const { config, options } = this;
+    return new Engine({
+      store: this.store,
+      world,
+      clock: systemClock,
+      hash: sha256,
+      limits,
+      bounds: config.limits,
+      strict: false,
+      onTrouble: (trouble) => this.service.troubled(trouble),
+      onAppended: (batch) => {
+        for (const append of batch) {
+          logRow(options.log, append);
+          onAppend(append);
+        }
+        this.service.appended(batch);
+        this.control.appended();
+        this.rest.disturb();
+        this.whenAppended();
+      },
+      onFatal: this.crash,
+    });
+  }
+
+  private buildWorld(alarms: Alarms, faults: Faults | null): BuiltWorld {
+    const { config, options, secrets } = this;
+    const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
+    const inForce: World['jobsInForce'] = (change) => jobsInForce(this.admission.acceptance, change);
+    return buildWorld(config, options.slots, alarms, catchUp, inForce, faults, secrets);
+  }
+
+  private buildControl(providers: ReloadOptions['providers'], who: ReturnType<typeof identity>): Control {
+    const { config, options, engine, admission, store } = this;
+    return new Control({
+      config,
+      overrides: options,
+      secrets: this.secrets,
+      log: options.log,
+      engine,
+      admission,
+      providers,
+      store,
+      identity: who,
+      onLimits: () => this.service.refresh(),
+    });
+  }
+
+  private buildAdmission(alarms: World['alarms'], deployment: string): Admission {
+    const { config, options, engine, store } = this;
+    return new Admission({
+      ...acceptanceOf(config, options),
+      engine,
+      store,
+      clock: systemClock,
+      alarms,
+      log: options.log,
+      newId: idMaker(() => randomInt(32)),
+      deployment,
+      starts: !(options.monitorOnly ?? false),
+      onRoom: () => this.events.findAgain(),
+    });
+  }
+}
+
+/** This process, so that a reader of the database can tell whether it still runs. */
+function identity() {
+  return {
+    pid: process.pid,
+    startTicks: processStartTicks(process.pid),
+    startedAt: Date.now(),
+    version: manifest.version,
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * Work on a database without a daemon: verify, rebuild, confirm, and the copy of a live one. A second composition root
+ * beside daemon.ts, so that these commands load neither Gerrit nor any provider.
+ */
+import { hash } from 'node:crypto';
+import { join } from 'node:path';
+import { backupStore } from '../adapters/sqlite/backup.ts';
+import { confirmPlace } from '../adapters/sqlite/database-identity.ts';
+import { takeLock } from '../adapters/sqlite/lock.ts';
+import { openSnapshot } from '../adapters/sqlite/reader.ts';
+import { openStore } from '../adapters/sqlite/store.ts';
+import { type Audit, audit, rebuild } from '../engine/operations/verify-log.ts';
+
+export const databaseFile = (stateDir: string): string => join(stateDir, 'sos-ci.db');
+export const lockFile = (stateDir: string): string => join(stateDir, 'daemon.lock');
+
+export function sha256(text: string): string {
+  return hash('sha256', text, 'hex');
+}
+
+/** Hash chains, strict replay, and views against the log. Reads beside a running daemon. @throws OperationError */
+export function verifyDatabase(stateDir: string): Audit {
+  const reader = openSnapshot(databaseFile(stateDir));
+  const scratch = openStore(':memory:');
+  try {
+    return audit(reader, scratch, sha256);
+  } finally {
+    scratch.close();
+    reader.close();
+  }
+}
+
+/** Makes all views again from the log; returns the number of rows. The daemon must not run. @throws OperationError */
+export function rebuildDatabase(stateDir: string): number {
+  return withLock(stateDir, () => {
+    const store = openStore(databaseFile(stateDir));
+    try {
+      return rebuild(store, sha256);
+    } finally {
+      store.close();
+    }
+  });
+}
+
+/** The operator's word that a restored or copied database is now the one. The daemon must not run. @throws OperationError */
+export function confirmDatabase(stateDir: string): void {
+  withLock(stateDir, () => confirmPlace(databaseFile(stateDir)));
+}
+
+/** Copies a live database whole to a file that must not exist. @throws OperationError */
+export function backupDatabase(
+  stateDir: string,
+  target: string,
+  onProgress: (left: number, total: number) => void,
+): Promise<void> {
+  return backupStore(databaseFile(stateDir), target, onProgress);
+}
+
+function withLock<T>(stateDir: string, work: () => T): T {
+  const lock = takeLock(lockFile(stateDir), Date.now());
+  try {
+    return work();
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,87 @@
+/** What people see and get of us: mail, the published logs, the page on the wiki. */
+
+import { reachAddress } from '../../adapters/evidence/publish/probe-url.ts';
+import { missingPrograms } from '../../adapters/local/host.ts';
+import { SmtpMailer } from '../../adapters/mail/smtp.ts';
+import type { Config, MailConfig } from '../../config/config.ts';
+import { isLoopback } from '../../config/fields/validators.ts';
+import type { Clock } from '../../engine/ports/adapters.ts';
+import { smtpOptions } from '../build-transports.ts';
+import { clockFinding, clockUnknown } from './clock.ts';
+import { type Check, type Finding, failure, ok, warning } from './finding.ts';
+
+export function checksOutside(config: Config, clock: Clock): readonly Check[] {
+  const { logs, mail, report } = config;
+  const address = { check: 'logs-url', target: logs.url === '' ? 'logs.url' : logs.url };
+  const wiki = { check: 'wiki', target: 'report.wiki' };
+  return [
+    { ...address, run: (signal) => addressFindings(config, clock, signal) },
+    ...(mail === null ? [] : [mailCheck(mail, config.doctor.timeoutMs)]),
+    {
+      ...wiki,
+      run: async () => [
+        report.wiki === ''
+          ? warning(wiki, 'no page is named', 'OpenDev wants it in each comment: how to rerun, whom to ask')
+          : ok(wiki, report.wiki),
+      ],
+    },
+  ];
+}
+
+/** Also the clock's, where Gerrit does not tell the time. */
+async function addressFindings(
+  { logs, gerrit, doctor }: Config,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const subject = { check: 'logs-url', target: logs.url === '' ? 'logs.url' : logs.url };
+  const time = (ahead: number | null): readonly Finding[] =>
+    gerrit.rest !== null ? [] : [clockFinding(logs.url, ahead, doctor.clockSkewMs)];
+  const untold = gerrit.rest !== null ? [] : [clockUnknown(gerrit.host)];
+  if (logs.url === '' || logs.url.startsWith('file:')) {
+    const found = 'links in comments are file:// addresses, which nobody else can open';
+    const fix = `serve ${logs.dir} by a web server, and write its address in logs.url`;
+    return [isLoopback(gerrit.host) ? ok(subject, found) : warning(subject, found, fix), ...untold];
+  }
+  let reached: Awaited<ReturnType<typeof reachAddress>>;
+  try {
+    reached = await reachAddress(logs.url, signal);
+  } catch (error) {
+    const { message, hint } = error as { readonly message: string; readonly hint?: string };
+    return [failure(subject, message, hint ?? ''), ...untold];
+  }
+  const { status, date } = reached;
+  const answers = `answers with ${status}`;
+  const finding =
+    status === 401 || status === 403
+      ? failure(subject, answers, 'logs must be readable without a login')
+      : status >= 500
+        ? failure(subject, answers, "see the web server's log")
+        : ok(subject, answers);
+  return [finding, ...time(date === null ? null : clock.now() - date - 500)];
+}
+
+function mailCheck(mail: MailConfig, timeoutMs: number): Check {
+  const { by } = mail;
+  if ('sendmail' in by) {
+    const [program = ''] = by.sendmail;
+    const subject = { check: 'mail', target: program };
+    return { ...subject, run: async () => [await programFinding(subject, program)] };
+  }
+  const subject = { check: 'mail', target: `${by.host}:${by.port}` };
+  return {
+    ...subject,
+    run: async () => {
+      const waitMs = Math.min(mail.timeoutMs, timeoutMs);
+      await new SmtpMailer(smtpOptions(by, { ...mail, timeoutMs: waitMs })).reach();
+      return [ok(subject, by.login === null ? 'takes mail' : `lets ${by.login.user} in`)];
+    },
+  };
+}
+
+async function programFinding(subject: Pick<Finding, 'check' | 'target'>, program: string): Promise<Finding> {
+  const missing = await missingPrograms([program]);
+  return missing.length === 0
+    ? ok(subject, 'is there; whether mail gets on from here shows when one is sent')
+    : failure(subject, 'there is no such program, or it may not be run', 'correct mail.sendmail');
+}

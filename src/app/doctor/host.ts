@@ -1,0 +1,90 @@
+/** What this host must have: a state directory, disk, git and other programs, and a folder for logs. */
+import { gitVersion } from '../../adapters/git/version.ts';
+import { type Folder, lookAtFolder, missingPrograms } from '../../adapters/local/host.ts';
+import type { Config } from '../../config/config.ts';
+import { errorText } from '../../errors.ts';
+import { type Check, type Finding, failure, gigabytes, ok, warning } from './finding.ts';
+
+export function checksHere(config: Config): readonly Check[] {
+  const { stateDir, logs, doctor } = config;
+  return [
+    {
+      ...{ check: 'state', target: stateDir },
+      run: () => folderFindings('state', 'disk', stateDir, doctor.diskFreeBytes, true),
+    },
+    { ...{ check: 'git', target: 'git' }, run: gitFindings },
+    { ...{ check: 'tools', target: 'this host' }, run: () => toolFindings(config) },
+    {
+      ...{ check: 'logs', target: logs.dir },
+      run: () => folderFindings('logs', 'logs-disk', logs.dir, doctor.diskFreeBytes, false),
+    },
+  ];
+}
+
+async function folderFindings(
+  check: string,
+  diskCheck: string,
+  target: string,
+  needed: number,
+  ours: boolean,
+): Promise<readonly Finding[]> {
+  let folder: Folder;
+  try {
+    folder = await lookAtFolder(target);
+  } catch (error) {
+    return [failure({ check, target }, errorText(error), 'is every folder on its way there readable?')];
+  }
+  const free = gigabytes(folder.freeBytes);
+  const disk = { check: diskCheck, target };
+  return [
+    folderFinding({ check, target }, folder, ours),
+    folder.freeBytes >= needed
+      ? ok(disk, `${free} free`)
+      : failure(disk, `${free} free, less than ${gigabytes(needed)}`, 'make room, or lower doctor.diskFree'),
+  ];
+}
+
+function folderFinding(subject: Pick<Finding, 'check' | 'target'>, folder: Folder, ours: boolean): Finding {
+  const { there, whole, isDirectory, writable, mode } = folder;
+  if (!isDirectory) return failure(subject, `${there} is no folder`, 'name another one in the configuration');
+  if (!writable) {
+    return failure(
+      subject,
+      `this user may not write to ${there}`,
+      'run sos-ci as its owner, or correct the rights',
+    );
+  }
+  if (!whole) return ok(subject, `not there yet; it can be made in ${there}`);
+  const octal = mode.toString(8);
+  return ours && (mode & 0o077) !== 0
+    ? warning(subject, `other users can look into it (mode ${octal})`, `chmod 700 ${subject.target}`)
+    : ok(subject, `may be written to, mode ${octal}`);
+}
+
+async function gitFindings(signal: AbortSignal): Promise<readonly Finding[]> {
+  const subject = { check: 'git', target: 'git' };
+  const { text, enough, needed } = await gitVersion(signal);
+  return [
+    enough ? ok(subject, text) : failure(subject, `${text} is too old`, `install git ${needed} or later`),
+  ];
+}
+
+/** Packages of Debian and Ubuntu. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  ssh: 'openssh-client',
+  flock: 'util-linux',
+  setsid: 'util-linux',
+  tail: 'coreutils',
+  grep: 'grep',
+};
+
+async function toolFindings({ gerrit, providers }: Config): Promise<readonly Finding[]> {
+  const subject = { check: 'tools', target: 'this host' };
+  const bySsh = gerrit.fetchUrl === null || gerrit.fetchUrl.startsWith('ssh:');
+  const runsHere = providers.some(({ type }) => type === 'local');
+  const needed = [...(bySsh ? ['ssh'] : []), ...(runsHere ? ['flock', 'setsid', 'tail', 'grep'] : [])];
+  const missing = await missingPrograms(needed);
+  if (missing.length === 0) return [ok(subject, needed.length === 0 ? 'none needed' : needed.join(', '))];
+  const packages = [...new Set(missing.map((name) => PACKAGES[name] ?? name))];
+  return [failure(subject, `missing: ${missing.join(', ')}`, `apt-get install ${packages.join(' ')}`)];
+}

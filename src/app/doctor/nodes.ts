@@ -1,0 +1,249 @@
+/** Where jobs run: what each provider needs, and each host of a list. */
+import { CommandProvider } from '../../adapters/command/provider.ts';
+import { mayGroup } from '../../adapters/local/cgroup.ts';
+import { missingPrograms } from '../../adapters/local/host.ts';
+import { assertLoopbackGerrit } from '../../adapters/local/loopback-guard.ts';
+import { publicHalf } from '../../adapters/openssh/key-file.ts';
+import { accountOf } from '../../adapters/run/account.ts';
+import { formatAddress } from '../../adapters/ssh/address.ts';
+import { type Look, lookAtNode } from '../../adapters/ssh/probe.ts';
+import type {
+  CommandProviderConfig,
+  Config,
+  LocalProviderConfig,
+  ProviderConfig,
+  StaticHostConfig,
+  StaticProviderConfig,
+} from '../../config/config.ts';
+import { OperationError } from '../../errors.ts';
+import { assertNever } from '../../machines/model/domain.ts';
+import { type Check, type Finding, failed, failure, gigabytes, ok, unchecked, warning } from './finding.ts';
+
+export function checksOfProviders(config: Config): readonly Check[] {
+  return config.providers.flatMap((provider) => checksOf(provider, config));
+}
+
+function checksOf(provider: ProviderConfig, config: Config): readonly Check[] {
+  const { type, name } = provider;
+  const subject = { check: 'provider', target: name };
+  switch (type) {
+    case 'local':
+      return [
+        {
+          ...subject,
+          run: async () => [
+            await trustFinding(subject, config, provider),
+            processesFinding(name, await mayGroup()),
+            ...(await localCommands(name, config)),
+          ],
+        },
+      ];
+    case 'static':
+      return [
+        keyCheck(provider),
+        ...provider.hosts.map((host) => ({
+          ...{ check: 'node', target: nameOf(provider, host) },
+          run: (signal: AbortSignal) => nodeFindings(provider, host, config, signal),
+        })),
+      ];
+    case 'command':
+      return [keyCheck(provider), { ...subject, run: () => programFindings(provider, config) }];
+    default:
+      return assertNever(type);
+  }
+}
+
+/** Both are right; an operator must know which. */
+function processesFinding(target: string, grouping: boolean): Finding {
+  return ok(
+    { check: 'processes', target },
+    grouping
+      ? 'what a job leaves is found by its cgroup'
+      : 'what a job leaves is found by its mark and its lock: this account may make no cgroup',
+  );
+}
+
+async function trustFinding(
+  subject: Pick<Finding, 'check' | 'target'>,
+  { gerrit }: Config,
+  provider: LocalProviderConfig,
+): Promise<Finding> {
+  const { user, allowUntrustedCode } = provider;
+  try {
+    assertLoopbackGerrit(gerrit.host, provider);
+    if (user !== null) {
+      await accountOf(user);
+      return ok(subject, `jobs run on this host as ${user}`);
+    }
+  } catch (error) {
+    return failed(subject, error);
+  }
+  return allowUntrustedCode
+    ? warning(
+        subject,
+        `whoever may upload a change to ${gerrit.host} runs code on this host, as this user`,
+        'let jobs run elsewhere: docs/providers.md',
+      )
+    : ok(subject, 'jobs run on this host, and so does Gerrit');
+}
+
+function keyCheck({ name, ssh }: StaticProviderConfig | CommandProviderConfig): Check {
+  const subject = { check: 'node-key', target: ssh.keyFile };
+  const use = { setting: `providers.${name}.ssh.key`, place: 'to ~/.ssh/authorized_keys on the nodes' };
+  return {
+    ...subject,
+    run: async () => [
+      ok(subject, `${(await publicHalf(ssh.keyFile, use)).type}, without a passphrase, for us alone`),
+    ],
+  };
+}
+
+async function nodeFindings(
+  provider: StaticProviderConfig,
+  host: StaticHostConfig,
+  config: Config,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const target = nameOf(provider, host);
+  const { ssh, name } = provider;
+  const commands = commandsOf(name, config);
+  let look: Look;
+  try {
+    const programs = commands.map(({ program }) => program);
+    const node = { provider: name, address: host, config: ssh, hostKey: host.hostKey, commands: programs };
+    look = await lookAtNode(node, signal);
+  } catch (error) {
+    return unreached(target, error, host.hostKey !== null || ssh.knownHostsFile !== null);
+  }
+  const { missing, folder, writable, freeBytes, sftp, grouping } = look;
+  const tools = { check: 'node-tools', target };
+  const files = { check: 'node-sftp', target };
+  const place = { check: 'node-folder', target: `${target} ${host.directory}` };
+  const disk = { check: 'node-disk', target };
+  return [
+    hostKeyFinding(target, look, host.name),
+    ok({ check: 'node', target }, `${host.user} is let in`),
+    missing.length === 0
+      ? ok(tools, 'all there')
+      : failure(tools, `missing: ${missing.join(', ')}`, 'apt-get install util-linux coreutils grep git'),
+    processesFinding(target, grouping),
+    sftp === null ? ok(files, 'it transfers files') : failed(files, sftp),
+    writable
+      ? ok(
+          place,
+          folder === host.directory ? 'may be written to' : `not there yet; it can be made in ${folder}`,
+        )
+      : failure(
+          place,
+          `${host.user} may not write to ${folder}`,
+          `mkdir and chown it, or name another ssh.directory`,
+        ),
+    diskFinding(disk, freeBytes, config.doctor.nodeDiskFreeBytes),
+    ...commandFindings({ check: 'commands', target }, commands, look.absent),
+  ];
+}
+
+/** A program that a job runs by its absolute path: others may come with the patch. */
+interface JobCommand {
+  readonly program: string;
+  /** As the configuration has it. */
+  readonly key: string;
+  /** A setup runs before it and may be what installs it. */
+  readonly afterSetup: boolean;
+}
+
+function commandsOf(provider: string, { jobs }: Config): readonly JobCommand[] {
+  const specs = jobs.map(({ spec }) => spec).filter((spec) => spec.provider === provider);
+  return specs.flatMap(({ name, stacking, testing }) => {
+    const stages = { stacking, testing };
+    return Object.entries(stages).flatMap(([stage, run]): readonly JobCommand[] => {
+      const program = run?.argv[0] ?? '';
+      const afterSetup = stage === 'testing' && stacking !== null;
+      return program.startsWith('/') ? [{ program, key: `jobs.${name}.${stage}.command`, afterSetup }] : [];
+    });
+  });
+}
+
+async function localCommands(provider: string, config: Config): Promise<readonly Finding[]> {
+  const commands = commandsOf(provider, config);
+  const absent = await missingPrograms(commands.map(({ program }) => program));
+  return commandFindings({ check: 'commands', target: provider }, commands, absent);
+}
+
+function commandFindings(
+  subject: Pick<Finding, 'check' | 'target'>,
+  commands: readonly JobCommand[],
+  absent: readonly string[],
+): readonly Finding[] {
+  if (commands.length === 0) return [];
+  const missing = commands.filter(({ program }) => absent.includes(program));
+  if (missing.length === 0) return [ok(subject, 'all there')];
+  return missing.map(({ program, key, afterSetup }) => {
+    const found = `${key}: ${program} is not there, or may not be run`;
+    return afterSetup
+      ? warning(subject, found, 'install it, or correct the command, unless the setup installs it')
+      : failure(subject, found, 'install it there, or correct the command');
+  });
+}
+
+function diskFinding(
+  subject: Pick<Finding, 'check' | 'target'>,
+  free: number | null,
+  needed: number,
+): Finding {
+  if (free === null) return unchecked(subject, 'df does not say', 'see by hand: df -h');
+  return free >= needed
+    ? ok(subject, `${gigabytes(free)} free`)
+    : failure(
+        subject,
+        `${gigabytes(free)} free, less than ${gigabytes(needed)}`,
+        'make room, or lower doctor.nodeDiskFree',
+      );
+}
+
+function hostKeyFinding(target: string, { unpinned }: Look, name: string): Finding {
+  const subject = { check: 'node-host-key', target };
+  if (unpinned === null) return ok(subject, 'the one that is pinned');
+  const found = `it shows ${unpinned.fingerprint}; not pinned, so whoever has the address is trusted`;
+  return warning(subject, found, `compare it, then write for ${name}: hostKey: ${unpinned.line}`);
+}
+
+const HOST_KEY = ['verify host key', 'look up host key', 'read known_hosts'];
+
+function unreached(target: string, error: unknown, pinned: boolean): readonly Finding[] {
+  if (!(error instanceof OperationError)) throw error;
+  const of = (check: string) => ({ check, target });
+  const wrongKey = HOST_KEY.includes(error.operation);
+  const seen = pinned && error.operation === 'log in to node';
+  const hostKey = seen
+    ? ok(of('node-host-key'), 'the one that is pinned')
+    : unchecked(of('node-host-key'), 'not seen');
+  return [
+    wrongKey ? failed(of('node-host-key'), error) : hostKey,
+    wrongKey ? unchecked(of('node'), 'the host key is not trusted') : failed(of('node'), error),
+    ...['node-tools', 'processes', 'node-sftp', 'node-folder', 'node-disk'].map((check) =>
+      unchecked(of(check), 'there is no login'),
+    ),
+  ];
+}
+
+/** `list` alone: it changes nothing. */
+async function programFindings(
+  provider: CommandProviderConfig,
+  { doctor }: Config,
+): Promise<readonly Finding[]> {
+  const subject = { check: 'provider', target: provider.name };
+  const listTimeoutMs = Math.min(provider.listTimeoutMs, doctor.timeoutMs);
+  const asked = new CommandProvider({
+    config: { ...provider, listTimeoutMs },
+    upkeep: { address: formatAddress, pin: nothing, forget: nothing, prepare: nothing },
+  });
+  await asked.list({ deployment: '' }, new AbortController().signal);
+  return [ok(subject, `its program answers as it should: ${provider.list.join(' ')}`)];
+}
+
+async function nothing(): Promise<void> {}
+
+function nameOf({ name }: StaticProviderConfig, host: StaticHostConfig): string {
+  return `${name}/${host.name}`;
+}

@@ -1,0 +1,122 @@
+/** Our account as REST shows it: its names, what it may vote, and by how much the clocks differ. */
+import { RestVisit, type Self } from '../../adapters/gerrit/probe/rest-probe.ts';
+import type { Config, JobDefinition, RestConfig } from '../../config/config.ts';
+import type { Clock } from '../../engine/ports/adapters.ts';
+import { restClient } from '../build-transports.ts';
+import { clockFinding } from './clock.ts';
+import { type Check, type Finding, failed, failure, ok, unchecked, warning } from './finding.ts';
+
+const ASK_REST = 'configure gerrit.rest';
+
+export function checksByRest(config: Config, clock: Clock): readonly Check[] {
+  const { gerrit, report } = config;
+  const { rest } = gerrit;
+  if (rest === null) {
+    const found = `SSH lets ${gerrit.user} in by this name and does not tell the account's display name`;
+    const fix = `${ASK_REST}, or see Gerrit's settings page: readers of comments know a CI by a name that ends in " CI"`;
+    const finding = unchecked({ check: 'account', target: gerrit.user }, found, fix);
+    return [{ check: 'account', target: gerrit.user, run: async () => [finding] }, ...noLabel(report.label)];
+  }
+  const target = `${rest.user} at ${rest.url}`;
+  return [
+    { check: 'account', target, run: (signal) => restFindings(config, rest, clock, signal) },
+    ...noLabel(report.label),
+  ];
+}
+
+function noLabel(label: string | null): readonly Check[] {
+  if (label !== null) return [];
+  const finding = ok({ check: 'label', target: 'report.label' }, 'no vote is configured: comments only');
+  return [{ check: 'label', target: 'report.label', run: async () => [finding] }];
+}
+
+async function restFindings(
+  config: Config,
+  rest: RestConfig,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { gerrit, doctor } = config;
+  const subject = { check: 'account', target: `${rest.user} at ${rest.url}` };
+  const client = restClient(gerrit, rest);
+  const visit = new RestVisit(client, () => clock.now());
+  try {
+    let self: Self;
+    try {
+      self = await visit.self(signal);
+    } catch (error) {
+      const { label } = config.report;
+      return [
+        failed(subject, error),
+        unchecked({ check: 'clock', target: rest.url }, 'there is no login'),
+        ...(label === null ? [] : [unchecked({ check: 'label', target: label }, 'there is no login')]),
+      ];
+    }
+    return [
+      accountFinding(subject, self, config),
+      clockFinding(rest.url, self.aheadMs, doctor.clockSkewMs),
+      ...(await labelFindings(visit, config, signal)),
+    ];
+  } finally {
+    client.close();
+  }
+}
+
+function accountFinding(
+  subject: Pick<Finding, 'check' | 'target'>,
+  { username, name }: Self,
+  { gerrit, triggers }: Config,
+): Finding {
+  const who = `it is ${username}, called ${JSON.stringify(name)}`;
+  if (username !== gerrit.user)
+    return failure(subject, who, `SSH uses ${gerrit.user}: give gerrit.rest.user the same account`);
+  if (triggers.name !== null && triggers.name !== name)
+    return warning(subject, who, `gerrit.name says ${JSON.stringify(triggers.name)}: make them the same`);
+  return name.endsWith(' CI')
+    ? ok(subject, who)
+    : warning(subject, who, 'let its display name end in " CI": readers of CI comments go by that');
+}
+
+async function labelFindings(
+  visit: RestVisit,
+  { report, jobs, gerrit }: Config,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  const { label, success, failure: red, timedOut } = report;
+  if (label === null) return [];
+  const project = firstProject(jobs);
+  const subject = { check: 'label', target: project === null ? label : `${label} in ${project}` };
+  if (project === null) return [unchecked(subject, 'no job names a project without a pattern')];
+  try {
+    const votes = await visit.votes(project, signal);
+    if (votes === null) {
+      const fix = 'upload a change there, or see what the first review says';
+      return [unchecked(subject, `we see no open change of ${project}`, fix)];
+    }
+    if (!votes.labels.includes(label))
+      return [
+        failure(
+          subject,
+          `there is no such label; there are ${votes.labels.join(', ')}`,
+          'correct report.label',
+        ),
+      ];
+    const may = votes.permitted[label] ?? [];
+    const wanted = [...new Set([success, red, timedOut])].filter((value) => value !== 0);
+    const missing = wanted.filter((value) => !may.includes(value));
+    if (missing.length === 0) return [ok(subject, `we may vote ${wanted.map(signed).join(', ')}`)];
+    const found = `${gerrit.user} may not vote ${missing.map(signed).join(', ')}`;
+    return [failure(subject, found, "ask the project's team for the right, or remove report.label")];
+  } catch (error) {
+    return [failed(subject, error)];
+  }
+}
+
+/** The first that a job names without a pattern. */
+export function firstProject(jobs: readonly JobDefinition[]): string | null {
+  return jobs.flatMap(({ rules }) => rules.projects).find((project) => !project.includes('*')) ?? null;
+}
+
+function signed(value: number): string {
+  return value > 0 ? `+${value}` : String(value);
+}

@@ -1,0 +1,46 @@
+/**
+ * All checks of `sos-ci doctor`, side by side, each with its own time. A composition root: it brings what adapters can look at
+ * together with what the configuration wants. Nothing is changed anywhere, and no secret is in any finding.
+ */
+import { systemClock } from '../../adapters/clock/system.ts';
+import type { Config } from '../../config/config.ts';
+import type { Clock } from '../../engine/ports/adapters.ts';
+import { checksOutside } from './external.ts';
+import { type Check, type Finding, failed, failure, ok } from './finding.ts';
+import { checksOfGerrit } from './gerrit.ts';
+import { checksHere } from './host.ts';
+import { checksOfProviders } from './nodes.ts';
+import { checksByRest } from './rest-account.ts';
+
+/** In the order in which things are needed. */
+export async function examine(config: Config, clock: Clock = systemClock): Promise<readonly Finding[]> {
+  const names = config.jobs.map(({ spec }) => spec.name).join(', ');
+  const checks = [
+    ...checksHere(config),
+    ...checksOfGerrit(config, clock),
+    ...checksByRest(config, clock),
+    ...checksOfProviders(config),
+    ...checksOutside(config, clock),
+  ];
+  const found = await Promise.all(checks.map((check) => inTime(check, config.doctor.timeoutMs, clock)));
+  return [ok({ check: 'config', target: config.file }, `right; jobs: ${names}`), ...found.flat()];
+}
+
+async function inTime(check: Check, timeoutMs: number, clock: Clock): Promise<readonly Finding[]> {
+  const over = new AbortController();
+  let disarm = (): void => {};
+  const late = new Promise<readonly Finding[]>((resolve) => {
+    disarm = clock.after(timeoutMs, () => {
+      const found = `not done within ${timeoutMs} ms`;
+      resolve([failure(check, found, 'see whether it answers at all; doctor.timeout gives it more time')]);
+      over.abort();
+    });
+  });
+  try {
+    return await Promise.race([check.run(over.signal), late]);
+  } catch (error) {
+    return [failed(check, error)];
+  } finally {
+    disarm();
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Rules tried out: on events that Gerrit has sent, from a file or a pipe, and on a change as Gerrit shows it. A composition root:
+ * it brings the adapters that read together with the pure rules. Nothing is started, written or sent.
+ */
+import { systemClock } from '../adapters/clock/system.ts';
+import { changeNow } from '../adapters/gerrit/changes/change-info.ts';
+import { isMetaRefUpdate, type Line, LineSplitter } from '../adapters/gerrit/stream/line-splitter.ts';
+import { parseEvent } from '../adapters/gerrit/stream/parse-event.ts';
+import type { Config } from '../config/config.ts';
+import type { Patchset } from '../machines/model/domain.ts';
+import { type ChangeNow, changeOf, type GerritEvent } from '../machines/model/gerrit-event.ts';
+import type { JobFinding } from '../machines/trigger/rules/job-matcher.ts';
+import { type Decision, explain, resume, type TriggerRules } from '../machines/trigger/trigger.ts';
+import { Rehearsal } from '../machines/trigger/trigger-facts.ts';
+
+/** What became of one line. */
+export type ExplainedLine = { readonly line: number } & (
+  | {
+      readonly event: GerritEvent;
+      readonly decisions: readonly Decision[];
+      /** What each job made of it; empty: none was asked. */
+      readonly jobs: readonly JobFinding[];
+    }
+  /** What became, before this line, of a start that a limit had held back. */
+  | { readonly waited: Patchset; readonly decisions: readonly Decision[] }
+  | { readonly rejected: string }
+  /** A note of Gerrit's that is dropped unread. */
+  | { readonly dropped: string }
+);
+
+/**
+ * Decides each line as the daemon does, as if every test ended before the next line. Starts are counted from line to line, so
+ * that limits show, and what a limit holds back starts when the time of a later line allows it.
+ * @param told called for each line that is not empty, in order
+ */
+export async function explainLines(
+  rules: TriggerRules,
+  chunks: AsyncIterable<Uint8Array>,
+  lineLimitBytes: number,
+  told: (line: ExplainedLine) => void,
+): Promise<void> {
+  const splitter = new LineSplitter(lineLimitBytes);
+  const rehearsal = new Rehearsal();
+  let number = 0;
+  const take = (line: Line): void => {
+    number += 1;
+    for (const explained of explainLine(line, number, rules, rehearsal)) told({ line: number, ...explained });
+  };
+  for await (const chunk of chunks) for (const line of splitter.push(Buffer.from(chunk))) take(line);
+  const rest = splitter.end();
+  if (rest !== null) take(rest);
+}
+
+/** Null when Gerrit does not show the change to our account. @throws OperationError */
+export function askChange(config: Config, change: number): Promise<ChangeNow | null> {
+  return changeNow(config.gerrit, systemClock, change);
+}
+
+type Explained = ExplainedLine extends infer L ? (L extends unknown ? Omit<L, 'line'> : never) : never;
+
+function explainLine(
+  line: Line,
+  number: number,
+  rules: TriggerRules,
+  rehearsal: Rehearsal,
+): readonly Explained[] {
+  if (!Buffer.isBuffer(line)) return [{ rejected: `line of ${line.bytes} bytes` }];
+  if (line.length === 0 || (line.length === 1 && line[0] === 0x0d)) return [];
+  if (isMetaRefUpdate(line)) return [{ dropped: "ref-updated of a change's notes" }];
+  const parsed = parseEvent(line);
+  if ('rejected' in parsed) return [{ rejected: parsed.rejected.reason }];
+  return explainEvent(parsed.event, number, rules, rehearsal);
+}
+
+/** What waited and may start by now, then the event. */
+export function explainEvent(
+  event: GerritEvent,
+  number: number,
+  rules: TriggerRules,
+  rehearsal: Rehearsal,
+): readonly Extract<Explained, { readonly decisions: unknown }>[] {
+  const at = 'at' in event ? event.at : 0;
+  const resumed = rehearsal.waitingStarts.flatMap((waiting) => {
+    const { patchset } = waiting.start;
+    const decisions = resume(waiting, rules, rehearsal.facts(at, number, patchset));
+    rehearsal.apply(decisions, patchset);
+    return decisions.length === 0 ? [] : [{ waited: patchset, decisions }];
+  });
+  const change = changeOf(event);
+  const { decisions, jobs } = explain(event, rules, rehearsal.facts(at, number, change));
+  rehearsal.apply(decisions, change);
+  return [...resumed, { event, decisions, jobs }];
+}

@@ -1,0 +1,92 @@
+/**
+ * Gerrit's events as they came, read back from the files that a daemon keeps them in. A composition root: it brings those
+ * files together with what cuts a stream into lines. Works beside a running daemon, whose newest line may be torn.
+ */
+import { createReadStream } from 'node:fs';
+import { segmentFiles } from '../adapters/event-archive/files.ts';
+import { type Line, LineSplitter } from '../adapters/gerrit/stream/line-splitter.ts';
+
+export interface EventFilter {
+  /** Epoch ms; the first is included, the second not. */
+  readonly since: number | null;
+  readonly until: number | null;
+  readonly type: string | null;
+  readonly change: number | null;
+}
+
+export interface KeptEvent {
+  /** The line as it is. */
+  readonly text: string;
+  /** Null: the line is no JSON object. */
+  readonly event: Readonly<Record<string, unknown>> | null;
+  /** By Gerrit's clock, epoch ms; of a line that does not tell it, that of the line before. */
+  readonly at: number | null;
+  readonly type: string | null;
+  readonly change: number | null;
+}
+
+/** Oldest first. A line that is no event fits every time, and neither type nor change. */
+export async function* keptEvents(
+  dir: string,
+  filter: EventFilter,
+  lineLimitBytes: number,
+): AsyncIterable<KeptEvent> {
+  let before: number | null = null;
+  for (const file of await segmentFiles(dir)) {
+    for await (const line of linesOf(file, lineLimitBytes)) {
+      const kept = read(line, before);
+      before = kept.at;
+      if (fits(kept, filter)) yield kept;
+    }
+  }
+}
+
+/** One that was removed meanwhile holds none. */
+async function* linesOf(file: string, lineLimitBytes: number): AsyncIterable<Buffer> {
+  const splitter = new LineSplitter(lineLimitBytes);
+  try {
+    for await (const chunk of createReadStream(file))
+      for (const line of splitter.push(chunk)) yield whole(line);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
+  }
+  const torn = splitter.end();
+  if (torn !== null) yield whole(torn);
+}
+
+function whole(line: Line): Buffer {
+  return Buffer.isBuffer(line) ? line : line.start;
+}
+
+function read(line: Buffer, before: number | null): KeptEvent {
+  const text = line.toString('utf8');
+  const event = objectIn(text);
+  if (event === null) return { text, event, at: before, type: null, change: null };
+  const seconds = Number(event.eventCreatedOn);
+  const change = Number((event.change as { readonly number?: unknown } | null | undefined)?.number);
+  return {
+    text,
+    event,
+    at: seconds > 0 ? seconds * 1_000 : before,
+    type: typeof event.type === 'string' ? event.type : null,
+    change: Number.isSafeInteger(change) ? change : null,
+  };
+}
+
+function objectIn(text: string): KeptEvent['event'] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+function fits({ at, type, change }: KeptEvent, filter: EventFilter): boolean {
+  if (filter.since !== null && at !== null && at < filter.since) return false;
+  if (filter.until !== null && at !== null && at >= filter.until) return false;
+  if (filter.type !== null && type !== filter.type) return false;
+  return filter.change === null || change === filter.change;
+}

@@ -1,0 +1,50 @@
+/**
+ * The SSH connections to Gerrit that a daemon has: one for the stream and all queries, and one for git. Gerrit limits them
+ * for each account (sshd.maxConnectionsPerUser). What is refused raises an alarm, and `sos-ci status` shows the count.
+ */
+import { systemClock } from '../adapters/clock/system.ts';
+import { StandingStream } from '../adapters/gerrit/stream/stream-connection.ts';
+import { SharedConnection } from '../adapters/gerrit/transport/shared-connection.ts';
+import { Seats } from '../adapters/git/connection-limit.ts';
+import type { GerritConfig } from '../config/config.ts';
+import type { Alarms } from '../engine/ports/adapters.ts';
+import type { ConnectionsView } from '../engine/ports/store.ts';
+
+export class GerritConnections {
+  readonly stream: StandingStream;
+  readonly questions: SharedConnection;
+  readonly seats: Seats;
+  /** Called when `view` has changed. */
+  onChange: () => void = () => {};
+  readonly #needed: number;
+
+  constructor(gerrit: GerritConfig, alarms: Alarms) {
+    const changed = (): void => this.onChange();
+    const target = `${gerrit.user}@${gerrit.host}:${gerrit.port}`;
+    this.#needed = connectionsNeeded(gerrit);
+    this.stream = new StandingStream(changed);
+    this.questions = new SharedConnection(gerrit, systemClock, () => this.stream.connection);
+    this.seats = new Seats({
+      makeRoom: () => this.questions.makeRoom(),
+      onChange: changed,
+      onRefused: (error) => {
+        const kind = 'connections-refused';
+        void alarms.raise(
+          error === null
+            ? { kind, target, message: 'Gerrit accepts the connection of git again', hint: '', cleared: true }
+            : { kind, target, message: error.message, hint: error.hint },
+        );
+      },
+    });
+  }
+
+  get view(): ConnectionsView {
+    const own = (this.stream.connection === null ? 0 : 1) + (this.questions.isOpen ? 1 : 0);
+    return { needed: this.#needed, open: own + this.seats.taken };
+  }
+}
+
+/** git takes one beside the one for stream and queries, unless it fetches by another protocol. */
+export function connectionsNeeded({ fetchUrl }: Pick<GerritConfig, 'fetchUrl'>): number {
+  return fetchUrl === null || fetchUrl.startsWith('ssh:') ? 2 : 1;
+}

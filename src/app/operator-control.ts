@@ -1,0 +1,67 @@
+/**
+ * How operators reach a running daemon: the control socket, what they may do, and the configuration that is read anew.
+ * It is opened after the daemon has recovered, and closed before anything else is.
+ */
+import { systemClock } from '../adapters/clock/system.ts';
+import { ControlServer } from '../adapters/control/server.ts';
+import { lookUpChange } from '../adapters/gerrit/changes/patchset-lookup.ts';
+import type { Config } from '../config/config.ts';
+import { OperatorDesk } from '../engine/operations/operator-commands.ts';
+import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
+import type { Store } from '../engine/ports/store.ts';
+import { Reload, type ReloadOptions } from './reload-config.ts';
+
+export interface ControlOptions extends ReloadOptions {
+  readonly store: Store;
+  readonly identity: { readonly pid: number; readonly version: string };
+}
+
+export class Control {
+  private readonly reloading: Reload;
+  private readonly server: ControlServer;
+
+  constructor(options: ControlOptions) {
+    const { config, engine, store, admission, identity } = options;
+    this.reloading = new Reload(options);
+    const { pid, version } = identity;
+    const operators = new OperatorDesk({
+      engine,
+      store,
+      admission,
+      clock: systemClock,
+      findPatchset: finder(config),
+      reload: (operator) => this.reload(operator),
+      identity: { pid, version },
+    });
+    this.server = new ControlServer({
+      stateDir: config.stateDir,
+      operators,
+      clock: systemClock,
+      timeoutMs: config.limits.controlTimeoutMs,
+      clientLimit: config.limits.controlClients,
+    });
+  }
+
+  /** The caller holds the daemon's lock. @throws OperationError */
+  async start(): Promise<void> {
+    await this.reloading.started();
+    await this.server.start();
+  }
+
+  stop(): Promise<void> {
+    return this.server.stop();
+  }
+
+  reload(operator: Operator): Promise<ReloadAnswer> {
+    return this.reloading.run(operator);
+  }
+
+  /** The engine appended something. */
+  appended(): void {
+    this.reloading.appended();
+  }
+}
+
+function finder({ gerrit }: Config) {
+  return (change: number, patchset: number | null) => lookUpChange(gerrit, systemClock, change, patchset);
+}

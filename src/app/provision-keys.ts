@@ -1,0 +1,42 @@
+/** What `sos-ci init` does outside of the configuration: keys, and host keys of servers. A composition root of its own. */
+
+import { makeKey } from '../adapters/openssh/generate-key.ts';
+import { publicHalf } from '../adapters/openssh/key-file.ts';
+import { type SshPlace, shownHostKey } from '../adapters/openssh/keyscan.ts';
+import { fingerprint, keyType } from '../adapters/openssh/known-hosts.ts';
+import { knownHostLine, pinHostKey } from '../adapters/openssh/pin-host-key.ts';
+
+export interface ShownKey {
+  readonly key: Buffer;
+  readonly type: string;
+  /** As `ssh-keygen -l` prints it. */
+  readonly fingerprint: string;
+  /** For known_hosts. */
+  readonly line: string;
+}
+
+/** What init needs of the outside. */
+export interface Beginning {
+  /** Never over a file that is there. */
+  makeKey(file: string, comment: string): Promise<void>;
+  /** The line that belongs into an account. */
+  publicHalf(file: string): Promise<string>;
+  hostKey(place: SshPlace): Promise<ShownKey>;
+  pin(file: string, place: SshPlace, key: Buffer): 'pinned' | 'known';
+}
+
+const PROGRAM_TIMEOUT_MS = 30_000;
+const CONNECT_TIMEOUT_MS = 20_000;
+
+export function beginning(): Beginning {
+  return {
+    makeKey: (file, comment) => makeKey(file, comment, PROGRAM_TIMEOUT_MS),
+    publicHalf: async (file) => (await publicHalf(file, { setting: '--key', place: 'to its account' })).line,
+    hostKey: async (place) => {
+      const key = await shownHostKey(place, CONNECT_TIMEOUT_MS, new AbortController().signal);
+      const line = knownHostLine(place.host, place.port, key);
+      return { key, type: keyType(key) ?? 'a key', fingerprint: fingerprint(key), line };
+    },
+    pin: (file, { host, port }, key) => pinHostKey(file, host, port, key),
+  };
+}

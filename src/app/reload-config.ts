@@ -1,0 +1,145 @@
+/**
+ * Has the configuration file read anew while the daemon runs. With a mistake in it everything stays as it is, and every
+ * mistake is told with its place; otherwise what is accepted from now on follows the new file, and what only counts
+ * after the next start is said. Both are rows of the history `config`.
+ */
+
+import { assertLoopbackGerrit } from '../adapters/local/loopback-guard.ts';
+import type { Config } from '../config/config.ts';
+import { difference, inForceAfter } from '../config/diff.ts';
+import { ConfigError } from '../config/file/config-error.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Admission } from '../engine/intake/admission.ts';
+import type { Engine } from '../engine/loop/engine.ts';
+import { providerUse } from '../engine/loop/projections.ts';
+import type { ProviderUse } from '../engine/operations/provider-registry.ts';
+import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
+import { OperationError } from '../errors.ts';
+import type { Log, SecretValues } from '../log.ts';
+import type { AnyEvent } from '../machines/protocol/events.ts';
+import { acceptanceOf, type Overrides, slotLimitsOf } from './admission-settings.ts';
+import type { BuiltProviders } from './build-providers.ts';
+
+export interface ReloadOptions {
+  readonly config: Config;
+  readonly overrides: Overrides;
+  /** What the daemon's log and the evidence hide. */
+  readonly secrets: SecretValues;
+  readonly log: Log;
+  readonly engine: Engine;
+  readonly admission: Admission;
+  readonly providers: Pick<BuiltProviders, 'set' | 'define'>;
+  /** Others may run at a time from now on. */
+  readonly onLimits: () => void;
+}
+
+const HISTORY = 'config';
+/** Mistakes that are kept in the log, and the length of each. */
+const PROBLEMS_KEPT = 100;
+const PROBLEM_LENGTH = 1_000;
+
+export class Reload {
+  private readonly options: ReloadOptions;
+  private inForce: Config;
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ReloadOptions) {
+    this.options = options;
+    this.inForce = options.config;
+    options.providers.set.onCapacity = () => this.setLimits();
+  }
+
+  /** The daemon has started with its configuration. */
+  async started(): Promise<void> {
+    const { file } = this.options.config;
+    await this.note({ type: 'config.loaded', file, by: '', why: '', changed: [], restart: [] });
+  }
+
+  /** One after the other. Resolves when it is in the log, and counts. */
+  run(operator: Operator): Promise<ReloadAnswer> {
+    const done = this.last.then(() => this.runOne(operator));
+    this.last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** The engine appended something: jobs that a provider waited for may have ended. */
+  appended(): void {
+    const { set } = this.options.providers;
+    if (set.leaving.length > 0 && set.settle(this.useOf)) this.setLimits();
+  }
+
+  private async runOne({ who, why }: Operator): Promise<ReloadAnswer> {
+    const { config, log } = this.options;
+    const { file } = config;
+    const read = readAgain(config);
+    if ('problems' in read) {
+      for (const problem of read.problems) log.error({}, `configuration: ${problem}`);
+      log.error({ file, mistakes: read.problems.length }, 'the configuration stays as it was');
+      const problems = read.problems.slice(0, PROBLEMS_KEPT).map((text) => text.slice(0, PROBLEM_LENGTH));
+      await this.note({ type: 'config.refused', file, by: who, why, problems });
+      return { changed: [], restart: [], problems };
+    }
+    const { changed, restart } = difference(this.inForce, config, read.config);
+    this.apply(inForceAfter(config, read.config));
+    await this.note({ type: 'config.loaded', file, by: who, why, changed, restart });
+    log.info({ file, changed, by: who }, 'the configuration was read anew');
+    if (restart.length > 0) log.warn({ restart }, 'part of the configuration counts after the next start');
+    return { changed, restart, problems: [] };
+  }
+
+  private apply(config: Config): void {
+    const { admission, providers, overrides, secrets, log } = this.options;
+    this.inForce = config;
+    // What is connected with a password keeps it until the next start, so what was hidden at the start stays so.
+    secrets.values = [...new Set([...this.options.config.redact, ...config.redact])];
+    admission.accept(acceptanceOf(config, overrides));
+    providers.set.define(providers.define(config), this.useOf);
+    this.setLimits();
+    const { leaving } = providers.set;
+    if (leaving.length > 0)
+      log.info({ providers: leaving }, 'providers that change or go when their jobs have ended');
+  }
+
+  private setLimits(): void {
+    const { engine, providers } = this.options;
+    engine.slots.setLimits(slotLimitsOf(this.inForce, providers.set.slots));
+    this.options.onLimits();
+  }
+
+  private readonly useOf = (name: string): ProviderUse =>
+    providerUse(this.options.engine.histories.values(), name);
+
+  private async note(event: AnyEvent): Promise<void> {
+    await this.options.engine.submit([
+      { history: HISTORY, machine: 'config@1', event, settles: null, cause: null },
+    ]);
+  }
+}
+
+type ReadAgain = { readonly config: Config } | { readonly problems: readonly string[] };
+
+/** @param started what the daemon was started with */
+function readAgain(started: Config): ReadAgain {
+  try {
+    const config = loadConfig(started.file);
+    const problems = distrusted(started, config);
+    return problems.length > 0 ? { problems } : { config };
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigError)) throw thrown;
+    return { problems: thrown.message.split('\n') };
+  }
+}
+
+/** The file is judged by the Gerrit that it names; until the next start it is the other one whose patches run. */
+function distrusted({ file, gerrit: { host } }: Config, { providers }: Config): readonly string[] {
+  return providers.flatMap((provider) => {
+    if (provider.type !== 'local') return [];
+    try {
+      assertLoopbackGerrit(host, provider);
+      return [];
+    } catch (thrown) {
+      if (!(thrown instanceof OperationError)) throw thrown;
+      return [`${file}: providers.${provider.name}: ${thrown.message}; ${thrown.hint}`];
+    }
+  });
+}

@@ -1,0 +1,16 @@
+/** What the daemon's own log says of a row of the event log: where a job is, and how it ended. */
+import type { Append } from '../engine/ports/store.ts';
+import type { Log } from '../log.ts';
+
+/** Every row is there at level debug. */
+export function logRow(log: Log, { row, view, endsJob }: Append): void {
+  const { history, version, type, state, outcome } = row;
+  log.debug({ history, version, type, state, outcome }, 'appended');
+  if (view.kind === 'other') return;
+  const patchset = `${view.change},${view.patchset}`;
+  if (type === 'stage.started') log.info({ job: history, patchset, ...row.data }, `${row.data.stage} runs`);
+  if (type === 'review.posted') log.info({ review: history, patchset }, 'posted');
+  if (!endsJob || view.kind !== 'job') return;
+  const { verdict, reason, url } = view;
+  log.info({ job: history, patchset, verdict, reason, url }, 'ended');
+}

@@ -1,0 +1,134 @@
+/** One job by hand: the same machine, log and world as the daemon's, without listening to Gerrit. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../adapters/clock/system.ts';
+import { lookUpChange } from '../adapters/gerrit/changes/patchset-lookup.ts';
+import { follow } from '../adapters/local/tail.ts';
+import { LockHeld, takeLock } from '../adapters/sqlite/lock.ts';
+import type { Config } from '../config/config.ts';
+import type { Append } from '../engine/ports/store.ts';
+import { OperationError } from '../errors.ts';
+import type { Verdict } from '../machines/model/domain.ts';
+import { type DaemonOptions, Lab } from './daemon.ts';
+import { lockFile } from './database-admin.ts';
+
+/** Interrupted jobs that a refusal names. */
+const HOLDERS_NAMED = 3;
+
+export interface OnceOptions extends DaemonOptions {
+  readonly job: string;
+  readonly change: number;
+  readonly patchset: number;
+  /** What the stages print, as they print it. */
+  readonly onOutput: (text: string) => void;
+  /** Each state that the job comes to. */
+  readonly onState?: (state: string, job: string) => void;
+}
+
+export interface OnceResult {
+  readonly job: string;
+  readonly verdict: Verdict;
+  readonly url: string | null;
+  readonly reason: string;
+}
+
+/** One job by hand, through the same machine and log as any other. Other open jobs stay as they are. */
+export async function runOnce(config: Config, options: OnceOptions): Promise<OnceResult> {
+  const { change, patchset, log } = options;
+  assertNoDaemon(config, options);
+  let done: (job: Append) => void = () => {};
+  const ended = new Promise<Append>((resolve) => {
+    done = resolve;
+  });
+  const tails: (() => void)[] = [];
+  const lab = new Lab(config, options, (append) => {
+    const { row, stored, view } = append;
+    if (view.kind !== 'job') return;
+    options.onState?.(stored.state, view.id);
+    if (row.type === 'stage.started') {
+      const directory = join(config.stateDir, 'runs', view.id, String(view.attempt), String(row.data.stage));
+      const decoder = new TextDecoder();
+      const print = (chunk: Uint8Array) => options.onOutput(decoder.decode(chunk, { stream: true }));
+      tails.push(follow(join(directory, 'log'), print));
+    }
+    if (stored.ended) done(append);
+  });
+  await lab.start(false);
+  try {
+    assertRoom(config, options.job, lab);
+    assertTurn(change, lab);
+    const found = await lookUpChange(config.gerrit, systemClock, change, patchset);
+    if (found === null) throw unknownChange(config, change, patchset);
+    await lab.startJob(found, options.job);
+    const crashed = lab.crashed();
+    const { view } = await Promise.race([ended, crashed]);
+    await Promise.race([lab.reviewsEnded(), crashed]);
+    if (view.kind !== 'job' || view.verdict === null) throw new Error('a job ended without a verdict');
+    log.debug({ job: view.id }, 'ended');
+    return { job: view.id, verdict: view.verdict, url: view.url, reason: view.reason };
+  } finally {
+    for (const stop of tails) stop();
+    lab.stop();
+    await lab.stopped;
+  }
+}
+
+/** @throws OperationError before Gerrit is asked, with the command by which the daemon runs the job */
+function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: OnceOptions): void {
+  if (!existsSync(stateDir)) return;
+  try {
+    takeLock(lockFile(stateDir), Date.now()).release();
+  } catch (thrown) {
+    if (!(thrown instanceof LockHeld)) throw thrown;
+    const { operation, target, message, retryable } = thrown;
+    const hint = `have the daemon run it: sos-ci enqueue ${change},${patchset} ${job}`;
+    throw new OperationError({ operation, target, message, retryable, hint, cause: thrown });
+  }
+}
+
+/**
+ * Refuses when interrupted jobs hold every slot of the job's provider: they stay as they are here, so the new one would
+ * wait for their hosts in vain.
+ */
+function assertRoom(config: Config, name: string, lab: Lab): void {
+  const provider = config.jobs.find(({ spec }) => spec.name === name)?.spec.provider;
+  if (provider === undefined) return;
+  const { holders, slots } = lab.room(provider);
+  if (holders.length < slots) return;
+  const named = holders
+    .slice(0, HOLDERS_NAMED)
+    .map((job) => `${job.id} (${job.name} ${job.change},${job.patchset})`);
+  const more = holders.length > named.length ? ` and ${holders.length - named.length} more` : '';
+  const are = holders.length === 1 ? 'was interrupted and still holds' : 'were interrupted and still hold';
+  const all = slots === 1 ? 'the only slot' : `all ${slots} slots`;
+  throw new OperationError({
+    operation: 'start job',
+    target: name,
+    message: `${named.join(', ')}${more} ${are} ${all} of the provider ${provider}`,
+    retryable: false,
+    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+  });
+}
+
+/** Refuses when an interrupted review is about to post on the change: it stays as it is here, and reviews of a change post in turn. */
+function assertTurn(change: number, lab: Lab): void {
+  const review = lab.posting(change);
+  if (review === null) return;
+  throw new OperationError({
+    operation: 'start job',
+    target: `change ${change}`,
+    message: `review ${review} was interrupted before its comment was on the change`,
+    retryable: false,
+    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+  });
+}
+
+function unknownChange(config: Config, change: number, patchset: number): OperationError {
+  return new OperationError({
+    operation: 'look up change',
+    target: `${change},${patchset}`,
+    message: `${config.gerrit.host} does not show this patchset to ${config.gerrit.user}`,
+    retryable: false,
+    hint: 'check the numbers, and whether the account may see the project',
+  });
+}

@@ -1,0 +1,95 @@
+/**
+ * What a daemon stands on: the lock that makes it the only one, its database, and the note of where the database is, so
+ * that an older copy of it is known as one.
+ */
+import { mkdirSync } from 'node:fs';
+import { systemClock } from '../adapters/clock/system.ts';
+import type { Faults } from '../adapters/fault-injection.ts';
+import { assertPlace, type Place } from '../adapters/sqlite/database-identity.ts';
+import { type Lock, takeLock } from '../adapters/sqlite/lock.ts';
+import { openStore } from '../adapters/sqlite/store.ts';
+import type { Store } from '../engine/ports/store.ts';
+import { errorText } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Alarm } from '../machines/model/alarm.ts';
+import { databaseFile, lockFile } from './database-admin.ts';
+
+const NOTE_PLACE_MS = 60_000;
+
+export class Ground {
+  readonly store: Store;
+  private readonly lock: Lock;
+  private readonly place: Place;
+  private readonly log: Log;
+  private readonly file: string;
+  private missing: string | null = null;
+  private cancelNote: () => void = () => {};
+
+  /** @throws OperationError when the lock is held, or the database is a copy, newer or damaged */
+  constructor(stateDir: string, faults: Faults | null, log: Log) {
+    this.log = log;
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    this.lock = takeLock(lockFile(stateDir), Date.now());
+    this.file = databaseFile(stateDir);
+    try {
+      const { store, place } = openIn(this.file);
+      this.place = place;
+      this.store = faults === null ? store : faults.store(store);
+    } catch (thrown) {
+      this.lock.release();
+      throw thrown;
+    }
+  }
+
+  /** Looks at the place now and then, until it is closed. */
+  lookSoon(raise: (alarm: Alarm) => void): void {
+    this.cancelNote = systemClock.after(NOTE_PLACE_MS, () => {
+      this.look(raise);
+      this.lookSoon(raise);
+    });
+  }
+
+  /** Notes the place. A database file that was deleted or replaced under the daemon is an alarm, and so is its return. */
+  look(raise: (alarm: Alarm) => void): void {
+    const missing = this.place.missing();
+    if (missing !== this.missing) raise(databaseAlarm(this.file, missing));
+    this.missing = missing;
+    this.note();
+  }
+
+  close(): void {
+    this.cancelNote();
+    this.note();
+    this.store.close();
+    this.lock.release();
+  }
+
+  /** A disk without room costs a note, no more. */
+  private note(): void {
+    try {
+      if (this.place.missing() === null) this.place.note(this.store.length());
+    } catch (thrown) {
+      this.log.warn({}, `noting the place of the database: ${errorText(thrown)}`);
+    }
+  }
+}
+
+function databaseAlarm(file: string, missing: string | null): Alarm {
+  const alarm = { kind: 'database-gone', target: file } as const;
+  if (missing === null) return { ...alarm, message: 'the file is back', hint: '', cleared: true };
+  return {
+    ...alarm,
+    message: `${missing}: the daemon still writes to the file that it opened, which is lost when it stops`,
+    hint: 'move the same file back; if it was deleted, stop the daemon, restore a backup and run sos-ci confirm',
+  };
+}
+
+function openIn(file: string): { readonly store: Store; readonly place: Place } {
+  const store = openStore(file);
+  try {
+    return { store, place: assertPlace(file) };
+  } catch (thrown) {
+    store.close();
+    throw thrown;
+  }
+}

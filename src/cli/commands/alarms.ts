@@ -1,0 +1,86 @@
+/** `sos-ci alarms`: what needs an operator, each with an id; `sos-ci alarms ack`: the daemon notes that it was seen. */
+import { createHash } from 'node:crypto';
+import type { AlarmName, AlarmView, StoreReader } from '../../engine/ports/store.ts';
+import { plainText } from '../../terminal-text.ts';
+import type { Ask, OperateOptions } from '../input/daemon-client.ts';
+import { count } from '../output/event.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
+import { type Column, printTable } from '../output/table.ts';
+import { type Io, printJson } from '../output/terminal.ts';
+import { iso, utc } from '../output/time.ts';
+
+/** More than `limits.alarms` keeps by default. */
+const ALARMS_LIMIT = 10_000;
+const ID_LENGTH = 8;
+
+export function alarmsCommand(io: Io, reader: StoreReader, options: { readonly json?: boolean }): number {
+  const alarms = reader.alarms(ALARMS_LIMIT);
+  if (options.json) printJson(io, { alarms: alarms.map(alarmJson) });
+  else if (alarms.length === 0) io.out('no alarms\n');
+  else printTable(io, COLUMNS, alarms);
+  return EXIT.ok;
+}
+
+/** @param alarm null: all. Exit code 1 when there was nothing that was not acknowledged already */
+export async function acknowledgeCommand(
+  io: Io,
+  ask: Ask,
+  alarm: AlarmName | null,
+  options: OperateOptions,
+): Promise<number> {
+  const answer = await ask({ do: 'acknowledge', alarm });
+  if (options.json) printJson(io, answer);
+  else io.out(`${count(answer.acknowledged, 'alarm')} acknowledged\n`);
+  return answer.acknowledged > 0 ? EXIT.ok : EXIT.negative;
+}
+
+/** The alarm with this id or its beginning. @throws CliError */
+export function findAlarm(reader: StoreReader, id: string): AlarmName {
+  const found = reader.alarms(ALARMS_LIMIT).filter((alarm) => alarmId(alarm).startsWith(id));
+  const [alarm, second] = found;
+  if (id !== '' && alarm !== undefined && second === undefined)
+    return { kind: alarm.kind, target: alarm.target };
+  const what = second === undefined ? 'no alarm begins' : 'several alarms begin';
+  throw new CliError(
+    EXIT.usage,
+    `${what} with ${plainText(JSON.stringify(id))}`,
+    'list them: sos-ci alarms; or acknowledge all: sos-ci alarms ack --all',
+  );
+}
+
+/** The same for the same alarm each time that it is raised. */
+function alarmId({ kind, target }: AlarmName): string {
+  return createHash('sha256').update(`${kind} ${target}`).digest('hex').slice(0, ID_LENGTH);
+}
+
+export function alarmJson(alarm: AlarmView) {
+  return {
+    id: alarmId(alarm),
+    ...alarm,
+    firstAt: iso(alarm.firstAt),
+    lastAt: iso(alarm.lastAt),
+    clearedAt: iso(alarm.clearedAt),
+    acknowledgedAt: iso(alarm.acknowledgedAt),
+    acknowledgedBy: alarm.acknowledgedAt === null ? null : alarm.acknowledgedBy,
+  };
+}
+
+/** Over, or seen, and when; '' for one that needs somebody. */
+export function standingText({ clearedAt, acknowledgedAt, acknowledgedBy }: AlarmView): string {
+  const seen = acknowledgedAt === null ? [] : [`acknowledged by ${acknowledgedBy} ${utc(acknowledgedAt)}`];
+  return [...(clearedAt === null ? [] : [`cleared ${utc(clearedAt)}`]), ...seen].join(', ');
+}
+
+const COLUMNS: readonly Column<AlarmView>[] = [
+  { title: 'ID', text: alarmId },
+  { title: 'ALARM', text: ({ kind }) => kind },
+  { title: 'TARGET', text: ({ target }) => target },
+  { title: 'LAST (UTC)', text: ({ lastAt }) => utc(lastAt).slice(0, -4), spare: 2 },
+  { title: 'TIMES', text: ({ times }) => String(times), right: true, spare: 1 },
+  {
+    title: 'STANDING',
+    text: (alarm) => standingText(alarm) || 'open',
+    paint: (alarm) => (standingText(alarm) === '' ? 'red' : null),
+  },
+  { title: 'MESSAGE', text: ({ message }) => message },
+];

@@ -1,0 +1,37 @@
+/** `sos-ci confirm`: the operator's word that a restored or copied database is now the one to work with. */
+
+import { confirmDatabase } from '../../app/database-admin.ts';
+import type { StoreReader } from '../../engine/ports/store.ts';
+import { plainText } from '../../terminal-text.ts';
+import { databaseIn } from '../input/open-store.ts';
+import { count } from '../output/event.ts';
+import { EXIT } from '../output/exit-codes.ts';
+import type { Io } from '../output/terminal.ts';
+
+export interface ConfirmOptions {
+  readonly yes?: boolean;
+}
+
+const COUNTED = 10_000;
+
+/** Without --yes it only says what confirming means for this database, and answers 1. */
+export function confirmCommand(
+  io: Io,
+  stateDir: string,
+  reader: StoreReader,
+  options: ConfirmOptions,
+): number {
+  const jobs = reader.jobs({ open: true, limit: COUNTED }).length;
+  const reviews = reader.reviews({ open: true, limit: COUNTED }).length;
+  io.out(
+    `${plainText(databaseIn(stateDir))}\n  ${count(jobs, 'open job')}, ${count(reviews, 'open review')}\n`,
+  );
+  if (options.yes !== true) {
+    io.out('Once confirmed, the next daemon finishes those: it posts what was not posted, and removes\n');
+    io.out('their servers. Make sure that no daemon works with the original, then: sos-ci confirm --yes\n');
+    return EXIT.negative;
+  }
+  confirmDatabase(stateDir);
+  io.out('confirmed: the next start works with it\n');
+  return EXIT.ok;
+}

@@ -1,0 +1,95 @@
+/** `sos-ci daemon`: listens to Gerrit and runs jobs until it is told to stop. Logs to standard error. */
+
+import { runDaemon } from '../../app/daemon.ts';
+import { loadConfig } from '../../config/load.ts';
+import { createLog } from '../../log.ts';
+import { after } from '../../timer.ts';
+import { EXIT } from '../output/exit-codes.ts';
+import type { Io } from '../output/terminal.ts';
+
+/** How long a stopped daemon may take to end by itself, and to write its last line. */
+const LAST_WORDS_MS = 200;
+
+export interface DaemonFlags {
+  readonly slots?: number;
+  readonly monitorOnly?: boolean;
+  /** False with --no-report. */
+  readonly report: boolean;
+  readonly drain?: boolean;
+  /** Epoch ms. */
+  readonly since?: number;
+}
+
+export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): Promise<number> {
+  const config = loadConfig(file);
+  const secrets = { values: config.redact };
+  const log = createLog({ level: config.log.level, destination: 'stderr', secrets });
+  const hangUps = new HangUps();
+  const daemon = await runDaemon(config, {
+    log,
+    secrets,
+    monitorOnly: flags.monitorOnly === true,
+    report: flags.report,
+    drain: flags.drain === true,
+    ...(flags.since === undefined ? {} : { since: flags.since }),
+    ...(flags.slots === undefined ? {} : { slots: flags.slots }),
+  });
+  const off = onStopSignals(
+    () => daemon.stop(),
+    () => {
+      io.err('sos-ci: ending at once; what runs is found again at the next start\n');
+      process.exit(EXIT.interrupted);
+    },
+  );
+  hangUps.tell(() => daemon.reload('SIGHUP'));
+  const drain = () => daemon.drain();
+  process.on('SIGUSR1', drain);
+  try {
+    const code = await daemon.stopped;
+    // A call that does not notice the stop would keep the process, and go on beside the next daemon.
+    after(LAST_WORDS_MS, () => process.exit(code), { unref: true });
+    return code;
+  } finally {
+    off();
+    hangUps.ignore();
+    process.off('SIGUSR1', drain);
+  }
+}
+
+/** SIGHUP never ends the daemon, also not one that is only starting: what it asks for then is done afterwards. */
+class HangUps {
+  private heard = false;
+  private act: () => void = () => {
+    this.heard = true;
+  };
+  private readonly hear = () => this.act();
+
+  constructor() {
+    process.on('SIGHUP', this.hear);
+  }
+
+  tell(act: () => void): void {
+    this.act = act;
+    if (this.heard) act();
+  }
+
+  ignore(): void {
+    process.off('SIGHUP', this.hear);
+  }
+}
+
+/** The first signal asks, the second does not wait. */
+export function onStopSignals(ask: () => void, insist: () => void): () => void {
+  let asked = false;
+  const heard = (): void => {
+    if (asked) insist();
+    else ask();
+    asked = true;
+  };
+  process.on('SIGTERM', heard);
+  process.on('SIGINT', heard);
+  return () => {
+    process.off('SIGTERM', heard);
+    process.off('SIGINT', heard);
+  };
+}

@@ -1,0 +1,85 @@
+/** `sos-ci doctor`: what keeps this configuration from working, and what to do about each thing. Changes nothing. */
+
+import { type Finding, type FindingVerdict, VERDICTS } from '../../app/doctor/finding.ts';
+import { examine } from '../../app/doctor/run-checks.ts';
+import type { Config } from '../../config/config.ts';
+import { ConfigError } from '../../config/file/config-error.ts';
+import { loadConfig } from '../../config/load.ts';
+import { plainText } from '../../terminal-text.ts';
+import { EXIT } from '../output/exit-codes.ts';
+import { padEnd, wrap } from '../output/table.ts';
+import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
+
+export interface DoctorOptions {
+  readonly json?: boolean;
+}
+
+export type Examine = (config: Config) => Promise<readonly Finding[]>;
+
+/** Exit code 0: no failure; 1: at least one; 3: the configuration has mistakes. */
+export async function doctorCommand(
+  io: Io,
+  file: string,
+  options: DoctorOptions,
+  look: Examine = examine,
+): Promise<number> {
+  const { findings, exit } = await findingsOf(file, look);
+  const counts = Object.fromEntries(
+    VERDICTS.map((verdict) => [verdict, findings.filter((one) => one.verdict === verdict).length]),
+  );
+  if (options.json) {
+    printJson(io, { file, healthy: exit === EXIT.ok, counts, findings });
+    return exit;
+  }
+  const width = Math.max(...findings.map(({ check }) => check.length));
+  for (const finding of findings) print(io, finding, width);
+  const summary = VERDICTS.map((verdict) => `${counts[verdict]} ${WORDS[verdict]}`).join(', ');
+  io.out(`\n${summary}\n`);
+  return exit;
+}
+
+async function findingsOf(
+  file: string,
+  look: Examine,
+): Promise<{ readonly findings: readonly Finding[]; readonly exit: number }> {
+  let config: Config;
+  try {
+    config = loadConfig(file);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const mistakes = error.problems.map(({ line, column, path, what, next }): Finding => {
+      const target = line === 0 ? file : `${file}:${line}:${column}`;
+      return { check: 'config', target, verdict: 'failure', found: `${path} ${what}`.trim(), fix: next };
+    });
+    const rest = 'everything else is checked when the configuration is right';
+    const others = { check: 'others', target: file, verdict: 'unchecked', found: rest, fix: '' } as const;
+    return { findings: [...mistakes, others], exit: EXIT.config };
+  }
+  const findings = await look(config);
+  const failed = findings.some(({ verdict }) => verdict === 'failure');
+  return { findings, exit: failed ? EXIT.negative : EXIT.ok };
+}
+
+const WORDS: Readonly<Record<FindingVerdict, string>> = {
+  ok: 'ok',
+  warning: 'warning',
+  failure: 'FAILURE',
+  unchecked: 'not checked',
+};
+const COLORS: Readonly<Record<FindingVerdict, Paint>> = {
+  ok: 'green',
+  warning: 'yellow',
+  failure: 'red',
+  unchecked: 'dim',
+};
+const WORD_WIDTH = Math.max(...Object.values(WORDS).map((word) => word.length));
+
+function print(io: Io, { check, target, verdict, found, fix }: Finding, width: number): void {
+  const word = paint(io, COLORS[verdict], padEnd(WORDS[verdict], WORD_WIDTH));
+  const indent = WORD_WIDTH + width + 4;
+  const lines = wrap(plainText(`${target}: ${found}`), io.width - indent);
+  io.out(`${word}  ${padEnd(check, width)}  ${lines.join(`\n${' '.repeat(indent)}`)}\n`);
+  if (fix === '') return;
+  const more = wrap(plainText(`fix: ${fix}`), io.width - indent);
+  io.out(`${' '.repeat(indent)}${more.join(`\n${' '.repeat(indent)}`)}\n`);
+}

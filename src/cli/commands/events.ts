@@ -1,0 +1,56 @@
+/**
+ * `sos-ci events export`: Gerrit's events as they came, from the files that the daemon keeps them in, in a form that
+ * `trigger --explain` reads. What could drive a terminal comes out as an escape that means the same in JSON.
+ */
+
+import { type EventFilter, type KeptEvent, keptEvents } from '../../app/export-events.ts';
+import { loadConfig } from '../../config/load.ts';
+import { plainText } from '../../terminal-text.ts';
+import { count } from '../output/event.ts';
+import { EXIT } from '../output/exit-codes.ts';
+import type { Io } from '../output/terminal.ts';
+import { iso } from '../output/time.ts';
+
+export interface ExportOptions {
+  readonly since?: number;
+  readonly until?: number;
+  readonly type?: string;
+  readonly change?: number;
+  readonly json?: boolean;
+}
+
+/** Exit code 0, also when there is nothing. */
+export async function exportCommand(io: Io, file: string, options: ExportOptions): Promise<number> {
+  const { intake, gerrit } = loadConfig(file);
+  const filter: EventFilter = {
+    since: options.since ?? null,
+    until: options.until ?? null,
+    type: options.type ?? null,
+    change: options.change ?? null,
+  };
+  let [lines, torn] = [0, 0];
+  if (options.json) io.out('{\n  "format": 1,\n  "events": [');
+  for await (const kept of keptEvents(intake.segments.dir, filter, gerrit.lineLimitBytes)) {
+    if (options.json) io.out(`${lines === 0 ? '' : ','}\n    ${harmless(JSON.stringify(shown(kept)))}`);
+    else io.out(`${kept.event === null ? plainText(kept.text) : harmless(kept.text)}\n`);
+    lines += 1;
+    if (kept.event === null) torn += 1;
+  }
+  if (options.json) io.out(`${lines === 0 ? '' : '\n  '}]\n}\n`);
+  const broken = torn === 0 ? '' : `, ${torn} of them no events`;
+  io.err(`${count(lines, 'line')} from ${plainText(intake.segments.dir)}${broken}\n`);
+  return EXIT.ok;
+}
+
+function shown({ at, type, change, event, text }: KeptEvent) {
+  return { at: iso(at), type, change, ...(event === null ? { text } : { event }) };
+}
+
+/** Inside JSON these characters stand in strings only, where an escape means the same; white space between is no loss. */
+function harmless(json: string): string {
+  return json
+    .replaceAll(/[\t\r]/g, ' ')
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029\u115f\u1160\u3164\uffa0]/gu, (character) =>
+      character.replaceAll(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+    );
+}

@@ -1,0 +1,193 @@
+/**
+ * The answers that a first configuration is made of: from flags, else asked for, else what is usual. Each is checked as the
+ * configuration's own check would, so that no mistake gets into the file.
+ */
+import { randomInt } from 'node:crypto';
+import { resolve } from 'node:path';
+import { Wrong } from '../../config/fields/fields.ts';
+import {
+  hostName,
+  jobName,
+  oneWord,
+  portNumber,
+  projectPattern,
+  webAddress,
+} from '../../config/fields/validators.ts';
+import type { FirstAnswers } from '../../config/file/init-template.ts';
+import type { Asking } from '../input/prompt.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
+import { nodeAnswer } from './init-node.ts';
+
+export interface InitFlags {
+  readonly host?: string;
+  readonly port?: number;
+  readonly user?: string;
+  readonly name?: string;
+  readonly wiki?: string;
+  readonly project?: string;
+  readonly job?: string;
+  readonly kind?: string;
+  readonly node?: string;
+  readonly program?: string;
+  readonly nodeUser?: string;
+  readonly allowUntrustedCode?: boolean;
+  readonly key?: string;
+  readonly acceptHostKey?: string;
+  readonly acceptNodeKey?: string;
+  readonly yes?: boolean;
+}
+
+const OPENDEV = 'review.opendev.org';
+const PORT = 29418;
+/** OpenDev's project for trying out a CI. */
+const SANDBOX = 'opendev/ci-sandbox';
+const ID_LETTERS = '0123456789abcdefghjkmnpqrstvwxyz';
+
+export interface Question {
+  readonly flag: string;
+  readonly text: string;
+  readonly given: string | undefined;
+  /** Null: nothing is. */
+  readonly usual: string | null;
+  readonly check: (value: string) => Wrong | null;
+  /** What else could be given instead. */
+  readonly or?: string;
+}
+
+/** One answer. @throws CliError for a flag that is wrong, or one that is missing where nobody can be asked */
+export type Answer = (question: Question) => Promise<string>;
+
+/** @param asking null: nobody is there to answer */
+export async function firstAnswers(
+  dir: string,
+  flags: InitFlags,
+  asking: Asking | null,
+): Promise<FirstAnswers> {
+  if (asking === null && flags.yes !== true) {
+    throw new CliError(
+      EXIT.usage,
+      'there is no terminal to ask questions on',
+      'answer by flags, and take what is usual for the rest: sos-ci init --yes --user acme-ci --node stack@node1.acme.example (more: sos-ci init --help)',
+    );
+  }
+  const answer: Answer = (question) => answerTo(question, flags.yes === true ? null : asking);
+  const site = await siteAnswers(flags, answer);
+  const { host, user, name } = site;
+  const wiki = await answer({
+    flag: '--wiki',
+    text: "the CI's page, how to rerun and whom to ask (a dash: none yet)",
+    given: flags.wiki,
+    usual: host === OPENDEV ? wikiOf(name) : '-',
+    check: (value) => (value === '-' ? null : webAddress(value)),
+  });
+  const project = await answer({
+    flag: '--project',
+    text: 'project to begin with',
+    given: flags.project,
+    usual: host === OPENDEV ? SANDBOX : null,
+    check: oneProject,
+  });
+  const job = flags.job ?? `${user}-first`;
+  const wrong = jobName(job);
+  if (wrong !== null) throw refused('--job', wrong);
+  return {
+    ...site,
+    keyFile: flags.key === undefined ? './gerrit-key' : resolve(flags.key),
+    knownHostsFile: './known_hosts',
+    deployment: `${user.slice(0, 40)}-${Array.from({ length: 8 }, () => ID_LETTERS[randomInt(32)]).join('')}`,
+    wiki: wiki === '-' ? '' : wiki,
+    project,
+    job,
+    node: await nodeAnswer(dir, host, flags, answer),
+  };
+}
+
+async function siteAnswers(
+  flags: InitFlags,
+  answer: Answer,
+): Promise<Pick<FirstAnswers, 'host' | 'port' | 'user' | 'name'>> {
+  const host = await answer({
+    flag: '--host',
+    text: 'Gerrit server',
+    given: flags.host,
+    usual: OPENDEV,
+    check: hostName,
+  });
+  const port = await answer({
+    flag: '--port',
+    text: 'its SSH port',
+    given: flags.port?.toString(),
+    usual: String(PORT),
+    check: portNumber,
+  });
+  const user = await answer({
+    flag: '--user',
+    text: "the CI account's user name there",
+    given: flags.user,
+    usual: null,
+    check: accountName,
+  });
+  const name = await answer({
+    flag: '--name',
+    text: "the account's display name",
+    given: flags.name,
+    usual: displayName(user),
+    check: nameOfPeople,
+  });
+  return { host, port: Number(port), user, name };
+}
+
+async function answerTo(question: Question, asking: Asking | null): Promise<string> {
+  const { flag, text, given, usual, check, or = '' } = question;
+  if (given !== undefined) {
+    const wrong = check(given);
+    if (wrong !== null) throw refused(flag, wrong);
+    return given;
+  }
+  if (asking === null) {
+    if (usual !== null) return usual;
+    const hint = `${flag}: ${text}${or === '' ? '' : `; or ${or}`}`;
+    throw new CliError(EXIT.usage, `${flag} is missing, and nothing is usual for it`, hint);
+  }
+  const shown = usual === null ? '' : ` [${usual}]`;
+  for (let problem = ''; ; ) {
+    const typed = await asking.ask(`${problem}${text}${shown}: `);
+    const value = typed === '' ? usual : typed;
+    const wrong = value === null ? new Wrong('is needed', or) : check(value);
+    if (value !== null && wrong === null) return value;
+    problem = `  it ${wrong?.what}${wrong?.next ? `; ${wrong.next}` : ''}\n`;
+  }
+}
+
+function refused(flag: string, { what, next }: Wrong): CliError {
+  return new CliError(EXIT.usage, `${flag}: it ${what}`, next);
+}
+
+/** `acme-storage-ci` is Acme Storage CI: on OpenDev every CI's name ends so. */
+function displayName(user: string): string {
+  const words = user.split(/[-_.]+/).filter((word) => word !== '' && word.toLowerCase() !== 'ci');
+  return [...words.map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`), 'CI'].join(' ');
+}
+
+function wikiOf(name: string): string {
+  return `https://wiki.openstack.org/wiki/ThirdPartySystems/${encodeURIComponent(name.replaceAll(' ', '_'))}`;
+}
+
+function oneProject(value: string): Wrong | null {
+  return value.includes('*') ? new Wrong('must be the name of one project') : projectPattern(value);
+}
+
+function nameOfPeople(value: string): Wrong | null {
+  return value.trim() !== '' && value.length <= 100 && !/\p{C}/u.test(value)
+    ? null
+    : new Wrong('must be a name of at most 100 characters');
+}
+
+/** The user's name also begins the deployment's id and the job's name. */
+function accountName(value: string): Wrong | null {
+  const wrong = oneWord(value);
+  if (wrong !== null) return wrong;
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$/.test(value)
+    ? null
+    : new Wrong('must be letters, digits, dots, dashes or underscores');
+}

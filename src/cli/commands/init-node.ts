@@ -1,0 +1,95 @@
+/**
+ * Where the jobs of a first configuration run. On this host only where that is said, or where nobody but this host's users
+ * can upload a change.
+ */
+import { resolve } from 'node:path';
+import { Wrong } from '../../config/fields/fields.ts';
+import { hostName, isLoopback, portNumber, userName } from '../../config/fields/validators.ts';
+import type { FirstNode } from '../../config/file/init-template.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
+import type { Answer, InitFlags } from './init-answers.ts';
+
+const KINDS = ['local', 'static', 'command'] as const;
+const KEY_FILE = './node-key';
+
+export async function nodeAnswer(
+  dir: string,
+  host: string,
+  flags: InitFlags,
+  answer: Answer,
+): Promise<FirstNode> {
+  const { node, program, nodeUser, allowUntrustedCode } = flags;
+  const kind = await answer({
+    flag: '--kind',
+    text: 'where jobs run: local (this host), static (a host by SSH), command (servers that your own program makes)',
+    given: flags.kind ?? impliedKind(flags),
+    usual: isLoopback(host) ? 'local' : 'static',
+    check: (value) =>
+      KINDS.some((one) => one === value) ? null : new Wrong(`must be one of ${KINDS.join(', ')}`),
+  });
+  if (kind === 'local') return { kind, untrusted: await trust(host, allowUntrustedCode === true, answer) };
+  if (kind === 'static') {
+    const told = await answer({
+      flag: '--node',
+      text: 'the host that runs them: USER@HOST or USER@HOST:PORT',
+      given: node,
+      usual: null,
+      check: (value) => (readPlace(value) === null ? new Wrong('is no USER@HOST or USER@HOST:PORT') : null),
+      or: '--program FILE (your own program makes servers), or --allow-untrusted-code (jobs run on this host)',
+    });
+    const place = readPlace(told) ?? { user: '', host: '', port: 0 };
+    return { kind, ...place, keyFile: KEY_FILE };
+  }
+  const told = await answer({
+    flag: '--program',
+    text: 'your program, called with create, list or delete (docs/providers.md)',
+    given: program,
+    usual: resolve(dir, 'nodes'),
+    check: (value) => (value === '' || /\p{C}/u.test(value) ? new Wrong('is no path') : null),
+  });
+  const user = await answer({
+    flag: '--node-user',
+    text: 'user on its servers',
+    given: nodeUser,
+    usual: 'stack',
+    check: userName,
+  });
+  return { kind: 'command', program: resolve(told), user, keyFile: KEY_FILE };
+}
+
+function impliedKind({ node, program, allowUntrustedCode }: InitFlags): string | undefined {
+  const kinds = [
+    ...(node === undefined ? [] : ['static']),
+    ...(program === undefined ? [] : ['command']),
+    ...(allowUntrustedCode === true ? ['local'] : []),
+  ];
+  if (kinds.length > 1) {
+    throw new CliError(
+      EXIT.usage,
+      '--node, --program and --allow-untrusted-code are for different kinds of node',
+      'give one of them; more providers can be written into the file later',
+    );
+  }
+  return kinds[0];
+}
+
+async function trust(host: string, given: boolean, answer: Answer): Promise<boolean> {
+  if (given || isLoopback(host)) return given;
+  const says = await answer({
+    flag: '--allow-untrusted-code',
+    text: `whoever may upload a change to ${host} runs code on this host, as this user: yes, if you want that`,
+    given: undefined,
+    usual: null,
+    check: (value) =>
+      value === 'yes' ? null : new Wrong('must be yes', 'or end here, and use another kind'),
+  });
+  return says === 'yes';
+}
+
+function readPlace(
+  text: string,
+): { readonly user: string; readonly host: string; readonly port: number } | null {
+  const [, user = '', host = '', port = '22'] = /^([^@\s]+)@([^@\s:]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const right = userName(user) === null && hostName(host) === null && portNumber(port) === null;
+  return right ? { host, port: Number(port), user } : null;
+}

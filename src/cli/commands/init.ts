@@ -1,0 +1,191 @@
+/**
+ * `sos-ci init`: from a few answers to a configuration that passes its check, keys, and pinned host keys. Nothing that is
+ * there is ever overwritten, and no host key is trusted without a person's word for its fingerprint.
+ */
+import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { type Beginning, beginning, type ShownKey } from '../../app/provision-keys.ts';
+import { pathResolver } from '../../config/build.ts';
+import { type FirstAnswers, firstConfig } from '../../config/file/init-template.ts';
+import { loadConfig } from '../../config/load.ts';
+import { errorText, OperationError } from '../../errors.ts';
+import { plainText } from '../../terminal-text.ts';
+import type { Asking } from '../input/prompt.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
+import type { Io } from '../output/terminal.ts';
+import { firstAnswers, type InitFlags } from './init-answers.ts';
+
+const NAME = 'sos-ci.yaml';
+
+/** Exit code 1: all is written, but a host key is not pinned. */
+export async function initCommand(
+  io: Io,
+  dir: string,
+  flags: InitFlags,
+  asking: Asking | null,
+  outside: Beginning = beginning(),
+): Promise<number> {
+  const file = join(resolve(dir), NAME);
+  if (existsSync(file)) throw alreadyThere(file);
+  const answers = await firstAnswers(dir, flags, asking);
+  const path = pathResolver(file);
+  mkdirSync(dirname(file), { recursive: true });
+  const gerritKey = await keyIn(path(answers.keyFile), answers.user, outside);
+  const nodeKey =
+    answers.node.kind === 'local'
+      ? null
+      : await keyIn(path(answers.node.keyFile), `${answers.user}-node`, outside);
+  writeConfig(file, firstConfig(answers));
+  io.err(`${plainText(file)} is written.\n`);
+  const unpinned: Unpinned[] = [];
+  for (const place of placesOf(answers, flags)) {
+    const left = await pinHostKey(io, place, path(answers.knownHostsFile), asking, outside);
+    if (left !== null) unpinned.push(left);
+  }
+  tellNext(io, resolve(dir) === process.cwd() ? null : dir, answers, { gerritKey, nodeKey, unpinned });
+  return unpinned.length === 0 ? EXIT.ok : EXIT.negative;
+}
+
+/** The public half of the key in this file: of the one that is there, or of a new one. */
+async function keyIn(file: string, name: string, outside: Beginning): Promise<string> {
+  if (!existsSync(file)) {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    await outside.makeKey(file, `${name} (sos-ci)`);
+  }
+  return outside.publicHalf(file);
+}
+
+/** Checked before it gets its name, and never in the place of another. */
+function writeConfig(file: string, text: string): void {
+  const making = join(dirname(file), `.${NAME}.${process.pid}`);
+  try {
+    const handle = openSync(making, 'wx', 0o644);
+    try {
+      writeSync(handle, text);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    loadConfig(making);
+    linkSync(making, file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') throw alreadyThere(file);
+    if (code === undefined) throw error;
+    throw new CliError(EXIT.refused, `${file}: ${errorText(error)}`, 'is its folder writable?');
+  } finally {
+    rmSync(making, { force: true });
+  }
+}
+
+function alreadyThere(file: string): CliError {
+  return new CliError(
+    EXIT.usage,
+    `${file} is there already; init never overwrites`,
+    'move it away, or name another folder: sos-ci init DIR',
+  );
+}
+
+/** A server whose host key a person has to compare. */
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  /** The fingerprint that was compared already. */
+  readonly accepted: string | undefined;
+  readonly flag: string;
+}
+
+/** A server whose host key nobody has accepted. */
+interface Unpinned {
+  readonly place: Place;
+  /** Null: it could not be asked. */
+  readonly shown: ShownKey | null;
+}
+
+function placesOf({ host, port, node }: FirstAnswers, flags: InitFlags): readonly Place[] {
+  const gerrit = { host, port, accepted: flags.acceptHostKey, flag: '--accept-host-key' };
+  if (node.kind !== 'static') return [gerrit];
+  const accepted = flags.acceptNodeKey;
+  return [gerrit, { host: node.host, port: node.port, accepted, flag: '--accept-node-key' }];
+}
+
+async function pinHostKey(
+  io: Io,
+  place: Place,
+  file: string,
+  asking: Asking | null,
+  outside: Beginning,
+): Promise<Unpinned | null> {
+  const { host, port } = place;
+  let shown: ShownKey;
+  io.err(`asking ${plainText(host)}:${port} for its host key\n`);
+  try {
+    shown = await outside.hostKey({ host, port });
+  } catch (thrown) {
+    if (!(thrown instanceof OperationError)) throw thrown;
+    io.err(`${plainText(thrown.message)}\n`);
+    return { place, shown: null };
+  }
+  io.err(`${plainText(host)}:${port} shows this host key:\n  ${shown.type} ${shown.fingerprint}\n`);
+  if (!(await isAccepted(shown, place, asking, io))) return { place, shown };
+  const done = outside.pin(file, { host, port }, shown.key);
+  io.err(done === 'known' ? `${plainText(file)} knows it already\n` : `pinned in ${plainText(file)}\n`);
+  return null;
+}
+
+async function isAccepted(
+  { fingerprint }: ShownKey,
+  { accepted, flag }: Place,
+  asking: Asking | null,
+  io: Io,
+): Promise<boolean> {
+  if (accepted === fingerprint) return true;
+  if (accepted !== undefined) {
+    io.err(`That is not the one of ${flag} ${plainText(accepted)}: do not connect before you know why.\n`);
+    return false;
+  }
+  if (asking === null) return false;
+  const answer = await asking.ask("Is that what the server's operator says? Type yes to trust it: ", true);
+  return answer === 'yes';
+}
+
+/** What pins a key never asks the server again: it could show another one then. */
+function pinStep({ place, shown }: Unpinned, file: string): string {
+  const { host, port, accepted } = place;
+  if (shown === null) {
+    const scan = `ssh-keyscan -p ${port} ${host} > host-key && ssh-keygen -lf host-key`;
+    return `when ${host} can be reached, have its host key shown, compare its fingerprint with what its operator says, and pin it:\n     ${scan}\n     cat host-key >> ${file}`;
+  }
+  if (accepted !== undefined)
+    return `ask the operator of ${host} why it shows the host key ${shown.fingerprint} and not ${accepted}: nothing is pinned, and sos-ci does not connect`;
+  return `compare ${shown.fingerprint} with what the operator of ${host} says; if it is the same, pin that key:\n     echo '${shown.line}' >> ${file}`;
+}
+
+function tellNext(
+  io: Io,
+  dir: string | null,
+  { user, node, knownHostsFile }: FirstAnswers,
+  done: {
+    readonly gerritKey: string;
+    readonly nodeKey: string | null;
+    readonly unpinned: readonly Unpinned[];
+  },
+): void {
+  const steps = [
+    `add this SSH key to the account ${user} (in Gerrit: Settings, SSH Keys):\n     ${done.gerritKey}`,
+  ];
+  if (node.kind !== 'local') {
+    const where = node.kind === 'static' ? `${node.user}@${node.host}` : `${node.user} on each server`;
+    steps[0] += `\n   and this one to ~/.ssh/authorized_keys of ${where}:\n     ${done.nodeKey}`;
+  }
+  for (const left of done.unpinned) steps.push(pinStep(left, knownHostsFile));
+  steps.push('see what is still missing, and how to mend it:\n     sos-ci doctor');
+  steps.push(
+    'do everything but post; when that looks right, post:\n     sos-ci daemon --no-report\n     sos-ci daemon',
+  );
+  io.out(`Next${dir === null ? '' : `, in ${plainText(dir)}`}:\n`);
+  for (const [index, step] of steps.entries()) {
+    const lines = step.split('\n').map((line) => plainText(line));
+    io.out(`${index + 1}. ${lines.join('\n')}\n`);
+  }
+}

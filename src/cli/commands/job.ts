@@ -1,0 +1,140 @@
+/**
+ * `sos-ci job ID`: the story of one job, from the event that began it to the clean lab. The whole name of another history
+ * shows that one instead.
+ */
+import type { JobView, NumberedRow, OwedView, ReviewView, StoreReader } from '../../engine/ports/store.ts';
+import { pendingUrl, publicationOf } from '../../machines/job/publication.ts';
+import type { Verdict } from '../../machines/model/domain.ts';
+import { plainText } from '../../terminal-text.ts';
+import { findJob } from '../input/resolve-id.ts';
+import { EXIT } from '../output/exit-codes.ts';
+import { eventsJson, owedJson, printOwed, printRows } from '../output/history-table.ts';
+import { attemptOf, type Episode, episodes } from '../output/state-spans.ts';
+import { padEnd, padStart, wrap } from '../output/table.ts';
+import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
+import { iso, span, utc } from '../output/time.ts';
+import { historyCommand } from './history.ts';
+
+export interface JobOptions {
+  readonly json?: boolean;
+}
+
+export function jobCommand(io: Io, reader: StoreReader, typed: string, options: JobOptions): number {
+  const other = reader.job(typed) === null ? reader.stored(typed) : null;
+  if (other !== null) return historyCommand(io, reader, other, options);
+  const job = findJob(reader, typed);
+  const rows = reader.rows(job.id);
+  const owed = reader.owed(job.id);
+  const review = reader.review(job.review);
+  if (options.json) {
+    printJson(io, storyJson(job, review, rows, owed));
+    return EXIT.ok;
+  }
+  const publication = reader.stored(publicationOf(job.id));
+  printHead(io, job, review, publication === null ? null : pendingUrl(publication), attempts(rows));
+  printEpisodes(io, episodes(rows), io.now());
+  io.out('\n');
+  printRows(io, job.acceptedAt, rows);
+  printOwed(io, owed);
+  return EXIT.ok;
+}
+
+export function verdictPaint(verdict: Verdict | null): Paint | null {
+  if (verdict === null) return null;
+  if (verdict === 'SUCCESS') return 'green';
+  return verdict === 'FAILURE' ? 'red' : 'yellow';
+}
+
+function attempts(rows: readonly NumberedRow[]): { readonly done: number; readonly allowed: number | null } {
+  const spec: unknown = rows[0]?.data.spec;
+  const allowed = (spec as { limits?: { setupAttempts?: number } } | undefined)?.limits?.setupAttempts;
+  const done = rows.reduce((most, row) => Math.max(most, attemptOf(row) ?? 1), 1);
+  return { done, allowed: allowed ?? null };
+}
+
+function printHead(
+  io: Io,
+  job: JobView,
+  review: ReviewView | null,
+  pending: string | null,
+  attempt: { readonly done: number; readonly allowed: number | null },
+): void {
+  const title = `${job.name}  ${job.change},${job.patchset}  ${job.project}  ${job.branch}`;
+  io.out(`${paint(io, 'bold', plainText(title))}\n`);
+  const verdict = job.verdict === null ? 'none yet' : job.verdict;
+  const took = (job.endedAt ?? io.now()) - job.acceptedAt;
+  const ended =
+    job.endedAt === null ? `${span(took)} so far` : `ended ${utc(job.endedAt)}, after ${span(took)}`;
+  field(io, 'subject', job.subject);
+  field(io, 'verdict', job.reason === '' ? verdict : `${verdict}: ${job.reason}`, verdictPaint(job.verdict));
+  field(io, 'state', job.state);
+  field(io, 'accepted', `${utc(job.acceptedAt)}, ${ended}`);
+  field(
+    io,
+    'attempt',
+    `${attempt.done}${attempt.allowed === null ? '' : ` of ${attempt.allowed}`}, on ${job.provider}`,
+  );
+  field(io, 'logs', job.url ?? (pending === null ? 'not published' : `not published yet: ${pending}`));
+  field(io, 'review', `${job.review}  ${review === null ? 'unknown' : (review.outcome ?? review.state)}`);
+  field(io, 'job', job.id);
+}
+
+function field(io: Io, name: string, text: string, color: Paint | null = null): void {
+  const lines = wrap(plainText(text), io.width - 12);
+  for (const [index, line] of lines.entries()) {
+    const label = padEnd(index === 0 ? name : '', 10);
+    io.out(`  ${paint(io, 'dim', label)}${color === null ? line : paint(io, color, line)}\n`);
+  }
+}
+
+const BAR = 30;
+
+function printEpisodes(io: Io, found: readonly Episode[], now: number): void {
+  if (found.length === 0) return;
+  const length = (episode: Episode): number => Math.max(0, (episode.endedAt ?? now) - episode.startedAt);
+  const total = found.reduce((sum, episode) => sum + length(episode), 0);
+  const several = found.some((episode) => episode.attempt > 1);
+  const bar = Math.min(BAR, io.width - 46);
+  io.out('\n');
+  for (const episode of found) {
+    const ms = length(episode);
+    const blocks = total === 0 || bar < 5 ? 0 : Math.round((bar * ms) / total);
+    const line = [
+      `  ${padEnd(episode.state, 11)}`,
+      padStart(span(ms), 12),
+      padEnd(episode.endedAt === null ? ' so far' : '', 7),
+      several ? ` attempt ${episode.attempt} ` : '',
+      ` ${paint(io, 'blue', '█'.repeat(Math.max(ms > 0 && bar >= 5 ? 1 : 0, blocks)))}`,
+    ];
+    io.out(`${line.join('').trimEnd()}\n`);
+  }
+}
+
+/** Documented in docs/cli.md. */
+export function jobJson(job: JobView) {
+  const { acceptedAt, updatedAt, endedAt, ...rest } = job;
+  return { ...rest, acceptedAt: iso(acceptedAt), updatedAt: iso(updatedAt), endedAt: iso(endedAt) };
+}
+
+function storyJson(
+  job: JobView,
+  review: ReviewView | null,
+  rows: readonly NumberedRow[],
+  owed: readonly OwedView[],
+) {
+  return {
+    job: jobJson(job),
+    review:
+      review === null
+        ? null
+        : { id: review.id, state: review.state, ended: review.ended, outcome: review.outcome },
+    stages: episodes(rows).map(({ state, attempt, startedAt, endedAt }) => ({
+      state,
+      attempt,
+      startedAt: iso(startedAt),
+      durationMs: endedAt === null ? null : endedAt - startedAt,
+    })),
+    owed: owedJson(owed),
+    events: eventsJson(rows, job.acceptedAt),
+  };
+}

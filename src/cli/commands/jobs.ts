@@ -1,0 +1,95 @@
+/** `sos-ci jobs`: the queue in the order in which it will be served, and all other jobs, newest first. */
+import type { JobView, StoreReader } from '../../engine/ports/store.ts';
+import { shortId } from '../input/resolve-id.ts';
+import { EXIT } from '../output/exit-codes.ts';
+import { topState } from '../output/state-spans.ts';
+import { type Column, printTable } from '../output/table.ts';
+import { type Io, printJson } from '../output/terminal.ts';
+import { iso, span, utc } from '../output/time.ts';
+import { jobJson, verdictPaint } from './job.ts';
+import { readQueue, type Waiting } from './queue.ts';
+
+export interface JobsOptions {
+  readonly open?: boolean;
+  readonly change?: number;
+  readonly limit: number;
+  readonly json?: boolean;
+}
+
+export function jobsCommand(io: Io, reader: StoreReader, options: JobsOptions): number {
+  const jobs = reader.jobs({
+    limit: options.limit,
+    ...(options.open ? { open: true } : {}),
+    ...(options.change === undefined ? {} : { change: options.change }),
+  });
+  const queue = readQueue(io, reader);
+  if (options.json) {
+    const places = new Map(queue.map((waiting) => [waiting.job.id, queueJson(waiting)]));
+    const json = jobs.map((job) => ({ ...jobJson(job), queue: places.get(job.id) ?? null }));
+    printJson(io, { jobs: json, queue: queue.map(({ job }) => job.id) });
+    return EXIT.ok;
+  }
+  const shown = queue.filter(({ job }) => options.change === undefined || job.change === options.change);
+  const printed = printWork(io, shown, jobs, options.limit);
+  if (printed === 0) io.out(options.open ? 'no open jobs\n' : 'no jobs\n');
+  if (jobs.length === options.limit) io.err(`the newest ${options.limit} are shown; more with --limit N\n`);
+  return EXIT.ok;
+}
+
+/**
+ * The queue as it will be served, then the other jobs; at most `limit` of each. Returns how many were printed.
+ * @param jobs may hold jobs of the queue
+ */
+export function printWork(
+  io: Io,
+  queue: readonly Waiting[],
+  jobs: readonly JobView[],
+  limit: number,
+): number {
+  const waiting = queue.slice(0, limit);
+  const others = jobs.filter(({ id }) => !queue.some(({ job }) => job.id === id)).slice(0, limit);
+  if (waiting.length > 0) printQueue(io, waiting);
+  if (others.length > 0 && waiting.length > 0) io.out('\n');
+  if (others.length > 0) printJobs(io, others);
+  return waiting.length + others.length;
+}
+
+function printQueue(io: Io, queue: readonly Waiting[]): void {
+  const now = io.now();
+  const columns: readonly Column<Waiting>[] = [
+    { title: 'QUEUE', text: ({ job, place }) => `${job.provider} ${place ?? '-'}` },
+    { title: 'ID', text: ({ job }) => shortId(job.id) },
+    { title: 'CHANGE', text: ({ job }) => `${job.change},${job.patchset}`, right: true },
+    { title: 'JOB', text: ({ job }) => job.name },
+    { title: 'PROJECT', text: ({ job }) => job.project, spare: 1 },
+    { title: 'WAITS', text: ({ since }) => span(now - since), right: true, spare: 2 },
+    { title: 'WHY', text: ({ why, promoted }) => (promoted ? `promoted; ${why}` : why) },
+  ];
+  printTable(io, columns, queue);
+}
+
+function queueJson({ job, place, promoted, since, why }: Waiting) {
+  return { provider: job.provider, place, promoted, since: iso(since), why };
+}
+
+function printJobs(io: Io, jobs: readonly JobView[]): void {
+  const now = io.now();
+  const columns: readonly Column<JobView>[] = [
+    { title: 'ID', text: (job) => shortId(job.id) },
+    { title: 'CHANGE', text: (job) => `${job.change},${job.patchset}`, right: true },
+    { title: 'JOB', text: (job) => job.name },
+    { title: 'STATE', text: stateText, paint: (job) => verdictPaint(job.verdict) },
+    { title: 'ACCEPTED (UTC)', text: (job) => utc(job.acceptedAt).slice(0, -4), spare: 1 },
+    { title: 'TOOK', text: (job) => span((job.endedAt ?? now) - job.acceptedAt), right: true, spare: 2 },
+    { title: 'SUBJECT', text: (job) => job.subject },
+  ];
+  printTable(io, columns, jobs);
+}
+
+/** An open job shows where it is, and its verdict once it has one. */
+function stateText(job: JobView): string {
+  const attempt = job.attempt > 1 && !job.ended ? ` #${job.attempt}` : '';
+  if (job.ended) return job.state === 'stuck' ? 'stuck' : (job.verdict ?? job.state);
+  const state = topState(job.state);
+  return job.verdict === null ? `${state}${attempt}` : `${state} ${job.verdict}`;
+}

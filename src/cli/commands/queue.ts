@@ -1,0 +1,150 @@
+/**
+ * The queue as it will be served: who waits at which place of which provider, and why. Read from the store beside the
+ * daemon, and decided by the same rules as the daemon's.
+ */
+import type { DaemonView, JobView, StoreReader } from '../../engine/ports/store.ts';
+import type { JobContext } from '../../machines/job/machine-setup.ts';
+import type { ReviewContext } from '../../machines/review/machine-setup.ts';
+import {
+  type Obstacle,
+  obstacleOf,
+  type SlotHolder,
+  type SlotLimits,
+  type SlotQueue,
+  type SlotRequest,
+  servingOrder,
+  turnOf,
+} from '../../machines/slot-queue.ts';
+import { votesText } from '../output/event.ts';
+import type { Io } from '../output/terminal.ts';
+import { utc } from '../output/time.ts';
+
+export interface Waiting {
+  readonly job: JobView;
+  /** Its place in its provider's queue, from 1; null while it may not have a slot yet. */
+  readonly place: number | null;
+  readonly promoted: boolean;
+  readonly since: number;
+  readonly why: string;
+}
+
+const OPEN_LIMIT = 10_000;
+const NO_LIMITS: SlotLimits = { slots: {}, jobs: {}, projects: {}, patienceMs: 0 };
+
+/** First those that may have a slot, by provider and place; then those that are still prepared, the oldest first. */
+export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
+  const open = reader.jobs({ open: true, limit: OPEN_LIMIT });
+  const waiting = open.filter(({ state }) => state.startsWith('queued')).reverse();
+  if (waiting.length === 0) return [];
+  const daemon = reader.daemon();
+  const requests = readRequests(reader);
+  const queue = { waiting: requests, holders: readHolders(reader, open), served: readTurns(reader) };
+  const limits = daemon?.limits ?? NO_LIMITS;
+  const idle = whyIdle(io, daemon);
+  const jobs = new Map(waiting.map((job) => [job.id, job]));
+  const placed = [...new Set(requests.map(({ provider }) => provider))].sort().flatMap((provider) =>
+    servingOrder(provider, queue, limits, io.now(), OPEN_LIMIT).flatMap((request, index): Waiting[] => {
+      const job = jobs.get(request.history);
+      if (job === undefined) return [];
+      jobs.delete(job.id);
+      const why = idle ?? whyText(request, queue, limits, io.now());
+      return [{ job, place: index + 1, promoted: request.promoted, since: request.requestedAt, why }];
+    }),
+  );
+  const preparing = [...jobs.values()].map((job): Waiting => {
+    const promoted = (contextOf(reader, job.id)?.promotions ?? 0) > 0;
+    return { job, place: null, promoted, since: job.acceptedAt, why: preparationText(reader, job) };
+  });
+  return [...placed, ...preparing];
+}
+
+function readRequests(reader: StoreReader): readonly SlotRequest[] {
+  return reader.owed().flatMap(({ history, effect, requestedAt, seq }) => {
+    return effect.type === 'acquireSlot' ? [{ ...effect, history, requestedAt, order: seq }] : [];
+  });
+}
+
+function readHolders(reader: StoreReader, open: readonly JobView[]): readonly SlotHolder[] {
+  return open.flatMap(({ id, state, provider, name, project }) => {
+    const holds = !state.startsWith('queued') && contextOf(reader, id)?.slot === true;
+    return holds ? [{ provider, name, project }] : [];
+  });
+}
+
+/** As the daemon keeps them: no two at the same time. */
+function readTurns(reader: StoreReader): SlotQueue['served'] {
+  const served = new Map<string, number>();
+  let last = 0;
+  for (const turn of reader.turns()) {
+    last = Math.max(turn.at, last + 1);
+    served.set(turnOf(turn), last);
+  }
+  return served;
+}
+
+function contextOf(reader: StoreReader, job: string): JobContext | undefined {
+  return reader.stored(job)?.context as unknown as JobContext | undefined;
+}
+
+/** Why nobody is served at all, or null. */
+function whyIdle(io: Io, daemon: DaemonView | null): string | null {
+  if (daemon === null || daemon.mode === 'stopped' || !io.alive(daemon.pid, daemon.startTicks))
+    return 'no daemon runs';
+  return daemon.mode === 'draining' ? 'the daemon drains: the next one serves it' : null;
+}
+
+function whyText(request: SlotRequest, queue: SlotQueue, limits: SlotLimits, now: number): string {
+  const obstacle = obstacleOf(request, queue, limits, now);
+  return obstacle === null ? 'it is served now' : obstacleText(obstacle);
+}
+
+function obstacleText(obstacle: Obstacle): string {
+  const { by, name } = obstacle;
+  switch (by) {
+    case 'provider':
+      return obstacle.limit === 0
+        ? `${name} gives no slots now`
+        : `${name} is full: ${jobsText(obstacle.limit)}`;
+    case 'project':
+      return `${name} has the ${jobsText(obstacle.limit)} that it may have`;
+    case 'job':
+      return `${jobsText(obstacle.limit)} called ${name} may run at a time`;
+    case 'patience':
+      return `the next place of ${name} is kept for ${obstacle.history}, which waits for longer`;
+  }
+}
+
+function jobsText(number: number): string {
+  return number === 1 ? 'one job' : `${number} jobs`;
+}
+
+/** What its review does for it. */
+function preparationText(reader: StoreReader, { review }: JobView): string {
+  const stored = reader.stored(review);
+  switch (stored?.state) {
+    case 'preparing.looking':
+      return 'Gerrit is asked how the change is now';
+    case 'preparing.lookingLater':
+      return `Gerrit is asked again how the change is${dueText(reader, review, 'at')}`;
+    case 'preparing.holding':
+      return holdText(stored.context as unknown as ReviewContext) + dueText(reader, review, 'until');
+    case 'preparing.merging':
+      return 'the patch is merged with its branch';
+    case 'preparing.mergingLater':
+      return `the patch is merged with its branch again${dueText(reader, review, 'at')}`;
+    default:
+      return 'its change is prepared';
+  }
+}
+
+function holdText({ plan: { hold } }: Pick<ReviewContext, 'plan'>): string {
+  return hold === null
+    ? 'waits for a vote'
+    : `waits for ${hold.account} to vote ${votesText({ [hold.label]: hold.value })}`;
+}
+
+/** The deadline of the state that a review is in; each has at most one. */
+function dueText(reader: StoreReader, review: string, word: 'at' | 'until'): string {
+  const timer = reader.owed(review).find(({ effect }) => effect.type === 'setTimer')?.effect;
+  return timer?.type === 'setTimer' ? ` ${word} ${utc(timer.dueAt)}` : '';
+}

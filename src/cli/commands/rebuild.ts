@@ -1,0 +1,18 @@
+/** `sos-ci rebuild`: makes every view again from the log. The daemon must not run; the log itself is never changed. */
+import { rebuildDatabase } from '../../app/database-admin.ts';
+import { count } from '../output/event.ts';
+import { EXIT } from '../output/exit-codes.ts';
+import { type Io, printJson } from '../output/terminal.ts';
+
+export interface RebuildOptions {
+  readonly json?: boolean;
+}
+
+export function rebuildCommand(io: Io, stateDir: string, options: RebuildOptions): number {
+  const started = io.now();
+  const rows = rebuildDatabase(stateDir);
+  const ms = io.now() - started;
+  if (options.json) printJson(io, { rows, ms });
+  else io.out(`views made again from ${count(rows, 'row')} in ${ms} ms\n`);
+  return EXIT.ok;
+}

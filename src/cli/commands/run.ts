@@ -1,0 +1,102 @@
+/** `sos-ci run JOB CHANGE,PATCHSET`: one job by hand through the same machine and log; its verdict is the exit code. */
+
+import { runOnce } from '../../app/run-once.ts';
+import type { Config } from '../../config/config.ts';
+import { nearest } from '../../config/file/config-error.ts';
+import { loadConfig } from '../../config/load.ts';
+import { createLog } from '../../log.ts';
+import { plainLines, plainText } from '../../terminal-text.ts';
+import { CliError, EXIT, VERDICT_EXIT } from '../output/exit-codes.ts';
+import { topState } from '../output/state-spans.ts';
+import { type Io, paintError } from '../output/terminal.ts';
+import { span } from '../output/time.ts';
+import { verdictPaint } from './job.ts';
+
+export interface RunFlags {
+  /** False with --no-report. */
+  readonly report: boolean;
+}
+
+/** What the stages print goes to standard output; states, verdict and where the logs are to standard error. */
+export async function runCommand(
+  io: Io,
+  file: string,
+  jobName: string,
+  change: string,
+  flags: RunFlags,
+): Promise<number> {
+  const numbers = parseChange(change);
+  const config = loadConfig(file);
+  assertJob(config, jobName);
+  const log = createLog({ level: 'warn', destination: 'stderr', secrets: { values: config.redact } });
+  const progress = new Progress(io);
+  process.once('SIGINT', () => {
+    io.err(
+      '\nsos-ci: interrupted; a stage that runs goes on, and the job waits in the log; to finish it: sos-ci daemon --drain\n',
+    );
+    process.exit(EXIT.interrupted);
+  });
+  const { job, verdict, reason, url } = await runOnce(config, {
+    ...numbers,
+    job: jobName,
+    report: flags.report,
+    log,
+    onOutput: liveText((text) => io.out(text)),
+    onState: (state) => progress.state(state),
+  });
+  const color = verdictPaint(verdict);
+  const why = reason === '' ? '' : `: ${plainText(reason)}`;
+  io.err(`${color === null ? verdict : paintError(io, color, verdict)}${why}\n`);
+  if (url !== null) io.err(`logs: ${plainText(url)}\n`);
+  io.err(`story: sos-ci job ${plainText(job)}\n`);
+  return VERDICT_EXIT[verdict];
+}
+
+/** @throws CliError */
+export function parseChange(text: string): { readonly change: number; readonly patchset: number } {
+  const match = /^(\d{1,9}),(\d{1,6})$/.exec(text);
+  const [change, patchset] = [Number(match?.[1]), Number(match?.[2])];
+  if (match !== null && change > 0 && patchset > 0) return { change, patchset };
+  throw new CliError(
+    EXIT.usage,
+    `${plainText(JSON.stringify(text))} is no patchset`,
+    'write change and patchset with a comma: 912345,3',
+  );
+}
+
+/** Turns chunks of output into text that can not drive a terminal; every kind of line end becomes a plain one. */
+export function liveText(print: (text: string) => void): (chunk: string) => void {
+  let afterReturn = false;
+  return (chunk) => {
+    const text = afterReturn && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
+    if (text !== '') afterReturn = text.endsWith('\r');
+    print(plainLines(text.replaceAll(/\r\n?/g, '\n')));
+  };
+}
+
+/** One line for each of the seven states, when it begins. */
+class Progress {
+  private readonly io: Io;
+  private readonly started: number;
+  private last = '';
+
+  constructor(io: Io) {
+    this.io = io;
+    this.started = io.now();
+  }
+
+  state(state: string): void {
+    const top = topState(state);
+    if (top === this.last) return;
+    this.last = top;
+    this.io.err(`${paintError(this.io, 'dim', `+${span(this.io.now() - this.started)}`)} ${top}\n`);
+  }
+}
+
+function assertJob(config: Config, name: string): void {
+  const names = config.jobs.map((job) => job.spec.name);
+  if (names.includes(name)) return;
+  const near = nearest(name, names);
+  const hint = near === null ? `jobs in ${config.file}: ${names.join(', ')}` : `did you mean ${near}?`;
+  throw new CliError(EXIT.usage, `there is no job ${plainText(JSON.stringify(name))}`, hint);
+}

@@ -1,0 +1,255 @@
+/** `sos-ci status`: is the daemon there, is it connected, what is it doing, and what needs an operator. */
+import type {
+  AlarmView,
+  ConnectionsView,
+  DaemonView,
+  DayCount,
+  StoreReader,
+} from '../../engine/ports/store.ts';
+import type { Stored } from '../../machines/protocol/row.ts';
+import type { ConfigContext } from '../../machines/system/config-log.ts';
+import { VIGIL } from '../../machines/system/health.ts';
+import { VOTING, type VotingContext } from '../../machines/system/voting.ts';
+import { plainText } from '../../terminal-text.ts';
+import { owedCount } from '../output/effect.ts';
+import { count } from '../output/event.ts';
+import { EXIT } from '../output/exit-codes.ts';
+import { vigilJson, vigilLines } from '../output/health.ts';
+import { topState } from '../output/state-spans.ts';
+import { streamJson, streamLines } from '../output/stream.ts';
+import { type Column, padEnd, printTable, wrap } from '../output/table.ts';
+import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
+import { iso, span, utc } from '../output/time.ts';
+import { alarmJson, standingText } from './alarms.ts';
+import { printWork } from './jobs.ts';
+import { readQueue } from './queue.ts';
+
+export interface StatusOptions {
+  readonly json?: boolean;
+}
+
+const OPEN_LIMIT = 10_000;
+const OPEN_SHOWN = 20;
+const ALARMS_SHOWN = 10;
+const PROBLEMS_SHOWN = 10;
+const DAY_MS = 86_400_000;
+
+/** Exit code 0 when the daemon runs, 1 when not. */
+export function statusCommand(io: Io, reader: StoreReader, options: StatusOptions): number {
+  const daemon = reader.daemon();
+  const running = daemon !== null && daemon.mode !== 'stopped' && io.alive(daemon.pid, daemon.startTicks);
+  const exit = running ? EXIT.ok : EXIT.negative;
+  const since = new Date(io.now() - 6 * DAY_MS).toISOString().slice(0, 10);
+  const jobs = reader.jobs({ open: true, limit: OPEN_LIMIT });
+  const facts = {
+    daemon,
+    running,
+    jobs,
+    reviews: reader.reviews({ open: true, limit: OPEN_LIMIT }),
+    owed: reader.owed(),
+    counts: reader.counts(since),
+    alarms: reader.alarms(ALARMS_SHOWN),
+    intake: reader.intake(),
+    stream: reader.stored('stream'),
+    voting: reader.stored(VOTING),
+    vigil: reader.stored(VIGIL),
+    config: configOf(reader),
+  };
+  if (options.json) {
+    printJson(io, statusJson(facts, since));
+    return exit;
+  }
+  line(io, 'daemon', daemonText(io, daemon, running), running ? null : 'red');
+  const connection = running ? streamLines(facts.stream, io.now()) : ['not connected'];
+  if (connection.length === 0) line(io, 'stream', daemon?.stream ?? '', null);
+  for (const [index, text] of connection.entries()) line(io, index === 0 ? 'stream' : '', text, null);
+  const connections = running ? daemon?.connections : undefined;
+  if (connections !== undefined) line(io, 'ssh', connectionsText(connections), null);
+  line(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
+  line(io, 'reviews', `${facts.reviews.length} open`, null);
+  line(io, 'owed', owedCount(facts.owed), null);
+  printVoting(io, facts.voting);
+  if (running) printConfig(io, facts.config);
+  line(io, 'events', intakeText(facts.intake), null);
+  for (const [index, text] of vigilLines(facts.vigil).entries())
+    line(io, index === 0 ? 'vigil' : '', text, text === 'calm' ? null : 'red');
+  printAlarms(io, facts.alarms);
+  if (facts.counts.length > 0) {
+    io.out(`\nended in the last 7 days\n`);
+    printCounts(io, facts.counts);
+  }
+  if (jobs.length > 0) {
+    io.out('\nopen jobs\n');
+    const printed = printWork(io, readQueue(io, reader), jobs, OPEN_SHOWN);
+    if (jobs.length > printed) io.out(`and ${jobs.length - printed} more: sos-ci jobs --open\n`);
+  }
+  return exit;
+}
+
+interface Facts {
+  readonly daemon: DaemonView | null;
+  readonly running: boolean;
+  readonly jobs: ReturnType<StoreReader['jobs']>;
+  readonly reviews: ReturnType<StoreReader['reviews']>;
+  readonly owed: ReturnType<StoreReader['owed']>;
+  readonly counts: readonly DayCount[];
+  readonly alarms: readonly AlarmView[];
+  readonly intake: Readonly<Record<string, number>>;
+  readonly stream: Stored | null;
+  readonly voting: Stored | null;
+  readonly vigil: Stored | null;
+  readonly config: ConfigContext | null;
+}
+
+function line(io: Io, name: string, text: string, color: Paint | null): void {
+  for (const [index, part] of wrap(plainText(text), io.width - 10).entries()) {
+    const shown = color === null ? part : paint(io, color, part);
+    io.out(`${paint(io, 'dim', padEnd(index === 0 ? name : '', 10))}${shown}\n`);
+  }
+}
+
+/** The history `config`; null in a database that no daemon of this release has run on. */
+function configOf(reader: StoreReader): ConfigContext | null {
+  return (reader.stored('config')?.context ?? null) as ConfigContext | null;
+}
+
+/** Only what an operator must know of it. */
+function printConfig(io: Io, config: ConfigContext | null): void {
+  if (config === null) return;
+  const { file, loadedAt, restart, problems, refusedAt } = config;
+  if (refusedAt !== null) {
+    const since = `since ${utc(refusedAt)}; what was read at ${utc(loadedAt)} counts`;
+    line(io, 'config', `${count(problems.length, 'mistake')} in ${file} ${since}`, 'red');
+    for (const problem of problems.slice(0, PROBLEMS_SHOWN)) line(io, '', problem, null);
+    const more = problems.length - PROBLEMS_SHOWN;
+    if (more > 0) line(io, '', `and ${more} more: sos-ci config check --config ${file}`, null);
+  }
+  if (restart.length > 0) line(io, 'config', `counts after the next start: ${restart.join(', ')}`, 'yellow');
+}
+
+function configJson(config: ConfigContext | null) {
+  if (config === null) return null;
+  return { ...config, loadedAt: iso(config.loadedAt), refusedAt: iso(config.refusedAt) };
+}
+
+function daemonText(io: Io, daemon: DaemonView | null, running: boolean): string {
+  if (daemon === null) return 'not running: it has never been started here. Start it: sos-ci daemon';
+  const started = `started ${utc(daemon.startedAt)}`;
+  if (running) {
+    const up = span(io.now() - daemon.startedAt);
+    return `${daemon.mode}, pid ${daemon.pid}, ${started} (${up} ago), version ${daemon.version}`;
+  }
+  const how = daemon.mode === 'stopped' ? 'stopped cleanly' : 'ended without a clean stop';
+  return `not running: the last one (pid ${daemon.pid}, ${started}) ${how}. Start it: sos-ci daemon`;
+}
+
+function stateCounts(jobs: Facts['jobs']): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const job of jobs) {
+    const state = topState(job.state);
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function byState(jobs: Facts['jobs']): string {
+  const parts = [...stateCounts(jobs)].map(([state, number]) => `${number} ${state}`);
+  return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+}
+
+function intakeText(intake: Facts['intake']): string {
+  const entries = Object.entries(intake);
+  const sum = (chosen: typeof entries): number => chosen.reduce((total, [, number]) => total + number, 0);
+  const rejected = entries.filter(([name]) => name.startsWith('rejected:'));
+  const good = entries.filter(([name]) => !/^(rejected|unkept):/.test(name));
+  const unkept = intake['unkept:lines'] ?? 0;
+  const bad = rejected.length === 0 ? 'none' : `${sum(rejected)}`;
+  return `${count(sum(good), 'event')} from Gerrit since the database was made, ${bad} rejected${unkept === 0 ? '' : `, ${unkept} not kept in files`}`;
+}
+
+/** Whether votes are given. Nothing to tell before the first daemon. */
+function printVoting(io: Io, stored: Stored | null): void {
+  if (stored === null) return;
+  const { failed, stoppedAt } = votingContext(stored);
+  const row = failed.length === 0 ? '' : `${count(failed.length, 'change')} in a row without success`;
+  if (stoppedAt === null) {
+    line(io, 'voting', row === '' ? 'allowed' : `allowed; ${row}`, null);
+    return;
+  }
+  line(io, 'voting', `stopped since ${utc(stoppedAt)}: ${row}`, 'red');
+  line(io, '', '-> see what fails (sos-ci jobs), mend it, then: sos-ci resume-voting', null);
+}
+
+function votingJson(stored: Stored | null) {
+  if (stored === null) return null;
+  const { failed, stoppedAt } = votingContext(stored);
+  return { allowed: stoppedAt === null, stoppedAt: stoppedAt === null ? null : iso(stoppedAt), failed };
+}
+
+function votingContext(stored: Stored): VotingContext {
+  return stored.context as unknown as VotingContext;
+}
+
+function printAlarms(io: Io, alarms: readonly AlarmView[]): void {
+  if (alarms.length === 0) {
+    line(io, 'alarms', 'none', null);
+    return;
+  }
+  for (const [index, alarm] of alarms.entries()) {
+    const times = alarm.times === 1 ? '' : `, ${alarm.times} times`;
+    const standing = standingText(alarm);
+    const over = standing === '' ? '' : `${standing}, `;
+    const text = `${alarm.kind} ${alarm.target}: ${alarm.message} (${over}last ${utc(alarm.lastAt)}${times})`;
+    line(io, index === 0 ? 'alarms' : '', text, colorOf(alarm));
+    if (alarm.acknowledgedAt === null && alarm.hint !== '') line(io, '', `-> ${alarm.hint}`, null);
+  }
+}
+
+function colorOf({ clearedAt, acknowledgedAt }: AlarmView): Paint | null {
+  if (clearedAt !== null) return 'green';
+  return acknowledgedAt === null ? 'red' : null;
+}
+
+function printCounts(io: Io, counts: readonly DayCount[]): void {
+  const verdicts = [...new Set(counts.map((row) => row.verdict))].sort();
+  const names = [...new Set(counts.map((row) => row.name))].sort();
+  const jobs = (name: string, verdict: string): number =>
+    counts
+      .filter((row) => row.name === name && row.verdict === verdict)
+      .reduce((sum, row) => sum + row.jobs, 0);
+  const columns: readonly Column<string>[] = [
+    { title: 'JOB', text: (name) => name },
+    ...verdicts.map((verdict) => ({
+      title: verdict,
+      text: (name: string) => String(jobs(name, verdict)),
+      right: true,
+    })),
+  ];
+  printTable(io, columns, names);
+}
+
+function connectionsText({ open, needed }: ConnectionsView): string {
+  const uses = needed > 1 ? 'one for the stream and queries, one for git' : 'for the stream and queries';
+  return `${open} open to Gerrit, up to ${needed} needed: ${uses}`;
+}
+
+function statusJson(facts: Facts, since: string) {
+  const { daemon, running } = facts;
+  return {
+    running,
+    daemon: daemon === null ? null : { ...daemon, startedAt: iso(daemon.startedAt) },
+    openJobs: { total: facts.jobs.length, byState: Object.fromEntries(stateCounts(facts.jobs)) },
+    openReviews: facts.reviews.length,
+    owed: {
+      timers: facts.owed.filter((item) => item.effect.type === 'setTimer').length,
+      requests: facts.owed.filter((item) => item.effect.type !== 'setTimer').length,
+    },
+    intake: facts.intake,
+    stream: streamJson(facts.stream),
+    voting: votingJson(facts.voting),
+    vigil: vigilJson(facts.vigil),
+    config: configJson(facts.config),
+    alarms: facts.alarms.map(alarmJson),
+    counts: { since, rows: facts.counts },
+  };
+}

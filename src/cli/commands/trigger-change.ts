@@ -1,0 +1,176 @@
+/** One change as Gerrit shows it now: what a new patchset, or a comment that asks for a run, would start on it. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { askChange } from '../../app/explain-trigger.ts';
+import { triggerRules } from '../../config/build-triggers.ts';
+import type { Config } from '../../config/config.ts';
+import type { IgnoredRequest, StoreReader } from '../../engine/ports/store.ts';
+import { type JobOutlook, type Outlook, whatIf } from '../../machines/dry-run.ts';
+import type { ChangeNow } from '../../machines/model/gerrit-event.ts';
+import { nameOf } from '../../machines/trigger/rules/account.ts';
+import { LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
+import { voteText } from '../../machines/trigger/rules/vote.ts';
+import type { TriggerFacts } from '../../machines/trigger/trigger-facts.ts';
+import { plainText } from '../../terminal-text.ts';
+import { databaseIn } from '../input/open-store.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
+import { type Column, printTable } from '../output/table.ts';
+import { type Io, paint, printJson } from '../output/terminal.ts';
+import { iso, utc } from '../output/time.ts';
+import { holdText } from './trigger-file.ts';
+
+/** What our own log knows of the change: nothing, where there is none. */
+export interface Ours
+  extends Pick<TriggerFacts, 'open' | 'waiting' | 'waitingChanges' | 'openJobs' | 'starts'> {
+  /** Requests for a run that were ignored, the newest first. */
+  readonly ignored: readonly IgnoredRequest[];
+}
+
+export const NOTHING_OF_OURS: Ours = {
+  open: [],
+  waiting: null,
+  waitingChanges: 0,
+  openJobs: 0,
+  starts: () => [],
+  ignored: [],
+};
+
+export async function explainChange(
+  io: Io,
+  config: Config,
+  number: number,
+  options: { readonly json?: boolean; readonly state?: string },
+): Promise<number> {
+  const change = await askChange(config, number);
+  if (change === null) {
+    const hint = 'is the number right, and may our account read it?';
+    throw new CliError(EXIT.refused, `${config.gerrit.host} does not show change ${number}`, hint);
+  }
+  const file = databaseIn(options.state === undefined ? config.stateDir : resolve(options.state));
+  return withOurs(file, change, (ours) => showOutlooks(io, config, change, ours, options.json ?? false));
+}
+
+/** Exit code 0 when something would start. */
+export function showOutlooks(io: Io, config: Config, change: ChangeNow, ours: Ours, json: boolean): number {
+  const files = new Map(config.jobs.map(({ spec }) => [spec.name, spec.files]));
+  const { ignored, ...facts } = ours;
+  const outlooks = whatIf(change, {
+    rules: triggerRules(config),
+    files,
+    facts: { ...facts, now: io.now(), queueLength: config.limits.queueLength },
+  });
+  if (json) {
+    printJson(io, {
+      change: changeJson(change),
+      outlooks,
+      waiting: waitingJson(ours),
+      ignored: ignored.map(ignoredJson),
+    });
+  } else {
+    printChange(io, change, ours);
+    for (const outlook of outlooks) printOutlook(io, outlook);
+  }
+  return outlooks.some(({ starts }) => starts) ? EXIT.ok : EXIT.negative;
+}
+
+async function withOurs<T>(file: string, change: ChangeNow, ask: (ours: Ours) => T): Promise<T> {
+  if (!existsSync(file)) return ask(NOTHING_OF_OURS);
+  const { openReader } = await import('../../adapters/sqlite/reader.ts');
+  const reader = openReader(file);
+  try {
+    return ask(oursOf(reader, change));
+  } finally {
+    reader.close();
+  }
+}
+
+const REVIEWS_LIMIT = 100;
+const JOBS_LIMIT = 10_000;
+/** Ignored requests that are shown. */
+const IGNORED_SHOWN = 5;
+
+export function oursOf(reader: StoreReader, { patchset: { project, change } }: ChangeNow): Ours {
+  const reviews = reader.reviews({ open: true, change, limit: REVIEWS_LIMIT });
+  const jobs = reader.jobs({ open: true, limit: JOBS_LIMIT });
+  const waiting = reader.waitingStarts();
+  const isOfChange = (other: { readonly project: string; readonly change: number }) =>
+    other.project === project && other.change === change;
+  return {
+    open: reviews.filter(isOfChange).map(({ id, patchset, branch, state }) => {
+      const own = jobs.filter(({ review }) => review === id);
+      const testing = /^(preparing|waiting)\b/.test(state);
+      const unreported = own.filter((job) => testing && !job.state.startsWith('cleanup'));
+      return {
+        id,
+        patchset,
+        branch,
+        jobs: unreported.map(({ name }) => name),
+        begun: own.some((job) => !job.state.startsWith('queued')),
+      };
+    }),
+    waiting: waiting.find(({ start }) => isOfChange(start.patchset)) ?? null,
+    waitingChanges: waiting.length,
+    openJobs: jobs.length,
+    starts: (until) => reader.starts({ since: until - LIMIT_WINDOW_MS, until }),
+    ignored: reader.ignoredRequests(change, IGNORED_SHOWN).filter(isOfChange),
+  };
+}
+
+function printChange(io: Io, change: ChangeNow, { waiting, ignored }: Ours): void {
+  const { patchset, status, kind, uploader, author, hashtags, files, votes } = change;
+  const line = (title: string, text: string): void => {
+    if (text !== '') io.out(`${paint(io, 'dim', title.padEnd(9))} ${plainText(text)}\n`);
+  };
+  const flags = [status, ...(change.wip ? ['work in progress'] : []), ...(change.private ? ['private'] : [])];
+  line('change', `${patchset.change},${patchset.patchset}  ${patchset.project}  ${patchset.branch}`);
+  line('subject', patchset.subject);
+  line('state', [...flags, ...(kind === '' ? [] : [kind])].join(', '));
+  line('uploader', nameOf(uploader));
+  line('author', nameOf(author));
+  line('topic', patchset.topic);
+  line('hashtags', hashtags.join(', '));
+  line('files', files === null ? 'too many to be asked for, or a merge' : String(files.length));
+  if (waiting !== null) {
+    const { start, since, rule, why } = waiting;
+    const what = `patchset ${start.patchset.patchset} (${start.jobs.join(', ')})`;
+    line('waits', `${what} since ${utc(since)} (${rule}: ${why})`);
+  }
+  for (const { patchset: number, by, at, rule, why } of ignored) {
+    line('ignored', `${utc(at)} patchset ${number}, by ${by} (${rule}: ${why})`);
+  }
+  line('votes', votes.map((vote) => `${vote.account || 'somebody'} ${voteText(vote)}`).join(', '));
+}
+
+function printOutlook(io: Io, outlook: Outlook): void {
+  const title = outlook.comment === null ? 'A new patchset' : `A comment "${outlook.comment}"`;
+  const wait = outlook.hold === null ? '' : `, ${holdText(outlook.hold)}`;
+  const answer = outlook.starts
+    ? `${paint(io, 'green', 'would start')}${wait}`
+    : `would start nothing (${outlook.rule}: ${plainText(outlook.why)})`;
+  io.out(`\n${paint(io, 'bold', title)} ${answer}\n`);
+  const columns: readonly Column<JobOutlook>[] = [
+    { title: 'JOB', text: ({ job }) => job },
+    {
+      title: 'STARTS',
+      text: ({ starts }) => (starts ? 'yes' : 'no'),
+      paint: ({ starts }) => (starts ? 'green' : null),
+    },
+    { title: 'RULE', text: ({ rule }) => rule },
+    { title: 'WHY', text: ({ why }) => why },
+  ];
+  if (outlook.jobs.length > 0) printTable(io, columns, outlook.jobs);
+}
+
+function waitingJson({ waiting }: Ours): object | null {
+  if (waiting === null) return null;
+  const { start, rule, why, since } = waiting;
+  return { patchset: start.patchset.patchset, jobs: start.jobs, since: iso(since), rule, why };
+}
+
+function ignoredJson({ patchset, by, at, rule, why }: IgnoredRequest): object {
+  return { at: iso(at), patchset, by, rule, why };
+}
+
+function changeJson({ patchset, ...rest }: ChangeNow): object {
+  return { ...patchset, ...rest };
+}

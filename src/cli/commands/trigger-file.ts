@@ -1,0 +1,175 @@
+/** Explained events for people, a line each with the jobs below it that are left out, and as JSON. */
+import type { ExplainedLine } from '../../app/explain-trigger.ts';
+import type { HoldSpec } from '../../machines/model/domain.ts';
+import { nameOf } from '../../machines/trigger/rules/account.ts';
+import { voteText } from '../../machines/trigger/rules/vote.ts';
+import type { Decision } from '../../machines/trigger/trigger.ts';
+import { count } from '../output/event.ts';
+import { type Column, printTable } from '../output/table.ts';
+import { type Io, type Paint, printJson } from '../output/terminal.ts';
+import { iso, limit, utc } from '../output/time.ts';
+
+interface Row {
+  readonly line: string;
+  readonly time: string;
+  readonly event: string;
+  readonly change: string;
+  readonly by: string;
+  readonly done: string;
+  readonly rule: string;
+  readonly why: string;
+}
+
+type Explained = Extract<ExplainedLine, { readonly event: unknown }>;
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: 'LINE', text: ({ line }) => line, right: true },
+  { title: 'TIME (UTC)', text: ({ time }) => time, spare: 2 },
+  { title: 'EVENT', text: ({ event }) => event },
+  { title: 'CHANGE', text: ({ change }) => change, right: true },
+  { title: 'BY', text: ({ by }) => by, spare: 1 },
+  { title: 'DECISION', text: ({ done }) => done, paint: ({ done }) => paintOf(done) },
+  { title: 'RULE', text: ({ rule }) => rule },
+  { title: 'WHY', text: ({ why }) => why },
+];
+
+/** Lines that start nothing whatever the rules are only add up, unless `all` are asked for. */
+export function printLines(io: Io, lines: readonly ExplainedLine[], all: boolean): void {
+  const shown = lines.filter(
+    (line) => all || 'waited' in line || ('event' in line && line.event.type !== 'other'),
+  );
+  const days = new Set(shown.flatMap((line) => timeOf(line)?.slice(0, 10) ?? []));
+  const rows = shown.flatMap((line) => rowsOf(line, days.size > 1));
+  if (rows.length > 0) printTable(io, COLUMNS, rows);
+  const starts = lines.flatMap(decisionsOf).filter((decision) => decision.do === 'start').length;
+  const rejected = lines.filter((line) => 'rejected' in line).length;
+  const given = lines.filter((line) => !('waited' in line));
+  const others = given.length - shown.filter((line) => !('waited' in line)).length - (all ? 0 : rejected);
+  const parts = [
+    `${count(starts, 'start')}`,
+    ...(others > 0 ? [`${others} more that never start anything (--all)`] : []),
+    ...(rejected > 0 ? [`${rejected} not understood`] : []),
+  ];
+  io.err(`${count(given.length, 'line')}: ${parts.join(', ')}\n`);
+}
+
+export function linesJson(io: Io, file: string, lines: readonly ExplainedLine[]): void {
+  const counts: Record<string, number> = {};
+  for (const { do: done, rule } of lines.flatMap(decisionsOf)) {
+    counts[`${done} ${rule}`] = (counts[`${done} ${rule}`] ?? 0) + 1;
+  }
+  printJson(io, { file, lines: lines.map(lineJson), counts });
+}
+
+export function holdText(hold: HoldSpec): string {
+  return `after ${hold.account} ${voteText(hold)} (at most ${limit(hold.timeoutMs)})`;
+}
+
+/** @param dated false: all lines are of one day, and the time alone will do */
+function rowsOf(line: ExplainedLine, dated: boolean): readonly Row[] {
+  const blank = { line: String(line.line), time: '', event: '', change: '', by: '', rule: '' };
+  if ('rejected' in line) return [{ ...blank, done: 'rejected', why: line.rejected }];
+  if ('dropped' in line) return [{ ...blank, done: 'dropped', why: line.dropped }];
+  if ('waited' in line) {
+    const { change, patchset } = line.waited;
+    const head = { ...blank, line: '', event: 'a start that waited', change: `${change},${patchset}` };
+    return line.decisions.map((decision) => ({
+      ...head,
+      done: decision.do,
+      rule: decision.rule,
+      why: whyOf(decision),
+    }));
+  }
+  const { event, decisions, jobs } = line;
+  const time = timeOf(line)?.slice(dated ? 0 : 11) ?? '';
+  const head = {
+    ...blank,
+    time,
+    event: event.type === 'other' ? event.name : event.type,
+    ...whereOf(line),
+  };
+  const rows = decisions.map((decision, index): Row => {
+    const first = index === 0 ? head : { ...blank, line: '' };
+    return { ...first, done: decision.do, rule: decision.rule, why: whyOf(decision) };
+  });
+  const started = decisions.some((decision) => decision.do === 'start');
+  // That a job is for another project goes without saying.
+  const left = started ? jobs.filter(({ cause, rule }) => cause === null && rule !== 'project') : [];
+  const leftOut = left.map(
+    ({ job, rule, why }): Row => ({ ...blank, line: '', done: '', rule, why: `not ${job}: ${why}` }),
+  );
+  return [...rows, ...leftOut];
+}
+
+/** `2026-11-22 17:09:35` */
+function timeOf(line: ExplainedLine): string | null {
+  return 'event' in line && 'at' in line.event && line.event.at > 0 ? utc(line.event.at).slice(0, 19) : null;
+}
+
+function whereOf({ event }: Explained): { readonly change: string; readonly by: string } {
+  if ('patchset' in event) {
+    return { change: `${event.patchset.change},${event.patchset.patchset}`, by: nameOf(event.by) };
+  }
+  return 'change' in event ? { change: String(event.change), by: nameOf(event.by) } : { change: '', by: '' };
+}
+
+function whyOf(decision: Decision): string {
+  if (decision.do === 'defer') return `${decision.why}: ${decision.start.jobs.join(', ')} must wait`;
+  if (decision.do !== 'start') return decision.why;
+  const hold = decision.hold === null ? '' : `, ${holdText(decision.hold)}`;
+  return `${decision.why}: ${decision.jobs.join(', ')}${hold}`;
+}
+
+function decisionsOf(line: ExplainedLine): readonly Decision[] {
+  return 'decisions' in line ? line.decisions : [];
+}
+
+function paintOf(done: string): Paint | null {
+  if (done === 'start') return 'green';
+  return done === 'rejected' ? 'red' : null;
+}
+
+function lineJson(line: ExplainedLine): object {
+  if ('waited' in line) {
+    const { project, branch, change, patchset } = line.waited;
+    const decisions = line.decisions.map(decisionJson);
+    return { line: line.line, type: 'waited', project, branch, change, patchset, decisions };
+  }
+  if (!('event' in line)) return line;
+  const { event, decisions } = line;
+  const patchset = 'patchset' in event ? event.patchset : null;
+  return {
+    line: line.line,
+    type: event.type === 'other' ? event.name : event.type,
+    at: 'at' in event && event.at > 0 ? iso(event.at) : null,
+    project: patchset?.project ?? ('project' in event ? event.project : null),
+    branch: patchset?.branch ?? null,
+    change: patchset?.change ?? ('change' in event ? event.change : null),
+    patchset: patchset?.patchset ?? null,
+    by: 'by' in event ? nameOf(event.by) : null,
+    decisions: decisions.map(decisionJson),
+    jobs: jobsOf(line),
+  };
+}
+
+/** What is against all of them is said of each. */
+function jobsOf({ decisions, jobs }: Explained): readonly object[] {
+  const last = decisions.at(-1);
+  return jobs.map(({ job, cause, rule, why }) => {
+    if (cause === null || last === undefined) return { job, starts: false, rule, why };
+    return {
+      job,
+      starts: last.do === 'start',
+      rule: last.do === 'start' ? rule : last.rule,
+      why: last.do === 'start' ? why : last.why,
+    };
+  });
+}
+
+function decisionJson(decision: Decision): object {
+  const { do: done, rule, why } = decision;
+  if (decision.do === 'defer') return { do: done, rule, why, jobs: decision.start.jobs };
+  if (decision.do !== 'start') return { do: done, rule, why };
+  const { jobs, kind, trigger, hold } = decision;
+  return { do: done, rule, why, kind, jobs, trigger, hold };
+}

@@ -1,0 +1,59 @@
+/** Finds the configuration file and the store that a command was asked about, and says what to do when one is not there. */
+import { existsSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { findStateDir } from '../../config/file/state-dir.ts';
+import type { StoreReader } from '../../engine/ports/store.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
+
+export interface Where {
+  /** --config; default: SOS_CI_CONFIG, or sos-ci.yaml in the current folder. */
+  readonly config?: string;
+  /** --state: a state directory, without any configuration. */
+  readonly state?: string;
+}
+
+export function configFile(where: Where): string {
+  return where.config ?? (process.env.SOS_CI_CONFIG || 'sos-ci.yaml');
+}
+
+/** The state directory; a database is in it. */
+export async function stateDirectory(where: Where): Promise<string> {
+  const directory = where.state === undefined ? await configuredState(where) : resolve(where.state);
+  if (existsSync(databaseIn(directory))) return directory;
+  const hint =
+    where.state === undefined
+      ? 'the daemon makes it when it first starts: sos-ci daemon'
+      : 'name the directory that holds sos-ci.db';
+  throw new CliError(EXIT.store, `${databaseIn(directory)}: there is no such database`, hint);
+}
+
+/** Opens the store read-only for as long as `ask` runs. */
+export async function withReader<T>(where: Where, ask: (reader: StoreReader) => T | Promise<T>): Promise<T> {
+  const file = databaseIn(await stateDirectory(where));
+  const { openReader } = await import('../../adapters/sqlite/reader.ts');
+  const reader = openReader(file);
+  try {
+    return await ask(reader);
+  } finally {
+    reader.close();
+  }
+}
+
+export function databaseIn(stateDir: string): string {
+  return join(stateDir, 'sos-ci.db');
+}
+
+async function configuredState(where: Where): Promise<string> {
+  const config = configFile(where);
+  const directory = await findStateDir(config);
+  if (directory !== null) return directory;
+  if (!existsSync(config)) {
+    throw new CliError(
+      EXIT.config,
+      `no ${basename(config)} in ${dirname(resolve(config))}`,
+      'name one with --config FILE, or a state directory with --state DIR',
+    );
+  }
+  const hint = `see why: sos-ci config check --config ${config}`;
+  throw new CliError(EXIT.config, `${config}: can not be read as a configuration`, hint);
+}

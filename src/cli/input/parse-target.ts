@@ -1,0 +1,35 @@
+/** What an operator's words name: a change, one patchset of it, or a job by the first characters of its id. */
+import type { Target } from '../../engine/ports/operator-api.ts';
+import type { StoreReader } from '../../engine/ports/store.ts';
+import { plainText } from '../../terminal-text.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
+import { findJob } from './resolve-id.ts';
+
+export interface ChangeNumber {
+  readonly change: number;
+  readonly patchset: number | null;
+}
+
+/** `912345` or `912345,3`. @throws CliError */
+export function changeNumber(text: string): ChangeNumber {
+  const found = readChange(text);
+  if (found !== null) return found;
+  throw new CliError(
+    EXIT.usage,
+    `${plainText(JSON.stringify(text))} is no change`,
+    'write its number, with a patchset if it matters: 912345 or 912345,3',
+  );
+}
+
+/** Ids of jobs begin with a letter. @throws CliError when none or several begin so */
+export function targetOf(text: string, reader: StoreReader): Target {
+  return readChange(text) ?? { job: findJob(reader, text).id };
+}
+
+/** Null: the text is no change. */
+export function readChange(text: string): ChangeNumber | null {
+  const match = /^(\d{1,9})(?:,(\d{1,6}))?$/.exec(text);
+  const change = Number(match?.[1]);
+  const patchset = match?.[2] === undefined ? null : Number(match[2]);
+  return match !== null && change > 0 && patchset !== 0 ? { change, patchset } : null;
+}

@@ -1,0 +1,61 @@
+/** Finds the one job or history that a few typed characters mean. */
+import type { JobView, StoreReader } from '../../engine/ports/store.ts';
+import { plainText } from '../../terminal-text.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
+
+const SHOWN = 10;
+
+/** As long as ids are printed in tables. */
+export function shortId(id: string): string {
+  return id.slice(0, 12);
+}
+
+/** @throws CliError when none or several begin so. */
+export function findJob(reader: StoreReader, typed: string): JobView {
+  const exact = reader.job(typed);
+  if (exact !== null) return exact;
+  const ids = typed === '' ? [] : reader.jobIds(typed, SHOWN + 1);
+  const only = ids.length === 1 && ids[0] !== undefined ? reader.job(ids[0]) : null;
+  if (only !== null) return only;
+  if (ids.length === 0) throw noSuch('job', typed);
+  throw ambiguous('jobs', typed, ids, (id) => {
+    const job = reader.job(id);
+    return job === null ? '' : `  ${job.change},${job.patchset}  ${job.name}  ${job.verdict ?? job.state}`;
+  });
+}
+
+/** A job's or a review's name in the log. */
+export function findHistory(reader: StoreReader, typed: string): string {
+  const found: string[] = [];
+  for (const history of reader.histories()) {
+    if (history === typed) return history;
+    if (typed !== '' && history.startsWith(typed)) found.push(history);
+  }
+  if (found.length === 1 && found[0] !== undefined) return found[0];
+  if (found.length === 0) throw noSuch('history', typed);
+  throw ambiguous('histories', typed, found, () => '');
+}
+
+function noSuch(what: string, typed: string): CliError {
+  return new CliError(
+    EXIT.usage,
+    `no ${what} begins with ${plainText(JSON.stringify(typed))}`,
+    'list them: sos-ci jobs',
+  );
+}
+
+function ambiguous(
+  what: string,
+  typed: string,
+  ids: readonly string[],
+  about: (id: string) => string,
+): CliError {
+  const shown = ids.slice(0, SHOWN).map((id) => plainText(`  ${id}${about(id)}`));
+  const more = ids.length > SHOWN ? ['  …'] : [];
+  const list = [...shown, ...more].join('\n');
+  return new CliError(
+    EXIT.usage,
+    `several ${what} begin with ${plainText(JSON.stringify(typed))}:\n${list}`,
+    'type more characters',
+  );
+}

@@ -1,0 +1,53 @@
+/** How a command ends that could not do its work: what is wrong, what to do next, and the exit code that says of which kind it was. */
+import { plainLines, plainText } from '../../terminal-text.ts';
+import { CliError, EXIT } from './exit-codes.ts';
+import { type Io, paintError } from './terminal.ts';
+
+/** Prints the error; returns the exit code. Known errors by name, so that nothing is loaded only to compare classes. */
+export function reportFailure(io: Io, thrown: unknown): number {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : '';
+  const exit = exitOf(error);
+  io.err(`${paintError(io, 'red', 'sos-ci:')} ${plainLines(messageOf(error))}\n`);
+  if (hint !== '') io.err(`        ${plainLines(hint)}\n`);
+  if (exit === EXIT.internal) {
+    io.err(`This is a defect of sos-ci. What it was doing:\n${plainLines(error.stack ?? '')}\n`);
+  }
+  return exit;
+}
+
+/**
+ * Standard output takes nothing more. A reader that went away (`| head`) is no error: nothing is said, and an exit code
+ * that was decided stands. Returns the exit code.
+ */
+export function reportOutputFailure(
+  io: Io,
+  error: NodeJS.ErrnoException,
+  decided: number | string | null | undefined,
+): number {
+  if (error.code === 'EPIPE') return typeof decided === 'number' ? decided : EXIT.brokenPipe;
+  io.err(
+    `${paintError(io, 'red', 'sos-ci:')} standard output can not be written: ${plainText(error.message)}\n`,
+  );
+  return EXIT.refused;
+}
+
+function messageOf(error: Error): string {
+  if (error.name === 'ConfigError') {
+    const all = error.message.split('\n');
+    return `the configuration has ${all.length === 1 ? 'a mistake' : `${all.length} mistakes`}\n${error.message}`;
+  }
+  if (error.name === 'OperationError' && 'operation' in error && 'target' in error) {
+    return `${String(error.operation)}: ${String(error.target)}: ${error.message}`;
+  }
+  return error.message;
+}
+
+function exitOf(error: Error): number {
+  if (error instanceof CliError) return error.exitCode;
+  if (error.name === 'ConfigError') return EXIT.config;
+  if (error.name === 'StoreUnavailable') return EXIT.store;
+  if (error.name !== 'OperationError') return EXIT.internal;
+  const operation = 'operation' in error ? String(error.operation) : '';
+  return operation.includes('database') ? EXIT.store : EXIT.refused;
+}

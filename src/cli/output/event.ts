@@ -1,0 +1,249 @@
+/** What happened, in plain words: one line for each fact that the log can hold. Defused where it is printed, not here. */
+
+import {
+  assertNever,
+  type Failure,
+  type MergedTree,
+  type Patchset,
+  type ResolvedChange,
+  type ResultsSummary,
+  type StageEnd,
+} from '../../machines/model/domain.ts';
+import type { AnyEvent, CommonEvent, JobEvent, StreamEvent } from '../../machines/protocol/events.ts';
+import type { LogRow } from '../../machines/protocol/row.ts';
+import { configEventText } from './config.ts';
+import { evidenceText, isOfEvidence } from './evidence.ts';
+import { vigilEventText } from './health.ts';
+import { streamEventText } from './stream.ts';
+import { span } from './time.ts';
+import { isVoteOrStart, type VoteOrStart, voteText } from './vote.ts';
+
+export function rowText(row: LogRow): string {
+  const text = eventText({ ...row.data, type: row.type } as unknown as AnyEvent);
+  if (row.outcome === 'late') return `${text} (too late: changed nothing)`;
+  return row.outcome === 'ignored' ? `${text} (not awaited: changed nothing)` : text;
+}
+
+function eventText(event: AnyEvent): string {
+  switch (event.type) {
+    case 'timer.fired':
+      return timerText(event.timer);
+    case 'machine.failed':
+    case 'machine.broken':
+      return `internal error at ${event.event}: ${event.message}`;
+    case 'daemon.crashed':
+      return `the daemon crashed during ${event.during}: ${event.message}`;
+    case 'alarm.raised':
+      return 'the operator was told';
+    case 'review.opened':
+      return `review of ${changeText(event.patchset)} opened for ${count(event.jobs.length, 'job')}: ${event.jobs.map((job) => job.name).join(', ')}`;
+    case 'change.resolved':
+      return resolvedText(event.change);
+    case 'change.unresolved':
+      return `Gerrit did not say how the change is${because(failureText(event.failure))}`;
+    case 'vote.cast':
+      return `${event.vote.account} voted ${votesText({ [event.vote.label]: event.vote.value })}`;
+    case 'patchset.merged':
+      return event.trees.map((tree) => `merged on ${treeText(tree)}`).join('; ');
+    case 'patchset.conflicted':
+      return `change ${event.change} does not merge with ${event.branch} of ${event.project}${because(event.files.join(', '))}`;
+    case 'patchset.unmerged':
+      return `the patchset could not be merged${because(failureText(event.failure))}`;
+    case 'job.reported':
+      return `${event.report.name} handed over ${event.report.verdict}${because(event.report.reason)}`;
+    case 'review.posted':
+      return `${event.found ? 'the review was found on the change: posted before' : 'the review was posted'}${withoutVote(event.why)}`;
+    case 'vote.refused':
+      return `Gerrit refused the vote${because(failureText(event.failure))}`;
+    case 'review.unposted':
+      return `posting failed${because(failureText(event.failure))}`;
+    case 'votes.read':
+      return `votes on the change: ${votesText(event.votes)}`;
+    case 'mail.sent':
+      return 'the mail was sent';
+    case 'mail.unsent':
+      return `the mail was not sent${because(failureText(event.failure))}`;
+    case 'votes.unread':
+      return `votes could not be read${because(failureText(event.failure))}`;
+    case 'review.cancelled':
+      return `review cancelled${because(event.reason)}`;
+    case 'review.superseded':
+      return `review superseded by ${event.by}`;
+    case 'config.loaded':
+    case 'config.refused':
+      return configEventText(event);
+    case 'vigil.opened':
+    case 'vigil.noticed':
+    case 'alarms.acknowledged':
+      return vigilEventText(event);
+    default:
+      return isOfStream(event) ? streamEventText(event) : otherEventText(event);
+  }
+}
+
+/** The words of the history `stream` begin with one of two nouns that no other history uses. */
+function isOfStream(event: AnyEvent): event is Exclude<StreamEvent, CommonEvent> {
+  return event.type.startsWith('stream.') || event.type.startsWith('gap.');
+}
+
+function otherEventText(event: Parameters<typeof evidenceText>[0] | VoteOrStart | JobOnly): string {
+  if (isOfEvidence(event)) return evidenceText(event);
+  return isVoteOrStart(event) ? voteText(event) : jobEventText(event);
+}
+
+type JobOnly = Exclude<JobEvent, CommonEvent | Parameters<typeof evidenceText>[0]>;
+
+function jobEventText(event: JobOnly): string {
+  switch (event.type) {
+    case 'job.released':
+      return event.trees.length === 0
+        ? 'released: the patchset is tested as it was uploaded'
+        : `released: tested is ${event.trees.map(treeText).join('; ')}`;
+    case 'job.refused':
+      return `not run: ${event.verdict}${because(event.reason)}`;
+    case 'job.accepted':
+      return `accepted ${changeText(event.patchset)} at ${event.patchset.revision.slice(0, 10)}`;
+    case 'server.active':
+      return event.adopted
+        ? `server ${event.server.name} was found, made before`
+        : `server ${event.server.name} was made`;
+    case 'patchset.fetched':
+      return `the patchset is in the work tree, at ${event.revision.slice(0, 10)}`;
+    case 'stage.started':
+      return `${event.stage} ${event.adopted ? 'was found again' : 'started'}, pid ${event.pid}`;
+    case 'stage.exited':
+      return `${event.stage} ${endText(event.end)}${because(event.lastLine ?? '')}`;
+    case 'stage.lost':
+      return `${event.stage} vanished${because(event.why)}`;
+    case 'stage.stopped':
+      return `${event.stage} was stopped`;
+    case 'slot.granted':
+    case 'verdict.taken':
+    case 'evidence.discarded':
+      return PLAIN[event.type];
+    case 'results.read':
+      return `results: ${resultsText(event.results)}`;
+    case 'results.unreadable':
+      return `results can not be read${because(event.why)}`;
+    case 'server.deleted':
+      return event.deleted === 0
+        ? 'clean: nothing of this job is left'
+        : `clean: ${count(event.deleted, 'server')} removed`;
+    case 'job.promoted':
+      return `put at the head of the queue by ${event.by}${because(event.why)}`;
+    case 'job.cancelled':
+      return `cancelled${because(event.reason)}`;
+    case 'job.superseded':
+      return `superseded by ${event.by}`;
+    case 'server.failed':
+    case 'patchset.unfetched':
+    case 'stage.failed':
+    case 'stage.unstopped':
+    case 'evidence.uncollected':
+    case 'evidence.unpublished':
+    case 'server.undeleted':
+    case 'evidence.discard-failed':
+      return troubleText(event);
+    default:
+      return assertNever(event);
+  }
+}
+
+const PLAIN = {
+  'slot.granted': 'a slot became free',
+  'verdict.taken': 'the review has the verdict',
+  'evidence.discarded': 'what was gathered on this host is removed',
+} as const;
+
+const TROUBLE = {
+  'server.failed': 'no server',
+  'patchset.unfetched': 'the patchset could not be fetched',
+  'stage.failed': 'could not be started',
+  'stage.unstopped': 'could not be stopped',
+  'evidence.uncollected': 'evidence could not be collected',
+  'evidence.unpublished': 'evidence could not be published',
+  'server.undeleted': 'not clean yet',
+  'evidence.discard-failed': 'what was gathered on this host could not be removed',
+} as const;
+
+function troubleText(event: {
+  readonly type: keyof typeof TROUBLE;
+  readonly stage?: string;
+  readonly failure: Failure;
+}): string {
+  const what = event.stage === undefined ? '' : `${event.stage} `;
+  return `${what}${TROUBLE[event.type]}${because(failureText(event.failure))}`;
+}
+
+function failureText(failure: Failure): string {
+  const next = failure.hint === '' ? '' : `; next: ${failure.hint}`;
+  return `${failure.operation} (${failure.target}): ${failure.message}${next}`;
+}
+
+/** Timers are named `deadline:STATE:N` and `retry:STATE:N`. */
+function timerText(timer: string): string {
+  const [kind, state = timer] = timer.split(':');
+  if (kind === 'retry') return `the wait is over: ${state} is tried again`;
+  return state === 'queued' ? 'no slot became free in time' : `${state} took longer than allowed`;
+}
+
+function endText(end: StageEnd): string {
+  switch (end.how) {
+    case 'exited':
+      return end.code === 0 ? 'ended well' : `ended with exit code ${end.code}`;
+    case 'killed':
+      return `was killed by signal ${end.signal}`;
+    case 'timedOut':
+      return 'outlived its deadline and was ended';
+    case 'stopped':
+      return 'was stopped';
+    default:
+      return assertNever(end);
+  }
+}
+
+function resultsText(results: ResultsSummary): string {
+  const failures = results.failures.length === 0 ? '' : `: ${results.failures.join('; ')}`;
+  return `${results.passed} passed, ${results.failed} failed, ${results.skipped} skipped${failures}`;
+}
+
+function resolvedText(change: ResolvedChange): string {
+  const needs = change.dependencies.map((needed) => `${needed.change},${needed.patchset}`).join(', ');
+  const hidden = [change.wip ? 'work in progress' : '', change.private ? 'private' : ''].filter(Boolean);
+  const facts = [
+    `patchset ${change.current} is current`,
+    ...hidden,
+    needs === '' ? '' : `it depends on ${needs}`,
+  ];
+  return `the change is ${change.status}: ${facts.filter(Boolean).join(', ')}${because(change.trouble ?? '')}`;
+}
+
+function treeText(tree: MergedTree): string {
+  return `${tree.revision.slice(0, 10)} of ${tree.project} (${tree.branch} at ${tree.base.slice(0, 10)})`;
+}
+
+export function votesText(votes: Readonly<Record<string, number>>): string {
+  const texts = Object.entries(votes).map(([label, value]) => `${label}${value > 0 ? '+' : ''}${value}`);
+  return texts.length === 0 ? 'none of ours' : texts.join(', ');
+}
+
+function changeText(patchset: Patchset): string {
+  return `${patchset.change},${patchset.patchset} of ${patchset.project} ${patchset.branch}`;
+}
+
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function withoutVote(why: string): string {
+  return why === '' ? '' : `, without its vote: ${why}`;
+}
+
+export function because(why: string): string {
+  return why === '' ? '' : `: ${why}`;
+}
+
+/** For summaries: what is left of a wait. */
+export function inText(dueAt: number, now: number): string {
+  return dueAt <= now ? 'now' : `in ${span(dueAt - now)}`;
+}

@@ -1,0 +1,42 @@
+/** Evidence in plain words: collected, published at once or later, given up. */
+
+import { assertNever } from '../../machines/model/domain.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import { because, count } from './event.ts';
+import { bytes } from './time.ts';
+
+const TYPES = [
+  'evidence.collected',
+  'evidence.published',
+  'evidence.abandoned',
+  'publication.opened',
+  'publication.dropped',
+  'job.published',
+  'job.unpublished',
+] as const;
+type EvidenceEvent = Extract<AnyEvent, { type: (typeof TYPES)[number] }>;
+
+export function isOfEvidence(event: AnyEvent): event is EvidenceEvent {
+  return (TYPES as readonly string[]).includes(event.type);
+}
+
+export function evidenceText(event: EvidenceEvent): string {
+  switch (event.type) {
+    case 'evidence.collected':
+      return `evidence collected: ${count(event.files, 'file')}, ${bytes(event.bytes)}${event.skipped > 0 ? `, ${event.skipped} skipped` : ''}`;
+    case 'evidence.published':
+      return `evidence published at ${event.url}`;
+    case 'evidence.abandoned':
+      return `evidence was given up${because(event.why)}`;
+    case 'publication.opened':
+      return `evidence of ${bytes(event.bytes)} waits to be published at ${event.url}${because(event.why)}`;
+    case 'publication.dropped':
+      return `given up${because(event.why)}`;
+    case 'job.published':
+      return `evidence of ${event.job} was published at ${event.url}`;
+    case 'job.unpublished':
+      return `evidence of ${event.job} was given up${because(event.why)}`;
+    default:
+      return assertNever(event);
+  }
+}

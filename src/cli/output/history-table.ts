@@ -1,0 +1,74 @@
+/** The rows of one history and what it is still owed, for people and as JSON (docs/cli.md). */
+import type { NumberedRow, OwedView } from '../../engine/ports/store.ts';
+import { plainText } from '../../terminal-text.ts';
+import { effectText, owedText } from './effect.ts';
+import { rowText } from './event.ts';
+import { attemptOf, topState } from './state-spans.ts';
+import { padEnd, padStart, wrap } from './table.ts';
+import { type Io, paint } from './terminal.ts';
+import { iso, span, utc } from './time.ts';
+
+/** @param start times are told from then on; null: as they are */
+export function printRows(io: Io, start: number | null, rows: readonly NumberedRow[]): void {
+  let before = '';
+  for (const row of rows) {
+    const state = topState(row.state);
+    const shown = state === before ? '' : state;
+    before = state;
+    const attempt = attemptOf(row);
+    const time = start === null ? `${utc(row.at).slice(5, -4)} ` : `+${span(row.at - start)}  `;
+    const head = padStart(time, 15);
+    const label = `${paint(io, 'bold', padEnd(shown, 11))}`;
+    const again = attempt !== null && attempt > 1 ? ` (attempt ${attempt})` : '';
+    const lines = wrap(plainText(rowText(row) + again), io.width - 26);
+    for (const [index, line] of lines.entries()) {
+      const margin = index === 0 ? `${paint(io, 'dim', head)}${label}` : ' '.repeat(26);
+      io.out(`${margin}${line}\n`);
+    }
+    const asked = row.effects.map(effectText).filter((text) => text !== null);
+    if (asked.length === 0) continue;
+    for (const [index, line] of wrap(plainText(asked.join('; ')), io.width - 29).entries()) {
+      io.out(`${' '.repeat(26)}${paint(io, 'dim', `${index === 0 ? '-> ' : '   '}${line}`)}\n`);
+    }
+  }
+}
+
+export function printOwed(io: Io, owed: readonly OwedView[]): void {
+  io.out('\n');
+  if (owed.length === 0) {
+    io.out('  nothing is owed\n');
+    return;
+  }
+  io.out('  owed:\n');
+  const now = io.now();
+  for (const item of owed) {
+    const asked = item.effect.type === 'setTimer' ? '' : `  (asked ${span(now - item.requestedAt)} ago)`;
+    for (const line of wrap(plainText(`${owedText(item.effect, now)}${asked}`), io.width - 4))
+      io.out(`    ${line}\n`);
+  }
+}
+
+export function owedJson(owed: readonly OwedView[]) {
+  return owed.map(({ key, effect, requestedAt }) => ({
+    key,
+    type: effect.type,
+    requestedAt: iso(requestedAt),
+    dueAt: effect.type === 'setTimer' ? iso(effect.dueAt) : null,
+  }));
+}
+
+/** @param start times are told from then on, too */
+export function eventsJson(rows: readonly NumberedRow[], start: number) {
+  return rows.map((row) => ({
+    seq: row.seq,
+    version: row.version,
+    type: row.type,
+    at: iso(row.at),
+    sinceStartMs: row.at - start,
+    state: row.state,
+    outcome: row.outcome,
+    settles: row.settles,
+    data: row.data,
+    text: rowText(row),
+  }));
+}

@@ -1,0 +1,37 @@
+/** A job's time by states: one episode for each stretch in one of the seven states, within one attempt. */
+import type { NumberedRow } from '../../engine/ports/store.ts';
+
+export interface Episode {
+  readonly state: string;
+  readonly attempt: number;
+  readonly startedAt: number;
+  /** Null: it goes on. */
+  readonly endedAt: number | null;
+}
+
+const RESTS: readonly string[] = ['done', 'stuck'];
+
+export function episodes(rows: readonly NumberedRow[]): readonly Episode[] {
+  const found: Episode[] = [];
+  let attempt = 1;
+  for (const row of rows) {
+    attempt = attemptOf(row) ?? attempt;
+    const state = topState(row.state);
+    const last = found.at(-1);
+    if (last !== undefined && last.state === state && last.attempt === attempt) continue;
+    if (last !== undefined) found[found.length - 1] = { ...last, endedAt: row.at };
+    found.push({ state, attempt, startedAt: row.at, endedAt: null });
+  }
+  return found.filter((episode) => !RESTS.includes(episode.state));
+}
+
+/** `testing.running` is testing. */
+export function topState(state: string): string {
+  return state.split('.')[0] ?? state;
+}
+
+/** The attempt that a row begins: a server is asked for once in each. */
+export function attemptOf(row: NumberedRow): number | null {
+  for (const effect of row.effects) if (effect.type === 'createServer') return effect.owner.attempt;
+  return null;
+}

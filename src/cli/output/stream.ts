@@ -1,0 +1,90 @@
+/** The connection to Gerrit in plain words: how it is, and one line for each fact of the history `stream`. */
+
+import { assertNever } from '../../machines/model/domain.ts';
+import type { CommonEvent, StreamEvent } from '../../machines/protocol/events.ts';
+import type { Stored } from '../../machines/protocol/row.ts';
+import type { StreamContext } from '../../machines/system/stream-setup.ts';
+import { iso, span, utc } from './time.ts';
+
+export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): string {
+  switch (event.type) {
+    case 'stream.started':
+      return event.since === null
+        ? `listening to ${event.server} begins`
+        : `listening to ${event.server} begins, for all since ${utc(event.since)}`;
+    case 'stream.connected':
+      return event.why;
+    case 'stream.lost':
+      return `not connected: ${event.why}`;
+    case 'stream.refused':
+      return `refused: ${event.why}${event.hint === '' ? '' : `; next: ${event.hint}`}`;
+    case 'stream.gapped':
+      return event.changes === null
+        ? `something may have been missed: ${event.why}`
+        : `something may have been missed on ${event.changes.join(', ')}: ${event.why}`;
+    case 'stream.stopped':
+      return 'listening ends';
+    case 'gap.closed':
+      return gapText(event);
+    case 'gap.unclosed':
+      return `what was missed could not be looked up: ${event.failure.message}`;
+    default:
+      return assertNever(event);
+  }
+}
+
+function gapText(event: Extract<StreamEvent, { type: 'gap.closed' }>): string {
+  const { since, changes, found, unsure, unread } = event;
+  const looked = `looked at ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
+  const again = unsure.length === 0 ? '' : `; once more at ${unsure.join(', ')}`;
+  const bad = unread === 0 ? '' : `; ${unread} could not be read`;
+  return `${looked}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${bad}${again}`;
+}
+
+/** How the connection is, since when and why; the last look for what was missed; a line each. */
+export function streamLines(stored: Stored | null, now: number): readonly string[] {
+  if (stored === null) return [];
+  const { server, upSince, downSince, why, hint, caughtUp } = contextOf(stored);
+  const since = upSince ?? downSince;
+  const how = STATES[stored.state] ?? stored.state;
+  const time = since === null ? '' : ` since ${utc(since)} (${span(now - since)})`;
+  const lines = [`${how}${time}, ${server}${why === '' ? '' : `: ${why}`}`];
+  if (hint !== '') lines.push(`-> ${hint}`);
+  if (caughtUp !== null) {
+    const missed = caughtUp.found === 0 ? 'nothing was missed' : `${caughtUp.found} were missed`;
+    lines.push(`last looked back ${utc(caughtUp.at)}: ${missed}`);
+  }
+  return lines;
+}
+
+const STATES: Readonly<Record<string, string>> = {
+  'down.connecting': 'connecting',
+  'down.backingOff': 'not connected, tried again',
+  'down.refused': 'refused by Gerrit',
+  'up.deciding': 'connected',
+  'up.catchingUp': 'connected, looking for what was missed',
+  'up.waiting': 'connected, what was missed could not be looked up yet',
+  'up.settling': 'listening, and looks once more soon for what was missed',
+  'up.listening': 'listening',
+  stopped: 'not connected',
+};
+
+export function streamJson(stored: Stored | null) {
+  if (stored === null) return null;
+  const { server, upSince, downSince, why, hint, outages, failures, caughtUp } = contextOf(stored);
+  return {
+    state: stored.state,
+    server,
+    upSince: iso(upSince),
+    downSince: iso(downSince),
+    why,
+    hint,
+    outages,
+    failures,
+    caughtUp: caughtUp === null ? null : { ...caughtUp, at: iso(caughtUp.at), since: iso(caughtUp.since) },
+  };
+}
+
+function contextOf({ context }: Stored): StreamContext {
+  return context as unknown as StreamContext;
+}

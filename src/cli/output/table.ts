@@ -1,0 +1,150 @@
+/**
+ * Plain text in columns: how wide a text is on a terminal, cutting, padding, wrapping, tables. Texts are defused before
+ * they are measured, so that a cell is as wide as it looks.
+ */
+import { plainText } from '../../terminal-text.ts';
+import { type Io, type Paint, paint } from './terminal.ts';
+
+const ZERO = /^[\p{Mn}\p{Me}]$/u;
+const WIDE =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u;
+const NARROW = /^[\u0020-\u02ff]*$/;
+
+/** Columns that the text takes. */
+export function textWidth(text: string): number {
+  if (NARROW.test(text)) return text.length;
+  let width = 0;
+  for (const character of text) width += characterWidth(character);
+  return width;
+}
+
+/** The text, or as much of it as fits with an ellipsis. */
+export function cut(text: string, width: number): string {
+  return textWidth(text) <= width ? text : `${head(text, width - 1)}…`;
+}
+
+/** As many whole characters as fit. */
+function head(text: string, width: number): string {
+  let taken = '';
+  let used = 0;
+  for (const character of text) {
+    used += characterWidth(character);
+    if (used > width) break;
+    taken += character;
+  }
+  return taken;
+}
+
+export function padEnd(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - textWidth(text)));
+}
+
+export function padStart(text: string, width: number): string {
+  return ' '.repeat(Math.max(0, width - textWidth(text))) + text;
+}
+
+/** Lines of at most `width` columns, broken at spaces where that is possible. */
+export function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const joined = line === '' ? word : `${line} ${word}`;
+    if (textWidth(joined) <= width) {
+      line = joined;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    line = word;
+    while (textWidth(line) > width) {
+      const fitting = head(line, width);
+      if (fitting === '') break;
+      lines.push(fitting);
+      line = line.slice(fitting.length);
+    }
+  }
+  return [...lines, line];
+}
+
+export interface Column<Row> {
+  readonly title: string;
+  text(row: Row): string;
+  readonly right?: boolean;
+  paint?(row: Row): Paint | null;
+  /** Left out of a narrow table before any other column is cut, the lowest first. */
+  readonly spare?: number;
+}
+
+/** Columns of a narrow table are cut to no less. */
+const LEAST_WIDTH = 4;
+const LEAST_LAST_WIDTH = 8;
+const GAP = 2;
+
+/**
+ * A table that fits the terminal: its last column gives way first, then the spare columns are left out, and then the
+ * widest are cut.
+ */
+export function printTable<Row>(io: Io, all: readonly Column<Row>[], rows: readonly Row[]): void {
+  const columns = fitting(all, rows, io.width);
+  const cells = rows.map((row) => columns.map((column) => plainText(column.text(row))));
+  const widths = narrowed(naturalWidths(columns, rows), io.width);
+  const last = widths.length - 1;
+  const line = (texts: readonly string[], how: (index: number) => Paint | null): string =>
+    texts
+      .map((text, index) => {
+        const width = widths[index] ?? 0;
+        const fitted = cut(text, width);
+        const padded = columns[index]?.right ? padStart(fitted, width) : padEnd(fitted, width);
+        const color = how(index);
+        const shown = index === last ? padded.trimEnd() : padded;
+        return color === null ? shown : paint(io, color, shown);
+      })
+      .join('  ')
+      .trimEnd();
+  const titles = columns.map((column) => column.title);
+  io.out(`${line(titles, () => 'dim')}\n`);
+  for (const [index, row] of rows.entries()) {
+    io.out(`${line(cells[index] ?? [], (column) => columns[column]?.paint?.(row) ?? null)}\n`);
+  }
+}
+
+function naturalWidths<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly number[] {
+  return columns.map((column) =>
+    Math.max(column.title.length, ...rows.map((row) => textWidth(plainText(column.text(row))))),
+  );
+}
+
+function fitting<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width: number,
+): readonly Column<Row>[] {
+  const natural = naturalWidths(columns, rows);
+  const last = Math.min(natural.at(-1) ?? 0, LEAST_LAST_WIDTH);
+  if (total([...natural.slice(0, -1), last]) <= width) return columns;
+  const spare = Math.min(...columns.map((column) => column.spare ?? Number.POSITIVE_INFINITY));
+  if (spare === Number.POSITIVE_INFINITY) return columns;
+  const rest = columns.filter((column) => column.spare !== spare);
+  return fitting(rest, rows, width);
+}
+
+function narrowed(natural: readonly number[], width: number): readonly number[] {
+  const widths = [...natural];
+  const last = widths.length - 1;
+  const before = total(widths.slice(0, last)) + GAP;
+  widths[last] = Math.min(widths[last] ?? 0, Math.max(LEAST_LAST_WIDTH, width - before));
+  while (total(widths) > width) {
+    const widest = Math.max(...widths);
+    if (widest <= LEAST_WIDTH) break;
+    widths[widths.lastIndexOf(widest)] = widest - 1;
+  }
+  return widths;
+}
+
+function total(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width, 0) + GAP * Math.max(0, widths.length - 1);
+}
+
+function characterWidth(character: string): number {
+  if (ZERO.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
+}

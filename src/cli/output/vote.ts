@@ -1,0 +1,80 @@
+/** What happened around votes and the message that tests begin, in plain words. Defused where it is printed, not here. */
+
+import { assertNever } from '../../machines/model/domain.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import type { VoteRun } from '../../machines/verdicts/vote-rule.ts';
+import { because } from './event.ts';
+
+const TYPES = [
+  'voting.opened',
+  'voting.resumed',
+  'vote.requested',
+  'vote.allowed',
+  'vote.withheld',
+  'runs.admitted',
+  'run.ended',
+  'turn.requested',
+  'turn.granted',
+  'verdicts.requested',
+  'verdicts.told',
+  'review.ended',
+  'standing.read',
+  'standing.unread',
+  'start.posted',
+  'start.unposted',
+] as const;
+
+export type VoteOrStart = Extract<AnyEvent, { type: (typeof TYPES)[number] }>;
+
+export function isVoteOrStart(event: AnyEvent): event is VoteOrStart {
+  return TYPES.some((type) => type === event.type);
+}
+
+const JUDGED = {
+  success: 'a success',
+  failure: 'no success',
+  neither: 'it says nothing of this CI',
+} as const;
+
+export function voteText(event: VoteOrStart): string {
+  switch (event.type) {
+    case 'voting.opened':
+      return 'votes are allowed from the beginning';
+    case 'voting.resumed':
+      return `${event.by} let votes be given again${because(event.why)}`;
+    case 'vote.requested':
+      return `review ${event.review} of change ${event.change} ended: ${JUDGED[event.judgement]}`;
+    case 'vote.allowed':
+      return 'this CI may vote';
+    case 'vote.withheld':
+      return `this CI may not vote${because(event.why)}`;
+    case 'runs.admitted':
+      return `review ${event.review} of patchset ${event.patchset} was admitted with ${event.jobs.map(({ name }) => name).join(', ')}`;
+    case 'run.ended':
+      return `job ${event.job} came to ${event.verdict}`;
+    case 'turn.requested':
+      return `review ${event.review} wants to post`;
+    case 'turn.granted':
+      return 'no other review of the change posts';
+    case 'verdicts.requested':
+      return `review ${event.review} asks for all verdicts`;
+    case 'verdicts.told':
+      return event.runs.length === 0 ? 'no run counts' : `counted are ${event.runs.map(runText).join(', ')}`;
+    case 'review.ended':
+      return `review ${event.review} ended`;
+    case 'standing.read':
+      return `patchset ${event.standing.patchset.patchset} is the current one, our vote on it is ${event.standing.vote}`;
+    case 'standing.unread':
+      return `our vote on the change could not be read${because(event.failure.message)}`;
+    case 'start.posted':
+      return 'Gerrit has the message that the tests begin';
+    case 'start.unposted':
+      return `the message that the tests begin was not posted${because(event.failure.message)}`;
+    default:
+      return assertNever(event);
+  }
+}
+
+function runText({ name, patchset, verdict }: VoteRun): string {
+  return `${name} on patchset ${patchset}: ${verdict ?? 'not ended'}`;
+}

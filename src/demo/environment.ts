@@ -1,0 +1,192 @@
+/**
+ * Everything that the demo needs, in one temporary directory: Gerrit, accounts and keys, the sample project, a package
+ * mirror, a web server for logs, a configuration, and the daemon. Closing it leaves nothing: no process, no directory.
+ */
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { openReader } from '../adapters/sqlite/reader.ts';
+import type { DaemonView, StoreReader } from '../engine/ports/store.ts';
+import { OperationError } from '../errors.ts';
+import { DaemonProcess } from './daemon-process.ts';
+import { Developer } from './developer.ts';
+import { EmbeddedHost } from './embedded-host.ts';
+import type { GerritHost } from './gerrit-host.ts';
+import { type LogServer, startLogServer } from './log-server.ts';
+import { daemonsOf, markedProcesses } from './observer.ts';
+import { PackageMirror } from './package-mirror.ts';
+import { RealHost } from './real-host.ts';
+import { PROJECT, sampleFiles } from './sample-project.ts';
+import { patiently, within } from './wait.ts';
+
+const JOB = 'demo-volumes';
+const START_LIMIT_MS = 30_000;
+const STOP_LIMIT_MS = 15_000;
+const POLITE_MS = 3000;
+
+export class Lab {
+  readonly directory: string;
+  readonly gerrit: GerritHost;
+  readonly mirror = new PackageMirror();
+  readonly daemon: DaemonProcess;
+  readonly #signal: AbortSignal;
+  #developer: Developer | null = null;
+  #logServer: LogServer | null = null;
+  #reader: StoreReader | null = null;
+
+  private constructor(directory: string, gerrit: GerritHost, program: string, signal: AbortSignal) {
+    this.directory = directory;
+    this.gerrit = gerrit;
+    this.#signal = signal;
+    const config = this.path('sos-ci.yaml');
+    this.daemon = new DaemonProcess({ program, config, logFile: this.path('daemon.log') });
+  }
+
+  /** Builds everything but the daemon. What was built before a failure must be closed all the same. */
+  static async make(program: string, real: boolean, signal: AbortSignal): Promise<Lab> {
+    const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'sos-ci-demo-')));
+    try {
+      const gerrit = real ? await RealHost.make(directory) : new EmbeddedHost(directory);
+      return new Lab(directory, gerrit, program, signal);
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async open(): Promise<void> {
+    await mkdir(this.path('logs'));
+    await this.mirror.open();
+    await this.gerrit.start();
+    await writeFile(this.path('known_hosts'), this.gerrit.knownHosts);
+    const files = await sampleFiles(this.mirror.url);
+    await this.gerrit.createProject(PROJECT, files);
+    this.#logServer = await startLogServer({ dir: this.path('logs'), port: 0 });
+    await writeFile(this.path('sos-ci.yaml'), this.#configuration(this.#logServer.url));
+    this.#developer = new Developer(
+      {
+        directory: this.path('volumes'),
+        url: `ssh://dev@${this.gerrit.host}:${this.gerrit.peoplesPort}/${PROJECT}`,
+        keyFile: this.gerrit.keyFile('dev'),
+        knownHostsFile: this.path('known_hosts'),
+      },
+      files,
+    );
+    await this.#developer.clone();
+  }
+
+  path(...names: string[]): string {
+    return path.join(this.directory, ...names);
+  }
+
+  get stateDir(): string {
+    return this.path('state');
+  }
+
+  get developer(): Developer {
+    if (this.#developer === null) throw new Error('the lab is not open');
+    return this.#developer;
+  }
+
+  get logsUrl(): string {
+    return this.#logServer?.url ?? '';
+  }
+
+  /** The daemon's own store, read beside it. */
+  get reader(): StoreReader {
+    this.#reader ??= openReader(path.join(this.stateDir, 'sos-ci.db'));
+    return this.#reader;
+  }
+
+  /** Resolves once the daemon hears Gerrit's stream; how long that took, in ms. */
+  async startDaemon(): Promise<number> {
+    const start = performance.now();
+    this.daemon.start();
+    await this.until('the daemon to hear the stream', () => {
+      this.daemon.assertNotLost();
+      return this.#hears();
+    });
+    return performance.now() - start;
+  }
+
+  /** By what the daemon itself shows: one that was killed may have left the same words, but not with this pid. */
+  #hears(): boolean {
+    let view: DaemonView | null;
+    try {
+      view = this.reader.daemon();
+    } catch (error) {
+      // It is still making its database.
+      if (error instanceof OperationError) return false;
+      throw error;
+    }
+    return view?.pid === this.daemon.pid && /^(connected|listening)/.test(view.stream);
+  }
+
+  until(what: string, test: () => boolean): Promise<boolean> {
+    return patiently(what, START_LIMIT_MS, this.#signal, test);
+  }
+
+  /** SIGTERM, and its exit code; null when it had to be killed. */
+  async stopDaemon(): Promise<number | null> {
+    this.daemon.terminate();
+    const never = new AbortController().signal;
+    try {
+      return (await within('the daemon to stop', STOP_LIMIT_MS, never, this.daemon.ended)).code;
+    } catch {
+      await this.daemon.kill();
+      return null;
+    }
+  }
+
+  /** Ends what is still there, whoever started it, and removes the directory unless it is to be looked at. */
+  async close(keepDirectory: boolean): Promise<void> {
+    this.#reader?.close();
+    this.#reader = null;
+    if (this.daemon.pid !== 0 && this.daemon.ending === null) await this.stopDaemon();
+    await endAll('the daemons', () => daemonsOf(this.path('sos-ci.yaml')));
+    await endAll('the stages', async () => (await markedProcesses(this.directory)).map(({ pid }) => pid));
+    await this.gerrit.stop();
+    await this.mirror.close();
+    await this.#logServer?.close();
+    if (!keepDirectory) {
+      await rm(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    }
+  }
+
+  #configuration(logsUrl: string): string {
+    return `# Written by sos-ci demo. Only the short waits are unusual: a demo has no time.
+gerrit:
+  {host: ${this.gerrit.host}, port: ${this.gerrit.port}, user: ${this.gerrit.ci}, key: '${this.gerrit.keyFile(this.gerrit.ci)}',
+   knownHosts: known_hosts, settle: 2s}
+report: {label: Verified, success: 1, failure: -1, wiki: 'https://wiki.example.org/ThirdPartySystems/Demo_CI'}
+logs: {dir: logs, url: '${logsUrl}'}
+jobs:
+  ${JOB}:
+    project: ${PROJECT}
+    stacking: {command: [./stack.sh], timeout: 1m}
+    testing: {command: [./run-tests.sh], timeout: 2m, results: results.tap}
+    logs: [logs, results.tap]
+    limits: {setupRetry: 1s}
+`;
+  }
+}
+
+/** Asks politely once, then does not ask. What appears meanwhile is ended too. */
+async function endAll(what: string, find: () => Promise<readonly number[]>): Promise<void> {
+  let signal: NodeJS.Signals = 'SIGTERM';
+  const politeUntil = performance.now() + POLITE_MS;
+  await patiently(`${what} to end`, STOP_LIMIT_MS, new AbortController().signal, async () => {
+    const found = await find();
+    for (const pid of found) end(pid, signal);
+    if (performance.now() > politeUntil) signal = 'SIGKILL';
+    return found.length === 0;
+  });
+}
+
+function end(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // Gone already.
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The web side of the embedded Gerrit: HTTP on loopback with passwords, kept connections, and the ways in which servers
+ * and proxies go wrong: refused, silent, cut, an answer that comes late, never, or from somebody else.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { answerRest, isReview, type RestCall, type RestReply } from './rest-routes.ts';
+import type { ReviewFaults } from './review-faults.ts';
+import type { GerritAccount, Site } from './state.ts';
+
+const BODY_LIMIT_BYTES = 1024 * 1024;
+/** So that no browser takes an answer for a script. */
+const GUARD = ")]}'\n";
+
+export interface RestDoorOptions {
+  readonly site: Site;
+  readonly version: string;
+  readonly faults: ReviewFaults;
+  /** Told of each request: `USER: METHOD PATH`. */
+  readonly heard: (line: string) => void;
+}
+
+export class RestDoor {
+  readonly #options: RestDoorOptions;
+  readonly #sockets = new Set<Socket>();
+  #server: Server | null = null;
+  #port = 0;
+  #silent = false;
+  /** Connections ever made. */
+  connected = 0;
+
+  constructor(options: RestDoorOptions) {
+    this.#options = options;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  /** Listens on a free port the first time, on the same one afterwards. */
+  open(): Promise<void> {
+    const server = createServer((request, response) => void this.#serve(request, response));
+    server.on('connection', (socket) => this.#enter(socket));
+    this.#server = server;
+    return new Promise((resolve, reject) => {
+      server.on('error', reject);
+      server.listen(this.#port, '127.0.0.1', () => {
+        const address = server.address();
+        if (address !== null && typeof address === 'object') this.#port = address.port;
+        resolve();
+      });
+    });
+  }
+
+  /** New connections are refused; those that are open stay. */
+  refuse(): void {
+    this.#server?.close();
+    this.#server = null;
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Nothing is answered any more, and nothing closed. */
+  setSilent(silent: boolean): void {
+    this.#silent = silent;
+    for (const socket of this.#sockets) silent ? socket.pause() : socket.resume();
+  }
+
+  #enter(socket: Socket): void {
+    this.connected += 1;
+    this.#sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#sockets.delete(socket));
+    if (this.#silent) socket.pause();
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://gerrit');
+    const { username, account } = this.#login(request.headers.authorization ?? '');
+    const method = request.method ?? '';
+    this.#options.heard(`${username}: ${method} ${request.url}`);
+    const named = /^\/a(?=\/)/.test(url.pathname);
+    const path = url.pathname.replace(/^\/a(?=\/)/, '');
+    const body = await readAll(request);
+    if (named && account === null) {
+      response.setHeader('www-authenticate', 'Basic realm="Gerrit Code Review"');
+      return reply(response, { status: 401, body: 'Unauthorized' });
+    }
+    const call: RestCall = { method, path, query: url.searchParams, body, account: named ? account : null };
+    if (!isReview(method, path)) return reply(response, this.#answer(call));
+    await this.#review(call, response);
+  }
+
+  async #review(call: RestCall, response: ServerResponse): Promise<void> {
+    const fault = this.#options.faults.take();
+    if (fault?.kind === 'fail') return reply(response, { status: 500, body: fault.stderr });
+    if (fault?.kind === 'answer') {
+      for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
+      if (fault.taken) this.#answer(call);
+      response.statusCode = fault.status;
+      response.end(fault.text);
+      return;
+    }
+    if (fault?.kind === 'hold' && fault.at === 'before-taken') {
+      fault.reach();
+      await fault.go;
+    }
+    const answer = this.#answer(call);
+    if (fault?.kind === 'hold' && fault.at === 'after-taken') {
+      fault.reach();
+      await fault.go;
+    }
+    if (fault?.kind === 'drop-answer') {
+      fault.reach();
+      response.socket?.destroy();
+      return;
+    }
+    reply(response, answer);
+  }
+
+  #answer(call: RestCall): RestReply {
+    return answerRest(this.#options.site, this.#options.version, call);
+  }
+
+  #login(authorization: string): { readonly username: string; readonly account: GerritAccount | null } {
+    const [, encoded = ''] = /^Basic (.+)$/.exec(authorization) ?? [];
+    const [, username = '', password = ''] =
+      /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+    const account = this.#options.site.accounts.get(username);
+    const right = password !== '' && account?.httpPassword === password;
+    return { username, account: right ? (account ?? null) : null };
+  }
+}
+
+function reply(response: ServerResponse, { status, body }: RestReply): void {
+  const plain = status !== 200;
+  response.statusCode = status;
+  response.setHeader('content-type', plain ? 'text/plain;charset=utf-8' : 'application/json;charset=utf-8');
+  response.end(plain ? `${body}\n` : `${GUARD}${JSON.stringify(body)}\n`);
+}
+
+function readAll(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    request.on('data', (part: Buffer) => {
+      size += part.length;
+      if (size <= BODY_LIMIT_BYTES) parts.push(part);
+    });
+    request.on('end', () => resolve(Buffer.concat(parts).toString('utf8')));
+    // Cut off in its middle: what is not JSON is refused, and nobody hears of it.
+    request.on('close', () => resolve(Buffer.concat(parts).toString('utf8')));
+  });
+}

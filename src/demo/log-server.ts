@@ -1,0 +1,226 @@
+/**
+ * Shows published evidence to a browser: a small static server for the demo, not for the open Internet. Promises: GET
+ * and HEAD only; nothing outside of its root, no link, no name that begins with a dot (unfinished publications do);
+ * files are strangers' work, so pages run in a sandbox without scripts and types are never guessed; bounded in
+ * connections and waits; `close` ends at once, open downloads included.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { readChunks } from '../adapters/evidence/files/atomic-write.ts';
+import { Directory, errorCode } from '../adapters/evidence/files/dir-handle.ts';
+import { asFailure } from '../adapters/evidence/files/fs-error.ts';
+import { INDEX } from '../adapters/evidence/publish/manifest.ts';
+import { announce } from './content-type.ts';
+
+export interface LogServerOptions {
+  readonly dir: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Default: loopback. */
+  readonly host?: string;
+}
+
+export interface LogServer {
+  /** Without a slash at its end. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const MAX_CONNECTIONS = 64;
+const HEADERS_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 5_000;
+/** A client that takes nothing for so long is cut off. */
+const IDLE_TIMEOUT_MS = 60_000;
+const MAX_SEGMENTS = 64;
+
+const SAFETY = {
+  'X-Content-Type-Options': 'nosniff',
+  'Content-Security-Policy':
+    "sandbox allow-downloads; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:",
+  'Referrer-Policy': 'no-referrer',
+  'Cache-Control': 'no-cache',
+};
+
+/** Serves a directory until it is closed. */
+export async function startLogServer(options: LogServerOptions): Promise<LogServer> {
+  const { dir, port, host = '127.0.0.1' } = options;
+  let root: Directory;
+  try {
+    root = await Directory.at(await realpath(dir));
+  } catch (error) {
+    throw asFailure('serve logs', dir, error);
+  }
+  const closing = new AbortController();
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    answer(root, request, response, closing.signal).catch(() => response.destroy());
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  server.requestTimeout = HEADERS_TIMEOUT_MS;
+  server.timeout = IDLE_TIMEOUT_MS;
+  try {
+    await listening(server, port, host);
+  } catch (error) {
+    await root.close();
+    throw asFailure('serve logs', `${host}:${port}`, error);
+  }
+  const { port: bound } = server.address() as AddressInfo;
+  let closed: Promise<void> | null = null;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    close: () => {
+      closed ??= closeAll(server, closing, root);
+      return closed;
+    },
+  };
+}
+
+function listening(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function closeAll(server: Server, closing: AbortController, root: Directory): Promise<void> {
+  closing.abort();
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+  await root.close();
+}
+
+async function answer(
+  root: Directory,
+  request: IncomingMessage,
+  response: ServerResponse,
+  closing: AbortSignal,
+): Promise<void> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('Allow', 'GET, HEAD');
+    return say(request, response, 405, 'Only GET and HEAD.');
+  }
+  const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  const names = namesOf(path);
+  const found = names === null ? null : await lookUp(root, names, path.endsWith('/'));
+  if (found === null) return say(request, response, 404, 'Not found.');
+  if (found === 'directory') {
+    response.setHeader('Location', `/${(names ?? []).map(encodeURIComponent).join('/')}/`);
+    return say(request, response, 301, 'A directory: see there.');
+  }
+  try {
+    await send(found, request, response, closing);
+  } finally {
+    await found.file.close();
+  }
+}
+
+interface Found {
+  readonly name: string;
+  readonly file: FileHandle;
+  readonly size: number;
+}
+
+/** Null: not there, or not ours to show. `directory`: its address lacks the slash. */
+async function lookUp(
+  parent: Directory,
+  names: readonly string[],
+  slash: boolean,
+): Promise<Found | 'directory' | null> {
+  const [name, ...rest] = names;
+  if (name === undefined) return openRegular(parent, INDEX);
+  try {
+    const child = await parent.enter(name);
+    return await child.using(async () => {
+      if (rest.length > 0 || slash) return lookUp(child, rest, slash);
+      return 'directory';
+    });
+  } catch (error) {
+    if (errorCode(error) === 'ENOTDIR') return rest.length === 0 && !slash ? openRegular(parent, name) : null;
+    if (HIDDEN.includes(errorCode(error))) return null;
+    throw error;
+  }
+}
+
+const HIDDEN = ['ENOENT', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'ENOTDIR'];
+
+async function openRegular(parent: Directory, name: string): Promise<Found | null> {
+  let file: FileHandle;
+  try {
+    file = await parent.openFile(name);
+  } catch (error) {
+    if (HIDDEN.includes(errorCode(error))) return null;
+    throw error;
+  }
+  const stat = await file.stat();
+  if (stat.isFile()) return { name, file, size: stat.size };
+  await file.close();
+  return null;
+}
+
+/** The names of a path; null for one that could mean anything but a place below the root. */
+function namesOf(path: string): readonly string[] | null {
+  if (!path.startsWith('/')) return null;
+  const encoded = path.slice(1).replace(/\/$/, '');
+  if (encoded === '') return [];
+  const names: string[] = [];
+  for (const segment of encoded.split('/')) {
+    const name = decoded(segment);
+    if (name === null || name === '' || name.startsWith('.') || /[/\0]/.test(name)) return null;
+    names.push(name);
+  }
+  return names.length > MAX_SEGMENTS ? null : names;
+}
+
+function decoded(segment: string): string | null {
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    if (error instanceof URIError) return null;
+    throw error;
+  }
+}
+
+async function send(
+  found: Found,
+  request: IncomingMessage,
+  response: ServerResponse,
+  closing: AbortSignal,
+): Promise<void> {
+  const { type, gzip } = announce(found.name);
+  const unpacks = gzip && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  response.writeHead(200, {
+    ...SAFETY,
+    'Content-Type': gzip && !unpacks ? 'application/gzip' : type,
+    'Content-Length': found.size,
+    ...(unpacks ? { 'Content-Encoding': 'gzip' } : {}),
+    ...(gzip ? { Vary: 'Accept-Encoding' } : {}),
+  });
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  await pipeline(Readable.from(chunks(found, closing), { objectMode: false }), response);
+}
+
+/** Copies, since the response may hold on to a chunk while the next one is read. */
+async function* chunks(found: Found, closing: AbortSignal): AsyncGenerator<Buffer> {
+  for await (const chunk of readChunks(found.file, found.size, closing)) yield Buffer.from(chunk);
+}
+
+function say(request: IncomingMessage, response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, {
+    ...SAFETY,
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': text.length + 1,
+  });
+  response.end(request.method === 'HEAD' ? undefined : `${text}\n`);
+}

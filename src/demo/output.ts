@@ -1,0 +1,110 @@
+/**
+ * What people see of the demo: scenes, stages as they come and go with their times, quotes from Gerrit, and what was
+ * claimed and whether it held. Plain lines, so that it reads the same in a terminal and in a file.
+ */
+import { plainText } from '../terminal-text.ts';
+
+const CODES = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33' } as const;
+
+export class Screen {
+  readonly #out: (text: string) => void;
+  readonly #color: boolean;
+  #lineOpen = false;
+  #begun = '';
+  #failed = 0;
+  #held = 0;
+
+  constructor(out: (text: string) => void, color: boolean) {
+    this.#out = out;
+    this.#color = color;
+  }
+
+  /** Claims that did not hold, so far. */
+  get failed(): number {
+    return this.#failed;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  heading(text: string): void {
+    this.#line(this.#paint('bold', text));
+  }
+
+  scene(number: number, title: string): void {
+    this.#line('');
+    this.#line(this.#paint('bold', `${number}. ${title}`));
+  }
+
+  /** A fact with its name in front. */
+  fact(name: string, text: string): void {
+    this.#line(`   ${this.#paint('dim', name.padEnd(11))} ${plainText(text)}`);
+  }
+
+  note(text: string): void {
+    this.#line(`   ${plainText(text)}`);
+  }
+
+  /** Begins a line that `finish` ends, perhaps seconds later. What is said meanwhile stands between them. */
+  begin(name: string): void {
+    this.#close();
+    this.#begun = name;
+    this.#out(`   ${this.#paint('dim', name.padEnd(11))} `);
+    this.#lineOpen = true;
+  }
+
+  finish(text: string): void {
+    if (!this.#lineOpen) this.begin(this.#begun);
+    this.#out(`${plainText(text)}\n`);
+    this.#lineOpen = false;
+  }
+
+  /** Somebody else's words, behind a bar. */
+  quote(text: string): void {
+    for (const line of text.trimEnd().split('\n')) {
+      this.#line(`   ${this.#paint('dim', '|')} ${plainText(line)}`.trimEnd());
+    }
+  }
+
+  /** What a program printed, as it printed it. */
+  verbatim(text: string): void {
+    this.#close();
+    this.#out(text.endsWith('\n') || text === '' ? text : `${text}\n`);
+  }
+
+  /** Says whether it holds; `seen` is what was there instead. */
+  claim(holds: boolean, text: string, seen: string): void {
+    if (holds) {
+      this.#held += 1;
+      this.#line(`   ${this.#paint('green', 'proved')}      ${plainText(text)}`);
+      return;
+    }
+    this.#failed += 1;
+    this.#line(`   ${this.#paint('red', 'NOT TRUE')}    ${plainText(text)}`);
+    this.#line(`               seen instead: ${plainText(seen)}`);
+  }
+
+  blank(): void {
+    this.#line('');
+  }
+
+  #line(text: string): void {
+    this.#close();
+    this.#out(`${text}\n`);
+  }
+
+  #close(): void {
+    if (this.#lineOpen) this.#out('\n');
+    this.#lineOpen = false;
+  }
+
+  #paint(how: keyof typeof CODES, text: string): string {
+    return this.#color && text !== '' ? `\u001b[${CODES[how]}m${text}\u001b[0m` : text;
+  }
+}
+
+/** `340 ms`, `2.4 s`. */
+export function span(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}

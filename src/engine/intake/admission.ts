@@ -1,0 +1,386 @@
+/**
+ * Where Gerrit's events become work: the trigger decides, and what it starts is appended whole, the review and all of
+ * its jobs in one transaction, at most once for one trigger. Events are taken one after the other, so that each is
+ * decided upon what the one before it left.
+ */
+import type { Log } from '../../log.ts';
+import type { Alarm } from '../../machines/model/alarm.ts';
+import {
+  assertNever,
+  type JobSpec,
+  type Patchset,
+  type PreparePlan,
+  type TriggerKind,
+} from '../../machines/model/domain.ts';
+import { type ChangeName, changeOf, type GerritEvent } from '../../machines/model/gerrit-event.ts';
+import type { ReportSpec } from '../../machines/model/report-spec.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import type { MailSpec } from '../../machines/review/mail.ts';
+import { nameOf } from '../../machines/trigger/rules/account.ts';
+import type { StartCause } from '../../machines/trigger/rules/cause.ts';
+import { matchesAny } from '../../machines/trigger/rules/glob.ts';
+import { isReportOfOthers } from '../../machines/trigger/rules/other-ci-report.ts';
+import { type Delay, LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
+import type { RuleWord } from '../../machines/trigger/rules/rule-names.ts';
+import {
+  type Decision,
+  explain,
+  resume,
+  type Start,
+  type TriggerRules,
+} from '../../machines/trigger/trigger.ts';
+import type { TriggerFacts } from '../../machines/trigger/trigger-facts.ts';
+import type { Submission } from '../loop/dispatch.ts';
+import type { Engine } from '../loop/engine.ts';
+import type { Alarms, Clock } from '../ports/adapters.ts';
+import type { IgnoredRequest, Noted, Store } from '../ports/store.ts';
+import { WaitingStarts } from './deferred-starts.ts';
+import type { NewId } from './ids.ts';
+import { type Admitted, openReview } from './open-review.ts';
+import { NOTHING_NOTED } from './seen-cache.ts';
+import { beganBy, openReviews, startsIn } from './trigger-facts.ts';
+
+/** What counts for everything that is accepted from now on, and may be read anew. */
+export interface Acceptance {
+  readonly rules: TriggerRules;
+  readonly specs: ReadonlyMap<string, JobSpec>;
+  readonly plan: PreparePlan;
+  readonly report: ReportSpec;
+  /** Null: nobody is told by mail. */
+  readonly mail: MailSpec | null;
+  readonly pipeline: string;
+  /** Jobs that may be open at the same time; what comes on top waits. */
+  readonly queueLength: number;
+  /** By how much a job counts as if it had waited longer, by what started it. */
+  readonly headStartsMs: Readonly<Partial<Record<TriggerKind, number>>>;
+}
+
+export interface AdmissionOptions extends Acceptance {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly log: Log;
+  readonly newId: NewId;
+  readonly deployment: string;
+  /** False: events are counted and decided upon, and nothing is started. */
+  readonly starts: boolean;
+  /** There is a place to wait again for starts that found none: Gerrit must be asked for them. */
+  readonly onRoom: () => void;
+}
+
+/** A decision, and what was begun by it. */
+export interface Outcome {
+  readonly decision: Decision;
+  readonly begun: Admitted | null;
+}
+
+/** What was decided: the next event may be decided upon. */
+export interface Decided {
+  /** Resolves when all of it is stored. */
+  readonly durable: Promise<void>;
+  /** The event counts as not seen: a look back must find it again. */
+  readonly findAgain?: boolean;
+}
+
+interface Taken extends Decided {
+  readonly outcomes: readonly Outcome[];
+}
+
+export class Admission {
+  private options: AdmissionOptions;
+  private last: Promise<unknown> = Promise.resolve();
+  private others = 0;
+  private readonly waiting: WaitingStarts;
+
+  constructor(options: AdmissionOptions) {
+    this.options = options;
+    const { store, clock, onRoom } = options;
+    this.waiting = new WaitingStarts(store, clock, () => this.resumeWaiting(), onRoom);
+  }
+
+  /** From the next event on. */
+  accept(acceptance: Acceptance): void {
+    this.options = { ...this.options, ...acceptance };
+  }
+
+  /** From now on what waits is started as soon as its limit allows it. */
+  begin(): void {
+    if (this.options.starts) this.waiting.begin();
+  }
+
+  /** What waits goes on waiting. */
+  rest(): void {
+    this.waiting.rest();
+  }
+
+  /**
+   * Resolves when what the event means is durable.
+   * @param note is added to the reason of what it starts
+   * @param number as for `decide`
+   */
+  async take(event: GerritEvent, note = '', number: number | null = null): Promise<readonly Outcome[]> {
+    const { outcomes, durable } = await this.between(() => this.decideOne(event, [], number, note));
+    await durable;
+    return outcomes;
+  }
+
+  /**
+   * Resolves when the next event may be decided upon.
+   * @param noted kept in the transaction of what the event starts
+   * @param number of the event among all that were seen: what may ask again is told apart by it
+   */
+  decide(event: GerritEvent, noted: readonly Noted[] = [], number: number | null = null): Promise<Decided> {
+    return this.between(() => this.decideOne(event, noted, number));
+  }
+
+  /** Starts what waits and may start, the longest first. Resolves to what was decided of it. */
+  resumeWaiting(): Promise<readonly Decision[]> {
+    return this.between(() => this.resumeAll());
+  }
+
+  /** Nothing is decided upon meanwhile. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.last.then(work);
+    this.last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Reports of other CIs that came in since the start, on what our jobs are for. */
+  get reportsOfOthers(): number {
+    return this.others;
+  }
+
+  /** The projects that any job is for: patterns, in which `*` is any run of characters. */
+  get projects(): readonly string[] {
+    return [...new Set(this.options.rules.jobs.flatMap(({ projects }) => projects))];
+  }
+
+  /** False: events are only decided upon. */
+  get starts(): boolean {
+    return this.options.starts;
+  }
+
+  /** Jobs that may be begun beside those that are open. */
+  get room(): number {
+    return Math.max(0, this.options.queueLength - this.openJobs);
+  }
+
+  /** The jobs that can be started. */
+  get jobNames(): readonly string[] {
+    return [...this.options.specs.keys()];
+  }
+
+  /** Those of them that are for this project and branch, whatever else their rules say. */
+  jobsFor({ project, branch }: Pick<Patchset, 'project' | 'branch'>): readonly string[] {
+    return this.options.rules.jobs.flatMap(({ name, projects, branches }) =>
+      matchesAny(projects, project) && matchesAny(branches, branch) ? [name] : [],
+    );
+  }
+
+  /** What counts for what is accepted from now on. */
+  get acceptance(): Acceptance {
+    return this.options;
+  }
+
+  /**
+   * Opens a review with these jobs by hand, whatever the change's state is, or returns null when the trigger has started
+   * something before.
+   * @param cause null: of no account for the rules' limits and head starts
+   */
+  async start(
+    patchset: Patchset,
+    jobs: readonly string[],
+    trigger: string,
+    cause: StartCause | null = null,
+  ): Promise<Admitted | null> {
+    const { engine, store, report } = this.options;
+    if (store.triggered(trigger)) return null;
+    const plan = { ...this.options.plan, onlyCurrent: false, hold: null };
+    const opening = { patchset, jobs, trigger, plan, report, cause, mail: null };
+    const { admitted, submissions } = openReview(opening, this.options);
+    await engine.submit(submissions);
+    return admitted;
+  }
+
+  private get openJobs(): number {
+    const { engine } = this.options;
+    return [...engine.histories.values()].filter(({ machine }) => machine === 'job@1').length;
+  }
+
+  private async decideOne(
+    event: GerritEvent,
+    noted: readonly Noted[],
+    number: number | null,
+    note = '',
+  ): Promise<Taken> {
+    const { store, rules, log, clock } = this.options;
+    store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
+    if (isReportOfOthers(event, rules)) this.others += 1;
+    const change = changeOf(event);
+    const now = clock.now();
+    const facts = this.factsOf(change, { now, number: number ?? now, starts: startsIn(store) });
+    const explained = explain(event, rules, facts);
+    const decisions = explained.decisions.map((decision) => withNote(decision, note));
+    for (const { do: done, rule, why } of decisions)
+      log.debug({ event: event.type, ...change, decision: done, rule, why }, 'trigger');
+    if (!this.options.starts) return this.carryOut(null, [], noted);
+    const findAgain = decisions.some((decision) => decision.do === 'ignore' && decision.findAgain === true);
+    const ignored = explained.asked || findAgain ? this.tellIgnored(event, decisions) : [];
+    // What must be found again is not noted as seen.
+    const kept = findAgain ? [] : noted;
+    const told = ignored.length === 0 ? kept : [...kept, { ...NOTHING_NOTED, ignored }];
+    return { ...(await this.carryOut(change, decisions, told)), findAgain };
+  }
+
+  /** All that one event means is one transaction: a change whose older review is ended has its newer one. */
+  private async carryOut(
+    change: ChangeName | null,
+    decisions: readonly Decision[],
+    noted: readonly Noted[],
+  ): Promise<Taken> {
+    const { engine } = this.options;
+    const carried: Carried[] = [];
+    for (const decision of decisions) carried.push(await this.carriedOut(decision));
+    const submissions = carried.flatMap((one) => one.submissions);
+    const waiting = change === null ? [] : this.waiting.apply(change, decisions);
+    const all = waiting.length === 0 ? noted : [...noted, { ...NOTHING_NOTED, waiting }];
+    const nothing = submissions.length + all.length === 0;
+    const durable = nothing ? Promise.resolve() : engine.submit(submissions, all);
+    // The next decision is made upon what this one has stored; what starts nothing holds nobody up.
+    if (submissions.length > 0) await durable;
+    return { outcomes: carried, durable };
+  }
+
+  private async resumeAll(): Promise<readonly Decision[]> {
+    const { store, rules, clock, log } = this.options;
+    const now = clock.now();
+    const decided: Decision[] = [];
+    let starts = startsIn(store);
+    for (const waiting of this.waiting.all()) {
+      if (!this.waiting.active) break;
+      const { patchset } = waiting.start;
+      const decisions = resume(waiting, rules, this.factsOf(patchset, { now, number: 0, starts }));
+      if (decisions.length === 0) continue;
+      for (const { do: done, rule, why } of decisions)
+        log.debug({ change: patchset.change, decision: done, rule, why }, 'trigger: a start that waited');
+      const { durable } = await this.carryOut(patchset, decisions, []);
+      await durable;
+      decided.push(...decisions);
+      starts = startsIn(store);
+    }
+    return decided;
+  }
+
+  private factsOf(
+    change: ChangeName | null,
+    given: Pick<TriggerFacts, 'now' | 'number' | 'starts'>,
+  ): TriggerFacts {
+    const { store, engine, queueLength } = this.options;
+    return {
+      ...given,
+      open: change === null ? [] : openReviews(store, engine.histories, change),
+      waiting: change === null ? null : this.waiting.of(change),
+      waitingChanges: this.waiting.size,
+      openJobs: this.openJobs,
+      queueLength,
+      began: beganBy(store),
+    };
+  }
+
+  /** Somebody waits for a run that does not come: the log and `trigger --explain CHANGE` say why. */
+  private tellIgnored(event: GerritEvent, decisions: readonly Decision[]): readonly IgnoredRequest[] {
+    const last = decisions.at(-1);
+    if (last?.do !== 'ignore' || !('patchset' in event)) return [];
+    const { project, change, patchset } = event.patchset;
+    const by = nameOf(event.by);
+    const at = event.at === 0 ? this.options.clock.now() : event.at;
+    const { rule, why } = last;
+    this.options.log.info({ target: `${change},${patchset}`, by, rule, why }, 'a request is ignored');
+    return [{ project, change, patchset, by, at, rule, why }];
+  }
+
+  private async carriedOut(decision: Decision): Promise<Carried> {
+    switch (decision.do) {
+      case 'ignore':
+        if (decision.findAgain === true) await this.tellDelay({ ...decision, target: 'all' });
+        return passed(decision);
+      case 'forget':
+        return passed(decision);
+      case 'cancel':
+        return telling(decision, { type: 'review.cancelled', reason: decision.why });
+      case 'supersede':
+        return telling(decision, { type: 'review.superseded', by: decision.by });
+      case 'tell':
+        return telling(decision, { type: 'vote.cast', vote: decision.vote });
+      case 'defer':
+        await this.tellDelay(decision);
+        return passed(decision);
+      case 'start':
+        return this.begun(decision);
+      default:
+        return assertNever(decision);
+    }
+  }
+
+  private begun(decision: Start): Carried {
+    const { clock, log, plan, report, mail } = this.options;
+    const { patchset, jobs, trigger, why, hold, kind, by } = decision;
+    const cause = { kind, by, at: decision.at === 0 ? clock.now() : decision.at, why };
+    const opening = { patchset, jobs, trigger, plan: { ...plan, hold }, report, cause, mail };
+    const { admitted, submissions } = openReview(opening, this.options);
+    log.info({ target: `${patchset.change},${patchset.patchset}`, why, ...admitted }, 'accepted');
+    return { decision, begun: admitted, submissions };
+  }
+
+  /** Counted by its rule. The operator hears of it once for each storm, however many events it is made of. */
+  private async tellDelay({ rule, target, why }: Delay): Promise<void> {
+    const { store, alarms, clock, log } = this.options;
+    log.debug({ target, rule, why }, 'delayed');
+    store.count(`delayed:${rule}`, 1);
+    const alarm = DELAY_ALARMS[rule] ?? {
+      kind: 'start-limit',
+      hint: 'is somebody, or a program, asking again and again? triggers.limits holds the limits',
+    };
+    const of = alarm.kind === 'start-limit' ? `${rule} ${target}` : target;
+    const last = store.lastAlarm(alarm.kind, of);
+    if (last !== null && last.clearedAt === null && clock.now() - last.lastAt < LIMIT_WINDOW_MS) return;
+    await alarms.raise({ ...alarm, target: of, message: `starts are delayed: ${why}` });
+  }
+}
+
+const DELAY_ALARMS: Readonly<Partial<Record<RuleWord, Pick<Alarm, 'kind' | 'hint'>>>> = {
+  'queue-full': { kind: 'queue-full', hint: 'are servers available? limits.queueLength is the limit' },
+  'waiting-full': {
+    kind: 'start-limit',
+    hint: 'raise triggers.limits; what found no place is looked up in Gerrit when others have started',
+  },
+};
+
+/** What came of a decision, and what has to be appended for it. */
+interface Carried extends Outcome {
+  readonly submissions: readonly Submission[];
+}
+
+function passed(decision: Decision): Carried {
+  return { decision, begun: null, submissions: [] };
+}
+
+function telling(decision: Decision & { readonly review: string }, event: AnyEvent): Carried {
+  const told: Submission = {
+    history: decision.review,
+    machine: 'review@1',
+    event,
+    settles: null,
+    cause: null,
+  };
+  return { decision, begun: null, submissions: [told] };
+}
+
+function withNote(decision: Decision, note: string): Decision {
+  if (note === '') return decision;
+  if (decision.do === 'start') return { ...decision, why: `${decision.why}: ${note}` };
+  if (decision.do !== 'defer') return decision;
+  const { start } = decision;
+  return { ...decision, start: { ...start, why: `${start.why}: ${note}` } };
+}

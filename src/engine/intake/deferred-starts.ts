@@ -1,0 +1,109 @@
+/**
+ * Starts that a limit holds back, one for each change. They are stored in the transaction of what decided them, so they survive a
+ * restart, and are looked at again every few seconds until they start.
+ */
+import type { ChangeName } from '../../machines/model/gerrit-event.ts';
+import { MAX_WAITING_CHANGES } from '../../machines/trigger/rules/rate-limit.ts';
+import type { Decision } from '../../machines/trigger/trigger.ts';
+import { type WaitingStart, waitingOf } from '../../machines/trigger/trigger-facts.ts';
+import type { Clock } from '../ports/adapters.ts';
+import type { Store, WaitingChange } from '../ports/store.ts';
+
+/** How soon a free place is noticed. A limit counts in hours and a job takes minutes, so seconds do not matter. */
+const LOOK_INTERVAL_MS = 10_000;
+
+export class WaitingStarts {
+  readonly #clock: Clock;
+  readonly #look: () => Promise<unknown>;
+  readonly #onRoom: () => void;
+  readonly #kept = new Map<string, WaitingStart>();
+  /** Some start found no place. */
+  #passedOver = false;
+  #active = false;
+  #cancel: (() => void) | null = null;
+
+  /** @param look starts what may start */
+  constructor(
+    store: Pick<Store, 'waitingStarts'>,
+    clock: Clock,
+    look: () => Promise<unknown>,
+    onRoom: () => void,
+  ) {
+    this.#clock = clock;
+    this.#look = look;
+    this.#onRoom = onRoom;
+    for (const waiting of store.waitingStarts()) this.#kept.set(keyOf(waiting.start.patchset), waiting);
+  }
+
+  begin(): void {
+    this.#active = true;
+    this.#lookSoon(0);
+  }
+
+  rest(): void {
+    this.#active = false;
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  of(change: ChangeName): WaitingStart | null {
+    return this.#kept.get(keyOf(change)) ?? null;
+  }
+
+  /** As they are now, the longest first. */
+  all(): readonly WaitingStart[] {
+    return [...this.#kept.values()].sort((one, other) => one.since - other.since);
+  }
+
+  /** What the decisions change of it; the caller stores that. */
+  apply({ project, change }: ChangeName, decisions: readonly Decision[]): readonly WaitingChange[] {
+    const before = this.of({ project, change });
+    let waiting = before;
+    for (const decision of decisions) {
+      if (decision.do === 'start' || decision.do === 'forget') waiting = null;
+      if (decision.do === 'defer') waiting = waitingOf(decision, before, this.#clock.now());
+      if (decision.do === 'ignore' && decision.findAgain === true) this.#passedOver = true;
+    }
+    if (waiting === before) return [];
+    if (waiting === null) this.#kept.delete(keyOf({ project, change }));
+    else this.#kept.set(keyOf({ project, change }), waiting);
+    this.#lookSoon(LOOK_INTERVAL_MS);
+    return [{ project, change, waiting }];
+  }
+
+  #lookSoon(delayMs: number): void {
+    const idle = this.#kept.size === 0 && !this.#passedOver;
+    if (!this.#active || idle || this.#cancel !== null) return;
+    this.#cancel = this.#clock.after(delayMs, () => {
+      void this.#look().then(
+        () => this.#looked(),
+        (thrown: unknown) => {
+          // A stop cuts off what it is at: it goes on waiting.
+          if (this.#active) throw thrown;
+        },
+      );
+    });
+  }
+
+  #looked(): void {
+    this.#cancel = null;
+    // Not for each place by itself: asking Gerrit for everything costs more than a start.
+    if (this.#passedOver && this.#kept.size <= MAX_WAITING_CHANGES / 2) {
+      this.#passedOver = false;
+      this.#onRoom();
+    }
+    this.#lookSoon(LOOK_INTERVAL_MS);
+  }
+}
+
+function keyOf({ project, change }: ChangeName): string {
+  return `${project}~${change}`;
+}

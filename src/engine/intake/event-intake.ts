@@ -1,0 +1,369 @@
+/**
+ * Between Gerrit and the trigger: each thing that happened is decided upon once, whether the stream told it, a look at
+ * Gerrit's own account, or both, before or after a restart. What was decided is noted in the transaction of what it
+ * started. What the stream tells of, and what may be only the echo of what a look had brought, is not decided upon: the
+ * change is looked at again, and the count decides.
+ */
+import { OperationError } from '../../errors.ts';
+import { changeOf, type GerritEvent } from '../../machines/model/gerrit-event.ts';
+import type { Hash } from '../../machines/protocol/row.ts';
+import {
+  echoOf,
+  type Named,
+  type Seen,
+  type Sighting,
+  samePatchset,
+  sightingOf,
+} from '../../machines/trigger/deduplication.ts';
+import { matchesAny } from '../../machines/trigger/rules/glob.ts';
+import { hiddenComments } from '../../machines/trigger/rules/recheck-comment.ts';
+import type { Engine } from '../loop/engine.ts';
+import type { CatchUp, CaughtUp, Clock, EffectOf } from '../ports/adapters.ts';
+import type { ChangePast, GerritHistory } from '../ports/event-source.ts';
+import type { Noted, Store } from '../ports/store.ts';
+import type { Admission, Decided } from './admission.ts';
+import { type IntakeLimits, Position } from './checkpoint.ts';
+import { Gaps } from './gap-tracker.ts';
+import { BETWEEN_LOOKS_MS, UnshownComments } from './hidden-comments.ts';
+import { type News, type Newspaper, newsOf, type Reading } from './missed-events.ts';
+import { Memory, NOTHING_NOTED } from './seen-cache.ts';
+import { waitsToBeShown } from './trigger-facts.ts';
+
+export interface EventIntakeOptions {
+  readonly store: Store;
+  readonly engine: Pick<Engine, 'submit'>;
+  readonly admission: Pick<Admission, 'decide' | 'projects' | 'reportsOfOthers'>;
+  readonly clock: Clock;
+  readonly hash: Hash;
+  readonly limits: IntakeLimits;
+  /** Something may have been missed; null: on any change. */
+  readonly onGap: (why: string, changes: readonly number[] | null) => void;
+}
+
+/** Gerrit sends the event within milliseconds of the update of the notes. */
+const EXPLAINED_WITHIN_MS = 5_000;
+/** Changes that wait for their event at the same time. A stream that sends none for so many is broken, and a catch-up follows. */
+const MAX_UNEXPLAINED = 1_000;
+
+const NOTHING: Decided = { durable: Promise.resolve() };
+
+export class EventIntake implements CatchUp {
+  readonly #options: EventIntakeOptions;
+  readonly #memory: Memory;
+  readonly #gaps = new Gaps();
+  /** Changes that Gerrit wrote to, and no event has said why yet; each with what ends the wait. */
+  readonly #unexplained = new Map<number, () => void>();
+  readonly #unshown: UnshownComments;
+  #history: GerritHistory | null = null;
+  readonly #position: Position;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: EventIntakeOptions) {
+    this.#options = options;
+    this.#memory = new Memory(options.store);
+    this.#unshown = new UnshownComments(options.limits.toleranceMs);
+    this.#position = new Position(options.store, options.clock, options.limits);
+  }
+
+  /** From where we are responsible. Without a position that is now; `since` opts in to more. Resolves when it is durable. */
+  async begin(since: number | null): Promise<void> {
+    const intake = this.#position.begin(since);
+    if (intake !== null) await this.#note({ intake }).durable;
+  }
+
+  /** A connection stands: Gerrit's own account can be asked for. */
+  listenTo(history: GerritHistory): void {
+    this.#history = history;
+  }
+
+  /** Something may have been missed: the position stands still until it was looked for. */
+  missed(changes: readonly number[] | null): void {
+    this.#gaps.open(changes);
+  }
+
+  /**
+   * Gerrit wrote to the change's notes. The event that says why follows at once. A move to another branch has none, so a change of
+   * ours is looked up when no event follows.
+   */
+  touched(change: number): void {
+    if (this.#unexplained.has(change)) {
+      this.#lookUnexplained(change);
+      return;
+    }
+    if (this.#unexplained.size >= MAX_UNEXPLAINED || this.#memory.of(change).length === 0) return;
+    const cancel = this.#options.clock.after(EXPLAINED_WITHIN_MS, () => this.#lookUnexplained(change));
+    this.#unexplained.set(change, cancel);
+  }
+
+  /** Starts found no place to wait, and there is one again: Gerrit is asked for them. */
+  findAgain(): void {
+    this.#gap('starts found no place to wait', null);
+  }
+
+  /** Reports of other CIs that came in since the start, on what our jobs are for. */
+  get reportsOfOthers(): number {
+    return this.#options.admission.reportsOfOthers;
+  }
+
+  /** Resolves when what the event means is durable. */
+  async take(event: GerritEvent): Promise<void> {
+    const change = changeOf(event);
+    if (change !== null) this.#explained(change.change);
+    const { durable } = await this.#inTurn(() => this.#takeOne(event));
+    await durable;
+    if (!('at' in event)) return;
+    const intake = this.#position.lowered(event.at);
+    if (intake !== null) await this.#note({ intake }).durable;
+    this.#heard(event.at);
+  }
+
+  async run({ changes }: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp> {
+    const end = this.#gaps.begin(changes);
+    let worked = false;
+    try {
+      const report = await this.#look(changes, signal);
+      this.#gaps.open(report.unsure);
+      worked = true;
+      return report;
+    } finally {
+      end(worked);
+      if (worked) this.#heard(0);
+    }
+  }
+
+  /** True when Gerrit's account holds what its stream should have told and did not. Decides upon nothing. */
+  async hasMissed(signal: AbortSignal): Promise<boolean> {
+    const since = this.#position.from;
+    const reading = this.#reading(since);
+    const { changes } = await this.#read({ since, changes: [] }, signal);
+    return changes.some((past) => {
+      const { news, unsure } = this.#newsOf(past, reading);
+      return !unsure && news.some(({ event }) => event !== null);
+    });
+  }
+
+  async #look(changes: readonly number[] | null, signal: AbortSignal): Promise<CaughtUp> {
+    const since = this.#position.from;
+    const reading = this.#reading(since);
+    const endUnshown = this.#unshown.begin();
+    const what = changes === null ? { since, changes: this.#held() } : { since: null, changes };
+    const past = await this.#read(what, signal);
+    const shown = endUnshown(past.changes, (change) => changes?.includes(change) ?? true);
+    const unsure: number[] = [...shown.missing];
+    const waiting: Promise<void>[] = [];
+    const found = await this.#inTurn(async () => {
+      const news: News[] = [];
+      for (const change of past.changes) {
+        const paper = this.#newsOf(change, reading);
+        if (paper.named.length > 0) waiting.push(this.#name(change.change, paper.named).durable);
+        if (paper.unsure) unsure.push(change.change);
+        news.push(...paper.news);
+      }
+      for (const one of news.sort(oldestFirst)) {
+        signal.throwIfAborted();
+        waiting.push((await this.#takeNews(one, shown.tells(one.sighting))).durable);
+      }
+      for (const change of past.changes) waiting.push((await this.#takeClosing(change)).durable);
+      return news.filter(({ sighting, event }) => event !== null && !shown.tells(sighting)).length;
+    });
+    await Promise.all(waiting);
+    if (shown.missing.length > 0) await this.#pause(BETWEEN_LOOKS_MS, signal);
+    if (changes === null) this.#position.heard(newestOf(past.changes));
+    this.#position.forget();
+    return { since, changes: past.changes.length, found, unsure, unread: past.unread };
+  }
+
+  async #takeOne(event: GerritEvent): Promise<Decided> {
+    const { admission, store } = this.#options;
+    if (event.type === 'dropped-output') this.#gap('Gerrit dropped events for us', null);
+    if (event.type === 'change-incomplete' && this.#concerns(event.project))
+      this.#gap(`${event.name} came without its patchset`, [event.change]);
+    const sighting = this.#isOurs(event) ? sightingOf(event, this.#options.hash) : null;
+    if (sighting === null) return admission.decide(event);
+    if (event.type === 'patchset-created' || event.type === 'change-ready')
+      return this.#takePatchset(event, sighting, true);
+    if (event.type === 'comment-added' && hiddenComments(event.comment) > 0) {
+      this.#unshown.add(sighting);
+      this.#gap('a comment came without its words', [sighting.change]);
+      return NOTHING;
+    }
+    const echo = echoOf(sighting, this.#memory.of(sighting.change));
+    if (echo === null) return this.#decide(event, sighting, { streamed: true, hidden: false });
+    store.count(event.type, 1);
+    const noted = this.#note({ streamed: [echo.number] }, [echo]);
+    this.#gap('the stream may have told again what was looked up before', [sighting.change]);
+    return noted;
+  }
+
+  /** @param told the stream has told of it, without its words */
+  async #takeNews({ sighting, event }: News, told: boolean): Promise<Decided> {
+    if (event === null) {
+      const seen = { ...sighting, number: this.#memory.next(), streamed: false, hidden: false };
+      return this.#note({ seen: [seen] });
+    }
+    if (!told) this.#options.store.count(`missed:${event.type}`, 1);
+    if (event.type === 'patchset-created' || event.type === 'change-ready')
+      return this.#takePatchset(event, sighting, false);
+    return this.#decide(event, sighting, { streamed: false, hidden: false });
+  }
+
+  /** A patchset is one thing, whenever and however often it is told; only that it is shown at last is news. */
+  async #takePatchset(
+    event: Extract<GerritEvent, { type: 'patchset-created' | 'change-ready' }>,
+    sighting: Sighting,
+    streamed: boolean,
+  ): Promise<Decided> {
+    const { admission, store } = this.#options;
+    const known = samePatchset(sighting, this.#memory.of(sighting.change));
+    const hidden = event.wip || event.private;
+    if (event.type === 'patchset-created' && event.movedFrom !== undefined)
+      return this.#decide(event, sighting, { streamed, hidden });
+    if (event.type === 'patchset-created' && known !== null) {
+      store.count(event.type, 1);
+      return NOTHING;
+    }
+    if (event.type === 'change-ready' && hidden) return admission.decide(event);
+    if (known === null) return this.#decide(event, sighting, { streamed, hidden });
+    const noted = { ...NOTHING_NOTED, shown: [known.number] };
+    return this.#hold(noted, [known], await admission.decide(event, [noted]));
+  }
+
+  /** An end needs no memory: whatever it would end has ended the second time. */
+  async #takeClosing({ project, change, closed }: ChangePast): Promise<Decided> {
+    const { admission, store } = this.#options;
+    if (closed === null || store.openReviews(project, change).length === 0) return NOTHING;
+    store.count(`missed:${closed.type}`, 1);
+    return admission.decide(closed);
+  }
+
+  async #decide(
+    event: GerritEvent,
+    sighting: Sighting,
+    how: Pick<Seen, 'streamed' | 'hidden'>,
+  ): Promise<Decided> {
+    const number = this.#memory.next();
+    const noted = { ...NOTHING_NOTED, seen: [{ ...sighting, number, ...how }] };
+    return this.#hold(noted, [], await this.#options.admission.decide(event, [noted], number));
+  }
+
+  #note(noted: Partial<Noted>, changed: readonly Seen[] = []): Decided {
+    const whole = { ...NOTHING_NOTED, ...noted };
+    return this.#hold(whole, changed, { durable: this.#options.engine.submit([], [whole]) });
+  }
+
+  /** Of what was seen without an id it is known now. */
+  #name(change: number, named: readonly Named[]): Decided {
+    const numbers = new Set(named.map(({ number }) => number));
+    return this.#note(
+      { named },
+      this.#memory.of(change).filter(({ number }) => numbers.has(number)),
+    );
+  }
+
+  #hold(noted: Noted, changed: readonly Seen[], decided: Decided): Decided {
+    if (decided.findAgain === true) {
+      this.#gaps.open(null);
+      return decided;
+    }
+    this.#memory.hold(noted, changed, decided.durable);
+    return decided;
+  }
+
+  #explained(change: number): void {
+    this.#unexplained.get(change)?.();
+    this.#unexplained.delete(change);
+  }
+
+  #lookUnexplained(change: number): void {
+    this.#explained(change);
+    this.#gap('Gerrit wrote to a change and no event said why', [change]);
+  }
+
+  #gap(why: string, changes: readonly number[] | null): void {
+    this.#gaps.open(changes);
+    this.#options.onGap(why, changes);
+  }
+
+  #heard(at: number): void {
+    this.#position.heard(at);
+    if (this.#gaps.none) this.#position.move();
+  }
+
+  #reading(since: number): Reading {
+    const { hash, limits } = this.#options;
+    return { since, asked: this.#memory.last, toleranceMs: limits.toleranceMs, hash };
+  }
+
+  #read(what: { readonly since: number | null; readonly changes: readonly number[] }, signal: AbortSignal) {
+    if (this.#history === null) throw notConnected();
+    return this.#history.read({ ...what, projects: this.#options.admission.projects }, signal);
+  }
+
+  #held(): readonly number[] {
+    const { store, limits } = this.#options;
+    const open = { open: true, limit: limits.heldLimit };
+    return [...new Set([...store.reviews(open), ...store.jobs(open)].map(({ change }) => change))];
+  }
+
+  /** Of projects that no job is for nothing is news; what is still open there can only end. */
+  #newsOf(past: ChangePast, reading: Reading): Newspaper {
+    return this.#concerns(past.project)
+      ? newsOf(past, this.#seen(past), reading)
+      : { news: [], unsure: false, named: [] };
+  }
+
+  /** A patchset that was refused for being hidden counts as hidden, whatever its event said. */
+  #seen({ change, patchset }: ChangePast): readonly Seen[] {
+    const seen = this.#memory.of(change);
+    if (patchset === null || !waitsToBeShown(this.#options.store, patchset.event.patchset)) return seen;
+    const number = patchset.event.patchset.patchset;
+    return seen.map((one) =>
+      one.kind === 'patchset' && one.patchset === number ? { ...one, hidden: true } : one,
+    );
+  }
+
+  #isOurs(event: GerritEvent): boolean {
+    return 'patchset' in event && this.#concerns(event.patchset.project);
+  }
+
+  #concerns(project: string): boolean {
+    return matchesAny(this.#options.admission.projects, project);
+  }
+
+  #pause(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        disarm();
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const disarm = this.#options.clock.after(ms, done);
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** Gerrit's times are whole seconds; of the same second the change with the lower number was created first. */
+function oldestFirst({ sighting: one }: News, { sighting: other }: News): number {
+  return one.at - other.at || one.change - other.change;
+}
+
+function newestOf(changes: readonly ChangePast[]): number {
+  return changes.reduce((newest, { updatedAt }) => Math.max(newest, updatedAt), 0);
+}
+
+function notConnected(): OperationError {
+  return new OperationError({
+    operation: 'query changes',
+    target: 'gerrit',
+    message: 'there is no connection to ask on',
+    retryable: true,
+    hint: 'it is asked as soon as there is one',
+  });
+}

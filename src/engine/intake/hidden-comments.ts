@@ -1,0 +1,71 @@
+/**
+ * Comments whose words the stream does not show: it says `(1 comment)` where a patchset-level comment was saved as a draft
+ * before, or the site sets publishPatchSetLevelComment=false. They are not decided upon when the stream tells them but
+ * by a look at the change. Gerrit can stream an event before a query shows it, so a look that does not find one
+ * is followed by another, a limited number of times.
+ */
+
+import { nameOf, near, type Sighting } from '../../machines/trigger/deduplication.ts';
+import { hiddenComments } from '../../machines/trigger/rules/recheck-comment.ts';
+import type { ChangePast, PastEntry } from '../ports/event-source.ts';
+
+/** Looks for one comment. A second lies between them, so that all take as long as Zuul waits for Gerrit's index. */
+const LOOKS = 10;
+export const BETWEEN_LOOKS_MS = 1_000;
+
+interface Unshown {
+  readonly sighting: Sighting;
+  looks: number;
+}
+
+export class UnshownComments {
+  readonly #toleranceMs: number;
+  readonly #all = new Set<Unshown>();
+
+  constructor(toleranceMs: number) {
+    this.#toleranceMs = toleranceMs;
+  }
+
+  add(sighting: Sighting): void {
+    this.#all.add({ sighting, looks: 0 });
+  }
+
+  /** A look begins. The returned function ends it with what it found. */
+  begin(): (past: readonly ChangePast[], asked: (change: number) => boolean) => Shown {
+    const before = [...this.#all];
+    return (past, asked) => {
+      const entries = new Map(past.map((one) => [one.change, one.entries] as const));
+      const shown: Sighting[] = [];
+      const missing = new Set<number>();
+      for (const one of before.filter(({ sighting }) => asked(sighting.change))) {
+        const { sighting } = one;
+        one.looks += 1;
+        if (entries.get(sighting.change)?.some((entry) => this.#isShownIn(sighting, entry))) {
+          shown.push(sighting);
+          this.#all.delete(one);
+        } else if (one.looks < LOOKS) missing.add(sighting.change);
+        else this.#all.delete(one);
+      }
+      return { missing: [...missing], tells: (found) => shown.some((one) => this.#isSame(one, found)) };
+    };
+  }
+
+  #isShownIn(sighting: Sighting, { kind, patchset, by, at, text }: PastEntry): boolean {
+    const entry = { ...sighting, kind, patchset, account: nameOf(by), at };
+    return hiddenComments(text) > 0 && this.#isSame(sighting, entry);
+  }
+
+  #isSame(one: Sighting, other: Sighting): boolean {
+    const about = ({ kind, change, patchset, account }: Sighting): string =>
+      `${kind} ${change} ${patchset} ${account}`;
+    return about(one) === about(other) && near(one, other, this.#toleranceMs);
+  }
+}
+
+/** What a look found of the comments that the stream had told without their words. */
+export interface Shown {
+  /** Changes that have to be looked at again. */
+  readonly missing: readonly number[];
+  /** The stream has told of this. */
+  readonly tells: (sighting: Sighting) => boolean;
+}

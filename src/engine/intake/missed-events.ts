@@ -1,0 +1,144 @@
+/** What of a change's own account was not decided upon yet: a pure comparison of what Gerrit tells with what is remembered. */
+import type { GerritEvent } from '../../machines/model/gerrit-event.ts';
+import type { Hash } from '../../machines/protocol/row.ts';
+import {
+  compare,
+  type Named,
+  nameOf,
+  type Seen,
+  type Sighting,
+} from '../../machines/trigger/deduplication.ts';
+import { type Message, type PatchsetComment, saidWith } from '../../machines/trigger/patchset-comments.ts';
+import { hiddenComments, written } from '../../machines/trigger/rules/recheck-comment.ts';
+import type { ChangePast, PastEntry } from '../ports/event-source.ts';
+
+/** One thing that happened and was not decided upon. */
+export interface News {
+  readonly sighting: Sighting;
+  /** Null: it is too late for it to mean anything; it is only remembered. */
+  readonly event: GerritEvent | null;
+}
+
+export interface Newspaper {
+  /** Oldest first. */
+  readonly news: readonly News[];
+  /** The stream told of the same while Gerrit answered: there may be more. */
+  readonly unsure: boolean;
+  /** Ids that are known now of what was decided upon before. */
+  readonly named: readonly Named[];
+}
+
+export interface Reading {
+  /** Nothing older is news. */
+  readonly since: number;
+  /** The highest number that was given to anything seen when Gerrit was asked. */
+  readonly asked: number;
+  readonly toleranceMs: number;
+  readonly hash: Hash;
+}
+
+/** Older entries than this before `since` are not even compared: what stands beside `since` must still find its counterpart. */
+const COMPARED_BEFORE_MS = 3_600_000;
+
+export function newsOf(past: ChangePast, seen: readonly Seen[], reading: Reading): Newspaper {
+  const { since, asked, toleranceMs, hash } = reading;
+  const told = toldOf(past, seen, toleranceMs, hash).filter(({ at }) => at >= since - COMPARED_BEFORE_MS);
+  const before = seen.filter((one) => one.number <= asked);
+  const during = seen.filter((one) => one.number > asked);
+  const { fresh, unsure, named } = compare(told, before, during, toleranceMs);
+  const said = fresh
+    .filter((one) => one.at >= since)
+    .map(({ event, ...sighting }): News => ({ sighting, event }));
+  const patchset = patchsetNews(past, seen, since);
+  const news = patchset === null ? said : [...said, patchset];
+  return { news: news.sort((one, other) => one.sighting.at - other.sighting.at), unsure, named };
+}
+
+/** The current patchset when it is new, or when it is to be seen at last. */
+function patchsetNews(
+  { change, patchset, ready, updatedAt }: ChangePast,
+  seen: readonly Seen[],
+  since: number,
+): News | null {
+  const current = ready ?? patchset;
+  if (current === null) return null;
+  const number = current.event.patchset.patchset;
+  const { branch } = current.event.patchset;
+  const known = seen.findLast((one) => one.kind === 'patchset' && one.patchset === number);
+  const news = (event: GerritEvent, at: number): News => ({
+    sighting: { kind: 'patchset', change, patchset: number, account: '', text: branch, at },
+    event,
+  });
+  if (known !== undefined && patchset !== null && isMoved(known, branch))
+    return news({ ...patchset.event, kind: '', movedFrom: known.text }, updatedAt);
+  if (known === undefined && patchset !== null && patchset.at >= since)
+    return news(patchset.event, patchset.at);
+  if (ready === null) return null;
+  // Gerrit does not always say when a change became ready: that it was not when it was seen is enough.
+  if (known !== undefined) return known.hidden ? news(ready.event, ready.saidAt ?? known.at) : null;
+  return ready.saidAt !== null && ready.saidAt >= since ? news(ready.event, ready.saidAt) : null;
+}
+
+/** What was seen before branches were remembered is on whatever branch it is now. */
+function isMoved({ text }: Seen, branch: string): boolean {
+  return text !== '' && text !== branch;
+}
+
+type Told = Sighting & Pick<PastEntry, 'event'>;
+type PastMessage = Message & { readonly entry: PastEntry };
+
+/** The entries, in their order, with all that was said in them. */
+function toldOf(past: ChangePast, seen: readonly Seen[], toleranceMs: number, hash: Hash): readonly Told[] {
+  const comments = past.comments.map(({ by, ...one }) => ({ ...one, account: nameOf(by) }));
+  const groups = new Map<string, PastMessage[]>();
+  for (const entry of past.entries.filter(({ kind }) => kind === 'comment')) {
+    const message = messageOf(past, entry);
+    const group = `${message.patchset} ${message.account}`;
+    groups.set(group, [...(groups.get(group) ?? []), message]);
+  }
+  const said = new Map(
+    [...groups.values()].flatMap((group) => withWords(group, comments, seen, toleranceMs, hash)),
+  );
+  return past.entries.map((entry) => said.get(entry) ?? { ...sightingOf(past, entry), event: entry.event });
+}
+
+/** Without its words. */
+function sightingOf({ change }: ChangePast, { kind, patchset, by, at, id }: PastEntry): Sighting {
+  const known = id === undefined ? {} : { id };
+  return { kind, change, patchset, account: nameOf(by), text: '', at, ...known };
+}
+
+function messageOf(past: ChangePast, entry: PastEntry): PastMessage {
+  const { text, votes } = entry;
+  const words = { votes, written: written(text), hidden: hiddenComments(text) };
+  return { ...sightingOf(past, entry), ...words, entry };
+}
+
+/** @param messages of one account on one patchset, oldest first */
+function withWords(
+  messages: readonly PastMessage[],
+  comments: readonly PatchsetComment[],
+  seen: readonly Seen[],
+  toleranceMs: number,
+  hash: Hash,
+): readonly (readonly [PastEntry, Told])[] {
+  const [first] = messages;
+  if (first === undefined) return [];
+  const isTheirs = (one: PatchsetComment | Seen): boolean =>
+    one.account === first.account && one.patchset === first.patchset;
+  const theirs = comments.filter(isTheirs);
+  const known = seen.filter((one) => one.kind === 'comment' && isTheirs(one));
+  return [...saidWith(messages, theirs, known, toleranceMs, hash)].map(([message, said]) => {
+    const { kind, change, account, patchset, at, id, entry } = message;
+    const about = { kind, change, account, patchset, at, ...(id === undefined ? {} : { id }) };
+    return [entry, { ...about, text: said.text, event: eventWith(entry.event, said.comments) }];
+  });
+}
+
+/** As the stream tells it where it shows patchset-level comments. */
+function eventWith(event: GerritEvent | null, comments: readonly string[]): GerritEvent | null {
+  if (event?.type !== 'comment-added' || comments.length === 0) return event;
+  const [header = ''] = event.comment.split('\n', 1);
+  const parts = comments.length > 1 ? { parts: comments } : {};
+  return { ...event, comment: `${header}\n\n${comments.join('\n')}`, ...parts };
+}

@@ -1,0 +1,60 @@
+/** What was decided upon, as the store has it and as it is on its way there: the next event is compared with both. */
+import type { Named, Seen } from '../../machines/trigger/deduplication.ts';
+import type { Noted, Store } from '../ports/store.ts';
+
+export const NOTHING_NOTED: Noted = { seen: [], streamed: [], shown: [], intake: null };
+
+export class Memory {
+  readonly #store: Store;
+  /** Newer than the store's, by number. */
+  readonly #onTheWay = new Map<number, Seen>();
+  #last: number;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.#last = store.lastSeen();
+  }
+
+  /** The highest number that was given. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** A number that is nobody else's, ever. */
+  next(): number {
+    this.#last += 1;
+    return this.#last;
+  }
+
+  of(change: number): readonly Seen[] {
+    const stored = this.#store.seen(change);
+    if (this.#onTheWay.size === 0) return stored;
+    const all = new Map(stored.map((one) => [one.number, one] as const));
+    for (const [number, one] of this.#onTheWay) if (one.change === change) all.set(number, one);
+    return [...all.values()];
+  }
+
+  /** Counts from now on, and is in the store when `durable` resolves. `changed` holds those that are marked, as they were. */
+  hold({ seen, streamed, shown, named = [] }: Noted, changed: readonly Seen[], durable: Promise<void>): void {
+    const newer = [
+      ...seen,
+      ...changed.map((one) => ({
+        ...one,
+        streamed: one.streamed || streamed.includes(one.number),
+        hidden: one.hidden && !shown.includes(one.number),
+        ...idIn(named, one.number),
+      })),
+    ];
+    for (const one of newer) this.#onTheWay.set(one.number, one);
+    const arrived = (): void => {
+      for (const one of newer) if (this.#onTheWay.get(one.number) === one) this.#onTheWay.delete(one.number);
+    };
+    // Whoever waits for it hears of a failure; nobody decides upon anything after that.
+    durable.then(arrived, () => {});
+  }
+}
+
+function idIn(named: readonly Named[], number: number): Pick<Seen, 'id'> {
+  const id = named.find((one) => one.number === number)?.id;
+  return id === undefined ? {} : { id };
+}

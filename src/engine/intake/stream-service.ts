@@ -1,0 +1,161 @@
+/**
+ * The daemon's ear: starts and stops what hears Gerrit, and tells the history `stream` how the connection is. The machine
+ * decides when to look for what was missed; this only tells it what happened.
+ */
+import { OperationError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { GerritEvent } from '../../machines/model/gerrit-event.ts';
+import type { StreamEvent, StreamLimits } from '../../machines/protocol/events.ts';
+import type { Engine } from '../loop/engine.ts';
+import { postRetry } from '../loop/projections.ts';
+import type { Intake, StreamListener, StreamState } from '../ports/event-source.ts';
+import type { Store } from '../ports/store.ts';
+import type { EventIntake } from './event-intake.ts';
+
+/** There is one connection, and one history of it, for all daemons of a database. */
+const STREAM_HISTORY = 'stream';
+
+export interface ListeningOptions {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly events: EventIntake;
+  readonly log: Log;
+  readonly intake: (listener: StreamListener) => Intake;
+  /** HOST:PORT */
+  readonly server: string;
+  readonly limits: StreamLimits;
+  /** An operator wants all from then on to be looked at; null: from where the last daemon had come. */
+  readonly since: number | null;
+  /** How the connection is, in one line. */
+  readonly onState: (text: string) => void;
+}
+
+export class Listening {
+  private readonly options: ListeningOptions;
+  private readonly stopping = new AbortController();
+  private intake: Intake | null = null;
+  private asking = false;
+
+  constructor(options: ListeningOptions) {
+    this.options = options;
+  }
+
+  /** Nothing is heard before it is known from where on we are responsible. */
+  async start(): Promise<void> {
+    const { events, intake, server, limits, since } = this.options;
+    await events.begin(since);
+    await this.tell({ type: 'stream.started', server, limits, since });
+    if (this.stopping.signal.aborted) return;
+    this.intake = intake(this.listener());
+    events.listenTo(this.intake.history);
+    this.intake.start();
+  }
+
+  /** Idempotent. Nothing is heard after it resolves. */
+  async stop(): Promise<void> {
+    if (this.stopping.signal.aborted) return;
+    this.stopping.abort();
+    await this.intake?.stop();
+    this.rest();
+  }
+
+  /** Nobody listens: no question is open, and no alarm is due for that. */
+  rest(): void {
+    const known = this.options.engine.histories.get(STREAM_HISTORY);
+    if (known === undefined || known.state === 'stopped') return;
+    // A stop does not wait for the log: the next daemon begins anew in any state.
+    this.tell({ type: 'stream.stopped' }).catch(() => {});
+  }
+
+  /** Something may have been missed while the connection stands; null: on any change. */
+  gapped(why: string, changes: readonly number[] | null): void {
+    void this.tell({ type: 'stream.gapped', why, changes });
+  }
+
+  private listener(): StreamListener {
+    const { store, log } = this.options;
+    return {
+      event: (event) => this.take(event),
+      rejected: ({ reason, sample, unread }) => {
+        store.count(`rejected:${reason}`, 1);
+        log.warn({ reason, sample }, 'an event was rejected');
+        if (unread === true) this.skipped();
+      },
+      dropped: (name) => store.count(`dropped:${name}`, 1),
+      touched: (change) => this.options.events.touched(change),
+      state: (state) => this.changed(state),
+      silent: () => void this.askIntoSilence(),
+    };
+  }
+
+  /** It may have been about any change: the position stays where it is until all were looked at. */
+  private skipped(): void {
+    this.options.events.missed(null);
+    this.gapped('a line of the stream was longer than gerrit.lineLimit', null);
+  }
+
+  /** An event that a stop cut off is never acknowledged: it is not stored, and the next daemon finds it in Gerrit. */
+  private async take(event: GerritEvent): Promise<void> {
+    try {
+      await this.options.events.take(event);
+    } catch (thrown) {
+      if (!this.ending) throw thrown;
+      await new Promise<never>(() => {});
+    }
+  }
+
+  private changed({ connected, why, hint, permanent }: StreamState): void {
+    const { log, events, onState } = this.options;
+    onState(connected ? 'connected' : `not connected: ${why}`);
+    if (connected) {
+      log.info({}, `stream: ${why}`);
+      void this.tell({ type: 'stream.connected', why });
+      this.postAgain();
+      return;
+    }
+    log.warn({ hint }, `stream: ${why}`);
+    events.missed(null);
+    void this.tell({ type: permanent ? 'stream.refused' : 'stream.lost', why, hint });
+  }
+
+  /** Gerrit is back: what it did not take while it was away need not wait any longer. */
+  private postAgain(): void {
+    const { engine } = this.options;
+    for (const stored of engine.histories.values()) {
+      const timer = postRetry(stored);
+      if (timer !== null) engine.fireTimer(stored.history, timer).catch(this.unlessEnding);
+    }
+  }
+
+  /** A server that answers while its stream is dead: Gerrit's own account shows it. */
+  private async askIntoSilence(): Promise<void> {
+    const { events, log } = this.options;
+    if (this.asking) return;
+    this.asking = true;
+    try {
+      if (!(await events.hasMissed(this.stopping.signal))) return;
+      this.intake?.restart('silent, although something had happened');
+    } catch (thrown) {
+      if (!(thrown instanceof OperationError)) throw thrown;
+      log.warn({ hint: thrown.hint }, `asking into the silence: ${thrown.message}`);
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  /** Rejects only when the daemon stops. */
+  private tell(event: StreamEvent): Promise<void> {
+    const told = this.options.engine.submit([
+      { history: STREAM_HISTORY, machine: 'stream@1', event, settles: null, cause: null },
+    ]);
+    return told.catch(this.unlessEnding);
+  }
+
+  private readonly unlessEnding = (thrown: unknown): void => {
+    if (!this.ending) throw thrown;
+  };
+
+  private get ending(): boolean {
+    return this.stopping.signal.aborted || this.options.engine.ending;
+  }
+}

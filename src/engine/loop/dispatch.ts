@@ -1,0 +1,167 @@
+/**
+ * One event and all that it leads to in the same transaction: the step itself, and a step for each history that its
+ * effects tell. An event that throws inside its machine, or that tells a history that does not exist, becomes
+ * `machine.failed`, so that it quarantines its own history and no other; when that throws too, it becomes
+ * `machine.broken`, which parks the history.
+ */
+import { errorText } from '../../errors.ts';
+import type { Effect } from '../../machines/protocol/effects.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import type { Hash, LogRow, Stored } from '../../machines/protocol/row.ts';
+import { askedKeys, type Happening, type Stepped, step } from '../../machines/step.ts';
+import type { Append } from '../ports/store.ts';
+import { appendOf } from './projections.ts';
+import { currentWork } from './work-context.ts';
+
+/** An event for a history; the time is added when it is taken. */
+export type Submission = Omit<Happening, 'at'>;
+
+export interface CascadeOptions {
+  readonly hash: Hash;
+  readonly now: () => number;
+  /** The state of a history before this batch; null for one that was never heard of. */
+  readonly stored: (history: string) => Stored | null;
+  /** Whether a row of the history before this batch asked for an effect with this key. */
+  readonly asked: (history: string, key: string) => boolean;
+  /** Tests set it: an event that no state handles, or that throws, is an error and not a row. */
+  readonly strict: boolean;
+}
+
+/** A chain of histories that tell each other longer than this is a loop. */
+const TELL_DEPTH = 16;
+
+/** Adds to `batch` what the submission leads to. @throws and leaves `batch` as it was, when a new history can not begin */
+export function cascade(batch: Append[], submission: Submission, options: CascadeOptions): void {
+  const length = batch.length;
+  try {
+    stepOnto(batch, submission, options, 0);
+  } catch (thrown) {
+    batch.length = length;
+    throw thrown;
+  }
+}
+
+/** An event addressed to a history that exists, in this batch or before it. */
+export function addressed(
+  batch: readonly Append[],
+  history: string,
+  event: AnyEvent,
+  options: Pick<CascadeOptions, 'stored'>,
+  cause: string | null = null,
+): Submission {
+  const before = newest(batch, history, options);
+  if (before === null) throw new Error(`there is no history ${history}`);
+  return { history, machine: before.machine, event, settles: null, cause };
+}
+
+function stepOnto(batch: Append[], submission: Submission, options: CascadeOptions, depth: number): void {
+  if (depth > TELL_DEPTH) throw new Error(`histories tell each other without end at ${submission.history}`);
+  const before = newest(batch, submission.history, options);
+  const happening = { ...submission, at: options.now() };
+  const length = batch.length;
+  try {
+    const { row } = push(batch, stepOne(batch, before, happening, options));
+    for (const effect of row.effects) deliver(batch, row, effect, options, depth);
+  } catch (thrown) {
+    batch.length = length;
+    if (before === null || options.strict) throw thrown;
+    const { row } = push(batch, quarantine(batch, before, happening, thrown, options));
+    for (const effect of row.effects) deliverIfPossible(batch, row, effect, options, depth);
+  }
+}
+
+/** @throws when the effect tells a history that does not exist, or that can take nothing: the sender is to blame */
+function deliver(batch: Append[], row: LogRow, effect: Effect, options: CascadeOptions, depth: number): void {
+  if (effect.type !== 'tell') return;
+  const cause = `${row.history}/${row.version}`;
+  stepOnto(batch, toldBy(batch, effect, options, cause), options, depth + 1);
+}
+
+/** What an effect tells another history, which may begin by it. */
+function toldBy(
+  batch: readonly Append[],
+  { to, event, begins }: Extract<Effect, { type: 'tell' }>,
+  options: CascadeOptions,
+  cause: string,
+): Submission {
+  if (begins === undefined || newest(batch, to, options) !== null)
+    return addressed(batch, to, event, options, cause);
+  return { history: to, machine: begins, event, settles: null, cause };
+}
+
+/** A quarantined history says its last words to whoever can hear them. */
+function deliverIfPossible(...[batch, ...rest]: Parameters<typeof deliver>): void {
+  const length = batch.length;
+  try {
+    deliver(batch, ...rest);
+  } catch {
+    batch.length = length;
+  }
+}
+
+function push(batch: Append[], append: Append): Append {
+  batch.push(append);
+  return append;
+}
+
+function stepOne(
+  batch: readonly Append[],
+  before: Stored | null,
+  happening: Happening,
+  options: CascadeOptions,
+): Append {
+  const { type } = happening.event;
+  const stepped = currentWork.run({ history: happening.history, during: type }, () =>
+    stepIn(batch, before, happening, options),
+  );
+  if (options.strict && stepped.row.outcome === 'ignored')
+    throw new Error(`${type} has no handler in ${stepped.row.state}`);
+  return appendOf(before, stepped);
+}
+
+function stepIn(
+  batch: readonly Append[],
+  before: Stored | null,
+  happening: Happening,
+  { hash, asked }: CascadeOptions,
+): Stepped {
+  const { history } = happening;
+  return step(before, happening, hash, (key) => {
+    return (
+      asked(history, key) || batch.some(({ row }) => row.history === history && askedKeys(row).includes(key))
+    );
+  });
+}
+
+function quarantine(
+  batch: readonly Append[],
+  before: Stored,
+  happening: Happening,
+  thrown: unknown,
+  options: CascadeOptions,
+): Append {
+  const instead = (type: 'machine.failed' | 'machine.broken', why: unknown): Append => {
+    const message = errorText(why).slice(0, MESSAGE_LIMIT);
+    const event = { type, event: happening.event.type, message };
+    return appendOf(before, stepIn(batch, before, { ...happening, event }, options));
+  };
+  try {
+    return instead('machine.failed', thrown);
+  } catch (again) {
+    return instead('machine.broken', again);
+  }
+}
+
+const MESSAGE_LIMIT = 500;
+
+function newest(
+  batch: readonly Append[],
+  history: string,
+  options: Pick<CascadeOptions, 'stored'>,
+): Stored | null {
+  for (let index = batch.length - 1; index >= 0; index -= 1) {
+    const append = batch[index];
+    if (append?.row.history === history) return append.stored;
+  }
+  return options.stored(history);
+}

@@ -1,0 +1,62 @@
+/** Every effect has a deadline, and every effect is settled: also when an adapter does not notice that its time is over. */
+import { GivenUp, OperationError } from '../../errors.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import type { OutsideEffect, Performance } from './perform.ts';
+
+/**
+ * Runs `work` until its deadline. Past it the signal aborts; an adapter that does not notice is given up after a grace,
+ * so that every effect is settled.
+ */
+export async function within(
+  effect: OutsideEffect & { readonly timeoutMs: number },
+  performance: Performance,
+  work: (signal: AbortSignal) => Promise<AnyEvent>,
+): Promise<AnyEvent> {
+  const abort = new AbortController();
+  const stop = () => abort.abort(new Error('the daemon stops'));
+  performance.stopping.addEventListener('abort', stop, { once: true });
+  if (performance.stopping.aborted) stop();
+  const late = deferred();
+  const cancelAbort = performance.clock.after(effect.timeoutMs, () => abort.abort(tooLong(effect)));
+  const cancelGrace = performance.clock.after(effect.timeoutMs + performance.bounds.abortGraceMs, () =>
+    late.reject(tooLong(effect)),
+  );
+  const working = work(abort.signal);
+  performance.track(working);
+  try {
+    return await Promise.race([working, late.promise]);
+  } catch (thrown) {
+    // What an adapter makes of its own abort signal is not an error of its own.
+    if (abort.signal.aborted && !(thrown instanceof OperationError)) throw abort.signal.reason;
+    if (abort.signal.aborted && !performance.stopping.aborted && thrown instanceof GivenUp)
+      throw tooLong(effect, thrown.last);
+    throw thrown;
+  } finally {
+    cancelAbort();
+    cancelGrace();
+    performance.stopping.removeEventListener('abort', stop);
+  }
+}
+
+function deferred(): { readonly promise: Promise<never>; readonly reject: (reason: Error) => void } {
+  let reject: (reason: Error) => void = () => {};
+  const promise = new Promise<never>((_, no) => {
+    reject = no;
+  });
+  return { promise, reject };
+}
+
+/** `last`: what went wrong before its time was over. */
+function tooLong(
+  effect: OutsideEffect & { readonly timeoutMs: number },
+  last: OperationError | null = null,
+): OperationError {
+  return new OperationError({
+    operation: effect.type,
+    target: effect.key,
+    message: `no answer within ${Math.round(effect.timeoutMs / 1000)} s${last === null ? '' : `; last: ${last.message}`}`,
+    retryable: true,
+    hint: last?.hint ?? 'is the other side reachable? the limit is in the configuration',
+    cause: last ?? undefined,
+  });
+}

@@ -1,0 +1,292 @@
+/**
+ * Turns one effect into the one event that settles it. The only place that catches what adapters throw. An effect that
+ * was owed when the daemon started is reconciled first: what an earlier daemon may have done is looked for before
+ * anything is done again.
+ */
+import { OperationError } from '../../errors.ts';
+import { assertNever, type Server } from '../../machines/model/domain.ts';
+import type { KeyedEffect } from '../../machines/protocol/effects.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import type { Clock, EffectOf, Provider, RunHandle, RunOutcome, World } from '../ports/adapters.ts';
+import type { PerformBounds } from '../ports/bounds.ts';
+import { within } from './effect-timeout.ts';
+import { failed } from './failure-event.ts';
+import { sendMail } from './send-mail.ts';
+
+/** Effects that reach the outside; timers and slots are the engine's own. */
+export type OutsideEffect = Exclude<KeyedEffect, { type: 'setTimer' | 'acquireSlot' }>;
+
+export interface Performance {
+  readonly world: World;
+  readonly bounds: PerformBounds;
+  readonly clock: Clock;
+  /** Aborts when the daemon stops. */
+  readonly stopping: AbortSignal;
+  /** True: an earlier daemon may have performed this already. */
+  readonly recovered: boolean;
+  /** True: the job needs no server any more. What was begun on one is looked for, to be removed, and nothing is begun. */
+  readonly unwanted: boolean;
+  /** True: the history ended before the daemon started. What nobody needs any more is settled without being done. */
+  readonly ended: boolean;
+  /** Told of each piece of work: it may go on after the effect was given up. */
+  readonly track: (work: Promise<unknown>) => void;
+  /** A fact on the way that settles nothing. */
+  readonly note: (event: AnyEvent) => void;
+}
+
+/** Rejects only for programmers' errors, and when the daemon stops: then the effect stays owed. */
+export async function perform(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
+  try {
+    if (performance.ended && !PERFORMED_AFTER_THE_END.includes(effect.type))
+      throw notBegun(effect, 'what asked for it has ended');
+    return await attempt(effect, performance);
+  } catch (thrown) {
+    if (performance.stopping.aborted) throw thrown;
+    if (!(thrown instanceof OperationError)) throw thrown;
+    return failed(effect, thrown, performance.world);
+  }
+}
+
+/**
+ * What is still performed for a history that has ended: people must hear of it, or it looks for what may have been begun
+ * and removes it. A result, a start message or evidence comes too late.
+ */
+const PERFORMED_AFTER_THE_END: readonly OutsideEffect['type'][] = [
+  'raiseAlarm',
+  'sendMail',
+  'createServer',
+  'runStage',
+  'stopStage',
+  'deleteServer',
+  'discardEvidence',
+];
+
+function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
+  const { world } = performance;
+  switch (effect.type) {
+    case 'raiseAlarm':
+      return world.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
+    case 'catchUp':
+      return within(effect, performance, async (signal) => {
+        return { type: 'gap.closed', ...(await world.catchUp.run(effect, signal)) };
+      });
+    case 'lookUpChange':
+      return within(effect, performance, async (signal) => {
+        return { type: 'change.resolved', change: await world.changes.lookUp(effect, signal) };
+      });
+    case 'mergePatchset':
+      return mergePatchset(effect, performance);
+    case 'createServer':
+      return createServer(effect, performance);
+    case 'fetchPatchset':
+      return fetchPatchset(effect, performance);
+    case 'runStage':
+      return runStage(effect, performance);
+    case 'stopStage':
+      return within(effect, performance, async (signal) => {
+        await world.runner.stop(effect.run, signal);
+        return { type: 'stage.stopped', stage: effect.run.stage };
+      });
+    case 'readResults':
+      return readResults(effect, performance);
+    case 'collectEvidence':
+      return within(effect, performance, async (signal) => {
+        const collected = await world.evidence.collect(effect, signal);
+        return { type: 'evidence.collected', ...collected };
+      });
+    case 'publishEvidence':
+      return within(effect, performance, async (signal) => {
+        return { type: 'evidence.published', url: await world.evidence.publish(effect, signal) };
+      });
+    case 'deleteServer':
+      return deleteServer(effect, performance);
+    case 'discardEvidence':
+      return within(effect, performance, async () => {
+        await world.evidence.discard(effect.job, effect.part);
+        return { type: 'evidence.discarded' };
+      });
+    case 'postReview':
+      return postReview(effect, performance);
+    case 'postStart':
+      return postStart(effect, performance);
+    case 'readStanding':
+      return readStanding(effect, performance);
+    case 'readVotes':
+      return readVotes(effect, performance);
+    case 'sendMail':
+      return sendMail(effect, performance);
+    default:
+      return assertNever(effect);
+  }
+}
+
+function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performance): Promise<AnyEvent> {
+  return within(effect, performance, async (signal) => {
+    const { merged, ...outcome } = await performance.world.merger.merge(effect, signal);
+    return 'trees' in outcome
+      ? { type: 'patchset.merged', trees: outcome.trees }
+      : { type: 'patchset.conflicted', ...outcome };
+  });
+}
+
+async function createServer(effect: EffectOf<'createServer'>, performance: Performance): Promise<AnyEvent> {
+  const provider = providerOf(effect.provider, performance.world);
+  return within(effect, performance, async (signal) => {
+    const adopted = performance.recovered ? await adopt(effect, provider, signal) : null;
+    if (adopted === null && performance.unwanted) throw notBegun(effect, NOT_NEEDED);
+    const server = adopted ?? (await provider.create(effect, signal));
+    return { type: 'server.active', server, adopted: adopted !== null };
+  });
+}
+
+function fetchPatchset(effect: EffectOf<'fetchPatchset'>, performance: Performance): Promise<AnyEvent> {
+  const { world, unwanted } = performance;
+  return within(effect, performance, async (signal) => {
+    if (unwanted) throw notBegun(effect, NOT_NEEDED);
+    return { type: 'patchset.fetched', revision: await world.source.fetch(effect, signal) };
+  });
+}
+
+const NOT_NEEDED = 'the job does not need it any more';
+
+function notBegun(effect: OutsideEffect, why: string): OperationError {
+  return new OperationError({
+    operation: effect.type,
+    target: effect.key,
+    message: `not begun: ${why}`,
+    retryable: false,
+    hint: 'nothing to do',
+  });
+}
+
+/** The oldest server of this very attempt, if an earlier daemon had it made; any others of it are removed. */
+async function adopt(
+  effect: EffectOf<'createServer'>,
+  provider: Provider,
+  signal: AbortSignal,
+): Promise<Server | null> {
+  const { deployment, job, attempt } = effect.owner;
+  const ours = (await provider.list({ deployment, job }, signal)).filter(
+    ({ owner }) => owner.attempt === attempt,
+  );
+  const [oldest, ...others] = ours;
+  for (const { server } of others) await provider.delete(server, deployment, signal);
+  return oldest?.server ?? null;
+}
+
+async function runStage(effect: EffectOf<'runStage'>, performance: Performance): Promise<AnyEvent> {
+  const { stage } = effect.run;
+  const { world, stopping } = performance;
+  // Stopped before it is looked for, a run that never began does not begin.
+  if (performance.unwanted) await world.runner.stop(effect.run, stopping);
+  const handle = await world.runner.start(effect, stopping);
+  if (!stopping.aborted)
+    performance.note({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
+  const end = await endedOrDetached(handle, stopping);
+  if (end.how === 'lost') return { type: 'stage.lost', stage, why: world.hide(end.why) };
+  const wentWell = end.how === 'exited' && end.code === 0;
+  const lastLine = wentWell ? null : await world.evidence.lastLine(effect.run.owner, stage);
+  return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
+}
+
+/** A daemon that stops watches no more; the run goes on. */
+function endedOrDetached(handle: RunHandle, stopping: AbortSignal): Promise<RunOutcome> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      handle.detach();
+      reject(new Error('the daemon stops'));
+    };
+    stopping.addEventListener('abort', stop, { once: true });
+    if (stopping.aborted) stop();
+    void handle.ended.then(resolve).finally(() => stopping.removeEventListener('abort', stop));
+  });
+}
+
+/** The names of tests are the node's own words. */
+function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
+  const { runner, hide } = performance.world;
+  return within(effect, performance, async (signal) => {
+    const results = await runner.readResults(effect.server, effect.results, effect.timeoutMs, signal);
+    if ('unreadable' in results) return { type: 'results.unreadable', why: hide(results.unreadable) };
+    return { type: 'results.read', results: { ...results, failures: results.failures.map(hide) } };
+  });
+}
+
+async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Performance): Promise<AnyEvent> {
+  const provider = providerOf(effect.provider, performance.world);
+  const { deployment, job } = effect.owner;
+  const { deleteRounds } = performance.bounds;
+  return within(effect, performance, async (signal) => {
+    let deleted = 0;
+    for (let round = 0; round < deleteRounds; round += 1) {
+      const left = await provider.list({ deployment, job }, signal);
+      // Given up meanwhile: what is listed now may be the server of the next attempt.
+      signal.throwIfAborted();
+      if (left.length === 0) return { type: 'server.deleted', deleted };
+      for (const { server } of left) await provider.delete(server, deployment, signal);
+      deleted += left.length;
+    }
+    throw new OperationError({
+      operation: 'delete server',
+      target: `job ${job}`,
+      message: `servers of this job are still listed after ${deleteRounds} rounds`,
+      retryable: true,
+      hint: 'look at the provider',
+    });
+  });
+}
+
+async function postReview(effect: EffectOf<'postReview'>, performance: Performance): Promise<AnyEvent> {
+  return within(effect, performance, async (signal) => {
+    const outcome = await performance.world.reviewer.post(effect, signal, performance.recovered);
+    if (outcome.posted) {
+      const { found, voted, why } = outcome;
+      return { type: 'review.posted', found, voted, why };
+    }
+    const { change, patchset } = effect.patchset;
+    const failure = {
+      operation: 'vote',
+      target: `${change},${patchset}`,
+      message: outcome.refused,
+      retryable: false,
+      hint: 'give our account the right to vote this label, or take `label` out of the configuration',
+    };
+    return { type: 'vote.refused', failure };
+  });
+}
+
+function readStanding(effect: EffectOf<'readStanding'>, performance: Performance): Promise<AnyEvent> {
+  const { reviewer, jobsInForce } = performance.world;
+  return within(effect, performance, async (signal) => {
+    const { change, vote, kinds } = await reviewer.readStanding(effect, signal);
+    const { status, patchset } = change;
+    return { type: 'standing.read', standing: { status, patchset, vote, kinds }, jobs: jobsInForce(change) };
+  });
+}
+
+function readVotes(effect: EffectOf<'readVotes'>, performance: Performance): Promise<AnyEvent> {
+  return within(effect, performance, async (signal) => {
+    return { type: 'votes.read', votes: await performance.world.reviewer.readVotes(effect, signal) };
+  });
+}
+
+/** With the same care as the review itself, and no vote. */
+function postStart(effect: EffectOf<'postStart'>, performance: Performance): Promise<AnyEvent> {
+  const review = { ...effect, type: 'postReview', labels: {} } as const;
+  return within(effect, performance, async (signal) => {
+    await performance.world.reviewer.post(review, signal, performance.recovered);
+    return { type: 'start.posted' };
+  });
+}
+
+function providerOf(name: string, world: World): Provider {
+  const provider = world.providers.get(name);
+  if (provider !== undefined) return provider;
+  throw new OperationError({
+    operation: 'find provider',
+    target: name,
+    message: 'the job was accepted for a provider that is not in the configuration any more',
+    retryable: false,
+    hint: 'put the provider back until its jobs have ended',
+  });
+}

@@ -1,0 +1,70 @@
+/**
+ * After a start: the open histories as their views have them (checked by hash, not refolded), then the timers, overdue
+ * ones first and in their order, then every effect that is still owed, reconciled before it is performed.
+ */
+import { OperationError } from '../../errors.ts';
+import type { Stored } from '../../machines/protocol/row.ts';
+import { knowsMachine } from '../../machines/step.ts';
+import type { Store } from '../ports/store.ts';
+import type { Engine } from './engine.ts';
+
+export interface Recovered {
+  readonly histories: number;
+  readonly overdue: number;
+  readonly owed: number;
+}
+
+export async function recover(engine: Engine, store: Store): Promise<Recovered> {
+  // The first that is heard of is not the first in the queue.
+  const grantSlots = engine.slots.hold();
+  engine.slots.recall(store.turns());
+  engine.served.begin();
+  for (const stored of store.open()) {
+    if (!knowsMachine(stored.machine)) throw unknownMachine(stored);
+    engine.restore(stored);
+  }
+  const owedAtStart = store.owed();
+  const overdue = await fireOverdue(engine, owedAtStart);
+  let owed = 0;
+  // Reading them is a good part of a start: it is done again only when something has changed.
+  for (const { history, effect, seq, requestedAt } of overdue.fired === 0 ? owedAtStart : store.owed()) {
+    // What the overdue timers led to is newer, and is being performed already.
+    if (seq > overdue.newest) continue;
+    // Asked anew as soon as there is a connection to ask on.
+    if (effect.type === 'catchUp') continue;
+    engine.performEffect({ history, at: requestedAt }, effect, true);
+    owed += 1;
+  }
+  grantSlots();
+  return { histories: engine.histories.size, overdue: overdue.fired, owed };
+}
+
+function unknownMachine({ history, machine }: Stored): OperationError {
+  return new OperationError({
+    operation: 'open database',
+    target: history,
+    message: `this program does not have ${machine}, on which it began and has to end`,
+    retryable: false,
+    hint: 'start the newer sos-ci again, and let it drain before going back',
+  });
+}
+
+async function fireOverdue(
+  engine: Engine,
+  owed: ReturnType<Store['owed']>,
+): Promise<{ readonly fired: number; readonly newest: number }> {
+  const newest = owed.at(-1)?.seq ?? 0;
+  const overdue = owed
+    .filter(({ history, effect }) => {
+      return effect.type === 'setTimer' && engine.histories.has(history) && engine.timers.isOverdue(effect);
+    })
+    .sort((one, other) => dueAt(one.effect) - dueAt(other.effect));
+  for (const { history, key } of overdue) {
+    await engine.fireTimer(history, key);
+  }
+  return { fired: overdue.length, newest };
+}
+
+function dueAt(effect: { readonly type: string; readonly dueAt?: number }): number {
+  return effect.dueAt ?? 0;
+}

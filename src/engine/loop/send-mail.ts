@@ -1,0 +1,48 @@
+/**
+ * Performs the mail that a history asked for. An attempt that has to wait waits here: the history has ended, and a timer
+ * would have nobody to wake. A daemon that stops leaves it owed, and after the next start only what is left of the wait
+ * is waited for.
+ */
+import { OperationError } from '../../errors.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import type { EffectOf } from '../ports/adapters.ts';
+import { within } from './effect-timeout.ts';
+import type { Performance } from './perform.ts';
+
+export async function sendMail(effect: EffectOf<'sendMail'>, performance: Performance): Promise<AnyEvent> {
+  const { clock, world } = performance;
+  const waitMs = Math.min(Math.max(effect.dueAt - clock.now(), 0), effect.delayMs);
+  if (waitMs > 0) await pause(waitMs, performance);
+  const { mailer } = world;
+  if (mailer === null) throw notConfigured(effect);
+  return within(effect, performance, async (signal) => {
+    await mailer.send(effect.mail, signal);
+    return { type: 'mail.sent' };
+  });
+}
+
+/** Rejects when the daemon stops. */
+function pause(delayMs: number, { clock, stopping }: Performance): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      cancel();
+      reject(new Error('the daemon stops'));
+    };
+    const cancel = clock.after(delayMs, () => {
+      stopping.removeEventListener('abort', stop);
+      resolve();
+    });
+    stopping.addEventListener('abort', stop, { once: true });
+    if (stopping.aborted) stop();
+  });
+}
+
+function notConfigured({ mail }: EffectOf<'sendMail'>): OperationError {
+  return new OperationError({
+    operation: 'send mail',
+    target: mail.to.join(', '),
+    message: 'mail was asked for, and is not in the configuration any more',
+    retryable: false,
+    hint: 'put `mail` back into the configuration, or leave it: only this mail is lost',
+  });
+}

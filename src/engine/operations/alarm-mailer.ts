@@ -1,0 +1,163 @@
+/**
+ * Tells the operator of alarms by mail: each alarm once for each time that it is new, and once when it is over, several in one mail when they come
+ * together, and no more than so many mails in an hour. What was not told yet is kept in the database, so a crash or
+ * a mail server that is away for days only delays it. Mail that could not be sent is told of in the next one, and is no
+ * reason for one.
+ */
+import { OperationError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import type { Hash } from '../../machines/protocol/row.ts';
+import type { Alarms, Clock, EffectOf, Mailer } from '../ports/adapters.ts';
+import type { Store, UntoldAlarm } from '../ports/store.ts';
+
+type Mail = EffectOf<'sendMail'>['mail'];
+
+export interface OperatorMailOptions {
+  readonly store: Pick<Store, 'untold' | 'told'>;
+  readonly mailer: Mailer;
+  readonly clock: Clock;
+  readonly alarms: Alarms;
+  readonly log: Log;
+  readonly hash: Hash;
+  readonly to: readonly string[];
+  /** Which installation speaks. */
+  readonly deployment: string;
+  /** Mails in any hour. */
+  readonly limit: number;
+  /** Wait for more alarms before a mail. */
+  readonly gatherMs: number;
+  readonly timeoutMs: number;
+  readonly attempts: number;
+  /** Wait before a second attempt; doubles. After the last one there is a pause of an hour. */
+  readonly retryMs: number;
+}
+
+const HOUR_MS = 3_600_000;
+/** Alarms in one mail. */
+const TOGETHER = 200;
+
+export class OperatorMail {
+  private readonly options: OperatorMailOptions;
+  private readonly stopping = new AbortController();
+  /** Monotonic times of the mails of the last hour. */
+  private sentAt: number[] = [];
+  private failures = 0;
+  private sending: Promise<void> | null = null;
+  private cancelWait: () => void = () => {};
+  private waits = false;
+
+  constructor(options: OperatorMailOptions) {
+    this.options = options;
+  }
+
+  /** There may be something to tell: at the start, and after an alarm. */
+  poke(): void {
+    if (this.sending === null && !this.waits) this.later(this.options.gatherMs);
+  }
+
+  /** What was not told stays so until the next start. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.cancelWait();
+    await this.sending;
+  }
+
+  private async run(): Promise<void> {
+    const { store, log } = this.options;
+    while (!this.stopping.signal.aborted) {
+      const untold = store.untold(TOGETHER);
+      if (untold.every(({ kind }) => kind === 'mail-unsent')) return;
+      const leftMs = this.untilAllowed();
+      if (leftMs > 0) return this.later(leftMs);
+      try {
+        await this.sendWithin(mailOf(untold, this.options));
+      } catch (thrown) {
+        if (this.stopping.signal.aborted) return;
+        if (!(thrown instanceof OperationError)) throw thrown;
+        return this.failed(thrown);
+      }
+      this.failures = 0;
+      this.sentAt.push(this.options.clock.monotonic());
+      store.told(untold);
+      log.info({ alarms: untold.length }, 'the operator was told by mail');
+    }
+  }
+
+  private failed(error: OperationError): void {
+    const { attempts, retryMs, alarms } = this.options;
+    this.failures += 1;
+    if (error.retryable && this.failures < attempts) {
+      this.later(retryMs * 2 ** Math.min(this.failures - 1, 20));
+      return;
+    }
+    this.failures = 0;
+    const message = `mail to the operator could not be sent: ${error.message}`;
+    void alarms.raise({ kind: 'mail-unsent', target: 'operator', message, hint: error.hint });
+    this.later(HOUR_MS);
+  }
+
+  private later(delayMs: number): void {
+    if (this.stopping.signal.aborted) return;
+    this.waits = true;
+    this.cancelWait = this.options.clock.after(delayMs, () => {
+      this.waits = false;
+      this.sending = this.run().finally(() => {
+        this.sending = null;
+      });
+    });
+  }
+
+  /** Until the hour in which so many were sent is over. */
+  private untilAllowed(): number {
+    const { clock, limit } = this.options;
+    const now = clock.monotonic();
+    this.sentAt = this.sentAt.filter((at) => now - at < HOUR_MS);
+    return this.sentAt.length < limit ? 0 : (this.sentAt[0] ?? now) + HOUR_MS - now;
+  }
+
+  private async sendWithin(mail: Mail): Promise<void> {
+    const { mailer, clock, timeoutMs } = this.options;
+    const late = new AbortController();
+    const cancel = clock.after(timeoutMs, () => late.abort());
+    try {
+      await mailer.send(mail, AbortSignal.any([late.signal, this.stopping.signal]));
+    } finally {
+      cancel();
+    }
+  }
+}
+
+/** The same alarms make the same mail, so that one that was sent just before a crash is known again. */
+function mailOf(alarms: readonly UntoldAlarm[], { to, deployment, hash }: OperatorMailOptions): Mail {
+  const names = alarms.map(({ kind, target, newAt }) => `${kind}\n${target}\n${newAt}`).join('\n\n');
+  const [first] = alarms;
+  const over = alarms.filter(({ clearedAt }) => clearedAt !== null).length;
+  const what =
+    alarms.length === 1
+      ? `${over === 0 ? '' : 'cleared: '}${first?.kind}: ${first?.target}`
+      : `${alarms.length} alarms${over === 0 ? '' : `, ${over} of them cleared`}`;
+  return {
+    id: `alarm.${hash(names).slice(0, 32)}`,
+    to,
+    subject: `sos-ci ${deployment}: ${what}`,
+    text: `${[...alarms.map(paragraph), 'sos-ci status shows what there is now.'].join('\n\n')}\n`,
+  };
+}
+
+function paragraph({ kind, target, message, hint, lastAt, times, clearedAt }: UntoldAlarm): string {
+  const often = times === 1 ? '' : `, ${times} times in all`;
+  return [
+    `${clearedAt === null ? '' : 'cleared: '}${kind}: ${inLine(target)}`,
+    `    ${inLine(message)}`,
+    ...(hint === '' ? [] : [`    What to do: ${inLine(hint)}`]),
+    `    ${new Date(clearedAt ?? lastAt).toISOString()}${often}`,
+  ].join('\n');
+}
+
+/** An alarm may quote strangers. */
+function inLine(text: string): string {
+  return text
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .slice(0, 1_000)
+    .trim();
+}

@@ -1,0 +1,23 @@
+/**
+ * The one history that decides whether this CI may vote: begun once for a database, and moved by operators. Reviews speak to
+ * it by themselves.
+ */
+import { VOTING } from '../../machines/system/voting.ts';
+import type { Engine } from '../loop/engine.ts';
+import type { StoreReader } from '../ports/store.ts';
+
+type Stored = Pick<StoreReader, 'stored'>;
+
+/** Before any review may ask. A database that has it already is left alone. */
+export async function openVoting(engine: Engine, store: Stored): Promise<void> {
+  if (store.stored(VOTING) !== null) return;
+  const event = { type: 'voting.opened' } as const;
+  await engine.submit([{ history: VOTING, machine: 'voting@1', event, settles: null, cause: null }]);
+}
+
+/** Lets votes be given again. Resolves when that is durable: true when they had been stopped. */
+export async function resumeVoting(engine: Engine, store: Stored, by: string, why: string): Promise<boolean> {
+  const stopped = store.stored(VOTING)?.state === 'stopped';
+  await engine.tell(VOTING, { type: 'voting.resumed', by, why });
+  return stopped;
+}

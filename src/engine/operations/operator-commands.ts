@@ -1,0 +1,287 @@
+/**
+ * What operators may do to a running daemon. Each wish becomes events of the histories that it is about, with who asked
+ * and why, so that a replay shows it; what can not be done is refused with what to do instead. An answer means that the
+ * events are in the log.
+ */
+
+import { assertNever, type Patchset } from '../../machines/model/domain.ts';
+import type { AnyEvent } from '../../machines/protocol/events.ts';
+import { VIGIL } from '../../machines/system/health.ts';
+import type { Admission } from '../intake/admission.ts';
+import type { Submission } from '../loop/dispatch.ts';
+import type { Engine } from '../loop/engine.ts';
+import type { Clock } from '../ports/adapters.ts';
+import {
+  type Begun,
+  type JobPlace,
+  type Operator,
+  type OperatorAnswers,
+  type OperatorRequest,
+  type Operators,
+  Refused,
+  type ReloadAnswer,
+  type Target,
+} from '../ports/operator-api.ts';
+import type { AlarmView, JobView, Store } from '../ports/store.ts';
+import { resumeVoting } from './open-voting.ts';
+
+export interface OperatorDeskOptions {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly admission: Admission;
+  readonly clock: Clock;
+  /** Asks Gerrit for a patchset, for the current one with null; null when it shows none. */
+  readonly findPatchset: (change: number, patchset: number | null) => Promise<Patchset | null>;
+  readonly reload: (operator: Operator) => Promise<ReloadAnswer>;
+  readonly identity: { readonly pid: number; readonly version: string };
+}
+
+/** Open jobs of one change that are looked at. */
+const JOBS_LIMIT = 10_000;
+/** Alarms that are looked through. */
+const ALARMS_LIMIT = 10_000;
+
+export class OperatorDesk implements Operators {
+  private readonly options: OperatorDeskOptions;
+
+  constructor(options: OperatorDeskOptions) {
+    this.options = options;
+  }
+
+  async perform(
+    request: OperatorRequest,
+    operator: Operator,
+  ): Promise<OperatorAnswers[OperatorRequest['do']]> {
+    const { engine, store, identity, reload } = this.options;
+    switch (request.do) {
+      case 'ping':
+        return identity;
+      case 'enqueue':
+        return this.enqueue(request, operator);
+      case 'dequeue':
+        return this.dequeue(request.target, operator);
+      case 'promote':
+        return this.promote(request.targets, operator);
+      case 'recheck':
+        return this.recheck(request.change, operator);
+      case 'resume-voting':
+        return { resumed: await resumeVoting(engine, store, operator.who, operator.why) };
+      case 'acknowledge':
+        return this.acknowledge(request.alarm, operator);
+      case 'reload':
+        return reload(operator);
+      default:
+        return assertNever(request);
+    }
+  }
+
+  private async enqueue(
+    request: Extract<OperatorRequest, { do: 'enqueue' }>,
+    operator: Operator,
+  ): Promise<Begun> {
+    const { admission } = this.options;
+    this.assertStarting();
+    this.assertKnown(request.jobs);
+    const patchset = await this.find(request.change, request.patchset);
+    // Who asks twice at the same time, or while an event starts the same, must see what the first has begun.
+    return admission.between(() => this.begin(patchset, this.jobsToBegin(request.jobs, patchset), operator));
+  }
+
+  private assertKnown(names: readonly string[]): void {
+    const { jobNames } = this.options.admission;
+    const unknown = names.filter((name) => !jobNames.includes(name));
+    if (unknown.length > 0)
+      throw new Refused('unknown', `there is no job ${unknown.join(', ')}`, `known: ${jobNames.join(', ')}`);
+  }
+
+  /** Once each; without any name every job that is for the project and branch. */
+  private jobsToBegin(names: readonly string[], patchset: Patchset): readonly string[] {
+    const { admission } = this.options;
+    // The configuration may have been read anew while Gerrit was asked.
+    this.assertKnown(names);
+    const jobs = names.length > 0 ? [...new Set(names)] : admission.jobsFor(patchset);
+    const { project, branch } = patchset;
+    if (jobs.length === 0)
+      throw new Refused(
+        'unknown',
+        `no job is for ${project}, branch ${branch}`,
+        `name the jobs: ${admission.jobNames.join(', ')}`,
+      );
+    if (jobs.length > admission.room)
+      throw new Refused(
+        'refused',
+        'the queue is full',
+        'wait, dequeue something, or raise limits.queueLength',
+      );
+    return jobs;
+  }
+
+  private async begin(patchset: Patchset, jobs: readonly string[], operator: Operator): Promise<Begun> {
+    const { admission, clock } = this.options;
+    const twice = this.jobsOf(patchset).filter(({ name }) => jobs.includes(name));
+    if (twice.length > 0) throw underWay(twice);
+    const at = clock.now();
+    const by = titleOf(operator);
+    const cause = { kind: 'recheck', by, at, why: `enqueued${because(operator)}` } as const;
+    const { project, change } = patchset;
+    const trigger = `${project}~${change},${patchset.patchset}:enqueued:${by}:${at}:${jobs.join(',')}`;
+    const admitted = await admission.start(patchset, jobs, trigger, cause);
+    if (admitted === null) throw new Refused('refused', 'asked for twice at the same time', 'sos-ci jobs');
+    return { ...admitted, ...nameOf(patchset) };
+  }
+
+  private async dequeue(target: Target, operator: Operator): Promise<OperatorAnswers['dequeue']> {
+    const reason = `dequeued by ${operator.who}${because(operator)}`;
+    if ('job' in target) {
+      const job = this.openJob(target.job);
+      await this.submit([this.addressed(job.id, { type: 'job.cancelled', reason })]);
+      return { jobs: [placeOf(job)], reviews: [] };
+    }
+    const reviews = this.options.store
+      .reviews({ open: true, change: target.change, limit: JOBS_LIMIT })
+      .filter(({ patchset }) => target.patchset === null || patchset === target.patchset);
+    if (reviews.length === 0) throw nothingOpen(target);
+    const jobs = this.openJobs(target).filter((job) => reviews.some(({ id }) => id === job.review));
+    await this.submit(reviews.map(({ id }) => this.addressed(id, { type: 'review.cancelled', reason })));
+    return { jobs: jobs.map(placeOf), reviews: reviews.map(({ id }) => id) };
+  }
+
+  private async promote(
+    targets: readonly Target[],
+    { who, why }: Operator,
+  ): Promise<OperatorAnswers['promote']> {
+    const found = targets.flatMap((target) => {
+      if ('job' in target) return [this.openJob(target.job)];
+      const jobs = this.openJobs(target);
+      if (jobs.length === 0) throw nothingOpen(target);
+      return jobs;
+    });
+    const jobs = [...new Map(found.map((job) => [job.id, job])).values()];
+    const waiting = jobs.filter(({ state }) => state.startsWith('queued'));
+    const event = { type: 'job.promoted', by: who, why } as const;
+    // The newest promotion is at the head, so the last is told first.
+    await this.submit([...waiting].reverse().map(({ id }) => this.addressed(id, event)));
+    const passed = jobs.filter((job) => !waiting.includes(job));
+    return { promoted: waiting.map(placeOf), passed: passed.map(placeOf) };
+  }
+
+  /**
+   * As somebody who asks this CI alone to run. Rules know Gerrit's accounts and no operators: one who is called like an
+   * account (the daemon's user often is called like ours) must not be taken for it.
+   */
+  private async recheck(change: number, operator: Operator): Promise<OperatorAnswers['recheck']> {
+    const { admission, clock } = this.options;
+    this.assertStarting();
+    const patchset = await this.find(change, null);
+    const by = { username: '', name: titleOf(operator), email: '' };
+    const event = {
+      type: 'comment-added',
+      at: clock.now(),
+      patchset,
+      wip: false,
+      private: false,
+      by,
+      comment: `run-${admission.acceptance.rules.account}`,
+      approvals: [],
+    } as const;
+    const outcomes = await admission.take(event, operator.why);
+    return {
+      begun: outcomes.flatMap(({ begun }) => (begun === null ? [] : [{ ...begun, ...nameOf(patchset) }])),
+      decisions: outcomes.map(({ decision }) => `${decision.do}: ${decision.why}`),
+    };
+  }
+
+  /** In the log first: what the table of alarms then misses after a crash is asked for again. */
+  private async acknowledge(
+    name: Extract<OperatorRequest, { do: 'acknowledge' }>['alarm'],
+    { who, why }: Operator,
+  ): Promise<OperatorAnswers['acknowledge']> {
+    const { engine, store, clock } = this.options;
+    const alarm = name === null ? null : this.alarm(name);
+    const open = (alarm === null ? store.alarms(ALARMS_LIMIT) : [alarm]).some(
+      ({ acknowledgedAt }) => acknowledgedAt === null,
+    );
+    if (!open) return { acknowledged: 0 };
+    const named = alarm === null ? null : { kind: alarm.kind, target: alarm.target };
+    await engine.tell(VIGIL, { type: 'alarms.acknowledged', alarm: named, by: who, why });
+    return { acknowledged: store.acknowledge(named, clock.now(), who) };
+  }
+
+  private alarm({ kind, target }: { readonly kind: string; readonly target: string }): AlarmView {
+    const found = this.options.store.lastAlarm(kind as AlarmView['kind'], target);
+    if (found !== null) return found;
+    throw new Refused('unknown', `there is no alarm ${kind} ${target}`, 'list them: sos-ci alarms');
+  }
+
+  private assertStarting(): void {
+    if (this.options.admission.starts) return;
+    throw new Refused('refused', 'this daemon only monitors', 'start one without --monitor-only');
+  }
+
+  private async find(change: number, patchset: number | null): Promise<Patchset> {
+    const found = await this.options.findPatchset(change, patchset);
+    if (found !== null) return found;
+    const what = patchset === null ? `change ${change}` : `patchset ${change},${patchset}`;
+    throw new Refused('unknown', `Gerrit shows no ${what} to our account`, 'check the number');
+  }
+
+  /** The job as it is now. @throws Refused for one that has ended or never was */
+  private openJob(id: string): JobView {
+    const job = this.options.store.job(id);
+    if (job === null) throw new Refused('unknown', `there is no job ${id}`, 'list them: sos-ci jobs --open');
+    if (!job.ended) return job;
+    const verdict = job.verdict ?? job.state;
+    throw new Refused(
+      'refused',
+      `job ${id} has ended: ${verdict}`,
+      `run it again: sos-ci recheck ${job.change}`,
+    );
+  }
+
+  /** In the order in which they were accepted. */
+  private openJobs({ change, patchset }: Extract<Target, { change: number }>): readonly JobView[] {
+    const jobs = this.options.store.jobs({ open: true, change, limit: JOBS_LIMIT });
+    return jobs.filter((job) => patchset === null || job.patchset === patchset).reverse();
+  }
+
+  private jobsOf({ change, patchset }: Patchset): readonly JobView[] {
+    return this.openJobs({ change, patchset }).filter(({ state }) => !state.startsWith('cleanup'));
+  }
+
+  private addressed(history: string, event: AnyEvent): Submission {
+    const machine = event.type.startsWith('review.') ? 'review@1' : 'job@1';
+    return { history, machine, event, settles: null, cause: null };
+  }
+
+  private async submit(submissions: readonly Submission[]): Promise<void> {
+    if (submissions.length > 0) await this.options.engine.submit(submissions);
+  }
+}
+
+function nameOf({ change, patchset }: Patchset) {
+  return { change, patchset };
+}
+
+function placeOf({ id, name, state, change, patchset }: JobView): JobPlace {
+  return { id, name, state, change, patchset };
+}
+
+/** As what begins work is counted and shown. */
+function titleOf({ who }: Operator): string {
+  return `${who} (operator)`;
+}
+
+function because({ why }: Operator): string {
+  return why === '' ? '' : `: ${why}`;
+}
+
+function nothingOpen({ change, patchset }: Extract<Target, { change: number }>): Refused {
+  const what = patchset === null ? `change ${change}` : `patchset ${change},${patchset}`;
+  return new Refused('unknown', `no job of ${what} is open`, 'list them: sos-ci jobs --open');
+}
+
+function underWay(jobs: readonly JobView[]): Refused {
+  const named = jobs.map(({ id, name, state }) => `${name} (${id}, ${state})`).join(', ');
+  const hint = 'wait for it, or end it first: sos-ci dequeue JOB';
+  return new Refused('refused', `already under way on this patchset: ${named}`, hint);
+}

@@ -1,0 +1,32 @@
+/** Bounds what waits to be published: past the limit the oldest publications are dropped. */
+import { heldBy } from '../../machines/job/publication.ts';
+import type { Engine } from '../loop/engine.ts';
+
+export async function boundPublications(
+  engine: Pick<Engine, 'histories' | 'submit'>,
+  limitBytes: number,
+): Promise<void> {
+  const open = [...engine.histories.values()]
+    .flatMap((stored) => {
+      const held = heldBy(stored);
+      return held === null ? [] : [{ stored, ...held }];
+    })
+    .sort((one, other) => one.since - other.since);
+  let bytes = open.reduce((sum, held) => sum + held.bytes, 0);
+  const dropped = open.filter((held) => {
+    if (bytes <= limitBytes) return false;
+    bytes -= held.bytes;
+    return true;
+  });
+  if (dropped.length === 0) return;
+  const why = `dropped: more than ${limitBytes} bytes wait to be published, and this is the oldest`;
+  await engine.submit(
+    dropped.map(({ stored: { history, machine } }) => ({
+      history,
+      machine,
+      event: { type: 'publication.dropped', why },
+      settles: null,
+      cause: null,
+    })),
+  );
+}

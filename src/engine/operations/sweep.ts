@@ -1,0 +1,211 @@
+/**
+ * What cleanup could not reach: servers that carry our deployment's id although their job has ended, what was gathered
+ * on this host for such a job, and merged commits of reviews that are over. Servers and what was gathered are removed
+ * only when two sweeps in a row found them so, and only with the proof that the job is ours and over. Those whose job
+ * nobody knows are left alone, and a server of them is told to the operator.
+ */
+import { errorText, OperationError } from '../../errors.ts';
+import type { Log } from '../../log.ts';
+import { publicationOf } from '../../machines/job/publication.ts';
+import type { Alarm } from '../../machines/model/alarm.ts';
+import type { Alarms, Clock, Evidence, Merger, OwnedServer, Provider } from '../ports/adapters.ts';
+import type { OwedView, Store } from '../ports/store.ts';
+
+export interface SweepOptions {
+  readonly providers: ReadonlyMap<string, Provider>;
+  readonly merger: Pick<Merger, 'reviews' | 'drop'>;
+  readonly evidence: Pick<Evidence, 'held' | 'discard'>;
+  readonly store: Store;
+  readonly alarms: Alarms;
+  readonly log: Log;
+  readonly deployment: string;
+  readonly clock: Clock;
+  /** For one call to a provider: one that hangs must not end sweeping for good. */
+  readonly callTimeoutMs: number;
+}
+
+/** What one round has seen. */
+interface Round {
+  /** What looks leaked: when the round before saw it too, it goes. */
+  readonly suspects: Set<string>;
+  /** Jobs that have a server. */
+  readonly served: Set<string>;
+  /** Providers that did not say which servers they have. */
+  readonly silent: Set<string>;
+}
+
+export class Sweep {
+  private readonly options: SweepOptions;
+  private suspects: ReadonlySet<string> = new Set();
+  private running: Promise<number> | null = null;
+  private readonly stopping = new AbortController();
+
+  constructor(options: SweepOptions) {
+    this.options = options;
+  }
+
+  /** One round over all providers, this host and the merged commits. Returns how many servers were removed. Never two rounds at a time; never rejects for an outage. */
+  run(): Promise<number> {
+    this.running ??= this.round().finally(() => {
+      this.running = null;
+    });
+    return this.running;
+  }
+
+  /** Ends the round that is under way and begins none any more. Resolves when nothing of it goes on. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running?.catch(() => {});
+  }
+
+  private async round(): Promise<number> {
+    const round: Round = { suspects: new Set(), served: new Set(), silent: new Set() };
+    let removed = 0;
+    for (const provider of this.options.providers.values()) {
+      const answered = await this.enduring(provider.name, async () => {
+        removed += await this.sweepProvider(provider, round);
+      });
+      if (!answered) round.silent.add(provider.name);
+    }
+    await this.enduring('evidence', () => this.sweepEvidence(round));
+    this.suspects = round.suspects;
+    await this.enduring('merged commits', () => this.sweepMerges());
+    return removed;
+  }
+
+  /** An outage costs this part of this round and nothing else. Resolves to whether there was none. */
+  private async enduring(part: string, work: () => Promise<void>): Promise<boolean> {
+    if (this.stopping.signal.aborted) return false;
+    try {
+      await work();
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof OperationError)) throw thrown;
+      if (this.stopping.signal.aborted) return false;
+      this.options.log.warn({ part, hint: thrown.hint }, `sweep: ${errorText(thrown)}`);
+      return false;
+    }
+  }
+
+  /** Commits of reviews that are over. They lie in our own cache: one that nobody knows is of no use to anybody. */
+  private async sweepMerges(): Promise<void> {
+    const { merger, store } = this.options;
+    for (const review of await this.within(() => merger.reviews(), 'list merged commits', 'git cache')) {
+      if (store.review(review)?.ended === false) continue;
+      await this.within(() => merger.drop(review), 'drop merged commits', review);
+    }
+  }
+
+  /** What was gathered for jobs that ended without removing it. */
+  private async sweepEvidence(round: Round): Promise<void> {
+    const { evidence, alarms, log } = this.options;
+    for (const job of await this.within(() => evidence.held(), 'list evidence', 'this host')) {
+      if (!this.isOver(job, round)) continue;
+      const id = `evidence of ${job}`;
+      round.suspects.add(id);
+      if (!this.suspects.has(id)) continue;
+      await this.enduring(id, async () => {
+        await this.within(() => evidence.discard(job, 'all'), 'discard evidence', job);
+        log.info({ job }, 'swept what was gathered for a job');
+        await alarms.raise(evidenceRemoved(job));
+        round.suspects.delete(id);
+      });
+    }
+  }
+
+  /** Its servers go first, because leftover processes are found by what lies here; and nobody works with it any more. */
+  private isOver(id: string, { served, silent }: Round): boolean {
+    const { store, clock, providers } = this.options;
+    const job = store.job(id);
+    if (job === null || !job.ended || served.has(id)) return false;
+    if (store.stored(publicationOf(id))?.ended === false) return false;
+    // One that is configured no more, or does not answer, can not say that it has none.
+    if (!providers.has(job.provider) || silent.has(job.provider)) return false;
+    return !store.owed(id).some((owed) => mayBePerformed(owed, clock.now()));
+  }
+
+  private async sweepProvider(provider: Provider, round: Round): Promise<number> {
+    const { deployment } = this.options;
+    let removed = 0;
+    const list = (signal: AbortSignal) => provider.list({ deployment }, signal);
+    for (const owned of await this.within(list, 'list servers', provider.name)) {
+      round.served.add(owned.owner.job);
+      if (!(await this.isLeaked(owned))) continue;
+      const id = `${provider.name} ${owned.server.id}`;
+      round.suspects.add(id);
+      if (!this.suspects.has(id) || !(await this.remove(provider, owned))) continue;
+      round.suspects.delete(id);
+      removed += 1;
+    }
+    return removed;
+  }
+
+  /** One that can not be removed is told and tried again, and keeps none of the others from it. */
+  private async remove(provider: Provider, { server, owner }: OwnedServer): Promise<boolean> {
+    const { deployment, alarms, log } = this.options;
+    try {
+      const remove = (signal: AbortSignal) => provider.delete(server, deployment, signal);
+      await this.within(remove, 'delete server', server.name);
+      log.info({ server: server.name, job: owner.job }, 'swept a leaked server');
+      return true;
+    } catch (thrown) {
+      if (!(thrown instanceof OperationError)) throw thrown;
+      if (this.stopping.signal.aborted) return false;
+      const message = `the sweep can not remove it: ${errorText(thrown)}`;
+      await alarms.raise({ kind: 'server-leaked', target: server.name, message, hint: thrown.hint });
+      return false;
+    }
+  }
+
+  private async within<T>(
+    call: (signal: AbortSignal) => Promise<T>,
+    operation: string,
+    target: string,
+  ): Promise<T> {
+    const { clock, callTimeoutMs } = this.options;
+    const over = new AbortController();
+    const signal = AbortSignal.any([this.stopping.signal, over.signal]);
+    let cancel = () => {};
+    const late = new Promise<never>((_, reject) => {
+      cancel = clock.after(callTimeoutMs, () => {
+        const message = `no answer within ${Math.round(callTimeoutMs / 1000)} s`;
+        const hint = 'is the provider reachable? the next round tries again';
+        reject(new OperationError({ operation, target, message, retryable: true, hint }));
+        over.abort();
+      });
+    });
+    try {
+      return await Promise.race([call(signal), late]);
+    } finally {
+      cancel();
+    }
+  }
+
+  private async isLeaked({ server, owner }: OwnedServer): Promise<boolean> {
+    const job = this.options.store.job(owner.job);
+    if (job !== null) return job.ended;
+    await this.options.alarms.raise({
+      kind: 'server-leaked',
+      target: server.name,
+      message: `it carries our deployment's id, but job ${owner.job} is not in this database`,
+      hint: 'was the database replaced? remove the server by hand if nobody needs it',
+    });
+    return false;
+  }
+}
+
+/** Ends the alarm that the job raised when it could not remove it itself, if it did. */
+function evidenceRemoved(job: string): Alarm {
+  return {
+    kind: 'evidence-left',
+    target: `job ${job}`,
+    message: 'the sweep has removed what was left',
+    hint: '',
+    cleared: true,
+  };
+}
+
+/** True within its time: what an ended job is owed longer than that is not performed, and stays owed. */
+function mayBePerformed({ effect, requestedAt }: OwedView, now: number): boolean {
+  return 'timeoutMs' in effect && now < requestedAt + effect.timeoutMs;
+}

@@ -1,0 +1,100 @@
+/**
+ * Reads a comment the way its four readers will, before it is posted, and says what they would show otherwise than it is
+ * meant. The same goes for what the text must never hold: words that start other CIs, and lines that look like a job's.
+ */
+
+import { byteLength } from './byte-length.ts';
+import { readCireporter } from './parsers/cireporter.ts';
+import { readCiwatch } from './parsers/ciwatch.ts';
+import { readPageScript } from './parsers/hideci.ts';
+import type { GerritMessage, Reader, Reading, ShownJob } from './parsers/parsed-comment.ts';
+import { readResultsTab } from './parsers/zuul-results-tab.ts';
+import { holdsCommand } from './sanitize.ts';
+
+/** What a comment is to say. */
+export interface Meaning {
+  readonly status: 'succeeded' | 'failed';
+  readonly pipeline: string;
+  readonly jobs: readonly ShownJob[];
+  /** The line by which our own message is known again. */
+  readonly mark: string;
+  readonly limitBytes: number;
+}
+
+type Field = 'status' | 'pipeline';
+
+interface Expectation {
+  readonly reader: string;
+  readonly read: Reader;
+  readonly fields: readonly Field[];
+  /** Whether the reader shows such a job at all. */
+  readonly shows: (job: ShownJob) => boolean;
+}
+
+const EXPECTATIONS: readonly Expectation[] = [
+  { reader: "Gerrit's results tab", read: readResultsTab, fields: ['status', 'pipeline'], shows: isLinked },
+  { reader: 'the page script', read: readPageScript, fields: ['pipeline'], shows: isLinked },
+  {
+    reader: 'ciwatch',
+    read: readCiwatch,
+    fields: ['pipeline'],
+    shows: (job) => isLinked(job) && isTest(job),
+  },
+  { reader: 'cireporter', read: readCireporter, fields: [], shows: () => true },
+];
+
+/** As Gerrit stores it under an account whose name follows OpenDev's rules. */
+export function asPosted(text: string): GerritMessage {
+  return { author: 'Example CI', text: `Patch Set 1:\n\n${text}` };
+}
+
+/** One line for each thing that is wrong with the comment; empty: every reader shows what is meant. */
+export function misreadings(text: string, meaning: Meaning): readonly string[] {
+  const lines = text.split('\n');
+  const listed = lines.filter((line) => /^\s*[-*]\s/.test(line)).length;
+  const size = byteLength(text);
+  return [
+    ...(size > meaning.limitBytes ? [`it has ${size} bytes, more than ${meaning.limitBytes}`] : []),
+    ...(lines.includes(meaning.mark) ? [] : [`the line "${meaning.mark}" is missing`]),
+    ...(holdsCommand(text) ? ['it holds words that start other CIs'] : []),
+    ...(/[^\P{C}\n]/u.test(text) ? ['it holds control characters'] : []),
+    ...(listed > meaning.jobs.length ? ['a line that is no job begins with a dash or a star'] : []),
+    ...EXPECTATIONS.flatMap((expectation) => misread(text, meaning, expectation)),
+  ];
+}
+
+/** True when a reader would take the text for a result. */
+export function looksLikeResult(text: string): boolean {
+  const message = asPosted(text);
+  const readings = EXPECTATIONS.map(({ read }) => read(message));
+  return readResultsTab(message) !== null || readings.some((reading) => (reading?.jobs.length ?? 0) > 0);
+}
+
+function misread(text: string, meaning: Meaning, { reader, read, fields, shows }: Expectation): string[] {
+  const meant = meaning.jobs.filter(shows);
+  const reading: Reading | null = read(asPosted(text));
+  // The page script leaves out what has no results.
+  if (reading === null)
+    return meant.length === 0 && reader !== 'cireporter' ? [] : [`${reader} does not take it for a result`];
+  const wrong = fields
+    .filter((field) => reading[field] !== meaning[field])
+    .map((field) => `${reader} reads the ${field} ${reading[field]} for ${meaning[field]}`);
+  const [shown, wanted] = [reading.jobs.map(jobText), meant.map(jobText)];
+  const lost = wanted.filter((job) => !shown.includes(job)).map((job) => `${reader} does not show ${job}`);
+  const added = shown.filter((job) => !wanted.includes(job)).map((job) => `${reader} shows ${job}`);
+  const twice = shown.length > wanted.length && added.length === 0 ? [`${reader} shows a job twice`] : [];
+  return [...wrong, ...lost, ...added, ...twice];
+}
+
+function isLinked({ link }: ShownJob): boolean {
+  return /^https?:/.test(link);
+}
+
+/** ciwatch knows no verdict but these. */
+function isTest({ verdict }: ShownJob): boolean {
+  return verdict === 'SUCCESS' || verdict === 'FAILURE';
+}
+
+function jobText({ name, verdict, link }: ShownJob): string {
+  return `${name} ${verdict} ${link}`;
+}

@@ -1,0 +1,66 @@
+/**
+ * A template tried on comments of every kind, before one of them has to be posted: one that readers misread only when a
+ * setup fails would be found out months later.
+ */
+
+import { type JobReport, type Patchset, VERDICTS } from '../model/domain.ts';
+import type { ReportSpec } from '../model/report-spec.ts';
+import type { CommentFacts } from './comment.ts';
+import { composeComment } from './compose.ts';
+import { type TemplateFault, templateFaults } from './template.ts';
+
+const PATCHSET: Patchset = {
+  project: 'example/project',
+  branch: 'stable/one',
+  change: 111226,
+  patchset: 3,
+  revision: 'a'.repeat(40),
+  ref: 'refs/changes/26/111226/3',
+  subject: '- a subject https://example.org/ : SUCCESS in 1s',
+  owner: 'An Owner',
+  url: 'https://review.example.org/c/example/project/+/111226',
+  topic: '',
+};
+const TREES = [
+  { project: PATCHSET.project, branch: PATCHSET.branch, base: 'b'.repeat(40), revision: 'c'.repeat(40) },
+];
+const VOTE = ['Verified+1 also counts: example-iscsi succeeded, https://logs.example.org/example-iscsi/.'];
+/** Enough to need more bytes than a message may have. */
+const MANY_JOBS = 400;
+
+/** What is wrong with a template, as far as that can be known beforehand. */
+export function tryTemplate(
+  template: string,
+  report: Pick<ReportSpec, 'wiki' | 'messageLimitBytes'> & { readonly pipeline: string },
+): readonly TemplateFault[] {
+  const faults = templateFaults(template);
+  if (faults.length > 0) return faults;
+  const said = trials(report).flatMap((facts) => composeComment(facts, template).complaints);
+  return [...new Set(said)].map((what) => ({ line: 0, what }));
+}
+
+function trials({ pipeline, ...spec }: Parameters<typeof tryTemplate>[1]): readonly CommentFacts[] {
+  const facts = { run: 'r00000000', pipeline, patchset: PATCHSET, trees: TREES, vote: VOTE, spec };
+  const success = job('example-iscsi', 'SUCCESS');
+  const each = VERDICTS.map((verdict, index) => job(`example-${index}`, verdict));
+  const many = Array.from({ length: MANY_JOBS }, (_, index) => job(`example-${index}`, 'FAILURE'));
+  return [[success], each, many, [job('example-fc', 'SKIPPED')]].flatMap((reports) => [
+    { ...facts, reports },
+    { ...facts, reports, trees: [], patchset: { ...PATCHSET, subject: 'Make it faster', topic: 'a topic' } },
+  ]);
+}
+
+function job(name: string, verdict: JobReport['verdict']): JobReport {
+  return {
+    job: name,
+    name,
+    voting: true,
+    verdict,
+    reason: verdict === 'SUCCESS' ? '' : `in short: ${verdict} : FAILURE in 1s`,
+    lastLine: null,
+    evidence: 'published',
+    url: `https://logs.example.org/${name}/`,
+    durationMs: 61_000,
+    results: null,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * The comment that we post, in the form that every reader of CI comments in OpenStack takes in: a first line
+ * `Build succeeded|failed (PIPELINE pipeline).`, one line for each job, and nothing else that looks like one. It is never
+ * longer than Gerrit takes, and never holds a word that starts a CI, whatever tests, branches and reasons are called.
+ */
+
+import type { JobReport, MergedTree, Patchset } from '../model/domain.ts';
+import type { ReportSpec } from '../model/report-spec.ts';
+import { bytesOf, fitting } from './byte-length.ts';
+import type { Meaning } from './check-parsers.ts';
+import { explanations, testedText } from './explanation.ts';
+import { type JobLine, jobLine } from './job-line.ts';
+import { harmlessUrl } from './sanitize.ts';
+
+export interface CommentFacts {
+  readonly run: string;
+  readonly pipeline: string;
+  readonly patchset: Patchset;
+  readonly reports: readonly JobReport[];
+  /** What was tested; empty: the patchset as it was uploaded. */
+  readonly trees: readonly MergedTree[];
+  /** What is said of the vote. */
+  readonly vote: readonly string[];
+  readonly spec: Pick<ReportSpec, 'wiki' | 'messageLimitBytes'>;
+}
+
+/** A comment piece by piece; each may be empty, and none but `jobs` and `details` has more than one line. */
+export interface CommentParts {
+  readonly header: string;
+  /** How to rerun and whom to ask. */
+  readonly help: string;
+  readonly jobs: readonly string[];
+  readonly details: readonly string[];
+  readonly tested: readonly string[];
+  readonly mark: string;
+  readonly meaning: Meaning;
+}
+
+/** Kept free for the line that says how many jobs are not shown. */
+const RESERVE_BYTES = 60;
+/** What is said of the vote takes no more than this part of a message: the jobs' own lines are what readers look for. */
+const VOTE_SHARE = 4;
+/** Characters of an error's reason in the job's own line: as many as there is room for. */
+const WHY_LIMITS = [160, 40];
+
+export function renderComment(facts: CommentFacts): string {
+  const { header, help, jobs, details, tested, mark } = commentParts(facts);
+  const blocks = [[sentence(header, help)], jobs, [...details, ...tested, mark]];
+  return blocks
+    .filter((block) => block.length > 0)
+    .map((block) => block.join('\n'))
+    .join('\n\n');
+}
+
+export function commentParts(facts: CommentFacts, limitBytes = facts.spec.messageLimitBytes): CommentParts {
+  const { run, patchset, spec } = facts;
+  const reports = shownReports(facts.reports);
+  const status = reports.every(isFine) ? 'succeeded' : 'failed';
+  const pipeline = facts.pipeline.replace(/\W+/g, '_').replace(/(?<=re)(?=check|verify)/gi, '_');
+  const header = `Build ${status} (${pipeline} pipeline).`;
+  const help = spec.wiki === '' ? '' : `How to rerun and whom to ask: ${harmlessUrl(spec.wiki)}`;
+  const mark = runMark(run);
+  const tested = testedText(facts.trees);
+  const vote = fitting(facts.vote, limitBytes / VOTE_SHARE);
+  const frame = bytesOf([sentence(header, help), '', '', mark, ...vote, ...tested]) + RESERVE_BYTES;
+  const room = limitBytes - frame;
+  const lines = fittingJobs(reports, spec.wiki || patchset.url, room);
+  const texts = lines.map(({ text }) => text);
+  const hidden = reports.length - lines.length;
+  return {
+    header,
+    help,
+    jobs: hidden > 0 ? [...texts, '', `${hidden} more jobs are not shown here.`] : texts,
+    details: [...vote, ...fitting(explanations(reports), room - bytesOf(texts))],
+    tested,
+    mark,
+    meaning: { status, pipeline, jobs: lines.map(({ shown }) => shown), mark, limitBytes },
+  };
+}
+
+/** The line by which our own message for a run is known again; Gerrit itself has no such key. */
+export function runMark(run: string): string {
+  return `sos-ci run ${run}`;
+}
+
+/** Jobs that had nothing to do with the patch are only told of when there is nothing else to tell. */
+function shownReports(reports: readonly JobReport[]): readonly JobReport[] {
+  const ran = reports.filter(({ verdict }) => verdict !== 'SKIPPED');
+  return ran.length > 0 ? ran : reports;
+}
+
+function isFine({ verdict, voting }: JobReport): boolean {
+  return verdict === 'SUCCESS' || verdict === 'SKIPPED' || !voting;
+}
+
+/** All jobs with short reasons are better than some with long ones. */
+function fittingJobs(reports: readonly JobReport[], fallback: string, room: number): readonly JobLine[] {
+  let shown: readonly JobLine[] = [];
+  for (const whyLimit of WHY_LIMITS) {
+    const lines = reports.map((report) => jobLine(report, fallback, whyLimit));
+    shown = lines.slice(
+      0,
+      fitting(
+        lines.map(({ text }) => text),
+        room,
+      ).length,
+    );
+    if (shown.length === lines.length) break;
+  }
+  return shown;
+}
+
+function sentence(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join(' ');
+}

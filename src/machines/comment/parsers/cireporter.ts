@@ -1,0 +1,26 @@
+/**
+ * The cireporter scoreboard, which counts how often each job of a CI succeeds and when it last did. It takes every line
+ * that begins with a dash or a star for a job, and cuts it at white space; a line that has too few words, or a name that
+ * is an address, breaks the whole report on the account.
+ */
+
+import type { GerritMessage, Reading, ShownJob } from './parsed-comment.ts';
+import { linesOf } from './python-lines.ts';
+
+/** A verdict is the fifth word: mark, name, link, colon, verdict. A success or failure needs a word behind it. */
+const VERDICT = 4;
+
+export function readCireporter({ text }: GerritMessage): Reading | null {
+  const jobs: ShownJob[] = [];
+  for (const line of linesOf(text)) {
+    if (!/^[-*] /.test(line)) continue;
+    const words = line.trim().split(/\s+/u);
+    const [, name, link, , verdict] = words;
+    if (name === undefined || link === undefined || verdict === undefined) return null;
+    if (/(?:http|ftp):\/\//.test(name)) return null;
+    const counted = verdict === 'SUCCESS' || verdict === 'FAILURE';
+    if (counted && line.includes('in') && words.length === VERDICT + 1) return null;
+    jobs.push({ name, verdict, link });
+  }
+  return { status: null, pipeline: null, jobs };
+}

@@ -1,0 +1,109 @@
+/**
+ * What a new patchset, or somebody who asks for a run, would start on a change as it is now: the trigger's rules, the limits, and
+ * what the review looks at once it has asked Gerrit. For people who want to know why nothing happens. Pure; nothing is started.
+ */
+
+import type { HoldSpec } from './model/domain.ts';
+import type { ChangeNow } from './model/gerrit-event.ts';
+import { isAwaited } from './review/preconditions.ts';
+import type { StartingEvent } from './trigger/rules/cause.ts';
+import { type FileRules, judgeFiles } from './trigger/rules/files.ts';
+import type { Finding } from './trigger/rules/rule-names.ts';
+import { voteText } from './trigger/rules/vote.ts';
+import { explain, type TriggerRules } from './trigger/trigger.ts';
+import type { TriggerFacts } from './trigger/trigger-facts.ts';
+
+export interface WhatIf {
+  readonly rules: TriggerRules;
+  /** By the name of the job. */
+  readonly files: ReadonlyMap<string, FileRules>;
+  /** As they are now. What was started before does not matter: a new patchset and a new comment are new causes. */
+  readonly facts: Omit<TriggerFacts, 'began' | 'number'>;
+}
+
+export interface JobOutlook extends Finding {
+  readonly job: string;
+  readonly starts: boolean;
+}
+
+export interface Outlook {
+  readonly occasion: 'patchset' | 'recheck';
+  /** What somebody would write; null for a patchset. */
+  readonly comment: string | null;
+  readonly starts: boolean;
+  /** What decides for all jobs together. */
+  readonly rule: Finding['rule'];
+  readonly why: string;
+  /** The vote that would be waited for first. */
+  readonly hold: HoldSpec | null;
+  readonly jobs: readonly JobOutlook[];
+}
+
+/** In this order: the current patchset as if it had just come, then a comment of its uploader. */
+export function whatIf(change: ChangeNow, options: WhatIf): readonly Outlook[] {
+  const { patchset, kind, wip, uploader: by, author, hashtags } = change;
+  const about = {
+    at: options.facts.now,
+    patchset,
+    wip,
+    private: change.private,
+    by,
+    uploader: by,
+    author,
+    hashtags,
+  };
+  const comment = options.rules.recheck ? 'recheck' : `run-${options.rules.account}`;
+  const asked = { ...about, type: 'comment-added', comment, approvals: [] } as const;
+  return [
+    {
+      occasion: 'patchset',
+      comment: null,
+      ...outlook(change, { ...about, type: 'patchset-created', kind }, options),
+    },
+    { occasion: 'recheck', comment, ...outlook(change, asked, options) },
+  ];
+}
+
+type Judged = Omit<Outlook, 'occasion' | 'comment'>;
+
+function outlook(change: ChangeNow, event: StartingEvent, options: WhatIf): Judged {
+  const facts = { ...options.facts, number: 0, began: () => 'nothing' as const };
+  const { decisions, jobs } = explain(event, options.rules, facts);
+  const decision = decisions.at(-1);
+  const wanted = jobs.map(({ job, cause, rule, why }) => ({ job, starts: cause !== null, rule, why }));
+  if (decision?.do !== 'start') {
+    const { rule, why } = decision ?? { rule: 'event', why: '' };
+    const closed = whyClosed(change);
+    if (decision?.do === 'defer') return refused(wanted, closed ?? { rule, why: `it would wait: ${why}` });
+    return refused(wanted, { rule, why });
+  }
+  const against = whyClosed(change);
+  if (against !== null) return refused(wanted, against);
+  const looked = wanted.map((job) => (job.starts ? filesOutlook(change, job, options) : job));
+  if (!looked.some(({ starts }) => starts)) {
+    const why = looked.find(({ rule }) => rule === 'files')?.why ?? decision.why;
+    return { starts: false, rule: 'files', why, hold: null, jobs: looked };
+  }
+  const hold = change.votes.some((vote) => isAwaited(vote, decision.hold)) ? null : decision.hold;
+  const why = hold === null ? decision.why : `${decision.why}, after ${hold.account} ${voteText(hold)}`;
+  return { starts: true, rule: decision.rule, why, hold, jobs: looked };
+}
+
+/** Something is against every job: also those whose own rules had let them start. */
+function refused(jobs: readonly JobOutlook[], { rule, why }: Finding): Judged {
+  const all = jobs.map((job) => (job.starts ? { job: job.job, starts: false, rule, why } : job));
+  return { starts: false, rule, why, hold: null, jobs: all };
+}
+
+function whyClosed({ status }: ChangeNow): Finding | null {
+  return status === 'open' ? null : { rule: 'closed', why: `the change is ${status}` };
+}
+
+function filesOutlook({ files }: ChangeNow, job: JobOutlook, options: WhatIf): JobOutlook {
+  const rules = options.files.get(job.job);
+  if (rules === undefined) return job;
+  const { runs, why } = judgeFiles(files, rules);
+  if (!runs) return { job: job.job, starts: false, rule: 'files', why };
+  const quiet = rules.include.length === 0 && rules.exclude.length === 0;
+  return quiet ? job : { ...job, why: `${job.why}; ${why}` };
+}

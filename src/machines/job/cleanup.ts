@@ -1,0 +1,117 @@
+/**
+ * Leaves nothing behind: ends what runs, waits for answers that are still on their way (a server whose creation was
+ * asked for may yet appear), then deletes everything that carries this job's name until nothing is left. Used between
+ * two attempts at setup and, as the state cleanup, at the end of every job.
+ */
+import type { Effect, KeyedEffect } from '../protocol/effects.ts';
+import { lateAnswers } from './late-events.ts';
+import {
+  type Args,
+  backoffMs,
+  change,
+  deadline,
+  decide,
+  jobSetup,
+  keep,
+  ownerOf,
+  request,
+} from './machine-setup.ts';
+
+export interface ClearingOptions {
+  /** Where to go when nothing is left, and when something of ours can not be removed. */
+  readonly done: string;
+  readonly givenUp: string;
+}
+
+/** A clean-up waits as long as what is on its way may take by itself: a server may come up to the end of that time. */
+const settleDeadline = deadline(
+  (context) => `deadline:settling:${context.clearings}:${context.deletions}`,
+  (context, inFlight) => Math.max(context.spec.limits.cleanupTimeoutMs, ...inFlight.map(timeoutOf)),
+);
+const deleteDeadline = deadline(
+  (context) => `deadline:deleting:${context.deletions}`,
+  (context) => context.spec.limits.cleanupTimeoutMs,
+);
+const retry = deadline(
+  (context) => `retry:deleting:${context.deletions}`,
+  (context) => backoffMs(context.spec.limits.cleanupRetryMs, context.cleanupAttempt),
+);
+const keepServer = keep('server.active', (event) => ({ server: event.server }));
+
+export function clearing(options: ClearingOptions) {
+  const failedDeletion = [
+    { guard: 'cleanupAttemptsLeft', target: 'backingOff' },
+    { target: options.givenUp, actions: decide('NODE_FAILURE') },
+  ] as const;
+  return jobSetup.createStateConfig({
+    initial: 'settling',
+    entry: change(({ context }) => ({ cleanupAttempt: 0, clearings: context.clearings + 1 })),
+    on: { ...lateAnswers, 'verdict.taken': { actions: 'noted' } },
+    states: {
+      settling: {
+        entry: [request(stopWhatRuns), settleDeadline.arm],
+        exit: settleDeadline.disarm,
+        always: { guard: 'settled', target: 'deleting' },
+        on: { 'server.active': { actions: keepServer }, 'timer.fired': 'deleting' },
+      },
+      deleting: {
+        entry: [
+          change(({ context }) => ({
+            cleanupAttempt: context.cleanupAttempt + 1,
+            deletions: context.deletions + 1,
+          })),
+          request(deleteServer),
+          deleteDeadline.arm,
+        ],
+        exit: deleteDeadline.disarm,
+        on: {
+          // It may have come after the deletion had looked: another one follows, but never two at a time.
+          'server.active': { target: 'settling', actions: keepServer },
+          'server.deleted': [
+            { guard: 'ofEarlierDeletion', actions: 'noted' },
+            { guard: 'mayDeleteAgain', target: 'settling' },
+            { guard: 'unsettled', target: options.givenUp, actions: decide('NODE_FAILURE') },
+            { target: options.done, actions: change(() => ({ server: null })) },
+          ],
+          'server.undeleted': [{ guard: 'ofEarlierDeletion', actions: 'noted' }, ...failedDeletion],
+          'timer.fired': failedDeletion,
+        },
+      },
+      backingOff: {
+        entry: retry.arm,
+        exit: retry.disarm,
+        on: { 'timer.fired': 'settling', 'server.active': { target: 'settling', actions: keepServer } },
+      },
+    },
+  });
+}
+
+function deleteServer({ context }: Args) {
+  return {
+    type: 'deleteServer',
+    key: `deleteServer:${context.deletions}`,
+    provider: context.spec.provider,
+    owner: ownerOf(context),
+    timeoutMs: context.spec.limits.cleanupTimeoutMs,
+  } as const;
+}
+
+function timeoutOf(effect: KeyedEffect): number {
+  return 'timeoutMs' in effect ? effect.timeoutMs : 0;
+}
+
+/** A stage that runs and is not being stopped already is told to stop. */
+function stopWhatRuns({ context, event }: Args): Effect | null {
+  if (event.inFlight.some((effect) => effect.type === 'stopStage')) return null;
+  for (const effect of event.inFlight) {
+    if (effect.type !== 'runStage') continue;
+    const { stage } = effect.run;
+    return {
+      type: 'stopStage',
+      key: `stopStage:${stage}:${context.attempt}:${context.clearings}:${context.deletions}`,
+      run: effect.run,
+      timeoutMs: context.spec.limits.stopTimeoutMs,
+    };
+  }
+  return null;
+}

@@ -1,0 +1,105 @@
+/** Why something went wrong, in one line that a developer on Gerrit can read. Bounded, and free of line breaks. */
+
+import { assertNever, type Failure } from '../model/domain.ts';
+import { endTrouble } from '../model/verdict.ts';
+import type { JobMachineEvent } from './machine-setup.ts';
+
+const REASON_LIMIT = 300;
+
+export function reasonOf(event: JobMachineEvent): string {
+  return oneLine(describe(event));
+}
+
+/** What the stage printed last; null for every other event. */
+export function lastLineOf(event: JobMachineEvent): string | null {
+  if (event.type !== 'stage.exited' || event.lastLine === undefined) return null;
+  return oneLine(event.lastLine) || null;
+}
+
+/** One line of at most 300 characters, without characters that control, hide or reorder text. */
+export function oneLine(text: string): string {
+  // Longer than what is kept by far; cut first, so that a huge text costs nothing.
+  const flat = text
+    .slice(0, REASON_LIMIT * 10)
+    .replace(/[\p{Cf}\p{Co}\p{Cs}]/gu, '')
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim();
+  const characters = Array.from(flat);
+  if (characters.length <= REASON_LIMIT && text.length <= REASON_LIMIT * 10) return flat;
+  return `${characters.slice(0, REASON_LIMIT - 3).join('')}...`;
+}
+
+function describe(event: JobMachineEvent): string {
+  switch (event.type) {
+    case 'server.failed':
+    case 'patchset.unfetched':
+    case 'stage.failed':
+    case 'stage.unstopped':
+    case 'evidence.uncollected':
+    case 'evidence.unpublished':
+    case 'server.undeleted':
+    case 'evidence.discard-failed':
+      return failureText(event.failure);
+    case 'stage.exited':
+      return endTrouble(event.stage, event.end) ?? '';
+    case 'stage.lost':
+      return `${event.stage} was lost: ${event.why}`;
+    case 'results.unreadable':
+      return event.why;
+    case 'timer.fired':
+      return timerText(event.timer);
+    case 'job.cancelled':
+      return event.reason;
+    case 'job.superseded':
+      return `superseded by ${event.by}`;
+    case 'machine.failed':
+    case 'machine.broken':
+      return `internal error at ${event.event}: ${event.message}`;
+    case 'daemon.crashed':
+      return `the daemon crashed twice, last during ${event.during}: ${event.message}`;
+    case 'alarm.raised':
+    case 'job.accepted':
+    case 'slot.granted':
+    case 'server.active':
+    case 'patchset.fetched':
+    case 'stage.started':
+    case 'stage.stopped':
+    case 'results.read':
+    case 'evidence.collected':
+    case 'evidence.published':
+    case 'evidence.discarded':
+    case 'job.released':
+    case 'job.promoted':
+    case 'verdict.taken':
+      return '';
+    case 'job.refused':
+      return event.reason;
+    case 'evidence.abandoned':
+      return event.why;
+    // Ends a clean-up only when it was given up.
+    case 'server.deleted':
+      return 'what was asked for has not answered, and may still appear';
+    default:
+      return assertNever(event);
+  }
+}
+
+function failureText(failure: Failure): string {
+  return `${failure.operation}: ${failure.message}`;
+}
+
+/** Timers are named `deadline:STATE:N`. */
+function timerText(timer: string): string {
+  const [, state = timer] = timer.split(':');
+  switch (state) {
+    case 'queued':
+      return 'no slot became free in time';
+    case 'stacking-stop':
+    case 'testing-stop':
+      return `${state.split('-')[0]} ran into its timeout and could not be stopped`;
+    case 'deleting':
+      return 'removing the server took longer than allowed';
+    default:
+      return `${state} took longer than allowed`;
+  }
+}

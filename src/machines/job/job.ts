@@ -1,0 +1,292 @@
+/**
+ * job@1: one CI job from a slot to a clean lab. The seven states and their order are the project's promise; what
+ * happens inside each lives in job/. Every way out passes through cleanup; done and stuck are where a job rests.
+ */
+
+import { assertInput } from '../protocol/actions.ts';
+import { booting } from './booting.ts';
+import { clearing } from './cleanup.ts';
+import { reasonOf } from './failure-reason.ts';
+import { saidAtTheEnd } from './late-events.ts';
+import {
+  type Args,
+  backoffMs,
+  change,
+  deadline,
+  decide,
+  type JobContext,
+  type JobMachineEvent,
+  jobSetup,
+  keep,
+  request,
+} from './machine-setup.ts';
+import { lastWords, publishing, reporting, tellReview } from './publishing.ts';
+import { stacking, testing } from './stages.ts';
+
+const queueDeadline = deadline(
+  () => 'deadline:queued',
+  (context) => context.spec.limits.queueTimeoutMs,
+);
+const alarmDeadline = deadline(
+  (context) => `deadline:alarming:${context.clearings}:${context.deletions}`,
+  (context) => context.spec.limits.cleanupTimeoutMs,
+);
+
+/** Parked: nothing moves it any more, and an operator is told. */
+const park = [decide('ABORTED'), ...tellReview(), request(({ context }) => parked(context))] as const;
+
+/** Asks for its slot anew, as one that was promoted. */
+const promote = change(({ context }) => ({ promotions: context.promotions + 1 }));
+
+const discardDeadline = deadline(
+  (context) => `deadline:discarding:${context.discards}`,
+  (context) => context.spec.limits.cleanupTimeoutMs,
+);
+
+const clearingAtTheEnd = clearing({ done: '#job.cleanup.discarding', givenUp: '#job.cleanup.alarming' });
+
+const discardRetry = deadline(
+  (context) => `retry:discarding:${context.discards}`,
+  (context) => backoffMs(context.spec.limits.cleanupRetryMs, context.discards),
+);
+
+/** After the last attempt the job ends: the sweep goes on. */
+const discardFailed = [
+  { guard: 'discardsLeft', target: 'waitingToDiscard' },
+  { target: '#job.done', actions: request(({ context, event }) => evidenceLeft(context, reasonOf(event))) },
+] as const;
+const serverAppeared = {
+  target: 'settling',
+  actions: keep('server.active', (event) => ({ server: event.server })),
+} as const;
+
+export const jobMachine = jobSetup.createMachine({
+  id: 'job',
+  context: ({ input }) => firstContext(input),
+  initial: 'queued',
+  on: {
+    'job.cancelled': { target: '.cleanup', actions: decide('ABORTED') },
+    'job.superseded': { target: '.cleanup', actions: decide('ABORTED') },
+    'machine.failed': [
+      { guard: 'failedBefore', target: '.stuck', actions: park },
+      {
+        target: '.cleanup',
+        reenter: true,
+        actions: [decide('NODE_FAILURE'), change(({ context }) => ({ failures: context.failures + 1 }))],
+      },
+    ],
+    // What the other ways to stuck compute may be what threw.
+    'machine.broken': {
+      target: '.stuck',
+      actions: ['breakOff', ...lastWords(), request(({ context }) => parked(context))],
+    },
+    'daemon.crashed': [
+      { guard: 'crashedBefore', target: '.stuck', actions: park },
+      { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
+    ],
+    // Whatever it does by now, it does not wait for a slot any more.
+    'job.promoted': { actions: 'noted' },
+  },
+  states: {
+    queued: {
+      initial: 'preparing',
+      entry: queueDeadline.arm,
+      exit: queueDeadline.disarm,
+      on: { 'timer.fired': { target: 'reporting', actions: decide('NODE_FAILURE') } },
+      states: {
+        // The review looks at the change and merges it, for all of its jobs at once.
+        preparing: {
+          on: {
+            'job.released': {
+              target: 'waiting',
+              actions: keep('job.released', ({ trees, dependencies = [] }) => ({ trees, dependencies })),
+            },
+            'job.refused': {
+              target: '#job.reporting',
+              actions: keep('job.refused', ({ verdict, reason }) => ({ verdict, reason })),
+            },
+            'job.promoted': { actions: promote },
+          },
+        },
+        waiting: {
+          entry: request(acquireSlot),
+          exit: request(({ context }) => ({ type: 'withdraw', key: slotKey(context) })),
+          on: {
+            'slot.granted': {
+              target: '#job.booting',
+              actions: keep('slot.granted', ({ at }) => ({ slot: true, startedAt: at })),
+            },
+            'job.promoted': { target: 'waiting', reenter: true, actions: promote },
+          },
+        },
+      },
+    },
+    booting,
+    stacking,
+    testing,
+    publishing,
+    reporting,
+    cleanup: {
+      ...clearingAtTheEnd,
+      entry: [clearingAtTheEnd.entry, ...tellReview()],
+      on: {
+        ...clearingAtTheEnd.on,
+        'job.cancelled': { actions: 'noted' },
+        'job.superseded': { actions: 'noted' },
+      },
+      states: {
+        ...clearingAtTheEnd.states,
+        // No server is left. What lies on this host is removed last: leftover processes are found by it.
+        discarding: {
+          entry: [
+            change(({ context }) => ({ slot: false, discards: context.discards + 1 })),
+            request(discardEvidence),
+            discardDeadline.arm,
+          ],
+          exit: discardDeadline.disarm,
+          on: {
+            'evidence.discarded': [{ guard: 'unsettled', actions: 'noted' }, { target: '#job.done' }],
+            'evidence.discard-failed': [{ guard: 'ofEarlierDiscard', actions: 'noted' }, ...discardFailed],
+            'timer.fired': discardFailed,
+            'server.active': serverAppeared,
+          },
+        },
+        waitingToDiscard: {
+          entry: discardRetry.arm,
+          exit: discardRetry.disarm,
+          on: {
+            'evidence.discarded': '#job.done',
+            'timer.fired': 'discarding',
+            'server.active': serverAppeared,
+          },
+        },
+        alarming: {
+          entry: [request(({ context }) => leaked(context)), alarmDeadline.arm],
+          exit: alarmDeadline.disarm,
+          on: {
+            'alarm.raised': '#job.done',
+            'timer.fired': '#job.done',
+            // What makes the clean-up hopeless so far may be what just came.
+            'server.active': serverAppeared,
+          },
+        },
+      },
+    },
+    done: {
+      tags: 'ended',
+      entry: 'rest',
+      on: saidAtTheEnd,
+    },
+    stuck: {
+      tags: 'ended',
+      entry: 'rest',
+      on: saidAtTheEnd,
+    },
+  },
+});
+
+function firstContext(accepted: JobMachineEvent): JobContext {
+  assertInput(accepted);
+  if (accepted.type !== 'job.accepted')
+    throw new Error(`a job begins with job.accepted, not ${accepted.type}`);
+  return {
+    job: accepted.job,
+    review: accepted.review,
+    deployment: accepted.deployment,
+    patchset: accepted.patchset,
+    spec: accepted.spec,
+    acceptedAt: accepted.at,
+    startedAt: null,
+    endedAt: null,
+    attempt: 1,
+    trees: [],
+    dependencies: [],
+    siblings: accepted.siblings ?? [],
+    promotions: 0,
+    server: null,
+    slot: false,
+    verdict: null,
+    reason: '',
+    stageEnd: null,
+    lastLine: null,
+    results: null,
+    collectedBytes: 0,
+    publishAttempt: 1,
+    evidence: 'none',
+    url: null,
+    told: false,
+    cleanupAttempt: 0,
+    clearings: 0,
+    deletions: 0,
+    discards: 0,
+    failures: 0,
+    crashes: 0,
+  };
+}
+
+function acquireSlot({ context }: Args) {
+  const { spec, patchset } = context;
+  return {
+    type: 'acquireSlot',
+    key: slotKey(context),
+    provider: spec.provider,
+    name: spec.name,
+    project: patchset.project,
+    headStartMs: spec.headStartMs,
+    promoted: context.promotions > 0,
+  } as const;
+}
+
+function slotKey({ promotions }: Pick<JobContext, 'promotions'>): string {
+  return promotions === 0 ? 'slot' : `slot:${promotions}`;
+}
+
+function leaked(context: JobContext) {
+  return {
+    type: 'raiseAlarm',
+    key: `alarm:leaked:${context.clearings}:${context.deletions}`,
+    alarm: {
+      kind: 'server-leaked',
+      target: `job ${context.job}`,
+      message: `servers of this job could not be removed in ${context.cleanupAttempt} attempts`,
+      hint: 'look at the provider; the sweep goes on trying',
+    },
+  } as const;
+}
+
+function discardEvidence({ context }: Args) {
+  return {
+    type: 'discardEvidence',
+    key: `discardEvidence:${context.discards}`,
+    job: context.job,
+    // What was collected belongs to the history that publishes it later.
+    part: context.evidence === 'pending' ? 'runs' : 'all',
+    timeoutMs: context.spec.limits.cleanupTimeoutMs,
+  } as const;
+}
+
+function evidenceLeft(context: JobContext, why: string) {
+  return {
+    type: 'raiseAlarm',
+    key: `alarm:evidence-left:${context.discards}`,
+    alarm: {
+      kind: 'evidence-left',
+      target: `job ${context.job}`,
+      message: `what was gathered for this job on this host could not be removed. ${why}`,
+      hint: 'check the disk of the state directory; the sweep tries again',
+    },
+  } as const;
+}
+
+function parked(context: JobContext) {
+  return {
+    type: 'raiseAlarm',
+    key: 'alarm:stuck',
+    alarm: {
+      kind: 'job-stuck',
+      target: `job ${context.job}`,
+      message: `this job is parked. ${context.reason}`,
+      hint: 'sos-ci job shows the history; what it left is found by the sweep; report a bug',
+    },
+  } as const;
+}

@@ -1,0 +1,196 @@
+/**
+ * What every state of job@1 is written with: its context, the shape in which it sees events, its named guards and
+ * actions. The states live in files of their own beside this one; `./job.ts` puts them together.
+ */
+import { assign, setup } from 'xstate';
+import type {
+  Dependency,
+  EvidenceState,
+  JobSpec,
+  MergedTree,
+  Ownership,
+  Patchset,
+  ResultsSummary,
+  Server,
+  Sibling,
+  StageEnd,
+  Verdict,
+} from '../model/domain.ts';
+import { endTrouble } from '../model/verdict.ts';
+import { type Told, wordsOf } from '../protocol/actions.ts';
+import type { Effect, KeyedEffect } from '../protocol/effects.ts';
+import type { JobEvent } from '../protocol/events.ts';
+import { lastLineOf, reasonOf } from './failure-reason.ts';
+
+export interface JobContext {
+  readonly job: string;
+  readonly review: string;
+  readonly deployment: string;
+  readonly patchset: Patchset;
+  readonly spec: JobSpec;
+  readonly acceptedAt: number;
+  /** When its wait for a server was over; null until then. */
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** Attempt at setup, from 1. Names the server and its effects. */
+  readonly attempt: number;
+  /** What is tested; empty: the patchset as it was uploaded. */
+  readonly trees: readonly MergedTree[];
+  readonly dependencies: readonly Dependency[];
+  readonly siblings: readonly Sibling[];
+  /** How often an operator has put it at the head of the queue. */
+  readonly promotions: number;
+  readonly server: Server | null;
+  /** True while the job counts against its provider's slots. */
+  readonly slot: boolean;
+  readonly verdict: Verdict | null;
+  readonly reason: string;
+  /** How the stage ended that the verdict is about. */
+  readonly stageEnd: StageEnd | null;
+  /** What the stage that failed printed last. */
+  readonly lastLine: string | null;
+  readonly results: ResultsSummary | null;
+  readonly collectedBytes: number;
+  /** Attempts at collecting. */
+  readonly publishAttempt: number;
+  readonly evidence: EvidenceState;
+  /** Where the evidence is or will be published; null until it is collected. */
+  readonly url: string | null;
+  /** The review has been told. */
+  readonly told: boolean;
+  /** Attempts at deleting in the clean-up under way. */
+  readonly cleanupAttempt: number;
+  /** Clean-ups and deletions so far: they make the keys of their effects unique. */
+  readonly clearings: number;
+  readonly deletions: number;
+  /** Attempts at removing what was gathered on this host. */
+  readonly discards: number;
+  readonly failures: number;
+  readonly crashes: number;
+}
+
+export type JobMachineEvent = JobEvent & Told;
+export interface Args {
+  readonly context: JobContext;
+  readonly event: JobMachineEvent;
+}
+
+export const { request, change, deadline } = wordsOf<JobContext, JobEvent>();
+
+/** Keeps what an event of the named type brought. */
+export function keep<T extends JobEvent['type']>(
+  type: T,
+  make: (event: Extract<JobMachineEvent, { type: T }>, context: JobContext) => Partial<JobContext>,
+) {
+  return {
+    type: 'keep',
+    params: ({ context, event }: Args): Partial<JobContext> => {
+      if (event.type !== type) throw new Error(`expected ${type}, was told ${event.type}`);
+      return make(event as Extract<JobMachineEvent, { type: T }>, context);
+    },
+  } as const;
+}
+
+export function ownerOf(context: JobContext): Ownership {
+  return { deployment: context.deployment, job: context.job, attempt: context.attempt };
+}
+
+/** Doubles for each attempt after the first, at most 64-fold. */
+export function backoffMs(baseMs: number, attempt: number): number {
+  return baseMs * 2 ** Math.min(attempt - 1, 6);
+}
+
+/** Where a failed setup goes: to another attempt, or with `verdict` to publishing. */
+export function setupFailed(verdict: Verdict) {
+  return [
+    { guard: 'mayRetrySetup', target: '#job.booting.clearing', actions: 'noteTrouble' },
+    { target: '#job.publishing', actions: decide(verdict) },
+  ] as const;
+}
+
+/**
+ * The first verdict stands: what goes wrong later never hides it. Only a success that ends before its evidence can be
+ * read does not: nobody could check it.
+ */
+export function decide(verdict: Verdict) {
+  return { type: 'decide', params: { verdict } } as const;
+}
+
+/** Effects that the outside world has seen and that answer later: a clean-up waits for them. */
+const ANSWERED_LATER: readonly KeyedEffect['type'][] = [
+  'createServer',
+  'fetchPatchset',
+  'runStage',
+  'stopStage',
+  'readResults',
+  'collectEvidence',
+  'publishEvidence',
+  'deleteServer',
+  'discardEvidence',
+];
+
+function isSettled(event: Told): boolean {
+  return !event.inFlight.some((effect) => ANSWERED_LATER.includes(effect.type));
+}
+
+/** Whether trying again can help, as the adapter that failed knows it. */
+function mayHelp(event: JobMachineEvent): boolean {
+  return !('failure' in event) || event.failure.retryable;
+}
+
+export const jobSetup = setup({
+  types: {
+    context: {} as JobContext,
+    events: {} as JobMachineEvent,
+    input: {} as JobMachineEvent,
+    tags: {} as 'ended',
+  },
+  actions: {
+    request: (_, _effects: Effect | readonly Effect[] | null) => {},
+    keep: assign((_, changes: Partial<JobContext>) => changes),
+    decide: assign(({ context, event }, { verdict }: { verdict: Verdict }) =>
+      context.verdict === null ||
+      (context.verdict === 'SUCCESS' && context.evidence === 'none' && !context.told)
+        ? {
+            verdict,
+            reason: reasonOf(event),
+            lastLine: lastLineOf(event),
+            stageEnd: event.type === 'stage.exited' ? event.end : context.stageEnd,
+          }
+        : {},
+    ),
+    /** The job is at rest: it no longer counts against its provider's slots. */
+    rest: assign(({ event }) => ({ slot: false, endedAt: event.at })),
+    breakOff: assign(({ context, event }) => ({
+      verdict: context.told ? context.verdict : 'ABORTED',
+      reason: reasonOf(event),
+    })),
+    noteTrouble: assign(({ event }) => ({ reason: reasonOf(event), lastLine: lastLineOf(event) })),
+    /** The event is expected here and changes nothing. */
+    noted: () => {},
+  },
+  guards: {
+    settled: ({ event }) => isSettled(event),
+    unsettled: ({ event }) => !isSettled(event),
+    /** Deleted, but something may still appear, and there are attempts left to wait for it. */
+    mayDeleteAgain: ({ context, event }) =>
+      !isSettled(event) && context.cleanupAttempt < context.spec.limits.cleanupAttempts,
+    ofEarlierDeletion: ({ context, event }) => event.settles !== `deleteServer:${context.deletions}`,
+    discardsLeft: ({ context }) => context.discards < context.spec.limits.cleanupAttempts,
+    ofEarlierDiscard: ({ context, event }) => event.settles !== `discardEvidence:${context.discards}`,
+    ofEarlierPublishing: ({ context, event }) =>
+      event.settles !== null && !event.settles.endsWith(`:${context.publishAttempt}`),
+    mayRetrySetup: ({ context, event }) =>
+      mayHelp(event) && context.attempt < context.spec.limits.setupAttempts,
+    mayRetryPublishing: ({ context, event }) =>
+      mayHelp(event) && context.publishAttempt < context.spec.limits.publishAttempts,
+    cleanupAttemptsLeft: ({ context }) => context.cleanupAttempt < context.spec.limits.cleanupAttempts,
+    stackedWell: ({ event }) => event.type === 'stage.exited' && endTrouble(event.stage, event.end) === null,
+    stoppedByUs: ({ event }) => event.type === 'stage.exited' && event.end.how === 'stopped',
+    hasResults: ({ context, event }) =>
+      event.type === 'stage.exited' && event.end.how === 'exited' && context.spec.results !== null,
+    nothingToStack: ({ context }) => context.spec.stacking === null,
+    crashedBefore: ({ context }) => context.crashes > 0,
+    failedBefore: ({ context }) => context.failures > 0,
+  },
+});

@@ -1,0 +1,298 @@
+/**
+ * publication@1: evidence that could not be published while its job waited, for example because the log disk is full. The
+ * job hands over what was collected and ends without waiting. This history retries with back-off until the evidence is
+ * published, too old, or dropped because all publications together hold too much. Then it removes what was collected.
+ */
+import { assign, setup } from 'xstate';
+import type { Failure } from '../model/domain.ts';
+import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
+import type { Effect, PublishSpec } from '../protocol/effects.ts';
+import type { PublicationEvent, PublicationLimits } from '../protocol/events.ts';
+import type { Stored } from '../protocol/row.ts';
+
+/** The longest wait between two attempts: a disk that was cleared is used again within this time. */
+export const PUBLISH_RETRY_MAX_MS = 900_000;
+
+interface PublicationContext {
+  readonly review: string;
+  readonly publish: PublishSpec;
+  /** Where it will be published; where it is published, once it is. */
+  readonly url: string;
+  readonly bytes: number;
+  readonly limits: PublicationLimits;
+  readonly openedAt: number;
+  readonly attempt: number;
+  /** Why the newest attempt did not work. */
+  readonly why: string;
+  /** Dropped while an attempt was under way: its answer decides. */
+  readonly dropped: boolean;
+  readonly outcome: 'published' | 'abandoned' | null;
+  readonly crashes: number;
+}
+
+type PublicationMachineEvent = PublicationEvent & Told;
+interface Args {
+  readonly context: PublicationContext;
+  readonly event: PublicationMachineEvent;
+}
+
+const { request, change, deadline } = wordsOf<PublicationContext, PublicationEvent>();
+const noted = { actions: 'noted' } as const;
+
+const retry = deadline(
+  (context) => `retry:publishing:${context.attempt}`,
+  ({ limits, attempt }) => Math.min(limits.retryMs * 2 ** Math.min(attempt - 1, 30), limits.retryMaxMs),
+);
+const publishDeadline = deadline(
+  (context) => `deadline:publishing:${context.attempt}`,
+  // The attempt has its own limit; this only catches a silent one.
+  (context) => context.publish.timeoutMs * 2,
+);
+const discardDeadline = deadline(
+  () => 'deadline:discarding',
+  (context) => context.publish.timeoutMs,
+);
+
+const publicationSetup = setup({
+  types: {
+    context: {} as PublicationContext,
+    events: {} as PublicationMachineEvent,
+    input: {} as PublicationMachineEvent,
+    tags: {} as 'ended',
+  },
+  actions: {
+    request: (_, _effects: Effect | readonly Effect[] | null) => {},
+    keep: assign((_, changes: Partial<PublicationContext>) => changes),
+    noted: () => {},
+  },
+  guards: {
+    hopeless: ({ context, event }) => context.dropped || event.at - context.openedAt >= context.limits.ageMs,
+    crashedBefore: ({ context }) => context.crashes > 0,
+  },
+});
+
+const published = {
+  target: '#publication.discarding',
+  actions: [
+    change(({ event }) =>
+      event.type === 'evidence.published' ? { url: event.url, outcome: 'published' } : {},
+    ),
+    request(tellPublished),
+  ],
+} as const;
+const abandoned = {
+  target: '#publication.discarding',
+  actions: [
+    change(({ context, event }) => ({ outcome: 'abandoned', why: whyOf(context, event) })),
+    request(tellAbandoned),
+  ],
+} as const;
+const failed = [
+  { guard: 'hopeless', ...abandoned },
+  {
+    target: '#publication.waiting',
+    actions: change(({ context, event }) => ({
+      attempt: context.attempt + 1,
+      why: whyOf(context, event),
+    })),
+  },
+] as const;
+
+const saidAtTheEnd = {
+  'evidence.published': noted,
+  'evidence.unpublished': noted,
+  'evidence.discarded': noted,
+  'evidence.discard-failed': noted,
+  'publication.dropped': noted,
+  'alarm.raised': noted,
+  'machine.failed': noted,
+  'machine.broken': noted,
+  'daemon.crashed': noted,
+} as const;
+
+export const publicationMachine = publicationSetup.createMachine({
+  id: 'publication',
+  context: ({ input }) => firstContext(input),
+  initial: 'waiting',
+  entry: request(({ context }) => pendingAlarm(context)),
+  on: {
+    'alarm.raised': noted,
+    // The answer to an attempt that was silent for too long.
+    'evidence.published': published,
+    'evidence.unpublished': noted,
+    'machine.failed': abandoned,
+    // What the other way to the end computes may be what threw. The sweep removes what was collected.
+    'machine.broken': '.done',
+    'daemon.crashed': [
+      { guard: 'crashedBefore', ...abandoned },
+      { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
+    ],
+  },
+  states: {
+    waiting: {
+      entry: retry.arm,
+      exit: retry.disarm,
+      on: {
+        'timer.fired': [{ guard: 'hopeless', ...abandoned }, { target: 'publishing' }],
+        'publication.dropped': abandoned,
+      },
+    },
+    publishing: {
+      entry: [request(publishEvidence), publishDeadline.arm],
+      exit: publishDeadline.disarm,
+      on: {
+        'evidence.unpublished': failed,
+        'timer.fired': failed,
+        'publication.dropped': { actions: change(() => ({ dropped: true })) },
+      },
+    },
+    discarding: {
+      entry: [request(discardEvidence), discardDeadline.arm],
+      exit: discardDeadline.disarm,
+      on: {
+        ...saidAtTheEnd,
+        'evidence.discarded': 'done',
+        // The sweep removes what is left.
+        'evidence.discard-failed': 'done',
+        'timer.fired': 'done',
+        'machine.broken': 'done',
+      },
+    },
+    done: { tags: 'ended', on: saidAtTheEnd },
+  },
+});
+
+/** The name of the history that publishes what a job could not. */
+export function publicationOf(job: string): string {
+  return `publication-${job}`;
+}
+
+/** What a publication still holds on this host, and since when; null for other histories and for one that is about to end. */
+export function heldBy({
+  machine,
+  ended,
+  context,
+}: Stored): { readonly bytes: number; readonly since: number } | null {
+  if (machine !== 'publication@1' || ended) return null;
+  const { bytes, openedAt, dropped, outcome } = context as unknown as PublicationContext;
+  return dropped || outcome !== null ? null : { bytes, since: openedAt };
+}
+
+/** Where the evidence of a publication that has not ended will be. */
+export function pendingUrl({ machine, context }: Stored): string | null {
+  if (machine !== 'publication@1') return null;
+  const { outcome, url } = context as unknown as PublicationContext;
+  return outcome === null ? url : null;
+}
+
+function firstContext(opened: PublicationMachineEvent): PublicationContext {
+  assertInput(opened);
+  if (opened.type !== 'publication.opened')
+    throw new Error(`a publication begins with publication.opened, not ${opened.type}`);
+  const { review, publish, url, bytes, why, limits, at } = opened;
+  return {
+    review,
+    publish,
+    url,
+    bytes,
+    limits,
+    openedAt: at,
+    attempt: 1,
+    why,
+    dropped: false,
+    outcome: null,
+    crashes: 0,
+  };
+}
+
+function publishEvidence({ context }: Args) {
+  return {
+    type: 'publishEvidence',
+    key: `publishEvidence:${context.attempt}`,
+    ...context.publish,
+  } as const;
+}
+
+/** The job may still be cleaning up its server, and leftover processes are found by what its stages left. */
+function discardEvidence({ context }: Args) {
+  const { owner, timeoutMs } = context.publish;
+  return {
+    type: 'discardEvidence',
+    key: 'discardEvidence',
+    job: owner.job,
+    part: 'collected',
+    timeoutMs,
+  } as const;
+}
+
+function tellPublished({ context }: Args): readonly Effect[] {
+  const { review, url, publish } = context;
+  const { job } = publish.owner;
+  return [
+    { type: 'tell', to: job, event: { type: 'evidence.published', url } },
+    { type: 'tell', to: review, event: { type: 'job.published', job, url } },
+    {
+      type: 'raiseAlarm',
+      key: 'alarm:published',
+      alarm: {
+        kind: 'evidence-pending',
+        target: 'logs',
+        message: `evidence can be published again: ${url}`,
+        hint: '',
+        cleared: true,
+      },
+    },
+  ];
+}
+
+function tellAbandoned({ context }: Args): readonly Effect[] {
+  const { review, publish, why } = context;
+  const { job } = publish.owner;
+  return [
+    { type: 'tell', to: job, event: { type: 'evidence.abandoned', why } },
+    { type: 'tell', to: review, event: { type: 'job.unpublished', job, why } },
+    {
+      type: 'raiseAlarm',
+      key: 'alarm:abandoned',
+      alarm: {
+        kind: 'evidence-lost',
+        target: `job ${job}`,
+        message: `its evidence was never published and is removed. ${why}`,
+        hint: 'make room for the logs; limits.pendingEvidence and publishAge of a job bound what waits',
+      },
+    },
+  ];
+}
+
+/** One for all publications: they fail for the same reason. */
+function pendingAlarm({ publish, why }: PublicationContext) {
+  return {
+    type: 'raiseAlarm',
+    key: 'alarm:pending',
+    alarm: {
+      kind: 'evidence-pending',
+      target: 'logs',
+      message: `evidence of job ${publish.owner.job} could not be published and waits. ${why}`,
+      hint: 'is there room where logs are published? it is tried again until it is too old',
+    },
+  } as const;
+}
+
+function whyOf(context: PublicationContext, event: PublicationMachineEvent): string {
+  switch (event.type) {
+    case 'evidence.unpublished':
+      return failureText(event.failure);
+    case 'publication.dropped':
+      return event.why;
+    case 'machine.failed':
+      return `internal error at ${event.event}: ${event.message}`;
+    case 'daemon.crashed':
+      return `the daemon crashed twice, last during ${event.during}: ${event.message}`;
+    default:
+      return context.why;
+  }
+}
+
+function failureText({ operation, message }: Failure): string {
+  return `${operation}: ${message}`;
+}

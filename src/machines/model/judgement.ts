@@ -1,0 +1,53 @@
+/**
+ * What a review came to as a whole: whether there is anything to say, and whether it speaks for or against this CI
+ * itself. A patch that can not be merged, or that was not tested at all, does neither.
+ */
+
+import type { JobReport, Verdict } from './domain.ts';
+import type { QuietOutcome } from './report-spec.ts';
+
+/** For the count of failures in a row. */
+export type Judgement = 'success' | 'failure' | 'neither';
+
+/** What nobody waits to hear. */
+const NOTHING: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
+
+/** True when every verdict is one that nobody wants to be told of. */
+export function isQuiet(
+  reports: readonly JobReport[],
+  conflicted: boolean,
+  quiet: readonly QuietOutcome[],
+): boolean {
+  return reports.every(({ verdict }) => {
+    const kind = quietKind(verdict, conflicted);
+    return kind === 'nothing' || (kind !== 'result' && quiet.includes(kind));
+  });
+}
+
+/** Jobs that do not vote are counted only where none does. */
+export function judgementOf(reports: readonly JobReport[]): Judgement {
+  const told = reports.filter(({ verdict }) => verdict !== 'SKIPPED');
+  const voting = told.filter((report) => report.voting);
+  const counted = voting.length > 0 ? voting : told;
+  const verdicts = new Set(counted.map(({ verdict }) => verdict));
+  if (verdicts.size === 0 || verdicts.has('MERGER_FAILURE') || verdicts.has('ABORTED')) return 'neither';
+  return verdicts.size === 1 && verdicts.has('SUCCESS') ? 'success' : 'failure';
+}
+
+function quietKind(verdict: Verdict, conflicted: boolean): QuietOutcome | 'nothing' | 'result' {
+  if (NOTHING.includes(verdict)) return 'nothing';
+  switch (verdict) {
+    case 'SUCCESS':
+      return 'success';
+    case 'TIMED_OUT':
+      return 'timed-out';
+    case 'MERGER_FAILURE':
+      return conflicted ? 'merge-conflict' : 'result';
+    case 'NODE_FAILURE':
+    case 'RETRY_LIMIT':
+    case 'POST_FAILURE':
+      return 'infrastructure';
+    default:
+      return 'result';
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The mail at a review's end: asked for by the row that ends it, and again a few times when it does not go. The review
+ * has ended by then, so nothing waits for it; what is owed survives a restart as every effect does.
+ */
+
+import { change, type ReviewArgs, request } from './machine-setup.ts';
+import { reviewMail } from './mail.ts';
+
+/** For the entry of the state that a review ends in. */
+export const mailEnd = request((args) => sendMail(args, 0));
+
+/** What is said of a mail, to a review that has ended. */
+export const mailAnswers = {
+  'mail.sent': { actions: 'noted' },
+  'mail.unsent': [
+    {
+      guard: 'mayMailAgain',
+      actions: [
+        change(({ context }) => ({ mailAttempt: context.mailAttempt + 1 })),
+        request((args) => sendMail(args, retryMs(args))),
+      ],
+    },
+    { actions: request(unsent) },
+  ],
+} as const;
+
+function sendMail({ context, event }: ReviewArgs, delayMs: number) {
+  const { mail: spec, outcome } = context;
+  if (spec === null || (outcome !== 'posted' && outcome !== 'unposted' && outcome !== 'shadow')) return null;
+  const posted = outcome === 'shadow' ? null : outcome === 'posted';
+  const mail = reviewMail({ ...context, posted }, spec);
+  if (mail === null) return null;
+  return {
+    type: 'sendMail',
+    key: `sendMail:${context.mailAttempt}`,
+    mail,
+    dueAt: event.at + delayMs,
+    delayMs,
+    timeoutMs: spec.timeoutMs,
+  } as const;
+}
+
+/** Doubles for each attempt after the second. */
+function retryMs({ context }: ReviewArgs): number {
+  return (context.mail?.retryMs ?? 0) * 2 ** Math.min(context.mailAttempt - 2, 20);
+}
+
+function unsent({ context, event }: ReviewArgs) {
+  if (event.type !== 'mail.unsent') return null;
+  const { change: number, patchset } = context.patchset;
+  return {
+    type: 'raiseAlarm',
+    key: 'alarm:mail',
+    alarm: {
+      kind: 'mail-unsent',
+      target: `change ${number},${patchset}`,
+      message: `the mail could not be sent: ${event.failure.message}`,
+      hint: event.failure.hint,
+    },
+  } as const;
+}

@@ -1,0 +1,123 @@
+/**
+ * Why the jobs of a patchset are not run, and whether the vote that they wait for is there: pure readings of what
+ * Gerrit and git said before anything was booted.
+ */
+
+import type { HoldSpec, Patchset, ResolvedChange, StandingVote, Verdict } from '../model/domain.ts';
+import type { ReviewEvent } from '../protocol/events.ts';
+import { judgeFiles } from '../trigger/rules/files.ts';
+import type { ReviewContext } from './machine-setup.ts';
+
+export interface Objection {
+  readonly verdict: Extract<Verdict, 'MERGER_FAILURE' | 'NODE_FAILURE' | 'ABORTED'>;
+  readonly reason: string;
+}
+
+/** Paths in conflict that are named. */
+const FILES_NAMED = 5;
+
+/** A job that is not run, and why. */
+export interface Skip {
+  readonly job: string;
+  readonly why: string;
+}
+
+/** Jobs that the patchset's files are none of the business of; by hand everything runs. */
+export function skipsOf(
+  { jobs, plan }: Pick<ReviewContext, 'jobs' | 'plan'>,
+  change: ResolvedChange,
+): readonly Skip[] {
+  if (!plan.onlyCurrent) return [];
+  return jobs.flatMap(({ job, files }) => {
+    const { runs, why } = judgeFiles(change.files, files);
+    return runs ? [] : [{ job, why }];
+  });
+}
+
+/** What an event says against running the jobs; one that says nothing against it is a programmer's error. */
+export function objection(context: ReviewContext, event: ReviewEvent): Objection {
+  switch (event.type) {
+    case 'change.resolved': {
+      const against = objectionTo(context, event.change);
+      if (against === null) throw new Error('refused without a reason');
+      return against;
+    }
+    case 'patchset.conflicted':
+      return { verdict: 'MERGER_FAILURE', reason: conflict(context, event) };
+    case 'change.unresolved':
+    case 'patchset.unmerged':
+      return { verdict: 'NODE_FAILURE', reason: `${event.failure.operation}: ${event.failure.message}` };
+    case 'vote.cast': {
+      const { account, label, value } = event.vote;
+      return { verdict: 'ABORTED', reason: `${account} voted ${label}${value > 0 ? '+' : ''}${value}` };
+    }
+    case 'timer.fired':
+      return { verdict: 'NODE_FAILURE', reason: 'Gerrit or git did not answer in time' };
+    default:
+      throw new Error(`${event.type} refuses nothing`);
+  }
+}
+
+/** Null: the jobs may go on. */
+export function objectionTo(
+  { plan, patchset }: Pick<ReviewContext, 'plan' | 'patchset'>,
+  change: ResolvedChange,
+): Objection | null {
+  const stale = plan.onlyCurrent ? whyNotCurrent(change, patchset, plan) : null;
+  if (stale !== null) return { verdict: 'ABORTED', reason: stale };
+  if (plan.merge && change.trouble !== null) return { verdict: 'MERGER_FAILURE', reason: change.trouble };
+  return null;
+}
+
+/** It would run, were it not work in progress or private. */
+export function isHidden(
+  { plan, patchset }: Pick<ReviewContext, 'plan' | 'patchset'>,
+  change: ResolvedChange,
+): boolean {
+  if (!plan.onlyCurrent || change.status !== 'open' || change.current !== patchset.patchset) return false;
+  return (change.wip && !plan.wip) || (change.private && !plan.private);
+}
+
+function whyNotCurrent(
+  change: ResolvedChange,
+  { patchset, branch }: Patchset,
+  plan: Pick<ReviewContext['plan'], 'wip' | 'private'>,
+): string | null {
+  if (change.status === 'missing') return 'the change is not there any more';
+  if (change.status !== 'open') return `the change was ${change.status}`;
+  if (change.current !== patchset) return `patchset ${change.current} is the current one`;
+  if (change.branch !== undefined && change.branch !== branch)
+    return `the change was moved to branch ${change.branch}`;
+  if (change.wip && !plan.wip) return 'the change is work in progress';
+  return change.private && !plan.private ? 'the change is private' : null;
+}
+
+function conflict(
+  { patchset }: Pick<ReviewContext, 'patchset'>,
+  event: Extract<ReviewEvent, { type: 'patchset.conflicted' }>,
+): string {
+  const named = event.files.slice(0, FILES_NAMED).join(', ');
+  const more = event.files.length > FILES_NAMED ? ` and ${event.files.length - FILES_NAMED} more` : '';
+  const where = named === '' ? '' : `: ${named}${more}`;
+  const who = event.change === patchset.change ? 'the patch' : `change ${event.change}, which it depends on,`;
+  return `${who} does not merge with ${event.branch} of ${event.project}${where}`;
+}
+
+/** True when the vote that is waited for stands already, or nothing is waited for. */
+export function mayGo({ held, plan }: Pick<ReviewContext, 'held' | 'plan'>, change: ResolvedChange): boolean {
+  return plan.hold === null || held || change.votes.some((vote) => isAwaited(vote, plan.hold));
+}
+
+export function isAwaited(vote: StandingVote, hold: HoldSpec | null): boolean {
+  if (hold === null || !isOfHold(vote, hold)) return false;
+  return hold.value < 0 ? vote.value <= hold.value : vote.value >= hold.value;
+}
+
+/** The other CI has judged against the patch just now: our result would only be noise. */
+export function isUnwelcome(vote: StandingVote, hold: HoldSpec | null): boolean {
+  return hold !== null && isOfHold(vote, hold) && Math.sign(vote.value) === -Math.sign(hold.value);
+}
+
+function isOfHold(vote: StandingVote, hold: HoldSpec): boolean {
+  return vote.account === hold.account && vote.label === hold.label;
+}

@@ -1,0 +1,285 @@
+/**
+ * stream@1: the connection to Gerrit's stream, and whether anything was missed while it was not there or could not be
+ * trusted. Whenever something may have been missed it asks for a look at Gerrit's own account, again and again until
+ * that works, and only then counts as listening. One history for all daemons of a database; it never ends.
+ */
+
+import { assertInput } from '../protocol/actions.ts';
+import { caughtUpAgain, recovered, spanText } from './stream-recovery.ts';
+import {
+  both,
+  change,
+  countAlarm,
+  countFailing,
+  deadline,
+  EVERYTHING,
+  raise,
+  request,
+  type StreamArgs,
+  type StreamContext,
+  type StreamMachineEvent,
+  streamSetup,
+} from './stream-setup.ts';
+
+const downTimer = deadline(
+  (context) => `deadline:stream:${context.outages}`,
+  (context) => context.limits.downAlarmMs,
+);
+const retryTimer = deadline(
+  (context) => `retry:catchUp:${context.catchUps}`,
+  ({ limits, failures }) =>
+    Math.min(limits.catchUpRetryMs * 2 ** Math.min(failures - 1, 30), limits.catchUpRetryMaxMs),
+);
+const settleTimer = deadline(
+  (context) => `retry:look:${context.catchUps}`,
+  (context) => context.limits.catchUpAgainMs,
+);
+const noted = { actions: 'noted' } as const;
+
+/** A question that is under way is taken back with the connection that it was asked on; it is asked anew on the next one. */
+const takeBack = [
+  request(({ context }) =>
+    context.asked === null ? null : { type: 'withdraw', key: `catchUp:${context.catchUps}` },
+  ),
+  change(() => ({ asked: null, gap: EVERYTHING })),
+] as const;
+const keepWhy = change(({ event }) =>
+  'why' in event ? { why: event.why, hint: 'hint' in event ? event.hint : '' } : {},
+);
+const widen = change(({ context, event }) => {
+  if (event.type !== 'stream.gapped') return {};
+  const { changes, why } = event;
+  return { gap: both(context.gap, { everything: changes === null, changes: changes ?? [], why }) };
+});
+const begin = change(({ context, event }) =>
+  event.type === 'stream.started'
+    ? { server: event.server, limits: event.limits, crashes: event.since === null ? context.crashes : 0 }
+    : {},
+);
+
+const close = [request(({ context }) => caughtUpAgain(context)), change(closed)] as const;
+
+/** While there is no connection. */
+const lost = { target: '#stream.down.backingOff', actions: keepWhy } as const;
+const refused = [
+  { guard: 'toldOfRefusal', target: '#stream.down.refused', actions: keepWhy },
+  {
+    target: '#stream.down.refused',
+    actions: [
+      keepWhy,
+      change(() => ({ told: 'stream-forbidden' })),
+      countAlarm,
+      raise('stream-forbidden', ({ context }) => ({ message: context.why, hint: context.hint })),
+    ],
+  },
+] as const;
+
+export const streamMachine = streamSetup.createMachine({
+  id: 'stream',
+  context: ({ input }) => firstContext(input),
+  initial: 'down',
+  on: {
+    // A daemon that was killed has left it in any state.
+    'stream.started': { target: '.down', reenter: true, actions: begin },
+    'stream.stopped': { target: '.stopped' },
+    'alarm.raised': noted,
+    'machine.failed': {
+      actions: [
+        countFailing,
+        raise('catch-up-failing', ({ event }) => ({
+          message: `internal error: ${event.type === 'machine.failed' ? event.message : ''}`,
+          hint: 'sos-ci job stream shows the history; restart the daemon; report a bug',
+        })),
+      ],
+    },
+    'daemon.crashed': [
+      {
+        guard: 'crashedBefore',
+        actions: [change(() => ({ crashes: 2 })), countFailing, raise('catch-up-failing', givenUp)],
+      },
+      { actions: change(() => ({ crashes: 1 })) },
+    ],
+  },
+  states: {
+    down: {
+      entry: [
+        ...takeBack,
+        change(({ context, event }) => ({
+          outages: context.outages + 1,
+          upSince: null,
+          downSince: context.downSince ?? event.at,
+        })),
+        downTimer.arm,
+      ],
+      exit: downTimer.disarm,
+      initial: 'connecting',
+      on: {
+        'stream.connected': { target: 'up', actions: keepWhy },
+        'stream.lost': lost,
+        'stream.refused': refused,
+        'stream.gapped': noted,
+        'timer.fired': [
+          { guard: 'wasTold', actions: 'noted' },
+          {
+            actions: [
+              change(() => ({ told: 'stream-down' })),
+              countAlarm,
+              raise('stream-down', ({ context, event }) => ({
+                message: `no connection for ${spanText(event.at - (context.downSince ?? event.at))}: ${context.why}`,
+                hint: context.hint === '' ? 'it is tried again by itself; is Gerrit there?' : context.hint,
+              })),
+            ],
+          },
+        ],
+      },
+      states: { connecting: {}, backingOff: {}, refused: {} },
+    },
+    up: {
+      entry: [
+        request(({ context, event }) => recovered(context, event.at)),
+        change(({ context, event }) => ({
+          alarms: context.told === null ? context.alarms : context.alarms + 1,
+          told: null,
+          upSince: event.at,
+          downSince: null,
+          failures: 0,
+          settled: false,
+        })),
+      ],
+      initial: 'deciding',
+      on: {
+        'stream.connected': { actions: keepWhy },
+        'stream.lost': lost,
+        'stream.refused': refused,
+        'stream.gapped': { actions: widen },
+      },
+      states: {
+        deciding: { always: [{ guard: 'mayLook', target: 'catchingUp' }, { target: 'listening' }] },
+        catchingUp: {
+          entry: [
+            change(({ context }) => ({
+              catchUps: context.catchUps + 1,
+              asked: context.gap ?? EVERYTHING,
+              gap: null,
+            })),
+            request(({ context }) => ({
+              type: 'catchUp',
+              key: `catchUp:${context.catchUps}`,
+              changes: context.asked?.everything === false ? context.asked.changes : null,
+              timeoutMs: context.limits.catchUpTimeoutMs,
+            })),
+          ],
+          on: {
+            'gap.closed': [
+              { guard: 'moreToLookAt', target: 'catchingUp', reenter: true, actions: close },
+              { guard: 'settled', target: 'listening', actions: close },
+              { target: 'settling', actions: close },
+            ],
+            'gap.unclosed': [
+              {
+                guard: 'failedOften',
+                target: 'waiting',
+                actions: [change(unclosed), countFailing, raise('catch-up-failing', failing)],
+              },
+              { target: 'waiting', actions: change(unclosed) },
+            ],
+          },
+        },
+        waiting: {
+          entry: retryTimer.arm,
+          exit: retryTimer.disarm,
+          on: { 'timer.fired': 'catchingUp' },
+        },
+        // What happened just before the stream began may not have been shown yet: Gerrit's index follows its events.
+        settling: {
+          entry: settleTimer.arm,
+          exit: settleTimer.disarm,
+          on: {
+            'timer.fired': {
+              target: 'catchingUp',
+              actions: change(() => ({ settled: true, gap: EVERYTHING })),
+            },
+            'stream.gapped': { target: 'catchingUp', actions: widen },
+          },
+        },
+        listening: {
+          on: {
+            'stream.gapped': [
+              { guard: 'mayLook', target: 'catchingUp', actions: widen },
+              { actions: 'noted' },
+            ],
+          },
+        },
+      },
+    },
+    stopped: {
+      entry: [...takeBack, change(() => ({ upSince: null, downSince: null, why: 'stopped', hint: '' }))],
+      on: {
+        'stream.connected': noted,
+        'stream.lost': noted,
+        'stream.refused': noted,
+        'stream.gapped': noted,
+      },
+    },
+  },
+});
+
+function firstContext(started: StreamMachineEvent): StreamContext {
+  assertInput(started);
+  if (started.type !== 'stream.started')
+    throw new Error(`a stream begins with stream.started, not ${started.type}`);
+  return {
+    server: started.server,
+    limits: started.limits,
+    upSince: null,
+    downSince: null,
+    why: '',
+    hint: '',
+    outages: 0,
+    catchUps: 0,
+    alarms: 0,
+    gap: null,
+    asked: null,
+    failures: 0,
+    caughtUp: null,
+    settled: false,
+    told: null,
+    toldOfFailing: false,
+    crashes: 0,
+  };
+}
+
+function closed({ context, event }: StreamArgs): Partial<StreamContext> {
+  if (event.type !== 'gap.closed') return {};
+  const { at, since, changes, found, unsure } = event;
+  const again = { everything: false, changes: unsure, why: 'the stream told of the same meanwhile' };
+  return {
+    asked: null,
+    gap: unsure.length === 0 ? context.gap : both(again, context.gap),
+    failures: 0,
+    crashes: 0,
+    toldOfFailing: false,
+    alarms: context.alarms + (context.toldOfFailing ? 1 : 0),
+    caughtUp: { at, since, changes, found },
+  };
+}
+
+function unclosed({ context }: StreamArgs): Partial<StreamContext> {
+  return { asked: null, gap: both(context.asked, context.gap), failures: context.failures + 1 };
+}
+
+function failing({ context, event }: StreamArgs) {
+  const { message, hint } = event.type === 'gap.unclosed' ? event.failure : { message: '', hint: '' };
+  return {
+    message: `what was missed can not be looked up, tried ${context.failures} times: ${message}`,
+    hint: hint === '' ? 'nothing is lost yet: it is tried until it works' : hint,
+  };
+}
+
+function givenUp({ context }: StreamArgs) {
+  const from = context.caughtUp === null ? '' : `; the last look that worked is in sos-ci status`;
+  return {
+    message: `looking up what was missed brought the daemon down twice and is switched off${from}`,
+    hint: 'report a bug; then start once with --since TIME, which looks again from then on',
+  };
+}

@@ -1,0 +1,155 @@
+/**
+ * voting@1: whether this CI may vote. It counts the changes in a row on which our tests did not succeed, because a CI that
+ * fails everything is broken more often than everything is; past the limit no vote is given until an operator has looked
+ * and resumes. One history for a database; it never ends. A review asks just before it posts, in the same transaction.
+ */
+import { assign, setup } from 'xstate';
+import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
+import type { Effect } from '../protocol/effects.ts';
+import type { VotingEvent } from '../protocol/events.ts';
+
+/** The history's name. */
+export const VOTING = 'voting';
+
+export interface VotingContext {
+  /** Changes of the failures in a row, each once, the oldest first. */
+  readonly failed: readonly number[];
+  /** When voting stopped; null while it goes on. */
+  readonly stoppedAt: number | null;
+  /** How often it stopped: makes the keys of its alarms unique. */
+  readonly stops: number;
+}
+
+type VotingMachineEvent = VotingEvent & Told;
+interface VotingArgs {
+  readonly context: VotingContext;
+  readonly event: VotingMachineEvent;
+}
+
+/** More are not remembered, whatever limit a review asks with. */
+const FAILURES_KEPT = 1000;
+/** Changes that an alarm names. */
+const CHANGES_NAMED = 5;
+
+const { request, change } = wordsOf<VotingContext, VotingEvent>();
+const noted = { actions: 'noted' } as const;
+
+const votingSetup = setup({
+  types: {
+    context: {} as VotingContext,
+    events: {} as VotingMachineEvent,
+    input: {} as VotingMachineEvent,
+  },
+  actions: {
+    request: (_, _effects: Effect | readonly Effect[] | null) => {},
+    keep: assign((_, changes: Partial<VotingContext>) => changes),
+    noted: () => {},
+  },
+  guards: {
+    tooMany: ({ context, event }) =>
+      event.type === 'vote.requested' && counted(context, event).length >= event.stopAfter,
+  },
+});
+
+const count = change(({ context, event }) =>
+  event.type === 'vote.requested' ? { failed: counted(context, event) } : {},
+);
+
+export const votingMachine = votingSetup.createMachine({
+  id: 'voting',
+  context: ({ input }) => firstContext(input),
+  initial: 'allowed',
+  on: {
+    'alarm.raised': noted,
+    // What breaks here keeps no review: it waits for its answer only for a while.
+    'machine.failed': noted,
+    'daemon.crashed': noted,
+    'voting.opened': noted,
+  },
+  states: {
+    allowed: {
+      on: {
+        'vote.requested': [
+          {
+            guard: 'tooMany',
+            target: 'stopped',
+            actions: [
+              count,
+              change(({ context, event }) => ({ stops: context.stops + 1, stoppedAt: event.at })),
+              request(withhold),
+              request(stoppedAlarm),
+            ],
+          },
+          { actions: [count, request(allow)] },
+        ],
+        'voting.resumed': { actions: change(() => ({ failed: [] })) },
+      },
+    },
+    stopped: {
+      on: {
+        'vote.requested': { actions: [count, request(withhold)] },
+        'voting.resumed': {
+          target: 'allowed',
+          actions: [request(resumedAlarm), change(() => ({ failed: [], stoppedAt: null }))],
+        },
+      },
+    },
+  },
+});
+
+function firstContext(opened: VotingMachineEvent): VotingContext {
+  assertInput(opened);
+  if (opened.type !== 'voting.opened')
+    throw new Error(`the history of voting begins with voting.opened, not ${opened.type}`);
+  return { failed: [], stoppedAt: null, stops: 0 };
+}
+
+/** One change that is tried again and again says nothing of this CI: it counts once. */
+function counted(
+  { failed }: VotingContext,
+  event: Extract<VotingEvent, { type: 'vote.requested' }>,
+): readonly number[] {
+  if (event.judgement === 'success') return [];
+  if (event.judgement === 'neither' || failed.includes(event.change)) return failed;
+  return [...failed, event.change].slice(-FAILURES_KEPT);
+}
+
+function allow({ event }: VotingArgs): Effect | null {
+  if (event.type !== 'vote.requested') return null;
+  return { type: 'tell', to: event.review, event: { type: 'vote.allowed' } };
+}
+
+function withhold({ context, event }: VotingArgs): Effect | null {
+  if (event.type !== 'vote.requested') return null;
+  const why = `voting stopped after failures on ${context.failed.length} changes in a row`;
+  return { type: 'tell', to: event.review, event: { type: 'vote.withheld', why } };
+}
+
+function stoppedAlarm({ context }: VotingArgs): Effect {
+  const newest = context.failed.slice(-CHANGES_NAMED).join(', ');
+  return {
+    type: 'raiseAlarm',
+    key: `alarm:stopped:${context.stops}`,
+    alarm: {
+      kind: 'voting-stopped',
+      target: 'voting',
+      message: `no change succeeded of the last ${context.failed.length} (${newest}): no vote is given any more`,
+      hint: 'see whether it is this CI that fails: sos-ci jobs. When it is mended: sos-ci resume-voting',
+    },
+  };
+}
+
+function resumedAlarm({ context, event }: VotingArgs): Effect {
+  const by = event.type === 'voting.resumed' ? event.by : 'an operator';
+  return {
+    type: 'raiseAlarm',
+    key: `alarm:resumed:${context.stops}`,
+    alarm: {
+      kind: 'voting-stopped',
+      target: 'voting',
+      message: `votes are given again: resumed by ${by}`,
+      hint: '',
+      cleared: true,
+    },
+  };
+}

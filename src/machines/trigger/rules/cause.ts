@@ -1,0 +1,136 @@
+/**
+ * Why an event may start a job: it is a new patchset, a comment asks for it, a vote was cast. One comment can be several of
+ * these; a job takes the first that it is started by.
+ */
+
+import type { TriggerKind } from '../../model/domain.ts';
+import type { GerritEvent } from '../../model/gerrit-event.ts';
+import { type Accounts, nameOf, whyCi } from './account.ts';
+import { asksBy, isRecheck, isRun } from './recheck-comment.ts';
+import type { Finding } from './rule-names.ts';
+import { type CommentEvent, fits, type VoteRule, votesCast, voteText } from './vote.ts';
+
+/** What began a review. */
+export interface StartCause {
+  readonly kind: TriggerKind;
+  /** Whose doing it was, by user name where Gerrit told one. */
+  readonly by: string;
+  /** When, by Gerrit's clock; epoch ms. */
+  readonly at: number;
+  readonly why: string;
+}
+
+/** The cause that a patchset itself is. */
+export const CREATED = 'created';
+
+/** Events that may start something. */
+export type StartingEvent = Extract<
+  GerritEvent,
+  { type: 'patchset-created' | 'change-ready' | 'change-restored' | 'comment-added' }
+>;
+
+export interface Cause extends Finding {
+  readonly kind: TriggerKind;
+  /**
+   * The same for the same cause on one patchset, so that it starts at most once. What may come again in the same words is
+   * told apart by whoever remembers it, and never by its second: the stream and a query tell different ones.
+   */
+  readonly id: string;
+}
+
+export interface CauseRules extends Accounts {
+  /** False: a plain `recheck` is for others. */
+  readonly recheck: boolean;
+}
+
+/** What a job adds of its own. */
+export interface OwnCauses {
+  /** Patterns in comments. */
+  readonly comments: readonly string[];
+  readonly votes: readonly VoteRule[];
+}
+
+/** Why the event may start the job, the best reason first, or why it may not. */
+export function causesOf(
+  event: StartingEvent,
+  rules: CauseRules,
+  own: OwnCauses,
+): readonly [Cause, ...Cause[]] | Finding {
+  if (event.type === 'comment-added') return commentCauses(event, rules, own);
+  const ci = whyCi(event.by, rules);
+  if (ci !== null) return { rule: 'ci-account', why: ci };
+  switch (event.type) {
+    case 'patchset-created':
+      return [{ kind: 'patchset', rule: 'patchset', ...patchsetCause(event) }];
+    case 'change-ready':
+      // The same cause as the patchset's own: one that was tested at once is not tested again.
+      return [{ kind: 'ready', rule: 'ready', id: CREATED, why: 'the change is ready' }];
+    case 'change-restored':
+      return [{ kind: 'restored', rule: 'restored', id: 'restored', why: 'the change was restored' }];
+  }
+}
+
+function patchsetCause({ movedFrom }: Extract<StartingEvent, { type: 'patchset-created' }>) {
+  if (movedFrom === undefined) return { id: CREATED, why: 'new patchset' };
+  return { id: 'moved', why: `the change was moved from branch ${movedFrom}` };
+}
+
+/** True when somebody asks for a run of ours, whether or not the rules let it start. */
+export function asks(event: StartingEvent, rules: CauseRules, jobs: readonly OwnCauses[]): boolean {
+  if (event.type !== 'comment-added') return false;
+  const names = ownNames(rules);
+  return textsOf(event).some(
+    (text) =>
+      (rules.recheck && isRecheck(text)) ||
+      isRun(text, names) ||
+      jobs.some(({ comments }) => asksBy(text, comments) !== null),
+  );
+}
+
+function textsOf({ comment, parts }: CommentEvent): readonly string[] {
+  return parts ?? [comment];
+}
+
+function ownNames({ account, name }: CauseRules): readonly string[] {
+  return name === null ? [account] : [account, name];
+}
+
+function commentCauses(
+  event: CommentEvent,
+  rules: CauseRules,
+  own: OwnCauses,
+): readonly [Cause, ...Cause[]] | Finding {
+  const ci = whyCi(event.by, rules, event.tag);
+  const [first, ...others] = [
+    ...(ci === null ? askedCauses(event, rules, own) : []),
+    ...voteCauses(event, own),
+  ];
+  if (first !== undefined) return [first, ...others];
+  if (ci !== null) return { rule: 'ci-account', why: ci };
+  return { rule: 'comment', why: 'a comment that asks for nothing' };
+}
+
+function askedCauses(event: CommentEvent, rules: CauseRules, own: OwnCauses): readonly Cause[] {
+  const who = nameOf(event.by);
+  const asked = (rule: 'recheck' | 'run-ci' | 'comment', why: string): Cause => {
+    return { kind: 'recheck', rule, id: `${rule}:${who}`, why };
+  };
+  const names = ownNames(rules);
+  const texts = textsOf(event);
+  const pattern = texts.map((text) => asksBy(text, own.comments)).find((found) => found !== null) ?? null;
+  return [
+    ...(rules.recheck && texts.some(isRecheck) ? [asked('recheck', `recheck by ${who}`)] : []),
+    ...(texts.some((text) => isRun(text, names)) ? [asked('run-ci', `${who} asks this CI to run`)] : []),
+    ...(pattern === null ? [] : [asked('comment', `${who} wrote what ${pattern} stands for`)]),
+  ];
+}
+
+function voteCauses(event: CommentEvent, own: OwnCauses): readonly Cause[] {
+  const { by } = event;
+  const who = nameOf(by);
+  const wanted = votesCast(event).filter((vote) => own.votes.some((rule) => fits(vote, by, rule)));
+  return wanted.map((vote) => {
+    const text = voteText(vote);
+    return { kind: 'vote', rule: 'vote', id: `vote:${who}:${text}`, why: `${who} voted ${text}` };
+  });
+}

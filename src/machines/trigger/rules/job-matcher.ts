@@ -1,0 +1,123 @@
+/**
+ * What one job asks of an event, rule after rule: the first that is against it decides. What can only be known by asking Gerrit
+ * (the files, whether the change is still open) is left to the review.
+ */
+
+import type { HoldSpec, TriggerKind } from '../../model/domain.ts';
+import type { ChangeNow } from '../../model/gerrit-event.ts';
+import { type PeopleRule, whyNot } from './account.ts';
+import { type Cause, type CauseRules, causesOf, type OwnCauses, type StartingEvent } from './cause.ts';
+import { matchesAny } from './glob.ts';
+import { type KindRule, whyNotKind } from './patchset-kind.ts';
+import type { Finding, RuleWord } from './rule-names.ts';
+
+export interface JobRules extends OwnCauses {
+  readonly name: string;
+  /** Patterns, as are branches, topics and hashtags: `*` is any run of characters. */
+  readonly projects: readonly string[];
+  readonly branches: readonly string[];
+  readonly triggers: readonly TriggerKind[];
+  /** Empty: every topic, and none; the same for hashtags. */
+  readonly topics: readonly string[];
+  readonly hashtags: readonly string[];
+  readonly kinds: KindRule;
+  readonly uploaders: PeopleRule;
+  readonly authors: PeopleRule;
+  readonly commenters: PeopleRule;
+  /** The vote that it waits for when nobody asked for it; null: none. */
+  readonly hold: HoldSpec | null;
+}
+
+/** What became of one job. */
+export interface JobFinding extends Finding {
+  readonly job: string;
+  /** Why it starts; null: it does not, and `rule` says which rule is against it. */
+  readonly cause: Cause | null;
+  /** How far it came: the further, the more its reason says. */
+  readonly passed: number;
+}
+
+/** In the order in which they are asked. A cause is looked for between place and the rest. */
+const PLACE = [project, branch] as const;
+const REST = [topic, hashtag, kind, uploader, author, commenter] as const;
+
+export function judgeJob(event: StartingEvent, rules: CauseRules, job: JobRules): JobFinding {
+  for (const [passed, rule] of PLACE.entries()) {
+    const against = rule(event, job);
+    if (against !== null) return refused(job, against, passed);
+  }
+  const causes = causesOf(event, rules, job);
+  if (!isCauses(causes)) return refused(job, causes, PLACE.length);
+  const cause = causes.find(({ kind }) => job.triggers.includes(kind));
+  if (cause === undefined) {
+    const why = `it is started by ${job.triggers.join(', ') || 'nothing'}, not by ${causes[0].kind}`;
+    return refused(job, { rule: 'trigger', why }, PLACE.length + 1);
+  }
+  for (const [passed, rule] of REST.entries()) {
+    const against = rule(event, job, cause);
+    if (against !== null) return refused(job, against, PLACE.length + 2 + passed);
+  }
+  return { job: job.name, cause, rule: cause.rule, why: cause.why, passed: Number.POSITIVE_INFINITY };
+}
+
+/** Why a job has nothing to do with a change as it is now, whatever kind its patchset is of; null: it has. Its files are not asked. */
+export function whyNotFor(change: ChangeNow, job: JobRules): Finding | null {
+  const event = { ...change, type: 'patchset-created', at: 0, by: change.uploader } as const;
+  for (const rule of [...PLACE, topic, hashtag, uploader, author]) {
+    const against = rule(event, job);
+    if (against !== null) return against;
+  }
+  return null;
+}
+
+function isCauses(causes: ReturnType<typeof causesOf>): causes is readonly [Cause, ...Cause[]] {
+  return Array.isArray(causes);
+}
+
+function refused(job: JobRules, { rule, why }: Finding, passed: number): JobFinding {
+  return { job: job.name, cause: null, rule, why, passed };
+}
+
+function project({ patchset }: StartingEvent, { projects }: JobRules): Finding | null {
+  return unless(matchesAny(projects, patchset.project), 'project', `it is not for ${patchset.project}`);
+}
+
+function branch({ patchset }: StartingEvent, { branches }: JobRules): Finding | null {
+  return unless(matchesAny(branches, patchset.branch), 'branch', `it is not for branch ${patchset.branch}`);
+}
+
+function topic({ patchset }: StartingEvent, { topics }: JobRules): Finding | null {
+  const why = patchset.topic === '' ? 'the change has no topic' : `it is not for topic ${patchset.topic}`;
+  return unless(topics.length === 0 || matchesAny(topics, patchset.topic), 'topic', why);
+}
+
+function hashtag({ hashtags: tags = [] }: StartingEvent, { hashtags }: JobRules): Finding | null {
+  const wanted = hashtags.length === 0 || tags.some((tag) => matchesAny(hashtags, tag));
+  return unless(wanted, 'hashtag', `the change has none of the hashtags ${hashtags.join(', ')}`);
+}
+
+/** Who asks for a run gets it, whatever the patchset is. */
+function kind(event: StartingEvent, { kinds }: JobRules): Finding | null {
+  return event.type === 'patchset-created' ? against('kind', whyNotKind(event.kind, kinds)) : null;
+}
+
+function uploader(event: StartingEvent, { uploaders }: JobRules): Finding | null {
+  return against('uploader', whyNot(event.uploader, uploaders));
+}
+
+function author(event: StartingEvent, { authors }: JobRules): Finding | null {
+  return against('author', whyNot(event.author, authors));
+}
+
+/** Votes have rules of their own for who may cast them. */
+function commenter(event: StartingEvent, { commenters }: JobRules, cause: Cause): Finding | null {
+  return cause.kind === 'recheck' ? against('commenter', whyNot(event.by, commenters)) : null;
+}
+
+function unless(good: boolean, rule: RuleWord, why: string): Finding | null {
+  return good ? null : { rule, why };
+}
+
+function against(rule: RuleWord, why: string | null): Finding | null {
+  return why === null ? null : { rule, why };
+}

@@ -1,0 +1,76 @@
+/**
+ * How many starts an hour allows, so that a storm of rechecks or a program that loops is bounded. A limit only delays: what it
+ * holds back waits, and is started as soon as the limit allows it. Starts are counted by the time of what caused them, so events
+ * that a look back finds after a long absence are no storm. A start that a newer patchset superseded does not count.
+ */
+import type { Finding } from './rule-names.ts';
+
+export const LIMIT_WINDOW_MS = 3_600_000;
+
+/**
+ * Changes whose start may wait at the same time. A waiting start is about 1 KB in memory and in the database, and each of them is
+ * looked at every few seconds. A site with the default limits starts this many in an hour.
+ */
+export const MAX_WAITING_CHANGES = 1_000;
+
+/** Starts in an hour. */
+export interface StartLimits {
+  readonly change: number;
+  /** By one account. */
+  readonly author: number;
+  readonly project: number;
+  readonly all: number;
+}
+
+/** Starts in the hour before. */
+export type StartCounts = StartLimits;
+
+/** What is counted. */
+export interface StartSubject {
+  readonly project: string;
+  readonly change: number;
+  readonly by: string;
+}
+
+/** A start that counts. */
+export interface CountedStart extends StartSubject {
+  readonly review: string;
+  /** Epoch ms. */
+  readonly at: number;
+}
+
+export function countsOf(
+  starts: readonly CountedStart[],
+  { project, change, by }: StartSubject,
+): StartCounts {
+  const ofProject = starts.filter((start) => start.project === project);
+  return {
+    change: ofProject.filter((start) => start.change === change).length,
+    author: starts.filter((start) => start.by === by).length,
+    project: ofProject.length,
+    all: starts.length,
+  };
+}
+
+/** A limit that holds a start back, and what it counts: the operator is told once for each. */
+export interface Delay extends Finding {
+  readonly target: string;
+}
+
+/** The limit that is reached; null: none. */
+export function reached(limits: StartLimits, counts: StartCounts, of: StartSubject): Delay | null {
+  if (counts.change >= limits.change) {
+    return found('limit-change', `change ${of.change}`, `change ${of.change} was started`, limits.change);
+  }
+  if (counts.author >= limits.author) {
+    return found('limit-author', of.by, `${of.by} has started`, limits.author);
+  }
+  if (counts.project >= limits.project) {
+    return found('limit-project', of.project, `changes of ${of.project} were started`, limits.project);
+  }
+  return counts.all >= limits.all ? found('limit-hour', 'all', 'changes were started', limits.all) : null;
+}
+
+function found(rule: Finding['rule'], target: string, what: string, limit: number): Delay {
+  return { rule, target, why: `${what} ${limit} times in the hour before` };
+}

@@ -1,0 +1,64 @@
+/**
+ * Votes that were cast with a comment. Gerrit sends an entry for every label with each comment; only what changed now counts, or
+ * Zuul's next comment would start everything again that its vote has started.
+ */
+import type { Account, GerritEvent } from '../../model/gerrit-event.ts';
+import { isNamed } from './account.ts';
+
+export type CommentEvent = Extract<GerritEvent, { type: 'comment-added' }>;
+
+export interface CastVote {
+  readonly label: string;
+  readonly value: number;
+  /** Null: not told. */
+  readonly oldValue: number | null;
+}
+
+/** A vote that starts a job. */
+export interface VoteRule {
+  readonly label: string;
+  /** This value; null: any that is not below `min`. */
+  readonly value: number | null;
+  readonly min: number | null;
+  /** Patterns for who votes. */
+  readonly by: readonly string[];
+  /** What the vote was before, one of these; empty: anything. */
+  readonly from: readonly number[];
+}
+
+/** Entries with an old value; where a server tells none, what the comment's header names. */
+export function votesCast({
+  approvals,
+  comment,
+}: Pick<CommentEvent, 'approvals' | 'comment'>): readonly CastVote[] {
+  const changed = approvals.filter(({ oldValue }) => oldValue !== null);
+  if (changed.length > 0) return changed.filter(({ value, oldValue }) => value !== oldValue);
+  return votesInHeader(comment);
+}
+
+/** `Patch Set 3: Verified+1 -Code-Review`: the votes that changed with this comment, and those that were taken away. */
+export function votesInHeader(comment: string): readonly CastVote[] {
+  const header = /^Patch Set \d+:([^\n]*)/u.exec(comment)?.[1] ?? '';
+  const votes: CastVote[] = [];
+  for (const word of header.split(/\s+/u)) {
+    const removed = /^-([A-Za-z][\w-]*)$/u.exec(word)?.[1];
+    const [, label, value] = /^([A-Za-z][\w-]*)([+-]\d{1,4})$/u.exec(word) ?? [];
+    if (removed !== undefined) votes.push({ label: removed, value: 0, oldValue: null });
+    else if (label !== undefined) votes.push({ label, value: Number(value), oldValue: null });
+    else if (word !== '') break;
+  }
+  return votes;
+}
+
+export function fits(vote: CastVote, by: Account, rule: VoteRule): boolean {
+  if (vote.label !== rule.label || !isNamed(by, rule.by)) return false;
+  if (rule.value !== null ? vote.value !== rule.value : vote.value < (rule.min ?? Number.POSITIVE_INFINITY)) {
+    return false;
+  }
+  return rule.from.length === 0 || (vote.oldValue !== null && rule.from.includes(vote.oldValue));
+}
+
+/** `Verified+1` */
+export function voteText({ label, value }: Pick<CastVote, 'label' | 'value'>): string {
+  return `${label}${value < 0 ? '' : '+'}${value}`;
+}

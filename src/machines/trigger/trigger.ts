@@ -1,0 +1,376 @@
+/**
+ * What an event of Gerrit's means for us: start, defer, supersede, cancel, tell a vote or ignore, always with the rule that decided it
+ * and a reason. Pure: the rules and the facts go in, decisions come out. The daemon and `trigger --explain` call the same functions.
+ * The rules themselves are in rules/, one noun a file.
+ */
+
+import {
+  assertNever,
+  type HoldSpec,
+  type Patchset,
+  type StandingVote,
+  type TriggerKind,
+} from '../model/domain.ts';
+import type { GerritEvent } from '../model/gerrit-event.ts';
+import { isOurs, nameOf } from './rules/account.ts';
+import { votesFor } from './rules/awaited-vote.ts';
+import { asks, type Cause, type CauseRules, CREATED, type StartingEvent } from './rules/cause.ts';
+import { type JobFinding, type JobRules, judgeJob } from './rules/job-matcher.ts';
+import { countsOf, type Delay, MAX_WAITING_CHANGES, reached, type StartLimits } from './rules/rate-limit.ts';
+import type { Finding } from './rules/rule-names.ts';
+import { type SupersedeMode, superseded } from './rules/supersede.ts';
+import { freeTrigger } from './rules/trigger-key.ts';
+import { voteText } from './rules/vote.ts';
+import type { OpenReview, TriggerFacts, WaitingStart } from './trigger-facts.ts';
+
+export interface TriggerRules extends CauseRules {
+  readonly jobs: readonly JobRules[];
+  /** Changes that are work in progress, or private, are tested too. */
+  readonly wip: boolean;
+  readonly private: boolean;
+  /** What may be started in an hour. */
+  readonly limits: StartLimits;
+  /** What a newer patchset ends. */
+  readonly supersede: SupersedeMode;
+}
+
+export interface Start extends Finding {
+  readonly do: 'start';
+  readonly patchset: Patchset;
+  /** Names of the jobs. */
+  readonly jobs: readonly string[];
+  /** The same for the same cause, so that it starts at most once. */
+  readonly trigger: string;
+  readonly kind: TriggerKind;
+  /** Whose doing it is, and when that was: epoch ms, 0 when not told. A start that waited counts from when it starts. */
+  readonly by: string;
+  readonly at: number;
+  /** The vote that is waited for first. */
+  readonly hold: HoldSpec | null;
+}
+
+export type Decision =
+  | Start
+  /** A limit is reached: the start waits, in the place of what waited for the change before. */
+  | (Delay & { readonly do: 'defer'; readonly start: Start })
+  /** What waited for the change is not started. */
+  | (Finding & { readonly do: 'forget' })
+  | (Finding & { readonly do: 'supersede'; readonly review: string; readonly by: string })
+  | (Finding & { readonly do: 'cancel'; readonly review: string })
+  | (Finding & { readonly do: 'tell'; readonly review: string; readonly vote: StandingVote })
+  /** `findAgain`: it should start and there is no place to keep it, so the event must count as not seen. */
+  | (Finding & { readonly do: 'ignore'; readonly findAgain?: true });
+
+/** The decisions, and what each job made of the event; no jobs: none was asked. */
+export interface Explanation {
+  readonly decisions: readonly Decision[];
+  readonly jobs: readonly JobFinding[];
+  /** Somebody asked for a run of ours: if it is ignored, people must be able to see why. */
+  readonly asked: boolean;
+}
+
+export function decide(event: GerritEvent, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
+  return explain(event, rules, facts).decisions;
+}
+
+export function explain(event: GerritEvent, rules: TriggerRules, facts: TriggerFacts): Explanation {
+  switch (event.type) {
+    case 'patchset-created':
+    case 'change-ready':
+    case 'change-restored':
+    case 'comment-added':
+      return onPatchset(event, rules, facts);
+    case 'change-abandoned':
+      return only(cancelAll(facts, 'the change was abandoned'));
+    case 'change-merged':
+      return only(cancelAll(facts, 'the change was merged'));
+    case 'change-deleted':
+      return only(cancelAll(facts, 'the change was deleted'));
+    case 'change-incomplete':
+      return only([ignore({ rule: 'event', why: 'Gerrit left out the patchset; the change is looked up' })]);
+    case 'dropped-output':
+      return only([ignore({ rule: 'event', why: 'Gerrit lost events for us' })]);
+    case 'other':
+      return only([ignore({ rule: 'event', why: `${event.name} starts nothing` })]);
+    default:
+      return assertNever(event);
+  }
+}
+
+/** What becomes of a start that waits, now. Empty: it goes on waiting. */
+export function resume(
+  { start: held }: WaitingStart,
+  rules: TriggerRules,
+  facts: TriggerFacts,
+): readonly Decision[] {
+  const newer = newerThan(held.patchset, facts.open);
+  if (newer !== null) return [forget(newer)];
+  const known = held.jobs.filter((name) => rules.jobs.some((job) => job.name === name));
+  const jobs = notRunning(known, held.patchset, facts.open);
+  if (jobs.length === 0) {
+    const finding = { rule: 'running', why: 'this patchset is being tested' } as const;
+    return [
+      forget(known.length > 0 ? finding : { rule: 'project', why: 'its jobs are not configured any more' }),
+    ];
+  }
+  const decisions = admit({ ...held, jobs, at: facts.now }, rules, {
+    ...facts,
+    waiting: null,
+    waitingChanges: 0,
+  });
+  const [last] = decisions.slice(-1);
+  if (last?.do === 'defer') return [];
+  return last?.do === 'ignore' ? [forget(last)] : decisions;
+}
+
+function onPatchset(event: StartingEvent, rules: TriggerRules, facts: TriggerFacts): Explanation {
+  if (isOurs(event.by, rules)) {
+    const why = event.type === 'comment-added' ? 'our own comment' : 'done by our own account';
+    return only([...overtaken(event, rules, facts), ignore({ rule: 'own-account', why })]);
+  }
+  const jobs = rules.jobs.map((job) => judgeJob(event, rules, job));
+  const left =
+    event.type === 'patchset-created' && event.movedFrom !== undefined ? leftBehind(event, facts) : [];
+  const decisions = [
+    ...left.map((review) => supersede(review, event.patchset, movedTo(event.patchset))),
+    ...tellVotes(event, facts.open),
+    ...decideStart(event, rules, without(facts, left), jobs),
+  ];
+  return { decisions, jobs, asked: jobs.some(({ passed }) => passed > 0) && asks(event, rules, rules.jobs) };
+}
+
+function decideStart(
+  event: StartingEvent,
+  rules: TriggerRules,
+  facts: TriggerFacts,
+  found: readonly JobFinding[],
+): readonly Decision[] {
+  const start = startOf(event, facts.number, rules, found);
+  if (start === null) {
+    const finding = against(event, found);
+    // A patchset that is passed over as no real change leaves the test of the one before it what it is.
+    const moved = finding.rule === 'kind' ? carryOver(event, rules, facts) : overtaken(event, rules, facts);
+    return [...moved, ignore(finding)];
+  }
+  const finding = whyNotNow(event, start, rules, facts);
+  const decisions = finding === null ? admit(joined(start, facts), rules, facts) : [ignore(finding)];
+  // What waits, or finds no place to wait, is not started yet: nothing ends for it.
+  const last = decisions.at(-1);
+  const refused = last?.do === 'ignore' && last.findAgain !== true;
+  return refused ? [...overtaken(event, rules, facts), ...decisions] : decisions;
+}
+
+/** The end of every way to a start: what ran before, the limits, and what is superseded. */
+function admit(wanted: Start, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
+  const trigger = freeTrigger(facts.began, wanted.trigger, wanted.kind);
+  if (trigger === null) return [ignore({ rule: 'started', why: 'the same cause has started it before' })];
+  const start = { ...wanted, trigger };
+  const ended = superseded(facts.open, start.patchset.patchset, rules.supersede);
+  const delay = delayOf(start, ended, rules, facts);
+  if (delay === null) return [...ended.map((review) => supersede(review, start.patchset)), start];
+  if (facts.waiting === null && facts.waitingChanges >= MAX_WAITING_CHANGES) {
+    const why = `${delay.why}, and ${facts.waitingChanges} changes wait already`;
+    return [{ ...ignore({ rule: 'waiting-full', why }), findAgain: true }];
+  }
+  return [{ ...delay, do: 'defer', start }];
+}
+
+/** Why the start must wait; null: it may begin. Reviews that end for it do not count. */
+function delayOf(
+  { patchset: { project, change }, by, at, jobs }: Start,
+  ended: readonly OpenReview[],
+  { limits }: TriggerRules,
+  facts: TriggerFacts,
+): Delay | null {
+  const { starts, now, openJobs, queueLength } = without(facts, ended);
+  const subject = { project, change, by };
+  const delay = reached(limits, countsOf(starts(at === 0 ? now : at), subject), subject);
+  if (delay !== null) return delay;
+  // More jobs at once than the queue holds start when it is empty: they would wait forever.
+  if (openJobs <= 0 || openJobs + jobs.length <= queueLength) return null;
+  return { rule: 'queue-full', target: 'all', why: `${openJobs} jobs are open` };
+}
+
+/** As the facts are once these reviews are superseded. */
+function without(facts: TriggerFacts, ended: readonly OpenReview[]): TriggerFacts {
+  const gone = ended.filter((review) => review.jobs.length > 0);
+  return {
+    ...facts,
+    open: facts.open.filter((review) => !ended.includes(review)),
+    openJobs: facts.openJobs - gone.reduce((sum, review) => sum + review.jobs.length, 0),
+    starts: (until) => facts.starts(until).filter(({ review }) => !gone.some(({ id }) => id === review)),
+  };
+}
+
+/** Reviews of the branch that the change was on. */
+function leftBehind({ patchset }: StartingEvent, { open }: TriggerFacts): readonly OpenReview[] {
+  return open.filter(({ branch }) => branch !== patchset.branch);
+}
+
+/** Without the jobs that run, and with those that wait for the same patchset. Who asks for a run does not wait for a vote. */
+function joined(start: Start, { waiting, open }: TriggerFacts): Start {
+  const { patchset } = start;
+  const same = waiting !== null && isSamePatchset(waiting.start.patchset, patchset) ? waiting.start : null;
+  const jobs = notRunning([...new Set([...(same?.jobs ?? []), ...start.jobs])], patchset, open);
+  return { ...start, jobs, hold: same !== null && same.hold === null ? null : start.hold };
+}
+
+/** What the jobs that want to run begin together, or null. */
+function startOf(
+  event: StartingEvent,
+  number: number,
+  rules: TriggerRules,
+  found: readonly JobFinding[],
+): Start | null {
+  const cause = found.find((finding) => finding.cause !== null)?.cause ?? null;
+  if (cause === null) return null;
+  const { patchset, by, at } = event;
+  const jobs = found.filter((finding) => finding.cause !== null).map(({ job }) => job);
+  // A trigger starts once. A comment may ask again in the same words and in the same second.
+  const repeats = cause.id !== CREATED;
+  return {
+    do: 'start',
+    patchset,
+    jobs,
+    trigger: triggerName(patchset, repeats ? `${cause.id}#${number}` : cause.id),
+    kind: cause.kind,
+    by: nameOf(by),
+    at,
+    hold: holdOf(cause, rules, jobs),
+    rule: cause.rule,
+    why: cause.why,
+  };
+}
+
+function triggerName({ project, change, patchset }: Patchset, cause: string): string {
+  return `${project}~${change},${patchset}:${cause}`;
+}
+
+/** Of what a patchset itself starts, whether it came to be seen at once or later. */
+export function createdTrigger(patchset: Patchset): string {
+  return triggerName(patchset, CREATED);
+}
+
+/** Who asks for a run, or votes for one, does not wait. Jobs of one review wait for the same vote (the configuration sees to it). */
+function holdOf({ kind }: Cause, rules: TriggerRules, names: readonly string[]): HoldSpec | null {
+  if (kind === 'recheck' || kind === 'vote') return null;
+  return rules.jobs.find(({ name, hold }) => names.includes(name) && hold !== null)?.hold ?? null;
+}
+
+/** The reason of the job that came furthest; it is named when there are others. */
+function against({ patchset }: StartingEvent, found: readonly JobFinding[]): Finding {
+  const furthest = [...found].sort((a, b) => b.passed - a.passed)[0];
+  if (furthest === undefined || furthest.rule === 'project') {
+    return { rule: 'project', why: `no job is for ${patchset.project}` };
+  }
+  const alike =
+    found.every(({ why }) => why === furthest.why) ||
+    furthest.rule === 'comment' ||
+    furthest.rule === 'ci-account';
+  return { rule: furthest.rule, why: alike ? furthest.why : `job ${furthest.job}: ${furthest.why}` };
+}
+
+/** What is against any start of these jobs at this moment. */
+function whyNotNow(
+  event: StartingEvent,
+  start: Start,
+  rules: TriggerRules,
+  { open, waiting }: TriggerFacts,
+): Finding | null {
+  const { patchset } = event;
+  const newer = newerThan(patchset, open);
+  if (newer !== null) return newer;
+  if (waiting !== null && waiting.start.patchset.patchset > patchset.patchset) {
+    const why = `patchset ${waiting.start.patchset.patchset} waits to be tested`;
+    return { rule: 'newer-patchset', why };
+  }
+  if (event.wip && !rules.wip) return { rule: 'wip', why: 'work in progress' };
+  if (event.private && !rules.private) return { rule: 'private', why: 'private' };
+  if (notRunning(start.jobs, patchset, open).length > 0) return null;
+  return { rule: 'running', why: 'this patchset is being tested' };
+}
+
+function newerThan({ patchset }: Patchset, open: readonly OpenReview[]): Finding | null {
+  const newer = open.find((review) => review.patchset > patchset);
+  if (newer === undefined) return null;
+  return { rule: 'newer-patchset', why: `patchset ${newer.patchset} is being tested` };
+}
+
+/** Those of the jobs that no review of the patchset is running. */
+function notRunning(
+  jobs: readonly string[],
+  { patchset }: Patchset,
+  open: readonly OpenReview[],
+): readonly string[] {
+  const running = open.filter((review) => review.patchset === patchset).flatMap((review) => review.jobs);
+  return jobs.filter((job) => !running.includes(job));
+}
+
+function isSamePatchset(one: Patchset, other: Patchset): boolean {
+  return one.patchset === other.patchset && one.branch === other.branch;
+}
+
+/** Somebody uploaded a newer patchset that does not start: nobody waits for the older ones any more. */
+function overtaken(event: StartingEvent, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
+  if (event.type === 'comment-added') return [];
+  const { patchset } = event;
+  const ended = superseded(facts.open, patchset.patchset, rules.supersede);
+  const waiting = facts.waiting?.start.patchset ?? patchset;
+  const finding = waiting.branch === patchset.branch ? supersededBy(patchset) : movedTo(patchset);
+  const outdated = waiting.patchset < patchset.patchset || finding.rule === 'moved';
+  return [...ended.map((review) => supersede(review, patchset)), ...(outdated ? [forget(finding)] : [])];
+}
+
+/** The start that waits for an older patchset goes over to the one that changes nothing: Gerrit shows no other as current. */
+function carryOver(
+  { patchset }: StartingEvent,
+  rules: TriggerRules,
+  facts: TriggerFacts,
+): readonly Decision[] {
+  const start = facts.waiting?.start ?? null;
+  if (start === null || start.patchset.patchset >= patchset.patchset) return [];
+  return admit({ ...start, patchset }, rules, facts);
+}
+
+function supersede({ id }: OpenReview, patchset: Patchset, finding = supersededBy(patchset)): Decision {
+  return { do: 'supersede', review: id, by: `${patchset.change},${patchset.patchset}`, ...finding };
+}
+
+function movedTo({ branch }: Patchset): Finding {
+  return { rule: 'moved', why: `the change was moved to branch ${branch}` };
+}
+
+function supersededBy({ change, patchset }: Patchset): Finding {
+  return { rule: 'superseded', why: `patchset ${change},${patchset} is newer` };
+}
+
+function tellVotes(event: StartingEvent, open: readonly OpenReview[]): readonly Decision[] {
+  if (event.type !== 'comment-added') return [];
+  return open.flatMap(({ id, patchset, hold = null }) => {
+    if (hold === null || patchset !== event.patchset.patchset) return [];
+    return votesFor(hold, event).map((vote): Decision => {
+      const why = `${vote.account} voted ${voteText(vote)}`;
+      return { do: 'tell', review: id, vote, rule: 'after', why };
+    });
+  });
+}
+
+function cancelAll({ open, waiting }: TriggerFacts, why: string): readonly Decision[] {
+  const ends = [
+    ...open.map(({ id }): Decision => ({ do: 'cancel', review: id, rule: 'closed', why })),
+    ...(waiting === null ? [] : [forget({ rule: 'closed', why })]),
+  ];
+  return ends.length > 0 ? ends : [ignore({ rule: 'closed', why: `${why}; nothing of ours is open` })];
+}
+
+function ignore({ rule, why }: Finding): Extract<Decision, { do: 'ignore' }> {
+  return { do: 'ignore', rule, why };
+}
+
+function forget({ rule, why }: Finding): Decision {
+  return { do: 'forget', rule, why };
+}
+
+function only(decisions: readonly Decision[]): Explanation {
+  return { decisions, jobs: [], asked: false };
+}

@@ -1,0 +1,199 @@
+/**
+ * verdicts@1: what the runs on the patchsets of one change came to, and which review may post now. One history for a
+ * change and not for a patchset, because the verdict on a patchset may count for later ones. It is told of each admission
+ * and each verdict in the transaction in which they happen, so a review that posts knows all of them, and reviews of one
+ * change post one after the other.
+ */
+import { assign, setup } from 'xstate';
+import type { Patchset } from '../model/domain.ts';
+import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
+import type { Effect } from '../protocol/effects.ts';
+import type { VerdictsEvent } from './verdict-events.ts';
+import { isCounted, isResult, newestOf, type VoteRun } from './vote-rule.ts';
+
+/** A run, and the history of its job. */
+interface KeptRun extends VoteRun {
+  readonly job: string;
+}
+
+export interface VerdictsContext {
+  /** Admissions so far: runs are ordered by them. */
+  readonly admissions: number;
+  readonly runs: readonly KeptRun[];
+  /** Runs on this patchset and on earlier ones may have been forgotten; 0: none were. */
+  readonly forgotten: number;
+  /** Reviews that have not ended. */
+  readonly open: readonly string[];
+  /** The review that may post; null: none wants to. */
+  readonly turn: string | null;
+  /** Reviews that want to post, in the order in which they asked. */
+  readonly waiting: readonly string[];
+}
+
+type VerdictsMachineEvent = VerdictsEvent & Told;
+interface VerdictsArgs {
+  readonly context: VerdictsContext;
+  readonly event: VerdictsMachineEvent;
+}
+
+/** Patchsets whose runs are kept. Without a limit each row of a change that never ends would be larger than the last. */
+const PATCHSETS_KEPT = 20;
+/** Runs that are kept: far more than the jobs of a configuration times the patchsets that matter. */
+const RUNS_KEPT = 400;
+
+const { request, change } = wordsOf<VerdictsContext, VerdictsEvent>();
+const noted = { actions: 'noted' } as const;
+
+/** The history's name. */
+export function verdictsOf({ project, change }: Pick<Patchset, 'project' | 'change'>): string {
+  return `verdicts:${project}~${change}`;
+}
+
+const verdictsSetup = setup({
+  types: {
+    context: {} as VerdictsContext,
+    events: {} as VerdictsMachineEvent,
+    input: {} as VerdictsMachineEvent,
+    tags: {} as 'ended',
+  },
+  actions: {
+    request: (_, _effects: Effect | readonly Effect[] | null) => {},
+    keep: assign((_, changes: Partial<VerdictsContext>) => changes),
+    noted: () => {},
+  },
+  guards: {
+    someOpen: ({ context }) => context.open.length > 0,
+    noneOpen: ({ context }) => context.open.length === 0,
+  },
+});
+
+export const verdictsMachine = verdictsSetup.createMachine({
+  id: 'verdicts',
+  context: ({ input }) => firstContext(input),
+  initial: 'open',
+  on: {
+    'runs.admitted': { actions: change(({ context, event }) => admitted(context, event)) },
+    'run.ended': { actions: change(({ context, event }) => ended(context, event)) },
+    'turn.requested': {
+      actions: [change(({ context, event }) => queued(context, event)), request(grantNow)],
+    },
+    'verdicts.requested': { actions: request(tellVerdicts) },
+    'review.ended': { actions: [request(grantNext), change(({ context, event }) => left(context, event))] },
+    // What breaks here keeps no review: it waits for an answer only for a while, and votes nothing positive then.
+    'machine.failed': noted,
+    'machine.broken': noted,
+    'daemon.crashed': noted,
+  },
+  states: {
+    open: { always: { guard: 'noneOpen', target: 'idle' } },
+    // It ends and begins again: the histories of all changes that are not worked on would be kept in memory otherwise.
+    idle: { tags: 'ended', always: { guard: 'someOpen', target: 'open' } },
+  },
+});
+
+const EMPTY: VerdictsContext = {
+  admissions: 0,
+  runs: [],
+  forgotten: 0,
+  open: [],
+  turn: null,
+  waiting: [],
+};
+
+function firstContext(opened: VerdictsMachineEvent): VerdictsContext {
+  assertInput(opened);
+  if (opened.type !== 'runs.admitted')
+    throw new Error(`the verdicts of a change begin with runs.admitted, not ${opened.type}`);
+  return { ...EMPTY, ...admitted(EMPTY, opened) };
+}
+
+function admitted(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
+  if (event.type !== 'runs.admitted') return {};
+  const { review, patchset, branch, jobs } = event;
+  const admissions = context.admissions + 1;
+  const runs = jobs.map(({ job, name, voting }) => ({
+    ...{ job, name, voting, review, patchset, branch, admitted: admissions },
+    ...{ verdict: null, url: null, dependencies: '', readable: false },
+  }));
+  const open = [...context.open, review];
+  return { admissions, open, ...pruned([...context.runs, ...runs], open, context.forgotten) };
+}
+
+/** The first verdict of a run stands. */
+function ended(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
+  if (event.type !== 'run.ended') return {};
+  const { verdict, url, dependencies, readable } = event;
+  const runs = context.runs.map((run) =>
+    run.job === event.job && run.verdict === null ? { ...run, verdict, url, dependencies, readable } : run,
+  );
+  return pruned(runs, context.open, context.forgotten);
+}
+
+function queued(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
+  if (event.type !== 'turn.requested') return {};
+  const { review } = event;
+  const open = context.open.includes(review) ? context.open : [...context.open, review];
+  if (context.turn === null || context.turn === review) return { open, turn: review };
+  return { open, waiting: [...context.waiting.filter((other) => other !== review), review] };
+}
+
+function grantNow({ context, event }: VerdictsArgs): Effect | null {
+  return event.type === 'turn.requested' && context.turn === event.review ? grant(event.review) : null;
+}
+
+function grantNext({ context, event }: VerdictsArgs): Effect | null {
+  if (event.type !== 'review.ended' || context.turn !== event.review) return null;
+  const [next] = context.waiting.filter((other) => other !== event.review);
+  return next === undefined ? null : grant(next);
+}
+
+function grant(review: string): Effect {
+  return { type: 'tell', to: review, event: { type: 'turn.granted' } };
+}
+
+function left(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
+  if (event.type !== 'review.ended') return {};
+  const open = context.open.filter((other) => other !== event.review);
+  const waiting = context.waiting.filter((other) => other !== event.review);
+  const after = { open, ...pruned(context.runs, open, context.forgotten) };
+  if (context.turn !== event.review) return { ...after, waiting };
+  return { ...after, turn: waiting[0] ?? null, waiting: waiting.slice(1) };
+}
+
+/** Only the patchsets that may count: the answer is a row of the review. */
+function tellVerdicts({ context, event }: VerdictsArgs): Effect | null {
+  if (event.type !== 'verdicts.requested') return null;
+  const { review, from, to } = event;
+  const runs = context.runs
+    .filter(({ patchset }) => patchset >= from && patchset <= to)
+    .map(({ job: _, ...run }) => run);
+  return { type: 'tell', to: review, event: { type: 'verdicts.told', runs, forgotten: context.forgotten } };
+}
+
+/** What can still count: what has not ended, what a review that has not ended ran itself, and the newest of each job. */
+function pruned(
+  runs: readonly KeptRun[],
+  open: readonly string[],
+  forgottenBefore: number,
+): Pick<VerdictsContext, 'runs' | 'forgotten'> {
+  const counting = runs.filter((run) => run.verdict === null || isCounted(run));
+  const needed = counting.filter(
+    (run) => run.verdict === null || open.includes(run.review) || isNewest(run, counting),
+  );
+  const patchsets = [...new Set(needed.map(({ patchset }) => patchset))].sort((a, b) => b - a);
+  const recent = patchsets.slice(0, PATCHSETS_KEPT);
+  const kept = needed.filter(({ patchset }) => recent.includes(patchset)).slice(-RUNS_KEPT);
+  const lost = needed.filter((run) => !kept.includes(run)).map(({ patchset }) => patchset);
+  return { runs: kept, forgotten: Math.max(forgottenBefore, ...lost) };
+}
+
+function isNewest(run: KeptRun, runs: readonly KeptRun[]): boolean {
+  const same = runs.filter(
+    (other) =>
+      other.name === run.name &&
+      other.patchset === run.patchset &&
+      other.branch === run.branch &&
+      isCounted(other),
+  );
+  return newestOf(same) === run || newestOf(same.filter(isResult)) === run;
+}

@@ -1,0 +1,222 @@
+/**
+ * What is voted on a patchset. A vote is a statement about the patchset and not about one run: it follows from the newest
+ * result and the newest verdict of every voting job that applies to it. Pure; docs/rules.md tells the same in words.
+ */
+
+import type { Verdict } from '../model/domain.ts';
+import { type KindRule, whyNotKind } from '../trigger/rules/patchset-kind.ts';
+
+/** A job of the configuration that is in force when the vote is sent. */
+export interface JobInForce {
+  readonly name: string;
+  readonly voting: boolean;
+  /** It fits the change as it is now, and something other than a comment starts it. */
+  readonly startsUnasked: boolean;
+  /** The kinds of patchset that it passes over. */
+  readonly kinds: KindRule;
+}
+
+/** One run of one job on one patchset. */
+export interface VoteRun {
+  readonly review: string;
+  /** The job's name. */
+  readonly name: string;
+  /** As it was when the run was admitted. */
+  readonly voting: boolean;
+  readonly patchset: number;
+  /** The branch that it was tested for. */
+  readonly branch: string;
+  /** Runs that were admitted later have larger numbers. */
+  readonly admitted: number;
+  /** Null: it has not ended. */
+  readonly verdict: Verdict | null;
+  readonly url: string | null;
+  /** The revisions of the open changes that the change depended on, as one text. */
+  readonly dependencies: string;
+  /** Whether people can read its evidence. */
+  readonly readable: boolean;
+}
+
+export interface PatchsetKind {
+  readonly patchset: number;
+  /** Gerrit's word. */
+  readonly kind: string;
+}
+
+export interface VoteValues {
+  readonly success: number;
+  readonly failure: number;
+  readonly timedOut: number;
+}
+
+export interface VoteFacts {
+  readonly values: VoteValues;
+  /** The review that is about to post. */
+  readonly review: string;
+  readonly jobs: readonly JobInForce[];
+  /** The change's current patchset. */
+  readonly current: number;
+  /** Of the patchsets that are known. */
+  readonly kinds: readonly PatchsetKind[];
+  readonly runs: readonly VoteRun[];
+  /** Runs on this patchset and on earlier ones may have been forgotten; 0: none were. */
+  readonly forgotten: number;
+  /** Our account's vote on the current patchset, 0 for none; null: it could not be read. */
+  readonly standing: number | null;
+}
+
+/** What one voting job that applies says of the current patchset. */
+export interface Counted {
+  readonly name: string;
+  /** The newest run that ended as SUCCESS, FAILURE or TIMED_OUT. */
+  readonly result: VoteRun | null;
+  /** The newest run that ended in any way but ABORTED and SKIPPED. */
+  readonly verdict: VoteRun | null;
+}
+
+/** Why the vote is what it is. The first four are statements about the patchset, the others say why there is none. */
+export type VoteReason =
+  | 'failure'
+  | 'timed-out'
+  | 'success'
+  /** No voting job applies. */
+  | 'no-job'
+  | 'no-verdict'
+  /** All succeeded, and not with the same revisions of what the change depends on. */
+  | 'dependencies'
+  /** Runs that may count were forgotten. */
+  | 'forgotten';
+
+export interface VoteDecision {
+  /** The label's value that has to be sent; null: no label. */
+  readonly value: number | null;
+  /** What is true of the patchset as far as it is known; null: nothing yet. */
+  readonly statement: number | null;
+  readonly reason: VoteReason;
+  readonly counted: readonly Counted[];
+}
+
+const UNCOUNTED: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
+
+/** The runs of a job that count for a patchset; `forgotten`: there may have been more. */
+type Found = { readonly runs: readonly VoteRun[] } | 'forgotten';
+
+export function computeVote(facts: VoteFacts): VoteDecision {
+  const found = facts.jobs
+    .filter(({ voting }) => voting)
+    .map((job) => ({ job, runs: runsFor(job, facts.current, facts) }));
+  const counted = found.flatMap(({ job, runs }) => countedOf(job, runs === 'forgotten' ? [] : runs.runs));
+  const forgotten = found.some(({ runs }) => runs === 'forgotten');
+  const judged = { ...judge(counted, forgotten, facts.values), counted };
+  return { ...judged, value: valueToSend(judged, facts) };
+}
+
+/** The patchset whose runs of this job count for patchset `of`; null: there are none, or they may be forgotten. */
+export function countingPatchset(
+  job: Pick<JobInForce, 'name' | 'kinds'>,
+  of: number,
+  facts: Pick<VoteFacts, 'kinds' | 'runs' | 'forgotten'>,
+): number | null {
+  const found = runsFor(job, of, facts);
+  return found === 'forgotten' ? null : (found.runs[0]?.patchset ?? null);
+}
+
+/** The earliest patchset whose runs may count for the current one. */
+export function earliestCounting(facts: Pick<VoteFacts, 'jobs' | 'current' | 'kinds'>): number {
+  const { jobs, kinds, current } = facts;
+  let patchset = current;
+  while (patchset > 1 && jobs.some((job) => passesOver(job, kindOf(patchset, kinds) ?? ''))) patchset -= 1;
+  return patchset;
+}
+
+/** A run that says something of its patchset. */
+export function isCounted(run: VoteRun): boolean {
+  return run.verdict !== null && !UNCOUNTED.includes(run.verdict);
+}
+
+export function isResult({ verdict }: VoteRun): boolean {
+  return verdict === 'SUCCESS' || verdict === 'FAILURE' || verdict === 'TIMED_OUT';
+}
+
+export function newestOf(runs: readonly VoteRun[]): VoteRun | null {
+  return runs.reduce<VoteRun | null>(
+    (newest, run) => (newest !== null && newest.admitted > run.admitted ? newest : run),
+    null,
+  );
+}
+
+/** From the patchset backwards, over kinds that the job passes over, to the first on which it came to a verdict. */
+function runsFor(
+  job: Pick<JobInForce, 'name' | 'kinds'>,
+  of: number,
+  { kinds, runs, forgotten }: Pick<VoteFacts, 'kinds' | 'runs' | 'forgotten'>,
+): Found {
+  for (let patchset = of; patchset >= 1; patchset -= 1) {
+    const here = runs.filter((run) => run.name === job.name && run.patchset === patchset && isCounted(run));
+    if (here.length > 0) return { runs: here };
+    if (patchset <= forgotten) return 'forgotten';
+    const kind = kindOf(patchset, kinds);
+    if (kind === null) return 'forgotten';
+    if (!passesOver(job, kind)) return { runs: [] };
+  }
+  return { runs: [] };
+}
+
+function countedOf({ name, startsUnasked }: JobInForce, runs: readonly VoteRun[]): readonly Counted[] {
+  if (!startsUnasked && runs.length === 0) return [];
+  return [{ name, result: newestOf(runs.filter(isResult)), verdict: newestOf(runs) }];
+}
+
+function judge(
+  counted: readonly Counted[],
+  forgotten: boolean,
+  values: VoteValues,
+): Pick<VoteDecision, 'statement' | 'reason'> {
+  const ended = (verdict: Verdict) => counted.some(({ result }) => result?.verdict === verdict);
+  if (ended('FAILURE')) return { statement: values.failure, reason: 'failure' };
+  if (ended('TIMED_OUT')) return { statement: values.timedOut, reason: 'timed-out' };
+  if (forgotten) return { statement: null, reason: 'forgotten' };
+  if (counted.length === 0) return { statement: null, reason: 'no-job' };
+  if (!counted.every(({ verdict }) => verdict?.verdict === 'SUCCESS')) {
+    return { statement: null, reason: 'no-verdict' };
+  }
+  const tested = new Set(counted.map(({ verdict }) => verdict?.dependencies));
+  if (tested.size > 1) return { statement: null, reason: 'dependencies' };
+  return { statement: values.success, reason: 'success' };
+}
+
+function valueToSend(
+  { statement, counted }: Pick<VoteDecision, 'statement' | 'counted'>,
+  facts: VoteFacts,
+): number | null {
+  const { standing } = facts;
+  if (statement === null) return null;
+  // A vote that is not known may be a negative one.
+  if (statement > 0) return standing === null ? null : statement;
+  if (statement < 0 && failedItself(counted, facts)) return statement;
+  // A person may have removed the negative vote, so this run does not restore it. A positive vote is wrong all the same.
+  return standing !== null && standing > 0 ? 0 : null;
+}
+
+/** True when this review's own jobs give a reason for a negative vote that people can read. */
+function failedItself(
+  counted: readonly Pick<Counted, 'name'>[],
+  { review, runs, values }: Pick<VoteFacts, 'review' | 'runs' | 'values'>,
+): boolean {
+  return runs.some(
+    (run) =>
+      run.review === review &&
+      run.readable &&
+      counted.some(({ name }) => name === run.name) &&
+      ((run.verdict === 'FAILURE' && values.failure < 0) ||
+        (run.verdict === 'TIMED_OUT' && values.timedOut < 0)),
+  );
+}
+
+function kindOf(patchset: number, kinds: readonly PatchsetKind[]): string | null {
+  return kinds.find((one) => one.patchset === patchset)?.kind ?? null;
+}
+
+function passesOver({ kinds }: Pick<JobInForce, 'kinds'>, kind: string): boolean {
+  return whyNotKind(kind, kinds) !== null;
+}

@@ -1,0 +1,286 @@
+/**
+ * A work tree belongs to strangers' code: whatever it puts there, nothing but its own regular files is collected,
+ * nothing outside of it is ever read, and it costs no more than the limits say.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { truncateSync } from 'node:fs';
+import { chmod, chown, link, mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Manifest } from '../../../../src/adapters/evidence/publish/manifest.ts';
+import type { EvidenceLimits } from '../../../../src/config/config.ts';
+import { type CollectRequest, collectRequest, JOB, publishRequest } from '../../../contracts/evidence.ts';
+import { EVIDENCE_LIMITS } from '../../../fixtures/bounds.ts';
+import { everyByte, type LocalRig, lay, makePipe, makeRig, readOrNull } from '../../logs/rig.ts';
+
+describe('a hostile work tree', () => {
+  const { signal } = new AbortController();
+  let rig: LocalRig;
+  let canary: string;
+  beforeEach(async () => {
+    rig = await makeRig();
+    canary = join(rig.base, 'outside');
+    await lay(join(canary, 'secret.txt'), 'CANARY');
+  });
+  afterEach(() => rig.close());
+
+  /** Collects and publishes; returns what was told about it. */
+  async function publish(
+    logs: readonly string[],
+    limits: Partial<EvidenceLimits & Pick<CollectRequest, 'limitBytes' | 'limitFiles'>> = {},
+  ): Promise<{ url: string; manifest: Manifest; paths: string[]; why: Record<string, string> }> {
+    const { limitBytes = 1_000_000_000, limitFiles = 20_000, ...own } = limits;
+    const evidence = rig.start({ limits: { ...EVIDENCE_LIMITS, ...own } });
+    const request = collectRequest({ server: rig.server, logs, limitBytes, limitFiles });
+    const collected = await evidence.collect(request, signal);
+    const url = await evidence.publish(publishRequest(), signal);
+    const manifest = await rig.manifest(url);
+    expect(collected.skipped).toBe(manifest.skipped);
+    const why = Object.fromEntries(manifest.skippedFiles.map((file) => [file.path, file.why]));
+    return { url, manifest, paths: manifest.files.map((file) => file.path), why };
+  }
+
+  test('links, pipes, sockets and devices are listed, not opened', async () => {
+    const logs = join(rig.tree, 'logs');
+    await lay(join(logs, 'good.log'), 'good');
+    await symlink('/etc/passwd', join(logs, 'file-link'));
+    await symlink(canary, join(logs, 'directory-link'));
+    await symlink('.', join(logs, 'loop'));
+    makePipe(join(logs, 'pipe'));
+    const server = createServer().listen(join(logs, 'socket'));
+    await once(server, 'listening');
+    const expected: Record<string, string> = {
+      'worktree/logs/file-link': 'a symbolic link',
+      'worktree/logs/directory-link': 'a symbolic link',
+      'worktree/logs/loop': 'a symbolic link',
+      'worktree/logs/pipe': 'a pipe',
+      'worktree/logs/socket': 'a socket',
+    };
+    if (process.getuid?.() === 0) {
+      execFileSync('mknod', [join(logs, 'device'), 'c', '1', '5']);
+      expected['worktree/logs/device'] = 'a device';
+    }
+    try {
+      const { paths, why } = await publish(['logs']);
+      expect(paths).toEqual(['worktree/logs/good.log']);
+      expect(why).toEqual(expected);
+    } finally {
+      server.close();
+    }
+  });
+
+  test('a named path that goes through a link, or leads out, is refused', async () => {
+    await symlink(canary, join(rig.tree, 'out'));
+    await symlink(join(canary, 'secret.txt'), join(rig.tree, 'direct.txt'));
+    const named = ['out', 'out/secret.txt', 'direct.txt', '../outside', 'a/../../outside', '', 'no\0'];
+    const { paths, why } = await publish([...named, canary, '/etc/passwd', 'missing/file']);
+    expect(paths).toEqual([]);
+    expect(why).toEqual({
+      'worktree/out': 'a symbolic link',
+      'worktree/out/secret.txt': 'not a directory, or a link to one',
+      'worktree/direct.txt': 'a symbolic link',
+      'worktree/../outside': 'the path leads out of the work tree',
+      'worktree/a/../../outside': 'the path leads out of the work tree',
+      'worktree/': 'the path is empty',
+      'worktree/no\0': 'the path holds a NUL character',
+      [`worktree/${canary}`]: 'the path is not relative to the work tree',
+      'worktree//etc/passwd': 'the path is not relative to the work tree',
+      'worktree/missing/file': 'not there',
+    });
+  });
+
+  test('a work tree that is itself a link is not entered', async () => {
+    await rig.close();
+    await mkdir(rig.server.address, { recursive: true });
+    await lay(join(canary, 'logs', 'x'), 'CANARY');
+    await symlink(canary, rig.tree);
+    const { paths, why } = await publish(['logs']);
+    expect(paths).toEqual([]);
+    expect(why).toEqual({ 'worktree/logs': 'the work tree is not a directory, or a link to one' });
+  });
+
+  test('a run directory that is a link, and a log that is one, are not followed', async () => {
+    await lay(join(canary, 'log'), 'CANARY');
+    const run = join(rig.stateDir, 'runs', JOB, '1');
+    await mkdir(join(run, 'testing'), { recursive: true });
+    await symlink(canary, join(run, 'stacking'));
+    await symlink(join(canary, 'log'), join(run, 'testing', 'log'));
+    await symlink(join(canary, 'log'), join(run, 'testing', 'rc'));
+    const { paths, why, manifest } = await publish([]);
+    expect(paths).toEqual([]);
+    expect(why).toEqual({
+      'attempt-1/stacking.log': 'its run directory is not a directory, or a link to one',
+      'attempt-1/testing.log': 'a symbolic link',
+    });
+    expect(manifest.stages).toMatchObject([{ stage: 'testing', end: null, log: null }]);
+  });
+
+  test('nothing outside is read while directories are swapped for links', async () => {
+    await lay(join(rig.tree, 'logs', 'dir', 'secret.txt'), 'inside');
+    await lay(join(rig.tree, 'logs', 'flip'), 'inside');
+    makePipe(join(rig.tree, 'pipe'));
+    // Changes logs/dir and logs/dir/secret.txt into links to the outside, logs/flip into a pipe, and back, as fast as it can.
+    const script = `const fs = require('node:fs');
+      const dir = ${JSON.stringify(join(rig.tree, 'logs', 'dir'))}, out = ${JSON.stringify(canary)};
+      const flip = ${JSON.stringify(join(rig.tree, 'logs', 'flip'))}, pipe = ${JSON.stringify(join(rig.tree, 'pipe'))};
+      process.stdout.write('ready');
+      for (const end = Date.now() + 60_000; Date.now() < end; ) {
+        fs.renameSync(flip, flip + '-real'); fs.renameSync(pipe, flip); fs.renameSync(flip, pipe); fs.renameSync(flip + '-real', flip);
+        fs.renameSync(dir, dir + '-real'); fs.symlinkSync(out, dir); fs.unlinkSync(dir); fs.renameSync(dir + '-real', dir);
+        fs.renameSync(dir + '/secret.txt', dir + '/real.txt'); fs.symlinkSync(out + '/secret.txt', dir + '/secret.txt');
+        fs.unlinkSync(dir + '/secret.txt'); fs.renameSync(dir + '/real.txt', dir + '/secret.txt');
+      }`;
+    const swapper = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(swapper, 'exit');
+    try {
+      await once(swapper.stdout, 'data');
+      const evidence = rig.start();
+      const staged = join(rig.stateDir, 'evidence', JOB, 'files');
+      let seen = 0;
+      for (let round = 0; round < 60; round++) {
+        await evidence.collect(
+          collectRequest({ server: rig.server, logs: ['logs', 'logs/dir/secret.txt'] }),
+          signal,
+        );
+        const text = await everyByte(staged);
+        expect(text).not.toContain('CANARY');
+        if (text.includes('inside')) seen += 1;
+        // What was opened is looked at again: a pipe would have come out as an empty file.
+        const flipped = await readOrNull(join(staged, 'worktree', 'logs', 'flip'));
+        expect([null, 'inside']).toContain(flipped);
+      }
+      expect(seen).toBeGreaterThan(0);
+    } finally {
+      swapper.kill('SIGKILL');
+      await ended;
+    }
+  });
+
+  test('names are made fit for a URL and a web server, and stay apart', async () => {
+    const logs = join(rig.tree, 'logs');
+    const long = `${'n'.repeat(200)}.log`;
+    const names = ['a b', 'a?b', 'a b.log', 'a<b>.log', '.htaccess', 'größe.txt', '-rf', '%2e%2e', long];
+    for (const name of names) await lay(join(logs, name), name);
+    await writeFile(Buffer.concat([Buffer.from(`${logs}/`), Buffer.from([0xff, 0xfe])]), 'x');
+    const { url, manifest, why, paths } = await publish(['logs']);
+    expect(paths.length).toBe(names.length);
+    for (const file of manifest.files) {
+      expect(file.path).toMatch(/^worktree\/logs\/[A-Za-z0-9_~-][A-Za-z0-9._+@=,~-]{0,124}$/);
+      const original = file.original ?? file.path.slice('worktree/logs/'.length);
+      expect(await rig.read(url, file.path)).toBe(original);
+    }
+    expect(paths).toContain('worktree/logs/_.htaccess');
+    expect(paths).toContain('worktree/logs/a_b');
+    expect(paths).toContain('worktree/logs/a_b~2');
+    expect(Object.values(why)).toEqual(['its name is not UTF-8']);
+  });
+
+  test('a sparse file of a terabyte costs its share and no more', async () => {
+    const file = join(rig.tree, 'logs', 'sparse');
+    await lay(file, 'head');
+    await truncate(file, 1_000_000_000_000);
+    const { manifest } = await publish(['logs'], { fileBytes: 100_000 });
+    expect(manifest.files).toMatchObject([{ bytes: 100_000, cutFrom: 1_000_000_000_000 }]);
+  });
+
+  test('a file that grows while it is copied is copied as far as it was', async () => {
+    const file = join(rig.tree, 'logs', 'growing.log');
+    await lay(file, 'x'.repeat(1000));
+    const evidence = rig.start({
+      beforeStep: (step) => {
+        if (step === 'copy worktree/logs/growing.log') truncateSync(file, 5000);
+      },
+    });
+    const collected = await evidence.collect(collectRequest({ server: rig.server, logs: ['logs'] }), signal);
+    expect(collected.bytes).toBe(1000);
+  });
+
+  test('bytes: what does not fit is listed, smaller files still go, stage logs are cut instead', async () => {
+    await rig.layStageLog(JOB, 1, 'testing', 'x'.repeat(300));
+    await rig.layTreeFile(JOB, 'logs/a-big', 'x'.repeat(800));
+    await rig.layTreeFile(JOB, 'logs/b-small', 'x'.repeat(100));
+    const { paths, why } = await publish(['logs'], { limitBytes: 1000 });
+    expect(paths).toEqual(['attempt-1/testing.log', 'worktree/logs/b-small']);
+    expect(why).toEqual({ 'worktree/logs/a-big': 'over the limit of 1000 bytes for one job' });
+    const cut = await rig.start().collect(collectRequest({ limitBytes: 200 }), signal);
+    expect(cut).toEqual({ files: 1, bytes: 200, skipped: 0, url: expect.any(String) });
+  });
+
+  test('files, entries and depth are limited, and the list of what was skipped is too', async () => {
+    for (let number = 10; number < 30; number++) await rig.layTreeFile(JOB, `logs/${number}`, 'x');
+    const few = await publish(['logs', 'other'], { limitFiles: 5 });
+    expect(few.paths.length).toBe(5);
+    expect(few.why['worktree/logs/15']).toBe('and what follows: over the limit of files');
+  });
+
+  test('entries that are looked at are limited', async () => {
+    for (let number = 10; number < 30; number++) await rig.layTreeFile(JOB, `logs/${number}`, 'x');
+    const { paths, why } = await publish(['logs'], { entries: 7 });
+    expect(paths.length).toBe(7);
+    expect(why).toEqual({ 'worktree/logs': 'over the limit of 7 directory entries' });
+  });
+
+  test('depth is limited', async () => {
+    await rig.layTreeFile(JOB, 'logs/1/2/3/4/x', 'x');
+    await rig.layTreeFile(JOB, 'logs/1/2/y', 'y');
+    const { paths, why } = await publish(['logs'], { depth: 3 });
+    expect(paths).toEqual(['worktree/logs/1/2/y']);
+    expect(why).toEqual({ 'worktree/logs/1/2/3': 'deeper than 3 directories' });
+  });
+
+  test('a long list of skipped files is cut, and counted whole', async () => {
+    await mkdir(join(rig.tree, 'logs'));
+    for (let number = 10; number < 30; number++) await symlink('x', join(rig.tree, 'logs', String(number)));
+    const { manifest, url } = await publish(['logs'], { listed: 3 });
+    expect(manifest.skippedFiles.length).toBe(3);
+    expect(manifest.skipped).toBe(20);
+    expect(await rig.page(url)).toContain('And 17 more.');
+  });
+
+  test('a file that is named twice is collected once; a hard link is a file', async () => {
+    await rig.layTreeFile(JOB, 'logs/a', 'a');
+    await link(join(rig.tree, 'logs', 'a'), join(rig.tree, 'logs', 'b'));
+    const { paths } = await publish(['logs/a', 'logs', './logs//a', '.']);
+    expect(paths).toEqual(['worktree/logs/a', 'worktree/logs/b']);
+  });
+
+  test('what can not be read is listed', async () => {
+    const logs = join(rig.tree, 'logs');
+    await lay(join(logs, 'closed', 'a'), 'a');
+    await lay(join(logs, 'locked.log'), 'b');
+    await lay(join(logs, 'open.log'), 'c');
+    await asNobody(rig, async () => {
+      await chmod(join(logs, 'closed'), 0);
+      await chmod(join(logs, 'locked.log'), 0);
+      const { paths, why } = await publish(['logs', 'logs/closed/a']);
+      expect(paths).toEqual(['worktree/logs/open.log']);
+      expect(why).toEqual({
+        'worktree/logs/closed': 'not readable',
+        'worktree/logs/locked.log': 'not readable',
+        'worktree/logs/closed/a': 'not readable',
+      });
+      // A tree with closed directories goes all the same.
+      await lay(join(rig.stateDir, 'runs', JOB, '1', 'testing', 'log'), 'x');
+      await chmod(join(rig.stateDir, 'runs', JOB, '1'), 0);
+      await rig.start().discard(JOB, 'all');
+      expect(await readdir(join(rig.stateDir, 'runs'))).toEqual([]);
+    });
+  });
+});
+
+/** Root reads everything; so the work is done as another user, when these tests run as root. */
+async function asNobody(rig: LocalRig, work: () => Promise<void>): Promise<void> {
+  if (process.getuid?.() !== 0) return work();
+  for (const entry of await readdir(rig.base, { withFileTypes: true, recursive: true })) {
+    await chown(join(entry.parentPath, entry.name), 65534, 65534);
+  }
+  await chown(rig.base, 65534, 65534);
+  process.seteuid?.(65534);
+  try {
+    await work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}

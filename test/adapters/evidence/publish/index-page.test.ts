@@ -1,0 +1,154 @@
+/** What a developer sees first. Everything in it may have been written by somebody who wants to be something else. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { indexPage, linkTo } from '../../../../src/adapters/evidence/publish/index-page.ts';
+import { type Manifest, manifestOf } from '../../../../src/adapters/evidence/publish/manifest.ts';
+import { publishRequest } from '../../../contracts/evidence.ts';
+
+const AT = '2026-01-02T03:04:05.678Z';
+
+function manifest(change: Partial<Manifest> = {}): Manifest {
+  return { ...manifestOf(publishRequest(), { at: AT, clean: (text) => text }), collectedAt: AT, ...change };
+}
+
+function page(change: Partial<Manifest> = {}): string {
+  return [...indexPage(manifest(change))].join('');
+}
+
+test('tells the verdict, why, of which change, and when in UTC', () => {
+  const text = page();
+  for (const part of [
+    '<title>FAILURE: acme-dsvm 912345,3</title>',
+    '1 of 20 tests failed',
+    '<a href="https://review.example.org/c/912345" rel="noreferrer nofollow">912345,3</a> Retry the attach',
+    'openstack/cinder, master',
+    '2026-01-02 03:04:05 UTC',
+    'href="manifest.json"',
+  ]) {
+    expect(text).toContain(part);
+  }
+});
+
+test('lists the failed tests, the end of the failed stage, what was tested and the other jobs', () => {
+  const text = page({
+    results: { passed: 17, failed: 3, skipped: 0, failures: ['test_attach', 'test_<b>'] },
+    trees: [
+      { project: 'openstack/cinder', branch: 'master', base: 'b'.repeat(40), revision: 'c'.repeat(40) },
+    ],
+    dependencies: [
+      {
+        project: 'openstack/nova',
+        branch: 'master',
+        change: 912000,
+        patchset: 2,
+        revision: 'd'.repeat(40),
+        ref: 'refs/changes/00/912000/2',
+      },
+    ],
+    siblings: [{ job: 'j0123456789abcdefg', name: 'acme-fc' }],
+    failedStage: {
+      attempt: 1,
+      stage: 'testing',
+      end: 'exited 1',
+      startedAt: '2026-01-02T03:04:05.000Z',
+      endedAt: '2026-01-02T03:05:07.400Z',
+      log: 'attempt-1/testing.log',
+      lastLines: ['not ok 3 test_attach', 'E: <script>'],
+    },
+  });
+  for (const part of [
+    '<li><code>test_attach</code></li>',
+    '<li><code>test_&lt;b&gt;</code></li>',
+    'And 1 more.',
+    `<dt>Base</dt><dd>${'b'.repeat(40)}, master of openstack/cinder</dd>`,
+    '<dt>Depends on</dt><dd>912000,2 of openstack/nova</dd>',
+    '<a href="./../../acme-fc/j0123456789a/">acme-fc</a>',
+    '<h2>The end of testing</h2>',
+    'exited 1 after 1m 2s',
+    'not ok 3 test_attach\nE: &lt;script&gt;',
+  ]) {
+    expect(text).toContain(part);
+  }
+  expect(page()).not.toMatch(/Failed tests|The end of|Other job|Base/);
+});
+
+test('puts the logs of the stages first, then the files, then what is missing and why', () => {
+  const text = page({
+    stages: [
+      {
+        attempt: 1,
+        stage: 'testing',
+        end: 'exited 1',
+        startedAt: AT,
+        endedAt: null,
+        log: 'attempt-1/testing.log',
+      },
+      { attempt: 2, stage: 'stacking', end: null, startedAt: null, endedAt: null, log: null },
+    ],
+    files: [
+      { path: 'worktree/logs/a.txt', bytes: 999, sha256: 'x', original: 'a<.txt' },
+      { path: 'attempt-1/testing.log', bytes: 1_234_567, sha256: 'x', cutFrom: 9_950_000_000 },
+    ],
+    skippedFiles: [{ path: 'worktree/logs/pipe', why: 'a pipe' }],
+    skipped: 3,
+  });
+  const order = ['./attempt-1/testing.log', './worktree/logs/a.txt', 'worktree/logs/pipe', 'And 2 more.'];
+  const places = order.map((part) => text.indexOf(part));
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+  expect(places[0]).toBeGreaterThan(0);
+  expect(text.split('./attempt-1/testing.log').length).toBe(2);
+  for (const part of ['1.2 MB', 'of 10 GB', '999 B', 'was a&lt;.txt', 'exited 1', 'unknown', 'a pipe']) {
+    expect(text).toContain(part);
+  }
+});
+
+test('no text of strangers becomes HTML, whatever it is', () => {
+  const nasty = fc.oneof(
+    fc.string({
+      unit: fc.constantFrom('<', '>', '&', '"', "'", 'script', ' ', '\u202e', '\0', 'javascript:'),
+    }),
+    fc.string({ unit: 'binary' }),
+  );
+  const marks = /[<>"']/g;
+  const clean = page({
+    files: [{ path: 'p', bytes: 1, sha256: '', original: 'o' }],
+    skipped: 1,
+    skippedFiles: [{ path: 's', why: 'w' }],
+  });
+  fc.assert(
+    fc.property(nasty, (text) => {
+      const patchset = {
+        ...publishRequest().patchset,
+        subject: text,
+        project: text,
+        branch: text,
+        url: `https://${text}`,
+      };
+      const hostile = page({
+        reason: `-${text}`,
+        name: text,
+        pipeline: text,
+        patchset,
+        files: [{ path: 'p', bytes: 1, sha256: '', original: text }],
+        skipped: 1,
+        skippedFiles: [{ path: text, why: text }],
+      });
+      expect(hostile.match(marks)?.join('')).toBe(clean.match(marks)?.join(''));
+      expect(hostile).not.toMatch(/[\u202e\0]/);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('an address that is not of the web is no link', () => {
+  const patchset = { ...publishRequest().patchset, url: 'javascript:alert(1)' };
+  expect(page({ patchset })).not.toContain('javascript:');
+});
+
+test('links stay where they are', () => {
+  expect(linkTo('worktree/a b/javascript:x/%2e')).toBe('./worktree/a%20b/javascript%3Ax/%252e');
+});
+
+test('needs no script and loads nothing', () => {
+  expect(page()).not.toMatch(/<script|src=|@import|url\(|onload/i);
+});

@@ -1,0 +1,194 @@
+/**
+ * A crash at any point of a collection or publication, and damage afterwards: the next call ends where the first
+ * would have ended, and nothing of another job is touched. The work is stopped before each of its steps in turn, and
+ * stays stopped, as a killed process does.
+ */
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type CollectRequest,
+  collectRequest,
+  failureOf,
+  JOB,
+  publishRequest,
+} from '../../../contracts/evidence.ts';
+import { type LocalRig, lay, makeRig } from '../../logs/rig.ts';
+
+const { signal } = new AbortController();
+const SHORT = JOB.slice(0, 12);
+
+class Killed extends Error {}
+
+/** Lets `steps` steps go by, then stops everything. */
+function killAfter(steps: number): { beforeStep: (step: string) => void; log: string[] } {
+  const log: string[] = [];
+  return {
+    log,
+    beforeStep: (step) => {
+      log.push(step);
+      if (log.length > steps) throw new Killed(step);
+    },
+  };
+}
+
+async function wasKilled(call: Promise<unknown>): Promise<boolean> {
+  try {
+    await call;
+    return false;
+  } catch (error) {
+    if (error instanceof Killed) return true;
+    throw error;
+  }
+}
+
+describe('publication and crashes', () => {
+  let rig: LocalRig;
+  let parent: string;
+  let collect: CollectRequest;
+  beforeEach(async () => {
+    rig = await makeRig();
+    parent = join(rig.site, '45', '912345', '3', 'check', 'acme-dsvm');
+    collect = collectRequest({ server: rig.server, logs: ['logs'] });
+    await rig.layStageLog(JOB, 1, 'testing', 'log of the stage');
+    await rig.layTreeFile(JOB, 'logs/sub/a.txt', 'a');
+    await rig.layTreeFile(JOB, 'logs/b.zip', 'PK\x03\x04');
+  });
+  afterEach(() => rig.close());
+
+  /** What the outside must find, whatever happened before. */
+  async function expectPublished(url: string): Promise<void> {
+    expect(await readdir(parent)).toEqual(['01jabcdefghi', SHORT]);
+    expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
+    expect(await rig.read(url, 'worktree/logs/sub/a.txt')).toBe('a');
+    expect(await readdir(fileURLToPath(url))).toEqual([
+      'attempt-1',
+      'index.html',
+      'manifest.json',
+      'worktree',
+    ]);
+    expect((await rig.manifest(url)).state).toBe('published');
+    expect(await readFile(join(parent, '01jabcdefghi', 'precious'), 'utf8')).toBe('of another job');
+  }
+
+  test('killed at each step of a publication, once or twice in a row: one whole publication', async () => {
+    await rig.start().collect(collect, signal);
+    await lay(join(parent, '01jabcdefghi', 'precious'), 'of another job');
+    const redact = ['hunter22'];
+    for (let steps = 0; ; steps++) {
+      const first = killAfter(steps);
+      const killed = await wasKilled(rig.start({ redact, ...first }).publish(publishRequest(), signal));
+      const visible = (await readdir(parent)).filter((name) => !name.startsWith('.'));
+      // Whole or not at all: what can be seen before the next call is finished.
+      if (visible.includes(SHORT)) await expectPublished(new URL(`file://${join(parent, SHORT)}/`).href);
+      if (!killed) {
+        expect(steps).toBeGreaterThan(8);
+        expect(first.log).toContain('put in place');
+        return;
+      }
+      await wasKilled(rig.start({ redact, ...killAfter(steps % 5) }).publish(publishRequest(), signal));
+      const url = await rig.start({ redact }).publish(publishRequest(), signal);
+      await expectPublished(url);
+      expect(await rig.start({ redact }).publish(publishRequest(), signal)).toBe(url);
+      await rm(join(parent, SHORT), { recursive: true });
+    }
+  });
+
+  test('killed at each step of a collection: the next one is whole', async () => {
+    await lay(join(parent, '01jabcdefghi', 'precious'), 'of another job');
+    for (let steps = 0; ; steps++) {
+      const killed = await wasKilled(rig.start(killAfter(steps)).collect(collect, signal));
+      const evidence = rig.start();
+      expect(await evidence.held()).toEqual([JOB]);
+      expect(await evidence.collect(collect, signal)).toEqual({
+        files: 3,
+        bytes: 21,
+        skipped: 0,
+        url: expect.any(String),
+      });
+      await expectPublished(await evidence.publish(publishRequest(), signal));
+      expect(await readdir(join(rig.stateDir, 'evidence'))).toEqual([JOB]);
+      await rm(join(parent, SHORT), { recursive: true });
+      if (!killed) {
+        expect(steps).toBeGreaterThan(6);
+        return;
+      }
+    }
+  });
+
+  test('killed at each step of discarding: the next one ends it', async () => {
+    for (let steps = 0; ; steps++) {
+      await rig.layStageLog(JOB, 1, 'testing', 'x');
+      await rig.start().collect(collect, signal);
+      const killed = await wasKilled(rig.start(killAfter(steps)).discard(JOB, 'all'));
+      await rig.start().discard(JOB, 'all');
+      expect(await readdir(join(rig.stateDir, 'evidence'))).toEqual([]);
+      expect(await readdir(join(rig.stateDir, 'runs'))).toEqual([]);
+      if (!killed) return;
+    }
+  });
+
+  test.each([
+    ['a file was changed', (at: string) => writeFile(join(at, 'worktree/logs/sub/a.txt'), 'b')],
+    ['a file is gone', (at: string) => rm(join(at, 'attempt-1'), { recursive: true })],
+    ['the page is gone', (at: string) => rm(join(at, 'index.html'))],
+  ])('a publication of ours that is damaged is made again: %s', async (_what, damage) => {
+    await lay(join(parent, '01jabcdefghi', 'precious'), 'of another job');
+    const evidence = rig.start();
+    await evidence.collect(collect, signal);
+    const url = await evidence.publish(publishRequest(), signal);
+    for (let steps = 0; ; steps++) {
+      await damage(fileURLToPath(url));
+      const killed = await wasKilled(rig.start(killAfter(steps)).publish(publishRequest(), signal));
+      expect(await evidence.publish(publishRequest(), signal)).toBe(url);
+      await expectPublished(url);
+      if (!killed) return;
+    }
+  });
+
+  test('a damaged publication stays as it is when nothing is left to make it from', async () => {
+    const evidence = rig.start();
+    await evidence.collect(collect, signal);
+    const url = await evidence.publish(publishRequest(), signal);
+    await evidence.discard(JOB, 'all');
+    await writeFile(join(fileURLToPath(url), 'worktree/logs/sub/a.txt'), 'b');
+    expect((await failureOf(evidence.publish(publishRequest(), signal))).retryable).toBe(false);
+    expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
+  });
+
+  test('a temporary directory that does not carry our mark is left alone', async () => {
+    const evidence = rig.start();
+    await evidence.collect(collect, signal);
+    await lay(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'theirs');
+    await lay(join(parent, `.sos-ci-${JOB}.2`, 'manifest.json'), '{"version":1,"job":"x","files":[]}');
+    await lay(join(parent, `.sos-ci-${JOB}.3`, 'manifest.json'), 'not JSON');
+    await lay(join(parent, `.sos-ci-${JOB}.4`), 'a file');
+    const url = await evidence.publish(publishRequest(), signal);
+    expect(await rig.read(url, 'attempt-1/testing.log')).toBe('log of the stage');
+    const left = [1, 2, 3, 4].map((number) => `.sos-ci-${JOB}.${number}`);
+    expect(await readdir(parent)).toEqual([...left, SHORT]);
+    expect(await readFile(join(parent, `.sos-ci-${JOB}.1`, 'precious'), 'utf8')).toBe('theirs');
+  });
+
+  test('a list of what was collected that is damaged is not trusted', async () => {
+    const evidence = rig.start();
+    await evidence.collect(collect, signal);
+    const list = join(rig.stateDir, 'evidence', JOB, 'collected.json');
+    for (const text of ['', '{', 'null', '[]', '{"version":1,"job":"other"}', '{"version":1,"job":7}']) {
+      await writeFile(list, text);
+      expect((await failureOf(evidence.publish(publishRequest(), signal))).retryable).toBe(false);
+    }
+    expect(await readdir(parent)).toEqual([]);
+  });
+
+  test('stopped in the middle by its signal, it leaves nothing behind, and can be called again', async () => {
+    const stop = new AbortController();
+    const evidence = rig.start({ beforeStep: (step) => step.startsWith('copy worktree') && stop.abort() });
+    await rig.start().collect(collect, signal);
+    const failure = await failureOf(evidence.publish(publishRequest(), stop.signal));
+    expect(failure).toMatchObject({ retryable: true, operation: 'publish evidence' });
+    expect(await readdir(parent)).toEqual([]);
+    expect(await evidence.publish(publishRequest(), signal)).toContain(SHORT);
+  });
+});

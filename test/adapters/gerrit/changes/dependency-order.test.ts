@@ -1,0 +1,123 @@
+/** The order in which dependencies are merged, against every small graph and against a plain definition of what is right. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type DependencyNode,
+  orderDependencies,
+} from '../../../../src/adapters/gerrit/changes/dependency-order.ts';
+
+interface Drawn {
+  readonly needs?: readonly number[];
+  readonly parents?: readonly number[];
+  readonly status?: DependencyNode['status'];
+}
+
+function graph(drawn: Readonly<Record<number, Drawn>>): Map<number, DependencyNode> {
+  return new Map(
+    Object.entries(drawn).map(([key, { needs = [], parents = [], status = 'open' }]) => {
+      const change = Number(key);
+      const revision = String(change).padStart(40, '0');
+      const dependency = { project: 'p', branch: 'b', change, patchset: 1, revision, ref: `r${change}` };
+      const named = needs.map((need) => ({ named: String(need), changes: [need] }));
+      return [change, { status, dependency, needs: named, parents }];
+    }),
+  );
+}
+
+function order(drawn: Readonly<Record<number, Drawn>>, limit = 100) {
+  const { dependencies, trouble } = orderDependencies(1, graph(drawn), limit);
+  return trouble ?? dependencies.map(({ change }) => change);
+}
+
+describe('dependencies', () => {
+  it('come in the order in which they are named, each after its own', () => {
+    expect(order({ 1: { needs: [3, 2] }, 2: {}, 3: {} })).toEqual([3, 2]);
+    expect(order({ 1: { needs: [2] }, 2: { needs: [3] }, 3: {} })).toEqual([3, 2]);
+    expect(order({ 1: { needs: [2, 3] }, 2: { needs: [3] }, 3: {} })).toEqual([3, 2]);
+  });
+
+  it('of what it is stacked on count too, and the stack itself only when it is named', () => {
+    expect(order({ 1: { parents: [2] }, 2: { needs: [3] }, 3: {} })).toEqual([3]);
+    expect(order({ 1: { parents: [2], needs: [2] }, 2: { parents: [4] }, 4: { needs: [3] }, 3: {} })).toEqual(
+      [3, 2],
+    );
+    expect(order({ 1: { parents: [2, 9] }, 2: { needs: [3], status: 'abandoned' } })).toEqual([]);
+  });
+
+  it('that are merged are left out, with all that they needed', () => {
+    expect(order({ 1: { needs: [2] }, 2: { needs: [3], status: 'merged' } })).toEqual([]);
+  });
+
+  it('of one Change-Id on several branches are those that are open', () => {
+    const nodes = graph({ 1: {}, 2: { status: 'abandoned' }, 3: {}, 4: { status: 'merged' } });
+    const root = { ...nodes.get(1), needs: [{ named: 'Iabc', changes: [2, 3, 4] }] } as DependencyNode;
+    const { dependencies, trouble } = orderDependencies(1, nodes.set(1, root), 9);
+    expect({ trouble, changes: dependencies.map(({ change }) => change) }).toEqual({
+      trouble: null,
+      changes: [3],
+    });
+  });
+});
+
+describe('trouble', () => {
+  it.each<[string, Record<number, Drawn>, string]>([
+    ['itself', { 1: { needs: [1] } }, '1 -> 1'],
+    ['a pair', { 1: { needs: [2] }, 2: { needs: [1] } }, '1 -> 2 -> 1'],
+    [
+      'a ring farther down',
+      { 1: { needs: [2] }, 2: { needs: [3] }, 3: { needs: [4] }, 4: { needs: [3] } },
+      '3 -> 4 -> 3',
+    ],
+    ['a ring through the stack', { 1: { parents: [2] }, 2: { needs: [1] } }, '1 -> 2 -> 1'],
+  ])('a cycle: %s', (_what, drawn, ring) => {
+    expect(order(drawn)).toBe(`its dependencies form a cycle: ${ring}`);
+  });
+
+  it('abandoned and missing, near and far', () => {
+    expect(order({ 1: { needs: [2] }, 2: { status: 'abandoned' } })).toBe(
+      'it depends on 2, which is abandoned',
+    );
+    expect(order({ 1: { needs: [2] }, 2: { needs: [3] } })).toBe(
+      'it depends on 2, which depends on 3, which does not exist or is not visible to this CI',
+    );
+  });
+
+  it('too many, merged ones not counted', () => {
+    const many = { 1: { needs: [2, 3, 4] }, 2: {}, 3: {}, 4: { status: 'merged' as const } };
+    expect(order(many, 2)).toEqual([2, 3]);
+    expect(order(many, 1)).toContain('more than 1 ');
+  });
+});
+
+it('is right for every graph: all that is needed, each after what it needs, or the reason why not', () => {
+  const node = fc.record({
+    needs: fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { maxLength: 3 }),
+    parents: fc.uniqueArray(fc.integer({ min: 1, max: 7 }), { maxLength: 2 }),
+    status: fc.constantFrom('open', 'open', 'open', 'merged', 'abandoned'),
+  });
+  const drawing = fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 6 }), node), {
+    selector: ([key]) => key,
+  });
+  fc.assert(
+    fc.property(drawing, fc.integer({ min: 0, max: 5 }), (nodes, limit) => {
+      const drawn: Record<number, Drawn> = { 1: {}, ...Object.fromEntries(nodes) };
+      const found = order(drawn, limit);
+      if (typeof found === 'string') {
+        expect(found).toMatch(/cycle|abandoned|does not exist|more than/);
+        return;
+      }
+      expect(found.length).toBeLessThanOrEqual(limit);
+      expect(new Set(found).size).toBe(found.length);
+      expect(found).not.toContain(1);
+      for (const change of [1, ...found]) {
+        for (const need of drawn[change]?.needs ?? []) {
+          expect(drawn[need]?.status).toMatch(/open|merged/);
+          if (drawn[need]?.status === 'open') expect(found).toContain(need);
+          const before = change === 1 ? found : found.slice(0, found.indexOf(change));
+          if (drawn[need]?.status === 'open') expect(before).toContain(need);
+        }
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+});

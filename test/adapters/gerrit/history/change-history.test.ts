@@ -1,0 +1,177 @@
+/** Gerrit's own account, page by page, by SSH against a server that is scripted answer by answer. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { GerritPast } from '../../../../src/adapters/gerrit/history/change-history.ts';
+import { sshPages } from '../../../../src/adapters/gerrit/history/pages-ssh.ts';
+import {
+  GerritConnection,
+  type GerritOptions,
+} from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
+import { SshServer } from '../../../fakes/ssh-server.ts';
+import { keys, realClock, Site } from '../site.ts';
+
+const DEV = { username: 'dev', name: 'Dev', email: 'dev@example.org' };
+const never = new AbortController().signal;
+const row = (number: number, comment = 'recheck') => ({
+  project: 'openstack/cinder',
+  branch: 'master',
+  number,
+  subject: `change ${number}`,
+  owner: DEV,
+  url: `https://review.example.org/${number}`,
+  status: 'NEW',
+  lastUpdated: 1_795_350_000,
+  comments: [{ timestamp: 1_795_350_000, reviewer: DEV, message: `Patch Set 1:\n\n${comment}` }],
+  currentPatchSet: {
+    number: 1,
+    revision: String(number).padStart(40, 'e'),
+    ref: `refs/changes/${String(number).slice(-2).padStart(2, '0')}/${number}/1`,
+    kind: 'REWORK',
+    createdOn: 1_795_340_000,
+    uploader: DEV,
+    author: DEV,
+  },
+});
+const lines = (...rows: readonly object[]) => rows.map((one) => `${JSON.stringify(one)}\n`).join('');
+const stats = (moreChanges: boolean) => ({ type: 'stats', rowCount: 1, moreChanges });
+
+let site: Site;
+let server: SshServer;
+let connections: GerritConnection[];
+beforeEach(async () => {
+  site = new Site();
+  server = await SshServer.start([keys.ed25519.private]);
+  connections = [];
+});
+afterEach(async () => {
+  await Promise.all(connections.map((connection) => connection.close()));
+  await server.close();
+  site.remove();
+});
+
+async function past(pageRows = 2, more: Partial<GerritOptions> = {}): Promise<GerritPast> {
+  const options = site.options(server.port, more);
+  const connection = await GerritConnection.open(options, realClock, never);
+  connections.push(connection);
+  return new GerritPast(
+    sshPages(options, realClock, () => connection),
+    pageRows,
+  );
+}
+
+const request = { since: 1_795_340_000_000, projects: ['openstack/cinder'], changes: [] };
+
+/** Answers each page by where it begins. */
+function answerPages(numbers: readonly number[]): void {
+  server.on('gerrit query', ({ line, channel }) => {
+    const start = Number(/--start=(\d+)/.exec(line)?.[1] ?? 0);
+    const limit = Number(/limit:(\d+)/.exec(line)?.[1]);
+    const page = numbers.slice(start, start + limit);
+    channel.write(lines(...page.map((number) => row(number)), stats(numbers.length > start + limit)));
+    channel.exit(0);
+    channel.end();
+  });
+}
+
+describe('pages', () => {
+  test('are read to the end, each repeating the last row of the one before', async () => {
+    answerPages([1, 2, 3, 4, 5]);
+    const { changes, unread } = await (await past(3)).read(request, never);
+    expect(changes.map(({ change }) => change)).toEqual([1, 2, 3, 4, 5]);
+    expect(unread).toBe(0);
+    expect(server.commands.map((line) => /--start=(\d+)/.exec(line)?.[1] ?? '0')).toEqual(['0', '2']);
+    expect(server.commands[0]).toMatch(
+      /after:\{[\d-]+ [\d:]+ \+0000\} \(project:openstack\/cinder\) limit:3/,
+    );
+  });
+
+  test('of one row each go on all the same', async () => {
+    answerPages([1, 2, 3]);
+    const { changes } = await (await past(1)).read(request, never);
+    expect(changes.map(({ change }) => change)).toEqual([1, 2, 3]);
+  });
+
+  test('that are too long are asked for in smaller ones; a row that is too long by itself is counted', async () => {
+    const long = 'x'.repeat(5_000);
+    server.on('gerrit query', ({ line, channel }) => {
+      const start = Number(/--start=(\d+)/.exec(line)?.[1] ?? 0);
+      const limit = Number(/limit:(\d+)/.exec(line)?.[1]);
+      const all = [row(1), row(2, long), row(3)];
+      channel.write(lines(...all.slice(start, start + limit), stats(all.length > start + limit)));
+      channel.exit(0);
+      channel.end();
+    });
+    const reader = await past(4, { answerLimitBytes: 4_000 });
+    const { changes, unread } = await reader.read(request, never);
+    expect([changes.map(({ change }) => change), unread]).toEqual([[1, 3], 1]);
+  });
+
+  test('changes that are named are asked for beside them, but not twice', async () => {
+    server.on('gerrit query', ({ line, channel }) => {
+      channel.write(lines(row(line.includes('change:9') ? 9 : 1), stats(false)));
+      channel.exit(0);
+      channel.end();
+    });
+    const { changes } = await (await past()).read({ ...request, changes: [1, 9] }, never);
+    expect(changes.map(({ change }) => change)).toEqual([1, 9]);
+    expect(server.commands[1]).toContain('(change:9)');
+  });
+});
+
+describe('an answer that is none', () => {
+  test.each([0, 1])('an error row is a failure with exit status %i', async (status) => {
+    server.answer(
+      'gerrit query',
+      lines({ type: 'error', message: 'line 1:5 no viable alternative' }),
+      status,
+    );
+    await expect((await past()).read(request, never)).rejects.toMatchObject({ retryable: true });
+  });
+
+  test('an error row behind rows that are right makes none of them count', async () => {
+    server.answer('gerrit query', lines(row(1), { type: 'error', message: 'Index not ready' }));
+    await expect((await past()).read(request, never)).rejects.toThrow('Index not ready');
+  });
+
+  test.each([
+    ['nothing at all', ''],
+    ['an end that is missing', lines(row(1))],
+    ['what is no JSON', 'fatal: gerrit is starting\n'],
+  ])('%s is a failure', async (_, text) => {
+    server.answer('gerrit query', text);
+    await expect((await past()).read(request, never)).rejects.toMatchObject({ retryable: true });
+  });
+
+  test('a second page that fails makes the whole fail: what is missing is not known', async () => {
+    let asked = 0;
+    server.on('gerrit query', ({ channel }) => {
+      asked += 1;
+      channel.write(
+        asked === 1 ? lines(row(1), row(2), stats(true)) : lines({ type: 'error', message: 'went away' }),
+      );
+      channel.exit(0);
+      channel.end();
+    });
+    await expect((await past()).read(request, never)).rejects.toThrow('went away');
+  });
+
+  test('a server that says nothing is given up after the limit, and by a stop', async () => {
+    server.on('gerrit query', () => {});
+    const reader = await past(2, { commandTimeoutMs: 50 });
+    await expect(reader.read(request, never)).rejects.toThrow('no answer to gerrit query within 50 ms');
+    const stop = new AbortController();
+    const asked = (await past()).read(request, stop.signal);
+    const stopped = expect(asked).rejects.toThrow('was stopped');
+    await server.until(() => server.commands.length === 2);
+    stop.abort();
+    await stopped;
+  });
+
+  test('without a connection nobody is asked', async () => {
+    const options = site.options(server.port);
+    const reader = new GerritPast(
+      sshPages(options, realClock, () => null),
+      2,
+    );
+    await expect(reader.read(request, never)).rejects.toMatchObject({ retryable: true });
+  });
+});

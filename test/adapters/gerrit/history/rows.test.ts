@@ -1,0 +1,158 @@
+/** What a real Gerrit answers when it is asked afterwards, against what it streamed while it happened. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { pastOf } from '../../../../src/adapters/gerrit/history/rows.ts';
+import { parseEvent } from '../../../../src/adapters/gerrit/stream/parse-event.ts';
+import type { ChangePast } from '../../../../src/engine/ports/event-source.ts';
+import type { GerritEvent } from '../../../../src/machines/model/gerrit-event.ts';
+import { change, DEV, patchSet } from '../event-json.ts';
+
+const sample = (name: string) =>
+  readFileSync(new URL(`../../samples/gerrit-3.9.1-${name}.jsonl`, import.meta.url), 'utf8')
+    .trim()
+    .split('\n');
+
+/** Everything that one server streamed, and what it answered when all was over. */
+const streamed = sample('lived').flatMap((line) => {
+  const parsed = parseEvent(line);
+  return 'event' in parsed && 'patchset' in parsed.event ? [parsed.event] : [];
+});
+const merges = sample('lived').flatMap((line) => {
+  const parsed = parseEvent(line);
+  return 'event' in parsed && parsed.event.type === 'change-merged' ? [parsed.event] : [];
+});
+const pasts = sample('asked').flatMap((line) => pastOf(JSON.parse(line)) ?? []);
+
+function past(number: number): ChangePast {
+  const found = pasts.find((one) => one.change === number);
+  if (found === undefined) throw new Error(`no change ${number}`);
+  return found;
+}
+
+describe('what a real server answers', () => {
+  test('has every comment and restore that it streamed, in the same words and order, a second off at most', () => {
+    for (const { change: number, entries } of pasts) {
+      const told = streamed.filter(
+        (event) =>
+          event.patchset.change === number &&
+          (event.type === 'comment-added' || event.type === 'change-restored'),
+      );
+      const kept = entries.filter(({ text }) => !text.includes('while private'));
+      expect(kept.map(wordsOfEntry)).toEqual(told.map(wordsOfEvent));
+      for (const [index, entry] of kept.entries()) {
+        expect(Math.abs(entry.at - (told[index]?.at ?? 0))).toBeLessThanOrEqual(1_000);
+      }
+    }
+    expect(pasts.flatMap(({ entries }) => entries)).toHaveLength(23);
+  });
+
+  test('has the current patchset of what is open, as it was streamed', () => {
+    for (const number of [2, 3, 4]) {
+      const told = streamed.filter(
+        (event) => event.type === 'patchset-created' && event.patchset.change === number,
+      );
+      const { patchset, closed } = past(number);
+      expect(closed).toBeNull();
+      const newest = told.at(-1);
+      expect({ ...patchset?.event, at: 0 }).toEqual({ ...newest, at: 0 });
+      expect(Math.abs((patchset?.at ?? 0) - (newest?.at ?? 0))).toBeLessThanOrEqual(1_000);
+    }
+  });
+
+  test('says how a change ended, when, and by whom', () => {
+    const [merged] = merges;
+    expect(past(1)).toMatchObject({ patchset: null, ready: null });
+    expect(past(1).closed).toMatchObject({ type: 'change-merged', by: merged?.by, change: merged?.change });
+  });
+
+  test('says when a change was shown; what was said before that is for nobody', () => {
+    expect(past(4).ready).toMatchObject({ event: { type: 'change-ready', wip: false, private: false } });
+    expect(past(4).ready?.saidAt).toBe(past(4).entries.find(({ text }) => /4:\n\nrecheck/.test(text))?.at);
+    expect(past(4).entries.find(({ text }) => text.includes('while private'))?.event).toBeNull();
+    expect(past(3)).toMatchObject({ ready: null, patchset: { event: { wip: true } } });
+  });
+
+  test('has the votes that were cast, with what they were before', () => {
+    const votes = (all: readonly GerritEvent[]) =>
+      all.flatMap((event) =>
+        event.type === 'comment-added'
+          ? event.approvals
+              .filter(({ oldValue }) => oldValue !== null)
+              .map(({ label, value, oldValue }) => `${label} ${oldValue} ${value}`)
+          : [],
+      );
+    const told = streamed.filter((event) => event.patchset.change === 2);
+    expect(votes(past(2).entries.flatMap(({ event }) => event ?? []))).toEqual(votes(told));
+    expect(votes(told)).toEqual(['Verified 0 -1']);
+  });
+});
+
+describe('a row', () => {
+  const row = (changes: object = {}) => ({
+    ...change,
+    status: 'NEW',
+    lastUpdated: 1_795_354_830,
+    currentPatchSet: { ...patchSet, createdOn: 1_795_354_825 },
+    comments: [{ timestamp: 1_795_354_826, reviewer: DEV, message: 'Patch Set 3:\n\nrecheck' }],
+    ...changes,
+  });
+
+  test('of a closed change has nothing that is still to be done', () => {
+    const closed = pastOf(
+      row({
+        status: 'ABANDONED',
+        comments: [
+          ...row().comments,
+          { timestamp: 1_795_354_829, reviewer: DEV, message: 'Abandoned\n\nno' },
+        ],
+      }),
+    );
+    expect(closed?.entries.map(({ event }) => event)).toEqual([null]);
+    expect(closed?.closed).toMatchObject({
+      type: 'change-abandoned',
+      at: 1_795_354_829_000,
+      by: { username: 'dev' },
+    });
+    expect(pastOf(row({ status: 'MERGED', comments: [] }))?.closed).toMatchObject({
+      type: 'change-merged',
+      at: 1_795_354_830_000,
+    });
+  });
+
+  test('has nothing to be done about older patchsets', () => {
+    const [entry] =
+      pastOf(row({ comments: [{ timestamp: 1, reviewer: DEV, message: 'Patch Set 2:\n\nrecheck' }] }))
+        ?.entries ?? [];
+    expect(entry).toMatchObject({ patchset: 2, event: null });
+  });
+
+  test.each([
+    ['no number', { number: undefined }],
+    ['no patchset', { currentPatchSet: undefined }],
+    ['a bad revision', { currentPatchSet: { ...patchSet, revision: 'HEAD', createdOn: 1 } }],
+    ['a bad ref', { currentPatchSet: { ...patchSet, ref: 'refs/heads/master', createdOn: 1 } }],
+    ['no project', { project: undefined }],
+    ['a project that is an option', { project: '--exec=x' }],
+  ])('with %s can not be read', (_, changes) => {
+    expect(pastOf(row(changes))).toBeNull();
+  });
+
+  test('with comments of any shape is read without them', () => {
+    for (const comments of [null, undefined, [], [7, null, 'x', []]]) {
+      expect(pastOf(row({ comments }))?.entries).toEqual([]);
+    }
+    expect(pastOf(row({ comments: [7, ...row().comments] }))?.entries).toHaveLength(1);
+    expect(pastOf(row({ comments: 'x' }))).toBeNull();
+    for (const nothing of [null, 7, 'x', [], {}]) expect(pastOf(nothing)).toBeNull();
+  });
+});
+
+function wordsOfEntry({ kind, text, patchset, by }: ChangePast['entries'][number]): string {
+  return kind === 'comment' ? `${patchset} ${by.username} ${text}` : `restored ${by.username}`;
+}
+
+function wordsOfEvent(event: (typeof streamed)[number]): string {
+  return event.type === 'comment-added'
+    ? `${event.patchset.patchset} ${event.by.username} ${event.comment}`
+    : `restored ${event.by.username}`;
+}

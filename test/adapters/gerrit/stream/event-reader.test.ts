@@ -1,0 +1,124 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import { LineIntake } from '../../../../src/adapters/gerrit/stream/event-reader.ts';
+import { RecordingListener } from '../../../fakes/stream-listener.ts';
+
+const other = (name: string) => `${JSON.stringify({ type: name })}\n`;
+const meta =
+  '{"refUpdate":{"refName":"refs/changes/01/1/meta","project":"p"},"type":"ref-updated","eventCreatedOn":1}\n';
+
+function make(queueLimit = 100, lineLimitBytes = 1_000) {
+  const kept: string[] = [];
+  const keep = (line: Buffer) => void kept.push(line.toString());
+  const listener = new RecordingListener();
+  let now = 0;
+  const intake = new LineIntake(listener, { lineLimitBytes, queueLimit, keep, now: () => now });
+  const source = new PassThrough();
+  intake.attach(source);
+  const names = () => listener.events.map((event) => (event.type === 'other' ? event.name : event.type));
+  const say = (text: string): Promise<void> =>
+    new Promise((resolve) => source.write(text, () => setImmediate(resolve)));
+  return { kept, listener, intake, source, names, say, tick: (ms: number) => (now += ms) };
+}
+
+describe('the intake', () => {
+  test('counts each line once: event, rejection or dropped', async () => {
+    const { listener, names, say } = make(100, 50);
+    await say(`${other('one')}nonsense\n\n${meta}${other('x'.repeat(100))}`);
+    expect(names()).toEqual(['one']);
+    expect(listener.rejections).toEqual([
+      { reason: 'not-json', sample: 'nonsense' },
+      { reason: 'overlong', sample: meta.trim(), unread: true },
+      { reason: 'overlong', sample: other('x'.repeat(100)).trim(), unread: true },
+    ]);
+    expect(listener.drops).toEqual(['blank']);
+  });
+
+  test('keeps each whole line as it came, also what is no event and what is dropped', async () => {
+    const { kept, intake, say } = make(100, 150);
+    await say(`${other('one')}nonsense\r\n\n${meta}${other('x'.repeat(200))}{"torn`);
+    intake.detach();
+    expect(kept).toEqual([other('one').trim(), 'nonsense\r', meta.trim()]);
+  });
+
+  test('drops meta updates before parsing', async () => {
+    const { listener, say } = make();
+    await say(meta);
+    expect(listener.drops).toEqual(['meta-ref-updated']);
+    expect(listener.events).toEqual([]);
+  });
+
+  test('stops reading at its limit, reads on at half of it, in order', async () => {
+    const { listener, intake, source, names, say } = make(4);
+    listener.holdEvents();
+    const all = Array.from({ length: 20 }, (_, index) => `e${index}`);
+    await say(all.slice(0, 10).map(other).join(''));
+    expect(listener.held).toBe(4);
+    expect(source.isPaused()).toBe(true);
+    const room = intake.room();
+    source.write(all.slice(10).map(other).join(''));
+    listener.releaseEvents();
+    await room;
+    await listener.until(() => listener.events.length === 20);
+    expect(names()).toEqual(all);
+    expect(listener.heldAtMost).toBe(4);
+    expect(source.isPaused()).toBe(false);
+  });
+
+  test('is not silent while it is the one that does not read', async () => {
+    const { listener, intake, say, tick } = make(1);
+    tick(50);
+    expect(intake.silentMs()).toBe(50);
+    listener.holdEvents();
+    await say(other('a') + other('b'));
+    tick(50);
+    expect(intake.silentMs()).toBe(0);
+    listener.releaseEvents();
+    await listener.until(() => listener.events.length === 2);
+    await intake.room();
+    tick(7);
+    expect(intake.silentMs()).toBe(7);
+  });
+
+  test('takes what a lost connection had buffered, and tells of a line that was cut off', async () => {
+    const { listener, intake, source, names, say } = make(1);
+    listener.holdEvents();
+    await say(other('a') + other('b'));
+    source.write(`${other('c')}{"type":"patch`);
+    intake.detach();
+    listener.releaseEvents();
+    await listener.until(() => listener.rejections.length === 1);
+    expect(names()).toEqual(['a', 'b', 'c']);
+    expect(listener.rejections).toEqual([{ reason: 'cut-off', sample: '{"type":"patch' }]);
+  });
+
+  test('a line of the next connection is not glued to the last one', async () => {
+    const { intake, names, say, listener } = make();
+    await say('{"type":"patch');
+    intake.detach();
+    const next = new PassThrough();
+    intake.attach(next);
+    next.write(other('whole'));
+    await listener.until(() => listener.events.length === 1);
+    expect(names()).toEqual(['whole']);
+  });
+
+  test('hands nothing over once it is stopped', async () => {
+    const { listener, intake, source, say } = make(1);
+    listener.holdEvents();
+    await say(other('a') + other('b'));
+    intake.stop();
+    listener.releaseEvents();
+    source.write(other('c'));
+    await intake.room();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(listener.events).toHaveLength(1);
+  });
+
+  test('a server that invents names is counted under one', async () => {
+    const { names, say } = make(1_000);
+    await say(Array.from({ length: 300 }, (_, index) => other(`name-${index}`)).join(''));
+    expect(new Set(names()).size).toBe(201);
+    expect(names().at(-1)).toBe('too-many-names');
+  });
+});

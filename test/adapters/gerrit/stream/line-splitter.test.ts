@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  changeOfMetaRef,
+  isMetaRefUpdate,
+  type Line,
+  LineSplitter,
+} from '../../../../src/adapters/gerrit/stream/line-splitter.ts';
+
+function split(chunks: readonly string[], limit = 1_000): { lines: Line[]; rest: Line | null } {
+  const splitter = new LineSplitter(limit);
+  const lines = chunks.flatMap((chunk) => splitter.push(Buffer.from(chunk)));
+  return { lines, rest: splitter.end() };
+}
+const texts = (lines: readonly Line[]) =>
+  lines.map((line) => (Buffer.isBuffer(line) ? line.toString() : `overlong ${line.bytes}`));
+
+describe('lines', () => {
+  test('are cut at line ends wherever the chunks are cut', () => {
+    expect(texts(split(['a\nb', 'c\n', '\n', 'd', 'e', '\nf\n']).lines)).toEqual(['a', 'bc', '', 'de', 'f']);
+  });
+
+  test('an unfinished one is kept for the end', () => {
+    const { lines, rest } = split(['a\nunfin', 'ished']);
+    expect(texts(lines)).toEqual(['a']);
+    expect(rest?.toString()).toBe('unfinished');
+    expect(split(['a\n']).rest).toBeNull();
+  });
+
+  test('at the limit is a line; a byte more is passed over, counted, and its beginning shown', () => {
+    const { lines } = split(['0123456789\n', '01234567890\n', 'next\n'], 10);
+    expect(texts(lines)).toEqual(['0123456789', 'overlong 11', 'next']);
+    expect((lines[1] as { start: Buffer }).start.toString()).toBe('01234567890');
+  });
+
+  test('an overlong one is not kept, however long it goes on', () => {
+    const splitter = new LineSplitter(1_000);
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    for (let count = 0; count < 1_000; count++) expect(splitter.push(chunk)).toEqual([]);
+    const [line] = splitter.push(Buffer.from('\n'));
+    expect(line).toMatchObject({ bytes: 64 * 1024 * 1_000 });
+    expect((line as { start: Buffer }).start.length).toBe(1_024);
+  });
+
+  test('any bytes, cut anywhere, come out as they went in', () => {
+    const bytes = fc.uint8Array({ maxLength: 200 });
+    fc.assert(
+      fc.property(bytes, fc.array(fc.nat(200), { maxLength: 10 }), (array, cuts) => {
+        const whole = Buffer.from(array.map((byte) => (byte % 5 === 0 ? 10 : byte)));
+        const splitter = new LineSplitter(1_000);
+        const edges = [
+          0,
+          ...cuts.map((cut) => Math.min(cut, whole.length)).sort((a, b) => a - b),
+          whole.length,
+        ];
+        const lines = edges
+          .slice(1)
+          .flatMap((edge, index) => splitter.push(whole.subarray(edges[index], edge)));
+        const rest = splitter.end();
+        const joined = [...lines, rest ?? Buffer.alloc(0)].map((line) => (line as Buffer).toString('latin1'));
+        expect(joined.join('\n')).toBe(whole.toString('latin1'));
+      }),
+    );
+  });
+});
+
+describe('the test for meta updates', () => {
+  const meta = {
+    submitter: { name: 'dev' },
+    refUpdate: { oldRev: '0', newRev: '1', refName: 'refs/changes/01/1/meta', project: 'p' },
+    type: 'ref-updated',
+    eventCreatedOn: 1795354791,
+  };
+  const is = (event: object | string) =>
+    isMetaRefUpdate(Buffer.from(typeof event === 'string' ? event : JSON.stringify(event)));
+
+  test('takes what Gerrit sends', () => {
+    expect(is(meta)).toBe(true);
+    expect(is(`${JSON.stringify(meta)}\r`)).toBe(true);
+    expect(is({ type: 'ref-updated', refUpdate: meta.refUpdate, eventCreatedOn: 1 })).toBe(true);
+    const { eventCreatedOn: _, ...timeless } = meta;
+    expect(is(timeless)).toBe(true);
+  });
+
+  test('tells which change it is about', () => {
+    const of = (refName: string) => {
+      const event = { ...meta, refUpdate: { ...meta.refUpdate, refName } };
+      return changeOfMetaRef(Buffer.from(JSON.stringify(event)));
+    };
+    expect(of('refs/changes/01/1/meta')).toBe(1);
+    expect(of('refs/changes/45/912345/meta')).toBe(912345);
+    for (const odd of ['refs/changes/01/x/meta', 'refs/changes/01/12345678901/meta', 'refs/changes/01//meta'])
+      expect(of(odd), odd).toBe(null);
+  });
+
+  test('leaves other refs', () => {
+    const refs = [
+      'refs/changes/01/1/2',
+      'refs/heads/meta',
+      'refs/changes/01/1/meta/x',
+      'refs/changes/meta',
+      'refs/heads/x/meta',
+    ];
+    for (const refName of refs)
+      expect(is({ ...meta, refUpdate: { ...meta.refUpdate, refName } }), refName).toBe(false);
+  });
+
+  test('leaves every other event that holds all these words', () => {
+    const words = JSON.stringify(meta);
+    const hostile = [
+      { type: 'comment-added', comment: words, eventCreatedOn: 1 },
+      { comment: `${words.slice(0, -1)},"type":"ref-updated"}`, type: 'comment-added' },
+      { refUpdate: meta.refUpdate, approvals: [{ type: 'ref-updated', value: '1' }], type: 'comment-added' },
+      { ...meta, type: 'batch-ref-updated' },
+      { refUpdate: meta.refUpdate, type: 'comment-added', inner: { type: 'ref-updated', eventCreatedOn: 1 } },
+      { type: 'comment-added', x: { ...meta } },
+      {
+        type: 'comment-added',
+        comment: ',"type":"ref-updated","eventCreatedOn":1}',
+        refUpdate: meta.refUpdate,
+      },
+      { 'a,"type': 'ref-updated', refUpdate: meta.refUpdate },
+    ];
+    for (const event of hostile) expect(is(event), JSON.stringify(event)).toBe(false);
+  });
+
+  test('never takes a JSON object of another type, whatever it holds', () => {
+    const piece = fc.constantFrom(
+      'type',
+      'ref-updated',
+      '"type":"ref-updated"',
+      ',"type":"ref-updated","eventCreatedOn":1}',
+      '"refName":"refs/changes/01/1/meta"',
+      'refs/changes/01/1/meta',
+      'refName',
+      '/meta"',
+      'comment-added',
+      '\\"',
+    );
+    const value = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 3 },
+        piece,
+        tie('object'),
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.integer(),
+      ),
+      object: fc.dictionary(piece, tie('value'), { maxKeys: 4 }),
+    }));
+    fc.assert(
+      fc.property(value.object, (object) => {
+        const taken = is(object as object);
+        if (taken) expect((object as { type?: unknown }).type).toBe('ref-updated');
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+});

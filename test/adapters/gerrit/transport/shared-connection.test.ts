@@ -1,0 +1,211 @@
+/** One connection for all questions, against a scripted server that counts them. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ClientChannel } from 'ssh2';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SharedConnection } from '../../../../src/adapters/gerrit/transport/shared-connection.ts';
+import { runCommand } from '../../../../src/adapters/gerrit/transport/ssh-command.ts';
+import { GerritConnection } from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
+import { type SshCommand, SshServer } from '../../../fakes/ssh-server.ts';
+import { HeldClock, keys, realClock, Site } from '../site.ts';
+
+const signal = new AbortController().signal;
+let site: Site;
+let server: SshServer;
+let clock: HeldClock;
+let shared: SharedConnection;
+
+beforeEach(async () => {
+  site = new Site();
+  server = await SshServer.start([keys.ed25519.private]);
+  server.answer('gerrit version', 'gerrit version 3.9.1\n');
+  clock = new HeldClock();
+  shared = new SharedConnection(site.options(server.port), clock);
+});
+afterEach(async () => {
+  await shared.close();
+  await server.close();
+  site.remove();
+});
+
+function ask(name = 'version', until = signal): Promise<string> {
+  return shared.ask(until, async (connection) => {
+    const argv = ['gerrit', name];
+    const command = { argv, stdin: null, timeoutMs: 20_000, stdoutLimitBytes: 1_000 };
+    return (await runCommand(connection, realClock, command, until)).stdout.trim();
+  });
+}
+
+/** Commands of this name are answered when the test says so. */
+function held(name: string): { readonly answer: () => void; readonly waiting: () => number } {
+  const waiting: SshCommand[] = [];
+  server.on(`gerrit ${name}`, (command) => waiting.push(command));
+  const answer = (): void => {
+    for (const { channel } of waiting.splice(0)) {
+      channel.write('done\n');
+      channel.exit(0);
+      channel.end();
+    }
+  };
+  return { answer, waiting: () => waiting.length };
+}
+
+test('questions one after the other go over one connection', async () => {
+  for (let question = 0; question < 3; question += 1) expect(await ask()).toBe('gerrit version 3.9.1');
+  expect(server.connections).toBe(1);
+});
+
+test('questions at the same time go over one connection, and no more of them than allowed', async () => {
+  const { answer, waiting } = held('slow');
+  const answers = [ask('slow'), ask('slow'), ask('slow')];
+  await server.until(() => waiting() === 2);
+  answer();
+  await server.until(() => waiting() === 1);
+  expect(server.commands).toHaveLength(3);
+  answer();
+  expect(await Promise.all(answers)).toEqual(['done', 'done', 'done']);
+  expect(server.connections).toBe(1);
+});
+
+test('it is closed when nobody has asked for a while, and opened again', async () => {
+  await ask();
+  await clock.held();
+  expect(server.open).toBe(1);
+  clock.release();
+  await server.until(() => server.open === 0);
+  expect(await ask()).toBe('gerrit version 3.9.1');
+  expect(server.connections).toBe(2);
+  expect(server.openAtMost).toBe(1);
+});
+
+test('one that was kept and died is replaced, without the asker noticing', async () => {
+  await ask();
+  server.on('gerrit version', ({ cut }) => {
+    server.answer('gerrit version', 'gerrit version 3.12.0\n');
+    cut();
+  });
+  expect(await ask()).toBe('gerrit version 3.12.0');
+  expect(server.connections).toBe(2);
+});
+
+test('one that dies under the first question is an error of that question', async () => {
+  server.on('gerrit version', ({ cut }) => cut());
+  await expect(ask()).rejects.toMatchObject({ name: 'OperationError', retryable: true });
+  expect(server.connections).toBe(1);
+  server.answer('gerrit version', 'back\n');
+  expect(await ask()).toBe('back');
+});
+
+test('an account that is refused is told once to each who asks, and may be put right', async () => {
+  server.acceptLogins = false;
+  const refusals = await Promise.allSettled([ask(), ask()]);
+  for (const refusal of refusals) {
+    expect(refusal).toMatchObject({ reason: { operation: 'authenticate', retryable: true } });
+  }
+  expect(server.connections).toBe(1);
+  server.acceptLogins = true;
+  expect(await ask()).toBe('gerrit version 3.9.1');
+});
+
+test('who is told to stop leaves, in line and under way; the others go on', async () => {
+  const { answer, waiting } = held('slow');
+  const others = [ask('slow'), ask('slow')];
+  await server.until(() => waiting() === 2);
+  const inLine = new AbortController();
+  const leaving = ask('version', inLine.signal);
+  inLine.abort();
+  await expect(leaving).rejects.toMatchObject({ name: 'OperationError', retryable: true });
+  answer();
+  expect(await Promise.all(others)).toEqual(['done', 'done']);
+  await expect(ask('version', AbortSignal.abort())).rejects.toMatchObject({ operation: 'connect' });
+});
+
+test('after its end nobody asks any more', async () => {
+  await ask();
+  await shared.close();
+  await server.until(() => server.open === 0);
+  await expect(ask()).rejects.toMatchObject({ operation: 'connect', retryable: true });
+  expect(server.connections).toBe(1);
+});
+
+test('what is heard over it is the work of who asked, not of who opened it; its end is nobody’s', async () => {
+  const work = new AsyncLocalStorage<string>();
+  const heard: unknown[] = [];
+  const hear = (name: string) => (): void => void heard.push([name, work.getStore()]);
+  const asking = (name: string) =>
+    work.run(name, () =>
+      shared.ask(signal, async (connection) => {
+        connection.onClosed(hear(`${name}: gone`));
+        await new Promise<void>((resolve, reject) => {
+          const attach = (channel: ClientChannel): void => {
+            hear('attach')();
+            channel.on('data', hear('data'));
+            channel.on('exit', hear('exit'));
+            channel.on('close', hear('close'));
+            channel.on('close', resolve);
+          };
+          connection.open('gerrit version', attach).catch(reject);
+        });
+      }),
+    );
+  await asking('A');
+  await asking('B');
+  server.cutAll();
+  await work.run('C', () => ask());
+  const told = ['attach', 'close', 'data', 'exit'];
+  expect(heard.slice(0, 4).sort()).toEqual(told.map((name) => [name, 'A']));
+  expect(heard.slice(4, 8).sort()).toEqual(told.map((name) => [name, 'B']));
+  expect(heard.slice(8)).toEqual(['A: gone', 'B: gone'].map((name) => [name, undefined]));
+});
+
+test('questions go over the stream’s connection while there is one, and its own is ended', async () => {
+  const options = site.options(server.port);
+  let lent: GerritConnection | null = null;
+  const borrowing = new SharedConnection(options, clock, () => lent);
+  const asked = () => borrowing.ask(signal, async (connection) => connection.target);
+  try {
+    await asked();
+    expect([server.connections, borrowing.isOpen]).toEqual([1, true]);
+    lent = await GerritConnection.open(options, realClock, signal);
+    const over = await borrowing.ask(signal, async (connection) => connection);
+    expect(over).toBe(lent);
+    expect(await borrowing.makeRoom()).toBe(true);
+    expect([server.connections, borrowing.isOpen]).toEqual([2, false]);
+    expect(await borrowing.makeRoom()).toBe(false);
+  } finally {
+    await (lent as GerritConnection | null)?.close();
+    await borrowing.close();
+  }
+});
+
+test('a question over the stream’s connection that is lost is asked once more over one of its own', async () => {
+  const options = site.options(server.port);
+  const lent = await GerritConnection.open(options, realClock, signal);
+  let standing: GerritConnection | null = lent;
+  lent.onClosed(() => {
+    standing = null;
+  });
+  const borrowing = new SharedConnection(options, clock, () => standing);
+  try {
+    const seen: GerritConnection[] = [];
+    const answer = await borrowing.ask(signal, async (connection) => {
+      seen.push(connection);
+      if (connection === lent) {
+        await lent.close();
+        throw new Error('cut off');
+      }
+      return 'answered';
+    });
+    expect([answer, seen.length, seen[0] === lent, seen[1] === lent]).toEqual(['answered', 2, true, false]);
+  } finally {
+    await borrowing.close();
+  }
+});
+
+test('its own connection is not ended while something is asked over it', async () => {
+  const { answer, waiting } = held('slow');
+  const asked = ask('slow');
+  await server.until(() => waiting() === 1);
+  expect(await shared.makeRoom()).toBe(false);
+  answer();
+  expect(await asked).toBe('done');
+});

@@ -1,0 +1,104 @@
+/** git's connections, on a Gerrit that takes only so many of them. */
+import { beforeEach, expect, test } from 'vitest';
+import { TooManyConnections } from '../../../src/adapters/git/command.ts';
+import { Seats } from '../../../src/adapters/git/connection-limit.ts';
+
+const signal = new AbortController().signal;
+
+/** Gerrit, as far as it counts connections. */
+class Counting {
+  limit = 1;
+  open = 0;
+  most = 0;
+  refused = 0;
+
+  async connect(): Promise<string> {
+    if (this.open >= this.limit) {
+      this.refused += 1;
+      throw new TooManyConnections({
+        operation: 'fetch',
+        target: 'p',
+        message: 'too many',
+        retryable: true,
+        hint: 'raise it',
+      });
+    }
+    this.open += 1;
+    this.most = Math.max(this.most, this.open);
+    await new Promise((resolve) => setImmediate(resolve));
+    this.open -= 1;
+    return 'fetched';
+  }
+}
+
+let gerrit: Counting;
+let told: (string | null)[];
+let queryOpen: boolean;
+let seats: Seats;
+beforeEach(() => {
+  gerrit = new Counting();
+  told = [];
+  queryOpen = false;
+  seats = new Seats({
+    makeRoom: async () => {
+      if (!queryOpen) return false;
+      queryOpen = false;
+      gerrit.open -= 1;
+      return true;
+    },
+    onRefused: (error) => told.push(error?.message ?? null),
+    onChange: () => {},
+  });
+});
+
+const fetches = (count: number) =>
+  Promise.all(Array.from({ length: count }, () => seats.use(signal, () => gerrit.connect())));
+
+test.each([1, 2, 3])('five fetches at once all succeed where %d may be open', async (limit) => {
+  gerrit.limit = limit;
+  expect(await fetches(5)).toEqual(Array.from({ length: 5 }, () => 'fetched'));
+  expect([gerrit.most <= limit, seats.taken, told]).toEqual([true, 0, []]);
+  expect(await fetches(5)).toHaveLength(5);
+});
+
+test('the connection that is kept for queries is given up for a fetch', async () => {
+  [queryOpen, gerrit.open] = [true, 1];
+  expect(await fetches(1)).toEqual(['fetched']);
+  expect([gerrit.refused, told]).toEqual([1, []]);
+});
+
+test('a fetch that is refused alone fails, and the operator is told once, and when it is over', async () => {
+  gerrit.limit = 0;
+  for (let time = 0; time < 2; time += 1) {
+    await expect(fetches(1)).rejects.toMatchObject({ message: 'too many', retryable: true });
+  }
+  expect(told).toEqual(['too many']);
+  gerrit.limit = 1;
+  await fetches(2);
+  expect([told, seats.taken]).toEqual([['too many', null], 0]);
+});
+
+test('who waits for a place leaves it when it is told to stop', async () => {
+  const stop = new AbortController();
+  const [first, second] = [gate(), gate()];
+  const holding = seats.use(signal, () => first.passed);
+  const refusedOnce = seats.use(stop.signal, async () => {
+    second.open();
+    return gerrit.connect();
+  });
+  gerrit.limit = 0;
+  await second.passed;
+  stop.abort(new Error('stopped'));
+  await expect(refusedOnce).rejects.toThrow();
+  first.open();
+  await holding;
+  expect(seats.taken).toBe(0);
+});
+
+function gate(): { readonly passed: Promise<void>; readonly open: () => void } {
+  let open = (): void => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open };
+}

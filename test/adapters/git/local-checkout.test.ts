@@ -1,0 +1,267 @@
+/** Fetching with the real git, from repositories that do what they can to have something executed or written elsewhere. */
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
+import { OperationError } from '../../../src/errors.ts';
+import type { Patchset, Server } from '../../../src/machines/model/domain.ts';
+import { sourceContract } from '../../contracts/source.ts';
+import { readProc } from '../../fixtures/proc.ts';
+import { Place } from './place.ts';
+
+sourceContract('git', async () => {
+  const place = new Place();
+  writeFileSync(join(place.work, 'only-in-first'), 'x');
+  const first = place.patchset(1);
+  rmSync(join(place.work, 'only-in-first'));
+  writeFileSync(join(place.work, 'only-in-second'), 'x');
+  const second = place.patchset(2);
+  const held = async () => {
+    const revision = place.held();
+    if (revision !== null) expect(place.git(place.tree(), 'status', '--porcelain', '--ignored')).toBe('');
+    return revision;
+  };
+  return {
+    source: place.source(),
+    server: place.server,
+    first,
+    second,
+    held,
+    close: async () => place.close(),
+  };
+});
+
+describe('GitSource', () => {
+  const signal = new AbortController().signal;
+  let place: Place;
+
+  beforeEach(() => {
+    place = new Place();
+  });
+  afterEach(() => place.close());
+
+  const fetch = (patchset: Patchset, fetchUrl?: string) =>
+    place.source(fetchUrl).fetch(asUploaded(place.server, patchset), signal);
+  const refusal = (patchset: Patchset, fetchUrl?: string): Promise<unknown> =>
+    fetch(patchset, fetchUrl).catch((error: unknown) => error);
+
+  it('leaves no part of an earlier tree, tracked or not', async () => {
+    const first = place.patchset(1);
+    await fetch(first);
+    mkdirSync(place.tree('build'));
+    writeFileSync(place.tree('build', 'left-over'), '');
+    writeFileSync(place.tree('.git', 'index.lock'), '');
+    mkdirSync(join(place.server.address, `fetch-${'0'.repeat(16)}`));
+    await fetch(first);
+    expect(readdirSync(place.tree())).toEqual(['.git']);
+    expect(readdirSync(place.server.address).sort()).toEqual(['dependencies', 'home', 'tmp', 'tree']);
+  });
+
+  it('gives the tree to the account that the server belongs to', async (context) => {
+    if (process.getuid?.() !== 0) context.skip('only root can give files away');
+    chownSync(place.server.address, 65_534, 65_534);
+    for (const patchset of [place.patchset(1), place.patchset(2)]) {
+      await fetch(patchset);
+      const files = readdirSync(place.tree(), { recursive: true, encoding: 'utf8' });
+      const owners = ['.', ...files].map((file) => lstatSync(place.tree(file)).uid);
+      expect(new Set(owners)).toEqual(new Set([65_534]));
+    }
+    expect(statSync(join(place.server.address, 'dependencies')).uid).toBe(65_534);
+  });
+
+  it('brings the history, and a tree that a build can ask for its version', async () => {
+    place.patchset(1);
+    await fetch(place.patchset(2));
+    expect(place.git(place.tree(), 'log', '--format=%s')).toBe('patchset 2\npatchset 1');
+    expect(() => place.git(place.tree(), 'symbolic-ref', '--quiet', 'HEAD')).toThrow();
+  });
+
+  it('executes nothing of what it fetches', async () => {
+    const evil = join(place.root, 'evil');
+    writeFileSync(
+      join(place.work, '.gitattributes'),
+      '* filter=lfs diff=evil merge=evil\n*.txt filter=evil ident\n',
+    );
+    writeFileSync(join(place.work, 'a.txt'), 'raw\n');
+    writeFileSync(join(place.work, '.lfsconfig'), `[lfs]\n\turl = file://${evil}\n`);
+    writeFileSync(join(place.work, '.gitconfig'), `[core]\n\tfsmonitor = touch ${evil}\n`);
+    writeFileSync(
+      join(place.work, '.gitmodules'),
+      `[submodule "m"]\n\tpath = m\n\turl = ext::sh -c touch% ${evil}\n`,
+    );
+    mkdirSync(join(place.work, 'hooks'));
+    writeFileSync(join(place.work, 'hooks', 'post-checkout'), `#!/bin/sh\ntouch ${evil}\n`, { mode: 0o755 });
+    mkdirSync(join(place.work, 'm'));
+    place.git(place.work, 'update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},m`);
+    const configuration = `[filter "evil"]\n\tsmudge = touch ${evil}\n[core]\n\thooksPath = hooks\n[url "ext::sh -c touch% ${evil}"]\n\tinsteadOf = file://\n`;
+    // As if the operator, or the host, had set up git so that this works.
+    writeFileSync(join(place.server.address, 'home', '.gitconfig'), configuration);
+    writeFileSync(join(place.root, '.gitconfig'), configuration);
+    const patchset = place.patchset(1);
+    const home = process.env.HOME;
+    Object.assign(process.env, {
+      HOME: place.root,
+      GIT_CONFIG_GLOBAL: join(place.root, '.gitconfig'),
+      GIT_EXTERNAL_DIFF: 'false',
+    });
+    try {
+      expect(await fetch(patchset)).toBe(patchset.revision);
+    } finally {
+      Object.assign(process.env, { HOME: home });
+      delete process.env.GIT_CONFIG_GLOBAL;
+      delete process.env.GIT_EXTERNAL_DIFF;
+    }
+    expect(existsSync(evil)).toBe(false);
+    expect(readFileSync(place.tree('a.txt'), 'utf8')).toBe('raw\n');
+    expect(readdirSync(place.tree('m'))).toEqual([]);
+    expect(existsSync(place.tree('.git', 'hooks'))).toBe(false);
+  });
+
+  it('writes nothing through a link that the patchset brings', async () => {
+    const outside = join(place.root, 'outside');
+    mkdirSync(outside);
+    symlinkSync(outside, join(place.work, 'link'));
+    const first = place.patchset(1);
+    rmSync(join(place.work, 'link'));
+    mkdirSync(join(place.work, 'link'));
+    writeFileSync(join(place.work, 'link', 'file'), 'x');
+    const second = place.patchset(2);
+    await fetch(first);
+    await fetch(second);
+    expect(readFileSync(place.tree('link', 'file'), 'utf8')).toBe('x');
+    symlinkSync(outside, join(place.server.address, 'was'));
+    rmSync(place.tree(), { recursive: true });
+    symlinkSync(outside, place.tree());
+    writeFileSync(join(outside, 'precious'), '');
+    await fetch(second);
+    expect(readdirSync(outside)).toEqual(['precious']);
+  });
+
+  it('refuses another commit than the one that Gerrit named', async () => {
+    const first = place.patchset(1);
+    const second = place.patchset(2);
+    const error = await refusal({ ...second, revision: first.revision });
+    expect(error).toMatchObject({ name: 'OperationError', retryable: false });
+    expect(error).toHaveProperty(
+      'message',
+      `Gerrit said ${first.revision}, the ref holds ${second.revision}`,
+    );
+    expect(place.held()).toBeNull();
+    expect(readdirSync(place.server.address).sort()).toEqual(['home', 'tmp', 'tree']);
+  });
+
+  it.each<[string, Partial<Patchset>]>([
+    ['a ref that is an option', { ref: '--upload-pack=touch evil' }],
+    ['a ref of another kind', { ref: 'refs/heads/master' }],
+    ['a ref with more in it', { ref: 'refs/changes/01/1/1:refs/heads/x' }],
+    ['a revision that is a name', { revision: 'HEAD' }],
+    ['a project that climbs', { project: '../../etc' }],
+    ['a project that is an option', { project: '--upload-pack=x' }],
+    ['a project with a space', { project: 'a b' }],
+    ['an empty project', { project: '' }],
+  ])('refuses %s', async (_what, change) => {
+    const error = await refusal({ ...place.patchset(1), ...change });
+    expect(error).toBeInstanceOf(OperationError);
+    expect(error).toHaveProperty('retryable', false);
+  });
+
+  it.each([
+    ['ext::sh -c touch% evil {project}'],
+    ['git://review.example.org/{project}'],
+    ['/srv/git/{project}'],
+    ['https://user:secret@review.example.org/{project}'],
+  ])('refuses to fetch from %s', async (fetchUrl) => {
+    const error = await refusal(place.patchset(1), fetchUrl);
+    expect(error).toMatchObject({ name: 'OperationError', retryable: false });
+    expect(JSON.stringify(error)).not.toContain('secret');
+  });
+
+  it('says what git said, and what to try, when there is no such ref or place', async () => {
+    const patchset = place.patchset(1);
+    const error = await refusal({ ...patchset, ref: 'refs/changes/99/99/9' });
+    expect(error).toMatchObject({ name: 'OperationError', retryable: true, operation: 'fetch patchset' });
+    expect(error).toHaveProperty('message', expect.stringContaining('refs/changes/99/99/9'));
+    expect(error).toHaveProperty('hint', expect.stringContaining('git ls-remote file://'));
+    expect(await refusal({ ...patchset, project: 'no/such' })).toHaveProperty('retryable', true);
+    const gone = { ...place.server, address: join(place.root, 'gone') };
+    await expect(place.source().fetch(asUploaded(gone, patchset), signal)).rejects.toBeInstanceOf(
+      OperationError,
+    );
+  });
+
+  it('goes through ssh with our key and known hosts alone', async () => {
+    const patchset = place.patchset(1);
+    const said = join(place.root, 'ssh-arguments');
+    place.program(
+      'ssh',
+      `printf '%s\\n' "$@" >${said}; env >${said}.env; exec git-upload-pack ${place.bare}`,
+    );
+    expect(await fetch(patchset, 'ssh://acme-ci@review.example.org:29418/{project}')).toBe(patchset.revision);
+    const words = readFileSync(said, 'utf8').trim().split('\n');
+    const options = words.filter((_word, index) => words[index - 1] === '-o');
+    expect(words.slice(0, 2)).toEqual(['-F', '/dev/null']);
+    expect(options).toContain('IdentityFile="/etc/a key\'s/id 100%%"');
+    expect(options).toContain('UserKnownHostsFile="/etc/known hosts"');
+    for (const option of [
+      'BatchMode=yes',
+      'IdentitiesOnly=yes',
+      'StrictHostKeyChecking=yes',
+      'IdentityAgent=none',
+    ]) {
+      expect(options).toContain(option);
+    }
+    expect(words.slice(-2)).toEqual(['acme-ci@review.example.org', "git-upload-pack '/openstack/cinder'"]);
+    expect(words[words.indexOf('-p') + 1]).toBe('29418');
+    expect(readFileSync(`${said}.env`, 'utf8')).not.toMatch(/SSH_AUTH_SOCK/);
+    expect(await fetch(patchset, undefined).then(() => place.held())).toBe(patchset.revision);
+  });
+
+  it('ends git and what it started when it is given up', async () => {
+    const patchset = place.patchset(1);
+    const started = join(place.root, 'ssh-pid');
+    place.program('ssh', `echo $$ >${started}.part; mv ${started}.part ${started}; exec sleep 3600`);
+    const abort = new AbortController();
+    const fetching = place
+      .source(null)
+      .fetch(asUploaded(place.server, patchset), abort.signal)
+      .catch((error: unknown) => error);
+    while (!existsSync(started)) await setTimeout(20);
+    const pid = Number(readFileSync(started, 'utf8'));
+    const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+    expect(environment).toContain(`SOS_CI_SERVER=${place.server.id}`);
+    abort.abort();
+    expect(await fetching).toMatchObject({ name: 'OperationError', retryable: true });
+    while (isRunning(pid)) await setTimeout(20);
+    expect(readdirSync(place.server.address).sort()).toEqual(['home', 'tmp', 'tree']);
+  });
+
+  it('says which program is missing', async () => {
+    const patchset = place.patchset(1);
+    mkdirSync(join(place.root, 'empty'));
+    process.env.PATH = join(place.root, 'empty');
+    const hint = 'apt-get install git openssh-client';
+    const message = (name: string) => `the program ${name} is not installed`;
+    expect(await refusal(patchset)).toMatchObject({ message: message('git'), hint, retryable: false });
+    expect(await refusal(patchset, 'ssh://u@h/{project}')).toMatchObject({ message: message('ssh'), hint });
+  });
+});
+
+function asUploaded(server: Server, patchset: Patchset): EffectOf<'fetchPatchset'> {
+  return { type: 'fetchPatchset', key: 'fetch', server, patchset, trees: [], timeoutMs: 60_000 };
+}
+
+function isRunning(pid: number): boolean {
+  return /^State:\t[^Z]/m.test(readProc(pid, 'status'));
+}

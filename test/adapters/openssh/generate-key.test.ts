@@ -1,0 +1,44 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { makeKey } from '../../../src/adapters/openssh/generate-key.ts';
+import { publicHalf } from '../../../src/adapters/openssh/key-file.ts';
+
+const USE = { setting: 'gerrit.key', place: 'in Gerrit' };
+const TIMEOUT_MS = 60_000;
+let dir: string;
+let file: string;
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-ci-new-key-'));
+  file = join(dir, 'key');
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+test('a key that only we can read, and its public half', async () => {
+  await makeKey(file, 'acme-ci (sos-ci)', TIMEOUT_MS);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(readdirSync(dir).sort()).toEqual(['key', 'key.pub']);
+  const half = await publicHalf(file, USE);
+  expect(half.type).toBe('ssh-ed25519');
+  expect(`${half.line}\n`).toBe(readFileSync(`${file}.pub`, 'utf8'));
+  expect(half.line).toMatch(/^ssh-ed25519 [A-Za-z0-9+/=]+ acme-ci \(sos-ci\)$/);
+});
+
+test.each(['key', 'key.pub'])('nothing is made over a %s', async (there) => {
+  writeFileSync(join(dir, there), 'mine');
+  await expect(makeKey(file, 'x', TIMEOUT_MS)).rejects.toThrow(`${join(dir, there)} is there already`);
+  expect(readFileSync(join(dir, there), 'utf8')).toBe('mine');
+  expect(readdirSync(dir)).toEqual([there]);
+});
+
+test('a folder that is not there is said', async () => {
+  const away = join(dir, 'nowhere', 'key');
+  await expect(makeKey(away, 'x', TIMEOUT_MS)).rejects.toMatchObject({
+    name: 'OperationError',
+    operation: 'make key',
+    hint: 'is its folder there and writable?',
+  });
+  expect(existsSync(away)).toBe(false);
+});

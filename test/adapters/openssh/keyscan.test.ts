@@ -1,0 +1,37 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { shownHostKey } from '../../../src/adapters/openssh/keyscan.ts';
+import { EmbeddedGerrit } from '../../../src/demo/gerrit/embedded-gerrit.ts';
+
+const NEVER = new AbortController().signal;
+const TIMEOUT_MS = 60_000;
+
+test('the key that the server shows, and nothing of ours is offered to it', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sos-ci-shown-'));
+  const gerrit = new EmbeddedGerrit({ directory, accounts: [] });
+  await gerrit.start();
+  try {
+    const { host, port } = gerrit;
+    const key = await shownHostKey({ host, port }, TIMEOUT_MS, NEVER);
+    expect(gerrit.knownHosts).toContain(key.toString('base64'));
+    expect(gerrit.counts).toMatchObject({ authenticated: 0, rejected: 0 });
+  } finally {
+    await gerrit.stop();
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('nobody there, nothing said, and a stop', async () => {
+  const silent = createServer((socket) => socket.resume());
+  const port = await new Promise<number>((resolve) => {
+    silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port));
+  });
+  const place = { host: '127.0.0.1', port };
+  await expect(shownHostKey(place, 50, NEVER)).rejects.toThrow('no answer within 50 ms');
+  await expect(shownHostKey(place, TIMEOUT_MS, AbortSignal.abort())).rejects.toThrow('stopped');
+  await new Promise((resolve) => silent.close(resolve));
+  await expect(shownHostKey(place, TIMEOUT_MS, NEVER)).rejects.toThrow('ECONNREFUSED');
+});

@@ -1,0 +1,44 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { findKnownHost, judgeHostKey } from '../../../src/adapters/openssh/known-hosts.ts';
+import { pinHostKey } from '../../../src/adapters/openssh/pin-host-key.ts';
+import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+
+let dir: string;
+let file: string;
+const newKey = () => Buffer.from(makeKeyPair('host').publicKey.split(' ')[1] ?? '', 'base64');
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-ci-pin-'));
+  file = join(dir, 'known_hosts');
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+test.each([
+  [22, 'review.example.org '],
+  [29418, '[review.example.org]:29418 '],
+])('a key for port %i, after what is there', (port, begins) => {
+  const key = newKey();
+  writeFileSync(file, 'other ssh-ed25519 AAAA');
+  expect(pinHostKey(file, 'review.example.org', port, key)).toBe('pinned');
+  expect(pinHostKey(file, 'review.example.org', port, key)).toBe('known');
+  const text = readFileSync(file, 'utf8');
+  expect(text.split('\n')).toHaveLength(3);
+  expect(text.split('\n')[1]?.startsWith(`${begins}ssh-ed25519 `)).toBe(true);
+  expect(judgeHostKey(findKnownHost(text, { file, host: 'review.example.org', port }), key)).toBe('known');
+});
+
+test('no key in the place of another', () => {
+  pinHostKey(file, 'h', 22, newKey());
+  const before = readFileSync(file, 'utf8');
+  expect(() => pinHostKey(file, 'h', 22, newKey())).toThrow('names another key for it');
+  expect(readFileSync(file, 'utf8')).toBe(before);
+});
+
+test('a file that can not be written is said', () => {
+  expect(() => pinHostKey(join(dir, 'nowhere', 'x'), 'h', 22, newKey())).toThrow(
+    expect.objectContaining({ name: 'OperationError', operation: 'pin host key' }),
+  );
+});

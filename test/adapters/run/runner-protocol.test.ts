@@ -1,0 +1,59 @@
+/** How the runner puts its files on the disk: a power cut must not make a stage run twice, nor a slow disk make it wait. */
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RUNNER, runnerArguments } from '../../../src/adapters/run/runner-protocol.ts';
+import { until } from '../local/scratch.ts';
+
+let root: string;
+let directory: string;
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-runner-')));
+  directory = join(root, 'run');
+  for (const folder of ['run', 'bin']) mkdirSync(join(root, folder));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+/** A `sync` that comes first in PATH. */
+function fakeSync(script: string): void {
+  writeFileSync(join(root, 'bin', 'sync'), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(root, 'bin', 'sync'), 0o755);
+}
+
+/** Runs a command that ends at once. */
+function run(): void {
+  const times = { timeoutMs: 60_000, graceMs: 1_000, endingTimeoutMs: 60_000 };
+  const order = { directory, workTree: root, argv: ['true'], outputLimitBytes: 10_000, ...times };
+  const PATH = `${join(root, 'bin')}:${process.env.PATH}`;
+  const { status } = spawnSync('sh', [RUNNER, ...runnerArguments(order)], { env: { PATH }, timeout: 30_000 });
+  expect([status === null, readFileSync(join(directory, 'rc'), 'utf8')]).toEqual([false, 'exited 0  \n']);
+}
+
+const notes = () =>
+  readFileSync(join(root, 'notes'), 'utf8').trim().replaceAll(directory, 'run').split('\n').sort();
+
+describe('the runner', () => {
+  test('puts its pid and its ending on the disk, by name', async () => {
+    fakeSync(`held=$(ls /proc/$$/fd | grep -x -e 6 -e 9)
+echo "sync $* there: $(cd ${directory}; ls pid rc 2>/dev/null | grep -x "\${1##*/}") held:$held" >>${root}/notes`);
+    run();
+    await until('both', () => notes().length === 2);
+    expect(notes()).toEqual(['sync run/pid run there: pid held:', 'sync run/rc run there: rc held:']);
+  });
+
+  test('waits for no disk that stands still: the command runs, and its ending is there', () => {
+    // Until the test clears away.
+    fakeSync(`case $1 in */pid) while [ -d ${root} ]; do sleep 0.1; done ;; esac`);
+    run();
+  });
+});

@@ -1,0 +1,236 @@
+/** A database that was copied, moved or put back waits for the operator's word; the one that stayed does not. */
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { backupStore } from '../../../src/adapters/sqlite/backup.ts';
+import { assertPlace, confirmPlace, type Place } from '../../../src/adapters/sqlite/database-identity.ts';
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { grown, type Scratch, scratch } from './rig.ts';
+
+let folder: Scratch;
+let state: string;
+let file: string;
+
+beforeEach(() => {
+  folder = scratch();
+  state = join(folder.path, 'state');
+  mkdirSync(state);
+  file = join(state, 'sos-ci.db');
+});
+afterEach(() => folder.remove());
+
+/** One life of a daemon: opens, checks, works, notes how far it came. */
+async function lived(path: string, jobs = 1, noted = true): Promise<void> {
+  const store = openStore(path);
+  try {
+    const place = assertPlace(path);
+    await grown(store, jobs);
+    if (noted) place.note(store.length());
+  } finally {
+    store.close();
+  }
+}
+
+const elsewhere = () => join(folder.path, 'elsewhere');
+const archive = () => join(folder.path, 'state.tar');
+
+/** The files that are there may keep their inodes, or be given the ones that became free. */
+const PUT_BACK: readonly (readonly [string, () => void, () => void])[] = [
+  [
+    'cp',
+    () => execFileSync('cp', ['-a', state, elsewhere()]),
+    () => execFileSync('cp', ['-a', `${elsewhere()}/.`, state]),
+  ],
+  ['tar --overwrite', pack, () => execFileSync('tar', ['-C', state, '--overwrite', '-xf', archive()])],
+  ['tar', pack, () => execFileSync('tar', ['-C', state, '-xf', archive()])],
+];
+
+function pack(): void {
+  execFileSync('tar', ['-C', state, '-cf', archive(), '.']);
+}
+
+const REFUSED = expect.objectContaining({
+  name: 'OperationError',
+  message: expect.stringContaining('restored or copied from elsewhere'),
+  hint: expect.stringContaining('sos-ci confirm'),
+});
+
+test('one that stayed where it was starts again and again, also after a kill that noted nothing', async () => {
+  await lived(file);
+  await lived(file, 3, false);
+  await lived(file, 0, false);
+  await lived(file);
+});
+
+test('a start that died while it took the place is no false alarm', async () => {
+  await lived(file);
+  const sidecar = JSON.parse(readFileSync(`${file}.place`, 'utf8'));
+  // It names both tokens until the database has the new one: here the start got no further than that.
+  const tokens = [...sidecar.tokens, 'the one that was to come'];
+  writeFileSync(`${file}.place`, JSON.stringify({ ...sidecar, tokens }));
+  await lived(file);
+});
+
+test('what is done to the files without changing them is no false alarm', async () => {
+  await lived(file);
+  for (const path of [file, `${file}.place`]) {
+    // A backup program that hides that it read, one that keeps hard links, an operator who looks after the rights.
+    utimesSync(path, new Date(0), new Date(0));
+    linkSync(path, `${path}.link`);
+    chmodSync(path, 0o640);
+    rmSync(`${path}.link`);
+  }
+  execFileSync('cp', ['-a', state, elsewhere()]);
+  execFileSync('tar', ['-C', state, '-cf', archive(), '.']);
+  await lived(file);
+});
+
+test('a host that has learned to tell when a file was born is no false alarm', async () => {
+  await lived(file);
+  const sidecar = JSON.parse(readFileSync(`${file}.place`, 'utf8'));
+  writeFileSync(`${file}.place`, JSON.stringify({ ...sidecar, self: { ...sidecar.self, born: null } }));
+  await lived(file);
+});
+
+test('a write that was cut off is no false alarm', async () => {
+  await lived(file);
+  writeFileSync(`${file}.place.new`, '{"place":');
+  await lived(file);
+  await lived(file);
+});
+
+describe('refused until confirmed', () => {
+  const MOVES: readonly (readonly [string, () => Promise<string>])[] = [
+    [
+      'the file alone, copied elsewhere',
+      async () => {
+        mkdirSync(elsewhere());
+        cpSync(file, join(elsewhere(), 'sos-ci.db'));
+        return join(elsewhere(), 'sos-ci.db');
+      },
+    ],
+    [
+      'the whole directory, copied elsewhere',
+      async () => {
+        cpSync(state, elsewhere(), { recursive: true });
+        return join(elsewhere(), 'sos-ci.db');
+      },
+    ],
+    [
+      'the whole directory, moved',
+      async () => {
+        renameSync(state, elsewhere());
+        return join(elsewhere(), 'sos-ci.db');
+      },
+    ],
+    [
+      'an older copy of the file, put back in place after more was done',
+      async () => {
+        cpSync(file, join(folder.path, 'older.db'));
+        await lived(file);
+        // Into the same file, as `cp` does it: the inode stays.
+        writeFileSync(file, readFileSync(join(folder.path, 'older.db')));
+        return file;
+      },
+    ],
+    [
+      'a copy of the same start, put back in place after more was done',
+      async () => {
+        const store = openStore(file);
+        await backedByCopy(store, assertPlace(file));
+        store.close();
+        // Into the same file, as `cp` does it: the inode stays.
+        writeFileSync(file, readFileSync(join(folder.path, 'older.db')));
+        return file;
+      },
+    ],
+    [
+      'an older copy of the whole directory, put back in place',
+      async () => {
+        cpSync(state, elsewhere(), { recursive: true });
+        await lived(file);
+        rmSync(state, { recursive: true });
+        renameSync(elsewhere(), state);
+        return file;
+      },
+    ],
+    ...PUT_BACK.map(([how, keep, put]): (typeof MOVES)[number] => [
+      `an older copy of the whole directory, put back over it with ${how}`,
+      async () => {
+        keep();
+        await lived(file, 3);
+        put();
+        return file;
+      },
+    ]),
+    [
+      'a backup, put in place',
+      async () => {
+        const backup = join(folder.path, 'backup.db');
+        await backupStore(file, backup, () => {});
+        rmSync(file);
+        renameSync(backup, file);
+        return file;
+      },
+    ],
+    [
+      'without its sidecar',
+      async () => {
+        rmSync(`${file}.place`);
+        return file;
+      },
+    ],
+    [
+      'with a sidecar that says nothing',
+      async () => {
+        writeFileSync(`${file}.place`, '{}');
+        return file;
+      },
+    ],
+    [
+      'with a damaged sidecar',
+      async () => {
+        writeFileSync(`${file}.place`, '{');
+        return file;
+      },
+    ],
+  ];
+
+  async function backedByCopy(store: ReturnType<typeof openStore>, place: Place): Promise<void> {
+    const { database } = store as unknown as { readonly database: { pragma(text: string): unknown } };
+    database.pragma('wal_checkpoint(TRUNCATE)');
+    cpSync(file, join(folder.path, 'older.db'));
+    await grown(store, 2);
+    place.note(store.length());
+  }
+
+  test.each(MOVES)('%s', async (_, move) => {
+    await lived(file, 2);
+    const path = await move();
+    await expect(lived(path)).rejects.toEqual(REFUSED);
+    // Refusing changes nothing: it is refused again.
+    await expect(lived(path)).rejects.toEqual(REFUSED);
+    confirmPlace(path);
+    await lived(path);
+    await lived(path);
+  });
+
+  test('the original goes on beside its copy', async () => {
+    await lived(file);
+    cpSync(state, elsewhere(), { recursive: true });
+    await expect(lived(join(elsewhere(), 'sos-ci.db'))).rejects.toEqual(REFUSED);
+    confirmPlace(join(elsewhere(), 'sos-ci.db'));
+    await lived(file);
+  });
+});

@@ -1,0 +1,100 @@
+/** What the configuration bounds is bounded where it happens: on this host and on a node alike. */
+
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type BuiltWorld, buildWorld } from '../../src/app/build-adapters.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { StageRun } from '../../src/machines/protocol/effects.ts';
+import { endAllIn, FOR_EVER, PATCHSET } from '../adapters/local/scratch.ts';
+import { FakeAlarms } from '../fakes/alarms.ts';
+import { nothingMissed } from '../fakes/catch-up.ts';
+import { NEVER } from '../fixtures/never.ts';
+import { readProc } from '../fixtures/proc.ts';
+import { Sshd } from '../fixtures/sshd.ts';
+
+const OWNER = { deployment: 'ours', job: 'j1', attempt: 1 };
+const TAP = { format: 'tap', file: 'results.tap' } as const;
+
+let root: string;
+let sshd: Sshd;
+let built: BuiltWorld;
+beforeEach(async () => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-world-')));
+  sshd = await Sshd.start();
+  writeFileSync(join(root, 'key'), 'key');
+  writeFileSync(join(root, 'sos-ci.yaml'), file());
+  const config = loadConfig(join(root, 'sos-ci.yaml'));
+  const inForce = () => [];
+  built = buildWorld(config, undefined, new FakeAlarms(), nothingMissed, inForce, null, { values: [] });
+});
+afterEach(async () => {
+  await built.close();
+  await endAllIn(root);
+  await sshd.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+function file(): string {
+  return `gerrit: {host: localhost, user: acme-ci, key: ./key}
+limits: {stopGrace: 7s, endingTimeout: 8m, results: 1KB}
+logs: {fileLimit: 1KB}
+providers:
+  here: {type: local}
+  there:
+    type: static
+    ssh: {key: ${sshd.keyFile}, user: ${sshd.user}, port: ${sshd.port}, directory: ${join(root, 'node')}}
+    hosts: {node1: {host: 127.0.0.1}}
+jobs: {acme: {project: p, provider: here, testing: {command: ['true'], exitCodeIsResult: true}}}
+`;
+}
+
+async function stage(provider: string): Promise<StageRun & { readonly tree: string }> {
+  mkdirSync(join(root, 'node'), { recursive: true });
+  const adapter = built.world.providers.get(provider);
+  if (adapter === undefined) throw new Error(`no provider ${provider}`);
+  const request = { type: 'createServer', key: 'c', provider, timeoutMs: 60_000 } as const;
+  const server = await adapter.create({ ...request, name: 'server-1', owner: OWNER }, NEVER);
+  const directory = server.address.replace(/^.*?(?=\/)(?:\/\/[^/]*)?/, '');
+  return { server, owner: OWNER, stage: 'testing', tree: join(directory, 'tree') };
+}
+
+describe.each(['here', 'there'])('%s', (provider) => {
+  test('a stage runs within the limits, and its results are read up to theirs', async () => {
+    const { runner } = built.world;
+    const { tree, ...run } = await stage(provider);
+    const spec = { argv: ['sleep', FOR_EVER], timeoutMs: 90_000, outputLimitBytes: 4_096 };
+    const request = { type: 'runStage', key: 'r', run, spec, patchset: PATCHSET, name: 'acme' } as const;
+    const { pid, ended } = await runner.start(request, NEVER);
+    expect(readProc(pid, 'cmdline').split('\0').slice(3)).toEqual([
+      tree,
+      '90.000',
+      '7',
+      '4096',
+      '480',
+      'sleep',
+      FOR_EVER,
+      '',
+    ]);
+    writeFileSync(join(tree, 'results.tap'), '#'.repeat(1_025));
+    expect(await runner.readResults(run.server, TAP, 60_000, NEVER)).toEqual({
+      unreadable: 'results.tap: it is larger than 1024 bytes',
+    });
+    await runner.stop(run, NEVER);
+    expect(await ended).toMatchObject({ how: 'stopped' });
+  });
+
+  test('a file of the evidence is cut at its limit', async () => {
+    const { evidence } = built.world;
+    const { tree, server } = await stage(provider);
+    writeFileSync(join(tree, 'long.txt'), 'x'.repeat(2_000));
+    const bounds = { limitBytes: 1_000_000, limitFiles: 10, timeoutMs: 60_000 };
+    const request = { type: 'collectEvidence', key: 'e', owner: OWNER, server, logs: ['long.txt'] } as const;
+    const place = { patchset: PATCHSET, name: 'acme-dsvm', pipeline: 'check' };
+    expect(await evidence.collect({ ...request, ...place, ...bounds }, NEVER)).toMatchObject({
+      files: 1,
+      bytes: 1_024,
+    });
+  });
+});

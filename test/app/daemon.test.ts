@@ -1,0 +1,77 @@
+/** A daemon that can not go on from its log says so and is gone: it keeps neither the lock nor the process. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { takeLock } from '../../src/adapters/sqlite/lock.ts';
+import { openStore } from '../../src/adapters/sqlite/store.ts';
+import { runDaemon } from '../../src/app/daemon.ts';
+import { databaseFile, lockFile, sha256 } from '../../src/app/database-admin.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { FakeLog } from '../fakes/log.ts';
+import { created } from '../scenarios/gerrit-says.ts';
+import { Lab } from '../scenarios/lab.ts';
+
+let folder: string;
+
+/** A database of which one job still runs. */
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sos-ci-daemon-'));
+  writeFileSync(join(folder, 'key'), 'not used\n', { mode: 0o600 });
+  writeFileSync(
+    join(folder, 'sos-ci.yaml'),
+    `gerrit: {host: 127.0.0.1, port: 9, user: acme-ci, key: key, knownHosts: key}
+stateDir: .
+jobs:
+  acme-dsvm:
+    project: openstack/cinder
+    testing: {command: [./run-tests.sh], results: results.tap}
+`,
+  );
+  const lab = new Lab({ store: openStore(databaseFile(folder)), stage: () => null });
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => lab.store.open().some(({ state }) => state === 'stacking.running'));
+  lab.daemon.life.end();
+  lab.store.close();
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function refused(alter: (database: Sqlite.Database) => void): Promise<unknown> {
+  const database = new Sqlite(databaseFile(folder));
+  database.exec('DROP TRIGGER event_rows_never_change');
+  alter(database);
+  database.close();
+  const config = loadConfig(join(folder, 'sos-ci.yaml'));
+  const listeners = process.listenerCount('uncaughtException');
+  const thrown = await runDaemon(config, { log: new FakeLog() }).then(
+    () => new Error('it started'),
+    (error: unknown) => error,
+  );
+  expect(process.listenerCount('uncaughtException')).toBe(listeners);
+  takeLock(lockFile(folder), 0).release();
+  return thrown;
+}
+
+test('a state that does not fit the log', async () => {
+  const thrown = await refused((database) => {
+    database.exec(`UPDATE history_view SET stored = replace(stored, 'stacking', 'testing')`);
+  });
+  expect(thrown).toMatchObject({ message: expect.stringContaining('does not fit its log') });
+});
+
+test('a job that began on a machine of a newer program', async () => {
+  const thrown = await refused((database) => {
+    const row = database.prepare('SELECT stored FROM history_view WHERE history = ?').get('j00002');
+    const { stored } = row as { readonly stored: string };
+    const newer = stored.replace('"job@1"', '"job@9"');
+    database.prepare('UPDATE history_view SET stored = ? WHERE history = ?').run(newer, 'j00002');
+    database
+      .prepare('UPDATE event SET state_hash = ? WHERE state_hash = ?')
+      .run(sha256(newer), sha256(stored));
+  });
+  expect(thrown).toMatchObject({ operation: 'open database', target: 'j00002' });
+  expect(thrown).toMatchObject({ message: expect.stringContaining('does not have job@9') });
+});

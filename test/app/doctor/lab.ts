@@ -1,0 +1,125 @@
+/** What doctor looks at, all of it right: an embedded Gerrit, a real sshd as node, a configuration. Tests break one thing. */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../../src/adapters/clock/system.ts';
+import type { Finding } from '../../../src/app/doctor/finding.ts';
+import { examine } from '../../../src/app/doctor/run-checks.ts';
+import type { Config } from '../../../src/config/config.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { EmbeddedGerrit, type NewAccount } from '../../../src/demo/gerrit/embedded-gerrit.ts';
+import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import type { Clock } from '../../../src/engine/ports/adapters.ts';
+import { addChange } from '../../demo/gerrit/example-site.ts';
+import { Sshd } from '../../fixtures/sshd.ts';
+
+export const HTTP_PASSWORD = 'correct horse battery';
+const PROJECT = 'openstack/cinder';
+
+type Tree = { readonly [key: string]: unknown };
+
+export class Lab {
+  readonly dir = mkdtempSync(join(tmpdir(), 'sos-ci-doctor-'));
+  readonly gerrit: EmbeddedGerrit;
+  readonly sshd: Sshd;
+  readonly #account: NewAccount;
+
+  private constructor(sshd: Sshd) {
+    const { privateKey, publicKey } = makeKeyPair('acme-ci');
+    this.sshd = sshd;
+    this.#account = {
+      username: 'acme-ci',
+      name: 'Acme CI',
+      publicKeys: [publicKey],
+      mayStream: true,
+      labels: { Verified: [-1, 1] },
+      httpPassword: HTTP_PASSWORD,
+    };
+    this.gerrit = new EmbeddedGerrit({
+      directory: join(this.dir, 'git'),
+      accounts: [this.#account, { username: 'dev' }],
+    });
+    this.write('key', privateKey, 0o600);
+    this.write('http-password', HTTP_PASSWORD, 0o600);
+    mkdirSync(join(this.dir, 'state'), { mode: 0o700 });
+  }
+
+  static async start(): Promise<Lab> {
+    const lab = new Lab(await Sshd.start());
+    await lab.gerrit.start();
+    lab.write('known_hosts', lab.gerrit.knownHosts);
+    const dev = lab.gerrit.site.accounts.get('dev');
+    if (dev === undefined) throw new Error('no account dev');
+    addChange(lab.gerrit.site, dev, PROJECT);
+    return lab;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.gerrit.stop(), this.sshd.close()]);
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  write(name: string, text: string, mode = 0o644): string {
+    const path = join(this.dir, name);
+    writeFileSync(path, text, { mode });
+    return path;
+  }
+
+  /** The account as it is, but for this. */
+  account(change: Partial<NewAccount>): void {
+    this.gerrit.setAccount({ ...this.#account, ...change });
+  }
+
+  /** Everything right, but for `change`, by mapping; undefined takes a key away. */
+  config(change: Tree = {}): Config {
+    const file = this.write('sos-ci.yaml', JSON.stringify(merged(this.#right(), change)));
+    return loadConfig(file);
+  }
+
+  async findings(change: Tree = {}, clock: Clock = systemClock): Promise<readonly Finding[]> {
+    return examine(this.config(change), clock);
+  }
+
+  /** Names of all that lies here. */
+  files(): readonly string[] {
+    return readdirSync(this.dir, { recursive: true, encoding: 'utf8' }).sort();
+  }
+
+  #right(): Tree {
+    const { gerrit, sshd } = this;
+    const [type = '', key = ''] = sshd.hostKey.split(' ');
+    return {
+      gerrit: {
+        host: gerrit.host,
+        port: gerrit.port,
+        user: 'acme-ci',
+        name: 'Acme CI',
+        key: './key',
+        knownHosts: './known_hosts',
+        rest: { url: gerrit.site.url, password: { file: './http-password' } },
+      },
+      report: { wiki: 'https://wiki.example.org/Acme_CI', label: 'Verified', success: 1, failure: -1 },
+      providers: {
+        nodes: {
+          type: 'static',
+          ssh: { key: sshd.keyFile, user: sshd.user, directory: join(this.dir, 'node') },
+          hosts: { node1: { host: '127.0.0.1', port: sshd.port, hostKey: `${type} ${key}` } },
+        },
+      },
+      jobs: { first: { project: PROJECT, testing: { command: ['true'], exitCodeIsResult: true } } },
+      doctor: { diskFree: '1KB', nodeDiskFree: '1KB', streamWait: '200ms' },
+    };
+  }
+}
+
+function merged(right: unknown, change: unknown): unknown {
+  if (!isTree(right) || !isTree(change)) return change;
+  const keys = new Set([...Object.keys(right), ...Object.keys(change)]);
+  return Object.fromEntries(
+    [...keys].map((key) => [key, key in change ? merged(right[key], change[key]) : right[key]]),
+  );
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,333 @@
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/adapters/clock/system.ts';
+import type { Finding, FindingVerdict } from '../../../src/app/doctor/finding.ts';
+import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import { SmtpSink } from '../../fakes/smtp-sink.ts';
+import { WebServer } from '../../fakes/web-server.ts';
+import { HTTP_PASSWORD, Lab } from './lab.ts';
+
+const NO_VOTE = { label: undefined, success: undefined, failure: undefined };
+let lab: Lab;
+beforeEach(async () => {
+  lab = await Lab.start();
+});
+afterEach(() => lab.stop());
+
+const of = (findings: readonly Finding[], verdict: FindingVerdict) =>
+  findings.filter((one) => one.verdict === verdict).map(({ check }) => check);
+/** All that is not right, with its words. */
+const trouble = (findings: readonly Finding[]) =>
+  findings
+    .filter(({ verdict }) => verdict !== 'ok')
+    .map(({ check, verdict, found }) => [verdict, check, found]);
+
+describe('a right configuration', () => {
+  test('has nothing but what is ok, and stays as it was, here and elsewhere', async () => {
+    lab.config();
+    const before = lab.files();
+    const findings = await lab.findings();
+    expect(trouble(findings)).toEqual([]);
+    expect(findings.map(({ check }) => check)).toEqual([
+      ...['config', 'state', 'disk', 'git', 'tools', 'logs', 'logs-disk', 'key', 'host-key', 'login'],
+      ...[
+        'stream',
+        'connections',
+        'account',
+        'clock',
+        'label',
+        'node-key',
+        'node-host-key',
+        'node',
+        'node-tools',
+      ],
+      ...['processes', 'node-sftp', 'node-folder', 'node-disk', 'logs-url', 'wiki'],
+    ]);
+    expect(lab.files()).toEqual(before);
+    expect(lab.gerrit.commands.map((line) => line.replace(/^acme-ci: /, '')).sort()).toEqual([
+      'gerrit stream-events',
+      'gerrit version',
+    ]);
+    expect(lab.gerrit.requests.every((line) => line.startsWith('acme-ci: GET '))).toBe(true);
+    await lab.gerrit.until(() => lab.gerrit.streams === 0);
+  });
+
+  test('without REST says what SSH can not tell', async () => {
+    const findings = await lab.findings({ gerrit: { rest: undefined } });
+    expect(trouble(findings)).toEqual([
+      ['unchecked', 'label', 'it is there; whether we may vote on it can not be known by SSH'],
+      ['unchecked', 'account', expect.stringContaining("does not tell the account's display name")],
+      ['unchecked', 'clock', 'SSH does not tell the time'],
+    ]);
+  });
+});
+
+describe('Gerrit', () => {
+  test('does not know our key', async () => {
+    lab.write('key', makeKeyPair('other').privateKey, 0o600);
+    const findings = await lab.findings();
+    expect(of(findings, 'failure')).toEqual(['login']);
+    expect(of(findings, 'unchecked')).toEqual(['stream', 'connections']);
+    expect(trouble(findings)[0]?.[2]).toContain('does not accept the key');
+  });
+
+  test('shows another host key than the known one', async () => {
+    lab.config();
+    lab.gerrit.replaceHostKey();
+    const findings = await lab.findings();
+    expect(of(findings, 'failure')).toEqual(['host-key']);
+    expect(of(findings, 'unchecked')).toEqual(['login', 'stream', 'connections']);
+    expect(findings.find(({ check }) => check === 'host-key')?.fix).toContain('this may be an attack');
+  });
+
+  test('shows a host key of which nothing is known', async () => {
+    lab.write('known_hosts', '');
+    const findings = await lab.findings();
+    expect(of(findings, 'failure')).toEqual(['host-key']);
+    expect(findings.find(({ check }) => check === 'host-key')?.fix).toContain('ssh-keyscan');
+  });
+
+  test('lets us hear no events', async () => {
+    lab.account({ mayStream: false });
+    const findings = await lab.findings({ doctor: { streamWait: '1m', timeout: '2m' } });
+    expect(trouble(findings)).toEqual([['failure', 'stream', expect.stringContaining('not permitted')]]);
+    expect(findings.find(({ check }) => check === 'stream')?.fix).toContain('Stream Events');
+  });
+
+  test('is not there', async () => {
+    lab.config();
+    await lab.gerrit.stop();
+    const findings = await lab.findings();
+    expect(of(findings, 'failure')).toEqual(['login', 'account']);
+  });
+
+  test('answers nothing at all', async () => {
+    const silent = createServer((socket) => socket.resume());
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const gerrit = { port, rest: { url: `http://127.0.0.1:${port}` } };
+    const findings = await lab.findings({ gerrit, doctor: { timeout: '1s' } });
+    for (const name of ['login', 'account']) {
+      const finding = findings.find(({ check }) => check === name);
+      expect(finding).toMatchObject({ verdict: 'failure', found: 'not done within 1000 ms' });
+    }
+    await new Promise((resolve) => silent.close(resolve));
+  });
+});
+
+describe('the key file', () => {
+  test.each([
+    ['can be read by others', 0o644, null, 'other users can read or change it'],
+    ['is no key', 0o600, 'hello', 'no private key that can be used'],
+  ])('%s', async (_what, mode, text, found) => {
+    if (text !== null) writeFileSync(join(lab.dir, 'key'), text);
+    chmodSync(join(lab.dir, 'key'), mode);
+    const findings = await lab.findings();
+    expect(of(findings, 'failure')).toEqual(['key', 'login']);
+    expect(trouble(findings)[0]?.[2]).toContain(found);
+  });
+});
+
+describe('account and votes', () => {
+  test.each([
+    ['an unknown label', { report: { label: 'Verfied' } }, {}, 'there are Verified, Code-Review'],
+    ['a vote that we may not give', { report: { success: 2 } }, {}, 'acme-ci may not vote +2'],
+    ['a label that is not ours', {}, { labels: {} }, 'acme-ci may not vote +1, -1'],
+  ])('%s', async (_what, change, account, found) => {
+    lab.account(account);
+    expect(trouble(await lab.findings(change))).toEqual([
+      ['failure', 'label', expect.stringContaining(found)],
+    ]);
+  });
+
+  test('an unknown label, as far as SSH tells', async () => {
+    const findings = await lab.findings({ gerrit: { rest: undefined }, report: { label: 'Verfied' } });
+    expect(of(findings, 'warning')).toEqual(['label']);
+  });
+
+  test('a project without an open change', async () => {
+    const job = { project: 'openstack/nova', testing: { command: ['true'], exitCodeIsResult: true } };
+    expect(trouble(await lab.findings({ jobs: { first: job } }))).toEqual([
+      ['unchecked', 'label', 'we see no open change of openstack/nova'],
+    ]);
+  });
+
+  test.each([
+    ['a name that does not end in CI', {}, { name: 'Acme' }, 'warning', 'it is acme-ci, called "Acme"'],
+    ['a wrong password', {}, { httpPassword: 'other' }, 'failure', 'Gerrit answers 401: Unauthorized'],
+  ])('%s', async (_what, change, account, verdict, found) => {
+    lab.account(account);
+    const findings = await lab.findings({ ...change, gerrit: { name: undefined } });
+    expect(findings.find(({ check }) => check === 'account')).toMatchObject({ verdict, found });
+    expect(of(findings, 'unchecked')).toEqual(verdict === 'failure' ? ['clock', 'label'] : []);
+    expect(JSON.stringify(findings)).not.toContain(HTTP_PASSWORD);
+  });
+
+  test('another account by REST than by SSH', async () => {
+    lab.gerrit.setAccount({ username: 'other', httpPassword: HTTP_PASSWORD });
+    const findings = await lab.findings({
+      gerrit: { rest: { user: 'other' } },
+      report: NO_VOTE,
+    });
+    expect(of(findings, 'failure')).toEqual(['account']);
+  });
+
+  test.each([3_600_000, -3_600_000])('a clock that is %i ms off', async (ms) => {
+    const clock = { ...systemClock, now: () => Date.now() + ms };
+    const findings = await lab.findings({}, clock);
+    const found = `this host's clock is 3600 s ${ms > 0 ? 'ahead' : 'behind'}`;
+    expect(trouble(findings)).toEqual([
+      ['failure', 'clock', expect.stringMatching(found.replace('3600', '3[56]\\d\\d'))],
+    ]);
+  });
+});
+
+describe('this host', () => {
+  test('has too little disk', async () => {
+    const findings = await lab.findings({ doctor: { diskFree: '1000000GB' } });
+    expect(of(findings, 'failure')).toEqual(['disk', 'logs-disk']);
+  });
+
+  test('has no folder where the state should be', async () => {
+    rmSync(join(lab.dir, 'state'), { recursive: true });
+    writeFileSync(join(lab.dir, 'state'), 'a file');
+    expect(of(await lab.findings({ logs: { dir: './logs' } }), 'failure')).toEqual(['state']);
+  });
+
+  test('shows its state to others', async () => {
+    chmodSync(join(lab.dir, 'state'), 0o755);
+    expect(of(await lab.findings(), 'warning')).toEqual(['state']);
+  });
+});
+
+describe('a node', () => {
+  const node = (change: object) => ({ providers: { nodes: { hosts: { node1: change } } } });
+
+  test('is dead', async () => {
+    lab.config();
+    await lab.sshd.down();
+    const findings = await lab.findings();
+    expect(of(findings, 'failure')).toEqual(['node']);
+    expect(of(findings, 'unchecked')).toEqual([
+      ...['node-host-key', 'node-tools', 'processes', 'node-sftp', 'node-folder', 'node-disk'],
+    ]);
+  });
+
+  test('shows another host key', async () => {
+    const [type = '', key = ''] = makeKeyPair('other').publicKey.split(' ');
+    const findings = await lab.findings(node({ hostKey: `${type} ${key}` }));
+    expect(of(findings, 'failure')).toEqual(['node-host-key']);
+  });
+
+  test('shows a host key that is pinned nowhere', async () => {
+    const findings = await lab.findings(node({ hostKey: undefined }));
+    expect(of(findings, 'warning')).toEqual(['node-host-key']);
+    const [type = '', key = ''] = lab.sshd.hostKey.split(' ');
+    expect(findings.find(({ check }) => check === 'node-host-key')?.fix).toContain(`hostKey: ${type} ${key}`);
+    expect(lab.files().filter((name) => name.includes('host-keys'))).toEqual([]);
+  });
+
+  test('does not know our key', async () => {
+    const key = lab.write('node-key', makeKeyPair('other').privateKey, 0o600);
+    const findings = await lab.findings({ providers: { nodes: { ssh: { key } } } });
+    expect(of(findings, 'failure')).toEqual(['node']);
+  });
+
+  test('has no disk, and a file where the folder should be', async () => {
+    writeFileSync(join(lab.dir, 'node'), 'a file');
+    const findings = await lab.findings({ doctor: { nodeDiskFree: '1000000GB' } });
+    expect(of(findings, 'failure')).toEqual(['node-folder', 'node-disk']);
+  });
+
+  test('has no program of the name that a job gives', async () => {
+    const there = lab.write('stack.sh', '#!/bin/sh\n', 0o755);
+    const plain = lab.write('plain.sh', '#!/bin/sh\n', 0o644);
+    const job = (stacking: string, testing: string) => ({
+      jobs: { first: { stacking: { command: [stacking] }, testing: { command: [testing] } } },
+    });
+    const commands = async (change: Parameters<typeof lab.findings>[0]) =>
+      (await lab.findings(change)).filter(({ check }) => check === 'commands');
+    expect(await commands(job('./stack.sh', 'tox'))).toEqual([]);
+    expect(await commands(job(there, 'tox'))).toMatchObject([{ verdict: 'ok' }]);
+    expect(await commands(job(plain, `${lab.dir}/none`))).toMatchObject([
+      { verdict: 'failure', found: `jobs.first.stacking.command: ${plain} is not there, or may not be run` },
+      { verdict: 'warning', target: 'nodes/node1' },
+    ]);
+    const here = { providers: { nodes: undefined, here: { type: 'local' } } };
+    expect(await commands({ ...here, ...job(there, `${lab.dir}/none`) })).toMatchObject([
+      { verdict: 'warning', target: 'here' },
+    ]);
+  });
+});
+
+describe('other providers', () => {
+  const only = (nodes: object) => ({ providers: { nodes: undefined, other: nodes } });
+
+  test('this host, beside Gerrit', async () => {
+    expect(of(await lab.findings(only({ type: 'local' })), 'failure')).toEqual([]);
+  });
+
+  test('an account for the commands of jobs must be one that this process may switch to', async () => {
+    const found = await lab.findings(only({ type: 'local', user: 'no-such-account' }));
+    expect(of(found, 'failure')).toEqual(['provider']);
+  });
+
+  test.each([
+    ['answers', '{"servers": []}', []],
+    ['answers nonsense', '{"severs": []}', ['provider']],
+    ['is no JSON', 'hello', ['provider']],
+  ])('a program that %s', async (_what, answer, failures) => {
+    const list = lab.write('list', `#!/bin/sh\ncat <<'E'\n${answer}\nE\n`, 0o755);
+    const { keyFile: key, user } = lab.sshd;
+    const provider = {
+      type: 'command',
+      ssh: { key, user },
+      create: ['false'],
+      list: [list],
+      delete: ['false'],
+    };
+    expect(of(await lab.findings(only(provider)), 'failure')).toEqual(failures);
+  });
+});
+
+describe('people', () => {
+  test('read the logs by an address, which also tells the time', async () => {
+    const web = await WebServer.start();
+    try {
+      const change = { logs: { url: web.url }, gerrit: { rest: undefined }, report: NO_VOTE };
+      expect(of(await lab.findings(change), 'unchecked')).toEqual(['account']);
+      web.answer = ({ response }) => {
+        response.statusCode = 401;
+        response.end();
+      };
+      expect(of(await lab.findings(change), 'failure')).toEqual(['logs-url']);
+    } finally {
+      await web.close();
+    }
+    expect(of(await lab.findings({ logs: { url: web.url } }), 'failure')).toEqual(['logs-url']);
+  });
+
+  test('get mail by SMTP', async () => {
+    const sink = await SmtpSink.start();
+    const smtp = { host: '127.0.0.1', port: sink.port, tls: 'none' };
+    const mail = { from: 'ci@acme.example', to: ['dev@acme.example'], smtp };
+    expect(of(await lab.findings({ mail }), 'failure')).toEqual([]);
+    expect(sink.mails).toEqual([]);
+    await sink.close();
+    expect(of(await lab.findings({ mail }), 'failure')).toEqual(['mail']);
+  });
+
+  test('get mail by a program', async () => {
+    const mail = (program: string) => ({
+      mail: { from: 'ci@acme.example', to: ['dev@acme.example'], sendmail: [program] },
+    });
+    expect(of(await lab.findings(mail('true')), 'failure')).toEqual([]);
+    expect(of(await lab.findings(mail('/nowhere/sendmail')), 'failure')).toEqual(['mail']);
+  });
+
+  test('find no page of ours', async () => {
+    expect(of(await lab.findings({ report: { wiki: undefined } }), 'warning')).toEqual(['wiki']);
+  });
+});

@@ -1,0 +1,141 @@
+/** What `trigger --explain FILE` decides is what the daemon decides on the same events. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { explainEvent } from '../../src/app/explain-trigger.ts';
+import { changeOf, type GerritEvent } from '../../src/machines/model/gerrit-event.ts';
+import type { Decision, TriggerRules } from '../../src/machines/trigger/trigger.ts';
+import { Rehearsal } from '../../src/machines/trigger/trigger-facts.ts';
+import { jobSpec } from '../machines/facts.ts';
+import { jobRules, triggerRules } from '../machines/rule-facts.ts';
+import {
+  alice,
+  comment,
+  created,
+  on,
+  ready,
+  restored,
+  VOTE,
+  verified,
+} from '../machines/trigger/trigger-facts.ts';
+import { Lab } from '../scenarios/lab.ts';
+
+const BEGIN = Date.UTC(2026, 0, 2, 3, 4, 5);
+const SECOND = 1_000;
+
+/** Without what tells equal comments apart: the daemon numbers what it has seen, the command its lines. */
+function told(decision: Decision): string {
+  const start = decision.do === 'defer' ? decision.start : decision;
+  if (start.do !== 'start') return `${decision.do} ${decision.rule} ${decision.why}`;
+  const { patchset, jobs, trigger, kind, by, hold } = start;
+  const what = [patchset.change, patchset.patchset, jobs.join(), trigger.replace(/#\d+$/, ''), kind, by];
+  return `${decision.do} ${decision.rule} ${decision.why}: ${what.join(' ')} ${hold?.account ?? ''}`;
+}
+
+interface Moment {
+  readonly afterSeconds: number;
+  readonly change: number;
+  readonly patchset: number;
+  readonly by: string;
+  readonly what: (changes: object) => GerritEvent;
+}
+
+const moment: fc.Arbitrary<Moment> = fc.record({
+  afterSeconds: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 2_400 })),
+  change: fc.integer({ min: 1, max: 3 }),
+  patchset: fc.integer({ min: 1, max: 3 }),
+  by: fc.constantFrom('alice', 'bob', 'acme-ci', 'zuul'),
+  what: fc.oneof(
+    fc.constantFrom<(changes: object) => GerritEvent>(
+      created,
+      (changes) => created({ ...changes, kind: 'TRIVIAL_REBASE' }),
+      (changes) => created({ ...changes, wip: true }),
+      ready,
+      (changes) => ({ ...restored, ...changes }) as GerritEvent,
+      (changes) => ({ ...restored, ...changes, type: 'change-abandoned' }) as GerritEvent,
+      (changes) => verified(1, 0, changes),
+    ),
+    fc
+      .constantFrom('recheck', 'run-acme-ci', 'run b', 'nice')
+      .map((text) => (changes: object) => comment(text, changes)),
+  ),
+});
+
+const rulesFor = (limits: TriggerRules['limits']) =>
+  triggerRules({
+    limits,
+    jobs: [
+      jobRules({ name: 'a', kinds: { only: [], never: ['TRIVIAL_REBASE'] } }),
+      jobRules({ name: 'b', triggers: ['recheck', 'vote'], comments: ['^run b'], votes: [VOTE] }),
+    ],
+  });
+const limit = fc.integer({ min: 1, max: 4 });
+const limits = fc.record({ change: limit, author: limit, project: limit, all: limit });
+
+/** In the order of time, each long after what the one before has started has ended. */
+function eventsOf(moments: readonly Moment[]): readonly GerritEvent[] {
+  let at = BEGIN;
+  return moments.map(({ afterSeconds, change, patchset, by, what }) => {
+    at += afterSeconds * SECOND;
+    return what({ ...on({ change, patchset }), at, by: { ...alice, username: by } });
+  });
+}
+
+test('the same events, the same decisions, with whatever limits', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(moment, { minLength: 1, maxLength: 14 }), limits, async (moments, within) => {
+      const events = eventsOf(moments);
+      const rules = rulesFor(within);
+      const rehearsal = new Rehearsal();
+      const explained = events.flatMap((event, index) =>
+        explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) => decisions.map(told)),
+      );
+      expect(await decidedByDaemon(events, rules)).toEqual(explained);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+/** Every test ends at once, and every review is posted before the next event comes. */
+async function decidedByDaemon(
+  events: readonly GerritEvent[],
+  rules: TriggerRules,
+): Promise<readonly string[]> {
+  const lab = new Lab({
+    rules,
+    slots: 9,
+    specs: [jobSpec({ name: 'a' }), jobSpec({ name: 'b' })],
+    stage: () => ({ afterMs: 0, outcome: { how: 'exited', code: 0 } }),
+  });
+  const { admission } = lab.daemon;
+  await lab.start();
+  const decided: string[] = [];
+  const settled = () => lab.run(() => lab.openWork().length === 0);
+  for (const [index, event] of events.entries()) {
+    lab.clock.jump(('at' in event ? event.at : BEGIN) - lab.clock.now());
+    decided.push(...(await admission.resumeWaiting()).map(told));
+    await settled();
+    const outcomes = await admission.take(event, '', index);
+    decided.push(...outcomes.map(({ decision }) => told(decision)));
+    await settled();
+  }
+  await lab.daemon.service.stop();
+  lab.store.close();
+  return decided;
+}
+
+test('every kind of decision is reached', () => {
+  const rules = rulesFor({ change: 1, author: 9, project: 9, all: 9 });
+  const rehearsal = new Rehearsal();
+  const at = (seconds: number) => ({ at: BEGIN + seconds * SECOND });
+  const events = [
+    created(at(0)),
+    comment('recheck', at(1)),
+    comment('recheck', at(4_000)),
+    { ...restored, ...at(4_001), type: 'change-abandoned' } as GerritEvent,
+  ];
+  const found = events.map((event, index) =>
+    explainEvent(event, index + 1, rules, rehearsal).map(({ decisions }) => decisions.map((one) => one.do)),
+  );
+  expect(events.map(changeOf)).toHaveLength(4);
+  expect(found).toEqual([[['start']], [['defer']], [['start'], ['defer']], [['forget']]]);
+});

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { collectGarbage, Rest } from '../../src/app/idle-gc.ts';
+import { FakeClock } from '../fakes/clock.ts';
+
+describe('a daemon at rest', () => {
+  it('collects its garbage once, five seconds after the last row', async () => {
+    const clock = new FakeClock();
+    let collected = 0;
+    const rest = new Rest(clock, 5_000, () => {
+      collected += 1;
+    });
+    rest.disturb();
+    await clock.advance(4_999);
+    rest.disturb();
+    await clock.advance(4_999);
+    expect(collected).toBe(0);
+    await clock.advance(1);
+    expect(collected).toBe(1);
+    await clock.advance(3_600_000);
+    expect(collected).toBe(1);
+    rest.disturb();
+    rest.stop();
+    await clock.advance(3_600_000);
+    expect(collected).toBe(1);
+  });
+
+  it('really frees what nothing refers to', async () => {
+    const garbage = new WeakRef(new Array(1_000).fill('x'));
+    await collectGarbage();
+    expect(garbage.deref()).toBeUndefined();
+  });
+});

@@ -1,0 +1,168 @@
+/** The configuration read anew: what counts from then on, what stays as it was, and what the log says of it. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { current } from '../../src/adapters/evidence/redact/redact.ts';
+import { Reload } from '../../src/app/reload-config.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { ProviderSet } from '../../src/engine/operations/provider-registry.ts';
+import { createLog, type SecretValues } from '../../src/log.ts';
+import { FakeProvider } from '../fakes/provider.ts';
+import { created } from '../scenarios/gerrit-says.ts';
+import { Lab } from '../scenarios/lab.ts';
+
+const OPERATOR = { who: 'alice', why: 'a new branch' };
+const GERRIT = 'gerrit: {host: review.example.org, user: acme-ci, key: ./key}';
+const LOCAL = 'providers: {local: {allowUntrustedCode: true, slots: 1}}';
+const job = (name: string) =>
+  `  ${name}: {project: openstack/cinder, testing: {command: ['true'], exitCodeIsResult: true}}\n`;
+
+let dir: string;
+let file: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-ci-reload-'));
+  file = join(dir, 'sos-ci.yaml');
+  writeFileSync(join(dir, 'key'), 'key');
+});
+beforeEach(() => write());
+afterAll(() => rmSync(dir, { recursive: true }));
+
+function write({ gerrit = GERRIT, providers = LOCAL, more = '', jobs = ['acme-dsvm'] } = {}): void {
+  writeFileSync(file, `${gerrit}\n${providers}\n${more}\njobs:\n${jobs.map(job).join('')}`);
+}
+
+/** A daemon's parts, started with the file as it is. */
+async function started() {
+  const lab = new Lab({ slots: 1 });
+  await lab.start();
+  const config = loadConfig(file);
+  const { engine, admission } = lab.daemon;
+  const define = ({ providers }: typeof config) =>
+    providers.map(({ name, slots, type }) => ({
+      name,
+      slots,
+      text: type,
+      make: () => new FakeProvider({ name, slots }),
+    }));
+  const refreshed: string[] = [];
+  const secrets: SecretValues = { values: config.redact };
+  const reload = new Reload({
+    config,
+    overrides: {},
+    secrets,
+    log: lab.log,
+    engine,
+    admission,
+    providers: { set: new ProviderSet(define(config)), define },
+    onLimits: () => refreshed.push('limits'),
+  });
+  await reload.started();
+  return { lab, reload, refreshed, secrets };
+}
+
+const rows = (lab: Lab) => lab.store.rows('config').map(({ type, data }) => ({ type, data }));
+
+describe('a good file', () => {
+  test('counts for what is accepted from then on', async () => {
+    const { lab, reload, refreshed } = await started();
+    expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
+    write({ jobs: ['acme-dsvm', 'acme-fc'], more: 'projects: {openstack/cinder: {concurrency: 2}}' });
+    expect(await reload.run(OPERATOR)).toEqual({
+      changed: ['jobs.acme-fc', 'projects.openstack/cinder'],
+      restart: [],
+      problems: [],
+    });
+    expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm', 'acme-fc']);
+    expect(lab.daemon.engine.slots.limits.projects).toMatchObject({ 'openstack/cinder': { concurrency: 2 } });
+    expect(refreshed).toEqual(['limits']);
+    expect(rows(lab).at(-1)).toMatchObject({
+      type: 'config.loaded',
+      data: {
+        file,
+        by: 'alice',
+        why: 'a new branch',
+        changed: ['jobs.acme-fc', 'projects.openstack/cinder'],
+      },
+    });
+  });
+
+  test('leaves jobs that were accepted before what they were accepted with', async () => {
+    const { lab, reload } = await started();
+    lab.daemon.engine.slots.setLimits({ ...lab.daemon.engine.slots.limits, slots: { local: 0 } });
+    lab.say(created());
+    await lab.quiet();
+    const id = lab.jobs()[0]?.id ?? '';
+    const before = lab.store.stored(id)?.context.spec;
+    write({ more: 'report: {label: Verified}', jobs: ['other'] });
+    await reload.run(OPERATOR);
+    expect(lab.store.stored(id)?.context.spec).toEqual(before);
+    await lab.run();
+    expect(lab.jobs().map(({ name, verdict }) => `${name} ${verdict}`)).toEqual(['acme-dsvm SUCCESS']);
+  });
+
+  test('hides its secrets at once, in the log and in what is published, and goes on with those of the start', async () => {
+    writeFileSync(join(dir, 'old'), 'hunter22');
+    writeFileSync(join(dir, 'new'), 'correct horse');
+    write({ more: 'redact: [{file: ./old}]' });
+    const { reload, secrets } = await started();
+    const lines: string[] = [];
+    const destination = { write: (line: string) => lines.push(line) };
+    const log = createLog({ level: 'info', destination, secrets });
+    const published = current(secrets);
+    write({ more: 'redact: [{file: ./new}]' });
+    expect(await reload.run(OPERATOR)).toEqual({ changed: ['redact'], restart: [], problems: [] });
+    log.info({}, 'hunter22 and correct horse');
+    expect(lines.join()).toContain('"[redacted] and [redacted]"');
+    expect(published().text('hunter22 and correct horse')).toBe('[redacted] and [redacted]');
+  });
+
+  test('says what counts after the next start, each time again', async () => {
+    const { reload } = await started();
+    write({ more: 'limits: {shutdown: 7s}' });
+    const answer = { changed: [], restart: ['limits.shutdown'], problems: [] };
+    expect(await reload.run(OPERATOR)).toEqual(answer);
+    expect(await reload.run(OPERATOR)).toEqual(answer);
+  });
+});
+
+describe('a file with a mistake', () => {
+  test('changes nothing, and says where it is, until a good one is read', async () => {
+    const { lab, reload, refreshed } = await started();
+    write({ jobs: ['acme-fc'], more: 'reprot: {}' });
+    const { changed, problems } = await reload.run(OPERATOR);
+    expect(changed).toEqual([]);
+    expect(problems).toEqual([expect.stringContaining(`${file}:3:1: reprot: unknown key`)]);
+    expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
+    expect(refreshed).toEqual([]);
+    expect(rows(lab).at(-1)).toMatchObject({ type: 'config.refused', data: { by: 'alice', problems } });
+    expect(lab.store.stored('config')).toMatchObject({ state: 'faulty', context: { problems } });
+    write();
+    expect(await reload.run(OPERATOR)).toEqual({ changed: [], restart: [], problems: [] });
+    expect(lab.store.stored('config')).toMatchObject({ state: 'current', context: { problems: [] } });
+  });
+
+  test('may be no file at all', async () => {
+    const { lab, reload } = await started();
+    rmSync(file);
+    const { problems } = await reload.run(OPERATOR);
+    expect(problems).toEqual([expect.stringContaining(file)]);
+    expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
+  });
+
+  test('is judged by the Gerrit that is listened to, not by the one that comes with the next start', async () => {
+    const { lab, reload } = await started();
+    write({ gerrit: GERRIT.replace('review.example.org', 'localhost'), providers: '' });
+    const { problems } = await reload.run(OPERATOR);
+    expect(problems).toEqual([expect.stringMatching(/providers\.local: .*review\.example\.org/)]);
+    expect(lab.store.stored('config')).toMatchObject({ state: 'faulty' });
+  });
+});
+
+test('two at the same time are one after the other', async () => {
+  const { lab, reload } = await started();
+  write({ jobs: ['acme-dsvm', 'acme-fc'] });
+  const answers = await Promise.all([reload.run(OPERATOR), reload.run({ who: 'SIGHUP', why: '' })]);
+  expect(answers.map(({ changed }) => changed)).toEqual([['jobs.acme-fc'], []]);
+  expect(rows(lab).map(({ type }) => type)).toEqual(Array(3).fill('config.loaded'));
+});

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { takeLock } from '../../src/adapters/sqlite/lock.ts';
+import { openStore } from '../../src/adapters/sqlite/store.ts';
+import { databaseFile, lockFile } from '../../src/app/database-admin.ts';
+import { runOnce } from '../../src/app/run-once.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { FakeLog } from '../fakes/log.ts';
+import { created } from '../scenarios/gerrit-says.ts';
+import { Lab } from '../scenarios/lab.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sos-ci-once-'));
+  writeFileSync(join(folder, 'key'), 'not used\n', { mode: 0o600 });
+  writeFileSync(
+    join(folder, 'sos-ci.yaml'),
+    `gerrit: {host: 127.0.0.1, port: 9, user: acme-ci, key: key, knownHosts: key}
+stateDir: .
+jobs:
+  acme-dsvm:
+    project: openstack/cinder
+    testing: {command: [./run-tests.sh], results: results.tap}
+`,
+  );
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const run = () =>
+  runOnce(loadConfig(join(folder, 'sos-ci.yaml')), {
+    job: 'acme-dsvm',
+    change: 912345,
+    patchset: 3,
+    log: new FakeLog(),
+    onOutput: () => {},
+  });
+
+test('beside a daemon a job by hand is refused before Gerrit is asked, and enqueue is suggested', async () => {
+  const lock = takeLock(lockFile(folder), 0);
+  await expect(run()).rejects.toMatchObject({
+    message: expect.stringMatching(/^another daemon runs on this database: pid \d+, started /),
+    hint: 'have the daemon run it: sos-ci enqueue 912345,3 acme-dsvm',
+  });
+  lock.release();
+});
+
+test('after one that was interrupted a job by hand is refused, and told who holds the slot and what to do', async () => {
+  const lab = new Lab({ store: openStore(databaseFile(folder)), stage: () => null });
+  await lab.start();
+  lab.say(created());
+  await lab.run(() => lab.jobs()[0]?.state === 'stacking.running');
+  const [job] = lab.jobs();
+  lab.daemon.life.end();
+  lab.store.close();
+  await expect(run()).rejects.toMatchObject({
+    operation: 'start job',
+    message: `${job?.id} (acme-dsvm ${job?.change},1) was interrupted and still holds the only slot of the provider local`,
+    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+  });
+});
+
+test('while an interrupted review is about to post on the change a job by hand is refused', async () => {
+  const lab = new Lab({ store: openStore(databaseFile(folder)) });
+  await lab.start();
+  lab.reviewer.holdNext('request');
+  lab.say(created());
+  await lab.run(() => lab.reviewer.calls.held === 1 && lab.jobs()[0]?.state === 'done');
+  lab.daemon.life.end();
+  lab.store.close();
+  await expect(run()).rejects.toMatchObject({
+    operation: 'start job',
+    message: expect.stringMatching(/^review \w+ was interrupted before its comment was on the change$/),
+    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+  });
+});

@@ -1,0 +1,52 @@
+/** A database file that is deleted or replaced under the daemon that writes it. */
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Ground } from '../../src/app/state-directory.ts';
+import type { Alarm } from '../../src/machines/model/alarm.ts';
+import { FakeLog } from '../fakes/log.ts';
+
+let stateDir: string;
+let file: string;
+let ground: Ground;
+let raised: Alarm[];
+const look = (): void => ground.look((alarm) => raised.push(alarm));
+
+beforeEach(() => {
+  stateDir = mkdtempSync(join(tmpdir(), 'sos-ci-ground-'));
+  file = join(stateDir, 'sos-ci.db');
+  ground = new Ground(stateDir, null, new FakeLog());
+  raised = [];
+});
+afterEach(() => {
+  ground.close();
+  rmSync(stateDir, { recursive: true });
+});
+
+test('a file that stays raises nothing', () => {
+  look();
+  expect(raised).toEqual([]);
+});
+
+test('a file that is gone is one alarm, and one that came back ends it', () => {
+  renameSync(file, `${file}.away`);
+  look();
+  look();
+  expect(raised).toMatchObject([{ kind: 'database-gone', target: file }]);
+  expect(raised[0]?.message).toMatch(/^the file is gone: /);
+  renameSync(`${file}.away`, file);
+  look();
+  expect(raised.at(-1)).toMatchObject({ kind: 'database-gone', cleared: true });
+});
+
+test('a file in its place is an alarm, and is not taken for it', () => {
+  look();
+  const noted = readFileSync(`${file}.place`, 'utf8');
+  copyFileSync(file, `${file}.copy`);
+  renameSync(`${file}.copy`, file);
+  look();
+  expect(raised).toMatchObject([{ kind: 'database-gone' }]);
+  expect(raised[0]?.message).toMatch(/^another file is in its place: /);
+  expect(readFileSync(`${file}.place`, 'utf8')).toBe(noted);
+});

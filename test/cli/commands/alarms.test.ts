@@ -1,0 +1,81 @@
+/** `sos-ci alarms` and `alarms ack`: what they print, what they ask for, and what they answer. */
+import { describe, expect, test } from 'vitest';
+import { acknowledgeCommand, alarmsCommand, findAlarm } from '../../../src/cli/commands/alarms.ts';
+import { statusCommand } from '../../../src/cli/commands/status.ts';
+import { CliError } from '../../../src/cli/output/exit-codes.ts';
+import type { OperatorRequest } from '../../../src/engine/ports/operator-api.ts';
+import type { AlarmView } from '../../../src/engine/ports/store.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { fakeReader } from '../../fakes/reader.ts';
+import { answering, OPTIONS } from '../operator-commands.ts';
+import { NOW, SAMPLE } from '../sample.ts';
+import { START } from '../sample-story.ts';
+
+type Acknowledge = Extract<OperatorRequest, { do: 'acknowledge' }>;
+
+const [refused] = SAMPLE.alarms;
+const seen: AlarmView = {
+  ...refused,
+  kind: 'disk-low',
+  target: '/state',
+  message: 'little room',
+  hint: 'make room',
+  firstAt: START,
+  lastAt: START,
+  times: 1,
+  clearedAt: null,
+  acknowledgedAt: START + 60_000,
+  acknowledgedBy: 'alice\u001b[2J',
+};
+const reader = fakeReader({ ...SAMPLE, alarms: [...SAMPLE.alarms, seen] });
+const jsonOf = (print: (io: ReturnType<typeof fakeIo>) => void) => {
+  const io = fakeIo({ now: () => NOW });
+  print(io);
+  return JSON.parse(io.stdout());
+};
+
+describe('alarms', () => {
+  test('are listed with an id, and who has seen them', async () => {
+    const io = fakeIo({ width: 140 });
+    expect(alarmsCommand(io, reader, {})).toBe(0);
+    await expect(io.stdout()).toMatchFileSnapshot('../../golden/alarms.txt');
+    const { alarms } = jsonOf((json) => alarmsCommand(json, reader, { json: true }));
+    expect(alarms).toMatchObject([
+      { kind: 'vote-refused', acknowledgedAt: null, acknowledgedBy: null },
+      { kind: 'disk-low', acknowledgedAt: new Date(START + 60_000).toISOString() },
+    ]);
+  });
+
+  test('that are not there are said to be', () => {
+    const io = fakeIo();
+    expect(alarmsCommand(io, fakeReader(), {})).toBe(0);
+    expect(io.stdout()).toBe('no alarms\n');
+  });
+
+  test('that were seen are told so in status, without what to do', () => {
+    const io = fakeIo({ now: () => NOW });
+    statusCommand(io, reader, {});
+    expect(io.stdout()).toContain('little room (acknowledged by alice\\x1b[2J 2026-11-22 17:01:00 UTC, last');
+    expect(io.stdout()).not.toContain('make room');
+    const { alarms } = jsonOf((json) => statusCommand(json, reader, { json: true }));
+    expect(alarms[1]).toMatchObject({ kind: 'disk-low', acknowledgedBy: 'alice\u001b[2J' });
+  });
+
+  test('are found by the beginning of an id', () => {
+    const { alarms } = jsonOf((json) => alarmsCommand(json, reader, { json: true }));
+    const [first, second] = alarms.map(({ id }: { id: string }) => id);
+    expect(findAlarm(reader, first.slice(0, 3))).toEqual({ kind: 'vote-refused', target: '912345,3' });
+    expect(findAlarm(reader, second)).toEqual({ kind: 'disk-low', target: '/state' });
+    for (const id of ['', 'zz']) expect(() => findAlarm(reader, id)).toThrow(CliError);
+  });
+
+  test.each([
+    [1, 0, '1 alarm acknowledged\n'],
+    [0, 1, '0 alarms acknowledged\n'],
+  ])('acknowledged: %d', async (acknowledged, code, text) => {
+    const [io, daemon] = [fakeIo(), answering<Acknowledge>({ acknowledged })];
+    expect(await acknowledgeCommand(io, daemon.ask, null, OPTIONS)).toBe(code);
+    expect(daemon.asked).toEqual([{ do: 'acknowledge', alarm: null }]);
+    expect(io.stdout()).toBe(text);
+  });
+});

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { onStopSignals } from '../../../src/cli/commands/daemon.ts';
+
+test('the first signal asks, the second does not wait, and afterwards none is heard', () => {
+  const heard: string[] = [];
+  const before = process.listenerCount('SIGTERM');
+  const off = onStopSignals(
+    () => heard.push('ask'),
+    () => heard.push('insist'),
+  );
+  process.emit('SIGTERM');
+  expect(heard).toEqual(['ask']);
+  process.emit('SIGINT');
+  expect(heard).toEqual(['ask', 'insist']);
+  off();
+  expect(process.listenerCount('SIGTERM')).toBe(before);
+});

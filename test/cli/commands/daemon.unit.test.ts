@@ -1,0 +1,32 @@
+/** The unit for systemd: what of it the daemon relies on, in words of the daemon's own. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { EXIT } from '../../../src/cli/output/exit-codes.ts';
+import { parseDuration } from '../../../src/config/fields/units.ts';
+import { limits } from '../../../src/config/sections/limits.ts';
+import { ROOT } from '../../house/source.ts';
+
+const text = readFileSync(join(ROOT, 'examples', 'sos-ci.service'), 'utf8');
+const unit = new Map(
+  text.split('\n').flatMap((line) => {
+    const [, key, value] = /^([A-Za-z]+)=(.*)$/.exec(line) ?? [];
+    return key === undefined || value === undefined ? [] : [[key, value] as const];
+  }),
+);
+
+test('leaves stages alone when it stops, restarts or runs out of memory', () => {
+  expect([unit.get('KillMode'), unit.get('OOMPolicy')]).toEqual(['process', 'continue']);
+  // What would be another one under the stages that go on.
+  expect(
+    [...unit.keys()].filter((key) => /^(Private|Protect|Temporary|Root|Bind|ReadOnly)/.test(key)),
+  ).toEqual([]);
+});
+
+test('speaks to the daemon as it wants to be spoken to', () => {
+  expect(unit.get('ExecStart')).toMatch(/^\/\S+\/sos-ci daemon$/);
+  expect(unit.get('ExecReload')).toMatch(/ -HUP \$MAINPID$/);
+  const stopMs = parseDuration(unit.get('TimeoutStopSec') ?? '') ?? 0;
+  expect(stopMs).toBeGreaterThan(limits.parse({}).shutdown);
+  expect(unit.get('RestartPreventExitStatus')).toBe(`${EXIT.usage} ${EXIT.config}`);
+});

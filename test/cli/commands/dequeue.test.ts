@@ -1,0 +1,70 @@
+/** `sos-ci dequeue` and `promote`: what they ask the daemon for, and what they print. */
+import { describe, expect, test } from 'vitest';
+import { dequeueCommand, promoteCommand } from '../../../src/cli/commands/dequeue.ts';
+import { targetOf } from '../../../src/cli/input/parse-target.ts';
+import type { OperatorRequest } from '../../../src/engine/ports/operator-api.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { fakeReader } from '../../fakes/reader.ts';
+import { answering, OPTIONS } from '../operator-commands.ts';
+import { RUNNING, SAMPLE } from '../sample.ts';
+
+type Dequeue = Extract<OperatorRequest, { do: 'dequeue' }>;
+type Promote = Extract<OperatorRequest, { do: 'promote' }>;
+const place = (id: string, state: string) => ({ id, name: 'acme-dsvm', state, change: 912345, patchset: 3 });
+const JOBS = [place('j01kfa7xw2m6w', 'testing.running'), place('j01kfa7xw2m6x', 'queued.waiting')];
+
+describe('dequeue', () => {
+  test('of a change names what was ended, and where it was', async () => {
+    const [io, daemon] = [fakeIo(), answering<Dequeue>({ jobs: JOBS, reviews: ['r1'] })];
+    const target = { change: 912345, patchset: null };
+    expect(await dequeueCommand(io, daemon.ask, target, OPTIONS)).toBe(0);
+    expect(daemon.asked).toEqual([{ do: 'dequeue', target }]);
+    await expect(io.stdout()).toMatchFileSnapshot('../../golden/dequeue.txt');
+  });
+
+  test('of one job, and as JSON', async () => {
+    const answer = { jobs: JOBS.slice(0, 1), reviews: [] };
+    const [io, json, daemon] = [fakeIo(), fakeIo(), answering<Dequeue>(answer)];
+    await dequeueCommand(io, daemon.ask, { job: 'j1' }, OPTIONS);
+    expect(io.stdout()).toBe('ended 1 job\n  j01kfa7xw2m6  912345,3  acme-dsvm, was testing\n');
+    await dequeueCommand(json, daemon.ask, { job: 'j1' }, { ...OPTIONS, json: true });
+    expect(JSON.parse(json.stdout())).toEqual({ format: 1, ...answer });
+  });
+});
+
+describe('promote', () => {
+  const targets = [{ job: 'j1' }, { change: 912345, patchset: 3 }];
+
+  test('names what is at the head of the queue now, and what does not wait', async () => {
+    const [running, queued] = JOBS;
+    if (running === undefined || queued === undefined) throw new Error('no jobs');
+    const [io, daemon] = [fakeIo(), answering<Promote>({ promoted: [queued], passed: [running] })];
+    expect(await promoteCommand(io, daemon.ask, targets, OPTIONS)).toBe(0);
+    expect(daemon.asked).toEqual([{ do: 'promote', targets }]);
+    await expect(io.stdout()).toMatchFileSnapshot('../../golden/promote.txt');
+  });
+
+  test('answers no when none waits', async () => {
+    const answer = { promoted: [], passed: JOBS.slice(0, 1) };
+    const [io, json, daemon] = [fakeIo(), fakeIo(), answering<Promote>(answer)];
+    expect(await promoteCommand(io, daemon.ask, targets, OPTIONS)).toBe(1);
+    expect(await promoteCommand(json, daemon.ask, targets, { ...OPTIONS, json: true })).toBe(1);
+    expect(JSON.parse(json.stdout())).toEqual({ format: 1, ...answer });
+  });
+});
+
+describe('what is meant', () => {
+  const reader = fakeReader(SAMPLE);
+
+  test.each([
+    ['912345', { change: 912345, patchset: null }],
+    ['912345,3', { change: 912345, patchset: 3 }],
+    [RUNNING.slice(0, 8), { job: RUNNING }],
+  ])('by %s', (text, target) => {
+    expect(targetOf(text, reader)).toEqual(target);
+  });
+
+  test.each(['nothing', '', '912345,'])('by %j: nobody knows', (text) => {
+    expect(() => targetOf(text, reader)).toThrow(expect.objectContaining({ exitCode: 2 }));
+  });
+});

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Finding } from '../../../src/app/doctor/finding.ts';
+import { doctorCommand } from '../../../src/cli/commands/doctor.ts';
+import { type FakeIo, fakeIo } from '../../fakes/io.ts';
+
+let dir: string;
+let file: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-ci-doctor-cli-'));
+  file = join(dir, 'sos-ci.yaml');
+  writeFileSync(join(dir, 'key'), 'key', { mode: 0o600 });
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const RIGHT =
+  "gerrit: {host: localhost, user: ci, key: key}\njobs: {acme: {project: p, testing: {command: ['true'], exitCodeIsResult: true}}}\n";
+const FINDINGS: readonly Finding[] = [
+  { check: 'config', target: '/etc/sos-ci/sos-ci.yaml', verdict: 'ok', found: 'right; jobs: acme', fix: '' },
+  {
+    check: 'node-host-key',
+    target: 'lab/node1',
+    verdict: 'warning',
+    found: 'it shows ssh-ed25519 SHA256:abc; not pinned, so whoever has the address is trusted',
+    fix: 'compare it, then write for node1: hostKey: ssh-ed25519 AAAA',
+  },
+  {
+    check: 'login',
+    target: 'ci@localhost:29418',
+    verdict: 'failure',
+    found: 'no connection to localhost:29418: \u001b[31mconnect ECONNREFUSED',
+    fix: 'nothing listens on port 29418: is Gerrit up, and is its SSH port right?',
+  },
+  {
+    check: 'stream',
+    target: 'ci@localhost:29418',
+    verdict: 'unchecked',
+    found: 'there is no login',
+    fix: '',
+  },
+];
+
+async function told(io: FakeIo, findings: readonly Finding[], json = false): Promise<number> {
+  return doctorCommand(io, file, { json }, async () => findings);
+}
+
+describe('doctor', () => {
+  test.each([
+    [Number.POSITIVE_INFINITY, 1],
+    [80, 1],
+  ])('in %d columns', async (width, exit) => {
+    writeFileSync(file, RIGHT);
+    const io = fakeIo({ width });
+    expect(await told(io, FINDINGS)).toBe(exit);
+    await expect(io.stdout()).toMatchFileSnapshot(`../golden/doctor-${width}.txt`);
+  });
+
+  test('as JSON', async () => {
+    writeFileSync(file, RIGHT);
+    const io = fakeIo();
+    expect(await told(io, FINDINGS, true)).toBe(1);
+    await expect(io.stdout().replaceAll(dir, '/DIR')).toMatchFileSnapshot('../../golden/doctor.json');
+  });
+
+  test('ends with 0 when nothing has failed, whatever could not be known', async () => {
+    writeFileSync(file, RIGHT);
+    const io = fakeIo();
+    expect(
+      await told(
+        io,
+        FINDINGS.filter(({ verdict }) => verdict !== 'failure'),
+      ),
+    ).toBe(0);
+    expect(io.stdout()).toContain('1 ok, 1 warning, 0 FAILURE, 1 not checked');
+  });
+
+  test('tells every mistake of the configuration, and looks at nothing else', async () => {
+    writeFileSync(file, `${RIGHT}hots: x\nlog: {level: loud}\n`);
+    const io = fakeIo();
+    const exit = await doctorCommand(io, file, { json: true }, () => Promise.reject(new Error('asked')));
+    expect(exit).toBe(3);
+    const { healthy, findings } = JSON.parse(io.stdout());
+    expect(healthy).toBe(false);
+    expect(findings).toMatchObject([
+      { check: 'config', verdict: 'failure', target: `${file}:3:1` },
+      { check: 'config', verdict: 'failure', found: expect.stringContaining('log.level') },
+      { check: 'others', verdict: 'unchecked' },
+    ]);
+  });
+});

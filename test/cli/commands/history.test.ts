@@ -1,0 +1,158 @@
+/** The histories that are no jobs, made by the machines themselves: as status shows them, and row by row. */
+import { describe, expect, test } from 'vitest';
+import { jobCommand } from '../../../src/cli/commands/job.ts';
+import { statusCommand } from '../../../src/cli/commands/status.ts';
+import type { AlarmView, NumberedRow } from '../../../src/engine/ports/store.ts';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { fakeReader } from '../../fakes/reader.ts';
+import { START } from '../../machines/facts.ts';
+import { Simulator } from '../../machines/simulator.ts';
+
+const MINUTE = 60_000;
+const LIMITS = {
+  diskFreeBytes: 1024 ** 3,
+  diskFreeFiles: 10,
+  walBytes: 1024 ** 2,
+  quietMs: 3_600_000,
+  quietOthers: 3,
+};
+const STREAM_LIMITS = {
+  downAlarmMs: 10 * MINUTE,
+  catchUpTimeoutMs: MINUTE,
+  catchUpRetryMs: MINUTE,
+  catchUpRetryMaxMs: MINUTE,
+  catchUpAlarmAttempts: 5,
+  catchUpAgainMs: MINUTE,
+};
+const EVIL = 'ended \u001b[2Jby an evil server';
+
+/** A connection that was lost after an hour, and a disk that runs full. */
+function told(...more: readonly AnyEvent[]) {
+  const world = new Simulator();
+  const say = (history: string, event: AnyEvent, settles?: string) => {
+    world.tell(history, event, settles === undefined ? {} : { settles });
+    world.now += 30 * MINUTE;
+  };
+  say('stream', { type: 'stream.started', server: 'review:29418', limits: STREAM_LIMITS, since: null });
+  say('stream', { type: 'stream.connected', why: 'connected to Gerrit 3.12' });
+  const closed = { since: START, changes: 2, found: 1, unsure: [], unread: 0 } as const;
+  say('stream', { type: 'gap.closed', ...closed }, 'catchUp:1');
+  say('vigil', { type: 'vigil.opened', limits: LIMITS });
+  const disks = [{ path: '/s', holds: 'stateDir', freeBytes: 1024, freeFiles: 50 }];
+  say('vigil', { type: 'vigil.noticed', sight: { disks, walBytes: 1, reports: null, unkept: null } });
+  for (const event of more) say('stream', event);
+  const rows = world.log.map((row, index): NumberedRow => ({ ...row, seq: index + 1 }));
+  return { rows, stored: Object.fromEntries(world.stored), now: () => world.now };
+}
+
+const lost: AnyEvent = { type: 'stream.lost', why: EVIL, hint: 'is Gerrit there?' };
+const daemon = { pid: 1, startTicks: 1, startedAt: START, version: '0', mode: 'running', stream: 'x' };
+
+describe('status', () => {
+  const show = (json: boolean, ...more: readonly AnyEvent[]) => {
+    const { now, ...contents } = told(...more);
+    const io = fakeIo({ now, alive: () => true, width: 200 });
+    statusCommand(io, fakeReader({ ...contents, daemon }), { json });
+    return io.stdout();
+  };
+
+  test('says how the connection is, since when, and what the last look back found', () => {
+    expect(show(false)).toContain(
+      [
+        'stream    listening, and looks once more soon for what was missed since 2026-01-02 03:34:05 UTC (2h 00m 00s), review:29418: connected to Gerrit 3.12',
+        '          last looked back 2026-01-02 04:04:05 UTC: 1 were missed',
+      ].join('\n'),
+    );
+    expect(show(false, lost)).toMatch(/^stream {4}not connected, tried again since .*: ended \\x1b\[2Jby/m);
+    expect(show(false, lost)).toContain('          -> is Gerrit there?');
+  });
+
+  test('says so as JSON too', () => {
+    expect(JSON.parse(show(true)).stream).toMatchObject({
+      state: 'up.settling',
+      upSince: '2026-01-02T03:34:05.000Z',
+      downSince: null,
+      caughtUp: { found: 1, at: '2026-01-02T04:04:05.000Z' },
+    });
+    expect(JSON.parse(show(true, lost)).stream).toMatchObject({
+      state: 'down.backingOff',
+      upSince: null,
+      downSince: '2026-01-02T05:34:05.000Z',
+      hint: 'is Gerrit there?',
+      outages: 2,
+    });
+  });
+
+  test('says what is wrong, and since when', () => {
+    expect(show(false)).toContain('vigil     disk-low /s since 2026-01-02 05:04:05 UTC');
+    expect(JSON.parse(show(true)).vigil).toMatchObject({
+      state: 'troubled',
+      limits: LIMITS,
+      troubles: [{ kind: 'disk-low', since: '2026-01-02T05:04:05.000Z' }],
+    });
+  });
+
+  test('says of an alarm that it is over', () => {
+    const alarm: AlarmView = {
+      kind: 'disk-low',
+      target: '/s',
+      message: 'there is room again',
+      hint: '',
+      firstAt: START,
+      lastAt: START,
+      times: 1,
+      clearedAt: START + MINUTE,
+      acknowledgedAt: null,
+      acknowledgedBy: '',
+    };
+    const io = fakeIo({ now: () => START, alive: () => true, width: 200 });
+    statusCommand(io, fakeReader({ daemon, alarms: [alarm] }), {});
+    expect(io.stdout()).toContain(
+      'disk-low /s: there is room again (cleared 2026-01-02 03:05:05 UTC, last 2026-01-02 03:04:05 UTC)',
+    );
+  });
+});
+
+describe('job NAME', () => {
+  const show = (name: string, json = false) => {
+    const { now, ...contents } = told(lost);
+    const io = fakeIo({ now, width: 100 });
+    expect(jobCommand(io, fakeReader(contents), name, { json })).toBe(0);
+    return io.stdout();
+  };
+
+  test('shows the connection row by row, and nothing of it drives the terminal', () => {
+    const text = show('stream');
+    expect(text).toMatch(
+      /^stream {2}down\.backingOff {2}\(stream@1\)\n {2}since 2026-01-02 03:04:05 UTC, 4 rows\n/,
+    );
+    expect(text).toMatch(/^01-02 03:04:05 down {7}listening to review:29418 begins$/m);
+    expect(text).toMatch(/^01-02 05:34:05 down {7}not connected: ended \\x1b\[2Jby an evil server$/m);
+    expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+  });
+
+  test('shows the vigil, and what the operator was told', () => {
+    expect(show('vigil')).toMatch(/a look around: 1\.0 KB free at \/s; write-ahead log 1 B/);
+    expect(show('vigil')).toMatch(/-> tell the operator: the disk of stateDir runs full/);
+  });
+
+  test('as JSON', () => {
+    expect(JSON.parse(show('stream', true))).toMatchObject({
+      history: 'stream',
+      machine: 'stream@1',
+      state: 'down.backingOff',
+      ended: false,
+      changedAt: '2026-01-02T05:34:05.000Z',
+      events: [{ version: 1, sinceStartMs: 0 }, {}, {}, { version: 4, type: 'stream.lost' }],
+    });
+  });
+
+  test('of a long history shows the newest, and how many there are', () => {
+    const contents = told(...Array.from({ length: 120 }, () => lost));
+    const io = fakeIo({ now: contents.now, width: 100 });
+    jobCommand(io, fakeReader(contents), 'stream', {});
+    expect(io.stdout()).toContain('123 rows; the newest 100 are shown, --json prints all');
+    expect(io.stdout()).not.toContain('begins');
+  });
+});

@@ -1,0 +1,249 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Beginning } from '../../../src/app/provision-keys.ts';
+import { initCommand } from '../../../src/cli/commands/init.ts';
+import type { InitFlags } from '../../../src/cli/commands/init-answers.ts';
+import type { Asking } from '../../../src/cli/input/prompt.ts';
+import { CliError } from '../../../src/cli/output/exit-codes.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { OperationError } from '../../../src/errors.ts';
+import { type FakeIo, fakeIo } from '../../fakes/io.ts';
+
+const FINGERPRINT = 'SHA256:RXNvd6nUkxwmkZKdxKdJUvTJvvQ8h5dHkcjZlbgkJ3s';
+let dir: string;
+let file: string;
+let io: FakeIo;
+let pins: string[];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-ci-init-'));
+  file = join(dir, 'sos-ci.yaml');
+  io = fakeIo();
+  pins = [];
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const outside: Beginning = {
+  makeKey: async (path, comment) => {
+    writeFileSync(path, comment, { flag: 'wx', mode: 0o600 });
+  },
+  publicHalf: async (path) => `the public half of ${path}`,
+  hostKey: async ({ host, port }) => ({
+    key: Buffer.from('key'),
+    type: 'ssh-ed25519',
+    fingerprint: FINGERPRINT,
+    line: `[${host}]:${port} ssh-ed25519 a2V5`,
+  }),
+  pin: (path, { host, port }) => {
+    pins.push(`${path} ${host}:${port}`);
+    return 'pinned';
+  },
+};
+
+/** Answers in their order; what was asked is kept. */
+function typing(...answers: string[]): Asking & { readonly asked: string[] } {
+  const asked: string[] = [];
+  return {
+    asked,
+    ask: async (question) => {
+      asked.push(question);
+      const answer = answers.shift();
+      if (answer === undefined) throw new Error(`nobody answers: ${question}`);
+      return answer;
+    },
+    close: () => {},
+  };
+}
+
+const init = (flags: InitFlags, asking: Asking | null = null, other: Partial<Beginning> = {}) =>
+  initCommand(io, dir, flags, asking, { ...outside, ...other });
+const shown = (text: string) =>
+  text.replaceAll(dir, '/DIR').replace(/acme-ci-[0-9a-hjkmnp-tv-z]{8}/g, 'acme-ci-XXXXXXXX');
+const FLAGS: InitFlags = { yes: true, user: 'acme-ci', node: 'stack@node1.acme.example' };
+const ACCEPTED: InitFlags = { ...FLAGS, acceptHostKey: FINGERPRINT, acceptNodeKey: FINGERPRINT };
+
+async function refusal(work: Promise<number>): Promise<CliError> {
+  const error = await work.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  if (!(error instanceof CliError)) throw error;
+  return error;
+}
+
+describe('init with flags', () => {
+  test('writes what a first run needs, and says what comes next', async () => {
+    expect(await init(ACCEPTED)).toBe(0);
+    await expect(shown(readFileSync(file, 'utf8'))).toMatchFileSnapshot('../../golden/init.yaml');
+    await expect(shown(io.stdout())).toMatchFileSnapshot('../../golden/init.txt');
+    expect(pins).toEqual([
+      `${join(dir, 'known_hosts')} review.opendev.org:29418`,
+      `${join(dir, 'known_hosts')} node1.acme.example:22`,
+    ]);
+    expect(readdirSync(dir).sort()).toEqual(['gerrit-key', 'node-key', 'sos-ci.yaml']);
+  });
+
+  test('writes a file that is right, each time with a deployment of its own', async () => {
+    await init(FLAGS);
+    const first = loadConfig(file);
+    expect(first).toMatchObject({
+      gerrit: {
+        host: 'review.opendev.org',
+        port: 29418,
+        user: 'acme-ci',
+        knownHostsFile: join(dir, 'known_hosts'),
+      },
+      report: { label: null, wiki: 'https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI' },
+      providers: [
+        {
+          type: 'static',
+          ssh: { knownHostsFile: join(dir, 'known_hosts') },
+          hosts: [{ host: 'node1.acme.example', port: 22, user: 'stack' }],
+        },
+      ],
+    });
+    rmSync(file);
+    await init(FLAGS);
+    expect(loadConfig(file).deployment).not.toBe(first.deployment);
+  });
+
+  test.each([
+    [{ user: 'acme-ci' }, 'there is no terminal to ask questions on'],
+    [{ yes: true }, '--user is missing'],
+    [{ yes: true, user: 'acme-ci' }, '--node is missing'],
+    [{ yes: true, user: 'acme-ci', kind: 'local' }, '--allow-untrusted-code is missing'],
+    [{ yes: true, user: 'acme-ci', kind: 'cloud' }, '--kind: it must be one of local, static, command'],
+    [{ yes: true, user: 'acme-ci', host: 'gerrit.example.org', node: 'a@b' }, '--project is missing'],
+    [{ yes: true, user: 'acme ci', node: 'a@b' }, '--user: it must be one word'],
+    [{ yes: true, user: '../x', node: 'a@b' }, '--user: it must be letters'],
+    [{ ...FLAGS, host: 'https://x' }, '--host: it must be the host name alone'],
+    [{ ...FLAGS, port: 70000 }, '--port: it must be a number from 1 to 65535'],
+    [{ ...FLAGS, name: 'a\u0007' }, '--name: it must be a name'],
+    [{ ...FLAGS, project: 'openstack/*' }, '--project: it must be the name of one project'],
+    [{ ...FLAGS, wiki: 'nowhere' }, '--wiki: it must be an address'],
+    [{ ...FLAGS, node: 'node1' }, '--node: it is no USER@HOST'],
+    [{ ...FLAGS, job: 'a b' }, '--job: it has a space'],
+    [{ ...FLAGS, program: './nodes' }, '--node, --program and --allow-untrusted-code are for different'],
+  ])('%j is refused, and nothing is written: %s', async (flags, message) => {
+    const error = await refusal(init(flags));
+    expect(error.message).toContain(message);
+    expect(error.exitCode).toBe(2);
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test('runs jobs on this host only where that is said, or nobody else can upload', async () => {
+    await init({ yes: true, user: 'acme-ci', allowUntrustedCode: true });
+    expect(loadConfig(file).providers).toMatchObject([{ type: 'local', allowUntrustedCode: true }]);
+    rmSync(file);
+    await init({ yes: true, user: 'acme-ci', host: '127.0.0.1', project: 'p' });
+    expect(loadConfig(file).providers).toMatchObject([{ type: 'local', allowUntrustedCode: false }]);
+  });
+
+  test('takes a program that makes servers', async () => {
+    await init({ yes: true, user: 'acme-ci', program: '/opt/nodes', nodeUser: 'ubuntu' });
+    expect(loadConfig(file).providers).toMatchObject([
+      { type: 'command', list: ['/opt/nodes', 'list'], place: { user: 'ubuntu' } },
+    ]);
+    expect(io.stdout()).toContain('~/.ssh/authorized_keys of ubuntu on each server');
+  });
+
+  test('overwrites nothing: neither a configuration nor a key', async () => {
+    writeFileSync(join(dir, 'gerrit-key'), 'mine', { mode: 0o600 });
+    await init(FLAGS);
+    expect(readFileSync(join(dir, 'gerrit-key'), 'utf8')).toBe('mine');
+    expect(shown(io.stdout())).toContain('the public half of /DIR/gerrit-key');
+    const before = readFileSync(file, 'utf8');
+    expect((await refusal(init(FLAGS))).message).toContain('is there already');
+    expect(readFileSync(file, 'utf8')).toBe(before);
+  });
+
+  test('whatever is typed stays text', async () => {
+    const wiki = 'https://wiki.example.org/?q="x": {y: !!js}#z';
+    await init({ ...FLAGS, wiki: encodeURI(wiki), name: 'A "#{: CI', project: 'a/b#c' });
+    expect(loadConfig(file)).toMatchObject({ report: { wiki: encodeURI(wiki) } });
+    expect(loadConfig(file).triggers).toMatchObject({ name: 'A "#{: CI' });
+  });
+});
+
+describe('the host key', () => {
+  test('that is another one than was given is never followed by a command that pins it', async () => {
+    const flags = { ...FLAGS, acceptHostKey: 'SHA256:other', acceptNodeKey: 'SHA256:another' };
+    expect(await init(flags)).toBe(1);
+    expect(pins).toEqual([]);
+    expect(io.stdout()).toContain(
+      `ask the operator of review.opendev.org why it shows the host key ${FINGERPRINT} and not SHA256:other`,
+    );
+    expect(io.stdout()).not.toMatch(/known_hosts|ssh-keyscan|a2V5/);
+  });
+
+  test.each([
+    ['without a word for it', FLAGS, null],
+    ['after a no', FLAGS, ['y', '']],
+  ])('is not pinned %s: said, and exit code 1', async (_what, flags, answers) => {
+    const asking = answers === null ? null : typing(...answers);
+    expect(await init(flags, asking)).toBe(1);
+    expect(pins).toEqual([]);
+    expect(io.stderr()).toContain(FINGERPRINT);
+    expect(io.stdout()).toContain("echo '[review.opendev.org]:29418 ssh-ed25519 a2V5' >> ./known_hosts");
+    expect(io.stdout()).toContain("echo '[node1.acme.example]:22 ssh-ed25519 a2V5' >> ./known_hosts");
+    expect(io.stdout()).not.toContain('ssh-keyscan');
+    expect(existsSync(file)).toBe(true);
+  });
+
+  test('of a server that can not be reached is told how to be pinned later', async () => {
+    const away = new OperationError({
+      operation: 'ask for host key',
+      target: 'x',
+      message: 'x shows no host key: ECONNREFUSED',
+      retryable: true,
+      hint: '',
+    });
+    const flags = { yes: true, user: 'acme-ci', allowUntrustedCode: true };
+    expect(await init(flags, null, { hostKey: () => Promise.reject(away) })).toBe(1);
+    expect(io.stderr()).toContain('x shows no host key: ECONNREFUSED\n');
+    expect(io.stdout()).toContain(
+      'ssh-keyscan -p 29418 review.opendev.org > host-key && ssh-keygen -lf host-key',
+    );
+  });
+});
+
+describe('init on a terminal', () => {
+  test('asks for what was not given, takes what is usual for an empty answer, and pins on a yes', async () => {
+    const asking = typing('', '', 'acme-ci', '', '', '', '', 'stack@node1', 'yes', 'yes');
+    expect(await init({}, asking)).toBe(0);
+    expect(asking.asked).toEqual([
+      'Gerrit server [review.opendev.org]: ',
+      'its SSH port [29418]: ',
+      "the CI account's user name there: ",
+      "the account's display name [Acme CI]: ",
+      "the CI's page, how to rerun and whom to ask (a dash: none yet) [https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI]: ",
+      'project to begin with [opendev/ci-sandbox]: ',
+      'where jobs run: local (this host), static (a host by SSH), command (servers that your own program makes) [static]: ',
+      'the host that runs them: USER@HOST or USER@HOST:PORT: ',
+      "Is that what the server's operator says? Type yes to trust it: ",
+      "Is that what the server's operator says? Type yes to trust it: ",
+    ]);
+    expect(pins).toHaveLength(2);
+    expect(loadConfig(file).jobs).toMatchObject([{ spec: { name: 'acme-ci-first' } }]);
+  });
+
+  test('asks again until an answer is right', async () => {
+    const answers = ['', '', 'acme ci', 'acme-ci', '', '-', '', 'node1', 'stack@node1', 'yes', 'yes'];
+    const asking = typing('', '', ...answers.slice(1, 7), 'static', ...answers.slice(7));
+    expect(await init({}, asking)).toBe(0);
+    expect(asking.asked[3]).toContain('it is needed');
+    expect(asking.asked[4]).toContain('it must be one word');
+    expect(asking.asked.at(-3)).toContain('it is no USER@HOST');
+    expect(loadConfig(file).report.wiki).toBe('');
+  });
+
+  test('lets nobody run code on this host without a yes', async () => {
+    const asking = typing('y', 'yes', 'yes');
+    const given = { host: 'g', port: 1, user: 'acme-ci', name: 'n', wiki: '-', project: 'p', kind: 'local' };
+    expect(await init(given, asking)).toBe(0);
+    expect(asking.asked[1]).toContain('it must be yes');
+    expect(loadConfig(file).providers).toMatchObject([{ allowUntrustedCode: true }]);
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest';
+import { jobCommand } from '../../../src/cli/commands/job.ts';
+import { CliError } from '../../../src/cli/output/exit-codes.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { fakeReader } from '../../fakes/reader.ts';
+import { NOW, RUNNING, SAMPLE } from '../sample.ts';
+import { FAILED } from '../sample-story.ts';
+
+const reader = fakeReader(SAMPLE);
+const now = () => NOW;
+
+describe('the story of a job', () => {
+  test.each([60, 100, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
+    const io = fakeIo({ width, now });
+    expect(jobCommand(io, reader, FAILED, {})).toBe(0);
+    await expect(io.stdout()).toMatchFileSnapshot(`../golden/job-${width}.txt`);
+    for (const line of io.stdout().split('\n')) expect([...line].length).toBeLessThanOrEqual(width);
+  });
+
+  test('that still runs says what is owed', async () => {
+    const io = fakeIo({ width: 100, now });
+    expect(jobCommand(io, reader, RUNNING, {})).toBe(0);
+    await expect(io.stdout()).toMatchFileSnapshot('../../golden/job-running.txt');
+  });
+
+  test('in colour says the same words', () => {
+    const [plain, colored] = [fakeIo({ width: 100, now }), fakeIo({ width: 100, now, color: true })];
+    jobCommand(plain, reader, FAILED, {});
+    jobCommand(colored, reader, FAILED, {});
+    expect(colored.stdout()).toContain('\u001b[31mFAILURE');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours are taken out
+    expect(colored.stdout().replaceAll(/\u001b\[\d+m/g, '')).toBe(plain.stdout());
+  });
+
+  test('as JSON has a stable shape', async () => {
+    const io = fakeIo({ now });
+    expect(jobCommand(io, reader, FAILED, { json: true })).toBe(0);
+    await expect(io.stdout()).toMatchFileSnapshot('../../golden/job.json');
+  });
+
+  test.each([{}, { json: true }])('%j never drives the terminal', (options) => {
+    const io = fakeIo({ now });
+    jobCommand(io, reader, FAILED, options);
+    expect(io.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
+  });
+});
+
+describe('an id', () => {
+  test('may be cut as long as it is alone', () => {
+    const io = fakeIo({ now });
+    jobCommand(io, reader, FAILED.slice(0, 7), {});
+    expect(io.stdout()).toContain(FAILED);
+  });
+
+  test('that means several jobs lists them', () => {
+    expect(() => jobCommand(fakeIo(), reader, '01kfa', {})).toThrow(
+      expect.objectContaining({
+        exitCode: 2,
+        message: `several jobs begin with "01kfa":\n  ${FAILED}  912345,3  acme-dsvm  FAILURE\n  ${RUNNING}  912400,1  acme-fc  testing.running`,
+        hint: 'type more characters',
+      }),
+    );
+  });
+
+  test.each(['02', '', '%', '\u001b[2J'])('that is nobody’s (%j) is an error', (typed) => {
+    expect(() => jobCommand(fakeIo(), reader, typed, {})).toThrow(CliError);
+  });
+});

@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest';
+import { jobsCommand } from '../../../src/cli/commands/jobs.ts';
+import { textWidth } from '../../../src/cli/output/table.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { fakeReader } from '../../fakes/reader.ts';
+import { NOW, RUNNING, SAMPLE } from '../sample.ts';
+
+const reader = fakeReader(SAMPLE);
+const now = () => NOW;
+
+describe('jobs', () => {
+  test.each([40, 60, 100, 120, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
+    const io = fakeIo({ width, now });
+    expect(jobsCommand(io, reader, { limit: 50 })).toBe(0);
+    await expect(io.stdout()).toMatchFileSnapshot(`../golden/jobs-${width}.txt`);
+    for (const line of io.stdout().split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(width);
+  });
+
+  test('as JSON have a stable shape', async () => {
+    const io = fakeIo({ now });
+    expect(jobsCommand(io, reader, { limit: 50, json: true })).toBe(0);
+    await expect(io.stdout()).toMatchFileSnapshot('../../golden/jobs.json');
+  });
+
+  test('can be narrowed to open ones, to a change, to a number', () => {
+    const ids = (options: Parameters<typeof jobsCommand>[2]) => {
+      const io = fakeIo({ now });
+      jobsCommand(io, reader, { ...options, json: true });
+      return JSON.parse(io.stdout()).jobs.map((job: { id: string }) => job.id);
+    };
+    expect(ids({ limit: 50, open: true })).toEqual([RUNNING]);
+    expect(ids({ limit: 50, change: 912400 })).toEqual([RUNNING]);
+    expect(ids({ limit: 1 })).toEqual([RUNNING]);
+    expect(ids({ limit: 50, change: 1 })).toEqual([]);
+  });
+
+  test('that are not there are said to be', () => {
+    const io = fakeIo();
+    jobsCommand(io, fakeReader(), { limit: 50 });
+    jobsCommand(io, fakeReader(), { limit: 50, open: true });
+    expect(io.stdout()).toBe('no jobs\nno open jobs\n');
+  });
+
+  test('that are more than shown are said to be, beside the answer', () => {
+    const io = fakeIo({ now });
+    jobsCommand(io, reader, { limit: 1 });
+    expect(io.stderr()).toBe('the newest 1 are shown; more with --limit N\n');
+  });
+});

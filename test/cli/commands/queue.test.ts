@@ -1,0 +1,166 @@
+/** The queue as `sos-ci jobs` shows it: in the order in which it is then served, and why each job waits. */
+import { describe, expect, test } from 'vitest';
+import { jobsCommand } from '../../../src/cli/commands/jobs.ts';
+import { readQueue } from '../../../src/cli/commands/queue.ts';
+import { statusCommand } from '../../../src/cli/commands/status.ts';
+import { utc } from '../../../src/cli/output/time.ts';
+import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
+import type { SlotLimits } from '../../../src/machines/slot-queue.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { jobSpec } from '../../machines/facts.ts';
+import { jobRules } from '../../machines/rule-facts.ts';
+import { created, FIRST } from '../../scenarios/gerrit-says.ts';
+import { Lab, type LabOptions } from '../../scenarios/lab.ts';
+
+function of(project: string, event: GerritEvent): GerritEvent {
+  return 'patchset' in event ? { ...event, patchset: { ...event.patchset, project } } : event;
+}
+
+const EVERYWHERE = { rules: { jobs: [jobRules({ name: jobSpec().name, projects: ['*'] })] } };
+
+/** Projects by the change's number: 1xx is cinder's, 2xx nova's. */
+async function labWith(changes: readonly number[], options: LabOptions = {}): Promise<Lab> {
+  const lab = new Lab({ ...EVERYWHERE, ...options });
+  await lab.start();
+  for (const change of changes) {
+    lab.say(of(change < 200 ? 'openstack/cinder' : 'openstack/nova', created(change)));
+    await lab.clock.advance(1_000);
+  }
+  await lab.quiet();
+  return lab;
+}
+
+const ioOf = (lab: Lab, alive = true) => fakeIo({ now: () => lab.clock.now(), alive: () => alive });
+const shown = (lab: Lab, alive = true) =>
+  readQueue(ioOf(lab, alive), lab.store).map(({ job, place, why }) => [job.change, place, why]);
+
+describe('the queue', () => {
+  test('is shown in the order in which slots are given', async () => {
+    const lab = await labWith([100, 101, 102, 200, 201]);
+    const said = shown(lab);
+    expect(said.map(([change]) => change)).toEqual([200, 101, 201, 102]);
+    expect(said[0]).toEqual([200, 1, 'local is full: one job']);
+    const [status, jobs] = [ioOf(lab), ioOf(lab)];
+    statusCommand(status, lab.store, {});
+    jobsCommand(jobs, lab.store, { open: true, limit: 50 });
+    expect(status.stdout()).toContain(`\nopen jobs\n${jobs.stdout()}`);
+    await lab.run();
+    const granted = [...lab.store.log()].filter(({ type }) => type === 'slot.granted');
+    expect(granted.map(({ history }) => lab.store.job(history)?.change)).toEqual([
+      100,
+      ...said.map(([change]) => change),
+    ]);
+    expect(readQueue(ioOf(lab), lab.store)).toEqual([]);
+  });
+
+  test.each<[string, Partial<SlotLimits>, string]>([
+    [
+      'its project',
+      { projects: { 'openstack/cinder': { concurrency: 1, priorityMs: 0 } } },
+      'openstack/cinder has the one job that it may have',
+    ],
+    ['its job', { jobs: { [jobSpec().name]: 2 } }, `2 jobs called ${jobSpec().name} may run at a time`],
+    ['its provider', { slots: { local: 0 } }, 'local gives no slots now'],
+  ])('names the limit of %s', async (_, limits, why) => {
+    const lab = new Lab({ ...EVERYWHERE, slots: 9 });
+    await lab.start();
+    const { slots } = lab.daemon.engine;
+    slots.setLimits({ ...slots.limits, ...limits });
+    lab.daemon.service.refresh();
+    for (const change of [100, 101, 102]) lab.say(of('openstack/cinder', created(change)));
+    await lab.quiet();
+    expect(shown(lab).at(-1)?.[2]).toBe(why);
+  });
+
+  test('names who keeps a place', async () => {
+    const lab = new Lab({ ...EVERYWHERE, stage: () => null });
+    await lab.start();
+    const { slots } = lab.daemon.engine;
+    const projects = { 'openstack/cinder': { concurrency: 1, priorityMs: 0 } };
+    lab.say(of('openstack/nova', created(200)));
+    await lab.quiet();
+    for (const change of [100, 101]) lab.say(of('openstack/cinder', created(change)));
+    await lab.quiet();
+    slots.setLimits({ ...slots.limits, slots: { local: 1 }, projects, patienceMs: 1 });
+    lab.daemon.service.refresh();
+    await lab.clock.advance(60_000);
+    slots.hold();
+    slots.setLimits({ ...slots.limits, slots: { local: 2 } });
+    lab.daemon.service.refresh();
+    const first = lab.jobs().find(({ change }) => change === 100)?.id;
+    expect(shown(lab)).toEqual([
+      [100, 1, 'it is served now'],
+      [101, 2, `the next place of openstack/cinder is kept for ${first}, which waits for longer`],
+    ]);
+  });
+
+  test('says that nobody serves it', async () => {
+    const lab = await labWith([100, 101]);
+    expect(shown(lab, false)).toEqual([[101, 1, 'no daemon runs']]);
+    void lab.daemon.service.drain();
+    await lab.quiet();
+    expect(shown(lab)).toEqual([[101, 1, 'the daemon drains: the next one serves it']]);
+  });
+
+  test('holds what is still prepared, with the reason', async () => {
+    const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
+    const lab = new Lab({ rules: {}, plan: { hold } });
+    await lab.start();
+    lab.changes.calls.holdNext('answer');
+    lab.say(created(100));
+    await lab.quiet();
+    expect(shown(lab)).toEqual([[100, null, 'Gerrit is asked how the change is now']]);
+  });
+
+  test('says whose vote is waited for, and until when', async () => {
+    const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 3_600_000 };
+    const rules = { jobs: [jobRules({ hold })] };
+    const lab = new Lab({ rules });
+    await lab.start();
+    const until = utc(lab.clock.now() + hold.timeoutMs);
+    lab.say(created(100));
+    await lab.quiet();
+    expect(shown(lab)).toEqual([[100, null, `waits for zuul to vote Verified+1 until ${until}`]]);
+  });
+});
+
+describe('the list of jobs', () => {
+  test('begins with the queue', async () => {
+    const lab = await labWith([100, 101, 200]);
+    lab.store.setDaemon({ pid: 1, startTicks: 1, startedAt: 0, version: '0', mode: 'running', stream: '' });
+    const waiting = lab.jobs().find(({ change }) => change === 101);
+    await lab.daemon.engine.tell(waiting?.id ?? '', { type: 'job.promoted', by: 'alice', why: '' });
+    await lab.quiet();
+    lab.daemon.service.refresh();
+    const io = ioOf(lab);
+    expect(jobsCommand(io, lab.store, { limit: 50 })).toBe(0);
+    await expect(io.stdout()).toMatchFileSnapshot('../../golden/jobs-queue.txt');
+  });
+
+  test('as JSON holds each place, and the order of all', async () => {
+    const lab = await labWith([100, 101, 200]);
+    const io = ioOf(lab);
+    jobsCommand(io, lab.store, { limit: 50, json: true });
+    const answer = JSON.parse(io.stdout());
+    const id = (change: number) => lab.jobs().find((job) => job.change === change)?.id;
+    expect(answer.queue).toEqual([id(200), id(101)]);
+    expect(answer.jobs.map((job: { queue: unknown }) => job.queue)).toEqual([
+      expect.objectContaining({
+        provider: 'local',
+        place: 1,
+        promoted: false,
+        why: 'local is full: one job',
+      }),
+      expect.objectContaining({ place: 2 }),
+      null,
+    ]);
+  });
+
+  test('can be narrowed to a change', async () => {
+    const lab = await labWith([100, FIRST]);
+    const io = ioOf(lab);
+    jobsCommand(io, lab.store, { limit: 50, change: FIRST });
+    expect(io.stdout()).toContain(`${FIRST},1`);
+    expect(io.stdout()).not.toContain('100,1');
+  });
+});

@@ -1,0 +1,50 @@
+/** `sos-ci reload` and `resume-voting`: what they print, and what they answer. */
+import { describe, expect, test } from 'vitest';
+import { reloadCommand, resumeVotingCommand } from '../../../src/cli/commands/reload.ts';
+import type { OperatorRequest } from '../../../src/engine/ports/operator-api.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { answering, OPTIONS } from '../operator-commands.ts';
+
+type Reload = Extract<OperatorRequest, { do: 'reload' }>;
+type Resume = Extract<OperatorRequest, { do: 'resume-voting' }>;
+
+describe('reload', () => {
+  test.each([
+    [[], [], 'nothing changed\n'],
+    [['jobs.acme', 'report.label'], [], 'changed: jobs.acme, report.label\n'],
+    [['jobs.acme'], ['gerrit.host'], 'changed: jobs.acme; after the next start: gerrit.host\n'],
+    [[], ['gerrit.host\u001b[2J'], 'nothing changed; after the next start: gerrit.host\\x1b[2J\n'],
+  ])('of a file that changes %j and %j', async (changed, restart, text) => {
+    const [io, daemon] = [fakeIo(), answering<Reload>({ changed, restart, problems: [] })];
+    expect(await reloadCommand(io, daemon.ask, OPTIONS)).toBe(0);
+    expect(daemon.asked).toEqual([{ do: 'reload' }]);
+    expect(io.stdout()).toBe(text);
+  });
+
+  test('of a file with mistakes shows them, and that nothing changed', async () => {
+    const problems = ['/etc/sos-ci.yaml:3:1: jobs: is missing; add at least one job'];
+    const [io, json, daemon] = [
+      fakeIo(),
+      fakeIo(),
+      answering<Reload>({ changed: [], restart: [], problems }),
+    ];
+    expect(await reloadCommand(io, daemon.ask, OPTIONS)).toBe(3);
+    expect(io.stdout()).toBe(`${problems[0]}\n`);
+    expect(io.stderr()).toBe('1 mistake; the daemon goes on with the configuration that it had\n');
+    expect(await reloadCommand(json, daemon.ask, { ...OPTIONS, json: true })).toBe(3);
+    expect(JSON.parse(json.stdout())).toEqual({ format: 1, changed: [], restart: [], problems });
+  });
+});
+
+describe('resume-voting', () => {
+  test.each([
+    [true, 0, 'voting again\n'],
+    [false, 1, 'voting had not been stopped\n'],
+  ])('when it %s', async (resumed, code, text) => {
+    const [io, json, daemon] = [fakeIo(), fakeIo(), answering<Resume>({ resumed })];
+    expect(await resumeVotingCommand(io, daemon.ask, OPTIONS)).toBe(code);
+    expect(io.stdout()).toBe(text);
+    await resumeVotingCommand(json, daemon.ask, { ...OPTIONS, json: true });
+    expect(JSON.parse(json.stdout())).toEqual({ format: 1, resumed });
+  });
+});

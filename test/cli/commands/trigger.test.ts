@@ -1,0 +1,196 @@
+/** What `sos-ci trigger --explain` prints of a file and of a change, whole, and its answers. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type TriggerOptions, triggerCommand } from '../../../src/cli/commands/trigger.ts';
+import { NOTHING_OF_OURS, oursOf, showOutlooks } from '../../../src/cli/commands/trigger-change.ts';
+import { textWidth } from '../../../src/cli/output/table.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import type { ChangeNow } from '../../../src/machines/model/gerrit-event.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { fakeReader } from '../../fakes/reader.ts';
+import { ROOT } from '../../house/source.ts';
+import { PATCHSET } from '../../machines/facts.ts';
+
+const SAMPLE = join(ROOT, 'test', 'samples', 'gerrit-3.9.1-stream.jsonl');
+const CONFIG = `
+gerrit: {host: localhost, user: acme-ci, name: Acme CI, key: key}
+triggers: {after: zuul Verified+1}
+jobs:
+  acme-dsvm:
+    project: openstack/*
+    kinds: {never: [NO_CODE_CHANGE]}
+    testing: {command: [make], exitCodeIsResult: true}
+  acme-fc:
+    project: openstack/cinder
+    topics: [acme-*]
+    files: {exclude: [docs]}
+    testing: {command: [make], exitCodeIsResult: true}
+`;
+const DEV = { username: 'dev', name: 'Dev \u001b[2J', email: '' };
+const CHANGE: ChangeNow = {
+  patchset: { ...PATCHSET, topic: 'acme-retry', subject: 'Make it\u001b[31m faster' },
+  status: 'open',
+  kind: 'REWORK',
+  wip: false,
+  private: false,
+  uploader: DEV,
+  author: DEV,
+  hashtags: ['acme', 'backport'],
+  files: ['doc/a.rst'],
+  votes: [{ account: 'alice', label: 'Code-Review', value: 1 }],
+};
+let dir: string;
+let file: string;
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sos-trigger-'));
+  file = join(dir, 'sos-ci.yaml');
+  writeFileSync(join(dir, 'key'), 'key');
+  writeFileSync(file, CONFIG);
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+async function explain(options: TriggerOptions, width = Number.POSITIVE_INFINITY) {
+  const io = fakeIo({ width });
+  return { code: await triggerCommand(io, file, options), out: io.stdout(), err: io.stderr() };
+}
+
+describe('a file', () => {
+  test.each([100, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
+    const { code, out, err } = await explain({ explain: SAMPLE }, width);
+    expect([code, err]).toEqual([0, '49 lines: 7 starts, 33 more that never start anything (--all)\n']);
+    await expect(out).toMatchFileSnapshot(`../golden/trigger-file-${width}.txt`);
+    for (const line of out.split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(Math.max(width, 112));
+  });
+
+  test('with every line', async () => {
+    const { out, err } = await explain({ explain: SAMPLE, all: true });
+    expect(out.trimEnd().split('\n').length).toBeGreaterThan(49);
+    expect(err).toBe('49 lines: 7 starts\n');
+  });
+
+  test('as JSON has a stable shape', async () => {
+    const { code, out } = await explain({ explain: SAMPLE, json: true });
+    expect(code).toBe(0);
+    const { lines, ...rest } = JSON.parse(out);
+    expect(lines).toHaveLength(49);
+    const shown = { ...rest, file: 'FILE', lines: [2, 5, 6, 17].map((index) => lines[index]) };
+    await expect(`${JSON.stringify(shown, null, 2)}\n`).toMatchFileSnapshot('../../golden/trigger-file.json');
+  });
+
+  test('that is empty starts nothing', async () => {
+    writeFileSync(join(dir, 'empty'), '');
+    expect(await explain({ explain: join(dir, 'empty') })).toEqual({
+      code: 0,
+      out: '',
+      err: '0 lines: 0 starts\n',
+    });
+  });
+
+  test('with lines that are no events says so', async () => {
+    writeFileSync(join(dir, 'odd'), 'hello\n{"type":"dropped-output"}\n');
+    const { out, err } = await explain({ explain: join(dir, 'odd') });
+    expect(out).toContain('Gerrit lost events for us');
+    expect(err).toBe('2 lines: 0 starts, 1 not understood\n');
+    expect((await explain({ explain: join(dir, 'odd'), all: true })).out).toContain('not-json');
+  });
+
+  test.each([
+    ['nowhere', /can not be read: ENOENT/],
+    ['.', /can not be read: EISDIR/],
+    ['', /name what is to be explained/],
+  ])('%j is an error of usage', async (name, message) => {
+    await expect(explain({ explain: name })).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('a change', () => {
+  const show = (change: Partial<ChangeNow> = {}, ours = NOTHING_OF_OURS, json = false) => {
+    const io = fakeIo({ now: () => 1_767_323_000_000 });
+    const code = showOutlooks(io, loadConfig(file), { ...CHANGE, ...change }, ours, json);
+    return { code, out: io.stdout() };
+  };
+
+  test('is told what would start on it', async () => {
+    const { code, out } = show();
+    expect(code).toBe(0);
+    await expect(out).toMatchFileSnapshot('../../golden/trigger-change.txt');
+  });
+
+  test('as JSON has a stable shape', async () => {
+    const { code, out } = show({}, NOTHING_OF_OURS, true);
+    expect(code).toBe(0);
+    await expect(out).toMatchFileSnapshot('../../golden/trigger-change.json');
+  });
+
+  test('on which nothing would start is a no', () => {
+    expect(show({ status: 'merged' })).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('the change is merged'),
+    });
+    const open = [{ id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] }];
+    const busy = { ...NOTHING_OF_OURS, open };
+    expect(show({}, busy)).toMatchObject({ code: 1, out: expect.stringContaining('running') });
+    const { project, change } = PATCHSET;
+    const start = { review: 'r', project, change, by: 'dev', at: 0 };
+    const stormy = { ...NOTHING_OF_OURS, starts: () => Array.from({ length: 20 }, () => start) };
+    expect(show({}, stormy)).toMatchObject({ code: 1, out: expect.stringContaining('limit-change') });
+  });
+
+  test('is looked up in our own log, where there is one', () => {
+    const review = (id: string, project: string, state: string) => ({
+      ...{ id, project, state, pipeline: 'check', branch: 'master', change: PATCHSET.change, patchset: 3 },
+      ...{ ended: false, outcome: null, openedAt: 0, updatedAt: 0 },
+    });
+    const job = (of: string, name: string, state: string) => ({
+      ...review(`${of}-${name}`, PATCHSET.project, state),
+      ...{ review: of, name, subject: '', provider: 'local', attempt: 1, verdict: null, reason: '' },
+      ...{ url: null, acceptedAt: 0, endedAt: null },
+    });
+    const reader = fakeReader({
+      reviews: [
+        review('r1', PATCHSET.project, 'preparing.looking'),
+        review('r2', 'other', 'waiting'),
+        review('r3', PATCHSET.project, 'posting.sending'),
+      ],
+      jobs: [job('r1', 'a', 'testing.running'), job('r1', 'b', 'cleanup'), job('r3', 'a', 'cleanup')],
+    });
+    const ours = oursOf(reader, CHANGE);
+    expect(ours.open).toEqual([
+      { id: 'r3', patchset: 3, branch: 'master', jobs: [], begun: true },
+      { id: 'r1', patchset: 3, branch: 'master', jobs: ['a'], begun: true },
+    ]);
+    expect(ours.openJobs).toBe(3);
+  });
+});
+
+test('a change tells what waits for a limit, and which requests were ignored', () => {
+  const config = loadConfig(file);
+  const start = {
+    do: 'start',
+    patchset: CHANGE.patchset,
+    jobs: ['acme-dsvm'],
+    trigger: 't',
+    kind: 'patchset',
+    by: 'dev',
+    at: 0,
+    hold: null,
+    rule: 'patchset',
+    why: 'new patchset',
+  } as const;
+  const at = Date.UTC(2026, 0, 2, 3, 4, 5);
+  const waiting = { start, rule: 'limit-change', why: 'it was started 20 times', since: at } as const;
+  const { project, change } = PATCHSET;
+  const request = { project, change, patchset: 3, by: 'dev', at, rule: 'running', why: 'it runs' } as const;
+  const io = fakeIo({ now: () => at });
+  showOutlooks(io, config, CHANGE, { ...NOTHING_OF_OURS, waiting, ignored: [request] }, false);
+  expect(io.stdout()).toMatch(
+    /^waits +patchset 3 \(acme-dsvm\) since 2026-01-02 03:04:05.* \(limit-change: it was started 20 times\)$/m,
+  );
+  expect(io.stdout()).toMatch(/^ignored +2026-01-02 03:04:05.* patchset 3, by dev \(running: it runs\)$/m);
+});

@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { printVerified, type Verified } from '../../../src/cli/commands/verify.ts';
+import { fakeIo } from '../../fakes/io.ts';
+
+const SOUND: Verified = { histories: 2, rows: 40, differences: [], schema: [], views: [] };
+const DAMAGED: Verified = { ...SOUND, differences: [{ history: 'j1\u001b[2J', version: 3, field: 'hash' }] };
+const STALE: Verified = { ...SOUND, views: ['- job_view {"id":"j1"}', '+ job_view {"id":"j2"}'] };
+
+function verify(found: Verified, json = false) {
+  const io = fakeIo({ width: 60 });
+  const exit = printVerified(io, found, 7, { json });
+  return { exit, text: io.stdout() };
+}
+
+describe('verify', () => {
+  test('of a sound store', () => {
+    expect(verify(SOUND)).toEqual({
+      exit: 0,
+      text: 'sound: hash chains and views fit; 40 rows of 2 histories, in 7 ms\n',
+    });
+  });
+
+  test('of a damaged log names each history', () => {
+    expect(verify(DAMAGED)).toEqual({
+      exit: 1,
+      text: 'damaged: 1 history of the log; 40 rows of 2 histories, in 7 ms were sound\n  j1\\x1b[2J, row 3: hash\nCompare one: sos-ci replay ID. Restore a backup, or keep this file for whoever looks into it.\n',
+    });
+  });
+
+  test('of stale views says how to make them again', () => {
+    expect(verify(STALE)).toEqual({
+      exit: 1,
+      text: 'views differ from the log, which is sound; 40 rows of 2 histories, in 7 ms\n  - job_view {"id":"j1"}\n  + job_view {"id":"j2"}\nMake them again: stop the daemon, then sos-ci rebuild\n',
+    });
+  });
+
+  test('of a log without its triggers says so, although its rows are sound', () => {
+    expect(verify({ ...SOUND, schema: ['- trigger event_rows_stay'] })).toEqual({
+      exit: 1,
+      text: 'the schema was changed: its triggers keep rows of the log from being changed\n  - trigger event_rows_stay\nFind out who changed it, and restore a backup. - is missing, + is not as sos-ci made it.\n',
+    });
+  });
+
+  test.each([
+    [SOUND, 0, true],
+    [{ ...SOUND, schema: ['- trigger event_rows_stay'] }, 1, false],
+    [DAMAGED, 1, false],
+    [STALE, 1, false],
+  ])('as JSON', (found, exit, sound) => {
+    const answer = verify(found, true);
+    expect(answer.exit).toBe(exit);
+    expect(JSON.parse(answer.text)).toEqual({ format: 1, sound, ms: 7, ...found });
+  });
+});

@@ -1,0 +1,19 @@
+/** A daemon that answers operators as a test wants it, and remembers what it was asked. */
+import type { Ask } from '../../src/cli/input/daemon-client.ts';
+import type { AnswerTo, OperatorRequest } from '../../src/engine/ports/operator-api.ts';
+
+export interface FakeDaemon {
+  readonly ask: Ask;
+  readonly asked: readonly OperatorRequest[];
+}
+
+export function answering<R extends OperatorRequest>(answer: AnswerTo<R>): FakeDaemon {
+  const asked: OperatorRequest[] = [];
+  const ask = (async (request: OperatorRequest) => {
+    asked.push(request);
+    return answer;
+  }) as Ask;
+  return { ask, asked };
+}
+
+export const OPTIONS = { timeout: 1_000 };

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { paint, paintError, printJson, terminalIo } from '../../../src/cli/output/terminal.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { ROOT } from '../../house/source.ts';
+
+describe('JSON', () => {
+  test('can not drive a terminal, and is the same for a parser', () => {
+    const io = fakeIo();
+    const value = { subject: '\u001b[2J\u009b31m\u202e\u007f\n北' };
+    printJson(io, value);
+    expect(io.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
+    expect(JSON.parse(io.stdout())).toEqual({ format: 1, ...value });
+  });
+
+  test.each(['status.json', 'jobs.json', 'job.json'])(
+    'of %s has no key that docs/cli.md does not name',
+    (file) => {
+      const docs = readFileSync(join(ROOT, 'docs', 'cli.md'), 'utf8');
+      const golden: unknown = JSON.parse(readFileSync(join(ROOT, 'test', 'golden', file), 'utf8'));
+      const unnamed = [...keysOf(golden)].filter((key) => !new RegExp(`\\b${key}\\b`).test(docs));
+      expect(unnamed).toEqual([]);
+    },
+  );
+});
+
+test('colour is used only when it may be', () => {
+  expect(paint({ color: true }, 'red', 'x')).toBe('\u001b[31mx\u001b[0m');
+  expect(paint({ color: false }, 'red', 'x')).toBe('x');
+  expect(paint({ color: true }, 'red', '')).toBe('');
+  expect(paintError({ color: true, progress: true }, 'red', 'x')).toBe('\u001b[31mx\u001b[0m');
+  expect(paintError({ color: true, progress: false }, 'red', 'x')).toBe('x');
+});
+
+describe('a process', () => {
+  const io = terminalIo();
+  test('that runs is known by its pid, and by its start', () => {
+    expect(io.alive(process.pid, 0)).toBe(true);
+    expect(io.alive(process.pid, 1)).toBe(false);
+  });
+  test('that does not run is known too', () => {
+    expect(io.alive(2 ** 22 + 1, 0)).toBe(false);
+  });
+});
+
+/** Every key, but those below `data`, `intake` and `byState`, whose keys are data. */
+function* keysOf(value: unknown): Generator<string> {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    if (!Array.isArray(value)) yield key;
+    if (!['data', 'intake', 'byState'].includes(key)) yield* keysOf(inner);
+  }
+}

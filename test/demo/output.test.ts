@@ -1,0 +1,58 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Screen, span } from '../../src/demo/output.ts';
+
+let shown: string;
+let screen: Screen;
+beforeEach(() => {
+  shown = '';
+  screen = new Screen((text) => {
+    shown += text;
+  }, false);
+});
+
+test('scenes, stages, quotes and claims, as people see them', () => {
+  screen.scene(3, 'Something happens');
+  screen.begin('queued');
+  screen.finish(span(4.4));
+  screen.begin('testing');
+  screen.note('kill -9 12');
+  screen.note('started again');
+  screen.finish(span(12_345));
+  screen.quote('Patch Set 1:\n\nBuild \u001b[31mfailed\n');
+  screen.claim(true, 'one message', 'two');
+  screen.claim(false, 'no server left', 'one');
+  expect(shown).toBe(`
+3. Something happens
+   queued      4 ms
+   testing ${'    '}
+   kill -9 12
+   started again
+   testing     12.3 s
+   | Patch Set 1:
+   |
+   | Build ${shown.match(/Build (.*)failed/)?.[1]}failed
+   proved      one message
+   NOT TRUE    no server left
+               seen instead: one
+`);
+  expect(shown).not.toContain('\u001b');
+  expect([screen.held, screen.failed]).toEqual([1, 1]);
+});
+
+describe('colour', () => {
+  test('only when it is wanted', () => {
+    let colored = '';
+    new Screen((text) => {
+      colored += text;
+    }, true).heading('Hello');
+    screen.heading('Hello');
+    expect([colored, shown]).toEqual(['\u001b[1mHello\u001b[0m\n', 'Hello\n']);
+  });
+});
+
+test('what a program printed stays as it is, on lines of its own', () => {
+  screen.begin('testing');
+  screen.verbatim('one\ntwo');
+  screen.verbatim('');
+  expect(shown).toBe('   testing     \none\ntwo\n');
+});

@@ -1,0 +1,35 @@
+import { describe, expect, test } from 'vitest';
+import { DemoFailure, patiently, within } from '../../src/demo/wait.ts';
+
+const never = new AbortController().signal;
+
+describe('patience', () => {
+  test('looks until there is an answer, zero and empty text among them', async () => {
+    let looks = 0;
+    const look = () => {
+      looks += 1;
+      return looks === 3 ? 0 : null;
+    };
+    expect(await patiently('three', 10_000, never, look)).toBe(0);
+    expect(looks).toBe(3);
+  });
+
+  test('ends with what was waited for', async () => {
+    const failure = new DemoFailure('the moon: not within 0 s');
+    await expect(patiently('the moon', 1, never, () => false)).rejects.toEqual(failure);
+    await expect(within('the moon', 1, never, new Promise(() => undefined))).rejects.toEqual(failure);
+  });
+
+  test('can be called off', async () => {
+    const stop = new AbortController();
+    const waiting = patiently('the moon', 60_000, stop.signal, () => null);
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  test('passes on a promise, kept or broken', async () => {
+    expect(await within('it', 10_000, never, Promise.resolve(7))).toBe(7);
+    const broken = within('it', 10_000, never, Promise.reject(new Error('broken')));
+    await expect(broken).rejects.toThrow('broken');
+  });
+});

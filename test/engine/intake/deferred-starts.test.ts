@@ -1,0 +1,239 @@
+/** Limits on starts delay and never lose: the newest patchset is always tested, and nothing ends for one that is not started. */
+import { describe, expect, test } from 'vitest';
+import { storeAlarms } from '../../../src/engine/operations/alarm-sink.ts';
+import type { World } from '../../../src/engine/ports/adapters.ts';
+import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
+import { MAX_WAITING_CHANGES } from '../../../src/machines/trigger/rules/rate-limit.ts';
+import { jobSpec } from '../../machines/facts.ts';
+import { jobRules } from '../../machines/rule-facts.ts';
+import { abandoned, comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
+import { broken } from '../../scenarios/judge.ts';
+import { Lab } from '../../scenarios/lab.ts';
+
+const MANY = { change: 100, author: 100, project: 100, all: 100 };
+const HOUR = 3_600_000;
+const AT = 1_767_323_045_000;
+
+function recheck(second: number, patchset = 1): GerritEvent {
+  return { ...comment('recheck', 'alice', FIRST, patchset), at: AT + second * 1_000 } as GerritEvent;
+}
+
+/** `patchset verdict`, oldest first. */
+const tested = (lab: Lab) => lab.jobs().map(({ patchset, verdict }) => `${patchset} ${verdict}`);
+
+async function labWith(options: ConstructorParameters<typeof Lab>[0]): Promise<Lab> {
+  const lab = new Lab(options);
+  await lab.start();
+  return lab;
+}
+
+describe('a storm', () => {
+  test('of patchsets on one change ends with the newest one tested, and is no reason to wait', async () => {
+    const lab = await labWith({ rules: { limits: { ...MANY, change: 20 } } });
+    for (let patchset = 1; patchset <= 61; patchset += 1) {
+      lab.say({ ...created(FIRST, patchset), at: AT + Math.floor(patchset / 7) * 1_000 } as GerritEvent);
+      if (patchset % 10 === 0) await lab.quiet();
+    }
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    expect(tested(lab).at(-1)).toBe('61 SUCCESS');
+    expect(tested(lab).slice(0, -1)).toEqual(Array.from({ length: 60 }, (_, at) => `${at + 1} ABORTED`));
+    expect(lab.reviewer.posted).toHaveLength(1);
+    expect(lab.clock.now() - AT).toBeLessThan(HOUR);
+    // Somebody who asks afterwards gets a run at once.
+    lab.say(recheck(600, 61));
+    await lab.run();
+    expect(tested(lab).slice(-2)).toEqual(['61 SUCCESS', '61 SUCCESS']);
+    expect(lab.clock.now() - AT).toBeLessThan(HOUR);
+  });
+
+  test('of patchsets that may not end each other starts the limit at once, and the newest later', async () => {
+    const lab = await labWith({ rules: { limits: { ...MANY, change: 3 }, supersede: 'never' }, slots: 9 });
+    for (let patchset = 1; patchset <= 8; patchset += 1) lab.say(created(FIRST, patchset));
+    await lab.run(() => lab.jobs().length === 3 && lab.openWork().length === 0);
+    expect(tested(lab)).toEqual(['1 SUCCESS', '2 SUCCESS', '3 SUCCESS']);
+    expect(lab.store.waitingStarts()).toMatchObject([
+      { rule: 'limit-change', start: { patchset: { patchset: 8 } } },
+    ]);
+    await lab.run();
+    expect(tested(lab).slice(3)).toEqual(['8 SUCCESS']);
+    expect(lab.store.waitingStarts()).toEqual([]);
+    expect(lab.store.intake()).toMatchObject({ 'delayed:limit-change': 5 });
+  });
+
+  test('is told to the operator once an hour, for each account by itself', async () => {
+    const bend = (world: World, { store, clock, log }: Lab): World => {
+      return { ...world, alarms: storeAlarms(store, clock, log, { alarmQuietMs: 0, alarms: 10 }, () => {}) };
+    };
+    const lab = await labWith({ rules: { limits: { ...MANY, author: 1 } }, bend, slots: 9 });
+    for (const by of ['alice', 'bob']) {
+      for (let change = 1; change <= 5; change += 1) lab.say(comment('recheck', by, change));
+      await lab.run(() => lab.unheard === 0 && lab.openWork().length === 0);
+    }
+    const told = () => lab.store.alarms(9).map(({ target, times }) => `${target} ${times}`);
+    expect(told().sort()).toEqual(['limit-author alice 1', 'limit-author bob 1']);
+    await lab.clock.advance(HOUR);
+    for (const change of [8, 9]) lab.say(comment('recheck', 'alice', change));
+    await lab.quiet();
+    expect(told().sort()).toEqual(['limit-author alice 2', 'limit-author bob 1']);
+  });
+
+  test('of rechecks on one change delays the last of them, once', async () => {
+    const lab = await labWith({ rules: { limits: { ...MANY, change: 2 } } });
+    for (let second = 0; second < 8; second += 1) {
+      lab.say(recheck(second));
+      await lab.run(() => lab.openWork().length === 0 && lab.unheard === 0);
+    }
+    expect(lab.jobs()).toHaveLength(2);
+    await lab.run();
+    expect(tested(lab)).toEqual(['1 SUCCESS', '1 SUCCESS', '1 SUCCESS']);
+  });
+
+  test.each([
+    ['author', { ...MANY, author: 2 }],
+    ['project', { ...MANY, project: 2 }],
+    ['hour', { ...MANY, all: 2 }],
+  ])('over several changes is spread by the limit of %s', async (name, limits) => {
+    const lab = await labWith({ rules: { limits }, slots: 5 });
+    for (const change of [1, 2, 3, 4]) lab.say(created(change));
+    await lab.run(() => lab.unheard === 0 && lab.openWork().length === 0);
+    expect(lab.jobs().map(({ change }) => change)).toEqual([1, 2]);
+    expect(lab.store.intake()).toMatchObject({ [`delayed:limit-${name}`]: 2 });
+    await lab.run();
+    expect(lab.jobs().map(({ change, verdict }) => `${change} ${verdict}`)).toEqual(
+      [1, 2, 3, 4].map((change) => `${change} SUCCESS`),
+    );
+  });
+
+  test('that fills the queue starts when jobs have ended, and raises an alarm', async () => {
+    const lab = await labWith({ queueLength: 2, slots: 1 });
+    for (const change of [1, 2, 3]) lab.say(created(change));
+    await lab.quiet();
+    expect(lab.store.waitingStarts()).toMatchObject([{ rule: 'queue-full', start: { jobs: ['acme-dsvm'] } }]);
+    expect(lab.alarms.raised).toMatchObject([{ kind: 'queue-full' }]);
+    await lab.run();
+    expect(lab.jobs().map(({ change, verdict }) => `${change} ${verdict}`)).toEqual(
+      [1, 2, 3].map((change) => `${change} SUCCESS`),
+    );
+  });
+
+  test('that fills the queue with one change ends nothing that nothing takes the place of', async () => {
+    const lab = await labWith({ queueLength: 1, slots: 1 });
+    lab.say(created(1));
+    await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+    lab.say(created(2));
+    lab.say(created(2, 2));
+    lab.say(created(1, 2));
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    expect(lab.jobs().map(({ change, patchset, verdict }) => `${change},${patchset} ${verdict}`)).toEqual([
+      '1,1 ABORTED',
+      '1,2 SUCCESS',
+      '2,2 SUCCESS',
+    ]);
+  });
+});
+
+test('a job that asks for more places than the queue has starts when the queue is empty', async () => {
+  const specs = [jobSpec(), jobSpec({ name: 'other' })];
+  const lab = await labWith({ queueLength: 1, slots: 2, specs });
+  lab.say(created());
+  await lab.run();
+  expect(tested(lab)).toEqual(['1 SUCCESS', '1 SUCCESS']);
+});
+
+describe('a start that waits', () => {
+  const limits = { ...MANY, change: 1 };
+
+  test('survives a restart', async () => {
+    const lab = await labWith({ rules: { limits } });
+    lab.say(created());
+    await lab.run();
+    lab.say(recheck(60));
+    await lab.quiet();
+    expect(lab.store.waitingStarts()).toHaveLength(1);
+    await lab.restart();
+    expect(lab.jobs()).toHaveLength(1);
+    await lab.run();
+    expect(tested(lab)).toEqual(['1 SUCCESS', '1 SUCCESS']);
+  });
+
+  test('is dropped when the change goes', async () => {
+    const lab = await labWith({ rules: { limits } });
+    lab.say(created());
+    await lab.run();
+    lab.say(recheck(60));
+    lab.say(abandoned());
+    await lab.run();
+    expect([lab.store.waitingStarts(), lab.jobs().length]).toEqual([[], 1]);
+  });
+
+  test('gives its place to a newer patchset, and takes on the jobs of a request', async () => {
+    const jobs = [jobRules({ name: 'a' }), jobRules({ name: 'b', triggers: [], comments: [] })];
+    jobs[1] = jobRules({ name: 'b', triggers: ['recheck'], comments: ['^run b'] });
+    const lab = await labWith({
+      rules: { limits, jobs, recheck: false },
+      specs: [jobSpec({ name: 'a' }), jobSpec({ name: 'b' })],
+    });
+    lab.say(created());
+    await lab.run();
+    lab.say(created(FIRST, 2));
+    lab.say(created(FIRST, 3));
+    await lab.quiet();
+    expect(lab.store.waitingStarts()).toMatchObject([{ start: { jobs: ['a'], patchset: { patchset: 3 } } }]);
+    const asked = comment('run b');
+    if (asked.type !== 'comment-added') throw new Error(asked.type);
+    lab.say({ ...asked, patchset: { ...asked.patchset, patchset: 3 } });
+    await lab.quiet();
+    expect(lab.store.waitingStarts()).toMatchObject([
+      { start: { jobs: ['a', 'b'], patchset: { patchset: 3 } } },
+    ]);
+    await lab.run();
+    expect(lab.jobs().map(({ name, patchset }) => `${name} ${patchset}`)).toEqual(['a 1', 'a 3', 'b 3']);
+  });
+
+  test('goes over to a newer patchset that changes nothing', async () => {
+    const jobs = [jobRules({ kinds: { only: [], never: ['TRIVIAL_REBASE'] } })];
+    const lab = await labWith({ rules: { limits, jobs } });
+    lab.say(created());
+    await lab.run();
+    lab.say(created(FIRST, 2));
+    lab.say({ ...created(FIRST, 3), kind: 'TRIVIAL_REBASE' } as GerritEvent);
+    await lab.run();
+    expect(tested(lab)).toEqual(['1 SUCCESS', '3 SUCCESS']);
+  });
+});
+
+test('what finds no place to wait is found again in Gerrit when there is one', async () => {
+  const lab = await labWith({
+    rules: { limits: { ...MANY, change: 1, all: 10_000, author: 10_000, project: 10_000 } },
+    queueLength: 1,
+    slots: 1,
+  });
+  lab.say(created(1));
+  await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+  for (let change = 2; change <= MAX_WAITING_CHANGES + 3; change += 1) lab.say(created(change));
+  await lab.run(() => lab.unheard === 0);
+  expect(lab.store.waitingStarts()).toHaveLength(MAX_WAITING_CHANGES);
+  expect(lab.alarms.raised.map(({ message }) => message)).toContainEqual(
+    expect.stringContaining(`${MAX_WAITING_CHANGES} changes wait already`),
+  );
+  const position = lab.store.intakePosition()?.position;
+  expect(lab.jobs()).toHaveLength(1);
+  expect(lab.store.ignoredRequests(MAX_WAITING_CHANGES + 3, 9)).toMatchObject([{ rule: 'waiting-full' }]);
+  for (let change = 2; change <= MAX_WAITING_CHANGES / 2 + 10; change += 1) lab.say(abandoned(change));
+  await lab.run(
+    () =>
+      lab.unheard === 0 &&
+      lab.store.waitingStarts().some(({ start }) => start.patchset.change > MAX_WAITING_CHANGES + 1),
+  );
+  expect(lab.store.intakePosition()?.position).toBeGreaterThanOrEqual(position ?? 0);
+});
+
+test('starts are counted by the time of their events: what is caught up with is no storm', async () => {
+  const lab = await labWith({ rules: { limits: { ...MANY, project: 2 } }, slots: 9 });
+  for (const hour of [0, 1, 2, 3, 4])
+    lab.say({ ...created(100 + hour), at: AT + hour * HOUR } as GerritEvent);
+  await lab.quiet();
+  expect(lab.jobs()).toHaveLength(5);
+});

@@ -1,0 +1,21 @@
+/** Ids sort by the time they were made, and say what they name. */
+import { expect, test } from 'vitest';
+import { idMaker } from '../../../src/engine/intake/ids.ts';
+
+test('sort by time, whatever chance adds', () => {
+  let chance = 0;
+  const newId = idMaker(() => {
+    chance = (chance + 13) % 32;
+    return chance;
+  });
+  const times = [0, 1, 31, 32, 1_000, Date.UTC(2026, 0), Date.UTC(2026, 0) + 1, Date.UTC(2999, 0)];
+  const ids = times.map((now) => newId('j', now));
+  expect([...ids].sort()).toEqual(ids);
+  expect(new Set(ids.map((id) => id.length))).toEqual(new Set([17]));
+});
+
+test('kind first, and only characters that are not taken for others', () => {
+  const newId = idMaker(() => 31);
+  expect(newId('r', Date.UTC(2026, 0))).toMatch(/^r[0-9a-hjkmnp-tv-z]{16}$/);
+  expect(newId('j', 5)).toBe('j000000005zzzzzzz');
+});

@@ -1,0 +1,127 @@
+/** What an error of our own costs: its own history, never the daemon. The hash is where a step can be made to fail. */
+import { describe, expect, test } from 'vitest';
+import { type CascadeOptions, cascade } from '../../../src/engine/loop/dispatch.ts';
+import type { Append } from '../../../src/engine/ports/store.ts';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { JOB, REVIEW, START } from '../../machines/facts.ts';
+import { comeTo, Simulator, sha256 } from '../../machines/simulator.ts';
+
+const cancelled: AnyEvent = { type: 'job.cancelled', reason: 'the change was abandoned' };
+
+/** Told to a job that tests, while the rows of these types can not be made. */
+function tell(
+  event: AnyEvent,
+  failing: readonly string[],
+  strict = false,
+  askedBefore: readonly string[] = [],
+): readonly Append[] {
+  const world = comeTo(Simulator.whole(), JOB, 'testing.running');
+  const options: CascadeOptions = {
+    hash: (text) => {
+      const type = failing.find((one) => text.includes(`"type":"${one}"`));
+      if (type !== undefined) throw new Error(`a bug at ${type}`);
+      return sha256(text);
+    },
+    now: () => START,
+    stored: (history) => world.stored.get(history) ?? null,
+    asked: (_, key) => askedBefore.includes(key),
+    strict,
+  };
+  const batch: Append[] = [];
+  cascade(batch, { history: JOB, machine: 'job@1', event, settles: null, cause: null }, options);
+  return batch;
+}
+
+test('an event that throws sends its job to the clean-up', () => {
+  const [{ row } = { row: null }] = tell(cancelled, ['job.cancelled']);
+  expect(row).toMatchObject({
+    type: 'machine.failed',
+    state: 'cleanup.settling',
+    data: { event: 'job.cancelled', message: 'a bug at job.cancelled' },
+  });
+});
+
+test('when the way to the clean-up throws too, the job is parked and told', () => {
+  const [append] = tell(cancelled, ['job.cancelled', 'machine.failed']);
+  expect(append).toMatchObject({
+    row: {
+      type: 'machine.broken',
+      state: 'stuck',
+      data: { event: 'job.cancelled', message: 'a bug at machine.failed' },
+    },
+    stored: { ended: true, context: { slot: false } },
+    view: { verdict: 'ABORTED', reason: 'internal error at job.cancelled: a bug at machine.failed' },
+    endsJob: true,
+  });
+  expect(append?.row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-stuck' } });
+});
+
+describe('a tell to a history that does not exist', () => {
+  /** A job that reports to a review that is not in the store. */
+  function orphan(strict = false): { readonly batch: Append[]; readonly options: CascadeOptions } {
+    const world = comeTo(Simulator.whole(), JOB, 'testing.running');
+    const options: CascadeOptions = {
+      hash: sha256,
+      now: () => START,
+      stored: (history) => (history === REVIEW ? null : (world.stored.get(history) ?? null)),
+      asked: () => false,
+      strict,
+    };
+    return { batch: [], options };
+  }
+  const submission = {
+    history: JOB,
+    machine: 'job@1',
+    event: cancelled,
+    settles: null,
+    cause: null,
+  } as const;
+
+  test('fails its sender, which is cleaned up', () => {
+    const { batch, options } = orphan();
+    cascade(batch, submission, options);
+    expect(batch.map(({ row }) => [row.history, row.type, row.state])).toEqual([
+      [JOB, 'machine.failed', 'cleanup.settling'],
+    ]);
+    expect(batch[0]?.row.data).toEqual({ event: 'job.cancelled', message: `there is no history ${REVIEW}` });
+  });
+
+  test('leaves what else the batch holds', () => {
+    const { batch, options } = orphan();
+    const world = Simulator.whole();
+    const other = 'review-2';
+    const history = new Map([[other, { ...world.at(REVIEW), history: other }]]);
+    const stored = (name: string) => history.get(name) ?? options.stored(name);
+    const event = { type: 'daemon.crashed', during: 'x', message: 'y' } as const;
+    cascade(
+      batch,
+      { history: other, machine: 'review@1', event, settles: null, cause: null },
+      { ...options, stored },
+    );
+    cascade(batch, submission, { ...options, stored });
+    expect(batch.map(({ row }) => row.history)).toEqual([other, JOB]);
+  });
+
+  test('is an error in tests', () => {
+    const { batch, options } = orphan(true);
+    expect(() => cascade(batch, submission, options)).toThrow(`there is no history ${REVIEW}`);
+    expect(batch).toEqual([]);
+  });
+});
+
+test('an effect key that was used before sends its job to the clean-up', () => {
+  const event: AnyEvent = { type: 'stage.exited', stage: 'testing', end: { how: 'exited', code: 0 } };
+  const [{ row } = { row: null }] = tell(event, [], false, ['readResults:1']);
+  expect(row).toMatchObject({
+    type: 'machine.failed',
+    state: 'cleanup.settling',
+    data: { message: 'effect readResults:1 was asked for before' },
+  });
+});
+
+test('nothing is left of what fails wholly, and tests are told at once', () => {
+  expect(() => tell(cancelled, ['job.cancelled', 'machine.failed', 'machine.broken'])).toThrow(
+    'machine.broken',
+  );
+  expect(() => tell(cancelled, ['job.cancelled'], true)).toThrow('a bug at job.cancelled');
+});

@@ -1,0 +1,98 @@
+/** A deletion that was given up after its deadline may still go on in its adapter: it must leave the next attempt's server alone. */
+import { expect, test } from 'vitest';
+import { perform } from '../../../src/engine/loop/perform.ts';
+import type { World } from '../../../src/engine/ports/adapters.ts';
+import { GivenUp, OperationError } from '../../../src/errors.ts';
+import { FakeAlarms } from '../../fakes/alarms.ts';
+import { nothingMissed } from '../../fakes/catch-up.ts';
+import { FakeChanges } from '../../fakes/changes.ts';
+import { FakeClock } from '../../fakes/clock.ts';
+import { FakeEvidence } from '../../fakes/evidence.ts';
+import { FakeMerger } from '../../fakes/merger.ts';
+import { FakeProvider } from '../../fakes/provider.ts';
+import { FakeReviewer } from '../../fakes/reviewer.ts';
+import { FakeRunner } from '../../fakes/runner.ts';
+import { FakeSource } from '../../fakes/source.ts';
+import { ENGINE_BOUNDS } from '../../fixtures/bounds.ts';
+import { failure, JOB } from '../../machines/facts.ts';
+
+const owner = (attempt: number) => ({ deployment: 'lab-1', job: JOB, attempt });
+
+function stage() {
+  const provider = new FakeProvider();
+  const clock = new FakeClock();
+  const world: World = {
+    providers: new Map([[provider.name, provider]]),
+    catchUp: nothingMissed,
+    changes: new FakeChanges(),
+    merger: new FakeMerger(),
+    source: new FakeSource(),
+    runner: new FakeRunner(),
+    evidence: new FakeEvidence(),
+    reviewer: new FakeReviewer(),
+    alarms: new FakeAlarms(),
+    mailer: null,
+    jobsInForce: () => [],
+    hide: (text: string) => text,
+  };
+  const effect = {
+    type: 'deleteServer',
+    key: 'deleteServer:1',
+    provider: provider.name,
+    owner: owner(1),
+    timeoutMs: 60_000,
+  } as const;
+  const stopping = new AbortController().signal;
+  const start = () =>
+    perform(effect, {
+      world,
+      clock,
+      bounds: ENGINE_BOUNDS,
+      stopping,
+      recovered: false,
+      unwanted: false,
+      ended: false,
+      track: () => {},
+      note: () => {},
+    });
+  return { provider, clock, start };
+}
+
+test.each(['list', 'delete'] as const)('a hanging %s that is answered late', async (call) => {
+  const { provider, clock, start } = stage();
+  provider.add({ name: 'first', owner: owner(1) });
+  provider.holdNext('request', call);
+  const performed = start();
+  await clock.advance(120_000);
+  expect(await performed).toMatchObject({ type: 'server.undeleted', failure: { retryable: true } });
+
+  const second = provider.add({ name: 'second', owner: owner(2) });
+  provider.release();
+  await clock.advance(0);
+  expect(provider.servers()).toContain(second);
+});
+
+test('a deadline does not hide what went wrong before', async () => {
+  const { provider, clock, start } = stage();
+  const cause = new OperationError(
+    failure('reach node', { message: 'the node refuses SFTP', hint: 'offer it' }),
+  );
+  provider.delete = () => new Promise(() => {});
+  provider.list = () =>
+    new Promise((_, reject) => clock.after(60_000, () => reject(new GivenUp('clear node', 'node1', cause))));
+  const performed = start();
+  await clock.advance(60_000);
+  expect(await performed).toMatchObject({
+    type: 'server.undeleted',
+    failure: { message: 'no answer within 60 s; last: the node refuses SFTP', hint: 'offer it' },
+  });
+});
+
+test('a failure is kept in the log with a bounded text', async () => {
+  const { provider, start } = stage();
+  const long = 'x'.repeat(100_000);
+  provider.failNext(failure('list servers', { message: long, hint: long }));
+  const event = await start();
+  expect(event.type).toBe('server.undeleted');
+  expect(JSON.stringify(event).length).toBeLessThan(5_000);
+});

@@ -1,0 +1,108 @@
+/** A job that publishes, reports or is cleared away after a restart: what it had asked for is looked for, and nothing is begun for it. */
+import { expect, test } from 'vitest';
+import { perform } from '../../../src/engine/loop/perform.ts';
+import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
+import { FakeAlarms } from '../../fakes/alarms.ts';
+import { nothingMissed } from '../../fakes/catch-up.ts';
+import { FakeChanges } from '../../fakes/changes.ts';
+import { FakeClock } from '../../fakes/clock.ts';
+import { FakeEvidence } from '../../fakes/evidence.ts';
+import { FakeMerger } from '../../fakes/merger.ts';
+import { FakeProvider } from '../../fakes/provider.ts';
+import { FakeReviewer } from '../../fakes/reviewer.ts';
+import { FakeRunner } from '../../fakes/runner.ts';
+import { FakeSource } from '../../fakes/source.ts';
+import { ENGINE_BOUNDS } from '../../fixtures/bounds.ts';
+import { PATCHSET, server } from '../../machines/facts.ts';
+
+const owner = { deployment: 'lab-1', job: 'job-1', attempt: 1 };
+const create: EffectOf<'createServer'> = {
+  type: 'createServer',
+  key: 'createServer:1',
+  provider: 'local',
+  name: 'sos-ci-job-1-1',
+  owner,
+  timeoutMs: 60_000,
+};
+const fetch: EffectOf<'fetchPatchset'> = {
+  type: 'fetchPatchset',
+  key: 'fetchPatchset:1',
+  server: server(),
+  patchset: PATCHSET,
+  trees: [],
+  timeoutMs: 60_000,
+};
+const run: EffectOf<'runStage'> = {
+  type: 'runStage',
+  key: 'runStage:testing:1',
+  run: { server: server(), owner, stage: 'testing' },
+  spec: { argv: ['true'], timeoutMs: 1_000, outputLimitBytes: 1_000 },
+  patchset: PATCHSET,
+  name: 'unit',
+};
+
+function unwanted() {
+  const provider = new FakeProvider();
+  const runner = new FakeRunner();
+  const source = new FakeSource();
+  const performance = {
+    world: {
+      providers: new Map([['local', provider]]),
+      catchUp: nothingMissed,
+      changes: new FakeChanges(),
+      merger: new FakeMerger(),
+      source,
+      runner,
+      evidence: new FakeEvidence(),
+      reviewer: new FakeReviewer(),
+      alarms: new FakeAlarms(),
+      mailer: null,
+      jobsInForce: () => [],
+      hide: (text: string) => text,
+    },
+    clock: new FakeClock(),
+    bounds: ENGINE_BOUNDS,
+    stopping: new AbortController().signal,
+    recovered: true,
+    unwanted: true,
+    ended: false,
+    track: () => {},
+    note: () => {},
+  };
+  return { provider, runner, source, performance };
+}
+
+test('a server that was never made is not made', async () => {
+  const { provider, performance } = unwanted();
+  expect(await perform(create, performance)).toMatchObject({
+    type: 'server.failed',
+    failure: { message: 'not begun: the job does not need it any more' },
+  });
+  expect(provider.servers()).toEqual([]);
+});
+
+test('a server that was made is found, so that it can be deleted', async () => {
+  const { provider, performance } = unwanted();
+  const made = provider.add({ name: create.name, owner });
+  expect(await perform(create, performance)).toEqual({
+    type: 'server.active',
+    server: made.server,
+    adopted: true,
+  });
+});
+
+test('a patchset is not fetched', async () => {
+  const { source, performance } = unwanted();
+  expect(await perform(fetch, performance)).toMatchObject({ type: 'patchset.unfetched' });
+  expect(source.tree(server())).toBeUndefined();
+});
+
+test('a stage that never began does not begin', async () => {
+  const { runner, performance } = unwanted();
+  expect(await perform(run, performance)).toEqual({
+    type: 'stage.exited',
+    stage: 'testing',
+    end: { how: 'stopped' },
+  });
+  expect(runner.started).toBe(0);
+});

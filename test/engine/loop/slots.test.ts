@@ -1,0 +1,175 @@
+/** Slots: never more holders than there may be, a free one is given on at once, and to whom survives a restart. */
+import { expect, test } from 'vitest';
+import { Slots } from '../../../src/engine/loop/slots.ts';
+import type { SlotLimits, SlotRequest } from '../../../src/machines/slot-queue.ts';
+
+function slotsOf(slots: Readonly<Record<string, number>>, changes: Partial<SlotLimits> = {}) {
+  const granted: string[] = [];
+  const clock = { now: 1_000 };
+  const made = new Slots({
+    limits: { slots, jobs: {}, projects: {}, patienceMs: 60_000, ...changes },
+    now: () => clock.now,
+    grant: (history) => granted.push(history),
+  });
+  return { slots: made, granted, clock };
+}
+
+type Asked = Omit<SlotRequest, 'order'>;
+const asked = (history: string, changes: Partial<Asked> = {}): Asked => ({
+  history,
+  key: 'slot',
+  provider: 'local',
+  name: 'unit',
+  project: 'cinder',
+  headStartMs: 0,
+  promoted: false,
+  requestedAt: 0,
+  ...changes,
+});
+const HOLDS = { provider: 'local', name: 'unit', project: 'cinder' };
+const owes = () => true;
+
+test('grants in the order of the requests, up to the capacity, and on when one is free', () => {
+  const { slots, granted } = slotsOf({ local: 2 });
+  for (const job of ['a', 'b', 'c', 'd']) slots.request(asked(job));
+  expect(granted).toEqual(['a', 'b']);
+  for (const job of ['a', 'b']) slots.update(job, HOLDS);
+  slots.update('a', null);
+  expect(granted).toEqual(['a', 'b', 'c']);
+});
+
+test('a provider has its own slots; one that nobody knows has none', () => {
+  const { slots, granted } = slotsOf({ one: 1, other: 1 });
+  slots.request(asked('a', { provider: 'one' }));
+  slots.request(asked('b', { provider: 'other' }));
+  slots.request(asked('c', { provider: 'gone' }));
+  slots.request(asked('d', { provider: 'toString' }));
+  expect(granted).toEqual(['a', 'b']);
+});
+
+test('a restored holder counts, also over the capacity', () => {
+  const { slots, granted } = slotsOf({ local: 1 });
+  for (const job of ['a', 'b']) slots.update(job, HOLDS);
+  slots.request(asked('c'));
+  slots.update('a', null);
+  expect(granted).toEqual([]);
+  slots.update('b', null);
+  expect(granted).toEqual(['c']);
+});
+
+test('a grant on its way to the log is not a free slot, whatever else its job is told meanwhile', () => {
+  const { slots, granted } = slotsOf({ local: 1 });
+  slots.request(asked('a'));
+  slots.request(asked('b'));
+  slots.update('a', null, owes);
+  expect(granted).toEqual(['a']);
+  slots.update('a', HOLDS);
+  expect(granted).toEqual(['a']);
+  slots.update('a', null);
+  expect(granted).toEqual(['a', 'b']);
+});
+
+test('one that is cancelled between grant and log gives its slot on', () => {
+  const { slots, granted } = slotsOf({ local: 1 });
+  slots.request(asked('a'));
+  slots.request(asked('b'));
+  slots.update('a', null, () => false);
+  slots.withdraw('a', 'slot');
+  expect(granted).toEqual(['a', 'b']);
+});
+
+test('a request that was taken back is not served; paused, nothing is', () => {
+  const { slots, granted } = slotsOf({ local: 1 });
+  slots.update('holder', HOLDS);
+  slots.request(asked('a'));
+  slots.request(asked('b'));
+  slots.withdraw('a', 'slot');
+  slots.withdraw('b', 'an older key');
+  slots.withdraw('nobody', 'slot');
+  slots.update('holder', null);
+  expect(granted).toEqual(['b']);
+  slots.pause();
+  slots.update('b', null);
+  slots.request(asked('c'));
+  expect(granted).toEqual(['b']);
+});
+
+test('projects take turns, and one that asks again as promoted is next', () => {
+  const { slots, granted, clock } = slotsOf({ local: 1 });
+  for (const job of ['c1', 'c2', 'c3']) slots.request(asked(job));
+  for (const job of ['n1', 'n2']) slots.request(asked(job, { project: 'nova' }));
+  const end = (job: string) => {
+    clock.now += 10;
+    slots.update(job, HOLDS);
+    slots.update(job, null);
+  };
+  end('c1');
+  expect(granted).toEqual(['c1', 'n1']);
+  slots.withdraw('c3', 'slot');
+  slots.request(asked('c3', { key: 'slot:1', promoted: true }));
+  for (const job of ['n1', 'c3', 'n2']) end(job);
+  expect(granted).toEqual(['c1', 'n1', 'c3', 'n2', 'c2']);
+});
+
+test('many slots at the same instant are shared between the projects too', () => {
+  const { slots, granted } = slotsOf({ local: 4 });
+  const release = slots.hold();
+  for (const job of ['c1', 'c2', 'c3', 'c4']) slots.request(asked(job));
+  for (const job of ['n1', 'n2']) slots.request(asked(job, { project: 'nova' }));
+  expect(granted).toEqual([]);
+  release();
+  release();
+  expect(granted).toEqual(['c1', 'n1', 'c2', 'n2']);
+});
+
+test('whose turn it is follows from what an earlier daemon served, also of the same millisecond', () => {
+  const { slots, granted } = slotsOf({ local: 1 });
+  const release = slots.hold();
+  slots.recall([
+    { provider: 'local', project: 'nova', at: 900 },
+    { provider: 'local', project: 'cinder', at: 900 },
+    { provider: 'cloud', project: 'nova', at: 950 },
+  ]);
+  slots.request(asked('c1'));
+  slots.request(asked('n1', { project: 'nova', requestedAt: 5 }));
+  release();
+  expect(granted).toEqual(['n1']);
+});
+
+test('held twice, it grants when both have let go; paused meanwhile, not even then', () => {
+  const { slots, granted } = slotsOf({ local: 1 });
+  const [one, other] = [slots.hold(), slots.hold()];
+  slots.request(asked('a'));
+  one();
+  expect(granted).toEqual([]);
+  slots.pause();
+  other();
+  expect(granted).toEqual([]);
+});
+
+test('new limits count at once, and nobody who has a slot loses it', () => {
+  const { slots, granted } = slotsOf({ local: 1 });
+  for (const job of ['a', 'b', 'c']) slots.request(asked(job));
+  slots.setLimits({ ...slots.limits, slots: { local: 2 }, jobs: { unit: 1 } });
+  expect(granted).toEqual(['a']);
+  slots.setLimits({ ...slots.limits, jobs: {} });
+  expect(granted).toEqual(['a', 'b']);
+  slots.setLimits({ ...slots.limits, slots: {} });
+  slots.update('a', null);
+  expect(granted).toEqual(['a', 'b']);
+  expect(slots.queue.holders).toHaveLength(1);
+});
+
+test('a place that was kept for one that is gone is free for others', () => {
+  const { slots, granted, clock } = slotsOf(
+    { local: 1, cloud: 1 },
+    { projects: { cinder: { concurrency: 1, priorityMs: 0 } } },
+  );
+  slots.update('busy', { ...HOLDS, project: 'nova' });
+  slots.request(asked('waiter'));
+  clock.now += 60_000;
+  slots.request(asked('young', { provider: 'cloud', requestedAt: clock.now }));
+  expect(granted).toEqual([]);
+  slots.withdraw('waiter', 'slot');
+  expect(granted).toEqual(['young']);
+});

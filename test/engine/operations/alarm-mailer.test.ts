@@ -1,0 +1,186 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { OperatorMail } from '../../../src/engine/operations/alarm-mailer.ts';
+import { storeAlarms } from '../../../src/engine/operations/alarm-sink.ts';
+import type { Alarms } from '../../../src/engine/ports/adapters.ts';
+import type { Store } from '../../../src/engine/ports/store.ts';
+import type { Alarm } from '../../../src/machines/model/alarm.ts';
+import { FakeClock } from '../../fakes/clock.ts';
+import { FakeLog } from '../../fakes/log.ts';
+import { FakeMailer } from '../../fakes/mailer.ts';
+import { failure } from '../../machines/facts.ts';
+import { sha256 } from '../../machines/simulator.ts';
+
+const HOUR = 3_600_000;
+let store: Store;
+let clock: FakeClock;
+let mailer: FakeMailer;
+let log: FakeLog;
+let alarms: Alarms;
+let operator: OperatorMail;
+
+beforeEach(() => {
+  store = openStore(':memory:');
+  clock = new FakeClock();
+  mailer = new FakeMailer();
+  log = new FakeLog();
+  begin();
+});
+afterEach(async () => {
+  await operator.stop();
+  store.close();
+});
+
+/** A daemon's life on this database. */
+function begin(): void {
+  alarms = storeAlarms(store, clock, log, { alarmQuietMs: 6 * HOUR, alarms: 100 }, () => operator.poke());
+  operator = new OperatorMail({
+    store,
+    mailer,
+    clock,
+    alarms,
+    log,
+    hash: sha256,
+    to: ['ops@acme.example'],
+    deployment: 'acme-lab',
+    limit: 3,
+    gatherMs: 10_000,
+    timeoutMs: 60_000,
+    attempts: 3,
+    retryMs: 60_000,
+  });
+}
+
+const raise = (target: string, more: Partial<Alarm> = {}) =>
+  alarms.raise({ kind: 'server-leaked', target, message: 'it is still there', hint: 'look', ...more });
+const subjects = () => mailer.sent.map(({ subject }) => subject);
+
+describe('an alarm', () => {
+  test('is told once, in words that say what to do', async () => {
+    await raise('job j1');
+    expect(mailer.sent).toEqual([]);
+    await clock.advance(10_000);
+    expect(mailer.sent).toMatchObject([
+      {
+        to: ['ops@acme.example'],
+        subject: 'sos-ci acme-lab: server-leaked: job j1',
+        text: [
+          'server-leaked: job j1',
+          '    it is still there',
+          '    What to do: look',
+          '    2026-01-02T03:04:05.000Z',
+          '',
+          'sos-ci status shows what there is now.',
+          '',
+        ].join('\n'),
+      },
+    ]);
+    await raise('job j1');
+    await clock.advance(HOUR);
+    expect(mailer.sent).toHaveLength(1);
+  });
+
+  test('that comes back after it was quiet is told again, as another mail', async () => {
+    await raise('job j1');
+    await clock.advance(10_000);
+    await clock.advance(7 * HOUR);
+    await raise('job j1');
+    await clock.advance(10_000);
+    expect(subjects()).toHaveLength(2);
+    expect(mailer.sent[0]?.id).not.toBe(mailer.sent[1]?.id);
+    expect(mailer.sent[1]?.text).toContain(', 2 times in all');
+  });
+
+  test('comes together with others of the same moment', async () => {
+    for (const target of ['j1', 'j2', 'j3']) await raise(target);
+    await clock.advance(10_000);
+    expect(subjects()).toEqual(['sos-ci acme-lab: 3 alarms']);
+  });
+
+  test('that quotes strangers stays in its lines', async () => {
+    await raise('1,1', { message: 'said\r\nBcc: x@y\u202e\u0000', hint: '' });
+    await clock.advance(10_000);
+    expect(mailer.sent[0]?.text).toContain('1,1\n    said Bcc: x@y\n    2026');
+  });
+});
+
+describe('a storm of alarms', () => {
+  test('is a few mails in any hour, and nothing is left out', async () => {
+    for (let number = 1; number <= 120; number += 1) {
+      await raise(`job j${number}`);
+      await clock.advance(60_000);
+    }
+    // Two hours, three mails each.
+    expect(mailer.sent.length).toBeLessThanOrEqual(6);
+    await clock.advance(HOUR);
+    const told = mailer.sent.map(({ text }) => text).join('\n');
+    for (let number = 1; number <= 120; number += 1)
+      expect(told).toContain(`server-leaked: job j${number}\n`);
+    expect(store.untold(9)).toEqual([]);
+  });
+});
+
+describe('mail that does not go', () => {
+  const down = (retryable: boolean) => mailer.failNext(failure('send mail', { retryable }));
+
+  test('is tried again, and told of once it goes', async () => {
+    down(true);
+    down(true);
+    await raise('job j1');
+    await clock.advance(10_000 + 60_000 + 120_000);
+    expect(subjects()).toEqual(['sos-ci acme-lab: server-leaked: job j1']);
+  });
+
+  test.each([
+    ['each time', true, 3],
+    ['for good', false, 1],
+  ])(
+    '%s: an alarm that is mailed with the others, and no mail about mail',
+    async (_what, retryable, tries) => {
+      for (let times = 0; times < tries; times += 1) down(retryable);
+      await raise('job j1');
+      await clock.advance(10_000 + 180_000);
+      expect(mailer.calls.count('send')).toBe(tries);
+      expect(store.lastAlarm('mail-unsent', 'operator')).toMatchObject({ times: 1 });
+      // An hour later it is tried once more.
+      await clock.advance(HOUR);
+      expect(subjects()).toEqual(['sos-ci acme-lab: 2 alarms']);
+      await clock.advance(24 * HOUR);
+      expect(mailer.sent).toHaveLength(1);
+    },
+  );
+
+  test('one that hangs is given up after its time', async () => {
+    mailer.holdNext('request');
+    await raise('job j1');
+    await clock.advance(10_000);
+    await clock.advance(60_000);
+    expect(mailer.sent).toEqual([]);
+    await clock.advance(60_000);
+    expect(mailer.sent).toHaveLength(1);
+  });
+});
+
+describe('a restart', () => {
+  test('tells what was not told yet, and what was sent just before as the same mail', async () => {
+    mailer.holdNext('answer');
+    await raise('job j1');
+    await clock.advance(10_000);
+    expect(mailer.calls.held).toBe(1);
+    await operator.stop();
+    begin();
+    operator.poke();
+    await clock.advance(10_000);
+    expect(mailer.sent).toHaveLength(2);
+    expect(mailer.sent[0]?.id).toBe(mailer.sent[1]?.id);
+    expect(store.untold(9)).toEqual([]);
+  });
+
+  test('after a stop nothing is sent any more', async () => {
+    await operator.stop();
+    await raise('job j1');
+    await clock.advance(HOUR);
+    expect(mailer.sent).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+});

@@ -1,0 +1,328 @@
+/** What operators do to a running daemon: what begins, ends and moves by it, what is refused, and what the log says of it. */
+import { describe, expect, test } from 'vitest';
+import { OperatorDesk } from '../../../src/engine/operations/operator-commands.ts';
+import type { OperatorAnswers, OperatorRequest, Refused } from '../../../src/engine/ports/operator-api.ts';
+import type { Patchset } from '../../../src/machines/model/domain.ts';
+import { VIGIL } from '../../../src/machines/system/health.ts';
+import { jobSpec, PATCHSET } from '../../machines/facts.ts';
+import { jobRules, triggerRules } from '../../machines/rule-facts.ts';
+import { created, FIRST } from '../../scenarios/gerrit-says.ts';
+import { broken } from '../../scenarios/judge.ts';
+import { Lab, type LabOptions } from '../../scenarios/lab.ts';
+
+const OPERATOR = { who: 'alice', why: 'by hand' };
+const NAME = jobSpec().name;
+const ACCOUNT = triggerRules().account;
+const RELOADED = { changed: [], restart: [], problems: [] };
+
+/** Gerrit's patchsets: the first of each change below 1,000, and nothing else. */
+const findPatchset = async (change: number, patchset: number | null): Promise<Patchset | null> =>
+  change < 1_000 && (patchset ?? 1) === 1 ? { ...PATCHSET, change, patchset: 1 } : null;
+
+async function started(options: LabOptions = {}): Promise<Lab> {
+  const lab = new Lab(options);
+  await lab.start();
+  return lab;
+}
+
+function deskOf(lab: Lab): OperatorDesk {
+  return new OperatorDesk({
+    engine: lab.daemon.engine,
+    store: lab.store,
+    admission: lab.daemon.admission,
+    clock: lab.clock,
+    findPatchset,
+    reload: async () => RELOADED,
+    identity: { pid: 42, version: '1' },
+  });
+}
+
+function ask<R extends OperatorRequest>(lab: Lab, request: R): Promise<OperatorAnswers[R['do']]> {
+  return deskOf(lab).perform(request, OPERATOR) as Promise<OperatorAnswers[R['do']]>;
+}
+
+const enqueue = (change: number, jobs: readonly string[] = [NAME], patchset: number | null = null) =>
+  ({ do: 'enqueue', jobs, change, patchset }) as const;
+const dequeueChange = (change: number, patchset: number | null = null) =>
+  ({ do: 'dequeue', target: { change, patchset } }) as const;
+const refusal = (kind: Refused['kind'], message: string) =>
+  expect.objectContaining({ name: 'Refused', kind, message: expect.stringContaining(message) });
+const verdicts = (lab: Lab) => lab.jobs().map(({ change, verdict }) => `${change} ${verdict}`);
+/** Changes in the order in which they had slots. */
+const served = (lab: Lab) =>
+  [...lab.store.log()]
+    .filter(({ type, outcome }) => type === 'slot.granted' && outcome === 'moved')
+    .map(({ history }) => lab.store.job(history)?.change);
+
+describe('enqueue', () => {
+  test('runs the named jobs, whatever the rules say, and keeps who wanted it', async () => {
+    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], rules: { jobs: [] } });
+    const begun = await ask(lab, enqueue(7, [NAME, NAME]));
+    expect(begun).toMatchObject({ change: 7, patchset: 1, jobs: [{ name: NAME }] });
+    expect(lab.store.rows(begun.review)[0]?.data.cause).toMatchObject({
+      by: 'alice (operator)',
+      why: 'enqueued: by hand',
+    });
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    expect(verdicts(lab)).toEqual(['7 SUCCESS']);
+    expect(lab.reviewer.posted).toHaveLength(1);
+  });
+
+  test('without names runs every job of the project and branch', async () => {
+    const specs = ['here', 'too', 'elsewhere', 'branch'].map((name) => jobSpec({ name }));
+    const [projects, branches] = [['openstack/nova'], ['stable/*']];
+    const others = [
+      { name: 'elsewhere', projects },
+      { name: 'branch', branches },
+    ];
+    const jobs = [{ name: 'here' }, { name: 'too', triggers: [] }, ...others].map(jobRules);
+    const lab = await started({ specs, rules: { jobs }, slots: 2 });
+    const begun = await ask(lab, enqueue(7, []));
+    expect(begun.jobs.map(({ name }) => name)).toEqual(['here', 'too']);
+    await lab.run();
+    expect(verdicts(lab)).toEqual(['7 SUCCESS', '7 SUCCESS']);
+  });
+
+  test('without names is refused where no job is for the project', async () => {
+    const lab = await started({ rules: { jobs: [jobRules({ projects: ['openstack/nova'] })] } });
+    const message = `no job is for ${PATCHSET.project}, branch ${PATCHSET.branch}`;
+    await expect(ask(lab, enqueue(7, []))).rejects.toEqual(refusal('unknown', message));
+  });
+
+  test.each([
+    [enqueue(7, ['nobody']), 'unknown', 'there is no job nobody'],
+    [enqueue(1_000), 'unknown', 'Gerrit shows no change 1000'],
+    [enqueue(7, [NAME], 2), 'unknown', 'no patchset 7,2'],
+  ] as const)('of %j is refused', async (request, kind, message) => {
+    const lab = await started();
+    await expect(ask(lab, request)).rejects.toEqual(refusal(kind, message));
+    expect(lab.jobs()).toEqual([]);
+  });
+
+  test('of a job that is under way on the patchset is refused; of another one not, and of both again when it has ended', async () => {
+    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })], slots: 2 });
+    await ask(lab, enqueue(7));
+    await expect(ask(lab, enqueue(7))).rejects.toEqual(refusal('refused', 'already under way'));
+    await ask(lab, enqueue(7, ['other']));
+    await lab.run();
+    await ask(lab, enqueue(7, [NAME, 'other']));
+    await lab.run();
+    expect(verdicts(lab)).toEqual(Array(4).fill('7 SUCCESS'));
+  });
+
+  test('asked for twice at the same time begins once', async () => {
+    const lab = await started();
+    const desk = deskOf(lab);
+    const asked = await Promise.allSettled([1, 2].map(() => desk.perform(enqueue(7), OPERATOR)));
+    expect(asked.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    await lab.run();
+    expect(verdicts(lab)).toEqual(['7 SUCCESS']);
+  });
+
+  test('is refused when the queue is full, or nothing is started at all', async () => {
+    const full = await started({ queueLength: 1, slots: 0 });
+    await ask(full, enqueue(7));
+    await expect(ask(full, enqueue(8))).rejects.toEqual(refusal('refused', 'the queue is full'));
+    const watching = await started({ starts: false });
+    await expect(ask(watching, enqueue(7))).rejects.toEqual(refusal('refused', 'only monitors'));
+  });
+});
+
+describe('dequeue', () => {
+  test('of a change ends what runs and what waits, cleans up, and posts nothing', async () => {
+    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
+    lab.say(created());
+    await lab.run(() => lab.jobs().some(({ state }) => state === 'testing.running'));
+    const answer = await ask(lab, dequeueChange(FIRST));
+    expect(answer.jobs.map(({ name, state }) => `${name} ${state}`).sort()).toEqual([
+      `${NAME} testing.running`,
+      'other queued.waiting',
+    ]);
+    expect(answer.reviews).toHaveLength(1);
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    expect(lab.jobs().map(({ verdict, reason }) => `${verdict} ${reason}`)).toEqual(
+      Array(2).fill('ABORTED dequeued by alice: by hand'),
+    );
+    expect(lab.reviewer.posted).toEqual([]);
+  });
+
+  test('of one patchset leaves the others alone', async () => {
+    const lab = await started({ rules: { supersede: 'never' }, slots: 2 });
+    lab.say(created());
+    lab.say(created(FIRST, 2));
+    await lab.quiet();
+    expect((await ask(lab, dequeueChange(FIRST, 1))).jobs).toMatchObject([{ patchset: 1 }]);
+    await lab.run();
+    expect(lab.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'SUCCESS']);
+  });
+
+  test('of one job lets its review go on without it', async () => {
+    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
+    lab.say(created());
+    await lab.run(() => lab.jobs().some(({ state }) => state === 'testing.running'));
+    const waiting = lab.jobs().find(({ state }) => state.startsWith('queued'));
+    const answer = await ask(lab, { do: 'dequeue', target: { job: waiting?.id ?? '' } });
+    expect(answer).toMatchObject({ jobs: [{ id: waiting?.id, state: 'queued.waiting' }], reviews: [] });
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    const ended = lab.jobs().map(({ verdict }) => verdict);
+    expect(ended.sort()).toEqual(['ABORTED', 'SUCCESS']);
+    expect(lab.reviewer.posted).toHaveLength(1);
+  });
+
+  test('twice does no harm, and posts nothing', async () => {
+    const lab = await started({ specs: [jobSpec(), jobSpec({ name: 'other' })] });
+    lab.say(created());
+    await lab.run(() => lab.jobs().some(({ state }) => state === 'testing.running'));
+    const running = lab.jobs().find(({ state }) => state === 'testing.running')?.id ?? '';
+    await ask(lab, dequeueChange(FIRST));
+    await ask(lab, { do: 'dequeue', target: { job: running } });
+    await ask(lab, dequeueChange(FIRST)).catch((thrown) => {
+      expect(thrown).toEqual(refusal('unknown', 'is open'));
+    });
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    expect(lab.jobs().map(({ verdict }) => verdict)).toEqual(['ABORTED', 'ABORTED']);
+    expect(lab.reviewer.posted).toEqual([]);
+  });
+
+  test('of what is not there, or has ended, is refused', async () => {
+    const lab = await started();
+    await expect(ask(lab, dequeueChange(7))).rejects.toEqual(refusal('unknown', 'change 7'));
+    await expect(ask(lab, { do: 'dequeue', target: { job: 'j9' } })).rejects.toEqual(
+      refusal('unknown', 'there is no job j9'),
+    );
+    lab.say(created());
+    await lab.run();
+    const job = lab.jobs()[0]?.id ?? '';
+    await expect(ask(lab, { do: 'dequeue', target: { job } })).rejects.toEqual(
+      refusal('refused', 'has ended: SUCCESS'),
+    );
+    await expect(ask(lab, dequeueChange(FIRST))).rejects.toEqual(refusal('unknown', 'is open'));
+  });
+});
+
+describe('promote', () => {
+  const queued = async (options: LabOptions = {}) => {
+    const lab = await started(options);
+    for (const change of [1, 2, 3, 4]) lab.say(created(change));
+    await lab.run(() => lab.jobs()[0]?.state === 'testing.running');
+    return lab;
+  };
+
+  test('puts what waits at the head of the queue, the first named first', async () => {
+    const lab = await queued();
+    const targets = [4, 3].map((change) => ({ change, patchset: null }));
+    const answer = await ask(lab, { do: 'promote', targets });
+    expect(answer.promoted.map(({ change }) => change)).toEqual([4, 3]);
+    expect(answer.passed).toEqual([]);
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    expect(served(lab)).toEqual([1, 4, 3, 2]);
+  });
+
+  test('lasts over a restart', async () => {
+    const lab = await queued();
+    await ask(lab, { do: 'promote', targets: [{ change: 4, patchset: null }] });
+    await ask(lab, { do: 'promote', targets: [{ change: 3, patchset: null }] });
+    await lab.restart();
+    await lab.run();
+    expect(served(lab)).toEqual([1, 3, 4, 2]);
+  });
+
+  test('of what does not wait says where it is', async () => {
+    const lab = await queued();
+    const running = lab.jobs()[0]?.id ?? '';
+    const targets = [{ job: running }, { change: 3, patchset: null }, { job: lab.jobs()[2]?.id ?? '' }];
+    const answer = await ask(lab, { do: 'promote', targets });
+    expect(answer.promoted.map(({ change }) => change)).toEqual([3]);
+    expect(answer.passed).toMatchObject([{ id: running, state: 'testing.running' }]);
+    await expect(ask(lab, { do: 'promote', targets: [{ change: 9, patchset: null }] })).rejects.toEqual(
+      refusal('unknown', 'no job of change 9 is open'),
+    );
+  });
+
+  test('stands in the log with who asked and why', async () => {
+    const lab = await queued();
+    await ask(lab, { do: 'promote', targets: [{ change: 2, patchset: null }] });
+    const rows = lab.store.rows(lab.jobs()[1]?.id ?? '');
+    expect(rows.at(-1)).toMatchObject({ type: 'job.promoted', data: { by: 'alice', why: 'by hand' } });
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+  });
+});
+
+describe('recheck', () => {
+  test('starts what a comment would start', async () => {
+    const lab = await started();
+    const answer = await ask(lab, { do: 'recheck', change: 7 });
+    expect(answer.begun).toMatchObject([{ change: 7, patchset: 1, jobs: [{ name: NAME }] }]);
+    expect(answer.decisions).toEqual([expect.stringMatching(/^start: .*alice/)]);
+    await lab.run();
+    expect(verdicts(lab)).toEqual(['7 SUCCESS']);
+  });
+
+  test("is nobody else's doing: by whatever name the operator goes, and whether or not plain rechecks count", async () => {
+    const lab = await started({ rules: { recheck: false } });
+    const operator = { who: ACCOUNT, why: 'the mirror is back' };
+    const answer = (await deskOf(lab).perform(
+      { do: 'recheck', change: 7 },
+      operator,
+    )) as OperatorAnswers['recheck'];
+    expect(lab.store.rows(answer.begun[0]?.review ?? '')[0]?.data.cause).toMatchObject({
+      kind: 'recheck',
+      by: `${ACCOUNT} (operator)`,
+      why: `${ACCOUNT} (operator) asks this CI to run: the mirror is back`,
+    });
+    await lab.run();
+    expect(verdicts(lab)).toEqual(['7 SUCCESS']);
+  });
+
+  test('says why it starts nothing', async () => {
+    const lab = await started({ slots: 0 });
+    await ask(lab, { do: 'recheck', change: 7 });
+    const answer = await ask(lab, { do: 'recheck', change: 7 });
+    expect(answer).toEqual({ begun: [], decisions: ['ignore: this patchset is being tested'] });
+  });
+
+  test('is refused by a daemon that only monitors', async () => {
+    const lab = await started({ starts: false });
+    await expect(ask(lab, { do: 'recheck', change: 7 })).rejects.toEqual(refusal('refused', 'only monitors'));
+  });
+});
+
+test('ping, reload and resume-voting are answered', async () => {
+  const lab = await started();
+  expect(await ask(lab, { do: 'ping' })).toEqual({ pid: 42, version: '1' });
+  expect(await ask(lab, { do: 'reload' })).toBe(RELOADED);
+  expect(await ask(lab, { do: 'resume-voting' })).toEqual({ resumed: false });
+});
+
+test('an alarm is acknowledged with who and why, and stands so in the log', async () => {
+  const lab = await started();
+  const limits = { diskFreeBytes: 1, diskFreeFiles: 1, walBytes: 1, quietMs: 1, quietOthers: 1 };
+  const opened = { type: 'vigil.opened', limits } as const;
+  await lab.daemon.engine.submit([
+    { history: VIGIL, machine: 'vigil@1', event: opened, settles: null, cause: null },
+  ]);
+  const alarm = { kind: 'disk-low', target: '/state' } as const;
+  lab.store.alarm({ ...alarm, message: 'full', hint: '' }, 1);
+  lab.store.alarm({ ...alarm, target: '/logs', message: 'full', hint: '' }, 2);
+  const unknown = { do: 'acknowledge', alarm: { kind: 'disk-low', target: '/none' } } as const;
+  await expect(ask(lab, unknown)).rejects.toEqual(refusal('unknown', 'there is no alarm disk-low /none'));
+  expect(await ask(lab, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 1 });
+  expect(await ask(lab, { do: 'acknowledge', alarm })).toEqual({ acknowledged: 0 });
+  expect(await ask(lab, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 1 });
+  expect(await ask(lab, { do: 'acknowledge', alarm: null })).toEqual({ acknowledged: 0 });
+  expect(lab.store.rows(VIGIL).map(({ type, data }) => [type, data.alarm, data.by])).toEqual([
+    ['vigil.opened', undefined, undefined],
+    ['alarms.acknowledged', alarm, OPERATOR.who],
+    ['alarms.acknowledged', null, OPERATOR.who],
+  ]);
+  expect(lab.store.alarms(9).map(({ acknowledgedBy }) => acknowledgedBy)).toEqual([
+    OPERATOR.who,
+    OPERATOR.who,
+  ]);
+});

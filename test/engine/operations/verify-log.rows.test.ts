@@ -1,0 +1,132 @@
+/** Whatever is done to the rows of the log behind the program's back, the audit names a place; and no view is made from such rows. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
+import { openStore } from '../../../src/adapters/sqlite/store.ts';
+import { type Audit, audit, rebuild } from '../../../src/engine/operations/verify-log.ts';
+import { sha256 } from '../../machines/simulator.ts';
+import { comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
+import { Lab } from '../../scenarios/lab.ts';
+
+const JOB = 'j00002';
+let folder: string;
+let file: string;
+
+/** Two changes with a review of one job each, and a comment on what has ended. */
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sos-ci-audit-'));
+  file = join(folder, 'sos-ci.db');
+  const lab = new Lab({ store: openStore(file) });
+  await lab.start();
+  lab.say(created(FIRST));
+  lab.say(created(FIRST + 1));
+  await lab.run();
+  lab.say(comment('recheck'));
+  await lab.run();
+  lab.store.close();
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function alter(sql: string): void {
+  const database = new Sqlite(file);
+  database.exec('DROP TRIGGER event_rows_stay; DROP TRIGGER event_rows_never_change;');
+  database.exec(sql);
+  database.close();
+}
+
+function audited(): Audit {
+  const [reader, scratch] = [openSnapshot(file), openStore(':memory:')];
+  try {
+    return audit(reader, scratch, sha256);
+  } finally {
+    scratch.close();
+    reader.close();
+  }
+}
+
+test('rows that nobody touched are sound, and the views come out equal when made again', () => {
+  const sound = audited();
+  expect(sound).toMatchObject({ histories: 10, differences: [], views: [] });
+  const store = openStore(file);
+  const before = [...store.views()];
+  expect(rebuild(store, sha256)).toBe(sound.rows);
+  expect([...store.views()]).toEqual(before);
+  store.close();
+});
+
+const VIEWS_OF_JOB = `DELETE FROM history_view WHERE history = '${JOB}'; DELETE FROM job_view WHERE id = '${JOB}';
+  UPDATE day_view SET jobs = jobs - 1;`;
+
+test.each([
+  ['a first row is gone', `DELETE FROM event WHERE history = '${JOB}' AND version = 1`, 'event'],
+  ['a history is gone', `DELETE FROM event WHERE history = '${JOB}'`, 'seq'],
+  [
+    'a history is gone, and its views too',
+    `DELETE FROM event WHERE history = '${JOB}'; ${VIEWS_OF_JOB}`,
+    'seq',
+  ],
+  ['a row in the middle is gone', `DELETE FROM event WHERE history = '${JOB}' AND version = 3`, 'version'],
+  [
+    'a row has another number',
+    'UPDATE event SET seq = seq + 9 WHERE seq = (SELECT max(seq) FROM event)',
+    'seq',
+  ],
+  ['a time was altered', `UPDATE event SET at = at + 1 WHERE history = '${JOB}' AND version = 3`, 'effects'],
+  ['a cause was altered', `UPDATE event SET cause = 'r1/1' WHERE history = '${JOB}' AND version = 2`, 'hash'],
+  ['a row is no JSON', `UPDATE event SET data = '{' WHERE history = '${JOB}' AND version = 2`, 'data'],
+  [
+    'effects are no JSON',
+    `UPDATE event SET effects = '[' WHERE history = '${JOB}' AND version = 4`,
+    'effects',
+  ],
+])('%s', (_, sql, field) => {
+  alter(sql);
+  expect(audited().differences).toMatchObject([{ field }]);
+});
+
+test.each(['data', 'effects'])('a row whose %s is no JSON is named, and nothing is made from it', (field) => {
+  alter(`UPDATE event SET ${field} = '{' WHERE history = '${JOB}' AND version = 4`);
+  expect(audited().differences).toMatchObject([{ history: JOB, version: 4, field }]);
+  const store = openStore(file);
+  expect(() => rebuild(store, sha256)).toThrow('the log is damaged here');
+  store.close();
+});
+
+test('triggers that are gone or were changed are named', () => {
+  expect(audited().schema).toEqual([]);
+  const database = new Sqlite(file);
+  database.exec('DROP TRIGGER event_rows_stay; DROP TRIGGER event_rows_never_change;');
+  database.exec('CREATE TRIGGER event_rows_never_change BEFORE UPDATE ON event BEGIN SELECT 1; END');
+  database.close();
+  expect(audited()).toMatchObject({
+    differences: [],
+    schema: [
+      '+ trigger event_rows_never_change',
+      '- trigger event_rows_never_change',
+      '- trigger event_rows_stay',
+    ],
+  });
+});
+
+test('no views are made from a log that lost rows', () => {
+  alter(`DELETE FROM event WHERE history = '${JOB}'`);
+  const store = openStore(file);
+  const before = [...store.views()];
+  expect(() => rebuild(store, sha256)).toThrow('the log is damaged here');
+  expect([...store.views()]).toEqual(before);
+  store.close();
+});
+
+test('views that differ are shown, surplus lines first', () => {
+  alter(`UPDATE job_view SET verdict = 'FAILURE' WHERE id = '${JOB}'`);
+  const { differences, views } = audited();
+  expect(differences).toEqual([]);
+  expect(views).toMatchObject([
+    expect.stringMatching(/^\+ job_view .*FAILURE/),
+    expect.stringMatching(/^- job_view .*SUCCESS/),
+  ]);
+});

@@ -1,0 +1,29 @@
+/** The message that tests begin is nobody's result, starts no CI, and is not taken for the result by whoever looks for that. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { byteLength } from '../../../src/machines/comment/byte-length.ts';
+import { asPosted, looksLikeResult } from '../../../src/machines/comment/check-parsers.ts';
+import { readCiwatch } from '../../../src/machines/comment/parsers/ciwatch.ts';
+import { holdsCommand } from '../../../src/machines/comment/sanitize.ts';
+import { startComment, startRun } from '../../../src/machines/comment/start-message.ts';
+import { hostileText } from './hostile.ts';
+
+test('no reader takes it for a result, whatever the jobs are called', () => {
+  fc.assert(
+    fc.property(fc.array(hostileText, { minLength: 1, maxLength: 20 }), hostileText, (jobs, pipeline) => {
+      const text = startComment({ review: 'r01kfa7xw2m6v', pipeline, jobs });
+      expect(looksLikeResult(text)).toBe(false);
+      expect(holdsCommand(text)).toBe(false);
+      expect(byteLength(text)).toBeLessThan(2_000);
+      // Nor does the scoreboard break at it, or file it under another pipeline.
+      expect(readCiwatch(asPosted(text))).toEqual({ status: null, pipeline: null, jobs: [] });
+    }),
+    { seed: 20261122, numRuns: 1_000 },
+  );
+});
+
+test('whoever looks for the result does not find this, nor the other way round', () => {
+  const review = 'r01kfa7xw2m6v8q1s2t3';
+  expect(startComment({ review, pipeline: 'check', jobs: ['acme-dsvm'] })).not.toContain(review);
+  expect(`sos-ci run ${review}`).not.toContain(startRun(review));
+});

@@ -1,0 +1,145 @@
+/** What would start on a change now, and what is against it: the trigger, the limits, and what the review asks later. */
+import { describe, expect, test } from 'vitest';
+import { type WhatIf, whatIf } from '../../src/machines/dry-run.ts';
+import type { ChangeNow } from '../../src/machines/model/gerrit-event.ts';
+import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
+import { PATCHSET } from './facts.ts';
+import { jobRules, triggerRules } from './rule-facts.ts';
+import { factsOf } from './trigger/trigger-facts.ts';
+
+const DEV = { username: 'dev', name: 'Dev', email: '' };
+const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
+const CHANGE: ChangeNow = {
+  patchset: PATCHSET,
+  status: 'open',
+  kind: 'REWORK',
+  wip: false,
+  private: false,
+  uploader: DEV,
+  author: DEV,
+  hashtags: [],
+  files: ['doc/a.rst'],
+  votes: [],
+};
+
+/** For both occasions: does it start, and by which rule; then the jobs that start. */
+function words(
+  change: Partial<ChangeNow>,
+  rules: Partial<TriggerRules> = {},
+  more: Partial<WhatIf> = {},
+): readonly string[] {
+  const options: WhatIf = {
+    rules: triggerRules(rules),
+    files: new Map(),
+    facts: factsOf(),
+    ...more,
+  };
+  return whatIf({ ...CHANGE, ...change }, options).map(({ starts, rule, jobs }) => {
+    const begun = jobs.filter((job) => job.starts).map(({ job }) => job);
+    expect(begun.length > 0).toBe(starts);
+    return [`${starts ? '+' : ''}${rule}`, ...begun].join(' ');
+  });
+}
+
+describe('an open change', () => {
+  test.each<[string, Partial<ChangeNow>, Partial<TriggerRules>, readonly string[]]>([
+    ['starts', {}, {}, ['+patchset acme-dsvm', '+recheck acme-dsvm']],
+    ['of another project', {}, { jobs: [jobRules({ projects: [] })] }, ['project', 'project']],
+    [
+      'of a kind that nobody wants',
+      { kind: 'NO_CHANGE' },
+      { jobs: [jobRules({ kinds: { only: [], never: ['NO_CHANGE'] } })] },
+      ['kind', '+recheck acme-dsvm'],
+    ],
+    ['in progress', { wip: true }, {}, ['wip', 'wip']],
+    ['by another CI', { uploader: { ...DEV, name: 'Other CI' } }, {}, ['ci-account', 'ci-account']],
+    ['by ourselves', { uploader: { ...DEV, username: 'acme-ci' } }, {}, ['own-account', 'own-account']],
+    ['for which nobody may ask', {}, { recheck: false }, ['+patchset acme-dsvm', '+run-ci acme-dsvm']],
+  ])('%s', (_what, change, rules, expected) => {
+    expect(words(change, rules)).toEqual(expected);
+  });
+
+  test.each([['merged' as const], ['abandoned' as const]])('that is %s starts nothing', (status) => {
+    expect(words({ status })).toEqual(['closed', 'closed']);
+  });
+
+  test('is looked at for what is open and was started', () => {
+    expect(
+      words({}, {}, { facts: factsOf([{ id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'] }]) }),
+    ).toEqual(['running', 'running']);
+    const { project, change } = PATCHSET;
+    const starts = Array.from({ length: 20 }, (_, at) => ({
+      review: `r${at}`,
+      project,
+      change,
+      by: 'dev',
+      at,
+    }));
+    expect(words({}, {}, { facts: factsOf([], { starts: () => starts }) })).toEqual([
+      'limit-change',
+      'limit-change',
+    ]);
+  });
+});
+
+describe('files', () => {
+  const docs = { include: [], exclude: ['docs'] };
+  const jobs = [jobRules({ name: 'a' }), jobRules({ name: 'b' })];
+  const ask = (files: readonly string[] | null, b = docs) =>
+    words(
+      { files },
+      { jobs },
+      {
+        files: new Map([
+          ['a', docs],
+          ['b', b],
+        ]),
+      },
+    );
+
+  test('decide for each job', () => {
+    expect(ask(['doc/a.rst'])).toEqual(['files', 'files']);
+    expect(ask(['doc/a.rst'], { include: [], exclude: [] })).toEqual(['+patchset b', '+recheck b']);
+    expect(ask(['cinder/a.py'])).toEqual(['+patchset a b', '+recheck a b']);
+    expect(ask(null)).toEqual(['+patchset a b', '+recheck a b']);
+  });
+
+  test('are named in the reason', () => {
+    const options = {
+      rules: triggerRules(),
+      files: new Map([['acme-dsvm', docs]]),
+      facts: factsOf(),
+    };
+    const whys = (files: readonly string[]) =>
+      whatIf({ ...CHANGE, files }, options).map(({ why, jobs: [job] }) => [why, job?.why]);
+    expect(whys(['a.py'])[0]).toEqual(['new patchset', 'new patchset; a.py is touched']);
+    expect(whys(['a.rst'])[0]).toEqual(['only documentation is touched', 'only documentation is touched']);
+  });
+});
+
+describe('a vote that is waited for', () => {
+  const outlooks = (votes: ChangeNow['votes']) =>
+    whatIf(
+      { ...CHANGE, votes },
+      {
+        rules: triggerRules({ jobs: [jobRules({ hold: HOLD })] }),
+        files: new Map(),
+        facts: factsOf(),
+      },
+    );
+
+  test('is named where it is not there, and nobody who asks waits', () => {
+    expect(outlooks([]).map(({ hold, why }) => [hold, why])).toEqual([
+      [HOLD, 'new patchset, after zuul Verified+1'],
+      [null, 'recheck by dev'],
+    ]);
+  });
+
+  test('is not waited for when it stands', () => {
+    expect(outlooks([{ account: 'zuul', label: 'Verified', value: 2 }])[0]).toMatchObject({
+      hold: null,
+      why: 'new patchset',
+    });
+    expect(outlooks([{ account: 'bob', label: 'Verified', value: 1 }])[0]?.hold).toEqual(HOLD);
+  });
+});

@@ -1,0 +1,82 @@
+/** The deadlines of job@1: what each gives up on, and that nothing which still may come is forgotten. */
+import { describe, expect, test } from 'vitest';
+import type { Effect } from '../../../src/machines/protocol/effects.ts';
+import { JOB, START, server } from '../facts.ts';
+import { comeTo, Simulator } from '../simulator.ts';
+
+const owner = (attempt = 1) => ({ deployment: 'lab-1', job: JOB, attempt });
+const timer = (key: string, delayMs: number, at: number = START): Effect => ({
+  type: 'setTimer',
+  key,
+  dueAt: at + delayMs,
+  delayMs,
+});
+const withdrawn = (key: string): Effect => ({ type: 'withdraw', key });
+/** A job that has come to `state`, all well. */
+const jobIn = (state: string) => comeTo(Simulator.job(), JOB, state);
+
+describe('deadlines', () => {
+  test('of the queue ends a job that never had a server', () => {
+    const world = Simulator.job();
+    const row = world.fire(JOB);
+    expect(row.state).toBe('reporting');
+    expect(row.effects[0]).toEqual(withdrawn('slot'));
+    expect(world.at(JOB).context).toMatchObject({
+      verdict: 'NODE_FAILURE',
+      reason: 'no slot became free in time',
+    });
+  });
+
+  test('of booting waits for the server before it deletes', () => {
+    const world = jobIn('booting.creating');
+    const row = world.fire(JOB);
+    expect(row.state).toBe('booting.clearing.settling');
+    // As long as the creation may take by itself, not as long as a deletion.
+    expect(row.effects).toEqual([timer('deadline:settling:1:0', 900_000, world.now)]);
+    expect(world.answerType(JOB, 'createServer').state).toBe('booting.clearing.deleting');
+  });
+
+  test.each(['stacking', 'testing'] as const)('of %s stops the command and waits for its end', (stage) => {
+    const world = jobIn(`${stage}.running`);
+    const row = world.fire(JOB);
+    expect(row.state).toBe(`${stage}.stopping`);
+    expect(row.effects).toEqual([
+      {
+        type: 'stopStage',
+        key: `stopStage:${stage}:1`,
+        run: { server: server(), owner: owner(), stage },
+        timeoutMs: 20_000,
+      },
+      timer(`deadline:${stage}-stop:1`, 40_000, world.now),
+    ]);
+  });
+
+  test('of testing is TIMED_OUT, however the stop is answered', () => {
+    const stopped = jobIn('testing.running');
+    stopped.fire(JOB);
+    stopped.answerType(JOB, 'runStage', { type: 'stage.exited', stage: 'testing', end: { how: 'stopped' } });
+    const silent = jobIn('testing.running');
+    silent.fire(JOB);
+    silent.fire(JOB);
+    for (const world of [stopped, silent]) {
+      expect(world.at(JOB)).toMatchObject({
+        state: 'publishing.collecting',
+        context: { verdict: 'TIMED_OUT' },
+      });
+    }
+  });
+
+  test('of testing is forgotten when the command had ended by itself', () => {
+    const world = jobIn('testing.running');
+    world.fire(JOB);
+    expect(world.answerType(JOB, 'runStage').state).toBe('testing.reading');
+    const late = world.answerType(JOB, 'stopStage');
+    expect([late.outcome, late.state]).toEqual(['moved', 'testing.reading']);
+    expect(world.answerType(JOB, 'readResults').state).toBe('publishing.collecting');
+    expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS' });
+  });
+
+  test('of reporting goes on to the clean-up', () => {
+    expect(jobIn('reporting').fire(JOB).state).toBe('cleanup.deleting');
+  });
+});

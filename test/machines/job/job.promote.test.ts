@@ -1,0 +1,75 @@
+/** An operator puts a job at the head of the queue: while it waits it asks for its slot anew, later it changes nothing. */
+import { describe, expect, test } from 'vitest';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { accepted, JOB, jobSpec, PATCHSET } from '../facts.ts';
+import { breaches } from '../invariants.ts';
+import { answerWell, comeTo, Simulator } from '../simulator.ts';
+
+const PROMOTED: AnyEvent = { type: 'job.promoted', by: 'alice', why: 'a release waits for it' };
+const RELEASED: AnyEvent = { type: 'job.released', trees: [] };
+const REQUEST = {
+  type: 'acquireSlot',
+  provider: 'local',
+  name: jobSpec().name,
+  project: PATCHSET.project,
+  headStartMs: 0,
+} as const;
+
+describe('a job that is promoted', () => {
+  test('while it waits takes its request back and makes another, each time', () => {
+    const world = Simulator.job();
+    expect(world.at(JOB).owed.slot).toEqual({ ...REQUEST, key: 'slot', promoted: false });
+    expect(world.tell(JOB, PROMOTED)).toMatchObject({
+      state: 'queued.waiting',
+      outcome: 'moved',
+      data: { by: 'alice', why: 'a release waits for it' },
+      effects: [
+        { type: 'withdraw', key: 'slot' },
+        { ...REQUEST, key: 'slot:1', promoted: true },
+      ],
+    });
+    expect(world.tell(JOB, PROMOTED).effects).toEqual([
+      { type: 'withdraw', key: 'slot:1' },
+      { ...REQUEST, key: 'slot:2', promoted: true },
+    ]);
+  });
+
+  test('keeps the time by which it must have its slot', () => {
+    const world = Simulator.job();
+    const before = world.owed(JOB).filter(({ type }) => type === 'setTimer');
+    world.now += 60_000;
+    world.tell(JOB, PROMOTED);
+    expect(before).toHaveLength(1);
+    expect(world.owed(JOB).filter(({ type }) => type === 'setTimer')).toEqual(before);
+  });
+
+  test('is granted its slot by the newest request, and by no older one', () => {
+    const world = Simulator.job();
+    world.tell(JOB, PROMOTED);
+    expect(world.tell(JOB, { type: 'slot.granted' }, { settles: 'slot' }).outcome).toBe('late');
+    expect(world.tell(JOB, { type: 'slot.granted' }, { settles: 'slot:1' }).state).toBe('booting.creating');
+    expect(world.run().at(JOB).state).toBe('done');
+    expect(breaches(world)).toEqual([]);
+  });
+
+  test('before it is released asks for its slot as one that was', () => {
+    const world = new Simulator(answerWell);
+    world.tell(JOB, accepted());
+    expect(world.tell(JOB, PROMOTED)).toMatchObject({
+      state: 'queued.preparing',
+      outcome: 'moved',
+      effects: [],
+    });
+    expect(world.tell(JOB, RELEASED).effects).toEqual([{ ...REQUEST, key: 'slot:1', promoted: true }]);
+  });
+
+  test.each(['booting.creating', 'testing.running', 'cleanup.deleting', 'done'])(
+    'in %s is told, and goes on as it was',
+    (state) => {
+      const world = comeTo(Simulator.job(), JOB, state);
+      const before = world.at(JOB);
+      expect(world.tell(JOB, PROMOTED)).toMatchObject({ outcome: 'moved', state, effects: [] });
+      expect(world.at(JOB).context).toEqual(before.context);
+    },
+  );
+});

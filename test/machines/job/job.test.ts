@@ -1,0 +1,351 @@
+/**
+ * job@1, one move at a time: given what happened before, when an event arrives, then this state and exactly these
+ * effects. The long way round (cancels, late answers, any order) is in the files beside this one.
+ */
+import { describe, expect, test } from 'vitest';
+import type { Effect } from '../../../src/machines/protocol/effects.ts';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { accepted, failure, JOB, jobSpec, PASSED, PATCHSET, REVIEW, START, server, TREE } from '../facts.ts';
+import { breaches, ignored } from '../invariants.ts';
+import { answerWell, comeTo, Simulator, unless } from '../simulator.ts';
+
+const owner = (attempt = 1) => ({ deployment: 'lab-1', job: JOB, attempt });
+const timer = (key: string, delayMs: number, at: number = START): Effect => ({
+  type: 'setTimer',
+  key,
+  dueAt: at + delayMs,
+  delayMs,
+});
+const withdrawn = (key: string): Effect => ({ type: 'withdraw', key });
+const exited = (stage: 'stacking' | 'testing', code = 0): AnyEvent => ({
+  type: 'stage.exited',
+  stage,
+  end: { how: 'exited', code },
+});
+
+/** A job that has come to `state`, all well. */
+const jobIn = (state: string, spec = jobSpec()) => comeTo(Simulator.job(spec), JOB, state);
+
+describe('a job that goes well', () => {
+  test('waits for its review first, and then for a slot', () => {
+    const [begun, released] = Simulator.job(jobSpec({ headStartMs: 7 })).rowsOf(JOB);
+    expect(begun?.state).toBe('queued.preparing');
+    expect(begun?.effects).toEqual([timer('deadline:queued', 86_400_000)]);
+    expect(released?.state).toBe('queued.waiting');
+    const { project } = PATCHSET;
+    expect(released?.effects).toEqual([
+      {
+        type: 'acquireSlot',
+        key: 'slot',
+        provider: 'local',
+        name: 'acme-dsvm',
+        project,
+        headStartMs: 7,
+        promoted: false,
+      },
+    ]);
+  });
+
+  test.each(['SKIPPED', 'MERGER_FAILURE', 'NODE_FAILURE', 'ABORTED'] as const)(
+    'hands over %s at once when its review refuses it',
+    (verdict) => {
+      const world = new Simulator();
+      world.tell(JOB, accepted());
+      const row = world.tell(JOB, { type: 'job.refused', verdict, reason: 'docs only' });
+      expect(row.state).toBe('reporting');
+      expect(row.effects).toContainEqual({
+        type: 'tell',
+        to: REVIEW,
+        event: {
+          type: 'job.reported',
+          report: expect.objectContaining({ verdict, reason: 'docs only', url: null }),
+        },
+      });
+      expect(breaches(world)).toEqual([]);
+    },
+  );
+
+  test('boots a server of its own once it has a slot', () => {
+    const row = Simulator.job().answerType(JOB, 'acquireSlot');
+    expect(row.state).toBe('booting.creating');
+    expect(row.effects).toEqual([
+      withdrawn('deadline:queued'),
+      {
+        type: 'createServer',
+        key: 'createServer:1',
+        provider: 'local',
+        name: 'sos-ci-job-1-1',
+        owner: owner(),
+        timeoutMs: 900_000,
+      },
+      timer('deadline:booting:1', 900_000),
+    ]);
+  });
+
+  test('fetches the patchset onto it', () => {
+    const row = jobIn('booting.creating').answerType(JOB, 'createServer');
+    expect(row.state).toBe('stacking.fetching');
+    expect(row.effects).toEqual([
+      withdrawn('deadline:booting:1'),
+      {
+        type: 'fetchPatchset',
+        key: 'fetchPatchset:1',
+        server: server(),
+        patchset: PATCHSET,
+        trees: [TREE],
+        timeoutMs: 600_000,
+      },
+      timer('deadline:fetching:1', 600_000),
+    ]);
+  });
+
+  test.each([
+    ['stacking.fetching', 'fetchPatchset', 'stacking', 'deadline:fetching:1', 3_630_000],
+    ['stacking.running', 'runStage', 'testing', 'deadline:stacking:1', 7_230_000],
+  ] as const)('runs a stage after %s', (before, settles, stage, disarmed, guardMs) => {
+    const spec = jobSpec();
+    const row = jobIn(before).answerType(JOB, settles);
+    expect(row.state).toBe(`${stage}.running`);
+    expect(row.effects).toEqual([
+      withdrawn(disarmed),
+      {
+        type: 'runStage',
+        key: `runStage:${stage}:1`,
+        run: { server: server(), owner: owner(), stage },
+        spec: spec[stage],
+        patchset: PATCHSET,
+        name: 'acme-dsvm',
+      },
+      timer(`deadline:${stage}:1`, guardMs),
+    ]);
+  });
+
+  test('goes straight to testing when there is nothing to stack', () => {
+    const row = jobIn('stacking.fetching', jobSpec({ stacking: null })).answerType(JOB, 'fetchPatchset');
+    expect(row.state).toBe('testing.running');
+  });
+
+  test('reads the results, then collects', () => {
+    const world = jobIn('testing.running');
+    const reading = world.answerType(JOB, 'runStage');
+    expect(reading.state).toBe('testing.reading');
+    expect(reading.effects).toEqual([
+      withdrawn('deadline:testing:1'),
+      {
+        type: 'readResults',
+        key: 'readResults:1',
+        server: server(),
+        results: { format: 'tap', file: 'results.tap' },
+        timeoutMs: 60_000,
+      },
+      timer('deadline:results:1', 120_000),
+    ]);
+    const collecting = world.answerType(JOB, 'readResults');
+    expect(collecting.state).toBe('publishing.collecting');
+    expect(collecting.effects).toEqual([
+      withdrawn('deadline:results:1'),
+      {
+        type: 'collectEvidence',
+        key: 'collectEvidence:1',
+        owner: owner(),
+        server: server(),
+        patchset: PATCHSET,
+        name: 'acme-dsvm',
+        pipeline: 'check',
+        // The results file is evidence too.
+        logs: ['logs', 'results.tap'],
+        limitBytes: 1_000_000,
+        limitFiles: 100,
+        timeoutMs: 500_000,
+      },
+      timer('deadline:collecting:1', 500_000),
+    ]);
+    expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS', reason: '', results: PASSED });
+  });
+
+  test.each([
+    [['logs'], ['logs', 'results.tap']],
+    [['results.tap'], ['results.tap']],
+    [[], ['results.tap']],
+  ])('collects its results file whether or not logs names it: %j', (logs, collected) => {
+    const world = comeTo(Simulator.job(jobSpec({ logs })), JOB, 'publishing.collecting');
+    expect(world.inFlight(JOB)).toMatchObject([{ type: 'collectEvidence', logs: collected }]);
+  });
+
+  test('does not collect it twice where logs names its folder, and keeps to logs without one', () => {
+    const logsOf = (results: string | null) => {
+      const spec = jobSpec({
+        logs: ['out'],
+        results: results === null ? null : { format: 'tap', file: results },
+      });
+      const world = comeTo(Simulator.job(spec), JOB, 'publishing.collecting');
+      return world.inFlight(JOB).map((effect) => (effect.type === 'collectEvidence' ? effect.logs : null));
+    };
+    expect(logsOf('out/results.tap')).toEqual([['out']]);
+    expect(logsOf('output/results.tap')).toEqual([['out', 'output/results.tap']]);
+    expect(logsOf(null)).toEqual([['out']]);
+  });
+
+  test('tells its page of the other jobs, and of what was merged in', () => {
+    const world = new Simulator(answerWell);
+    const { change, patchset, project, branch, ref, revision } = PATCHSET;
+    const dependencies = [{ change, patchset, project, branch, ref, revision }];
+    const siblings = [{ job: 'job-2', name: 'acme-fc' }];
+    world.tell(JOB, { ...accepted(), siblings } as AnyEvent);
+    world.tell(JOB, { type: 'job.released', trees: [TREE], dependencies });
+    comeTo(world, JOB, 'publishing.uploading');
+    expect(world.inFlight(JOB)).toMatchObject([
+      { type: 'publishEvidence', trees: [TREE], dependencies, siblings, results: PASSED },
+    ]);
+  });
+
+  test('publishes, hands its verdict over once, and cleans up', () => {
+    const world = jobIn('publishing.collecting');
+    const uploading = world.answerType(JOB, 'collectEvidence');
+    expect(uploading.effects[1]).toEqual({
+      type: 'publishEvidence',
+      key: 'publishEvidence:1',
+      owner: owner(),
+      patchset: PATCHSET,
+      name: 'acme-dsvm',
+      pipeline: 'check',
+      verdict: 'SUCCESS',
+      reason: '',
+      results: PASSED,
+      trees: [TREE],
+      dependencies: [],
+      siblings: [],
+      timeoutMs: 550_000,
+    });
+    world.now += 61_000;
+    const reporting = world.answerType(JOB, 'publishEvidence');
+    expect(reporting.state).toBe('reporting');
+    const report = {
+      job: JOB,
+      name: 'acme-dsvm',
+      voting: true,
+      verdict: 'SUCCESS',
+      reason: '',
+      lastLine: null,
+      evidence: 'published',
+      url: 'https://logs.example.org/job-1/',
+      durationMs: 61_000,
+      results: PASSED,
+    };
+    expect(reporting.effects).toEqual([
+      withdrawn('deadline:uploading:1'),
+      { type: 'tell', to: REVIEW, event: { type: 'job.reported', report } },
+      timer('deadline:reporting', 3_600_000, START + 61_000),
+    ]);
+    const cleanup = world.tell(JOB, { type: 'verdict.taken' });
+    expect(cleanup.state).toBe('cleanup.deleting');
+    expect(cleanup.effects).toEqual([
+      withdrawn('deadline:reporting'),
+      {
+        type: 'deleteServer',
+        key: 'deleteServer:1',
+        provider: 'local',
+        owner: owner(),
+        timeoutMs: 300_000,
+      },
+      timer('deadline:deleting:1', 300_000, START + 61_000),
+    ]);
+    expect(world.answerType(JOB, 'deleteServer').effects).toEqual([
+      withdrawn('deadline:deleting:1'),
+      {
+        type: 'discardEvidence',
+        key: 'discardEvidence:1',
+        job: JOB,
+        part: 'all',
+        timeoutMs: 300_000,
+      },
+      timer('deadline:discarding:1', 300_000, START + 61_000),
+    ]);
+    const done = world.answerType(JOB, 'discardEvidence');
+    expect([done.state, done.effects]).toEqual(['done', [withdrawn('deadline:discarding:1')]]);
+    expect(world.at(JOB)).toMatchObject({ ended: true, owed: {}, context: { slot: false, server: null } });
+  });
+
+  test('passes the seven states in their order', () => {
+    const world = Simulator.whole().run();
+    const states = world.rowsOf(JOB).map((row) => row.state.split('.')[0]);
+    expect([...new Set(states)]).toEqual([
+      'queued',
+      'booting',
+      'stacking',
+      'testing',
+      'publishing',
+      'reporting',
+      'cleanup',
+      'done',
+    ]);
+    expect(breaches(world)).toEqual([]);
+    expect(ignored(world)).toEqual([]);
+  });
+});
+
+describe('setup that fails', () => {
+  test.each([
+    ['booting.creating', 'createServer', { type: 'server.failed', failure: failure('create server') }],
+    [
+      'stacking.fetching',
+      'fetchPatchset',
+      { type: 'patchset.unfetched', failure: failure('fetch patchset') },
+    ],
+    ['stacking.running', 'runStage', exited('stacking', 1)],
+    ['stacking.running', 'runStage', { type: 'stage.lost', stage: 'stacking', why: 'rebooted' }],
+    [
+      'stacking.running',
+      'runStage',
+      { type: 'stage.failed', stage: 'stacking', failure: failure('run stage') },
+    ],
+  ] as const)('is cleared away and tried again: %s, %s', (state, settles, event) => {
+    const world = jobIn(state);
+    const row = world.answerType(JOB, settles, event as AnyEvent);
+    expect(row.state).toBe('booting.clearing.deleting');
+    expect(row.effects.map((effect) => 'key' in effect && effect.key)).toContain('deleteServer:1');
+    expect(world.answerType(JOB, 'deleteServer').effects).toEqual([
+      withdrawn('deadline:deleting:1'),
+      timer('retry:booting:1', 30_000),
+    ]);
+    const again = world.fire(JOB);
+    expect(again.state).toBe('booting.creating');
+    expect(again.effects[0]).toMatchObject({
+      key: 'createServer:2',
+      name: 'sos-ci-job-1-2',
+      owner: owner(2),
+    });
+  });
+
+  test.each([
+    ['booting.creating', 'NODE_FAILURE', 'create server: it broke'],
+    ['stacking.fetching', 'RETRY_LIMIT', 'fetch patchset: it broke'],
+    ['stacking.running', 'RETRY_LIMIT', 'stacking: its command exited with 1'],
+  ])('in %s for the last time is %s, and its evidence is published', (state, verdict, reason) => {
+    const world = jobIn(state, jobSpec({ limits: { setupAttempts: 1 } }));
+    const [effect] = world.inFlight(JOB);
+    const bad = {
+      createServer: { type: 'server.failed', failure: failure('create server') },
+      fetchPatchset: { type: 'patchset.unfetched', failure: failure('fetch patchset') },
+      runStage: exited('stacking', 1),
+    } as Readonly<Record<string, AnyEvent>>;
+    const row = world.answer(JOB, effect?.key ?? '', bad[effect?.type ?? '']);
+    expect(row.state).toBe('publishing.collecting');
+    expect(world.at(JOB).context).toMatchObject({ verdict, reason });
+    expect(world.run().at(JOB).state).toBe('done');
+  });
+
+  test('waits twice as long for each further attempt', () => {
+    const world = Simulator.job(jobSpec({ limits: { setupAttempts: 4 } }));
+    world.answers = unless('createServer', { type: 'server.failed', failure: failure('create server') });
+    const waits = world
+      .run()
+      .rowsOf(JOB)
+      .flatMap((row) => row.effects)
+      .flatMap((effect) =>
+        effect.type === 'setTimer' && effect.key.startsWith('retry:') ? [effect.delayMs] : [],
+      );
+    expect(waits).toEqual([30_000, 60_000, 120_000]);
+    expect(world.unheard[0]?.event).toMatchObject({ report: { verdict: 'NODE_FAILURE' } });
+  });
+});

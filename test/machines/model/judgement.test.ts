@@ -1,0 +1,53 @@
+/** What a review came to as a whole: what is told, and what is counted. */
+import { describe, expect, test } from 'vitest';
+import type { JobReport, Verdict } from '../../../src/machines/model/domain.ts';
+import { isQuiet, judgementOf } from '../../../src/machines/model/judgement.ts';
+import { QUIET_OUTCOMES, type QuietOutcome } from '../../../src/machines/model/report-spec.ts';
+import { jobReport } from '../facts.ts';
+
+const of = (...verdicts: readonly Verdict[]): readonly JobReport[] =>
+  verdicts.map((verdict) => jobReport({ verdict }));
+
+describe('a review is not posted', () => {
+  test.each<[readonly Verdict[], boolean, readonly QuietOutcome[], boolean]>([
+    [['ABORTED'], false, [], true],
+    [['SKIPPED', 'ABORTED'], false, [], true],
+    [['MERGER_FAILURE'], true, ['merge-conflict'], true],
+    [['MERGER_FAILURE'], true, [], false],
+    // Dependencies that can not be met are always told.
+    [['MERGER_FAILURE'], false, QUIET_OUTCOMES, false],
+    [['RETRY_LIMIT', 'NODE_FAILURE', 'POST_FAILURE'], false, ['infrastructure'], true],
+    [['RETRY_LIMIT', 'SUCCESS'], false, ['infrastructure'], false],
+    [['RETRY_LIMIT', 'SUCCESS'], false, ['infrastructure', 'success'], true],
+    [['SUCCESS', 'SKIPPED'], false, ['success'], true],
+    [['TIMED_OUT'], false, ['timed-out'], true],
+    [['TIMED_OUT'], false, ['infrastructure'], false],
+    [['FAILURE'], false, QUIET_OUTCOMES, false],
+    [['FAILURE', 'RETRY_LIMIT'], false, QUIET_OUTCOMES, false],
+  ])('%j, conflicted %j, quiet of %j: %j', (verdicts, conflicted, quiet, expected) => {
+    expect(isQuiet(of(...verdicts), conflicted, quiet)).toBe(expected);
+  });
+});
+
+describe('a review speaks for or against this CI', () => {
+  test.each<[readonly Verdict[], string]>([
+    [['SUCCESS'], 'success'],
+    [['SUCCESS', 'SKIPPED'], 'success'],
+    [['SUCCESS', 'FAILURE'], 'failure'],
+    [['TIMED_OUT'], 'failure'],
+    [['RETRY_LIMIT'], 'failure'],
+    [['POST_FAILURE', 'SUCCESS'], 'failure'],
+    [['MERGER_FAILURE'], 'neither'],
+    [['ABORTED', 'SUCCESS'], 'neither'],
+    [['SKIPPED'], 'neither'],
+    [[], 'neither'],
+  ])('%j is %s', (verdicts, judgement) => {
+    expect(judgementOf(of(...verdicts))).toBe(judgement);
+  });
+
+  test('by the jobs that vote, where there are any', () => {
+    const quiet = jobReport({ verdict: 'FAILURE', voting: false });
+    expect(judgementOf([jobReport(), quiet])).toBe('success');
+    expect(judgementOf([quiet])).toBe('failure');
+  });
+});

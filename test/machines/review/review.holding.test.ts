@@ -1,0 +1,170 @@
+/** preparing, when something is late: what does not work at once, a vote that is waited for, and a withdrawal meanwhile. */
+import { describe, expect, test } from 'vitest';
+import type { PreparePlan, ResolvedChange } from '../../../src/machines/model/domain.ts';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { otherAnswers } from '../answers.ts';
+import { failure, jobReport, preparePlan, RESOLVED, REVIEW, START } from '../facts.ts';
+import { orderly } from '../orderly.ts';
+import { answerWell, Simulator } from '../simulator.ts';
+
+const begun = (plan: Partial<PreparePlan> = {}) => Simulator.unprepared(preparePlan(plan));
+const resolved = (change: Partial<ResolvedChange> = {}): AnyEvent => ({
+  type: 'change.resolved',
+  change: { ...RESOLVED, ...change },
+});
+const vote = (value: number, account = 'zuul'): AnyEvent => ({
+  type: 'vote.cast',
+  vote: { account, label: 'Verified', value },
+});
+const HOLD = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
+
+/** What the jobs were told last. */
+function toldTo(world: Simulator): readonly AnyEvent[] {
+  return world.unheard.map(({ event }) => event);
+}
+
+describe('what does not work at once', () => {
+  test('Gerrit is asked again, with longer and longer waits, and given up at last', () => {
+    const world = begun();
+    const waits: number[] = [];
+    for (let attempt = 1; attempt < 4; attempt += 1) {
+      const row = world.answerType(REVIEW, 'lookUpChange', {
+        type: 'change.unresolved',
+        failure: failure('look up change'),
+      });
+      const timer = row.effects.find((effect) => effect.type === 'setTimer');
+      expect(row.state).toBe('preparing.lookingLater');
+      waits.push(timer?.delayMs ?? 0);
+      world.fire(REVIEW);
+    }
+    expect(waits).toEqual([250, 500, 1_000]);
+    world.answerType(REVIEW, 'lookUpChange', {
+      type: 'change.unresolved',
+      failure: failure('look up change'),
+    });
+    expect(toldTo(world)).toEqual([
+      { type: 'job.refused', verdict: 'NODE_FAILURE', reason: 'look up change: it broke' },
+    ]);
+    orderly(world);
+  });
+
+  test('what can not be mended by waiting is not tried again', () => {
+    const world = begun();
+    const unresolved = failure('look up change', { retryable: false });
+    world.answerType(REVIEW, 'lookUpChange', { type: 'change.unresolved', failure: unresolved });
+    expect(toldTo(world)).toMatchObject([{ verdict: 'NODE_FAILURE' }]);
+  });
+
+  test('merging is tried again, and given up at last', () => {
+    const world = begun();
+    world.answerType(REVIEW, 'lookUpChange');
+    for (let attempt = 1; attempt < 3; attempt += 1) {
+      world.answerType(REVIEW, 'mergePatchset', {
+        type: 'patchset.unmerged',
+        failure: failure('merge patchset'),
+      });
+      expect(world.at(REVIEW).state).toBe('preparing.mergingLater');
+      world.fire(REVIEW);
+    }
+    const row = world.answerType(REVIEW, 'mergePatchset', {
+      type: 'patchset.unmerged',
+      failure: failure('merge patchset'),
+    });
+    expect([row.state, toldTo(world)]).toEqual([
+      'waiting',
+      [{ type: 'job.refused', verdict: 'NODE_FAILURE', reason: 'merge patchset: it broke' }],
+    ]);
+    orderly(world);
+  });
+
+  test.each(['lookUpChange', 'mergePatchset'] as const)(
+    'a %s that never answers is asked for again',
+    (type) => {
+      const world = begun();
+      if (type === 'mergePatchset') world.answerType(REVIEW, 'lookUpChange');
+      world.fire(REVIEW);
+      world.fire(REVIEW);
+      expect(world.inFlight(REVIEW).filter((effect) => effect.type === type)).toHaveLength(2);
+      // Both answers come after all: the second one changes nothing.
+      for (const effect of world.inFlight(REVIEW)) world.answer(REVIEW, effect.key);
+      world.run();
+      orderly(world);
+    },
+  );
+});
+
+describe('a vote that is waited for', () => {
+  test('stands already', () => {
+    const world = begun({ hold: HOLD });
+    const votes = [{ account: 'zuul', label: 'Verified', value: 2 }];
+    expect(world.answer(REVIEW, 'lookUpChange:1', resolved({ votes })).state).toBe('preparing.merging');
+  });
+
+  test('comes, and the change is looked at once more, because time has gone by', () => {
+    const world = begun({ hold: HOLD });
+    expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.holding');
+    expect(world.tell(REVIEW, vote(1, 'somebody')).state).toBe('preparing.holding');
+    expect(world.tell(REVIEW, vote(1)).state).toBe('preparing.looking');
+    expect(world.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
+    orderly(world);
+  });
+
+  test('comes while Gerrit is being asked', () => {
+    const world = begun({ hold: HOLD });
+    world.tell(REVIEW, vote(1));
+    expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.merging');
+    orderly(world);
+  });
+
+  test('says no: nothing is run and nothing is said', () => {
+    const world = begun({ hold: HOLD });
+    world.answerType(REVIEW, 'lookUpChange');
+    world.tell(REVIEW, vote(-1));
+    expect(toldTo(world)).toEqual([
+      { type: 'job.refused', verdict: 'ABORTED', reason: 'zuul voted Verified-1' },
+    ]);
+    world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
+    expect(world.at(REVIEW).context.outcome).toBe('quiet');
+    orderly(world);
+  });
+
+  test('never comes: the jobs run all the same', () => {
+    const world = begun({ hold: HOLD });
+    world.answerType(REVIEW, 'lookUpChange');
+    expect(world.fire(REVIEW).state).toBe('preparing.looking');
+    expect(world.now).toBe(START + HOLD.timeoutMs);
+    expect(world.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
+    orderly(world);
+  });
+});
+
+describe.each<AnyEvent>([
+  { type: 'review.cancelled', reason: 'the change was abandoned' },
+  { type: 'review.superseded', by: '912345,4' },
+])('$type', (event) => {
+  const moments: readonly (readonly [string, () => Simulator])[] = [
+    ['looking', () => begun()],
+    ['holding', () => told(begun({ hold: HOLD }), 'lookUpChange')],
+    ['merging', () => told(begun(), 'lookUpChange')],
+  ];
+
+  test.each(moments)('while %s: the jobs are told, and late answers change nothing', (_, moment) => {
+    for (const effect of [null, ...moment().inFlight(REVIEW)]) {
+      for (const answer of effect === null ? [null] : [undefined, ...otherAnswers(effect)]) {
+        const world = moment();
+        world.tell(REVIEW, event);
+        expect(world.at(REVIEW).ended).toBe(true);
+        expect(toldTo(world)).toHaveLength(1);
+        if (effect !== null) world.answer(REVIEW, effect.key, answer ?? undefined);
+        expect(toldTo(world)).toHaveLength(1);
+        orderly(world);
+      }
+    }
+  });
+});
+
+function told(world: Simulator, type: 'lookUpChange'): Simulator {
+  world.answers = answerWell;
+  world.answerType(REVIEW, type);
+  return world;
+}

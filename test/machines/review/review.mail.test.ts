@@ -1,0 +1,138 @@
+/** The mail at a review's end: who hears of it, what is tried again, and that nothing waits for it. */
+import { describe, expect, test } from 'vitest';
+import type { JobReport } from '../../../src/machines/model/domain.ts';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import type { MailSpec } from '../../../src/machines/review/mail.ts';
+import { FAILED, failure, JOB, jobSpec, opened, REVIEW, reportSpec } from '../facts.ts';
+import { type Answers, answerWell, Simulator } from '../simulator.ts';
+
+const SPEC: MailSpec = {
+  to: ['ci@acme.example'],
+  on: 'failure',
+  attempts: 3,
+  retryMs: 60_000,
+  timeoutMs: 30_000,
+};
+
+function told(mail: MailSpec, answers: Answers = answerWell, report = reportSpec()): Simulator {
+  const world = new Simulator(answers);
+  const event = opened(report);
+  world.tell(REVIEW, event.type === 'review.opened' ? { ...event, mail } : event);
+  return world;
+}
+
+/** The review has everything that it waits for. */
+function ended(
+  mail: MailSpec,
+  changes: Partial<JobReport>,
+  answers: Answers = answerWell,
+  report = reportSpec(),
+): Simulator {
+  const world = told(mail, answers, report).run();
+  world.tell(REVIEW, {
+    type: 'job.reported',
+    report: {
+      job: JOB,
+      name: jobSpec().name,
+      voting: true,
+      verdict: 'SUCCESS',
+      reason: '',
+      lastLine: null,
+      evidence: 'none',
+      url: null,
+      durationMs: 61_000,
+      results: null,
+      ...changes,
+    },
+  });
+  return world.run();
+}
+
+const mails = (world: Simulator) =>
+  world.rowsOf(REVIEW).flatMap((row) => row.effects.filter((effect) => effect.type === 'sendMail'));
+const FAILING: Partial<JobReport> = { verdict: 'FAILURE', reason: '1 of 3 tests failed', results: FAILED };
+const unsent = (retryable: boolean): AnyEvent => ({
+  type: 'mail.unsent',
+  failure: failure('send mail', { retryable }),
+});
+const noMail =
+  (retryable: boolean): Answers =>
+  (effect, world) =>
+    effect.type === 'sendMail' ? unsent(retryable) : answerWell(effect, world);
+
+describe('a mail at the end', () => {
+  test('is asked for by the row that ends the review', () => {
+    const world = ended(SPEC, FAILING);
+    const [mail, ...more] = mails(world);
+    expect(more).toEqual([]);
+    expect(mail).toMatchObject({
+      key: 'sendMail:1',
+      delayMs: 0,
+      timeoutMs: 30_000,
+      mail: {
+        id: `review.${REVIEW}`,
+        to: SPEC.to,
+        subject: expect.stringMatching(/^FAILURE: openstack\/cinder/),
+      },
+    });
+    const ending = world.rowsOf(REVIEW).find((row) => row.effects.some(({ type }) => type === 'sendMail'));
+    expect(ending?.state).toBe('done');
+    expect(world.owed(REVIEW)).toEqual([]);
+  });
+
+  test.each([
+    ['failure', FAILING, {}, 1],
+    ['failure', {}, {}, 0],
+    ['failure', { voting: false, ...FAILING }, {}, 0],
+    ['failure', { verdict: 'NODE_FAILURE', reason: 'no server' }, {}, 1],
+    ['always', {}, {}, 1],
+    ['always', {}, { post: false }, 1],
+    ['always', { verdict: 'ABORTED', reason: 'by hand' }, {}, 0],
+  ] as const)('on %s, of %j reported with %j: %i', (on, changes, report, count) => {
+    const world = ended({ ...SPEC, on }, changes, answerWell, reportSpec(report));
+    expect(world.at(REVIEW).ended).toBe(true);
+    expect(mails(world)).toHaveLength(count);
+  });
+
+  test('tells of a success that Gerrit did not take', () => {
+    const world = ended(SPEC, {}, (effect, it) =>
+      effect.type === 'postReview'
+        ? { type: 'review.unposted', failure: failure('post review', { retryable: false }) }
+        : answerWell(effect, it),
+    );
+    expect(mails(world)).toMatchObject([
+      { mail: { subject: expect.stringMatching(/^SUCCESS, not posted: /) } },
+    ]);
+  });
+
+  test('is not asked for where none is configured', () => {
+    const world = Simulator.whole().run();
+    expect(mails(world)).toEqual([]);
+  });
+});
+
+describe('a mail that does not go', () => {
+  test('is tried again, later each time, and then the operator hears of it; the review has long ended', () => {
+    const world = ended(SPEC, FAILING, noMail(true));
+    const asked = mails(world);
+    expect(asked.map(({ key }) => key)).toEqual(['sendMail:1', 'sendMail:2', 'sendMail:3']);
+    expect(asked.flatMap((effect) => (effect.type === 'sendMail' ? [effect.delayMs] : []))).toEqual([
+      0, 60_000, 120_000,
+    ]);
+    expect(
+      new Set(asked.flatMap((effect) => (effect.type === 'sendMail' ? [effect.mail.id] : []))).size,
+    ).toBe(1);
+    const rows = world.rowsOf(REVIEW);
+    const alarms = rows.flatMap((row) => row.effects.filter(({ type }) => type === 'raiseAlarm'));
+    expect(alarms).toMatchObject([{ key: 'alarm:mail', alarm: { kind: 'mail-unsent' } }]);
+    const first = rows.findIndex((row) => row.state === 'done');
+    expect(rows.slice(first).every((row) => row.state === 'done')).toBe(true);
+    expect(world.owed(REVIEW)).toEqual([]);
+  });
+
+  test('is not tried again when that can not help', () => {
+    const world = ended(SPEC, FAILING, noMail(false));
+    expect(mails(world)).toHaveLength(1);
+    expect(world.rowsOf(REVIEW).at(-1)?.type).toBe('alarm.raised');
+  });
+});

@@ -1,0 +1,40 @@
+/** A review whose comment is in the site's own words: used as long as every reader understands it. */
+import { expect, test } from 'vitest';
+import { failure, jobReport, REVIEW, reportSpec } from '../facts.ts';
+import { weighed } from '../review-world.ts';
+import { Simulator } from '../simulator.ts';
+
+function sending(template: string): Simulator {
+  const world = Simulator.review(reportSpec({ template }));
+  world.tell(REVIEW, { type: 'job.reported', report: jobReport() });
+  weighed(world);
+  return world;
+}
+
+function effects(world: Simulator) {
+  return world.rowsOf(REVIEW).flatMap((row) => row.effects);
+}
+
+function messages(world: Simulator): readonly string[] {
+  return effects(world).flatMap((effect) => (effect.type === 'postReview' ? [effect.message] : []));
+}
+
+function alarms(world: Simulator): readonly string[] {
+  return effects(world).flatMap((effect) => (effect.type === 'raiseAlarm' ? [effect.alarm.kind] : []));
+}
+
+test('a sound template is posted', () => {
+  const world = sending('{header}\n\n{jobs}\n\nThank you.\n{run}');
+  expect(messages(world)).toEqual([expect.stringContaining('\n\nThank you.\nsos-ci run review-1')]);
+  expect(alarms(world)).toEqual([]);
+});
+
+test('one that readers would misread gives way to the built-in text, and the operator hears of it once', () => {
+  const world = sending('- {header}\n\n{jobs}\n\n{run}');
+  world.answerType(REVIEW, 'postReview', { type: 'review.unposted', failure: failure('post review') });
+  world.fire(REVIEW);
+  weighed(world);
+  const builtIn = expect.stringMatching(/^Build succeeded \(check pipeline\)\./);
+  expect(messages(world)).toEqual([builtIn, builtIn]);
+  expect(alarms(world)).toEqual(['template-broken']);
+});

@@ -1,0 +1,63 @@
+/** review@1 and errors of our own: an alarm and no second comment the first time, parked the next. */
+import { describe, expect, test } from 'vitest';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { jobReport, REVIEW, reportSpec } from '../facts.ts';
+import { orderly } from '../orderly.ts';
+import { alarms, outcome, weighed } from '../review-world.ts';
+import { Simulator } from '../simulator.ts';
+
+const reported: AnyEvent = { type: 'job.reported', report: jobReport() };
+
+/** A review that is sending its comment. */
+function sending(): Simulator {
+  const world = Simulator.review(reportSpec());
+  world.tell(REVIEW, reported);
+  expect(weighed(world).state).toBe('posting.sending');
+  return world;
+}
+
+describe('an error of our own', () => {
+  const broken: AnyEvent = { type: 'machine.failed', event: 'job.reported', message: 'undefined is not' };
+  const crash: AnyEvent = { type: 'daemon.crashed', during: 'postReview', message: 'undefined is not' };
+
+  test('is told to the operator; a post on its way still counts', () => {
+    const world = sending();
+    expect(world.tell(REVIEW, broken).state).toBe('alarming');
+    world.answer(REVIEW, 'postReview:1');
+    expect(outcome(world.run())).toEqual(['done', 'posted']);
+    expect(alarms(world)).toEqual(['review-unposted']);
+    orderly(world);
+  });
+
+  test('a second one parks the review: it does not go round between its alarm and its end', () => {
+    const world = sending();
+    expect(world.tell(REVIEW, broken).state).toBe('alarming');
+    expect(world.tell(REVIEW, broken).state).toBe('stuck');
+    expect(alarms(world)).toEqual(['review-unposted', 'review-unposted']);
+    orderly(world.run());
+  });
+
+  test('that leaves no way to the operator parks the review; its jobs are answered when they hand over', () => {
+    const world = sending();
+    const lost: AnyEvent = { type: 'machine.broken', event: 'job.reported', message: 'undefined is not' };
+    const row = world.tell(REVIEW, lost);
+    expect(row.state).toBe('stuck');
+    expect(row.effects).toContainEqual(
+      expect.objectContaining({ type: 'tell', event: expect.objectContaining({ type: 'job.cancelled' }) }),
+    );
+    expect(world.tell(REVIEW, reported).effects[0]).toMatchObject({
+      type: 'tell',
+      event: { type: 'verdict.taken' },
+    });
+    orderly(world.run());
+  });
+
+  test('that kills the daemon twice parks the review, with an alarm', () => {
+    const world = sending();
+    expect(world.tell(REVIEW, crash)).toMatchObject({ state: 'posting.sending', effects: [] });
+    expect(world.tell(REVIEW, crash).state).toBe('stuck');
+    expect(alarms(world)).toEqual(['review-unposted']);
+    expect(world.tell(REVIEW, reported).effects.map(({ type }) => type)).toEqual(['tell', 'tell']);
+    orderly(world.run());
+  });
+});

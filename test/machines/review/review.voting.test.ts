@@ -1,0 +1,97 @@
+/** A review that has to ask before it votes, and one that has nothing to ask. */
+import { describe, expect, test } from 'vitest';
+import type { JobReport } from '../../../src/machines/model/domain.ts';
+import type { ReportSpec } from '../../../src/machines/model/report-spec.ts';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { VOTING } from '../../../src/machines/system/voting.ts';
+import { jobReport, REVIEW, reportSpec } from '../facts.ts';
+import { orderly } from '../orderly.ts';
+import { weighed } from '../review-world.ts';
+import { Simulator } from '../simulator.ts';
+
+const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
+  type: 'job.reported',
+  report: jobReport(changes),
+});
+
+/** A review that has its only job's report, in a world that has a history of voting or not. */
+function judged(report: Partial<ReportSpec>, changes: Partial<JobReport>, voting = true): Simulator {
+  const world = Simulator.review(reportSpec({ stopVotingAfter: 1, ...report }));
+  if (voting) world.tell(VOTING, { type: 'voting.opened' });
+  world.tell(REVIEW, reported(changes));
+  return world;
+}
+
+function posts(world: Simulator): readonly unknown[] {
+  weighed(world);
+  return world
+    .rowsOf(REVIEW)
+    .flatMap((row) => row.effects.flatMap((effect) => (effect.type === 'postReview' ? [effect.labels] : [])));
+}
+
+describe('a review asks before it posts', () => {
+  test('and votes when it may', () => {
+    const world = judged({ stopVotingAfter: 2 }, { verdict: 'FAILURE' });
+    expect(posts(world)).toEqual([{ Verified: -1 }]);
+    expect(world.run().at(REVIEW)).toMatchObject({
+      state: 'done',
+      context: { withheld: '', outcome: 'posted' },
+    });
+    orderly(world);
+  });
+
+  test('and says what it has to say without a vote when it may not', () => {
+    const world = judged({}, { verdict: 'FAILURE' });
+    expect(posts(world)).toEqual([{}]);
+    // Nothing to read back either.
+    world.answerType(REVIEW, 'postReview');
+    const withheld = 'voting stopped after failures on 1 changes in a row';
+    expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { withheld, outcome: 'posted' } });
+    orderly(world);
+  });
+
+  test('and votes nothing when it is never answered, and says why', () => {
+    const world = judged({}, {}, false);
+    expect(world.at(REVIEW).state).toBe('asking');
+    world.fire(REVIEW);
+    expect(posts(world)).toEqual([{}]);
+    expect(world.owed(REVIEW)).toContainEqual(
+      expect.objectContaining({
+        type: 'postReview',
+        message: expect.stringContaining('No vote: it was not answered in time whether this CI may vote.'),
+      }),
+    );
+    // An answer that comes after all changes nothing.
+    world.tell(REVIEW, { type: 'vote.allowed' });
+    expect(world.at(REVIEW).state).toBe('posting.sending');
+    expect(world.at(REVIEW).context.withheld).not.toBe('');
+    orderly(world);
+  });
+
+  test('and is withdrawn while it waits for an answer', () => {
+    const world = judged({}, {}, false);
+    world.tell(REVIEW, { type: 'review.superseded', by: '912345,4' });
+    expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
+    orderly(world);
+  });
+});
+
+describe('a review is counted', () => {
+  const failed = (world: Simulator) => world.at(VOTING).context.failed;
+
+  test('also when it is quiet or in the shadow', () => {
+    const quiet = judged({ stopVotingAfter: 5, quiet: ['infrastructure'] }, { verdict: 'RETRY_LIMIT' });
+    const shadow = judged({ stopVotingAfter: 5, post: false }, { verdict: 'FAILURE' });
+    expect([failed(quiet), failed(shadow)]).toEqual([[912345], [912345]]);
+    expect([posts(quiet), posts(shadow)]).toEqual([[], []]);
+    expect(quiet.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'quiet' } });
+  });
+
+  test.each([
+    ['its patch does not merge', { stopVotingAfter: 5 }, { verdict: 'MERGER_FAILURE' }],
+    ['it was aborted', { stopVotingAfter: 5 }, { verdict: 'ABORTED' }],
+    ['voting never stops', { stopVotingAfter: 0 }, { verdict: 'FAILURE' }],
+  ] as const)('but not when %s', (_, report, changes) => {
+    expect(failed(judged(report, changes))).toEqual([]);
+  });
+});

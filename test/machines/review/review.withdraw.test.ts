@@ -1,0 +1,72 @@
+/**
+ * Cancel and supersede, at every moment of a review and with every late answer: what is posted stays posted, and no
+ * second post is asked for.
+ */
+import { describe, expect, test } from 'vitest';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { otherAnswers } from '../answers.ts';
+import { failure, jobReport, REVIEW } from '../facts.ts';
+import { orderly } from '../orderly.ts';
+import { outcome } from '../review-world.ts';
+import { answerWell, Simulator } from '../simulator.ts';
+
+const reported = (changes = {}): AnyEvent => ({ type: 'job.reported', report: jobReport(changes) });
+const cancelled: AnyEvent = { type: 'review.cancelled', reason: 'the change was abandoned' };
+const superseded: AnyEvent = { type: 'review.superseded', by: '912345,4' };
+const refused: AnyEvent = { type: 'vote.refused', failure: failure('vote', { retryable: false }) };
+const unposted = (retryable: boolean): AnyEvent => ({
+  type: 'review.unposted',
+  failure: failure('post review', { retryable }),
+});
+/** Every moment of reviews that go well and badly, with and without a vote. */
+function moments(): readonly (readonly [string, Simulator])[] {
+  const found = new Map<string, readonly [string, Simulator]>();
+  const stories = otherAnswersOfAReview();
+  for (const [name, answers] of stories) {
+    const world = Simulator.review();
+    world.answers = answers;
+    world.tell(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
+    do {
+      const flying = world.inFlight(REVIEW).map((effect) => effect.key);
+      const key = `${world.at(REVIEW).state} [${flying.join(' ')}]`;
+      if (!found.has(key)) found.set(key, [`${name}: ${key}`, world.fork()]);
+    } while (world.next());
+  }
+  return [['waiting []', Simulator.review()], ...found.values()];
+}
+
+function otherAnswersOfAReview(): readonly [string, Simulator['answers']][] {
+  return [
+    ['well', answerWell],
+    ['refused', (effect, it) => (effect.type === 'postReview' ? refused : answerWell(effect, it))],
+    ['unposted', (effect, it) => (effect.type === 'postReview' ? unposted(true) : answerWell(effect, it))],
+    ['silent', (effect, it) => (effect.type === 'postReview' ? null : answerWell(effect, it))],
+    ['no votes', (effect, it) => (effect.type === 'readVotes' ? null : answerWell(effect, it))],
+  ];
+}
+
+describe.each([cancelled, superseded])('$type', (event) => {
+  test.each(moments())('at %s: no second post, and what is posted stays posted', (_, moment) => {
+    const posted = moment.rowsOf(REVIEW).some((row) => row.type === 'review.posted');
+    const flying = moment.inFlight(REVIEW);
+    const variants = flying.flatMap((effect) =>
+      [undefined, ...otherAnswers(effect)].map((it) => [effect, it] as const),
+    );
+    for (const variant of [null, ...variants]) {
+      const world = moment.fork();
+      world.answers = answerWell;
+      const from = world.tell(REVIEW, event).version;
+      if (variant !== null) world.answer(REVIEW, variant[0].key, variant[1]);
+      world.run();
+      expect(world.at(REVIEW).ended).toBe(true);
+      const after = world.rowsOf(REVIEW).slice(from - 1);
+      expect(after.flatMap((row) => row.effects.filter((effect) => effect.type === 'postReview'))).toEqual(
+        [],
+      );
+      const nowPosted = posted || after.some((row) => row.type === 'review.posted');
+      if (nowPosted) expect(outcome(world)).toEqual(['done', 'posted']);
+      else expect(outcome(world)).not.toContain('posted');
+      orderly(world);
+    }
+  });
+});

@@ -1,0 +1,216 @@
+/** Who gets a free slot: the rules one by one. What holds whatever arrives is in the property tests beside this file. */
+import { describe, expect, test } from 'vitest';
+import {
+  nextInLine,
+  obstacleOf,
+  type SlotHolder,
+  type SlotLimits,
+  type SlotQueue,
+  type SlotRequest,
+  servingOrder,
+  turnOf,
+} from '../../src/machines/slot-queue.ts';
+
+const HOUR = 3_600_000;
+const NOW = 100 * HOUR;
+const LIMITS: SlotLimits = { slots: { local: 2 }, jobs: {}, projects: {}, patienceMs: HOUR };
+let orders = 0;
+
+function request(history: string, changes: Partial<SlotRequest> = {}): SlotRequest {
+  orders += 1;
+  return {
+    history,
+    key: 'slot',
+    provider: 'local',
+    name: 'unit',
+    project: 'cinder',
+    headStartMs: 0,
+    promoted: false,
+    requestedAt: NOW + orders,
+    order: orders,
+    ...changes,
+  };
+}
+
+function queue(waiting: readonly SlotRequest[], changes: Partial<SlotQueue> = {}): SlotQueue {
+  return { waiting, holders: [], served: new Map(), ...changes };
+}
+
+const holder = (changes: Partial<SlotHolder> = {}): SlotHolder => ({
+  provider: 'local',
+  name: 'unit',
+  project: 'cinder',
+  ...changes,
+});
+const served = (...turns: readonly (readonly [project: string, at: number])[]) =>
+  new Map(turns.map(([project, at]) => [turnOf({ provider: 'local', project }), at]));
+const next = (of: SlotQueue, limits = LIMITS, now = NOW) => nextInLine(of, limits, now)?.history ?? null;
+
+describe('next is', () => {
+  test('the oldest of one project', () => {
+    expect(next(queue([request('a'), request('b')]))).toBe('a');
+    expect(next(queue([]))).toBeNull();
+  });
+
+  test('one with a head start before one that is older by less than that', () => {
+    const late = { requestedAt: NOW + 10 * HOUR };
+    const old = request('old', { requestedAt: NOW });
+    expect(next(queue([old, request('recheck', { ...late, headStartMs: 10 * HOUR + 1 })]))).toBe('recheck');
+    expect(next(queue([old, request('recheck', { ...late, headStartMs: 10 * HOUR - 1 })]))).toBe('old');
+  });
+
+  test('of the project that was served longest ago, however old the others are', () => {
+    const waiting = [request('a', { requestedAt: 1 }), request('b', { project: 'nova' })];
+    expect(next(queue(waiting, { served: served(['cinder', NOW], ['nova', NOW - 1]) }))).toBe('b');
+    expect(next(queue(waiting, { served: served(['cinder', NOW - 1], ['nova', NOW]) }))).toBe('a');
+  });
+
+  test('of a project that was never served before one that was', () => {
+    const waiting = [request('a'), request('b', { project: 'nova' })];
+    expect(next(queue(waiting, { served: served(['cinder', 1]) }))).toBe('b');
+  });
+
+  test('not later here because its project was served elsewhere', () => {
+    const turns = new Map([
+      [turnOf({ provider: 'local', project: 'cinder' }), 1],
+      [turnOf({ provider: 'cloud', project: 'cinder' }), NOW],
+      [turnOf({ provider: 'local', project: 'nova' }), 2],
+    ]);
+    expect(next(queue([request('b', { project: 'nova' }), request('a')], { served: turns }))).toBe('a');
+  });
+
+  test('of a project with a priority again, for as long as that', () => {
+    const limits = { ...LIMITS, projects: { cinder: { concurrency: null, priorityMs: HOUR } } };
+    const waiting = [request('a'), request('b', { project: 'nova' })];
+    const servedAgo = (ms: number) => queue(waiting, { served: served(['cinder', NOW], ['nova', NOW - ms]) });
+    expect(next(servedAgo(HOUR - 1), limits)).toBe('a');
+    expect(next(servedAgo(HOUR + 1), limits)).toBe('b');
+  });
+
+  test('a promoted one before all others, and the newest promotion first', () => {
+    const waiting = [
+      request('a', { requestedAt: 1, headStartMs: HOUR, project: 'nova' }),
+      request('first', { promoted: true }),
+      request('second', { promoted: true }),
+    ];
+    expect(next(queue(waiting, { served: served(['cinder', NOW]) }))).toBe('second');
+  });
+});
+
+describe('a limit', () => {
+  const obstacle = (of: SlotQueue, limits: SlotLimits, now = NOW) => {
+    const [first] = of.waiting;
+    return first === undefined ? null : obstacleOf(first, of, limits, now);
+  };
+
+  test('of the provider keeps a request back, and one that is not configured has no slot', () => {
+    const full = queue([request('a')], { holders: [holder(), holder({ name: 'other', project: 'nova' })] });
+    expect(obstacle(full, LIMITS)).toEqual({ by: 'provider', name: 'local', limit: 2 });
+    expect(next(full)).toBeNull();
+    const gone = queue([request('a', { provider: 'constructor' })]);
+    expect(obstacle(gone, LIMITS)).toEqual({ by: 'provider', name: 'constructor', limit: 0 });
+  });
+
+  test('of the project or the job counts on all providers', () => {
+    const elsewhere = queue([request('a')], { holders: [holder({ provider: 'cloud' })] });
+    const ofProject = { ...LIMITS, projects: { cinder: { concurrency: 1, priorityMs: 0 } } };
+    expect(obstacle(elsewhere, ofProject)).toEqual({ by: 'project', name: 'cinder', limit: 1 });
+    expect(obstacle(elsewhere, { ...LIMITS, jobs: { unit: 1 } })).toEqual({
+      by: 'job',
+      name: 'unit',
+      limit: 1,
+    });
+    expect(obstacle(elsewhere, { ...LIMITS, jobs: { unit: 2 } })).toBeNull();
+  });
+
+  test('lets the next one go first who is not kept back by it', () => {
+    const limits = { ...LIMITS, jobs: { unit: 1 } };
+    const waiting = [request('a', { promoted: true }), request('b', { name: 'other' })];
+    expect(next(queue(waiting, { holders: [holder()] }), limits)).toBe('b');
+  });
+});
+
+describe('patience', () => {
+  const limits: SlotLimits = {
+    slots: { local: 1, cloud: 5 },
+    jobs: {},
+    projects: { cinder: { concurrency: 2, priorityMs: 0 } },
+    patienceMs: HOUR,
+  };
+  const waiter = request('waiter', { requestedAt: NOW - HOUR });
+  const young = request('young', { provider: 'cloud' });
+  const busy = [holder({ project: 'nova', name: 'other' }), holder({ provider: 'cloud' })];
+
+  test('that is lost keeps the last place of a limit', () => {
+    const both = queue([young, waiter], { holders: busy });
+    expect(next(both, limits)).toBeNull();
+    expect(obstacleOf(young, both, limits, NOW)).toEqual({
+      by: 'patience',
+      name: 'cinder',
+      history: 'waiter',
+    });
+    expect(next(both, limits, NOW - 1)).toBe('young');
+  });
+
+  test('that is lost keeps one place, not all', () => {
+    expect(next(queue([young, waiter], { holders: busy.slice(0, 1) }), limits)).toBe('young');
+  });
+
+  test('that is lost is served by what was kept', () => {
+    expect(next(queue([young, waiter], { holders: busy.slice(1) }), limits)).toBe('waiter');
+  });
+
+  test('does not stand in the way of a promoted one', () => {
+    const now = queue([{ ...young, promoted: true }, waiter], { holders: busy });
+    expect(next(now, limits)).toBe('young');
+  });
+
+  test('belongs to the oldest that waits, in whatever order they are given', () => {
+    const older = request('older', { requestedAt: NOW - HOUR, headStartMs: 1 });
+    const twin = { ...older, history: 'twin', order: older.order + 1 };
+    for (const waiting of [
+      [young, waiter, older, twin],
+      [twin, older, waiter, young],
+    ]) {
+      expect(obstacleOf(young, queue(waiting, { holders: busy }), limits, NOW)).toMatchObject({
+        history: 'older',
+      });
+    }
+  });
+});
+
+describe('the order in which a provider serves', () => {
+  test('takes the projects in turns, after what is promoted', () => {
+    const of = (project: string) => (name: string) => request(name, { project });
+    const [cinder, nova] = [of('cinder'), of('nova')];
+    const waiting = [
+      cinder('c1'),
+      cinder('c2'),
+      cinder('c3'),
+      nova('n1'),
+      nova('n2'),
+      request('p', { promoted: true }),
+      request('elsewhere', { provider: 'cloud' }),
+    ];
+    const all = servingOrder('local', queue(waiting), LIMITS, NOW, 10);
+    expect(all.map(({ history }) => history)).toEqual(['p', 'n1', 'c1', 'n2', 'c2', 'c3']);
+    expect(servingOrder('local', queue(waiting), LIMITS, NOW, 2)).toEqual(all.slice(0, 2));
+  });
+
+  test('is the order in which slots are given, one by one', () => {
+    const waiting = ['a', 'b', 'c', 'd', 'e'].map((name, index) =>
+      request(name, { project: index < 3 ? 'cinder' : 'nova', headStartMs: index % 2 === 0 ? 5 : 0 }),
+    );
+    const turns = served(['cinder', 7], ['nova', 9]);
+    const said = servingOrder('local', queue(waiting, { served: turns }), LIMITS, NOW, 10);
+    const given: string[] = [];
+    for (let left = waiting, at = NOW; left.length > 0; at += 1) {
+      const one = nextInLine(queue(left, { served: turns }), LIMITS, at);
+      if (one === null) break;
+      given.push(one.history);
+      turns.set(turnOf(one), at);
+      left = left.filter((other) => other !== one);
+    }
+    expect(said.map(({ history }) => history)).toEqual(given);
+  });
+});

@@ -1,0 +1,210 @@
+/** The connection to Gerrit: whatever may have been missed is looked for, until that works; the operator hears of what lasts. */
+import { describe, expect, test } from 'vitest';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import {
+  closed,
+  connected,
+  crashed,
+  gapped,
+  listening,
+  lost,
+  refused,
+  STREAM,
+  StreamWorld,
+  started,
+  unclosed,
+} from '../stream-world.ts';
+
+describe('a connection', () => {
+  test('is looked back from before it counts as listening', () => {
+    const world = new StreamWorld();
+    expect(world.state).toBe('down.connecting');
+    world.hear(connected);
+    expect(world.state).toBe('up.catchingUp');
+    expect(world.look).toEqual({ type: 'catchUp', key: 'catchUp:1', changes: null, timeoutMs: 300_000 });
+    world.settle(closed({ found: 3 }));
+    expect(world.context.caughtUp).toEqual({ at: world.now, since: 1_000, changes: 4, found: 3 });
+    expect(world.settleDown().state).toBe('up.listening');
+    expect(world.owed(STREAM)).toEqual([]);
+    expect(world.alarms()).toEqual([]);
+  });
+
+  test('is looked back from once more a little later, for what Gerrit did not show yet', () => {
+    const world = new StreamWorld().hear(connected).settle(closed());
+    expect(world.state).toBe('up.settling');
+    const before = world.now;
+    world.fire(STREAM);
+    expect(world.now - before).toBe(15_000);
+    expect(world.look).toMatchObject({ key: 'catchUp:2', changes: null });
+    world.settle(unclosed);
+    world.fire(STREAM);
+    expect(world.settle(closed()).state).toBe('up.listening');
+    expect(world.hear(gapped(null)).settle(closed()).state).toBe('up.listening');
+  });
+
+  test('that may have missed something meanwhile is looked at at once, and still once more later', () => {
+    const world = new StreamWorld()
+      .hear(connected)
+      .settle(closed())
+      .hear(gapped([7]));
+    expect(world.look).toMatchObject({ changes: [7] });
+    expect(world.settle(closed()).state).toBe('up.settling');
+    expect(world.settleDown().state).toBe('up.listening');
+  });
+
+  test('that is lost and comes back is looked back from again', () => {
+    const world = listening().hear(lost);
+    expect(world.state).toBe('down.backingOff');
+    expect(world.context).toMatchObject({ why: 'closed by the server', upSince: null, downSince: world.now });
+    world.hear(connected);
+    expect(world.look).toMatchObject({ key: 'catchUp:3', changes: null });
+    expect(world.settle(closed()).state).toBe('up.settling');
+  });
+
+  test('lost while it is looked back from: the question is taken back, its late answer moves nothing', () => {
+    const world = new StreamWorld().hear(connected, lost);
+    expect(world.look).toBeUndefined();
+    const late = world.tell(STREAM, closed(), { settles: 'catchUp:1' });
+    expect([late.outcome, world.state]).toEqual(['late', 'down.backingOff']);
+    expect(world.hear(connected).look?.key).toBe('catchUp:2');
+  });
+
+  test('of a daemon that was killed is begun anew, whatever state it was in', () => {
+    for (const before of [[], [connected], [lost], [refused], [connected, lost]]) {
+      const world = new StreamWorld().hear(...before, started());
+      expect(world.state).toBe('down.connecting');
+      expect(world.look).toBeUndefined();
+      expect(world.hear(connected).look).toMatchObject({ changes: null });
+    }
+    expect(listening().hear(started(), connected).look).toMatchObject({ changes: null });
+  });
+
+  test('ends with a clean stop: no timer, no question, no alarm', () => {
+    for (const world of [
+      new StreamWorld(),
+      new StreamWorld().hear(connected),
+      listening(),
+      new StreamWorld().hear(refused),
+    ]) {
+      world.hear({ type: 'stream.stopped' });
+      expect(world.state).toBe('stopped');
+      expect(world.owed(STREAM).filter(({ type }) => type !== 'raiseAlarm')).toEqual([]);
+      world.hear(started(), connected);
+      expect(world.look).toMatchObject({ changes: null });
+    }
+  });
+});
+
+describe('something that may have been missed', () => {
+  test('while listening is looked for at once: everything, or some changes', () => {
+    expect(listening().hear(gapped(null)).look).toMatchObject({ changes: null });
+    expect(listening().hear(gapped([7, 8])).look).toMatchObject({ changes: [7, 8] });
+  });
+
+  test('while a look is under way is looked for after it, all of it together', () => {
+    const world = new StreamWorld().hear(connected, gapped([7]), gapped([8, 7]));
+    expect(world.look).toMatchObject({ key: 'catchUp:1', changes: null });
+    world.settle(closed());
+    expect(world.look).toMatchObject({ key: 'catchUp:2', changes: [7, 8] });
+    world.hear(gapped([9]), gapped(null)).settle(closed());
+    expect(world.look).toMatchObject({ key: 'catchUp:3', changes: null });
+    expect(world.settle(closed()).state).toBe('up.settling');
+  });
+
+  test('what a look is not sure of is looked at once more', () => {
+    const world = new StreamWorld().hear(connected).settle(closed({ unsure: [7] }));
+    expect(world.look).toMatchObject({ key: 'catchUp:2', changes: [7] });
+    expect(world.settle(closed()).state).toBe('up.settling');
+  });
+
+  test('a look that fails is tried again after growing waits, until it works, and the operator hears of it once', () => {
+    const world = new StreamWorld().hear(connected);
+    const waits: number[] = [];
+    for (let times = 0; times < 8; times += 1) {
+      world.settle(unclosed);
+      expect(world.state).toBe('up.waiting');
+      const before = world.now;
+      world.fire(STREAM);
+      waits.push(world.now - before);
+    }
+    expect(waits.map((ms) => ms / 1_000)).toEqual([5, 10, 20, 40, 60, 60, 60, 60]);
+    expect(world.alarms()).toEqual([
+      'catch-up-failing: what was missed can not be looked up, tried 3 times: it broke',
+    ]);
+    expect(world.settle(closed()).state).toBe('up.settling');
+    expect(world.context.failures).toBe(0);
+  });
+
+  test('a look at some changes that fails is asked again for those, and for what came to them', () => {
+    const world = listening()
+      .hear(gapped([7]))
+      .settle(unclosed)
+      .hear(gapped([8]));
+    world.fire(STREAM);
+    expect(world.look).toMatchObject({ changes: [7, 8] });
+  });
+});
+
+describe('the operator', () => {
+  test('hears of a connection that stays away, once, and of its return', () => {
+    const world = listening().hear(lost);
+    world.fire(STREAM);
+    expect(world.alarms()).toEqual(['stream-down: no connection for 10 min: closed by the server']);
+    world.now += 3 * 3_600_000;
+    world.hear(lost, { ...lost, why: 'refused' } as AnyEvent, connected);
+    expect(world.alarms()[1]).toBe('stream-down: connected again after 3 h; what was missed is looked up');
+    world.settle(closed()).hear(lost, connected);
+    expect(world.alarms()).toHaveLength(2);
+  });
+
+  test('hears of a refusal at once, once, and of its end', () => {
+    const world = new StreamWorld().hear(refused, refused, lost, refused);
+    expect([world.state, world.alarms()]).toEqual([
+      'down.refused',
+      ['stream-forbidden: the key is not accepted'],
+    ]);
+    world.fire(STREAM);
+    expect(world.alarms()).toHaveLength(1);
+    world.hear(connected);
+    expect(world.alarms()[1]).toMatch(/^stream-forbidden: connected again after 10 min/);
+  });
+
+  test('hears of a refusal also when the connection was away for long before', () => {
+    const world = new StreamWorld().hear(lost);
+    world.fire(STREAM);
+    world.hear(refused);
+    expect(world.alarms().map((text) => text.split(':')[0])).toEqual(['stream-down', 'stream-forbidden']);
+  });
+
+  test('an outage goes on over restarts of the daemon', () => {
+    const world = listening().hear(lost);
+    world.now += 60_000;
+    world.hear(started());
+    expect(world.context.downSince).toBe(world.now - 60_000);
+  });
+});
+
+describe('a look that brings the daemon down', () => {
+  test('is not tried a third time: it listens on without, until an operator asks', () => {
+    const world = new StreamWorld().hear(connected, crashed, started(), connected);
+    expect(world.state).toBe('up.catchingUp');
+    world.hear(crashed, started(), connected);
+    expect([world.state, world.look]).toEqual(['up.listening', undefined]);
+    expect(world.alarms()[0]).toMatch(
+      /^catch-up-failing: looking up what was missed brought the daemon down/,
+    );
+    expect(world.hear(gapped(null)).look).toBeUndefined();
+    world.hear(started(5_000), connected);
+    expect(world.look).toMatchObject({ changes: null });
+  });
+
+  test('once only does not count after one that worked', () => {
+    const world = new StreamWorld().hear(connected, crashed, started(), connected).settle(closed());
+    expect(world.hear(crashed, started(), connected).state).toBe('up.catchingUp');
+  });
+
+  test('an internal error is told and moves nothing', () => {
+    const world = listening().hear({ type: 'machine.failed', event: 'stream.gapped', message: 'oh' });
+    expect([world.state, world.alarms()]).toEqual(['up.listening', ['catch-up-failing: internal error: oh']]);
+  });
+});

@@ -1,0 +1,202 @@
+/** What was decided upon is known again in whatever Gerrit tells later, as often as it happened and not once more. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
+import {
+  compare,
+  echoOf,
+  type Seen,
+  type Sighting,
+  samePatchset,
+  sightingOf,
+} from '../../../src/machines/trigger/deduplication.ts';
+import { PATCHSET } from '../facts.ts';
+import { sha256 } from '../simulator.ts';
+
+const TOLERANCE_MS = 5_000;
+const NOON = 1_795_350_000_000;
+const by = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
+const base = { at: NOON, patchset: PATCHSET, wip: false, private: false, by };
+const comment = (text: string, changes = {}): GerritEvent => ({
+  ...base,
+  type: 'comment-added',
+  comment: text,
+  approvals: [],
+  ...changes,
+});
+const at = (seconds: number, changes: Partial<Sighting> = {}): Sighting => ({
+  kind: 'comment',
+  change: 7,
+  patchset: 3,
+  account: 'alice',
+  text: 'recheck',
+  at: NOON + seconds * 1_000,
+  ...changes,
+});
+let numbers = 0;
+const seen = (sighting: Sighting, changes: Partial<Seen> = {}): Seen => {
+  numbers += 1;
+  return { ...sighting, number: numbers, streamed: true, hidden: false, ...changes };
+};
+const fresh = (told: readonly Sighting[], before: readonly Seen[], during: readonly Seen[] = []) => {
+  const { fresh: found, unsure } = compare(told, before, during, TOLERANCE_MS);
+  return { fresh: found, unsure };
+};
+
+describe('a sighting', () => {
+  const text = (comment_: string) => sightingOf(comment(comment_), sha256)?.text;
+
+  test('of a comment is known by change, patchset, account and text, white space aside', () => {
+    expect(sightingOf(comment('Patch Set 3:\n\nrecheck'), sha256)).toEqual({
+      kind: 'comment',
+      change: PATCHSET.change,
+      patchset: PATCHSET.patchset,
+      account: 'alice',
+      text: text('Patch Set 3: recheck'),
+      at: NOON,
+    });
+    expect(text(' recheck\r\n with  crlf \t\n')).toBe(text('recheck\nwith crlf'));
+    expect(text('recheck')).not.toBe(text('Recheck'));
+  });
+
+  test('of an account without a username is known by what it has', () => {
+    const account = (who: object) => sightingOf(comment('x', { by: who }), sha256)?.account;
+    expect(account({ username: '', name: 'N', email: 'e@x' })).toBe('e@x');
+    expect(account({ username: '', name: 'N', email: '' })).toBe('N');
+  });
+
+  test('of a patchset is the same whoever tells it, and of a restored change needs no patchset', () => {
+    const created = sightingOf({ ...base, type: 'patchset-created', kind: 'REWORK' }, sha256);
+    expect(created).toMatchObject({
+      kind: 'patchset',
+      patchset: PATCHSET.patchset,
+      account: '',
+      text: 'master',
+    });
+    expect(sightingOf({ ...base, type: 'change-ready' }, sha256)).toEqual(created);
+    expect(sightingOf({ ...base, type: 'change-restored' }, sha256)).toMatchObject({
+      kind: 'restored',
+      patchset: 0,
+      account: 'alice',
+    });
+  });
+
+  test('is not made of what starts nothing, or nothing twice', () => {
+    const closed = { at: NOON, project: PATCHSET.project, change: PATCHSET.change, by };
+    expect(sightingOf({ ...closed, type: 'change-abandoned' }, sha256)).toBeNull();
+    expect(sightingOf({ ...closed, type: 'change-merged' }, sha256)).toBeNull();
+    expect(sightingOf({ type: 'dropped-output' }, sha256)).toBeNull();
+  });
+});
+
+describe('what Gerrit tells', () => {
+  test('is new when nothing like it was seen', () => {
+    expect(fresh([at(2), at(0)], [])).toEqual({ fresh: [at(0), at(2)], unsure: false });
+  });
+
+  test('is known when the stream told it a second earlier or later', () => {
+    for (const second of [-1, 0, 1]) expect(fresh([at(0)], [seen(at(second))]).fresh).toEqual([]);
+  });
+
+  test.each([
+    ['another change', { change: 8 }],
+    ['another patchset', { patchset: 4 }],
+    ['another account', { account: 'bob' }],
+    ['another text', { text: 'recheck please' }],
+    ['another kind', { kind: 'restored' as const }],
+  ])('is not known by %s', (_, changes) => {
+    expect(fresh([at(0)], [seen(at(0, changes))]).fresh).toEqual([at(0)]);
+  });
+
+  test('much later is another one', () => {
+    expect(fresh([at(0), at(60)], [seen(at(0))]).fresh).toEqual([at(60)]);
+  });
+
+  test('eight times in a second is new as often as it was not seen', () => {
+    const eight = Array.from({ length: 8 }, () => at(0));
+    for (let known = 0; known <= 8; known += 1) {
+      const before = Array.from({ length: known }, (_, index) => seen(at(index % 2)));
+      expect(fresh(eight, before).fresh).toHaveLength(8 - known);
+    }
+  });
+
+  test('of long before is never taken for what was seen now', () => {
+    // The oldest was there before we began, and stays unknown: what was seen is the newer one.
+    expect(fresh([at(-1), at(0)], [seen(at(0))]).fresh).toEqual([at(-1)]);
+    expect(fresh([at(-1), at(0)], [seen(at(1))]).fresh).toEqual([at(-1)]);
+  });
+
+  test('patchsets are known at any time', () => {
+    const patchset = (second: number) => at(second, { kind: 'patchset', account: '', text: '' });
+    expect(fresh([patchset(0)], [seen(patchset(86_400))]).fresh).toEqual([]);
+    expect(samePatchset(patchset(0), [seen(patchset(99))])).not.toBeNull();
+    expect(samePatchset(at(0, { kind: 'patchset', patchset: 4 }), [seen(patchset(0))])).toBeNull();
+  });
+
+  test('is unsure only when what came meanwhile makes the difference', () => {
+    expect(fresh([at(0), at(1)], [seen(at(0))], [seen(at(1))])).toEqual({ fresh: [], unsure: true });
+    expect(fresh([at(0)], [seen(at(0))], [seen(at(1))])).toEqual({ fresh: [], unsure: false });
+    expect(fresh([at(0)], [], [seen(at(60))])).toEqual({ fresh: [at(0)], unsure: false });
+  });
+});
+
+describe('the stream', () => {
+  test('may be telling of what a query brought', () => {
+    const brought = [seen(at(4), { streamed: false }), seen(at(1), { streamed: false }), seen(at(0))];
+    for (const second of [0, 2, 86_400]) expect(echoOf(at(second), brought)).toMatchObject({ at: at(1).at });
+    expect(echoOf(at(2, { account: 'bob' }), brought)).toBeNull();
+    expect(echoOf(at(2), [seen(at(2))])).toBeNull();
+  });
+});
+
+describe('any comments, any part of them seen, any second off', () => {
+  const one = fc.record({
+    second: fc.nat({ max: 30 }),
+    account: fc.constantFrom('alice', 'bob'),
+    how: fc.constantFrom('missed', 'query', 'stream'),
+    off: fc.integer({ min: -1, max: 1 }),
+  });
+
+  test('what was missed is new, as often as it was missed, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.array(one, { maxLength: 40, size: 'max' }), (comments) => {
+        const told = comments.map(({ second, account }) => at(second, { account }));
+        const before = comments.flatMap(({ second, account, how, off }) => {
+          if (how === 'missed') return [];
+          return [seen(at(second + (how === 'stream' ? off : 0), { account }))];
+        });
+        for (const account of ['alice', 'bob']) {
+          const missed = comments.filter((it) => it.account === account && it.how === 'missed').length;
+          const found = fresh(told, before).fresh.filter((it) => it.account === account);
+          expect(found).toHaveLength(missed);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('and what came while Gerrit answered makes nothing new twice: what is missing then is found by the next look', () => {
+    const timely = fc.record({ told: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(one, timely), { maxLength: 30, size: 'max' }), (comments) => {
+        const all = comments.map(([{ second }]) => at(second));
+        const before: Seen[] = [];
+        const during: Seen[] = [];
+        // What the stream tells while Gerrit answers may be in the answer or not; all else is.
+        const told = comments.flatMap(([{ second, how, off }, { told: inAnswer }]) => {
+          if (how === 'query') before.push(seen(at(second)));
+          if (how === 'stream') during.push(seen(at(second + off)));
+          return how !== 'stream' || inAnswer ? [at(second)] : [];
+        });
+        const missed = comments.filter(([{ how }]) => how === 'missed').length;
+        const first = fresh(told, before, during);
+        expect(first.fresh.length).toBeLessThanOrEqual(missed);
+        if (!first.unsure) expect(first.fresh).toHaveLength(missed);
+        const taken = first.fresh.map((it) => seen(it, { streamed: false }));
+        const again = fresh(all, [...before, ...during, ...taken]);
+        expect(first.fresh.length + again.fresh.length).toBe(missed);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

@@ -1,0 +1,60 @@
+/** Which jobs of the configuration in force apply to a change, as the vote asks about them. */
+import { describe, expect, test } from 'vitest';
+import type { ChangeNow } from '../../../../src/machines/model/gerrit-event.ts';
+import { jobsInForce } from '../../../../src/machines/trigger/rules/active-jobs.ts';
+import type { JobRules } from '../../../../src/machines/trigger/rules/job-matcher.ts';
+import { jobSpec, PATCHSET, type SpecChanges } from '../../facts.ts';
+import { jobRules, triggerRules } from '../../rule-facts.ts';
+
+const ALICE = { username: 'alice', name: 'Alice', email: 'alice@example.org' };
+const CHANGE: ChangeNow = {
+  patchset: PATCHSET,
+  status: 'open',
+  kind: 'TRIVIAL_REBASE',
+  wip: true,
+  private: false,
+  uploader: ALICE,
+  author: ALICE,
+  hashtags: [],
+  files: ['cinder/volume/manager.py'],
+  votes: [],
+};
+
+function applies(rules: Partial<JobRules>, spec: SpecChanges = {}, change: Partial<ChangeNow> = {}): boolean {
+  const config = {
+    rules: triggerRules({ jobs: [jobRules(rules)] }),
+    specs: new Map([['acme-dsvm', jobSpec(spec)]]),
+  };
+  return jobsInForce(config, { ...CHANGE, ...change })[0]?.startsUnasked ?? false;
+}
+
+describe('a job applies', () => {
+  test('whatever the kind of the patchset is, and while the change is work in progress', () => {
+    expect(applies({ kinds: { only: [], never: ['TRIVIAL_REBASE'] } })).toBe(true);
+  });
+
+  test.each<[string, Partial<JobRules>, SpecChanges, Partial<ChangeNow>]>([
+    ['its project', { projects: ['openstack/nova'] }, {}, {}],
+    ['its branch', { branches: ['stable/*'] }, {}, {}],
+    ['its topic', { topics: ['drivers'] }, {}, {}],
+    ['its hashtags', { hashtags: ['acme'] }, {}, {}],
+    ['its files', {}, { files: { include: ['^doc/'], exclude: [] } }, {}],
+    ['who uploaded', { uploaders: { only: [], never: ['alice'] } }, {}, {}],
+    ['who wrote', { authors: { only: [], never: ['alice'] } }, {}, {}],
+    ['that only comments start it', { triggers: ['recheck'] }, {}, {}],
+    ['that our own account uploaded', {}, {}, { uploader: { ...ALICE, username: 'acme-ci' } }],
+    ['that another CI uploaded', {}, {}, { uploader: { ...ALICE, username: 'zuul', name: 'Zuul' } }],
+  ])('not where %s is against it', (_, rules, spec, change) => {
+    expect(applies(rules, spec, change)).toBe(false);
+  });
+
+  test('where the change could not be read', () => {
+    const specs = new Map([['acme-dsvm', jobSpec({ voting: false })]]);
+    const rules = triggerRules({
+      jobs: [jobRules({ triggers: ['recheck'] }), jobRules({ name: 'unknown' })],
+    });
+    expect(jobsInForce({ rules, specs }, null)).toEqual([
+      { name: 'acme-dsvm', voting: false, startsUnasked: true, kinds: { only: [], never: [] } },
+    ]);
+  });
+});

@@ -1,0 +1,122 @@
+/** What a comment asks for: this CI, every CI, or nothing. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { asksBy, isRecheck, isRun, written } from '../../../../src/machines/trigger/rules/recheck-comment.ts';
+
+describe('recheck', () => {
+  test.each([
+    'recheck',
+    'Recheck',
+    'RECHECK',
+    '  recheck',
+    '\n\nrecheck',
+    'recheck bug 123',
+    'recheck, the mirror was down',
+    'recheck.',
+    'Patch Set 3:\n\nrecheck',
+    'Patch Set 3: Code-Review+1 Workflow-1\n\nrecheck this please',
+    'Patch Set 3: -Code-Review\n\nrecheck',
+    'Patch Set 3: recheck',
+    'Patch Set 3: Verified+2 recheck',
+    'Patch Set 3:\n\n(2 comments)\n\nrecheck',
+    'Patch Set 3:\r\n\r\nrecheck\r\n',
+  ])('%j is one', (text) => {
+    expect(isRecheck(text)).toBe(true);
+  });
+
+  test.each([
+    '',
+    'please recheck',
+    '> recheck',
+    'Patch Set 3:\n\n> recheck\n\nWhy?',
+    'rechecked it, works',
+    'recheck-all',
+    'no recheck',
+    'Patch Set 3: Code-Review+1',
+    'Patch Set 3: Verified+1\n\nBuild succeeded (check pipeline).\n\n- a https://x/ : SUCCESS in 1s',
+    'Patch Set 3:\n\nLooks good.\n\nrecheck',
+    'run recheck',
+    're-check',
+  ])('%j is none', (text) => {
+    expect(isRecheck(text)).toBe(false);
+  });
+
+  test('is fast on a long hostile comment', () => {
+    const before = performance.now();
+    expect(isRecheck(`Patch Set 1:${' A+1'.repeat(200_000)}`)).toBe(false);
+    expect(isRecheck(`${' '.repeat(500_000)}x`)).toBe(false);
+    expect(isRecheck('\n'.repeat(500_000))).toBe(false);
+    expect(performance.now() - before).toBeLessThan(5_000);
+  });
+});
+
+describe('run-NAME', () => {
+  const names = ['acme-ci', 'Acme Storage (iSCSI) CI'];
+
+  test.each([
+    'run-acme-ci',
+    'run-Acme CI',
+    'RUN-acme_ci',
+    'Patch Set 3:\n\nrun-Acme CI',
+    'Patch Set 3: Code-Review+1\n\n(1 comment)\n\nrun-acme-ci please',
+    'run-Acme Storage (iSCSI) CI',
+    'run-acme-storage-(iscsi)-ci.',
+    'run-acme-ci\nbecause the mirror was down',
+  ])('%j is for us', (text) => {
+    expect(isRun(text, names)).toBe(true);
+  });
+
+  test.each([
+    'run-other-ci',
+    'run-acme-cinder',
+    'run-acme-ci-2',
+    'run acme-ci',
+    'please run-acme-ci',
+    '> run-acme-ci',
+    'run-acme',
+    'run-',
+    'recheck',
+  ])('%j is not', (text) => {
+    expect(isRun(text, names)).toBe(false);
+  });
+
+  test('needs a name', () => {
+    expect(isRun('run-', ['', ' - '])).toBe(false);
+  });
+});
+
+describe('own patterns', () => {
+  test('are looked for below the header', () => {
+    expect(asksBy('Patch Set 3: Verified+1\n\nplease check acme', ['^check', 'acme$'])).toBe('acme$');
+    expect(asksBy('Patch Set 3: Verified+1\n\nBuild succeeded', ['Patch Set', 'Verified'])).toBe(null);
+    expect(asksBy('check acme', [])).toBe(null);
+  });
+
+  test('may hold the header as other CIs write it', () => {
+    const pattern = '(?i)^(Patch Set [0-9]+:)?( [\\w\\+-]*)*(\\n\\n)?\\s*(check-acme|verify-acme)';
+    expect(asksBy('Patch Set 3: Code-Review+1\n\nverify-acme', [pattern])).toBe(pattern);
+    expect(asksBy('Patch Set 3:\n\nI did verify-acme', [pattern])).toBe(null);
+  });
+});
+
+test('what was written is what is below the header', () => {
+  expect(written('Patch Set 3: Code-Review+2\n\n(1 comment)\n\nsee inline\nplease')).toBe(
+    'see inline\nplease',
+  );
+  expect(written('Patch Set 3: Code-Review+2')).toBe('');
+  expect(written('no header')).toBe('no header');
+});
+
+test('no comment and no name makes it throw', () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.string().map((rest) => `Patch Set 3: ${rest}`),
+    fc.string().map((rest) => `run-${rest}`),
+  );
+  fc.assert(
+    fc.property(text, fc.string({ unit: 'binary' }), (comment, name) => {
+      const answers = [isRecheck(comment), isRun(comment, [name]), isRun(`run-${name}`, [comment])];
+      expect(answers.every((answer) => typeof answer === 'boolean')).toBe(true);
+    }),
+  );
+});

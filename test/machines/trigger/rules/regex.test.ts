@@ -1,0 +1,71 @@
+/** Regular expressions of the configuration: what is right, what is wrong in which words, and that none is slow. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { finds, patternProblem } from '../../../../src/machines/trigger/rules/regex.ts';
+
+describe('a pattern', () => {
+  test.each([
+    ['acme', 'x acme x', true],
+    ['^acme', 'x acme', false],
+    ['acme$', 'x acme', true],
+    ['(?i)ACME', 'acme', true],
+    ['^a.c$', 'a\nc', false],
+    ['(?s)^a.c$', 'a\nc', true],
+    ['(?m)^b$', 'a\nb\nc', true],
+    ['\\.py$', 'a.py', true],
+    ['\\bvolume\\b', 'a volume b', true],
+    ['[', 'x[', false],
+    ['', '', false],
+  ])('%j and %j: %s', (pattern, text, expected) => {
+    expect(finds(pattern, text)).toBe(expected);
+  });
+
+  test.each([
+    ['(', 'missing closing )', 'RE2'],
+    ['*.py', 'missing argument to repetition operator', 'no glob'],
+    ['(?=a)', 'invalid or unsupported Perl syntax', 'looking ahead'],
+    ['(?<!a)b', 'invalid', 'looking ahead'],
+    ['(a)\\1', 'invalid escape sequence', 'looking ahead'],
+    ['a{2000}', 'invalid repeat count', 'RE2'],
+    ['(?:.{50}){20}', 'too large', 'repeat less'],
+    ['a'.repeat(501), 'more than 500 characters', 'several'],
+    ['', 'empty', 'remove'],
+  ])('%j is refused', (pattern, what, next) => {
+    const problem = patternProblem(pattern);
+    expect(problem?.what).toContain(what);
+    expect(problem?.next).toContain(next);
+  });
+
+  test('that is good has no problem', () => {
+    expect(['a', '^(doc|docs)/', '(?i)run acme', '\\.(rst|md)$'].map(patternProblem)).toEqual([
+      null,
+      null,
+      null,
+      null,
+    ]);
+  });
+
+  test('made to be slow is not', () => {
+    const texts = ['a'.repeat(200_000), 'ab'.repeat(100_000), `${'x '.repeat(100_000)}!`];
+    const before = performance.now();
+    for (const pattern of ['(a+)+$', '(a|a)*b', '(?:a?){200}a{200}', '(.*a){40}$', '(\\w+\\s?)*!$']) {
+      for (const text of texts) finds(pattern, text);
+    }
+    expect(performance.now() - before).toBeLessThan(10_000);
+  });
+
+  test('never throws, and is a problem or can be looked for', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (pattern, text) => {
+        const problem = patternProblem(pattern);
+        const found = finds(pattern, text);
+        expect(problem === null || !found).toBe(true);
+      }),
+    );
+  });
+
+  test('of many kinds is forgotten and made again', () => {
+    for (let index = 0; index < 1_200; index += 1) expect(finds(`^a${index}$`, `a${index}`)).toBe(true);
+    expect(finds('^a0$', 'a0')).toBe(true);
+  });
+});

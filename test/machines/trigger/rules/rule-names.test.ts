@@ -1,0 +1,14 @@
+/** The words that decisions name their rules by are documented, each with what it says. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { RULES } from '../../../../src/machines/trigger/rules/rule-names.ts';
+import { ROOT } from '../../../house/source.ts';
+
+test('docs/rules.md lists them', () => {
+  const documented = readFileSync(join(ROOT, 'docs', 'rules.md'), 'utf8');
+  const table = Object.entries(RULES).map(([word, says]) => `| \`${word}\` | ${says} |\n`);
+  expect(documented.slice(documented.indexOf('| rule | says |'))).toBe(
+    `| rule | says |\n|---|---|\n${table.join('')}`,
+  );
+});

@@ -1,0 +1,218 @@
+/** Which rule comes first, what waits for a vote, and what no event and no rule may do. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
+import type { JobRules } from '../../../src/machines/trigger/rules/job-matcher.ts';
+import { RULES } from '../../../src/machines/trigger/rules/rule-names.ts';
+import { decide, explain } from '../../../src/machines/trigger/trigger.ts';
+import type { OpenReview } from '../../../src/machines/trigger/trigger-facts.ts';
+import { jobRules, triggerRules } from '../rule-facts.ts';
+import {
+  alice,
+  comment,
+  created,
+  factsOf,
+  on,
+  ready,
+  restored,
+  VOTE,
+  verified,
+  word,
+  zuul,
+} from './trigger-facts.ts';
+
+describe('which rule comes first', () => {
+  const both = (event: GerritEvent, job: Partial<JobRules>, open: readonly OpenReview[] = []) =>
+    word(event, job, {}, open);
+  const same = { id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'] };
+
+  test('who it is, then place, then what happened, then whose change it is, then when', () => {
+    const ours = { ...alice, username: 'acme-ci' };
+    const none = { projects: [], branches: [], topics: ['x'], uploaders: { only: ['bob'], never: [] } };
+    expect(both(created({ by: ours }), none)).toBe('own-account');
+    expect(both(created({ by: zuul }), none)).toBe('project');
+    expect(both(created({ by: zuul }), { ...none, projects: ['*'] })).toBe('branch');
+    expect(both(created({ by: zuul }), { ...none, projects: ['*'], branches: ['*'] })).toBe('ci-account');
+    expect(both(created(), { ...none, projects: ['*'], branches: ['*'], triggers: [] })).toBe('trigger');
+    expect(both(created(), { ...none, projects: ['*'], branches: ['*'] })).toBe('topic');
+    expect(both(created({ wip: true }), { uploaders: { only: ['bob'], never: [] } })).toBe('uploader');
+    expect(both(created({ wip: true, private: true }), {}, [{ ...same, patchset: 4 }])).toBe(
+      'newer-patchset',
+    );
+    expect(both(created({ wip: true, private: true }), {}, [same])).toBe('wip');
+    expect(both(created({ private: true }), {}, [same])).toBe('private');
+    expect(both(created(), {}, [same])).toBe('running');
+  });
+
+  test('a comment that asks and votes starts each job by what it is started by', () => {
+    const event = comment('', {
+      comment: 'Patch Set 3: Workflow+1\n\nrecheck',
+      approvals: [{ label: 'Workflow', value: 1, oldValue: 0 }],
+    });
+    const votes = [{ ...VOTE, label: 'Workflow', by: ['*'] }];
+    const jobs = [
+      jobRules({ name: 'a', triggers: ['vote'], votes }),
+      jobRules({ name: 'b', votes }),
+      jobRules({ name: 'c', triggers: ['patchset'], votes }),
+    ];
+    const { decisions, jobs: found } = explain(event, triggerRules({ jobs }), factsOf());
+    expect(found.map(({ job, rule }) => `${job} ${rule}`)).toEqual(['a vote', 'b recheck', 'c trigger']);
+    expect(decisions).toMatchObject([{ do: 'start', jobs: ['a', 'b'], rule: 'vote', kind: 'vote' }]);
+  });
+
+  test('the job that comes furthest gives the reason, by name', () => {
+    const jobs = [
+      jobRules({ name: 'a', projects: [] }),
+      jobRules({ name: 'b', topics: ['x'] }),
+      jobRules({ name: 'c', branches: [] }),
+    ];
+    expect(decide(created(), triggerRules({ jobs }), factsOf())).toEqual([
+      { do: 'ignore', rule: 'topic', why: 'job b: the change has no topic' },
+    ]);
+  });
+});
+
+describe('a patchset that is no real change', () => {
+  const older = { id: 'r', patchset: 2, branch: 'master', jobs: ['acme-dsvm'] };
+
+  test('leaves the test of the one before it alone', () => {
+    const rules = triggerRules({ jobs: [jobRules({ kinds: { only: [], never: ['NO_CODE_CHANGE'] } })] });
+    expect(decide(created({ kind: 'NO_CODE_CHANGE' }), rules, factsOf([older]))).toMatchObject([
+      { do: 'ignore', rule: 'kind' },
+    ]);
+    expect(decide(created(), rules, factsOf([older]))).toMatchObject([
+      { do: 'supersede', rule: 'superseded' },
+      { do: 'start' },
+    ]);
+  });
+});
+
+describe('after', () => {
+  const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 1_000 };
+  const rules = triggerRules({ jobs: [jobRules({ hold })] });
+  const holding = { id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm'], hold };
+
+  test.each([
+    ['a new patchset', created(), hold],
+    ['a restored change', restored, hold],
+    ['a change that is ready', ready(), hold],
+    ['a recheck', comment('recheck'), null],
+    ['a run', comment('run-acme-ci'), null],
+  ])('%s waits for %j', (_what, event, expected) => {
+    expect(decide(event, rules, factsOf())).toMatchObject([{ do: 'start', hold: expected }]);
+  });
+
+  test('a vote that starts a job is waited for no more', () => {
+    const both = triggerRules({ jobs: [jobRules({ hold, votes: [VOTE] })] });
+    expect(decide(verified(1), both, factsOf())).toMatchObject([{ do: 'start', hold: null }]);
+  });
+
+  test('tells the review each vote of that account on that label, also one against the patch', () => {
+    const vote = { account: 'zuul', label: 'Verified', value: 1 };
+    const told = { do: 'tell', review: 'r', rule: 'after' };
+    expect(decide(verified(1), rules, factsOf([holding]))).toMatchObject([
+      { ...told, vote },
+      { do: 'ignore' },
+    ]);
+    expect(decide(verified(-1), rules, factsOf([holding]))).toMatchObject([
+      { ...told, vote: { ...vote, value: -1 } },
+      { do: 'ignore' },
+    ]);
+  });
+
+  test.each<[string, GerritEvent, OpenReview]>([
+    ['of somebody else', verified(1, 0, { by: alice }), holding],
+    ['on another label', verified(1), { ...holding, hold: { ...hold, label: 'Workflow' } }],
+    ['on another patchset', verified(1), { ...holding, patchset: 4 }],
+    ['that only stands there', verified(1, null), holding],
+    ['that nobody waits for', verified(1), { ...holding, hold: null }],
+  ])('tells no vote %s', (_what, event, open) => {
+    expect(decide(event, rules, factsOf([open])).map((decision) => decision.do)).toEqual(['ignore']);
+  });
+});
+
+describe('whatever comes', () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('recheck', 'zuul', 'acme-ci', '*', 'docs', '(', 'X CI'),
+  );
+  const texts = fc.array(text, { maxLength: 3 });
+  const account = fc.record({ username: text, name: text, email: text });
+  const people = fc.record({ only: texts, never: texts });
+  const job = fc.record({
+    projects: texts,
+    branches: texts,
+    topics: texts,
+    hashtags: texts,
+    kinds: people,
+    uploaders: people,
+    authors: people,
+    commenters: people,
+    comments: texts,
+  });
+  const event = fc.record({
+    comment: text,
+    topic: text,
+    project: text,
+    branch: text,
+    by: account,
+    author: account,
+    tag: text,
+    hashtags: texts,
+    at: fc.nat(),
+  });
+
+  test('every decision has a known rule and a reason, and nothing throws', () => {
+    fc.assert(
+      fc.property(job, event, texts, texts, (rules, given, ciAccounts, names) => {
+        const { comment: written, by, author, tag, hashtags, at, ...place } = given;
+        const all = triggerRules({
+          jobs: [jobRules({ ...rules, votes: [{ ...VOTE, by: names }] })],
+          ciAccounts,
+          name: names[0] ?? null,
+        });
+        const changes = { ...on(place), by, author, hashtags, at };
+        for (const told of [created(changes), comment(written, { ...changes, tag }), ready(changes)]) {
+          for (const { rule, why } of decide(
+            told,
+            all,
+            factsOf([{ id: 'r', patchset: 2, branch: 'master', jobs: ['acme-dsvm'] }]),
+          )) {
+            expect(Object.keys(RULES)).toContain(rule);
+            expect(why).not.toBe('');
+          }
+        }
+      }),
+    );
+  });
+
+  test('the same event decides the same', () => {
+    fc.assert(
+      fc.property(job, event, (rules, given) => {
+        const all = triggerRules({ jobs: [jobRules(rules)] });
+        const told = comment(given.comment, { by: given.by });
+        expect(decide(told, all, factsOf())).toEqual(decide(told, all, factsOf()));
+      }),
+    );
+  });
+
+  test('patterns and texts made to be slow are not', () => {
+    const star = `${'*a'.repeat(500)}b`;
+    const long = 'a'.repeat(60_000);
+    const slow = jobRules({
+      projects: [star, '*'],
+      topics: [star],
+      comments: ['(a+)+$', '(a|a)*b', '(.*a){40}$'],
+      commenters: { only: [star], never: [star] },
+    });
+    const before = performance.now();
+    for (let times = 0; times < 20; times += 1) {
+      decide(
+        comment(long, { ...on({ project: long, topic: long }), by: { ...alice, name: long } }),
+        triggerRules({ jobs: [slow] }),
+        factsOf(),
+      );
+    }
+    expect(performance.now() - before).toBeLessThan(10_000);
+  });
+});

@@ -1,0 +1,271 @@
+/** The rule of the vote, case by case, and against a second reading of its text. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { VERDICTS } from '../../../src/machines/model/domain.ts';
+import { PATCHSET_KINDS } from '../../../src/machines/trigger/rules/patchset-kind.ts';
+import {
+  computeVote,
+  countingPatchset,
+  earliestCounting,
+  type JobInForce,
+  type VoteFacts,
+  type VoteRun,
+} from '../../../src/machines/verdicts/vote-rule.ts';
+import { ceiling, type ReferenceWorld, referenceVote } from '../vote-reference.ts';
+
+const EVERY = { only: [], never: [] };
+const VALUES = { success: 1, failure: -1, timedOut: 0 };
+const OWN = 'review-2';
+
+function job(name: string, changes: Partial<JobInForce> = {}): JobInForce {
+  return { name, voting: true, startsUnasked: true, kinds: EVERY, ...changes };
+}
+
+function run(name: string, verdict: VoteRun['verdict'], changes: Partial<VoteRun> = {}): VoteRun {
+  return {
+    review: 'review-1',
+    name,
+    voting: true,
+    patchset: 1,
+    branch: 'master',
+    admitted: 1,
+    verdict,
+    url: null,
+    dependencies: '',
+    readable: true,
+    ...changes,
+  };
+}
+
+function facts(runs: readonly VoteRun[], changes: Partial<VoteFacts> = {}): VoteFacts {
+  return {
+    values: VALUES,
+    review: OWN,
+    jobs: [job('a'), job('b')],
+    current: 1,
+    kinds: [{ patchset: 1, kind: 'REWORK' }],
+    runs,
+    forgotten: 0,
+    standing: 0,
+    ...changes,
+  };
+}
+
+const own = { review: OWN, admitted: 2 } as const;
+
+describe('a partial run', () => {
+  test('that succeeds after a failure of another job raises nothing', () => {
+    const decision = computeVote(facts([run('a', 'FAILURE'), run('b', 'SUCCESS', own)], { standing: -1 }));
+    expect(decision).toMatchObject({ value: null, statement: -1, reason: 'failure' });
+  });
+
+  test('that succeeds where the other job succeeded raises the vote', () => {
+    expect(computeVote(facts([run('a', 'SUCCESS'), run('b', 'SUCCESS', own)])).value).toBe(1);
+  });
+
+  test('that repairs the failed job raises the vote', () => {
+    const runs = [run('a', 'FAILURE'), run('b', 'SUCCESS'), run('a', 'SUCCESS', own)];
+    expect(computeVote(facts(runs, { standing: -1 })).value).toBe(1);
+  });
+
+  test('while another job has no verdict sends no label', () => {
+    expect(computeVote(facts([run('b', 'SUCCESS', own)]))).toMatchObject({
+      value: null,
+      reason: 'no-verdict',
+    });
+    expect(computeVote(facts([run('a', null), run('b', 'SUCCESS', own)])).value).toBeNull();
+  });
+
+  test('does not restore a negative vote that a person removed', () => {
+    const runs = [run('a', 'FAILURE'), run('b', 'SUCCESS', own)];
+    expect(computeVote(facts(runs, { standing: 0 })).value).toBeNull();
+  });
+
+  test('takes a positive vote away that a failure contradicts', () => {
+    const runs = [run('a', 'FAILURE'), run('b', 'SUCCESS', own)];
+    expect(computeVote(facts(runs, { standing: 1 })).value).toBe(0);
+  });
+});
+
+test.each(['ABORTED', 'SKIPPED'] as const)('a run that is %s counts for nothing', (verdict) => {
+  const runs = [run('a', 'SUCCESS'), run('b', 'SUCCESS'), run('a', verdict, own)];
+  expect(computeVote(facts(runs)).value).toBe(1);
+});
+
+test('trouble of this CI hides no failure and is no success', () => {
+  const failed = [run('a', 'FAILURE'), run('a', 'NODE_FAILURE', own), run('b', 'SUCCESS')];
+  expect(computeVote(facts(failed)).statement).toBe(-1);
+  const passed = [run('a', 'SUCCESS'), run('a', 'NODE_FAILURE', own), run('b', 'SUCCESS')];
+  expect(computeVote(facts(passed)).reason).toBe('no-verdict');
+});
+
+test('the newest run is the one that was admitted last, whichever ended last', () => {
+  const runs = [run('a', 'SUCCESS', { admitted: 3 }), run('a', 'FAILURE', own), run('b', 'SUCCESS')];
+  expect(computeVote(facts(runs)).value).toBe(1);
+});
+
+test('a value of 0 takes a better vote away and is sent for nothing else', () => {
+  const runs = [run('a', 'FAILURE', own), run('b', 'SUCCESS')];
+  const quiet = { values: { success: 1, failure: 0, timedOut: 0 } };
+  expect([1, 0, -1].map((standing) => computeVote(facts(runs, { ...quiet, standing })).value)).toEqual([
+    0,
+    null,
+    null,
+  ]);
+});
+
+test('a vote that could not be read keeps a positive vote back and no negative one', () => {
+  const standing = null;
+  expect(computeVote(facts([run('a', 'SUCCESS'), run('b', 'SUCCESS', own)], { standing })).value).toBeNull();
+  expect(computeVote(facts([run('a', 'FAILURE', own), run('b', 'SUCCESS')], { standing })).value).toBe(-1);
+});
+
+test('a failure whose evidence nobody can read is no reason for a negative vote', () => {
+  const pending = run('a', 'FAILURE', { ...own, readable: false });
+  const decide = (standing: number) => computeVote(facts([pending, run('b', 'SUCCESS')], { standing })).value;
+  expect([decide(1), decide(0), decide(-1)]).toEqual([0, null, null]);
+  expect(computeVote(facts([pending, run('b', 'FAILURE', own)])).value).toBe(-1);
+});
+
+test('runs with different revisions of what the change depends on are no success together', () => {
+  const runs = [run('a', 'SUCCESS', { dependencies: '7:aa' }), run('b', 'SUCCESS', own)];
+  expect(computeVote(facts(runs))).toMatchObject({ value: null, reason: 'dependencies' });
+});
+
+describe('the configuration in force', () => {
+  test('decides which jobs count: not one that is gone, and not one that votes no more', () => {
+    const runs = [run('a', 'FAILURE'), run('b', 'SUCCESS', own)];
+    expect(computeVote(facts(runs, { jobs: [job('b')] })).value).toBe(1);
+    const jobs = [job('a', { voting: false }), job('b')];
+    expect(computeVote(facts(runs, { jobs })).value).toBe(1);
+  });
+
+  test('a job that only comments start applies where it was run', () => {
+    const jobs = [job('a'), job('b', { startsUnasked: false })];
+    expect(computeVote(facts([run('a', 'SUCCESS', own)], { jobs })).value).toBe(1);
+    const failed = [run('a', 'SUCCESS', own), run('b', 'FAILURE')];
+    expect(computeVote(facts(failed, { jobs })).statement).toBe(-1);
+  });
+
+  test('no voting job, no vote', () => {
+    expect(computeVote(facts([run('a', 'SUCCESS', own)], { jobs: [] }))).toMatchObject({
+      value: null,
+      reason: 'no-job',
+    });
+  });
+});
+
+describe('a patchset of a kind that a job passes over', () => {
+  const kinds = [
+    { patchset: 1, kind: 'REWORK' },
+    { patchset: 2, kind: 'TRIVIAL_REBASE' },
+    { patchset: 3, kind: 'NO_CODE_CHANGE' },
+  ];
+  const lazy = { only: [], never: ['TRIVIAL_REBASE', 'NO_CODE_CHANGE'] };
+  const jobs = [job('a', { kinds: lazy }), job('b', { kinds: lazy })];
+
+  test('has the verdict of the nearest earlier one', () => {
+    const runs = [run('a', 'SUCCESS'), run('b', 'SUCCESS', own)];
+    const three = facts(runs, { jobs, kinds, current: 3 });
+    expect(computeVote(three).value).toBe(1);
+    expect(countingPatchset({ name: 'a', kinds: lazy }, 3, three)).toBe(1);
+    expect(earliestCounting(three)).toBe(1);
+    const strict = facts(runs, { jobs: [job('a', { kinds: lazy }), job('b')], kinds, current: 3 });
+    expect(computeVote(strict).reason).toBe('no-verdict');
+  });
+
+  test('has its own verdict where the job was run on it', () => {
+    const runs = [run('a', 'SUCCESS'), run('b', 'SUCCESS'), run('a', 'FAILURE', { ...own, patchset: 2 })];
+    expect(computeVote(facts(runs, { jobs, kinds, current: 3 })).value).toBe(-1);
+  });
+
+  test('has none where runs in between may be forgotten, or a kind is not known', () => {
+    const runs = [run('a', 'SUCCESS'), run('b', 'SUCCESS', own)];
+    expect(computeVote(facts(runs, { jobs, kinds, current: 3, forgotten: 2 })).reason).toBe('forgotten');
+    expect(computeVote(facts(runs, { jobs, kinds: kinds.slice(2), current: 3 })).reason).toBe('forgotten');
+  });
+});
+
+/** Worlds of up to five jobs and patchsets of all kinds. */
+const worlds = fc
+  .record({
+    values: fc.record({
+      success: fc.integer({ min: 0, max: 2 }),
+      failure: fc.integer({ min: -2, max: 0 }),
+      timedOut: fc.integer({ min: -1, max: 1 }),
+    }),
+    jobs: fc.array(
+      fc.record({
+        voting: fc.boolean(),
+        startsUnasked: fc.boolean(),
+        never: fc.subarray([...PATCHSET_KINDS]),
+      }),
+      { maxLength: 5 },
+    ),
+    kinds: fc.array(fc.constantFrom(...PATCHSET_KINDS), { minLength: 1, maxLength: 5 }),
+    runs: fc.array(
+      fc.record({
+        review: fc.integer({ min: 1, max: 3 }),
+        job: fc.nat(5),
+        patchset: fc.nat(4),
+        verdict: fc.option(
+          fc.oneof(fc.constantFrom('SUCCESS' as const, 'FAILURE' as const), fc.constantFrom(...VERDICTS)),
+        ),
+        dependencies: fc.constantFrom('', '', '', '7:aa'),
+        evidencePending: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, fc.constant(true)),
+      }),
+      { maxLength: 12 },
+    ),
+    standing: fc.option(fc.integer({ min: -2, max: 2 })),
+  })
+  .map(({ jobs, kinds, runs, ...rest }) => ({
+    ...rest,
+    kinds,
+    jobs: jobs.map((one, index) => ({ ...one, name: `job-${index}` })),
+    runs: runs.map((one, index) => ({
+      ...one,
+      review: `review-${one.review}`,
+      job: `job-${one.job}`,
+      patchset: (one.patchset % kinds.length) + 1,
+      admitted: index,
+    })),
+  }));
+
+test('agrees with a second reading of the rules, in every world', () => {
+  const sent = new Map<number | null, number>();
+  fc.assert(
+    fc.property(worlds, ({ values, jobs, kinds, runs, standing }) => {
+      const reference: ReferenceWorld = {
+        values,
+        jobs: jobs.map(({ never, ...one }) => ({ ...one, passesOver: never })),
+        kinds,
+        runs,
+        standing,
+        review: OWN,
+      };
+      const { value } = computeVote({
+        values,
+        review: OWN,
+        jobs: jobs.map(({ never, ...one }) => ({ ...one, kinds: { only: [], never } })),
+        current: kinds.length,
+        kinds: kinds.map((kind, index) => ({ patchset: index + 1, kind })),
+        runs: runs.map(({ job: name, evidencePending, ...one }) => ({
+          ...one,
+          name,
+          voting: true,
+          branch: 'master',
+          url: null,
+          readable: !evidencePending,
+        })),
+        forgotten: 0,
+        standing,
+      });
+      sent.set(value, (sent.get(value) ?? 0) + 1);
+      expect(value).toBe(referenceVote(reference));
+      expect(value ?? Number.NEGATIVE_INFINITY).toBeLessThanOrEqual(ceiling(reference));
+    }),
+    { numRuns: 5_000 },
+  );
+  // The worlds are such that all kinds of answer come up.
+  expect([...sent.keys()].sort()).toEqual([-1, -2, 0, 1, 2, null].sort());
+});
