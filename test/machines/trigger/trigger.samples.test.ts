@@ -8,7 +8,7 @@ import { jobRules, triggerRules } from '../rule-facts.ts';
 import { factsOf, VOTE } from './trigger-facts.ts';
 
 function events(version: string): readonly GerritEvent[] {
-  const text = readFileSync(new URL(`../samples/gerrit-${version}-stream.jsonl`, import.meta.url), 'utf8');
+  const text = readFileSync(new URL(`../../samples/gerrit-${version}-stream.jsonl`, import.meta.url), 'utf8');
   return text
     .trim()
     .split('\n')

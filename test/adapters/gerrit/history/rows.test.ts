@@ -8,7 +8,7 @@ import type { GerritEvent } from '../../../../src/machines/model/gerrit-event.ts
 import { change, DEV, patchSet } from '../event-json.ts';
 
 const sample = (name: string) =>
-  readFileSync(new URL(`../../samples/gerrit-3.9.1-${name}.jsonl`, import.meta.url), 'utf8')
+  readFileSync(new URL(`../../../samples/gerrit-3.9.1-${name}.jsonl`, import.meta.url), 'utf8')
     .trim()
     .split('\n');
 

@@ -8,7 +8,7 @@ import type { GerritEvent } from '../../../../src/machines/model/gerrit-event.ts
 import { RecordingListener } from '../../../fakes/stream-listener.ts';
 
 const sample = (version: string) =>
-  readFileSync(new URL(`../../samples/gerrit-${version}-stream.jsonl`, import.meta.url), 'utf8')
+  readFileSync(new URL(`../../../samples/gerrit-${version}-stream.jsonl`, import.meta.url), 'utf8')
     .trim()
     .split('\n');
 

@@ -9,7 +9,7 @@ import { parseEvent } from '../../../../src/adapters/gerrit/stream/parse-event.t
 type Json = Record<string, unknown>;
 
 const samples = ['gerrit-3.9.1-stream', 'gerrit-3.9.1-lived', 'gerrit-3.12.0-stream'].flatMap((name) =>
-  readFileSync(new URL(`../../samples/${name}.jsonl`, import.meta.url), 'utf8')
+  readFileSync(new URL(`../../../samples/${name}.jsonl`, import.meta.url), 'utf8')
     .split('\n')
     .filter((line) => /"type":"(patchset-created|comment-added)"/.test(line)),
 );
