@@ -11,7 +11,7 @@ import type { ReviewJob } from '../trigger/rules/files.ts';
 import { verdictsOf } from '../verdicts/verdicts.ts';
 import type { MailSpec } from './mail.ts';
 import { isAwaited, isUnwelcome, mayGo, objectionTo, type Skip, skipsOf } from './preconditions.ts';
-import { voteOf, type Weighed } from './vote.ts';
+import { isShown, type SentVote, type Weighed } from './vote.ts';
 
 type ReviewOutcome = 'posted' | 'shadow' | 'quiet' | 'withdrawn' | 'unposted' | 'stuck';
 
@@ -56,6 +56,8 @@ export interface ReviewContext {
   readonly readAttempt: number;
   /** What the vote is computed from; null: not learned yet. */
   readonly weighed: Weighed | null;
+  /** Null until it posts. */
+  readonly sent: SentVote | null;
   /** Superseded or cancelled while a post was on its way: do not try again. */
   readonly withdrawn: boolean;
   readonly outcome: ReviewOutcome | null;
@@ -151,11 +153,10 @@ export const reviewSetup = setup({
     hasVote: ({ context, event }) => {
       // Rows from before the field was there count as voted.
       const leftOut = event.type === 'review.posted' && event.voted === false;
-      return !leftOut && Object.keys(voteOf(context).labels).length > 0;
+      return !leftOut && Object.keys(context.sent?.labels ?? {}).length > 0;
     },
     voteIsThere: ({ context, event }) =>
-      event.type === 'votes.read' &&
-      Object.entries(voteOf(context).labels).every(([label, value]) => (event.votes[label] ?? 0) === value),
+      event.type === 'votes.read' && context.sent !== null && isShown(context.sent, event.votes),
     mayMailAgain: ({ context, event }) =>
       mayHelp(event) && context.mailAttempt < (context.mail?.attempts ?? 0),
     mayRetryConfirm: ({ context }) => context.confirmAttempt < context.report.confirmAttempts,
@@ -260,7 +261,7 @@ function alarmText(context: ReviewContext, event: ReviewMachineEvent): { message
       return { message: failureText(event.failure), hint: event.failure.hint };
     case 'votes.read':
       return {
-        message: `Gerrit took the message but not the vote ${JSON.stringify(voteOf(context).labels)}`,
+        message: `Gerrit took the message but not the vote ${JSON.stringify(context.sent?.labels ?? {})}`,
         hint: 'does the project have this label, and may our account vote this value?',
       };
     case 'timer.fired':

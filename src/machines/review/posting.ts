@@ -15,7 +15,7 @@ import {
   reviewSetup,
   withAlarm,
 } from './machine-setup.ts';
-import { voteOf } from './vote.ts';
+import { sendVote, voteOf } from './vote.ts';
 
 const retry = deadline(
   (context) => `retry:posting:${context.postAttempt}`,
@@ -29,16 +29,21 @@ const overdue = deadline(
 const withdraw = { actions: change(() => ({ withdrawn: true })) } as const;
 const nextAttempt = change(({ context }) => ({ postAttempt: context.postAttempt + 1 }));
 
+/** Unless Gerrit had the message before, the vote that counts is that of the last attempt. */
+const keepTaken = change(({ context: { sent }, event }) =>
+  sent === null || event.type !== 'review.posted' || event.found ? {} : { sent: { ...sent, earlier: [] } },
+);
+
 export const posting = reviewSetup.createStateConfig({
   initial: 'sending',
   states: {
     sending: {
-      entry: [request(postReview), overdue.arm],
+      entry: [change(({ context }) => ({ sent: sendVote(context) })), request(postReview), overdue.arm],
       exit: overdue.disarm,
       on: {
         'review.posted': [
           // A vote that was left out (an outdated patchset, a closed change) is nothing to read back and no trouble.
-          { guard: 'hasVote', target: '#review.confirming' },
+          { guard: 'hasVote', target: '#review.confirming', actions: keepTaken },
           { target: '#review.done', actions: finish('posted') },
         ],
         'vote.refused': [

@@ -229,6 +229,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
     readings: 0,
     readAttempt: 1,
     weighed: null,
+    sent: null,
     withdrawn: false,
     outcome: null,
     alarm: null,

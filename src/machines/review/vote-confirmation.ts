@@ -1,6 +1,5 @@
 /** confirming: the vote is read back, because Gerrit 3 drops an unknown label or value with exit status 0. */
 import { change, deadline, finish, request, reviewSetup, withAlarm } from './machine-setup.ts';
-import { voteOf } from './vote.ts';
 
 const readDeadline = deadline(
   (context) => `deadline:confirming:${context.confirmAttempt}`,
@@ -31,7 +30,7 @@ export const confirming = reviewSetup.createStateConfig({
         request(({ context }) => ({
           type: 'readVotes',
           key: `readVotes:${context.confirmAttempt}`,
-          patchset: voteOf(context).target,
+          patchset: context.sent?.target ?? context.patchset,
           timeoutMs: context.report.postTimeoutMs,
         })),
         readDeadline.arm,

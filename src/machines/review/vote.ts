@@ -22,12 +22,43 @@ export interface Weighed {
   readonly forgotten: number;
 }
 
+type Labels = Readonly<Record<string, number>>;
+
 export interface ReviewVote {
-  readonly labels: Readonly<Record<string, number>>;
+  readonly labels: Labels;
   /** Where the comment goes. */
   readonly target: Patchset;
   /** For the comment. */
   readonly lines: readonly string[];
+}
+
+/** What the review asked Gerrit for. Later news of its jobs changes what `voteOf` computes, but not this. */
+export interface SentVote {
+  readonly labels: Labels;
+  readonly target: Patchset;
+  /** Labels of earlier attempts. If Gerrit already has the message, it came with one of these or with `labels`. */
+  readonly earlier: readonly Labels[];
+}
+
+/** The vote of the attempt that begins. */
+export function sendVote(context: ReviewContext): SentVote {
+  const { labels, target } = voteOf(context);
+  const { sent } = context;
+  if (sent === null) return { labels, target, earlier: [] };
+  const known = sent.earlier.some((one) => isSameVote(one, sent.labels));
+  return { labels, target, earlier: known ? sent.earlier : [...sent.earlier, sent.labels] };
+}
+
+/** True if Gerrit shows the vote of one of the attempts. */
+export function isShown({ labels, earlier }: SentVote, votes: Labels): boolean {
+  return [labels, ...earlier].some((one) =>
+    Object.entries(one).every(([label, value]) => (votes[label] ?? 0) === value),
+  );
+}
+
+function isSameVote(one: Labels, other: Labels): boolean {
+  const labels = Object.keys(one);
+  return labels.length === Object.keys(other).length && labels.every((label) => one[label] === other[label]);
 }
 
 export function voteOf(context: ReviewContext): ReviewVote {

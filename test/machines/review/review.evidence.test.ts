@@ -1,9 +1,9 @@
 /** A review of which a job's evidence could not be published yet: it waits a named time, then posts without a negative vote. */
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
-import { JOB, jobReport, REVIEW, reportSpec } from '../facts.ts';
+import { failure, JOB, jobReport, REVIEW, reportSpec } from '../facts.ts';
 import { orderly } from '../orderly.ts';
-import { weighed } from '../review-world.ts';
+import { alarms, outcome, weighed } from '../review-world.ts';
 import { Simulator } from '../simulator.ts';
 
 const URL = 'https://logs.example.org/later/';
@@ -70,5 +70,74 @@ describe('a review with pending evidence', () => {
     world.tell(REVIEW, { type: 'review.superseded', by: '912345,4' });
     expect(world.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'withdrawn' } });
     expect(posts(world)).toEqual([]);
+  });
+});
+
+describe('a review whose evidence is published after its post', () => {
+  /** Its failure has no evidence in time, so it only takes our +1 away. */
+  function takenAway(): Simulator {
+    const world = pending({ verdict: 'FAILURE' });
+    world.votes = { Verified: 1 };
+    world.fire(REVIEW);
+    expect(posts(world)).toEqual([{ Verified: 0 }]);
+    return world;
+  }
+  const publish = (world: Simulator) => world.tell(REVIEW, { type: 'job.published', job: JOB, url: URL });
+
+  test.each([
+    ['before Gerrit answers', false],
+    ['before the vote is read back', true],
+  ])('%s expects the vote that it sent', (_, answered) => {
+    const world = takenAway();
+    if (!answered) publish(world);
+    world.answerType(REVIEW, 'postReview');
+    if (answered) publish(world);
+    world.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
+    expect([outcome(world), alarms(world)]).toEqual([['done', 'posted'], []]);
+    orderly(world.run());
+  });
+
+  test('names the vote that it sent when Gerrit dropped it', () => {
+    const world = takenAway();
+    world.answerType(REVIEW, 'postReview');
+    publish(world);
+    const { effects } = world.answerType(REVIEW, 'readVotes', {
+      type: 'votes.read',
+      votes: { Verified: 1 },
+    });
+    expect(effects).toContainEqual(
+      expect.objectContaining({
+        alarm: expect.objectContaining({
+          kind: 'vote-dropped',
+          message: 'Gerrit took the message but not the vote {"Verified":0}',
+        }),
+      }),
+    );
+    orderly(world.run());
+  });
+
+  /** The first attempt arrives, but its answer is lost; the second one would vote -1. */
+  function secondAttempt(found: boolean): Simulator {
+    const world = takenAway();
+    world.answerType(REVIEW, 'postReview', { type: 'review.unposted', failure: failure('post review') });
+    publish(world);
+    world.fire(REVIEW);
+    expect(posts(world)).toEqual([{ Verified: 0 }, { Verified: -1 }]);
+    world.answerType(REVIEW, 'postReview', { type: 'review.posted', found, voted: true, why: '' });
+    return world;
+  }
+
+  test('accepts the vote of an earlier attempt whose message Gerrit has', () => {
+    const world = secondAttempt(true);
+    world.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
+    expect([outcome(world), alarms(world)]).toEqual([['done', 'posted'], []]);
+    orderly(world.run());
+  });
+
+  test('accepts only the vote of the attempt that Gerrit took', () => {
+    const world = secondAttempt(false);
+    world.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
+    expect([world.at(REVIEW).state, alarms(world)]).toEqual(['alarming', ['vote-dropped']]);
+    orderly(world.run());
   });
 });
