@@ -35,6 +35,7 @@ interface Moment {
   readonly afterSeconds: number;
   readonly change: number;
   readonly patchset: number;
+  readonly branch: string;
   readonly by: string;
   readonly what: (changes: object) => GerritEvent;
 }
@@ -43,6 +44,8 @@ const moment: fc.Arbitrary<Moment> = fc.record({
   afterSeconds: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 2_400 })),
   change: fc.integer({ min: 1, max: 3 }),
   patchset: fc.integer({ min: 1, max: 3 }),
+  // Another branch than before: the change was moved.
+  branch: fc.constantFrom('master', 'master', 'stable/1'),
   by: fc.constantFrom('alice', 'bob', 'acme-ci', 'zuul'),
   what: fc.oneof(
     fc.constantFrom<(changes: object) => GerritEvent>(
@@ -74,9 +77,9 @@ const limits = fc.record({ change: limit, author: limit, project: limit, all: li
 /** In the order of time, each long after what the one before has started has ended. */
 function eventsOf(moments: readonly Moment[]): readonly GerritEvent[] {
   let at = BEGIN;
-  return moments.map(({ afterSeconds, change, patchset, by, what }) => {
+  return moments.map(({ afterSeconds, change, patchset, branch, by, what }) => {
     at += afterSeconds * SECOND;
-    return what({ ...on({ change, patchset }), at, by: { ...alice, username: by } });
+    return what({ ...on({ change, patchset, branch }), at, by: { ...alice, username: by } });
   });
 }
 
@@ -122,6 +125,19 @@ async function decidedByDaemon(
   lab.store.close();
   return decided;
 }
+
+test('a change that is moved before it is ready starts for each branch', () => {
+  const rehearsal = new Rehearsal();
+  const rules = rulesFor({ change: 9, author: 9, project: 9, all: 9 });
+  const moved = on({ branch: 'stable/1' });
+  const events = [created(), ready(), ready(moved), ready(moved)];
+  const decided = events.flatMap((event, index) =>
+    explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) =>
+      decisions.map((one) => `${one.do} ${one.rule}`),
+    ),
+  );
+  expect(decided).toEqual(['start patchset', 'ignore started', 'start ready', 'ignore started']);
+});
 
 test('every kind of decision is reached', () => {
   const rules = rulesFor({ change: 1, author: 9, project: 9, all: 9 });

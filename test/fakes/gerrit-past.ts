@@ -37,11 +37,11 @@ export class FakeGerritPast implements GerritHistory {
     this.#changes.set(change, [...(this.#changes.get(change) ?? []), event]);
   }
 
-  /** The change goes to another branch, which no event tells. */
-  move(change: number, branch: string, at: number): void {
+  /** The change goes to another branch, which no event tells. @param wip whether it is work in progress then */
+  move(change: number, branch: string, at: number, wip = false): void {
     const happened = this.#changes.get(change) ?? [];
     const moved = happened.map((event) =>
-      'patchset' in event ? { ...event, patchset: { ...event.patchset, branch } } : event,
+      'patchset' in event ? { ...event, wip, patchset: { ...event.patchset, branch } } : event,
     );
     this.#changes.set(change, moved);
     this.#movedAt.set(change, at);

@@ -1,7 +1,8 @@
 /** A change that is moved to another branch counts as a new patchset, whether a daemon listened or not. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { jobRules } from '../machines/rule-facts.ts';
-import { comment, created, FIRST } from './gerrit-says.ts';
+import { comment, created, FIRST, patchset, ready } from './gerrit-says.ts';
 import { broken } from './judge.ts';
 import { Lab } from './lab.ts';
 
@@ -14,9 +15,13 @@ async function running(): Promise<Lab> {
 }
 
 /** Gerrit writes to the change's notes and sends no event. */
-function move(lab: Lab, branch: string): void {
-  lab.past.move(FIRST, branch, lab.clock.now());
+function move(lab: Lab, branch: string, wip = false): void {
+  lab.past.move(FIRST, branch, lab.clock.now(), wip);
   lab.daemon.events.touched(FIRST);
+}
+
+function becomesReady(lab: Lab, branch: string): void {
+  lab.say({ ...ready(), patchset: { ...patchset(), branch } } as GerritEvent);
 }
 
 const tested = (lab: Lab) =>
@@ -64,6 +69,79 @@ test('moved after its test, it is tested for the new branch', async () => {
   await lab.run();
   move(lab, 'stable/1');
   await lab.run(() => lab.jobs().length === 2);
+  await lab.run();
+  expect(tested(lab)).toEqual(['master 1 SUCCESS', 'stable/1 1 SUCCESS']);
+});
+
+describe('moved while it is work in progress', () => {
+  async function ended(lab: Lab): Promise<readonly string[]> {
+    await lab.run();
+    expect(broken(lab)).toEqual([]);
+    return tested(lab);
+  }
+
+  test('and ready later, it is tested for the new branch, once', async () => {
+    const lab = await running();
+    await lab.run();
+    move(lab, 'stable/1', true);
+    expect(await ended(lab)).toEqual(['master 1 SUCCESS']);
+    becomesReady(lab, 'stable/1');
+    expect(await ended(lab)).toEqual(['master 1 SUCCESS', 'stable/1 1 SUCCESS']);
+    expect(lab.reviewer.posted).toHaveLength(2);
+    becomesReady(lab, 'stable/1');
+    expect(await ended(lab)).toHaveLength(2);
+  });
+
+  test('with its test running, it is tested for the new branch alone', async () => {
+    const lab = await running();
+    move(lab, 'stable/1', true);
+    await lab.run(() => lab.openWork().length === 0);
+    becomesReady(lab, 'stable/1');
+    expect(await ended(lab)).toEqual(['master 1 ABORTED', 'stable/1 1 SUCCESS']);
+  });
+
+  test('and back again, it is tested for the branch whose test was ended', async () => {
+    const lab = await running();
+    move(lab, 'stable/1', true);
+    await lab.run(() => lab.openWork().length === 0);
+    move(lab, 'master', true);
+    await lab.run();
+    becomesReady(lab, 'master');
+    expect(await ended(lab)).toEqual(['master 1 ABORTED', 'master 1 SUCCESS']);
+  });
+
+  test('and back again, it is not tested for a branch that it was tested for', async () => {
+    const lab = await running();
+    await lab.run();
+    move(lab, 'stable/1', true);
+    await lab.run();
+    move(lab, 'master', true);
+    await lab.run();
+    becomesReady(lab, 'master');
+    expect(await ended(lab)).toEqual(['master 1 SUCCESS']);
+  });
+
+  test('and ready while no daemon runs, it is found by the look back, once', async () => {
+    const lab = await running();
+    await lab.run();
+    move(lab, 'stable/1', true);
+    await lab.run();
+    lab.daemon.life.end();
+    becomesReady(lab, 'stable/1');
+    await lab.restart();
+    expect(await ended(lab)).toEqual(['master 1 SUCCESS', 'stable/1 1 SUCCESS']);
+    await lab.restart();
+    expect(await ended(lab)).toHaveLength(2);
+  });
+});
+
+test('tested for the new branch at once, it is not tested again when it is hidden and shown', async () => {
+  const lab = await running();
+  await lab.run();
+  move(lab, 'stable/1');
+  await lab.run(() => lab.jobs().length === 2);
+  await lab.run();
+  becomesReady(lab, 'stable/1');
   await lab.run();
   expect(tested(lab)).toEqual(['master 1 SUCCESS', 'stable/1 1 SUCCESS']);
 });

@@ -5,7 +5,7 @@ import type { ChangeName } from '../../machines/model/gerrit-event.ts';
 import type { Stored } from '../../machines/protocol/row.ts';
 import type { ReviewContext } from '../../machines/review/machine-setup.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
-import { type Began, freeTrigger } from '../../machines/trigger/rules/trigger-key.ts';
+import { type BeganBy, lastStart } from '../../machines/trigger/rules/trigger-key.ts';
 import { createdTrigger } from '../../machines/trigger/trigger.ts';
 import type { OpenReview } from '../../machines/trigger/trigger-facts.ts';
 import type { Store } from '../ports/store.ts';
@@ -49,17 +49,18 @@ export function startsIn(store: Pick<Store, 'starts'>): (until: number) => reado
   };
 }
 
-export function beganBy(store: Started): (trigger: string) => Began {
-  return (trigger) => {
+export function beganBy(store: Started): BeganBy {
+  return (trigger, branch) => {
     const review = store.startedBy(trigger);
     if (review === null) return 'nothing';
-    const context = store.stored(review)?.context as Partial<ReviewContext> | undefined;
-    return context?.hidden === true ? 'hidden' : 'test';
+    const { hidden, outcome, patchset } = (store.stored(review)?.context ?? {}) as Partial<ReviewContext>;
+    if (patchset !== undefined && patchset.branch !== branch) return 'other';
+    if (hidden === true) return 'hidden';
+    return outcome === 'withdrawn' ? 'other' : 'test';
   };
 }
 
 /** True while the patchset waits to be shown, after it was refused for being hidden. */
 export function waitsToBeShown(store: Started, patchset: Patchset): boolean {
-  const [trigger, began] = [createdTrigger(patchset), beganBy(store)];
-  return began(trigger) !== 'nothing' && freeTrigger(began, trigger, 'ready') !== null;
+  return lastStart(beganBy(store), createdTrigger(patchset), patchset.branch) === 'hidden';
 }

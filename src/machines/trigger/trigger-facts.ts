@@ -7,7 +7,7 @@ import type { HoldSpec } from '../model/domain.ts';
 import type { ChangeName } from '../model/gerrit-event.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from './rules/rate-limit.ts';
 import type { RuleWord } from './rules/rule-names.ts';
-import type { Began } from './rules/trigger-key.ts';
+import type { BeganBy } from './rules/trigger-key.ts';
 import type { Decision, Start } from './trigger.ts';
 
 /** A review of ours on the same change that has not ended. */
@@ -52,13 +52,14 @@ export interface TriggerFacts {
   readonly queueLength: number;
   /** Starts in the hour that ends at `until`. */
   readonly starts: (until: number) => readonly CountedStart[];
-  readonly began: (trigger: string) => Began;
+  readonly began: BeganBy;
 }
 
 /** Facts as if every review ended before the next event, and nothing was known before the first. */
 export class Rehearsal {
   private starts: readonly CountedStart[] = [];
-  private readonly triggers = new Set<string>();
+  /** The branch that each has started on. */
+  private readonly triggers = new Map<string, string>();
   private readonly waiting = new Map<string, WaitingStart>();
   private newest = 0;
 
@@ -81,7 +82,11 @@ export class Rehearsal {
       queueLength: Number.POSITIVE_INFINITY,
       starts: (until) =>
         this.starts.filter((start) => start.at > until - LIMIT_WINDOW_MS && start.at <= until),
-      began: (trigger) => (this.triggers.has(trigger) ? 'test' : 'nothing'),
+      began: (trigger, branch) => {
+        const tested = this.triggers.get(trigger);
+        if (tested === undefined) return 'nothing';
+        return tested === branch ? 'test' : 'other';
+      },
     };
   }
 
@@ -99,8 +104,8 @@ export class Rehearsal {
     }
   }
 
-  private add({ patchset: { project, change }, by, at, trigger }: Start): void {
-    this.triggers.add(trigger);
+  private add({ patchset: { project, change, branch }, by, at, trigger }: Start): void {
+    this.triggers.set(trigger, branch);
     // A start older than two windows can hardly count again: events come about in their order.
     const kept = this.starts.filter((start) => start.at > this.newest - 2 * LIMIT_WINDOW_MS);
     this.starts = [...kept, { review: trigger, project, change, by, at: at === 0 ? this.newest : at }];

@@ -162,7 +162,7 @@ function decideStart(
 
 /** The end of every way to a start: what ran before, the limits, and what is superseded. */
 function admit(wanted: Start, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
-  const trigger = freeTrigger(facts.began, wanted.trigger, wanted.kind);
+  const trigger = freeTrigger(facts.began, wanted);
   if (trigger === null) return [ignore({ rule: 'started', why: 'the same cause has started it before' })];
   const start = { ...wanted, trigger };
   const ended = superseded(facts.open, start.patchset.patchset, rules.supersede);

@@ -61,18 +61,18 @@ export function causesOf(
   if (ci !== null) return { rule: 'ci-account', why: ci };
   switch (event.type) {
     case 'patchset-created':
-      return [{ kind: 'patchset', rule: 'patchset', ...patchsetCause(event) }];
+      return [{ kind: 'patchset', id: CREATED, ...patchsetFinding(event) }];
     case 'change-ready':
-      // The same cause as the patchset's own: one that was tested at once is not tested again.
+      // The same cause as the patchset's own: a patchset that was tested at once is not tested again.
       return [{ kind: 'ready', rule: 'ready', id: CREATED, why: 'the change is ready' }];
     case 'change-restored':
       return [{ kind: 'restored', rule: 'restored', id: 'restored', why: 'the change was restored' }];
   }
 }
 
-function patchsetCause({ movedFrom }: Extract<StartingEvent, { type: 'patchset-created' }>) {
-  if (movedFrom === undefined) return { id: CREATED, why: 'new patchset' };
-  return { id: 'moved', why: `the change was moved from branch ${movedFrom}` };
+function patchsetFinding({ movedFrom }: Extract<StartingEvent, { type: 'patchset-created' }>): Finding {
+  if (movedFrom === undefined) return { rule: 'patchset', why: 'new patchset' };
+  return { rule: 'moved', why: `the change was moved from branch ${movedFrom}` };
 }
 
 /** True when somebody asks for a run of ours, whether or not the rules let it start. */

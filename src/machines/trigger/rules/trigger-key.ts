@@ -1,23 +1,45 @@
 /**
- * A patchset is tested once, whether it was visible from the beginning or became visible later. If its review refused it because
- * the change was hidden, it was not tested: it starts when it is shown, once for each time that it was refused so.
+ * Which trigger a patchset may start with. A patchset starts once on its branch. It starts again when the change is moved,
+ * and when the change becomes ready and the last start has tested nothing on this branch: its review refused a hidden
+ * change, was withdrawn, or tested for another branch. Each start has a trigger of its own.
  */
 import type { TriggerKind } from '../../model/domain.ts';
+import type { RuleWord } from './rule-names.ts';
 
-/** What a trigger has started: nothing, a review that refused a hidden change, or a test. */
-export type Began = 'nothing' | 'hidden' | 'test';
+/** What a trigger has started, as seen from one branch. `other`: it was withdrawn, or tested for another branch. */
+export type Began = 'nothing' | 'hidden' | 'other' | 'test';
+export type BeganBy = (trigger: string, branch: string) => Began;
 
-/** The name under which the trigger may start now; null: it has started before. */
-export function freeTrigger(
-  began: (trigger: string) => Began,
+interface Wanted {
+  readonly trigger: string;
+  readonly kind: TriggerKind;
+  readonly rule: RuleWord;
+  readonly patchset: { readonly branch: string };
+}
+
+/** The trigger that may start now; null: it has started before. */
+export function freeTrigger(began: BeganBy, { trigger, kind, rule, patchset }: Wanted): string | null {
+  const { last, free } = startsOf(began, trigger, patchset.branch);
+  const mayStart = last === 'nothing' || rule === 'moved' || (kind === 'ready' && last !== 'test');
+  return mayStart ? free : null;
+}
+
+/** What the last of the starts came to. */
+export function lastStart(began: BeganBy, trigger: string, branch: string): Began {
+  return startsOf(began, trigger, branch).last;
+}
+
+function startsOf(
+  began: BeganBy,
   trigger: string,
-  kind: TriggerKind,
-): string | null {
-  let name = trigger;
+  branch: string,
+): { readonly last: Began; readonly free: string } {
+  let last: Began = 'nothing';
+  let free = trigger;
   for (let times = 1; ; times += 1) {
-    const before = began(name);
-    if (before === 'nothing') return name;
-    if (kind !== 'ready' || before === 'test') return null;
-    name = `${trigger}:shown-${times}`;
+    const start = began(free, branch);
+    if (start === 'nothing') return { last, free };
+    last = start;
+    free = `${trigger}:again-${times}`;
   }
 }
