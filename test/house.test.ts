@@ -60,6 +60,10 @@ describe('the import table', () => {
     ['src/adapters/git/command.ts', "import { transition } from '../../machines/job/job.ts';"],
     ['src/adapters/git/command.ts', "import { defaults, type Config } from '../../config/config.ts';"],
     ['src/adapters/git/command.ts', "import ssh2 from 'ssh2';"],
+    ['src/adapters/gerrit/transport/ssh-connection.ts', "import ssh2 from 'ssh2';"],
+    ['src/adapters/ssh/node.ts', "import type { ClientChannel } from 'ssh2';"],
+    ['src/adapters/ssh/client/client.ts', "import { nodeName } from '../address.ts';"],
+    ['src/adapters/ssh/client/client.ts', "import { readPrivateKey } from '../../openssh/key-file.ts';"],
     ['src/config/load.ts', "import { GerritStream } from '../adapters/gerrit/stream/stream.ts';"],
     ['src/config/load.ts', "import { RE2JS } from 're2js';"],
     ['src/config/load.ts', "import { step } from '../machines/step.ts';"],
@@ -84,6 +88,10 @@ describe('the import table', () => {
       "import type { GerritConfig } from '../../../config/config.ts';",
     ],
     ['src/adapters/gerrit/stream/stream.ts', "import { Subject } from 'rxjs';"],
+    [
+      'src/adapters/gerrit/transport/ssh-connection.ts',
+      "import { SshClient } from '../../ssh/client/client.ts';",
+    ],
     ['src/adapters/local/launch.ts', "import { RUNNER } from '../run/runner-protocol.ts';"],
     ['src/cli/commands/daemon.ts', "import { runDaemon } from '../../app/daemon.ts';"],
     [

@@ -7,7 +7,6 @@ import type { Faults } from '../adapters/fault-injection.ts';
 import { GerritChanges } from '../adapters/gerrit/changes/change-lookup.ts';
 import { GerritReviewer } from '../adapters/gerrit/reviews/reviewer.ts';
 import { GerritStream } from '../adapters/gerrit/stream/stream.ts';
-import type { GerritConnection } from '../adapters/gerrit/transport/ssh-connection.ts';
 import { bundleTree } from '../adapters/git/bundle.ts';
 import { GitCache } from '../adapters/git/git-cache.ts';
 import { GitSource } from '../adapters/git/local-checkout.ts';
@@ -17,6 +16,7 @@ import { HostLookout } from '../adapters/host/host-metrics.ts';
 import { LocalRunner } from '../adapters/local/runner.ts';
 import { readTap } from '../adapters/results/tap.ts';
 import { BundleSource } from '../adapters/ssh/bundle-source.ts';
+import type { SshClient } from '../adapters/ssh/client/client.ts';
 import { fetchTree } from '../adapters/ssh/evidence.ts';
 import { SshRunner } from '../adapters/ssh/runner.ts';
 import type { Config } from '../config/config.ts';
@@ -148,7 +148,7 @@ export function buildSenses(
     pages: rest?.pages ?? null,
     queueLimit: limits.inboxEvents,
     pageRows: intake.pageRows,
-    up: (connection: GerritConnection) => connections.stream.stands(connection),
+    up: (connection: SshClient) => connections.stream.stands(connection),
     ...(segments === null ? {} : { keep: (line: Buffer) => segments.keep(line) }),
   };
   const places = [

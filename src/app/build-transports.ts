@@ -51,7 +51,7 @@ export function restHistory(gerrit: Config['gerrit']): { readonly pages: AskPage
 /** By REST where it is configured, by SSH otherwise. */
 export function reviewRoute(gerrit: Config['gerrit'], shared: SharedConnection): ReviewRoute {
   const { rest } = gerrit;
-  if (rest === null) return new SshReviews(gerrit, systemClock, gerrit.user, shared);
+  if (rest === null) return new SshReviews(gerrit, gerrit.user, shared);
   return new RestReviews(restClient(gerrit, rest), { url: rest.url, filesLimit: gerrit.filesLimit });
 }
 

@@ -7,10 +7,14 @@ const EVERYWHERE = ['src/errors.ts', 'src/log.ts', 'src/terminal-text.ts', 'src/
 /** What others may know of the machines: domain words, and the events, effects and rows of the log. */
 const VOCABULARY = ['src/machines/model/', 'src/machines/protocol/'];
 
+/** The one SSH client, for Gerrit and for nodes. */
+const SSH_CLIENT = 'src/adapters/ssh/client/';
+
 /** What several adapters share. */
 const SHARED_ADAPTERS = [
   'src/adapters/run/',
   'src/adapters/openssh/',
+  SSH_CLIENT,
   'src/adapters/tls/',
   'src/adapters/timeout.ts',
 ];
@@ -31,7 +35,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   xstate: ['src/machines/'],
   re2js: ['src/machines/'],
   'better-sqlite3': ['src/adapters/sqlite/'],
-  ssh2: ['src/adapters/gerrit/', 'src/adapters/ssh/', 'src/adapters/openssh/', 'src/demo/gerrit/'],
+  ssh2: [SSH_CLIENT, 'src/adapters/openssh/key-file.ts', 'src/demo/gerrit/'],
   execa: [
     'src/adapters/local/',
     'src/adapters/git/',
@@ -56,8 +60,11 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
     case 'engine':
       return ['src/machines/', 'src/engine/', ...EVERYWHERE];
     case 'adapters': {
-      const own = name.endsWith('.ts') ? path : `src/adapters/${name}/`;
-      const shared = SHARED_ADAPTERS.includes(own) ? [] : SHARED_ADAPTERS;
+      const room = SHARED_ADAPTERS.find((shared) => path.startsWith(shared));
+      const own = room ?? (name.endsWith('.ts') ? path : `src/adapters/${name}/`);
+      // The host key of a server is asked for by the client, which knows nothing of OpenSSH's files.
+      const below = room === 'src/adapters/openssh/' ? [SSH_CLIENT] : [];
+      const shared = room === undefined ? SHARED_ADAPTERS : below;
       const store = own === 'src/adapters/sqlite/' ? [DEDUPLICATION] : [];
       const shape = typeOnly ? [CONFIG_SHAPE] : [];
       return [own, ...shared, 'src/engine/ports/', ...VOCABULARY, ...store, ...shape, ...EVERYWHERE];

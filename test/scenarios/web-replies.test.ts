@@ -7,8 +7,9 @@ import { GerritPast } from '../../src/adapters/gerrit/history/change-history.ts'
 import { restPages } from '../../src/adapters/gerrit/history/pages-rest.ts';
 import { type AskPage, sshPages } from '../../src/adapters/gerrit/history/pages-ssh.ts';
 import { parseEvent } from '../../src/adapters/gerrit/stream/parse-event.ts';
-import { GerritConnection } from '../../src/adapters/gerrit/transport/ssh-connection.ts';
+import { connectToGerrit } from '../../src/adapters/gerrit/transport/ssh-connection.ts';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
+import type { SshClient } from '../../src/adapters/ssh/client/client.ts';
 import type { EventJson } from '../../src/demo/gerrit/state.ts';
 import { EventIntake } from '../../src/engine/intake/event-intake.ts';
 import type { Noted } from '../../src/engine/ports/store.ts';
@@ -25,10 +26,10 @@ const never = new AbortController().signal;
 type Comment = Extract<GerritEvent, { type: 'comment-added' }>;
 
 let place: Embedded;
-let connection: GerritConnection;
+let connection: SshClient;
 beforeEach(async () => {
   place = await Embedded.start();
-  connection = await GerritConnection.open(place.options(), realClock, never);
+  connection = await connectToGerrit(place.options(), realClock, never);
 });
 afterEach(async () => {
   await connection.close();
@@ -50,7 +51,7 @@ class Watch {
     this.#pages =
       road === 'REST'
         ? restPages(place.client(), place.gerrit.site.url)
-        : sshPages(place.options(), realClock, () => connection);
+        : sshPages(place.options(), () => connection);
     this.#intake = this.#make();
     place.gerrit.site.listen((event) => this.#hear(event));
   }

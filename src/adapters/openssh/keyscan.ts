@@ -2,11 +2,10 @@
  * Asks a server for its host key and goes away again, before anything of ours was offered. What it shows proves nothing: a
  * person compares the fingerprint with what the server's operator says.
  */
-import { Socket } from 'node:net';
-import type { ServerHostKeyAlgorithm } from 'ssh2';
-import ssh2 from 'ssh2';
 import { errorText, OperationError } from '../../errors.ts';
 import { after } from '../../timer.ts';
+import { SshClient } from '../ssh/client/client.ts';
+import type { SshFailure } from '../ssh/client/failure.ts';
 import { allHostKeyAlgorithms } from './known-hosts.ts';
 
 export interface SshPlace {
@@ -15,40 +14,34 @@ export interface SshPlace {
 }
 
 /** The key that the server prefers of those that we can use. @throws OperationError */
-export function shownHostKey(
+export async function shownHostKey(
   { host, port }: SshPlace,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const socket = new Socket();
-  const client = new ssh2.Client();
-  return new Promise((resolve, reject) => {
-    let shown: Buffer | null = null;
-    const finish = (why: string): void => {
-      cancel();
-      signal.removeEventListener('abort', abort);
-      socket.destroy();
-      if (shown === null) reject(unseen(host, port, why));
-      else resolve(shown);
-    };
-    const abort = (): void => finish('stopped');
-    const cancel = after(timeoutMs, () => finish(`no answer within ${timeoutMs} ms`));
-    signal.addEventListener('abort', abort, { once: true });
-    client.on('error', (error) => finish(errorText(error)));
-    client.once('close', () => finish('closed by the server'));
-    socket.connect({ host, port });
-    client.connect({
-      sock: socket,
-      username: 'nobody',
-      readyTimeout: 0,
-      algorithms: { serverHostKey: [...allHostKeyAlgorithms()] as ServerHostKeyAlgorithm[] },
-      hostVerifier: (presented: Buffer) => {
-        shown = Buffer.from(presented);
-        return false;
-      },
-    });
-    if (signal.aborted) abort();
+  let shown: Buffer | null = null;
+  const judge = async (presented: Buffer) => {
+    shown = presented;
+    return unseen(host, port, 'it is not wanted any more');
+  };
+  const access = {
+    ...{ host, port, user: 'nobody', privateKey: null, after },
+    hostKeys: { algorithms: allHostKeyAlgorithms(), judge },
+    connectTimeoutMs: timeoutMs,
+    ...{ keepaliveMs: 0, keepaliveMax: 0, closeTimeoutMs: 0, closeOnStuckChannel: true },
+    toError: ({ kind, cause }: SshFailure) => {
+      if (kind === 'stopped') return unseen(host, port, 'stopped');
+      if (kind === 'connect-timeout') return unseen(host, port, `no answer within ${timeoutMs} ms`);
+      return unseen(host, port, cause === null ? 'closed by the server' : errorText(cause));
+    },
+  };
+  const client = await SshClient.open(access, signal).catch((error: unknown) => {
+    if (shown === null) throw error;
+    return null;
   });
+  await client?.close();
+  if (shown === null) throw unseen(host, port, 'it let us in without one');
+  return shown;
 }
 
 function unseen(host: string, port: number, why: string): OperationError {

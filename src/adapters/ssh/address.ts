@@ -4,12 +4,9 @@
  */
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
+import { type SshEndpoint, sshTarget } from './client/client.ts';
 
-export interface NodeAddress {
-  readonly user: string;
-  /** A name, or an address; IPv6 without brackets. */
-  readonly host: string;
-  readonly port: number;
+export interface NodeAddress extends SshEndpoint {
   /** Absolute; no link, no dot segment. */
   readonly directory: string;
 }
@@ -59,6 +56,5 @@ export function parseAddress(text: string): NodeAddress {
 
 /** `user@host:port`, for people. */
 export function nodeName(address: NodeAddress): string {
-  const { user, host, port } = address;
-  return `${user}@${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return sshTarget(address);
 }

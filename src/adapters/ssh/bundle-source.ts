@@ -9,8 +9,8 @@ import type { EffectOf, Source } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
 import type { MergedTree, Patchset } from '../../machines/model/domain.ts';
 import { fileError } from '../run/fs-error.ts';
+import type { SshClient } from './client/client.ts';
 import { type Answer, ask } from './command.ts';
-import type { SshConnection } from './connection.ts';
 import { NodeFiles } from './files.ts';
 import type { Nodes } from './node-pool.ts';
 import { prepareDirectory } from './prepare.ts';
@@ -126,7 +126,7 @@ export class BundleSource implements Source {
 }
 
 interface Destination {
-  readonly connection: SshConnection;
+  readonly connection: SshClient;
   readonly directory: string;
   readonly id: string;
   readonly timeoutMs: number;

@@ -4,11 +4,9 @@
  * else.
  */
 import { randomBytes } from 'node:crypto';
-import type { FileEntryWithStats, SFTPWrapper, Stats } from 'ssh2';
-import ssh2 from 'ssh2';
 import { errorText, GivenUp, OperationError } from '../../errors.ts';
 import { after } from '../../timer.ts';
-import type { SshConnection } from './connection.ts';
+import { SFTP_STATUS, type Sftp, type SftpEntry, type SftpStats, type SshClient } from './client/client.ts';
 import { Away } from './connection-failure.ts';
 
 /** It did not answer in time: what was asked for may be what it hangs on. */
@@ -30,19 +28,18 @@ export class Refused extends OperationError {
   }
 }
 
-const { STATUS_CODE } = ssh2.utils.sftp;
 /** One request for content, and how many of them are under way for one file. */
 const CHUNK_BYTES = 32 * 1024;
 const AHEAD = 8;
 
 export class NodeFiles {
-  readonly #sftp: SFTPWrapper;
+  readonly #sftp: Sftp;
   readonly #target: string;
   readonly #timeoutMs: number;
   readonly #failures = new Set<(error: OperationError) => void>();
   #failed: OperationError | null = null;
 
-  private constructor(sftp: SFTPWrapper, target: string, timeoutMs: number) {
+  private constructor(sftp: Sftp, target: string, timeoutMs: number) {
     this.#sftp = sftp;
     this.#target = target;
     this.#timeoutMs = timeoutMs;
@@ -52,7 +49,7 @@ export class NodeFiles {
 
   /** Runs `work` with a session of its own. `timeoutMs` is for one request. */
   static async using<T>(
-    connection: SshConnection,
+    connection: SshClient,
     timeoutMs: number,
     signal: AbortSignal,
     work: (files: NodeFiles) => Promise<T>,
@@ -62,8 +59,8 @@ export class NodeFiles {
       connection.target,
       timeoutMs,
     );
-    const forget = connection.onClosed((error) => files.#fail(error));
     const abort = () => files.#fail(new GivenUp('transfer files', connection.target));
+    const forget = connection.onClosed((error) => (error === null ? abort() : files.#fail(error)));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     try {
@@ -92,7 +89,7 @@ export class NodeFiles {
       made = `${made}/${name}`;
       await this.#ask<void>((done) => this.#sftp.mkdir(made, { mode: 0o700 }, done)).catch((error) => {
         // The protocol has no word for what is there already; if it is in the way, the next step says so.
-        if (!(error instanceof Refused) || error.code !== STATUS_CODE.FAILURE) throw error;
+        if (!(error instanceof Refused) || error.code !== SFTP_STATUS.FAILURE) throw error;
       });
     }
   }
@@ -102,8 +99,8 @@ export class NodeFiles {
     return this.#ask<void>((done) => this.#sftp.fastPut(from, to, { mode: 0o600 }, done), false);
   }
 
-  lstat(path: string): Promise<Stats> {
-    return this.#ask<Stats>((done) => this.#sftp.lstat(path, done));
+  lstat(path: string): Promise<SftpStats> {
+    return this.#ask<SftpStats>((done) => this.#sftp.lstat(path, done));
   }
 
   realpath(path: string): Promise<string> {
@@ -115,11 +112,11 @@ export class NodeFiles {
   }
 
   /** The next entries of an open directory, as many as the node sends at a time; null: that was all. */
-  async readDirectory(handle: Buffer): Promise<readonly FileEntryWithStats[] | null> {
+  async readDirectory(handle: Buffer): Promise<readonly SftpEntry[] | null> {
     try {
-      return await this.#ask<FileEntryWithStats[]>((done) => this.#sftp.readdir(handle, done));
+      return await this.#ask<SftpEntry[]>((done) => this.#sftp.readdir(handle, done));
     } catch (error) {
-      if (error instanceof Refused && error.code === STATUS_CODE.EOF) return null;
+      if (error instanceof Refused && error.code === SFTP_STATUS.EOF) return null;
       throw error;
     }
   }
@@ -128,8 +125,8 @@ export class NodeFiles {
     return this.#ask<Buffer>((done) => this.#sftp.open(path, 'r', done));
   }
 
-  fstat(handle: Buffer): Promise<Stats> {
-    return this.#ask<Stats>((done) => this.#sftp.fstat(handle, done));
+  fstat(handle: Buffer): Promise<SftpStats> {
+    return this.#ask<SftpStats>((done) => this.#sftp.fstat(handle, done));
   }
 
   close(handle: Buffer): Promise<void> {
@@ -207,7 +204,7 @@ export class NodeFiles {
   /** A status of the protocol is the node's answer; all else means that there was none. */
   #translate(error: Error): Error {
     const code = 'code' in error ? error.code : undefined;
-    const answered = typeof code === 'number' && code !== STATUS_CODE.CONNECTION_LOST;
+    const answered = typeof code === 'number' && code !== SFTP_STATUS.CONNECTION_LOST;
     return answered ? new Refused(code, this.#target, errorText(error)) : this.#away(errorText(error), error);
   }
 
@@ -236,7 +233,7 @@ export class NodeFiles {
 }
 
 /** Opens an SFTP session and asks it one question: no file is read or written. */
-export function tryFiles(connection: SshConnection, timeoutMs: number, signal: AbortSignal): Promise<void> {
+export function tryFiles(connection: SshClient, timeoutMs: number, signal: AbortSignal): Promise<void> {
   return NodeFiles.using(connection, timeoutMs, signal, async (files) => {
     await files.realpath('.');
   });

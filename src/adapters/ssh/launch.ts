@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path/posix';
 import { OperationError } from '../../errors.ts';
 import { RUNNER, type RunBounds } from '../run/runner-protocol.ts';
+import type { SshClient } from './client/client.ts';
 import { type Answer, ask } from './command.ts';
-import type { SshConnection } from './connection.ts';
 import { NodeFiles } from './files.ts';
 import { type Launch, launchText } from './launch-script.ts';
 
@@ -22,7 +22,7 @@ const SCRIPT = new URL('./launch.sh', import.meta.url);
 /** The runner's process id on the node, and whether it was this call that started it. */
 export async function launch(
   run: Launching,
-  connection: SshConnection,
+  connection: SshClient,
   signal: AbortSignal,
 ): Promise<{ readonly pid: number; readonly ours: boolean }> {
   const { directory, commandTimeoutMs, startTimeoutMs } = run;

@@ -7,11 +7,12 @@ import type { SshConfig } from '../../config/config.ts';
 import { GivenUp, OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { after, type Cancel, pause } from '../../timer.ts';
-import { asNobody } from '../openssh/async-context.ts';
 import { knownHostKeys } from '../openssh/host-key.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
 import { type NodeAddress, nodeName, parseAddress } from './address.ts';
-import { SshConnection } from './connection.ts';
+import { detachContext } from './client/async-context.ts';
+import type { SshClient } from './client/client.ts';
+import { connectToNode } from './connection.ts';
 import { Away, StayedAway } from './connection-failure.ts';
 import { PinnedKey } from './pinned-key.ts';
 
@@ -25,7 +26,7 @@ export interface Effort {
   readonly signal: AbortSignal;
 }
 
-export type Work<T> = (connection: SshConnection, signal: AbortSignal, alive: () => void) => Promise<T>;
+export type Work<T> = (connection: SshClient, signal: AbortSignal, alive: () => void) => Promise<T>;
 
 export class Node {
   readonly address: NodeAddress;
@@ -33,8 +34,8 @@ export class Node {
   readonly #stateDir: string;
   readonly #server: Server;
   readonly #closing = new AbortController();
-  #connection: SshConnection | null = null;
-  #opening: Promise<SshConnection> | null = null;
+  #connection: SshClient | null = null;
+  #opening: Promise<SshClient> | null = null;
   #failures = 0;
   #notBefore = 0;
   #users = 0;
@@ -90,7 +91,7 @@ export class Node {
   }
 
   /** Shares the attempt that is under way; nobody's giving up ends it for the others. */
-  #connected(signal: AbortSignal): Promise<SshConnection> {
+  #connected(signal: AbortSignal): Promise<SshClient> {
     if (this.#connection?.isOpen) return Promise.resolve(this.#connection);
     this.#opening ??= this.#open().finally(() => {
       this.#opening = null;
@@ -103,7 +104,7 @@ export class Node {
     });
   }
 
-  async #open(): Promise<SshConnection> {
+  async #open(): Promise<SshClient> {
     const { signal } = this.#closing;
     await sleep(this.#notBefore - performance.now(), signal);
     const target = nodeName(this.address);
@@ -118,7 +119,7 @@ export class Node {
     );
     try {
       const access = { address: this.address, privateKey, pinned, config: this.config };
-      const connection = await asNobody(() => SshConnection.open(access, signal));
+      const connection = await detachContext(() => connectToNode(access, signal));
       const since = performance.now();
       connection.onClosed(() => this.#backOff(performance.now() - since));
       this.#connection = connection;

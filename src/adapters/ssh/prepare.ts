@@ -3,13 +3,13 @@
  * nothing; so it comes before whatever needs the directory, also when a server was found that somebody else had made.
  */
 import { OperationError } from '../../errors.ts';
+import type { SshClient } from './client/client.ts';
 import { type Answer, ask } from './command.ts';
-import type { SshConnection } from './connection.ts';
 
 const SCRIPT = new URL('./prepare.sh', import.meta.url);
 
 export async function prepareDirectory(
-  connection: SshConnection,
+  connection: SshClient,
   directory: string,
   timeoutMs: number,
   signal: AbortSignal,

@@ -5,8 +5,9 @@ import { knownHostKeys, parseHostKey } from '../openssh/host-key.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
 import { fingerprint, keyType } from '../openssh/known-hosts.ts';
 import { type NodeAddress, nodeName } from './address.ts';
+import type { SshClient } from './client/client.ts';
 import { ask } from './command.ts';
-import { SshConnection, WORD } from './connection.ts';
+import { connectToNode, WORD } from './connection.ts';
 import { tryFiles } from './files.ts';
 import { PinnedKey } from './pinned-key.ts';
 
@@ -49,7 +50,7 @@ export async function lookAtNode(node: NodeToLookAt, signal: AbortSignal): Promi
   });
   const known = await hostKeysOf(node);
   const pinned = PinnedKey.forLook(nodeName(address), known);
-  const connection = await SshConnection.open({ address, privateKey, pinned, config }, signal);
+  const connection = await connectToNode({ address, privateKey, pinned, config }, signal);
   try {
     const commands = node.commands.filter((path) => WORD.test(path));
     const words = [address.directory, ...commands];
@@ -64,7 +65,7 @@ export async function lookAtNode(node: NodeToLookAt, signal: AbortSignal): Promi
 }
 
 async function filesProblem(
-  connection: SshConnection,
+  connection: SshClient,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<OperationError | null> {

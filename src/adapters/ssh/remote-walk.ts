@@ -4,9 +4,8 @@
  */
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Stats } from 'ssh2';
-import ssh2 from 'ssh2';
 import { errorCode, fileError } from '../run/fs-error.ts';
+import { SFTP_STATUS, type SftpStats } from './client/client.ts';
 import type { PassedOver, TreeLimits } from './evidence.ts';
 import { type NodeFiles, Refused, Slow } from './files.ts';
 
@@ -21,7 +20,6 @@ export interface WalkOptions {
   readonly hung: Set<string>;
 }
 
-const { STATUS_CODE } = ssh2.utils.sftp;
 /** Files under way at a time: on a long line each one costs a few round trips. */
 const TOGETHER = 8;
 /** A length that a file of this host can be given. */
@@ -68,7 +66,7 @@ export class RemoteWalk {
     return [...this.#passedOver].map(([path, why]) => ({ path, why }));
   }
 
-  async #any(path: string, stats: Stats, depth: number): Promise<void> {
+  async #any(path: string, stats: SftpStats, depth: number): Promise<void> {
     if (stats.isDirectory()) await this.#directory(path, depth);
     else if (stats.isFile()) await this.#begin(path);
     else this.#skip(path, kindOf(stats));
@@ -92,7 +90,7 @@ export class RemoteWalk {
     await files.close(handle);
   }
 
-  async #entry(parent: string, name: string, stats: Stats, depth: number): Promise<void> {
+  async #entry(parent: string, name: string, stats: SftpStats, depth: number): Promise<void> {
     if (name === '.' || name === '..') return;
     const path = parent === '' ? name : `${parent}/${name}`;
     if (name === '' || /[/\0]/.test(name))
@@ -107,7 +105,7 @@ export class RemoteWalk {
       await visit();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      if (error.code !== STATUS_CODE.NO_SUCH_FILE) this.#skip(path, refusal(error));
+      if (error.code !== SFTP_STATUS.NO_SUCH_FILE) this.#skip(path, refusal(error));
     }
   }
 
@@ -170,7 +168,7 @@ async function copy(chunks: AsyncIterable<Buffer>, to: string, whole: number | n
   }
 }
 
-function kindOf(stats: Stats): string {
+function kindOf(stats: SftpStats): string {
   if (stats.isSymbolicLink()) return 'a symbolic link';
   if (stats.isFIFO()) return 'a pipe';
   if (stats.isSocket()) return 'a socket';
@@ -180,5 +178,5 @@ function kindOf(stats: Stats): string {
 }
 
 function refusal(error: Refused): string {
-  return error.code === STATUS_CODE.PERMISSION_DENIED ? 'not readable' : 'the node can not read it';
+  return error.code === SFTP_STATUS.PERMISSION_DENIED ? 'not readable' : 'the node can not read it';
 }

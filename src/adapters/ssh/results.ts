@@ -4,15 +4,14 @@
  * test has the same rights there as we.
  */
 import { join } from 'node:path/posix';
-import ssh2 from 'ssh2';
 import type { ResultsSummary } from '../../machines/model/domain.ts';
-import type { SshConnection } from './connection.ts';
+import { SFTP_STATUS, type SshClient } from './client/client.ts';
 import { NodeFiles, Refused } from './files.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
 
 export interface ResultsRequest {
-  readonly connection: SshConnection;
+  readonly connection: SshClient;
   readonly signal: AbortSignal;
   /** On the node, absolute. */
   readonly tree: string;
@@ -22,8 +21,6 @@ export interface ResultsRequest {
   readonly requestTimeoutMs: number;
   readonly read: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
 }
-
-const { STATUS_CODE } = ssh2.utils.sftp;
 
 export async function readRemoteResults(request: ResultsRequest): Promise<Results> {
   const { connection, requestTimeoutMs, signal, file } = request;
@@ -79,11 +76,11 @@ class Bounded implements AsyncIterable<Uint8Array> {
 
 function refusal(error: Refused): string {
   switch (error.code) {
-    case STATUS_CODE.NO_SUCH_FILE:
+    case SFTP_STATUS.NO_SUCH_FILE:
       return 'no such file';
-    case STATUS_CODE.PERMISSION_DENIED:
+    case SFTP_STATUS.PERMISSION_DENIED:
       return 'no permission to read it';
-    case STATUS_CODE.BAD_MESSAGE:
+    case SFTP_STATUS.BAD_MESSAGE:
       return 'its name is too long';
     default:
       return 'the node can not read it';

@@ -4,18 +4,18 @@
  * that it took is in the mirror.
  */
 import { randomBytes } from 'node:crypto';
-import type { ClientChannel } from 'ssh2';
 import type { RunOutcome } from '../../engine/ports/adapters.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import { every } from '../../timer.ts';
 import { parseEnding } from '../run/run-directory.ts';
+import type { SshChannel, SshClient } from './client/client.ts';
 import { ask, scriptText, scriptWords } from './command.ts';
-import type { SshConnection } from './connection.ts';
+import { wordLine } from './connection.ts';
 import { Away } from './connection-failure.ts';
 import type { RunMirror } from './run-mirror.ts';
 
 export interface Pass {
-  readonly connection: SshConnection;
+  readonly connection: SshClient;
   /** Of the run, on the node. */
   readonly directory: string;
   readonly mirror: RunMirror;
@@ -62,21 +62,21 @@ export async function passOver(pass: Pass): Promise<RunOutcome | null> {
   }
 }
 
-async function openChannel(pass: Pass, words: readonly string[]): Promise<ClientChannel> {
+async function openChannel(pass: Pass, words: readonly string[]): Promise<SshChannel> {
   const { connection, commandTimeoutMs, signal } = pass;
   return new Promise((resolve, reject) => {
-    const attach = (channel: ClientChannel): void => {
+    const attach = (channel: SshChannel): void => {
       channel.on('error', () => {});
       // Its end is what the script takes for the end of us: it is never sent.
       channel.write(scriptText(SCRIPT));
       resolve(channel);
     };
-    connection.start(words, attach, { timeoutMs: commandTimeoutMs, signal }).catch(reject);
+    connection.exec(wordLine(words), attach, { timeoutMs: commandTimeoutMs, signal }).catch(reject);
   });
 }
 
 /** Reading waits for the disk, and the node's sending for the reading. */
-async function takeLog(channel: ClientChannel, token: string, pass: Pass): Promise<void> {
+async function takeLog(channel: SshChannel, token: string, pass: Pass): Promise<void> {
   const { target } = pass.connection;
   const chunks: AsyncIterator<Buffer> = channel[Symbol.asyncIterator]();
   let noise: Buffer | null = Buffer.alloc(0);
@@ -100,9 +100,7 @@ async function takeLog(channel: ClientChannel, token: string, pass: Pass): Promi
   }
 }
 
-function collectEnd(
-  channel: ClientChannel,
-): Promise<{ readonly status: number | null; readonly text: string }> {
+function collectEnd(channel: SshChannel): Promise<{ readonly status: number | null; readonly text: string }> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   let status: number | null = null;

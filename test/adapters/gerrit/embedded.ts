@@ -58,7 +58,7 @@ export class Embedded {
   ssh(more: Partial<GerritOptions> = {}, clock: Clock = realClock): GerritReviewer {
     const options = this.options(more);
     return new GerritReviewer(
-      new SshReviews(options, clock, 'acme-ci', new SharedConnection(options, realClock)),
+      new SshReviews(options, 'acme-ci', new SharedConnection(options, realClock)),
       clock,
       options.settleMs,
     );

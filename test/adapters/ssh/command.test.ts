@@ -1,7 +1,7 @@
 /** Our scripts on a node, against a server that can stand still. */
 import { afterEach, expect, it } from 'vitest';
 import { ask } from '../../../src/adapters/ssh/command.ts';
-import { SshConnection } from '../../../src/adapters/ssh/connection.ts';
+import { connectToNode } from '../../../src/adapters/ssh/connection.ts';
 import { PinnedKey } from '../../../src/adapters/ssh/pinned-key.ts';
 import { SshServer } from '../../fakes/ssh-server.ts';
 import { keys } from '../gerrit/site.ts';
@@ -23,7 +23,7 @@ it('a command that is given up before its channel opened runs no script when it 
     pinned: PinnedKey.forLook('node', []),
     config: sshConfig('unused'),
   };
-  const connection = await SshConnection.open(access, new AbortController().signal);
+  const connection = await connectToNode(access, new AbortController().signal);
   const abort = new AbortController();
   node.hold();
   const words = {

@@ -22,7 +22,7 @@ const BROKEN = [
   [
     'a missing program',
     'Subsystem sftp /no/such/sftp-server',
-    'can not be run (exit status 127)',
+    'cannot be run (exit status 127)',
     'sshd_config',
   ],
   [

@@ -134,7 +134,7 @@ describe('a connection', () => {
               channel.on('close', hear('close'));
               channel.on('close', resolve);
             };
-            connection.start(['echo', 'x'], attach, { timeoutMs: 10_000, signal: never }).catch(reject);
+            connection.exec('echo x', attach, { timeoutMs: 10_000, signal: never }).catch(reject);
           });
         }),
       );

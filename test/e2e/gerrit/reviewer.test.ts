@@ -39,7 +39,7 @@ function bySsh(): GerritReviewer {
   const { port, knownHostsFile } = rig.gerrit;
   const options: GerritOptions = site.options(port, { keyFile: rig.gerrit.keyFile(ACCOUNT), knownHostsFile });
   return new GerritReviewer(
-    new SshReviews(options, realClock, ACCOUNT, new SharedConnection(options, realClock)),
+    new SshReviews(options, ACCOUNT, new SharedConnection(options, realClock)),
     realClock,
     20,
   );

@@ -3,7 +3,7 @@ import type { Clock } from '../../../engine/ports/adapters.ts';
 import type { ChangeNow } from '../../../machines/model/gerrit-event.ts';
 import * as shapes from '../json-schemas.ts';
 import { queryError, queryRows } from '../transport/query.ts';
-import { GerritConnection, type GerritOptions } from '../transport/ssh-connection.ts';
+import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
 import { filesOf, readSeenRow, type SeenRow, statusOf, votesOf } from './query-row.ts';
 
 /**
@@ -16,7 +16,7 @@ export async function changeNow(
   change: number,
 ): Promise<ChangeNow | null> {
   const { signal } = new AbortController();
-  const connection = await GerritConnection.open(options, clock, signal);
+  const connection = await connectToGerrit(options, clock, signal);
   const target = `change ${change} on ${options.host}`;
   try {
     const question = {
@@ -24,7 +24,7 @@ export async function changeNow(
       terms: `change:${change}`,
       parts: ['--current-patch-set', '--files'],
     } as const;
-    const { rows } = await queryRows(connection, options, clock, question, signal);
+    const { rows } = await queryRows(connection, options, question, signal);
     const row = rows.map((one) => readSeenRow(one, target)).find(({ number }) => number === change);
     return row === undefined ? null : nowOf(row, target, options.filesLimit);
   } finally {

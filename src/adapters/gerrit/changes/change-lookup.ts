@@ -6,10 +6,11 @@
 import type { Changes, Clock, EffectOf } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
 import type { Patchset, ResolvedChange } from '../../../machines/model/domain.ts';
+import type { SshClient } from '../../ssh/client/client.ts';
 import { printed } from '../reviews/transport.ts';
 import { type QueryPart, queryRows } from '../transport/query.ts';
 import type { SharedConnection } from '../transport/shared-connection.ts';
-import type { GerritConnection, GerritOptions } from '../transport/ssh-connection.ts';
+import type { GerritOptions } from '../transport/ssh-connection.ts';
 import { searchDependencies } from './dependency-search.ts';
 import { pagesOf } from './depends-on.ts';
 import { Patience } from './index-lag.ts';
@@ -40,14 +41,12 @@ type CurrentSet = NonNullable<SeenRow['currentPatchSet']>;
 
 export class GerritChanges implements Changes {
   readonly #options: GerritOptions;
-  readonly #clock: Clock;
   readonly #shared: SharedConnection;
   readonly #patience: Patience;
   readonly #dependencyPatience: Patience;
 
   constructor(options: GerritOptions, clock: Clock, shared: SharedConnection) {
     this.#options = options;
-    this.#clock = clock;
     this.#shared = shared;
     this.#patience = new Patience(clock, options.indexDelayMs);
     this.#dependencyPatience = new Patience(clock, Math.min(options.indexDelayMs, DEPENDENCY_DELAY_MS));
@@ -57,7 +56,7 @@ export class GerritChanges implements Changes {
     return this.#shared.ask(signal, (connection) => this.#lookUp(connection, request, signal));
   }
 
-  async #lookUp(connection: GerritConnection, request: LookUp, signal: AbortSignal): Promise<ResolvedChange> {
+  async #lookUp(connection: SshClient, request: LookUp, signal: AbortSignal): Promise<ResolvedChange> {
     const { patchset, dependencyLimit } = request;
     const ask = (terms: readonly string[], parts: readonly QueryPart[]) =>
       this.#ask(connection, `change ${printed(patchset)}`, terms, parts, signal);
@@ -97,7 +96,7 @@ export class GerritChanges implements Changes {
   }
 
   async #ask(
-    connection: GerritConnection,
+    connection: SshClient,
     about: string,
     terms: readonly string[],
     parts: readonly QueryPart[],
@@ -105,7 +104,7 @@ export class GerritChanges implements Changes {
   ): Promise<readonly SeenRow[]> {
     const target = `${about} on ${this.#options.host}`;
     const question = { target, terms: terms.join(' OR '), parts };
-    const { rows } = await queryRows(connection, this.#options, this.#clock, question, signal);
+    const { rows } = await queryRows(connection, this.#options, question, signal);
     return rows.map((row) => readSeenRow(row, target));
   }
 }

@@ -5,7 +5,7 @@
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
 import { patchSetOf, queryChange, toPatchset } from '../transport/query.ts';
-import { GerritConnection, type GerritOptions } from '../transport/ssh-connection.ts';
+import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
 
 /**
  * The patchset, the current one for null; null when Gerrit does not show it to this account.
@@ -18,12 +18,11 @@ export async function lookUpChange(
   patchset: number | null,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Patchset | null> {
-  const connection = await GerritConnection.open(options, clock, signal);
+  const connection = await connectToGerrit(options, clock, signal);
   try {
     const row = await queryChange(
       connection,
       options,
-      clock,
       change,
       patchset === null ? ['--current-patch-set'] : ['--patch-sets'],
       signal,

@@ -2,11 +2,11 @@
  * One page of Gerrit's own account, as rows of the form that `gerrit query` gives them: by SSH, on the connection that the
  * stream runs on, so that no second one is made for it, and it is there exactly while events come.
  */
-import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
+import type { SshClient } from '../../ssh/client/client.ts';
+import { CommandFailure } from '../../ssh/client/command.ts';
 import { type Answer, queryRows } from '../transport/query.ts';
-import { AnswerTooLong } from '../transport/ssh-command.ts';
-import type { GerritConnection, GerritOptions } from '../transport/ssh-connection.ts';
+import type { GerritOptions } from '../transport/ssh-connection.ts';
 
 export interface PageRequest {
   /** In Gerrit's query language. */
@@ -20,11 +20,7 @@ export interface PageRequest {
 export type AskPage = (page: PageRequest, signal: AbortSignal) => Promise<Answer | null>;
 
 /** @param connection the stream's own, null while there is none */
-export function sshPages(
-  options: GerritOptions,
-  clock: Clock,
-  connection: () => GerritConnection | null,
-): AskPage {
+export function sshPages(options: GerritOptions, connection: () => SshClient | null): AskPage {
   return async ({ terms, start, rows }, signal) => {
     const open = connection();
     if (open === null) throw notConnected(options);
@@ -32,9 +28,10 @@ export function sshPages(
     const parts = ['--comments', '--current-patch-set'] as const;
     const question = { target, terms: `${terms} limit:${rows}`, parts, start };
     try {
-      return await queryRows(open, options, clock, question, signal);
+      return await queryRows(open, options, question, signal);
     } catch (error) {
-      if (error instanceof OperationError && error.cause instanceof AnswerTooLong) return null;
+      const cause = error instanceof OperationError ? error.cause : null;
+      if (cause instanceof CommandFailure && cause.kind === 'too-long') return null;
       throw error;
     }
   };

@@ -5,10 +5,11 @@
 import { z } from 'zod';
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
+import type { SshChannel, SshClient } from '../../ssh/client/client.ts';
 import { channelEnd } from '../stream/stream-session.ts';
 import { queryRows } from '../transport/query.ts';
-import { runCommand } from '../transport/ssh-command.ts';
-import { GerritConnection, type GerritOptions } from '../transport/ssh-connection.ts';
+import { runGerrit } from '../transport/ssh-command.ts';
+import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
 
 const VERSION_LIMIT_BYTES = 4_096;
 const VERSION_LENGTH = 60;
@@ -18,11 +19,11 @@ const row = z.object({
 });
 
 export class GerritVisit {
-  readonly #connection: GerritConnection;
+  readonly #connection: SshClient;
   readonly #options: GerritOptions;
   readonly #clock: Clock;
 
-  private constructor(connection: GerritConnection, options: GerritOptions, clock: Clock) {
+  private constructor(connection: SshClient, options: GerritOptions, clock: Clock) {
     this.#connection = connection;
     this.#options = options;
     this.#clock = clock;
@@ -30,7 +31,7 @@ export class GerritVisit {
 
   /** @throws OperationError `verify host key`, `read known_hosts`, `authenticate`, or another one: nobody was there */
   static async begin(options: GerritOptions, clock: Clock, signal: AbortSignal): Promise<GerritVisit> {
-    return new GerritVisit(await GerritConnection.open(options, clock, signal), options, clock);
+    return new GerritVisit(await connectToGerrit(options, clock, signal), options, clock);
   }
 
   /** As Gerrit says it, `gerrit version 3.12.0`. */
@@ -39,9 +40,9 @@ export class GerritVisit {
       argv: ['gerrit', 'version'],
       stdin: null,
       timeoutMs: this.#options.commandTimeoutMs,
-      stdoutLimitBytes: VERSION_LIMIT_BYTES,
+      maxStdoutBytes: VERSION_LIMIT_BYTES,
     };
-    const { stdout } = await runCommand(this.#connection, this.#clock, command, signal);
+    const { stdout } = await runGerrit(this.#connection, command, signal);
     return stdout.trim().replace(/\s+/g, ' ').slice(0, VERSION_LENGTH);
   }
 
@@ -53,12 +54,14 @@ export class GerritVisit {
       await new Promise<void>((resolve, reject) => {
         const forget = this.#connection.onClosed((error) => reject(error ?? this.#cut()));
         signal.addEventListener('abort', () => reject(this.#cut()), { once: true });
-        const opened = this.#connection.open('gerrit stream-events', (channel) => {
-          // What it says is not looked at, but must not stop it either.
+        const attach = (channel: SshChannel): void => {
+          // Its events are not read, and must not block it.
           channel.resume();
           channelEnd(channel, this.#options).then(reject, reject);
           close = () => channel.close();
-        });
+        };
+        const bounds = { timeoutMs: this.#options.commandTimeoutMs, signal };
+        const opened = this.#connection.exec('gerrit stream-events', attach, bounds);
         opened.then(() => {
           disarm = this.#clock.after(waitMs, () => {
             forget();
@@ -79,7 +82,7 @@ export class GerritVisit {
       terms: `project:{${project}} status:open limit:1`,
       parts: ['--submit-records'],
     } as const;
-    const { rows } = await queryRows(this.#connection, this.#options, this.#clock, question, signal);
+    const { rows } = await queryRows(this.#connection, this.#options, question, signal);
     const read = row.safeParse(rows[0]);
     if (!read.success) return null;
     const named = read.data.submitRecords.flatMap(({ labels }) => labels ?? []);

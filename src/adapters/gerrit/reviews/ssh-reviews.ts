@@ -5,8 +5,9 @@
  * and no command line ever sees it. An SSH answer does not show the tags of messages: ours are known by their author and
  * their text.
  */
-import type { Clock, ReviewedChange } from '../../../engine/ports/adapters.ts';
+import type { ReviewedChange } from '../../../engine/ports/adapters.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
+import type { SshClient } from '../../ssh/client/client.ts';
 import { nowOf } from '../changes/change-info.ts';
 import { readSeenRow } from '../changes/query-row.ts';
 import {
@@ -18,8 +19,8 @@ import {
   queryRows,
 } from '../transport/query.ts';
 import type { SharedConnection } from '../transport/shared-connection.ts';
-import { runCommand } from '../transport/ssh-command.ts';
-import type { GerritConnection, GerritOptions } from '../transport/ssh-connection.ts';
+import { runGerrit } from '../transport/ssh-command.ts';
+import type { GerritOptions } from '../transport/ssh-connection.ts';
 import { readAnswer } from './ssh-response.ts';
 import {
   printed,
@@ -33,15 +34,13 @@ import {
 export class SshReviews implements ReviewRoute {
   readonly host: string;
   readonly #options: GerritOptions;
-  readonly #clock: Clock;
   readonly #account: string;
   readonly #shared: SharedConnection;
 
   /** @param account our username on Gerrit: only its messages and votes are ours. */
-  constructor(options: GerritOptions, clock: Clock, account: string, shared: SharedConnection) {
+  constructor(options: GerritOptions, account: string, shared: SharedConnection) {
     this.host = options.host;
     this.#options = options;
-    this.#clock = clock;
     this.#account = account;
     this.#shared = shared;
   }
@@ -66,13 +65,12 @@ export class SshReviews implements ReviewRoute {
     return outcome.value;
   }
 
-  #talkOver(connection: GerritConnection): ReviewTalk {
+  #talkOver(connection: SshClient): ReviewTalk {
     const ask = (
       change: number,
-      parts: Parameters<typeof queryChange>[4],
+      parts: Parameters<typeof queryChange>[3],
       signal: AbortSignal,
-    ): Promise<ChangeRow | null> =>
-      queryChange(connection, this.#options, this.#clock, change, parts, signal);
+    ): Promise<ChangeRow | null> => queryChange(connection, this.#options, change, parts, signal);
     return {
       look: async (patchset, signal) => {
         const row = await ask(patchset.change, ['--comments', '--current-patch-set'], signal);
@@ -97,7 +95,7 @@ export class SshReviews implements ReviewRoute {
 
   /** Two questions: Gerrit would list the files of every patchset together with the kinds. */
   async #standing(
-    connection: GerritConnection,
+    connection: SshClient,
     change: number,
     label: string,
     signal: AbortSignal,
@@ -105,11 +103,11 @@ export class SshReviews implements ReviewRoute {
     const target = `change ${change} on ${this.host}`;
     const parts = ['--current-patch-set', '--files'] as const;
     const question = { target, terms: `change:${change}`, parts };
-    const { rows } = await queryRows(connection, this.#options, this.#clock, question, signal);
+    const { rows } = await queryRows(connection, this.#options, question, signal);
     const row = rows.map((one) => readSeenRow(one, target)).find(({ number }) => number === change);
     if (row === undefined) return null;
     const now = nowOf(row, target, this.#options.filesLimit);
-    const known = await queryChange(connection, this.#options, this.#clock, change, ['--patch-sets'], signal);
+    const known = await queryChange(connection, this.#options, change, ['--patch-sets'], signal);
     const kinds = (known?.patchSets ?? []).map(({ number, kind }) => ({ patchset: number, kind }));
     if (Math.max(0, ...kinds.map(({ patchset }) => patchset)) !== now.patchset.patchset) {
       throw queryError(target, 'a patchset was uploaded meanwhile', true);
@@ -131,20 +129,19 @@ export class SshReviews implements ReviewRoute {
 
   /** By change and patchset: a commit alone can belong to several changes. That it is the tested one was checked. */
   async #review(
-    connection: GerritConnection,
+    connection: SshClient,
     patchset: Patchset,
     input: ReviewInput,
     signal: AbortSignal,
   ): Promise<ReviewAnswer> {
     const target = printed(patchset);
-    const { status, stderr } = await runCommand(
+    const { status, stderr } = await runGerrit(
       connection,
-      this.#clock,
       {
         argv: ['gerrit', 'review', '--json', '--project', patchset.project, target],
         stdin: JSON.stringify(input),
         timeoutMs: this.#options.commandTimeoutMs,
-        stdoutLimitBytes: this.#options.answerLimitBytes,
+        maxStdoutBytes: this.#options.answerLimitBytes,
       },
       signal,
     );

@@ -3,11 +3,11 @@
  * connection is gone, so that whoever starts the next one never holds two. A silent server is asked for its version
  * on the same connection before the connection is given up.
  */
-import type { ClientChannel } from 'ssh2';
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { errorText, OperationError } from '../../../errors.ts';
-import { runCommand } from '../transport/ssh-command.ts';
-import { GerritConnection, type GerritOptions } from '../transport/ssh-connection.ts';
+import type { SshChannel, SshClient } from '../../ssh/client/client.ts';
+import { runGerrit } from '../transport/ssh-command.ts';
+import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
 import type { LineIntake } from './event-reader.ts';
 
 export interface Session {
@@ -15,7 +15,7 @@ export interface Session {
   readonly clock: Clock;
   readonly intake: LineIntake;
   /** The stream is up: Gerrit has answered a question after it took the stream's command. */
-  readonly connected: (version: string, connection: GerritConnection) => void;
+  readonly connected: (version: string, connection: SshClient) => void;
   /** The server answers, and its stream has said nothing for long. */
   readonly silent: () => void;
   /** Aborted with a reason when the connection is to be made anew. */
@@ -36,11 +36,11 @@ const VERSION_LIMIT_BYTES = 4_096;
 
 export async function runSession(session: Session, signal: AbortSignal): Promise<SessionEnd> {
   const { options, clock } = session;
-  let connection: GerritConnection | null = null;
+  let connection: SshClient | null = null;
   let upAt: number | null = null;
   try {
     await session.intake.room();
-    connection = await GerritConnection.open(options, clock, signal);
+    connection = await connectToGerrit(options, clock, signal);
     await readStream(connection, session, signal, () => {
       upAt = clock.monotonic();
     });
@@ -57,7 +57,7 @@ export async function runSession(session: Session, signal: AbortSignal): Promise
 
 /** Rejects with why the stream ended. Never resolves. */
 async function readStream(
-  connection: GerritConnection,
+  connection: SshClient,
   session: Session,
   signal: AbortSignal,
   up: () => void,
@@ -74,10 +74,14 @@ async function readStream(
     session.restart.addEventListener('abort', again, { once: true });
     forget = connection.onClosed((error) => reject(error ?? streamError(options, 'connection closed', '')));
     connection
-      .open('gerrit stream-events', (channel) => {
-        intake.attach(channel);
-        channelEnd(channel, options).then(reject, reject);
-      })
+      .exec(
+        'gerrit stream-events',
+        (channel) => {
+          intake.attach(channel);
+          channelEnd(channel, options).then(reject, reject);
+        },
+        { timeoutMs: options.connectTimeoutMs, signal },
+      )
       .then(async () => {
         const version = await askVersion(connection, session, watch.signal);
         if (watch.signal.aborted) return;
@@ -97,7 +101,7 @@ async function readStream(
 }
 
 /** Resolves with the reason when the channel ends. A status other than 0 is Gerrit's refusal of the command. */
-export function channelEnd(channel: ClientChannel, options: GerritOptions): Promise<OperationError> {
+export function channelEnd(channel: SshChannel, options: GerritOptions): Promise<OperationError> {
   return new Promise((resolve) => {
     let status: number | null = null;
     let stderr = '';
@@ -128,18 +132,17 @@ export function channelEnd(channel: ClientChannel, options: GerritOptions): Prom
 }
 
 async function askVersion(
-  connection: GerritConnection,
-  { options, clock, intake }: Session,
+  connection: SshClient,
+  { options, intake }: Session,
   signal: AbortSignal,
 ): Promise<string> {
-  const result = await runCommand(
+  const result = await runGerrit(
     connection,
-    clock,
     {
       argv: ['gerrit', 'version'],
       stdin: null,
       timeoutMs: options.connectTimeoutMs,
-      stdoutLimitBytes: VERSION_LIMIT_BYTES,
+      maxStdoutBytes: VERSION_LIMIT_BYTES,
     },
     signal,
   );
@@ -148,11 +151,7 @@ async function askVersion(
 }
 
 /** Rejects when the server is silent and does not answer either; resolves when it need not watch any more. */
-async function watchSilence(
-  connection: GerritConnection,
-  session: Session,
-  signal: AbortSignal,
-): Promise<void> {
+async function watchSilence(connection: SshClient, session: Session, signal: AbortSignal): Promise<void> {
   const { options, clock, intake } = session;
   while (!signal.aborted) {
     const leftMs = options.silenceMs - intake.silentMs();

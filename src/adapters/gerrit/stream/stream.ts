@@ -11,9 +11,10 @@ import type {
   StreamListener,
   StreamState,
 } from '../../../engine/ports/event-source.ts';
+import type { SshClient } from '../../ssh/client/client.ts';
 import { GerritPast } from '../history/change-history.ts';
 import { type AskPage, sshPages } from '../history/pages-ssh.ts';
-import type { GerritConnection, GerritOptions } from '../transport/ssh-connection.ts';
+import type { GerritOptions } from '../transport/ssh-connection.ts';
 import { LineIntake } from './event-reader.ts';
 import { runSession, type SessionEnd } from './stream-session.ts';
 
@@ -29,7 +30,7 @@ export interface StreamTuning {
   /** 0 to 1, for the jitter. */
   readonly random: () => number;
   /** Told of each connection on which the stream is up. */
-  readonly up: (connection: GerritConnection) => void;
+  readonly up: (connection: SshClient) => void;
 }
 
 const TUNING: StreamTuning = {
@@ -54,7 +55,7 @@ export class GerritStream implements Intake {
   #waitedMs = 0;
   #told: StreamState | null = null;
   /** The connection that stands now. */
-  #connection: GerritConnection | null = null;
+  #connection: SshClient | null = null;
   #restart = new AbortController();
   #stopped = false;
   #subscription: Subscription | null = null;
@@ -78,7 +79,7 @@ export class GerritStream implements Intake {
       keep: this.#tuning.keep,
     });
     this.history = new GerritPast(
-      this.#tuning.pages ?? sshPages(options, clock, () => this.#connection),
+      this.#tuning.pages ?? sshPages(options, () => this.#connection),
       this.#tuning.pageRows,
     );
   }

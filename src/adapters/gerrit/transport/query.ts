@@ -3,12 +3,13 @@
  * and so is an answer without its closing `stats` row.
  */
 import { z } from 'zod';
-import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
+import type { SshClient } from '../../ssh/client/client.ts';
+import type { CommandResult } from '../../ssh/client/command.ts';
 import * as shapes from '../json-schemas.ts';
-import { type CommandResult, runCommand } from './ssh-command.ts';
-import type { GerritConnection, GerritOptions } from './ssh-connection.ts';
+import { runGerrit } from './ssh-command.ts';
+import type { GerritOptions } from './ssh-connection.ts';
 
 /** What to ask for beside the change itself. */
 export type QueryPart =
@@ -62,20 +63,18 @@ export type PatchSetRow = z.infer<typeof patchSet>;
 
 /** Asks over a connection that is open. */
 export async function queryRows(
-  connection: GerritConnection,
+  connection: SshClient,
   options: GerritOptions,
-  clock: Clock,
   question: Question,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const result = await runCommand(
+  const result = await runGerrit(
     connection,
-    clock,
     {
       argv: ['gerrit', 'query', '--format=JSON', ...question.parts, ...startOf(question), question.terms],
       stdin: null,
       timeoutMs: options.commandTimeoutMs,
-      stdoutLimitBytes: options.answerLimitBytes,
+      maxStdoutBytes: options.answerLimitBytes,
     },
     signal,
   );
@@ -88,16 +87,15 @@ function startOf({ start = 0 }: Question): readonly string[] {
 
 /** The change, or null when Gerrit does not show it (to this account). */
 export async function queryChange(
-  connection: GerritConnection,
+  connection: SshClient,
   options: GerritOptions,
-  clock: Clock,
   change: number,
   parts: readonly QueryPart[],
   signal: AbortSignal,
 ): Promise<ChangeRow | null> {
   const target = `change ${change} on ${options.host}`;
   const question = { target, terms: `change:${change}`, parts };
-  const answer = await queryRows(connection, options, clock, question, signal);
+  const answer = await queryRows(connection, options, question, signal);
   const rows = answer.rows.map((row) => {
     const { success, data, error } = changeRow.safeParse(row);
     if (!success)

@@ -7,15 +7,16 @@
  */
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
-import { asNobody } from '../../openssh/async-context.ts';
+import { detachContext } from '../../ssh/client/async-context.ts';
+import type { SshClient } from '../../ssh/client/client.ts';
 import { retried } from '../reviews/transport.ts';
 import { Turns } from './semaphore.ts';
-import { GerritConnection, type GerritOptions } from './ssh-connection.ts';
+import { connectToGerrit, type GerritOptions } from './ssh-connection.ts';
 import { stoppedConnection } from './ssh-failure.ts';
 
 /** One connection from its opening to its end. */
 interface Line {
-  readonly opening: Promise<GerritConnection>;
+  readonly opening: Promise<SshClient>;
   readonly giveUp: AbortController;
   up: boolean;
   lost: boolean;
@@ -25,7 +26,7 @@ export class SharedConnection {
   readonly #options: GerritOptions;
   readonly #clock: Clock;
   readonly #turns: Turns;
-  readonly #lent: () => GerritConnection | null;
+  readonly #lent: () => SshClient | null;
   #line: Line | null = null;
   /** The goodbye of the last one, which the next one waits for. */
   #ending: Promise<void> = Promise.resolve();
@@ -34,7 +35,7 @@ export class SharedConnection {
   #disarm: () => void = () => {};
 
   /** @param lent the stream's connection, or null while the stream is not up */
-  constructor(options: GerritOptions, clock: Clock, lent: () => GerritConnection | null = () => null) {
+  constructor(options: GerritOptions, clock: Clock, lent: () => SshClient | null = () => null) {
     this.#options = options;
     this.#lent = lent;
     this.#clock = clock;
@@ -42,7 +43,7 @@ export class SharedConnection {
   }
 
   /** Runs `question` when it is its turn, perhaps twice. What goes wrong before it is asked is retryable. */
-  async ask<T>(signal: AbortSignal, question: (connection: GerritConnection) => Promise<T>): Promise<T> {
+  async ask<T>(signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
     const over = await this.#turn(signal);
     try {
       const lent = await this.#overLent(signal, question);
@@ -68,7 +69,7 @@ export class SharedConnection {
   /** Null: the stream is not up, or its connection ended meanwhile. */
   async #overLent<T>(
     signal: AbortSignal,
-    question: (connection: GerritConnection) => Promise<T>,
+    question: (connection: SshClient) => Promise<T>,
   ): Promise<{ readonly answer: T } | null> {
     const lent = this.#lent();
     if (lent === null || this.#closed) return null;
@@ -86,7 +87,7 @@ export class SharedConnection {
     }
   }
 
-  async #overOwn<T>(signal: AbortSignal, question: (connection: GerritConnection) => Promise<T>): Promise<T> {
+  async #overOwn<T>(signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
     this.#asking += 1;
     this.#disarm();
     try {
@@ -114,7 +115,7 @@ export class SharedConnection {
   async #over<T>(
     line: Line,
     signal: AbortSignal,
-    question: (connection: GerritConnection) => Promise<T>,
+    question: (connection: SshClient) => Promise<T>,
   ): Promise<T> {
     const connection = await this.#unlessStopped(line.opening, signal);
     return question(connection);
@@ -124,8 +125,8 @@ export class SharedConnection {
     if (this.#closed) throw stoppedConnection(this.#target());
     if (this.#line !== null && !this.#line.lost) return this.#line;
     const giveUp = new AbortController();
-    const open = () => GerritConnection.open(this.#options, this.#clock, giveUp.signal);
-    const opening = this.#ending.then(() => asNobody(open));
+    const open = () => connectToGerrit(this.#options, this.#clock, giveUp.signal);
+    const opening = this.#ending.then(() => detachContext(open));
     const line: Line = { opening, giveUp, up: false, lost: false };
     const lose = (): void => {
       line.lost = true;
@@ -160,7 +161,7 @@ export class SharedConnection {
   }
 
   /** A connection is opened for everybody: who is told to stop leaves, and it goes on for the others. */
-  #unlessStopped(opening: Promise<GerritConnection>, signal: AbortSignal): Promise<GerritConnection> {
+  #unlessStopped(opening: Promise<SshClient>, signal: AbortSignal): Promise<SshClient> {
     return new Promise((resolve, reject) => {
       const stop = (): void => reject(this.#stopped(signal));
       if (signal.aborted) return stop();

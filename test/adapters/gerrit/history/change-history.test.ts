@@ -3,9 +3,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { GerritPast } from '../../../../src/adapters/gerrit/history/change-history.ts';
 import { sshPages } from '../../../../src/adapters/gerrit/history/pages-ssh.ts';
 import {
-  GerritConnection,
+  connectToGerrit,
   type GerritOptions,
 } from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
+import type { SshClient } from '../../../../src/adapters/ssh/client/client.ts';
 import { SshServer } from '../../../fakes/ssh-server.ts';
 import { keys, realClock, Site } from '../site.ts';
 
@@ -36,7 +37,7 @@ const stats = (moreChanges: boolean) => ({ type: 'stats', rowCount: 1, moreChang
 
 let site: Site;
 let server: SshServer;
-let connections: GerritConnection[];
+let connections: SshClient[];
 beforeEach(async () => {
   site = new Site();
   server = await SshServer.start([keys.ed25519.private]);
@@ -50,10 +51,10 @@ afterEach(async () => {
 
 async function past(pageRows = 2, more: Partial<GerritOptions> = {}): Promise<GerritPast> {
   const options = site.options(server.port, more);
-  const connection = await GerritConnection.open(options, realClock, never);
+  const connection = await connectToGerrit(options, realClock, never);
   connections.push(connection);
   return new GerritPast(
-    sshPages(options, realClock, () => connection),
+    sshPages(options, () => connection),
     pageRows,
   );
 }
@@ -157,7 +158,7 @@ describe('an answer that is none', () => {
   test('a server that says nothing is given up after the limit, and by a stop', async () => {
     server.on('gerrit query', () => {});
     const reader = await past(2, { commandTimeoutMs: 50 });
-    await expect(reader.read(request, never)).rejects.toThrow('no answer to gerrit query within 50 ms');
+    await expect(reader.read(request, never)).rejects.toThrow('gerrit query: no answer within 50 ms');
     const stop = new AbortController();
     const asked = (await past()).read(request, stop.signal);
     const stopped = expect(asked).rejects.toThrow('was stopped');
@@ -169,7 +170,7 @@ describe('an answer that is none', () => {
   test('without a connection nobody is asked', async () => {
     const options = site.options(server.port);
     const reader = new GerritPast(
-      sshPages(options, realClock, () => null),
+      sshPages(options, () => null),
       2,
     );
     await expect(reader.read(request, never)).rejects.toMatchObject({ retryable: true });

@@ -14,7 +14,7 @@ reviewerContract('ssh', async () => {
   const options = place.options(ssh.port);
   return {
     reviewer: new GerritReviewer(
-      new SshReviews(options, realClock, 'acme-ci', new SharedConnection(options, realClock)),
+      new SshReviews(options, 'acme-ci', new SharedConnection(options, realClock)),
       realClock,
       options.settleMs,
     ),

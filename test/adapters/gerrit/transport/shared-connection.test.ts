@@ -3,8 +3,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ClientChannel } from 'ssh2';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { SharedConnection } from '../../../../src/adapters/gerrit/transport/shared-connection.ts';
-import { runCommand } from '../../../../src/adapters/gerrit/transport/ssh-command.ts';
-import { GerritConnection } from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
+import { runGerrit } from '../../../../src/adapters/gerrit/transport/ssh-command.ts';
+import { connectToGerrit } from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
+import type { SshClient } from '../../../../src/adapters/ssh/client/client.ts';
 import { type SshCommand, SshServer } from '../../../fakes/ssh-server.ts';
 import { HeldClock, keys, realClock, Site } from '../site.ts';
 
@@ -30,8 +31,8 @@ afterEach(async () => {
 function ask(name = 'version', until = signal): Promise<string> {
   return shared.ask(until, async (connection) => {
     const argv = ['gerrit', name];
-    const command = { argv, stdin: null, timeoutMs: 20_000, stdoutLimitBytes: 1_000 };
-    return (await runCommand(connection, realClock, command, until)).stdout.trim();
+    const command = { argv, stdin: null, timeoutMs: 20_000, maxStdoutBytes: 1_000 };
+    return (await runGerrit(connection, command, until)).stdout.trim();
   });
 }
 
@@ -143,7 +144,7 @@ test('what is heard over it is the work of who asked, not of who opened it; its 
             channel.on('close', hear('close'));
             channel.on('close', resolve);
           };
-          connection.open('gerrit version', attach).catch(reject);
+          connection.exec('gerrit version', attach, { timeoutMs: 10_000, signal }).catch(reject);
         });
       }),
     );
@@ -159,34 +160,34 @@ test('what is heard over it is the work of who asked, not of who opened it; its 
 
 test('questions go over the stream’s connection while there is one, and its own is ended', async () => {
   const options = site.options(server.port);
-  let lent: GerritConnection | null = null;
+  let lent: SshClient | null = null;
   const borrowing = new SharedConnection(options, clock, () => lent);
   const asked = () => borrowing.ask(signal, async (connection) => connection.target);
   try {
     await asked();
     expect([server.connections, borrowing.isOpen]).toEqual([1, true]);
-    lent = await GerritConnection.open(options, realClock, signal);
+    lent = await connectToGerrit(options, realClock, signal);
     const over = await borrowing.ask(signal, async (connection) => connection);
     expect(over).toBe(lent);
     expect(await borrowing.makeRoom()).toBe(true);
     expect([server.connections, borrowing.isOpen]).toEqual([2, false]);
     expect(await borrowing.makeRoom()).toBe(false);
   } finally {
-    await (lent as GerritConnection | null)?.close();
+    await (lent as SshClient | null)?.close();
     await borrowing.close();
   }
 });
 
 test('a question over the stream’s connection that is lost is asked once more over one of its own', async () => {
   const options = site.options(server.port);
-  const lent = await GerritConnection.open(options, realClock, signal);
-  let standing: GerritConnection | null = lent;
+  const lent = await connectToGerrit(options, realClock, signal);
+  let standing: SshClient | null = lent;
   lent.onClosed(() => {
     standing = null;
   });
   const borrowing = new SharedConnection(options, clock, () => standing);
   try {
-    const seen: GerritConnection[] = [];
+    const seen: SshClient[] = [];
     const answer = await borrowing.ask(signal, async (connection) => {
       seen.push(connection);
       if (connection === lent) {

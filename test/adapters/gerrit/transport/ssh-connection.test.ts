@@ -1,19 +1,20 @@
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { runCommand } from '../../../../src/adapters/gerrit/transport/ssh-command.ts';
+import { runGerrit } from '../../../../src/adapters/gerrit/transport/ssh-command.ts';
 import {
-  GerritConnection,
+  connectToGerrit,
   type GerritOptions,
 } from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
 import { fingerprint } from '../../../../src/adapters/openssh/known-hosts.ts';
+import { SshClient } from '../../../../src/adapters/ssh/client/client.ts';
 import { reply, replyStatusLast, SshServer } from '../../../fakes/ssh-server.ts';
 import { blobOf, hashed, keys, realClock, Site } from '../site.ts';
 
 const never = new AbortController().signal;
 let site: Site;
 let server: SshServer | null = null;
-let opened: GerritConnection[] = [];
+let opened: SshClient[] = [];
 let plain: Server | null = null;
 
 async function start(hostKeys: readonly string[] = [keys.ed25519.private]): Promise<SshServer> {
@@ -23,8 +24,8 @@ async function start(hostKeys: readonly string[] = [keys.ed25519.private]): Prom
   return server;
 }
 
-async function open(options: GerritOptions, signal = never): Promise<GerritConnection> {
-  const connection = await GerritConnection.open(options, realClock, signal);
+async function open(options: GerritOptions, signal = never): Promise<SshClient> {
+  const connection = await connectToGerrit(options, realClock, signal);
   opened.push(connection);
   return connection;
 }
@@ -39,13 +40,8 @@ afterEach(async () => {
   site.remove();
 });
 
-const run = (connection: GerritConnection, argv: readonly string[], more: object = {}, signal = never) =>
-  runCommand(
-    connection,
-    realClock,
-    { argv, stdin: null, timeoutMs: 20_000, stdoutLimitBytes: 10_000, ...more },
-    signal,
-  );
+const run = (connection: SshClient, argv: readonly string[], more: object = {}, signal = never) =>
+  runGerrit(connection, { argv, stdin: null, timeoutMs: 20_000, maxStdoutBytes: 10_000, ...more }, signal);
 
 describe('the host key', () => {
   test.each([
@@ -67,7 +63,7 @@ describe('the host key', () => {
   test('is asked for in the type that is known: an rsa line alone does with a server that prefers ed25519', async () => {
     const { port } = await start([keys.ed25519.private, keys.rsa.private]);
     const knownHostsFile = site.file('kh', `[127.0.0.1]:${port} ${keys.rsa.public}\n`);
-    await expect(open(site.options(port, { knownHostsFile }))).resolves.toBeInstanceOf(GerritConnection);
+    await expect(open(site.options(port, { knownHostsFile }))).resolves.toBeInstanceOf(SshClient);
   });
 
   test.each([

@@ -1,10 +1,10 @@
-/** Whose work it is: nobody's on the connection itself, the asker's on each channel, also for what is thrown there. */
+/** The async context: none on the connection itself, the caller's on each channel, also for errors that are thrown there. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import { expect, test } from 'vitest';
-import { asNobody, inMyName } from '../../../src/adapters/openssh/async-context.ts';
+import { bindContext, detachContext } from '../../../../src/adapters/ssh/client/async-context.ts';
 
 const work = new AsyncLocalStorage<string>();
 
@@ -24,17 +24,17 @@ function uncaught(): Promise<readonly [unknown, string | undefined]> {
   });
 }
 
-test('what begins as nobody’s stays so', async () => {
+test('work that is detached stays detached', async () => {
   const later = () =>
     new Promise<string | undefined>((resolve) => setImmediate(() => resolve(work.getStore())));
-  expect(await work.run('A', () => Promise.all([later(), asNobody(later)]))).toEqual(['A', undefined]);
+  expect(await work.run('A', () => Promise.all([later(), detachContext(later)]))).toEqual(['A', undefined]);
 });
 
-test('a channel is heard in the name of who asked, whoever it is that makes it speak', async () => {
+test('the events of a channel run in the context that asked for it, whoever causes them', async () => {
   const channel = fakeChannel();
   const heard: unknown[] = [];
   const attach = work.run('B', () =>
-    inMyName((opened) => {
+    bindContext((opened) => {
       heard.push(['attach', work.getStore()]);
       for (const source of [opened, opened.stderr])
         source.on('data', (chunk: Buffer) => heard.push([String(chunk), work.getStore()]));
@@ -56,7 +56,7 @@ test('a channel is heard in the name of who asked, whoever it is that makes it s
 
 test.each<[string, (opened: ClientChannel) => void]>([
   [
-    'by who listens',
+    'by a listener',
     (opened) =>
       opened.on('data', () => {
         throw new Error('a mistake of ours');
@@ -69,11 +69,11 @@ test.each<[string, (opened: ClientChannel) => void]>([
     },
   ],
 ])(
-  'what is thrown %s is laid at the door of who asked, and is no matter of the connection',
+  'an error that is thrown %s belongs to the context that asked, and leaves the connection alone',
   async (_, attach) => {
     const channel = fakeChannel();
     const seen = uncaught();
-    const mine = work.run('B', () => inMyName(attach));
+    const mine = work.run('B', () => bindContext(attach));
     expect(() =>
       work.run('A', () => {
         mine(channel);

@@ -1,0 +1,273 @@
+/**
+ * The SSH client, for Gerrit and for nodes: one connection with the host key pinned, only our key offered, no forwarding,
+ * and a deadline and a signal for every wait. `close` always ends the connection: the socket is ours, and it is destroyed
+ * when the server does not take part in a clean end. Leaked connections have taken Gerrit servers down.
+ */
+import { Socket } from 'node:net';
+import type { ServerHostKeyAlgorithm } from 'ssh2';
+import ssh2 from 'ssh2';
+import { OperationError } from '../../../errors.ts';
+import { type Cancel, timerDelay } from '../../../timer.ts';
+import { bindContext } from './async-context.ts';
+import { connectFailureKind, type SshFailure, type SshFailureKind, sftpFailureKind } from './failure.ts';
+
+/** ssh2's types under our names: ssh2 is imported nowhere else. */
+export type SshChannel = ssh2.ClientChannel;
+export type Sftp = ssh2.SFTPWrapper;
+export type SftpStats = ssh2.Stats;
+export type SftpEntry = ssh2.FileEntryWithStats;
+export const SFTP_STATUS = ssh2.utils.sftp.STATUS_CODE;
+
+export interface SshEndpoint {
+  readonly user: string;
+  /** A name or an address; IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface SshAccess extends SshEndpoint {
+  /** Null: the host key is all that is wanted, and `hostKeys` accepts none. */
+  readonly privateKey: Buffer | null;
+  readonly hostKeys: HostKeys;
+  readonly connectTimeoutMs: number;
+  readonly keepaliveMs: number;
+  readonly keepaliveMax: number;
+  readonly closeTimeoutMs: number;
+  /** Close the connection when the server neither opens nor refuses a channel. */
+  readonly closeOnStuckChannel: boolean;
+  readonly after: (delayMs: number, due: () => void) => Cancel;
+  /** The error that callers see. */
+  readonly toError: (failure: SshFailure) => OperationError;
+}
+
+/** The host keys by which the server is known. */
+export interface HostKeys {
+  /** The signature algorithms to ask the server for. */
+  readonly algorithms: readonly string[];
+  /** Null: the key is accepted. Rejects with an OperationError only. */
+  judge(presented: Buffer): Promise<OperationError | null>;
+}
+
+/** How long a channel may take to open. */
+export interface ChannelBounds {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** `user@host:port`, for people. */
+export function sshTarget({ user, host, port }: SshEndpoint): string {
+  return `${user}@${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+export class SshClient {
+  readonly target: string;
+  /** The timers of this connection's user. */
+  readonly after: SshAccess['after'];
+  readonly #access: SshAccess;
+  readonly #client = new ssh2.Client();
+  readonly #socket = new Socket();
+  readonly #onClosed = new Set<(error: OperationError | null) => void>();
+  #cause: unknown = null;
+  #end: { readonly error: OperationError | null } | null = null;
+  #closing = false;
+
+  private constructor(access: SshAccess) {
+    this.#access = access;
+    this.target = sshTarget(access);
+    this.after = access.after;
+    this.#client.on('error', (error) => {
+      this.#cause ??= error;
+    });
+    this.#client.once('close', () => {
+      this.#end = { error: this.#closing ? null : this.#failure('lost', 'channel', this.#cause) };
+      for (const listener of this.#onClosed) listener(this.#end.error);
+      this.#onClosed.clear();
+    });
+  }
+
+  /** Rejects with what `toError` makes of a failure, or with the refusal of the host key. */
+  static open(access: SshAccess, signal: AbortSignal): Promise<SshClient> {
+    const client = new SshClient(access);
+    return client.#connect(signal);
+  }
+
+  /**
+   * Starts a command. `attach` is called in the same turn in which its channel opens, so that no output is missed, and in
+   * the caller's async context. Rejects when the channel does not open.
+   */
+  exec(line: string, attach: (channel: SshChannel) => void, bounds: ChannelBounds): Promise<void> {
+    return this.#openChannel<SshChannel, void>(bounds, {
+      ask: (done) => this.#client.exec(line, done),
+      take: bindContext(attach),
+      discard: (channel) => channel.close(),
+      refused: () => 'lost',
+    });
+  }
+
+  openSftp(bounds: ChannelBounds): Promise<Sftp> {
+    return this.#openChannel<Sftp, Sftp>(bounds, {
+      ask: (done) => this.#client.sftp(done),
+      take: (sftp) => sftp,
+      discard: (sftp) => sftp.end(),
+      refused: sftpFailureKind,
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#end === null && !this.#closing;
+  }
+
+  /**
+   * Calls `listener` when the socket is gone, with the failure or with null when we closed it; at once when it is gone
+   * already. The returned function takes the listener back: a stream's connection lives for months.
+   */
+  onClosed(listener: (error: OperationError | null) => void): () => void {
+    if (this.#end !== null) listener(this.#end.error);
+    else this.#onClosed.add(listener);
+    return () => this.#onClosed.delete(listener);
+  }
+
+  /** Resolves when the socket is gone, after the close timeout at the latest. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const cancel = this.after(this.#access.closeTimeoutMs, () => this.#socket.destroy());
+    try {
+      this.#client.end();
+      await new Promise<void>((resolve) => {
+        this.onClosed(() => resolve());
+      });
+    } finally {
+      cancel();
+    }
+  }
+
+  #connect(signal: AbortSignal): Promise<SshClient> {
+    if (signal.aborted) return Promise.reject(this.#failure('stopped', 'connect', null));
+    const { connectTimeoutMs, host, port } = this.#access;
+    return new Promise((resolve, reject) => {
+      const seen: SeenKey = { refusal: null, shown: false };
+      let settled = false;
+      const finish = (error: OperationError | null): void => {
+        if (settled) return;
+        settled = true;
+        cancel();
+        signal.removeEventListener('abort', abort);
+        if (error === null) {
+          resolve(this);
+          return;
+        }
+        this.#socket.destroy();
+        // Only when the socket is gone may the caller try again: never two connections.
+        this.onClosed(() => reject(error));
+      };
+      const failed = (kind: SshFailureKind, cause: unknown) =>
+        finish(seen.refusal ?? this.#failure(kind, 'connect', cause));
+      const abort = (): void => finish(this.#failure('stopped', 'connect', null));
+      const cancel = this.after(connectTimeoutMs, () => failed('connect-timeout', null));
+      this.#client.on('error', (error) => failed(connectFailureKind(error, seen.shown), error));
+      this.#client.once('close', () => failed('unreachable', null));
+      this.#client.once('ready', () => finish(null));
+      signal.addEventListener('abort', abort, { once: true });
+      this.#socket.setNoDelay(true);
+      this.#socket.connect({ host, port });
+      this.#client.connect(this.#options(seen));
+    });
+  }
+
+  #options(seen: SeenKey): ssh2.ConnectConfig {
+    const { user, privateKey, hostKeys, keepaliveMs, keepaliveMax } = this.#access;
+    return {
+      sock: this.#socket,
+      username: user,
+      ...(privateKey === null ? {} : { privateKey }),
+      authHandler: ['publickey'],
+      readyTimeout: 0,
+      keepaliveInterval: timerDelay(keepaliveMs),
+      keepaliveCountMax: keepaliveMax,
+      algorithms: { serverHostKey: [...hostKeys.algorithms] as ServerHostKeyAlgorithm[] },
+      hostVerifier: (presented: Buffer, verify: (permitted: boolean) => void) => {
+        seen.shown = true;
+        const settle = (refusal: OperationError | null): void => {
+          seen.refusal = refusal;
+          verify(refusal === null);
+        };
+        // ssh2 reuses the buffer once this returns.
+        hostKeys.judge(Buffer.from(presented)).then(settle, (error: unknown) => {
+          if (!(error instanceof OperationError)) throw error;
+          settle(error);
+        });
+      },
+    };
+  }
+
+  #openChannel<T, R>({ timeoutMs, signal }: ChannelBounds, channel: ChannelType<T, R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      let over = false;
+      const finish = (): void => {
+        over = true;
+        cancel();
+        signal.removeEventListener('abort', abort);
+        forget();
+      };
+      const fail = (kind: SshFailureKind, cause: unknown): void => {
+        finish();
+        reject(this.#end?.error ?? this.#failure(this.#end === null ? kind : 'stopped', 'channel', cause));
+      };
+      const abort = () => fail('stopped', null);
+      const cancel = this.after(timeoutMs, () => {
+        const error = new Error(`no channel within ${timeoutMs} ms`);
+        fail('lost', error);
+        this.#stuck(error);
+      });
+      let forget = (): void => {};
+      forget = this.onClosed(() => fail('stopped', null));
+      signal.addEventListener('abort', abort, { once: true });
+      if (over) return finish();
+      if (signal.aborted) return abort();
+      const refused = (error: Error): void => {
+        fail(channel.refused(error), error);
+        // A server that opens no more channels gives a reason. Without one the channel is open and its request was refused:
+        // ssh2 neither closes it nor hands it out, and it counts against the server's MaxSessions.
+        if (!('reason' in error)) this.#stuck(error);
+      };
+      try {
+        channel.ask((error, opened) => {
+          if (over) {
+            if (error === undefined) channel.discard(opened);
+          } else if (error !== undefined) {
+            refused(error);
+          } else {
+            finish();
+            resolve(channel.take(opened));
+          }
+        });
+      } catch (error) {
+        fail('lost', error);
+      }
+    });
+  }
+
+  #stuck(cause: Error): void {
+    if (!this.#access.closeOnStuckChannel) return;
+    this.#cause ??= cause;
+    this.#socket.destroy();
+  }
+
+  #failure(kind: SshFailureKind, during: SshFailure['during'], cause: unknown): OperationError {
+    return this.#access.toError({ kind, during, cause });
+  }
+}
+
+interface SeenKey {
+  refusal: OperationError | null;
+  shown: boolean;
+}
+
+interface ChannelType<T, R> {
+  readonly ask: (done: (error: Error | undefined, channel: T) => void) => void;
+  /** In the same turn in which the channel opens. */
+  readonly take: (channel: T) => R;
+  /** It opened after its caller had given up. */
+  readonly discard: (channel: T) => void;
+  readonly refused: (error: Error) => SshFailureKind;
+}

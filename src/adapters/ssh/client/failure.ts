@@ -1,0 +1,69 @@
+/**
+ * What went wrong with an SSH connection, classified by ssh2's error levels, the system's error codes and SSH's disconnect
+ * reasons, never by the text of a message. Who connects turns it into an error with a hint that fits its server.
+ */
+import { failureMarks } from '../../../errors.ts';
+
+export type SshFailureKind =
+  /** The connection did not come up. */
+  | 'key-refused'
+  | 'no-common-algorithm'
+  | 'connect-timeout'
+  | 'too-many-connections'
+  | 'unreachable'
+  /** It was up and ended without our doing. */
+  | 'lost'
+  /** The signal aborted, or our own side has closed the connection. */
+  | 'stopped'
+  /** The server offers no SFTP, or offers it broken. */
+  | 'sftp-protocol'
+  | 'sftp-not-runnable'
+  | 'sftp-refused';
+
+export interface SshFailure {
+  readonly kind: SshFailureKind;
+  readonly during: 'connect' | 'channel';
+  /** Null: the other side closed the connection without a reason. */
+  readonly cause: unknown;
+}
+
+/** SSH_DISCONNECT_* of RFC 4253 that concern the account or load. */
+const TOO_MANY_CONNECTIONS = 12;
+const NO_MORE_AUTH_METHODS = 14;
+const ILLEGAL_USER_NAME = 15;
+/** A shell's exit statuses for a program that it cannot run. */
+const [CANNOT_EXECUTE, NOT_FOUND] = [126, 127];
+
+/** @param keyShown the server had shown its host key by then */
+export function connectFailureKind(cause: unknown, keyShown: boolean): SshFailureKind {
+  const { level, code } = failureMarks(cause);
+  if (level === 'client-authentication' || code === NO_MORE_AUTH_METHODS || code === ILLEGAL_USER_NAME) {
+    return 'key-refused';
+  }
+  if (level === 'handshake' && !keyShown) return 'no-common-algorithm';
+  if (level === 'client-timeout') return 'connect-timeout';
+  return code === TOO_MANY_CONNECTIONS ? 'too-many-connections' : 'unreachable';
+}
+
+export function sftpFailureKind(error: Error): SshFailureKind {
+  const { level, code } = failureMarks(error);
+  if (level === 'sftp-protocol') return 'sftp-protocol';
+  if (code === CANNOT_EXECUTE || code === NOT_FOUND) return 'sftp-not-runnable';
+  return 'code' in error || 'reason' in error ? 'lost' : 'sftp-refused';
+}
+
+/** What to do about a socket that does not connect. */
+export function socketHint(cause: unknown, port: number): string {
+  switch (failureMarks(cause).code) {
+    case 'ECONNREFUSED':
+      return `nothing listens on port ${port}: is the SSH server up, and is the port right?`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'check the host name and this host’s DNS';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'check the network, and whether the host is up';
+    default:
+      return 'it is tried again automatically';
+  }
+}
