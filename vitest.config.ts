@@ -3,6 +3,7 @@
  * process for each file, because many of them start processes and open databases of their own.
  */
 import { defineConfig } from 'vitest/config';
+import { RunReporter } from './test/fixtures/run-reporter.ts';
 
 const report = process.env.SOS_CI_TEST_REPORT;
 
@@ -16,6 +17,9 @@ export default defineConfig({
     hookTimeout: 60_000,
     allowOnly: false,
     // A reader of the numbers asks for them as a file; people get the default reporter either way.
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    reporters:
+      report === undefined
+        ? ['default', new RunReporter()]
+        : ['default', ['json', { outputFile: report }], new RunReporter()],
   },
 });

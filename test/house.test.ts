@@ -237,6 +237,7 @@ describe('the repository', () => {
       "describe.concurrent.only('a', f); expect(1)",
       'vi.fn(); expect(1)',
       "it('a', f)",
+      "import { Sshd } from './sshd.ts'; expect(1)",
     ];
     for (const line of lines) expect(testBreaches(sample('test/a.test.ts', line))).toHaveLength(1);
   });

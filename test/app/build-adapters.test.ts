@@ -3,16 +3,19 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { type BuiltWorld, buildWorld } from '../../src/app/build-adapters.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { StageRun } from '../../src/machines/protocol/effects.ts';
 import { endAllIn, FOR_EVER, PATCHSET } from '../adapters/local/scratch.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { nothingMissed } from '../fakes/catch-up.ts';
+import { needs } from '../fixtures/needs.ts';
 import { NEVER } from '../fixtures/never.ts';
 import { readProc } from '../fixtures/proc.ts';
 import { Sshd } from '../fixtures/sshd.ts';
+
+const { test } = needs('sshd');
 
 const OWNER = { deployment: 'ours', job: 'j1', attempt: 1 };
 const TAP = { format: 'tap', file: 'results.tap' } as const;

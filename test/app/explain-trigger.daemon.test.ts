@@ -5,6 +5,7 @@ import { explainEvent } from '../../src/app/explain-trigger.ts';
 import { changeOf, type GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import type { Decision, TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { Rehearsal } from '../../src/machines/trigger/trigger-facts.ts';
+import { runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules, triggerRules } from '../machines/rule-facts.ts';
 import {
@@ -94,7 +95,7 @@ test('the same events, the same decisions, with whatever limits', async () => {
       );
       expect(await decidedByDaemon(events, rules)).toEqual(explained);
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 });
 

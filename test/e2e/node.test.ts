@@ -4,13 +4,16 @@
  */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { makeKeyPair } from '../../src/demo/gerrit/key-pair.ts';
 import { markedProcesses } from '../../src/demo/observer.ts';
 import { CuttingProxy } from '../fixtures/cutting-proxy.ts';
+import { needs } from '../fixtures/needs.ts';
 import { Sshd } from '../fixtures/sshd.ts';
 import type { Case, CaseOptions } from './case.ts';
 import { Rig } from './rig.ts';
+
+const { test } = needs('sshd');
 
 const TAP = "printf 'TAP version 14\\n1..1\\nok 1 - works\\n' >results.tap\n";
 

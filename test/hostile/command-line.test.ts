@@ -20,13 +20,13 @@ afterEach(() => rmSync(directory, { recursive: true }));
 /** What becomes of a text when it is written as UTF-8: half a character becomes U+FFFD. */
 const written = (text: string) => Buffer.from(text, 'utf8').toString('utf8');
 
-describe('10,000 hostile texts', () => {
+describe('hostile texts', () => {
   test('as arguments and facts of a stage: a real shell hands each on, byte for byte', () => {
     const shown = 'shift 6; printf "%s\\0" "$@"; printf "=\\0"; env -0';
     writeFileSync(join(directory, 'runner.sh'), shown);
     // A NUL is refused before this file is made.
     const texts = HOSTILE_TEXTS.filter((text) => !text.includes('\0'));
-    expect(texts.length).toBeGreaterThan(9_000);
+    expect(texts.length).toBeGreaterThan(HOSTILE_TEXTS.length * 0.9);
     for (const batch of inBatches(texts, 400)) {
       const environment = Object.fromEntries(batch.map((text, index) => [`SOS_CI_FACT_${index}`, text]));
       const limits = { timeoutMs: 1_000, graceMs: 1_000, outputLimitBytes: 1_000, endingTimeoutMs: 1_000 };
@@ -54,7 +54,7 @@ describe('10,000 hostile texts', () => {
         refused += 1;
       }
     }
-    expect(refused).toBeGreaterThan(100);
+    expect(refused).toBeGreaterThan(HOSTILE_TEXTS.length / 100);
     expect(refused).toBeLessThan(HOSTILE_TEXTS.length / 2);
   });
 

@@ -17,7 +17,7 @@ function unlessRefused<T>(make: () => T): T | null {
   }
 }
 
-describe('10,000 hostile texts', () => {
+describe('hostile texts', () => {
   test.each([null, 'https://mirror.example.org/{project}.git', 'file:///srv/git/{project}'])(
     'as a project, fetched from %s: an address of that project below that place',
     (fetchUrl) => {
@@ -25,7 +25,7 @@ describe('10,000 hostile texts', () => {
         const address = unlessRefused(() => addressOf({ ...GERRIT, fetchUrl }, text));
         return address === null ? [] : [{ text, address }];
       });
-      expect(made.length).toBeGreaterThan(100);
+      expect(made.length).toBeGreaterThan(HOSTILE_TEXTS.length / 100);
       for (const { text, address } of made) {
         const template = fetchUrl ?? 'ssh://acme-ci@review.example.org:29418/{project}';
         expect(address.url).toBe(template.split('{project}').join(text));
@@ -42,7 +42,7 @@ describe('10,000 hostile texts', () => {
     const made = new Set(
       HOSTILE_TEXTS.flatMap((text) => unlessRefused(() => branchRef('openstack/cinder', text)) ?? []),
     );
-    expect(made.size).toBeGreaterThan(100);
+    expect(made.size).toBeGreaterThan(HOSTILE_TEXTS.length / 100);
     for (const ref of made) {
       expect(ref.startsWith('refs/heads/')).toBe(true);
       expect(ref).not.toMatch(/[ :*?[^~\\]|\.\.|^refs\/heads\/-|@\{/);

@@ -1,5 +1,6 @@
-/** 10,000 texts of strangers, the same in every run, for every place that takes one. */
+/** 10,000 hostile texts (by default a twentieth), the same in each run, for everything that takes text from outside. */
 import fc from 'fast-check';
+import { runs } from '../fixtures/effort.ts';
 import { hostileText } from '../machines/comment/hostile.ts';
 
 /** What options, paths, refs, quoting and headers are broken with. */
@@ -49,7 +50,7 @@ const broken = fc
 
 export const HOSTILE_TEXTS: readonly string[] = fc.sample(fc.oneof(broken, hostileText), {
   seed: 20261122,
-  numRuns: 10_000,
+  numRuns: runs(10_000),
 });
 
 /** As many at a time as one process, transaction or table takes. */

@@ -12,6 +12,7 @@ import {
   type SlotRequest,
   turnOf,
 } from '../../src/machines/slot-queue.ts';
+import { runs } from '../fixtures/effort.ts';
 
 const PROVIDERS = ['local', 'cloud'] as const;
 const PROJECTS = ['cinder', 'nova', 'brick'] as const;
@@ -145,7 +146,7 @@ describe('whatever arrives', () => {
         expect(lab.waiting).toEqual([]);
         expect(lab.granted).toHaveLength(all.length);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -161,7 +162,7 @@ describe('whatever arrives', () => {
         const next = nextInLine(lab.queue, given, 5);
         expect(nextInLine({ ...lab.queue, waiting: turned }, given, 5)).toEqual(next);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 
@@ -174,7 +175,7 @@ describe('whatever arrives', () => {
         for (const request of lab.waiting)
           expect(obstacleOf(request, lab.queue, given, lab.now)).not.toBeNull();
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });
@@ -219,7 +220,7 @@ describe('nobody starves', () => {
       fc.property(limits, want, fc.array(want, { minLength: 1, maxLength: 12 }), (given, victim, rivals) => {
         waitOf(victim, rivals, given);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 

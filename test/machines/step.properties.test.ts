@@ -8,6 +8,7 @@ import { VERDICTS } from '../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import type { Stored } from '../../src/machines/protocol/row.ts';
 import { step } from '../../src/machines/step.ts';
+import { runs } from '../fixtures/effort.ts';
 import { otherAnswers } from './answers.ts';
 import { JOB, jobReport, jobSpec, opened, REVIEW, reportSpec } from './facts.ts';
 import { breaches, differences } from './invariants.ts';
@@ -73,7 +74,7 @@ describe('any sequence of events', () => {
         expect(breaches(world)).toEqual([]);
         expect(differences(world)).toEqual([]);
       }),
-      { numRuns: 80 },
+      { numRuns: runs(80) },
     );
   });
 
@@ -103,7 +104,7 @@ describe('any sequence of events', () => {
         expect(breaches(world)).toEqual([]);
         expect(differences(world)).toEqual([]);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
     // It came far enough to have met what it is about.
     expect([...states]).toEqual(
@@ -129,7 +130,7 @@ describe('any sequence of events', () => {
           }
         }
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 });

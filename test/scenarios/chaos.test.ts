@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { RunOutcome } from '../../src/engine/ports/adapters.ts';
 import type { Failure } from '../../src/machines/model/domain.ts';
+import { runs } from '../fixtures/effort.ts';
 import { failure } from '../machines/facts.ts';
 import { abandoned, comment, created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -148,6 +149,6 @@ test('the promises hold whatever happens', { timeout: 120_000 }, async () => {
       expect(success).toBeUndefined();
       lab.store.close();
     }),
-    { seed: 20260102, numRuns: 120, endOnFailure: false },
+    { seed: 20260102, numRuns: runs(120), endOnFailure: false },
   );
 });

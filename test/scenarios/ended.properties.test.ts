@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
+import { runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { abandoned, created, FIRST } from './gerrit-says.ts';
 import { Lab } from './lab.ts';
@@ -77,6 +78,6 @@ test('at rest nothing is owed and nothing is left', { timeout: 120_000 }, async 
       expect(lab.crashes).toEqual([]);
       lab.store.close();
     }),
-    { numRuns: 40, seed: 20_261_128 },
+    { numRuns: runs(40), seed: 20_261_128 },
   );
 });

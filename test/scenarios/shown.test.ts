@@ -1,5 +1,6 @@
 /** A patchset whose change became work in progress right after the upload: refused at the look-up, and started once when it is ready. */
 import { expect, test } from 'vitest';
+import { crashPoints } from '../fixtures/effort.ts';
 import { PATCHSET } from '../machines/facts.ts';
 import { created, FIRST, ready } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -65,9 +66,8 @@ test('while nobody listens, it is found by looking back, once', async () => {
 test('wherever the daemon dies', async () => {
   const calm = await refused();
   await becomesReady(calm);
-  const points = calm.points.length;
   calm.store.close();
-  for (let point = 0; point < points; point += 3) {
+  for (const point of crashPoints(calm.points, (_, index) => index % 3 === 0)) {
     const lab = await refused([point]);
     await becomesReady(lab);
     expect([point, verdicts(lab), lab.reviewer.posted.length, broken(lab)]).toEqual([

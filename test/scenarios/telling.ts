@@ -1,5 +1,6 @@
-/** Tells stories: as they are, and once more for each point of theirs with a daemon that dies there, once and twice. */
+/** Runs each story without a crash, and again with a daemon that dies at each of its points, once or twice. */
 import { describe, expect, test } from 'vitest';
+import { crashPoints } from '../fixtures/effort.ts';
 import { broken, brokenInTheWorld } from './judge.ts';
 import { Lab } from './lab.ts';
 import { endOf, type Story } from './story.ts';
@@ -29,10 +30,12 @@ export function storyTests(stories: readonly Story[]): void {
       lab.store.close();
     });
 
-    test('with a daemon that dies at each point of it', { timeout: 120_000 }, async () => {
+    test('recovers from a crash at each point', { timeout: 120_000 }, async () => {
       const { points } = await told(story);
       const wrong: unknown[] = [];
-      for (const crashAt of chosen(points).flatMap(deaths)) {
+      const isShort = points.length <= POINTS_LIMIT;
+      const chosen = crashPoints(points, (point, index) => isShort || isTried(point, index));
+      for (const crashAt of chosen.flatMap(deaths)) {
         const where = crashAt.map((at) => `${at} ${points[at]}`).join(' and ');
         const found = await wrongWith(story, end, crashAt, points);
         if (found.length > 0) wrong.push([where, ...found]);
@@ -45,12 +48,8 @@ export function storyTests(stories: readonly Story[]): void {
 /** A story with more points than this repeats itself. */
 const POINTS_LIMIT = 70;
 
-/** Both sides of every append; of the other crossings of a long story every third. */
-function chosen(points: readonly string[]): readonly number[] {
-  return points.flatMap((point, index) =>
-    points.length <= POINTS_LIMIT || point.endsWith('append') || index % 3 === 0 ? [index] : [],
-  );
-}
+/** Both sides of every append; of the other points of a long story every third. */
+const isTried = (point: string, index: number) => point.endsWith('append') || index % 3 === 0;
 
 /** Once at this point; at every fourth one also a second time soon after. */
 function deaths(point: number): readonly (readonly number[])[] {

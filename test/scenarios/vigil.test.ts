@@ -1,6 +1,7 @@
 /** What harms slowly: the operator hears of it once, and once when it is over, however often the daemon dies meanwhile. */
 import { describe, expect, test } from 'vitest';
 import type { VigilContext } from '../../src/machines/system/health.ts';
+import { crashPoints } from '../fixtures/effort.ts';
 import { comment, created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
 import { Lab, type LabOptions } from './lab.ts';
@@ -84,9 +85,8 @@ describe('a disk that runs full', () => {
   test('is told the same, wherever the daemon dies', async () => {
     const calm = await started();
     await story(calm);
-    const points = calm.points.length;
     calm.store.close();
-    for (let point = 0; point < points; point += 1) {
+    for (const point of crashPoints(calm.points)) {
       const lab = await started({}, [point]);
       await story(lab);
       expect([point, told(lab), broken(lab)]).toEqual([point, ['disk-low', 'over: disk-low'], []]);

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { JobSpec, Patchset } from '../../src/machines/model/domain.ts';
 import { PATCHSET_KINDS } from '../../src/machines/trigger/rules/patchset-kind.ts';
+import { runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
 import { ceiling } from '../machines/vote-reference.ts';
@@ -249,7 +250,7 @@ test('the label that is sent follows the rules, whatever happens', { timeout: 24
     }),
     {
       seed: 20260103,
-      numRuns: 40,
+      numRuns: runs(40),
       endOnFailure: false,
     },
   );

@@ -7,15 +7,18 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { CommandProvider } from '../../../src/adapters/command/provider.ts';
 import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
 import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { mountSmallDisk } from '../../fixtures/small-disk.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
+
+const { it } = needs('sshd');
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples/providers/', import.meta.url));
 const signal = new AbortController().signal;

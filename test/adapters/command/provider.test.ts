@@ -3,17 +3,20 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { CommandProvider } from '../../../src/adapters/command/provider.ts';
 import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
 import type { CommandProviderConfig } from '../../../src/config/config.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { isAlive, until, written } from '../local/scratch.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
+
+const { describe, it } = needs('sshd');
 
 const POOL = fileURLToPath(new URL('../../../examples/providers/pool.py', import.meta.url));
 
@@ -74,10 +77,12 @@ class Lab {
   }
 }
 
-providerContract('command, with the pool of the examples', async () => {
+describe('on the examples', () => providerContract('command, with the pool of the examples', start));
+
+async function start() {
   const lab = new Lab();
   return { provider: lab.pool('a', 'b', 'c', 'd'), close: () => lab.scratch.close() };
-});
+}
 
 describe('the pool of the examples', () => {
   let lab: Lab;

@@ -21,6 +21,7 @@ import { type OperatorRequest, Refused } from '../../../src/engine/ports/operato
 import { OperationError } from '../../../src/errors.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { FakeOperators } from '../../fakes/operators.ts';
+import { runs } from '../../fixtures/effort.ts';
 
 const TIMEOUT_MS = 10_000;
 const CLIENTS = 4;
@@ -233,7 +234,7 @@ describe('clients that mean harm', () => {
           expect(() => JSON.parse(said)).not.toThrow();
         },
       ),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
     expect(operators.asked).toEqual([]);
     expect(await ask(PING)).toEqual({ result: PONG });

@@ -2,14 +2,17 @@
 
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { fetchTree, type TreeLimits } from '../../../src/adapters/ssh/evidence.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import type { Server } from '../../../src/machines/model/domain.ts';
 import { HostileNode, type Lies } from '../../fakes/hostile-node.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from './scratch.ts';
+
+const { test } = needs('sshd');
 
 const hostKey = makeKeyPair('host').privateKey;
 const never = new AbortController().signal;

@@ -1,15 +1,18 @@
 /** Nodes without SFTP, or with a broken one: the cause is named at once, and no channel is left open. */
 
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect } from 'vitest';
 import { ask } from '../../../src/adapters/ssh/command.ts';
 import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
 import { lookAtNode } from '../../../src/adapters/ssh/probe.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { ROOT } from '../../house/source.ts';
 import { NodeScratch } from './scratch.ts';
+
+const { it } = needs('sshd');
 
 const never = new AbortController().signal;
 const BROKEN = [

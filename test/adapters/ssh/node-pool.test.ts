@@ -4,15 +4,18 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClientChannel } from 'ssh2';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import type { SshConfig } from '../../../src/config/config.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import type { Server } from '../../../src/machines/model/domain.ts';
 import { CuttingProxy } from '../../fixtures/cutting-proxy.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { until } from '../local/scratch.ts';
 import { NodeScratch } from './scratch.ts';
+
+const { it } = needs('sshd');
 
 let sshd: Sshd;
 let proxy: CuttingProxy;

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mayGroup } from '../../../src/adapters/local/cgroup.ts';
 import { lookAtNode } from '../../../src/adapters/ssh/probe.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { ROOT } from '../../house/source.ts';
 import { NodeScratch } from './scratch.ts';
 
 const NEVER = new AbortController().signal;
 
-describe('a look at a node', () => {
+needs('sshd').describe('a look at a node', () => {
   let sshd: Sshd;
   let scratch: NodeScratch;
   beforeEach(async () => {

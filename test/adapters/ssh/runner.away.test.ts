@@ -3,13 +3,16 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import type { SshConfig } from '../../../src/config/config.ts';
 import { CuttingProxy } from '../../fixtures/cutting-proxy.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { FOR_EVER, isAlive, kill, processesOf, until, written } from '../local/scratch.ts';
 import { NodeScratch } from './scratch.ts';
+
+const { it } = needs('sshd');
 
 let sshd: Sshd;
 let proxy: CuttingProxy;

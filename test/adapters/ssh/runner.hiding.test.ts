@@ -2,14 +2,17 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { endHidden, HIDE, hiddenPid, needCgroups } from '../../fixtures/hiding.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { FOR_EVER, isAlive } from '../local/scratch.ts';
 import { NodeScratch } from './scratch.ts';
+
+const { it } = needs('sshd');
 
 let sshd: Sshd;
 beforeAll(async () => {

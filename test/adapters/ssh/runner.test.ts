@@ -4,8 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runnerContract } from '../../contracts/runner.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { type RunnerHarness, runnerContract } from '../../contracts/runner.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { readProc } from '../../fixtures/proc.ts';
 import { mountSmallDisk } from '../../fixtures/small-disk.ts';
@@ -13,13 +14,17 @@ import { Sshd } from '../../fixtures/sshd.ts';
 import { PATCHSET, processesOf, until } from '../local/scratch.ts';
 import { NodeScratch } from './scratch.ts';
 
+const { describe, it } = needs('sshd');
+
 let sshd: Sshd;
 beforeAll(async () => {
   sshd = await Sshd.start();
 });
 afterAll(() => sshd.close());
 
-runnerContract('ssh', async () => {
+describe('on a node', () => runnerContract('ssh', start));
+
+async function start(): Promise<RunnerHarness> {
   const scratch = new NodeScratch(sshd);
   return {
     runner: scratch.runner(),
@@ -34,7 +39,7 @@ runnerContract('ssh', async () => {
     },
     close: () => scratch.close(),
   };
-});
+}
 
 describe('SshRunner', () => {
   let scratch: NodeScratch;

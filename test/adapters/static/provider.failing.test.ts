@@ -2,13 +2,16 @@
 
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { until } from '../local/scratch.ts';
 import { Lab, signal } from './lab.ts';
+
+const { it } = needs('sshd');
 
 let sshd: Sshd;
 beforeAll(async () => {

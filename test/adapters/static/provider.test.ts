@@ -2,13 +2,16 @@
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { providerContract } from '../../contracts/provider.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { FOR_EVER, isAlive, until, written } from '../local/scratch.ts';
 import { Lab, signal } from './lab.ts';
+
+const { describe, it } = needs('sshd');
 
 let sshd: Sshd;
 beforeAll(async () => {
@@ -16,10 +19,12 @@ beforeAll(async () => {
 });
 afterAll(() => sshd.close());
 
-providerContract('static', async () => {
+describe('on leased hosts', () => providerContract('static', start));
+
+async function start() {
   const lab = new Lab(sshd, ['a', 'b', 'c', 'd']);
   return { provider: lab.provider(), close: () => lab.scratch.close() };
-});
+}
 
 describe('a leased host', () => {
   let lab: Lab;

@@ -1,13 +1,16 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { systemClock } from '../../../src/adapters/clock/system.ts';
 import type { Finding, FindingVerdict } from '../../../src/app/doctor/finding.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import { SmtpSink } from '../../fakes/smtp-sink.ts';
 import { WebServer } from '../../fakes/web-server.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { HTTP_PASSWORD, Lab } from './lab.ts';
+
+const { test } = needs('sshd');
 
 const NO_VOTE = { label: undefined, success: undefined, failure: undefined };
 let lab: Lab;

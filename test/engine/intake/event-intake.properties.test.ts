@@ -13,6 +13,7 @@ import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import { written } from '../../../src/machines/trigger/rules/recheck-comment.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { FakeGerritPast } from '../../fakes/gerrit-past.ts';
+import { runs } from '../../fixtures/effort.ts';
 import { PATCHSET } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
 
@@ -265,7 +266,7 @@ test.each([
         expect(counts(story.decided)).toEqual(counts(story.said));
         story.store.close();
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   },
 );

@@ -8,6 +8,7 @@ import { misreadings } from '../../../src/machines/comment/check-parsers.ts';
 import { type CommentFacts, commentParts, renderComment } from '../../../src/machines/comment/comment.ts';
 import { composeComment } from '../../../src/machines/comment/compose.ts';
 import { type JobReport, VERDICTS } from '../../../src/machines/model/domain.ts';
+import { runs } from '../../fixtures/effort.ts';
 import { commentFacts, jobReport, PATCHSET, reportSpec } from '../facts.ts';
 import { hostileText } from './hostile.ts';
 
@@ -67,7 +68,7 @@ test('the built-in comment says to every reader what is meant', () => {
     fc.property(facts, (some) => {
       expect(misreadings(renderComment(some), commentParts(some).meaning)).toEqual([]);
     }),
-    { seed: 20261122, numRuns: 1_000 },
+    { seed: 20261122, numRuns: runs(1_000) },
   );
 });
 
@@ -86,7 +87,7 @@ test('what is meant are the verdicts that there are, one line for each job', () 
       );
       expect(meaning.status).toBe(bad ? 'failed' : 'succeeded');
     }),
-    { seed: 20261122, numRuns: 1_000 },
+    { seed: 20261122, numRuns: runs(1_000) },
   );
 });
 
@@ -99,7 +100,7 @@ test('a sound template is used, whatever is put into it, and read as well', () =
       const { jobs } = commentParts(some).meaning;
       expect(message.split('\n').filter((line) => /^[-*] /.test(line))).toHaveLength(jobs.length);
     }),
-    { seed: 20261122, numRuns: 1_000 },
+    { seed: 20261122, numRuns: runs(1_000) },
   );
 });
 

@@ -8,6 +8,7 @@ import {
   harmlessUrl,
   holdsCommand,
 } from '../../../src/machines/comment/sanitize.ts';
+import { runs } from '../../fixtures/effort.ts';
 import { hostileText } from './hostile.ts';
 
 describe('a reason', () => {
@@ -82,6 +83,6 @@ test('nothing that was made harmless is a command, whatever it was', () => {
       expect(harmlessUrl(`https://x.org/${text}`)).toMatch(/^[\w$.+!',%:@=?#/~&-]+$/);
       expect(harmless(harmless(text))).toBe(harmless(text));
     }),
-    { seed: 20261122, numRuns: 2_000 },
+    { seed: 20261122, numRuns: runs(2_000) },
   );
 });

@@ -6,6 +6,7 @@ import { asPosted, looksLikeResult } from '../../../src/machines/comment/check-p
 import { readCiwatch } from '../../../src/machines/comment/parsers/ciwatch.ts';
 import { holdsCommand } from '../../../src/machines/comment/sanitize.ts';
 import { startComment, startRun } from '../../../src/machines/comment/start-message.ts';
+import { runs } from '../../fixtures/effort.ts';
 import { hostileText } from './hostile.ts';
 
 test('no reader takes it for a result, whatever the jobs are called', () => {
@@ -18,7 +19,7 @@ test('no reader takes it for a result, whatever the jobs are called', () => {
       // Nor does the scoreboard break at it, or file it under another pipeline.
       expect(readCiwatch(asPosted(text))).toEqual({ status: null, pipeline: null, jobs: [] });
     }),
-    { seed: 20261122, numRuns: 1_000 },
+    { seed: 20261122, numRuns: runs(1_000) },
   );
 });
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import { type MailFacts, type MailSpec, reviewMail } from '../../../src/machines/review/mail.ts';
+import { runs } from '../../fixtures/effort.ts';
 import { PATCHSET } from '../facts.ts';
 
 const SPEC: MailSpec = { to: ['ci@acme.example'], on: 'always', attempts: 3, retryMs: 1, timeoutMs: 1 };
@@ -75,7 +76,7 @@ describe('the mail of a review', () => {
         expect(mail?.text.split('\n')).toHaveLength(reason === '' ? 9 : 10);
         expect(mail?.text).not.toMatch(/[\p{Cs}\p{Cf}\u2028\u2029]|(?!\n)\p{Cc}/u);
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(1_000) },
     );
   });
 });

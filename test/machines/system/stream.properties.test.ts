@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { runs } from '../../fixtures/effort.ts';
 import { breaches, differences, ignored } from '../invariants.ts';
 import {
   closed,
@@ -52,7 +53,7 @@ describe('any sequence of events', () => {
         expect(differences(world)).toEqual([]);
         expect(ignored(world)).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

@@ -10,6 +10,7 @@ import {
   samePatchset,
   sightingOf,
 } from '../../../src/machines/trigger/deduplication.ts';
+import { runs } from '../../fixtures/effort.ts';
 import { PATCHSET } from '../facts.ts';
 import { sha256 } from '../simulator.ts';
 
@@ -171,7 +172,7 @@ describe('any comments, any part of them seen, any second off', () => {
           expect(found).toHaveLength(missed);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -196,7 +197,7 @@ describe('any comments, any part of them seen, any second off', () => {
         const again = fresh(all, [...before, ...during, ...taken]);
         expect(first.fresh.length + again.fresh.length).toBe(missed);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

@@ -11,6 +11,7 @@ import {
   type VoteFacts,
   type VoteRun,
 } from '../../../src/machines/verdicts/vote-rule.ts';
+import { runs } from '../../fixtures/effort.ts';
 import { ceiling, type ReferenceWorld, referenceVote } from '../vote-reference.ts';
 
 const EVERY = { only: [], never: [] };
@@ -264,7 +265,7 @@ test('agrees with a second reading of the rules, in every world', () => {
       expect(value).toBe(referenceVote(reference));
       expect(value ?? Number.NEGATIVE_INFINITY).toBeLessThanOrEqual(ceiling(reference));
     }),
-    { numRuns: 5_000 },
+    { numRuns: runs(5_000) },
   );
   // The worlds are such that all kinds of answer come up.
   expect([...sent.keys()].sort()).toEqual([-1, -2, 0, 1, 2, null].sort());

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { indexPage, linkTo } from '../../../../src/adapters/evidence/publish/index-page.ts';
 import { type Manifest, manifestOf } from '../../../../src/adapters/evidence/publish/manifest.ts';
 import { publishRequest } from '../../../contracts/evidence.ts';
+import { runs } from '../../../fixtures/effort.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
 
@@ -136,7 +137,7 @@ test('no text of strangers becomes HTML, whatever it is', () => {
       expect(hostile.match(marks)?.join('')).toBe(clean.match(marks)?.join(''));
       expect(hostile).not.toMatch(/[\u202e\0]/);
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

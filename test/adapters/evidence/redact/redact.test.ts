@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { REDACTED, Redactor, SecretSet } from '../../../../src/adapters/evidence/redact/redact.ts';
 import { secretForms } from '../../../../src/adapters/evidence/redact/secret-encodings.ts';
+import { runs } from '../../../fixtures/effort.ts';
 
 describe('redaction', () => {
   test('puts one mark where a secret stood', () => {
@@ -101,7 +102,7 @@ describe('redaction', () => {
           byDefinition(text, secrets).toString('latin1'),
         );
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -113,7 +114,7 @@ describe('redaction', () => {
           for (const piece of left) expect(piece).not.toContain(Buffer.from(secret).toString('latin1'));
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

@@ -5,6 +5,7 @@ import {
   type DependencyNode,
   orderDependencies,
 } from '../../../../src/adapters/gerrit/changes/dependency-order.ts';
+import { runs } from '../../../fixtures/effort.ts';
 
 interface Drawn {
   readonly needs?: readonly number[];
@@ -118,6 +119,6 @@ it('is right for every graph: all that is needed, each after what it needs, or t
         }
       }
     }),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   );
 });

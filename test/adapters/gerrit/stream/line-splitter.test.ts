@@ -6,6 +6,7 @@ import {
   type Line,
   LineSplitter,
 } from '../../../../src/adapters/gerrit/stream/line-splitter.ts';
+import { runs } from '../../../fixtures/effort.ts';
 
 function split(chunks: readonly string[], limit = 1_000): { lines: Line[]; rest: Line | null } {
   const splitter = new LineSplitter(limit);
@@ -152,7 +153,7 @@ describe('the test for meta updates', () => {
         const taken = is(object as object);
         if (taken) expect((object as { type?: unknown }).type).toBe('ref-updated');
       }),
-      { numRuns: 5_000 },
+      { numRuns: runs(5_000) },
     );
   });
 });

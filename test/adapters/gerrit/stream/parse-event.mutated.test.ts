@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { LineIntake } from '../../../../src/adapters/gerrit/stream/event-reader.ts';
 import type { GerritEvent } from '../../../../src/machines/model/gerrit-event.ts';
 import { RecordingListener } from '../../../fakes/stream-listener.ts';
+import { runs } from '../../../fixtures/effort.ts';
 
 const sample = (version: string) =>
   readFileSync(new URL(`../../../samples/gerrit-${version}-stream.jsonl`, import.meta.url), 'utf8')
@@ -61,7 +62,7 @@ describe('generated and mutated lines', () => {
     const generated = hostile.map((value) => Buffer.from(safeJson(value)));
     const noise = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
     const lines = fc.sample(fc.oneof(mutated, mutated, generated, noise), {
-      numRuns: 10_000,
+      numRuns: runs(10_000),
       seed,
     });
     const whole = lines.map((line) => Buffer.from(line.filter((byte) => byte !== 10)));
