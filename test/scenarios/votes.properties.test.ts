@@ -250,7 +250,7 @@ test('the label that is sent follows the rules, whatever happens', { timeout: 24
     }),
     {
       seed: 20260103,
-      numRuns: runs(40),
+      numRuns: runs(40, 6),
       endOnFailure: false,
     },
   );

@@ -28,11 +28,12 @@ const patchSet = {
   ref: 'refs/changes/45/912345/3',
   kind: 'REWORK',
 };
-/** 100,000 lines in all. */
+/** With ten seeds: 100,000 lines, or a twentieth. */
+const LINES = runs(10_000);
 const seeds = Array.from({ length: 10 }, (_, index) => 20261122 + index);
 
 describe('generated and mutated lines', () => {
-  test.each(seeds)('10,000 of them from seed %d: no crash, and each one is counted once', (seed) => {
+  test.each(seeds)('from seed %d: no crash, and each one is counted once', (seed) => {
     const originals = [...sample('3.9.1'), ...sample('3.12.0')].map((line) => Buffer.from(line));
     const mutated = fc
       .tuple(
@@ -62,7 +63,7 @@ describe('generated and mutated lines', () => {
     const generated = hostile.map((value) => Buffer.from(safeJson(value)));
     const noise = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
     const lines = fc.sample(fc.oneof(mutated, mutated, generated, noise), {
-      numRuns: runs(10_000),
+      numRuns: LINES,
       seed,
     });
     const whole = lines.map((line) => Buffer.from(line.filter((byte) => byte !== 10)));
@@ -75,14 +76,14 @@ describe('generated and mutated lines', () => {
     source.resume();
     return new Promise<void>((resolve) => source.once('end', resolve)).then(() => {
       const counted = listener.events.length + listener.rejections.length + listener.drops.length;
-      expect(counted).toBe(10_000);
+      expect(counted).toBe(LINES);
       for (const { sample: shown, reason: why } of listener.rejections) {
         expect(shown.length).toBeLessThanOrEqual(200);
         expect(why.length).toBeLessThanOrEqual(100);
       }
       for (const made of listener.events) expectBounded(made);
       expect(new Set(listener.events.map((made) => made.type)).size).toBeGreaterThan(5);
-      expect(listener.rejections.length).toBeGreaterThan(1_000);
+      expect(listener.rejections.length).toBeGreaterThan(LINES / 10);
     });
   });
 });
