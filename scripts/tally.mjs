@@ -1,23 +1,29 @@
 /**
- * Prints `passed failed` for one step of .ci/run: from Vitest's report where the step writes one, else the step
+ * Prints `passed failed skipped` for one step of .ci/run: from Vitest's report where the step writes one, else the step
  * itself is the one thing that passed or failed. A suite that crashed or that left no report has failed once more.
  * Usage: tally.mjs EXIT_CODE [REPORT]
  */
 import { existsSync, readFileSync } from 'node:fs';
 
+const FAILED = { passed: 0, failed: 1, skipped: 0 };
 const [code, file] = process.argv.slice(2);
-const ended = code === '0' ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
-const { passed, failed } =
-  file === undefined ? ended : existsSync(file) ? counted(file) : { passed: 0, failed: 1 };
-console.log(`${passed} ${code !== '0' && failed === 0 ? 1 : failed}`);
+const ended = code === '0' ? { passed: 1, failed: 0, skipped: 0 } : FAILED;
+const { passed, failed, skipped } = file === undefined ? ended : existsSync(file) ? counted(file) : FAILED;
+console.log(`${passed} ${code !== '0' && failed === 0 ? 1 : failed} ${skipped}`);
 
 function counted(report) {
-  const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
+  const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  );
   // A file that could not even be loaded has no test that failed.
   const broken = testResults.filter(
     ({ status, assertionResults }) =>
       status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
   );
   const failed = numFailedTests + broken.length;
-  return { passed: numPassedTests, failed: numPassedTests + failed === 0 ? 1 : failed };
+  return {
+    passed: numPassedTests,
+    failed: numPassedTests + failed === 0 ? 1 : failed,
+    skipped: numPendingTests,
+  };
 }

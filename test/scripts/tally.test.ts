@@ -17,16 +17,17 @@ const broken = { status: 'failed', assertionResults: [] };
 const report = (numPassedTests: number, numFailedTests: number, ...testResults: object[]) => ({
   numPassedTests,
   numFailedTests,
+  numPendingTests: 3,
   testResults,
 });
 
 test.each([
-  ['all passed', '0', report(5, 0, loaded), '5 0'],
-  ['some failed', '1', report(4, 2, loaded, red), '4 2'],
-  ['a file could not be loaded', '1', report(4, 0, loaded, broken), '4 1'],
-  ['an error outside of any test', '1', report(4, 0, loaded), '4 1'],
-  ['no test ran', '0', report(0, 0), '0 1'],
-  ['killed by a time limit', '124', report(4, 0, loaded), '4 1'],
+  ['all passed', '0', report(5, 0, loaded), '5 0 3'],
+  ['some failed', '1', report(4, 2, loaded, red), '4 2 3'],
+  ['a file could not be loaded', '1', report(4, 0, loaded, broken), '4 1 3'],
+  ['an error outside of any test', '1', report(4, 0, loaded), '4 1 3'],
+  ['no test ran', '0', report(0, 0), '0 1 3'],
+  ['killed by a time limit', '124', report(4, 0, loaded), '4 1 3'],
 ])('a suite: %s', (_, code, content, expected) => {
   const file = join(folder, 'report.json');
   writeFileSync(file, JSON.stringify(content));
@@ -34,13 +35,13 @@ test.each([
 });
 
 test('a suite without a report has failed', () => {
-  expect(tally('0', join(folder, 'none.json'))).toBe('0 1');
-  expect(tally('1', join(folder, 'none.json'))).toBe('0 1');
+  expect(tally('0', join(folder, 'none.json'))).toBe('0 1 0');
+  expect(tally('1', join(folder, 'none.json'))).toBe('0 1 0');
 });
 
 test('a command passes or fails by its exit code', () => {
-  expect(tally('0')).toBe('1 0');
-  expect(tally('3')).toBe('0 1');
+  expect(tally('0')).toBe('1 0 0');
+  expect(tally('3')).toBe('0 1 0');
 });
 
 function tally(...args: string[]): string {
