@@ -104,7 +104,7 @@ describe('any sequence of events', () => {
         expect(breaches(world)).toEqual([]);
         expect(differences(world)).toEqual([]);
       }),
-      { numRuns: runs(150) },
+      { numRuns: runs(150, 20) },
     );
     // It came far enough to have met what it is about.
     expect([...states]).toEqual(
