@@ -3,7 +3,6 @@ import { systemClock } from '../adapters/clock/system.ts';
 import { EventSegments } from '../adapters/event-archive/segments.ts';
 import { LocalEvidence } from '../adapters/evidence/local-evidence.ts';
 import { hider } from '../adapters/evidence/redact/redact.ts';
-import type { Faults } from '../adapters/fault-injection.ts';
 import { GerritChanges } from '../adapters/gerrit/changes/change-lookup.ts';
 import { GerritReviewer } from '../adapters/gerrit/reviews/reviewer.ts';
 import { GerritStream } from '../adapters/gerrit/stream/stream.ts';
@@ -23,7 +22,7 @@ import type { Config } from '../config/config.ts';
 import type { ServiceLimits } from '../config/service-limits.ts';
 import type { EventIntake } from '../engine/intake/event-intake.ts';
 import type { ServiceOptions } from '../engine/lifecycle.ts';
-import type { Alarms, CatchUp, World } from '../engine/ports/adapters.ts';
+import type { Alarms, CatchUp, Provider, World } from '../engine/ports/adapters.ts';
 import type { Intake } from '../engine/ports/event-source.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { SecretValues } from '../log.ts';
@@ -32,6 +31,14 @@ import { mailerOf, restHistory, reviewRoute } from './build-transports.ts';
 import { databaseFile } from './database-admin.ts';
 import { GerritConnections } from './gerrit-connections.ts';
 import { runnerByPlace, sourceByPlace } from './route-by-address.ts';
+
+/** Puts something around adapters: tests that stop a daemon at a chosen effect do. */
+export interface Wrappers {
+  store(store: Store): Store;
+  /** All adapters but the providers, each of which comes through `provider`. */
+  world(world: World): World;
+  provider(provider: Provider): Provider;
+}
 
 export interface BuiltWorld {
   readonly world: World;
@@ -48,11 +55,11 @@ export function buildWorld(
   alarms: Alarms,
   catchUp: CatchUp,
   jobsInForce: World['jobsInForce'],
-  faults: Faults | null,
+  wrappers: Wrappers | null,
   secrets: SecretValues,
 ): BuiltWorld {
   const { stateDir, gerrit, logs } = config;
-  const { set, nodes, define } = buildProviders(config, slots, alarms, faults);
+  const { set, nodes, define } = buildProviders(config, slots, alarms, wrappers);
   const stages = stageBounds(config.limits);
   const hide = hider(secrets);
   const hidden = withoutSecrets(alarms, hide);
@@ -90,7 +97,7 @@ export function buildWorld(
     mailer: config.mail === null ? null : mailerOf(config.mail, config.limits.shutdownMs),
   };
   return {
-    world: faults === null ? world : faults.world(world),
+    world: wrappers === null ? world : wrappers.world(world),
     providers: { set, define },
     connections,
     close: async () => {

@@ -3,7 +3,6 @@
  * has come to rest. How a provider's nodes are reached is that of the adapter which is in use.
  */
 import { CommandProvider } from '../adapters/command/provider.ts';
-import type { Faults } from '../adapters/fault-injection.ts';
 import { LocalProvider } from '../adapters/local/provider.ts';
 import { NodeUpkeep } from '../adapters/ssh/node-maintenance.ts';
 import { Nodes } from '../adapters/ssh/node-pool.ts';
@@ -12,6 +11,7 @@ import type { Config, ProviderConfig, SshConfig } from '../config/config.ts';
 import { type ProviderDefinition, ProviderSet } from '../engine/operations/provider-registry.ts';
 import type { Alarms, Provider } from '../engine/ports/adapters.ts';
 import { assertNever } from '../machines/model/domain.ts';
+import type { Wrappers } from './build-adapters.ts';
 
 export interface BuiltProviders {
   readonly set: ProviderSet;
@@ -25,7 +25,7 @@ export function buildProviders(
   config: Config,
   slots: number | undefined,
   alarms: Alarms,
-  faults: Faults | null,
+  wrappers: Wrappers | null,
 ): BuiltProviders {
   const { stateDir, limits } = config;
   const reached = new Map<string, SshConfig>();
@@ -55,7 +55,7 @@ export function buildProviders(
         text: textOf(provider),
         make: (onCapacity) => {
           const made = make(provider, onCapacity);
-          return faults === null ? made : faults.provider(made);
+          return wrappers === null ? made : wrappers.provider(made);
         },
       };
     });

@@ -5,7 +5,6 @@
 import { randomInt } from 'node:crypto';
 import manifest from '../../package.json' with { type: 'json' };
 import { systemClock } from '../adapters/clock/system.ts';
-import { type Faults, faultsFrom } from '../adapters/fault-injection.ts';
 import { assertLoopbackGerrit } from '../adapters/local/loopback-guard.ts';
 import { processStartTicks } from '../adapters/sqlite/lock.ts';
 import type { Config } from '../config/config.ts';
@@ -27,7 +26,7 @@ import type { Log, SecretValues } from '../log.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';
 import { jobsInForce } from '../machines/trigger/rules/active-jobs.ts';
 import { acceptanceOf, type Overrides, slotLimitsOf } from './admission-settings.ts';
-import { type BuiltWorld, buildSenses, buildWorld } from './build-adapters.ts';
+import { type BuiltWorld, buildSenses, buildWorld, type Wrappers } from './build-adapters.ts';
 import { operatorMailOf } from './build-transports.ts';
 import { sha256 } from './database-admin.ts';
 import { Rest } from './idle-gc.ts';
@@ -46,6 +45,7 @@ export interface DaemonOptions extends Overrides {
   readonly since?: number;
   /** Finishes what holds a slot or posts, takes nothing new, and ends. */
   readonly drain?: boolean;
+  readonly wrappers?: Wrappers | null;
 }
 
 export interface RunningDaemon {
@@ -99,17 +99,17 @@ export class Lab implements RunningDaemon {
     this.stopped = new Promise((resolve) => {
       this.resolveStopped = resolve;
     });
-    const faults = faultsFrom(process.env, config.gerrit.host);
+    const wrappers = options.wrappers ?? null;
     for (const provider of config.providers) {
       if (provider.type === 'local') assertLoopbackGerrit(config.gerrit.host, provider);
     }
     const { log } = options;
-    this.ground = new Ground(config.stateDir, faults, log);
+    this.ground = new Ground(config.stateDir, wrappers, log);
     this.store = this.ground.store;
     this.rest = new Rest(systemClock, config.limits.restMs);
     const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.operatorMail?.poke());
     this.alarms = alarms;
-    const { world, providers, connections, close } = this.buildWorld(alarms, faults);
+    const { world, providers, connections, close } = this.buildWorld(alarms, wrappers);
     this.closeWorld = close;
     this.engine = this.buildEngine(world, slotLimitsOf(config, providers.set.slots), onAppend);
     const deployment = config.deployment ?? this.store.deployment();
@@ -280,11 +280,11 @@ export class Lab implements RunningDaemon {
     });
   }
 
-  private buildWorld(alarms: Alarms, faults: Faults | null): BuiltWorld {
+  private buildWorld(alarms: Alarms, wrappers: Wrappers | null): BuiltWorld {
     const { config, options, secrets } = this;
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
     const inForce: World['jobsInForce'] = (change) => jobsInForce(this.admission.acceptance, change);
-    return buildWorld(config, options.slots, alarms, catchUp, inForce, faults, secrets);
+    return buildWorld(config, options.slots, alarms, catchUp, inForce, wrappers, secrets);
   }
 
   private buildControl(providers: ReloadOptions['providers'], who: ReturnType<typeof identity>): Control {

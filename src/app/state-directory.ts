@@ -4,7 +4,6 @@
  */
 import { mkdirSync } from 'node:fs';
 import { systemClock } from '../adapters/clock/system.ts';
-import type { Faults } from '../adapters/fault-injection.ts';
 import { assertPlace, type Place } from '../adapters/sqlite/database-identity.ts';
 import { type Lock, takeLock } from '../adapters/sqlite/lock.ts';
 import { openStore } from '../adapters/sqlite/store.ts';
@@ -12,6 +11,7 @@ import type { Store } from '../engine/ports/store.ts';
 import { errorText } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Alarm } from '../machines/model/alarm.ts';
+import type { Wrappers } from './build-adapters.ts';
 import { databaseFile, lockFile } from './database-admin.ts';
 
 const NOTE_PLACE_MS = 60_000;
@@ -26,7 +26,7 @@ export class Ground {
   private cancelNote: () => void = () => {};
 
   /** @throws OperationError when the lock is held, or the database is a copy, newer or damaged */
-  constructor(stateDir: string, faults: Faults | null, log: Log) {
+  constructor(stateDir: string, wrappers: Wrappers | null, log: Log) {
     this.log = log;
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     this.lock = takeLock(lockFile(stateDir), Date.now());
@@ -34,7 +34,7 @@ export class Ground {
     try {
       const { store, place } = openIn(this.file);
       this.place = place;
-      this.store = faults === null ? store : faults.store(store);
+      this.store = wrappers === null ? store : wrappers.store(store);
     } catch (thrown) {
       this.lock.release();
       throw thrown;

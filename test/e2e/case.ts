@@ -110,14 +110,12 @@ export class Case {
 
   spawnDaemon(fault: string | null = null): DaemonProcess {
     const faultFile = join(this.directory, `fault-${this.#daemons.length + 1}`);
-    const child = spawn(process.execPath, [PROGRAM, 'daemon', '--config', this.config], {
+    const program = fault === null ? [PROGRAM] : [this.#rig.faultyProgram, fault, faultFile];
+    const child = spawn(process.execPath, [...program, 'daemon', '--config', this.config], {
       cwd: this.directory,
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: {
-        PATH: process.env.PATH ?? '/usr/bin:/bin',
-        ...(fault === null ? {} : { SOS_CI_FAULT: fault, SOS_CI_FAULT_FILE: faultFile }),
-      },
+      env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
     });
     const daemon = new DaemonProcess(child, faultFile);
     this.#daemons.push(daemon);

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { EmbeddedGerrit } from '../../src/demo/gerrit/embedded-gerrit.ts';
 import { makeKeyPair } from '../../src/demo/gerrit/key-pair.ts';
 import { ACCOUNT, Case, type CaseOptions } from './case.ts';
+import { FaultyProgram } from './faulty-program.ts';
 
 /** One Gerrit for all cases of a file; each case gets a project and a state directory of its own. */
 export class Rig {
   readonly directory = mkdtempSync(join(tmpdir(), 'sos-ci-e2e-'));
   readonly gerrit: EmbeddedGerrit;
   #cases = 0;
+  #faulty: FaultyProgram | null = null;
 
   private constructor() {
     const ci = makeKeyPair(ACCOUNT);
@@ -45,7 +47,14 @@ export class Rig {
     return one;
   }
 
+  /** The daemon with fault points, bundled when it is first used. */
+  get faultyProgram(): string {
+    this.#faulty ??= new FaultyProgram();
+    return this.#faulty.main;
+  }
+
   async stop(): Promise<void> {
+    this.#faulty?.remove();
     await this.gerrit.stop();
     rmSync(this.directory, { recursive: true, force: true });
   }

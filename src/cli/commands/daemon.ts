@@ -1,5 +1,6 @@
 /** `sos-ci daemon`: listens to Gerrit and runs jobs until it is told to stop. Logs to standard error. */
 
+import type { Wrappers } from '../../app/build-adapters.ts';
 import { runDaemon } from '../../app/daemon.ts';
 import { loadConfig } from '../../config/load.ts';
 import { createLog } from '../../log.ts';
@@ -20,7 +21,12 @@ export interface DaemonFlags {
   readonly since?: number;
 }
 
-export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): Promise<number> {
+export async function daemonCommand(
+  io: Io,
+  file: string,
+  flags: DaemonFlags,
+  wrappers: Wrappers | null = null,
+): Promise<number> {
   const config = loadConfig(file);
   const secrets = { values: config.redact };
   const log = createLog({ level: config.log.level, destination: 'stderr', secrets });
@@ -31,6 +37,7 @@ export async function daemonCommand(io: Io, file: string, flags: DaemonFlags): P
     monitorOnly: flags.monitorOnly === true,
     report: flags.report,
     drain: flags.drain === true,
+    wrappers,
     ...(flags.since === undefined ? {} : { since: flags.since }),
     ...(flags.slots === undefined ? {} : { slots: flags.slots }),
   });

@@ -1,42 +1,21 @@
 /**
- * Points at which a test kills the daemon from outside. When the environment names one, the process says in a file
- * that it has come there and stands still until SIGKILL comes; a production configuration refuses to start with it.
- * Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect or `append`, N counts from 1. With `list` the process
- * stands nowhere still and writes down every point that it came to.
+ * Points at which a test kills a daemon from outside. At the point that it is given, the process writes to a file that it
+ * is there, and stands still until SIGKILL comes. Points are `before:NAME#N` and `after:NAME#N`: NAME is an effect or
+ * `append`, N counts from 1. With `list` the process never stops and writes down every point that it reaches.
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
-import type { Provider, World } from '../engine/ports/adapters.ts';
-import type { Store } from '../engine/ports/store.ts';
-import { OperationError } from '../errors.ts';
+import type { Wrappers } from '../../src/app/build-adapters.ts';
+import type { Provider, World } from '../../src/engine/ports/adapters.ts';
+import type { Store } from '../../src/engine/ports/store.ts';
 
-export interface Faults {
-  store(store: Store): Store;
-  /** All but its providers, each of which comes through `provider`. */
-  world(world: World): World;
-  provider(provider: Provider): Provider;
-}
-
-const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
-
-/** @throws OperationError when the environment asks for a fault and Gerrit is not on loopback, so that it may be real */
-export function faultsFrom(environment: NodeJS.ProcessEnv, gerritHost: string): Faults | null {
-  const { SOS_CI_FAULT: point, SOS_CI_FAULT_FILE: file } = environment;
-  if (point === undefined) return null;
-  if (file === undefined || !LOOPBACK.includes(gerritHost)) {
-    throw new OperationError({
-      operation: 'start daemon',
-      target: 'SOS_CI_FAULT',
-      message: 'the environment asks for a fault, which is for tests against a Gerrit on loopback only',
-      retryable: false,
-      hint: 'unset SOS_CI_FAULT',
-    });
-  }
-  return faultsAt(standStill(point, file));
+/** @param file where the process writes what it reached */
+export function faultAt(point: string, file: string): Wrappers {
+  return wrappers(standStill(point, file));
 }
 
 type Reach = (point: string) => void;
 
-function faultsAt(reach: Reach): Faults {
+function wrappers(reach: Reach): Wrappers {
   const around = <A extends unknown[], R>(name: string, work: (...args: A) => Promise<R>) => {
     return async (...args: A): Promise<R> => {
       reach(`before:${name}`);
