@@ -1,25 +1,14 @@
 /**
- * Reads a comment the way its four readers will, before it is posted, and says what they would show otherwise than it is
- * meant. The same goes for what the text must never hold: words that start other CIs, and lines that look like a job's.
+ * Reads a comment as the programs that parse CI comments do, and says what they would show otherwise than it is meant. Runs
+ * when a template is checked, and in tests.
  */
 
-import { byteLength } from './byte-length.ts';
 import { readCireporter } from './parsers/cireporter.ts';
 import { readCiwatch } from './parsers/ciwatch.ts';
 import { readPageScript } from './parsers/hideci.ts';
 import type { GerritMessage, Reader, Reading, ShownJob } from './parsers/parsed-comment.ts';
 import { readResultsTab } from './parsers/zuul-results-tab.ts';
-import { holdsCommand } from './sanitize.ts';
-
-/** What a comment is to say. */
-export interface Meaning {
-  readonly status: 'succeeded' | 'failed';
-  readonly pipeline: string;
-  readonly jobs: readonly ShownJob[];
-  /** The line by which our own message is known again. */
-  readonly mark: string;
-  readonly limitBytes: number;
-}
+import { type Meaning, unsafeText } from './safe-text.ts';
 
 type Field = 'status' | 'pipeline';
 
@@ -48,17 +37,10 @@ export function asPosted(text: string): GerritMessage {
   return { author: 'Example CI', text: `Patch Set 1:\n\n${text}` };
 }
 
-/** One line for each thing that is wrong with the comment; empty: every reader shows what is meant. */
+/** One line for each thing that is wrong with the comment; empty: it is safe, and every parser shows what is meant. */
 export function misreadings(text: string, meaning: Meaning): readonly string[] {
-  const lines = text.split('\n');
-  const listed = lines.filter((line) => /^\s*[-*]\s/.test(line)).length;
-  const size = byteLength(text);
   return [
-    ...(size > meaning.limitBytes ? [`it has ${size} bytes, more than ${meaning.limitBytes}`] : []),
-    ...(lines.includes(meaning.mark) ? [] : [`the line "${meaning.mark}" is missing`]),
-    ...(holdsCommand(text) ? ['it holds words that start other CIs'] : []),
-    ...(/[^\P{C}\n]/u.test(text) ? ['it holds control characters'] : []),
-    ...(listed > meaning.jobs.length ? ['a line that is no job begins with a dash or a star'] : []),
+    ...unsafeText(text, meaning),
     ...EXPECTATIONS.flatMap((expectation) => misread(text, meaning, expectation)),
   ];
 }

@@ -1,12 +1,13 @@
 /**
- * A template tried on comments of every kind, before one of them has to be posted: one that readers misread only when a
- * setup fails would be found out months later.
+ * Tries a template on comments of every kind when the configuration is loaded. Otherwise one that parsers misread only when
+ * a setup fails would be noticed months later.
  */
 
 import { type JobReport, type Patchset, VERDICTS } from '../model/domain.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
+import { misreadings } from './check-parsers.ts';
 import type { CommentFacts } from './comment.ts';
-import { composeComment } from './compose.ts';
+import { filledTemplate } from './compose.ts';
 import { type TemplateFault, templateFaults } from './template.ts';
 
 const PATCHSET: Patchset = {
@@ -35,7 +36,10 @@ export function tryTemplate(
 ): readonly TemplateFault[] {
   const faults = templateFaults(template);
   if (faults.length > 0) return faults;
-  const said = trials(report).flatMap((facts) => composeComment(facts, template).complaints);
+  const said = trials(report).flatMap((facts) => {
+    const { message, meaning } = filledTemplate(facts, template);
+    return misreadings(message, meaning);
+  });
   return [...new Set(said)].map((what) => ({ line: 0, what }));
 }
 

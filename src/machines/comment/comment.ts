@@ -7,9 +7,9 @@
 import type { JobReport, MergedTree, Patchset } from '../model/domain.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
 import { bytesOf, fitting } from './byte-length.ts';
-import type { Meaning } from './check-parsers.ts';
 import { explanations, testedText } from './explanation.ts';
 import { type JobLine, jobLine } from './job-line.ts';
+import type { Meaning } from './safe-text.ts';
 import { harmlessUrl } from './sanitize.ts';
 
 export interface CommentFacts {

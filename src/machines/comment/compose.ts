@@ -1,11 +1,11 @@
 /**
- * The text of a comment, proofread. A template that one of the readers would misread on these facts gives way to the
- * built-in text, and the operator is told why: a comment that nobody can read is worse than a plain one.
+ * The text of a comment. A template that gives an unsafe text on these facts is replaced by the built-in text, and the
+ * operator is told why. Whether parsers understand a template is checked when the configuration is loaded.
  */
 
 import { byteLength } from './byte-length.ts';
-import { misreadings } from './check-parsers.ts';
 import { type CommentFacts, commentParts, renderComment } from './comment.ts';
+import { type Meaning, unsafeText } from './safe-text.ts';
 import { fillTemplate } from './template.ts';
 
 export interface Composed {
@@ -16,10 +16,18 @@ export interface Composed {
 
 export function composeComment(facts: CommentFacts, template: string | null): Composed {
   if (template === null) return { message: renderComment(facts), complaints: [] };
+  const { message, meaning } = filledTemplate(facts, template);
+  const complaints = unsafeText(message, meaning);
+  return complaints.length === 0 ? { message, complaints } : { message: renderComment(facts), complaints };
+}
+
+/** A template with a comment's parts in it, and what the text is to say. */
+export function filledTemplate(
+  facts: CommentFacts,
+  template: string,
+): { readonly message: string; readonly meaning: Meaning } {
   const limitBytes = facts.spec.messageLimitBytes;
   const empty = { ...commentParts(facts, 0), jobs: [], details: [] };
   const parts = commentParts(facts, limitBytes - byteLength(fillTemplate(template, empty, facts)));
-  const message = fillTemplate(template, parts, facts);
-  const complaints = misreadings(message, { ...parts.meaning, limitBytes });
-  return complaints.length === 0 ? { message, complaints } : { message: renderComment(facts), complaints };
+  return { message: fillTemplate(template, parts, facts), meaning: { ...parts.meaning, limitBytes } };
 }

@@ -115,7 +115,7 @@ function brokenTemplate(complaints: readonly string[]): Effect {
     alarm: {
       kind: 'template-broken',
       target: 'report.template',
-      message: `not used, because readers would misread the comment: ${complaints.slice(0, 3).join('; ')}`,
+      message: `not used, because the comment would not be safe to post: ${complaints.slice(0, 3).join('; ')}`,
       hint: 'the built-in comment was posted; correct the template, sos-ci config check tries it',
     },
   };

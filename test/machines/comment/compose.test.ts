@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { misreadings } from '../../../src/machines/comment/check-parsers.ts';
 import { type CommentFacts, commentParts, renderComment } from '../../../src/machines/comment/comment.ts';
-import { composeComment } from '../../../src/machines/comment/compose.ts';
+import { composeComment, filledTemplate } from '../../../src/machines/comment/compose.ts';
 import { type JobReport, VERDICTS } from '../../../src/machines/model/domain.ts';
 import { runs } from '../../fixtures/effort.ts';
 import { commentFacts, jobReport, PATCHSET, reportSpec } from '../facts.ts';
@@ -96,6 +96,7 @@ test('a sound template is used, whatever is put into it, and read as well', () =
     fc.property(facts, (some) => {
       const { message, complaints } = composeComment(some, TEMPLATE);
       expect(complaints).toEqual([]);
+      expect(misreadings(message, filledTemplate(some, TEMPLATE).meaning)).toEqual([]);
       expect(message).toContain('Thank you, ');
       const { jobs } = commentParts(some).meaning;
       expect(message.split('\n').filter((line) => /^[-*] /.test(line))).toHaveLength(jobs.length);
@@ -104,7 +105,7 @@ test('a sound template is used, whatever is put into it, and read as well', () =
   );
 });
 
-describe('a template that readers would misread', () => {
+describe('a template that parsers would misread is found when it is checked', () => {
   test.each([
     ['has no header', 'Hello\n\n{jobs}\n\n{run}', "Gerrit's results tab does not take it for a result"],
     [
@@ -114,23 +115,31 @@ describe('a template that readers would misread', () => {
     ],
     ['lost the jobs', '{header}\n\n{run}', 'cireporter does not show acme-dsvm SUCCESS'],
     ['shows them twice', '{header}\n\n{jobs}\n\n{jobs}\n\n{run}', "Gerrit's results tab shows a job twice"],
-    ['can not be found again', '{header}\n\n{jobs}', 'the line "sos-ci run review-1" is missing'],
-    ['has a line that looks like a job', '{header}\n\n- well\n\n{jobs}\n\n{run}', 'cireporter'],
+    ['makes a list of them', '{header}\n\n1. {jobs}\n\n{run}', 'does not show acme-dsvm SUCCESS'],
+  ])('%s', (_, template, complaint) => {
+    const { message, meaning } = filledTemplate(commentFacts(), template);
+    expect(misreadings(message, meaning).join('\n')).toContain(complaint);
+  });
+});
+
+describe('a template that gives an unsafe text', () => {
+  test.each([
+    ['cannot be found again', '{header}\n\n{jobs}', 'the line "sos-ci run review-1" is missing'],
+    ['has a line that looks like a job', '{header}\n\n- well\n\n{jobs}\n\n{run}', 'a dash or a star'],
     [
       'says how to rerun',
       '{header}\n\n{jobs}\n\nPlease recheck\n{run}',
       'it holds words that start other CIs',
     ],
     ['is too long', `{header}\n\n{jobs}\n\n${'x'.repeat(16_000)}\n{run}`, 'bytes, more than 16000'],
-    ['makes a list of them', '{header}\n\n1. {jobs}\n\n{run}', 'does not show acme-dsvm SUCCESS'],
-  ])('%s gives way to the built-in text', (_, template, complaint) => {
+  ])('%s is replaced by the built-in text', (_, template, complaint) => {
     const some = commentFacts();
     const { message, complaints } = composeComment(some, template);
     expect(message).toBe(renderComment(some));
     expect(complaints.join('\n')).toContain(complaint);
   });
 
-  test('is no template at all: nothing is complained of', () => {
+  test('without a template nothing is complained of', () => {
     expect(composeComment(commentFacts(), null)).toEqual({
       message: renderComment(commentFacts()),
       complaints: [],
