@@ -2,8 +2,8 @@
  * The suites against a real Gerrit, once for each version whose Java is on this machine: minutes, one file after the other.
  */
 import { defineConfig } from 'vitest/config';
-import { GERRIT_VERSIONS, JAVA_FOR } from './src/demo/real-gerrit/jars.ts';
-import { findJava } from './src/demo/real-gerrit/java.ts';
+import { GERRIT_VERSIONS, JAVA_FOR } from './test/e2e/real-gerrit/jars.ts';
+import { findJava } from './test/e2e/real-gerrit/java.ts';
 
 const versions = GERRIT_VERSIONS.filter((version) => {
   const java = findJava(JAVA_FOR[version]);

@@ -3,7 +3,7 @@
  * The command line. Says what there is and reads the words; each subcommand's own code is loaded only when it is asked
  * for, so that `status` and `--help` start at once.
  */
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { configFile, stateDirectory, withReader } from './input/open-store.ts';
 import { end, moment, positive, withConfig, withStore } from './input/options.ts';
@@ -83,11 +83,6 @@ function addWork(root: Command): void {
     .command('demo')
     .description('an embedded Gerrit, a sample project and the real daemon, on this host alone')
     .option('--keep', 'stay up afterwards, to play with')
-    .addOption(
-      new Option('--gerrit <which>', 'a real one is fetched from Maven Central; it needs Java 17 or later')
-        .choices(['embedded', 'real'])
-        .default('embedded'),
-    )
     .action(async (options) => {
       const { demoCommand } = await import('./commands/demo.ts');
       return end(await demoCommand(io, options));

@@ -7,7 +7,9 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JobView } from '../engine/ports/store.ts';
 import { pause } from '../timer.ts';
+import { EmbeddedHost } from './embedded-host.ts';
 import { Lab } from './environment.ts';
+import type { GerritHost } from './gerrit-host.ts';
 import { daemonsOf, markedProcesses, serversLeft, stagedEvidence } from './observer.ts';
 import { Screen, span } from './output.ts';
 import { PROJECT } from './sample-project.ts';
@@ -25,8 +27,8 @@ import { DemoFailure } from './wait.ts';
 export interface DemoOptions {
   /** Stay up afterwards, until Ctrl-C. */
   readonly keep: boolean;
-  /** On a real Gerrit, which is fetched for it; else on the embedded one. */
-  readonly real: boolean;
+  /** Makes the Gerrit that it runs on, below a directory. Default: the embedded one. */
+  readonly makeGerrit?: (directory: string) => Promise<GerritHost>;
   readonly out: (text: string) => void;
   readonly color: boolean;
   /** The command line's main file; by default the one that was built with this file. */
@@ -37,6 +39,8 @@ const NEEDED = ['git', 'ssh', 'sh', 'flock', 'setsid'] as const;
 const LOG_LINES = 20;
 const INTERRUPTED = 130;
 const NEVER_MS = 2 ** 31 - 1;
+
+const embeddedGerrit = async (directory: string): Promise<GerritHost> => new EmbeddedHost(directory);
 
 export async function runDemo(options: DemoOptions): Promise<number> {
   const screen = new Screen(options.out, options.color);
@@ -51,11 +55,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const interrupt = (): void => interrupted.abort();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupt);
   const program = options.program ?? fileURLToPath(new URL('../cli/main.js', import.meta.url));
-  if (options.real)
-    screen.note('A real Gerrit is fetched and set up: half a minute the first time, seconds later.');
   let lab: Lab;
   try {
-    lab = await Lab.make(program, options.real, interrupted.signal);
+    lab = await Lab.make(program, options.makeGerrit ?? embeddedGerrit, interrupted.signal);
   } catch (error) {
     screen.claim(false, 'there is a Gerrit to show it with', error instanceof Error ? error.message : '');
     return 1;

@@ -10,12 +10,10 @@ import type { DaemonView, StoreReader } from '../engine/ports/store.ts';
 import { OperationError } from '../errors.ts';
 import { DaemonProcess } from './daemon-process.ts';
 import { Developer } from './developer.ts';
-import { EmbeddedHost } from './embedded-host.ts';
 import type { GerritHost } from './gerrit-host.ts';
 import { type LogServer, startLogServer } from './log-server.ts';
 import { daemonsOf, markedProcesses } from './observer.ts';
 import { PackageMirror } from './package-mirror.ts';
-import { RealHost } from './real-host.ts';
 import { PROJECT, sampleFiles } from './sample-project.ts';
 import { patiently, within } from './wait.ts';
 
@@ -43,11 +41,14 @@ export class Lab {
   }
 
   /** Builds everything but the daemon. What was built before a failure must be closed all the same. */
-  static async make(program: string, real: boolean, signal: AbortSignal): Promise<Lab> {
+  static async make(
+    program: string,
+    makeGerrit: (directory: string) => Promise<GerritHost>,
+    signal: AbortSignal,
+  ): Promise<Lab> {
     const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'sos-ci-demo-')));
     try {
-      const gerrit = real ? await RealHost.make(directory) : new EmbeddedHost(directory);
-      return new Lab(directory, gerrit, program, signal);
+      return new Lab(directory, await makeGerrit(directory), program, signal);
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;

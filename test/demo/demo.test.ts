@@ -45,7 +45,6 @@ describe('a demo that can not come to its end', () => {
 function demo(program: string): Promise<number> {
   return runDemo({
     keep: false,
-    real: false,
     color: false,
     program,
     out: (text) => {

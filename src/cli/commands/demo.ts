@@ -4,13 +4,11 @@ import type { Io } from '../output/terminal.ts';
 
 export interface DemoFlags {
   readonly keep?: boolean;
-  readonly gerrit?: 'embedded' | 'real';
 }
 
 export function demoCommand(io: Io, flags: DemoFlags): Promise<number> {
   return runDemo({
     keep: flags.keep === true,
-    real: flags.gerrit === 'real',
     out: (text) => io.out(text),
     color: io.color,
   });

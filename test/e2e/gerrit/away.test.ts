@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { PASSWORD } from '../../../src/demo/real-gerrit/seed.ts';
+import { PASSWORD } from '../real-gerrit/seed.ts';
 import { Rig } from './rig.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
 

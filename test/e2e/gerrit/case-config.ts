@@ -1,7 +1,7 @@
 /** The configuration of one case with a real Gerrit, and what its stages run. */
 import { basename } from 'node:path';
-import type { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
 import type { Sshd } from '../../fixtures/sshd.ts';
+import type { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 
 export const ACCOUNT = 'acme-ci';
 /** All are this host. */

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openReader } from '../../../src/adapters/sqlite/reader.ts';
 import { markedProcesses } from '../../../src/demo/observer.ts';
-import type { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
-import type { ShownChange, ShownMessage } from '../../../src/demo/real-gerrit/rest.ts';
 import type { StoreReader } from '../../../src/engine/ports/store.ts';
 import type { Sshd } from '../../fixtures/sshd.ts';
 import { DaemonProcess } from '../daemon-process.ts';
+import type { RealGerrit } from '../real-gerrit/real-gerrit.ts';
+import type { ShownChange, ShownMessage } from '../real-gerrit/rest.ts';
 import {
   ACCOUNT,
   type CaseOptions,

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
-import { PASSWORD } from '../../../src/demo/real-gerrit/seed.ts';
+import { PASSWORD } from '../real-gerrit/seed.ts';
 import type { Case } from './case.ts';
 import type { Section } from './case-config.ts';
 import { Rig } from './rig.ts';

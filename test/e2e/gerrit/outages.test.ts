@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { TcpProxy } from '../../../src/demo/real-gerrit/tcp-proxy.ts';
 import type { StoreReader } from '../../../src/engine/ports/store.ts';
+import { TcpProxy } from '../real-gerrit/tcp-proxy.ts';
 import { Rig } from './rig.ts';
 
 /** Attempts to post that failed. Before each post Gerrit is asked how the change is; both fail while it stands still. */

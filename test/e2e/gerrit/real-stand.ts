@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
-import { SEED_PROJECTS } from '../../../src/demo/real-gerrit/seed.ts';
 import { type GerritPerson, GerritStand, type Heard } from '../../contracts/gerrit-stand.ts';
+import type { RealGerrit } from '../real-gerrit/real-gerrit.ts';
+import { SEED_PROJECTS } from '../real-gerrit/seed.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
 import { eventually } from './waiting.ts';
 

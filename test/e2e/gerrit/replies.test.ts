@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { PASSWORD } from '../../../src/demo/real-gerrit/seed.ts';
+import { PASSWORD } from '../real-gerrit/seed.ts';
 import type { Case } from './case.ts';
 import { Rig } from './rig.ts';
 import { sharedGerrit } from './shared-gerrit.ts';

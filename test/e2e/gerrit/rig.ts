@@ -5,8 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
+import { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 import { Case } from './case.ts';
 import { type CaseOptions, NODE_ADDRESSES } from './case-config.ts';
 import { wantedVersion } from './version.ts';

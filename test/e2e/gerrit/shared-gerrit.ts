@@ -1,6 +1,6 @@
 /** The Gerrit that start-gerrit.ts has started, as test files come to it. */
 import { inject } from 'vitest';
-import { type GerritAddress, RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
+import { type GerritAddress, RealGerrit } from '../real-gerrit/real-gerrit.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { RealGerrit } from '../../../src/demo/real-gerrit/real-gerrit.ts';
+import { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 import { versionOf } from './version.ts';
 
 export default async function start(project: TestProject): Promise<() => Promise<void>> {

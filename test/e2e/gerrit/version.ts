@@ -1,5 +1,5 @@
 /** The version of Gerrit that a run is for. */
-import { GERRIT_VERSIONS, type GerritVersion } from '../../../src/demo/real-gerrit/jars.ts';
+import { GERRIT_VERSIONS, type GerritVersion } from '../real-gerrit/jars.ts';
 
 /** @throws Error for one that we do not know */
 export function versionOf(wanted: string = GERRIT_VERSIONS[0]): GerritVersion {

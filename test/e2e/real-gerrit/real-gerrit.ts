@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeKeyPair } from '../gerrit/key-pair.ts';
+import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import { fetchGerrit, type GerritVersion, JAVA_FOR } from './jars.ts';
 import { findJava } from './java.ts';
 import { freePort } from './ports.ts';

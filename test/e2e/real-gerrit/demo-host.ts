@@ -5,14 +5,14 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Developer } from './developer.ts';
-import type { GerritHost, HeldAnswer } from './gerrit-host.ts';
-import { GERRIT_VERSIONS, JAVA_FOR } from './real-gerrit/jars.ts';
-import { findJava } from './real-gerrit/java.ts';
-import { RealGerrit } from './real-gerrit/real-gerrit.ts';
-import type { GerritRest } from './real-gerrit/rest.ts';
-import { TcpProxy } from './real-gerrit/tcp-proxy.ts';
-import type { Files } from './sample-project.ts';
+import { Developer } from '../../../src/demo/developer.ts';
+import type { GerritHost, HeldAnswer } from '../../../src/demo/gerrit-host.ts';
+import type { Files } from '../../../src/demo/sample-project.ts';
+import { GERRIT_VERSIONS, JAVA_FOR } from './jars.ts';
+import { findJava } from './java.ts';
+import { RealGerrit } from './real-gerrit.ts';
+import type { GerritRest } from './rest.ts';
+import { TcpProxy } from './tcp-proxy.ts';
 
 const CI = 'acme-ci';
 

@@ -3,7 +3,7 @@
  * started it dies, however that happens, the kernel ends it too.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { after, type Cancel } from '../../timer.ts';
+import { after, type Cancel } from '../../../src/timer.ts';
 
 export interface ProgramOptions {
   readonly java: string;

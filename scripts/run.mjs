@@ -1,6 +1,6 @@
 /**
- * Bundles bench/main.ts, or with the word --gerrit in front bench/gerrit/main.ts, because the oldest Node that we run on
- * can not read TypeScript, and runs it with the arguments given.
+ * Bundles a TypeScript program of the checkout, because the oldest Node that we run on cannot read TypeScript, and runs it:
+ * `node scripts/run.mjs bench/main.ts ARGUMENTS`.
  */
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
@@ -8,15 +8,12 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundle } from './bundle.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const outdir = join(root, '.cache', 'bench');
-
-const words = process.argv.slice(2);
-const gerrit = words[0] === '--gerrit';
-if (gerrit) words.shift();
-const name = gerrit ? 'gerrit' : 'main';
+const [source, ...words] = process.argv.slice(2);
+const name = source.replace(/\.ts$/, '').replaceAll('/', '-');
+const outdir = join(root, '.cache', 'run');
 
 await bundle({
-  entries: { [name]: join(root, 'bench', ...(gerrit ? ['gerrit'] : []), 'main.ts') },
+  entries: { [name]: join(root, source) },
   outdir,
   chunks: '[name]-[hash]',
   placeOf: (file) => JSON.stringify(pathToFileURL(file).href),

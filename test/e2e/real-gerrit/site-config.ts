@@ -1,7 +1,7 @@
 /** What a Gerrit site for one host and one day needs to know, written with git, whose format its configuration has. */
 import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { gitEnvironment } from '../gerrit/repository.ts';
+import { gitEnvironment } from '../../../src/demo/gerrit/repository.ts';
 
 export interface SiteAddress {
   readonly host: string;
