@@ -158,6 +158,16 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
       for (const set of [patchset, newer]) expect(cast(await votes(set))).toEqual([]);
     });
 
+    test('a vote for the current patchset alone is not posted when there is a newer one', async () => {
+      const patchset = await harness.newPatchset();
+      const newer = await harness.supersede(patchset);
+      const request = review(patchset, { labels: { Verified: 1 }, onlyCurrent: true });
+      await expect(post(request)).rejects.toMatchObject({ name: 'OperationError', retryable: true });
+      expect(await harness.messages(patchset)).toEqual([]);
+      expect(await post({ ...request, patchset: newer })).toEqual({ ...bare, voted: true });
+      expect(await post(request)).toMatchObject({ posted: true, found: true });
+    });
+
     test('votes on a patchset that was replaced after we voted can still be read', async () => {
       const patchset = await harness.newPatchset();
       await post(review(patchset, { labels: { Verified: 1 } }));

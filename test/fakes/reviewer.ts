@@ -121,6 +121,7 @@ export class FakeReviewer implements Reviewer {
       return { ...outcome, found: true };
     }
     if (this.missing.has(change)) throw gone(patchset);
+    if (request.onlyCurrent === true && why.startsWith('patchset ')) throw outdated(patchset, why);
     const votes = why === '' ? Object.entries(request.labels) : [];
     const refused = votes.find(([label, value]) => value !== 0 && this.restricted.has(label));
     if (refused !== undefined) {
@@ -151,6 +152,17 @@ function shown(patchset: Patchset, closed: boolean): ChangeNow {
     ...{ patchset, status: closed ? 'abandoned' : 'open', kind: 'REWORK', wip: false, private: false },
     ...{ uploader: alice, author: alice, hashtags: [], files: ['README'], votes: [] },
   };
+}
+
+function outdated(patchset: Patchset, message: string): OperationError {
+  const target = nameOf(patchset);
+  return new OperationError({
+    operation: 'post review',
+    target,
+    message,
+    retryable: true,
+    hint: 'compute the vote again',
+  });
 }
 
 function gone(patchset: Patchset): OperationError {

@@ -156,6 +156,50 @@ describe('a patchset of a kind that the jobs pass over', () => {
     lab.store.close();
   });
 
+  /** Patchset 2 comes when the vote was computed for patchset 1, and the post has not arrived yet. */
+  async function replacedBeforeThePost(kind: string): Promise<Lab> {
+    const lab = await started({ rules });
+    lab.reviewer.holdNext('request');
+    lab.say(created());
+    await lab.run(() => lab.reviewer.calls.held === 1);
+    lab.reviewer.current.set(FIRST, 2);
+    lab.reviewer.kinds.set(FIRST, ['REWORK', kind]);
+    lab.reviewer.calls.release();
+    await lab.run();
+    return lab;
+  }
+
+  test('gets the vote that was computed just before it came', async () => {
+    const lab = await replacedBeforeThePost('TRIVIAL_REBASE');
+    expect(lab.reviewer.posted).toMatchObject([{ patchset: 2, labels: { Verified: 1 } }]);
+    expect([vote(lab, 1), vote(lab, 2)]).toEqual([0, 1]);
+    expect(broken(lab)).toEqual([]);
+    lab.store.close();
+  });
+
+  test('does not get it when its kind is tested', async () => {
+    const lab = await replacedBeforeThePost('REWORK');
+    expect(lab.reviewer.posted).toMatchObject([{ patchset: 1, labels: {} }]);
+    expect([vote(lab, 1), vote(lab, 2)]).toEqual([0, 0]);
+    lab.store.close();
+  });
+
+  test('does not keep the comment back when patchsets go on coming', async () => {
+    const lab = await started({ rules });
+    lab.say(created());
+    lab.reviewer.kinds.set(FIRST, ['REWORK', 'TRIVIAL_REBASE', 'TRIVIAL_REBASE']);
+    for (const current of [2, 3]) {
+      lab.reviewer.holdNext('request');
+      await lab.run(() => lab.reviewer.calls.held === 1);
+      lab.reviewer.current.set(FIRST, current);
+      lab.reviewer.calls.release();
+      await lab.run(() => lab.reviewer.calls.held === 0);
+    }
+    await lab.run();
+    expect(lab.reviewer.posted).toMatchObject([{ patchset: 2, labels: {} }]);
+    lab.store.close();
+  });
+
   test('keeps no copied vote that a later run on the patchset before contradicts', async () => {
     const lab = await started({ rules });
     lab.say(created());

@@ -185,8 +185,9 @@ export interface ReviewedChange {
 export interface Reviewer {
   /**
    * Posts once for each `run`: our own messages on the change are read first, and one that holds the run's id is
-   * taken for the post. On a patchset that is not the current one, or a closed change, the message goes without votes. After a request that was cut off (by this process, or with `recovered` by one before it) it
-   * waits until that request can no longer arrive.
+   * taken for the post. On a patchset that is not the current one, or a closed change, the message goes without votes. With
+   * `onlyCurrent`, a newer patchset is a retryable error instead, and nothing is posted. After a request that was cut off
+   * (by this process, or with `recovered` by one before it) it waits until that request can no longer arrive.
    */
   post(request: EffectOf<'postReview'>, signal: AbortSignal, recovered: boolean): Promise<PostOutcome>;
   /** @throws OperationError, retryable also when Gerrit does not show the patchset yet */

@@ -152,6 +152,8 @@ export type KeyedEffect =
       readonly patchset: Patchset;
       readonly message: string;
       readonly labels: Readonly<Record<string, number>>;
+      /** If a newer patchset keeps the vote back, nothing is posted, and the attempt fails. Absent: the message goes without. */
+      readonly onlyCurrent?: true;
       readonly tag: string;
       readonly timeoutMs: number;
     }

@@ -94,11 +94,17 @@ function postReview({ context }: ReviewArgs): readonly Effect[] {
     patchset: target,
     message,
     labels,
+    ...(mayComputeAgain(context) ? { onlyCurrent: true } : {}),
     tag: context.report.tag,
     timeoutMs: context.report.postTimeoutMs,
   };
   const told = complaints.length === 0 || context.postAttempt > 1;
   return told ? [post] : [brokenTemplate(complaints), post];
+}
+
+/** Once: patchsets that go on coming must not keep the comment back. */
+function mayComputeAgain({ sent, postAttempt, report }: ReviewContext): boolean {
+  return postAttempt === 1 && report.postAttempts > 1 && Object.keys(sent?.labels ?? {}).length > 0;
 }
 
 function comment(context: ReviewContext, vote: readonly string[]) {

@@ -82,6 +82,7 @@ export class GerritReviewer implements Reviewer {
     const seen = await this.#look(talk, patchset, signal);
     const { voted, why } = vote(request, seen);
     if (seen !== null && holdsRun(seen, request)) return { posted: true, found: true, voted, why };
+    if (request.onlyCurrent === true && isOutdated(request, seen)) throw outdated(patchset, why);
     const labels = voted ? request.labels : {};
     const answer = await talk.review(patchset, { message, tag, labels }, signal);
     switch (answer.is) {
@@ -175,6 +176,10 @@ function vote(
   return { voted: false, why };
 }
 
+function isOutdated({ patchset }: PostReview, seen: SeenChange | null): boolean {
+  return seen?.open === true && seen.current !== null && seen.current > patchset.patchset;
+}
+
 /** Kinds that are told: a vote is carried over a few patchsets, and each is a part of a row of the log. */
 const KINDS_KEPT = 100;
 
@@ -202,6 +207,16 @@ function elsewhere(patchset: Patchset, what: string): OperationError {
     message: `${printed(patchset)} is ${what}`,
     retryable: false,
     hint: 'this is another Gerrit than the one that the patchset came from, or it was restored from a backup',
+  });
+}
+
+function outdated(patchset: Patchset, why: string): OperationError {
+  return new OperationError({
+    operation: 'post review',
+    target: printed(patchset),
+    message: why,
+    retryable: true,
+    hint: 'the vote is computed again for the newer patchset',
   });
 }
 
