@@ -30,7 +30,6 @@ export async function cliStart(smoke: boolean): Promise<readonly Result[]> {
         what: 'sos-ci --help',
         against: 'node with an empty file',
         ...ratioOf(taken, 'help', 'node'),
-        goal: { atMost: 1.05 },
         note: `${time('help')} and ${time('node')}`,
       },
       {
@@ -38,7 +37,6 @@ export async function cliStart(smoke: boolean): Promise<readonly Result[]> {
         what: 'sos-ci status',
         against: 'node with an empty file',
         ...ratioOf(taken, 'status', 'node'),
-        goal: { atMost: 1.15 },
         note: `${time('status')} and ${time('node')}`,
       },
     ];

@@ -8,7 +8,7 @@ import { cliStart } from './cli-start.ts';
 import { groupCommit } from './group-commit.ts';
 import { intake } from './intake.ts';
 import { jobDelay } from './job-delay.ts';
-import { isMet, type Result } from './measure.ts';
+import type { Result } from './measure.ts';
 import { replay } from './replay.ts';
 import { restart, restartLarge } from './restart.ts';
 
@@ -49,33 +49,19 @@ async function run(smoke: boolean, json: boolean): Promise<void> {
     results.push(...(await benchmark(smoke)));
     console.error(`${name}: ${((performance.now() - begin) / 1000).toFixed(1)} s`);
   }
-  if (json) console.log(JSON.stringify({ machine: machine(), smoke, results: results.map(judged) }, null, 2));
+  if (json) console.log(JSON.stringify({ machine: machine(), smoke, results }, null, 2));
   else printTable(results, smoke);
-}
-
-function judged(result: Result) {
-  return { ...result, met: isMet(result) };
 }
 
 function printTable(results: readonly Result[], smoke: boolean): void {
   console.log(`${machine()}${smoke ? ' -- smoke: the figures mean nothing' : ''}\n`);
-  console.log('| benchmark | measured | against | ratio (range) | goal | | |');
-  console.log('|---|---|---|---|---|---|---|');
+  console.log('| benchmark | measured | against | ratio (range) | |');
+  console.log('|---|---|---|---|---|');
   for (const result of results) {
     const { benchmark, what, against, ratio, low, high, note } = result;
     const cells = [benchmark, what, against, `${figure(ratio)} (${figure(low)}..${figure(high)})`];
-    console.log(`| ${[...cells, goalText(result), verdict(result), note].join(' | ')} |`);
+    console.log(`| ${[...cells, note].join(' | ')} |`);
   }
-}
-
-function goalText({ goal }: Result): string {
-  if (goal === null) return '';
-  return 'atMost' in goal ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`;
-}
-
-function verdict(result: Result): string {
-  const met = isMet(result);
-  return met === null ? '' : met ? 'met' : 'missed';
 }
 
 function figure(value: number): string {

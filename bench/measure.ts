@@ -3,7 +3,7 @@
  * machine vary many times over within minutes, so only ratios of neighbours mean anything; no time is ever judged.
  */
 
-/** A measured ratio, and what it should be. */
+/** A measured ratio. */
 export interface Result {
   readonly benchmark: string;
   /** What was measured. */
@@ -15,13 +15,9 @@ export interface Result {
   readonly low: number;
   readonly high: number;
   readonly rounds: number;
-  /** Null: told for the reader, not judged. */
-  readonly goal: Goal | null;
   /** What helps to understand the figure: times, numbers of rows. */
   readonly note: string;
 }
-
-export type Goal = { readonly atMost: number } | { readonly atLeast: number };
 
 /** Samples of one side in one round, in ms. */
 export type Round = Readonly<Record<string, readonly number[]>>;
@@ -100,11 +96,6 @@ export async function inTurns(
     taken.push(samples);
   }
   return taken;
-}
-
-export function isMet(result: Pick<Result, 'ratio' | 'goal'>): boolean | null {
-  if (result.goal === null) return null;
-  return 'atMost' in result.goal ? result.ratio <= result.goal.atMost : result.ratio >= result.goal.atLeast;
 }
 
 export function ms(value: number): string {
