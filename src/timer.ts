@@ -41,16 +41,21 @@ export function every(intervalMs: number, due: () => void): Cancel {
   return () => cancel();
 }
 
-/** Resolves after `delayMs`, or as soon as `signal` aborts; the caller looks at the signal. */
-export function pause(delayMs: number, signal?: AbortSignal): Promise<void> {
+/** What sets timers: this file, or a clock of a test. */
+export interface Timers {
+  after(delayMs: number, due: () => void): Cancel;
+}
+
+/** Resolves after `delayMs`, or as soon as `signal` aborts; the caller checks the signal. */
+export function sleep(delayMs: number, signal?: AbortSignal, timers: Timers = { after }): Promise<void> {
   return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
+    if (signal?.aborted || delayMs <= 0) return resolve();
     const done = (): void => {
       cancel();
       signal?.removeEventListener('abort', done);
       resolve();
     };
-    const cancel = after(delayMs, done);
+    const cancel = timers.after(delayMs, done);
     signal?.addEventListener('abort', done, { once: true });
   });
 }

@@ -1,6 +1,6 @@
 /** Timers that are longer than Node's own, and what calls them off. */
 import { describe, expect, test } from 'vitest';
-import { every, after as once, pause, timerDelay } from '../src/timer.ts';
+import { every, after as once, sleep, timerDelay } from '../src/timer.ts';
 
 const MONTH_MS = 31 * 86_400_000;
 const soon = () => new Promise<void>((resolve) => once(20, resolve));
@@ -42,13 +42,13 @@ describe('a timer', () => {
   });
 });
 
-describe('a pause', () => {
+describe('a sleep', () => {
   test('ends by itself, and at once when it is called off', async () => {
     const stop = new AbortController();
-    const pausing = pause(MONTH_MS, stop.signal);
-    await pause(1);
+    const pausing = sleep(MONTH_MS, stop.signal);
+    await sleep(1);
     stop.abort();
     await expect(pausing).resolves.toBeUndefined();
-    await expect(pause(MONTH_MS, stop.signal)).resolves.toBeUndefined();
+    await expect(sleep(MONTH_MS, stop.signal)).resolves.toBeUndefined();
   });
 });

@@ -3,7 +3,6 @@
  * mistake is told with its place; otherwise what is accepted from now on follows the new file, and what only counts
  * after the next start is said. Both are rows of the history `config`.
  */
-
 import { assertLoopbackGerrit } from '../adapters/local/loopback-guard.ts';
 import type { Config } from '../config/config.ts';
 import { difference, inForceAfter } from '../config/diff.ts';
@@ -17,6 +16,7 @@ import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
 import { OperationError } from '../errors.ts';
 import type { Log, SecretValues } from '../log.ts';
 import type { AnyEvent } from '../machines/protocol/events.ts';
+import { Semaphore } from '../semaphore.ts';
 import { acceptanceOf, type Overrides, slotLimitsOf } from './admission-settings.ts';
 import type { BuiltProviders } from './build-providers.ts';
 
@@ -41,7 +41,7 @@ const PROBLEM_LENGTH = 1_000;
 export class Reload {
   private readonly options: ReloadOptions;
   private inForce: Config;
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly mutex = new Semaphore(1);
 
   constructor(options: ReloadOptions) {
     this.options = options;
@@ -57,9 +57,7 @@ export class Reload {
 
   /** One after the other. Resolves when it is in the log, and counts. */
   run(operator: Operator): Promise<ReloadAnswer> {
-    const done = this.last.then(() => this.runOne(operator));
-    this.last = done.catch(() => undefined);
-    return done;
+    return this.mutex.run(() => this.runOne(operator));
   }
 
   /** The engine appended something: jobs that a provider waited for may have ended. */

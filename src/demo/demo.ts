@@ -6,7 +6,7 @@ import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JobView } from '../engine/ports/store.ts';
-import { pause } from '../timer.ts';
+import { sleep } from '../timer.ts';
 import { EmbeddedHost } from './embedded-host.ts';
 import { Lab } from './environment.ts';
 import type { GerritHost } from './gerrit-host.ts';
@@ -71,7 +71,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     if (options.keep) {
       await lab.developer.startAnew();
       offer(stage, program, third);
-      await pause(NEVER_MS, interrupted.signal);
+      await sleep(NEVER_MS, interrupted.signal);
     }
   } catch (error) {
     broken = !interrupted.signal.aborted;

@@ -1,8 +1,7 @@
 /**
  * Waiting for what happens outside of this process, with a limit and a way to be called off. The only clock of the demo.
  */
-
-import { pause } from '../timer.ts';
+import { sleep } from '../timer.ts';
 
 /** The demo can not go on; the message says what was waited for. */
 export class DemoFailure extends Error {
@@ -26,7 +25,7 @@ export async function patiently<T>(
     if (performance.now() - start > limitMs) {
       throw new DemoFailure(`${what}: not within ${Math.round(limitMs / 1000)} s`);
     }
-    await pause(LOOK_AGAIN_MS, signal);
+    await sleep(LOOK_AGAIN_MS, signal);
   }
 }
 

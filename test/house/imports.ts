@@ -2,7 +2,7 @@
 import { importsOf, type Source } from './source.ts';
 
 /** Every folder but machines may use these. */
-const EVERYWHERE = ['src/errors.ts', 'src/log.ts', 'src/terminal-text.ts', 'src/timer.ts'];
+const EVERYWHERE = ['errors', 'log', 'semaphore', 'terminal-text', 'timer'].map((name) => `src/${name}.ts`);
 
 /** What others may know of the machines: domain words, and the events, effects and rows of the log. */
 const VOCABULARY = ['src/machines/model/', 'src/machines/protocol/'];

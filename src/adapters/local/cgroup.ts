@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { access, constants, readFile, realpath, rmdir, statfs } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Server } from '../../machines/model/domain.ts';
-import { pause } from '../../timer.ts';
+import { sleep } from '../../timer.ts';
 import { errorCode } from '../run/fs-error.ts';
 
 const CGROUP2_MAGIC = 0x63677270;
@@ -50,7 +50,7 @@ export function killGroup(group: string): void {
 /** Only an empty one goes; what was killed a moment ago may still be in it. */
 export async function removeGroup(group: string): Promise<void> {
   for (const inner of groupsIn(group)) await removeGroup(inner);
-  for (let tries = 0; tries < REMOVE_TRIES && (await isBusy(group)); tries += 1) await pause(REMOVE_PAUSE_MS);
+  for (let tries = 0; tries < REMOVE_TRIES && (await isBusy(group)); tries += 1) await sleep(REMOVE_PAUSE_MS);
 }
 
 /** Whether this process may put a command into a cgroup: the same question that the runner asks. */

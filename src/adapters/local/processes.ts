@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { OperationError } from '../../errors.ts';
-import { pause } from '../../timer.ts';
+import { sleep } from '../../timer.ts';
 import { killGroup, membersOf, removeGroup } from './cgroup.ts';
 
 export interface Membership {
@@ -82,7 +82,7 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
       else if (!told.has(key)) signalProcess(process, 'SIGTERM');
       told.add(key);
     }
-    await pause(pauseMs, limits.signal);
+    await sleep(pauseMs, limits.signal);
     pauseMs = Math.min(pauseMs * 2, LOOK_AGAIN_MAX_MS);
   }
   for (const group of groups) await removeGroup(group);

@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
 import type { Ownership, Server } from '../../machines/model/domain.ts';
+import { Semaphore } from '../../semaphore.ts';
 import { type Account, accountOf } from '../run/account.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 import { attemptDirectory } from '../run/run-directory.ts';
@@ -26,7 +27,7 @@ import {
 import { Unfinished } from './temporary-directories.ts';
 
 /** By directory, of every instance in this process: several providers share one. */
-const sweeping = new Map<string, Promise<void>>();
+const sweeping = new Map<string, Semaphore>();
 
 export interface LocalProviderOptions {
   readonly name: string;
@@ -145,13 +146,9 @@ export class LocalProvider implements Provider {
 
   /** Never two at a time: the second might take the label of a server that was given the free name meanwhile. */
   #sweep(signal: AbortSignal): Promise<void> {
-    const before = sweeping.get(this.#servers) ?? Promise.resolve();
-    const own = before.then(() => this.#removeAbandoned(signal));
-    const ended = own.catch(() => {});
-    sweeping.set(this.#servers, ended);
-    void ended.then(() => {
-      if (sweeping.get(this.#servers) === ended) sweeping.delete(this.#servers);
-    });
+    const mutex = sweeping.get(this.#servers) ?? new Semaphore(1);
+    sweeping.set(this.#servers, mutex);
+    const own = mutex.run(() => this.#removeAbandoned(signal));
     return orGivenUp(own, signal, 'list servers', this.#servers);
   }
 

@@ -5,8 +5,9 @@
  */
 import type { SshConfig } from '../../config/config.ts';
 import { GivenUp, OperationError } from '../../errors.ts';
+import { backoff } from '../../machines/model/backoff.ts';
 import type { Server } from '../../machines/model/domain.ts';
-import { after, type Cancel, pause } from '../../timer.ts';
+import { after, type Cancel, sleep } from '../../timer.ts';
 import { knownHostKeys } from '../openssh/host-key.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
 import { type NodeAddress, nodeName, parseAddress } from './address.ts';
@@ -134,7 +135,7 @@ export class Node {
   #backOff(livedMs: number): void {
     const { backoffMinMs, backoffMaxMs } = this.config;
     if (livedMs > backoffMaxMs) this.#failures = 0;
-    const waitMs = Math.min(backoffMinMs * 2 ** Math.min(this.#failures, 20), backoffMaxMs);
+    const waitMs = backoff(this.#failures + 1, backoffMinMs, backoffMaxMs);
     this.#notBefore = performance.now() + waitMs;
     this.#failures += 1;
   }
@@ -169,10 +170,4 @@ export class Node {
     };
     return awayOnly ? new StayedAway(fields) : new OperationError(fields);
   }
-}
-
-/** Returns at once when it is given up: its caller looks at the signal. */
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return;
-  await pause(ms, signal);
 }

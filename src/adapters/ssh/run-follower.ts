@@ -5,7 +5,7 @@
  */
 import type { RunHandle, RunOutcome } from '../../engine/ports/adapters.ts';
 import { errorText, OperationError } from '../../errors.ts';
-import { pause } from '../../timer.ts';
+import { sleep } from '../../timer.ts';
 import type { Node } from './node.ts';
 import { RunMirror, Unkept } from './run-mirror.ts';
 import { passOver } from './run-poll.ts';
@@ -80,7 +80,7 @@ export class RunFollow {
         if (!(error instanceof OperationError)) throw error;
         if (signal.aborted) return null;
         if (!(error instanceof Unkept) || !error.retryable) return { how: 'lost', why: errorText(error) };
-        await pause(backoffMaxMs, signal);
+        await sleep(backoffMaxMs, signal);
       }
     }
     return null;
@@ -104,7 +104,7 @@ export class RunFollow {
           const outcome = await passOver(pass);
           if (outcome !== null) return outcome;
           hasty = performance.now() - began < HASTY_MS ? hasty + 1 : 0;
-          if (hasty > 1) await pause(backoffMinMs, signal);
+          if (hasty > 1) await sleep(backoffMinMs, signal);
           if (signal.aborted) throw stopped(directory);
         }
       });

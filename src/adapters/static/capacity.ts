@@ -3,6 +3,7 @@
  * the time is over, or because an operator took a host back by removing its file.
  */
 import { type FSWatcher, watch } from 'node:fs';
+import { Semaphore } from '../../semaphore.ts';
 import { after, type Cancel } from '../../timer.ts';
 import type { Standings } from './host-health.ts';
 
@@ -20,7 +21,7 @@ export class Capacity {
   #cancel: Cancel = () => {};
   /** While a host is put aside. */
   #watcher: FSWatcher | null = null;
-  #looking: Promise<void> = Promise.resolve();
+  readonly #mutex = new Semaphore(1);
 
   constructor(options: CapacityOptions) {
     this.#options = options;
@@ -30,7 +31,7 @@ export class Capacity {
 
   /** A host may have been put aside, or have come back. */
   look(): void {
-    this.#looking = this.#looking.then(() => this.#look());
+    void this.#mutex.run(() => this.#look());
   }
 
   async #look(): Promise<void> {

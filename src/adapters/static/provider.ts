@@ -7,7 +7,8 @@ import type { StaticHostConfig, StaticProviderConfig } from '../../config/config
 import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
 import { errorText, GivenUp, OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
-import { pause } from '../../timer.ts';
+import { Semaphore } from '../../semaphore.ts';
+import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { Capacity } from './capacity.ts';
 import { Standings } from './host-health.ts';
@@ -41,7 +42,7 @@ export class StaticProvider implements Provider {
   readonly #now: () => number;
   /** Hosts on which this very process works. */
   readonly #inHand = new Set<string>();
-  readonly #givingBack = new Map<string, Promise<void>>();
+  readonly #givingBack = new Map<string, Semaphore>();
   #wakers: (() => void)[] = [];
 
   constructor(options: StaticProviderOptions) {
@@ -196,8 +197,9 @@ export class StaticProvider implements Provider {
   /** One after the other for one host: the second finds that it was given back, perhaps to another job. */
   async #giveBack(lease: Lease, touched: boolean, signal: AbortSignal): Promise<void> {
     const { host, server } = lease;
-    const before = this.#givingBack.get(host) ?? Promise.resolve();
-    const work = before.then(async () => {
+    const mutex = this.#givingBack.get(host) ?? new Semaphore(1);
+    this.#givingBack.set(host, mutex);
+    const work = mutex.run(async () => {
       refuseAborted(signal, 'delete server', server.name);
       if (!(await this.#leases.holds(lease))) return;
       if (touched) await this.#upkeep.clear(server, this.#config.deleteTimeoutMs, signal);
@@ -205,10 +207,6 @@ export class StaticProvider implements Provider {
       await this.#leases.release(host);
       for (const wake of this.#wakers.splice(0)) wake();
     });
-    this.#givingBack.set(
-      host,
-      work.catch(() => {}),
-    );
     await orGivenUp(work, signal, 'delete server', server.name);
   }
 
@@ -217,7 +215,7 @@ export class StaticProvider implements Provider {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
     this.#wakers.push(() => over.abort());
-    await pause(LOOK_AGAIN_MS, either);
+    await sleep(LOOK_AGAIN_MS, either);
   }
 
   async #noHost(name: string, last: OperationError | null): Promise<OperationError> {

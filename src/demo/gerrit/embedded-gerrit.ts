@@ -10,6 +10,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import path from 'node:path';
+import { Semaphore } from '../../semaphore.ts';
 import { toLine } from './attributes.ts';
 import { type Call, runCommand, type Surroundings } from './commands.ts';
 import type { EventStream } from './event-stream.ts';
@@ -62,7 +63,7 @@ export class EmbeddedGerrit {
   readonly #streams = new Map<EventStream, Socket>();
   readonly #waiting = new Set<() => void>();
   #hostKeys: readonly { readonly privateKey: string; readonly publicKey: string }[];
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #mutex = new Semaphore(1);
 
   constructor(options: EmbeddedGerritOptions) {
     const both = { min: -2, max: 2 };
@@ -270,7 +271,7 @@ export class EmbeddedGerrit {
       site: this.site,
       version: this.#version,
       faults: this.faults,
-      inTurn: (work) => this.#inTurn(work),
+      inTurn: (work) => this.#mutex.run(work),
       streaming: (stream) => {
         this.#streams.set(stream, socket);
         // Unread input would keep the channel from ever closing.
@@ -284,12 +285,6 @@ export class EmbeddedGerrit {
       },
     };
     return runCommand(call, around);
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => undefined);
-    return result;
   }
 
   #poke(): void {

@@ -30,6 +30,7 @@ import {
   type TriggerRules,
 } from '../../machines/trigger/trigger.ts';
 import type { TriggerFacts } from '../../machines/trigger/trigger-facts.ts';
+import { Semaphore } from '../../semaphore.ts';
 import type { Submission } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { Alarms, Clock } from '../ports/adapters.ts';
@@ -89,7 +90,7 @@ interface Taken extends Decided {
 
 export class Admission {
   private options: AdmissionOptions;
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly mutex = new Semaphore(1);
   private others = 0;
   private readonly waiting: WaitingStarts;
 
@@ -141,9 +142,7 @@ export class Admission {
 
   /** Nothing is decided upon meanwhile. */
   between<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.last.then(work);
-    this.last = done.catch(() => undefined);
-    return done;
+    return this.mutex.run(work);
   }
 
   /** Reports of other CIs that came in since the start, on what our jobs are for. */

@@ -17,6 +17,8 @@ import {
 } from '../../machines/trigger/deduplication.ts';
 import { matchesAny } from '../../machines/trigger/rules/glob.ts';
 import { hiddenComments } from '../../machines/trigger/rules/recheck-comment.ts';
+import { Semaphore } from '../../semaphore.ts';
+import { sleep } from '../../timer.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { CatchUp, CaughtUp, Clock, EffectOf } from '../ports/adapters.ts';
 import type { ChangePast, GerritHistory } from '../ports/event-source.ts';
@@ -56,7 +58,7 @@ export class EventIntake implements CatchUp {
   readonly #unshown: UnshownComments;
   #history: GerritHistory | null = null;
   readonly #position: Position;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #mutex = new Semaphore(1);
 
   constructor(options: EventIntakeOptions) {
     this.#options = options;
@@ -109,7 +111,7 @@ export class EventIntake implements CatchUp {
   async take(event: GerritEvent): Promise<void> {
     const change = changeOf(event);
     if (change !== null) this.#explained(change.change);
-    const { durable } = await this.#inTurn(() => this.#takeOne(event));
+    const { durable } = await this.#mutex.run(() => this.#takeOne(event));
     await durable;
     if (!('at' in event)) return;
     const intake = this.#position.lowered(event.at);
@@ -151,7 +153,7 @@ export class EventIntake implements CatchUp {
     const shown = endUnshown(past.changes, (change) => changes?.includes(change) ?? true);
     const unsure: number[] = [...shown.missing];
     const waiting: Promise<void>[] = [];
-    const found = await this.#inTurn(async () => {
+    const found = await this.#mutex.run(async () => {
       const news: News[] = [];
       for (const change of past.changes) {
         const paper = this.#newsOf(change, reading);
@@ -167,7 +169,7 @@ export class EventIntake implements CatchUp {
       return news.filter(({ sighting, event }) => event !== null && !shown.tells(sighting)).length;
     });
     await Promise.all(waiting);
-    if (shown.missing.length > 0) await this.#pause(BETWEEN_LOOKS_MS, signal);
+    if (shown.missing.length > 0) await sleep(BETWEEN_LOOKS_MS, signal, this.#options.clock);
     if (changes === null) this.#position.heard(newestOf(past.changes));
     this.#position.forget();
     return { since, changes: past.changes.length, found, unsure, unread: past.unread };
@@ -328,24 +330,6 @@ export class EventIntake implements CatchUp {
 
   #concerns(project: string): boolean {
     return matchesAny(this.#options.admission.projects, project);
-  }
-
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        disarm();
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const disarm = this.#options.clock.after(ms, done);
-      signal.addEventListener('abort', done, { once: true });
-    });
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }
 

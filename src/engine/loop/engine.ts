@@ -6,6 +6,7 @@ import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Hash, Stored } from '../../machines/protocol/row.ts';
 import type { SlotLimits } from '../../machines/slot-queue.ts';
+import { sleep } from '../../timer.ts';
 import type { Clock, World } from '../ports/adapters.ts';
 import type { EngineBounds } from '../ports/bounds.ts';
 import { type Append, type Noted, type Store, StoreUnavailable } from '../ports/store.ts';
@@ -286,22 +287,9 @@ export class Engine {
         if (!(thrown instanceof StoreUnavailable) || this.stopping.signal.aborted) throw thrown;
         if (!troubled) this.options.onTrouble(thrown);
         troubled = true;
-        await this.pause(this.options.bounds.storeRetryMs);
+        await sleep(this.options.bounds.storeRetryMs, this.stopping.signal, this.options.clock);
       }
     }
-  }
-
-  private pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const { signal } = this.stopping;
-      const wake = () => {
-        cancel();
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      const cancel = this.options.clock.after(delayMs, wake);
-      signal.addEventListener('abort', wake, { once: true });
-    });
   }
 }
 

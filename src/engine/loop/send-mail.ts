@@ -5,35 +5,21 @@
  */
 import { OperationError } from '../../errors.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
+import { sleep } from '../../timer.ts';
 import type { EffectOf } from '../ports/adapters.ts';
 import { within } from './effect-timeout.ts';
 import type { Performance } from './perform.ts';
 
 export async function sendMail(effect: EffectOf<'sendMail'>, performance: Performance): Promise<AnyEvent> {
-  const { clock, world } = performance;
+  const { clock, world, stopping } = performance;
   const waitMs = Math.min(Math.max(effect.dueAt - clock.now(), 0), effect.delayMs);
-  if (waitMs > 0) await pause(waitMs, performance);
+  await sleep(waitMs, stopping, clock);
+  if (stopping.aborted) throw new Error('the daemon stops');
   const { mailer } = world;
   if (mailer === null) throw notConfigured(effect);
   return within(effect, performance, async (signal) => {
     await mailer.send(effect.mail, signal);
     return { type: 'mail.sent' };
-  });
-}
-
-/** Rejects when the daemon stops. */
-function pause(delayMs: number, { clock, stopping }: Performance): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      cancel();
-      reject(new Error('the daemon stops'));
-    };
-    const cancel = clock.after(delayMs, () => {
-      stopping.removeEventListener('abort', stop);
-      resolve();
-    });
-    stopping.addEventListener('abort', stop, { once: true });
-    if (stopping.aborted) stop();
   });
 }
 

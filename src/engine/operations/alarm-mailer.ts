@@ -6,6 +6,7 @@
  */
 import { OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
+import { backoff } from '../../machines/model/backoff.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
 import type { Alarms, Clock, EffectOf, Mailer } from '../ports/adapters.ts';
 import type { Store, UntoldAlarm } from '../ports/store.ts';
@@ -87,7 +88,7 @@ export class OperatorMail {
     const { attempts, retryMs, alarms } = this.options;
     this.failures += 1;
     if (error.retryable && this.failures < attempts) {
-      this.later(retryMs * 2 ** Math.min(this.failures - 1, 20));
+      this.later(backoff(this.failures, retryMs));
       return;
     }
     this.failures = 0;

@@ -3,6 +3,7 @@
  * actions. The states live in files of their own beside this one; `./job.ts` puts them together.
  */
 import { assign, setup } from 'xstate';
+import { backoff } from '../model/backoff.ts';
 import type {
   Dependency,
   EvidenceState,
@@ -95,9 +96,9 @@ export function ownerOf(context: JobContext): Ownership {
   return { deployment: context.deployment, job: context.job, attempt: context.attempt };
 }
 
-/** Doubles for each attempt after the first, at most 64-fold. */
+/** At most 64-fold. */
 export function backoffMs(baseMs: number, attempt: number): number {
-  return baseMs * 2 ** Math.min(attempt - 1, 6);
+  return backoff(attempt, baseMs, baseMs * 64);
 }
 
 /** Where a failed setup goes: to another attempt, or with `verdict` to publishing. */

@@ -4,6 +4,7 @@
  * published, too old, or dropped because all publications together hold too much. Then it removes what was collected.
  */
 import { assign, setup } from 'xstate';
+import { backoff } from '../model/backoff.ts';
 import type { Failure } from '../model/domain.ts';
 import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
 import type { Effect, PublishSpec } from '../protocol/effects.ts';
@@ -41,7 +42,7 @@ const noted = { actions: 'noted' } as const;
 
 const retry = deadline(
   (context) => `retry:publishing:${context.attempt}`,
-  ({ limits, attempt }) => Math.min(limits.retryMs * 2 ** Math.min(attempt - 1, 30), limits.retryMaxMs),
+  ({ limits, attempt }) => backoff(attempt, limits.retryMs, limits.retryMaxMs),
 );
 const publishDeadline = deadline(
   (context) => `deadline:publishing:${context.attempt}`,

@@ -1,6 +1,7 @@
 /** What every state of review@1 is written with: context, guards and actions, as for job@1. */
 import { assign, setup } from 'xstate';
 import type { Alarm } from '../model/alarm.ts';
+import { backoff } from '../model/backoff.ts';
 import type { Dependency, Failure, JobReport, MergedTree, Patchset, PreparePlan } from '../model/domain.ts';
 import { isQuiet } from '../model/judgement.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
@@ -100,9 +101,8 @@ export function withAlarm(kind: Alarm['kind']) {
   } as const;
 }
 
-/** Doubles for each attempt after the first, up to the limit. */
 export function backoffMs(spec: ReportSpec, attempt: number): number {
-  return Math.min(spec.postRetryMs * 2 ** Math.min(attempt - 1, 30), spec.postRetryMaxMs);
+  return backoff(attempt, spec.postRetryMs, spec.postRetryMaxMs);
 }
 
 export const reviewSetup = setup({

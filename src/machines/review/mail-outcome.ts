@@ -2,7 +2,7 @@
  * The mail at a review's end: asked for by the row that ends it, and again a few times when it does not go. The review
  * has ended by then, so nothing waits for it; what is owed survives a restart as every effect does.
  */
-
+import { backoff } from '../model/backoff.ts';
 import { change, type ReviewArgs, request } from './machine-setup.ts';
 import { reviewMail } from './mail.ts';
 
@@ -40,9 +40,8 @@ function sendMail({ context, event }: ReviewArgs, delayMs: number) {
   } as const;
 }
 
-/** Doubles for each attempt after the second. */
 function retryMs({ context }: ReviewArgs): number {
-  return (context.mail?.retryMs ?? 0) * 2 ** Math.min(context.mailAttempt - 2, 20);
+  return backoff(context.mailAttempt - 1, context.mail?.retryMs ?? 0);
 }
 
 function unsent({ context, event }: ReviewArgs) {

@@ -3,6 +3,7 @@
  * now, a vote is waited for where the plan wants one, and the patch is merged with its branch and with what it depends
  * on. What can not or need not run is refused here: nothing was booted for it.
  */
+import { backoff } from '../model/backoff.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { AnyEvent } from '../protocol/events.ts';
 import {
@@ -23,8 +24,7 @@ const lookUpDeadline = deadline(
 );
 const lookUpRetry = deadline(
   (context) => `retry:looking:${context.lookUps}`,
-  ({ plan, lookUpAttempt }) =>
-    Math.min(plan.lookUpRetryMs * 2 ** Math.min(lookUpAttempt - 1, 30), plan.lookUpRetryMaxMs),
+  ({ plan, lookUpAttempt }) => backoff(lookUpAttempt, plan.lookUpRetryMs, plan.lookUpRetryMaxMs),
 );
 const holdDeadline = deadline(
   () => 'deadline:holding',
@@ -36,7 +36,7 @@ const mergeDeadline = deadline(
 );
 const mergeRetry = deadline(
   (context) => `retry:merging:${context.mergeAttempt}`,
-  (context) => context.plan.mergeRetryMs * 2 ** Math.min(context.mergeAttempt - 1, 6),
+  ({ plan, mergeAttempt }) => backoff(mergeAttempt, plan.mergeRetryMs, plan.mergeRetryMs * 64),
 );
 
 const noted = { actions: 'noted' } as const;

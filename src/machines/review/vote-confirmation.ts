@@ -1,4 +1,5 @@
 /** confirming: the vote is read back, because Gerrit 3 drops an unknown label or value with exit status 0. */
+import { backoff } from '../model/backoff.ts';
 import { change, deadline, finish, request, reviewSetup, withAlarm } from './machine-setup.ts';
 
 const readDeadline = deadline(
@@ -7,7 +8,7 @@ const readDeadline = deadline(
 );
 const retry = deadline(
   (context) => `retry:confirming:${context.confirmAttempt}`,
-  ({ report, confirmAttempt }) => Math.min(report.postRetryMs * 2 ** confirmAttempt, report.postRetryMaxMs),
+  ({ report, confirmAttempt }) => backoff(confirmAttempt + 1, report.postRetryMs, report.postRetryMaxMs),
 );
 const noted = { actions: 'noted' } as const;
 const unread = [

@@ -3,7 +3,7 @@
  * trusted. Whenever something may have been missed it asks for a look at Gerrit's own account, again and again until
  * that works, and only then counts as listening. One history for all daemons of a database; it never ends.
  */
-
+import { backoff } from '../model/backoff.ts';
 import { assertInput } from '../protocol/actions.ts';
 import { caughtUpAgain, recovered, spanText } from './stream-recovery.ts';
 import {
@@ -27,8 +27,7 @@ const downTimer = deadline(
 );
 const retryTimer = deadline(
   (context) => `retry:catchUp:${context.catchUps}`,
-  ({ limits, failures }) =>
-    Math.min(limits.catchUpRetryMs * 2 ** Math.min(failures - 1, 30), limits.catchUpRetryMaxMs),
+  ({ limits, failures }) => backoff(failures, limits.catchUpRetryMs, limits.catchUpRetryMaxMs),
 );
 const settleTimer = deadline(
   (context) => `retry:look:${context.catchUps}`,

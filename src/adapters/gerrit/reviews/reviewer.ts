@@ -7,7 +7,7 @@ import type { Clock, PostOutcome, ReviewedChange, Reviewer } from '../../../engi
 import { OperationError } from '../../../errors.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../../machines/protocol/effects.ts';
-import { sleep } from '../stream/stream-session.ts';
+import { sleep } from '../../../timer.ts';
 import { CutOff } from '../transport/unknown-outcome.ts';
 import { printed, type ReviewRoute, type ReviewTalk, retried, type SeenChange } from './transport.ts';
 import { fitMessage } from './truncate-message.ts';
@@ -146,7 +146,7 @@ export class GerritReviewer implements Reviewer {
       if (arrived !== null) return this.#settled(run, arrived);
     }
     const leftMs = settledAt - this.#clock.monotonic();
-    if (leftMs > 0) await sleep(this.#clock, leftMs, signal);
+    await sleep(leftMs, signal, this.#clock);
     if (signal.aborted) throw stopped(run);
     return this.#settled(run, null);
   }

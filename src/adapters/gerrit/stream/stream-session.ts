@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { errorText, OperationError } from '../../../errors.ts';
+import { sleep } from '../../../timer.ts';
 import type { SshChannel, SshClient } from '../../ssh/client/client.ts';
 import { runGerrit } from '../transport/ssh-command.ts';
 import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
@@ -156,7 +157,7 @@ async function watchSilence(connection: SshClient, session: Session, signal: Abo
   while (!signal.aborted) {
     const leftMs = options.silenceMs - intake.silentMs();
     if (leftMs > 0) {
-      await sleep(clock, leftMs, signal);
+      await sleep(leftMs, signal, clock);
       continue;
     }
     try {
@@ -170,20 +171,6 @@ async function watchSilence(connection: SshClient, session: Session, signal: Abo
       );
     }
   }
-}
-
-/** Resolves after `delayMs`, or when `signal` says that there is no need to wait. */
-export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = (): void => {
-      disarm();
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const disarm = clock.after(delayMs, done);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }
 
 function streamError(options: GerritOptions, message: string, hint: string): OperationError {

@@ -11,6 +11,7 @@ import type {
   StreamListener,
   StreamState,
 } from '../../../engine/ports/event-source.ts';
+import { backoff } from '../../../machines/model/backoff.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
 import { GerritPast } from '../history/change-history.ts';
 import { type AskPage, sshPages } from '../history/pages-ssh.ts';
@@ -153,9 +154,7 @@ export class GerritStream implements Intake {
     if (end?.permanent) return this.#jittered(refusedRetryMs);
     const lasted = end !== null && end.upMs >= Math.max(this.#waitedMs, connectTimeoutMs);
     this.#failures = lasted ? 1 : this.#failures + 1;
-    this.#waitedMs = this.#jittered(
-      Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(this.#failures - 1, 30)),
-    );
+    this.#waitedMs = this.#jittered(backoff(this.#failures, backoffMinMs, backoffMaxMs));
     return this.#waitedMs;
   }
 

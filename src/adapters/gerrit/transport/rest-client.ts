@@ -8,11 +8,10 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
-import { timerDelay } from '../../../timer.ts';
+import { Semaphore } from '../../../semaphore.ts';
+import { sleep, timerDelay } from '../../../timer.ts';
 import { readCertificates } from '../../tls/certificates.ts';
-import { sleep } from '../stream/stream-session.ts';
 import { transportFailure } from './rest-failure.ts';
-import { Turns } from './semaphore.ts';
 import { CutOff } from './unknown-outcome.ts';
 
 export interface RestOptions {
@@ -60,7 +59,7 @@ interface Prepared {
 export class RestClient {
   readonly #options: RestOptions;
   readonly #clock: Clock;
-  readonly #turns: Turns;
+  readonly #turns: Semaphore;
   readonly #agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
   /** Monotonic: the server has asked not to be asked before this. */
   #notBefore = 0;
@@ -68,7 +67,7 @@ export class RestClient {
   constructor(options: RestOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
-    this.#turns = new Turns(options.connections);
+    this.#turns = new Semaphore(options.connections);
     const kept = { keepAlive: true, timeout: timerDelay(options.idleMs), scheduling: 'lifo' } as const;
     this.#agents = { 'http:': new http.Agent(kept), 'https:': new https.Agent(kept) };
   }
@@ -86,7 +85,7 @@ export class RestClient {
     const over = await this.#turn(signal);
     try {
       const leftMs = this.#notBefore - this.#clock.monotonic();
-      if (leftMs > 0) await sleep(this.#clock, leftMs, signal);
+      await sleep(leftMs, signal, this.#clock);
       if (signal.aborted) throw this.#stopped(signal);
       const prepared = await this.#prepare(request);
       try {
@@ -109,7 +108,7 @@ export class RestClient {
 
   async #turn(signal: AbortSignal): Promise<() => void> {
     try {
-      return await this.#turns.take(signal);
+      return await this.#turns.acquire(signal);
     } catch {
       throw this.#stopped(signal);
     }

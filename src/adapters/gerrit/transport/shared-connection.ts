@@ -7,10 +7,10 @@
  */
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
+import { Semaphore } from '../../../semaphore.ts';
 import { detachContext } from '../../ssh/client/async-context.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
 import { retried } from '../reviews/transport.ts';
-import { Turns } from './semaphore.ts';
 import { connectToGerrit, type GerritOptions } from './ssh-connection.ts';
 import { stoppedConnection } from './ssh-failure.ts';
 
@@ -25,7 +25,7 @@ interface Line {
 export class SharedConnection {
   readonly #options: GerritOptions;
   readonly #clock: Clock;
-  readonly #turns: Turns;
+  readonly #turns: Semaphore;
   readonly #lent: () => SshClient | null;
   #line: Line | null = null;
   /** The goodbye of the last one, which the next one waits for. */
@@ -39,7 +39,7 @@ export class SharedConnection {
     this.#options = options;
     this.#lent = lent;
     this.#clock = clock;
-    this.#turns = new Turns(options.questions);
+    this.#turns = new Semaphore(options.questions);
   }
 
   /** Runs `question` when it is its turn, perhaps twice. What goes wrong before it is asked is retryable. */
@@ -174,7 +174,7 @@ export class SharedConnection {
 
   async #turn(signal: AbortSignal): Promise<() => void> {
     try {
-      return await this.#turns.take(signal);
+      return await this.#turns.acquire(signal);
     } catch {
       throw this.#stopped(signal);
     }

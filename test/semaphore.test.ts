@@ -1,18 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { Turns } from '../../../../src/adapters/gerrit/transport/semaphore.ts';
+import { Semaphore } from '../src/semaphore.ts';
 
 const never = new AbortController().signal;
 
 describe('turns', () => {
   test('are given to so many at a time, and then in the order of asking', async () => {
-    const turns = new Turns(2);
+    const turns = new Semaphore(2);
     const order: string[] = [];
-    const [a, b] = [await turns.take(never), await turns.take(never)];
-    const c = turns.take(never).then((over) => {
+    const [a, b] = [await turns.acquire(never), await turns.acquire(never)];
+    const c = turns.acquire(never).then((over) => {
       order.push('c');
       return over;
     });
-    const d = turns.take(never).then(() => order.push('d'));
+    const d = turns.acquire(never).then(() => order.push('d'));
     expect(turns.waiting).toBe(2);
     a();
     const overC = await c;
@@ -25,27 +25,27 @@ describe('turns', () => {
   });
 
   test('end once: ending twice lets nobody in twice', async () => {
-    const turns = new Turns(1);
-    const over = await turns.take(never);
+    const turns = new Semaphore(1);
+    const over = await turns.acquire(never);
     over();
     over();
-    await turns.take(never);
-    const waiting = turns.take(never);
+    await turns.acquire(never);
+    const waiting = turns.acquire(never);
     expect(turns.waiting).toBe(1);
     expect(await Promise.race([waiting, Promise.resolve('waits')])).toBe('waits');
   });
 
   test('are not waited for by who is told to stop, and nobody behind loses theirs', async () => {
-    const turns = new Turns(1);
-    const over = await turns.take(never);
+    const turns = new Semaphore(1);
+    const over = await turns.acquire(never);
     const stop = new AbortController();
-    const left = turns.take(stop.signal);
-    const behind = turns.take(never);
+    const left = turns.acquire(stop.signal);
+    const behind = turns.acquire(never);
     stop.abort(new Error('enough'));
     await expect(left).rejects.toThrow('enough');
     over();
     (await behind)();
-    await expect(turns.take(AbortSignal.abort(new Error('before')))).rejects.toThrow('before');
+    await expect(turns.acquire(AbortSignal.abort(new Error('before')))).rejects.toThrow('before');
     expect(turns.waiting).toBe(0);
   });
 });
