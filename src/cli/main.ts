@@ -32,7 +32,7 @@ function program(): Command {
   addDoctor(root);
   addWork(root);
   addQuestions(root);
-  addTrigger(root);
+  addExplain(root);
   addEvents(root);
   addAlarms(root, io);
   addOperators(root, io);
@@ -51,8 +51,9 @@ Examples:
   sos-ci daemon --no-report          run, and post nothing
   sos-ci run acme-dsvm 912345,3      one job by hand; its verdict is the exit code
   sos-ci status                      is it there, and what does it do
-  sos-ci job j1kf                   the story of one job
-  sos-ci trigger --explain 912345    what would start on a change, and why
+  sos-ci job j1kf                    the story of one job
+  sos-ci explain j1kf                why a job has its verdict
+  sos-ci explain 912345              what would start on a change, and why
   sos-ci promote 912345              its jobs get the next slots
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 configuration, 4 database, 5 refused or out of reach, 130 interrupted;
@@ -105,22 +106,28 @@ function addQuestions(root: Command): void {
       const { jobsCommand } = await import('./commands/jobs.ts');
       return end(await withReader(options, (reader) => jobsCommand(io, reader, options)));
     });
-  withStore(
-    root
-      .command('job <id>')
-      .description('the story of one job; the first characters of its id will do; or stream, voting, vigil'),
-  )
+  withStore(root.command('job <id>').description('the story of one job, by the first characters of its id'))
     .addHelpText('after', '\nExample:\n  sos-ci job j1kf\n')
     .action(async (id, options) => {
       const { jobCommand } = await import('./commands/job.ts');
       return end(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
+    });
+  withStore(
+    root
+      .command('history <name>')
+      .description('the rows of one history: stream, voting, vigil, config, or the id of a review or a job'),
+  )
+    .addHelpText('after', '\nExample:\n  sos-ci history stream\n')
+    .action(async (name, options) => {
+      const { historyCommand } = await import('./commands/history.ts');
+      return end(await withReader(options, (reader) => historyCommand(io, reader, name, options)));
     });
 }
 
 /** Gerrit's events as they came. */
 function addEvents(root: Command): void {
   const events = root.command('events').description("Gerrit's events as they came").helpCommand(false);
-  withConfig(events.command('export').description('print them, a line each, as trigger --explain reads them'))
+  withConfig(events.command('export').description('print them, one a line, as explain --events reads them'))
     .option('--json', 'print JSON (docs/cli.md)')
     .option('--since <when>', 'from then on: 2h, 3d, 2026-11-22, 2026-11-22T17:00Z', moment)
     .option('--until <when>', 'before then', moment)
@@ -132,19 +139,21 @@ function addEvents(root: Command): void {
     });
 }
 
-function addTrigger(root: Command): void {
+function addExplain(root: Command): void {
   withStore(
-    root.command('trigger').description('what the rules decide, and which rule decided it; changes nothing'),
+    root
+      .command('explain [what]')
+      .description('what starts on a change, or why a job has its verdict; changes nothing'),
   )
-    .option('--explain <what>', 'a file of events (- is standard input), or the number of a change')
-    .option('--all', 'of a file also the lines that never start anything')
+    .option('--events <file>', 'what the rules decide on these events; - is standard input')
+    .option('--all', 'with --events: also print the events that never start anything')
     .addHelpText(
       'after',
-      '\nExamples:\n  sos-ci trigger --explain events.jsonl\n  sos-ci trigger --explain 912345\n',
+      '\nExamples:\n  sos-ci explain 912345\n  sos-ci explain j1kf\n  sos-ci explain --events events.jsonl\n',
     )
-    .action(async (options) => {
-      const { triggerCommand } = await import('./commands/trigger.ts');
-      return end(await triggerCommand(io, configFile(options), options));
+    .action(async (what, options) => {
+      const { explainCommand } = await import('./commands/explain.ts');
+      return end(await explainCommand(io, what, options));
     });
 }
 

@@ -1,4 +1,4 @@
-/** What `trigger --explain FILE` decides is what the daemon decides on the same events. */
+/** What `explain --events FILE` decides is what the daemon decides on the same events. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { explainEvent } from '../../src/app/explain-trigger.ts';

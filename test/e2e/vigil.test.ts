@@ -44,7 +44,7 @@ test('events that can not be kept harm nothing; what came later can be exported 
     join(one.directory, 'out.jsonl'),
     (await one.ask('events', 'export', '--type', 'patchset-created')).text,
   );
-  const explained = await one.ask('trigger', '--explain', 'out.jsonl');
+  const explained = await one.ask('explain', '--events', 'out.jsonl');
   expect(explained.text).toMatch(/start/);
   expect(await daemon.stop()).toBe(0);
   expect(await one.leftovers()).toEqual([]);

@@ -1,6 +1,6 @@
 /**
  * `sos-ci events export`: Gerrit's events as they came, from the files that the daemon keeps them in, in a form that
- * `trigger --explain` reads. What could drive a terminal comes out as an escape that means the same in JSON.
+ * `explain --events` reads. What could drive a terminal comes out as an escape that means the same in JSON.
  */
 
 import { type EventFilter, type KeptEvent, keptEvents } from '../../app/export-events.ts';

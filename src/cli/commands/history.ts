@@ -1,25 +1,30 @@
 /**
- * `sos-ci job NAME` for a history that is no job: the connection (`stream`), the votes (`voting`), the vigil (`vigil`), the
- * configuration (`config`), or a review by its id. The newest of its rows, because these last as long as the database.
+ * `sos-ci history NAME|ID`: the rows of one history: `stream` (the connection to Gerrit), `voting`, `vigil`, `config`, or
+ * a review or a job by its id. Shows the newest rows, because some histories last as long as the database.
  */
 import type { NumberedRow, StoreReader } from '../../engine/ports/store.ts';
-import type { Stored } from '../../machines/protocol/row.ts';
 import { plainText } from '../../terminal-text.ts';
+import { findHistory } from '../input/resolve-id.ts';
 import { count } from '../output/event.ts';
-import { EXIT } from '../output/exit-codes.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
 import { eventsJson, owedJson, printOwed, printRows } from '../output/history-table.ts';
 import { type Io, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 
-/** Rows that people are shown. */
+/** Rows that are printed without --json. */
 const SHOWN = 100;
 
+/** @param typed the first characters of the history's name */
 export function historyCommand(
   io: Io,
   reader: StoreReader,
-  stored: Stored,
+  typed: string,
   options: { readonly json?: boolean },
 ): number {
+  const name = findHistory(reader, typed);
+  const stored = reader.stored(name);
+  if (stored === null)
+    throw new CliError(EXIT.store, `the views have no history ${plainText(name)}`, 'sos-ci rebuild');
   const rows = reader.rows(stored.history);
   const owed = reader.owed(stored.history);
   const start = rows[0]?.at ?? stored.at;

@@ -1,7 +1,4 @@
-/**
- * `sos-ci job ID`: the story of one job, from the event that began it to the clean lab. The whole name of another history
- * shows that one instead.
- */
+/** `sos-ci job ID`: the story of one job, from the event that started it to the end of its cleanup. */
 import type { JobView, NumberedRow, OwedView, ReviewView, StoreReader } from '../../engine/ports/store.ts';
 import { pendingUrl, publicationOf } from '../../machines/job/publication.ts';
 import type { Verdict } from '../../machines/model/domain.ts';
@@ -10,18 +7,15 @@ import { findJob } from '../input/resolve-id.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { eventsJson, owedJson, printOwed, printRows } from '../output/history-table.ts';
 import { attemptOf, type Episode, episodes } from '../output/state-spans.ts';
-import { padEnd, padStart, wrap } from '../output/table.ts';
+import { padEnd, padStart, printField } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, span, utc } from '../output/time.ts';
-import { historyCommand } from './history.ts';
 
 export interface JobOptions {
   readonly json?: boolean;
 }
 
 export function jobCommand(io: Io, reader: StoreReader, typed: string, options: JobOptions): number {
-  const other = reader.job(typed) === null ? reader.stored(typed) : null;
-  if (other !== null) return historyCommand(io, reader, other, options);
   const job = findJob(reader, typed);
   const rows = reader.rows(job.id);
   const owed = reader.owed(job.id);
@@ -65,26 +59,27 @@ function printHead(
   const took = (job.endedAt ?? io.now()) - job.acceptedAt;
   const ended =
     job.endedAt === null ? `${span(took)} so far` : `ended ${utc(job.endedAt)}, after ${span(took)}`;
-  field(io, 'subject', job.subject);
-  field(io, 'verdict', job.reason === '' ? verdict : `${verdict}: ${job.reason}`, verdictPaint(job.verdict));
-  field(io, 'state', job.state);
-  field(io, 'accepted', `${utc(job.acceptedAt)}, ${ended}`);
-  field(
+  printField(io, 'subject', job.subject);
+  printField(
+    io,
+    'verdict',
+    job.reason === '' ? verdict : `${verdict}: ${job.reason}`,
+    verdictPaint(job.verdict),
+  );
+  printField(io, 'state', job.state);
+  printField(io, 'accepted', `${utc(job.acceptedAt)}, ${ended}`);
+  printField(
     io,
     'attempt',
     `${attempt.done}${attempt.allowed === null ? '' : ` of ${attempt.allowed}`}, on ${job.provider}`,
   );
-  field(io, 'logs', job.url ?? (pending === null ? 'not published' : `not published yet: ${pending}`));
-  field(io, 'review', `${job.review}  ${review === null ? 'unknown' : (review.outcome ?? review.state)}`);
-  field(io, 'job', job.id);
-}
-
-function field(io: Io, name: string, text: string, color: Paint | null = null): void {
-  const lines = wrap(plainText(text), io.width - 12);
-  for (const [index, line] of lines.entries()) {
-    const label = padEnd(index === 0 ? name : '', 10);
-    io.out(`  ${paint(io, 'dim', label)}${color === null ? line : paint(io, color, line)}\n`);
-  }
+  printField(io, 'logs', job.url ?? (pending === null ? 'not published' : `not published yet: ${pending}`));
+  printField(
+    io,
+    'review',
+    `${job.review}  ${review === null ? 'unknown' : (review.outcome ?? review.state)}`,
+  );
+  printField(io, 'job', job.id);
 }
 
 const BAR = 30;

@@ -17,31 +17,33 @@ export function findJob(reader: StoreReader, typed: string): JobView {
   const ids = typed === '' ? [] : reader.jobIds(typed, SHOWN + 1);
   const only = ids.length === 1 && ids[0] !== undefined ? reader.job(ids[0]) : null;
   if (only !== null) return only;
-  if (ids.length === 0) throw noSuch('job', typed);
+  if (ids.length === 0) {
+    const hint =
+      reader.stored(typed) === null ? 'list them: sos-ci jobs' : `sos-ci history ${plainText(typed)}`;
+    throw noSuch('job', typed, hint);
+  }
   throw ambiguous('jobs', typed, ids, (id) => {
     const job = reader.job(id);
     return job === null ? '' : `  ${job.change},${job.patchset}  ${job.name}  ${job.verdict ?? job.state}`;
   });
 }
 
-/** A job's or a review's name in the log. */
+/** The name of a history in the log, such as `stream` or the id of a job or a review. */
 export function findHistory(reader: StoreReader, typed: string): string {
+  if (reader.stored(typed) !== null) return typed;
   const found: string[] = [];
   for (const history of reader.histories()) {
     if (history === typed) return history;
     if (typed !== '' && history.startsWith(typed)) found.push(history);
   }
   if (found.length === 1 && found[0] !== undefined) return found[0];
-  if (found.length === 0) throw noSuch('history', typed);
+  if (found.length === 0)
+    throw noSuch('history', typed, 'stream, voting, vigil, config, or an id from: sos-ci jobs');
   throw ambiguous('histories', typed, found, () => '');
 }
 
-function noSuch(what: string, typed: string): CliError {
-  return new CliError(
-    EXIT.usage,
-    `no ${what} begins with ${plainText(JSON.stringify(typed))}`,
-    'list them: sos-ci jobs',
-  );
+function noSuch(what: string, typed: string, hint: string): CliError {
+  return new CliError(EXIT.usage, `no ${what} begins with ${plainText(JSON.stringify(typed))}`, hint);
 }
 
 function ambiguous(

@@ -65,6 +65,15 @@ export function wrap(text: string, width: number): readonly string[] {
   return [...lines, line];
 }
 
+/** One `name  text` line of a head, wrapped. */
+export function printField(io: Io, name: string, text: string, color: Paint | null = null): void {
+  const lines = wrap(plainText(text), io.width - 12);
+  for (const [index, line] of lines.entries()) {
+    const label = padEnd(index === 0 ? name : '', 10);
+    io.out(`  ${paint(io, 'dim', label)}${color === null ? line : paint(io, color, line)}\n`);
+  }
+}
+
 export interface Column<Row> {
   readonly title: string;
   text(row: Row): string;

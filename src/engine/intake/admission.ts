@@ -287,7 +287,7 @@ export class Admission {
     };
   }
 
-  /** Somebody waits for a run that does not come: the log and `trigger --explain CHANGE` say why. */
+  /** Somebody waits for a run that does not come: the log and `sos-ci explain CHANGE` say why. */
   private tellIgnored(event: GerritEvent, decisions: readonly Decision[]): readonly IgnoredRequest[] {
     const last = decisions.at(-1);
     if (last?.do !== 'ignore' || !('patchset' in event)) return [];

@@ -286,7 +286,7 @@ function parked(context: JobContext) {
       kind: 'job-stuck',
       target: `job ${context.job}`,
       message: `this job is parked. ${context.reason}`,
-      hint: 'sos-ci job shows the history; what it left is found by the sweep; report a bug',
+      hint: `sos-ci job ${context.job} shows the story; the sweep removes what it left; report a bug`,
     },
   } as const;
 }

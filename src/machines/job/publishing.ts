@@ -170,16 +170,16 @@ function ownTrouble(context: JobContext): Effect | null {
   const kind = troubleOf(context);
   if (kind === null) return null;
   const message = `${spec.name}: ${verdict}. ${reason}`;
-  const shown = `sos-ci job ${job} shows what went wrong`;
+  const shown = `sos-ci explain ${job}`;
   const alarm =
     kind === 'command-missing'
       ? {
           kind,
           target: spec.name,
           message,
-          hint: `correct the command, or install it where the job runs (sos-ci doctor); ${shown}`,
+          hint: `correct the command, or install it where the job runs (sos-ci doctor); see why: ${shown}`,
         }
-      : { kind, target: `job ${job}`, message, hint: `the patch was not judged: ${shown}` };
+      : { kind, target: `job ${job}`, message, hint: `the patch was not judged; see why: ${shown}` };
   return { type: 'raiseAlarm', key: 'alarm:own-trouble', alarm };
 }
 

@@ -272,10 +272,10 @@ function alarmText(context: ReviewContext, event: ReviewMachineEvent): { message
     case 'machine.failed':
       return {
         message: `internal error at ${event.event}: ${event.message}`,
-        hint: 'sos-ci job shows the history; report a bug',
+        hint: `sos-ci history ${context.review} shows the rows; report a bug`,
       };
     default:
-      return { message: event.type, hint: 'sos-ci job shows the history' };
+      return { message: event.type, hint: `sos-ci history ${context.review} shows the rows` };
   }
 }
 

@@ -272,7 +272,7 @@ function parked(context: ReviewContext) {
       kind: 'review-unposted',
       target: `change ${context.patchset.change},${context.patchset.patchset}`,
       message: 'this review is parked: internal errors, or it brought the daemon down twice',
-      hint: 'sos-ci job shows the history; report a bug',
+      hint: `sos-ci history ${context.review} shows the rows; report a bug`,
     },
   } as const;
 }

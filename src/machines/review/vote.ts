@@ -30,6 +30,8 @@ export interface ReviewVote {
   readonly target: Patchset;
   /** For the comment. */
   readonly lines: readonly string[];
+  /** Null: no vote was computed. */
+  readonly decision: VoteDecision | null;
 }
 
 /** What the review asked Gerrit for. Later news of its jobs changes what `voteOf` computes, but not this. */
@@ -63,7 +65,7 @@ function isSameVote(one: Labels, other: Labels): boolean {
 
 export function voteOf(context: ReviewContext): ReviewVote {
   const { patchset, report, weighed } = context;
-  const bare = { labels: {}, target: patchset, lines: [] };
+  const bare = { labels: {}, target: patchset, lines: [], decision: null };
   if (report.label === null) return bare;
   const runs = weighed?.runs ?? null;
   if (weighed === null || runs === null) {
@@ -92,6 +94,7 @@ export function voteOf(context: ReviewContext): ReviewVote {
     labels: value === null ? {} : { [report.label]: value },
     target: standing?.patchset ?? patchset,
     lines: voteLines(telling),
+    decision,
   };
 }
 

@@ -118,7 +118,7 @@ function reportCheck(reports: ReportSight | null, limits: VigilLimits, known: Tr
     kind: 'nothing-reported',
     target: 'this CI',
     message: `nothing is reported ${since}: ${hours(listenedMs)} of listening, in which other CIs reported ${others} times`,
-    hint: 'see why: sos-ci jobs, sos-ci trigger --explain CHANGE. A CI that stays silent is disabled',
+    hint: 'see why: sos-ci jobs, sos-ci explain CHANGE. A CI that stays silent is disabled',
     wrong: reports !== null && quiet,
     well: reports === null ? 'nothing is to be reported' : 'a report was posted',
   };

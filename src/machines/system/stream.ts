@@ -87,7 +87,7 @@ export const streamMachine = streamSetup.createMachine({
         countFailing,
         raise('catch-up-failing', ({ event }) => ({
           message: `internal error: ${event.type === 'machine.failed' ? event.message : ''}`,
-          hint: 'sos-ci job stream shows the history; restart the daemon; report a bug',
+          hint: 'sos-ci history stream shows the rows; restart the daemon; report a bug',
         })),
       ],
     },

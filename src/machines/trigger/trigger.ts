@@ -1,6 +1,6 @@
 /**
  * What an event of Gerrit's means for us: start, defer, supersede, cancel, tell a vote or ignore, always with the rule that decided it
- * and a reason. Pure: the rules and the facts go in, decisions come out. The daemon and `trigger --explain` call the same functions.
+ * and a reason. Pure: the rules and the facts go in, decisions come out. The daemon and `sos-ci explain` call the same functions.
  * The rules themselves are in rules/, one noun a file.
  */
 

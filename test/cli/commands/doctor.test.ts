@@ -54,7 +54,7 @@ describe('doctor', () => {
     writeFileSync(file, RIGHT);
     const io = fakeIo({ width });
     expect(await told(io, FINDINGS)).toBe(exit);
-    await expect(io.stdout()).toMatchFileSnapshot(`../golden/doctor-${width}.txt`);
+    await expect(io.stdout()).toMatchFileSnapshot(`../../golden/doctor-${width}.txt`);
   });
 
   test('as JSON', async () => {

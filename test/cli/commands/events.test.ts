@@ -1,11 +1,11 @@
-/** Events that are read back: by time, type and change, also a torn line, harmless for a terminal, and fit for trigger. */
+/** Events that are read back: by time, type and change, also a torn line, harmless for a terminal, and fit for explain. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { segmentName } from '../../../src/adapters/event-archive/files.ts';
 import { type ExportOptions, exportCommand } from '../../../src/cli/commands/events.ts';
-import { triggerCommand } from '../../../src/cli/commands/trigger.ts';
+import { explainCommand } from '../../../src/cli/commands/explain.ts';
 import { parseMoment } from '../../../src/cli/input/parse-time.ts';
 import { fakeIo } from '../../fakes/io.ts';
 
@@ -118,14 +118,14 @@ describe('events export', () => {
     expect(first.comment).toBe(JSON.parse(raw).comment);
   });
 
-  test('is what trigger --explain reads', async () => {
+  test('is what explain --events reads', async () => {
     const sample = readFileSync(join('test', 'samples', 'gerrit-3.12.0-stream.jsonl'), 'utf8');
     write(START, sample);
     const { out } = await exported();
     writeFileSync(join(dir, 'out.jsonl'), out);
     const explain = async (file: string) => {
       const io = fakeIo();
-      expect(await triggerCommand(io, config, { explain: file, json: true })).toBe(0);
+      expect(await explainCommand(io, undefined, { config, events: file, json: true })).toBe(0);
       return JSON.parse(io.stdout()).lines;
     };
     const lines = await explain(join(dir, 'out.jsonl'));

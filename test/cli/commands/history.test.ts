@@ -1,6 +1,6 @@
 /** The histories that are no jobs, made by the machines themselves: as status shows them, and row by row. */
 import { describe, expect, test } from 'vitest';
-import { jobCommand } from '../../../src/cli/commands/job.ts';
+import { historyCommand } from '../../../src/cli/commands/history.ts';
 import { statusCommand } from '../../../src/cli/commands/status.ts';
 import type { AlarmView, NumberedRow } from '../../../src/engine/ports/store.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
@@ -114,11 +114,11 @@ describe('status', () => {
   });
 });
 
-describe('job NAME', () => {
+describe('history NAME', () => {
   const show = (name: string, json = false) => {
     const { now, ...contents } = told(lost);
     const io = fakeIo({ now, width: 100 });
-    expect(jobCommand(io, fakeReader(contents), name, { json })).toBe(0);
+    expect(historyCommand(io, fakeReader(contents), name, { json })).toBe(0);
     return io.stdout();
   };
 
@@ -151,7 +151,7 @@ describe('job NAME', () => {
   test('of a long history shows the newest, and how many there are', () => {
     const contents = told(...Array.from({ length: 120 }, () => lost));
     const io = fakeIo({ now: contents.now, width: 100 });
-    jobCommand(io, fakeReader(contents), 'stream', {});
+    historyCommand(io, fakeReader(contents), 'stream', {});
     expect(io.stdout()).toContain('123 rows; the newest 100 are shown, --json prints all');
     expect(io.stdout()).not.toContain('begins');
   });

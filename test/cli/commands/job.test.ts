@@ -13,7 +13,7 @@ describe('the story of a job', () => {
   test.each([60, 100, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
     const io = fakeIo({ width, now });
     expect(jobCommand(io, reader, FAILED, {})).toBe(0);
-    await expect(io.stdout()).toMatchFileSnapshot(`../golden/job-${width}.txt`);
+    await expect(io.stdout()).toMatchFileSnapshot(`../../golden/job-${width}.txt`);
     for (const line of io.stdout().split('\n')) expect([...line].length).toBeLessThanOrEqual(width);
   });
 

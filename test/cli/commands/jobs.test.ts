@@ -12,7 +12,7 @@ describe('jobs', () => {
   test.each([40, 60, 100, 120, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
     const io = fakeIo({ width, now });
     expect(jobsCommand(io, reader, { limit: 50 })).toBe(0);
-    await expect(io.stdout()).toMatchFileSnapshot(`../golden/jobs-${width}.txt`);
+    await expect(io.stdout()).toMatchFileSnapshot(`../../golden/jobs-${width}.txt`);
     for (const line of io.stdout().split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(width);
   });
 

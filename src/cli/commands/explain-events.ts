@@ -1,13 +1,64 @@
-/** Explained events for people, a line each with the jobs below it that are left out, and as JSON. */
-import type { ExplainedLine } from '../../app/explain-trigger.ts';
+/** What the rules decide on a file of events: one line for each event, with the jobs that are left out below it. */
+import { createReadStream } from 'node:fs';
+import { type ExplainedLine, explainLines } from '../../app/explain-trigger.ts';
+import { triggerRules } from '../../config/build-triggers.ts';
+import type { Config } from '../../config/config.ts';
 import type { HoldSpec } from '../../machines/model/domain.ts';
 import { nameOf } from '../../machines/trigger/rules/account.ts';
 import { voteText } from '../../machines/trigger/rules/vote.ts';
 import type { Decision } from '../../machines/trigger/trigger.ts';
+import { plainText } from '../../terminal-text.ts';
 import { count } from '../output/event.ts';
+import { CliError, EXIT } from '../output/exit-codes.ts';
 import { type Column, printTable } from '../output/table.ts';
 import { type Io, type Paint, printJson } from '../output/terminal.ts';
 import { iso, limit, utc } from '../output/time.ts';
+
+const MIB = 1024 * 1024;
+/** All lines are kept until they are printed, at several times their size. An event of a busy Gerrit has about 2 KB. */
+const MAX_BYTES = 64 * MIB;
+
+/** @param path `-` is standard input */
+export async function explainEvents(
+  io: Io,
+  config: Config,
+  path: string,
+  options: { readonly all?: boolean; readonly json?: boolean },
+): Promise<number> {
+  const lines: ExplainedLine[] = [];
+  const { lineLimitBytes } = config.gerrit;
+  await explainLines(triggerRules(config), open(path), lineLimitBytes, (line) => lines.push(line));
+  if (options.json) linesJson(io, path, lines);
+  else printLines(io, lines, options.all ?? false);
+  return EXIT.ok;
+}
+
+function open(path: string): AsyncIterable<Uint8Array> {
+  return bounded(path === '-' ? process.stdin : fileChunks(path), path);
+}
+
+async function* bounded(chunks: AsyncIterable<Uint8Array>, path: string): AsyncIterable<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES) {
+      const what = path === '-' ? 'standard input' : plainText(path);
+      const hint = 'explain a part of it: sos-ci events export --since 2h > events.jsonl';
+      throw new CliError(EXIT.usage, `${what} is larger than ${MAX_BYTES / MIB} MiB`, hint);
+    }
+    yield chunk;
+  }
+}
+
+async function* fileChunks(path: string): AsyncIterable<Uint8Array> {
+  try {
+    yield* createReadStream(path);
+  } catch (thrown) {
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    const hint = 'name a file of events, or - for standard input';
+    throw new CliError(EXIT.usage, `${plainText(path)} cannot be read: ${plainText(why)}`, hint);
+  }
+}
 
 interface Row {
   readonly line: string;
@@ -33,8 +84,8 @@ const COLUMNS: readonly Column<Row>[] = [
   { title: 'WHY', text: ({ why }) => why },
 ];
 
-/** Lines that start nothing whatever the rules are only add up, unless `all` are asked for. */
-export function printLines(io: Io, lines: readonly ExplainedLine[], all: boolean): void {
+/** Lines that start nothing whatever the rules are only count in the summary, unless `all` is set. */
+function printLines(io: Io, lines: readonly ExplainedLine[], all: boolean): void {
   const shown = lines.filter(
     (line) => all || 'waited' in line || ('event' in line && line.event.type !== 'other'),
   );
@@ -53,7 +104,7 @@ export function printLines(io: Io, lines: readonly ExplainedLine[], all: boolean
   io.err(`${count(given.length, 'line')}: ${parts.join(', ')}\n`);
 }
 
-export function linesJson(io: Io, file: string, lines: readonly ExplainedLine[]): void {
+function linesJson(io: Io, file: string, lines: readonly ExplainedLine[]): void {
   const counts: Record<string, number> = {};
   for (const { do: done, rule } of lines.flatMap(decisionsOf)) {
     counts[`${done} ${rule}`] = (counts[`${done} ${rule}`] ?? 0) + 1;

@@ -1,10 +1,10 @@
-/** What `sos-ci trigger --explain` prints of a file and of a change, whole, and its answers. */
+/** What `sos-ci explain` prints for a file of events, a change and a job. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type TriggerOptions, triggerCommand } from '../../../src/cli/commands/trigger.ts';
-import { NOTHING_OF_OURS, oursOf, showOutlooks } from '../../../src/cli/commands/trigger-change.ts';
+import { type ExplainOptions, explainCommand } from '../../../src/cli/commands/explain.ts';
+import { NOTHING_OF_OURS, oursOf, showOutlooks } from '../../../src/cli/commands/explain-change.ts';
 import { textWidth } from '../../../src/cli/output/table.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { ChangeNow } from '../../../src/machines/model/gerrit-event.ts';
@@ -52,37 +52,43 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
-async function explain(options: TriggerOptions, width = Number.POSITIVE_INFINITY) {
+async function explain(options: ExplainOptions, width = Number.POSITIVE_INFINITY) {
   const io = fakeIo({ width });
-  return { code: await triggerCommand(io, file, options), out: io.stdout(), err: io.stderr() };
+  return {
+    code: await explainCommand(io, undefined, { ...options, config: file }),
+    out: io.stdout(),
+    err: io.stderr(),
+  };
 }
 
 describe('a file', () => {
   test.each([100, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
-    const { code, out, err } = await explain({ explain: SAMPLE }, width);
+    const { code, out, err } = await explain({ events: SAMPLE }, width);
     expect([code, err]).toEqual([0, '49 lines: 7 starts, 33 more that never start anything (--all)\n']);
-    await expect(out).toMatchFileSnapshot(`../golden/trigger-file-${width}.txt`);
+    await expect(out).toMatchFileSnapshot(`../../golden/explain-events-${width}.txt`);
     for (const line of out.split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(Math.max(width, 112));
   });
 
   test('with every line', async () => {
-    const { out, err } = await explain({ explain: SAMPLE, all: true });
+    const { out, err } = await explain({ events: SAMPLE, all: true });
     expect(out.trimEnd().split('\n').length).toBeGreaterThan(49);
     expect(err).toBe('49 lines: 7 starts\n');
   });
 
   test('as JSON has a stable shape', async () => {
-    const { code, out } = await explain({ explain: SAMPLE, json: true });
+    const { code, out } = await explain({ events: SAMPLE, json: true });
     expect(code).toBe(0);
     const { lines, ...rest } = JSON.parse(out);
     expect(lines).toHaveLength(49);
     const shown = { ...rest, file: 'FILE', lines: [2, 5, 6, 17].map((index) => lines[index]) };
-    await expect(`${JSON.stringify(shown, null, 2)}\n`).toMatchFileSnapshot('../../golden/trigger-file.json');
+    await expect(`${JSON.stringify(shown, null, 2)}\n`).toMatchFileSnapshot(
+      '../../golden/explain-events.json',
+    );
   });
 
   test('that is empty starts nothing', async () => {
     writeFileSync(join(dir, 'empty'), '');
-    expect(await explain({ explain: join(dir, 'empty') })).toEqual({
+    expect(await explain({ events: join(dir, 'empty') })).toEqual({
       code: 0,
       out: '',
       err: '0 lines: 0 starts\n',
@@ -91,18 +97,18 @@ describe('a file', () => {
 
   test('with lines that are no events says so', async () => {
     writeFileSync(join(dir, 'odd'), 'hello\n{"type":"dropped-output"}\n');
-    const { out, err } = await explain({ explain: join(dir, 'odd') });
+    const { out, err } = await explain({ events: join(dir, 'odd') });
     expect(out).toContain('Gerrit lost events for us');
     expect(err).toBe('2 lines: 0 starts, 1 not understood\n');
-    expect((await explain({ explain: join(dir, 'odd'), all: true })).out).toContain('not-json');
+    expect((await explain({ events: join(dir, 'odd'), all: true })).out).toContain('not-json');
   });
 
   test.each([
-    ['nowhere', /can not be read: ENOENT/],
-    ['.', /can not be read: EISDIR/],
-    ['', /name what is to be explained/],
+    ['nowhere', /cannot be read: ENOENT/],
+    ['.', /cannot be read: EISDIR/],
+    ['', /cannot be read: ENOENT/],
   ])('%j is an error of usage', async (name, message) => {
-    await expect(explain({ explain: name })).rejects.toMatchObject({
+    await expect(explain({ events: name })).rejects.toMatchObject({
       exitCode: 2,
       message: expect.stringMatching(message),
     });
@@ -119,13 +125,13 @@ describe('a change', () => {
   test('is told what would start on it', async () => {
     const { code, out } = show();
     expect(code).toBe(0);
-    await expect(out).toMatchFileSnapshot('../../golden/trigger-change.txt');
+    await expect(out).toMatchFileSnapshot('../../golden/explain-change.txt');
   });
 
   test('as JSON has a stable shape', async () => {
     const { code, out } = show({}, NOTHING_OF_OURS, true);
     expect(code).toBe(0);
-    await expect(out).toMatchFileSnapshot('../../golden/trigger-change.json');
+    await expect(out).toMatchFileSnapshot('../../golden/explain-change.json');
   });
 
   test('on which nothing would start is a no', () => {

@@ -17,7 +17,7 @@ import { CliError, EXIT } from '../output/exit-codes.ts';
 import { type Column, printTable } from '../output/table.ts';
 import { type Io, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
-import { holdText } from './trigger-file.ts';
+import { holdText } from './explain-events.ts';
 
 /** What our own log knows of the change: nothing, where there is none. */
 export interface Ours

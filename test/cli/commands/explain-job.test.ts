@@ -1,0 +1,107 @@
+/** What `sos-ci explain JOB` says about jobs whose histories the machines themselves made. */
+import { describe, expect, test } from 'vitest';
+import { explainJob } from '../../../src/cli/commands/explain-job.ts';
+import type { JobView, NumberedRow } from '../../../src/engine/ports/store.ts';
+import type { JobContext } from '../../../src/machines/job/machine-setup.ts';
+import type { ReportSpec } from '../../../src/machines/model/report-spec.ts';
+import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { fakeIo } from '../../fakes/io.ts';
+import { fakeReader } from '../../fakes/reader.ts';
+import { inForce, jobSpec, PATCHSET, reportSpec, STANDING, START } from '../../machines/facts.ts';
+import { type Answers, answerWell, comeTo, Simulator } from '../../machines/simulator.ts';
+
+const SPECS = [jobSpec(), jobSpec({ name: 'acme-fc' })];
+const FAILED: AnyEvent = {
+  type: 'results.read',
+  results: { passed: 3, failed: 1, skipped: 0, failures: ['test_evil \u001b[2J'] },
+};
+
+const CAUSE = { kind: 'recheck', by: 'dev', at: START, why: 'recheck by dev' };
+
+/** Both jobs are in the configuration. */
+const answers: Answers = (effect, world) =>
+  effect.type === 'readStanding'
+    ? { type: 'standing.read', standing: STANDING, jobs: SPECS.map(({ name }) => inForce(name)) }
+    : answerWell(effect, world);
+
+/** All is well, except what `answer` says about this one job's effects. */
+const except =
+  (job: string, answer: Answers): Answers =>
+  (effect, world) => {
+    const own = world.owed(job).includes(effect);
+    return (own ? answer(effect, world) : null) ?? answers(effect, world);
+  };
+
+function viewOf(world: Simulator, id: string): JobView {
+  const stored = world.at(id);
+  const { review, spec, attempt, verdict, reason, evidence, url, acceptedAt, endedAt } =
+    stored.context as unknown as JobContext;
+  const { name, pipeline, provider } = spec;
+  const { project, branch, change, patchset, subject } = PATCHSET;
+  return {
+    ...{ id, review, name, pipeline, provider, project, branch, change, patchset, subject, attempt },
+    ...{ verdict, reason, acceptedAt, endedAt, state: stored.state, ended: stored.ended },
+    url: evidence === 'published' ? url : null,
+    updatedAt: stored.at,
+  };
+}
+
+function explained(world: Simulator, json = false): string {
+  const rows = world.log.map((row, index): NumberedRow => {
+    const data = row.type === 'review.opened' ? { ...row.data, cause: CAUSE } : row.data;
+    return { ...row, data, seq: index + 1 };
+  });
+  const jobs = ['job-1', 'job-2'].map((id) => viewOf(world, id));
+  const reader = fakeReader({ rows, jobs, stored: Object.fromEntries(world.stored) });
+  const io = fakeIo({ now: () => world.now, width: 120 });
+  expect(explainJob(io, reader, 'job-1', { json })).toBe(0);
+  return io.stdout();
+}
+
+function whole(answers: Answers, report: Partial<ReportSpec> = {}): Simulator {
+  const world = Simulator.whole(SPECS, reportSpec(report));
+  world.answers = answers;
+  return world.run();
+}
+
+describe('explain JOB', () => {
+  test('names the state, the event and the runs that decided', async () => {
+    const world = whole(except('job-1', ({ type }) => (type === 'readResults' ? FAILED : null)));
+    await expect(explained(world)).toMatchFileSnapshot('../../golden/explain-job.txt');
+    await expect(explained(world, true)).toMatchFileSnapshot('../../golden/explain-job.json');
+  });
+
+  test('shows the last output of a setup that failed in every attempt', () => {
+    const exited = { type: 'stage.exited', stage: 'stacking', end: { how: 'exited', code: 2 } } as const;
+    const world = whole(
+      except('job-1', (effect) =>
+        effect.type === 'runStage' ? { ...exited, lastLine: 'No space left' } : null,
+      ),
+    );
+    expect(explained(world)).toContain(
+      [
+        '  verdict   RETRY_LIMIT: stacking: its command exited with 2',
+        '  decided   in stacking, 2026-01-02 03:04:35 UTC: stacking ended with exit code 2: No space left',
+        '  output    No space left',
+        '  vote      No vote: not every job below ended with a result.',
+        '  counted   acme-dsvm: RETRY_LIMIT on patchset 3, this job',
+        '            acme-fc: SUCCESS on patchset 3',
+      ].join('\n'),
+    );
+  });
+
+  test.each([
+    [{ label: null }, 'No vote: report.label is not set.'],
+    [{ post: false }, 'No vote: the review ended as shadow.'],
+    [{}, 'Verified+1 on patchset 3'],
+  ])('of a success with the report %j says %s', (report, text) => {
+    expect(explained(whole(answers, report))).toContain(`  vote      ${text}\n`);
+  });
+
+  test('of a job without a verdict says what it does', () => {
+    const world = comeTo(Simulator.whole(SPECS), 'job-1', 'testing.running');
+    expect(explained(world)).toContain(
+      '  verdict   none yet: testing\n  vote      No vote yet: the review has not been posted.\n',
+    );
+  });
+});
