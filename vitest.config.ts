@@ -1,25 +1,41 @@
 /**
- * The unit, contract and scenario tests. Two workers, because the machine that they must be quick on has two cores; a
- * process for each file, because many of them start processes and open databases of their own.
+ * The unit, contract and scenario tests: pure code in threads that share their modules, everything else in processes.
+ * Two workers, because the machine that they must be quick on has two cores.
  */
 import { defineConfig } from 'vitest/config';
-import { RunReporter } from './test/fixtures/run-reporter.ts';
-
-const report = process.env.SOS_CI_TEST_REPORT;
+import { PURE_FILES } from './test/fixtures/pure.ts';
+import { reportersFor } from './test/fixtures/run-reporter.ts';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/e2e/**', '**/node_modules/**'],
-    pool: 'forks',
+    reporters: reportersFor('default'),
+    allowOnly: false,
+    // A golden file that is missing fails its test, as on CI: `vitest -u` writes it.
+    update: 'none',
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    allowOnly: false,
-    // A reader of the numbers asks for them as a file; people get the default reporter either way.
-    reporters:
-      report === undefined
-        ? ['default', new RunReporter()]
-        : ['default', ['json', { outputFile: report }], new RunReporter()],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'pure',
+          include: PURE_FILES,
+          pool: 'threads',
+          isolate: false,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'outside',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**', ...PURE_FILES],
+          pool: 'forks',
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

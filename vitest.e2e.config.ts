@@ -2,11 +2,13 @@
  * The suites that kill real daemons and wait for real deadlines: minutes, not seconds, one file after the other.
  */
 import { defineConfig } from 'vitest/config';
-import unit from './vitest.config.ts';
+import { reportersFor } from './test/fixtures/run-reporter.ts';
 
 export default defineConfig({
   test: {
-    ...unit.test,
+    reporters: reportersFor('default'),
+    allowOnly: false,
+    pool: 'forks',
     include: ['test/e2e/**/*.test.ts'],
     exclude: ['test/e2e/gerrit/**', '**/node_modules/**'],
     fileParallelism: false,

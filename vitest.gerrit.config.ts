@@ -4,6 +4,7 @@
 import { defineConfig } from 'vitest/config';
 import { GERRIT_VERSIONS, JAVA_FOR } from './test/e2e/real-gerrit/jars.ts';
 import { findJava } from './test/e2e/real-gerrit/java.ts';
+import { reportersFor } from './test/fixtures/run-reporter.ts';
 
 const versions = GERRIT_VERSIONS.filter((version) => {
   const java = findJava(JAVA_FOR[version]);
@@ -20,12 +21,10 @@ if (versions.length === 0)
 /** What depends on the version; outages and the like are tried on the first one alone. */
 const ON_EACH = ['contract', 'reviewer', 'patchsets', 'rights', 'doctor', 'votes'];
 
-const report = process.env.SOS_CI_TEST_REPORT;
-
 export default defineConfig({
   test: {
     // With the time of each case.
-    reporters: report === undefined ? ['verbose'] : ['verbose', ['json', { outputFile: report }]],
+    reporters: reportersFor('verbose'),
     fileParallelism: false,
     maxWorkers: 1,
     projects: versions.map((version, index) => ({

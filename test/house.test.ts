@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { importBreaches } from './house/imports.ts';
+import { pureBreaches } from './house/pure.ts';
 import {
   mapBreaches,
   migrationBreaches,
@@ -240,6 +241,18 @@ describe('the repository', () => {
       "import { Sshd } from './sshd.ts'; expect(1)",
     ];
     for (const line of lines) expect(testBreaches(sample('test/a.test.ts', line))).toHaveLength(1);
+  });
+
+  test('tests in threads reach nothing outside', () => {
+    const sources = new Map([...src, ...tests].map((file) => [file.path, file]));
+    expect(tests.flatMap((file) => pureBreaches(file, sources))).toEqual([]);
+    const through = new Map([['test/a.ts', sample('test/a.ts', "import ssh2 from 'ssh2';")]]);
+    const breaches = (path: string, line: string) => pureBreaches(sample(path, line), through);
+    const direct = "import { readFileSync } from 'node:fs';";
+    expect(breaches('test/machines/a.test.ts', direct)).toHaveLength(1);
+    expect(breaches('test/machines/a.test.ts', "import { a } from '../a.ts';")).toHaveLength(1);
+    expect(breaches('test/machines/a.test.ts', "import type { A } from '../a.ts';")).toEqual([]);
+    expect(breaches('test/machines/a.outside.test.ts', direct)).toEqual([]);
   });
 
   test('no file speaks of the place where it was written', () => {
