@@ -8,4 +8,4 @@ CREATE TABLE asked_view (
 INSERT OR IGNORE INTO asked_view
 SELECT event.history, effect.value ->> 'key'
 FROM event, json_each(event.effects) AS effect
-WHERE effect.value ->> 'type' NOT IN ('tell', 'withdraw');
+WHERE effect.value ->> 'type' NOT IN ('sendEvent', 'cancelEffect');

@@ -74,7 +74,7 @@ export class Reload {
       for (const problem of read.problems) log.error({}, `configuration: ${problem}`);
       log.error({ file, mistakes: read.problems.length }, 'the configuration stays as it was');
       const problems = read.problems.slice(0, PROBLEMS_KEPT).map((text) => text.slice(0, PROBLEM_LENGTH));
-      await this.note({ type: 'config.refused', file, by: who, why, problems });
+      await this.note({ type: 'config.rejected', file, by: who, why, problems });
       return { changed: [], restart: [], problems };
     }
     const { changed, restart } = difference(this.inForce, config, read.config);

@@ -75,7 +75,7 @@ export class Ground {
 }
 
 function databaseAlarm(file: string, missing: string | null): Alarm {
-  const alarm = { kind: 'database-gone', target: file } as const;
+  const alarm = { kind: 'database-missing', target: file } as const;
   if (missing === null) return { ...alarm, message: 'the file is back', hint: '', cleared: true };
   return {
     ...alarm,

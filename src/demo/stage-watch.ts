@@ -7,7 +7,7 @@ import { type Screen, span } from './output.ts';
 import { patiently } from './wait.ts';
 
 const STAGE_LIMIT_MS = 60_000;
-const RESTS: readonly string[] = ['done', 'stuck'];
+const RESTS: readonly string[] = ['done', 'parked'];
 
 /** What it asks of the store. */
 export type WatchedStore = Pick<StoreReader, 'jobs' | 'job' | 'review' | 'rows'>;
@@ -97,10 +97,13 @@ export class StageWatch {
   }
 }
 
+/** What goes on between two attempts at setup, for people. */
+const BETWEEN_ATTEMPTS: Readonly<Record<string, string>> = { cleaningUp: 'cleaning up', backoff: 'waiting' };
+
 /** `testing.running` is testing; between two attempts it says what goes on. */
 function stageOf(state: string): string {
   const [stage = state, step = ''] = state.split('.');
-  return stage === 'booting' && ['clearing', 'waiting'].includes(step) ? step : stage;
+  return (stage === 'booting' ? BETWEEN_ATTEMPTS[step] : undefined) ?? stage;
 }
 
 /** The attempt that a row begins. */

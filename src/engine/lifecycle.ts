@@ -163,7 +163,7 @@ export class Service {
   /** What still has to end before a drained daemon may go: jobs that left the queue, and reviews that post. */
   private checkDrained(): void {
     for (const stored of this.options.engine.histories.values()) {
-      if (isWork(stored) && !/^(queued|preparing|waiting)\b/.test(stored.state)) return;
+      if (isWork(stored) && !/^(queued|preparing|awaitingJobs)\b/.test(stored.state)) return;
     }
     this.whenDrained();
   }

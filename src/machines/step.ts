@@ -213,9 +213,9 @@ function keepAccounts(
 ): readonly Effect[] {
   let effects: Effect[] = [];
   for (const effect of requested) {
-    if (effect.type === 'tell') {
+    if (effect.type === 'sendEvent') {
       effects.push(effect);
-    } else if (effect.type === 'withdraw') {
+    } else if (effect.type === 'cancelEffect') {
       const known = owed.get(effect.key);
       if (known === undefined) continue;
       owed.delete(effect.key);
@@ -234,7 +234,7 @@ function keepAccounts(
 /** The keys that a row asks for. */
 export function askedKeys({ effects }: Pick<LogRow, 'effects'>): readonly string[] {
   return effects.flatMap((effect) =>
-    effect.type === 'tell' || effect.type === 'withdraw' ? [] : [effect.key],
+    effect.type === 'sendEvent' || effect.type === 'cancelEffect' ? [] : [effect.key],
   );
 }
 

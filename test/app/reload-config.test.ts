@@ -135,7 +135,7 @@ describe('a file with a mistake', () => {
     expect(problems).toEqual([expect.stringContaining(`${file}:3:1: reprot: unknown key`)]);
     expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
     expect(refreshed).toEqual([]);
-    expect(rows(lab).at(-1)).toMatchObject({ type: 'config.refused', data: { by: 'alice', problems } });
+    expect(rows(lab).at(-1)).toMatchObject({ type: 'config.rejected', data: { by: 'alice', problems } });
     expect(lab.store.stored('config')).toMatchObject({ state: 'faulty', context: { problems } });
     write();
     expect(await reload.run(OPERATOR)).toEqual({ changed: [], restart: [], problems: [] });

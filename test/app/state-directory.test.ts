@@ -33,11 +33,11 @@ test('a file that is gone is one alarm, and one that came back ends it', () => {
   renameSync(file, `${file}.away`);
   look();
   look();
-  expect(raised).toMatchObject([{ kind: 'database-gone', target: file }]);
+  expect(raised).toMatchObject([{ kind: 'database-missing', target: file }]);
   expect(raised[0]?.message).toMatch(/^the file is gone: /);
   renameSync(`${file}.away`, file);
   look();
-  expect(raised.at(-1)).toMatchObject({ kind: 'database-gone', cleared: true });
+  expect(raised.at(-1)).toMatchObject({ kind: 'database-missing', cleared: true });
 });
 
 test('a file in its place is an alarm, and is not taken for it', () => {
@@ -46,7 +46,7 @@ test('a file in its place is an alarm, and is not taken for it', () => {
   copyFileSync(file, `${file}.copy`);
   renameSync(`${file}.copy`, file);
   look();
-  expect(raised).toMatchObject([{ kind: 'database-gone' }]);
+  expect(raised).toMatchObject([{ kind: 'database-missing' }]);
   expect(raised[0]?.message).toMatch(/^another file is in its place: /);
   expect(readFileSync(`${file}.place`, 'utf8')).toBe(noted);
 });

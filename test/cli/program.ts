@@ -82,7 +82,7 @@ export async function makeStore(stateDir: string): Promise<void> {
   } as unknown as JobSpec;
   const events: readonly AnyEvent[] = [
     { type: 'job.accepted', job: JOB_ID, review: 'r1', deployment: 'd', patchset, spec },
-    { type: 'job.released', trees: [] },
+    { type: 'job.ready', trees: [] },
     { type: 'slot.granted' },
   ];
   let before: Stored | null = null;

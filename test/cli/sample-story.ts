@@ -143,16 +143,16 @@ export function story(): readonly NumberedRow[] {
   row(0, 'queued', { type: 'job.accepted', job: FAILED, review: 'r1', deployment: 'd', patchset, spec }, [
     timer('deadline:queued', 1440),
   ]);
-  row(0, 'queued.waiting', { type: 'job.released', trees: [tree] }, [acquire]);
+  row(0, 'queued.waiting', { type: 'job.ready', trees: [tree] }, [acquire]);
   row(2.4, 'booting.creating', { type: 'slot.granted' }, [
-    { type: 'withdraw', key: 'slot' },
-    { type: 'withdraw', key: 'deadline:queued' },
+    { type: 'cancelEffect', key: 'slot' },
+    { type: 'cancelEffect', key: 'deadline:queued' },
     create(1),
     timer('deadline:booting:1', 15),
   ]);
   row(33, 'stacking.fetching', { type: 'server.active', server: server(1), adopted: false }, [fetchIt(1)]);
-  row(93, 'booting.clearing', { type: 'patchset.unfetched', failure }, [remove(1)]);
-  row(94, 'booting.waiting', { type: 'server.deleted', deleted: 1 }, [timer('retry:booting:1', 0.5)]);
+  row(93, 'booting.cleaningUp', { type: 'patchset.fetch-failed', failure }, [remove(1)]);
+  row(94, 'booting.backoff', { type: 'server.deleted', deleted: 1 }, [timer('retry:booting:1', 0.5)]);
   row(124, 'booting.creating', { type: 'timer.fired', timer: 'retry:booting:1' }, [create(2)]);
   row(150, 'stacking.fetching', { type: 'server.active', server: server(2), adopted: false }, [fetchIt(2)]);
   row(155, 'stacking.running', { type: 'patchset.fetched', revision: patchset.revision }, [
@@ -167,15 +167,20 @@ export function story(): readonly NumberedRow[] {
   row(1396, 'testing.running', { type: 'server.active', server: server(1), adopted: false }, [], {
     outcome: 'late',
   });
-  row(3600, 'testing.reading', { type: 'stage.exited', stage: 'testing', end: { how: 'exited', code: 1 } }, [
-    {
-      type: 'readResults',
-      key: 'readResults',
-      server: server(2),
-      results: { format: 'tap', file: 'results.tap' },
-      timeoutMs: 60_000,
-    },
-  ]);
+  row(
+    3600,
+    'testing.readingResults',
+    { type: 'stage.exited', stage: 'testing', end: { how: 'exited', code: 1 } },
+    [
+      {
+        type: 'readResults',
+        key: 'readResults',
+        server: server(2),
+        results: { format: 'tap', file: 'results.tap' },
+        timeoutMs: 60_000,
+      },
+    ],
+  );
   row(3601, 'publishing.collecting', {
     type: 'results.read',
     results: { passed: 29, failed: 2, skipped: 3, failures: ['test_attach', 'test_evil \u001b[2J'] },
@@ -193,7 +198,7 @@ export function story(): readonly NumberedRow[] {
     { type: 'evidence.published', url: 'https://logs.example.org/45/912345/3/check/acme-dsvm/01kfa7xw2m6v/' },
     [
       {
-        type: 'tell',
+        type: 'sendEvent',
         to: 'r1',
         event: {
           type: 'job.reported',
@@ -213,7 +218,7 @@ export function story(): readonly NumberedRow[] {
       },
     ],
   );
-  row(3620.2, 'cleanup.deleting', { type: 'verdict.taken' }, [remove(2)]);
+  row(3620.2, 'cleanup.deleting', { type: 'verdict.accepted' }, [remove(2)]);
   row(3625, 'cleanup.discarding', { type: 'server.deleted', deleted: 1 }, [
     { type: 'discardEvidence', key: 'discardEvidence:1', job: FAILED, part: 'all', timeoutMs: 300_000 },
   ]);

@@ -74,7 +74,7 @@ export const SAMPLE: Contents = {
       branch: 'master',
       change: 912400,
       patchset: 1,
-      state: 'waiting',
+      state: 'awaitingJobs',
       ended: false,
       outcome: null,
       openedAt: START,
@@ -96,7 +96,7 @@ export const SAMPLE: Contents = {
   ],
   alarms: [
     {
-      kind: 'vote-refused',
+      kind: 'vote-rejected',
       target: '912345,3',
       message: 'Gerrit refused Verified \u001b[5m-1',
       hint: 'give the account the right to vote on Verified',

@@ -84,8 +84,8 @@ export function reviewerContract(name: string, start: () => Promise<ReviewerHarn
     });
 
     const standing = (patchset: Patchset) =>
-      harness.reviewer.readStanding(
-        { type: 'readStanding', key: 'standing', patchset, label: 'Verified', timeoutMs: 60_000 },
+      harness.reviewer.readChangeState(
+        { type: 'readChangeState', key: 'standing', patchset, label: 'Verified', timeoutMs: 60_000 },
         signal,
       );
 

@@ -89,10 +89,10 @@ export function startsContract(name: string, open: () => Store): void {
     });
 
     test('the last alarm of a kind and target is found', () => {
-      const alarm = { kind: 'start-limit', target: 'limit-change 1', message: 'm', hint: 'h' } as const;
+      const alarm = { kind: 'rate-limit', target: 'limit-change 1', message: 'm', hint: 'h' } as const;
       store.alarm(alarm, 5);
       store.alarm(alarm, 7);
-      expect(store.lastAlarm('start-limit', 'limit-change 1')).toEqual({
+      expect(store.lastAlarm('rate-limit', 'limit-change 1')).toEqual({
         ...alarm,
         firstAt: 5,
         lastAt: 7,
@@ -101,7 +101,7 @@ export function startsContract(name: string, open: () => Store): void {
         acknowledgedAt: null,
         acknowledgedBy: '',
       });
-      expect(store.lastAlarm('start-limit', 'limit-change 2')).toBe(null);
+      expect(store.lastAlarm('rate-limit', 'limit-change 2')).toBe(null);
       expect(store.lastAlarm('queue-full', 'limit-change 1')).toBe(null);
     });
   });

@@ -73,7 +73,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
           report,
         }),
         told(job, { type: 'job.accepted', job, review, deployment: 'd', patchset, spec: jobSpec() }),
-        told(job, { type: 'job.released', trees: [] }),
+        told(job, { type: 'job.ready', trees: [] }),
         told(verdictsOf(patchset), {
           type: 'runs.admitted',
           review,
@@ -98,7 +98,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(rows.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5]);
       expect(store.rows('j1').map(({ version, type }) => [version, type])).toEqual([
         [1, 'job.accepted'],
-        [2, 'job.released'],
+        [2, 'job.ready'],
         [3, 'slot.granted'],
       ]);
       expect([...store.histories()]).toEqual(['r1', 'j1', verdictsOf(PATCHSET)]);
@@ -129,7 +129,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       await store.append(other);
       await expect(store.append(one)).rejects.toBeInstanceOf(VersionConflict);
       const types = store.rows('j1').map(({ type }) => type);
-      expect(types).toEqual(['job.accepted', 'job.released', 'job.cancelled', 'verdict.taken']);
+      expect(types).toEqual(['job.accepted', 'job.ready', 'job.cancelled', 'verdict.accepted']);
     });
 
     test('a trigger starts once', async () => {
@@ -161,7 +161,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       await append(...begun(1));
       const job = { id: 'j1', state: 'queued.waiting', ended: false, attempt: 1, verdict: null };
       expect(store.job('j1')).toMatchObject(job);
-      const review = { id: 'r1', state: 'preparing.looking', ended: false, outcome: null };
+      const review = { id: 'r1', state: 'preparing.lookingUp', ended: false, outcome: null };
       expect(store.review('r1')).toMatchObject(review);
       expect(
         store
@@ -177,7 +177,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
         ['deadline:booting:1', 5, now],
       ]);
       expect(store.stored('j1')).toEqual(granted?.stored);
-      expect(store.owed().map(({ key }) => key)).toContain('deadline:looking:1');
+      expect(store.owed().map(({ key }) => key)).toContain('deadline:lookingUp:1');
     });
 
     /** The whole way of a cancelled job. */

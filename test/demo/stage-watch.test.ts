@@ -77,8 +77,8 @@ describe('a job that is watched', () => {
     const store = new SlowStore([
       ['booting.creating', 0, 1],
       ['stacking.running', 100],
-      ['booting.clearing', 200],
-      ['booting.waiting', 250],
+      ['booting.cleaningUp', 200],
+      ['booting.backoff', 250],
       ['booting.creating', 1250, 2],
       ['cleanup.deleting', 1300],
       ['done', 1400],
@@ -87,7 +87,7 @@ describe('a job that is watched', () => {
     expect(lines()).toEqual([
       'booting 100 ms',
       'stacking 100 ms',
-      'clearing 50 ms',
+      'cleaning up 50 ms',
       'waiting 1.0 s',
       'attempt 2',
       'booting 50 ms',

@@ -17,7 +17,7 @@ test('SIGTERM while a stage that ignores its own is being stopped: closed within
   await one.eventually('testing began', () => one.ledger('testing').length > 0);
   await one.amend('a newer patchset\n');
   await one.eventually('the older one is cleared away', () =>
-    one.jobs().some(({ state }) => state === 'cleanup.settling'),
+    one.jobs().some(({ state }) => state === 'cleanup.awaitingEffects'),
   );
   const asked = performance.now();
   expect(await daemon.stop()).toBe(0);

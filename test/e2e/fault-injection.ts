@@ -83,7 +83,9 @@ function faultyWorld(world: World, around: Around): World {
     },
     reviewer: {
       post: around('postReview', (request, signal, recovered) => reviewer.post(request, signal, recovered)),
-      readStanding: around('readStanding', (request, signal) => reviewer.readStanding(request, signal)),
+      readChangeState: around('readChangeState', (request, signal) =>
+        reviewer.readChangeState(request, signal),
+      ),
       readVotes: around('readVotes', (request, signal) => reviewer.readVotes(request, signal)),
     },
     alarms,

@@ -42,7 +42,7 @@ test('a slot that was granted as the drain began is part of what is finished', a
     drained = true;
   });
   // The next append is the one that says that the slot was granted.
-  when(lab, isRow('job.released'), () =>
+  when(lab, isRow('job.ready'), () =>
     lab.holdAt('before append', 5_000, () => {
       void lab.daemon.service.drain();
     }),
@@ -91,7 +91,7 @@ test.each([
   ['create', 'booting.creating'],
   ['list', 'cleanup.deleting'],
   ['delete', 'cleanup.deleting'],
-  ['readResults', 'testing.reading'],
+  ['readResults', 'testing.readingResults'],
 ] as const)('a stop gives up a %s that hangs, and what is owed stays owed', async (call, state) => {
   const lab = new Lab();
   when(lab, isAt(state), () => {
@@ -206,7 +206,7 @@ test('the stream’s state is shown; one that will not mend itself is an alarm',
   expect([lab.store.daemon()?.stream, lab.alarms.kinds]).toEqual(['not connected: no right to stream', []]);
   lab.daemon.stream?.disconnect({ ...state, permanent: true });
   await lab.quiet();
-  expect(lab.alarms.raised).toMatchObject([{ kind: 'stream-forbidden', hint: 'ask for it' }]);
+  expect(lab.alarms.raised).toMatchObject([{ kind: 'stream-access-denied', hint: 'ask for it' }]);
   lab.daemon.stream?.reconnect();
   expect(lab.store.daemon()?.stream).toBe('connected');
 });

@@ -11,9 +11,9 @@ import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import { type Hold, Rehearsal } from './rehearsal.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
-type ReadStanding = Extract<KeyedEffect, { type: 'readStanding' }>;
+type ReadStanding = Extract<KeyedEffect, { type: 'readChangeState' }>;
 type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
-type Call = 'post' | 'readStanding' | 'readVotes';
+type Call = 'post' | 'readChangeState' | 'readVotes';
 
 export interface PostedReview {
   readonly run: string;
@@ -57,8 +57,8 @@ export class FakeReviewer implements Reviewer {
     return outcome;
   }
 
-  readStanding({ patchset, label }: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
-    return this.calls.play('readStanding', signal, () => {
+  readChangeState({ patchset, label }: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
+    return this.calls.play('readChangeState', signal, () => {
       const { change, patchset: tested } = patchset;
       if (this.missing.has(change)) throw gone(patchset);
       const number = this.current.get(change) ?? tested;

@@ -18,7 +18,7 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
     case 'acquireSlot':
       return { type: 'slot.granted' };
     case 'lookUpChange':
-      return { type: 'change.resolved', change: RESOLVED };
+      return { type: 'change.looked-up', change: RESOLVED };
     case 'mergePatchset':
       return { type: 'patchset.merged', trees: [TREE] };
     case 'createServer': {
@@ -45,18 +45,18 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
     case 'publishEvidence':
       return { type: 'evidence.published', url: `https://logs.example.org/${effect.owner.job}/` };
     case 'catchUp':
-      return { type: 'gap.closed', since: 0, changes: 2, found: 0, unsure: [], unread: 0 };
+      return { type: 'catchup.completed', since: 0, changes: 2, found: 0, unsure: [], unread: 0 };
     case 'deleteServer':
       return { type: 'server.deleted', deleted: 1 };
     case 'discardEvidence':
       return { type: 'evidence.discarded' };
     case 'postReview':
       return { type: 'review.posted', found: false, voted: Object.keys(effect.labels).length > 0, why: '' };
-    case 'postStart':
-      return { type: 'start.posted' };
-    case 'readStanding':
+    case 'postStartMessage':
+      return { type: 'start-message.posted' };
+    case 'readChangeState':
       return {
-        type: 'standing.read',
+        type: 'change-state.read',
         standing: { ...STANDING, vote: votes[effect.label] ?? 0 },
         jobs: [inForce('acme-dsvm')],
       };
@@ -77,49 +77,49 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
     case 'acquireSlot':
       return [];
     case 'catchUp':
-      return [{ type: 'gap.unclosed', failure: failure('catch up') }];
+      return [{ type: 'catchup.failed', failure: failure('catch up') }];
     case 'lookUpChange':
       return [
-        { type: 'change.unresolved', failure: failure('look up change') },
-        { type: 'change.unresolved', failure: failure('look up change', { retryable: false }) },
+        { type: 'change.lookup-failed', failure: failure('look up change') },
+        { type: 'change.lookup-failed', failure: failure('look up change', { retryable: false }) },
         ...LOOKED_UP.map(
-          (change): AnyEvent => ({ type: 'change.resolved', change: { ...RESOLVED, ...change } }),
+          (change): AnyEvent => ({ type: 'change.looked-up', change: { ...RESOLVED, ...change } }),
         ),
       ];
     case 'mergePatchset': {
       const { project, change, branch } = effect.patchset;
       return [
         { type: 'patchset.conflicted', project, change, branch, files: ['setup.cfg'] },
-        { type: 'patchset.unmerged', failure: failure('merge patchset') },
-        { type: 'patchset.unmerged', failure: failure('merge patchset', { retryable: false }) },
+        { type: 'patchset.merge-failed', failure: failure('merge patchset') },
+        { type: 'patchset.merge-failed', failure: failure('merge patchset', { retryable: false }) },
       ];
     }
     case 'createServer':
-      return [{ type: 'server.failed', failure: failure('create server') }];
+      return [{ type: 'server.create-failed', failure: failure('create server') }];
     case 'fetchPatchset':
-      return [{ type: 'patchset.unfetched', failure: failure('fetch patchset') }];
+      return [{ type: 'patchset.fetch-failed', failure: failure('fetch patchset') }];
     case 'runStage':
       return badEnds(effect.run.stage);
     case 'stopStage':
-      return [{ type: 'stage.unstopped', stage: effect.run.stage, failure: failure('stop stage') }];
+      return [{ type: 'stage.stop-failed', stage: effect.run.stage, failure: failure('stop stage') }];
     case 'readResults':
       return [
         { type: 'results.read', results: FAILED },
-        { type: 'results.unreadable', why: 'results.tap is missing' },
+        { type: 'results.read-failed', why: 'results.tap is missing' },
       ];
     case 'collectEvidence':
-      return [{ type: 'evidence.uncollected', failure: failure('collect evidence') }];
+      return [{ type: 'evidence.collect-failed', failure: failure('collect evidence') }];
     case 'publishEvidence':
-      return [{ type: 'evidence.unpublished', failure: failure('publish evidence') }];
+      return [{ type: 'evidence.publish-failed', failure: failure('publish evidence') }];
     case 'deleteServer':
-      return [{ type: 'server.undeleted', failure: failure('delete server') }];
+      return [{ type: 'server.delete-failed', failure: failure('delete server') }];
     case 'discardEvidence':
       return [{ type: 'evidence.discard-failed', failure: failure('discard evidence') }];
     case 'postReview':
       return [
-        { type: 'vote.refused', failure: failure('vote', { retryable: false }) },
-        { type: 'review.unposted', failure: failure('post review') },
-        { type: 'review.unposted', failure: failure('post review', { retryable: false }) },
+        { type: 'vote.rejected', failure: failure('vote', { retryable: false }) },
+        { type: 'review.post-failed', failure: failure('post review') },
+        { type: 'review.post-failed', failure: failure('post review', { retryable: false }) },
         {
           type: 'review.posted',
           found: true,
@@ -127,28 +127,28 @@ export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
           why: 'patchset 3 is not the current one (4) any more',
         },
       ];
-    case 'postStart':
-      return [{ type: 'start.unposted', failure: failure('post start') }];
-    case 'readStanding':
+    case 'postStartMessage':
+      return [{ type: 'start-message.post-failed', failure: failure('post start') }];
+    case 'readChangeState':
       return [
-        { type: 'standing.unread', failure: failure('read standing'), jobs: [inForce('acme-dsvm')] },
+        { type: 'change-state.read-failed', failure: failure('read standing'), jobs: [inForce('acme-dsvm')] },
         {
-          type: 'standing.unread',
+          type: 'change-state.read-failed',
           failure: failure('read standing', { retryable: false }),
           jobs: [inForce('acme-dsvm')],
         },
-        { type: 'standing.read', standing: { ...STANDING, status: 'merged' }, jobs: [] },
-        { type: 'standing.read', standing: { ...STANDING, vote: 1 }, jobs: [inForce('acme-other')] },
+        { type: 'change-state.read', standing: { ...STANDING, status: 'merged' }, jobs: [] },
+        { type: 'change-state.read', standing: { ...STANDING, vote: 1 }, jobs: [inForce('acme-other')] },
       ];
     case 'readVotes':
       return [
         { type: 'votes.read', votes: {} },
-        { type: 'votes.unread', failure: failure('read votes') },
+        { type: 'votes.read-failed', failure: failure('read votes') },
       ];
     case 'sendMail':
       return [
-        { type: 'mail.unsent', failure: failure('send mail') },
-        { type: 'mail.unsent', failure: failure('send mail', { retryable: false }) },
+        { type: 'mail.send-failed', failure: failure('send mail') },
+        { type: 'mail.send-failed', failure: failure('send mail', { retryable: false }) },
       ];
     default:
       return assertNever(effect);
@@ -173,6 +173,6 @@ function badEnds(stage: 'stacking' | 'testing'): readonly AnyEvent[] {
     { type: 'stage.exited', stage, end: { how: 'timedOut' } },
     { type: 'stage.exited', stage, end: { how: 'stopped' } },
     { type: 'stage.lost', stage, why: 'its lock is free and it left no rc' },
-    { type: 'stage.failed', stage, failure: failure('run stage') },
+    { type: 'stage.start-failed', stage, failure: failure('run stage') },
   ];
 }

@@ -41,7 +41,7 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
       world.settle(unclosed);
       world.fire(STREAM);
     }
-    world.hear({ type: 'machine.failed', event: 'gap.closed', message: 'undefined is not iterable' });
+    world.hear({ type: 'machine.failed', event: 'catchup.completed', message: 'undefined is not iterable' });
     world.settle(closed()).hear(lost, refused, { type: 'stream.stopped' }, started(), connected);
     world.hear(crashed, started(1_000), connected).settle(closed()).hear(lost);
     for (const { type, key } of world.owed(STREAM)) if (type === 'raiseAlarm') world.answer(STREAM, key);
@@ -72,7 +72,7 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
     world.tell(other, { type: 'job.reported', report: failed });
     troubled(world, verdicts);
     world.tell(verdicts, {
-      type: 'machine.broken',
+      type: 'machine.quarantine-failed',
       event: 'run.ended',
       message: 'undefined is not a function',
     });

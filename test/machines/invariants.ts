@@ -50,8 +50,8 @@ function inEveryHistory(rows: readonly LogRow[]): readonly string[] {
     if (index > 0 && row.at < (rows[index - 1]?.at ?? 0)) broken.push(`time went back at ${row.version}`);
     if (row.settles !== null) owed.delete(row.settles);
     for (const effect of row.effects) {
-      if (effect.type === 'tell') continue;
-      if (effect.type === 'withdraw') {
+      if (effect.type === 'sendEvent') continue;
+      if (effect.type === 'cancelEffect') {
         const type = owed.get(effect.key)?.type;
         if (type !== 'setTimer' && type !== 'acquireSlot' && type !== 'catchUp')
           broken.push(`withdrew ${effect.key}, a ${type}`);
@@ -65,7 +65,7 @@ function inEveryHistory(rows: readonly LogRow[]): readonly string[] {
     const timers = [...owed.values()].filter((effect) => effect.type === 'setTimer');
     if (timers.length > 1) broken.push(`${timers.length} timers at ${row.version}`);
     if (ended && row.state !== rows[index - 1]?.state) broken.push(`moved after its end at ${row.version}`);
-    ended ||= row.state === 'done' || row.state === 'stuck';
+    ended ||= row.state === 'done' || row.state === 'parked';
     if (ended && timers.length > 0) broken.push(`a timer after its end at ${row.version}`);
     if (row.outcome !== 'moved' && row.effects.length > 0) broken.push(`${row.outcome} row with effects`);
   });
@@ -89,14 +89,15 @@ function inAJob(rows: readonly LogRow[], stored: Stored, world: Simulator): read
     broken.push('published too often');
   if (stored.state === 'done') broken.push(...ofADoneJob(rows, stored, world));
   const times = (type: string) => rows.filter((row) => row.type === type).length;
-  const enough = times('machine.failed') >= 2 || times('daemon.crashed') >= 2 || times('machine.broken') > 0;
-  if (stored.state === 'stuck' && !enough) broken.push('stuck without a cause');
+  const enough =
+    times('machine.failed') >= 2 || times('daemon.crashed') >= 2 || times('machine.quarantine-failed') > 0;
+  if (stored.state === 'parked' && !enough) broken.push('parked without a cause');
   return broken;
 }
 
 function toldReports(row: LogRow): readonly JobReport[] {
   return row.effects.flatMap((effect) =>
-    effect.type === 'tell' && effect.event.type === 'job.reported' ? [effect.event.report] : [],
+    effect.type === 'sendEvent' && effect.event.type === 'job.reported' ? [effect.event.report] : [],
   );
 }
 
@@ -130,7 +131,7 @@ function ofADoneJob(rows: readonly LogRow[], stored: Stored, world: Simulator): 
   const end = rows.find((row) => row.state === 'cleanup.discarding');
   if (last === undefined || last.version < (end?.version ?? 0)) broken.push('done without a deletion');
   const evidenceLeft = rows.some((row) =>
-    row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'evidence-left'),
+    row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'evidence-leaked'),
   );
   const left = Object.values(stored.owed).filter(
     ({ type }) => type !== 'raiseAlarm' && !(type === 'discardEvidence' && evidenceLeft),
@@ -156,7 +157,7 @@ function inAStream(rows: readonly LogRow[]): readonly string[] {
     if (row.settles !== null) asked.delete(row.settles);
     for (const effect of row.effects) {
       if (effect.type === 'catchUp') asked.add(effect.key);
-      if (effect.type === 'withdraw') asked.delete(effect.key);
+      if (effect.type === 'cancelEffect') asked.delete(effect.key);
     }
     if (asked.size > 1) broken.push(`two looks at a time at ${row.version}`);
     if ((row.state === 'up.catchingUp') !== (asked.size === 1))

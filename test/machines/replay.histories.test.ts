@@ -28,12 +28,12 @@ const EFFECTS: Readonly<Record<Effect['type'], true>> = {
   discardEvidence: true,
   postReview: true,
   catchUp: true,
-  postStart: true,
-  readStanding: true,
+  postStartMessage: true,
+  readChangeState: true,
   readVotes: true,
   sendMail: true,
-  withdraw: true,
-  tell: true,
+  cancelEffect: true,
+  sendEvent: true,
 };
 
 /** What is handled only to be on the safe side: this machine asks for nothing that could be answered so. */

@@ -112,7 +112,7 @@ function alterations(value: unknown): readonly unknown[] {
   if (typeof value === 'string') return [`${value}x`, value.slice(1), ''];
   if (Array.isArray(value)) {
     const without = value.length > 0 ? [value.slice(1), [...value].reverse()] : [];
-    return [...without, [...value, { type: 'withdraw', key: 'x' }]].filter(
+    return [...without, [...value, { type: 'cancelEffect', key: 'x' }]].filter(
       (other) => JSON.stringify(other) !== JSON.stringify(value),
     );
   }

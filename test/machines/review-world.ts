@@ -18,8 +18,8 @@ export function alarms(world: Simulator): readonly string[] {
 
 /** Gerrit says how the change is just before the post, where that is asked. Returns the review's newest row. */
 export function weighed(world: Simulator): LogRow {
-  if (world.owed(REVIEW).some(({ type }) => type === 'readStanding'))
-    world.answerType(REVIEW, 'readStanding');
+  if (world.owed(REVIEW).some(({ type }) => type === 'readChangeState'))
+    world.answerType(REVIEW, 'readChangeState');
   const row = world.rowsOf(REVIEW).at(-1);
   if (row === undefined) throw new Error('the review has no row');
   return row;

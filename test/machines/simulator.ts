@@ -66,7 +66,7 @@ export class Simulator {
   static job(spec: JobSpec = jobSpec()): Simulator {
     const world = new Simulator(answerWell);
     world.tell(JOB, accepted(spec));
-    world.tell(JOB, { type: 'job.released', trees: [TREE] });
+    world.tell(JOB, { type: 'job.ready', trees: [TREE] });
     return world;
   }
 
@@ -115,7 +115,7 @@ export class Simulator {
     this.log.push(row);
     this.rows.set(history, [...(this.rows.get(history) ?? []), row]);
     for (const effect of row.effects) {
-      if (effect.type !== 'tell') continue;
+      if (effect.type !== 'sendEvent') continue;
       if (this.stored.has(effect.to) || effect.begins !== undefined)
         this.tell(effect.to, effect.event, { cause: `${history}/${row.version}` });
       else this.unheard.push(effect);

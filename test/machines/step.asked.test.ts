@@ -9,7 +9,7 @@ import { START } from './facts.ts';
 import { sha256 } from './simulator.ts';
 
 const NAME = 'forgetful@1' as MachineName;
-const alarm = { kind: 'job-stuck', target: 'x', message: 'x', hint: 'x' };
+const alarm = { kind: 'job-parked', target: 'x', message: 'x', hint: 'x' };
 (machines as Record<string, AnyStateMachine>)[NAME] = createMachine({
   initial: 'on',
   states: {

@@ -62,7 +62,10 @@ describe('a fingerprint', () => {
   test.each<[string, (config: Config) => void]>([
     ['a state is added', (config) => Object.assign(config.states, { more: {} })],
     ['a state is renamed', (config) => Object.assign(config.states.testing.states, { sitting: {} })],
-    ['a guard goes', (config) => delete config.states.booting.states.clearing.states.settling.always.guard],
+    [
+      'a guard goes',
+      (config) => delete config.states.booting.states.cleaningUp.states.awaitingEffects.always.guard,
+    ],
     ['a handler goes', (config) => delete config.states.queued.on['timer.fired']],
     [
       'a target changes',

@@ -109,7 +109,13 @@ describe('any sequence of events', () => {
     // All runs together come far enough to meet what the test is about.
     if (EXHAUSTIVE)
       expect([...states]).toEqual(
-        expect.arrayContaining(['alarming', 'confirming.reading', 'done', 'posting.sending', 'waiting']),
+        expect.arrayContaining([
+          'raisingAlarm',
+          'confirmingVote.readingVotes',
+          'done',
+          'posting.sending',
+          'awaitingJobs',
+        ]),
       );
   });
 
@@ -226,7 +232,7 @@ function said(world: Simulator, one: { readonly which: number; readonly how: num
           { type: 'review.cancelled', reason: 'the change was abandoned' },
           { type: 'review.superseded', by: '912345,4' },
           { type: 'machine.failed', event: 'review.posted', message: 'broken' },
-          { type: 'machine.broken', event: 'review.posted', message: 'broken' },
+          { type: 'machine.quarantine-failed', event: 'review.posted', message: 'broken' },
           { type: 'daemon.crashed', during: 'postReview', message: 'broken' },
         ]
       : [
@@ -234,7 +240,7 @@ function said(world: Simulator, one: { readonly which: number; readonly how: num
           { type: 'job.superseded', by: '912345,4' },
           { type: 'job.promoted', by: 'alice', why: 'by hand' },
           { type: 'machine.failed', event: 'stage.exited', message: 'broken' },
-          { type: 'machine.broken', event: 'stage.exited', message: 'broken' },
+          { type: 'machine.quarantine-failed', event: 'stage.exited', message: 'broken' },
           { type: 'daemon.crashed', during: 'runStage', message: 'broken' },
           { type: 'stage.started', stage: 'testing', pid: 42, adopted: true },
         ];

@@ -16,7 +16,7 @@ const happening = (event: AnyEvent, changes: Partial<Happening> = {}): Happening
   ...changes,
 });
 const begun = step(null, happening(accepted()), sha256).stored;
-const queued = step(begun, happening({ type: 'job.released', trees: [] }), sha256).stored;
+const queued = step(begun, happening({ type: 'job.ready', trees: [] }), sha256).stored;
 const granted: AnyEvent = { type: 'slot.granted' };
 
 describe('an event that settles', () => {
@@ -42,7 +42,7 @@ describe('an event that settles', () => {
 
 describe('an event that no state handles', () => {
   test('is recorded as ignored', () => {
-    const { stored, row } = step(queued, happening({ type: 'verdict.taken' }), sha256);
+    const { stored, row } = step(queued, happening({ type: 'verdict.accepted' }), sha256);
     expect(row).toMatchObject({ version: 3, outcome: 'ignored', state: 'queued.waiting', effects: [] });
     expect(stored.context).toEqual(queued.context);
   });
@@ -83,7 +83,7 @@ test('what is asked for and taken back within one event is not recorded', () => 
   const done = world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
   expect([done.state, done.effects.map(({ type }) => type)]).toEqual([
     'done',
-    ['tell', 'tell', 'withdraw', 'tell'],
+    ['sendEvent', 'sendEvent', 'cancelEffect', 'sendEvent'],
   ]);
   const none = new Simulator();
   none.tell(REVIEW, opened(reportSpec(), []));
@@ -92,7 +92,7 @@ test('what is asked for and taken back within one event is not recorded', () => 
   expect([row.state, row.effects, none.owed(REVIEW)]).toEqual([
     'done',
     [
-      { type: 'withdraw', key: 'deadline:merging:1' },
+      { type: 'cancelEffect', key: 'deadline:merging:1' },
       expect.objectContaining({ event: { type: 'review.ended', review: REVIEW } }),
     ],
     [],
@@ -103,7 +103,7 @@ test('versions count up by one, and each hash holds the one before', () => {
   const one = step(null, happening(accepted()), sha256);
   const other = step(null, happening(accepted(jobSpec({ name: 'other' }))), sha256);
   const [a, b] = [one, other].map(({ stored }) =>
-    step(stored, happening({ type: 'job.released', trees: [] }), sha256),
+    step(stored, happening({ type: 'job.ready', trees: [] }), sha256),
   );
   expect([one.row.version, a?.row.version]).toEqual([1, 2]);
   expect(a?.row.hash).not.toBe(b?.row.hash);

@@ -52,7 +52,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   'boot-failed-once': () =>
     told((effect, world) =>
       effect.type === 'createServer' && effect.owner.attempt === 1
-        ? { type: 'server.failed', failure: failure('create server') }
+        ? { type: 'server.create-failed', failure: failure('create server') }
         : answerWell(effect, world),
     ).run(),
 
@@ -84,11 +84,11 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   'server-leaked': () =>
     told((effect, world) =>
       effect.type === 'deleteServer'
-        ? { type: 'server.undeleted', failure: failure('delete server') }
+        ? { type: 'server.delete-failed', failure: failure('delete server') }
         : answerWell(effect, world),
     ).run(),
 
-  'evidence-left': () =>
+  'evidence-leaked': () =>
     told(
       unless('discardEvidence', { type: 'evidence.discard-failed', failure: failure('discard evidence') }),
     ).run(),
@@ -96,14 +96,14 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   'posted-at-the-third-try': () =>
     told((effect, world) =>
       effect.type === 'postReview' && effect.key !== 'postReview:3'
-        ? { type: 'review.unposted', failure: failure('post review') }
+        ? { type: 'review.post-failed', failure: failure('post review') }
         : answerWell(effect, world),
     ).run(),
 
-  'vote-refused': () =>
+  'vote-rejected': () =>
     told((effect, world) =>
       effect.type === 'postReview' && Object.keys(effect.labels).length > 0
-        ? { type: 'vote.refused', failure: failure('vote', { retryable: false }) }
+        ? { type: 'vote.rejected', failure: failure('vote', { retryable: false }) }
         : answerWell(effect, world),
     ).run(),
 
@@ -143,7 +143,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     const report = reportSpec({ startMessage: true, stopVotingAfter: 2 });
     const world = told(answerWell, mailed(opened(report, undefined, preparePlan({ hold }))));
     world.tell(VOTING, { type: 'voting.opened' });
-    comeTo(world, REVIEW, 'preparing.holding');
+    comeTo(world, REVIEW, 'preparing.awaitingVote');
     world.tell(REVIEW, { type: 'vote.cast', vote: { account: 'zuul', label: 'Verified', value: 1 } });
     comeTo(world, JOB, 'stacking.running');
     world.tell(JOB, { type: 'stage.started', stage: 'stacking', pid: 4711, adopted: false });
@@ -166,8 +166,9 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   'stage-not-started-then-no-results': () =>
     told((effect, world) => {
       if (effect.type === 'runStage' && effect.run.owner.attempt === 1)
-        return { type: 'stage.failed', stage: 'stacking', failure: failure('run stage') };
-      if (effect.type === 'readResults') return { type: 'results.unreadable', why: 'results.tap is missing' };
+        return { type: 'stage.start-failed', stage: 'stacking', failure: failure('run stage') };
+      if (effect.type === 'readResults')
+        return { type: 'results.read-failed', why: 'results.tap is missing' };
       return answerWell(effect, world);
     }).run(),
 
@@ -183,7 +184,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     const job = { job: JOB, name: 'acme-dsvm', voting: true, files: { include: [], exclude: ['doc/*'] } };
     const change = { ...RESOLVED, files: ['doc/index.rst'] };
     return told(
-      unless('lookUpChange', { type: 'change.resolved', change }),
+      unless('lookUpChange', { type: 'change.looked-up', change }),
       opened(reportSpec(), [job]),
     ).run();
   },
@@ -191,7 +192,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   'superseded-while-it-tests': () => {
     const world = comeTo(told(answerWell), JOB, 'testing.running');
     world.answers = unless('stopStage', {
-      type: 'stage.unstopped',
+      type: 'stage.stop-failed',
       stage: 'testing',
       failure: failure('stop stage'),
     });
@@ -211,7 +212,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
   'broken-beyond-quarantine': () => {
     const world = comeTo(told(answerWell), JOB, 'booting.creating');
     const broken = {
-      type: 'machine.broken',
+      type: 'machine.quarantine-failed',
       event: 'server.active',
       message: 'undefined is not a function',
     } as const;
@@ -227,7 +228,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     const loaded = { type: 'config.loaded', ...base, changed: [], restart: [] } as const;
     const problems = ['/etc/sos-ci.yaml:3:1: jobs: is missing; add at least one job'];
     world.tell('config', loaded);
-    world.tell('config', { type: 'config.refused', ...base, by: 'SIGHUP', problems });
+    world.tell('config', { type: 'config.rejected', ...base, by: 'SIGHUP', problems });
     world.tell('config', { ...loaded, by: 'alice', why: 'mended', changed: ['jobs.unit'] });
     return troubled(world, 'config');
   },
@@ -261,8 +262,8 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     const world = come(told(failing(() => true)), 'publishing');
     const message = 'undefined is not a function';
     world.tell(PUBLICATION, { type: 'daemon.crashed', during: 'publishEvidence:1', message });
-    world.tell(PUBLICATION, { type: 'machine.failed', event: 'evidence.unpublished', message });
-    world.tell(PUBLICATION, { type: 'machine.broken', event: 'evidence.discarded', message });
+    world.tell(PUBLICATION, { type: 'machine.failed', event: 'evidence.publish-failed', message });
+    world.tell(PUBLICATION, { type: 'machine.quarantine-failed', event: 'evidence.discarded', message });
     return world.run();
   },
 
@@ -271,18 +272,22 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
 
 /** How each thing goes wrong in a world in which the next try helps. */
 const FIRST_ANSWERS: Readonly<Partial<Record<KeyedEffect['type'], AnyEvent>>> = {
-  lookUpChange: { type: 'change.unresolved', failure: failure('look up change') },
-  mergePatchset: { type: 'patchset.unmerged', failure: failure('merge patchset') },
-  postStart: { type: 'start.unposted', failure: failure('post start') },
-  fetchPatchset: { type: 'patchset.unfetched', failure: failure('fetch patchset') },
-  collectEvidence: { type: 'evidence.uncollected', failure: failure('collect evidence') },
-  publishEvidence: { type: 'evidence.unpublished', failure: failure('publish evidence') },
-  deleteServer: { type: 'server.undeleted', failure: failure('delete server') },
+  lookUpChange: { type: 'change.lookup-failed', failure: failure('look up change') },
+  mergePatchset: { type: 'patchset.merge-failed', failure: failure('merge patchset') },
+  postStartMessage: { type: 'start-message.post-failed', failure: failure('post start') },
+  fetchPatchset: { type: 'patchset.fetch-failed', failure: failure('fetch patchset') },
+  collectEvidence: { type: 'evidence.collect-failed', failure: failure('collect evidence') },
+  publishEvidence: { type: 'evidence.publish-failed', failure: failure('publish evidence') },
+  deleteServer: { type: 'server.delete-failed', failure: failure('delete server') },
   discardEvidence: { type: 'evidence.discard-failed', failure: failure('discard evidence') },
-  readStanding: { type: 'standing.unread', failure: failure('read standing'), jobs: [inForce('acme-dsvm')] },
-  postReview: { type: 'review.unposted', failure: failure('post review') },
-  readVotes: { type: 'votes.unread', failure: failure('read votes') },
-  sendMail: { type: 'mail.unsent', failure: failure('send mail') },
+  readChangeState: {
+    type: 'change-state.read-failed',
+    failure: failure('read standing'),
+    jobs: [inForce('acme-dsvm')],
+  },
+  postReview: { type: 'review.post-failed', failure: failure('post review') },
+  readVotes: { type: 'votes.read-failed', failure: failure('read votes') },
+  sendMail: { type: 'mail.send-failed', failure: failure('send mail') },
 };
 
 const PUBLICATION = publicationOf(JOB);
@@ -299,7 +304,7 @@ function failing(unpublished: (effect: KeyedEffect) => boolean): Answers {
   return (effect, world) => {
     if (effect.type === 'readResults') return { type: 'results.read', results: FAILED };
     if (effect.type === 'publishEvidence' && unpublished(effect))
-      return { type: 'evidence.unpublished', failure: failure('publish evidence') };
+      return { type: 'evidence.publish-failed', failure: failure('publish evidence') };
     return answerWell(effect, world);
   };
 }

@@ -20,21 +20,21 @@ export const started = (since: number | null = null): AnyEvent => ({
   since,
 });
 export const connected: AnyEvent = { type: 'stream.connected', why: 'connected (3.9.1)' };
-export const lost: AnyEvent = { type: 'stream.lost', why: 'closed by the server', hint: '' };
+export const lost: AnyEvent = { type: 'stream.disconnected', why: 'closed by the server', hint: '' };
 export const refused: AnyEvent = {
-  type: 'stream.refused',
+  type: 'stream.rejected',
   why: 'the key is not accepted',
   hint: 'check the key',
 };
 export const gapped = (changes: readonly number[] | null, why = 'dropped-output'): AnyEvent => ({
-  type: 'stream.gapped',
+  type: 'stream.gap-suspected',
   why,
   changes,
 });
 export const closed = (
   changes: { readonly found?: number; readonly unsure?: readonly number[] } = {},
 ): AnyEvent => ({
-  type: 'gap.closed',
+  type: 'catchup.completed',
   since: 1_000,
   changes: 4,
   found: 0,
@@ -42,7 +42,7 @@ export const closed = (
   unread: 0,
   ...changes,
 });
-export const unclosed: AnyEvent = { type: 'gap.unclosed', failure: failure('query changes') };
+export const unclosed: AnyEvent = { type: 'catchup.failed', failure: failure('query changes') };
 export const crashed: AnyEvent = {
   type: 'daemon.crashed',
   during: 'catchUp:1',

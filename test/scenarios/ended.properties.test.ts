@@ -14,7 +14,7 @@ const ENDINGS = ['abandon', 'supersede', 'breakJob', 'breakOtherJob', 'breakRevi
 type Ending = (typeof ENDINGS)[number];
 
 const broken: AnyEvent = {
-  type: 'machine.broken',
+  type: 'machine.quarantine-failed',
   event: 'timer.fired',
   message: 'undefined is not a function',
 };

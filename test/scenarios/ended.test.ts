@@ -11,26 +11,26 @@ import { isAt, when } from './trouble.ts';
 const [REVIEW, JOB] = ['r00001', 'j00002'];
 const LONG_MS = 365 * 86_400_000;
 const broken: AnyEvent = {
-  type: 'machine.broken',
+  type: 'machine.quarantine-failed',
   event: 'timer.fired',
   message: 'undefined is not a function',
 };
 
 /** The call that hangs, the history that asked for it, and the state in which it did. */
 const CALLS: readonly (readonly [call: string, history: string, state: string])[] = [
-  ['lookUp', REVIEW, 'preparing.looking'],
+  ['lookUp', REVIEW, 'preparing.lookingUp'],
   ['merge', REVIEW, 'preparing.merging'],
   ['create', JOB, 'booting.creating'],
   ['fetch', JOB, 'stacking.fetching'],
   ['start', JOB, 'testing.running'],
-  ['stop', JOB, 'cleanup.settling'],
-  ['readResults', JOB, 'testing.reading'],
+  ['stop', JOB, 'cleanup.awaitingEffects'],
+  ['readResults', JOB, 'testing.readingResults'],
   ['collect', JOB, 'publishing.collecting'],
   ['publish', JOB, 'publishing.uploading'],
   ['list', JOB, 'cleanup.deleting'],
   ['discard', JOB, 'cleanup.discarding'],
   ['post', REVIEW, 'posting.sending'],
-  ['readVotes', REVIEW, 'confirming.reading'],
+  ['readVotes', REVIEW, 'confirmingVote.readingVotes'],
 ];
 
 /** A daemon that dies when the history has ended and this call is not answered. */
@@ -71,7 +71,7 @@ test('a start message that was not sent is not sent after the result', async () 
   await lab.start();
   lab.say(created());
   await lab.run(() => held && lab.store.review(REVIEW)?.ended === true);
-  expect(lab.store.owed(REVIEW).map(({ effect }) => effect.type)).toEqual(['postStart']);
+  expect(lab.store.owed(REVIEW).map(({ effect }) => effect.type)).toEqual(['postStartMessage']);
   await lab.restart();
   await lab.run(() => lab.store.owed(REVIEW).length === 0);
   expect(lab.reviewer.posted.map(({ run }) => run)).toEqual([REVIEW]);

@@ -73,8 +73,8 @@ export class Life {
       reviewer: {
         post: (request, signal, recovered) =>
           this.call('post', () => reviewer.post(request, signal, recovered)),
-        readStanding: (request, signal) =>
-          this.call('readStanding', () => reviewer.readStanding(request, signal)),
+        readChangeState: (request, signal) =>
+          this.call('readChangeState', () => reviewer.readChangeState(request, signal)),
         readVotes: (request, signal) => this.call('readVotes', () => reviewer.readVotes(request, signal)),
       },
       alarms: { raise: (alarm) => this.call('raise', () => alarms.raise(alarm)) },

@@ -22,9 +22,9 @@ const WORK = [
   ['publish', 2],
 ] as const;
 /** From here on the verdict stands. */
-const AFTER = ['delete', 'discard', 'readStanding', 'post', 'readVotes'] as const;
+const AFTER = ['delete', 'discard', 'readChangeState', 'post', 'readVotes'] as const;
 /** The comment has not been asked for yet: while Gerrit is read, what the job has made is deleted. */
-const UNPOSTED = ['before delete', 'after delete', 'before readStanding', 'after readStanding'];
+const UNPOSTED = ['before delete', 'after delete', 'before readChangeState', 'after readChangeState'];
 const EDGES = ['before', 'after'] as const;
 const HANGS = [
   ['a moment', 5_000],
@@ -103,7 +103,7 @@ test('a server that appears after its creation was cancelled is deleted, and no 
   lab.say(abandoned());
   await lab.quiet();
   expect(lab.provider.servers()).toHaveLength(1);
-  expect(lab.jobs()[0]).toMatchObject({ state: 'cleanup.settling', verdict: 'ABORTED' });
+  expect(lab.jobs()[0]).toMatchObject({ state: 'cleanup.awaitingEffects', verdict: 'ABORTED' });
   lab.provider.release();
   await lab.run();
   expect(broken(lab)).toEqual([]);

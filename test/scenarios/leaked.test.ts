@@ -57,12 +57,12 @@ test('evidence that can not be removed is no leaked server, and the sweep remove
   await lab.run();
   expect(lab.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
   expect(lab.provider.servers()).toEqual([]);
-  expect(lab.alarms.raised).toMatchObject([{ kind: 'evidence-left', target: 'job j00002' }]);
+  expect(lab.alarms.raised).toMatchObject([{ kind: 'evidence-leaked', target: 'job j00002' }]);
   broken = false;
   await lab.clock.advance(4 * 600_000);
   await lab.quiet();
   expect(await lab.evidence.held()).toEqual([]);
-  expect(lab.alarms.raised.at(-1)).toMatchObject({ kind: 'evidence-left', cleared: true });
+  expect(lab.alarms.raised.at(-1)).toMatchObject({ kind: 'evidence-leaked', cleared: true });
   lab.store.close();
 });
 

@@ -58,7 +58,7 @@ storyTests([
       bend: bent('mailer', () => ({ send: () => Promise.reject(outage('send mail', false)) })),
     },
     tell: (lab) => lab.say(created()),
-    end: { ...end, mails: [], alarms: ['mail-unsent'] },
+    end: { ...end, mails: [], alarms: ['mail-send-failed'] },
   },
 ]);
 

@@ -210,7 +210,7 @@ const afterwards: readonly Story[] = [
       posts: [`${FIRST},1 succeeded`],
       stages: 2,
       servers: 1,
-      alarms: ['vote-refused'],
+      alarms: ['vote-rejected'],
     },
   },
   {

@@ -119,14 +119,14 @@ describe('while the daemon is dead', () => {
 
 const WAITS = [
   'queued',
-  'booting.waiting',
+  'booting.backoff',
   'stacking.fetching',
   'stacking.running',
   'testing.running',
   'publishing.uploading',
-  'publishing.backingOff',
+  'publishing.backoff',
   'cleanup.deleting',
-  'posting.backingOff',
+  'posting.backoff',
 ];
 
 describe.each([
@@ -136,21 +136,21 @@ describe.each([
   test.each(WAITS)('in %s', async (state) => {
     const lab = new Lab({
       stage: ({ run }) => {
-        const bad = state === 'booting.waiting' && run.owner.attempt === 1;
+        const bad = state === 'booting.backoff' && run.owner.attempt === 1;
         return { afterMs: 60_000, outcome: { how: 'exited', code: bad ? 1 : 0 } };
       },
     });
     const trouble = { operation: 'x', target: 'y', message: 'away', retryable: true, hint: 'wait' };
     await lab.start();
-    if (state === 'publishing.backingOff') lab.evidence.failNext('publish');
-    if (state === 'posting.backingOff') lab.reviewer.failNext(trouble, 'post');
+    if (state === 'publishing.backoff') lab.evidence.failNext('publish');
+    if (state === 'posting.backoff') lab.reviewer.failNext(trouble, 'post');
     when(lab, isAt(state), () => lab.clock.jump(ms));
     const before = lab.clock.monotonic();
     lab.say(created());
     await lab.run();
     expect(broken(lab)).toEqual([]);
     expect(endOf(lab).verdicts).toEqual(['SUCCESS']);
-    expect(lab.runner.started).toBe(state === 'booting.waiting' ? 3 : 2);
+    expect(lab.runner.started).toBe(state === 'booting.backoff' ? 3 : 2);
     // Neither hurried nor held up: two or three stages of a minute, and a wait of at most half a minute.
     expect(lab.clock.monotonic() - before).toBeLessThan(5 * 60_000);
     expect(lab.clock.monotonic() - before).toBeGreaterThanOrEqual(2 * 60_000);

@@ -115,9 +115,9 @@ describe('an adapter with a bug', () => {
     await lab.run();
     expect(endOf(lab)).toMatchObject({
       verdicts: ['SUCCESS', 'ABORTED', 'SUCCESS'],
-      alarms: ['job-stuck'],
+      alarms: ['job-parked'],
     });
-    expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'stuck', 'done']);
+    expect(lab.jobs().map(({ state }) => state)).toEqual(['done', 'parked', 'done']);
     expect(lab.lives).toBe(3);
     const crashed = [...lab.store.log()].filter(({ type }) => type === 'daemon.crashed');
     expect(crashed.map(({ history }) => history)).toEqual(['j00004', 'j00004']);
@@ -125,7 +125,7 @@ describe('an adapter with a bug', () => {
     await lab.clock.advance(1_200_000);
     expect(lab.provider.servers()).toEqual([]);
     // It gave its slot on at once: its server is one too many until it is swept.
-    expect(broken(lab)).toEqual(['3 servers at a time', 'j00004 ended as stuck']);
+    expect(broken(lab)).toEqual(['3 servers at a time', 'j00004 ended as parked']);
   });
 
   test('a kill without a last word never counts, however often', async () => {

@@ -112,11 +112,11 @@ describe('nothing reported', () => {
     expect(told(lab)).toEqual([]);
     await othersReport(lab, 3);
     expect(lab.alarms.raised).toMatchObject([
-      { kind: 'nothing-reported', message: expect.stringMatching(/nothing is reported so far: .* times/) },
+      { kind: 'no-reports', message: expect.stringMatching(/nothing is reported so far: .* times/) },
     ]);
     lab.say(created(1));
     await pass(lab, HOUR);
-    expect(told(lab)).toEqual(['nothing-reported', 'over: nothing-reported']);
+    expect(told(lab)).toEqual(['no-reports', 'over: no-reports']);
     await othersReport(lab, 2);
     expect(told(lab).length).toBe(2);
     expect(broken(lab)).toEqual([]);
@@ -147,12 +147,12 @@ describe('nothing reported', () => {
     await lab.quiet();
     lab.daemon.stream?.reconnect();
     await lab.run();
-    expect(told(lab).filter((text) => text === 'nothing-reported')).toEqual([]);
+    expect(told(lab).filter((text) => text === 'no-reports')).toEqual([]);
     await lab.restart();
     await othersReport(lab, 1);
-    expect(told(lab).filter((text) => text === 'nothing-reported')).toEqual([]);
+    expect(told(lab).filter((text) => text === 'no-reports')).toEqual([]);
     await othersReport(lab, 2);
-    expect(told(lab).filter((text) => text === 'nothing-reported')).toEqual(['nothing-reported']);
+    expect(told(lab).filter((text) => text === 'no-reports')).toEqual(['no-reports']);
     lab.store.close();
   });
 });

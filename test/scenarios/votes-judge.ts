@@ -72,7 +72,7 @@ function runsAt(rows: readonly LogRow[], branch: string): ReferenceWorld['runs']
   return rows.filter(isOpening).flatMap((opened, admitted) => {
     if ((opened.data.patchset as Patchset).branch !== branch) return [];
     const resolved = rows.findLast(
-      ({ history, type }) => history === opened.history && type === 'change.resolved',
+      ({ history, type }) => history === opened.history && type === 'change.looked-up',
     );
     const { dependencies } = (resolved?.data.change ?? { dependencies: [] }) as ResolvedChange;
     const jobs = opened.data.jobs as readonly { readonly job: string; readonly name: string }[];
@@ -98,7 +98,8 @@ function runsAt(rows: readonly LogRow[], branch: string): ReferenceWorld['runs']
 
 function readingOf(rows: readonly LogRow[], review: string): LogRow | undefined {
   return rows.findLast(
-    ({ history, type }) => history === review && (type === 'standing.read' || type === 'standing.unread'),
+    ({ history, type }) =>
+      history === review && (type === 'change-state.read' || type === 'change-state.read-failed'),
   );
 }
 
@@ -140,7 +141,7 @@ function cameInTime(rows: readonly LogRow[], reported: LogRow | undefined): bool
   const before = rows.find(
     ({ history, version }) => history === reported?.history && version === reported.version - 1,
   );
-  return before?.state === 'waiting' || before?.state.startsWith('preparing') === true;
+  return before?.state === 'awaitingJobs' || before?.state.startsWith('preparing') === true;
 }
 
 /** A job of the review's own that applies has not ended. */

@@ -155,7 +155,7 @@ class World {
       case 'kill':
         return lab.restart();
       case 'deaf': {
-        for (let times = 0; times < what.times; times += 1) lab.reviewer.failNext(AWAY, 'readStanding');
+        for (let times = 0; times < what.times; times += 1) lab.reviewer.failNext(AWAY, 'readChangeState');
         return;
       }
       case 'lose':

@@ -112,8 +112,8 @@ describe('a vote that can not be read', () => {
   test('is asked for again, and voted upon then', async () => {
     const lab = await started();
     const trouble = { operation: 'read', target: '', message: 'away', retryable: true, hint: '' };
-    lab.reviewer.failNext(trouble, 'readStanding');
-    lab.reviewer.failNext(trouble, 'readStanding');
+    lab.reviewer.failNext(trouble, 'readChangeState');
+    lab.reviewer.failNext(trouble, 'readChangeState');
     lab.say(created());
     await lab.run();
     expect(vote(lab)).toBe(1);
@@ -123,13 +123,13 @@ describe('a vote that can not be read', () => {
   test('keeps a positive vote back for good when asking again does not help, and no negative one', async () => {
     const lab = await started();
     const trouble = { operation: 'read', target: '', message: 'no', retryable: false, hint: '' };
-    lab.reviewer.failNext(trouble, 'readStanding');
+    lab.reviewer.failNext(trouble, 'readChangeState');
     lab.say(created());
     await lab.run();
     expect(vote(lab)).toBe(0);
     expect(last(lab)?.message).toContain('No vote: the vote that is on the change could not be read.');
     failing.add(FC);
-    lab.reviewer.failNext(trouble, 'readStanding');
+    lab.reviewer.failNext(trouble, 'readChangeState');
     await enqueue(lab, [ISCSI, FC]);
     expect(vote(lab)).toBe(-1);
     lab.store.close();
@@ -292,8 +292,8 @@ test('reviews of one change post one after the other', async () => {
   lab.reviewer.holdNext('request');
   await lab.daemon.admission.start(patchset(), [ISCSI], 'first');
   await lab.daemon.admission.start(patchset(), [FC], 'second');
-  await lab.run(() => lab.reviewer.calls.held === 1 && lab.reviewer.calls.count('readStanding') === 1);
-  await lab.run(() => lab.openWork().some(({ state }) => state === 'weighing.queueing'));
+  await lab.run(() => lab.reviewer.calls.held === 1 && lab.reviewer.calls.count('readChangeState') === 1);
+  await lab.run(() => lab.openWork().some(({ state }) => state === 'computingVote.awaitingTurn'));
   expect(lab.reviewer.calls.count('post')).toBe(1);
   lab.reviewer.calls.release();
   await lab.run();

@@ -21,7 +21,7 @@ const DROP_OLD = `DELETE FROM alarm WHERE (kind, target) IN
   (SELECT kind, target FROM alarm ORDER BY last_at DESC LIMIT -1 OFFSET ?)`;
 const UNTOLD = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times, new_at AS newAt,
   cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy
-  FROM alarm WHERE told_at < new_at ORDER BY kind = 'mail-unsent', new_at, kind, target LIMIT ?`;
+  FROM alarm WHERE told_at < new_at ORDER BY kind = 'mail-send-failed', new_at, kind, target LIMIT ?`;
 const ACKNOWLEDGE = `UPDATE alarm SET acknowledged_at = ?, acknowledged_by = ?
   WHERE acknowledged_at IS NULL AND (? IS NULL OR (kind = ? AND target = ?))`;
 const TELL = 'UPDATE alarm SET told_at = max(told_at, ?) WHERE kind = ? AND target = ?';

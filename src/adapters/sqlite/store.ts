@@ -249,8 +249,8 @@ class SqliteStore extends SqliteReader implements Store {
   private keepOwed(row: LogRow, texts: readonly string[], seq: number): void {
     if (row.settles !== null) this.statements.dropOwed.run(row.history, row.settles);
     for (const [index, effect] of row.effects.entries()) {
-      if (effect.type === 'tell') continue;
-      if (effect.type === 'withdraw') this.statements.dropOwed.run(row.history, effect.key);
+      if (effect.type === 'sendEvent') continue;
+      if (effect.type === 'cancelEffect') this.statements.dropOwed.run(row.history, effect.key);
       else {
         this.statements.addAsked.run(row.history, effect.key);
         this.statements.addOwed.run(row.history, effect.key, seq, row.at, texts[index]);

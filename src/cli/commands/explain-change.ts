@@ -98,7 +98,7 @@ export function oursOf(reader: StoreReader, { patchset: { project, change } }: C
   return {
     open: reviews.filter(isOfChange).map(({ id, patchset, branch, state }) => {
       const own = jobs.filter(({ review }) => review === id);
-      const testing = /^(preparing|waiting)\b/.test(state);
+      const testing = /^(preparing|awaitingJobs)\b/.test(state);
       const unreported = own.filter((job) => testing && !job.state.startsWith('cleanup'));
       return {
         id,

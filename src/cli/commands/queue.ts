@@ -122,15 +122,15 @@ function jobsText(number: number): string {
 function preparationText(reader: StoreReader, { review }: JobView): string {
   const stored = reader.stored(review);
   switch (stored?.state) {
-    case 'preparing.looking':
+    case 'preparing.lookingUp':
       return 'Gerrit is asked how the change is now';
-    case 'preparing.lookingLater':
+    case 'preparing.lookUpBackoff':
       return `Gerrit is asked again how the change is${dueText(reader, review, 'at')}`;
-    case 'preparing.holding':
+    case 'preparing.awaitingVote':
       return holdText(stored.context as unknown as ReviewContext) + dueText(reader, review, 'until');
     case 'preparing.merging':
       return 'the patch is merged with its branch';
-    case 'preparing.mergingLater':
+    case 'preparing.mergeBackoff':
       return `the patch is merged with its branch again${dueText(reader, review, 'at')}`;
     default:
       return 'its change is prepared';

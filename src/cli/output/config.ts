@@ -9,7 +9,7 @@ export function configEventText(event: Exclude<ConfigEvent, CommonEvent>): strin
       return event.by === ''
         ? `the daemon started with ${event.file}`
         : `${event.file} was read anew${askedBy(event)}: ${changesText(event.changed, event.restart)}`;
-    case 'config.refused':
+    case 'config.rejected':
       return `${event.file} was read anew${askedBy(event)}, and has mistakes: ${event.problems.join('; ')}`;
     default:
       return assertNever(event);

@@ -9,9 +9,9 @@ import { limit } from './time.ts';
 /** Null for what tells a reader nothing: a timer that is taken back. */
 export function effectText(effect: Effect): string | null {
   switch (effect.type) {
-    case 'withdraw':
+    case 'cancelEffect':
       return /^slot(:|$)/.test(effect.key) ? 'take back the request for a slot' : null;
-    case 'tell':
+    case 'sendEvent':
       return tellText(effect.to, effect.event);
     case 'setTimer': {
       const [kind, state = effect.key] = effect.key.split(':');
@@ -36,11 +36,11 @@ function tellText(to: string, event: AnyEvent): string {
   switch (event.type) {
     case 'job.reported':
       return `hand ${event.report.verdict} to review ${to}`;
-    case 'job.released':
+    case 'job.ready':
       return `let job ${to} wait for a slot`;
-    case 'job.refused':
+    case 'job.rejected':
       return `refuse job ${to}: ${event.verdict}`;
-    case 'verdict.taken':
+    case 'verdict.accepted':
       return `tell job ${to} that its verdict is taken`;
     case 'vote.requested':
       return 'ask whether this CI may vote';
@@ -52,7 +52,7 @@ function tellText(to: string, event: AnyEvent): string {
       return `let review ${to} post`;
     case 'verdicts.requested':
       return 'ask what all runs on the change came to';
-    case 'verdicts.told':
+    case 'verdicts.listed':
       return `tell review ${to} what all runs on the change came to`;
     case 'review.ended':
       return `end: the next review of the change may post`;
@@ -65,8 +65,8 @@ function tellText(to: string, event: AnyEvent): string {
     case 'evidence.published':
     case 'evidence.abandoned':
       return `tell job ${to} what became of its evidence`;
-    case 'job.published':
-    case 'job.unpublished':
+    case 'job.evidence-published':
+    case 'job.evidence-abandoned':
       return `tell review ${to} what became of evidence that was pending`;
     case 'job.cancelled':
     case 'job.superseded':
@@ -114,9 +114,9 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
       const votes = Object.entries(effect.labels).map(([label, value]) => `${label} ${value}`);
       return `post the review${votes.length === 0 ? ', no vote' : ` with ${votes.join(', ')}`} to ${effect.patchset.change},${effect.patchset.patchset}`;
     }
-    case 'postStart':
+    case 'postStartMessage':
       return `say on ${effect.patchset.change},${effect.patchset.patchset} that the tests begin`;
-    case 'readStanding':
+    case 'readChangeState':
       return `read our vote on change ${effect.patchset.change}, and how it is now`;
     case 'readVotes':
       return 'read our votes back';

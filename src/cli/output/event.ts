@@ -29,7 +29,7 @@ function eventText(event: AnyEvent): string {
     case 'timer.fired':
       return timerText(event.timer);
     case 'machine.failed':
-    case 'machine.broken':
+    case 'machine.quarantine-failed':
       return `internal error at ${event.event}: ${event.message}`;
     case 'daemon.crashed':
       return `the daemon crashed during ${event.during}: ${event.message}`;
@@ -37,9 +37,9 @@ function eventText(event: AnyEvent): string {
       return 'the operator was told';
     case 'review.opened':
       return `review of ${changeText(event.patchset)} opened for ${count(event.jobs.length, 'job')}: ${event.jobs.map((job) => job.name).join(', ')}`;
-    case 'change.resolved':
+    case 'change.looked-up':
       return resolvedText(event.change);
-    case 'change.unresolved':
+    case 'change.lookup-failed':
       return `Gerrit did not say how the change is${because(failureText(event.failure))}`;
     case 'vote.cast':
       return `${event.vote.account} voted ${votesText({ [event.vote.label]: event.vote.value })}`;
@@ -47,30 +47,30 @@ function eventText(event: AnyEvent): string {
       return event.trees.map((tree) => `merged on ${treeText(tree)}`).join('; ');
     case 'patchset.conflicted':
       return `change ${event.change} does not merge with ${event.branch} of ${event.project}${because(event.files.join(', '))}`;
-    case 'patchset.unmerged':
+    case 'patchset.merge-failed':
       return `the patchset could not be merged${because(failureText(event.failure))}`;
     case 'job.reported':
       return `${event.report.name} handed over ${event.report.verdict}${because(event.report.reason)}`;
     case 'review.posted':
       return `${event.found ? 'the review was found on the change: posted before' : 'the review was posted'}${withoutVote(event.why)}`;
-    case 'vote.refused':
+    case 'vote.rejected':
       return `Gerrit refused the vote${because(failureText(event.failure))}`;
-    case 'review.unposted':
+    case 'review.post-failed':
       return `posting failed${because(failureText(event.failure))}`;
     case 'votes.read':
       return `votes on the change: ${votesText(event.votes)}`;
     case 'mail.sent':
       return 'the mail was sent';
-    case 'mail.unsent':
+    case 'mail.send-failed':
       return `the mail was not sent${because(failureText(event.failure))}`;
-    case 'votes.unread':
+    case 'votes.read-failed':
       return `votes could not be read${because(failureText(event.failure))}`;
     case 'review.cancelled':
       return `review cancelled${because(event.reason)}`;
     case 'review.superseded':
       return `review superseded by ${event.by}`;
     case 'config.loaded':
-    case 'config.refused':
+    case 'config.rejected':
       return configEventText(event);
     case 'vigil.opened':
     case 'vigil.noticed':
@@ -83,7 +83,7 @@ function eventText(event: AnyEvent): string {
 
 /** The words of the history `stream` begin with one of two nouns that no other history uses. */
 function isOfStream(event: AnyEvent): event is Exclude<StreamEvent, CommonEvent> {
-  return event.type.startsWith('stream.') || event.type.startsWith('gap.');
+  return event.type.startsWith('stream.') || event.type.startsWith('catchup.');
 }
 
 function otherEventText(event: Parameters<typeof evidenceText>[0] | VoteOrStart | JobOnly): string {
@@ -95,11 +95,11 @@ type JobOnly = Exclude<JobEvent, CommonEvent | Parameters<typeof evidenceText>[0
 
 function jobEventText(event: JobOnly): string {
   switch (event.type) {
-    case 'job.released':
+    case 'job.ready':
       return event.trees.length === 0
         ? 'released: the patchset is tested as it was uploaded'
         : `released: tested is ${event.trees.map(treeText).join('; ')}`;
-    case 'job.refused':
+    case 'job.rejected':
       return `not run: ${event.verdict}${because(event.reason)}`;
     case 'job.accepted':
       return `accepted ${changeText(event.patchset)} at ${event.patchset.revision.slice(0, 10)}`;
@@ -118,12 +118,12 @@ function jobEventText(event: JobOnly): string {
     case 'stage.stopped':
       return `${event.stage} was stopped`;
     case 'slot.granted':
-    case 'verdict.taken':
+    case 'verdict.accepted':
     case 'evidence.discarded':
       return PLAIN[event.type];
     case 'results.read':
       return `results: ${resultsText(event.results)}`;
-    case 'results.unreadable':
+    case 'results.read-failed':
       return `results can not be read${because(event.why)}`;
     case 'server.deleted':
       return event.deleted === 0
@@ -135,13 +135,13 @@ function jobEventText(event: JobOnly): string {
       return `cancelled${because(event.reason)}`;
     case 'job.superseded':
       return `superseded by ${event.by}`;
-    case 'server.failed':
-    case 'patchset.unfetched':
-    case 'stage.failed':
-    case 'stage.unstopped':
-    case 'evidence.uncollected':
-    case 'evidence.unpublished':
-    case 'server.undeleted':
+    case 'server.create-failed':
+    case 'patchset.fetch-failed':
+    case 'stage.start-failed':
+    case 'stage.stop-failed':
+    case 'evidence.collect-failed':
+    case 'evidence.publish-failed':
+    case 'server.delete-failed':
     case 'evidence.discard-failed':
       return troubleText(event);
     default:
@@ -151,18 +151,18 @@ function jobEventText(event: JobOnly): string {
 
 const PLAIN = {
   'slot.granted': 'a slot became free',
-  'verdict.taken': 'the review has the verdict',
+  'verdict.accepted': 'the review has the verdict',
   'evidence.discarded': 'what was gathered on this host is removed',
 } as const;
 
 const TROUBLE = {
-  'server.failed': 'no server',
-  'patchset.unfetched': 'the patchset could not be fetched',
-  'stage.failed': 'could not be started',
-  'stage.unstopped': 'could not be stopped',
-  'evidence.uncollected': 'evidence could not be collected',
-  'evidence.unpublished': 'evidence could not be published',
-  'server.undeleted': 'not clean yet',
+  'server.create-failed': 'no server',
+  'patchset.fetch-failed': 'the patchset could not be fetched',
+  'stage.start-failed': 'could not be started',
+  'stage.stop-failed': 'could not be stopped',
+  'evidence.collect-failed': 'evidence could not be collected',
+  'evidence.publish-failed': 'evidence could not be published',
+  'server.delete-failed': 'not clean yet',
   'evidence.discard-failed': 'what was gathered on this host could not be removed',
 } as const;
 

@@ -11,8 +11,8 @@ const TYPES = [
   'evidence.abandoned',
   'publication.opened',
   'publication.dropped',
-  'job.published',
-  'job.unpublished',
+  'job.evidence-published',
+  'job.evidence-abandoned',
 ] as const;
 type EvidenceEvent = Extract<AnyEvent, { type: (typeof TYPES)[number] }>;
 
@@ -32,9 +32,9 @@ export function evidenceText(event: EvidenceEvent): string {
       return `evidence of ${bytes(event.bytes)} waits to be published at ${event.url}${because(event.why)}`;
     case 'publication.dropped':
       return `given up${because(event.why)}`;
-    case 'job.published':
+    case 'job.evidence-published':
       return `evidence of ${event.job} was published at ${event.url}`;
-    case 'job.unpublished':
+    case 'job.evidence-abandoned':
       return `evidence of ${event.job} was given up${because(event.why)}`;
     default:
       return assertNever(event);

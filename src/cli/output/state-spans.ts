@@ -9,7 +9,7 @@ export interface Episode {
   readonly endedAt: number | null;
 }
 
-const RESTS: readonly string[] = ['done', 'stuck'];
+const RESTS: readonly string[] = ['done', 'parked'];
 
 export function episodes(rows: readonly NumberedRow[]): readonly Episode[] {
   const found: Episode[] = [];

@@ -14,26 +14,26 @@ export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): strin
         : `listening to ${event.server} begins, for all since ${utc(event.since)}`;
     case 'stream.connected':
       return event.why;
-    case 'stream.lost':
+    case 'stream.disconnected':
       return `not connected: ${event.why}`;
-    case 'stream.refused':
+    case 'stream.rejected':
       return `refused: ${event.why}${event.hint === '' ? '' : `; next: ${event.hint}`}`;
-    case 'stream.gapped':
+    case 'stream.gap-suspected':
       return event.changes === null
         ? `something may have been missed: ${event.why}`
         : `something may have been missed on ${event.changes.join(', ')}: ${event.why}`;
     case 'stream.stopped':
       return 'listening ends';
-    case 'gap.closed':
+    case 'catchup.completed':
       return gapText(event);
-    case 'gap.unclosed':
+    case 'catchup.failed':
       return `what was missed could not be looked up: ${event.failure.message}`;
     default:
       return assertNever(event);
   }
 }
 
-function gapText(event: Extract<StreamEvent, { type: 'gap.closed' }>): string {
+function gapText(event: Extract<StreamEvent, { type: 'catchup.completed' }>): string {
   const { since, changes, found, unsure, unread } = event;
   const looked = `looked at ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
   const again = unsure.length === 0 ? '' : `; once more at ${unsure.join(', ')}`;
@@ -59,12 +59,12 @@ export function streamLines(stored: Stored | null, now: number): readonly string
 
 const STATES: Readonly<Record<string, string>> = {
   'down.connecting': 'connecting',
-  'down.backingOff': 'not connected, tried again',
-  'down.refused': 'refused by Gerrit',
+  'down.backoff': 'not connected, tried again',
+  'down.rejected': 'refused by Gerrit',
   'up.deciding': 'connected',
   'up.catchingUp': 'connected, looking for what was missed',
-  'up.waiting': 'connected, what was missed could not be looked up yet',
-  'up.settling': 'listening, and looks once more soon for what was missed',
+  'up.catchUpBackoff': 'connected, what was missed could not be looked up yet',
+  'up.awaitingIndex': 'listening, and looks once more soon for what was missed',
   'up.listening': 'listening',
   stopped: 'not connected',
 };

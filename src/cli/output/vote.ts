@@ -16,12 +16,12 @@ const TYPES = [
   'turn.requested',
   'turn.granted',
   'verdicts.requested',
-  'verdicts.told',
+  'verdicts.listed',
   'review.ended',
-  'standing.read',
-  'standing.unread',
-  'start.posted',
-  'start.unposted',
+  'change-state.read',
+  'change-state.read-failed',
+  'start-message.posted',
+  'start-message.post-failed',
 ] as const;
 
 export type VoteOrStart = Extract<AnyEvent, { type: (typeof TYPES)[number] }>;
@@ -58,17 +58,17 @@ export function voteText(event: VoteOrStart): string {
       return 'no other review of the change posts';
     case 'verdicts.requested':
       return `review ${event.review} asks for all verdicts`;
-    case 'verdicts.told':
+    case 'verdicts.listed':
       return event.runs.length === 0 ? 'no run counts' : `counted are ${event.runs.map(runText).join(', ')}`;
     case 'review.ended':
       return `review ${event.review} ended`;
-    case 'standing.read':
+    case 'change-state.read':
       return `patchset ${event.standing.patchset.patchset} is the current one, our vote on it is ${event.standing.vote}`;
-    case 'standing.unread':
+    case 'change-state.read-failed':
       return `our vote on the change could not be read${because(event.failure.message)}`;
-    case 'start.posted':
+    case 'start-message.posted':
       return 'Gerrit has the message that the tests begin';
-    case 'start.unposted':
+    case 'start-message.post-failed':
       return `the message that the tests begin was not posted${because(event.failure.message)}`;
     default:
       return assertNever(event);

@@ -310,7 +310,7 @@ export class Admission {
         return telling(decision, { type: 'review.cancelled', reason: decision.why });
       case 'supersede':
         return telling(decision, { type: 'review.superseded', by: decision.by });
-      case 'tell':
+      case 'forward':
         return telling(decision, { type: 'vote.cast', vote: decision.vote });
       case 'defer':
         await this.tellDelay(decision);
@@ -338,10 +338,10 @@ export class Admission {
     log.debug({ target, rule, why }, 'delayed');
     store.count(`delayed:${rule}`, 1);
     const alarm = DELAY_ALARMS[rule] ?? {
-      kind: 'start-limit',
+      kind: 'rate-limit',
       hint: 'is somebody, or a program, asking again and again? triggers.limits holds the limits',
     };
-    const of = alarm.kind === 'start-limit' ? `${rule} ${target}` : target;
+    const of = alarm.kind === 'rate-limit' ? `${rule} ${target}` : target;
     const last = store.lastAlarm(alarm.kind, of);
     if (last !== null && last.clearedAt === null && clock.now() - last.lastAt < LIMIT_WINDOW_MS) return;
     await alarms.raise({ ...alarm, target: of, message: `starts are delayed: ${why}` });
@@ -351,7 +351,7 @@ export class Admission {
 const DELAY_ALARMS: Readonly<Partial<Record<RuleWord, Pick<Alarm, 'kind' | 'hint'>>>> = {
   'queue-full': { kind: 'queue-full', hint: 'are servers available? limits.queueLength is the limit' },
   'waiting-full': {
-    kind: 'start-limit',
+    kind: 'rate-limit',
     hint: 'raise triggers.limits; what found no place is looked up in Gerrit when others have started',
   },
 };

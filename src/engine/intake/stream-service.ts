@@ -69,7 +69,7 @@ export class Listening {
 
   /** Something may have been missed while the connection stands; null: on any change. */
   gapped(why: string, changes: readonly number[] | null): void {
-    void this.tell({ type: 'stream.gapped', why, changes });
+    void this.tell({ type: 'stream.gap-suspected', why, changes });
   }
 
   private listener(): StreamListener {
@@ -115,7 +115,7 @@ export class Listening {
     }
     log.warn({ hint }, `stream: ${why}`);
     events.missed(null);
-    void this.tell({ type: permanent ? 'stream.refused' : 'stream.lost', why, hint });
+    void this.tell({ type: permanent ? 'stream.rejected' : 'stream.disconnected', why, hint });
   }
 
   /** Gerrit is back: what it did not take while it was away need not wait any longer. */

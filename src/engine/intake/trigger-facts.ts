@@ -19,9 +19,9 @@ export function openReviews(
   { project, change }: ChangeName,
 ): readonly OpenReview[] {
   return store.openReviews(project, change).map(({ id, patchset, branch }) => {
-    const { state = 'waiting', context } = histories.get(id) ?? {};
+    const { state = 'awaitingJobs', context } = histories.get(id) ?? {};
     const plan = state.startsWith('preparing') ? (context?.plan as PreparePlan | undefined) : undefined;
-    const testing = /^(preparing|waiting)\b/.test(state) && context?.hidden !== true;
+    const testing = /^(preparing|awaitingJobs)\b/.test(state) && context?.hidden !== true;
     const jobs = testing ? unreported(context) : [];
     return { id, patchset, branch, jobs, hold: plan?.hold ?? null, begun: hasBegun(context, histories) };
   });

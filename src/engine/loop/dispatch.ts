@@ -2,7 +2,7 @@
  * One event and all that it leads to in the same transaction: the step itself, and a step for each history that its
  * effects tell. An event that throws inside its machine, or that tells a history that does not exist, becomes
  * `machine.failed`, so that it quarantines its own history and no other; when that throws too, it becomes
- * `machine.broken`, which parks the history.
+ * `machine.quarantine-failed`, which parks the history.
  */
 import { errorText } from '../../errors.ts';
 import type { Effect } from '../../machines/protocol/effects.ts';
@@ -72,7 +72,7 @@ function stepOnto(batch: Append[], submission: Submission, options: CascadeOptio
 
 /** @throws when the effect tells a history that does not exist, or that can take nothing: the sender is to blame */
 function deliver(batch: Append[], row: LogRow, effect: Effect, options: CascadeOptions, depth: number): void {
-  if (effect.type !== 'tell') return;
+  if (effect.type !== 'sendEvent') return;
   const cause = `${row.history}/${row.version}`;
   stepOnto(batch, toldBy(batch, effect, options, cause), options, depth + 1);
 }
@@ -80,7 +80,7 @@ function deliver(batch: Append[], row: LogRow, effect: Effect, options: CascadeO
 /** What an effect tells another history, which may begin by it. */
 function toldBy(
   batch: readonly Append[],
-  { to, event, begins }: Extract<Effect, { type: 'tell' }>,
+  { to, event, begins }: Extract<Effect, { type: 'sendEvent' }>,
   options: CascadeOptions,
   cause: string,
 ): Submission {
@@ -140,7 +140,7 @@ function quarantine(
   thrown: unknown,
   options: CascadeOptions,
 ): Append {
-  const instead = (type: 'machine.failed' | 'machine.broken', why: unknown): Append => {
+  const instead = (type: 'machine.failed' | 'machine.quarantine-failed', why: unknown): Append => {
     const message = errorText(why).slice(0, MESSAGE_LIMIT);
     const event = { type, event: happening.event.type, message };
     return appendOf(before, stepIn(batch, before, { ...happening, event }, options));
@@ -148,7 +148,7 @@ function quarantine(
   try {
     return instead('machine.failed', thrown);
   } catch (again) {
-    return instead('machine.broken', again);
+    return instead('machine.quarantine-failed', again);
   }
 }
 

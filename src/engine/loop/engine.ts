@@ -123,9 +123,9 @@ export class Engine {
   performEffect(row: AskingRow, effect: Append['row']['effects'][number], recovered: boolean): void {
     const { history } = row;
     switch (effect.type) {
-      case 'tell':
+      case 'sendEvent':
         return;
-      case 'withdraw':
+      case 'cancelEffect':
         this.timers.disarm(history, effect.key);
         this.slots.withdraw(history, effect.key);
         return;

@@ -19,39 +19,39 @@ export function failed(
     case 'raiseAlarm':
       return { type: 'alarm.raised' };
     case 'catchUp':
-      return { type: 'gap.unclosed', failure };
+      return { type: 'catchup.failed', failure };
     case 'lookUpChange':
-      return { type: 'change.unresolved', failure };
+      return { type: 'change.lookup-failed', failure };
     case 'mergePatchset':
-      return { type: 'patchset.unmerged', failure };
+      return { type: 'patchset.merge-failed', failure };
     case 'createServer':
-      return { type: 'server.failed', failure };
+      return { type: 'server.create-failed', failure };
     case 'fetchPatchset':
-      return { type: 'patchset.unfetched', failure };
+      return { type: 'patchset.fetch-failed', failure };
     case 'runStage':
-      return { type: 'stage.failed', stage: effect.run.stage, failure };
+      return { type: 'stage.start-failed', stage: effect.run.stage, failure };
     case 'stopStage':
-      return { type: 'stage.unstopped', stage: effect.run.stage, failure };
+      return { type: 'stage.stop-failed', stage: effect.run.stage, failure };
     case 'readResults':
-      return { type: 'results.unreadable', why: failure.message };
+      return { type: 'results.read-failed', why: failure.message };
     case 'collectEvidence':
-      return { type: 'evidence.uncollected', failure };
+      return { type: 'evidence.collect-failed', failure };
     case 'publishEvidence':
-      return { type: 'evidence.unpublished', failure };
+      return { type: 'evidence.publish-failed', failure };
     case 'deleteServer':
-      return { type: 'server.undeleted', failure };
+      return { type: 'server.delete-failed', failure };
     case 'discardEvidence':
       return { type: 'evidence.discard-failed', failure };
     case 'postReview':
-      return { type: 'review.unposted', failure };
-    case 'postStart':
-      return { type: 'start.unposted', failure };
-    case 'readStanding':
-      return { type: 'standing.unread', failure, jobs: world.jobsInForce(null) };
+      return { type: 'review.post-failed', failure };
+    case 'postStartMessage':
+      return { type: 'start-message.post-failed', failure };
+    case 'readChangeState':
+      return { type: 'change-state.read-failed', failure, jobs: world.jobsInForce(null) };
     case 'readVotes':
-      return { type: 'votes.unread', failure };
+      return { type: 'votes.read-failed', failure };
     case 'sendMail':
-      return { type: 'mail.unsent', failure };
+      return { type: 'mail.send-failed', failure };
     default:
       return assertNever(effect);
   }

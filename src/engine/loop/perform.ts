@@ -68,11 +68,11 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       return world.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
     case 'catchUp':
       return within(effect, performance, async (signal) => {
-        return { type: 'gap.closed', ...(await world.catchUp.run(effect, signal)) };
+        return { type: 'catchup.completed', ...(await world.catchUp.run(effect, signal)) };
       });
     case 'lookUpChange':
       return within(effect, performance, async (signal) => {
-        return { type: 'change.resolved', change: await world.changes.lookUp(effect, signal) };
+        return { type: 'change.looked-up', change: await world.changes.lookUp(effect, signal) };
       });
     case 'mergePatchset':
       return mergePatchset(effect, performance);
@@ -107,10 +107,10 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       });
     case 'postReview':
       return postReview(effect, performance);
-    case 'postStart':
-      return postStart(effect, performance);
-    case 'readStanding':
-      return readStanding(effect, performance);
+    case 'postStartMessage':
+      return postStartMessage(effect, performance);
+    case 'readChangeState':
+      return readChangeState(effect, performance);
     case 'readVotes':
       return readVotes(effect, performance);
     case 'sendMail':
@@ -207,7 +207,7 @@ function readResults(effect: EffectOf<'readResults'>, performance: Performance):
   const { runner, hide } = performance.world;
   return within(effect, performance, async (signal) => {
     const results = await runner.readResults(effect.server, effect.results, effect.timeoutMs, signal);
-    if ('unreadable' in results) return { type: 'results.unreadable', why: hide(results.unreadable) };
+    if ('unreadable' in results) return { type: 'results.read-failed', why: hide(results.unreadable) };
     return { type: 'results.read', results: { ...results, failures: results.failures.map(hide) } };
   });
 }
@@ -251,16 +251,20 @@ async function postReview(effect: EffectOf<'postReview'>, performance: Performan
       retryable: false,
       hint: 'give our account the right to vote this label, or take `label` out of the configuration',
     };
-    return { type: 'vote.refused', failure };
+    return { type: 'vote.rejected', failure };
   });
 }
 
-function readStanding(effect: EffectOf<'readStanding'>, performance: Performance): Promise<AnyEvent> {
+function readChangeState(effect: EffectOf<'readChangeState'>, performance: Performance): Promise<AnyEvent> {
   const { reviewer, jobsInForce } = performance.world;
   return within(effect, performance, async (signal) => {
-    const { change, vote, kinds } = await reviewer.readStanding(effect, signal);
+    const { change, vote, kinds } = await reviewer.readChangeState(effect, signal);
     const { status, patchset } = change;
-    return { type: 'standing.read', standing: { status, patchset, vote, kinds }, jobs: jobsInForce(change) };
+    return {
+      type: 'change-state.read',
+      standing: { status, patchset, vote, kinds },
+      jobs: jobsInForce(change),
+    };
   });
 }
 
@@ -271,11 +275,11 @@ function readVotes(effect: EffectOf<'readVotes'>, performance: Performance): Pro
 }
 
 /** With the same care as the review itself, and no vote. */
-function postStart(effect: EffectOf<'postStart'>, performance: Performance): Promise<AnyEvent> {
+function postStartMessage(effect: EffectOf<'postStartMessage'>, performance: Performance): Promise<AnyEvent> {
   const review = { ...effect, type: 'postReview', labels: {} } as const;
   return within(effect, performance, async (signal) => {
     await performance.world.reviewer.post(review, signal, performance.recovered);
-    return { type: 'start.posted' };
+    return { type: 'start-message.posted' };
   });
 }
 

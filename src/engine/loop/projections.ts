@@ -49,7 +49,7 @@ export function isWork({ machine }: Stored): boolean {
 export function needsNoServer(stored: Stored | undefined): boolean {
   if (stored === undefined) return true;
   return (
-    stored.machine === 'job@1' && /^(publishing|reporting|cleanup|booting\.clearing)\b/.test(stored.state)
+    stored.machine === 'job@1' && /^(publishing|reporting|cleanup|booting\.cleaningUp)\b/.test(stored.state)
   );
 }
 
@@ -90,7 +90,7 @@ export function mayHavePosted(stored: Stored): boolean {
 
 /** The timer that an unposted review waits for before it is tried again, or null. */
 export function postRetry({ machine, state, owed }: Stored): string | null {
-  if (machine !== 'review@1' || state !== 'posting.backingOff') return null;
+  if (machine !== 'review@1' || state !== 'posting.backoff') return null;
   return Object.values(owed).find(({ type }) => type === 'setTimer')?.key ?? null;
 }
 

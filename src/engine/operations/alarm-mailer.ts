@@ -67,7 +67,7 @@ export class OperatorMail {
     const { store, log } = this.options;
     while (!this.stopping.signal.aborted) {
       const untold = store.untold(TOGETHER);
-      if (untold.every(({ kind }) => kind === 'mail-unsent')) return;
+      if (untold.every(({ kind }) => kind === 'mail-send-failed')) return;
       const leftMs = this.untilAllowed();
       if (leftMs > 0) return this.later(leftMs);
       try {
@@ -93,7 +93,7 @@ export class OperatorMail {
     }
     this.failures = 0;
     const message = `mail to the operator could not be sent: ${error.message}`;
-    void alarms.raise({ kind: 'mail-unsent', target: 'operator', message, hint: error.hint });
+    void alarms.raise({ kind: 'mail-send-failed', target: 'operator', message, hint: error.hint });
     this.later(HOUR_MS);
   }
 

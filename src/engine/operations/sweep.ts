@@ -197,7 +197,7 @@ export class Sweep {
 /** Ends the alarm that the job raised when it could not remove it itself, if it did. */
 function evidenceRemoved(job: string): Alarm {
   return {
-    kind: 'evidence-left',
+    kind: 'evidence-leaked',
     target: `job ${job}`,
     message: 'the sweep has removed what was left',
     hint: '',

@@ -191,7 +191,7 @@ export interface Reviewer {
    */
   post(request: EffectOf<'postReview'>, signal: AbortSignal, recovered: boolean): Promise<PostOutcome>;
   /** @throws OperationError, retryable also when Gerrit does not show the patchset yet */
-  readStanding(request: EffectOf<'readStanding'>, signal: AbortSignal): Promise<ReviewedChange>;
+  readChangeState(request: EffectOf<'readChangeState'>, signal: AbortSignal): Promise<ReviewedChange>;
   /** Our account's votes on the patchset, by label; 0 and absent are the same. */
   readVotes(request: EffectOf<'readVotes'>, signal: AbortSignal): Promise<Readonly<Record<string, number>>>;
 }

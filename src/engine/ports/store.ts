@@ -141,7 +141,7 @@ export interface ReviewView {
   readonly patchset: number;
   readonly state: string;
   readonly ended: boolean;
-  /** posted, shadow, withdrawn, unposted ...; null while open. */
+  /** posted, shadow, withdrawn, post-failed ...; null while open. */
   readonly outcome: string | null;
   readonly openedAt: number;
   readonly updatedAt: number;

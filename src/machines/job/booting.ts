@@ -44,12 +44,12 @@ export const booting = jobSetup.createStateConfig({
           target: '#job.stacking',
           actions: keep('server.active', (event) => ({ server: event.server })),
         },
-        'server.failed': setupFailed('NODE_FAILURE'),
+        'server.create-failed': setupFailed('NODE_FAILURE'),
         'timer.fired': setupFailed('NODE_FAILURE'),
       },
     },
-    clearing: clearing({ done: '#job.booting.waiting', givenUp: '#job.publishing' }),
-    waiting: {
+    cleaningUp: clearing({ done: '#job.booting.backoff', givenUp: '#job.publishing' }),
+    backoff: {
       entry: retry.arm,
       exit: [retry.disarm, change(({ context }) => ({ attempt: context.attempt + 1 }))],
       on: { 'timer.fired': 'creating' },

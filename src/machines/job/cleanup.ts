@@ -25,7 +25,7 @@ export interface ClearingOptions {
 
 /** A clean-up waits as long as what is on its way may take by itself: a server may come up to the end of that time. */
 const settleDeadline = deadline(
-  (context) => `deadline:settling:${context.clearings}:${context.deletions}`,
+  (context) => `deadline:awaitingEffects:${context.clearings}:${context.deletions}`,
   (context, inFlight) => Math.max(context.spec.limits.cleanupTimeoutMs, ...inFlight.map(timeoutOf)),
 );
 const deleteDeadline = deadline(
@@ -40,15 +40,15 @@ const keepServer = keep('server.active', (event) => ({ server: event.server }));
 
 export function clearing(options: ClearingOptions) {
   const failedDeletion = [
-    { guard: 'cleanupAttemptsLeft', target: 'backingOff' },
+    { guard: 'cleanupAttemptsLeft', target: 'backoff' },
     { target: options.givenUp, actions: decide('NODE_FAILURE') },
   ] as const;
   return jobSetup.createStateConfig({
-    initial: 'settling',
+    initial: 'awaitingEffects',
     entry: change(({ context }) => ({ cleanupAttempt: 0, clearings: context.clearings + 1 })),
-    on: { ...lateAnswers, 'verdict.taken': { actions: 'noted' } },
+    on: { ...lateAnswers, 'verdict.accepted': { actions: 'noted' } },
     states: {
-      settling: {
+      awaitingEffects: {
         entry: [request(stopWhatRuns), settleDeadline.arm],
         exit: settleDeadline.disarm,
         always: { guard: 'settled', target: 'deleting' },
@@ -66,21 +66,24 @@ export function clearing(options: ClearingOptions) {
         exit: deleteDeadline.disarm,
         on: {
           // It may have come after the deletion had looked: another one follows, but never two at a time.
-          'server.active': { target: 'settling', actions: keepServer },
+          'server.active': { target: 'awaitingEffects', actions: keepServer },
           'server.deleted': [
             { guard: 'ofEarlierDeletion', actions: 'noted' },
-            { guard: 'mayDeleteAgain', target: 'settling' },
+            { guard: 'mayDeleteAgain', target: 'awaitingEffects' },
             { guard: 'unsettled', target: options.givenUp, actions: decide('NODE_FAILURE') },
             { target: options.done, actions: change(() => ({ server: null })) },
           ],
-          'server.undeleted': [{ guard: 'ofEarlierDeletion', actions: 'noted' }, ...failedDeletion],
+          'server.delete-failed': [{ guard: 'ofEarlierDeletion', actions: 'noted' }, ...failedDeletion],
           'timer.fired': failedDeletion,
         },
       },
-      backingOff: {
+      backoff: {
         entry: retry.arm,
         exit: retry.disarm,
-        on: { 'timer.fired': 'settling', 'server.active': { target: 'settling', actions: keepServer } },
+        on: {
+          'timer.fired': 'awaitingEffects',
+          'server.active': { target: 'awaitingEffects', actions: keepServer },
+        },
       },
     },
   });

@@ -31,20 +31,20 @@ export function oneLine(text: string): string {
 
 function describe(event: JobMachineEvent): string {
   switch (event.type) {
-    case 'server.failed':
-    case 'patchset.unfetched':
-    case 'stage.failed':
-    case 'stage.unstopped':
-    case 'evidence.uncollected':
-    case 'evidence.unpublished':
-    case 'server.undeleted':
+    case 'server.create-failed':
+    case 'patchset.fetch-failed':
+    case 'stage.start-failed':
+    case 'stage.stop-failed':
+    case 'evidence.collect-failed':
+    case 'evidence.publish-failed':
+    case 'server.delete-failed':
     case 'evidence.discard-failed':
       return failureText(event.failure);
     case 'stage.exited':
       return endTrouble(event.stage, event.end) ?? '';
     case 'stage.lost':
       return `${event.stage} was lost: ${event.why}`;
-    case 'results.unreadable':
+    case 'results.read-failed':
       return event.why;
     case 'timer.fired':
       return timerText(event.timer);
@@ -53,7 +53,7 @@ function describe(event: JobMachineEvent): string {
     case 'job.superseded':
       return `superseded by ${event.by}`;
     case 'machine.failed':
-    case 'machine.broken':
+    case 'machine.quarantine-failed':
       return `internal error at ${event.event}: ${event.message}`;
     case 'daemon.crashed':
       return `the daemon crashed twice, last during ${event.during}: ${event.message}`;
@@ -68,11 +68,11 @@ function describe(event: JobMachineEvent): string {
     case 'evidence.collected':
     case 'evidence.published':
     case 'evidence.discarded':
-    case 'job.released':
+    case 'job.ready':
     case 'job.promoted':
-    case 'verdict.taken':
+    case 'verdict.accepted':
       return '';
-    case 'job.refused':
+    case 'job.rejected':
       return event.reason;
     case 'evidence.abandoned':
       return event.why;

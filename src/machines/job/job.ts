@@ -1,6 +1,6 @@
 /**
  * job@1: one CI job from a slot to a clean lab. The seven states and their order are the project's promise; what
- * happens inside each lives in job/. Every way out passes through cleanup; done and stuck are where a job rests.
+ * happens inside each lives in job/. Every way out passes through cleanup; done and parked are where a job rests.
  */
 
 import { assertInput } from '../protocol/actions.ts';
@@ -28,7 +28,7 @@ const queueDeadline = deadline(
   (context) => context.spec.limits.queueTimeoutMs,
 );
 const alarmDeadline = deadline(
-  (context) => `deadline:alarming:${context.clearings}:${context.deletions}`,
+  (context) => `deadline:raisingAlarm:${context.clearings}:${context.deletions}`,
   (context) => context.spec.limits.cleanupTimeoutMs,
 );
 
@@ -43,7 +43,7 @@ const discardDeadline = deadline(
   (context) => context.spec.limits.cleanupTimeoutMs,
 );
 
-const clearingAtTheEnd = clearing({ done: '#job.cleanup.discarding', givenUp: '#job.cleanup.alarming' });
+const clearingAtTheEnd = clearing({ done: '#job.cleanup.discarding', givenUp: '#job.cleanup.raisingAlarm' });
 
 const discardRetry = deadline(
   (context) => `retry:discarding:${context.discards}`,
@@ -52,11 +52,11 @@ const discardRetry = deadline(
 
 /** After the last attempt the job ends: the sweep goes on. */
 const discardFailed = [
-  { guard: 'discardsLeft', target: 'waitingToDiscard' },
+  { guard: 'discardsLeft', target: 'discardBackoff' },
   { target: '#job.done', actions: request(({ context, event }) => evidenceLeft(context, reasonOf(event))) },
 ] as const;
 const serverAppeared = {
-  target: 'settling',
+  target: 'awaitingEffects',
   actions: keep('server.active', (event) => ({ server: event.server })),
 } as const;
 
@@ -68,20 +68,20 @@ export const jobMachine = jobSetup.createMachine({
     'job.cancelled': { target: '.cleanup', actions: decide('ABORTED') },
     'job.superseded': { target: '.cleanup', actions: decide('ABORTED') },
     'machine.failed': [
-      { guard: 'failedBefore', target: '.stuck', actions: park },
+      { guard: 'failedBefore', target: '.parked', actions: park },
       {
         target: '.cleanup',
         reenter: true,
         actions: [decide('NODE_FAILURE'), change(({ context }) => ({ failures: context.failures + 1 }))],
       },
     ],
-    // What the other ways to stuck compute may be what threw.
-    'machine.broken': {
-      target: '.stuck',
+    // What the other ways to parked compute may be what threw.
+    'machine.quarantine-failed': {
+      target: '.parked',
       actions: ['breakOff', ...lastWords(), request(({ context }) => parked(context))],
     },
     'daemon.crashed': [
-      { guard: 'crashedBefore', target: '.stuck', actions: park },
+      { guard: 'crashedBefore', target: '.parked', actions: park },
       { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
     // Whatever it does by now, it does not wait for a slot any more.
@@ -97,20 +97,20 @@ export const jobMachine = jobSetup.createMachine({
         // The review looks at the change and merges it, for all of its jobs at once.
         preparing: {
           on: {
-            'job.released': {
+            'job.ready': {
               target: 'waiting',
-              actions: keep('job.released', ({ trees, dependencies = [] }) => ({ trees, dependencies })),
+              actions: keep('job.ready', ({ trees, dependencies = [] }) => ({ trees, dependencies })),
             },
-            'job.refused': {
+            'job.rejected': {
               target: '#job.reporting',
-              actions: keep('job.refused', ({ verdict, reason }) => ({ verdict, reason })),
+              actions: keep('job.rejected', ({ verdict, reason }) => ({ verdict, reason })),
             },
             'job.promoted': { actions: promote },
           },
         },
         waiting: {
           entry: request(acquireSlot),
-          exit: request(({ context }) => ({ type: 'withdraw', key: slotKey(context) })),
+          exit: request(({ context }) => ({ type: 'cancelEffect', key: slotKey(context) })),
           on: {
             'slot.granted': {
               target: '#job.booting',
@@ -151,7 +151,7 @@ export const jobMachine = jobSetup.createMachine({
             'server.active': serverAppeared,
           },
         },
-        waitingToDiscard: {
+        discardBackoff: {
           entry: discardRetry.arm,
           exit: discardRetry.disarm,
           on: {
@@ -160,7 +160,7 @@ export const jobMachine = jobSetup.createMachine({
             'server.active': serverAppeared,
           },
         },
-        alarming: {
+        raisingAlarm: {
           entry: [request(({ context }) => leaked(context)), alarmDeadline.arm],
           exit: alarmDeadline.disarm,
           on: {
@@ -177,7 +177,7 @@ export const jobMachine = jobSetup.createMachine({
       entry: 'rest',
       on: saidAtTheEnd,
     },
-    stuck: {
+    parked: {
       tags: 'ended',
       entry: 'rest',
       on: saidAtTheEnd,
@@ -268,9 +268,9 @@ function discardEvidence({ context }: Args) {
 function evidenceLeft(context: JobContext, why: string) {
   return {
     type: 'raiseAlarm',
-    key: `alarm:evidence-left:${context.discards}`,
+    key: `alarm:evidence-leaked:${context.discards}`,
     alarm: {
-      kind: 'evidence-left',
+      kind: 'evidence-leaked',
       target: `job ${context.job}`,
       message: `what was gathered for this job on this host could not be removed. ${why}`,
       hint: 'check the disk of the state directory; the sweep tries again',
@@ -281,9 +281,9 @@ function evidenceLeft(context: JobContext, why: string) {
 function parked(context: JobContext) {
   return {
     type: 'raiseAlarm',
-    key: 'alarm:stuck',
+    key: 'alarm:parked',
     alarm: {
-      kind: 'job-stuck',
+      kind: 'job-parked',
       target: `job ${context.job}`,
       message: `this job is parked. ${context.reason}`,
       hint: `sos-ci job ${context.job} shows the story; the sweep removes what it left; report a bug`,

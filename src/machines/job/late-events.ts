@@ -13,41 +13,41 @@ export const keepPublished = keep('evidence.published', (event) => ({
 }));
 
 export const lateAnswers = {
-  'server.failed': noted,
+  'server.create-failed': noted,
   'patchset.fetched': noted,
-  'patchset.unfetched': noted,
+  'patchset.fetch-failed': noted,
   'stage.started': noted,
   'stage.exited': noted,
   'stage.lost': noted,
-  'stage.failed': noted,
+  'stage.start-failed': noted,
   'stage.stopped': noted,
-  'stage.unstopped': noted,
+  'stage.stop-failed': noted,
   'results.read': noted,
-  'results.unreadable': noted,
+  'results.read-failed': noted,
   'evidence.collected': noted,
-  'evidence.uncollected': noted,
+  'evidence.collect-failed': noted,
   // Also from the history that publishes later.
   'evidence.published': { actions: keepPublished },
   'evidence.abandoned': { actions: keep('evidence.abandoned', () => ({ evidence: 'none' })) },
-  'evidence.unpublished': noted,
+  'evidence.publish-failed': noted,
   'server.deleted': noted,
-  'server.undeleted': noted,
+  'server.delete-failed': noted,
   'evidence.discarded': noted,
   'evidence.discard-failed': noted,
   'alarm.raised': noted,
   // The review may release or refuse a job that has ended meanwhile.
-  'job.released': noted,
-  'job.refused': noted,
+  'job.ready': noted,
+  'job.rejected': noted,
 } as const;
 
 /** Where a job rests nothing moves it: what may still be said to it is noted. */
 export const saidAtTheEnd = {
   ...lateAnswers,
   'server.active': noted,
-  'verdict.taken': noted,
+  'verdict.accepted': noted,
   'job.cancelled': noted,
   'job.superseded': noted,
   'machine.failed': noted,
-  'machine.broken': noted,
+  'machine.quarantine-failed': noted,
   'daemon.crashed': noted,
 } as const;

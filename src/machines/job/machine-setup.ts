@@ -104,7 +104,7 @@ export function backoffMs(baseMs: number, attempt: number): number {
 /** Where a failed setup goes: to another attempt, or with `verdict` to publishing. */
 export function setupFailed(verdict: Verdict) {
   return [
-    { guard: 'mayRetrySetup', target: '#job.booting.clearing', actions: 'noteTrouble' },
+    { guard: 'mayRetrySetup', target: '#job.booting.cleaningUp', actions: 'noteTrouble' },
     { target: '#job.publishing', actions: decide(verdict) },
   ] as const;
 }

@@ -91,7 +91,7 @@ const abandoned = {
 const failed = [
   { guard: 'hopeless', ...abandoned },
   {
-    target: '#publication.waiting',
+    target: '#publication.backoff',
     actions: change(({ context, event }) => ({
       attempt: context.attempt + 1,
       why: whyOf(context, event),
@@ -101,36 +101,36 @@ const failed = [
 
 const saidAtTheEnd = {
   'evidence.published': noted,
-  'evidence.unpublished': noted,
+  'evidence.publish-failed': noted,
   'evidence.discarded': noted,
   'evidence.discard-failed': noted,
   'publication.dropped': noted,
   'alarm.raised': noted,
   'machine.failed': noted,
-  'machine.broken': noted,
+  'machine.quarantine-failed': noted,
   'daemon.crashed': noted,
 } as const;
 
 export const publicationMachine = publicationSetup.createMachine({
   id: 'publication',
   context: ({ input }) => firstContext(input),
-  initial: 'waiting',
+  initial: 'backoff',
   entry: request(({ context }) => pendingAlarm(context)),
   on: {
     'alarm.raised': noted,
     // The answer to an attempt that was silent for too long.
     'evidence.published': published,
-    'evidence.unpublished': noted,
+    'evidence.publish-failed': noted,
     'machine.failed': abandoned,
     // What the other way to the end computes may be what threw. The sweep removes what was collected.
-    'machine.broken': '.done',
+    'machine.quarantine-failed': '.done',
     'daemon.crashed': [
       { guard: 'crashedBefore', ...abandoned },
       { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
   },
   states: {
-    waiting: {
+    backoff: {
       entry: retry.arm,
       exit: retry.disarm,
       on: {
@@ -142,7 +142,7 @@ export const publicationMachine = publicationSetup.createMachine({
       entry: [request(publishEvidence), publishDeadline.arm],
       exit: publishDeadline.disarm,
       on: {
-        'evidence.unpublished': failed,
+        'evidence.publish-failed': failed,
         'timer.fired': failed,
         'publication.dropped': { actions: change(() => ({ dropped: true })) },
       },
@@ -156,7 +156,7 @@ export const publicationMachine = publicationSetup.createMachine({
         // The sweep removes what is left.
         'evidence.discard-failed': 'done',
         'timer.fired': 'done',
-        'machine.broken': 'done',
+        'machine.quarantine-failed': 'done',
       },
     },
     done: { tags: 'ended', on: saidAtTheEnd },
@@ -230,8 +230,8 @@ function tellPublished({ context }: Args): readonly Effect[] {
   const { review, url, publish } = context;
   const { job } = publish.owner;
   return [
-    { type: 'tell', to: job, event: { type: 'evidence.published', url } },
-    { type: 'tell', to: review, event: { type: 'job.published', job, url } },
+    { type: 'sendEvent', to: job, event: { type: 'evidence.published', url } },
+    { type: 'sendEvent', to: review, event: { type: 'job.evidence-published', job, url } },
     {
       type: 'raiseAlarm',
       key: 'alarm:published',
@@ -250,8 +250,8 @@ function tellAbandoned({ context }: Args): readonly Effect[] {
   const { review, publish, why } = context;
   const { job } = publish.owner;
   return [
-    { type: 'tell', to: job, event: { type: 'evidence.abandoned', why } },
-    { type: 'tell', to: review, event: { type: 'job.unpublished', job, why } },
+    { type: 'sendEvent', to: job, event: { type: 'evidence.abandoned', why } },
+    { type: 'sendEvent', to: review, event: { type: 'job.evidence-abandoned', job, why } },
     {
       type: 'raiseAlarm',
       key: 'alarm:abandoned',
@@ -281,7 +281,7 @@ function pendingAlarm({ publish, why }: PublicationContext) {
 
 function whyOf(context: PublicationContext, event: PublicationMachineEvent): string {
   switch (event.type) {
-    case 'evidence.unpublished':
+    case 'evidence.publish-failed':
       return failureText(event.failure);
     case 'publication.dropped':
       return event.why;

@@ -42,7 +42,7 @@ const reportDeadline = deadline(
 /** A failed try at collecting: another one, or on without evidence. */
 const uncollected = [
   { guard: 'ofEarlierPublishing', actions: 'noted' },
-  { guard: 'mayRetryPublishing', target: '#job.publishing.backingOff' },
+  { guard: 'mayRetryPublishing', target: '#job.publishing.backoff' },
   {
     target: '#job.reporting',
     actions: {
@@ -75,7 +75,7 @@ export const publishing = jobSetup.createStateConfig({
             actions: keep('evidence.collected', ({ bytes, url }) => ({ collectedBytes: bytes, url })),
           },
         ],
-        'evidence.uncollected': uncollected,
+        'evidence.collect-failed': uncollected,
         'timer.fired': uncollected,
       },
     },
@@ -87,11 +87,11 @@ export const publishing = jobSetup.createStateConfig({
           target: '#job.reporting',
           actions: keepPublished,
         },
-        'evidence.unpublished': handOverEvidence,
+        'evidence.publish-failed': handOverEvidence,
         'timer.fired': handOverEvidence,
       },
     },
-    backingOff: {
+    backoff: {
       entry: retry.arm,
       exit: [retry.disarm, change(({ context }) => ({ publishAttempt: context.publishAttempt + 1 }))],
       on: { 'timer.fired': 'collecting' },
@@ -106,7 +106,7 @@ export const reporting = jobSetup.createStateConfig({
   on: {
     ...lateAnswers,
     'server.active': { actions: keepServer },
-    'verdict.taken': 'cleanup',
+    'verdict.accepted': 'cleanup',
     'timer.fired': 'cleanup',
     'job.cancelled': { actions: 'noted' },
     'job.superseded': { actions: 'noted' },
@@ -140,7 +140,7 @@ function handOver(reportOf: (args: Args) => JobReport) {
       args.context.told
         ? null
         : {
-            type: 'tell',
+            type: 'sendEvent',
             to: args.context.review,
             event: { type: 'job.reported', report: reportOf(args) },
           },
@@ -217,7 +217,7 @@ function openPublication({ context, event }: Args): Effect {
   const { job, review, url, collectedBytes, spec } = context;
   if (url === null) throw new Error('published before it was collected');
   return {
-    type: 'tell',
+    type: 'sendEvent',
     to: publicationOf(job),
     begins: 'publication@1',
     event: {

@@ -35,7 +35,7 @@ const stackingEnded = [
   ...setupFailed('RETRY_LIMIT'),
 ] as const;
 const testingEnded = [
-  { guard: 'hasResults', target: '#job.testing.reading', actions: keepEnd() },
+  { guard: 'hasResults', target: '#job.testing.readingResults', actions: keepEnd() },
   { target: '#job.publishing', actions: [keepEnd(), judge()] },
 ] as const;
 
@@ -47,7 +47,7 @@ export const stacking = jobSetup.createStateConfig({
       exit: fetchDeadline.disarm,
       on: {
         'patchset.fetched': [{ guard: 'nothingToStack', target: '#job.testing' }, { target: 'running' }],
-        'patchset.unfetched': setupFailed('RETRY_LIMIT'),
+        'patchset.fetch-failed': setupFailed('RETRY_LIMIT'),
         'timer.fired': setupFailed('RETRY_LIMIT'),
       },
     },
@@ -58,7 +58,7 @@ export const stacking = jobSetup.createStateConfig({
         'stage.started': noted,
         'stage.exited': stackingEnded,
         'stage.lost': setupFailed('RETRY_LIMIT'),
-        'stage.failed': setupFailed('RETRY_LIMIT'),
+        'stage.start-failed': setupFailed('RETRY_LIMIT'),
         'timer.fired': 'stopping',
       },
     },
@@ -68,10 +68,10 @@ export const stacking = jobSetup.createStateConfig({
       on: {
         'stage.started': noted,
         'stage.stopped': noted,
-        'stage.unstopped': noted,
+        'stage.stop-failed': noted,
         'stage.exited': stackingEnded,
         'stage.lost': setupFailed('RETRY_LIMIT'),
-        'stage.failed': setupFailed('RETRY_LIMIT'),
+        'stage.start-failed': setupFailed('RETRY_LIMIT'),
         'timer.fired': setupFailed('RETRY_LIMIT'),
       },
     },
@@ -81,7 +81,7 @@ export const stacking = jobSetup.createStateConfig({
 export const testing = jobSetup.createStateConfig({
   initial: 'running',
   // A stage that was told to stop may end first: the answer to the stop comes after it.
-  on: { 'stage.stopped': noted, 'stage.unstopped': noted },
+  on: { 'stage.stopped': noted, 'stage.stop-failed': noted },
   states: {
     running: {
       entry: [request((args) => runStage(args, 'testing')), guardOf('testing').arm],
@@ -90,7 +90,7 @@ export const testing = jobSetup.createStateConfig({
         'stage.started': noted,
         'stage.exited': testingEnded,
         'stage.lost': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
-        'stage.failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
+        'stage.start-failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
         'timer.fired': 'stopping',
       },
     },
@@ -105,11 +105,11 @@ export const testing = jobSetup.createStateConfig({
           ...testingEnded,
         ],
         'stage.lost': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
-        'stage.failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
+        'stage.start-failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
         'timer.fired': { target: '#job.publishing', actions: decide('TIMED_OUT') },
       },
     },
-    reading: {
+    readingResults: {
       entry: [
         request(({ context }) =>
           context.server === null || context.spec.results === null
@@ -130,7 +130,7 @@ export const testing = jobSetup.createStateConfig({
           target: '#job.publishing',
           actions: [keep('results.read', (event) => ({ results: event.results })), judge()],
         },
-        'results.unreadable': { target: '#job.publishing', actions: judge() },
+        'results.read-failed': { target: '#job.publishing', actions: judge() },
         'timer.fired': { target: '#job.publishing', actions: judge() },
       },
     },
@@ -216,6 +216,6 @@ function judge() {
 
 /** Why there are no results to judge by. */
 function whyNot(event: Args['event']): string {
-  if (event.type === 'results.unreadable') return event.why;
+  if (event.type === 'results.read-failed') return event.why;
   return event.type === 'timer.fired' ? 'reading took longer than allowed' : 'the job keeps none';
 }

@@ -2,32 +2,32 @@
 
 export interface Alarm {
   readonly kind:
-    | 'vote-refused'
+    | 'vote-rejected'
     | 'vote-dropped'
-    | 'review-unposted'
+    | 'review-post-failed'
     | 'server-leaked'
-    | 'evidence-left'
+    | 'evidence-leaked'
     | 'evidence-pending'
     | 'evidence-lost'
-    | 'job-stuck'
-    | 'stream-forbidden'
+    | 'job-parked'
+    | 'stream-access-denied'
     | 'stream-down'
     | 'connections-refused'
     | 'catch-up-failing'
     | 'storage-full'
-    | 'database-gone'
+    | 'database-missing'
     | 'queue-full'
-    | 'start-limit'
+    | 'rate-limit'
     | 'node-failing'
     | 'command-missing'
     | 'no-result'
-    | 'mail-unsent'
-    | 'template-broken'
+    | 'mail-send-failed'
+    | 'template-invalid'
     | 'voting-stopped'
-    | 'nothing-reported'
+    | 'no-reports'
     | 'disk-low'
     | 'wal-large'
-    | 'events-unkept';
+    | 'event-archive-failing';
   readonly target: string;
   readonly message: string;
   readonly hint: string;

@@ -59,7 +59,7 @@ export function wordsOf<Context, Event extends { readonly type: string }>() {
       const delay = delayMs(context, event.inFlight);
       return { type: 'setTimer', key: key(context), dueAt: event.at + delay, delayMs: delay };
     }),
-    disarm: request(({ context }) => ({ type: 'withdraw', key: key(context) })),
+    disarm: request(({ context }) => ({ type: 'cancelEffect', key: key(context) })),
   });
 
   return { request, change, deadline };

@@ -167,7 +167,7 @@ export type KeyedEffect =
     }
   /** The message that the tests begin. Asked for once; nothing waits for it. */
   | {
-      readonly type: 'postStart';
+      readonly type: 'postStartMessage';
       readonly key: string;
       /** Stands inside the message, and nothing that the result is looked for by. */
       readonly run: string;
@@ -178,7 +178,7 @@ export type KeyedEffect =
     }
   | {
       /** Asked just before a post. */
-      readonly type: 'readStanding';
+      readonly type: 'readChangeState';
       readonly key: string;
       /** The one that was tested. */
       readonly patchset: Patchset;
@@ -205,10 +205,10 @@ export type KeyedEffect =
 export type Effect =
   | KeyedEffect
   /** Takes back a timer, a slot request or a question to Gerrit. Nothing else can be taken back: its answer is waited for. */
-  | { readonly type: 'withdraw'; readonly key: string }
+  | { readonly type: 'cancelEffect'; readonly key: string }
   /** An append to another history, in the same transaction. */
   | {
-      readonly type: 'tell';
+      readonly type: 'sendEvent';
       readonly to: string;
       readonly event: AnyEvent;
       /** The machine on which that history begins with this event; absent: the history exists. */

@@ -39,7 +39,7 @@ export type CommonEvent =
   /** An event threw inside the machine: the history is quarantined and goes to its clean-up. */
   | { readonly type: 'machine.failed'; readonly event: string; readonly message: string }
   /** So did the quarantine: the history is parked as it is, by a way that computes nothing. */
-  | { readonly type: 'machine.broken'; readonly event: string; readonly message: string }
+  | { readonly type: 'machine.quarantine-failed'; readonly event: string; readonly message: string }
   /** The daemon itself was brought down by work for this history. Twice, and the history is parked. */
   | { readonly type: 'daemon.crashed'; readonly during: string; readonly message: string }
   /** Settles `raiseAlarm`. */
@@ -59,14 +59,14 @@ export type JobEvent =
     }
   /** Its review has looked at the change and merged it: it may wait for a slot. `trees`: what is tested. */
   | {
-      readonly type: 'job.released';
+      readonly type: 'job.ready';
       readonly trees: readonly MergedTree[];
       /** The open changes that are merged in too; absent: there is none. */
       readonly dependencies?: readonly Dependency[];
     }
   /** Its review found that there is nothing to run, or that it can not be run. */
   | {
-      readonly type: 'job.refused';
+      readonly type: 'job.rejected';
       readonly verdict: Extract<Verdict, 'MERGER_FAILURE' | 'NODE_FAILURE' | 'SKIPPED' | 'ABORTED'>;
       readonly reason: string;
     }
@@ -76,10 +76,10 @@ export type JobEvent =
   | { readonly type: 'slot.granted' }
   /** Settles `createServer`. */
   | { readonly type: 'server.active'; readonly server: Server; readonly adopted: boolean }
-  | { readonly type: 'server.failed'; readonly failure: Failure }
+  | { readonly type: 'server.create-failed'; readonly failure: Failure }
   /** Settles `fetchPatchset`. */
   | { readonly type: 'patchset.fetched'; readonly revision: string }
-  | { readonly type: 'patchset.unfetched'; readonly failure: Failure }
+  | { readonly type: 'patchset.fetch-failed'; readonly failure: Failure }
   /** Settles nothing: the command runs, as this process. */
   | { readonly type: 'stage.started'; readonly stage: Stage; readonly pid: number; readonly adopted: boolean }
   /** Settle `runStage`: it ended; it vanished without an ending; it could not be started. */
@@ -91,13 +91,13 @@ export type JobEvent =
       readonly lastLine?: string;
     }
   | { readonly type: 'stage.lost'; readonly stage: Stage; readonly why: string }
-  | { readonly type: 'stage.failed'; readonly stage: Stage; readonly failure: Failure }
+  | { readonly type: 'stage.start-failed'; readonly stage: Stage; readonly failure: Failure }
   /** Settles `stopStage`. */
   | { readonly type: 'stage.stopped'; readonly stage: Stage }
-  | { readonly type: 'stage.unstopped'; readonly stage: Stage; readonly failure: Failure }
+  | { readonly type: 'stage.stop-failed'; readonly stage: Stage; readonly failure: Failure }
   /** Settle `readResults`. */
   | { readonly type: 'results.read'; readonly results: ResultsSummary }
-  | { readonly type: 'results.unreadable'; readonly why: string }
+  | { readonly type: 'results.read-failed'; readonly why: string }
   /** Settle `collectEvidence`. */
   | {
       readonly type: 'evidence.collected';
@@ -107,17 +107,17 @@ export type JobEvent =
       /** Where it will be published. */
       readonly url: string;
     }
-  | { readonly type: 'evidence.uncollected'; readonly failure: Failure }
+  | { readonly type: 'evidence.collect-failed'; readonly failure: Failure }
   /** Settle `publishEvidence`. Without settling anything: the history that publishes later has published. */
   | { readonly type: 'evidence.published'; readonly url: string }
-  | { readonly type: 'evidence.unpublished'; readonly failure: Failure }
+  | { readonly type: 'evidence.publish-failed'; readonly failure: Failure }
   /** The history that publishes later has given up: the evidence is gone. */
   | { readonly type: 'evidence.abandoned'; readonly why: string }
   /** The review has taken this job's verdict. */
-  | { readonly type: 'verdict.taken' }
+  | { readonly type: 'verdict.accepted' }
   /** Settle `deleteServer`: nothing of ours is left for this job; something is. */
   | { readonly type: 'server.deleted'; readonly deleted: number }
-  | { readonly type: 'server.undeleted'; readonly failure: Failure }
+  | { readonly type: 'server.delete-failed'; readonly failure: Failure }
   /** Settle `discardEvidence`. */
   | { readonly type: 'evidence.discarded' }
   | { readonly type: 'evidence.discard-failed'; readonly failure: Failure }
@@ -141,8 +141,8 @@ export type ReviewEvent =
       readonly mail?: MailSpec;
     }
   /** Settle `lookUpChange`: what Gerrit says of the change now; it did not say. */
-  | { readonly type: 'change.resolved'; readonly change: ResolvedChange }
-  | { readonly type: 'change.unresolved'; readonly failure: Failure }
+  | { readonly type: 'change.looked-up'; readonly change: ResolvedChange }
+  | { readonly type: 'change.lookup-failed'; readonly failure: Failure }
   /** Somebody voted on the patchset while the review waited for that. */
   | { readonly type: 'vote.cast'; readonly vote: StandingVote }
   /** Settle `mergePatchset`: done; it can not be merged; it did not work. */
@@ -156,23 +156,27 @@ export type ReviewEvent =
       /** Paths in conflict, the first few. */
       readonly files: readonly string[];
     }
-  | { readonly type: 'patchset.unmerged'; readonly failure: Failure }
+  | { readonly type: 'patchset.merge-failed'; readonly failure: Failure }
   | { readonly type: 'job.reported'; readonly report: JobReport }
   /** Evidence that was pending can be read now; it was given up. */
-  | { readonly type: 'job.published'; readonly job: string; readonly url: string }
-  | { readonly type: 'job.unpublished'; readonly job: string; readonly why: string }
+  | { readonly type: 'job.evidence-published'; readonly job: string; readonly url: string }
+  | { readonly type: 'job.evidence-abandoned'; readonly job: string; readonly why: string }
   /** The history of voting has answered: this CI may vote; it may not, after too many failures in a row. */
   | { readonly type: 'vote.allowed' }
   | { readonly type: 'vote.withheld'; readonly why: string }
   /** The history of the change's verdicts has answered: no other review of the change posts; what the runs came to. */
   | { readonly type: 'turn.granted' }
-  | { readonly type: 'verdicts.told'; readonly runs: readonly VoteRun[]; readonly forgotten: number }
-  /** Settle `readStanding`: the change just before the post, and the jobs of the configuration in force; it was not read. */
-  | { readonly type: 'standing.read'; readonly standing: Standing; readonly jobs: readonly JobInForce[] }
-  | { readonly type: 'standing.unread'; readonly failure: Failure; readonly jobs: readonly JobInForce[] }
-  /** Settle `postStart`: Gerrit has it; nobody knows. */
-  | { readonly type: 'start.posted' }
-  | { readonly type: 'start.unposted'; readonly failure: Failure }
+  | { readonly type: 'verdicts.listed'; readonly runs: readonly VoteRun[]; readonly forgotten: number }
+  /** Settle `readChangeState`: the change just before the post, and the jobs of the configuration in force; it was not read. */
+  | { readonly type: 'change-state.read'; readonly standing: Standing; readonly jobs: readonly JobInForce[] }
+  | {
+      readonly type: 'change-state.read-failed';
+      readonly failure: Failure;
+      readonly jobs: readonly JobInForce[];
+    }
+  /** Settle `postStartMessage`: Gerrit has it; nobody knows. */
+  | { readonly type: 'start-message.posted' }
+  | { readonly type: 'start-message.post-failed'; readonly failure: Failure }
   /**
    * Settle `postReview`: Gerrit has it (found: it was there already; voted: with the vote that was asked for, if any; why:
    * why not, '' where nothing kept a vote back); Gerrit refused the vote; no answer or an error.
@@ -183,14 +187,14 @@ export type ReviewEvent =
       readonly voted: boolean;
       readonly why: string;
     }
-  | { readonly type: 'vote.refused'; readonly failure: Failure }
-  | { readonly type: 'review.unposted'; readonly failure: Failure }
+  | { readonly type: 'vote.rejected'; readonly failure: Failure }
+  | { readonly type: 'review.post-failed'; readonly failure: Failure }
   /** Settle `readVotes`: our account's votes on the patchset, by label. */
   | { readonly type: 'votes.read'; readonly votes: Readonly<Record<string, number>> }
-  | { readonly type: 'votes.unread'; readonly failure: Failure }
+  | { readonly type: 'votes.read-failed'; readonly failure: Failure }
   /** Settle `sendMail`: another host has it; it did not go. */
   | { readonly type: 'mail.sent' }
-  | { readonly type: 'mail.unsent'; readonly failure: Failure }
+  | { readonly type: 'mail.send-failed'; readonly failure: Failure }
   | { readonly type: 'review.cancelled'; readonly reason: string }
   | { readonly type: 'review.superseded'; readonly by: string };
 
@@ -225,7 +229,7 @@ export type PublicationEvent =
       {
         readonly type:
           | 'evidence.published'
-          | 'evidence.unpublished'
+          | 'evidence.publish-failed'
           | 'evidence.discarded'
           | 'evidence.discard-failed';
       }
@@ -278,16 +282,20 @@ export type StreamEvent =
   /** Gerrit has answered on the connection that the stream runs on. */
   | { readonly type: 'stream.connected'; readonly why: string }
   /** The connection ended, or could not be made; it is tried again by itself. */
-  | { readonly type: 'stream.lost'; readonly why: string; readonly hint: string }
+  | { readonly type: 'stream.disconnected'; readonly why: string; readonly hint: string }
   /** Gerrit does not let us in (account, key, host key, missing right): tried again only very slowly. */
-  | { readonly type: 'stream.refused'; readonly why: string; readonly hint: string }
+  | { readonly type: 'stream.rejected'; readonly why: string; readonly hint: string }
   /** The connection stands, and something may have been missed all the same; null: on any change. */
-  | { readonly type: 'stream.gapped'; readonly why: string; readonly changes: readonly number[] | null }
+  | {
+      readonly type: 'stream.gap-suspected';
+      readonly why: string;
+      readonly changes: readonly number[] | null;
+    }
   /** The daemon listens no more. */
   | { readonly type: 'stream.stopped' }
   /** Settle `catchUp`: all that was missed has been taken; it could not be looked up. */
   | {
-      readonly type: 'gap.closed';
+      readonly type: 'catchup.completed';
       /** From when on it was looked at, epoch ms. */
       readonly since: number;
       /** Changes that were looked at. */
@@ -299,7 +307,7 @@ export type StreamEvent =
       /** Rows of Gerrit's answer that could not be read. */
       readonly unread: number;
     }
-  | { readonly type: 'gap.unclosed'; readonly failure: Failure };
+  | { readonly type: 'catchup.failed'; readonly failure: Failure };
 
 /** Facts of the one history `config`: which configuration is in force. */
 export type ConfigEvent =
@@ -318,7 +326,7 @@ export type ConfigEvent =
     }
   /** The file was read, and the older configuration stays: it has these mistakes, the first ones, each with its place. */
   | {
-      readonly type: 'config.refused';
+      readonly type: 'config.rejected';
       readonly file: string;
       readonly by: string;
       readonly why: string;

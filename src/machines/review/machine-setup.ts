@@ -14,7 +14,7 @@ import type { MailSpec } from './mail.ts';
 import { isAwaited, isUnwelcome, mayGo, objectionTo, type Skip, skipsOf } from './preconditions.ts';
 import { isShown, type SentVote, type Weighed } from './vote.ts';
 
-type ReviewOutcome = 'posted' | 'shadow' | 'quiet' | 'withdrawn' | 'unposted' | 'stuck';
+type ReviewOutcome = 'posted' | 'shadow' | 'suppressed' | 'withdrawn' | 'post-failed' | 'parked';
 
 export interface ReviewContext {
   readonly review: string;
@@ -119,12 +119,12 @@ export const reviewSetup = setup({
   },
   guards: {
     objectionable: ({ context, event }) =>
-      event.type === 'change.resolved' && objectionTo(context, event.change) !== null,
+      event.type === 'change.looked-up' && objectionTo(context, event.change) !== null,
     nothingTouched: ({ context, event }) =>
-      event.type === 'change.resolved' &&
+      event.type === 'change.looked-up' &&
       context.jobs.length > 0 &&
       skipsOf(context, event.change).length === context.jobs.length,
-    mustHold: ({ context, event }) => event.type === 'change.resolved' && !mayGo(context, event.change),
+    mustHold: ({ context, event }) => event.type === 'change.looked-up' && !mayGo(context, event.change),
     mustMerge: ({ context }) => context.plan.merge,
     mayLookUpAgain: ({ context, event }) =>
       mayHelp(event) && context.lookUpAttempt < context.plan.lookUpAttempts,
@@ -146,7 +146,7 @@ export const reviewSetup = setup({
     finished: ({ context }) => context.outcome !== null,
     withdrawn: ({ context }) => context.withdrawn,
     mayRetryPost: ({ context, event }) =>
-      event.type === 'review.unposted' &&
+      event.type === 'review.post-failed' &&
       event.failure.retryable &&
       context.postAttempt < context.report.postAttempts,
     voteless: ({ context }) => context.voteless,
@@ -183,9 +183,9 @@ export const keepReport = {
 export const keepEvidence = {
   type: 'keep',
   params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => {
-    if (event.type !== 'job.published' && event.type !== 'job.unpublished') return {};
+    if (event.type !== 'job.evidence-published' && event.type !== 'job.evidence-abandoned') return {};
     const now =
-      event.type === 'job.published'
+      event.type === 'job.evidence-published'
         ? ({ evidence: 'published', url: event.url } as const)
         : ({ evidence: 'none', url: null } as const);
     return {
@@ -208,12 +208,12 @@ export const tellVerdict = request(({ context, event }) => {
     .join(' ');
   const readable = evidence === 'published';
   const ended = { type: 'run.ended', job, verdict, url, dependencies, readable } as const;
-  return { type: 'tell', to: verdictsOf(context.patchset), event: ended };
+  return { type: 'sendEvent', to: verdictsOf(context.patchset), event: ended };
 });
 
 /** At every end of a review: the next one of the change may post. */
 export const leave = request(({ context: { patchset, review } }) => ({
-  type: 'tell',
+  type: 'sendEvent',
   to: verdictsOf(patchset),
   event: { type: 'review.ended', review },
 }));
@@ -221,7 +221,7 @@ export const leave = request(({ context: { patchset, review } }) => ({
 /** Tells the job that its verdict has been taken. */
 export const answerJob = request(({ event }) =>
   event.type === 'job.reported'
-    ? { type: 'tell', to: event.report.job, event: { type: 'verdict.taken' } }
+    ? { type: 'sendEvent', to: event.report.job, event: { type: 'verdict.accepted' } }
     : null,
 );
 
@@ -230,18 +230,18 @@ export const tellJobs = request(({ context, event }) => {
   const open = context.jobs.filter(({ job }) => !hasReported(context, job));
   if (event.type === 'review.superseded') {
     return open.map(({ job }) => ({
-      type: 'tell',
+      type: 'sendEvent',
       to: job,
       event: { type: 'job.superseded', by: event.by },
     }));
   }
   if (event.type === 'machine.failed' || event.type === 'daemon.crashed') {
     const reason = `its review ended by an internal error: ${event.message}`;
-    return open.map(({ job }) => ({ type: 'tell', to: job, event: { type: 'job.cancelled', reason } }));
+    return open.map(({ job }) => ({ type: 'sendEvent', to: job, event: { type: 'job.cancelled', reason } }));
   }
   if (event.type === 'review.cancelled') {
     return open.map(({ job }) => ({
-      type: 'tell',
+      type: 'sendEvent',
       to: job,
       event: { type: 'job.cancelled', reason: event.reason },
     }));
@@ -255,9 +255,9 @@ function hasReported(context: ReviewContext, job: string): boolean {
 
 function alarmText(context: ReviewContext, event: ReviewMachineEvent): { message: string; hint: string } {
   switch (event.type) {
-    case 'vote.refused':
-    case 'review.unposted':
-    case 'votes.unread':
+    case 'vote.rejected':
+    case 'review.post-failed':
+    case 'votes.read-failed':
       return { message: failureText(event.failure), hint: event.failure.hint };
     case 'votes.read':
       return {

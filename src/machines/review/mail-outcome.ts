@@ -12,7 +12,7 @@ export const mailEnd = request((args) => sendMail(args, 0));
 /** What is said of a mail, to a review that has ended. */
 export const mailAnswers = {
   'mail.sent': { actions: 'noted' },
-  'mail.unsent': [
+  'mail.send-failed': [
     {
       guard: 'mayMailAgain',
       actions: [
@@ -26,7 +26,8 @@ export const mailAnswers = {
 
 function sendMail({ context, event }: ReviewArgs, delayMs: number) {
   const { mail: spec, outcome } = context;
-  if (spec === null || (outcome !== 'posted' && outcome !== 'unposted' && outcome !== 'shadow')) return null;
+  if (spec === null || (outcome !== 'posted' && outcome !== 'post-failed' && outcome !== 'shadow'))
+    return null;
   const posted = outcome === 'shadow' ? null : outcome === 'posted';
   const mail = reviewMail({ ...context, posted }, spec);
   if (mail === null) return null;
@@ -45,13 +46,13 @@ function retryMs({ context }: ReviewArgs): number {
 }
 
 function unsent({ context, event }: ReviewArgs) {
-  if (event.type !== 'mail.unsent') return null;
+  if (event.type !== 'mail.send-failed') return null;
   const { change: number, patchset } = context.patchset;
   return {
     type: 'raiseAlarm',
     key: 'alarm:mail',
     alarm: {
-      kind: 'mail-unsent',
+      kind: 'mail-send-failed',
       target: `change ${number},${patchset}`,
       message: `the mail could not be sent: ${event.failure.message}`,
       hint: event.failure.hint,

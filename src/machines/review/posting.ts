@@ -43,25 +43,28 @@ export const posting = reviewSetup.createStateConfig({
       on: {
         'review.posted': [
           // A vote that was left out (an outdated patchset, a closed change) is nothing to read back and no trouble.
-          { guard: 'hasVote', target: '#review.confirming', actions: keepTaken },
+          { guard: 'hasVote', target: '#review.confirmingVote', actions: keepTaken },
           { target: '#review.done', actions: finish('posted') },
         ],
-        'vote.refused': [
+        'vote.rejected': [
           // It went without one already: then something else is refused, and trying again would go on for ever.
           {
             guard: 'voteless',
-            target: '#review.alarming',
-            actions: [withAlarm('review-unposted'), finish('unposted')],
+            target: '#review.raisingAlarm',
+            actions: [withAlarm('review-post-failed'), finish('post-failed')],
           },
           {
-            target: '#review.alarming',
-            actions: [withAlarm('vote-refused'), nextAttempt, change(() => ({ voteless: true }))],
+            target: '#review.raisingAlarm',
+            actions: [withAlarm('vote-rejected'), nextAttempt, change(() => ({ voteless: true }))],
           },
         ],
-        'review.unposted': [
+        'review.post-failed': [
           { guard: 'withdrawn', target: '#review.done', actions: finish('withdrawn') },
-          { guard: 'mayRetryPost', target: 'backingOff' },
-          { target: '#review.alarming', actions: [withAlarm('review-unposted'), finish('unposted')] },
+          { guard: 'mayRetryPost', target: 'backoff' },
+          {
+            target: '#review.raisingAlarm',
+            actions: [withAlarm('review-post-failed'), finish('post-failed')],
+          },
         ],
         // Never a second post beside one that has not answered: told to the operator, and waited for.
         'timer.fired': { actions: request(overdueAlarm) },
@@ -70,12 +73,15 @@ export const posting = reviewSetup.createStateConfig({
         'review.cancelled': withdraw,
       },
     },
-    backingOff: {
+    backoff: {
       entry: retry.arm,
       exit: [retry.disarm, nextAttempt],
       on: {
         // Much may have happened meanwhile.
-        'timer.fired': [{ guard: 'votes', target: '#review.weighing.reading' }, { target: 'sending' }],
+        'timer.fired': [
+          { guard: 'votes', target: '#review.computingVote.readingChange' },
+          { target: 'sending' },
+        ],
         'alarm.raised': { actions: 'noted' },
         'review.superseded': { target: '#review.done', actions: finish('withdrawn') },
         'review.cancelled': { target: '#review.done', actions: finish('withdrawn') },
@@ -119,7 +125,7 @@ function brokenTemplate(complaints: readonly string[]): Effect {
     type: 'raiseAlarm',
     key: 'alarm:template',
     alarm: {
-      kind: 'template-broken',
+      kind: 'template-invalid',
       target: 'report.template',
       message: `not used, because the comment would not be safe to post: ${complaints.slice(0, 3).join('; ')}`,
       hint: 'the built-in comment was posted; correct the template, sos-ci config check tries it',
@@ -132,7 +138,7 @@ function overdueAlarm({ context }: ReviewArgs) {
     type: 'raiseAlarm',
     key: `alarm:overdue:${context.postAttempt}`,
     alarm: {
-      kind: 'review-unposted',
+      kind: 'review-post-failed',
       target: `change ${context.patchset.change},${context.patchset.patchset}`,
       message: 'Gerrit has not answered a review for a long time',
       hint: 'is Gerrit reachable? a restart of the daemon looks for the message and goes on',

@@ -37,15 +37,15 @@ export function skipsOf(
 /** What an event says against running the jobs; one that says nothing against it is a programmer's error. */
 export function objection(context: ReviewContext, event: ReviewEvent): Objection {
   switch (event.type) {
-    case 'change.resolved': {
+    case 'change.looked-up': {
       const against = objectionTo(context, event.change);
       if (against === null) throw new Error('refused without a reason');
       return against;
     }
     case 'patchset.conflicted':
       return { verdict: 'MERGER_FAILURE', reason: conflict(context, event) };
-    case 'change.unresolved':
-    case 'patchset.unmerged':
+    case 'change.lookup-failed':
+    case 'patchset.merge-failed':
       return { verdict: 'NODE_FAILURE', reason: `${event.failure.operation}: ${event.failure.message}` };
     case 'vote.cast': {
       const { account, label, value } = event.vote;

@@ -18,16 +18,16 @@ import { isAwaited, isHidden, objection, skipsOf } from './preconditions.ts';
 import { announceStart } from './start-message.ts';
 
 const lookUpDeadline = deadline(
-  (context) => `deadline:looking:${context.lookUps}`,
+  (context) => `deadline:lookingUp:${context.lookUps}`,
   // The look-up has its own limit; this only catches a silent one.
   (context) => context.plan.lookUpTimeoutMs * 2,
 );
 const lookUpRetry = deadline(
-  (context) => `retry:looking:${context.lookUps}`,
+  (context) => `retry:lookingUp:${context.lookUps}`,
   ({ plan, lookUpAttempt }) => backoff(lookUpAttempt, plan.lookUpRetryMs, plan.lookUpRetryMaxMs),
 );
 const holdDeadline = deadline(
-  () => 'deadline:holding',
+  () => 'deadline:awaitingVote',
   (context) => context.plan.hold?.timeoutMs ?? 0,
 );
 const mergeDeadline = deadline(
@@ -40,62 +40,65 @@ const mergeRetry = deadline(
 );
 
 const noted = { actions: 'noted' } as const;
-const refused = { target: '#review.waiting', actions: request(refuseAll) } as const;
+const refused = { target: '#review.awaitingJobs', actions: request(refuseAll) } as const;
 const lookedUp = [
   {
     guard: 'objectionable',
-    target: '#review.waiting',
+    target: '#review.awaitingJobs',
     actions: [
       change(({ context, event }) =>
-        event.type === 'change.resolved' && isHidden(context, event.change) ? { hidden: true } : {},
+        event.type === 'change.looked-up' && isHidden(context, event.change) ? { hidden: true } : {},
       ),
       request(refuseAll),
     ],
   },
-  { guard: 'nothingTouched', target: '#review.waiting', actions: [keepChange(), request(skip)] },
-  { guard: 'mustHold', target: 'holding' },
+  { guard: 'nothingTouched', target: '#review.awaitingJobs', actions: [keepChange(), request(skip)] },
+  { guard: 'mustHold', target: 'awaitingVote' },
   {
     guard: 'mustMerge',
     target: 'merging',
     actions: [keepChange(), request(skip)],
   },
-  { target: '#review.waiting', actions: [keepChange(), request(skip), request(releaseAll), announceStart] },
+  {
+    target: '#review.awaitingJobs',
+    actions: [keepChange(), request(skip), request(releaseAll), announceStart],
+  },
 ] as const;
-const notLookedUp = [{ guard: 'mayLookUpAgain', target: 'lookingLater' }, refused] as const;
-const notMerged = [{ guard: 'mayMergeAgain', target: 'mergingLater' }, refused] as const;
+const notLookedUp = [{ guard: 'mayLookUpAgain', target: 'lookUpBackoff' }, refused] as const;
+const notMerged = [{ guard: 'mayMergeAgain', target: 'mergeBackoff' }, refused] as const;
 
 export const preparing = reviewSetup.createStateConfig({
-  initial: 'looking',
+  initial: 'lookingUp',
   on: {
     // A vote may come while Gerrit is being asked, and not be in its answer.
     'vote.cast': { actions: keepVote() },
   },
   states: {
-    looking: {
+    lookingUp: {
       entry: [
         change(({ context }) => ({ lookUps: context.lookUps + 1 })),
         request(lookUpChange),
         lookUpDeadline.arm,
       ],
       exit: lookUpDeadline.disarm,
-      on: { 'change.resolved': lookedUp, 'change.unresolved': notLookedUp, 'timer.fired': notLookedUp },
+      on: { 'change.looked-up': lookedUp, 'change.lookup-failed': notLookedUp, 'timer.fired': notLookedUp },
     },
-    lookingLater: {
+    lookUpBackoff: {
       entry: lookUpRetry.arm,
       exit: [lookUpRetry.disarm, change(({ context }) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
-      on: { 'timer.fired': 'looking' },
+      on: { 'timer.fired': 'lookingUp' },
     },
-    holding: {
+    awaitingVote: {
       entry: holdDeadline.arm,
       exit: [holdDeadline.disarm, change(() => ({ held: true, lookUpAttempt: 1 }))],
       on: {
         'vote.cast': [
           { guard: 'unwelcomeVote', ...refused },
-          { guard: 'awaitedVote', target: 'looking' },
+          { guard: 'awaitedVote', target: 'lookingUp' },
           noted,
         ],
         // Nobody voted: a CI that waited for ever for another would be as silent as that one.
-        'timer.fired': 'looking',
+        'timer.fired': 'lookingUp',
       },
     },
     merging: {
@@ -103,18 +106,18 @@ export const preparing = reviewSetup.createStateConfig({
       exit: mergeDeadline.disarm,
       on: {
         'patchset.merged': {
-          target: '#review.waiting',
+          target: '#review.awaitingJobs',
           actions: [keepTrees(), request(releaseAll), announceStart],
         },
         'patchset.conflicted': {
           ...refused,
           actions: [change(() => ({ conflicted: true })), refused.actions],
         },
-        'patchset.unmerged': notMerged,
+        'patchset.merge-failed': notMerged,
         'timer.fired': notMerged,
       },
     },
-    mergingLater: {
+    mergeBackoff: {
       entry: mergeRetry.arm,
       exit: [mergeRetry.disarm, change(({ context }) => ({ mergeAttempt: context.mergeAttempt + 1 }))],
       on: { 'timer.fired': 'merging' },
@@ -155,7 +158,7 @@ function keepChange() {
   return {
     type: 'keep',
     params: ({ context, event }: ReviewArgs): Partial<ReviewContext> =>
-      event.type === 'change.resolved'
+      event.type === 'change.looked-up'
         ? { dependencies: event.change.dependencies, skipped: skipsOf(context, event.change) }
         : {},
   } as const;
@@ -172,9 +175,9 @@ function keepTrees() {
 /** Jobs that have nothing to do with the patchset hand over at once. */
 function skip({ context }: ReviewArgs): readonly Effect[] {
   return context.skipped.map(({ job, why }) => ({
-    type: 'tell',
+    type: 'sendEvent',
     to: job,
-    event: { type: 'job.refused', verdict: 'SKIPPED', reason: why },
+    event: { type: 'job.rejected', verdict: 'SKIPPED', reason: why },
   }));
 }
 
@@ -183,16 +186,16 @@ function releaseAll({ context, event }: ReviewArgs): readonly Effect[] {
   const trees = event.type === 'patchset.merged' ? event.trees : [];
   const { dependencies } = context;
   const needed = trees.length === 0 || dependencies.length === 0 ? {} : { dependencies };
-  return tellAll(context, { type: 'job.released', trees, ...needed });
+  return tellAll(context, { type: 'job.ready', trees, ...needed });
 }
 
 /** No job runs; each hands over this verdict at once, and the review says what there is to say. */
 function refuseAll({ context, event }: ReviewArgs): readonly Effect[] {
-  return tellAll(context, { type: 'job.refused', ...objection(context, event) });
+  return tellAll(context, { type: 'job.rejected', ...objection(context, event) });
 }
 
 function tellAll(context: ReviewContext, event: AnyEvent): readonly Effect[] {
   return context.jobs
     .filter(({ job }) => !context.skipped.some((skipped) => skipped.job === job))
-    .map(({ job }) => ({ type: 'tell', to: job, event }));
+    .map(({ job }) => ({ type: 'sendEvent', to: job, event }));
 }

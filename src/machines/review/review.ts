@@ -32,15 +32,15 @@ import { asking } from './vote-permission.ts';
 import { weighing } from './weighing.ts';
 
 const waitDeadline = deadline(
-  () => 'deadline:waiting',
+  () => 'deadline:awaitingJobs',
   (context) => context.report.waitTimeoutMs,
 );
 const logsDeadline = deadline(
-  () => 'deadline:waitingForLogs',
+  () => 'deadline:awaitingEvidence',
   (context) => context.report.evidenceWaitMs,
 );
 const alarmDeadline = deadline(
-  (context) => `deadline:alarming:${context.alarms}`,
+  (context) => `deadline:raisingAlarm:${context.alarms}`,
   (context) => context.report.postTimeoutMs,
 );
 const noted = { actions: 'noted' } as const;
@@ -48,38 +48,38 @@ const withdraw = { actions: change(() => ({ withdrawn: true })) } as const;
 /** Answers that come when an internal error or an alarm has taken the review elsewhere: what Gerrit says is true all the same. */
 const lateAnswers = {
   'review.posted': { actions: finish('posted') },
-  'review.unposted': noted,
-  'vote.refused': noted,
+  'review.post-failed': noted,
+  'vote.rejected': noted,
   'votes.read': noted,
-  'votes.unread': noted,
+  'votes.read-failed': noted,
   'alarm.raised': noted,
 } as const;
 /** What a vote would have been computed from. */
 const lateWeights = {
   'turn.granted': noted,
-  'standing.read': noted,
-  'standing.unread': noted,
-  'verdicts.told': noted,
+  'change-state.read': noted,
+  'change-state.read-failed': noted,
+  'verdicts.listed': noted,
 } as const;
 /** What the preparation had asked for, or was told, and nobody waits for any more. */
 const latePreparation = {
-  'change.resolved': noted,
-  'change.unresolved': noted,
+  'change.looked-up': noted,
+  'change.lookup-failed': noted,
   'patchset.merged': noted,
   'patchset.conflicted': noted,
-  'patchset.unmerged': noted,
+  'patchset.merge-failed': noted,
   'vote.cast': noted,
 } as const;
 const saidAtTheEnd = {
   ...lateAnswers,
   // A job that hands over after the deadline is answered, so that it can go on to its clean-up.
   'job.reported': { actions: [answerJob, tellVerdict] },
-  'job.published': noted,
-  'job.unpublished': noted,
+  'job.evidence-published': noted,
+  'job.evidence-abandoned': noted,
   'review.superseded': noted,
   'review.cancelled': noted,
   'machine.failed': noted,
-  'machine.broken': noted,
+  'machine.quarantine-failed': noted,
   'daemon.crashed': noted,
 } as const;
 /** Nobody waits for this review any more, and nothing was said yet. */
@@ -106,24 +106,24 @@ export const reviewMachine = reviewSetup.createMachine({
     'vote.allowed': noted,
     'vote.withheld': noted,
     'job.reported': acceptReport,
-    'job.published': { actions: keepEvidence },
-    'job.unpublished': { actions: keepEvidence },
+    'job.evidence-published': { actions: keepEvidence },
+    'job.evidence-abandoned': { actions: keepEvidence },
     'machine.failed': [
-      { guard: 'failedBefore', target: '.stuck', actions: [finish('stuck'), tellJobs] },
+      { guard: 'failedBefore', target: '.parked', actions: [finish('parked'), tellJobs] },
       {
-        target: '.alarming',
+        target: '.raisingAlarm',
         actions: [
           change(() => ({ failed: true })),
-          finish('unposted'),
-          withAlarm('review-unposted'),
+          finish('post-failed'),
+          withAlarm('review-post-failed'),
           tellJobs,
         ],
       },
     ],
-    // What the other way to stuck computes may be what threw. All its jobs are told, also those that have handed over.
-    'machine.broken': { target: '.stuck', actions: [finish('stuck'), request(cancelAll)] },
+    // What the other way to parked computes may be what threw. All its jobs are told, also those that have handed over.
+    'machine.quarantine-failed': { target: '.parked', actions: [finish('parked'), request(cancelAll)] },
     'daemon.crashed': [
-      { guard: 'crashedBefore', target: '.stuck', actions: [finish('stuck'), tellJobs] },
+      { guard: 'crashedBefore', target: '.parked', actions: [finish('parked'), tellJobs] },
       { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
   },
@@ -132,14 +132,14 @@ export const reviewMachine = reviewSetup.createMachine({
       ...preparing,
       on: { ...preparing.on, ...withdrawnByPeople },
     },
-    waiting: {
+    awaitingJobs: {
       entry: waitDeadline.arm,
       exit: waitDeadline.disarm,
       always: [
-        { guard: 'allReported', target: 'waitingForLogs' },
+        { guard: 'allReported', target: 'awaitingEvidence' },
         {
           guard: 'waitedLongEnough',
-          target: 'deciding',
+          target: 'verdictsComplete',
           actions: change(({ context }) => fillMissing(context)),
         },
       ],
@@ -149,31 +149,31 @@ export const reviewMachine = reviewSetup.createMachine({
         ...withdrawnByPeople,
       },
     },
-    waitingForLogs: {
+    awaitingEvidence: {
       entry: logsDeadline.arm,
       exit: logsDeadline.disarm,
-      always: { guard: 'nothingPending', target: 'deciding' },
-      on: { 'timer.fired': 'deciding', ...withdrawnByPeople },
+      always: { guard: 'nothingPending', target: 'verdictsComplete' },
+      on: { 'timer.fired': 'verdictsComplete', ...withdrawnByPeople },
     },
-    deciding: {
-      always: [{ guard: 'asksFirst', target: 'asking' }, { target: 'announcing' }],
+    verdictsComplete: {
+      always: [{ guard: 'asksFirst', target: 'checkingVotePermission' }, { target: 'permissionKnown' }],
     },
-    asking: {
+    checkingVotePermission: {
       ...asking,
       on: { ...asking.on, ...withdrawnByPeople },
     },
-    announcing: {
+    permissionKnown: {
       always: [
-        { guard: 'nothingToSay', target: 'done', actions: finish('quiet') },
+        { guard: 'nothingToSay', target: 'done', actions: finish('suppressed') },
         { guard: 'shadow', target: 'done', actions: finish('shadow') },
-        { guard: 'votes', target: 'weighing' },
+        { guard: 'votes', target: 'computingVote' },
         { target: 'posting' },
       ],
     },
-    weighing: { ...weighing, on: withdrawnByPeople },
+    computingVote: { ...weighing, on: withdrawnByPeople },
     posting,
-    confirming,
-    alarming: {
+    confirmingVote: confirming,
+    raisingAlarm: {
       entry: [request(({ context }) => context.alarm), alarmDeadline.arm],
       exit: alarmDeadline.disarm,
       on: {
@@ -189,7 +189,7 @@ export const reviewMachine = reviewSetup.createMachine({
       entry: [leave, mailEnd],
       on: { ...saidAtTheEnd, ...mailAnswers },
     },
-    stuck: {
+    parked: {
       tags: 'ended',
       entry: [leave, request(({ context }) => parked(context))],
       on: saidAtTheEnd,
@@ -261,15 +261,15 @@ function fillMissing(context: ReviewContext): Partial<ReviewContext> {
 
 function cancelAll({ context }: ReviewArgs) {
   const event = { type: 'job.cancelled', reason: 'its review ended by an internal error' } as const;
-  return context.jobs.map(({ job }) => ({ type: 'tell', to: job, event }) as const);
+  return context.jobs.map(({ job }) => ({ type: 'sendEvent', to: job, event }) as const);
 }
 
 function parked(context: ReviewContext) {
   return {
     type: 'raiseAlarm',
-    key: 'alarm:stuck',
+    key: 'alarm:parked',
     alarm: {
-      kind: 'review-unposted',
+      kind: 'review-post-failed',
       target: `change ${context.patchset.change},${context.patchset.patchset}`,
       message: 'this review is parked: internal errors, or it brought the daemon down twice',
       hint: `sos-ci history ${context.review} shows the rows; report a bug`,

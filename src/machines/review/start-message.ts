@@ -12,8 +12,8 @@ export const announceStart = request(({ context }) => {
   if (!report.startMessage || !report.post) return null;
   const jobs = context.jobs.filter(({ job }) => !skipped.some((other) => other.job === job));
   return {
-    type: 'postStart',
-    key: 'postStart',
+    type: 'postStartMessage',
+    key: 'postStartMessage',
     run: startRun(review),
     patchset,
     message: startComment({ review, pipeline, jobs: jobs.map(({ name }) => name) }),
@@ -24,6 +24,6 @@ export const announceStart = request(({ context }) => {
 
 /** What becomes of it changes nothing. */
 export const startAnswers = {
-  'start.posted': { actions: 'noted' },
-  'start.unposted': { actions: 'noted' },
+  'start-message.posted': { actions: 'noted' },
+  'start-message.post-failed': { actions: 'noted' },
 } as const;

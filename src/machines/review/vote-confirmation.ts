@@ -1,32 +1,35 @@
-/** confirming: the vote is read back, because Gerrit 3 drops an unknown label or value with exit status 0. */
+/** confirmingVote: the vote is read back, because Gerrit 3 drops an unknown label or value with exit status 0. */
 import { backoff } from '../model/backoff.ts';
 import { change, deadline, finish, request, reviewSetup, withAlarm } from './machine-setup.ts';
 
 const readDeadline = deadline(
-  (context) => `deadline:confirming:${context.confirmAttempt}`,
+  (context) => `deadline:confirmingVote:${context.confirmAttempt}`,
   (context) => context.report.postTimeoutMs * 2,
 );
 const retry = deadline(
-  (context) => `retry:confirming:${context.confirmAttempt}`,
+  (context) => `retry:confirmingVote:${context.confirmAttempt}`,
   ({ report, confirmAttempt }) => backoff(confirmAttempt + 1, report.postRetryMs, report.postRetryMaxMs),
 );
 const noted = { actions: 'noted' } as const;
 const unread = [
-  { guard: 'mayRetryConfirm', target: 'backingOff' },
-  { target: '#review.alarming', actions: [withAlarm('vote-dropped'), finish('posted')] },
+  { guard: 'mayRetryConfirm', target: 'backoff' },
+  { target: '#review.raisingAlarm', actions: [withAlarm('vote-dropped'), finish('posted')] },
 ] as const;
 
 export const confirming = reviewSetup.createStateConfig({
-  initial: 'reading',
+  initial: 'readingVotes',
   on: {
     'review.superseded': noted,
     'review.cancelled': noted,
     'alarm.raised': noted,
     // The message is there already: only its vote is in doubt.
-    'machine.failed': { target: '#review.alarming', actions: [withAlarm('vote-dropped'), finish('posted')] },
+    'machine.failed': {
+      target: '#review.raisingAlarm',
+      actions: [withAlarm('vote-dropped'), finish('posted')],
+    },
   },
   states: {
-    reading: {
+    readingVotes: {
       entry: [
         request(({ context }) => ({
           type: 'readVotes',
@@ -40,16 +43,16 @@ export const confirming = reviewSetup.createStateConfig({
       on: {
         'votes.read': [
           { guard: 'voteIsThere', target: '#review.done', actions: finish('posted') },
-          { target: '#review.alarming', actions: [withAlarm('vote-dropped'), finish('posted')] },
+          { target: '#review.raisingAlarm', actions: [withAlarm('vote-dropped'), finish('posted')] },
         ],
-        'votes.unread': unread,
+        'votes.read-failed': unread,
         'timer.fired': unread,
       },
     },
-    backingOff: {
+    backoff: {
       entry: retry.arm,
       exit: [retry.disarm, change(({ context }) => ({ confirmAttempt: context.confirmAttempt + 1 }))],
-      on: { 'timer.fired': 'reading', 'votes.read': noted, 'votes.unread': noted },
+      on: { 'timer.fired': 'readingVotes', 'votes.read': noted, 'votes.read-failed': noted },
     },
   },
 });

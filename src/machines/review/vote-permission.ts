@@ -1,5 +1,5 @@
 /**
- * asking: whether this CI may vote at all, asked of the history that counts failures in a row. Its answer comes in the same
+ * checkingVotePermission: whether this CI may vote at all, asked of the history that counts failures in a row. Its answer comes in the same
  * transaction; should it ever stay away, the review goes on after a while as if it had said no.
  */
 import { judgementOf } from '../model/judgement.ts';
@@ -7,7 +7,7 @@ import { VOTING } from '../system/voting.ts';
 import { change, deadline, request, reviewSetup } from './machine-setup.ts';
 
 const unanswered = deadline(
-  () => 'deadline:asking',
+  () => 'deadline:checkingVotePermission',
   (context) => context.report.postTimeoutMs,
 );
 
@@ -16,7 +16,7 @@ export const asking = reviewSetup.createStateConfig({
     // First, so that the answer, which comes with this very row, finds it to take back.
     unanswered.arm,
     request(({ context }) => ({
-      type: 'tell',
+      type: 'sendEvent',
       to: VOTING,
       event: {
         type: 'vote.requested',
@@ -29,9 +29,9 @@ export const asking = reviewSetup.createStateConfig({
   ],
   exit: unanswered.disarm,
   on: {
-    'vote.allowed': '#review.announcing',
-    'vote.withheld': { target: '#review.announcing', actions: keepRefusal() },
-    'timer.fired': { target: '#review.announcing', actions: keepRefusal() },
+    'vote.allowed': '#review.permissionKnown',
+    'vote.withheld': { target: '#review.permissionKnown', actions: keepRefusal() },
+    'timer.fired': { target: '#review.permissionKnown', actions: keepRefusal() },
   },
 });
 

@@ -17,62 +17,62 @@ import {
 } from './machine-setup.ts';
 
 const turnDeadline = deadline(
-  () => 'deadline:queueing',
+  () => 'deadline:awaitingTurn',
   ({ report }) => turnTimeoutMs(report),
 );
 const readDeadline = deadline(
-  (context) => `deadline:reading:${context.readings}`,
+  (context) => `deadline:readingChange:${context.readings}`,
   // The question has its own limit; this only catches a silent one.
   (context) => context.report.postTimeoutMs * 2,
 );
 const readRetry = deadline(
-  (context) => `retry:reading:${context.readings}`,
+  (context) => `retry:readingChange:${context.readings}`,
   (context) => backoffMs(context.report, context.readAttempt),
 );
 const countDeadline = deadline(
-  (context) => `deadline:counting:${context.readings}`,
+  (context) => `deadline:readingVerdicts:${context.readings}`,
   (context) => context.report.postTimeoutMs,
 );
 const notRead = [
-  { guard: 'mayReadAgain', target: 'readingLater' },
-  { target: 'counting', actions: keepStanding() },
+  { guard: 'mayReadAgain', target: 'readBackoff' },
+  { target: 'readingVerdicts', actions: keepStanding() },
 ] as const;
 
 export const weighing = reviewSetup.createStateConfig({
-  initial: 'queueing',
+  initial: 'awaitingTurn',
   states: {
-    queueing: {
+    awaitingTurn: {
       // First, so that the answer, which may come with this very row, finds it to take back.
       entry: [turnDeadline.arm, request(askForTurn)],
       exit: turnDeadline.disarm,
       on: {
-        'turn.granted': 'reading',
-        'timer.fired': { target: 'reading', actions: change(() => ({ turnless: true })) },
+        'turn.granted': 'readingChange',
+        'timer.fired': { target: 'readingChange', actions: change(() => ({ turnless: true })) },
       },
     },
-    reading: {
+    readingChange: {
       entry: [
         change(({ context }) => ({ readings: context.readings + 1, weighed: null })),
-        request(readStanding),
+        request(readChangeState),
         readDeadline.arm,
       ],
       exit: readDeadline.disarm,
       on: {
-        'standing.read': { target: 'counting', actions: keepStanding() },
-        'standing.unread': notRead,
+        'change-state.read': { target: 'readingVerdicts', actions: keepStanding() },
+        'change-state.read-failed': notRead,
         'timer.fired': notRead,
       },
     },
-    readingLater: {
+    readBackoff: {
       entry: readRetry.arm,
       exit: [readRetry.disarm, change(({ context }) => ({ readAttempt: context.readAttempt + 1 }))],
-      on: { 'timer.fired': 'reading' },
+      on: { 'timer.fired': 'readingChange' },
     },
-    counting: {
+    readingVerdicts: {
       entry: [countDeadline.arm, request(askForVerdicts)],
       exit: countDeadline.disarm,
       on: {
-        'verdicts.told': { target: '#review.posting', actions: keepRuns() },
+        'verdicts.listed': { target: '#review.posting', actions: keepRuns() },
         'timer.fired': '#review.posting',
       },
     },
@@ -85,12 +85,12 @@ function turnTimeoutMs({ postAttempts, postTimeoutMs, postRetryMaxMs }: ReportSp
 }
 
 function askForTurn({ context: { patchset, review } }: ReviewArgs) {
-  return { type: 'tell', to: verdictsOf(patchset), event: { type: 'turn.requested', review } } as const;
+  return { type: 'sendEvent', to: verdictsOf(patchset), event: { type: 'turn.requested', review } } as const;
 }
 
-function readStanding({ context }: ReviewArgs) {
+function readChangeState({ context }: ReviewArgs) {
   return {
-    type: 'readStanding',
+    type: 'readChangeState',
     key: `readStanding:${context.readings}`,
     patchset: context.patchset,
     label: context.report.label ?? '',
@@ -100,11 +100,11 @@ function readStanding({ context }: ReviewArgs) {
 
 function keepStanding() {
   return change(({ event }) => {
-    if (event.type === 'standing.read') {
+    if (event.type === 'change-state.read') {
       const { standing, jobs } = event;
       return { weighed: { standing, jobs, runs: null, forgotten: 0 } };
     }
-    const jobs = event.type === 'standing.unread' ? event.jobs : [];
+    const jobs = event.type === 'change-state.read-failed' ? event.jobs : [];
     return { weighed: { standing: null, jobs, runs: null, forgotten: 0 } };
   });
 }
@@ -115,7 +115,7 @@ function askForVerdicts({ context }: ReviewArgs) {
   const to = standing?.patchset.patchset ?? patchset.patchset;
   const from = earliestCounting({ jobs, kinds: standing?.kinds ?? [], current: to });
   return {
-    type: 'tell',
+    type: 'sendEvent',
     to: verdictsOf(patchset),
     event: { type: 'verdicts.requested', review, from: Math.min(from, patchset.patchset), to },
   } as const;
@@ -123,7 +123,7 @@ function askForVerdicts({ context }: ReviewArgs) {
 
 function keepRuns() {
   return change(({ context, event }): Partial<ReviewContext> => {
-    if (event.type !== 'verdicts.told' || context.weighed === null) return {};
+    if (event.type !== 'verdicts.listed' || context.weighed === null) return {};
     const { runs, forgotten } = event;
     return { weighed: { ...context.weighed, runs, forgotten } };
   });

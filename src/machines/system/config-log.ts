@@ -39,7 +39,7 @@ const configSetup = setup({
 const noted = { actions: 'noted' } as const;
 const keepLoaded = change(({ event }) => (event.type === 'config.loaded' ? loaded(event) : {}));
 const keepRefused = change(({ event }) =>
-  event.type === 'config.refused' ? { problems: event.problems, refusedAt: event.at } : {},
+  event.type === 'config.rejected' ? { problems: event.problems, refusedAt: event.at } : {},
 );
 
 export const configMachine = configSetup.createMachine({
@@ -48,7 +48,7 @@ export const configMachine = configSetup.createMachine({
   initial: 'current',
   on: {
     'config.loaded': { target: '.current', actions: keepLoaded },
-    'config.refused': { target: '.faulty', actions: keepRefused },
+    'config.rejected': { target: '.faulty', actions: keepRefused },
     'machine.failed': noted,
     'daemon.crashed': noted,
     'timer.fired': noted,

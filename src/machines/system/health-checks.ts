@@ -115,7 +115,7 @@ function reportCheck(reports: ReportSight | null, limits: VigilLimits, known: Tr
   const since = ownAt === null ? 'so far' : 'any more';
   return {
     topic: 'reports',
-    kind: 'nothing-reported',
+    kind: 'no-reports',
     target: 'this CI',
     message: `nothing is reported ${since}: ${hours(listenedMs)} of listening, in which other CIs reported ${others} times`,
     hint: 'see why: sos-ci jobs, sos-ci explain CHANGE. A CI that stays silent is disabled',
@@ -127,7 +127,7 @@ function reportCheck(reports: ReportSight | null, limits: VigilLimits, known: Tr
 function eventsCheck(unkept: string | null): Check {
   return {
     topic: 'events',
-    kind: 'events-unkept',
+    kind: 'event-archive-failing',
     target: 'raw events',
     message: `Gerrit's events can not be kept as they came: ${unkept ?? ''}`,
     hint: 'all else goes on; what is lost can not be exported later. intake.events says where they are kept',

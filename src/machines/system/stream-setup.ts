@@ -43,7 +43,7 @@ export interface StreamContext {
   /** The second look after the connection was made is done. */
   readonly settled: boolean;
   /** What the operator was told of and has not ended yet. */
-  readonly told: 'stream-down' | 'stream-forbidden' | null;
+  readonly told: 'stream-down' | 'stream-access-denied' | null;
   /** The operator was told that what was missed can not be looked up, and it has not been since. */
   readonly toldOfFailing: boolean;
   /** The daemon went down so often while it looked; twice, and it looks no more until an operator asks for it. */
@@ -104,9 +104,9 @@ export const streamSetup = setup({
     settled: ({ context }) => context.settled,
     mayLook: ({ context }) => context.crashes < 2,
     wasTold: ({ context }) => context.told !== null,
-    toldOfRefusal: ({ context }) => context.told === 'stream-forbidden',
+    toldOfRefusal: ({ context }) => context.told === 'stream-access-denied',
     moreToLookAt: ({ context, event }) =>
-      context.gap !== null || (event.type === 'gap.closed' && event.unsure.length > 0),
+      context.gap !== null || (event.type === 'catchup.completed' && event.unsure.length > 0),
     failedOften: ({ context }) => context.failures + 1 === context.limits.catchUpAlarmAttempts,
   },
 });

@@ -38,7 +38,7 @@ const noted = { actions: 'noted' } as const;
 /** A question that is under way is taken back with the connection that it was asked on; it is asked anew on the next one. */
 const takeBack = [
   request(({ context }) =>
-    context.asked === null ? null : { type: 'withdraw', key: `catchUp:${context.catchUps}` },
+    context.asked === null ? null : { type: 'cancelEffect', key: `catchUp:${context.catchUps}` },
   ),
   change(() => ({ asked: null, gap: EVERYTHING })),
 ] as const;
@@ -46,7 +46,7 @@ const keepWhy = change(({ event }) =>
   'why' in event ? { why: event.why, hint: 'hint' in event ? event.hint : '' } : {},
 );
 const widen = change(({ context, event }) => {
-  if (event.type !== 'stream.gapped') return {};
+  if (event.type !== 'stream.gap-suspected') return {};
   const { changes, why } = event;
   return { gap: both(context.gap, { everything: changes === null, changes: changes ?? [], why }) };
 });
@@ -59,16 +59,16 @@ const begin = change(({ context, event }) =>
 const close = [request(({ context }) => caughtUpAgain(context)), change(closed)] as const;
 
 /** While there is no connection. */
-const lost = { target: '#stream.down.backingOff', actions: keepWhy } as const;
+const lost = { target: '#stream.down.backoff', actions: keepWhy } as const;
 const refused = [
-  { guard: 'toldOfRefusal', target: '#stream.down.refused', actions: keepWhy },
+  { guard: 'toldOfRefusal', target: '#stream.down.rejected', actions: keepWhy },
   {
-    target: '#stream.down.refused',
+    target: '#stream.down.rejected',
     actions: [
       keepWhy,
-      change(() => ({ told: 'stream-forbidden' })),
+      change(() => ({ told: 'stream-access-denied' })),
       countAlarm,
-      raise('stream-forbidden', ({ context }) => ({ message: context.why, hint: context.hint })),
+      raise('stream-access-denied', ({ context }) => ({ message: context.why, hint: context.hint })),
     ],
   },
 ] as const;
@@ -114,9 +114,9 @@ export const streamMachine = streamSetup.createMachine({
       initial: 'connecting',
       on: {
         'stream.connected': { target: 'up', actions: keepWhy },
-        'stream.lost': lost,
-        'stream.refused': refused,
-        'stream.gapped': noted,
+        'stream.disconnected': lost,
+        'stream.rejected': refused,
+        'stream.gap-suspected': noted,
         'timer.fired': [
           { guard: 'wasTold', actions: 'noted' },
           {
@@ -131,7 +131,7 @@ export const streamMachine = streamSetup.createMachine({
           },
         ],
       },
-      states: { connecting: {}, backingOff: {}, refused: {} },
+      states: { connecting: {}, backoff: {}, rejected: {} },
     },
     up: {
       entry: [
@@ -148,9 +148,9 @@ export const streamMachine = streamSetup.createMachine({
       initial: 'deciding',
       on: {
         'stream.connected': { actions: keepWhy },
-        'stream.lost': lost,
-        'stream.refused': refused,
-        'stream.gapped': { actions: widen },
+        'stream.disconnected': lost,
+        'stream.rejected': refused,
+        'stream.gap-suspected': { actions: widen },
       },
       states: {
         deciding: { always: [{ guard: 'mayLook', target: 'catchingUp' }, { target: 'listening' }] },
@@ -169,28 +169,28 @@ export const streamMachine = streamSetup.createMachine({
             })),
           ],
           on: {
-            'gap.closed': [
+            'catchup.completed': [
               { guard: 'moreToLookAt', target: 'catchingUp', reenter: true, actions: close },
               { guard: 'settled', target: 'listening', actions: close },
-              { target: 'settling', actions: close },
+              { target: 'awaitingIndex', actions: close },
             ],
-            'gap.unclosed': [
+            'catchup.failed': [
               {
                 guard: 'failedOften',
-                target: 'waiting',
+                target: 'catchUpBackoff',
                 actions: [change(unclosed), countFailing, raise('catch-up-failing', failing)],
               },
-              { target: 'waiting', actions: change(unclosed) },
+              { target: 'catchUpBackoff', actions: change(unclosed) },
             ],
           },
         },
-        waiting: {
+        catchUpBackoff: {
           entry: retryTimer.arm,
           exit: retryTimer.disarm,
           on: { 'timer.fired': 'catchingUp' },
         },
         // What happened just before the stream began may not have been shown yet: Gerrit's index follows its events.
-        settling: {
+        awaitingIndex: {
           entry: settleTimer.arm,
           exit: settleTimer.disarm,
           on: {
@@ -198,12 +198,12 @@ export const streamMachine = streamSetup.createMachine({
               target: 'catchingUp',
               actions: change(() => ({ settled: true, gap: EVERYTHING })),
             },
-            'stream.gapped': { target: 'catchingUp', actions: widen },
+            'stream.gap-suspected': { target: 'catchingUp', actions: widen },
           },
         },
         listening: {
           on: {
-            'stream.gapped': [
+            'stream.gap-suspected': [
               { guard: 'mayLook', target: 'catchingUp', actions: widen },
               { actions: 'noted' },
             ],
@@ -215,9 +215,9 @@ export const streamMachine = streamSetup.createMachine({
       entry: [...takeBack, change(() => ({ upSince: null, downSince: null, why: 'stopped', hint: '' }))],
       on: {
         'stream.connected': noted,
-        'stream.lost': noted,
-        'stream.refused': noted,
-        'stream.gapped': noted,
+        'stream.disconnected': noted,
+        'stream.rejected': noted,
+        'stream.gap-suspected': noted,
       },
     },
   },
@@ -249,7 +249,7 @@ function firstContext(started: StreamMachineEvent): StreamContext {
 }
 
 function closed({ context, event }: StreamArgs): Partial<StreamContext> {
-  if (event.type !== 'gap.closed') return {};
+  if (event.type !== 'catchup.completed') return {};
   const { at, since, changes, found, unsure } = event;
   const again = { everything: false, changes: unsure, why: 'the stream told of the same meanwhile' };
   return {
@@ -268,7 +268,7 @@ function unclosed({ context }: StreamArgs): Partial<StreamContext> {
 }
 
 function failing({ context, event }: StreamArgs) {
-  const { message, hint } = event.type === 'gap.unclosed' ? event.failure : { message: '', hint: '' };
+  const { message, hint } = event.type === 'catchup.failed' ? event.failure : { message: '', hint: '' };
   return {
     message: `what was missed can not be looked up, tried ${context.failures} times: ${message}`,
     hint: hint === '' ? 'nothing is lost yet: it is tried until it works' : hint,

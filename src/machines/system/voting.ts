@@ -116,13 +116,13 @@ function counted(
 
 function allow({ event }: VotingArgs): Effect | null {
   if (event.type !== 'vote.requested') return null;
-  return { type: 'tell', to: event.review, event: { type: 'vote.allowed' } };
+  return { type: 'sendEvent', to: event.review, event: { type: 'vote.allowed' } };
 }
 
 function withhold({ context, event }: VotingArgs): Effect | null {
   if (event.type !== 'vote.requested') return null;
   const why = `voting stopped after failures on ${context.failed.length} changes in a row`;
-  return { type: 'tell', to: event.review, event: { type: 'vote.withheld', why } };
+  return { type: 'sendEvent', to: event.review, event: { type: 'vote.withheld', why } };
 }
 
 function stoppedAlarm({ context }: VotingArgs): Effect {

@@ -57,7 +57,7 @@ export type Decision =
   | (Finding & { readonly do: 'forget' })
   | (Finding & { readonly do: 'supersede'; readonly review: string; readonly by: string })
   | (Finding & { readonly do: 'cancel'; readonly review: string })
-  | (Finding & { readonly do: 'tell'; readonly review: string; readonly vote: StandingVote })
+  | (Finding & { readonly do: 'forward'; readonly review: string; readonly vote: StandingVote })
   /** `findAgain`: it should start and there is no place to keep it, so the event must count as not seen. */
   | (Finding & { readonly do: 'ignore'; readonly findAgain?: true });
 
@@ -350,7 +350,7 @@ function tellVotes(event: StartingEvent, open: readonly OpenReview[]): readonly 
     if (hold === null || patchset !== event.patchset.patchset) return [];
     return votesFor(hold, event).map((vote): Decision => {
       const why = `${vote.account} voted ${voteText(vote)}`;
-      return { do: 'tell', review: id, vote, rule: 'after', why };
+      return { do: 'forward', review: id, vote, rule: 'after', why };
     });
   });
 }

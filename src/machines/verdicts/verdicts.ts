@@ -81,7 +81,7 @@ export const verdictsMachine = verdictsSetup.createMachine({
     'review.ended': { actions: [request(grantNext), change(({ context, event }) => left(context, event))] },
     // What breaks here keeps no review: it waits for an answer only for a while, and votes nothing positive then.
     'machine.failed': noted,
-    'machine.broken': noted,
+    'machine.quarantine-failed': noted,
     'daemon.crashed': noted,
   },
   states: {
@@ -148,7 +148,7 @@ function grantNext({ context, event }: VerdictsArgs): Effect | null {
 }
 
 function grant(review: string): Effect {
-  return { type: 'tell', to: review, event: { type: 'turn.granted' } };
+  return { type: 'sendEvent', to: review, event: { type: 'turn.granted' } };
 }
 
 function left(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
@@ -167,7 +167,11 @@ function tellVerdicts({ context, event }: VerdictsArgs): Effect | null {
   const runs = context.runs
     .filter(({ patchset }) => patchset >= from && patchset <= to)
     .map(({ job: _, ...run }) => run);
-  return { type: 'tell', to: review, event: { type: 'verdicts.told', runs, forgotten: context.forgotten } };
+  return {
+    type: 'sendEvent',
+    to: review,
+    event: { type: 'verdicts.listed', runs, forgotten: context.forgotten },
+  };
 }
 
 /** What can still count: what has not ended, what a review that has not ended ran itself, and the newest of each job. */

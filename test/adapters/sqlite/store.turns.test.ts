@@ -44,7 +44,7 @@ async function waits(job: string, project: string, provider = 'local'): Promise<
   const patchset = { ...PATCHSET, project };
   const spec = jobSpec({ provider });
   await tell(job, { type: 'job.accepted', job, review: 'r1', deployment: 'd', patchset, spec });
-  if (store.job(job)?.state === 'queued.preparing') await tell(job, { type: 'job.released', trees: [] });
+  if (store.job(job)?.state === 'queued.preparing') await tell(job, { type: 'job.ready', trees: [] });
 }
 
 async function served(job: string, at: number): Promise<void> {

@@ -41,7 +41,7 @@ describe('alarms', () => {
     await expect(io.stdout()).toMatchFileSnapshot('../../golden/alarms.txt');
     const { alarms } = jsonOf((json) => alarmsCommand(json, reader, { json: true }));
     expect(alarms).toMatchObject([
-      { kind: 'vote-refused', acknowledgedAt: null, acknowledgedBy: null },
+      { kind: 'vote-rejected', acknowledgedAt: null, acknowledgedBy: null },
       { kind: 'disk-low', acknowledgedAt: new Date(START + 60_000).toISOString() },
     ]);
   });
@@ -64,7 +64,7 @@ describe('alarms', () => {
   test('are found by the beginning of an id', () => {
     const { alarms } = jsonOf((json) => alarmsCommand(json, reader, { json: true }));
     const [first, second] = alarms.map(({ id }: { id: string }) => id);
-    expect(findAlarm(reader, first.slice(0, 3))).toEqual({ kind: 'vote-refused', target: '912345,3' });
+    expect(findAlarm(reader, first.slice(0, 3))).toEqual({ kind: 'vote-rejected', target: '912345,3' });
     expect(findAlarm(reader, second)).toEqual({ kind: 'disk-low', target: '/state' });
     for (const id of ['', 'zz']) expect(() => findAlarm(reader, id)).toThrow(CliError);
   });

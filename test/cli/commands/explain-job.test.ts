@@ -20,8 +20,8 @@ const CAUSE = { kind: 'recheck', by: 'dev', at: START, why: 'recheck by dev' };
 
 /** Both jobs are in the configuration. */
 const answers: Answers = (effect, world) =>
-  effect.type === 'readStanding'
-    ? { type: 'standing.read', standing: STANDING, jobs: SPECS.map(({ name }) => inForce(name)) }
+  effect.type === 'readChangeState'
+    ? { type: 'change-state.read', standing: STANDING, jobs: SPECS.map(({ name }) => inForce(name)) }
     : answerWell(effect, world);
 
 /** All is well, except what `answer` says about this one job's effects. */

@@ -160,8 +160,8 @@ describe('a change', () => {
     });
     const reader = fakeReader({
       reviews: [
-        review('r1', PATCHSET.project, 'preparing.looking'),
-        review('r2', 'other', 'waiting'),
+        review('r1', PATCHSET.project, 'preparing.lookingUp'),
+        review('r2', 'other', 'awaitingJobs'),
         review('r3', PATCHSET.project, 'posting.sending'),
       ],
       jobs: [job('r1', 'a', 'testing.running'), job('r1', 'b', 'cleanup'), job('r3', 'a', 'cleanup')],

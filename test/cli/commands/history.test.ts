@@ -37,7 +37,7 @@ function told(...more: readonly AnyEvent[]) {
   say('stream', { type: 'stream.started', server: 'review:29418', limits: STREAM_LIMITS, since: null });
   say('stream', { type: 'stream.connected', why: 'connected to Gerrit 3.12' });
   const closed = { since: START, changes: 2, found: 1, unsure: [], unread: 0 } as const;
-  say('stream', { type: 'gap.closed', ...closed }, 'catchUp:1');
+  say('stream', { type: 'catchup.completed', ...closed }, 'catchUp:1');
   say('vigil', { type: 'vigil.opened', limits: LIMITS });
   const disks = [{ path: '/s', holds: 'stateDir', freeBytes: 1024, freeFiles: 50 }];
   say('vigil', { type: 'vigil.noticed', sight: { disks, walBytes: 1, reports: null, unkept: null } });
@@ -46,7 +46,7 @@ function told(...more: readonly AnyEvent[]) {
   return { rows, stored: Object.fromEntries(world.stored), now: () => world.now };
 }
 
-const lost: AnyEvent = { type: 'stream.lost', why: EVIL, hint: 'is Gerrit there?' };
+const lost: AnyEvent = { type: 'stream.disconnected', why: EVIL, hint: 'is Gerrit there?' };
 const daemon = { pid: 1, startTicks: 1, startedAt: START, version: '0', mode: 'running', stream: 'x' };
 
 describe('status', () => {
@@ -70,13 +70,13 @@ describe('status', () => {
 
   test('says so as JSON too', () => {
     expect(JSON.parse(show(true)).stream).toMatchObject({
-      state: 'up.settling',
+      state: 'up.awaitingIndex',
       upSince: '2026-01-02T03:34:05.000Z',
       downSince: null,
       caughtUp: { found: 1, at: '2026-01-02T04:04:05.000Z' },
     });
     expect(JSON.parse(show(true, lost)).stream).toMatchObject({
-      state: 'down.backingOff',
+      state: 'down.backoff',
       upSince: null,
       downSince: '2026-01-02T05:34:05.000Z',
       hint: 'is Gerrit there?',
@@ -125,7 +125,7 @@ describe('history NAME', () => {
   test('shows the connection row by row, and nothing of it drives the terminal', () => {
     const text = show('stream');
     expect(text).toMatch(
-      /^stream {2}down\.backingOff {2}\(stream@1\)\n {2}since 2026-01-02 03:04:05 UTC, 4 rows\n/,
+      /^stream {2}down\.backoff {2}\(stream@1\)\n {2}since 2026-01-02 03:04:05 UTC, 4 rows\n/,
     );
     expect(text).toMatch(/^01-02 03:04:05 down {7}listening to review:29418 begins$/m);
     expect(text).toMatch(/^01-02 05:34:05 down {7}not connected: ended \\x1b\[2Jby an evil server$/m);
@@ -141,10 +141,10 @@ describe('history NAME', () => {
     expect(JSON.parse(show('stream', true))).toMatchObject({
       history: 'stream',
       machine: 'stream@1',
-      state: 'down.backingOff',
+      state: 'down.backoff',
       ended: false,
       changedAt: '2026-01-02T05:34:05.000Z',
-      events: [{ version: 1, sinceStartMs: 0 }, {}, {}, { version: 4, type: 'stream.lost' }],
+      events: [{ version: 1, sinceStartMs: 0 }, {}, {}, { version: 4, type: 'stream.disconnected' }],
     });
   });
 

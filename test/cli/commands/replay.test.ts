@@ -25,7 +25,7 @@ const spec = {
 function history(name: string): readonly NumberedRow[] {
   const events: readonly AnyEvent[] = [
     { type: 'job.accepted', job: name, review: 'r1', deployment: 'd', patchset, spec },
-    { type: 'job.released', trees: [] },
+    { type: 'job.ready', trees: [] },
     { type: 'slot.granted' },
     { type: 'job.cancelled', reason: 'asked for' },
   ];

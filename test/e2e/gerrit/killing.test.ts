@@ -45,7 +45,7 @@ test(`killed at random during ${JOBS} jobs: one comment each, nothing left, noth
     changes.map(async (change) => `${(await one.messages(change)).length} with ${await one.vote(change)}`),
   );
   expect(shown).toEqual(changes.map((change) => `1 with ${change % 3 === 0 ? -1 : 1}`));
-  expect(one.jobs().filter((job) => job.includes('stuck'))).toEqual([]);
+  expect(one.jobs().filter((job) => job.includes('parked'))).toEqual([]);
   const tested = one.ledger('testing').map((line) => line.split(' ')[1] ?? '');
   expect(tested.sort()).toEqual(changes.map((change) => `${change},1`).sort());
   expect(await one.ask('verify')).toMatchObject({ code: 0 });

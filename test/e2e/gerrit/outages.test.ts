@@ -10,7 +10,7 @@ import { Rig } from './rig.ts';
 function failedAttempts(reader: StoreReader): number {
   return [...reader.histories()]
     .flatMap((history) => reader.rows(history))
-    .filter(({ type }) => type === 'review.unposted' || type === 'standing.unread').length;
+    .filter(({ type }) => type === 'review.post-failed' || type === 'change-state.read-failed').length;
 }
 
 /** So short only here: a test has no time. */

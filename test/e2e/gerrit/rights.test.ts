@@ -44,7 +44,7 @@ test('an account that may not listen raises an alarm, and knocks a few times onl
   const daemon = one.spawnDaemon();
   const status = await one.eventually('the operator is told', async () => {
     const { text } = await one.ask('status');
-    return /not permitted|stream-forbidden/.test(text) ? text : null;
+    return /not permitted|stream-access-denied/.test(text) ? text : null;
   });
   expect(status).toContain('Stream Events');
   expect(atTheDoor('deaf-ci', /stream-events/).length).toBeLessThan(10);
@@ -66,7 +66,7 @@ test('an account that may not vote comments without a vote, once, and says so to
     expect.stringMatching(/^Patch Set 1:\n\nBuild succeeded/),
   ]);
   expect(votes).toMatchObject({ Verified: {} });
-  expect((await one.ask('status')).text).toContain('vote-refused');
+  expect((await one.ask('status')).text).toContain('vote-rejected');
   expect(await daemon.stop()).toBe(0);
 });
 

@@ -18,7 +18,7 @@ async function holding(): Promise<Lab> {
   const lab = new Lab({ rules: { jobs: [jobRules({ hold: HOLD })] } });
   await lab.start();
   lab.say(created());
-  await lab.run(() => lab.store.open().some(({ state }) => state === 'preparing.holding'));
+  await lab.run(() => lab.store.open().some(({ state }) => state === 'preparing.awaitingVote'));
   expect(lab.provider.created).toBe(0);
   return lab;
 }
@@ -52,7 +52,7 @@ test('a vote that only stands there, and the votes of others, change nothing', a
   lab.say(verified(1, null));
   lab.say({ ...verified(1), by: { username: 'alice', name: 'Alice', email: '' } } as GerritEvent);
   await lab.quiet();
-  expect(lab.store.open().map(({ state }) => state)).toContain('preparing.holding');
+  expect(lab.store.open().map(({ state }) => state)).toContain('preparing.awaitingVote');
 });
 
 test('a recheck while they wait starts nothing beside them, and one afterwards does not wait', async () => {

@@ -22,7 +22,7 @@ async function recheckedIn(state: string, hold: (lab: Lab) => void): Promise<Lab
 }
 
 test('a recheck that answers our comment while the vote is read back starts the jobs again', async () => {
-  const lab = await recheckedIn('confirming.reading', ({ reviewer }) =>
+  const lab = await recheckedIn('confirmingVote.readingVotes', ({ reviewer }) =>
     reviewer.calls.holdNext('answer', 'readVotes'),
   );
   expect(lab.jobs()).toHaveLength(2);

@@ -36,7 +36,7 @@ test('an event that throws sends its job to the clean-up', () => {
   const [{ row } = { row: null }] = tell(cancelled, ['job.cancelled']);
   expect(row).toMatchObject({
     type: 'machine.failed',
-    state: 'cleanup.settling',
+    state: 'cleanup.awaitingEffects',
     data: { event: 'job.cancelled', message: 'a bug at job.cancelled' },
   });
 });
@@ -45,15 +45,15 @@ test('when the way to the clean-up throws too, the job is parked and told', () =
   const [append] = tell(cancelled, ['job.cancelled', 'machine.failed']);
   expect(append).toMatchObject({
     row: {
-      type: 'machine.broken',
-      state: 'stuck',
+      type: 'machine.quarantine-failed',
+      state: 'parked',
       data: { event: 'job.cancelled', message: 'a bug at machine.failed' },
     },
     stored: { ended: true, context: { slot: false } },
     view: { verdict: 'ABORTED', reason: 'internal error at job.cancelled: a bug at machine.failed' },
     endsJob: true,
   });
-  expect(append?.row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-stuck' } });
+  expect(append?.row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-parked' } });
 });
 
 describe('a tell to a history that does not exist', () => {
@@ -81,7 +81,7 @@ describe('a tell to a history that does not exist', () => {
     const { batch, options } = orphan();
     cascade(batch, submission, options);
     expect(batch.map(({ row }) => [row.history, row.type, row.state])).toEqual([
-      [JOB, 'machine.failed', 'cleanup.settling'],
+      [JOB, 'machine.failed', 'cleanup.awaitingEffects'],
     ]);
     expect(batch[0]?.row.data).toEqual({ event: 'job.cancelled', message: `there is no history ${REVIEW}` });
   });
@@ -114,14 +114,14 @@ test('an effect key that was used before sends its job to the clean-up', () => {
   const [{ row } = { row: null }] = tell(event, [], false, ['readResults:1']);
   expect(row).toMatchObject({
     type: 'machine.failed',
-    state: 'cleanup.settling',
+    state: 'cleanup.awaitingEffects',
     data: { message: 'effect readResults:1 was asked for before' },
   });
 });
 
 test('nothing is left of what fails wholly, and tests are told at once', () => {
-  expect(() => tell(cancelled, ['job.cancelled', 'machine.failed', 'machine.broken'])).toThrow(
-    'machine.broken',
+  expect(() => tell(cancelled, ['job.cancelled', 'machine.failed', 'machine.quarantine-failed'])).toThrow(
+    'machine.quarantine-failed',
   );
   expect(() => tell(cancelled, ['job.cancelled'], true)).toThrow('a bug at job.cancelled');
 });

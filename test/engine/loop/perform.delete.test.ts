@@ -64,7 +64,7 @@ test.each(['list', 'delete'] as const)('a hanging %s that is answered late', asy
   provider.holdNext('request', call);
   const performed = start();
   await clock.advance(120_000);
-  expect(await performed).toMatchObject({ type: 'server.undeleted', failure: { retryable: true } });
+  expect(await performed).toMatchObject({ type: 'server.delete-failed', failure: { retryable: true } });
 
   const second = provider.add({ name: 'second', owner: owner(2) });
   provider.release();
@@ -83,7 +83,7 @@ test('a deadline does not hide what went wrong before', async () => {
   const performed = start();
   await clock.advance(60_000);
   expect(await performed).toMatchObject({
-    type: 'server.undeleted',
+    type: 'server.delete-failed',
     failure: { message: 'no answer within 60 s; last: the node refuses SFTP', hint: 'offer it' },
   });
 });
@@ -93,6 +93,6 @@ test('a failure is kept in the log with a bounded text', async () => {
   const long = 'x'.repeat(100_000);
   provider.failNext(failure('list servers', { message: long, hint: long }));
   const event = await start();
-  expect(event.type).toBe('server.undeleted');
+  expect(event.type).toBe('server.delete-failed');
   expect(JSON.stringify(event).length).toBeLessThan(5_000);
 });

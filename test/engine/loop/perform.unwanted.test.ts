@@ -75,7 +75,7 @@ function unwanted() {
 test('a server that was never made is not made', async () => {
   const { provider, performance } = unwanted();
   expect(await perform(create, performance)).toMatchObject({
-    type: 'server.failed',
+    type: 'server.create-failed',
     failure: { message: 'not begun: the job does not need it any more' },
   });
   expect(provider.servers()).toEqual([]);
@@ -93,7 +93,7 @@ test('a server that was made is found, so that it can be deleted', async () => {
 
 test('a patchset is not fetched', async () => {
   const { source, performance } = unwanted();
-  expect(await perform(fetch, performance)).toMatchObject({ type: 'patchset.unfetched' });
+  expect(await perform(fetch, performance)).toMatchObject({ type: 'patchset.fetch-failed' });
   expect(source.tree(server())).toBeUndefined();
 });
 

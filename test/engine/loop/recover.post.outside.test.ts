@@ -9,7 +9,7 @@ test('a post whose retry waits over a restart is looked for like one that was cu
   lab.reviewer.failNext(failure('post review'), 'post');
   await lab.start();
   lab.say(created());
-  await lab.run(() => lab.store.open().some(({ state }) => state === 'posting.backingOff'));
+  await lab.run(() => lab.store.open().some(({ state }) => state === 'posting.backoff'));
   await lab.restart();
   await lab.run();
   expect(lab.reviewer.recovered).toEqual([false, true]);
@@ -21,7 +21,7 @@ test('what Gerrit did not take is posted as soon as it is back', async () => {
   lab.reviewer.failNext(failure('post review'), 'post');
   await lab.start();
   lab.say(created());
-  await lab.run(() => lab.store.open().some(({ state }) => state === 'posting.backingOff'));
+  await lab.run(() => lab.store.open().some(({ state }) => state === 'posting.backoff'));
   const before = lab.clock.now();
   lab.daemon.stream?.disconnect({ why: 'away', hint: '', permanent: false });
   lab.daemon.stream?.reconnect();

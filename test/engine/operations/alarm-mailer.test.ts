@@ -141,7 +141,7 @@ describe('mail that does not go', () => {
       await raise('job j1');
       await clock.advance(10_000 + 180_000);
       expect(mailer.calls.count('send')).toBe(tries);
-      expect(store.lastAlarm('mail-unsent', 'operator')).toMatchObject({ times: 1 });
+      expect(store.lastAlarm('mail-send-failed', 'operator')).toMatchObject({ times: 1 });
       // An hour later it is tried once more.
       await clock.advance(HOUR);
       expect(subjects()).toEqual(['sos-ci acme-lab: 2 alarms']);

@@ -19,12 +19,12 @@ const CANCELS: readonly AnyEvent[] = [
 /** Worlds that go wrong in one way each: together they come through every state. */
 const worlds: Readonly<Record<string, Answers>> = {
   well: answerWell,
-  'no server': unless('createServer', { type: 'server.failed', failure: failure('create server') }),
+  'no server': unless('createServer', { type: 'server.create-failed', failure: failure('create server') }),
   'no server, no deletion': (effect, world) =>
     effect.type === 'createServer'
-      ? { type: 'server.failed', failure: failure('create server') }
+      ? { type: 'server.create-failed', failure: failure('create server') }
       : effect.type === 'deleteServer'
-        ? { type: 'server.undeleted', failure: failure('delete server') }
+        ? { type: 'server.delete-failed', failure: failure('delete server') }
         : answerWell(effect, world),
   'silent server': unless('createServer', null),
   'silent fetch': unless('fetchPatchset', null),
@@ -36,10 +36,10 @@ const worlds: Readonly<Record<string, Answers>> = {
   'silent results': unless('readResults', null),
   'silent collection': unless('collectEvidence', null),
   'no publishing': unless('publishEvidence', {
-    type: 'evidence.unpublished',
+    type: 'evidence.publish-failed',
     failure: failure('publish evidence'),
   }),
-  'no deletion': unless('deleteServer', { type: 'server.undeleted', failure: failure('delete server') }),
+  'no deletion': unless('deleteServer', { type: 'server.delete-failed', failure: failure('delete server') }),
   'silent deletion': unless('deleteServer', null),
   'evidence that stays': unless('discardEvidence', {
     type: 'evidence.discard-failed',
@@ -48,7 +48,7 @@ const worlds: Readonly<Record<string, Answers>> = {
   'silent disk': unless('discardEvidence', null),
   'nobody listens to alarms': (effect, world) =>
     effect.type === 'deleteServer'
-      ? { type: 'server.undeleted', failure: failure('delete server') }
+      ? { type: 'server.delete-failed', failure: failure('delete server') }
       : effect.type === 'raiseAlarm'
         ? null
         : answerWell(effect, world),
@@ -73,7 +73,7 @@ for (const [name, answers] of Object.entries(worlds)) {
 /** The next thing that happens; a job at its very beginning waits for its review. */
 function advance(world: Simulator): boolean {
   if (world.at(JOB).state === 'queued.preparing') {
-    world.tell(JOB, { type: 'job.released', trees: [TREE] });
+    world.tell(JOB, { type: 'job.ready', trees: [TREE] });
     return true;
   }
   return !world.at(JOB).ended && world.next();
@@ -84,7 +84,7 @@ const situations = [...found.values()];
 describe('the situations', () => {
   test('are every state that the machine has', () => {
     const states = new Set(situations.map(({ world }) => world.at(JOB).state));
-    expect([...states].sort()).toEqual(leaves(jobMachine.root).filter((state) => state !== 'stuck'));
+    expect([...states].sort()).toEqual(leaves(jobMachine.root).filter((state) => state !== 'parked'));
   });
 
   test('have every effect in flight', () => {
@@ -126,7 +126,7 @@ describe('a creation whose answer comes after the cancel', () => {
     const world = Simulator.job();
     world.answer(JOB, 'slot');
     if (cancel !== undefined) world.tell(JOB, cancel);
-    expect(world.at(JOB).state).toBe('cleanup.settling');
+    expect(world.at(JOB).state).toBe('cleanup.awaitingEffects');
     return world;
   }
 
@@ -153,7 +153,7 @@ describe('a creation whose answer comes after the cancel', () => {
     const world = cancelled();
     world.fire(JOB);
     const row = world.answer(JOB, 'deleteServer:1');
-    expect(row.state).toBe('cleanup.settling');
+    expect(row.state).toBe('cleanup.awaitingEffects');
     world.answer(JOB, 'createServer:1', created);
     ends(world);
     expect(world.servers.size).toBe(0);
@@ -162,7 +162,7 @@ describe('a creation whose answer comes after the cancel', () => {
   test('while the operator is told that something may be left: it is deleted all the same', () => {
     const world = cancelled();
     world.answers = unless('createServer', null);
-    while (world.at(JOB).state !== 'cleanup.alarming') world.next();
+    while (world.at(JOB).state !== 'cleanup.raisingAlarm') world.next();
     world.answer(JOB, 'createServer:1', created);
     expect(world.at(JOB).state).toBe('cleanup.deleting');
     ends(world);

@@ -11,7 +11,7 @@ const timer = (key: string, delayMs: number, at: number = START): Effect => ({
   dueAt: at + delayMs,
   delayMs,
 });
-const withdrawn = (key: string): Effect => ({ type: 'withdraw', key });
+const withdrawn = (key: string): Effect => ({ type: 'cancelEffect', key });
 /** A job that has come to `state`, all well. */
 const jobIn = (state: string) => comeTo(Simulator.job(), JOB, state);
 
@@ -30,10 +30,10 @@ describe('deadlines', () => {
   test('of booting waits for the server before it deletes', () => {
     const world = jobIn('booting.creating');
     const row = world.fire(JOB);
-    expect(row.state).toBe('booting.clearing.settling');
+    expect(row.state).toBe('booting.cleaningUp.awaitingEffects');
     // As long as the creation may take by itself, not as long as a deletion.
-    expect(row.effects).toEqual([timer('deadline:settling:1:0', 900_000, world.now)]);
-    expect(world.answerType(JOB, 'createServer').state).toBe('booting.clearing.deleting');
+    expect(row.effects).toEqual([timer('deadline:awaitingEffects:1:0', 900_000, world.now)]);
+    expect(world.answerType(JOB, 'createServer').state).toBe('booting.cleaningUp.deleting');
   });
 
   test.each(['stacking', 'testing'] as const)('of %s stops the command and waits for its end', (stage) => {
@@ -69,9 +69,9 @@ describe('deadlines', () => {
   test('of testing is forgotten when the command had ended by itself', () => {
     const world = jobIn('testing.running');
     world.fire(JOB);
-    expect(world.answerType(JOB, 'runStage').state).toBe('testing.reading');
+    expect(world.answerType(JOB, 'runStage').state).toBe('testing.readingResults');
     const late = world.answerType(JOB, 'stopStage');
-    expect([late.outcome, late.state]).toEqual(['moved', 'testing.reading']);
+    expect([late.outcome, late.state]).toEqual(['moved', 'testing.readingResults']);
     expect(world.answerType(JOB, 'readResults').state).toBe('publishing.collecting');
     expect(world.at(JOB).context).toMatchObject({ verdict: 'SUCCESS' });
   });

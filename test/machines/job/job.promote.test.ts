@@ -6,7 +6,7 @@ import { breaches } from '../invariants.ts';
 import { answerWell, comeTo, Simulator } from '../simulator.ts';
 
 const PROMOTED: AnyEvent = { type: 'job.promoted', by: 'alice', why: 'a release waits for it' };
-const RELEASED: AnyEvent = { type: 'job.released', trees: [] };
+const RELEASED: AnyEvent = { type: 'job.ready', trees: [] };
 const REQUEST = {
   type: 'acquireSlot',
   provider: 'local',
@@ -24,12 +24,12 @@ describe('a job that is promoted', () => {
       outcome: 'moved',
       data: { by: 'alice', why: 'a release waits for it' },
       effects: [
-        { type: 'withdraw', key: 'slot' },
+        { type: 'cancelEffect', key: 'slot' },
         { ...REQUEST, key: 'slot:1', promoted: true },
       ],
     });
     expect(world.tell(JOB, PROMOTED).effects).toEqual([
-      { type: 'withdraw', key: 'slot:1' },
+      { type: 'cancelEffect', key: 'slot:1' },
       { ...REQUEST, key: 'slot:2', promoted: true },
     ]);
   });

@@ -16,7 +16,7 @@ const timer = (key: string, delayMs: number, at: number = START): Effect => ({
   dueAt: at + delayMs,
   delayMs,
 });
-const withdrawn = (key: string): Effect => ({ type: 'withdraw', key });
+const withdrawn = (key: string): Effect => ({ type: 'cancelEffect', key });
 const exited = (stage: 'stacking' | 'testing', code = 0): AnyEvent => ({
   type: 'stage.exited',
   stage,
@@ -51,10 +51,10 @@ describe('a job that goes well', () => {
     (verdict) => {
       const world = new Simulator();
       world.tell(JOB, accepted());
-      const row = world.tell(JOB, { type: 'job.refused', verdict, reason: 'docs only' });
+      const row = world.tell(JOB, { type: 'job.rejected', verdict, reason: 'docs only' });
       expect(row.state).toBe('reporting');
       expect(row.effects).toContainEqual({
-        type: 'tell',
+        type: 'sendEvent',
         to: REVIEW,
         event: {
           type: 'job.reported',
@@ -128,7 +128,7 @@ describe('a job that goes well', () => {
   test('reads the results, then collects', () => {
     const world = jobIn('testing.running');
     const reading = world.answerType(JOB, 'runStage');
-    expect(reading.state).toBe('testing.reading');
+    expect(reading.state).toBe('testing.readingResults');
     expect(reading.effects).toEqual([
       withdrawn('deadline:testing:1'),
       {
@@ -192,7 +192,7 @@ describe('a job that goes well', () => {
     const dependencies = [{ change, patchset, project, branch, ref, revision }];
     const siblings = [{ job: 'job-2', name: 'acme-fc' }];
     world.tell(JOB, { ...accepted(), siblings } as AnyEvent);
-    world.tell(JOB, { type: 'job.released', trees: [TREE], dependencies });
+    world.tell(JOB, { type: 'job.ready', trees: [TREE], dependencies });
     comeTo(world, JOB, 'publishing.uploading');
     expect(world.inFlight(JOB)).toMatchObject([
       { type: 'publishEvidence', trees: [TREE], dependencies, siblings, results: PASSED },
@@ -234,10 +234,10 @@ describe('a job that goes well', () => {
     };
     expect(reporting.effects).toEqual([
       withdrawn('deadline:uploading:1'),
-      { type: 'tell', to: REVIEW, event: { type: 'job.reported', report } },
+      { type: 'sendEvent', to: REVIEW, event: { type: 'job.reported', report } },
       timer('deadline:reporting', 3_600_000, START + 61_000),
     ]);
-    const cleanup = world.tell(JOB, { type: 'verdict.taken' });
+    const cleanup = world.tell(JOB, { type: 'verdict.accepted' });
     expect(cleanup.state).toBe('cleanup.deleting');
     expect(cleanup.effects).toEqual([
       withdrawn('deadline:reporting'),
@@ -286,23 +286,23 @@ describe('a job that goes well', () => {
 
 describe('setup that fails', () => {
   test.each([
-    ['booting.creating', 'createServer', { type: 'server.failed', failure: failure('create server') }],
+    ['booting.creating', 'createServer', { type: 'server.create-failed', failure: failure('create server') }],
     [
       'stacking.fetching',
       'fetchPatchset',
-      { type: 'patchset.unfetched', failure: failure('fetch patchset') },
+      { type: 'patchset.fetch-failed', failure: failure('fetch patchset') },
     ],
     ['stacking.running', 'runStage', exited('stacking', 1)],
     ['stacking.running', 'runStage', { type: 'stage.lost', stage: 'stacking', why: 'rebooted' }],
     [
       'stacking.running',
       'runStage',
-      { type: 'stage.failed', stage: 'stacking', failure: failure('run stage') },
+      { type: 'stage.start-failed', stage: 'stacking', failure: failure('run stage') },
     ],
   ] as const)('is cleared away and tried again: %s, %s', (state, settles, event) => {
     const world = jobIn(state);
     const row = world.answerType(JOB, settles, event as AnyEvent);
-    expect(row.state).toBe('booting.clearing.deleting');
+    expect(row.state).toBe('booting.cleaningUp.deleting');
     expect(row.effects.map((effect) => 'key' in effect && effect.key)).toContain('deleteServer:1');
     expect(world.answerType(JOB, 'deleteServer').effects).toEqual([
       withdrawn('deadline:deleting:1'),
@@ -325,8 +325,8 @@ describe('setup that fails', () => {
     const world = jobIn(state, jobSpec({ limits: { setupAttempts: 1 } }));
     const [effect] = world.inFlight(JOB);
     const bad = {
-      createServer: { type: 'server.failed', failure: failure('create server') },
-      fetchPatchset: { type: 'patchset.unfetched', failure: failure('fetch patchset') },
+      createServer: { type: 'server.create-failed', failure: failure('create server') },
+      fetchPatchset: { type: 'patchset.fetch-failed', failure: failure('fetch patchset') },
       runStage: exited('stacking', 1),
     } as Readonly<Record<string, AnyEvent>>;
     const row = world.answer(JOB, effect?.key ?? '', bad[effect?.type ?? '']);
@@ -337,7 +337,10 @@ describe('setup that fails', () => {
 
   test('waits twice as long for each further attempt', () => {
     const world = Simulator.job(jobSpec({ limits: { setupAttempts: 4 } }));
-    world.answers = unless('createServer', { type: 'server.failed', failure: failure('create server') });
+    world.answers = unless('createServer', {
+      type: 'server.create-failed',
+      failure: failure('create server'),
+    });
     const waits = world
       .run()
       .rowsOf(JOB)

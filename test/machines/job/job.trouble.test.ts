@@ -10,7 +10,7 @@ import { FAILED, failure, JOB, jobSpec, REVIEW } from '../facts.ts';
 import { orderly } from '../orderly.ts';
 import { answerWell, comeTo, Simulator, unless } from '../simulator.ts';
 
-const undeleted: AnyEvent = { type: 'server.undeleted', failure: failure('delete server') };
+const undeleted: AnyEvent = { type: 'server.delete-failed', failure: failure('delete server') };
 
 function verdictOf(world: Simulator): unknown {
   const [told, ...more] = world.unheard.filter(({ event }) => event.type === 'job.reported');
@@ -59,7 +59,7 @@ describe('a test that did not pass', () => {
         return { type: 'stage.exited', stage, end, lastLine: 'E: no such\u202e package' };
       };
       world.run();
-      const told = world.log.flatMap((row) => row.effects).find((effect) => effect.type === 'tell');
+      const told = world.log.flatMap((row) => row.effects).find((effect) => effect.type === 'sendEvent');
       expect(told).toMatchObject({ event: { report: { verdict, lastLine } } });
       orderly(world);
     },
@@ -120,7 +120,7 @@ describe('a test that did not pass', () => {
 
   test.each<AnyEvent>([
     { type: 'stage.lost', stage: 'testing', why: 'no lock, no rc' },
-    { type: 'stage.failed', stage: 'testing', failure: failure('run stage') },
+    { type: 'stage.start-failed', stage: 'testing', failure: failure('run stage') },
   ])('%j is trouble of the node', (event) => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
     world.answerType(JOB, 'runStage', event);
@@ -144,12 +144,12 @@ describe('a test that did not pass', () => {
   });
 });
 
-const unreadable: AnyEvent = { type: 'results.unreadable', why: 'results.tap is missing' };
+const unreadable: AnyEvent = { type: 'results.read-failed', why: 'results.tap is missing' };
 
 describe('evidence that can not be collected', () => {
   test('is tried as often as allowed, then a success is POST_FAILURE', () => {
     const world = Simulator.job();
-    const event = { type: 'evidence.uncollected', failure: failure('collect evidence') } as const;
+    const event = { type: 'evidence.collect-failed', failure: failure('collect evidence') } as const;
     world.answers = unless('collectEvidence', event);
     world.run();
     expect(verdictOf(world)).toEqual(['POST_FAILURE', `${event.failure.operation}: it broke`]);
@@ -161,7 +161,7 @@ describe('evidence that can not be collected', () => {
 
 describe('evidence that can not be published', () => {
   const unpublished = (retryable = true): AnyEvent => ({
-    type: 'evidence.unpublished',
+    type: 'evidence.publish-failed',
     failure: failure('publish evidence', { retryable }),
   });
   const handedOver = (world: Simulator) => {
@@ -181,7 +181,7 @@ describe('evidence that can not be published', () => {
     });
     expect(world.at(publicationOf(JOB))).toMatchObject({
       machine: 'publication@1',
-      state: 'waiting',
+      state: 'backoff',
       context: { bytes: 4_096, url: URL },
     });
     orderly(world.run());
@@ -196,7 +196,7 @@ describe('evidence that can not be published', () => {
   test('keeps no server: the job discards only what its stages left', () => {
     const world = comeTo(Simulator.job(), JOB, 'publishing.uploading');
     world.answerType(JOB, 'publishEvidence', unpublished());
-    world.tell(JOB, { type: 'verdict.taken' });
+    world.tell(JOB, { type: 'verdict.accepted' });
     world.answerType(JOB, 'deleteServer');
     const discards = world
       .rowsOf(JOB)
@@ -204,7 +204,7 @@ describe('evidence that can not be published', () => {
     expect(discards).toMatchObject([{ part: 'runs' }]);
     world.answerType(JOB, 'discardEvidence');
     expect(world.at(JOB).state).toBe('done');
-    expect(world.at(publicationOf(JOB)).state).toBe('waiting');
+    expect(world.at(publicationOf(JOB)).state).toBe('backoff');
     world.run();
     expect(handedOver(world)).toEqual(['SUCCESS', 'published', URL]);
     orderly(world);
@@ -220,10 +220,10 @@ describe('evidence that can not be published', () => {
     const bad = world.fork();
     expect(world.answer(JOB, 'collectEvidence:2').state).toBe('publishing.uploading');
     bad.answer(JOB, 'collectEvidence:2', {
-      type: 'evidence.uncollected',
+      type: 'evidence.collect-failed',
       failure: failure('collect evidence'),
     });
-    expect(bad.at(JOB).state).toBe('publishing.backingOff');
+    expect(bad.at(JOB).state).toBe('publishing.backoff');
     orderly(world.run());
     orderly(bad.run());
   });
@@ -256,7 +256,7 @@ describe('a server that can not be removed', () => {
     const world = comeTo(Simulator.job(), JOB, 'cleanup.deleting');
     world.fire(JOB); // the first deletion took too long
     world.fire(JOB); // back-off
-    expect(world.at(JOB).state).toBe('cleanup.settling');
+    expect(world.at(JOB).state).toBe('cleanup.awaitingEffects');
     world.fire(JOB); // and it does not answer either
     expect(world.inFlight(JOB).map((effect) => effect.key)).toEqual(['deleteServer:1', 'deleteServer:2']);
     expect(world.answer(JOB, 'deleteServer:1').state).toBe('cleanup.deleting');
@@ -269,7 +269,7 @@ describe('a server that can not be removed', () => {
     const world = Simulator.job(jobSpec({ limits: { setupAttempts: 3 } }));
     world.answers = (effect, it) => {
       if (effect.type === 'fetchPatchset') {
-        return { type: 'patchset.unfetched', failure: failure('fetch patchset') };
+        return { type: 'patchset.fetch-failed', failure: failure('fetch patchset') };
       }
       return effect.type === 'deleteServer' ? undeleted : answerWell(effect, it);
     };
@@ -293,7 +293,7 @@ describe('evidence that can not be removed from this host', () => {
     expect(verdictOf(world)).toEqual(['SUCCESS', '']);
     const alarms = world.rowsOf(JOB).flatMap((row) => row.effects.filter((it) => it.type === 'raiseAlarm'));
     expect(alarms).toMatchObject([
-      { alarm: { kind: 'evidence-left', message: expect.stringContaining(why) } },
+      { alarm: { kind: 'evidence-leaked', message: expect.stringContaining(why) } },
     ]);
     orderly(world);
   });
@@ -305,7 +305,7 @@ describe('an error of our own', () => {
 
   test('sends the job to its clean-up', () => {
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
-    expect(world.tell(JOB, broken).state).toBe('cleanup.settling');
+    expect(world.tell(JOB, broken).state).toBe('cleanup.awaitingEffects');
     world.run();
     expect(world.at(JOB).state).toBe('done');
     expect(verdictOf(world)).toEqual(['NODE_FAILURE', 'internal error at stage.exited: undefined is not']);
@@ -314,20 +314,24 @@ describe('an error of our own', () => {
 
   test('in the clean-up begins it again; a second one parks the job and tells the operator', () => {
     const world = comeTo(Simulator.job(), JOB, 'cleanup.deleting');
-    expect(world.tell(JOB, broken).state).toBe('cleanup.settling');
+    expect(world.tell(JOB, broken).state).toBe('cleanup.awaitingEffects');
     const row = world.tell(JOB, broken);
-    expect(row.state).toBe('stuck');
-    expect(row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-stuck' } });
+    expect(row.state).toBe('parked');
+    expect(row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-parked' } });
     orderly(world.run());
   });
 
   test('that leaves no way to the clean-up parks the job, whatever it does, and tells the operator', () => {
-    const lost: AnyEvent = { type: 'machine.broken', event: 'stage.exited', message: 'undefined is not' };
+    const lost: AnyEvent = {
+      type: 'machine.quarantine-failed',
+      event: 'stage.exited',
+      message: 'undefined is not',
+    };
     const world = comeTo(Simulator.job(), JOB, 'testing.running');
     const row = world.tell(JOB, lost);
     expect([row.state, row.effects.map((effect) => effect.type)]).toEqual([
-      'stuck',
-      ['withdraw', 'tell', 'raiseAlarm'],
+      'parked',
+      ['cancelEffect', 'sendEvent', 'raiseAlarm'],
     ]);
     expect(verdictOf(world)).toEqual(['ABORTED', 'internal error at stage.exited: undefined is not']);
     expect(world.at(JOB)).toMatchObject({ ended: true, context: { slot: false, verdict: 'ABORTED' } });
@@ -340,8 +344,8 @@ describe('an error of our own', () => {
     const first = world.tell(JOB, crash);
     expect([first.outcome, first.state, first.effects]).toEqual(['moved', 'testing.running', []]);
     const second = world.tell(JOB, crash);
-    expect(second.state).toBe('stuck');
-    expect(second.effects.map((effect) => effect.type)).toEqual(['withdraw', 'tell', 'raiseAlarm']);
+    expect(second.state).toBe('parked');
+    expect(second.effects.map((effect) => effect.type)).toEqual(['cancelEffect', 'sendEvent', 'raiseAlarm']);
     expect(world.at(JOB)).toMatchObject({ ended: true, context: { slot: false } });
     expect(verdictOf(world)).toEqual([
       'ABORTED',
@@ -355,7 +359,7 @@ describe('a failure that another try can not mend', () => {
   test('is not tried again in setup', () => {
     const world = comeTo(Simulator.job(), JOB, 'stacking.fetching');
     const hopeless = failure('fetch patchset', { retryable: false });
-    world.answerType(JOB, 'fetchPatchset', { type: 'patchset.unfetched', failure: hopeless });
+    world.answerType(JOB, 'fetchPatchset', { type: 'patchset.fetch-failed', failure: hopeless });
     expect(world.at(JOB).state).toBe('publishing.collecting');
     expect(verdictOf(world.run())).toContain('RETRY_LIMIT');
     orderly(world);
@@ -364,7 +368,7 @@ describe('a failure that another try can not mend', () => {
   test('is not tried again in collecting', () => {
     const world = comeTo(Simulator.job(), JOB, 'publishing.collecting');
     const hopeless = failure('collect evidence', { retryable: false });
-    world.answerType(JOB, 'collectEvidence', { type: 'evidence.uncollected', failure: hopeless });
+    world.answerType(JOB, 'collectEvidence', { type: 'evidence.collect-failed', failure: hopeless });
     expect(verdictOf(world.run())).toContain('POST_FAILURE');
     orderly(world);
   });

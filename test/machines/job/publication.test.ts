@@ -8,7 +8,7 @@ import { comeTo, Simulator } from '../simulator.ts';
 
 const ID = publicationOf(JOB);
 const URL = `https://logs.example.org/${JOB}/`;
-const unpublished: AnyEvent = { type: 'evidence.unpublished', failure: failure('publish evidence') };
+const unpublished: AnyEvent = { type: 'evidence.publish-failed', failure: failure('publish evidence') };
 
 function opened(ageMs = 3_600_000): Simulator {
   const world = new Simulator();
@@ -64,7 +64,7 @@ describe('a publication', () => {
     const row = world.answerType(ID, 'publishEvidence');
     expect(told(world)).toEqual([
       [JOB, { type: 'evidence.published', url: URL }],
-      [REVIEW, { type: 'job.published', job: JOB, url: URL }],
+      [REVIEW, { type: 'job.evidence-published', job: JOB, url: URL }],
     ]);
     expect(row.effects).toContainEqual(
       expect.objectContaining({ type: 'discardEvidence', job: JOB, part: 'collected' }),
@@ -83,7 +83,7 @@ describe('a publication', () => {
     const why = 'publish evidence: it broke';
     expect(told(world)).toEqual([
       [JOB, { type: 'evidence.abandoned', why }],
-      [REVIEW, { type: 'job.unpublished', job: JOB, why }],
+      [REVIEW, { type: 'job.evidence-abandoned', job: JOB, why }],
     ]);
     expect(alarms(world).at(-1)).toMatchObject({ kind: 'evidence-lost', target: `job ${JOB}` });
     orderly(world);
@@ -96,9 +96,9 @@ describe('a publication', () => {
     expect([world.at(ID).state, heldBy(world.at(ID))]).toEqual(['publishing', null]);
     const other = world.fork();
     world.answerType(ID, 'publishEvidence');
-    expect(told(world)).toContainEqual([REVIEW, { type: 'job.published', job: JOB, url: URL }]);
+    expect(told(world)).toContainEqual([REVIEW, { type: 'job.evidence-published', job: JOB, url: URL }]);
     other.answerType(ID, 'publishEvidence', unpublished);
-    expect(told(other)).toContainEqual([REVIEW, expect.objectContaining({ type: 'job.unpublished' })]);
+    expect(told(other)).toContainEqual([REVIEW, expect.objectContaining({ type: 'job.evidence-abandoned' })]);
     orderly(world);
     orderly(other);
   });
@@ -107,7 +107,7 @@ describe('a publication', () => {
     const world = opened();
     world.fire(ID);
     world.fire(ID);
-    expect(world.at(ID).state).toBe('waiting');
+    expect(world.at(ID).state).toBe('backoff');
     world.answer(ID, 'publishEvidence:1');
     expect(world.at(ID)).toMatchObject({ state: 'discarding', context: { outcome: 'published' } });
     orderly(world);
@@ -128,7 +128,7 @@ describe('a publication', () => {
     orderly(world);
   });
 
-  test.each(['waiting', 'publishing'] as const)(
+  test.each(['backoff', 'publishing'] as const)(
     'is given up in %s when its work broke the daemon twice',
     (state) => {
       const world = opened();

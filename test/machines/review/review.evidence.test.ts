@@ -26,9 +26,9 @@ function posts(world: Simulator): readonly unknown[] {
 describe('a review with pending evidence', () => {
   test('waits for it, and votes against the patch once it is published', () => {
     const world = pending({ verdict: 'FAILURE' });
-    expect(world.at(REVIEW).state).toBe('waitingForLogs');
+    expect(world.at(REVIEW).state).toBe('awaitingEvidence');
     expect(posts(world)).toEqual([]);
-    world.tell(REVIEW, { type: 'job.published', job: JOB, url: URL });
+    world.tell(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
     expect(posts(world)).toEqual([{ Verified: -1 }]);
     orderly(world.run());
   });
@@ -42,9 +42,9 @@ describe('a review with pending evidence', () => {
       expect(world.now - at).toBe(600_000);
       expect(posts(world)).toEqual([{}]);
       // Published later, it changes nothing that was posted.
-      world.tell(REVIEW, { type: 'job.published', job: JOB, url: URL });
+      world.tell(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
       world.run();
-      world.tell(REVIEW, { type: 'job.published', job: JOB, url: URL });
+      world.tell(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
       expect(posts(world)).toEqual([{}]);
       orderly(world);
     },
@@ -59,7 +59,7 @@ describe('a review with pending evidence', () => {
 
   test('gives no vote for a failure of which the evidence was given up', () => {
     const world = pending({ verdict: 'FAILURE' });
-    world.tell(REVIEW, { type: 'job.unpublished', job: JOB, why: 'too old' });
+    world.tell(REVIEW, { type: 'job.evidence-abandoned', job: JOB, why: 'too old' });
     expect(posts(world)).toEqual([{}]);
     expect(world.at(REVIEW).context.reports).toMatchObject([{ evidence: 'none', url: null }]);
     orderly(world.run());
@@ -82,7 +82,8 @@ describe('a review whose evidence is published after its post', () => {
     expect(posts(world)).toEqual([{ Verified: 0 }]);
     return world;
   }
-  const publish = (world: Simulator) => world.tell(REVIEW, { type: 'job.published', job: JOB, url: URL });
+  const publish = (world: Simulator) =>
+    world.tell(REVIEW, { type: 'job.evidence-published', job: JOB, url: URL });
 
   test.each([
     ['before Gerrit answers', false],
@@ -119,7 +120,7 @@ describe('a review whose evidence is published after its post', () => {
   /** The first attempt arrives, but its answer is lost; the second one would vote -1. */
   function secondAttempt(found: boolean): Simulator {
     const world = takenAway();
-    world.answerType(REVIEW, 'postReview', { type: 'review.unposted', failure: failure('post review') });
+    world.answerType(REVIEW, 'postReview', { type: 'review.post-failed', failure: failure('post review') });
     publish(world);
     world.fire(REVIEW);
     expect(posts(world)).toEqual([{ Verified: 0 }, { Verified: -1 }]);
@@ -137,7 +138,7 @@ describe('a review whose evidence is published after its post', () => {
   test('accepts only the vote of the attempt that Gerrit took', () => {
     const world = secondAttempt(false);
     world.answerType(REVIEW, 'readVotes', { type: 'votes.read', votes: { Verified: 0 } });
-    expect([world.at(REVIEW).state, alarms(world)]).toEqual(['alarming', ['vote-dropped']]);
+    expect([world.at(REVIEW).state, alarms(world)]).toEqual(['raisingAlarm', ['vote-dropped']]);
     orderly(world.run());
   });
 });

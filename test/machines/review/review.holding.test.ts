@@ -9,7 +9,7 @@ import { answerWell, Simulator } from '../simulator.ts';
 
 const begun = (plan: Partial<PreparePlan> = {}) => Simulator.unprepared(preparePlan(plan));
 const resolved = (change: Partial<ResolvedChange> = {}): AnyEvent => ({
-  type: 'change.resolved',
+  type: 'change.looked-up',
   change: { ...RESOLVED, ...change },
 });
 const vote = (value: number, account = 'zuul'): AnyEvent => ({
@@ -29,21 +29,21 @@ describe('what does not work at once', () => {
     const waits: number[] = [];
     for (let attempt = 1; attempt < 4; attempt += 1) {
       const row = world.answerType(REVIEW, 'lookUpChange', {
-        type: 'change.unresolved',
+        type: 'change.lookup-failed',
         failure: failure('look up change'),
       });
       const timer = row.effects.find((effect) => effect.type === 'setTimer');
-      expect(row.state).toBe('preparing.lookingLater');
+      expect(row.state).toBe('preparing.lookUpBackoff');
       waits.push(timer?.delayMs ?? 0);
       world.fire(REVIEW);
     }
     expect(waits).toEqual([250, 500, 1_000]);
     world.answerType(REVIEW, 'lookUpChange', {
-      type: 'change.unresolved',
+      type: 'change.lookup-failed',
       failure: failure('look up change'),
     });
     expect(toldTo(world)).toEqual([
-      { type: 'job.refused', verdict: 'NODE_FAILURE', reason: 'look up change: it broke' },
+      { type: 'job.rejected', verdict: 'NODE_FAILURE', reason: 'look up change: it broke' },
     ]);
     orderly(world);
   });
@@ -51,7 +51,7 @@ describe('what does not work at once', () => {
   test('what can not be mended by waiting is not tried again', () => {
     const world = begun();
     const unresolved = failure('look up change', { retryable: false });
-    world.answerType(REVIEW, 'lookUpChange', { type: 'change.unresolved', failure: unresolved });
+    world.answerType(REVIEW, 'lookUpChange', { type: 'change.lookup-failed', failure: unresolved });
     expect(toldTo(world)).toMatchObject([{ verdict: 'NODE_FAILURE' }]);
   });
 
@@ -60,19 +60,19 @@ describe('what does not work at once', () => {
     world.answerType(REVIEW, 'lookUpChange');
     for (let attempt = 1; attempt < 3; attempt += 1) {
       world.answerType(REVIEW, 'mergePatchset', {
-        type: 'patchset.unmerged',
+        type: 'patchset.merge-failed',
         failure: failure('merge patchset'),
       });
-      expect(world.at(REVIEW).state).toBe('preparing.mergingLater');
+      expect(world.at(REVIEW).state).toBe('preparing.mergeBackoff');
       world.fire(REVIEW);
     }
     const row = world.answerType(REVIEW, 'mergePatchset', {
-      type: 'patchset.unmerged',
+      type: 'patchset.merge-failed',
       failure: failure('merge patchset'),
     });
     expect([row.state, toldTo(world)]).toEqual([
-      'waiting',
-      [{ type: 'job.refused', verdict: 'NODE_FAILURE', reason: 'merge patchset: it broke' }],
+      'awaitingJobs',
+      [{ type: 'job.rejected', verdict: 'NODE_FAILURE', reason: 'merge patchset: it broke' }],
     ]);
     orderly(world);
   });
@@ -102,9 +102,9 @@ describe('a vote that is waited for', () => {
 
   test('comes, and the change is looked at once more, because time has gone by', () => {
     const world = begun({ hold: HOLD });
-    expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.holding');
-    expect(world.tell(REVIEW, vote(1, 'somebody')).state).toBe('preparing.holding');
-    expect(world.tell(REVIEW, vote(1)).state).toBe('preparing.looking');
+    expect(world.answerType(REVIEW, 'lookUpChange').state).toBe('preparing.awaitingVote');
+    expect(world.tell(REVIEW, vote(1, 'somebody')).state).toBe('preparing.awaitingVote');
+    expect(world.tell(REVIEW, vote(1)).state).toBe('preparing.lookingUp');
     expect(world.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
     orderly(world);
   });
@@ -121,17 +121,17 @@ describe('a vote that is waited for', () => {
     world.answerType(REVIEW, 'lookUpChange');
     world.tell(REVIEW, vote(-1));
     expect(toldTo(world)).toEqual([
-      { type: 'job.refused', verdict: 'ABORTED', reason: 'zuul voted Verified-1' },
+      { type: 'job.rejected', verdict: 'ABORTED', reason: 'zuul voted Verified-1' },
     ]);
     world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'ABORTED' }) });
-    expect(world.at(REVIEW).context.outcome).toBe('quiet');
+    expect(world.at(REVIEW).context.outcome).toBe('suppressed');
     orderly(world);
   });
 
   test('never comes: the jobs run all the same', () => {
     const world = begun({ hold: HOLD });
     world.answerType(REVIEW, 'lookUpChange');
-    expect(world.fire(REVIEW).state).toBe('preparing.looking');
+    expect(world.fire(REVIEW).state).toBe('preparing.lookingUp');
     expect(world.now).toBe(START + HOLD.timeoutMs);
     expect(world.answer(REVIEW, 'lookUpChange:2').state).toBe('preparing.merging');
     orderly(world);
@@ -143,8 +143,8 @@ describe.each<AnyEvent>([
   { type: 'review.superseded', by: '912345,4' },
 ])('$type', (event) => {
   const moments: readonly (readonly [string, () => Simulator])[] = [
-    ['looking', () => begun()],
-    ['holding', () => told(begun({ hold: HOLD }), 'lookUpChange')],
+    ['lookingUp', () => begun()],
+    ['awaitingVote', () => told(begun({ hold: HOLD }), 'lookUpChange')],
     ['merging', () => told(begun(), 'lookUpChange')],
   ];
 

@@ -52,7 +52,7 @@ const mails = (world: Simulator) =>
   world.rowsOf(REVIEW).flatMap((row) => row.effects.filter((effect) => effect.type === 'sendMail'));
 const FAILING: Partial<JobReport> = { verdict: 'FAILURE', reason: '1 of 3 tests failed', results: FAILED };
 const unsent = (retryable: boolean): AnyEvent => ({
-  type: 'mail.unsent',
+  type: 'mail.send-failed',
   failure: failure('send mail', { retryable }),
 });
 const noMail =
@@ -97,7 +97,7 @@ describe('a mail at the end', () => {
   test('tells of a success that Gerrit did not take', () => {
     const world = ended(SPEC, {}, (effect, it) =>
       effect.type === 'postReview'
-        ? { type: 'review.unposted', failure: failure('post review', { retryable: false }) }
+        ? { type: 'review.post-failed', failure: failure('post review', { retryable: false }) }
         : answerWell(effect, it),
     );
     expect(mails(world)).toMatchObject([
@@ -124,7 +124,7 @@ describe('a mail that does not go', () => {
     ).toBe(1);
     const rows = world.rowsOf(REVIEW);
     const alarms = rows.flatMap((row) => row.effects.filter(({ type }) => type === 'raiseAlarm'));
-    expect(alarms).toMatchObject([{ key: 'alarm:mail', alarm: { kind: 'mail-unsent' } }]);
+    expect(alarms).toMatchObject([{ key: 'alarm:mail', alarm: { kind: 'mail-send-failed' } }]);
     const first = rows.findIndex((row) => row.state === 'done');
     expect(rows.slice(first).every((row) => row.state === 'done')).toBe(true);
     expect(world.owed(REVIEW)).toEqual([]);

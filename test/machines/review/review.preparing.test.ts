@@ -25,10 +25,10 @@ import { answerWell, Simulator } from '../simulator.ts';
 
 const begun = (plan: Partial<PreparePlan> = {}) => Simulator.unprepared(preparePlan(plan));
 const resolved = (change: Partial<ResolvedChange> = {}): AnyEvent => ({
-  type: 'change.resolved',
+  type: 'change.looked-up',
   change: { ...RESOLVED, ...change },
 });
-const tell = (event: AnyEvent): Effect => ({ type: 'tell', to: JOB, event });
+const tell = (event: AnyEvent): Effect => ({ type: 'sendEvent', to: JOB, event });
 const NEEDED = { ...PATCHSET, project: 'openstack/nova', change: 7, patchset: 2 };
 
 /** What the jobs were told last. */
@@ -40,7 +40,7 @@ describe('a patchset that can be tested', () => {
   test('is looked up first', () => {
     const [row] = begun().rowsOf(REVIEW);
     expect([row?.state, row?.effects]).toEqual([
-      'preparing.looking',
+      'preparing.lookingUp',
       [
         {
           type: 'lookUpChange',
@@ -49,7 +49,7 @@ describe('a patchset that can be tested', () => {
           dependencyLimit: 10,
           timeoutMs: 60_000,
         },
-        { type: 'setTimer', key: 'deadline:looking:1', dueAt: START + 120_000, delayMs: 120_000 },
+        { type: 'setTimer', key: 'deadline:lookingUp:1', dueAt: START + 120_000, delayMs: 120_000 },
       ],
     ]);
   });
@@ -67,9 +67,9 @@ describe('a patchset that can be tested', () => {
       timeoutMs: 400_000,
     });
     const released = world.answerType(REVIEW, 'mergePatchset');
-    expect(released.state).toBe('waiting');
+    expect(released.state).toBe('awaitingJobs');
     expect(released.effects).toContainEqual(
-      tell({ type: 'job.released', trees: [TREE], dependencies: [NEEDED] }),
+      tell({ type: 'job.ready', trees: [TREE], dependencies: [NEEDED] }),
     );
     orderly(world);
   });
@@ -77,7 +77,7 @@ describe('a patchset that can be tested', () => {
   test('is let go as it was uploaded where nothing is merged', () => {
     const world = begun({ merge: false });
     const row = world.answerType(REVIEW, 'lookUpChange');
-    expect([row.state, toldTo(world)]).toEqual(['waiting', [{ type: 'job.released', trees: [] }]]);
+    expect([row.state, toldTo(world)]).toEqual(['awaitingJobs', [{ type: 'job.ready', trees: [] }]]);
   });
 
   test.each([{ status: 'merged' }, { current: 9 }, { wip: true }, { private: true }] as const)(
@@ -109,7 +109,7 @@ describe('a patchset that is not tested', () => {
   ])('because of %j', (change, verdict, reason) => {
     const world = begun();
     const row = world.answer(REVIEW, 'lookUpChange:1', resolved(change));
-    expect([row.state, toldTo(world)]).toEqual(['waiting', [{ type: 'job.refused', verdict, reason }]]);
+    expect([row.state, toldTo(world)]).toEqual(['awaitingJobs', [{ type: 'job.rejected', verdict, reason }]]);
     orderly(world);
   });
 
@@ -128,11 +128,11 @@ describe('a patchset that is not tested', () => {
     const world = begun();
     world.answerType(REVIEW, 'lookUpChange');
     world.answerType(REVIEW, 'mergePatchset', event);
-    expect(toldTo(world)).toEqual([{ type: 'job.refused', verdict: 'MERGER_FAILURE', reason }]);
+    expect(toldTo(world)).toEqual([{ type: 'job.rejected', verdict: 'MERGER_FAILURE', reason }]);
     // Nothing is said on a conflict: the author sees it in Gerrit.
     const report = jobReport({ verdict: 'MERGER_FAILURE', reason, url: null });
     expect(world.tell(REVIEW, { type: 'job.reported', report }).state).toBe('done');
-    expect(world.at(REVIEW).context.outcome).toBe('quiet');
+    expect(world.at(REVIEW).context.outcome).toBe('suppressed');
     orderly(world);
   });
 
@@ -163,7 +163,7 @@ describe('files that the patchset touches', () => {
     return world;
   };
   const docs = resolved({ files: ['doc/source/index.rst'] });
-  const skipped = { type: 'job.refused', verdict: 'SKIPPED', reason: 'only documentation is touched' };
+  const skipped = { type: 'job.rejected', verdict: 'SKIPPED', reason: 'only documentation is touched' };
 
   test('skip the one job that has nothing to do with them, before anything is merged', () => {
     const world = two(CODE, ALL_FILES);
@@ -176,7 +176,7 @@ describe('files that the patchset touches', () => {
 
   test('skip all jobs: nothing is merged and nothing is said', () => {
     const world = two(CODE, CODE);
-    expect(world.answer(REVIEW, 'lookUpChange:1', docs).state).toBe('waiting');
+    expect(world.answer(REVIEW, 'lookUpChange:1', docs).state).toBe('awaitingJobs');
     expect(toldTo(world)).toEqual([skipped, skipped]);
     for (const job of [JOB, 'job-2']) {
       const report = jobReport({
@@ -187,7 +187,7 @@ describe('files that the patchset touches', () => {
       });
       world.tell(REVIEW, { type: 'job.reported', report });
     }
-    expect(outcomeOf(world)).toEqual(['done', 'quiet']);
+    expect(outcomeOf(world)).toEqual(['done', 'suppressed']);
     orderly(world);
   });
 

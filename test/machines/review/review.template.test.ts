@@ -31,10 +31,10 @@ test('a sound template is posted', () => {
 
 test('one that readers would misread gives way to the built-in text, and the operator hears of it once', () => {
   const world = sending('- {header}\n\n{jobs}\n\n{run}');
-  world.answerType(REVIEW, 'postReview', { type: 'review.unposted', failure: failure('post review') });
+  world.answerType(REVIEW, 'postReview', { type: 'review.post-failed', failure: failure('post review') });
   world.fire(REVIEW);
   weighed(world);
   const builtIn = expect.stringMatching(/^Build succeeded \(check pipeline\)\./);
   expect(messages(world)).toEqual([builtIn, builtIn]);
-  expect(alarms(world)).toEqual(['template-broken']);
+  expect(alarms(world)).toEqual(['template-invalid']);
 });

@@ -14,9 +14,9 @@ import { answerWell, Simulator } from '../simulator.ts';
 const reported = (changes = {}): AnyEvent => ({ type: 'job.reported', report: jobReport(changes) });
 const cancelled: AnyEvent = { type: 'review.cancelled', reason: 'the change was abandoned' };
 const superseded: AnyEvent = { type: 'review.superseded', by: '912345,4' };
-const refused: AnyEvent = { type: 'vote.refused', failure: failure('vote', { retryable: false }) };
+const refused: AnyEvent = { type: 'vote.rejected', failure: failure('vote', { retryable: false }) };
 const unposted = (retryable: boolean): AnyEvent => ({
-  type: 'review.unposted',
+  type: 'review.post-failed',
   failure: failure('post review', { retryable }),
 });
 const VERDICTS = verdictsOf(PATCHSET);
@@ -42,12 +42,12 @@ function two(): Simulator {
   return world;
 }
 
-describe('waiting', () => {
+describe('awaitingJobs', () => {
   test('begins with a deadline and nothing else', () => {
     const row = Simulator.review().rowsOf(REVIEW).at(-1);
     expect([row?.state, row?.effects.filter(({ type }) => type === 'setTimer')]).toEqual([
-      'waiting',
-      [{ type: 'setTimer', key: 'deadline:waiting', dueAt: START + 21_600_000, delayMs: 21_600_000 }],
+      'awaitingJobs',
+      [{ type: 'setTimer', key: 'deadline:awaitingJobs', dueAt: START + 21_600_000, delayMs: 21_600_000 }],
     ]);
   });
 
@@ -55,11 +55,11 @@ describe('waiting', () => {
     const world = two();
     const first = world.tell(REVIEW, reported());
     expect([first.state, first.effects]).toEqual([
-      'waiting',
+      'awaitingJobs',
       [
-        { type: 'tell', to: JOB, event: { type: 'verdict.taken' } },
+        { type: 'sendEvent', to: JOB, event: { type: 'verdict.accepted' } },
         {
-          type: 'tell',
+          type: 'sendEvent',
           to: VERDICTS,
           event: {
             type: 'run.ended',
@@ -73,11 +73,11 @@ describe('waiting', () => {
       ],
     ]);
     const again = world.tell(REVIEW, reported({ verdict: 'FAILURE' }));
-    expect([again.state, again.effects.length]).toEqual(['waiting', 2]);
+    expect([again.state, again.effects.length]).toEqual(['awaitingJobs', 2]);
     world.tell(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
     const last = weighed(world);
     expect(last.effects).toEqual([
-      { type: 'withdraw', key: 'deadline:counting:1' },
+      { type: 'cancelEffect', key: 'deadline:readingVerdicts:1' },
       {
         type: 'postReview',
         key: 'postReview:1',
@@ -105,7 +105,11 @@ describe('waiting', () => {
     });
     for (const settled of [false, true]) {
       const late = (settled ? world.run() : world).tell(REVIEW, reported({ job: 'job-2', name: 'acme-fc' }));
-      expect(late.effects[0]).toEqual({ type: 'tell', to: 'job-2', event: { type: 'verdict.taken' } });
+      expect(late.effects[0]).toEqual({
+        type: 'sendEvent',
+        to: 'job-2',
+        event: { type: 'verdict.accepted' },
+      });
     }
     expect(outcome(world)).toEqual(['done', 'posted']);
     orderly(world);
@@ -113,7 +117,7 @@ describe('waiting', () => {
 
   test('goes on past the deadline as long as nobody has handed over', () => {
     const world = two();
-    expect(world.fire(REVIEW)).toMatchObject({ state: 'waiting', effects: [] });
+    expect(world.fire(REVIEW)).toMatchObject({ state: 'awaitingJobs', effects: [] });
     world.tell(REVIEW, reported({ verdict: 'FAILURE', reason: '1 of 3 tests failed: test_a' }));
     expect(weighed(world).state).toBe('posting.sending');
     expect(outcome(world.run())).toEqual(['done', 'posted']);
@@ -121,7 +125,7 @@ describe('waiting', () => {
   });
 
   test.each([
-    ['every job was aborted', {}, { verdict: 'ABORTED', reason: 'by hand' }, 'quiet'],
+    ['every job was aborted', {}, { verdict: 'ABORTED', reason: 'by hand' }, 'suppressed'],
     ['it is shadowed', { post: false }, {}, 'shadow'],
   ])('ends without a comment when %s', (_, report, changes, expected) => {
     const world = Simulator.review(reportSpec(report));
@@ -138,9 +142,9 @@ describe('waiting', () => {
     world.tell(REVIEW, reported());
     const row = world.tell(REVIEW, event);
     expect(row.effects).toEqual([
-      { type: 'withdraw', key: 'deadline:waiting' },
-      { type: 'tell', to: 'job-2', event: passed },
-      { type: 'tell', to: VERDICTS, event: { type: 'review.ended', review: REVIEW } },
+      { type: 'cancelEffect', key: 'deadline:awaitingJobs' },
+      { type: 'sendEvent', to: 'job-2', event: passed },
+      { type: 'sendEvent', to: VERDICTS, event: { type: 'review.ended', review: REVIEW } },
     ]);
     expect(outcome(world)).toEqual(['done', 'withdrawn']);
   });
@@ -169,7 +173,7 @@ describe('posting', () => {
     expect(voteless.answerType(REVIEW, 'postReview').state).toBe('done');
     const world = sending();
     const row = world.answerType(REVIEW, 'postReview');
-    expect(row.state).toBe('confirming.reading');
+    expect(row.state).toBe('confirmingVote.readingVotes');
     expect(row.effects[1]).toEqual({
       type: 'readVotes',
       key: 'readVotes:1',
@@ -197,37 +201,37 @@ describe('posting', () => {
     expect(waits).toEqual([1_000, 2_000, 3_000]);
     expect([...(outcome(world) as string[]), ...alarms(world)]).toEqual([
       'done',
-      'unposted',
-      'review-unposted',
+      'post-failed',
+      'review-post-failed',
     ]);
     orderly(world);
   });
 
   test('that can not be retried is told to the operator at once', () => {
     const world = sending();
-    expect(world.answerType(REVIEW, 'postReview', unposted(false)).state).toBe('alarming');
+    expect(world.answerType(REVIEW, 'postReview', unposted(false)).state).toBe('raisingAlarm');
     expect([...(outcome(world.run()) as string[]), ...alarms(world)]).toEqual([
       'done',
-      'unposted',
-      'review-unposted',
+      'post-failed',
+      'review-post-failed',
     ]);
   });
 
   test('with a refused vote is done again without one', () => {
     const world = sending();
-    expect(world.answerType(REVIEW, 'postReview', refused).state).toBe('alarming');
+    expect(world.answerType(REVIEW, 'postReview', refused).state).toBe('raisingAlarm');
     const row = world.answerType(REVIEW, 'raiseAlarm');
     expect(row.effects[1]).toMatchObject({ type: 'postReview', key: 'postReview:2', labels: {} });
     expect(outcome(world.run())).toEqual(['done', 'posted']);
-    expect(alarms(world)).toEqual(['vote-refused']);
+    expect(alarms(world)).toEqual(['vote-rejected']);
     orderly(world);
   });
 
   test('that is refused without a vote too ends, instead of going on for ever', () => {
     const world = sending();
     world.answers = (effect, it) => (effect.type === 'postReview' ? refused : answerWell(effect, it));
-    expect(outcome(world.run())).toEqual(['done', 'unposted']);
-    expect(alarms(world)).toEqual(['vote-refused', 'review-unposted']);
+    expect(outcome(world.run())).toEqual(['done', 'post-failed']);
+    expect(alarms(world)).toEqual(['vote-rejected', 'review-post-failed']);
     orderly(world);
   });
 
@@ -247,7 +251,7 @@ describe('posting', () => {
   });
 });
 
-describe('confirming', () => {
+describe('confirmingVote', () => {
   test('a vote that Gerrit dropped in silence is told to the operator', () => {
     const world = sending();
     world.answers = (effect, it) =>
@@ -258,7 +262,7 @@ describe('confirming', () => {
   });
 
   test.each([
-    ['fails', { type: 'votes.unread', failure: failure('read votes') } as AnyEvent],
+    ['fails', { type: 'votes.read-failed', failure: failure('read votes') } as AnyEvent],
     ['gets no answer', null],
   ])('reading that %s is tried as often as the report says, then told', (_, event) => {
     const world = sending({ confirmAttempts: 3 });

@@ -22,32 +22,39 @@ describe('an error of our own', () => {
 
   test('is told to the operator; a post on its way still counts', () => {
     const world = sending();
-    expect(world.tell(REVIEW, broken).state).toBe('alarming');
+    expect(world.tell(REVIEW, broken).state).toBe('raisingAlarm');
     world.answer(REVIEW, 'postReview:1');
     expect(outcome(world.run())).toEqual(['done', 'posted']);
-    expect(alarms(world)).toEqual(['review-unposted']);
+    expect(alarms(world)).toEqual(['review-post-failed']);
     orderly(world);
   });
 
   test('a second one parks the review: it does not go round between its alarm and its end', () => {
     const world = sending();
-    expect(world.tell(REVIEW, broken).state).toBe('alarming');
-    expect(world.tell(REVIEW, broken).state).toBe('stuck');
-    expect(alarms(world)).toEqual(['review-unposted', 'review-unposted']);
+    expect(world.tell(REVIEW, broken).state).toBe('raisingAlarm');
+    expect(world.tell(REVIEW, broken).state).toBe('parked');
+    expect(alarms(world)).toEqual(['review-post-failed', 'review-post-failed']);
     orderly(world.run());
   });
 
   test('that leaves no way to the operator parks the review; its jobs are answered when they hand over', () => {
     const world = sending();
-    const lost: AnyEvent = { type: 'machine.broken', event: 'job.reported', message: 'undefined is not' };
+    const lost: AnyEvent = {
+      type: 'machine.quarantine-failed',
+      event: 'job.reported',
+      message: 'undefined is not',
+    };
     const row = world.tell(REVIEW, lost);
-    expect(row.state).toBe('stuck');
+    expect(row.state).toBe('parked');
     expect(row.effects).toContainEqual(
-      expect.objectContaining({ type: 'tell', event: expect.objectContaining({ type: 'job.cancelled' }) }),
+      expect.objectContaining({
+        type: 'sendEvent',
+        event: expect.objectContaining({ type: 'job.cancelled' }),
+      }),
     );
     expect(world.tell(REVIEW, reported).effects[0]).toMatchObject({
-      type: 'tell',
-      event: { type: 'verdict.taken' },
+      type: 'sendEvent',
+      event: { type: 'verdict.accepted' },
     });
     orderly(world.run());
   });
@@ -55,9 +62,9 @@ describe('an error of our own', () => {
   test('that kills the daemon twice parks the review, with an alarm', () => {
     const world = sending();
     expect(world.tell(REVIEW, crash)).toMatchObject({ state: 'posting.sending', effects: [] });
-    expect(world.tell(REVIEW, crash).state).toBe('stuck');
-    expect(alarms(world)).toEqual(['review-unposted']);
-    expect(world.tell(REVIEW, reported).effects.map(({ type }) => type)).toEqual(['tell', 'tell']);
+    expect(world.tell(REVIEW, crash).state).toBe('parked');
+    expect(alarms(world)).toEqual(['review-post-failed']);
+    expect(world.tell(REVIEW, reported).effects.map(({ type }) => type)).toEqual(['sendEvent', 'sendEvent']);
     orderly(world.run());
   });
 });

@@ -52,7 +52,7 @@ describe('a review asks before it posts', () => {
 
   test('and votes nothing when it is never answered, and says why', () => {
     const world = judged({}, {}, false);
-    expect(world.at(REVIEW).state).toBe('asking');
+    expect(world.at(REVIEW).state).toBe('checkingVotePermission');
     world.fire(REVIEW);
     expect(posts(world)).toEqual([{}]);
     expect(world.owed(REVIEW)).toContainEqual(
@@ -84,7 +84,7 @@ describe('a review is counted', () => {
     const shadow = judged({ stopVotingAfter: 5, post: false }, { verdict: 'FAILURE' });
     expect([failed(quiet), failed(shadow)]).toEqual([[912345], [912345]]);
     expect([posts(quiet), posts(shadow)]).toEqual([[], []]);
-    expect(quiet.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'quiet' } });
+    expect(quiet.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'suppressed' } });
   });
 
   test.each([

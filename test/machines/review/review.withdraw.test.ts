@@ -13,9 +13,9 @@ import { answerWell, Simulator } from '../simulator.ts';
 const reported = (changes = {}): AnyEvent => ({ type: 'job.reported', report: jobReport(changes) });
 const cancelled: AnyEvent = { type: 'review.cancelled', reason: 'the change was abandoned' };
 const superseded: AnyEvent = { type: 'review.superseded', by: '912345,4' };
-const refused: AnyEvent = { type: 'vote.refused', failure: failure('vote', { retryable: false }) };
+const refused: AnyEvent = { type: 'vote.rejected', failure: failure('vote', { retryable: false }) };
 const unposted = (retryable: boolean): AnyEvent => ({
-  type: 'review.unposted',
+  type: 'review.post-failed',
   failure: failure('post review', { retryable }),
 });
 /** Every moment of reviews that go well and badly, with and without a vote. */
@@ -38,8 +38,8 @@ function moments(): readonly (readonly [string, Simulator])[] {
 function otherAnswersOfAReview(): readonly [string, Simulator['answers']][] {
   return [
     ['well', answerWell],
-    ['refused', (effect, it) => (effect.type === 'postReview' ? refused : answerWell(effect, it))],
-    ['unposted', (effect, it) => (effect.type === 'postReview' ? unposted(true) : answerWell(effect, it))],
+    ['vote rejected', (effect, it) => (effect.type === 'postReview' ? refused : answerWell(effect, it))],
+    ['post failed', (effect, it) => (effect.type === 'postReview' ? unposted(true) : answerWell(effect, it))],
     ['silent', (effect, it) => (effect.type === 'postReview' ? null : answerWell(effect, it))],
     ['no votes', (effect, it) => (effect.type === 'readVotes' ? null : answerWell(effect, it))],
   ];

@@ -16,7 +16,7 @@ const RELOADED: AnyEvent = {
   restart: ['gerrit.host'],
 };
 const REFUSED: AnyEvent = {
-  type: 'config.refused',
+  type: 'config.rejected',
   ...base,
   by: 'SIGHUP',
   problems: [`${FILE}:3:1: jobs: is missing; add at least one job`],

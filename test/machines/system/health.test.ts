@@ -61,9 +61,9 @@ describe('a trouble', () => {
       { ...WELL, walBytes: 60 * MB },
       { ...WELL, walBytes: 51 * MB },
     ],
-    ['events-unkept', { ...WELL, unkept: 'no space left' }, { ...WELL, unkept: 'no right' }, WELL],
+    ['event-archive-failing', { ...WELL, unkept: 'no space left' }, { ...WELL, unkept: 'no right' }, WELL],
     [
-      'nothing-reported',
+      'no-reports',
       { ...WELL, reports: { ownAt: null, listenedMs: 3_600_000, others: 3 } },
       { ...WELL, reports: { ownAt: null, listenedMs: 0, others: 0 } },
       { ...WELL, reports: { ownAt: START + 1, listenedMs: 0, others: 0 } },
@@ -147,7 +147,7 @@ test('too few reports of others, too little time, or nothing to report: no alarm
 test('posting that is switched off ends it', () => {
   const world = opened();
   see(world, { ...WELL, reports: { ownAt: 1, listenedMs: 9e9, others: 9 } }, { ...WELL, reports: null });
-  expect(kinds(world)).toEqual(['nothing-reported', 'over: nothing-reported']);
+  expect(kinds(world)).toEqual(['no-reports', 'over: no-reports']);
 });
 
 test('new limits count for the next look, and trouble of our own ends nothing', () => {

@@ -31,7 +31,7 @@ describe('a connection', () => {
 
   test('is looked back from once more a little later, for what Gerrit did not show yet', () => {
     const world = new StreamWorld().hear(connected).settle(closed());
-    expect(world.state).toBe('up.settling');
+    expect(world.state).toBe('up.awaitingIndex');
     const before = world.now;
     world.fire(STREAM);
     expect(world.now - before).toBe(15_000);
@@ -48,24 +48,24 @@ describe('a connection', () => {
       .settle(closed())
       .hear(gapped([7]));
     expect(world.look).toMatchObject({ changes: [7] });
-    expect(world.settle(closed()).state).toBe('up.settling');
+    expect(world.settle(closed()).state).toBe('up.awaitingIndex');
     expect(world.settleDown().state).toBe('up.listening');
   });
 
   test('that is lost and comes back is looked back from again', () => {
     const world = listening().hear(lost);
-    expect(world.state).toBe('down.backingOff');
+    expect(world.state).toBe('down.backoff');
     expect(world.context).toMatchObject({ why: 'closed by the server', upSince: null, downSince: world.now });
     world.hear(connected);
     expect(world.look).toMatchObject({ key: 'catchUp:3', changes: null });
-    expect(world.settle(closed()).state).toBe('up.settling');
+    expect(world.settle(closed()).state).toBe('up.awaitingIndex');
   });
 
   test('lost while it is looked back from: the question is taken back, its late answer moves nothing', () => {
     const world = new StreamWorld().hear(connected, lost);
     expect(world.look).toBeUndefined();
     const late = world.tell(STREAM, closed(), { settles: 'catchUp:1' });
-    expect([late.outcome, world.state]).toEqual(['late', 'down.backingOff']);
+    expect([late.outcome, world.state]).toEqual(['late', 'down.backoff']);
     expect(world.hear(connected).look?.key).toBe('catchUp:2');
   });
 
@@ -108,13 +108,13 @@ describe('something that may have been missed', () => {
     expect(world.look).toMatchObject({ key: 'catchUp:2', changes: [7, 8] });
     world.hear(gapped([9]), gapped(null)).settle(closed());
     expect(world.look).toMatchObject({ key: 'catchUp:3', changes: null });
-    expect(world.settle(closed()).state).toBe('up.settling');
+    expect(world.settle(closed()).state).toBe('up.awaitingIndex');
   });
 
   test('what a look is not sure of is looked at once more', () => {
     const world = new StreamWorld().hear(connected).settle(closed({ unsure: [7] }));
     expect(world.look).toMatchObject({ key: 'catchUp:2', changes: [7] });
-    expect(world.settle(closed()).state).toBe('up.settling');
+    expect(world.settle(closed()).state).toBe('up.awaitingIndex');
   });
 
   test('a look that fails is tried again after growing waits, until it works, and the operator hears of it once', () => {
@@ -122,7 +122,7 @@ describe('something that may have been missed', () => {
     const waits: number[] = [];
     for (let times = 0; times < 8; times += 1) {
       world.settle(unclosed);
-      expect(world.state).toBe('up.waiting');
+      expect(world.state).toBe('up.catchUpBackoff');
       const before = world.now;
       world.fire(STREAM);
       waits.push(world.now - before);
@@ -131,7 +131,7 @@ describe('something that may have been missed', () => {
     expect(world.alarms()).toEqual([
       'catch-up-failing: what was missed can not be looked up, tried 3 times: it broke',
     ]);
-    expect(world.settle(closed()).state).toBe('up.settling');
+    expect(world.settle(closed()).state).toBe('up.awaitingIndex');
     expect(world.context.failures).toBe(0);
   });
 
@@ -160,20 +160,20 @@ describe('the operator', () => {
   test('hears of a refusal at once, once, and of its end', () => {
     const world = new StreamWorld().hear(refused, refused, lost, refused);
     expect([world.state, world.alarms()]).toEqual([
-      'down.refused',
-      ['stream-forbidden: the key is not accepted'],
+      'down.rejected',
+      ['stream-access-denied: the key is not accepted'],
     ]);
     world.fire(STREAM);
     expect(world.alarms()).toHaveLength(1);
     world.hear(connected);
-    expect(world.alarms()[1]).toMatch(/^stream-forbidden: connected again after 10 min/);
+    expect(world.alarms()[1]).toMatch(/^stream-access-denied: connected again after 10 min/);
   });
 
   test('hears of a refusal also when the connection was away for long before', () => {
     const world = new StreamWorld().hear(lost);
     world.fire(STREAM);
     world.hear(refused);
-    expect(world.alarms().map((text) => text.split(':')[0])).toEqual(['stream-down', 'stream-forbidden']);
+    expect(world.alarms().map((text) => text.split(':')[0])).toEqual(['stream-down', 'stream-access-denied']);
   });
 
   test('an outage goes on over restarts of the daemon', () => {
@@ -204,7 +204,7 @@ describe('a look that brings the daemon down', () => {
   });
 
   test('an internal error is told and moves nothing', () => {
-    const world = listening().hear({ type: 'machine.failed', event: 'stream.gapped', message: 'oh' });
+    const world = listening().hear({ type: 'machine.failed', event: 'stream.gap-suspected', message: 'oh' });
     expect([world.state, world.alarms()]).toEqual(['up.listening', ['catch-up-failing: internal error: oh']]);
   });
 });

@@ -27,7 +27,7 @@ describe('a turn', () => {
   test('is given to one review at a time, in the order in which they ask', () => {
     const world = new Simulator();
     for (const review of ['r1', 'r2', 'r3']) admit(world, review);
-    const granted = { type: 'tell', to: 'r1', event: { type: 'turn.granted' } };
+    const granted = { type: 'sendEvent', to: 'r1', event: { type: 'turn.granted' } };
     expect(ask(world, 'r1').effects).toEqual([granted]);
     expect([ask(world, 'r3').effects, ask(world, 'r2').effects]).toEqual([[], []]);
     expect(leave(world, 'r1').effects).toEqual([{ ...granted, to: 'r3' }]);
@@ -103,7 +103,7 @@ describe('runs', () => {
     expect(answer.effects).toMatchObject([
       {
         to: 'r30',
-        event: { type: 'verdicts.told', forgotten: 10, runs: [{ patchset: 29 }, { patchset: 30 }] },
+        event: { type: 'verdicts.listed', forgotten: 10, runs: [{ patchset: 29 }, { patchset: 30 }] },
       },
     ]);
   });

@@ -94,7 +94,7 @@ export class RestReviews implements ReviewRoute {
     // Also a page of somebody else's, which says nothing of what became of the review.
     if (answer.status === 200) throw new CutOff({ ...somebodyElse(error), cause: error }, true);
     if (UNDECIDED.includes(answer.status)) throw new CutOff(error, true);
-    if (voted && answer.status === 403) return { is: 'vote-refused', why: firstLine(answer.text) };
+    if (voted && answer.status === 403) return { is: 'vote-rejected', why: firstLine(answer.text) };
     if (voted && answer.status === 409) return { is: 'closed', why: firstLine(answer.text) };
     if (answer.status === 404) return { is: 'perhaps-missing', error };
     return { is: 'failed', error: mended(error, answer) };

@@ -13,7 +13,7 @@ import { printed, type ReviewRoute, type ReviewTalk, retried, type SeenChange } 
 import { fitMessage } from './truncate-message.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
-type ReadStanding = Extract<KeyedEffect, { type: 'readStanding' }>;
+type ReadStanding = Extract<KeyedEffect, { type: 'readChangeState' }>;
 type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
 
 export class GerritReviewer implements Reviewer {
@@ -50,7 +50,7 @@ export class GerritReviewer implements Reviewer {
     }
   }
 
-  async readStanding(request: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
+  async readChangeState(request: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
     const { patchset: tested, label } = request;
     const seen = await this.#route.talk(signal, (talk) => talk.standing(tested, label, signal));
     const { host } = this.#route;
@@ -88,7 +88,7 @@ export class GerritReviewer implements Reviewer {
     switch (answer.is) {
       case 'posted':
         return { posted: true, found: false, voted, why };
-      case 'vote-refused':
+      case 'vote-rejected':
         return { posted: false, refused: answer.why };
       case 'closed':
         return this.#postBare(talk, request, message, answer.why, signal);

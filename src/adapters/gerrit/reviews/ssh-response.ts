@@ -34,7 +34,7 @@ export function readAnswer(status: number, stderr: string, target: string, voted
     });
   const says = (sentences: readonly RegExp[]) => sentences.some((sentence) => sentence.test(stderr));
   if (voted && says(CLOSED)) return { is: 'closed', why: 'the change is closed' };
-  if (voted && says(VOTE_REFUSED)) return { is: 'vote-refused', why };
+  if (voted && says(VOTE_REFUSED)) return { is: 'vote-rejected', why };
   if (TOO_LONG.test(stderr)) {
     return {
       is: 'failed',

@@ -29,7 +29,7 @@ export interface ReviewInput {
 export type ReviewAnswer =
   | { readonly is: 'posted' }
   /** The labels were refused, and with them the message. */
-  | { readonly is: 'vote-refused'; readonly why: string }
+  | { readonly is: 'vote-rejected'; readonly why: string }
   /** The change is closed, which refuses labels and takes messages. */
   | { readonly is: 'closed'; readonly why: string }
   /** The change may not be there; Gerrit says the same when its database fails, and to who may not see it. */

@@ -14,7 +14,7 @@ describe('what Gerrit answers to a review', () => {
     `fatal: label "Nope" is not a configured label`,
     `fatal: label "Verified": 9 is not a valid value`,
   ])('a refused vote: %j', (stderr) => {
-    expect(read(stderr)).toMatchObject({ is: 'vote-refused' });
+    expect(read(stderr)).toMatchObject({ is: 'vote-rejected' });
     expect(read(stderr, false)).toMatchObject({ is: 'failed' });
   });
 
