@@ -1,6 +1,6 @@
 /**
- * The unit, contract and scenario tests: pure code in threads that share their modules, everything else in processes.
- * Two workers, because the machine that they must be quick on has two cores.
+ * The unit, contract and scenario tests: pure code in threads, everything else in processes. Two workers, because the
+ * machine that they must be quick on has two cores. Each worker loads a module once for all its files.
  */
 import { defineConfig } from 'vitest/config';
 import { PURE_FILES } from './test/fixtures/pure.ts';
@@ -13,6 +13,7 @@ export default defineConfig({
     // A golden file that is missing fails its test, as on CI: `vitest -u` writes it.
     update: 'none',
     maxWorkers: 2,
+    isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     projects: [
@@ -22,7 +23,6 @@ export default defineConfig({
           name: 'pure',
           include: PURE_FILES,
           pool: 'threads',
-          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },

@@ -12,7 +12,7 @@ import { jobSpec, PATCHSET, START } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 import { HOSTILE_TEXTS, inBatches } from './strings.ts';
 
-describe('10,000 hostile texts', () => {
+describe('hostile texts', () => {
   test('as facts of patchsets: the log keeps them, its hashes hold, and no line on a terminal obeys them', async () => {
     const [store, scratch] = [openStore(':memory:'), openStore(':memory:')];
     let change = 0;
@@ -30,7 +30,11 @@ describe('10,000 hostile texts', () => {
       }
       await store.append(batch);
     }
-    expect(audit(store, scratch, sha256)).toMatchObject({ rows: 10_000, differences: [], views: [] });
+    expect(audit(store, scratch, sha256)).toMatchObject({
+      rows: HOSTILE_TEXTS.length,
+      differences: [],
+      views: [],
+    });
     const io = fakeIo({ width: Number.POSITIVE_INFINITY });
     jobsCommand(io, store, { limit: 20_000 });
     const lines = io.stdout().split('\n');
