@@ -10,14 +10,15 @@ import type { CollectedSummary, Evidence } from '../../engine/ports/adapters.ts'
 import type { SecretValues } from '../../log.ts';
 import type { EvidencePart, Ownership, Server, Stage } from '../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
+import { writeAtomically } from '../run/atomic-file.ts';
 import { COLLECTED_FILES, COLLECTED_LIST } from './collect/collected.ts';
 import { lastLine } from './collect/last-line.ts';
 import { collectStages } from './collect/stage-logs.ts';
 import { Staging } from './collect/staging.ts';
 import { collectTree, WORKTREE } from './collect/work-tree.ts';
-import { type BeforeStep, replaceText } from './files/atomic-write.ts';
 import { Directory, ifThere } from './files/dir-handle.ts';
 import { asFailure, Deadline } from './files/fs-error.ts';
+import type { BeforeStep } from './files/new-file.ts';
 import { removeTree } from './files/remove-tree.ts';
 import { checkJobId, isJobId, StoredNames } from './files/safe-names.ts';
 import type { PublishRequest } from './publish/manifest.ts';
@@ -172,7 +173,7 @@ export class LocalEvidence implements Evidence {
       return staging.list(owner.job, owner.attempt, new Date(this.#now()).toISOString());
     });
     this.#beforeStep(COLLECTED_LIST);
-    await replaceText(directory, COLLECTED_LIST, 0o600, JSON.stringify(list));
+    await writeAtomically(directory.path(COLLECTED_LIST), JSON.stringify(list), { mode: 0o600 });
     const bytes = list.files.reduce((sum, file) => sum + file.bytes, 0);
     return { files: list.files.length, bytes, skipped: list.skipped };
   }

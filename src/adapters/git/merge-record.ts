@@ -2,10 +2,11 @@
  * What was merged for each review that is not over yet, on disk: which commits must stay, and how to make them again
  * should the repository be lost meanwhile. One small file for each review.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperationError } from '../../errors.ts';
 import type { Dependency, MergedTree } from '../../machines/model/domain.ts';
+import { writeAtomically } from '../run/atomic-file.ts';
 
 /** A merged tree with what it was made of, in the order of the merges. */
 export interface MadeTree extends MergedTree {
@@ -28,8 +29,7 @@ export class MergeRecords {
   async put(review: string, trees: readonly MadeTree[]): Promise<void> {
     const records = await this.#records();
     const file = this.#file(review);
-    await writeFile(`${file}.part`, `${JSON.stringify(trees)}\n`, { mode: 0o600 });
-    await rename(`${file}.part`, file);
+    await writeAtomically(file, `${JSON.stringify(trees)}\n`);
     records.set(review, trees);
   }
 

@@ -11,18 +11,10 @@
  * volume or of the virtual machine brings all of this along.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorText, OperationError } from '../../errors.ts';
+import { writeAtomicallySync } from '../run/atomic-file.ts';
 import { asOperationError, type Database, openWritable } from './database.ts';
 import { assertCurrent } from './migrate.ts';
 import { prepared } from './statements.ts';
@@ -161,22 +153,12 @@ function readSidecar(file: string): Sidecar | null {
 }
 
 function writeSidecar(file: string, content: Omit<Sidecar, 'self'>): void {
-  const temporary = `${file}.place.new`;
-  writeFileSync(temporary, '', { mode: 0o600 });
-  const sidecar: Sidecar = { ...content, self: identityOf(temporary) };
-  writeFileSync(temporary, `${JSON.stringify(sidecar)}\n`, { flush: true });
-  renameSync(temporary, `${file}.place`);
-  syncFolder(dirname(file));
-}
-
-/** Else power loss may leave the database with a token that the file does not name, which would be a false alarm. */
-function syncFolder(folder: string): void {
-  const descriptor = openSync(folder, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
+  // Synced: a loss of power must not leave the database with a token that the file does not name.
+  writeAtomicallySync(`${file}.place`, (temporary) => {
+    const sidecar: Sidecar = { ...content, self: identityOf(temporary) };
+    return `${JSON.stringify(sidecar)}
+`;
+  });
 }
 
 /**

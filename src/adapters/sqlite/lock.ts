@@ -3,9 +3,10 @@
  * several starters exactly one gets it, and the kernel releases it when its holder dies, by whatever death. Who holds
  * it stands in a second file: that is only shown, never trusted.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import { errorText, OperationError } from '../../errors.ts';
+import { writeAtomicallySync } from '../run/atomic-file.ts';
 import { keep } from './statements.ts';
 
 /** Another live process holds the lock. */
@@ -77,9 +78,11 @@ function open(file: string): Sqlite.Database {
 }
 
 function writeHolder(file: string, holder: Holder): void {
-  const temporary = `${file}.holder.new`;
-  writeFileSync(temporary, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
-  renameSync(temporary, `${file}.holder`);
+  writeAtomicallySync(
+    `${file}.holder`,
+    () => `${JSON.stringify(holder)}
+`,
+  );
 }
 
 /** Null when the file still names a dead process: the living one is about to write its own name. */

@@ -5,12 +5,12 @@
  * refused.
  */
 import { createHash } from 'node:crypto';
-import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { allHostKeyAlgorithms, fingerprint, hostKeyAlgorithms, keyType } from '../openssh/known-hosts.ts';
-import { besideOf, removeWithHalves } from '../run/atomic-file.ts';
+import { removeWithTemporaries, writeAtomically } from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 
 type Which = Pick<Server, 'id' | 'provider'>;
@@ -98,7 +98,7 @@ export async function pinNew(stateDir: string, server: Which, keys: readonly Buf
 
 /** The server is gone: its key says nothing any more. */
 export async function unpin(stateDir: string, server: Which): Promise<void> {
-  await removeWithHalves(pinFile(stateDir, server));
+  await removeWithTemporaries(pinFile(stateDir, server));
 }
 
 function pinFile(stateDir: string, { provider, id }: Which): string {
@@ -108,19 +108,10 @@ function pinFile(stateDir: string, { provider, id }: Which): string {
 }
 
 async function writePin(file: string, keys: readonly Buffer[]): Promise<void> {
-  const making = besideOf(file);
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    const handle = await open(making, 'wx', 0o600);
-    try {
-      await handle.writeFile(keys.map((blob) => `${blob.toString('base64')}\n`).join(''));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(making, file);
+    await writeAtomically(file, keys.map((blob) => `${blob.toString('base64')}\n`).join(''));
   } catch (error) {
-    await rm(making, { force: true });
     throw fileError('pin host key', file, error);
   }
 }

@@ -3,11 +3,11 @@
  * watches find it where they look for any other. The size of its log is how far the node's log has been read: nothing else
  * has to be remembered, whatever ends us.
  */
-import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, utimes } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, OperationError } from '../../errors.ts';
+import { writeAtomically } from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 
 /** This host could not keep what the node sent; the node still has it. */
@@ -81,17 +81,8 @@ export class RunMirror {
   /** A small file, whole. `at`: when it was written on the node, in epoch seconds. */
   async #keep(name: 'pid' | 'rc', text: string, at: number): Promise<void> {
     const file = join(this.#directory, name);
-    const making = `${file}.${randomBytes(4).toString('hex')}`;
     try {
-      const handle = await open(making, 'w', 0o600);
-      try {
-        await handle.writeFile(text);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await utimes(making, at, at);
-      await rename(making, file);
+      await writeAtomically(file, text, { modifiedAt: at });
     } catch (error) {
       throw unkept(file, error);
     }

@@ -2,9 +2,9 @@
  * How a host has done lately: failures in a row, and until when it is put aside for them. Kept in a file, so that a restart
  * gives a broken host no new chance; without the file a host stands well, which is how an operator takes one back at once.
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { besideOf, removeWithHalves } from '../run/atomic-file.ts';
+import { removeWithTemporaries, writeAtomically } from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 
 export interface Standing {
@@ -39,18 +39,16 @@ export class Standings {
 
   async write(host: string, standing: Standing): Promise<void> {
     const file = this.#file(host);
-    const making = besideOf(file);
     try {
       await mkdir(this.directory, { recursive: true, mode: 0o700 });
-      await writeFile(making, `${JSON.stringify(standing)}\n`, { mode: 0o600 });
-      await rename(making, file);
+      await writeAtomically(file, `${JSON.stringify(standing)}\n`);
     } catch (error) {
       throw fileError('note failure of host', host, error);
     }
   }
 
   async clear(host: string): Promise<void> {
-    await removeWithHalves(this.#file(host));
+    await removeWithTemporaries(this.#file(host));
   }
 
   #file(host: string): string {

@@ -2,10 +2,16 @@
  * Who has which host. One file for each host that is leased, on the disk with its owner before the host is touched, so that
  * no two jobs ever share a host and no daemon that was killed leaves one behind that nobody knows of.
  */
-import { link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Ownership, Server } from '../../machines/model/domain.ts';
-import { besideOf, removeWithHalves } from '../run/atomic-file.ts';
+import {
+  removeWithTemporaries,
+  syncDirectory,
+  temporaryPath,
+  writeAtomically,
+  writeSynced,
+} from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 
 export interface Lease {
@@ -34,13 +40,14 @@ export class Leases {
   async take(lease: Lease): Promise<boolean> {
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-      const making = await this.#write(lease);
+      const making = temporaryPath(this.#file(lease.host));
       try {
+        await writeSynced(making, textOf(lease));
         await link(making, this.#file(lease.host));
       } finally {
         await rm(making, { force: true });
       }
-      await this.#sync();
+      await syncDirectory(this.#directory);
       return true;
     } catch (error) {
       if (errorCode(error) === 'EEXIST') return false;
@@ -51,8 +58,7 @@ export class Leases {
   /** In the place of what was said of the same host before. */
   async replace(lease: Lease): Promise<void> {
     try {
-      await rename(await this.#write(lease), this.#file(lease.host));
-      await this.#sync();
+      await writeAtomically(this.#file(lease.host), textOf(lease));
     } catch (error) {
       throw fileError('lease host', lease.host, error);
     }
@@ -65,8 +71,8 @@ export class Leases {
 
   async release(host: string): Promise<void> {
     try {
-      await removeWithHalves(this.#file(host));
-      await this.#sync();
+      await removeWithTemporaries(this.#file(host));
+      await syncDirectory(this.#directory);
     } catch (error) {
       throw fileError('release host', host, error);
     }
@@ -97,30 +103,13 @@ export class Leases {
     }
   }
 
-  async #write(lease: Lease): Promise<string> {
-    const making = besideOf(this.#file(lease.host));
-    const handle = await open(making, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify(lease)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    return making;
-  }
-
-  async #sync(): Promise<void> {
-    const handle = await open(this.#directory, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  }
-
   #file(host: string): string {
     return join(this.#directory, `${host}${ENDING}`);
   }
+}
+
+function textOf(lease: Lease): string {
+  return `${JSON.stringify(lease)}\n`;
 }
 
 function parse(text: string): Lease | null {

@@ -7,8 +7,8 @@
 import type { Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, unlink } from 'node:fs/promises';
 import { basename, dirname } from 'node:path/posix';
-import { type BeforeStep, readChunks, writeAll, writeNew } from '../files/atomic-write.ts';
 import { type Directory, errorCode } from '../files/dir-handle.ts';
+import { type BeforeStep, readChunks, writeAll, writeNew } from '../files/new-file.ts';
 import type { StoredNames } from '../files/safe-names.ts';
 import type { Collected, CollectedFile, SkippedFile, StageEntry } from './collected.ts';
 

@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path/posix';
+import { writeAtomically } from '../../run/atomic-file.ts';
 import {
   COLLECTED_FILES,
   type Collected,
@@ -11,8 +12,8 @@ import {
   type SkippedFile,
   type StageEntry,
 } from '../collect/collected.ts';
-import { replaceText, writeAll, writeNew } from '../files/atomic-write.ts';
 import { Directory } from '../files/dir-handle.ts';
+import { writeAll, writeNew } from '../files/new-file.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { transfer, Unfit, type UnpackBudget } from '../redact/redacting-copy.ts';
 import { failedStage } from './failed-stage.ts';
@@ -50,7 +51,9 @@ export async function fill(
       for (const piece of indexPage(manifest)) await writeAll(file, Buffer.from(piece, 'utf8'));
     });
     publication.beforeStep(MANIFEST);
-    await replaceText(target, MANIFEST, PUBLIC_FILE, `${JSON.stringify(manifest, null, 1)}\n`);
+    await writeAtomically(target.path(MANIFEST), `${JSON.stringify(manifest, null, 1)}\n`, {
+      mode: PUBLIC_FILE,
+    });
   });
 }
 

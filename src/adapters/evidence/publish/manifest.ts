@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import type { KeyedEffect } from '../../../machines/protocol/effects.ts';
 import { type Collected, parseObject, type SkippedFile, type StageEntry } from '../collect/collected.ts';
-import { readChunks } from '../files/atomic-write.ts';
 import { type Directory, errorCode, ifThere } from '../files/dir-handle.ts';
+import { readChunks } from '../files/new-file.ts';
 import { evidencePath } from '../files/safe-names.ts';
 import type { FailedStage } from './failed-stage.ts';
 

@@ -5,8 +5,9 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { OperationError } from '../../../errors.ts';
-import { type BeforeStep, replaceText } from '../files/atomic-write.ts';
+import { writeAtomically } from '../../run/atomic-file.ts';
 import { type Directory, errorCode } from '../files/dir-handle.ts';
+import type { BeforeStep } from '../files/new-file.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import type { SecretSet } from '../redact/redact.ts';
 import { MANIFEST, manifestOf, type PublishRequest, readManifest } from './manifest.ts';
@@ -77,7 +78,7 @@ export async function makeTemporary(publication: Publication, parent: Directory)
     const directory = await parent.enter(name);
     await directory.using(async () => {
       await directory.setMode(PUBLIC_DIRECTORY);
-      await replaceText(directory, MANIFEST, PUBLIC_FILE, JSON.stringify(mark));
+      await writeAtomically(directory.path(MANIFEST), JSON.stringify(mark), { mode: PUBLIC_FILE });
     });
     return name;
   }

@@ -11,8 +11,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
-import { readChunks, writeAll, writeNew } from '../files/atomic-write.ts';
 import { errorCode } from '../files/dir-handle.ts';
+import { readChunks, writeAll, writeNew } from '../files/new-file.ts';
 import { Redactor, type SecretSet } from './redact.ts';
 
 /** The file can not be published; the others can. */

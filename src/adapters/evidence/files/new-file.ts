@@ -3,8 +3,7 @@
  * never written into, and a link that stands in the way is not followed.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, open, rename } from 'node:fs/promises';
-import type { Directory } from './dir-handle.ts';
+import { type FileHandle, open } from 'node:fs/promises';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const CHUNK_BYTES = 1 << 18;
@@ -28,19 +27,6 @@ export async function writeNew<T>(
   } finally {
     await file.close();
   }
-}
-
-/** Writes a whole small file under a temporary name and renames it into place. */
-export async function replaceText(
-  directory: Directory,
-  name: string,
-  mode: number,
-  text: string,
-): Promise<void> {
-  const part = `${name}.part`;
-  await writeNew(directory.path(part), mode, (file) => writeAll(file, Buffer.from(text, 'utf8')));
-  await rename(directory.path(part), directory.path(name));
-  await directory.sync();
 }
 
 /** Writes all of it: a single write may take less than it was given. */
