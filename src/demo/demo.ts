@@ -6,12 +6,13 @@ import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JobView } from '../engine/ports/store.ts';
+import { formatDuration } from '../machines/model/duration.ts';
 import { sleep } from '../timer.ts';
 import { EmbeddedHost } from './embedded-host.ts';
 import { Lab } from './environment.ts';
 import type { GerritHost } from './gerrit-host.ts';
 import { daemonsOf, markedProcesses, serversLeft, stagedEvidence } from './observer.ts';
-import { Screen, span } from './output.ts';
+import { Screen } from './output.ts';
 import { PROJECT } from './sample-project.ts';
 import {
   changeConflicts,
@@ -102,7 +103,10 @@ async function play(stage: Stage, keep: boolean): Promise<JobView> {
   );
   screen.fact('logs', `${lab.logsUrl}/`);
   const took = await lab.startDaemon();
-  screen.fact('daemon', `pid ${lab.daemon.pid}, a process of its own, listening after ${span(took)}`);
+  screen.fact(
+    'daemon',
+    `pid ${lab.daemon.pid}, a process of its own, listening after ${formatDuration(took)}`,
+  );
   const first = await changePasses(stage);
   await changeFails(stage);
   const third = await daemonDiesWhileTesting(stage);
@@ -113,7 +117,7 @@ async function play(stage: Stage, keep: boolean): Promise<JobView> {
   if (!keep) await claimNothingLeft(stage);
   screen.blank();
   const verdict = screen.failed === 0 ? 'All of it held' : `${screen.failed} claims did not hold`;
-  screen.heading(`${verdict}: ${screen.held} proofs in ${span(performance.now() - start)}.`);
+  screen.heading(`${verdict}: ${screen.held} proofs in ${formatDuration(performance.now() - start)}.`);
   if (!keep) screen.note('npm run demo -- --keep   stays up, with the lines to play with: push, kill, look.');
   return third;
 }

@@ -10,9 +10,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { readChunks } from '../adapters/evidence/files/new-file.ts';
 import { Directory, errorCode } from '../adapters/evidence/files/dir-handle.ts';
 import { asFailure } from '../adapters/evidence/files/fs-error.ts';
+import { readChunks } from '../adapters/evidence/files/new-file.ts';
 import { INDEX } from '../adapters/evidence/publish/manifest.ts';
 import { announce } from './content-type.ts';
 

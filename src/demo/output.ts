@@ -103,8 +103,3 @@ export class Screen {
     return this.#color && text !== '' ? `\u001b[${CODES[how]}m${text}\u001b[0m` : text;
   }
 }
-
-/** `340 ms`, `2.4 s`. */
-export function span(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}

@@ -4,9 +4,10 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { JobView } from '../engine/ports/store.ts';
+import { formatDuration } from '../machines/model/duration.ts';
 import type { Lab } from './environment.ts';
 import { findFile, gapIn, readTicks, serversLeft, stageProcess } from './observer.ts';
-import { type Screen, span } from './output.ts';
+import type { Screen } from './output.ts';
 import { CHANGES, FAILING_TEST, type SampleChange } from './sample-project.ts';
 import { StageWatch } from './stage-watch.ts';
 import { within } from './wait.ts';
@@ -63,7 +64,7 @@ export async function daemonDiesWhileTesting(stage: Stage): Promise<JobView> {
   screen.note(`kill -9 ${oldPid}: the daemon is gone, the tests (pid ${before?.pid}) are at tick ${atKill}`);
   await watch.meanwhile('ticks without a daemon', async () => (await ticked()) >= atKill + TICKS_WHILE_DEAD);
   const took = await lab.startDaemon();
-  screen.note(`started again as pid ${lab.daemon.pid}, listening after ${span(took)}`);
+  screen.note(`started again as pid ${lab.daemon.pid}, listening after ${formatDuration(took)}`);
   const after = await stageProcess(lab.directory, './run-tests.sh');
   const job = await watch.ends();
   const name = (process: typeof before): string => `${process?.pid}, started at ${process?.startTicks}`;
@@ -100,7 +101,7 @@ export async function daemonDiesWhileReporting(stage: Stage): Promise<JobView> {
     `kill -9: Gerrit shows ${atKill} message of ours, the daemon's log knows of ${recorded ? 1 : 0}`,
   );
   const took = await within('the daemon', REVIEW_LIMIT_MS, signal, lab.startDaemon());
-  screen.note(`started again as pid ${lab.daemon.pid}, listening after ${span(took)}`);
+  screen.note(`started again as pid ${lab.daemon.pid}, listening after ${formatDuration(took)}`);
   const job = await watch.ends();
   screen.claim(atKill === 1 && !recorded, 'the kill fell between the two', `${atKill} taken, ${recorded}`);
   await claimReview(stage, change, /^Build succeeded/, 1);
@@ -160,7 +161,7 @@ async function push(
   const start = performance.now();
   await lab.developer.push(change);
   const number = await lab.gerrit.newest();
-  screen.finish(`change ${number},1 "${change.subject}" in ${span(performance.now() - start)}`);
+  screen.finish(`change ${number},1 "${change.subject}" in ${formatDuration(performance.now() - start)}`);
   const watch = new StageWatch(lab.reader, number, screen, signal, () => lab.daemon.assertNotLost());
   return { watch, change: number };
 }

@@ -3,7 +3,8 @@
  * It goes on over a daemon's death: the store is all that it looks at.
  */
 import type { JobView, NumberedRow, StoreReader } from '../engine/ports/store.ts';
-import { type Screen, span } from './output.ts';
+import { formatDuration } from '../machines/model/duration.ts';
+import type { Screen } from './output.ts';
 import { patiently } from './wait.ts';
 
 const STAGE_LIMIT_MS = 60_000;
@@ -85,7 +86,7 @@ export class StageWatch {
     const stage = stageOf(row.state);
     const attempt = attemptOf(row);
     if (stage === this.#stage && (attempt === null || attempt === this.#attempt)) return;
-    if (this.#stage !== '') this.#screen.finish(span(row.at - this.#since));
+    if (this.#stage !== '') this.#screen.finish(formatDuration(row.at - this.#since));
     this.#stage = stage;
     this.#since = row.at;
     if (RESTS.includes(stage)) return;

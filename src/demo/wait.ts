@@ -1,6 +1,7 @@
 /**
  * Waiting for what happens outside of this process, with a limit and a way to be called off. The only clock of the demo.
  */
+import { formatLimit } from '../machines/model/duration.ts';
 import { sleep } from '../timer.ts';
 
 /** The demo can not go on; the message says what was waited for. */
@@ -23,7 +24,7 @@ export async function patiently<T>(
     const found = await look();
     if (found !== null && found !== false) return found;
     if (performance.now() - start > limitMs) {
-      throw new DemoFailure(`${what}: not within ${Math.round(limitMs / 1000)} s`);
+      throw new DemoFailure(`${what}: not within ${formatLimit(limitMs)}`);
     }
     await sleep(LOOK_AGAIN_MS, signal);
   }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Screen, span } from '../../src/demo/output.ts';
+import { Screen } from '../../src/demo/output.ts';
 
 let shown: string;
 let screen: Screen;
@@ -13,11 +13,11 @@ beforeEach(() => {
 test('scenes, stages, quotes and claims, as people see them', () => {
   screen.scene(3, 'Something happens');
   screen.begin('queued');
-  screen.finish(span(4.4));
+  screen.finish('4 ms');
   screen.begin('testing');
   screen.note('kill -9 12');
   screen.note('started again');
-  screen.finish(span(12_345));
+  screen.finish('12.3 s');
   screen.quote('Patch Set 1:\n\nBuild \u001b[31mfailed\n');
   screen.claim(true, 'one message', 'two');
   screen.claim(false, 'no server left', 'one');

@@ -5,6 +5,7 @@
  */
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import { after } from '../../timer.ts';
 
 export interface Program {
@@ -45,7 +46,7 @@ export async function runProgram(program: Program): Promise<unknown> {
     givenUp ??= why;
     endGroup(child.pid);
   };
-  const cancel = after(timeoutMs, () => giveUp(`no answer within ${Math.round(timeoutMs / 1000)} s`));
+  const cancel = after(timeoutMs, () => giveUp(`no answer within ${formatLimit(timeoutMs)}`));
   const abort = () => giveUp('given up before it was done');
   signal.addEventListener('abort', abort, { once: true });
   const result = await child;

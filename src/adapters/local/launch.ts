@@ -7,6 +7,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import { after, type Cancel, every } from '../../timer.ts';
 import { fileError } from '../run/fs-error.ts';
 import { readPid } from '../run/run-directory.ts';
@@ -144,7 +145,7 @@ function tooLate(afterMs: number, said: string): OperationError {
   return new OperationError({
     operation: 'start stage',
     target: 'the runner',
-    message: `no sign of life within ${afterMs} ms${said === '' ? '' : `: ${said}`}`,
+    message: `no sign of life within ${formatLimit(afterMs)}${said === '' ? '' : `: ${said}`}`,
     retryable: true,
     hint: 'see whether this host is overloaded',
   });

@@ -3,6 +3,7 @@
  * person compares the fingerprint with what the server's operator says.
  */
 import { errorText, OperationError } from '../../errors.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import { after } from '../../timer.ts';
 import { SshClient } from '../ssh/client/client.ts';
 import type { SshFailure } from '../ssh/client/failure.ts';
@@ -31,7 +32,7 @@ export async function shownHostKey(
     ...{ keepaliveMs: 0, keepaliveMax: 0, closeTimeoutMs: 0, closeOnStuckChannel: true },
     toError: ({ kind, cause }: SshFailure) => {
       if (kind === 'stopped') return unseen(host, port, 'stopped');
-      if (kind === 'connect-timeout') return unseen(host, port, `no answer within ${timeoutMs} ms`);
+      if (kind === 'connect-timeout') return unseen(host, port, `no answer within ${formatLimit(timeoutMs)}`);
       return unseen(host, port, cause === null ? 'closed by the server' : errorText(cause));
     },
   };

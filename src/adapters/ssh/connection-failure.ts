@@ -3,6 +3,7 @@
  * a minute: it boots, its network was cut, its sshd refuses logins while it goes up or down. So most of it is `Away`.
  */
 import { errorText, failureMarks, GivenUp, OperationError } from '../../errors.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { type SshFailure, socketHint } from './client/failure.ts';
 
@@ -39,7 +40,7 @@ export function nodeError(
     case 'connect-timeout':
       return away(
         'connect to node',
-        `no connection to ${target} within ${limits.connectTimeoutMs} ms`,
+        `no connection to ${target} within ${formatLimit(limits.connectTimeoutMs)}`,
         'check network and firewall, and whether the node is up',
       );
     case 'too-many-connections':

@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { errorText, GivenUp, OperationError } from '../../errors.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import { after } from '../../timer.ts';
 import { SFTP_STATUS, type Sftp, type SftpEntry, type SftpStats, type SshClient } from './client/client.ts';
 import { Away } from './connection-failure.ts';
@@ -183,7 +184,7 @@ export class NodeFiles {
       };
       const cancel = after(bounded ? this.#timeoutMs : Number.POSITIVE_INFINITY, () => {
         // The oldest request is the one on which it hangs; what came after it only waits in the same row.
-        const message = `no answer to a file request within ${this.#timeoutMs} ms`;
+        const message = `no answer to a file request within ${formatLimit(this.#timeoutMs)}`;
         fail(new Slow(this.#fields(message, null)));
         this.#fail(this.#away(message, null));
       });

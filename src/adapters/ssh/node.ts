@@ -7,6 +7,7 @@ import type { SshConfig } from '../../config/config.ts';
 import { GivenUp, OperationError } from '../../errors.ts';
 import { backoff } from '../../machines/model/backoff.ts';
 import type { Server } from '../../machines/model/domain.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import { after, type Cancel, sleep } from '../../timer.ts';
 import { knownHostKeys } from '../openssh/host-key.ts';
 import { readPrivateKey } from '../openssh/key-file.ts';
@@ -157,9 +158,9 @@ export class Node {
     if (!over.aborted || effort.signal.aborted || this.#closing.signal.aborted) {
       return new GivenUp(effort.operation, target, last);
     }
-    const seconds = Math.round(effort.timeoutMs / 1000);
+    const limit = formatLimit(effort.timeoutMs);
     const { awayOnly = false, operation } = effort;
-    const what = awayOnly ? `the node was away for ${seconds} s` : `not done within ${seconds} s`;
+    const what = awayOnly ? `the node was away for ${limit}` : `not done within ${limit}`;
     const fields = {
       operation,
       target,

@@ -5,6 +5,7 @@
 import { systemClock } from '../../adapters/clock/system.ts';
 import type { Config } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports/adapters.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import { checksOutside } from './external.ts';
 import { type Check, type Finding, failed, failure, ok } from './finding.ts';
 import { checksOfGerrit } from './gerrit.ts';
@@ -31,7 +32,7 @@ async function inTime(check: Check, timeoutMs: number, clock: Clock): Promise<re
   let disarm = (): void => {};
   const late = new Promise<readonly Finding[]>((resolve) => {
     disarm = clock.after(timeoutMs, () => {
-      const found = `not done within ${timeoutMs} ms`;
+      const found = `not done within ${formatLimit(timeoutMs)}`;
       resolve([failure(check, found, 'see whether it answers at all; doctor.timeout gives it more time')]);
       over.abort();
     });

@@ -4,6 +4,7 @@ import { type ExplainedLine, explainLines } from '../../app/explain-trigger.ts';
 import { triggerRules } from '../../config/build-triggers.ts';
 import type { Config } from '../../config/config.ts';
 import type { HoldSpec } from '../../machines/model/domain.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import { nameOf } from '../../machines/trigger/rules/account.ts';
 import { voteText } from '../../machines/trigger/rules/vote.ts';
 import type { Decision } from '../../machines/trigger/trigger.ts';
@@ -12,7 +13,7 @@ import { count } from '../output/event.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import { type Column, printTable } from '../output/table.ts';
 import { type Io, type Paint, printJson } from '../output/terminal.ts';
-import { iso, limit, utc } from '../output/time.ts';
+import { iso, utc } from '../output/time.ts';
 
 const MIB = 1024 * 1024;
 /** All lines are kept until they are printed, at several times their size. An event of a busy Gerrit has about 2 KB. */
@@ -113,7 +114,7 @@ function linesJson(io: Io, file: string, lines: readonly ExplainedLine[]): void 
 }
 
 export function holdText(hold: HoldSpec): string {
-  return `after ${hold.account} ${voteText(hold)} (at most ${limit(hold.timeoutMs)})`;
+  return `after ${hold.account} ${voteText(hold)} (at most ${formatLimit(hold.timeoutMs)})`;
 }
 
 /** @param dated false: all lines are of one day, and the time alone will do */

@@ -2,6 +2,7 @@
 import type { JobView, NumberedRow, OwedView, ReviewView, StoreReader } from '../../engine/ports/store.ts';
 import { pendingUrl, publicationOf } from '../../machines/job/publication.ts';
 import type { Verdict } from '../../machines/model/domain.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import { plainText } from '../../terminal-text.ts';
 import { findJob } from '../input/resolve-id.ts';
 import { EXIT } from '../output/exit-codes.ts';
@@ -9,7 +10,7 @@ import { eventsJson, owedJson, printOwed, printRows } from '../output/history-ta
 import { attemptOf, type Episode, episodes } from '../output/state-spans.ts';
 import { padEnd, padStart, printField } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
-import { iso, span, utc } from '../output/time.ts';
+import { iso, utc } from '../output/time.ts';
 
 export interface JobOptions {
   readonly json?: boolean;
@@ -58,7 +59,9 @@ function printHead(
   const verdict = job.verdict === null ? 'none yet' : job.verdict;
   const took = (job.endedAt ?? io.now()) - job.acceptedAt;
   const ended =
-    job.endedAt === null ? `${span(took)} so far` : `ended ${utc(job.endedAt)}, after ${span(took)}`;
+    job.endedAt === null
+      ? `${formatDuration(took)} so far`
+      : `ended ${utc(job.endedAt)}, after ${formatDuration(took)}`;
   printField(io, 'subject', job.subject);
   printField(
     io,
@@ -96,7 +99,7 @@ function printEpisodes(io: Io, found: readonly Episode[], now: number): void {
     const blocks = total === 0 || bar < 5 ? 0 : Math.round((bar * ms) / total);
     const line = [
       `  ${padEnd(episode.state, 11)}`,
-      padStart(span(ms), 12),
+      padStart(formatDuration(ms), 12),
       padEnd(episode.endedAt === null ? ' so far' : '', 7),
       several ? ` attempt ${episode.attempt} ` : '',
       ` ${paint(io, 'blue', '█'.repeat(Math.max(ms > 0 && bar >= 5 ? 1 : 0, blocks)))}`,

@@ -1,11 +1,12 @@
 /** `sos-ci jobs`: the queue in the order in which it will be served, and all other jobs, newest first. */
 import type { JobView, StoreReader } from '../../engine/ports/store.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import { shortId } from '../input/resolve-id.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { topState } from '../output/state-spans.ts';
 import { type Column, printTable } from '../output/table.ts';
 import { type Io, printJson } from '../output/terminal.ts';
-import { iso, span, utc } from '../output/time.ts';
+import { iso, utc } from '../output/time.ts';
 import { jobJson, verdictPaint } from './job.ts';
 import { readQueue, type Waiting } from './queue.ts';
 
@@ -62,7 +63,7 @@ function printQueue(io: Io, queue: readonly Waiting[]): void {
     { title: 'CHANGE', text: ({ job }) => `${job.change},${job.patchset}`, right: true },
     { title: 'JOB', text: ({ job }) => job.name },
     { title: 'PROJECT', text: ({ job }) => job.project, spare: 1 },
-    { title: 'WAITS', text: ({ since }) => span(now - since), right: true, spare: 2 },
+    { title: 'WAITS', text: ({ since }) => formatDuration(now - since), right: true, spare: 2 },
     { title: 'WHY', text: ({ why, promoted }) => (promoted ? `promoted; ${why}` : why) },
   ];
   printTable(io, columns, queue);
@@ -80,7 +81,12 @@ function printJobs(io: Io, jobs: readonly JobView[]): void {
     { title: 'JOB', text: (job) => job.name },
     { title: 'STATE', text: stateText, paint: (job) => verdictPaint(job.verdict) },
     { title: 'ACCEPTED (UTC)', text: (job) => utc(job.acceptedAt).slice(0, -4), spare: 1 },
-    { title: 'TOOK', text: (job) => span((job.endedAt ?? now) - job.acceptedAt), right: true, spare: 2 },
+    {
+      title: 'TOOK',
+      text: (job) => formatDuration((job.endedAt ?? now) - job.acceptedAt),
+      right: true,
+      spare: 2,
+    },
     { title: 'SUBJECT', text: (job) => job.subject },
   ];
   printTable(io, columns, jobs);

@@ -1,5 +1,6 @@
 /** `sos-ci rebuild`: makes every view again from the log. The daemon must not run; the log itself is never changed. */
 import { rebuildDatabase } from '../../app/database-admin.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { type Io, printJson } from '../output/terminal.ts';
@@ -13,6 +14,6 @@ export function rebuildCommand(io: Io, stateDir: string, options: RebuildOptions
   const rows = rebuildDatabase(stateDir);
   const ms = io.now() - started;
   if (options.json) printJson(io, { rows, ms });
-  else io.out(`views made again from ${count(rows, 'row')} in ${ms} ms\n`);
+  else io.out(`views made again from ${count(rows, 'row')} in ${formatDuration(ms)}\n`);
   return EXIT.ok;
 }

@@ -1,6 +1,7 @@
 /** `sos-ci replay`: computes every row of a history again from its facts alone, and compares with what was stored. */
 import { createHash } from 'node:crypto';
 import type { StoreReader } from '../../engine/ports/store.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import { type Difference, replayHistory } from '../../machines/replay.ts';
 import { plainText } from '../../terminal-text.ts';
 import { findHistory } from '../input/resolve-id.ts';
@@ -44,11 +45,11 @@ export function replayCommand(
   }
   const done = `${count(tally.rows, 'row')} of ${tally.histories} ${tally.histories === 1 ? 'history' : 'histories'}`;
   if (tally.difference === null) {
-    io.out(`${paint(io, 'green', 'equal')}: ${done} in ${tally.ms} ms\n`);
+    io.out(`${paint(io, 'green', 'equal')}: ${done} in ${formatDuration(tally.ms)}\n`);
     return exit;
   }
   printDifference(io, tally.difference);
-  io.out(`${done} were equal before it, in ${tally.ms} ms\n`);
+  io.out(`${done} were equal before it, in ${formatDuration(tally.ms)}\n`);
   return exit;
 }
 

@@ -1,15 +1,14 @@
 /** `sos-ci run JOB CHANGE,PATCHSET`: one job by hand through the same machine and log; its verdict is the exit code. */
-
 import { runOnce } from '../../app/run-once.ts';
 import type { Config } from '../../config/config.ts';
 import { nearest } from '../../config/file/config-error.ts';
 import { loadConfig } from '../../config/load.ts';
 import { createLog } from '../../log.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import { plainLines, plainText } from '../../terminal-text.ts';
 import { CliError, EXIT, VERDICT_EXIT } from '../output/exit-codes.ts';
 import { topState } from '../output/state-spans.ts';
 import { type Io, paintError } from '../output/terminal.ts';
-import { span } from '../output/time.ts';
 import { verdictPaint } from './job.ts';
 
 export interface RunFlags {
@@ -89,7 +88,7 @@ class Progress {
     const top = topState(state);
     if (top === this.last) return;
     this.last = top;
-    this.io.err(`${paintError(this.io, 'dim', `+${span(this.io.now() - this.started)}`)} ${top}\n`);
+    this.io.err(`${paintError(this.io, 'dim', `+${formatDuration(this.io.now() - this.started)}`)} ${top}\n`);
   }
 }
 

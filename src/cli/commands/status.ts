@@ -6,6 +6,7 @@ import type {
   DayCount,
   StoreReader,
 } from '../../engine/ports/store.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import type { Stored } from '../../machines/protocol/row.ts';
 import type { ConfigContext } from '../../machines/system/config-log.ts';
 import { VIGIL } from '../../machines/system/health.ts';
@@ -19,7 +20,7 @@ import { topState } from '../output/state-spans.ts';
 import { streamJson, streamLines } from '../output/stream.ts';
 import { type Column, padEnd, printTable, wrap } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
-import { iso, span, utc } from '../output/time.ts';
+import { iso, utc } from '../output/time.ts';
 import { alarmJson, standingText } from './alarms.ts';
 import { printWork } from './jobs.ts';
 import { readQueue } from './queue.ts';
@@ -136,7 +137,7 @@ function daemonText(io: Io, daemon: DaemonView | null, running: boolean): string
   if (daemon === null) return 'not running: it has never been started here. Start it: sos-ci daemon';
   const started = `started ${utc(daemon.startedAt)}`;
   if (running) {
-    const up = span(io.now() - daemon.startedAt);
+    const up = formatDuration(io.now() - daemon.startedAt);
     return `${daemon.mode}, pid ${daemon.pid}, ${started} (${up} ago), version ${daemon.version}`;
   }
   const how = daemon.mode === 'stopped' ? 'stopped cleanly' : 'ended without a clean stop';

@@ -1,5 +1,6 @@
 /** `sos-ci verify`: every hash chain, and every view against the log that it was made from. */
 import { verifyDatabase } from '../../app/database-admin.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import { plainText } from '../../terminal-text.ts';
 import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
@@ -42,7 +43,7 @@ export function printVerified(io: Io, verified: Verified, ms: number, options: V
     printJson(io, { sound, histories, rows, ms, differences: places, schema, views });
     return sound ? EXIT.ok : EXIT.negative;
   }
-  const read = `${count(rows, 'row')} of ${histories} ${histories === 1 ? 'history' : 'histories'}, in ${ms} ms`;
+  const read = `${count(rows, 'row')} of ${histories} ${histories === 1 ? 'history' : 'histories'}, in ${formatDuration(ms)}`;
   if (sound) {
     io.out(`${paint(io, 'green', 'sound')}: hash chains and views fit; ${read}\n`);
     return EXIT.ok;

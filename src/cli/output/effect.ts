@@ -1,10 +1,9 @@
 /** What a machine asked for, in plain words: as a request, and as something that is still owed. */
-
 import { assertNever } from '../../machines/model/domain.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import type { Effect, KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import { count, inText } from './event.ts';
-import { limit } from './time.ts';
 
 /** Null for what tells a reader nothing: a timer that is taken back. */
 export function effectText(effect: Effect): string | null {
@@ -16,8 +15,8 @@ export function effectText(effect: Effect): string | null {
     case 'setTimer': {
       const [kind, state = effect.key] = effect.key.split(':');
       return kind === 'retry'
-        ? `try ${state} again in ${limit(effect.delayMs)}`
-        : `${state} within ${limit(effect.delayMs)}`;
+        ? `try ${state} again in ${formatLimit(effect.delayMs)}`
+        : `${state} within ${formatLimit(effect.delayMs)}`;
     }
     default:
       return requestText(effect);

@@ -1,5 +1,4 @@
 /** What happened, in plain words: one line for each fact that the log can hold. Defused where it is printed, not here. */
-
 import {
   assertNever,
   type Failure,
@@ -9,13 +8,13 @@ import {
   type ResultsSummary,
   type StageEnd,
 } from '../../machines/model/domain.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import type { AnyEvent, CommonEvent, JobEvent, StreamEvent } from '../../machines/protocol/events.ts';
 import type { LogRow } from '../../machines/protocol/row.ts';
 import { configEventText } from './config.ts';
 import { evidenceText, isOfEvidence } from './evidence.ts';
 import { vigilEventText } from './health.ts';
 import { streamEventText } from './stream.ts';
-import { span } from './time.ts';
 import { isVoteOrStart, type VoteOrStart, voteText } from './vote.ts';
 
 export function rowText(row: LogRow): string {
@@ -245,5 +244,5 @@ export function because(why: string): string {
 
 /** For summaries: what is left of a wait. */
 export function inText(dueAt: number, now: number): string {
-  return dueAt <= now ? 'now' : `in ${span(dueAt - now)}`;
+  return dueAt <= now ? 'now' : `in ${formatDuration(dueAt - now)}`;
 }

@@ -1,17 +1,17 @@
 /** What a look around showed, in plain words: one line for each fact of the history `vigil`. */
-
 import { assertNever } from '../../machines/model/domain.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import type { Sight } from '../../machines/model/health-snapshot.ts';
 import type { CommonEvent, VigilEvent } from '../../machines/protocol/events.ts';
 import type { Stored } from '../../machines/protocol/row.ts';
 import type { VigilContext } from '../../machines/system/health.ts';
-import { bytes, iso, limit, utc } from './time.ts';
+import { bytes, iso, utc } from './time.ts';
 
 export function vigilEventText(event: Exclude<VigilEvent, CommonEvent>): string {
   switch (event.type) {
     case 'vigil.opened': {
       const { diskFreeBytes, walBytes, quietMs } = event.limits;
-      return `an eye is kept on disks (${bytes(diskFreeBytes)} free), the write-ahead log (${bytes(walBytes)}) and our reports (every ${limit(quietMs)})`;
+      return `an eye is kept on disks (${bytes(diskFreeBytes)} free), the write-ahead log (${bytes(walBytes)}) and our reports (every ${formatLimit(quietMs)})`;
     }
     case 'vigil.noticed':
       return `a look around: ${sightText(event.sight)}`;
@@ -34,7 +34,7 @@ function sightText({ disks, walBytes, reports, unkept }: Sight): string {
     ...(reports === null
       ? []
       : [
-          `${limit(reports.listenedMs)} listened since our newest report, ${reports.others} reports of others`,
+          `${formatLimit(reports.listenedMs)} listened since our newest report, ${reports.others} reports of others`,
         ]),
     ...(unkept === null ? [] : [`events are not kept: ${unkept}`]),
   ].join('; ');

@@ -1,12 +1,13 @@
 /** The rows of one history and what it is still owed, for people and as JSON (docs/cli.md). */
 import type { NumberedRow, OwedView } from '../../engine/ports/store.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import { plainText } from '../../terminal-text.ts';
 import { effectText, owedText } from './effect.ts';
 import { rowText } from './event.ts';
 import { attemptOf, topState } from './state-spans.ts';
 import { padEnd, padStart, wrap } from './table.ts';
 import { type Io, paint } from './terminal.ts';
-import { iso, span, utc } from './time.ts';
+import { iso, utc } from './time.ts';
 
 /** @param start times are told from then on; null: as they are */
 export function printRows(io: Io, start: number | null, rows: readonly NumberedRow[]): void {
@@ -16,7 +17,7 @@ export function printRows(io: Io, start: number | null, rows: readonly NumberedR
     const shown = state === before ? '' : state;
     before = state;
     const attempt = attemptOf(row);
-    const time = start === null ? `${utc(row.at).slice(5, -4)} ` : `+${span(row.at - start)}  `;
+    const time = start === null ? `${utc(row.at).slice(5, -4)} ` : `+${formatDuration(row.at - start)}  `;
     const head = padStart(time, 15);
     const label = `${paint(io, 'bold', padEnd(shown, 11))}`;
     const again = attempt !== null && attempt > 1 ? ` (attempt ${attempt})` : '';
@@ -42,7 +43,8 @@ export function printOwed(io: Io, owed: readonly OwedView[]): void {
   io.out('  owed:\n');
   const now = io.now();
   for (const item of owed) {
-    const asked = item.effect.type === 'setTimer' ? '' : `  (asked ${span(now - item.requestedAt)} ago)`;
+    const asked =
+      item.effect.type === 'setTimer' ? '' : `  (asked ${formatDuration(now - item.requestedAt)} ago)`;
     for (const line of wrap(plainText(`${owedText(item.effect, now)}${asked}`), io.width - 4))
       io.out(`    ${line}\n`);
   }

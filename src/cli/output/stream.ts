@@ -1,10 +1,10 @@
 /** The connection to Gerrit in plain words: how it is, and one line for each fact of the history `stream`. */
-
 import { assertNever } from '../../machines/model/domain.ts';
+import { formatDuration } from '../../machines/model/duration.ts';
 import type { CommonEvent, StreamEvent } from '../../machines/protocol/events.ts';
 import type { Stored } from '../../machines/protocol/row.ts';
 import type { StreamContext } from '../../machines/system/stream-setup.ts';
-import { iso, span, utc } from './time.ts';
+import { iso, utc } from './time.ts';
 
 export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): string {
   switch (event.type) {
@@ -47,7 +47,7 @@ export function streamLines(stored: Stored | null, now: number): readonly string
   const { server, upSince, downSince, why, hint, caughtUp } = contextOf(stored);
   const since = upSince ?? downSince;
   const how = STATES[stored.state] ?? stored.state;
-  const time = since === null ? '' : ` since ${utc(since)} (${span(now - since)})`;
+  const time = since === null ? '' : ` since ${utc(since)} (${formatDuration(now - since)})`;
   const lines = [`${how}${time}, ${server}${why === '' ? '' : `: ${why}`}`];
   if (hint !== '') lines.push(`-> ${hint}`);
   if (caughtUp !== null) {

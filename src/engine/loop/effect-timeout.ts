@@ -1,5 +1,6 @@
 /** Every effect has a deadline, and every effect is settled: also when an adapter does not notice that its time is over. */
 import { GivenUp, OperationError } from '../../errors.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { OutsideEffect, Performance } from './perform.ts';
 
@@ -54,7 +55,7 @@ function tooLong(
   return new OperationError({
     operation: effect.type,
     target: effect.key,
-    message: `no answer within ${Math.round(effect.timeoutMs / 1000)} s${last === null ? '' : `; last: ${last.message}`}`,
+    message: `no answer within ${formatLimit(effect.timeoutMs)}${last === null ? '' : `; last: ${last.message}`}`,
     retryable: true,
     hint: last?.hint ?? 'is the other side reachable? the limit is in the configuration',
     cause: last ?? undefined,

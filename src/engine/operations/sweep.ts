@@ -8,6 +8,7 @@ import { errorText, OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { publicationOf } from '../../machines/job/publication.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
 import type { Alarms, Clock, Evidence, Merger, OwnedServer, Provider } from '../ports/adapters.ts';
 import type { OwedView, Store } from '../ports/store.ts';
 
@@ -168,7 +169,7 @@ export class Sweep {
     let cancel = () => {};
     const late = new Promise<never>((_, reject) => {
       cancel = clock.after(callTimeoutMs, () => {
-        const message = `no answer within ${Math.round(callTimeoutMs / 1000)} s`;
+        const message = `no answer within ${formatLimit(callTimeoutMs)}`;
         const hint = 'is the provider reachable? the next round tries again';
         reject(new OperationError({ operation, target, message, retryable: true, hint }));
         over.abort();

@@ -2,8 +2,8 @@
  * One job's line, in the form that the readers of CI comments know: `- NAME LINK : VERDICT in TIME`. A job that this CI
  * itself could not set up is an error that tells why, never a failure of the patch.
  */
-
 import { assertNever, type JobReport } from '../model/domain.ts';
+import { formatSeconds } from '../model/duration.ts';
 import { clipped } from './byte-length.ts';
 import type { ShownJob } from './parsers/parsed-comment.ts';
 import { harmlessInJobLine, harmlessName, harmlessUrl } from './sanitize.ts';
@@ -23,7 +23,7 @@ export function jobLine(report: JobReport, fallback: string, whyLimit: number): 
   const link = harmlessUrl(report.url ?? fallback) || 'no-logs';
   const verdict = isOwnTrouble(report) ? 'ERROR' : report.verdict;
   const why = verdict === 'ERROR' ? ` ${clipped(whyText(report), whyLimit)}` : '';
-  const time = report.verdict === 'SKIPPED' ? '' : ` in ${durationText(report.durationMs)}`;
+  const time = report.verdict === 'SKIPPED' ? '' : ` in ${formatSeconds(report.durationMs)}`;
   const mark = report.voting ? '' : ' (non-voting)';
   return {
     text: `- ${name} ${link} : ${verdict}${why}${time}${mark}`,
@@ -48,17 +48,6 @@ function isOwnTrouble({ verdict }: Pick<JobReport, 'verdict'>): boolean {
     default:
       return assertNever(verdict);
   }
-}
-
-/** As Zuul prints it: `1h 02m 03s`, `58m 10s`, `7s`. */
-export function durationText(ms: number): string {
-  const total = Math.max(0, Math.round(ms / 1000));
-  const hours = Math.floor(total / 3600);
-  const minutes = Math.floor((total % 3600) / 60);
-  const seconds = total % 60;
-  const two = (value: number) => String(value).padStart(2, '0');
-  if (hours > 0) return `${hours}h ${two(minutes)}m ${two(seconds)}s`;
-  return minutes > 0 ? `${minutes}m ${two(seconds)}s` : `${seconds}s`;
 }
 
 /** Never empty, because an error without a reason is shown as nothing. */

@@ -4,8 +4,8 @@
  * few times, each time a row of the review's history. Subjects, owners and reasons are strangers' words: they stay in
  * their line here, and what a header is made of them is the mailer's care.
  */
-import { durationText } from '../comment/job-line.ts';
 import type { JobReport, Patchset, Verdict } from '../model/domain.ts';
+import { formatSeconds } from '../model/duration.ts';
 
 /** From the configuration at the time when the review was opened. Holds no secret. */
 export interface MailSpec {
@@ -81,7 +81,7 @@ function postedText(posted: boolean | null): string {
 
 function jobLines(report: JobReport): readonly string[] {
   const mark = report.voting ? '' : ' (non-voting)';
-  const first = `${report.name}: ${report.verdict} in ${durationText(report.durationMs)}${mark}`;
+  const first = `${report.name}: ${report.verdict} in ${formatSeconds(report.durationMs)}${mark}`;
   const later = report.evidence === 'pending' ? ' (not published yet)' : '';
   const more = [report.reason, `${report.url ?? ''}${later}`].filter((line) => line !== '');
   return [first, ...more.map((line) => `    ${inLine(line, LINE_LIMIT)}`)];

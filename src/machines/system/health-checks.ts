@@ -3,6 +3,7 @@
  * over than for what begins, so that a disk at its limit does not raise and clear the same alarm all day.
  */
 import type { Alarm } from '../model/alarm.ts';
+import { formatLimit } from '../model/duration.ts';
 import type { DiskSight, ReportSight, Sight, VigilLimits } from '../model/health-snapshot.ts';
 
 /** What an operator was told of and is not over. */
@@ -117,7 +118,7 @@ function reportCheck(reports: ReportSight | null, limits: VigilLimits, known: Tr
     topic: 'reports',
     kind: 'no-reports',
     target: 'this CI',
-    message: `nothing is reported ${since}: ${hours(listenedMs)} of listening, in which other CIs reported ${others} times`,
+    message: `nothing is reported ${since}: ${formatLimit(listenedMs)} of listening, in which other CIs reported ${others} times`,
     hint: 'see why: sos-ci jobs, sos-ci explain CHANGE. A CI that stays silent is disabled',
     wrong: reports !== null && quiet,
     well: reports === null ? 'nothing is to be reported' : 'a report was posted',
@@ -140,9 +141,4 @@ function eventsCheck(unkept: string | null): Check {
 function megabytes(size: number): string {
   const mega = size / 1024 ** 2;
   return mega < 10_240 ? `${Math.round(mega)} MB` : `${(mega / 1024).toFixed(1)} GB`;
-}
-
-function hours(ms: number): string {
-  const minutes = Math.round(ms / 60_000);
-  return minutes < 120 ? `${minutes} minutes` : `${Math.round(minutes / 60)} hours`;
 }

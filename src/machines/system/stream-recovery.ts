@@ -1,11 +1,12 @@
 /** The ends of what the operator was told of, in the places where it was told. */
 import type { Alarm } from '../model/alarm.ts';
+import { formatLimit } from '../model/duration.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { StreamContext } from './stream-setup.ts';
 
 export function recovered({ told, downSince, server, alarms }: StreamContext, at: number): Effect | null {
   if (told === null) return null;
-  const message = `connected again after ${spanText(at - (downSince ?? at))}; what was missed is looked up`;
+  const message = `connected again after ${formatLimit(at - (downSince ?? at))}; what was missed is looked up`;
   return cleared(told, server, message, alarms);
 }
 
@@ -17,11 +18,4 @@ export function caughtUpAgain({ toldOfFailing, server, alarms }: StreamContext):
 function cleared(kind: Alarm['kind'], target: string, message: string, alarms: number): Effect {
   const alarm = { kind, target, message, hint: '', cleared: true } as const;
   return { type: 'raiseAlarm', key: `alarm:${alarms + 1}`, alarm };
-}
-
-/** For people. */
-export function spanText(ms: number): string {
-  const minutes = Math.round(ms / 60_000);
-  if (minutes < 1) return `${Math.round(ms / 1_000)} s`;
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }

@@ -4,8 +4,9 @@
  * that works, and only then counts as listening. One history for all daemons of a database; it never ends.
  */
 import { backoff } from '../model/backoff.ts';
+import { formatLimit } from '../model/duration.ts';
 import { assertInput } from '../protocol/actions.ts';
-import { caughtUpAgain, recovered, spanText } from './stream-recovery.ts';
+import { caughtUpAgain, recovered } from './stream-recovery.ts';
 import {
   both,
   change,
@@ -124,7 +125,7 @@ export const streamMachine = streamSetup.createMachine({
               change(() => ({ told: 'stream-down' })),
               countAlarm,
               raise('stream-down', ({ context, event }) => ({
-                message: `no connection for ${spanText(event.at - (context.downSince ?? event.at))}: ${context.why}`,
+                message: `no connection for ${formatLimit(event.at - (context.downSince ?? event.at))}: ${context.why}`,
                 hint: context.hint === '' ? 'it is tried again by itself; is Gerrit there?' : context.hint,
               })),
             ],

@@ -211,7 +211,7 @@ describe('a program', () => {
     const list = lab.script('list', text);
     await expect(
       lab.provider({ list, listTimeoutMs: 700 }).list({ deployment: 'ours' }, NEVER),
-    ).rejects.toMatchObject({ message: 'no answer within 1 s; it said: waiting for a host' });
+    ).rejects.toMatchObject({ message: 'no answer within 700ms; it said: waiting for a host' });
     const child = Number(readFileSync(join(lab.scratch.root, 'child'), 'utf8'));
     await until('its end', () => !isAlive(child));
     const known = { id: 'a', name: 'a', address: 'a', provider: 'lab' };
@@ -235,7 +235,7 @@ describe('a program', () => {
     const wanted = { ...serverRequest(), timeoutMs: 1_500 };
     const provider = lab.provider({ create: lab.script('create', text) });
     const refused = await provider.create(wanted, signal).catch((error: unknown) => error);
-    expect(String(refused)).toMatch(/not done within 2 s; last: no connection to .*ECONNREFUSED/);
+    expect(String(refused)).toMatch(/not done within 2s; last: no connection to .*ECONNREFUSED/);
   });
 
   it('may say by which host key its server is known', async () => {

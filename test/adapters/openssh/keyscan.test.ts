@@ -30,7 +30,7 @@ test('nobody there, nothing said, and a stop', async () => {
     silent.listen(0, '127.0.0.1', () => resolve((silent.address() as { port: number }).port));
   });
   const place = { host: '127.0.0.1', port };
-  await expect(shownHostKey(place, 50, NEVER)).rejects.toThrow('no answer within 50 ms');
+  await expect(shownHostKey(place, 50, NEVER)).rejects.toThrow('no answer within 50ms');
   await expect(shownHostKey(place, TIMEOUT_MS, AbortSignal.abort())).rejects.toThrow('stopped');
   await new Promise((resolve) => silent.close(resolve));
   await expect(shownHostKey(place, TIMEOUT_MS, NEVER)).rejects.toThrow('ECONNREFUSED');

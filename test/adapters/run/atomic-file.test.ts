@@ -1,8 +1,13 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { temporaryPath, removeWithTemporaries } from '../../../src/adapters/run/atomic-file.ts';
+import {
+  removeWithTemporaries,
+  temporaryPath,
+  writeAtomically,
+  writeAtomicallySync,
+} from '../../../src/adapters/run/atomic-file.ts';
 
 let directory: string;
 beforeEach(() => {
@@ -23,4 +28,25 @@ test('what was left half written goes with its file, and nothing else does', asy
 test('nothing there is success', async () => {
   await removeWithTemporaries(join(directory, 'nowhere', 'node-1'));
   expect(readdirSync(directory)).toEqual([]);
+});
+
+test('a file is written whole, with its mode and time, in the place of what was there', async () => {
+  const file = join(directory, 'pid');
+  writeFileSync(file, 'old');
+  await writeAtomically(file, '17\n', { mode: 0o644, modifiedAt: 1_700_000_000 });
+  expect(readFileSync(file, 'utf8')).toBe('17\n');
+  expect(statSync(file).mode & 0o777).toBe(0o644);
+  expect(statSync(file).mtimeMs).toBe(1_700_000_000_000);
+  writeAtomicallySync(file, (temporary) => `${statSync(temporary).size} bytes\n`);
+  expect(readFileSync(file, 'utf8')).toBe('0 bytes\n');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(readdirSync(directory)).toEqual(['pid']);
+});
+
+test('a write that fails leaves nothing behind', async () => {
+  const file = join(directory, 'taken');
+  mkdirSync(file);
+  await expect(writeAtomically(file, 'text')).rejects.toThrow();
+  expect(() => writeAtomicallySync(file, () => 'text')).toThrow();
+  expect(readdirSync(directory)).toEqual(['taken']);
 });

@@ -191,7 +191,7 @@ describe('a connection', () => {
     const quick = fresh({ connectTimeoutMs: 300 });
     proxy.deafen();
     await expect(quick.nodes.reach(quick.server(), effort(1_500))).rejects.toMatchObject({
-      message: expect.stringMatching(/^not done within 2 s; last: no connection to .* within 300 ms$/),
+      message: expect.stringMatching(/^not done within 2s; last: no connection to .* within 300ms$/),
     });
   });
 

@@ -175,7 +175,7 @@ describe('a node that goes', () => {
     proxy.cut();
     expect(await handle.ended).toEqual({
       how: 'lost',
-      why: expect.stringMatching(/^the node was away for 1 s; last: no connection to /),
+      why: expect.stringMatching(/^the node was away for 1s; last: no connection to /),
     });
   });
 

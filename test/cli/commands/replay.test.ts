@@ -64,13 +64,13 @@ function replay(
 
 describe('replay', () => {
   test('of one history, by the beginning of its id', () => {
-    expect(replay(good, 'j1', {})).toEqual({ exit: 0, text: 'equal: 4 rows of 1 history in 4 ms\n' });
+    expect(replay(good, 'j1', {})).toEqual({ exit: 0, text: 'equal: 4 rows of 1 history in 4ms\n' });
   });
 
   test('of all', () => {
     expect(replay(good, undefined, { all: true })).toEqual({
       exit: 0,
-      text: 'equal: 8 rows of 2 histories in 4 ms\n',
+      text: 'equal: 8 rows of 2 histories in 4ms\n',
     });
   });
 
@@ -78,7 +78,7 @@ describe('replay', () => {
     const { exit, text } = replay(altered, undefined, { all: true });
     expect(exit).toBe(1);
     expect(text).toMatch(
-      /^different: history j2, row 3, in state\n {2}stored {4}"booting\.\\x?\\?u?001b\[2J"\n {2}computed {2}"booting\.\w+"\n6 rows of 2 histories were equal before it, in 4 ms\n$/,
+      /^different: history j2, row 3, in state\n {2}stored {4}"booting\.\\x?\\?u?001b\[2J"\n {2}computed {2}"booting\.\w+"\n6 rows of 2 histories were equal before it, in 4ms\n$/,
     );
   });
 

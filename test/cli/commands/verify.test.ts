@@ -16,21 +16,21 @@ describe('verify', () => {
   test('of a sound store', () => {
     expect(verify(SOUND)).toEqual({
       exit: 0,
-      text: 'sound: hash chains and views fit; 40 rows of 2 histories, in 7 ms\n',
+      text: 'sound: hash chains and views fit; 40 rows of 2 histories, in 7ms\n',
     });
   });
 
   test('of a damaged log names each history', () => {
     expect(verify(DAMAGED)).toEqual({
       exit: 1,
-      text: 'damaged: 1 history of the log; 40 rows of 2 histories, in 7 ms were sound\n  j1\\x1b[2J, row 3: hash\nCompare one: sos-ci replay ID. Restore a backup, or keep this file for whoever looks into it.\n',
+      text: 'damaged: 1 history of the log; 40 rows of 2 histories, in 7ms were sound\n  j1\\x1b[2J, row 3: hash\nCompare one: sos-ci replay ID. Restore a backup, or keep this file for whoever looks into it.\n',
     });
   });
 
   test('of stale views says how to make them again', () => {
     expect(verify(STALE)).toEqual({
       exit: 1,
-      text: 'views differ from the log, which is sound; 40 rows of 2 histories, in 7 ms\n  - job_view {"id":"j1"}\n  + job_view {"id":"j2"}\nMake them again: stop the daemon, then sos-ci rebuild\n',
+      text: 'views differ from the log, which is sound; 40 rows of 2 histories, in 7ms\n  - job_view {"id":"j1"}\n  + job_view {"id":"j2"}\nMake them again: stop the daemon, then sos-ci rebuild\n',
     });
   });
 

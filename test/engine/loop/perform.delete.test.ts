@@ -84,7 +84,7 @@ test('a deadline does not hide what went wrong before', async () => {
   await clock.advance(60_000);
   expect(await performed).toMatchObject({
     type: 'server.delete-failed',
-    failure: { message: 'no answer within 60 s; last: the node refuses SFTP', hint: 'offer it' },
+    failure: { message: 'no answer within 1m; last: the node refuses SFTP', hint: 'offer it' },
   });
 });
 

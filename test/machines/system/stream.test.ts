@@ -149,10 +149,10 @@ describe('the operator', () => {
   test('hears of a connection that stays away, once, and of its return', () => {
     const world = listening().hear(lost);
     world.fire(STREAM);
-    expect(world.alarms()).toEqual(['stream-down: no connection for 10 min: closed by the server']);
+    expect(world.alarms()).toEqual(['stream-down: no connection for 10m: closed by the server']);
     world.now += 3 * 3_600_000;
     world.hear(lost, { ...lost, why: 'refused' } as AnyEvent, connected);
-    expect(world.alarms()[1]).toBe('stream-down: connected again after 3 h; what was missed is looked up');
+    expect(world.alarms()[1]).toBe('stream-down: connected again after 3h 10m; what was missed is looked up');
     world.settle(closed()).hear(lost, connected);
     expect(world.alarms()).toHaveLength(2);
   });
@@ -166,7 +166,7 @@ describe('the operator', () => {
     world.fire(STREAM);
     expect(world.alarms()).toHaveLength(1);
     world.hear(connected);
-    expect(world.alarms()[1]).toMatch(/^stream-access-denied: connected again after 10 min/);
+    expect(world.alarms()[1]).toMatch(/^stream-access-denied: connected again after 10m/);
   });
 
   test('hears of a refusal also when the connection was away for long before', () => {

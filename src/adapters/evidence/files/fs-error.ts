@@ -3,6 +3,7 @@
  * what the operator should do. What is wrong with a job's files never comes here; it is listed as skipped.
  */
 import { errorText, OperationError } from '../../../errors.ts';
+import { formatLimit } from '../../../machines/model/duration.ts';
 import { after, type Cancel } from '../../../timer.ts';
 import { errorCode } from './dir-handle.ts';
 
@@ -45,11 +46,12 @@ export class Deadline {
   }
 
   #stopped(operation: string, target: string, cause: unknown): OperationError {
-    const seconds = Math.round(this.#timeoutMs / 1000);
     return new OperationError({
       operation,
       target,
-      message: this.#passed ? `took longer than ${seconds} s` : 'was stopped before it was done',
+      message: this.#passed
+        ? `took longer than ${formatLimit(this.#timeoutMs)}`
+        : 'was stopped before it was done',
       retryable: true,
       hint: this.#passed
         ? 'allow more time in the limits of the job, or collect less'

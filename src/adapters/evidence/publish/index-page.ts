@@ -3,6 +3,7 @@
  * every other file, and what is missing and why. One file, no script, nothing loaded from elsewhere, readable on a
  * phone and in the dark. Everything in it came from strangers and is escaped.
  */
+import { formatSeconds } from '../../../machines/model/duration.ts';
 import type { StageEntry } from '../collect/collected.ts';
 import type { Manifest, PublishedFile } from './manifest.ts';
 import { candidateNames } from './path.ts';
@@ -78,14 +79,11 @@ function* lastLines({ failedStage: stage }: Manifest): Generator<string> {
   yield `<pre>${stage.lastLines.map(html).join('\n')}</pre>\n`;
 }
 
-/** `1h 2m 3s`; '' where a time is missing. */
+/** '' where a time is missing. */
 function tookText({ startedAt, endedAt }: Pick<StageEntry, 'startedAt' | 'endedAt'>): string {
   const ms =
     startedAt === null || endedAt === null ? Number.NaN : Date.parse(endedAt) - Date.parse(startedAt);
-  if (!(ms >= 0)) return '';
-  const seconds = Math.round(ms / 1000);
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
-  return `${hours > 0 ? `${hours}h ` : ''}${hours + minutes > 0 ? `${minutes}m ` : ''}${seconds % 60}s`;
+  return ms >= 0 ? formatSeconds(ms) : '';
 }
 
 function* stages(manifest: Manifest): Generator<string> {

@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { errorText, OperationError } from '../../../errors.ts';
+import { formatLimit } from '../../../machines/model/duration.ts';
 import { sleep } from '../../../timer.ts';
 import type { SshChannel, SshClient } from '../../ssh/client/client.ts';
 import { runGerrit } from '../transport/ssh-command.ts';
@@ -166,7 +167,7 @@ async function watchSilence(connection: SshClient, session: Session, signal: Abo
     } catch (error) {
       throw streamError(
         options,
-        `silent for ${Math.round(intake.silentMs())} ms, and ${errorText(error)}`,
+        `silent for ${formatLimit(intake.silentMs())}, and ${errorText(error)}`,
         'the connection is half dead or the server overloaded; it is made again by itself',
       );
     }

@@ -4,6 +4,7 @@
  * trouble (5xx) does.
  */
 import { errorText, OperationError, type OperationErrorFields } from '../../../errors.ts';
+import { formatLimit } from '../../../machines/model/duration.ts';
 import { oneLine } from '../json-schemas.ts';
 import type { RestAnswer, RestOptions } from './rest-client.ts';
 
@@ -30,12 +31,16 @@ export function transportFailure(
       return fail('stopped', true, 'it is tried again by itself');
     case 'connect-timeout':
       return fail(
-        `no connection within ${limits.connectTimeoutMs} ms`,
+        `no connection within ${formatLimit(limits.connectTimeoutMs)}`,
         true,
         'check network, firewall and proxy',
       );
     case 'answer-timeout':
-      return fail(`no answer within ${limits.requestTimeoutMs} ms`, true, 'it is tried again by itself');
+      return fail(
+        `no answer within ${formatLimit(limits.requestTimeoutMs)}`,
+        true,
+        'it is tried again by itself',
+      );
     case 'answer-too-long':
       return fail(
         `the answer is longer than ${limits.answerLimitBytes} bytes`,

@@ -1,5 +1,6 @@
 /** What went wrong with a connection to Gerrit, as an OperationError with a hint. */
 import { errorText, OperationError } from '../../../errors.ts';
+import { formatLimit } from '../../../machines/model/duration.ts';
 import { sshTarget } from '../../ssh/client/client.ts';
 import { type SshFailure, socketHint } from '../../ssh/client/failure.ts';
 import type { GerritOptions } from './ssh-connection.ts';
@@ -28,7 +29,7 @@ export function gerritError(options: GerritOptions, { kind, cause }: SshFailure)
     case 'connect-timeout':
       return fail(
         'connect',
-        `no connection to ${host}:${port} within ${options.connectTimeoutMs} ms`,
+        `no connection to ${host}:${port} within ${formatLimit(options.connectTimeoutMs)}`,
         true,
         'check network and firewall, and whether the server is overloaded',
       );

@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
 import ssh2 from 'ssh2';
 import { OperationError } from '../../../errors.ts';
+import { formatLimit } from '../../../machines/model/duration.ts';
 import { type Cancel, timerDelay } from '../../../timer.ts';
 import { bindContext } from './async-context.ts';
 import { connectFailureKind, type SshFailure, type SshFailureKind, sftpFailureKind } from './failure.ts';
@@ -215,7 +216,7 @@ export class SshClient {
       };
       const abort = () => fail('stopped', null);
       const cancel = this.after(timeoutMs, () => {
-        const error = new Error(`no channel within ${timeoutMs} ms`);
+        const error = new Error(`no channel within ${formatLimit(timeoutMs)}`);
         fail('lost', error);
         this.#stuck(error);
       });

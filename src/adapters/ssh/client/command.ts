@@ -3,6 +3,7 @@
  * status is a CommandFailure, which says whether the input was sent: only then may the command have had an effect.
  */
 import { errorText } from '../../../errors.ts';
+import { formatLimit } from '../../../machines/model/duration.ts';
 import type { SshChannel, SshClient } from './client.ts';
 
 export interface SshCommand {
@@ -76,7 +77,7 @@ export async function runCommand(
       const abort = (): void => fail('stopped', 'it was stopped');
       signal.addEventListener('abort', abort, { once: true });
       undo = [
-        client.after(timeoutMs, () => fail('timeout', `no answer within ${timeoutMs} ms`)),
+        client.after(timeoutMs, () => fail('timeout', `no answer within ${formatLimit(timeoutMs)}`)),
         () => signal.removeEventListener('abort', abort),
         client.onClosed((error) => fail('closed', error?.message ?? 'connection closed', error)),
       ];

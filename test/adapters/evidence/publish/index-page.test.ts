@@ -65,7 +65,7 @@ test('lists the failed tests, the end of the failed stage, what was tested and t
     '<dt>Depends on</dt><dd>912000,2 of openstack/nova</dd>',
     '<a href="./../../acme-fc/j0123456789a/">acme-fc</a>',
     '<h2>The end of testing</h2>',
-    'exited 1 after 1m 2s',
+    'exited 1 after 1m 02s',
     'not ok 3 test_attach\nE: &lt;script&gt;',
   ]) {
     expect(text).toContain(part);

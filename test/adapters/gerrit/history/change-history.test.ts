@@ -158,7 +158,7 @@ describe('an answer that is none', () => {
   test('a server that says nothing is given up after the limit, and by a stop', async () => {
     server.on('gerrit query', () => {});
     const reader = await past(2, { commandTimeoutMs: 50 });
-    await expect(reader.read(request, never)).rejects.toThrow('gerrit query: no answer within 50 ms');
+    await expect(reader.read(request, never)).rejects.toThrow('gerrit query: no answer within 50ms');
     const stop = new AbortController();
     const asked = (await past()).read(request, stop.signal);
     const stopped = expect(asked).rejects.toThrow('was stopped');

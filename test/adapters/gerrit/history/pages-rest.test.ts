@@ -130,7 +130,7 @@ describe('a site that answers otherwise', () => {
 
   test('a server that says nothing is given up after the limit, and by a stop', async () => {
     server.answer = () => {};
-    await expect(read({ requestTimeoutMs: 50 })).rejects.toThrow('no answer within 50 ms');
+    await expect(read({ requestTimeoutMs: 50 })).rejects.toThrow('no answer within 50ms');
     client.close();
     const stop = new AbortController();
     const stopped = expect(read({}, stop.signal)).rejects.toThrow('stopped');

@@ -160,7 +160,7 @@ describe('a request without an answer', () => {
   test('in time: it may have arrived', async () => {
     server.answer = () => {};
     const error = await failure(client({ requestTimeoutMs: 200 }).request(post(), never));
-    expect(error).toMatchObject({ sent: true, message: 'no answer within 200 ms' });
+    expect(error).toMatchObject({ sent: true, message: 'no answer within 200ms' });
   });
 
   test('in its middle', async () => {
@@ -197,7 +197,7 @@ describe('a request without an answer', () => {
     const port = typeof address === 'object' ? address?.port : 0;
     const url = `https://127.0.0.1:${port}`;
     const error = await failure(client({ url, connectTimeoutMs: 200 }).request(post(), never));
-    expect(error).toMatchObject({ sent: false, retryable: true, message: 'no connection within 200 ms' });
+    expect(error).toMatchObject({ sent: false, retryable: true, message: 'no connection within 200ms' });
     silent.close();
   });
 

@@ -127,7 +127,7 @@ describe('connecting', () => {
     await expect(open(site.options(port, { connectTimeoutMs: 50 }))).rejects.toMatchObject({
       operation: 'connect',
       retryable: true,
-      message: expect.stringContaining('within 50 ms'),
+      message: expect.stringContaining('within 50ms'),
     });
     const [socket] = sockets;
     if (socket !== undefined && !socket.closed)
