@@ -43,7 +43,7 @@ function isInteger(value: unknown): value is number {
 /** Seconds since the epoch as ms; 0 when absent or absurd, since nothing is decided by it. */
 export const time = anything.transform(timeOf);
 
-export function timeOf(value: unknown): number {
+function timeOf(value: unknown): number {
   const seconds = typeof value === 'string' ? Number(value) : value;
   if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return 0;
   return seconds > 0 && seconds < SECONDS_MAX ? Math.floor(seconds) * 1_000 : 0;
@@ -55,7 +55,7 @@ const line = (limit: number) => anything.transform((value) => oneLine(value, lim
 /** Many lines, kept as they are but cut. */
 export const text = (limit: number) => anything.transform((value) => textOf(value, limit));
 
-export function textOf(value: unknown, limit: number): string {
+function textOf(value: unknown, limit: number): string {
   return typeof value === 'string' ? wellFormed(cut(value, limit)) : '';
 }
 
@@ -87,7 +87,7 @@ const revision = z.string().regex(REVISION);
 /** Never refused: who did something must not hide what was done. */
 export const account = anything.transform(accountOf);
 
-export function accountOf(value: unknown): Account {
+function accountOf(value: unknown): Account {
   const { username, name, email } = (typeof value === 'object' && value !== null ? value : {}) as Unread;
   return {
     username: oneLine(username, NAME_LIMIT),
@@ -133,78 +133,6 @@ export const patchSet = z.object({
   uploader: account,
   author: account,
 });
-
-/**
- * What `change` makes of a plain one, without the schema: that is most of what validating costs. Null for anything out of
- * the ordinary, which the schema then reads or refuses.
- */
-export function plainChange(value: unknown): z.infer<typeof change> | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const {
-    project: of,
-    branch: onto,
-    number,
-    subject,
-    owner,
-    url,
-    topic,
-    hashtags: tags,
-    wip,
-    private: hidden,
-  } = value as Readonly<Record<string, unknown>>;
-  if (!isNumber(number) || !isPath(of) || !isPath(onto) || onto.startsWith('refs/heads/')) return null;
-  return {
-    project: of,
-    branch: onto,
-    number,
-    subject: oneLine(subject, TEXT_LIMIT),
-    owner: accountOf(owner),
-    url: oneLine(url, URL_LIMIT),
-    topic: oneLine(topic, NAME_LIMIT),
-    hashtags: hashtagsOf(tags),
-    wip: wip === true,
-    private: hidden === true,
-  };
-}
-
-/** The same for a patchset. */
-export function plainPatchSet(value: unknown): z.infer<typeof patchSet> | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const {
-    number,
-    revision: commit,
-    ref,
-    kind,
-    uploader,
-    author,
-  } = value as Readonly<Record<string, unknown>>;
-  if (!isNumber(number) || typeof commit !== 'string' || !REVISION.test(commit)) return null;
-  if (typeof ref !== 'string' || ref.length > PATH_LIMIT) return null;
-  return {
-    number,
-    revision: commit,
-    ref,
-    kind: oneLine(kind, NAME_LIMIT),
-    uploader: accountOf(uploader),
-    author: accountOf(author),
-  };
-}
-
-/** A vote as servers write it, null for none; undefined for anything else. */
-export function plainVote(value: unknown): number | null | undefined {
-  if (value === undefined) return null;
-  const number = typeof value === 'string' && /^[+-]?[0-9]{1,3}$/.test(value) ? Number(value) : Number.NaN;
-  return Number.isNaN(number) ? undefined : number;
-}
-
-function isNumber(value: unknown): value is number {
-  return isInteger(value) && value >= 1 && value <= NUMBER_MAX;
-}
-
-function isPath(value: unknown): value is string {
-  if (typeof value !== 'string' || value.length === 0 || value.length > PATH_LIMIT) return false;
-  return PATH.test(value) && !value.includes('..');
-}
 
 /** What could not be put together, by the name of the field. */
 export class Misfit extends Error {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ChangePast, PastComment, PastEntry } from '../../../engine/ports/event-source.ts';
 import type { Account, GerritEvent } from '../../../machines/model/gerrit-event.ts';
 import * as shapes from '../json-schemas.ts';
+import { eventAs, Rejected } from '../stream/parse-event.ts';
 import { type Message, readMessages, type Said } from './messages.ts';
 
 const MESSAGE_LIMIT = 65_536;
@@ -49,75 +50,99 @@ export function pastOf(json: unknown): ChangePast | null {
   const { success, data } = row.safeParse(json);
   if (!success) return null;
   try {
-    return toPast(data);
+    return toPast(data, json as RawRow);
   } catch (error) {
-    if (error instanceof shapes.Misfit) return null;
+    if (error instanceof shapes.Misfit || error instanceof Rejected) return null;
     throw error;
   }
 }
 
-function toPast(raw: z.infer<typeof row>): ChangePast {
+/** As Gerrit sent it: the parser of events checks it again. */
+interface RawRow {
+  readonly currentPatchSet: unknown;
+}
+
+function toPast(raw: z.infer<typeof row>, json: RawRow): ChangePast {
   const { currentPatchSet: set, status, wip } = raw;
   const patchset = shapes.toPatchset(raw, set);
   const told = readMessages(messagesOf(raw.comments ?? []));
-  const about = {
-    patchset,
-    wip,
-    private: raw.private,
-    uploader: set.uploader,
-    author: set.author,
-    hashtags: raw.hashtags,
-  };
   const isOpen = status !== 'ABANDONED' && status !== 'MERGED';
+  const about: About = { change: json, patchSet: json.currentPatchSet };
+  const readyAt = told.ready?.at ?? raw.lastUpdated;
   return {
     project: patchset.project,
     change: patchset.change,
     updatedAt: raw.lastUpdated,
-    entries: told.said.map((said) => entryOf(said, about, isOpen)),
+    entries: told.said.map((said) => entryOf(said, about, isOpen ? patchset.patchset : null)),
     comments: commentsOf(set.comments ?? [], patchset.patchset),
     patchset: isOpen
       ? {
           at: set.createdOn,
-          event: { type: 'patchset-created', ...about, at: set.createdOn, by: set.uploader, kind: set.kind },
+          event: eventAs('patchset-created', {
+            type: 'patchset-created',
+            ...about,
+            ...createdOn(set.createdOn),
+          }),
         }
       : null,
     ready:
       isOpen && !wip && !raw.private
         ? {
             saidAt: told.ready?.at ?? null,
-            event: {
-              type: 'change-ready',
+            event: eventAs('change-ready', {
+              type: 'wip-state-changed',
               ...about,
-              at: told.ready?.at ?? raw.lastUpdated,
-              by: told.ready?.by ?? raw.owner,
-            },
+              ...createdOn(readyAt),
+              changer: told.ready?.by ?? raw.owner,
+            }),
           }
         : null,
-    closed: isOpen
-      ? null
-      : {
-          type: status === 'MERGED' ? 'change-merged' : 'change-abandoned',
-          project: patchset.project,
-          change: patchset.change,
-          at: told.closed?.at ?? raw.lastUpdated,
-          by: told.closed?.by ?? NOBODY,
-        },
+    closed: isOpen ? null : closedOf(status, about, told.closed, raw.lastUpdated),
   };
 }
 
-type About = Omit<Extract<GerritEvent, { type: 'change-restored' }>, 'type' | 'at' | 'by'>;
+/** The parts of an event that name the patchset. */
+interface About {
+  readonly change: unknown;
+  readonly patchSet: unknown;
+}
 
-function entryOf(said: Said, about: About, isOpen: boolean): PastEntry {
+/** Gerrit's events have seconds. */
+function createdOn(at: number): { readonly eventCreatedOn: number } {
+  return { eventCreatedOn: at / 1_000 };
+}
+
+function closedOf(
+  status: string,
+  about: About,
+  message: Message | null,
+  updatedAt: number,
+): NonNullable<ChangePast['closed']> {
+  const by = message?.by ?? NOBODY;
+  const at = createdOn(message?.at ?? updatedAt);
+  return status === 'MERGED'
+    ? eventAs('change-merged', { type: 'change-merged', ...about, ...at, submitter: by })
+    : eventAs('change-abandoned', { type: 'change-abandoned', ...about, ...at, abandoner: by });
+}
+
+/** @param current the number of the patchset that can be acted on; null: the change is closed */
+function entryOf(said: Said, about: About, current: number | null): PastEntry {
   const { kind, text, approvals: votes, patchset } = said;
-  const { at, by, id, tag } = said.message;
-  const tagged = tag === '' ? {} : { tag };
-  const dead = said.moot || !isOpen || (kind === 'comment' && patchset !== about.patchset.patchset);
-  const event =
-    kind === 'comment'
-      ? ({ type: 'comment-added', ...about, at, by, comment: text, approvals: votes, ...tagged } as const)
-      : ({ type: 'change-restored', ...about, at, by } as const);
+  const { at, by, id } = said.message;
+  const dead = said.moot || current === null || (kind === 'comment' && patchset !== current);
   const known = id === '' ? {} : { id };
-  return { kind, at, patchset, by, text, votes, ...known, event: dead ? null : event };
+  return { kind, at, patchset, by, text, votes, ...known, event: dead ? null : eventOf(said, about) };
+}
+
+function eventOf({ kind, text, approvals, message: { at, by, tag } }: Said, about: About): GerritEvent {
+  const base = { ...about, ...createdOn(at) };
+  if (kind === 'restored') {
+    return eventAs('change-restored', { type: 'change-restored', ...base, restorer: by });
+  }
+  const votes = approvals.map(({ label, ...values }) => ({ type: label, ...values }));
+  const json = { type: 'comment-added', ...base, author: by, comment: text, approvals: votes };
+  const event = eventAs('comment-added', json);
+  return tag === '' ? event : { ...event, tag };
 }
 
 /** Comments on files start nothing. */

@@ -1,6 +1,6 @@
 /**
- * One line of Gerrit's stream as one GerritEvent, or as a rejection that says why. It never throws, whatever the
- * line holds: a bad line is counted and sampled, and the stream goes on.
+ * The one parser of Gerrit's events: lines of the stream, lines of files, and what catch-up finds in a query's rows. A line
+ * becomes one GerritEvent, or a rejection that says why; it never throws, whatever the line holds.
  */
 import { z } from 'zod';
 import type { Rejection } from '../../../engine/ports/event-source.ts';
@@ -30,7 +30,8 @@ export function sampleOf(text: string): string {
   return shapes.oneLine(text, SAMPLE_LIMIT);
 }
 
-class Rejected extends Error {
+/** What is no event that we can read. */
+export class Rejected extends Error {
   override readonly name = 'Rejected';
 }
 
@@ -73,27 +74,36 @@ const approval = z
     oldValue: raw.oldValue,
   }));
 
-type PlainVote = z.output<typeof approval>;
-
 const onComment = onPatchset.extend({
   author: shapes.account,
   comment: shapes.text(COMMENT_LIMIT),
   approvals: z.array(approval).max(APPROVALS_LIMIT).nullish(),
 });
 
+/** The event of this type, made from what a query told, in the form of the stream. @throws Rejected */
+export function eventAs<T extends GerritEvent['type']>(
+  type: T,
+  json: Readonly<Record<string, unknown>>,
+): Extract<GerritEvent, { type: T }> {
+  const event = toEvent(json);
+  if (event.type !== type) throw new Rejected(`${String(json.type)} read as ${event.type}`);
+  return event as Extract<GerritEvent, { type: T }>;
+}
+
 function toEvent(json: unknown): GerritEvent {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw new Rejected('not-an-object');
   const { type } = json as { readonly type?: unknown };
   if (typeof type !== 'string') throw new Rejected('no-type');
-  if (NEED_PATCHSET.has(type) && (json as Unread).patchSet === undefined) return withoutPatchset(type, json);
+  if (NEED_PATCHSET.has(type) && (json as { readonly patchSet?: unknown }).patchSet === undefined)
+    return withoutPatchset(type, json);
   switch (type) {
     case 'patchset-created': {
-      const raw = plainCreation(json) ?? checked(type, onCreation, json);
+      const raw = checked(type, onCreation, json);
       const by = named(raw.uploader) ? raw.uploader : raw.patchSet.uploader;
       return { type, ...about(type, raw, by), uploader: by, kind: raw.patchSet.kind };
     }
     case 'comment-added': {
-      const raw = plainComment(json) ?? checked(type, onComment, json);
+      const raw = checked(type, onComment, json);
       return { type, ...about(type, raw, raw.author), comment: raw.comment, approvals: raw.approvals ?? [] };
     }
     case 'wip-state-changed':
@@ -145,58 +155,6 @@ function withoutPatchset(type: string, json: object): GerritEvent {
 function isHiding(type: string, change: { readonly wip: boolean; readonly private: boolean }): boolean {
   if (type === 'wip-state-changed') return change.wip;
   return type === 'private-state-changed' && change.private;
-}
-
-type Unread = Readonly<Record<string, unknown>>;
-
-/** The two events that most of a stream is made of, read without their schemas; null for what is not plain. */
-function plainCreation(json: object): z.infer<typeof onCreation> | null {
-  const parts = plainParts(json);
-  return parts === null ? null : { ...parts, uploader: shapes.accountOf((json as Unread).uploader) };
-}
-
-function plainComment(json: object): z.infer<typeof onComment> | null {
-  const { author, comment, approvals } = json as Unread;
-  const parts = plainParts(json);
-  const votes = parts === null ? null : plainVotes(approvals);
-  if (parts === null || votes === null) return null;
-  return {
-    ...parts,
-    author: shapes.accountOf(author),
-    comment: shapes.textOf(comment, COMMENT_LIMIT),
-    approvals: votes,
-  };
-}
-
-/** Project and branch are the change's own, so those around it are not needed. */
-function plainParts(json: object): z.infer<typeof onPatchset> | null {
-  const { change, patchSet, eventCreatedOn } = json as Unread;
-  const [of, set] = [shapes.plainChange(change), shapes.plainPatchSet(patchSet)];
-  if (of === null || set === null) return null;
-  return {
-    change: of,
-    patchSet: set,
-    eventCreatedOn: shapes.timeOf(eventCreatedOn),
-    project: undefined,
-    refName: undefined,
-  };
-}
-
-/** Null for what is not plain. */
-function plainVotes(value: unknown): PlainVote[] | null {
-  if (value === undefined) return [];
-  if (!Array.isArray(value) || value.length > APPROVALS_LIMIT) return null;
-  const votes: PlainVote[] = [];
-  for (const one of value) {
-    if (typeof one !== 'object' || one === null) return null;
-    const { type, description = '', value: now, oldValue: before } = one as Unread;
-    if (typeof type !== 'string' || type.length > LABEL_LIMIT) return null;
-    if (typeof description !== 'string' || description.length > LABEL_LIMIT) return null;
-    const [cast, old] = [shapes.plainVote(now), shapes.plainVote(before)];
-    if (cast === undefined || old === undefined) return null;
-    votes.push({ label: shapes.oneLine(type, LABEL_LIMIT), value: cast ?? 0, oldValue: old });
-  }
-  return votes;
 }
 
 function checked<T>(type: string, schema: z.ZodType<T>, json: unknown): T {
