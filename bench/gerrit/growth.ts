@@ -4,7 +4,7 @@ import type { Bench, Row } from './main.ts';
 import { Place } from './place.ts';
 
 /** One person pushes all changes, faster than any limit on starts allows. */
-const UNLIMITED = 'triggers: {limits: {author: 1000000, project: 1000000, all: 1000000}}\n';
+const UNLIMITED = 'triggers: {rateLimits: {author: 1000000, project: 1000000, total: 1000000}}\n';
 /** Samples between the first and the last job. */
 const SAMPLES = 10;
 /** The daemon collects 5 s after its last row. */

@@ -2,8 +2,9 @@
  * The part of a configuration that counts for what is accepted from now on: rules, jobs, report, places in the queue.
  * What was accepted before keeps what it was accepted with, so this part can be read anew while the daemon runs.
  */
-import { triggerRules } from '../config/build-triggers.ts';
+
 import type { Config, MailConfig } from '../config/config.ts';
+import { triggerRules } from '../config/sections/triggers.ts';
 import type { Acceptance } from '../engine/intake/admission.ts';
 import type { MailSpec } from '../machines/review/mail.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';

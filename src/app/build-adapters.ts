@@ -19,7 +19,7 @@ import type { SshClient } from '../adapters/ssh/client/client.ts';
 import { fetchTree } from '../adapters/ssh/evidence.ts';
 import { SshRunner } from '../adapters/ssh/runner.ts';
 import type { Config } from '../config/config.ts';
-import type { ServiceLimits } from '../config/service-limits.ts';
+import type { ServiceLimits } from '../config/constants/service-limits.ts';
 import type { EventIntake } from '../engine/intake/event-intake.ts';
 import type { ServiceOptions } from '../engine/lifecycle.ts';
 import type { Alarms, CatchUp, Provider, World } from '../engine/ports/adapters.ts';

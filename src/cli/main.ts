@@ -268,11 +268,17 @@ function addConfig(root: Command): void {
   config
     .command('keys')
     .description('every key with its unit, default and meaning')
-    .option('--markdown', 'as the table of docs/configuration.md')
     .option('--json', 'print JSON')
     .action(async (options) => {
       const { configKeysCommand } = await import('./commands/config-check.ts');
       return end(configKeysCommand(io, options));
+    });
+  config
+    .command('schema')
+    .description('the JSON Schema of the file, for editors')
+    .action(async () => {
+      const { configSchemaCommand } = await import('./commands/config-check.ts');
+      return end(configSchemaCommand(io));
     });
 }
 

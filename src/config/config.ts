@@ -9,11 +9,13 @@ import type { ReportSpec } from '../machines/model/report-spec.ts';
 import type { StreamLimits } from '../machines/protocol/events.ts';
 import type { JobRules } from '../machines/trigger/rules/job-matcher.ts';
 import type { TriggerRules } from '../machines/trigger/trigger.ts';
-import type { ServiceLimits } from './service-limits.ts';
+import type { ServiceLimits } from './constants/service-limits.ts';
 
 export interface Config {
   /** Absolute path of the file it was read from. */
   readonly file: string;
+  /** What the file says, default or not: dotted key of a section or entry, and its value as JSON. */
+  readonly written: Readonly<Record<string, string>>;
   /** Absolute. Holds the event log, run directories and evidence. */
   readonly stateDir: string;
   /** Written on everything that we create; null: the database's own random id. */

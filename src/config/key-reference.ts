@@ -1,44 +1,96 @@
 /**
- * All keys of the configuration file as a list, read from the schema: for the documentation, and to find the key that a
- * mistake was meant to be.
+ * The JSON Schema of the configuration file, and all keys as a list made from it: for editors, for the documentation, and to
+ * suggest the key that was meant.
  */
-import type { z } from 'zod';
-import { leafDoc } from './fields/fields.ts';
-import { type Variants, variant, variantsOf } from './fields/unions.ts';
+import { z } from 'zod';
+import { fieldMeta } from './fields/fields.ts';
 import { nearest } from './file/config-error.ts';
 import { configSchema } from './schema.ts';
 
 export interface KeyDoc {
-  /** Dotted; NAME stands for a name that the user gives. */
+  /** Dotted; NAME stands for a name that the user chooses. */
   readonly path: string;
   readonly kind: string;
-  /** As written in the file; undefined: required; null: nothing. */
-  readonly default: string | null | undefined;
+  /** Undefined: required; null: none. */
+  readonly default: unknown;
+  /** The default as written in the file. */
+  readonly defaultText: string;
   readonly about: string;
+}
+
+/** A part of a JSON Schema, as far as this file uses it. */
+interface Node {
+  readonly title?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly properties?: Readonly<Record<string, Node>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: Node | boolean;
+  readonly items?: Node;
+  readonly oneOf?: readonly Node[];
+}
+
+/** For editors: draft 7 is what YAML language servers know. */
+export function jsonSchema(): object {
+  const schema = z.toJSONSchema(configSchema, {
+    target: 'draft-7',
+    io: 'input',
+    unrepresentable: 'any',
+    metadata: fieldMeta,
+    override: ({ zodSchema, jsonSchema: out }) => {
+      const meta = fieldMeta.get(zodSchema);
+      if (meta !== undefined) delete out.default;
+      if (meta?.default !== undefined && meta.default !== null)
+        out.default = meta.default as typeof out.default;
+      if (zodSchema._zod.def.type === 'object')
+        out.required = [...(out.required ?? []), ...requiredFields(zodSchema)];
+    },
+  });
+  return schema;
+}
+
+/** Zod takes every field for optional, because each reports its own absence. */
+function requiredFields({ _zod: { def } }: z.core.$ZodTypes): readonly string[] {
+  if (def.type !== 'object') return [];
+  const isRequired = (one: z.core.$ZodType) =>
+    fieldMeta.has(one) && fieldMeta.get(one)?.default === undefined;
+  return Object.entries(def.shape).flatMap(([key, one]) => (isRequired(one) ? [key] : []));
+}
+
+let root: Node | null = null;
+
+function rootNode(): Node {
+  root ??= jsonSchema() as Node;
+  return root;
 }
 
 export function listKeys(): readonly KeyDoc[] {
   const found: KeyDoc[] = [];
-  collect(configSchema, '', true, found);
+  collectKeys(rootNode(), '', found);
   return found;
 }
 
-/** The keys that the mapping at `path` may have; `root` is the document's value, where they depend on it. */
-export function keysAt(path: readonly PropertyKey[], root?: unknown): readonly string[] {
-  let schema: unknown = configSchema;
-  let value = root;
+/** The keys that the mapping at `path` can have; `value` is the document's, where they depend on it. */
+export function keysAt(path: readonly PropertyKey[], value?: unknown): readonly string[] {
+  let [node, inner]: [Node | undefined, unknown] = [rootNode(), value];
   for (const step of path) {
-    const { shape, valueType, element } = insides(schema, value);
-    schema = shape?.[String(step)] ?? valueType ?? element;
-    if (schema === undefined) return [];
-    value = inside(value, step);
+    const { properties, additionalProperties, items } = chosen(node, inner);
+    const named = typeof additionalProperties === 'object' ? additionalProperties : undefined;
+    const own = Object.hasOwn(properties ?? {}, step) ? properties?.[String(step)] : undefined;
+    node = own ?? named ?? items;
+    if (node === undefined) return [];
+    inner =
+      typeof inner === 'object' && inner !== null && Object.hasOwn(inner, step)
+        ? (inner as Readonly<Record<PropertyKey, unknown>>)[step]
+        : undefined;
   }
-  return Object.keys(insides(schema, value).shape ?? {});
+  return Object.keys(chosen(node, inner).properties ?? {});
 }
 
 /** What an unknown key was probably meant to be, as a question; otherwise which keys there are. */
-export function suggestKey(path: readonly PropertyKey[], key: string, root?: unknown): string {
-  const known = keysAt(path, root);
+export function suggestKey(path: readonly PropertyKey[], key: string, value?: unknown): string {
+  const known = keysAt(path, value);
   const near = nearest(key, known);
   if (near !== null) return `did you mean "${near}"?`;
   const named = listKeys().filter((entry) => entry.path.endsWith(`.${key}`));
@@ -48,63 +100,53 @@ export function suggestKey(path: readonly PropertyKey[], key: string, root?: unk
   return `known here: ${known.join(', ')}`;
 }
 
-function collect(schema: unknown, path: string, required: boolean, found: KeyDoc[]): void {
-  const doc = typeof schema === 'object' && schema !== null ? leafDoc(schema) : undefined;
-  if (doc !== undefined) {
-    const fallback = doc.default === undefined && !required ? null : doc.default;
-    found.push({ path, kind: doc.kind, default: fallback, about: doc.about });
-    return;
-  }
-  const variants = typeof schema === 'object' && schema !== null ? variantsOf(schema) : undefined;
-  if (variants !== undefined) {
-    collectVariants(variants, path, required, found);
-    return;
-  }
-  const { shape, valueType, element } = insides(schema, undefined);
-  for (const [key, value] of Object.entries(shape ?? {})) {
-    collect(value, path === '' ? key : `${path}.${key}`, required, found);
-  }
-  if (valueType !== undefined) collect(valueType, `${path}.NAME`, required, found);
-  if (element !== undefined) collect(element, `${path}[]`, required, found);
+/** Of the variants of a mapping, the one that its `type` names; otherwise the first. */
+function chosen(node: Node, value: unknown): Node {
+  if (node.title !== undefined) return {};
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
+  return node.oneOf?.find((one) => one.properties?.type?.const === type) ?? node.oneOf?.[0] ?? node;
 }
 
-interface Insides {
-  readonly shape?: Readonly<Record<string, unknown>>;
-  readonly valueType?: unknown;
-  readonly element?: unknown;
+function collectKeys(node: Node, path: string, found: KeyDoc[], required = true): void {
+  if (node.title !== undefined) {
+    const fallback = node.default ?? (required ? undefined : null);
+    const kind = node.title;
+    found.push({ path, kind, default: fallback, defaultText: flow(fallback), about: node.description ?? '' });
+    return;
+  }
+  if (node.oneOf !== undefined) {
+    collectVariants(node.oneOf, path, found);
+    return;
+  }
+  for (const [key, inner] of Object.entries(node.properties ?? {})) {
+    collectKeys(inner, path === '' ? key : `${path}.${key}`, found, node.required?.includes(key) ?? false);
+  }
+  if (typeof node.additionalProperties === 'object')
+    collectKeys(node.additionalProperties, `${path}.NAME`, found);
+  if (node.items !== undefined) collectKeys(node.items, `${path}[]`, found);
 }
 
-/** A key that not every variant has says which do. */
-function collectVariants(variants: Variants, path: string, required: boolean, found: KeyDoc[]): void {
-  const byPath = new Map<string, { readonly doc: KeyDoc; readonly names: string[] }>();
-  for (const [name, schema] of Object.entries(variants.of)) {
+/** A key that not every variant has says which ones do. */
+function collectVariants(variants: readonly Node[], path: string, found: KeyDoc[]): void {
+  const byPath = new Map<string, { readonly doc: KeyDoc; readonly names: unknown[] }>();
+  for (const variant of variants) {
     const own: KeyDoc[] = [];
-    collect(schema, path, required, own);
+    collectKeys(variant, path, own);
     for (const doc of own) {
       const known = byPath.get(doc.path);
+      const name = variant.properties?.type?.const;
       if (known === undefined) byPath.set(doc.path, { doc, names: [name] });
       else known.names.push(name);
     }
   }
-  const all = Object.keys(variants.of).length;
   for (const { doc, names } of byPath.values()) {
-    found.push(names.length === all ? doc : { ...doc, about: `(${names.join(', ')}) ${doc.about}` });
+    const everywhere = names.length === variants.length;
+    found.push(everywhere ? doc : { ...doc, about: `(${names.join(', ')}) ${doc.about}` });
   }
 }
 
-/** What a mapping, a record or a list holds; its defaults and options are looked through. */
-function insides(schema: unknown, value: unknown): Insides {
-  const variants = typeof schema === 'object' && schema !== null ? variantsOf(schema) : undefined;
-  const chosen =
-    variants === undefined ? schema : variant(variants.of, variants.key, variants.fallback, value);
-  let definition = (chosen as z.core.$ZodType)._zod.def as Insides & { readonly innerType?: unknown };
-  while (definition.innerType !== undefined) {
-    definition = (definition.innerType as z.core.$ZodType)._zod.def as typeof definition;
-  }
-  return definition;
-}
-
-function inside(value: unknown, step: PropertyKey): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
-  return (value as Readonly<Record<PropertyKey, unknown>>)[step];
+/** As in the file. */
+function flow(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
+  return value === '' || value === '*' ? `'${value}'` : String(value ?? '');
 }

@@ -158,8 +158,8 @@ export class Lab {
     return `# Written by sos-ci demo. Only the short waits are unusual: a demo has no time.
 gerrit:
   {host: ${this.gerrit.host}, port: ${this.gerrit.port}, user: ${this.gerrit.ci}, key: '${this.gerrit.keyFile(this.gerrit.ci)}',
-   knownHosts: known_hosts, settle: 2s}
-report: {label: Verified, success: 1, failure: -1, wiki: 'https://wiki.example.org/ThirdPartySystems/Demo_CI'}
+   knownHosts: known_hosts, postSettleTimeout: 2s}
+report: {label: Verified, success: 1, failure: -1, helpUrl: 'https://wiki.example.org/ThirdPartySystems/Demo_CI'}
 logs: {dir: logs, url: '${logsUrl}'}
 jobs:
   ${JOB}:
@@ -167,7 +167,7 @@ jobs:
     stacking: {command: [./stack.sh], timeout: 1m}
     testing: {command: [./run-tests.sh], timeout: 2m, results: results.tap}
     logs: [logs, results.tap]
-    limits: {setupRetry: 1s}
+    limits: {setupRetryDelay: 1s}
 `;
   }
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { type BuiltWorld, buildWorld } from '../../src/app/build-adapters.ts';
+import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { StageRun } from '../../src/machines/protocol/effects.ts';
 import { endAllIn, FOR_EVER, PATCHSET } from '../adapters/local/scratch.ts';
@@ -28,7 +29,12 @@ beforeEach(async () => {
   sshd = await Sshd.start();
   writeFileSync(join(root, 'key'), 'key');
   writeFileSync(join(root, 'sos-ci.yaml'), file());
-  const config = loadConfig(join(root, 'sos-ci.yaml'));
+  const read = loadConfig(join(root, 'sos-ci.yaml'));
+  const config: Config = {
+    ...read,
+    limits: { ...read.limits, stopGraceMs: 7_000, endingTimeoutMs: 480_000, resultsBytes: 1_024 },
+    logs: { ...read.logs, limits: { ...read.logs.limits, fileBytes: 1_024 } },
+  };
   const inForce = () => [];
   built = buildWorld(config, undefined, new FakeAlarms(), nothingMissed, inForce, null, { values: [] });
 });
@@ -41,8 +47,6 @@ afterEach(async () => {
 
 function file(): string {
   return `gerrit: {host: localhost, user: acme-ci, key: ./key}
-limits: {stopGrace: 7s, endingTimeout: 8m, results: 1KB}
-logs: {fileLimit: 1KB}
 providers:
   here: {type: local}
   there:

@@ -119,8 +119,8 @@ describe('a good file', () => {
 
   test('says what counts after the next start, each time again', async () => {
     const { reload } = await started();
-    write({ more: 'limits: {shutdown: 7s}' });
-    const answer = { changed: [], restart: ['limits.shutdown'], problems: [] };
+    write({ more: 'git: {maxCacheSize: 7GB}' });
+    const answer = { changed: [], restart: ['git.maxCacheSize'], problems: [] };
     expect(await reload.run(OPERATOR)).toEqual(answer);
     expect(await reload.run(OPERATOR)).toEqual(answer);
   });

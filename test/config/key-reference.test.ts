@@ -1,22 +1,54 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { keysMarkdown } from '../../src/cli/commands/config-check.ts';
-import { keysAt, listKeys, suggestKey } from '../../src/config/key-reference.ts';
-import { ROOT } from '../house/source.ts';
+import { jsonSchema, keysAt, listKeys, suggestKey } from '../../src/config/key-reference.ts';
 
-const documented = readFileSync(join(ROOT, 'docs', 'configuration.md'), 'utf8');
-
-describe('the documentation', () => {
-  test('has every key with its unit, default and meaning (sos-ci config keys --markdown)', () => {
-    expect(documented.slice(documented.indexOf('| key |'))).toBe(keysMarkdown(listKeys()));
-  });
-
+describe('the list of keys', () => {
   test('says something of each', () => {
     for (const key of listKeys()) {
       expect(key.about, key.path).toMatch(/^.{5,}$/);
       expect(key.kind, key.path).not.toBe('');
     }
+  });
+
+  test('tells required keys from optional ones', () => {
+    const keys = new Map(listKeys().map((key) => [key.path, key.default]));
+    expect(keys.get('gerrit.host')).toBeUndefined();
+    expect(keys.get('gerrit.name')).toBeNull();
+    expect(keys.get('mail.smtp.password')).toBeNull();
+    expect(keys.get('gerrit.port')).toBe(29418);
+  });
+
+  test('stays short', () => {
+    expect(listKeys().length).toBeLessThanOrEqual(120);
+  });
+});
+
+test('the JSON Schema holds what an editor completes and checks', () => {
+  expect(jsonSchema()).toMatchObject({
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    required: ['gerrit', 'jobs'],
+    additionalProperties: false,
+    properties: {
+      gerrit: {
+        required: ['host', 'user', 'key'],
+        additionalProperties: false,
+        properties: {
+          host: { type: 'string', description: 'the Gerrit server' },
+          port: { type: 'integer', minimum: 1, maximum: 65_535, default: 29_418 },
+          commandTimeout: { type: 'string', pattern: expect.any(String), default: '1m' },
+          rest: { required: ['url', 'password'] },
+        },
+      },
+      providers: {
+        additionalProperties: {
+          oneOf: [
+            { properties: { type: { const: 'local' } } },
+            { required: ['type', 'ssh', 'hosts'], properties: { type: { const: 'static' } } },
+            { properties: { type: { const: 'command' } } },
+          ],
+        },
+      },
+      triggers: { properties: { supersede: { enum: ['running', 'queued', 'never'], default: 'running' } } },
+    },
   });
 });
 
@@ -30,7 +62,7 @@ describe('a suggestion', () => {
   });
 
   test('is otherwise all that is known', () => {
-    expect(suggestKey(['redact', 0], 'zzz')).toBe('known here: file, env');
+    expect(suggestKey(['headStart'], 'zzz')).toBe('known here: recheck');
   });
 
   test('is found inside names, lists and defaults', () => {

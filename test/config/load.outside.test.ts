@@ -119,7 +119,7 @@ describe('mail', () => {
   test('or by the host’s own program', () => {
     const config = load(
       '',
-      '{from: ci@acme.example, operator: [o@acme.example], sendmail: [/usr/sbin/sendmail, -oi]}',
+      '{from: ci@acme.example, alarmsTo: [o@acme.example], sendmail: [/usr/sbin/sendmail, -oi]}',
     );
     expect(config.mail?.by).toEqual({ sendmail: ['/usr/sbin/sendmail', '-oi'] });
     expect(config.mail?.from).toEqual({ name: '', address: 'ci@acme.example' });
@@ -127,9 +127,9 @@ describe('mail', () => {
 
   const SMTP = 'smtp: {host: localhost}';
   test.each([
-    [`{from: a@b.c, ${SMTP}}`, 'mail tells nobody'],
+    [`{from: a@b.c, ${SMTP}}`, 'mail has no recipient'],
     ['{from: a@b.c, to: [a@b.c]}', 'mail has no way to send'],
-    [`{from: a@b.c, to: [a@b.c], ${SMTP}, sendmail: [/bin/true]}`, 'mail.sendmail stands beside smtp'],
+    [`{from: a@b.c, to: [a@b.c], ${SMTP}, sendmail: [/bin/true]}`, 'mail.sendmail is set beside smtp'],
     [
       `{from: "a@b.c\\r\\nBcc: x", to: [a@b.c], ${SMTP}}`,
       'mail.from holds a control character or a line end',

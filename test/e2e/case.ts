@@ -252,14 +252,14 @@ export class Case {
     const { job = '', top = '', testTimeout = '30s' } = this.#options;
     return `stateDir: ${this.stateDir}
 gerrit: {host: 127.0.0.1, port: ${port}, user: ${ACCOUNT}, key: ${this.#rig.directory}/ci.key,
-  knownHosts: ${this.#rig.directory}/known_hosts, settle: 300ms, backoffMin: 50ms, backoffMax: 500ms}
-report: {label: Verified, success: 1, failure: -1, postRetry: 100ms}
+  knownHosts: ${this.#rig.directory}/known_hosts, postSettleTimeout: 300ms}
+report: {label: Verified, success: 1, failure: -1}
 jobs:
   unit:
     project: ${this.name}
     stacking: {command: [sh, stack.sh], timeout: 20s}
     testing: {command: [sh, test.sh], timeout: ${testTimeout}, results: results.tap}
-    limits: {setupRetry: 100ms, publishRetry: 100ms, cleanupRetry: 100ms}
+    limits: {setupRetryDelay: 100ms}
 ${job}${top}${this.#options.provider?.(this.name) ?? ''}`;
   }
 }

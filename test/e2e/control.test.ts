@@ -146,13 +146,13 @@ test('SIGHUP: a file with a mistake changes nothing, a good one counts for what 
   );
   const again = `  again:\n    project: ${one.name}\n    testing: {command: [sh, test.sh], results: results.tap}\n`;
   const changed = good
-    .replace('settle: 300ms', 'settle: 301ms')
+    .replace('postSettleTimeout: 300ms', 'postSettleTimeout: 301ms')
     .replace('[sh, test.sh]', '[sh, test.sh, the-new-way]');
   writeFileSync(one.config, `${changed}${again}providers: {local: {slots: 2}}\n`);
   next.signal('SIGHUP');
   await one.eventually('the second slot is used', () => stateOf(one, b) === 'testing.running');
   await one.eventually('what needs a restart is shown', async () =>
-    (await one.ask('status')).text.includes('counts after the next start: gerrit.settle'),
+    (await one.ask('status')).text.includes('counts after the next start: gerrit.postSettleTimeout'),
   );
   const c = await one.push('a third\n');
   await one.eventually(
@@ -161,7 +161,7 @@ test('SIGHUP: a file with a mistake changes nothing, a good one counts for what 
   );
   expect(await operate(one, 'reload')).toMatchObject({
     code: 0,
-    text: 'nothing changed; after the next start: gerrit.settle\n',
+    text: 'nothing changed; after the next start: gerrit.postSettleTimeout\n',
   });
   open(one);
   await one.eventually('all has ended', () => one.allEnded());
@@ -180,7 +180,7 @@ test('SIGHUP: a file with a mistake changes nothing, a good one counts for what 
 test('votes stop by themselves, and are given again when an operator says so', async () => {
   const one = await newCase(() => "printf 'TAP version 14\\n1..1\\nnot ok 1 - works\\n' >results.tap\n");
   const config = readFileSync(one.config, 'utf8');
-  writeFileSync(one.config, config.replace('report: {', 'report: {stopVotingAfter: 1, '));
+  writeFileSync(one.config, config.replace('report: {', 'report: {maxConsecutiveFailures: 1, '));
   const first = await one.startDaemon();
   expect(await operate(one, 'resume-voting')).toMatchObject({ code: 1 });
   await one.push('a change\n');

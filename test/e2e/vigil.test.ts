@@ -1,5 +1,5 @@
 /** A daemon whose events can not be written: it works on, says so, and keeps them again when it can; then they are exported. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Case } from './case.ts';
@@ -17,9 +17,10 @@ async function status(one: Case) {
 
 test('events that can not be kept harm nothing; what came later can be exported and explained', async () => {
   const one = await rig.newCase({
-    top: 'intake: {events: {dir: ./kept, retry: 100ms}}\nvigil: {interval: 1s}\n',
+    top: 'monitoring: {interval: 1s}\n',
   });
-  const blocked = join(one.directory, 'kept');
+  mkdirSync(one.stateDir, { mode: 0o700 });
+  const blocked = join(one.stateDir, 'events');
   writeFileSync(blocked, 'a file where the folder belongs');
   const daemon = await one.startDaemon();
   const first = await one.push('one\n');

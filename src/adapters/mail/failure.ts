@@ -29,7 +29,7 @@ export function smtpFailure(error: unknown, target: string, tls: string): Operat
     );
   }
   if (permanent === true)
-    return fail(false, 'the server refuses this mail: check mail.from, to and operator');
+    return fail(false, 'the server refuses this mail: check mail.from, to and alarmsTo');
   switch (code) {
     case 'EDNS':
       return fail(true, 'check mail.smtp.host and the DNS of this host');

@@ -82,6 +82,6 @@ function refused(target: string, addresses: readonly unknown[]): OperationError 
     target,
     message: `the server took the mail, but not for ${addresses.map(String).join(', ').slice(0, 500)}`,
     retryable: false,
-    hint: 'correct the addresses in mail.to or mail.operator',
+    hint: 'correct the addresses in mail.to or mail.alarmsTo',
   });
 }

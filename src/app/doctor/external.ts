@@ -13,7 +13,7 @@ import { type Check, type Finding, failure, ok, warning } from './finding.ts';
 export function checksOutside(config: Config, clock: Clock): readonly Check[] {
   const { logs, mail, report } = config;
   const address = { check: 'logs-url', target: logs.url === '' ? 'logs.url' : logs.url };
-  const wiki = { check: 'wiki', target: 'report.wiki' };
+  const wiki = { check: 'wiki', target: 'report.helpUrl' };
   return [
     { ...address, run: (signal) => addressFindings(config, clock, signal) },
     ...(mail === null ? [] : [mailCheck(mail, config.doctor.timeoutMs)]),

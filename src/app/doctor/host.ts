@@ -40,7 +40,7 @@ async function folderFindings(
     folderFinding({ check, target }, folder, ours),
     folder.freeBytes >= needed
       ? ok(disk, `${free} free`)
-      : failure(disk, `${free} free, less than ${gigabytes(needed)}`, 'make room, or lower doctor.diskFree'),
+      : failure(disk, `${free} free, less than ${gigabytes(needed)}`, 'make room'),
   ];
 }
 

@@ -194,11 +194,7 @@ function diskFinding(
   if (free === null) return unchecked(subject, 'df does not say', 'see by hand: df -h');
   return free >= needed
     ? ok(subject, `${gigabytes(free)} free`)
-    : failure(
-        subject,
-        `${gigabytes(free)} free, less than ${gigabytes(needed)}`,
-        'make room, or lower doctor.nodeDiskFree',
-      );
+    : failure(subject, `${gigabytes(free)} free, less than ${gigabytes(needed)}`, 'make room');
 }
 
 function hostKeyFinding(target: string, { unpinned }: Look, name: string): Finding {

@@ -69,7 +69,7 @@ function accountFinding(
 ): Finding {
   const who = `it is ${username}, called ${JSON.stringify(name)}`;
   if (username !== gerrit.user)
-    return failure(subject, who, `SSH uses ${gerrit.user}: give gerrit.rest.user the same account`);
+    return failure(subject, who, `SSH uses ${gerrit.user}: gerrit.rest.password must be that account's`);
   if (triggers.name !== null && triggers.name !== name)
     return warning(subject, who, `gerrit.name says ${JSON.stringify(triggers.name)}: make them the same`);
   return name.endsWith(' CI')

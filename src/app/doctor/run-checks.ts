@@ -33,7 +33,7 @@ async function inTime(check: Check, timeoutMs: number, clock: Clock): Promise<re
   const late = new Promise<readonly Finding[]>((resolve) => {
     disarm = clock.after(timeoutMs, () => {
       const found = `not done within ${formatLimit(timeoutMs)}`;
-      resolve([failure(check, found, 'see whether it answers at all; doctor.timeout gives it more time')]);
+      resolve([failure(check, found, 'see whether it answers at all')]);
       over.abort();
     });
   });

@@ -9,7 +9,7 @@ import { type Column, printTable } from '../output/table.ts';
 import { type Io, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 
-/** More than `limits.alarms` keeps by default. */
+/** More than are kept. */
 const ALARMS_LIMIT = 10_000;
 const ID_LENGTH = 8;
 

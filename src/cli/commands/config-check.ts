@@ -1,8 +1,8 @@
-/** `sos-ci config check` and `config keys`: what is wrong with the file, all at once; and what a file may hold. */
+/** `sos-ci config check`, `config keys` and `config schema`: all errors of the file, and what a file can hold. */
 
 import { ConfigError } from '../../config/file/config-error.ts';
 import { EXAMPLE } from '../../config/file/example.ts';
-import { type KeyDoc, listKeys } from '../../config/key-reference.ts';
+import { jsonSchema, type KeyDoc, listKeys } from '../../config/key-reference.ts';
 import { loadConfig } from '../../config/load.ts';
 import { plainText } from '../../terminal-text.ts';
 import { count } from '../output/event.ts';
@@ -38,49 +38,34 @@ export function configCheckCommand(io: Io, file: string, options: ConfigCheckOpt
   }
 }
 
+/** For editors: completion and checks of sos-ci.yaml. */
+export function configSchemaCommand(io: Io): number {
+  printJson(io, jsonSchema());
+  return EXIT.ok;
+}
+
 export interface ConfigKeysOptions {
-  readonly markdown?: boolean;
   readonly json?: boolean;
 }
 
 export function configKeysCommand(io: Io, options: ConfigKeysOptions): number {
   const keys = listKeys();
   if (options.json) {
-    printJson(io, {
-      keys: keys.map((key) => ({
-        ...key,
-        required: key.default === undefined,
-        default: key.default ?? null,
-      })),
+    const shown = keys.map(({ path, kind, about, default: value, defaultText: written }) => {
+      const fallback = value === undefined || value === null ? null : written;
+      return { path, kind, about, required: value === undefined, default: fallback };
     });
-    return EXIT.ok;
-  }
-  if (options.markdown) {
-    io.out(keysMarkdown(keys));
+    printJson(io, { keys: shown });
     return EXIT.ok;
   }
   for (const key of keys) {
-    io.out(`${key.path}  (${key.kind}; ${defaultText(key)})\n`);
+    io.out(`${key.path}  (${key.kind}; ${shownDefault(key)})\n`);
     for (const line of wrap(key.about, io.width - 4)) io.out(`    ${line}\n`);
   }
   return EXIT.ok;
 }
 
-/** The table of docs/configuration.md. */
-export function keysMarkdown(keys: readonly KeyDoc[]): string {
-  const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('*', '\\*');
-  const rows = keys.map(
-    (key) => `| \`${key.path}\` | ${cell(key.kind)} | ${markdownDefault(key)} | ${cell(key.about)} |`,
-  );
-  return ['| key | value | default | what it is |', '|---|---|---|---|', ...rows, ''].join('\n');
-}
-
-function markdownDefault(key: KeyDoc): string {
+function shownDefault(key: KeyDoc): string {
   if (key.default === undefined) return 'required';
-  return key.default === null ? 'none' : `\`${key.default}\``;
-}
-
-function defaultText(key: KeyDoc): string {
-  if (key.default === undefined) return 'required';
-  return key.default === null ? 'no default' : `default ${key.default}`;
+  return key.default === null ? 'no default' : `default ${key.defaultText}`;
 }

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { askChange } from '../../app/explain-trigger.ts';
-import { triggerRules } from '../../config/build-triggers.ts';
 import type { Config } from '../../config/config.ts';
+import { triggerRules } from '../../config/sections/triggers.ts';
 import type { IgnoredRequest, StoreReader } from '../../engine/ports/store.ts';
 import { type JobOutlook, type Outlook, whatIf } from '../../machines/dry-run.ts';
 import type { ChangeNow } from '../../machines/model/gerrit-event.ts';

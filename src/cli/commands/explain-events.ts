@@ -1,8 +1,8 @@
 /** What the rules decide on a file of events: one line for each event, with the jobs that are left out below it. */
 import { createReadStream } from 'node:fs';
 import { type ExplainedLine, explainLines } from '../../app/explain-trigger.ts';
-import { triggerRules } from '../../config/build-triggers.ts';
 import type { Config } from '../../config/config.ts';
+import { triggerRules } from '../../config/sections/triggers.ts';
 import type { HoldSpec } from '../../machines/model/domain.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import { nameOf } from '../../machines/trigger/rules/account.ts';

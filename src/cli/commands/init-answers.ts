@@ -4,10 +4,10 @@
  */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { Wrong } from '../../config/fields/fields.ts';
+import { FieldError } from '../../config/fields/fields.ts';
 import {
+  entryName,
   hostName,
-  jobName,
   oneWord,
   portNumber,
   projectPattern,
@@ -49,7 +49,7 @@ export interface Question {
   readonly given: string | undefined;
   /** Null: nothing is. */
   readonly usual: string | null;
-  readonly check: (value: string) => Wrong | null;
+  readonly check: (value: string) => FieldError | null;
   /** What else could be given instead. */
   readonly or?: string;
 }
@@ -88,7 +88,7 @@ export async function firstAnswers(
     check: oneProject,
   });
   const job = flags.job ?? `${user}-first`;
-  const wrong = jobName(job);
+  const wrong = entryName(job);
   if (wrong !== null) throw refused('--job', wrong);
   return {
     ...site,
@@ -153,13 +153,13 @@ async function answerTo(question: Question, asking: Asking | null): Promise<stri
   for (let problem = ''; ; ) {
     const typed = await asking.ask(`${problem}${text}${shown}: `);
     const value = typed === '' ? usual : typed;
-    const wrong = value === null ? new Wrong('is needed', or) : check(value);
+    const wrong = value === null ? new FieldError('is needed', or) : check(value);
     if (value !== null && wrong === null) return value;
     problem = `  it ${wrong?.what}${wrong?.next ? `; ${wrong.next}` : ''}\n`;
   }
 }
 
-function refused(flag: string, { what, next }: Wrong): CliError {
+function refused(flag: string, { what, next }: FieldError): CliError {
   return new CliError(EXIT.usage, `${flag}: it ${what}`, next);
 }
 
@@ -173,21 +173,21 @@ function wikiOf(name: string): string {
   return `https://wiki.openstack.org/wiki/ThirdPartySystems/${encodeURIComponent(name.replaceAll(' ', '_'))}`;
 }
 
-function oneProject(value: string): Wrong | null {
-  return value.includes('*') ? new Wrong('must be the name of one project') : projectPattern(value);
+function oneProject(value: string): FieldError | null {
+  return value.includes('*') ? new FieldError('must be the name of one project') : projectPattern(value);
 }
 
-function nameOfPeople(value: string): Wrong | null {
+function nameOfPeople(value: string): FieldError | null {
   return value.trim() !== '' && value.length <= 100 && !/\p{C}/u.test(value)
     ? null
-    : new Wrong('must be a name of at most 100 characters');
+    : new FieldError('must be a name of at most 100 characters');
 }
 
 /** The user's name also begins the deployment's id and the job's name. */
-function accountName(value: string): Wrong | null {
+function accountName(value: string): FieldError | null {
   const wrong = oneWord(value);
   if (wrong !== null) return wrong;
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$/.test(value)
     ? null
-    : new Wrong('must be letters, digits, dots, dashes or underscores');
+    : new FieldError('must be letters, digits, dots, dashes or underscores');
 }

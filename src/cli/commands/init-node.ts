@@ -3,7 +3,7 @@
  * can upload a change.
  */
 import { resolve } from 'node:path';
-import { Wrong } from '../../config/fields/fields.ts';
+import { FieldError } from '../../config/fields/fields.ts';
 import { hostName, isLoopback, portNumber, userName } from '../../config/fields/validators.ts';
 import type { FirstNode } from '../../config/file/init-template.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
@@ -25,7 +25,7 @@ export async function nodeAnswer(
     given: flags.kind ?? impliedKind(flags),
     usual: isLoopback(host) ? 'local' : 'static',
     check: (value) =>
-      KINDS.some((one) => one === value) ? null : new Wrong(`must be one of ${KINDS.join(', ')}`),
+      KINDS.some((one) => one === value) ? null : new FieldError(`must be one of ${KINDS.join(', ')}`),
   });
   if (kind === 'local') return { kind, untrusted: await trust(host, allowUntrustedCode === true, answer) };
   if (kind === 'static') {
@@ -34,7 +34,8 @@ export async function nodeAnswer(
       text: 'the host that runs them: USER@HOST or USER@HOST:PORT',
       given: node,
       usual: null,
-      check: (value) => (readPlace(value) === null ? new Wrong('is no USER@HOST or USER@HOST:PORT') : null),
+      check: (value) =>
+        readPlace(value) === null ? new FieldError('is no USER@HOST or USER@HOST:PORT') : null,
       or: '--program FILE (your own program makes servers), or --allow-untrusted-code (jobs run on this host)',
     });
     const place = readPlace(told) ?? { user: '', host: '', port: 0 };
@@ -45,7 +46,7 @@ export async function nodeAnswer(
     text: 'your program, called with create, list or delete (docs/providers.md)',
     given: program,
     usual: resolve(dir, 'nodes'),
-    check: (value) => (value === '' || /\p{C}/u.test(value) ? new Wrong('is no path') : null),
+    check: (value) => (value === '' || /\p{C}/u.test(value) ? new FieldError('is no path') : null),
   });
   const user = await answer({
     flag: '--node-user',
@@ -81,7 +82,7 @@ async function trust(host: string, given: boolean, answer: Answer): Promise<bool
     given: undefined,
     usual: null,
     check: (value) =>
-      value === 'yes' ? null : new Wrong('must be yes', 'or end here, and use another kind'),
+      value === 'yes' ? null : new FieldError('must be yes', 'or end here, and use another kind'),
   });
   return says === 'yes';
 }

@@ -1,61 +1,62 @@
 /**
- * The kinds of value that the configuration file knows. Each carries what docs/configuration.md says of it (kind, default,
- * meaning), and says in its own words what is wrong with a value and how to write it.
+ * The kinds of value in the configuration file. Each key carries the metadata for the key reference and the JSON Schema, and
+ * reports a wrong value in its own words with the next step.
  */
 import { z } from 'zod';
+import type { PasswordSource } from '../config.ts';
 import { nearest } from '../file/config-error.ts';
 import { parseDuration, parseSize } from './units.ts';
 
-/** What is known of a key beside its name. */
-export interface LeafDoc {
-  readonly kind: string;
-  /** As it would be written in the file; undefined: the key is required; null: nothing. */
-  readonly default: string | null | undefined;
-  readonly about: string;
+/** What the key reference and the JSON Schema say about a key. */
+export interface FieldMeta {
+  /** The kind of value, such as duration. */
+  readonly title: string;
+  readonly description: string;
+  /** As written in the file. Undefined: the key is required. Null: it has no default. */
+  readonly default?: unknown;
+  /** Keywords of JSON Schema. */
+  readonly type?: string;
+  readonly [keyword: string]: unknown;
 }
 
-/** What is wrong, and what to do next. */
-export class Wrong {
+export const fieldMeta = z.registry<FieldMeta>();
+
+/** What is wrong with a value, and the next step. */
+export class FieldError {
   readonly what: string;
   readonly next: string;
-  /** What is wrong with single items of a list, by their index; empty: the whole value is meant. */
-  readonly items: ReadonlyMap<number, Wrong>;
+  /** The errors of single list items, by index. Empty: the error is about the whole value. */
+  readonly items: ReadonlyMap<number, FieldError>;
 
-  constructor(what: string, next = '', items: ReadonlyMap<number, Wrong> = new Map()) {
+  constructor(what: string, next = '', items: ReadonlyMap<number, FieldError> = new Map()) {
     this.what = what;
     this.next = next;
     this.items = items;
   }
 }
 
-const docs = new WeakMap<object, LeafDoc>();
-
-export function leafDoc(schema: object): LeafDoc | undefined {
-  return docs.get(schema);
-}
-
-/** A key whose value `read` turns into a T; when it is absent or empty, `fallback` is read instead, if there is one. */
-function leaf<T>(doc: LeafDoc, fallback: unknown, read: (value: unknown) => T | Wrong) {
-  const schema = z
+/** A key that `read` checks and converts. An absent key is read as its default. */
+function field<T>(meta: FieldMeta, read: (value: unknown) => T | FieldError) {
+  const required = meta.default === undefined;
+  return z
     .unknown()
     .optional()
     .transform((value, context): T => {
-      const missing = value === undefined;
       const outcome =
-        missing && doc.default === undefined
-          ? new Wrong('is missing', `add it: ${doc.about}`)
-          : value === null && fallback !== null
-            ? new Wrong('has no value', 'write one, or remove the key')
-            : read(missing ? fallback : value);
-      if (!(outcome instanceof Wrong)) return outcome;
-      const whole = outcome.items.size === 0;
-      for (const [index, { what, next }] of whole ? [[0, outcome] as const] : outcome.items) {
-        context.addIssue({ code: 'custom', message: what, params: { next }, path: whole ? [] : [index] });
+        value === undefined && required
+          ? new FieldError('is missing', `add it: ${meta.description}`)
+          : value === null && meta.default !== null
+            ? new FieldError('has no value', 'write one, or remove the key')
+            : read(value === undefined ? meta.default : value);
+      if (!(outcome instanceof FieldError)) return outcome;
+      const items = outcome.items.size === 0 ? [[-1, outcome] as const] : [...outcome.items];
+      for (const [index, { what, next }] of items) {
+        const path = index < 0 ? [] : [index];
+        context.addIssue({ code: 'custom', message: what, params: { next }, path });
       }
       return z.NEVER;
-    });
-  docs.set(schema, doc);
-  return schema;
+    })
+    .register(fieldMeta, meta);
 }
 
 interface Described<D = string> {
@@ -64,12 +65,11 @@ interface Described<D = string> {
 }
 
 /** Checks a text; null when it is right. */
-export type TextCheck = (text: string) => Wrong | null;
+export type TextCheck = (text: string) => FieldError | null;
 
 export function text(options: Described & { readonly kind?: string; readonly check?: TextCheck }) {
-  const shown = options.default === '' ? "''" : options.default;
-  const doc = { kind: options.kind ?? 'text', default: shown, about: options.about };
-  return leaf(doc, options.default, (value) => readText(value, options.check));
+  const meta = { title: options.kind ?? 'text', description: options.about, type: 'string' };
+  return field({ ...meta, default: options.default }, (value) => readText(value, options.check));
 }
 
 /** A text that may be absent. */
@@ -78,85 +78,96 @@ export function optionalText(options: {
   readonly kind?: string;
   readonly check?: TextCheck;
 }) {
-  return leaf(
-    { kind: options.kind ?? 'text', default: null, about: options.about },
-    null,
-    (value): string | null | Wrong => (value === null ? null : readText(value, options.check)),
+  const meta = { title: options.kind ?? 'text', description: options.about, type: 'string', default: null };
+  return field(meta, (value): string | null | FieldError =>
+    value === null ? null : readText(value, options.check),
   );
 }
 
 export function flag(options: { readonly about: string; readonly default: boolean }) {
-  return leaf(
-    { kind: 'true or false', default: String(options.default), about: options.about },
-    options.default,
-    (value) => (typeof value === 'boolean' ? value : new Wrong(`must be true or false, not ${named(value)}`)),
+  const meta = { title: 'true or false', description: options.about, type: 'boolean' };
+  return field({ ...meta, default: options.default }, (value) =>
+    typeof value === 'boolean' ? value : new FieldError(`must be true or false, not ${describe(value)}`),
   );
 }
 
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
 export function integer(options: Described<number> & Range) {
-  const doc = {
-    kind: `number, ${options.min} to ${options.max}`,
-    default: options.default?.toString(),
-    about: options.about,
-  };
-  return leaf(doc, options.default, (value) => readInteger(value, options));
+  const meta = { ...integerMeta(options), default: options.default };
+  return field(meta, (value) => readInteger(value, options));
 }
 
 /** A number that may be absent. */
 export function optionalInteger(options: Range & { readonly about: string }) {
-  const doc = { kind: `number, ${options.min} to ${options.max}`, default: null, about: options.about };
-  return leaf(doc, null, (value): number | null | Wrong =>
+  return field({ ...integerMeta(options), default: null }, (value): number | null | FieldError =>
     value === null ? null : readInteger(value, options),
   );
 }
 
+function integerMeta({ min, max, about }: Range & { readonly about: string }) {
+  const title = `number, ${min} to ${max}`;
+  return { title, description: about, type: 'integer', minimum: min, maximum: max };
+}
+
 /** A list of numbers, empty by default. */
-export function integers(options: Range & { readonly about: string }) {
-  const kind = `list of numbers, ${options.min} to ${options.max}`;
-  return leaf({ kind, default: '[]', about: options.about }, [], (value) =>
-    readList(value, (item) => readInteger(item, options)),
-  );
+export function integers({ min, max, about }: Range & { readonly about: string }) {
+  const items = { type: 'integer', minimum: min, maximum: max };
+  const title = `list of numbers, ${min} to ${max}`;
+  const meta = { title, description: about, type: 'array', items, maxItems: MAX_ITEMS, default: [] };
+  return field(meta, (value) => readList(value, (item) => readInteger(item, { min, max })));
 }
 
 export function duration(options: Described & { readonly min?: string; readonly max?: string }) {
-  const doc = { kind: 'duration', default: options.default, about: options.about };
   const [min, max] = [options.min ?? '1ms', options.max ?? '30d'];
-  return leaf(doc, options.default, (value) =>
+  const pattern = '^(\\d{1,9}(ms|s|m|h|d))+$';
+  const meta = { title: 'duration', description: options.about, type: 'string', pattern };
+  return field({ ...meta, default: options.default }, (value) =>
     readMeasure(value, parseDuration, min, max, '500ms, 30s, 10m, 4h, 2d or 1h30m'),
   );
 }
 
 export function size(options: Described & { readonly min?: string; readonly max?: string }) {
-  const doc = { kind: 'size', default: options.default, about: options.about };
   const [min, max] = [options.min ?? '1B', options.max ?? '1024GB'];
-  return leaf(doc, options.default, (value) =>
+  const pattern = '^\\d{1,9}(B|KB|MB|GB)$';
+  const meta = { title: 'size', description: options.about, type: 'string', pattern };
+  return field({ ...meta, default: options.default }, (value) =>
     readMeasure(value, parseSize, min, max, '500B, 64KB, 8MB or 1GB'),
   );
 }
 
 export function choice<const C extends string>(options: Described<C> & { readonly of: readonly C[] }) {
-  const doc = { kind: options.of.join(', '), default: options.default, about: options.about };
-  return leaf(doc, options.default, (value): C | Wrong => {
+  const meta = { title: options.of.join(', '), description: options.about, enum: options.of };
+  return field({ ...meta, type: 'string', default: options.default }, (value): C | FieldError => {
     const found = options.of.find((candidate) => candidate === value);
-    if (found !== undefined) return found;
-    const near = typeof value === 'string' ? nearest(value, options.of) : null;
-    return new Wrong(
-      `must be one of ${options.of.join(', ')}, not ${named(value)}`,
-      near === null ? '' : `did you mean "${near}"?`,
-    );
+    return found ?? notOneOf(value, options.of);
   });
 }
 
+/** For a value that is none of the known words. */
+export function notOneOf(value: unknown, known: readonly string[]): FieldError {
+  const near = typeof value === 'string' ? nearest(value, known) : null;
+  const next = near === null ? '' : `did you mean "${near}"?`;
+  return new FieldError(`must be one of ${known.join(', ')}, not ${describe(value)}`, next);
+}
+
 /** A list of texts, each checked. */
-export function texts(
-  options: Described & {
-    readonly kind: string;
-    readonly check: TextCheck;
-    readonly fallback: readonly string[];
-  },
-) {
-  const doc = { kind: options.kind, default: options.default, about: options.about };
-  return leaf(doc, options.fallback, (value) => readList(value, (item) => readText(item, options.check)));
+export function texts(options: {
+  readonly about: string;
+  readonly kind: string;
+  readonly check: TextCheck;
+  readonly default?: readonly string[];
+  /** The only words that an item can be. */
+  readonly of?: readonly string[];
+}) {
+  const items = { type: 'string', ...(options.of === undefined ? {} : { enum: options.of }) };
+  const meta = { title: options.kind, description: options.about, type: 'array', items, maxItems: MAX_ITEMS };
+  return field({ ...meta, default: options.default ?? [] }, (value) =>
+    readList(value, (item) => readText(item, options.check)),
+  );
 }
 
 /** One text or a list of texts. Required. */
@@ -165,88 +176,120 @@ export function textOrTexts(options: {
   readonly kind: string;
   readonly check: TextCheck;
 }) {
-  const doc = { kind: options.kind, default: undefined, about: options.about };
-  return leaf(doc, undefined, (value): readonly string[] | Wrong => {
-    if (Array.isArray(value) && value.length === 0) return new Wrong('is empty', 'name at least one');
+  const anyOf = [{ type: 'string' }, { type: 'array', items: { type: 'string' }, maxItems: MAX_ITEMS }];
+  const meta = { title: options.kind, description: options.about, anyOf };
+  return field(meta, (value): readonly string[] | FieldError => {
+    if (Array.isArray(value) && value.length === 0) return new FieldError('is empty', 'name at least one');
     if (Array.isArray(value)) return readList(value, (item) => readText(item, options.check));
     const read = readText(value, options.check);
-    return read instanceof Wrong ? read : [read];
+    return read instanceof FieldError ? read : [read];
   });
 }
 
 /** Program and arguments. */
 export function command(options: { readonly about: string }) {
-  const doc = { kind: COMMAND_KIND, default: undefined, about: options.about };
-  return leaf(doc, undefined, readCommand);
+  return field(commandMeta(options.about), readCommand);
 }
 
 /** Program and arguments that may be absent. */
 export function optionalCommand(options: { readonly about: string }) {
-  return leaf(
-    { kind: COMMAND_KIND, default: null, about: options.about },
-    null,
-    (value): readonly string[] | null | Wrong => (value === null ? null : readCommand(value)),
+  const meta = { ...commandMeta(options.about), default: null };
+  return field(meta, (value): readonly string[] | null | FieldError =>
+    value === null ? null : readCommand(value),
   );
 }
 
-const COMMAND_KIND = 'list: program, arguments';
+function commandMeta(description: string) {
+  const items = { type: 'string' };
+  return { title: 'list: program, arguments', description, type: 'array', items, minItems: 1 };
+}
 
-function readCommand(value: unknown): readonly string[] | Wrong {
+function readCommand(value: unknown): readonly string[] | FieldError {
   if (typeof value === 'string') {
-    return new Wrong(
+    return new FieldError(
       'must be a list of program and arguments, because no shell reads it; not one text',
       `write [${value.trim().split(/\s+/).join(', ')}], or for a shell [sh, -c, ${JSON.stringify(value)}]`,
     );
   }
-  if (!Array.isArray(value)) return new Wrong(`must be a list of program and arguments, not ${named(value)}`);
-  if (value.length === 0) return new Wrong('is empty', 'name the program and its arguments');
+  if (!Array.isArray(value))
+    return new FieldError(`must be a list of program and arguments, not ${describe(value)}`);
+  if (value.length === 0) return new FieldError('is empty', 'name the program and its arguments');
   const bad = value.findIndex((item) => typeof item !== 'string');
-  if (bad >= 0)
-    return new Wrong(`must hold texts only: item ${bad + 1} is ${named(value[bad])}`, 'put it in quotes');
+  if (bad >= 0) {
+    const what = `must hold texts only: item ${bad + 1} is ${describe(value[bad])}`;
+    return new FieldError(what, 'put it in quotes');
+  }
   const argv = value as readonly string[];
-  if (argv[0]?.trim() === '') return new Wrong('begins with an empty program name');
-  return argv.some((item) => item.includes('\0')) ? new Wrong('holds a NUL character') : argv;
+  if (argv[0]?.trim() === '') return new FieldError('begins with an empty program name');
+  return argv.some((item) => item.includes('\0')) ? new FieldError('holds a NUL character') : argv;
 }
 
-function readText(value: unknown, check: TextCheck | undefined): string | Wrong {
+/** Where a secret is, never the secret itself. @param hint for a file that holds the secret */
+export function secretSource(options: { readonly about: string; readonly hint: string }) {
+  const only = (name: string) => {
+    const properties = { [name]: { type: 'string' } };
+    return { type: 'object', properties, required: [name], additionalProperties: false };
+  };
+  const title = '{file: PATH} or {env: NAME}';
+  const meta = { title, description: options.about, oneOf: [only('file'), only('env')] };
+  return field(meta, (value) => readSource(value, options.hint));
+}
+
+/** What names a secret; null when it is not well-formed. */
+export function sourceOf(value: unknown): PasswordSource | null {
+  const source = readSource(value, '');
+  return source instanceof FieldError ? null : source;
+}
+
+function readSource(value: unknown, hint: string): PasswordSource | FieldError {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return new FieldError(
+      `must be a mapping of keys, not ${Array.isArray(value) ? 'a list' : 'a text'}`,
+      hint,
+    );
+  const { file = null, env = null, ...more } = value as Readonly<Record<string, unknown>>;
+  const [unknown] = Object.keys(more);
+  if (unknown !== undefined) return new FieldError('has an unknown key', 'write {file: PATH} or {env: NAME}');
+  const wrong = (one: unknown) => one !== null && (typeof one !== 'string' || /\p{Cc}/u.test(one));
+  if ((file === null) === (env === null) || wrong(file) || wrong(env))
+    return new FieldError('must have either file or env', 'write {file: PATH} or {env: NAME}');
+  return { file: file as string | null, env: env as string | null };
+}
+
+function readText(value: unknown, check: TextCheck | undefined): string | FieldError {
   if (typeof value !== 'string') {
     const quote = typeof value === 'number' || typeof value === 'boolean' ? 'put it in quotes' : '';
-    return new Wrong(`must be text, not ${named(value)}`, quote);
+    return new FieldError(`must be text, not ${describe(value)}`, quote);
   }
-  if (/\p{Cc}/u.test(value)) return new Wrong('holds a control character or a line end');
+  if (/\p{Cc}/u.test(value)) return new FieldError('holds a control character or a line end');
   return check?.(value) ?? value;
 }
 
-interface Range {
-  readonly min: number;
-  readonly max: number;
-}
-
-function readInteger(value: unknown, { min, max }: Range): number | Wrong {
+function readInteger(value: unknown, { min, max }: Range): number | FieldError {
   if (typeof value !== 'number' || !Number.isInteger(value)) {
-    return new Wrong(`must be a whole number, not ${named(value)}`);
+    return new FieldError(`must be a whole number, not ${describe(value)}`);
   }
-  return value >= min && value <= max ? value : new Wrong(`must be from ${min} to ${max}, not ${value}`);
+  return value >= min && value <= max ? value : new FieldError(`must be from ${min} to ${max}, not ${value}`);
 }
 
-/** Items of a list, at most so many that reading them stays cheap. */
-function readList<T>(value: unknown, read: (item: unknown) => T | Wrong): readonly T[] | Wrong {
+/** Keeps reading a list cheap. */
+const MAX_ITEMS = 100;
+
+function readList<T>(value: unknown, read: (item: unknown) => T | FieldError): readonly T[] | FieldError {
   if (!Array.isArray(value)) {
     const next = typeof value === 'string' ? `write [${value}]` : '';
-    return new Wrong(`must be a list, not ${named(value)}`, next);
+    return new FieldError(`must be a list, not ${describe(value)}`, next);
   }
-  if (value.length > LIST_LIMIT) return new Wrong(`holds more than ${LIST_LIMIT} items`);
-  const wrong = new Map<number, Wrong>();
+  if (value.length > MAX_ITEMS) return new FieldError(`holds more than ${MAX_ITEMS} items`);
+  const wrong = new Map<number, FieldError>();
   const right: T[] = [];
   for (const [index, item] of value.entries()) {
     const one = read(item);
-    if (one instanceof Wrong) wrong.set(index, one);
+    if (one instanceof FieldError) wrong.set(index, one);
     else right.push(one);
   }
-  return wrong.size > 0 ? new Wrong('holds wrong items', '', wrong) : right;
+  return wrong.size > 0 ? new FieldError('holds wrong items', '', wrong) : right;
 }
-
-const LIST_LIMIT = 100;
 
 function readMeasure(
   value: unknown,
@@ -254,18 +297,19 @@ function readMeasure(
   min: string,
   max: string,
   forms: string,
-): number | Wrong {
-  if (typeof value === 'number') return new Wrong(`${value} has no unit`, `write it like ${forms}`);
+): number | FieldError {
+  if (typeof value === 'number') return new FieldError(`${value} has no unit`, `write it like ${forms}`);
   const parsed = typeof value === 'string' ? parse(value) : null;
-  if (parsed === null) return new Wrong(`can not be understood: ${named(value)}`, `write it like ${forms}`);
+  if (parsed === null)
+    return new FieldError(`can not be understood: ${describe(value)}`, `write it like ${forms}`);
   const [low, high] = [parse(min) ?? 0, parse(max) ?? 0];
   return parsed >= low && parsed <= high
     ? parsed
-    : new Wrong(`must be from ${min} to ${max}, not ${String(value)}`);
+    : new FieldError(`must be from ${min} to ${max}, not ${String(value)}`);
 }
 
-/** A value in a few words. Texts are cut: they may be long. */
-export function named(value: unknown): string {
+/** A value in a few words. Long texts are cut. */
+export function describe(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';

@@ -1,13 +1,22 @@
 /**
- * A password by the name of its file or environment variable: the configuration holds the name, never the value. It is
- * read anew whenever it is needed, so that a changed password counts at once, and every way in which it can be wrong
- * has its own message.
+ * Reads a password from the file or environment variable that the configuration names. It is read each time it is needed, so
+ * that a changed password applies at once.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { errorText, OperationError } from '../../errors.ts';
 import type { PasswordSource } from '../config.ts';
-import { at, isMapping, type KeyPath } from '../file/yaml-document.ts';
-import { PASSWORD_PATHS } from './password-keys.ts';
+import { at, type KeyPath } from '../file/yaml-document.ts';
+import { sourceOf } from './fields.ts';
+
+/** The keys that name a password. */
+const PASSWORD_PATHS = [
+  ['gerrit', 'rest', 'password'],
+  ['mail', 'smtp', 'password'],
+] as const;
+
+/** For a password that was written in place of its source. */
+export const PASSWORD_HINT =
+  'write {file: PATH} or {env: NAME}, and change the password: it has been in this file';
 
 const LIMIT_BYTES = 4096;
 const REDACT_FROM = 4;
@@ -67,7 +76,7 @@ export interface PasswordsRead {
   readonly problems: readonly { readonly path: KeyPath; readonly what: string; readonly next: string }[];
 }
 
-/** Every password that the file names, read once so that a mistake has its line and the value is kept out of evidence. */
+/** Every password that the file names, read once: an error gets its line, and the value is kept out of evidence. */
 export function readPasswords(
   root: unknown,
   environment: Readonly<Record<string, string | undefined>>,
@@ -76,19 +85,10 @@ export function readPasswords(
   const values: string[] = [];
   const problems: PasswordsRead['problems'][number][] = [];
   for (const path of PASSWORD_PATHS) {
-    const named = at(root, path);
-    if (!isMapping(named)) continue;
-    const [file, env] = [textOf(named.file), textOf(named.env)];
-    if ((file === null) === (env === null)) {
-      problems.push({
-        path,
-        what: 'must have either file or env',
-        next: 'write {file: PATH} or {env: NAME}',
-      });
-      continue;
-    }
+    const source = sourceOf(at(root, path));
+    if (source === null) continue;
     try {
-      const value = readPassword({ file: file === null ? null : resolvePath(file), env }, environment);
+      const value = readPassword(resolveSource(source, resolvePath), environment);
       // A shorter one can not be told from other text.
       if (value.length >= REDACT_FROM) values.push(value);
     } catch (error) {
@@ -99,6 +99,6 @@ export function readPasswords(
   return { values, problems };
 }
 
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
+export function resolveSource({ file, env }: PasswordSource, path: (path: string) => string): PasswordSource {
+  return { file: file === null ? null : path(file), env };
 }

@@ -8,114 +8,117 @@ import { QUIET_OUTCOMES } from '../../machines/model/report-spec.ts';
 import { PATCHSET_KINDS } from '../../machines/trigger/rules/patchset-kind.ts';
 import { patternProblem } from '../../machines/trigger/rules/regex.ts';
 import { nearest } from '../file/config-error.ts';
-import { Wrong } from './fields.ts';
+import { FieldError } from './fields.ts';
 
 /** It stands in every comment. */
 const ADDRESS_LIMIT = 1000;
 
-export function hostName(value: string): Wrong | null {
-  if (value.includes('://')) return new Wrong('must be the host name alone, without scheme');
+export function hostName(value: string): FieldError | null {
+  if (value.includes('://')) return new FieldError('must be the host name alone, without scheme');
   if (value.includes('@'))
-    return new Wrong('must be the host name alone', 'the user belongs under gerrit.user');
+    return new FieldError('must be the host name alone', 'the user belongs under gerrit.user');
   if (/^[^:]+:\d+$/.test(value))
-    return new Wrong('must be the host name alone', 'the port belongs under gerrit.port');
+    return new FieldError('must be the host name alone', 'the port belongs under gerrit.port');
   const name = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/.test(value);
   const address6 = /^[0-9A-Fa-f:]{2,45}(%\w+)?$/.test(value) && value.includes(':');
-  return name || address6 ? null : new Wrong('is no host name');
+  return name || address6 ? null : new FieldError('is no host name');
 }
 
-export function oneWord(value: string): Wrong | null {
-  if (value === '') return new Wrong('is empty');
-  return /^[^\s-]\S*$/.test(value) ? null : new Wrong('must be one word that does not begin with a dash');
+export function oneWord(value: string): FieldError | null {
+  if (value === '') return new FieldError('is empty');
+  return /^[^\s-]\S*$/.test(value)
+    ? null
+    : new FieldError('must be one word that does not begin with a dash');
 }
 
-export function portNumber(value: string): Wrong | null {
+export function portNumber(value: string): FieldError | null {
   return /^[1-9]\d{0,4}$/.test(value) && Number(value) <= 65_535
     ? null
-    : new Wrong('must be a number from 1 to 65535');
+    : new FieldError('must be a number from 1 to 65535');
 }
 
 /** A user on a node: it becomes part of the address of a server. */
-export function userName(value: string): Wrong | null {
-  return /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(value) ? null : new Wrong('is no user name');
+export function userName(value: string): FieldError | null {
+  return /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(value) ? null : new FieldError('is no user name');
 }
 
 /** A directory on a node: it becomes part of command lines there. */
-export function nodeDirectory(value: string): Wrong | null {
-  if (!value.startsWith('/')) return new Wrong('must be absolute', 'begin it with /; ~ means nothing there');
+export function nodeDirectory(value: string): FieldError | null {
+  if (!value.startsWith('/'))
+    return new FieldError('must be absolute', 'begin it with /; ~ means nothing there');
   const plain = /^(\/[A-Za-z0-9_+@=,-][A-Za-z0-9_+@=,.-]*)+$/.test(value) && value.length <= 400;
   return plain
     ? null
-    : new Wrong('must be a path of letters, digits and _ + @ = , . -, without dot segments');
+    : new FieldError('must be a path of letters, digits and _ + @ = , . -, without dot segments');
 }
 
 /** `TYPE BASE64`: the type stands in the key itself too. */
-export function hostKeyText(value: string): Wrong | null {
+export function hostKeyText(value: string): FieldError | null {
   const [type = '', encoded = ''] = value.trim().split(/\s+/);
   const blob = Buffer.from(encoded, 'base64');
   const inside = blob.length < 8 ? '' : blob.toString('latin1', 4, 4 + blob.readUInt32BE(0));
   return type !== '' && inside === type
     ? null
-    : new Wrong('is no public key', 'write `TYPE BASE64`, as ssh-keyscan prints it after the name');
+    : new FieldError('is no public key', 'write `TYPE BASE64`, as ssh-keyscan prints it after the name');
 }
 
-export function environmentName(value: string): Wrong | null {
+export function environmentName(value: string): FieldError | null {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(value)
     ? null
-    : new Wrong(`${JSON.stringify(value)} is no name of an environment variable`);
+    : new FieldError(`${JSON.stringify(value)} is no name of an environment variable`);
 }
 
-export function pipelineName(value: string): Wrong | null {
+export function pipelineName(value: string): FieldError | null {
   if (holdsCommand(value)) return startsOthers();
   return /^[A-Za-z0-9_]{1,64}$/.test(value)
     ? null
-    : new Wrong(
+    : new FieldError(
         'must be 1 to 64 letters, digits or underscores',
         'the readers of CI comments know no others: use _ for a dash',
       );
 }
 
-export function labelName(value: string): Wrong | null {
+export function labelName(value: string): FieldError | null {
   return /^[A-Za-z][A-Za-z0-9-]*$/.test(value)
     ? null
-    : new Wrong('must be letters, digits and dashes', "take the label's name as Gerrit shows it");
+    : new FieldError('must be letters, digits and dashes', "take the label's name as Gerrit shows it");
 }
 
-/** A job's name: it stands in comments, where a space would end it, and in paths. */
-export function jobName(value: string): Wrong | null {
+/** The name of a job, a provider or a host: used in paths, and in comments, where a space would end it. */
+export function entryName(value: string): FieldError | null {
   if (/\s/.test(value))
-    return new Wrong('has a space in it', `write it with dashes: ${value.replaceAll(/\s+/g, '-')}`);
+    return new FieldError('has a space in it', `write it with dashes: ${value.replaceAll(/\s+/g, '-')}`);
   if (holdsCommand(value)) return startsOthers();
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(value)
     ? null
-    : new Wrong('must be 1 to 100 letters, digits, dots, dashes or underscores');
+    : new FieldError('must be 1 to 100 letters, digits, dots, dashes or underscores');
 }
 
-export function projectPattern(value: string): Wrong | null {
+export function projectPattern(value: string): FieldError | null {
   if (value.startsWith('^') || value.includes('.*')) {
-    return new Wrong(
+    return new FieldError(
       `${JSON.stringify(value)} is no project pattern`,
       'only * is special (any text); it is no regular expression',
     );
   }
-  if (value === '') return new Wrong('is empty');
-  if (/\s/.test(value)) return new Wrong('has a space in it');
+  if (value === '') return new FieldError('is empty');
+  if (/\s/.test(value)) return new FieldError('has a space in it');
   if (/^[-/]|\/$|\.git$|(^|\/)\.\.?(\/|$)/.test(value)) {
-    return new Wrong('is no project name', 'write it as Gerrit does, such as openstack/cinder');
+    return new FieldError('is no project name', 'write it as Gerrit does, such as openstack/cinder');
   }
   return null;
 }
 
-export function branchPattern(value: string): Wrong | null {
-  if (value === '') return new Wrong('holds an empty pattern');
+export function branchPattern(value: string): FieldError | null {
+  if (value === '') return new FieldError('holds an empty pattern');
   if (value.startsWith('refs/')) {
-    return new Wrong(
+    return new FieldError(
       `${JSON.stringify(value)} begins with refs/`,
       'write the branch alone, such as stable/*',
     );
   }
   return /[\s~^:\\[\]{}()$|?]|\.\.|^\/|\/$/.test(value)
-    ? new Wrong(
+    ? new FieldError(
         `${JSON.stringify(value)} is no branch pattern`,
         'only * is special (any text); it is no regular expression',
       )
@@ -123,42 +126,45 @@ export function branchPattern(value: string): Wrong | null {
 }
 
 /** Relative to the work tree and inside it. */
-export function treePath(value: string): Wrong | null {
-  if (value === '') return new Wrong('holds an empty path');
+export function treePath(value: string): FieldError | null {
+  if (value === '') return new FieldError('holds an empty path');
   const why = `${JSON.stringify(value)} leads out of the work tree`;
   const next = 'name it relative to the work tree, without ..';
-  return /^[/~]|(^|\/)\.\.(\/|$)/.test(value) ? new Wrong(why, next) : null;
+  return /^[/~]|(^|\/)\.\.(\/|$)/.test(value) ? new FieldError(why, next) : null;
 }
 
-export function webAddress(value: string): Wrong | null {
+export function webAddress(value: string): FieldError | null {
   if (value === '') return null;
   const address = URL.canParse(value) ? new URL(value) : null;
   if (address === null || !['http:', 'https:', 'file:'].includes(address.protocol) || /\s/.test(value)) {
-    return new Wrong('must be an address that begins with https:// or http://');
+    return new FieldError('must be an address that begins with https:// or http://');
   }
-  if (value.length > ADDRESS_LIMIT) return new Wrong(`is longer than ${ADDRESS_LIMIT} characters`);
+  if (value.length > ADDRESS_LIMIT) return new FieldError(`is longer than ${ADDRESS_LIMIT} characters`);
   return address.username !== '' || address.password !== ''
-    ? new Wrong('holds a user or password', 'secrets do not belong in this file, and this one is published')
+    ? new FieldError(
+        'holds a user or password',
+        'secrets do not belong in this file, and this one is published',
+      )
     : null;
 }
 
 /** It would stand in our comments, and some programs look for such a word anywhere in any comment. */
-function startsOthers(): Wrong {
-  return new Wrong(
+function startsOthers(): FieldError {
+  return new FieldError(
     'holds a word that makes other CIs start, and would stand in each comment',
     'choose another',
   );
 }
 
 /** Where a password is sent: encrypted, or not further than this host. */
-export function siteAddress(value: string): Wrong | null {
+export function siteAddress(value: string): FieldError | null {
   const wrong = webAddress(value === '' ? 'empty' : value);
   if (wrong !== null) return wrong;
   const { protocol, hostname, search, hash } = new URL(value);
   if (protocol === 'file:' || search !== '' || hash !== '')
-    return new Wrong('must be the address of the site alone', 'such as https://review.opendev.org');
+    return new FieldError('must be the address of the site alone', 'such as https://review.opendev.org');
   return protocol === 'http:' && !isLoopback(hostname)
-    ? new Wrong('would send the password in the clear', 'write https://')
+    ? new FieldError('would send the password in the clear', 'write https://')
     : null;
 }
 
@@ -168,16 +174,16 @@ export function isLoopback(host: string): boolean {
 }
 
 /** No quotes, comments or routes: they are rare, and every program reads them differently. */
-export function mailAddress(value: string): Wrong | null {
+export function mailAddress(value: string): FieldError | null {
   return MAIL_ADDRESS.test(value)
     ? null
-    : new Wrong(`${JSON.stringify(value)} is no mail address`, 'write it like ci@acme.example');
+    : new FieldError(`${JSON.stringify(value)} is no mail address`, 'write it like ci@acme.example');
 }
 
 /** An address, with a name before it or not. */
-export function mailSender(value: string): Wrong | null {
+export function mailSender(value: string): FieldError | null {
   return readSender(value) === null
-    ? new Wrong('is no mail address', 'write it like ci@acme.example or Acme CI <ci@acme.example>')
+    ? new FieldError('is no mail address', 'write it like ci@acme.example or Acme CI <ci@acme.example>')
     : null;
 }
 
@@ -188,52 +194,53 @@ export function readSender(value: string): { readonly name: string; readonly add
 
 const MAIL_ADDRESS = /^[A-Za-z0-9_][A-Za-z0-9._+=/-]{0,63}@[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$/;
 
-export function quietOutcome(value: string): Wrong | null {
+export function quietOutcome(value: string): FieldError | null {
   return QUIET_OUTCOMES.some((outcome) => outcome === value)
     ? null
-    : new Wrong(`holds ${JSON.stringify(value)}`, `known are ${QUIET_OUTCOMES.join(', ')}`);
+    : new FieldError(`holds ${JSON.stringify(value)}`, `known are ${QUIET_OUTCOMES.join(', ')}`);
 }
 
-export function triggerKind(value: string): Wrong | null {
+export function triggerKind(value: string): FieldError | null {
   return oneOf(value, TRIGGER_KINDS);
 }
 
 /** A patchset's kind, as Gerrit writes it. */
-export function patchsetKind(value: string): Wrong | null {
+export function patchsetKind(value: string): FieldError | null {
   return oneOf(value, PATCHSET_KINDS);
 }
 
 /** For names that people and Gerrit give: `*` is any text. */
-export function namePattern(value: string): Wrong | null {
-  if (value === '') return new Wrong('holds an empty pattern');
+export function namePattern(value: string): FieldError | null {
+  if (value === '') return new FieldError('holds an empty pattern');
   return /^\^|\$$|\.\*/.test(value)
-    ? new Wrong(
+    ? new FieldError(
         `${JSON.stringify(value)} looks like a regular expression`,
         'it is a pattern: only * is special (any text)',
       )
     : null;
 }
 
-export function regularExpression(value: string): Wrong | null {
+export function regularExpression(value: string): FieldError | null {
   const problem = patternProblem(value);
-  return problem === null ? null : new Wrong(problem.what, problem.next);
+  return problem === null ? null : new FieldError(problem.what, problem.next);
 }
 
 /** `docs` stands for a set of them. */
-export function filePattern(value: string): Wrong | null {
+export function filePattern(value: string): FieldError | null {
   return value === 'docs' ? null : regularExpression(value);
 }
 
 /** `zuul Verified+1`: who votes, on which label, and what. */
-export function afterVote(value: string): Wrong | null {
+export function requiredVote(value: string): FieldError | null {
   const [, vote] = /^\S+ [A-Za-z][A-Za-z0-9-]*([+-]\d{1,2})$/.exec(value) ?? [];
-  if (vote === undefined) return new Wrong('is no vote', 'write account, label and value: zuul Verified+1');
-  return Number(vote) === 0 ? new Wrong('waits for a vote of 0', 'nobody would cast it') : null;
+  if (vote === undefined)
+    return new FieldError('is no vote', 'write account, label and value: zuul Verified+1');
+  return Number(vote) === 0 ? new FieldError('waits for a vote of 0', 'nobody would cast it') : null;
 }
 
-function oneOf(value: string, known: readonly string[]): Wrong | null {
+function oneOf(value: string, known: readonly string[]): FieldError | null {
   if (known.includes(value)) return null;
   const near = nearest(value, known);
   const next = near === null ? `known are ${known.join(', ')}` : `did you mean "${near}"?`;
-  return new Wrong(`holds ${JSON.stringify(value)}`, next);
+  return new FieldError(`holds ${JSON.stringify(value)}`, next);
 }

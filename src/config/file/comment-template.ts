@@ -6,6 +6,7 @@
 import { tryTemplate } from '../../machines/comment/check-template.ts';
 import { REQUIRED } from '../../machines/comment/template.ts';
 import type { ConfigFile } from '../schema.ts';
+import { LIMITS } from '../sections/report.ts';
 import type { Problem } from './config-error.ts';
 import { readText, type YamlDocument } from './yaml-document.ts';
 
@@ -30,7 +31,8 @@ export function readTemplate(
   };
   if ('problem' in read)
     return { text: null, problems: [problem(` ${read.problem.what}`, 'name a text file')] };
-  const { wiki, pipeline, messageLimit: messageLimitBytes } = report;
+  const { helpUrl: wiki, pipeline } = report;
+  const { messageLimitBytes } = LIMITS;
   const faults = tryTemplate(read.text, { wiki, pipeline, messageLimitBytes });
   const next = `docs/configuration.md lists the placeholders; ${REQUIRED.map((name) => `{${name}}`).join(', ')} have to be there`;
   return {

@@ -34,10 +34,12 @@ export type FirstNode =
 
 export function firstConfig(answers: FirstAnswers): string {
   const { host, port, user, name, keyFile, knownHostsFile, deployment, project, job } = answers;
-  return `# Made by sos-ci init. Paths are relative to this file. Every key there is: sos-ci config keys
-# After a change: sos-ci config check (this file), sos-ci doctor (this file and the world around it).
+  return `# yaml-language-server: $schema=./sos-ci.schema.json
+# For completion in editors: sos-ci config schema > sos-ci.schema.json
+# Made by sos-ci init. Paths are relative to this file. All keys: sos-ci config keys
+# After a change: sos-ci config check (this file), sos-ci doctor (this file and its surroundings).
 
-deployment: ${quoted(deployment)}   # on everything that we create, so that it is found again
+deployment: ${quoted(deployment)}   # written on everything that sos-ci creates, to find it again
 
 gerrit:
   host: ${quoted(host)}
@@ -64,7 +66,7 @@ ${providerLines(answers)}
 # Logs must be readable for everybody, without a login, for a month. Serve this folder by a web server:
 # logs: {dir: /srv/logs, url: "https://logs.example.org"}
 
-# mail: {from: ci@example.org, to: [you@example.org], operator: [you@example.org], sendmail: [/usr/sbin/sendmail]}
+# mail: {from: ci@example.org, to: [you@example.org], alarmsTo: [you@example.org], sendmail: [/usr/sbin/sendmail]}
 
 # What starts a job: docs/rules.md
 jobs:
@@ -82,8 +84,8 @@ jobs:
 function reportLines({ wiki }: FirstAnswers): string {
   const about = "The CI's page: how to rerun, how to debug, whom to ask. Each comment must link to it.";
   return wiki === ''
-    ? `  post: true\n  # ${about}\n  # wiki: https://wiki.openstack.org/wiki/ThirdPartySystems/...`
-    : `  # ${about}\n  wiki: ${quoted(wiki)}`;
+    ? `  enabled: true\n  # ${about}\n  # helpUrl: https://wiki.openstack.org/wiki/ThirdPartySystems/...`
+    : `  # ${about}\n  helpUrl: ${quoted(wiki)}`;
 }
 
 function providerLines({ node, knownHostsFile }: FirstAnswers): string {

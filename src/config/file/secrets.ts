@@ -3,6 +3,8 @@
  * names. A secret that can not be read is a mistake: leaving it out would publish it.
  */
 import { readFileSync, statSync } from 'node:fs';
+import type { PasswordSource } from '../config.ts';
+import { sourceOf } from '../fields/fields.ts';
 
 /** One line shorter than this would take half of every log with it. */
 const LEAST = 4;
@@ -22,7 +24,7 @@ export interface Secrets {
   readonly problems: readonly SecretProblem[];
 }
 
-/** `list` is as it stands in the file; what has the wrong shape is passed over here, because the schema reports it. */
+/** `list` is as it stands in the file; the schema reports what is malformed. */
 export function readSecrets(
   list: unknown,
   environment: Readonly<Record<string, string | undefined>>,
@@ -58,26 +60,11 @@ export function readKeys(files: readonly string[]): readonly string[] {
 
 type One = { readonly values: readonly string[] } | Omit<SecretProblem, 'index'>;
 
-interface Source {
-  readonly file: string | null;
-  readonly env: string | null;
-}
-
-function sourceOf(item: unknown): Source | null {
-  if (typeof item !== 'object' || item === null || Array.isArray(item)) return null;
-  const { file = null, env = null } = item as { readonly file?: unknown; readonly env?: unknown };
-  if (file !== null && typeof file !== 'string') return null;
-  return env !== null && typeof env !== 'string' ? null : { file, env };
-}
-
 function readOne(
-  item: Source,
+  item: PasswordSource,
   environment: Readonly<Record<string, string | undefined>>,
   resolvePath: (path: string) => string,
 ): One {
-  if ((item.file === null) === (item.env === null)) {
-    return { what: 'must have either file or env', next: 'write {file: PATH} or {env: NAME}' };
-  }
   if (item.env !== null) {
     const value = environment[item.env];
     if (value === undefined || value === '') {

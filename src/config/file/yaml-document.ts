@@ -17,6 +17,9 @@ export interface Place {
 
 export type KeyPath = readonly (string | number)[];
 
+/** Reports an error at a value, or at its key. */
+export type ReportProblem = (path: KeyPath, what: string, next: string, at?: 'value' | 'key') => void;
+
 export interface YamlDocument {
   /** Plain JavaScript value; undefined when the text is no YAML. */
   readonly value: unknown;

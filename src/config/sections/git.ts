@@ -1,30 +1,60 @@
-/** The part of `sos-ci.yaml` that bounds the cache of repositories, in which patches are merged before they are tested. */
+/** `git`: the repositories on this host, in which patches are merged before they are tested. */
 import { z } from 'zod';
-import { duration, integer, size } from '../fields/fields.ts';
+import type { PreparePlan } from '../../machines/model/domain.ts';
+import type { GitCacheConfig } from '../config.ts';
+import { flag, size } from '../fields/fields.ts';
 
-export const gitCache = z.strictObject({
-  cacheSize: size({
+export const git = z.strictObject({
+  merge: flag({
+    default: true,
+    about:
+      'test the patch merged with the tip of its branch, together with what it depends on; false: as it was uploaded',
+  }),
+  maxCacheSize: size({
     default: '20GB',
     min: '1MB',
     about:
-      'all repositories together; then what was not used for longest goes. At least twice the largest project',
-  }),
-  cacheProjects: integer({ default: 100, min: 1, max: 10_000, about: 'projects that are kept at once' }),
-  cachePacks: integer({
-    default: 50,
-    min: 1,
-    max: 10_000,
-    about: 'packs in one repository, one for each fetch, until they are made into one',
-  }),
-  firstFetch: duration({
-    default: '1h',
-    min: '1s',
-    about:
-      'for the first fetch of a project, which brings its whole history; it goes on when nobody waits any more',
-  }),
-  renewInterval: duration({
-    default: '1h',
-    about:
-      'after a new repository did not help either, until the next one is made because git can not work in it; five in this time at most',
+      'all repositories together; above it the least recently used go. At least twice the largest project',
   }),
 });
+
+type GitFile = z.output<typeof git>;
+
+/** No lab needs to change these. */
+const CACHE = {
+  cacheProjects: 100,
+  /** Each fetch adds a pack; git slows down with hundreds of them. */
+  cachePacks: 50,
+  /** The first fetch brings the whole history: nova takes minutes on a good line. */
+  firstFetchMs: 3_600_000,
+  /** A repository that git cannot work in is cloned again, but not in a loop when the disk is what is broken. */
+  renewIntervalMs: 3_600_000,
+} as const;
+
+const PREPARE = {
+  onlyCurrent: true,
+  hold: null,
+  /** The comment lists what is left out. */
+  dependencyLimit: 30,
+  lookUpTimeoutMs: 60_000,
+  /** With the longest wait of 10 minutes this bridges an outage of more than a day. */
+  lookUpAttempts: 200,
+  /** Gerrit may show a patchset a moment after its event. */
+  lookUpRetryMs: 250,
+  lookUpRetryMaxMs: 600_000,
+  mergeTimeoutMs: 600_000,
+  mergeAttempts: 10,
+  /** Doubles, at most 64-fold. */
+  mergeRetryMs: 2_000,
+} as const;
+
+export function buildGitCache({ maxCacheSize }: GitFile): GitCacheConfig {
+  return { ...CACHE, cacheBytes: maxCacheSize };
+}
+
+export function buildPrepare(
+  { merge }: GitFile,
+  { includeWip, includePrivate }: { readonly includeWip: boolean; readonly includePrivate: boolean },
+): PreparePlan {
+  return { ...PREPARE, wip: includeWip, private: includePrivate, merge };
+}

@@ -1,9 +1,40 @@
-/** The part of `sos-ci.yaml` that defines one job: where it applies, what it runs, and its limits. */
+/** `jobs`: for which changes a job runs, what it runs, and its limits. */
 import { z } from 'zod';
-import { command, duration, flag, integer, optionalText, size, texts } from '../fields/fields.ts';
-import { treePath } from '../fields/validators.ts';
-import { jobConcurrency } from './queue.ts';
-import { jobTriggers } from './triggers.ts';
+import { type JobLimits, type StageSpec, TRIGGER_KINDS } from '../../machines/model/domain.ts';
+import { overlap } from '../../machines/trigger/rules/glob.ts';
+import type { JobRules } from '../../machines/trigger/rules/job-matcher.ts';
+import { PATCHSET_KINDS } from '../../machines/trigger/rules/patchset-kind.ts';
+import type { JobDefinition } from '../config.ts';
+import {
+  command,
+  describe,
+  duration,
+  flag,
+  integer,
+  integers,
+  optionalInteger,
+  optionalText,
+  size,
+  text,
+  textOrTexts,
+  texts,
+} from '../fields/fields.ts';
+import {
+  branchPattern,
+  entryName,
+  filePattern,
+  labelName,
+  namePattern,
+  patchsetKind,
+  projectPattern,
+  regularExpression,
+  requiredVote,
+  treePath,
+  triggerKind,
+} from '../fields/validators.ts';
+import { nearest } from '../file/config-error.ts';
+import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
+import { buildHold, VOTE_KIND } from './triggers.ts';
 
 const stage = {
   command: command({
@@ -12,15 +43,9 @@ const stage = {
   timeout: duration({
     default: '2h',
     min: '1s',
-    about: 'the whole process group and its children are ended after this',
-  }),
-  outputLimit: size({
-    default: '64MB',
-    min: '1KB',
-    about: 'output past this is dropped, and the log says so',
+    about: 'after this the whole process group and its children are killed',
   }),
 };
-
 const stacking = z.strictObject(stage);
 const testing = z.strictObject({
   ...stage,
@@ -35,58 +60,83 @@ const testing = z.strictObject({
   }),
 });
 
-export const jobLimits = z.strictObject({
+const vote = z.strictObject({
+  label: text({ check: labelName, about: 'a vote on this label starts it' }),
+  value: optionalInteger({ min: -10, max: 10, about: 'the value; either this or min' }),
+  min: optionalInteger({ min: -10, max: 10, about: 'this value or more' }),
+  by: textOrTexts({
+    kind: 'pattern, or list of them',
+    check: namePattern,
+    about: "who votes: user name, display name or e-mail; '*' is anybody",
+  }),
+  from: integers({ min: -10, max: 10, about: 'the vote before, one of these; empty: anything' }),
+});
+
+const limits = z.strictObject({
   setupAttempts: integer({
     default: 2,
     min: 1,
     max: 100,
     about: 'attempts at boot, fetch and stack together. Tests are never repeated',
   }),
-  setupRetry: duration({ default: '30s', about: 'before setup is tried again; doubles' }),
-  queueTimeout: duration({ default: '24h', about: 'for waiting for a slot' }),
-  bootTimeout: duration({ default: '15m', about: 'for making the server' }),
-  fetchTimeout: duration({ default: '10m', about: 'for fetching the patchset' }),
-  stageGrace: duration({
-    default: '30s',
-    about: "past a stage's own deadline until the daemon stops it itself",
-  }),
-  stopTimeout: duration({ default: '30s', about: 'for stopping a stage' }),
-  resultsTimeout: duration({ default: '1m', about: 'for reading the results file' }),
-  collectTimeout: duration({ default: '10m', about: 'for collecting evidence' }),
-  publishTimeout: duration({ default: '10m', about: 'for publishing evidence' }),
-  publishAttempts: integer({ default: 5, min: 1, max: 1000, about: 'attempts to collect evidence' }),
-  publishRetry: duration({
-    default: '10s',
-    about: 'before collecting or publishing is tried again; doubles, up to 15m',
-  }),
-  publishAge: duration({
-    default: '3d',
-    about: 'for which evidence that could not be published at once is kept and tried again',
-  }),
-  reportTimeout: duration({ default: '1h', about: 'for handing the verdict to the review' }),
-  cleanupTimeout: duration({ default: '5m', about: 'for one attempt to delete the server' }),
-  cleanupAttempts: integer({
-    default: 10,
-    min: 1,
-    max: 10_000,
-    about: 'attempts to delete the server until an alarm is raised',
-  }),
-  cleanupRetry: duration({ default: '10s', about: 'before deleting is tried again; doubles' }),
-  evidence: size({ default: '1GB', about: 'evidence collected for each job' }),
-  evidenceFiles: integer({
-    default: 20_000,
-    min: 1,
-    max: 1_000_000,
-    about: 'files of evidence collected for each job',
-  }),
+  setupRetryDelay: duration({ default: '30s', about: 'before setup is tried again; doubles' }),
+  bootTimeout: duration({ default: '15m', about: 'for creating the server' }),
+  maxEvidenceSize: size({ default: '1GB', about: 'logs and other evidence collected for each run' }),
 });
 
+/** No lab needs to change these. */
+const LIMITS = {
+  /** A job that waited a day for a slot tests a patchset that has probably moved on. */
+  queueTimeoutMs: 24 * 3_600_000,
+  /** Of the largest projects, over a slow line to the node. */
+  fetchTimeoutMs: 600_000,
+  /** Past a stage's own deadline: the runner on the node must have reported by then. */
+  stageGraceMs: 30_000,
+  /** Longer than SIGTERM, the wait for SIGKILL and the wait for the end together. */
+  stopTimeoutMs: 30_000,
+  resultsTimeoutMs: 60_000,
+  collectTimeoutMs: 600_000,
+  publishTimeoutMs: 600_000,
+  publishAttempts: 5,
+  /** Doubles, up to 15 minutes. */
+  publishRetryMs: 10_000,
+  /** A full disk is noticed and cleared within a long weekend. */
+  publishAgeMs: 3 * 24 * 3_600_000,
+  reportTimeoutMs: 3_600_000,
+  cleanupTimeoutMs: 300_000,
+  /** Then an alarm is raised; the sweep goes on. */
+  cleanupAttempts: 10,
+  cleanupRetryMs: 10_000,
+  evidenceLimitFiles: 20_000,
+} as const;
+
+/** Output past this is dropped, and the log says so. */
+const MAX_OUTPUT_BYTES = 64 * 1024 ** 2;
+
 export const job = z.strictObject({
-  ...jobTriggers,
-  provider: optionalText({
-    about: 'the provider that makes its server; may be left out when there is only one',
+  project: textOrTexts({
+    kind: 'pattern, or list of them',
+    check: projectPattern,
+    about: "the project's full name in Gerrit; * is any text, also /",
   }),
-  concurrency: jobConcurrency,
+  branches: texts({
+    kind: 'list of patterns',
+    default: ['*'],
+    check: branchPattern,
+    about: 'one must match the whole branch; * is any text, also /',
+  }),
+  files: filter('list of regular expressions', filePattern, {
+    include:
+      'regular expressions, matched anywhere in a path; the job runs when a file matches one; empty: any file',
+    exclude:
+      'files that do not count; when none is left the job is SKIPPED. The word docs means documentation',
+  }),
+  provider: optionalText({ about: 'the provider that creates its server; optional when there is only one' }),
+  concurrency: optionalInteger({
+    min: 1,
+    max: 1000,
+    about: 'how many runs of this job at the same time; without it only slots limit them',
+  }),
   voting: flag({
     default: true,
     about: 'false: marked as non-voting in the comment, never decides the vote',
@@ -95,14 +145,228 @@ export const job = z.strictObject({
   testing,
   logs: texts({
     kind: 'list of paths in the work tree',
-    default: '[]',
-    fallback: [],
     check: treePath,
     about:
       'files and folders that belong to the evidence; the output of the stages and the results file always do',
   }),
-  limits: jobLimits.prefault({}),
+  triggers: texts({
+    kind: `list of ${TRIGGER_KINDS.join(', ')}`,
+    default: TRIGGER_KINDS,
+    of: TRIGGER_KINDS,
+    check: triggerKind,
+    about:
+      'what starts it: a new patchset, a comment that asks for it, a change that was restored, a vote listed under votes, a change that is no longer work in progress or private',
+  }),
+  comments: texts({
+    kind: 'list of regular expressions',
+    check: regularExpression,
+    about:
+      "comments that start it, besides recheck and run-NAME; matched anywhere in the text below Gerrit's header",
+  }),
+  votes: z.array(vote).max(100).prefault([]),
+  requireVote: optionalText({
+    kind: `${VOTE_KIND}, or none`,
+    check: (value) => (value === 'none' ? null : requiredVote(value)),
+    about: 'instead of triggers.requireVote; none: it waits for no vote',
+  }),
+  topics: patterns("one must match the change's topic; empty: any or none"),
+  hashtags: patterns("one must match one of the change's hashtags; empty: any or none"),
+  kinds: filter(
+    "list of Gerrit's kinds",
+    patchsetKind,
+    {
+      include: 'kinds of new patchset that start it; empty: all',
+      exclude: 'kinds of new patchset that do not. The test of the patchset before goes on',
+    },
+    PATCHSET_KINDS,
+  ),
+  uploaders: people('uploaded the patchset'),
+  authors: people("are the commit's author"),
+  commenters: people('ask for it in a comment'),
+  limits: limits.prefault({}),
 });
 
-export type JobFile = z.output<typeof job>;
-export type StageFile = z.output<typeof stacking>;
+function patterns(about: string) {
+  return texts({ kind: 'list of patterns', check: namePattern, about });
+}
+
+function people(who: string) {
+  return filter('list of patterns', namePattern, {
+    include: `only for those who ${who}; empty: everybody`,
+    exclude: `never for those who ${who}`,
+  });
+}
+
+function filter(
+  kind: string,
+  check: Parameters<typeof texts>[0]['check'],
+  about: { readonly include: string; readonly exclude: string },
+  of?: readonly string[],
+) {
+  const list = (text: string) => texts({ kind, check, about: text, ...(of === undefined ? {} : { of }) });
+  return z.strictObject({ include: list(about.include), exclude: list(about.exclude) }).prefault({});
+}
+
+type JobFile = z.output<typeof job>;
+type Triggers = { readonly requireVote: string | null; readonly requireVoteTimeout: number };
+
+/** @param common what is the same for all jobs */
+export function buildJob(
+  name: string,
+  file: JobFile,
+  common: { readonly pipeline: string; readonly provider: string; readonly triggers: Triggers },
+): JobDefinition {
+  const { results, exitCodeIsResult } = file.testing;
+  return {
+    concurrency: file.concurrency,
+    rules: buildRules(name, file, common.triggers),
+    spec: {
+      name,
+      pipeline: common.pipeline,
+      voting: file.voting,
+      provider: file.provider ?? common.provider,
+      files: file.files,
+      stacking: file.stacking === undefined ? null : buildStage(file.stacking),
+      testing: buildStage(file.testing),
+      exitCodeIsResult,
+      results: results === null ? null : { format: 'tap', file: results },
+      logs: file.logs,
+      headStartMs: 0,
+      limits: buildLimits(file.limits),
+    },
+  };
+}
+
+function buildRules(name: string, file: JobFile, triggers: Triggers): JobRules {
+  const rule = ({ include, exclude }: JobFile['kinds']) => ({ only: include, never: exclude });
+  return {
+    name,
+    projects: file.project,
+    branches: file.branches,
+    triggers: TRIGGER_KINDS.filter((kind) => file.triggers.includes(kind)),
+    topics: file.topics,
+    hashtags: file.hashtags,
+    kinds: rule(file.kinds),
+    uploaders: rule(file.uploaders),
+    authors: rule(file.authors),
+    commenters: rule(file.commenters),
+    comments: file.comments,
+    votes: file.votes,
+    hold: buildHold(file.requireVote ?? triggers.requireVote, triggers.requireVoteTimeout),
+  };
+}
+
+function buildStage(file: z.output<typeof stacking>): StageSpec {
+  return { argv: file.command, timeoutMs: file.timeout, outputLimitBytes: MAX_OUTPUT_BYTES };
+}
+
+function buildLimits(file: JobFile['limits']): JobLimits {
+  return {
+    ...LIMITS,
+    setupAttempts: file.setupAttempts,
+    setupRetryMs: file.setupRetryDelay,
+    bootTimeoutMs: file.bootTimeout,
+    evidenceLimitBytes: file.maxEvidenceSize,
+  };
+}
+
+/** @param providers their names */
+export function checkJobs(root: unknown, providers: readonly string[], add: ReportProblem): void {
+  const jobs = at(root, ['jobs']);
+  if (!isMapping(jobs)) return;
+  const names = Object.keys(jobs);
+  if (names.length === 0) add(['jobs'], 'names no job', 'add one: docs/configuration.md shows how');
+  for (const name of names) {
+    const wrong = entryName(name);
+    if (wrong !== null) add(['jobs', name], `the name ${wrong.what}`, wrong.next, 'key');
+    checkProvider(root, name, providers, add);
+    checkResults(root, name, add);
+    checkTriggers(root, name, add);
+    checkVotes(root, name, add);
+  }
+  checkHolds(root, names, add);
+}
+
+function checkProvider(root: unknown, name: string, providers: readonly string[], add: ReportProblem): void {
+  const path = ['jobs', name, 'provider'];
+  const provider = at(root, path);
+  if (typeof provider === 'string' && !providers.includes(provider)) {
+    const near = nearest(provider, providers);
+    const next = near === null ? `known: ${providers.join(', ')}` : `did you mean "${near}"?`;
+    add(path, `there is no provider ${describe(provider)}`, next);
+  }
+  if (provider === undefined && providers.length > 1 && isMapping(at(root, ['jobs', name])))
+    add(path, 'is missing, and there is more than one', `choose one of ${providers.join(', ')}`);
+}
+
+function checkResults(root: unknown, name: string, add: ReportProblem): void {
+  const path = ['jobs', name, 'testing'];
+  const file = at(root, path);
+  if (!isMapping(file) || file.exitCodeIsResult === true) return;
+  if (file.results !== undefined && file.results !== null) return;
+  const next =
+    'add results: FILE (the TAP file that the tests write), or exitCodeIsResult: true if any exit code but 0 means that a test failed';
+  add(path, 'nothing says what a failed test is, so this job could never be FAILURE', next);
+}
+
+/** Where the list is given, it must name what other keys speak of. */
+function checkTriggers(root: unknown, name: string, add: ReportProblem): void {
+  const path = ['jobs', name, 'triggers'];
+  const list = at(root, path);
+  if (!Array.isArray(list)) return;
+  const given = (key: string) => {
+    const value = at(root, ['jobs', name, key]);
+    return Array.isArray(value) && value.length > 0;
+  };
+  if (list.length === 0) add(path, 'is empty, so nothing starts this job', 'remove the key, or name some');
+  if (list.includes('vote') && !given('votes'))
+    add(path, 'names vote, but no vote is described', 'add votes: [{label: Verified, value: 1, by: zuul}]');
+  for (const [key, kind] of [['votes', 'vote'] as const, ['comments', 'recheck'] as const]) {
+    if (given(key) && !list.includes(kind))
+      add(['jobs', name, key], `starts nothing, because triggers does not name ${kind}`, `add ${kind} to it`);
+  }
+}
+
+function checkVotes(root: unknown, name: string, add: ReportProblem): void {
+  const votes = at(root, ['jobs', name, 'votes']);
+  if (!Array.isArray(votes)) return;
+  for (const [index, one] of votes.entries()) {
+    if (!isMapping(one) || (one.value === undefined) !== (one.min === undefined)) continue;
+    const next = 'value: 1 is just this, min: 1 is this or more';
+    add(['jobs', name, 'votes', index], 'must have either value or min', next);
+  }
+}
+
+/** Jobs of one patchset share one review, and it waits once. */
+function checkHolds(root: unknown, names: readonly string[], add: ReportProblem): void {
+  const common = at(root, ['triggers', 'requireVote']) ?? 'none';
+  const held = names.map((name) => ({ name, vote: at(root, ['jobs', name, 'requireVote']) ?? common }));
+  for (const [index, one] of held.entries()) {
+    const other = held
+      .slice(0, index)
+      .find(({ name, vote: theirs }) => theirs !== one.vote && meet(root, name, one.name));
+    if (other === undefined) continue;
+    const next =
+      'they share one review and start together: give both the same, or tell their projects or branches apart';
+    add(['jobs', one.name, 'requireVote'], `differs from that of ${other.name}, for the same changes`, next);
+  }
+}
+
+/** What starts a job without a request. */
+const UNASKED = ['patchset', 'restored', 'ready'];
+
+/** True when one new patchset can start both. */
+function meet(root: unknown, one: string, other: string): boolean {
+  const onlyOnRequest = (name: string) => {
+    const list = at(root, ['jobs', name, 'triggers']);
+    return Array.isArray(list) && !UNASKED.some((kind) => list.includes(kind));
+  };
+  if (onlyOnRequest(one) || onlyOnRequest(other)) return false;
+  const globs = (name: string, key: string, fallback: readonly string[]) => {
+    const value = at(root, ['jobs', name, key]) ?? fallback;
+    return (Array.isArray(value) ? value : [value]).filter((glob) => typeof glob === 'string');
+  };
+  return [['project', []] as const, ['branches', ['*']] as const].every(([key, fallback]) =>
+    globs(one, key, fallback).some((a) => globs(other, key, fallback).some((b) => overlap(a, b))),
+  );
+}

@@ -1,8 +1,18 @@
-/** Keys of `mail`: who is told by mail, and which way it goes. */
+/** `mail`: who gets mail about reviews and alarms, and how it is sent. */
 import { z } from 'zod';
-import { choice, duration, integer, optionalCommand, optionalText, text, texts } from '../fields/fields.ts';
-import { password } from '../fields/password-keys.ts';
-import { hostName, mailAddress, mailSender, oneWord } from '../fields/validators.ts';
+import type { MailConfig } from '../config.ts';
+import {
+  choice,
+  integer,
+  optionalCommand,
+  optionalText,
+  secretSource,
+  text,
+  texts,
+} from '../fields/fields.ts';
+import { PASSWORD_HINT, resolveSource } from '../fields/password.ts';
+import { hostName, isLoopback, mailAddress, mailSender, oneWord, readSender } from '../fields/validators.ts';
+import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 
 const smtp = z.strictObject({
   host: text({ kind: 'host name', check: hostName, about: 'the mail server' }),
@@ -13,16 +23,18 @@ const smtp = z.strictObject({
     about:
       'starttls: encrypted after the greeting, or not at all; tls: from the first byte (port 465); none: a relay on this host',
   }),
-  user: optionalText({ check: oneWord, about: 'login, where the server wants one' }),
-  password: password.optional(),
+  user: optionalText({ check: oneWord, about: 'login, where the server requires one' }),
+  password: secretSource({
+    about: 'the password of the login, alone in a file of mode 600 or in a variable of the daemon',
+    hint: PASSWORD_HINT,
+  }).optional(),
   caFile: optionalText({
     kind: 'path',
     about: "certificates (PEM) of authorities that sign the server's, instead of the host's",
   }),
 });
 
-const addresses = (about: string) =>
-  texts({ kind: 'list of mail addresses', default: '[]', fallback: [], check: mailAddress, about });
+const addresses = (about: string) => texts({ kind: 'list of mail addresses', check: mailAddress, about });
 
 export const mail = z.strictObject({
   from: text({
@@ -30,26 +42,83 @@ export const mail = z.strictObject({
     check: mailSender,
     about: 'the sender: ci@acme.example or Acme CI <ci@acme.example>',
   }),
-  to: addresses('who is told how reviews end'),
+  alarmsTo: addresses('who gets mail about alarms'),
+  to: addresses('who gets mail about reviews'),
   on: choice({
     of: ['failure', 'always', 'never'],
     default: 'failure',
     about: 'failure: of reviews in which a voting job did not succeed, or that Gerrit did not take',
   }),
-  operator: addresses('who is told of alarms'),
-  operatorLimit: integer({
-    default: 20,
-    min: 1,
-    max: 1000,
-    about: 'mails about alarms in one hour; what is left out is counted in the next',
-  }),
-  operatorGather: duration({ default: '10s', about: 'for more alarms before a mail about them' }),
   smtp: smtp.optional(),
   sendmail: optionalCommand({
     about:
       "the host's program instead of SMTP, such as [/usr/sbin/sendmail]; -i, the sender and the recipients are added, the mail is its standard input",
   }),
-  timeout: duration({ default: '1m', min: '1s', about: 'for one attempt to send' }),
-  attempts: integer({ default: 6, min: 1, max: 100, about: 'attempts to send until an alarm is raised' }),
-  retry: duration({ default: '1m', about: 'before a second attempt to send; doubles' }),
 });
+
+/** No lab needs to change these. */
+const LIMITS = {
+  /** In one hour. Further alarms are counted in the next mail, so a storm of alarms is no storm of mail. */
+  operatorLimit: 20,
+  /** Alarms that come together go out together. */
+  operatorGatherMs: 10_000,
+  timeoutMs: 60_000,
+  /** With waits that double from one minute: an hour's outage of the mail server loses nothing. */
+  attempts: 6,
+  retryMs: 60_000,
+} as const;
+
+type MailFile = z.output<typeof mail>;
+
+export function buildMail(file: MailFile, path: (path: string) => string): MailConfig {
+  const from = readSender(file.from);
+  if (from === null) throw new Error('a sender that was checked');
+  return {
+    ...LIMITS,
+    from,
+    to: file.to,
+    on: file.on,
+    operator: file.alarmsTo,
+    by: buildTransport(file, path),
+  };
+}
+
+function buildTransport(file: MailFile, path: (path: string) => string): MailConfig['by'] {
+  if (file.smtp === undefined) return { sendmail: file.sendmail ?? [] };
+  const { host, port, tls, user, password, caFile } = file.smtp;
+  const login =
+    user === null || password === undefined ? null : { user, password: resolveSource(password, path) };
+  return { host, port, tls, login, caFile: caFile === null ? null : path(caFile) };
+}
+
+export function checkMail(root: unknown, add: ReportProblem): void {
+  const file = at(root, ['mail']);
+  if (!isMapping(file)) return;
+  if (isEmpty(file.to) && isEmpty(file.alarmsTo)) {
+    const next = 'add to: [ADDRESS] for reviews, alarmsTo: [ADDRESS] for alarms, or both';
+    add(['mail'], 'has no recipient', next);
+  }
+  const transports = ['smtp', 'sendmail'].filter((key) => file[key] !== undefined && file[key] !== null);
+  if (transports.length === 0) {
+    add(['mail'], 'has no way to send', 'add smtp: {host: HOST}, or sendmail: [/usr/sbin/sendmail]');
+  }
+  if (transports.length === 2) add(['mail', 'sendmail'], 'is set beside smtp', 'keep one of the two');
+  checkLogin(file.smtp, add);
+}
+
+function checkLogin(file: unknown, add: ReportProblem): void {
+  if (!isMapping(file)) return;
+  const { user, password, tls, host } = file;
+  const [hasUser, hasPassword] = [user !== undefined, password !== undefined];
+  if (hasUser !== hasPassword) {
+    const missing = hasUser ? 'password' : 'user';
+    add(['mail', 'smtp'], `has no ${missing} for its ${hasUser ? 'user' : 'password'}`, `add ${missing}`);
+  }
+  if (hasPassword && tls === 'none' && typeof host === 'string' && !isLoopback(host)) {
+    add(['mail', 'smtp', 'tls'], 'would send the password in the clear', 'write starttls or tls');
+  }
+}
+
+function isEmpty(list: unknown): boolean {
+  return list === undefined || list === null || (Array.isArray(list) && list.length === 0);
+}

@@ -1,34 +1,37 @@
-/** The keys of the vigil: what the operator is told of before it does harm. */
+/** `monitoring`: the health checks of the daemon, and when they raise an alarm. */
 import { z } from 'zod';
-import { duration, integer, size } from '../fields/fields.ts';
+import type { VigilLimits } from '../../machines/model/health-snapshot.ts';
+import { duration, size } from '../fields/fields.ts';
 
-export const vigil = z.strictObject({
-  interval: duration({ default: '10m', min: '1s', about: 'between two looks around' }),
-  quiet: duration({
+export const monitoring = z.strictObject({
+  interval: duration({ default: '10m', min: '1s', about: 'between two health checks' }),
+  noReportsAfter: duration({
     default: '3d',
     min: '1m',
-    about: 'of listening in which nothing was reported although other CIs report, until an alarm is raised',
+    about:
+      'raise an alarm after this long without a report of ours, while other CIs report on the same projects',
   }),
-  quietOthers: integer({
-    default: 10,
-    min: 1,
-    max: 100_000,
-    about: 'reports of other CIs in that time, on what the jobs are for; fewer say nothing',
-  }),
-  diskFree: size({
+  minFreeDisk: size({
     default: '1GB',
     min: '1MB',
-    about: 'room on the disks of stateDir, logs and events; with less an alarm is raised',
-  }),
-  diskFreeFiles: integer({
-    default: 10_000,
-    min: 0,
-    max: 1_000_000_000,
-    about: 'free inodes there; with fewer an alarm is raised',
-  }),
-  wal: size({
-    default: '64MB',
-    min: '1MB',
-    about: "the database's write-ahead log; when it is larger an alarm is raised",
+    about: 'on the disks of stateDir, logs and events; with less an alarm is raised',
   }),
 });
+
+/** No lab needs to change these. */
+const LIMITS = {
+  /** SQLite's log and a job's many small files need inodes too. */
+  diskFreeFiles: 10_000,
+  /** Checkpoints keep it at a few megabytes; a long reader makes it grow. */
+  walBytes: 64 * 1024 ** 2,
+  /** With fewer reports of other CIs their silence may be a weekend. */
+  quietOthers: 10,
+} as const;
+
+export function buildMonitoring({ interval, noReportsAfter, minFreeDisk }: z.output<typeof monitoring>): {
+  readonly intervalMs: number;
+  readonly limits: VigilLimits;
+} {
+  const limits = { ...LIMITS, diskFreeBytes: minFreeDisk, quietMs: noReportsAfter };
+  return { intervalMs: interval, limits };
+}

@@ -1,105 +1,79 @@
-/**
- * The part of `sos-ci.yaml` that says where jobs run. What a provider may hold depends on its type, so a mistake is judged by
- * the type that is written there.
- */
+/** `providers`: where jobs run. Which keys there are depends on `type`. */
 import { z } from 'zod';
+import type { ProviderConfig, SshConfig, StaticHostConfig } from '../config.ts';
 import {
-  choice,
   command,
   duration,
+  fieldMeta,
   flag,
   integer,
   optionalInteger,
   optionalText,
-  size,
   text,
   texts,
 } from '../fields/fields.ts';
-import { keyed, variants } from '../fields/unions.ts';
-import { environmentName, hostKeyText, hostName, nodeDirectory, userName } from '../fields/validators.ts';
+import {
+  entryName,
+  environmentName,
+  hostKeyText,
+  hostName,
+  isLoopback,
+  nodeDirectory,
+  userName,
+} from '../fields/validators.ts';
+import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 
-const PROVIDER_TYPES = ['local', 'static', 'command'] as const;
+export const PROVIDER_TYPES = ['local', 'static', 'command'] as const;
+const LOCAL = PROVIDER_TYPES[0];
 
-const type = choice({
-  of: PROVIDER_TYPES,
-  default: 'local',
-  about:
-    'local: a scratch directory and a process group on this host; static: a list of hosts by SSH; command: servers that your own programs make',
-});
+function type<const T extends string>(of: T) {
+  const schema = z.literal(of);
+  fieldMeta.add(schema, {
+    title: PROVIDER_TYPES.join(', '),
+    description:
+      'local: a scratch directory and a process group on this host; static: a list of hosts, over SSH; command: servers that your own programs create',
+    default: LOCAL,
+  });
+  return schema;
+}
+
 const slots = integer({ default: 1, min: 1, max: 1000, about: 'servers, and so jobs, at the same time' });
 
 const ssh = z.strictObject({
-  key: text({ kind: 'path', about: 'the private SSH key that the nodes let in, without passphrase' }),
+  key: text({ kind: 'path', about: 'the private SSH key for the nodes, without passphrase' }),
   user: text({ check: userName, about: 'the user on the nodes; every job runs as this user' }),
   port: integer({ default: 22, min: 1, max: 65535, about: "the nodes' SSH port" }),
+  knownHosts: optionalText({
+    kind: 'path',
+    about:
+      'known_hosts file with the host keys of the nodes; without it, the key that a node presents first is pinned until its server is deleted',
+  }),
   directory: text({
     kind: 'absolute path',
     default: '/var/tmp/sos-ci',
     check: nodeDirectory,
-    about: 'on the nodes; each server gets a directory of its own in it, which goes with the server',
+    about: 'on the nodes; each server gets its own directory in it, which is deleted with the server',
   }),
-  knownHosts: optionalText({
-    kind: 'path',
-    about:
-      'known_hosts file with the host keys of the nodes; without it, the key that a node shows first counts until its server is deleted',
-  }),
-  connectTimeout: duration({ default: '20s', about: 'for connection, handshake and login together' }),
-  keepalive: duration({ default: '15s', min: '1s', about: 'between two keepalives' }),
-  keepaliveMax: integer({
-    default: 3,
-    min: 1,
-    max: 100,
-    about: 'unanswered keepalives until a connection counts as dead',
-  }),
-  backoffMin: duration({ default: '500ms', min: '10ms', about: 'before the first reconnect' }),
-  backoffMax: duration({
-    default: '30s',
-    min: '10ms',
-    about: 'longest wait before a reconnect; the waits double',
-  }),
-  commandTimeout: duration({
-    default: '1m',
-    min: '1s',
-    about: 'for one short command of ours on a node, or one request for a file',
-  }),
-  away: duration({
+  reconnectTimeout: duration({
     default: '10m',
     min: '1s',
-    about: 'a node that can not be reached for this long has lost what ran on it',
-  }),
-  idle: duration({ default: '1m', min: '1s', about: 'until a connection that nobody uses is closed' }),
-  safety: duration({
-    default: '1m',
-    min: '5s',
-    about: 'between two looks at a stage although nothing has told us to look',
+    about: 'after this long without a connection, what ran on the node is lost',
   }),
 });
 
 const host = z.strictObject({
   host: text({ kind: 'host name', check: hostName, about: 'name or address' }),
   port: optionalInteger({ min: 1, max: 65535, about: 'by default ssh.port' }),
-  user: optionalText({ check: userName, about: 'by default ssh.user' }),
-  directory: optionalText({
-    kind: 'absolute path',
-    check: nodeDirectory,
-    about: 'by default ssh.directory',
-  }),
+  directory: optionalText({ kind: 'absolute path', check: nodeDirectory, about: 'by default ssh.directory' }),
   hostKey: optionalText({
     kind: 'TYPE BASE64',
     check: hostKeyText,
-    about: "the host's public key, as in known_hosts without the name; comes before ssh.knownHosts",
+    about: "the host's public key, as in known_hosts without the name; overrides ssh.knownHosts",
   }),
 });
 
-const deleteTimeout = duration({
-  default: '2m',
-  min: '1s',
-  about:
-    "for ending a job's processes and removing its directory; of command: for one run of `delete`, by default 5m",
-});
-
 const local = z.strictObject({
-  type,
+  type: type('local'),
   slots,
   allowUntrustedCode: flag({
     default: false,
@@ -109,55 +83,188 @@ const local = z.strictObject({
   user: optionalText({
     check: userName,
     about:
-      'the account that the commands of jobs run as, so that the files of the daemon are out of their reach; needs a daemon that runs as root',
+      'the account that runs the commands of jobs, so that they cannot reach the files of the daemon; requires a daemon that runs as root',
   }),
-  deleteTimeout,
 });
 
 const fixed = z.strictObject({
-  type,
+  type: type('static'),
   ssh,
-  hosts: keyed(host, 'names no host', 'add one: hosts: {node1: {host: 10.0.0.11}}'),
-  clean: z
+  hosts: z.record(z.string(), host).superRefine((hosts, context) => {
+    if (Object.keys(hosts).length > 0) return;
+    const params = { next: 'add one: hosts: {node1: {host: 10.0.0.11}}' };
+    context.addIssue({ code: 'custom', message: 'names no host', params });
+  }),
+  reset: z
     .strictObject({
       command: command({
         about: 'runs on a host before a job gets it; an exit code other than 0 is a failure of the host',
       }),
-      timeout: duration({ default: '10m', min: '1s', about: 'for cleaning one host' }),
+      timeout: duration({ default: '10m', min: '1s', about: 'for resetting one host' }),
     })
     .optional(),
-  failures: integer({
-    default: 2,
-    min: 1,
-    max: 100,
-    about: 'in a row, when it is reached or cleaned, until a host is put aside and an alarm is raised',
-  }),
-  aside: duration({ default: '1h', min: '1s', about: 'until a host that was put aside is tried again' }),
-  deleteTimeout,
 });
 
 const programs = z.strictObject({
-  type,
+  type: type('command'),
   slots,
   ssh,
-  create: command({ about: 'program that makes a server; JSON on standard input and output' }),
+  create: command({ about: 'program that creates a server; JSON on standard input and output' }),
   list: command({
     about: 'program that lists all servers that `create` has made and `delete` has not removed',
   }),
   delete: command({ about: 'program that removes a server' }),
-  listTimeout: duration({ default: '1m', min: '1s', about: 'for one run of `list`' }),
-  deleteTimeout: duration({ default: '5m', min: '1s', about: 'for one run of `delete`' }),
-  outputLimit: size({ default: '1MB', min: '1KB', about: 'of one program; more is an error' }),
   environment: texts({
     kind: 'list of names',
-    default: '[]',
-    fallback: [],
     check: environmentName,
-    about: "of the daemon's environment variables that the programs get, beside PATH, HOME, LANG and TMPDIR",
+    about: "the daemon's environment variables that the programs get, besides PATH, HOME, LANG and TMPDIR",
   }),
 });
 
-export const provider = variants('type', 'local', { local, static: fixed, command: programs });
+export const provider = z.preprocess(
+  (value) => (isMapping(value) && value.type === undefined ? { ...value, type: LOCAL } : value),
+  z.discriminatedUnion('type', [local, fixed, programs]),
+);
 
-export type ProviderFile = z.output<typeof provider>;
-export type SshFile = z.output<typeof ssh>;
+/** No lab needs to change these. */
+const SSH_LIMITS = {
+  /** TCP, handshake and login together. */
+  connectTimeoutMs: 20_000,
+  /** Below the idle timeout of common firewalls. A dead connection is noticed after three, in 45 s. */
+  keepaliveMs: 15_000,
+  keepaliveMax: 3,
+  /** The waits between reconnects double from the first to the longest. */
+  backoffMinMs: 500,
+  backoffMaxMs: 30_000,
+  /** One short command of ours, or one request for a file. */
+  commandTimeoutMs: 60_000,
+  idleMs: 60_000,
+  /** Polls a stage in case the notification got lost. */
+  safetyMs: 60_000,
+} as const;
+
+const STATIC_LIMITS = {
+  /** One failure can be the network; two in a row are the host's. */
+  failures: 2,
+  /** Then a quarantined host is tried again, so that a repaired one returns without a command. */
+  asideMs: 3_600_000,
+} as const;
+
+const COMMAND_LIMITS = {
+  listTimeoutMs: 60_000,
+  /** Bare metal may take minutes to power off. */
+  deleteTimeoutMs: 300_000,
+  outputLimitBytes: 1024 ** 2,
+} as const;
+
+/** For ending a server's processes and removing its directory. */
+const DELETE_TIMEOUT_MS = 120_000;
+
+type ProviderFile = z.output<typeof provider>;
+type StaticFile = Extract<ProviderFile, { type: 'static' }>;
+type Resolve = (path: string) => string;
+
+export function buildProvider(name: string, file: ProviderFile, path: Resolve): ProviderConfig {
+  switch (file.type) {
+    case 'local': {
+      const { slots: number, allowUntrustedCode, user } = file;
+      const deleteTimeoutMs = DELETE_TIMEOUT_MS;
+      return { type: 'local', name, slots: number, allowUntrustedCode, user, deleteTimeoutMs };
+    }
+    case 'static':
+      return {
+        ...STATIC_LIMITS,
+        type: 'static',
+        name,
+        slots: Object.keys(file.hosts).length,
+        ssh: buildSsh(file.ssh, path),
+        hosts: Object.entries(file.hosts).map(([one, keys]) => buildHost(one, keys, file.ssh)),
+        clean: file.reset === undefined ? null : { argv: file.reset.command, timeoutMs: file.reset.timeout },
+        deleteTimeoutMs: DELETE_TIMEOUT_MS,
+      };
+    case 'command':
+      return {
+        ...COMMAND_LIMITS,
+        type: 'command',
+        name,
+        slots: file.slots,
+        ssh: buildSsh(file.ssh, path),
+        place: { user: file.ssh.user, port: file.ssh.port, directory: file.ssh.directory },
+        create: file.create,
+        list: file.list,
+        delete: file.delete,
+        environment: file.environment,
+      };
+  }
+}
+
+function buildHost(
+  name: string,
+  file: StaticFile['hosts'][string],
+  common: StaticFile['ssh'],
+): StaticHostConfig {
+  return {
+    name,
+    host: file.host,
+    port: file.port ?? common.port,
+    user: common.user,
+    directory: file.directory ?? common.directory,
+    hostKey: file.hostKey,
+  };
+}
+
+function buildSsh(file: z.output<typeof ssh>, path: Resolve): SshConfig {
+  return {
+    ...SSH_LIMITS,
+    keyFile: path(file.key),
+    knownHostsFile: file.knownHosts === null ? null : path(file.knownHosts),
+    awayTimeoutMs: file.reconnectTimeout,
+  };
+}
+
+/** The names of the providers. */
+export function checkProviders(root: unknown, add: ReportProblem): readonly string[] {
+  const providers = at(root, ['providers']);
+  const names = isMapping(providers) ? Object.keys(providers) : [LOCAL];
+  if (names.length === 0)
+    add(['providers'], 'names no provider', 'add one, or remove the key: providers: {local: {slots: 1}}');
+  for (const name of names) {
+    const wrong = entryName(name);
+    if (wrong !== null) add(['providers', name], `the name ${wrong.what}`, wrong.next);
+  }
+  checkTrust(root, names, add);
+  checkHosts(root, names, add);
+  return names;
+}
+
+/** Two entries for one host would let two jobs share it. */
+function checkHosts(root: unknown, providers: readonly string[], add: ReportProblem): void {
+  const seen = new Map<string, string>();
+  for (const name of providers) {
+    const hosts = at(root, ['providers', name, 'hosts']);
+    for (const one of isMapping(hosts) ? Object.keys(hosts) : []) {
+      const path = ['providers', name, 'hosts', one];
+      const wrong = entryName(one);
+      if (wrong !== null) add(path, `the name ${wrong.what}`, wrong.next);
+      const fallback = at(root, ['providers', name, 'ssh', 'port']) ?? 22;
+      const address = `${String(at(root, [...path, 'host']))}:${String(at(root, [...path, 'port']) ?? fallback)}`;
+      const before = seen.get(address);
+      const next = 'a host has one job at a time: name it once';
+      if (before !== undefined) add(path, `is the same host as ${before} (${address})`, next);
+      else seen.set(address, path.join('.'));
+    }
+  }
+}
+
+/** The provider applies the same rule when the daemon starts; here the error has a line. */
+function checkTrust(root: unknown, names: readonly string[], add: ReportProblem): void {
+  const gerrit = at(root, ['gerrit', 'host']);
+  if (typeof gerrit !== 'string' || isLoopback(gerrit)) return;
+  for (const name of names) {
+    if ((at(root, ['providers', name, 'type']) ?? LOCAL) !== LOCAL) continue;
+    const allowed = at(root, ['providers', name, 'allowUntrustedCode']);
+    if (allowed === true || typeof at(root, ['providers', name, 'user']) === 'string') continue;
+    const next = `name an account for their code: providers.${name}.user; or, if whoever may upload there may run code as this user, say so: providers.${name}.allowUntrustedCode: true`;
+    add(['providers', name], `would run patchsets of ${gerrit} as this user, on this host`, next);
+  }
+}

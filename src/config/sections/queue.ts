@@ -1,23 +1,27 @@
-/** The part of `sos-ci.yaml` that says who gets a free slot, and how many jobs run at the same time. */
+/** `projects` and `headStart`: who gets a free slot, and how many jobs of a project run at the same time. */
 import { z } from 'zod';
-import { TRIGGER_KINDS, type TriggerKind } from '../../machines/model/domain.ts';
+import { overlap } from '../../machines/trigger/rules/glob.ts';
+import type { Config } from '../config.ts';
 import { duration, optionalInteger } from '../fields/fields.ts';
+import { projectPattern } from '../fields/validators.ts';
+import { nearest } from '../file/config-error.ts';
+import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
 
-const WHEN: Readonly<Record<TriggerKind, string>> = {
-  patchset: 'by a new patchset',
-  recheck: 'by a comment or an operator',
-  restored: 'by a change that was restored',
-  vote: 'by a vote',
-  ready: 'by a change that is no longer work in progress or private',
-};
+export const headStart = z.strictObject({
+  recheck: duration({
+    default: '10m',
+    min: '0s',
+    about:
+      'a job that was started by a comment or an operator counts as if it had waited this much longer than others of its project',
+  }),
+});
 
-type HeadStarts = Readonly<Record<TriggerKind, ReturnType<typeof headStart>>>;
+/** Only a difference counts, and only people wait for an answer. */
+export function buildHeadStarts({ recheck }: z.output<typeof headStart>): Config['priorities'] {
+  return { patchset: 0, recheck, restored: 0, vote: 0, ready: 0 };
+}
 
-export const priorities = z.strictObject(
-  Object.fromEntries(TRIGGER_KINDS.map((kind) => [kind, headStart(kind)])) as HeadStarts,
-);
-
-export const project = z.strictObject({
+const project = z.strictObject({
   concurrency: optionalInteger({
     min: 1,
     max: 1000,
@@ -27,26 +31,38 @@ export const project = z.strictObject({
     default: '0s',
     min: '0s',
     about:
-      'projects take turns on each provider; this one counts as if its last turn had been that much longer ago',
+      'projects take turns on each provider; this one counts as if its last turn had been this much longer ago',
   }),
 });
 
-export const jobConcurrency = optionalInteger({
-  min: 1,
-  max: 1000,
-  about: 'so many of this job run at the same time; without it only slots limit them',
-});
+export const projects = z.record(z.string(), project.prefault({}));
 
-export const queuePatience = duration({
-  default: '1h',
-  about:
-    "a job that the concurrency of its project or its name kept waiting for this long keeps the next free place of each for itself, so that others can't overtake it for ever",
-});
-
-function headStart(kind: TriggerKind) {
-  return duration({
-    default: kind === 'recheck' ? '10m' : '0s',
-    min: '0s',
-    about: `a job that was started ${WHEN[kind]} counts as if it had waited that much longer than others of its project`,
+export function buildProjects(file: z.output<typeof projects>): Config['projects'] {
+  const built = Object.entries(file).map(([name, { concurrency, priority }]) => {
+    return [name, { concurrency, priorityMs: priority }] as const;
   });
+  return Object.fromEntries(built);
+}
+
+export function checkProjects(root: unknown, add: ReportProblem): void {
+  const [file, jobs] = [at(root, ['projects']), at(root, ['jobs'])];
+  if (!isMapping(file)) return;
+  const tested = isMapping(jobs) ? Object.values(jobs).flatMap(projectsOf) : [];
+  for (const name of Object.keys(file)) {
+    const path = ['projects', name];
+    const wrong = projectPattern(name);
+    if (wrong !== null) add(path, `the name ${wrong.what}`, wrong.next);
+    else if (name.includes('*'))
+      add(path, 'is a pattern, but must be a name', 'write each project that needs its own limit');
+    else if (tested.length > 0 && !tested.some((pattern) => overlap(pattern, name))) {
+      const near = nearest(name, tested);
+      const next = near === null ? 'correct the name, or remove it' : `did you mean "${near}"?`;
+      add(path, 'no job is for this project, so this limits nothing', next);
+    }
+  }
+}
+
+function projectsOf(job: unknown): readonly string[] {
+  const named = at(job, ['project']);
+  return (Array.isArray(named) ? named : [named]).filter((one) => typeof one === 'string');
 }

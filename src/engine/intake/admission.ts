@@ -339,7 +339,7 @@ export class Admission {
     store.count(`delayed:${rule}`, 1);
     const alarm = DELAY_ALARMS[rule] ?? {
       kind: 'rate-limit',
-      hint: 'is somebody, or a program, asking again and again? triggers.limits holds the limits',
+      hint: 'is somebody, or a program, asking again and again? triggers.rateLimits holds the limits',
     };
     const of = alarm.kind === 'rate-limit' ? `${rule} ${target}` : target;
     const last = store.lastAlarm(alarm.kind, of);
@@ -349,10 +349,10 @@ export class Admission {
 }
 
 const DELAY_ALARMS: Readonly<Partial<Record<RuleWord, Pick<Alarm, 'kind' | 'hint'>>>> = {
-  'queue-full': { kind: 'queue-full', hint: 'are servers available? limits.queueLength is the limit' },
+  'queue-full': { kind: 'queue-full', hint: 'are servers available? triggers.maxOpenJobs is the limit' },
   'waiting-full': {
     kind: 'rate-limit',
-    hint: 'raise triggers.limits; what found no place is looked up in Gerrit when others have started',
+    hint: 'raise triggers.rateLimits; what found no place is looked up in Gerrit when others have started',
   },
 };
 

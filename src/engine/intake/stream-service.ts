@@ -91,7 +91,7 @@ export class Listening {
   /** It may have been about any change: the position stays where it is until all were looked at. */
   private skipped(): void {
     this.options.events.missed(null);
-    this.gapped('a line of the stream was longer than gerrit.lineLimit', null);
+    this.gapped('a line of the stream was too long', null);
   }
 
   /** An event that a stop cut off is never acknowledged: it is not stored, and the next daemon finds it in Gerrit. */

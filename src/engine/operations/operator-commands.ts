@@ -111,7 +111,7 @@ export class OperatorDesk implements Operators {
       throw new Refused(
         'refused',
         'the queue is full',
-        'wait, dequeue something, or raise limits.queueLength',
+        'wait, dequeue something, or raise triggers.maxOpenJobs',
       );
     return jobs;
   }

@@ -10,7 +10,7 @@ import { harmless, harmlessLine, harmlessUrl } from './sanitize.ts';
 /** What stands for what; also the documentation of the placeholders. */
 export const PLACEHOLDERS = {
   header: 'Build succeeded or failed, with the pipeline: the line that readers look for',
-  help: 'how to rerun and whom to ask: the address in report.wiki',
+  help: 'how to rerun and whom to ask: the address in report.helpUrl',
   jobs: 'one line for each job',
   details: 'what else counts for the vote, and why each verdict came about',
   tested: 'the commits that were tested',
@@ -24,7 +24,7 @@ export const PLACEHOLDERS = {
   subject: 'the first line of the commit message',
   owner: 'who owns the change',
   topic: 'its topic',
-  wiki: 'the address in report.wiki',
+  wiki: 'the address in report.helpUrl',
 } as const;
 type Placeholder = keyof typeof PLACEHOLDERS;
 

@@ -259,7 +259,7 @@ function tellAbandoned({ context }: Args): readonly Effect[] {
         kind: 'evidence-lost',
         target: `job ${job}`,
         message: `its evidence was never published and is removed. ${why}`,
-        hint: 'make room for the logs; limits.pendingEvidence and publishAge of a job bound what waits',
+        hint: 'make room for the logs; until then what waits to be published is kept for 3 days, 10 GB at most',
       },
     },
   ];

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { systemClock } from '../../../src/adapters/clock/system.ts';
 import type { Finding } from '../../../src/app/doctor/finding.ts';
 import { examine } from '../../../src/app/doctor/run-checks.ts';
-import type { Config } from '../../../src/config/config.ts';
+import type { Config, DoctorConfig } from '../../../src/config/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { EmbeddedGerrit, type NewAccount } from '../../../src/demo/gerrit/embedded-gerrit.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
@@ -15,6 +15,8 @@ import { Sshd } from '../../fixtures/sshd.ts';
 
 export const HTTP_PASSWORD = 'correct horse battery';
 const PROJECT = 'openstack/cinder';
+/** This host may have little room, and the stream is allowed. */
+const LIMITS = { diskFreeBytes: 1024, nodeDiskFreeBytes: 1024, streamWaitMs: 200 };
 
 type Tree = { readonly [key: string]: unknown };
 
@@ -76,8 +78,16 @@ export class Lab {
     return loadConfig(file);
   }
 
-  async findings(change: Tree = {}, clock: Clock = systemClock): Promise<readonly Finding[]> {
-    return examine(this.config(change), clock);
+  async findings(
+    change: Tree = {},
+    clock: Clock = systemClock,
+    limits: Partial<DoctorConfig> = {},
+  ): Promise<readonly Finding[]> {
+    return this.examine(this.config(change), clock, limits);
+  }
+
+  examine(config: Config, clock: Clock, limits: Partial<DoctorConfig> = {}): Promise<readonly Finding[]> {
+    return examine({ ...config, doctor: { ...config.doctor, ...LIMITS, ...limits } }, clock);
   }
 
   /** Names of all that lies here. */
@@ -98,7 +108,7 @@ export class Lab {
         knownHosts: './known_hosts',
         rest: { url: gerrit.site.url, password: { file: './http-password' } },
       },
-      report: { wiki: 'https://wiki.example.org/Acme_CI', label: 'Verified', success: 1, failure: -1 },
+      report: { helpUrl: 'https://wiki.example.org/Acme_CI', label: 'Verified', success: 1, failure: -1 },
       providers: {
         nodes: {
           type: 'static',
@@ -107,7 +117,6 @@ export class Lab {
         },
       },
       jobs: { first: { project: PROJECT, testing: { command: ['true'], exitCodeIsResult: true } } },
-      doctor: { diskFree: '1KB', nodeDiskFree: '1KB', streamWait: '200ms' },
     };
   }
 }

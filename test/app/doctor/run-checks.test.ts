@@ -94,7 +94,7 @@ describe('Gerrit', () => {
 
   test('lets us hear no events', async () => {
     lab.account({ mayStream: false });
-    const findings = await lab.findings({ doctor: { streamWait: '1m', timeout: '2m' } });
+    const findings = await lab.findings({}, systemClock, { streamWaitMs: 60_000, timeoutMs: 120_000 });
     expect(trouble(findings)).toEqual([['failure', 'stream', expect.stringContaining('not permitted')]]);
     expect(findings.find(({ check }) => check === 'stream')?.fix).toContain('Stream Events');
   });
@@ -111,7 +111,7 @@ describe('Gerrit', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const { port } = silent.address() as AddressInfo;
     const gerrit = { port, rest: { url: `http://127.0.0.1:${port}` } };
-    const findings = await lab.findings({ gerrit, doctor: { timeout: '1s' } });
+    const findings = await lab.findings({ gerrit }, systemClock, { timeoutMs: 1_000 });
     for (const name of ['login', 'account']) {
       const finding = findings.find(({ check }) => check === name);
       expect(finding).toMatchObject({ verdict: 'failure', found: 'not done within 1s' });
@@ -170,10 +170,10 @@ describe('account and votes', () => {
 
   test('another account by REST than by SSH', async () => {
     lab.gerrit.setAccount({ username: 'other', httpPassword: HTTP_PASSWORD });
-    const findings = await lab.findings({
-      gerrit: { rest: { user: 'other' } },
-      report: NO_VOTE,
-    });
+    const { gerrit, ...config } = lab.config({ report: NO_VOTE });
+    if (gerrit.rest === null) throw new Error('no REST');
+    const rest = { ...gerrit.rest, user: 'other' };
+    const findings = await lab.examine({ ...config, gerrit: { ...gerrit, rest } }, systemClock);
     expect(of(findings, 'failure')).toEqual(['account']);
   });
 
@@ -189,7 +189,7 @@ describe('account and votes', () => {
 
 describe('this host', () => {
   test('has too little disk', async () => {
-    const findings = await lab.findings({ doctor: { diskFree: '1000000GB' } });
+    const findings = await lab.findings({}, systemClock, { diskFreeBytes: 1e18 });
     expect(of(findings, 'failure')).toEqual(['disk', 'logs-disk']);
   });
 
@@ -240,7 +240,7 @@ describe('a node', () => {
 
   test('has no disk, and a file where the folder should be', async () => {
     writeFileSync(join(lab.dir, 'node'), 'a file');
-    const findings = await lab.findings({ doctor: { nodeDiskFree: '1000000GB' } });
+    const findings = await lab.findings({}, systemClock, { nodeDiskFreeBytes: 1e18 });
     expect(of(findings, 'failure')).toEqual(['node-folder', 'node-disk']);
   });
 
@@ -331,6 +331,6 @@ describe('people', () => {
   });
 
   test('find no page of ours', async () => {
-    expect(of(await lab.findings({ report: { wiki: undefined } }), 'warning')).toEqual(['wiki']);
+    expect(of(await lab.findings({ report: { helpUrl: undefined } }), 'warning')).toEqual(['wiki']);
   });
 });

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EXIT } from '../../../src/cli/output/exit-codes.ts';
+import { SERVICE_LIMITS } from '../../../src/config/constants/service-limits.ts';
 import { parseDuration } from '../../../src/config/fields/units.ts';
-import { limits } from '../../../src/config/sections/limits.ts';
 import { ROOT } from '../../house/source.ts';
 
 const text = readFileSync(join(ROOT, 'examples', 'sos-ci.service'), 'utf8');
@@ -27,6 +27,6 @@ test('speaks to the daemon as it wants to be spoken to', () => {
   expect(unit.get('ExecStart')).toMatch(/^\/\S+\/sos-ci daemon$/);
   expect(unit.get('ExecReload')).toMatch(/ -HUP \$MAINPID$/);
   const stopMs = parseDuration(unit.get('TimeoutStopSec') ?? '') ?? 0;
-  expect(stopMs).toBeGreaterThan(limits.parse({}).shutdown);
+  expect(stopMs).toBeGreaterThan(SERVICE_LIMITS.shutdownMs);
   expect(unit.get('RestartPreventExitStatus')).toBe(`${EXIT.usage} ${EXIT.config}`);
 });

@@ -34,7 +34,7 @@ beforeEach(() => {
   writeFileSync(
     config,
     `gerrit: {host: 127.0.0.1, user: acme-ci, key: ./key}
-report: {wiki: https://wiki.example.org/acme}
+report: {helpUrl: https://wiki.example.org/acme}
 jobs: {t: {project: p, testing: {command: [./t], exitCodeIsResult: true}}}
 `,
   );

@@ -16,11 +16,11 @@ import { PATCHSET } from '../../machines/facts.ts';
 const SAMPLE = join(ROOT, 'test', 'samples', 'gerrit-3.9.1-stream.jsonl');
 const CONFIG = `
 gerrit: {host: localhost, user: acme-ci, name: Acme CI, key: key}
-triggers: {after: zuul Verified+1}
+triggers: {requireVote: zuul Verified+1}
 jobs:
   acme-dsvm:
     project: openstack/*
-    kinds: {never: [NO_CODE_CHANGE]}
+    kinds: {exclude: [NO_CODE_CHANGE]}
     testing: {command: [make], exitCodeIsResult: true}
   acme-fc:
     project: openstack/cinder

@@ -10,7 +10,7 @@ import { ROOT } from '../../house/source.ts';
 
 const CONFIG = `\
 gerrit: {host: localhost, user: acme-ci, key: key}
-report: {template: comment.txt, wiki: https://wiki.example.org/Acme_CI}
+report: {template: comment.txt, helpUrl: https://wiki.example.org/Acme_CI}
 jobs:
   acme: {project: a/b, testing: {command: [make], exitCodeIsResult: true}}
 `;

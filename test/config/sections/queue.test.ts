@@ -37,7 +37,6 @@ test('without any of them projects take turns, a recheck has a head start, and n
   expect(config.projects).toEqual({});
   expect(config.priorities).toEqual({ patchset: 0, recheck: 600_000, restored: 0, vote: 0, ready: 0 });
   expect(config.jobs.map(({ concurrency }) => concurrency)).toEqual([null]);
-  expect(config.limits.queuePatienceMs).toBe(3_600_000);
   expect(config.triggers.supersede).toBe('running');
 });
 
@@ -46,18 +45,16 @@ test('with all of them', () => {
     `projects:
   openstack/cinder: {concurrency: 2, priority: 1h}
   openstack/os-brick: {}
-priorities: {recheck: 0s, vote: 5m}
-triggers: {supersede: queued}
-limits: {queuePatience: 30m}`,
+headStart: {recheck: 0s}
+triggers: {supersede: queued}`,
     `{acme: ${job("['openstack/*']", 'concurrency: 3, ')}}`,
   );
   expect(config.projects).toEqual({
     'openstack/cinder': { concurrency: 2, priorityMs: 3_600_000 },
     'openstack/os-brick': { concurrency: null, priorityMs: 0 },
   });
-  expect(config.priorities).toMatchObject({ recheck: 0, vote: 300_000, patchset: 0 });
+  expect(config.priorities).toMatchObject({ recheck: 0, patchset: 0 });
   expect(config.jobs[0]?.concurrency).toBe(3);
-  expect(config.limits.queuePatienceMs).toBe(1_800_000);
   expect(config.triggers.supersede).toBe('queued');
 });
 
@@ -68,13 +65,13 @@ test.each([
   ],
   [
     "projects: {'openstack/*': {}}",
-    'sos-ci.yaml:2:27: projects.openstack/*: is a pattern, where a name is meant; write each project that needs a limit of its own',
+    'sos-ci.yaml:2:27: projects.openstack/*: is a pattern, but must be a name; write each project that needs its own limit',
   ],
   [
     'projects: {openstack/cinder: {concurrency: 0}}',
     'sos-ci.yaml:2:44: projects.openstack/cinder.concurrency: must be from 1 to 1000, not 0',
   ],
-  ['priorities: {rechek: 1m}', 'sos-ci.yaml:2:14: priorities.rechek: unknown key; did you mean "recheck"?'],
+  ['headStart: {rechek: 1m}', 'sos-ci.yaml:2:13: headStart.rechek: unknown key; did you mean "recheck"?'],
   [
     'triggers: {supersede: always}',
     'sos-ci.yaml:2:23: triggers.supersede: must be one of running, queued, never, not "always"',

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { triggerRules } from '../../../src/config/build-triggers.ts';
 import { ConfigError } from '../../../src/config/file/config-error.ts';
 import { loadConfig } from '../../../src/config/load.ts';
+import { triggerRules } from '../../../src/config/sections/triggers.ts';
 import { ROOT } from '../../house/source.ts';
 
 let dir: string;
@@ -68,8 +68,8 @@ describe('a job', () => {
 
   test('has rules for what it does not want', () => {
     const rules = job(
-      `topics: [acme-*], hashtags: [acme], kinds: {never: [TRIVIAL_REBASE]}, uploaders: {only: ['*@acme.example']},
-       commenters: {never: [bob]}, comments: ['^check acme'], votes: [{label: Workflow, min: 1, by: '*'}]`,
+      `topics: [acme-*], hashtags: [acme], kinds: {exclude: [TRIVIAL_REBASE]}, uploaders: {include: ['*@acme.example']},
+       commenters: {exclude: [bob]}, comments: ['^check acme'], votes: [{label: Workflow, min: 1, by: '*'}]`,
     );
     expect(rules).toMatchObject({
       topics: ['acme-*'],
@@ -90,16 +90,16 @@ describe('a job', () => {
   });
 
   test('waits for the vote that it names, or that all wait for, or for none', () => {
-    const top = 'triggers: {after: zuul Verified+1, afterTimeout: 2h}';
+    const top = 'triggers: {requireVote: zuul Verified+1, requireVoteTimeout: 2h}';
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 7_200_000 };
     expect(job('', top)?.hold).toEqual(hold);
-    expect(job('after: jenkins Code-Review-2', top)?.hold).toEqual({
+    expect(job('requireVote: jenkins Code-Review-2', top)?.hold).toEqual({
       ...hold,
       account: 'jenkins',
       label: 'Code-Review',
       value: -2,
     });
-    expect(job('after: none', top)?.hold).toBe(null);
+    expect(job('requireVote: none', top)?.hold).toBe(null);
   });
 });
 
@@ -107,7 +107,7 @@ test('what holds for all jobs', () => {
   const { jobs, ...rules } = triggerRules(
     load(
       `  acme: {project: p, ${TESTING}}`,
-      'triggers: {recheck: false, ciAccounts: [robot], people: [marie-ci], limits: {change: 3}}\nprepare: {wip: true}',
+      'triggers: {recheck: false, ciAccounts: [robot], humanAccounts: [marie-ci], rateLimits: {change: 3}, includeWip: true}',
     ),
   );
   expect(jobs).toHaveLength(1);
@@ -135,8 +135,8 @@ describe('a mistake', () => {
     ["files: {exlude: ['x']}", 'files.exlude', 'unknown key', 'did you mean "exclude"?'],
     ['files: [x]', 'files', 'must be a mapping of keys', ''],
     [
-      'kinds: {only: [TRIVIAL_REBAS]}',
-      'kinds.only.0',
+      'kinds: {include: [TRIVIAL_REBAS]}',
+      'kinds.include.0',
       'holds "TRIVIAL_REBAS"',
       'did you mean "TRIVIAL_REBASE"?',
     ],
@@ -162,9 +162,9 @@ describe('a mistake', () => {
     ['votes: [{label: V, value: 1, by: []}]', 'votes.0.by', 'is empty', 'at least one'],
     ["votes: [{label: V, value: '1', by: z}]", 'votes.0.value', 'must be a whole number', ''],
     ['votes: [{label: V, value: 1, by: z, from: [0, 99]}]', 'votes.0.from.1', 'must be from -10 to 10', ''],
-    ['after: zuul', 'after', 'is no vote', 'zuul Verified+1'],
-    ['after: zuul Verified+0', 'after', 'waits for a vote of 0', 'nobody'],
-    ['uploaders: {olny: [x]}', 'uploaders.olny', 'unknown key', 'did you mean "only"?'],
+    ['requireVote: zuul', 'requireVote', 'is no vote', 'zuul Verified+1'],
+    ['requireVote: zuul Verified+0', 'requireVote', 'waits for a vote of 0', 'nobody'],
+    ['uploaders: {inlcude: [x]}', 'uploaders.inlcude', 'unknown key', 'did you mean "include"?'],
     [`comments: [${Array(101).fill('a').join(', ')}]`, 'comments', 'more than 100 items', ''],
   ])('%s', (keys, path, what, next) => {
     const found = mistake(keys);
@@ -196,20 +196,20 @@ describe('a mistake', () => {
 
 describe('jobs that wait for different votes', () => {
   const two = (a: string, b: string) =>
-    mistakes(`  a: {${a}, ${TESTING}}\n  b: {${b}, ${TESTING}}`, 'triggers: {after: zuul Verified+1}');
+    mistakes(`  a: {${a}, ${TESTING}}\n  b: {${b}, ${TESTING}}`, 'triggers: {requireVote: zuul Verified+1}');
 
   test.each([
     ['project: p', 'project: p', 0],
-    ['project: p', 'project: p, after: none', 1],
-    ['project: p', "project: '*', after: zuul Verified+2", 1],
-    ['project: p', 'project: q, after: none', 0],
-    ['project: p, branches: [master]', 'project: p, branches: [stable/*], after: none', 0],
-    ['project: p, branches: [master, s*]', 'project: p, branches: [stable/*], after: none', 1],
-    ['project: p', 'project: p, after: none, triggers: [recheck]', 0],
+    ['project: p', 'project: p, requireVote: none', 1],
+    ['project: p', "project: '*', requireVote: zuul Verified+2", 1],
+    ['project: p', 'project: q, requireVote: none', 0],
+    ['project: p, branches: [master]', 'project: p, branches: [stable/*], requireVote: none', 0],
+    ['project: p, branches: [master, s*]', 'project: p, branches: [stable/*], requireVote: none', 1],
+    ['project: p', 'project: p, requireVote: none, triggers: [recheck]', 0],
   ])('%s and %s: %s', (a, b, expected) => {
     const found = two(a, b);
     expect(found).toHaveLength(expected);
-    expect(found.join()).toMatch(expected === 0 ? /^$/ : /^jobs.b.after: differs from that of a/);
+    expect(found.join()).toMatch(expected === 0 ? /^$/ : /^jobs.b.requireVote: differs from that of a/);
   });
 });
 

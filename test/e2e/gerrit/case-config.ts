@@ -48,7 +48,7 @@ export function caseConfig(
   options: CaseOptions,
   more: { readonly gerrit: Section; readonly jobs: Readonly<Record<string, Section>> },
 ): Section {
-  const limits = { setupRetry: '100ms', publishRetry: '100ms', cleanupRetry: '100ms' };
+  const limits = { setupRetryDelay: '100ms' };
   const job = (project: string, index: number): [string, Section] => {
     const name = `unit-${index + 1}`;
     const section = {
@@ -68,13 +68,11 @@ export function caseConfig(
       user: ACCOUNT,
       key: gerrit.keyFile(ACCOUNT),
       knownHosts: gerrit.knownHostsFile,
-      settle: '500ms',
-      backoffMin: '50ms',
-      backoffMax: '1s',
+      postSettleTimeout: '500ms',
       ...options.gerrit,
       ...more.gerrit,
     },
-    report: { label: 'Verified', success: 1, failure: -1, postRetry: '100ms', ...options.report },
+    report: { label: 'Verified', success: 1, failure: -1, ...options.report },
     providers: { nodes: nodesAt(sshd, nodes) },
     jobs: Object.fromEntries(projects.map(job)),
     ...options.top,

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig?.stop());
 
-const AFTER_ZUUL = { top: { triggers: { after: 'zuul Verified+1' } } };
+const AFTER_ZUUL = { top: { triggers: { requireVote: 'zuul Verified+1' } } };
 
 test('nothing begins before the vote of the other CI, and the vote begins it once', async () => {
   const one = await rig.newCase(AFTER_ZUUL);

@@ -70,7 +70,7 @@ test('a newer patchset ends the older one and its processes; only the newer is r
 test('a storm of patchsets ends with the newest one tested, and a recheck afterwards runs at once', async () => {
   const last = 21;
   const one = await rig.newCase({
-    top: { triggers: { limits: { change: 5 } } },
+    top: { triggers: { rateLimits: { change: 5 } } },
     testing: `if [ "$SOS_CI_PATCHSET" -lt ${last} ]; then sleep 600; fi\npass\n`,
   });
   const daemon = await one.startDaemon();

@@ -108,7 +108,7 @@ describe('a trouble', () => {
         kind: 'disk-low',
         target: '/s',
         message: 'the disk of stateDir and logs runs full: 100 MB are free, the limit is 1000 MB',
-        hint: expect.stringContaining('vigil.diskFree'),
+        hint: expect.stringContaining('monitoring.minFreeDisk'),
       },
     ]);
   });

@@ -3,7 +3,7 @@
  * our own message is known again after a crash.
  */
 
-/** Comments are made to fit (`report.messageLimit`); past this nothing is sent, whatever asks for it. */
+/** Comments are made to fit; past this nothing is sent, whatever asks for it. */
 export const MESSAGE_LIMIT_BYTES = 1024 * 1024;
 
 const NOTE = '(cut here: the message was too long)';

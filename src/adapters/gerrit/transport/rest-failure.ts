@@ -45,7 +45,7 @@ export function transportFailure(
       return fail(
         `the answer is longer than ${limits.answerLimitBytes} bytes`,
         false,
-        'gerrit.answerLimit is the limit',
+        'see what the site answers: no query of ours needs so much',
       );
     case 'answer-cut':
       return fail('the answer ended in its middle', true, 'it is tried again by itself');
@@ -109,7 +109,7 @@ function statusHint(status: number): string {
     return 'redirects are not followed: write the final address in gerrit.rest.url';
   switch (status) {
     case 401:
-      return "check gerrit.rest.user and password: it is the HTTP password of Gerrit's settings page";
+      return "check gerrit.rest.password: it is the HTTP password of gerrit.user, from Gerrit's settings page";
     case 403:
       return 'check what this account may do on that project';
     case 404:

@@ -32,12 +32,12 @@ export const RULES = {
   running: 'this patchset is being tested',
   started: 'the same cause has started it before',
   files: 'files passes over what the patchset touches',
-  after: 'the jobs wait for the vote that after names',
+  after: 'the jobs wait for the vote that requireVote names',
   'limit-change': 'starts of this change in an hour',
   'limit-author': 'starts by one account in an hour',
   'limit-project': 'starts of this project in an hour',
   'limit-hour': 'all starts in an hour',
-  'queue-full': 'as many jobs are open as limits.queueLength allows',
+  'queue-full': 'as many jobs are open as triggers.maxOpenJobs allows',
   'waiting-full': 'a limit is reached, and as many changes wait as may wait; a look back finds it again',
 } as const;
 

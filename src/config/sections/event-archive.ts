@@ -1,0 +1,33 @@
+/** `eventArchive`: Gerrit's events as they came, in files, for `sos-ci events export` and `sos-ci trigger --explain`. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { SegmentsConfig } from '../config.ts';
+import { size } from '../fields/fields.ts';
+
+export const eventArchive = z.strictObject({
+  maxSize: size({
+    default: '512MB',
+    min: '0B',
+    about: 'all files together; the oldest are removed. 0B: keep none',
+  }),
+});
+
+/** No lab needs to change these. */
+const LIMITS = {
+  /** A full or old file is closed; only closed files are removed. */
+  segmentBytes: 16 * 1024 ** 2,
+  segmentAgeMs: 24 * 3_600_000,
+  /** Long enough to explain what happened; the events hold names and addresses. */
+  maxAgeMs: 30 * 24 * 3_600_000,
+  /** Lines that wait for a slow disk; further ones are counted and dropped. */
+  waitingBytes: 8 * 1024 ** 2,
+  /** After a disk error. */
+  retryMs: 10_000,
+} as const;
+
+export function buildEventArchive(
+  { maxSize }: z.output<typeof eventArchive>,
+  stateDir: string,
+): SegmentsConfig {
+  return { ...LIMITS, keep: maxSize > 0, dir: join(stateDir, 'events'), maxBytes: maxSize };
+}

@@ -1,0 +1,39 @@
+/** `logs`: where logs and other evidence are published. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Config } from '../config.ts';
+import { optionalText, text } from '../fields/fields.ts';
+import { webAddress } from '../fields/validators.ts';
+
+export const logs = z.strictObject({
+  dir: optionalText({ kind: 'path', about: 'where evidence is published; by default logs in stateDir' }),
+  url: text({
+    kind: 'web address',
+    default: '',
+    check: webAddress,
+    about: 'its address for readers; empty: the file:// address of the folder',
+  }),
+});
+
+/** No lab needs to change these: a work tree beyond them is damaged or hostile. */
+const LIMITS = {
+  /** Of a longer file the beginning is published. */
+  fileBytes: 256 * 1024 ** 2,
+  /** Files and folders of one work tree that are examined. */
+  entries: 200_000,
+  depth: 32,
+  /** Skipped files that the manifest names; more are only counted. */
+  listed: 1_000,
+} as const;
+
+export function buildLogs(
+  { dir, url }: z.output<typeof logs>,
+  stateDir: string,
+  path: (path: string) => string,
+): Config['logs'] {
+  return {
+    dir: dir === null ? join(stateDir, 'logs') : path(dir),
+    url,
+    limits: LIMITS,
+  };
+}
