@@ -7,7 +7,7 @@ import { sha256 } from '../src/app/database-admin.ts';
 import { Admission } from '../src/engine/intake/admission.ts';
 import { idMaker } from '../src/engine/intake/ids.ts';
 import { Engine } from '../src/engine/loop/engine.ts';
-import type { Clock, World } from '../src/engine/ports/adapters.ts';
+import type { Clock, Adapters } from '../src/engine/ports/adapters.ts';
 import type { Append, Store } from '../src/engine/ports/store.ts';
 import type { Log } from '../src/log.ts';
 import { jobSpec, preparePlan, reportSpec } from '../test/machines/facts.ts';
@@ -25,13 +25,13 @@ export interface House {
 
 export function house(
   store: Store,
-  world: World,
+  adapters: Adapters,
   clock: Clock,
   onAppended: (batch: readonly Append[]) => void = () => {},
 ): House {
   const engine = new Engine({
     store,
-    world,
+    adapters,
     clock,
     hash: sha256,
     bounds: { storeRetryMs: 1_000, batch: 256, abortGraceMs: 5_000, deleteRounds: 3 },
@@ -47,7 +47,7 @@ export function house(
     engine,
     store,
     clock,
-    alarms: world.alarms,
+    alarms: adapters.alarms,
     log: SILENT,
     newId,
     rules: triggerRules({ jobs: [jobRules({ name: spec.name })] }),

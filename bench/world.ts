@@ -1,5 +1,5 @@
 /** A world in which everything succeeds at once, or in which nothing ever answers: what is left is our own work. */
-import type { OwnedServer, Provider, RunHandle, World } from '../src/engine/ports/adapters.ts';
+import type { OwnedServer, Provider, RunHandle, Adapters } from '../src/engine/ports/adapters.ts';
 import type { Patchset, ResolvedChange } from '../src/machines/model/domain.ts';
 import type { ChangeNow } from '../src/machines/model/gerrit-event.ts';
 
@@ -24,7 +24,7 @@ const RESOLVED: ResolvedChange = {
 const NOTHING_MISSED = { since: 0, changes: 0, found: 0, unsure: [], unread: 0 };
 
 /** Every call is answered at once, from memory. */
-export function instantWorld({ slots, stagesEnd }: WorldOptions): World {
+export function instantWorld({ slots, stagesEnd }: WorldOptions): Adapters {
   const ended: RunHandle['ended'] = stagesEnd
     ? Promise.resolve({ how: 'exited', code: 0 })
     : new Promise(() => {});
@@ -79,7 +79,7 @@ function asIs(patchset: Patchset): ChangeNow {
 }
 
 /** Nothing answers, and no slot is free: a history moves only by what is submitted to it. */
-export function silentWorld(): World {
+export function silentWorld(): Adapters {
   const never = () => new Promise<never>(() => {});
   const provider = { name: 'local', slots: 0, create: never, list: never, delete: never };
   return {

@@ -5,7 +5,7 @@
 
 import type { Config, MailConfig } from '../config/config.ts';
 import { triggerRules } from '../config/sections/triggers.ts';
-import type { Acceptance } from '../engine/intake/admission.ts';
+import type { AdmissionSettings } from '../engine/intake/admission.ts';
 import type { MailSpec } from '../machines/review/mail.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';
 
@@ -17,14 +17,14 @@ export interface Overrides {
   readonly report?: boolean;
 }
 
-export function acceptanceOf(config: Config, overrides: Overrides): Acceptance {
+export function admissionSettings(config: Config, overrides: Overrides): AdmissionSettings {
   const { pipeline, post } = config.report;
   return {
     rules: triggerRules(config),
     specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
     plan: config.prepare,
     report: { ...config.report, post: post && (overrides.report ?? true) },
-    mail: mailSpecOf(config.mail),
+    mail: mailSpec(config.mail),
     pipeline,
     queueLength: config.limits.queueLength,
     headStartsMs: config.priorities,
@@ -32,14 +32,14 @@ export function acceptanceOf(config: Config, overrides: Overrides): Acceptance {
 }
 
 /** Null: nobody wants to hear how reviews end. */
-function mailSpecOf(mail: MailConfig | null): MailSpec | null {
+function mailSpec(mail: MailConfig | null): MailSpec | null {
   if (mail === null || mail.on === 'never' || mail.to.length === 0) return null;
   const { to, on, attempts, retryMs, timeoutMs } = mail;
   return { to, on, attempts, retryMs, timeoutMs };
 }
 
 /** @param slots of the providers, as they are now */
-export function slotLimitsOf(config: Config, slots: SlotLimits['slots']): SlotLimits {
+export function slotLimits(config: Config, slots: SlotLimits['slots']): SlotLimits {
   const jobs = config.jobs.flatMap(({ spec, concurrency }) =>
     concurrency === null ? [] : [[spec.name, concurrency] as const],
   );

@@ -22,26 +22,26 @@ import type { Config } from '../config/config.ts';
 import type { ServiceLimits } from '../config/constants/service-limits.ts';
 import type { EventIntake } from '../engine/intake/event-intake.ts';
 import type { ServiceOptions } from '../engine/lifecycle.ts';
-import type { Alarms, CatchUp, Provider, World } from '../engine/ports/adapters.ts';
+import type { Adapters, Alarms, CatchUp, Provider } from '../engine/ports/adapters.ts';
 import type { Intake } from '../engine/ports/event-source.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { SecretValues } from '../log.ts';
 import { type BuiltProviders, buildProviders } from './build-providers.ts';
-import { mailerOf, restHistory, reviewRoute } from './build-transports.ts';
+import { createMailer, createRestHistory, createReviewTransport } from './build-transports.ts';
 import { databaseFile } from './database-admin.ts';
 import { GerritConnections } from './gerrit-connections.ts';
-import { runnerByPlace, sourceByPlace } from './route-by-address.ts';
+import { routedRunner, routedSource } from './route-by-address.ts';
 
 /** Puts something around adapters: tests that stop a daemon at a chosen effect do. */
 export interface Wrappers {
   store(store: Store): Store;
   /** All adapters but the providers, each of which comes through `provider`. */
-  world(world: World): World;
+  adapters(adapters: Adapters): Adapters;
   provider(provider: Provider): Provider;
 }
 
-export interface BuiltWorld {
-  readonly world: World;
+export interface BuiltAdapters {
+  readonly adapters: Adapters;
   readonly connections: GerritConnections;
   readonly providers: Pick<BuiltProviders, 'set' | 'define'>;
   /** Ends what is open or under way when nobody performs anything any more. */
@@ -49,39 +49,39 @@ export interface BuiltWorld {
 }
 
 /** @param slots overrides the slots of every provider */
-export function buildWorld(
+export function buildAdapters(
   config: Config,
   slots: number | undefined,
   alarms: Alarms,
   catchUp: CatchUp,
-  jobsInForce: World['jobsInForce'],
+  jobsInForce: Adapters['jobsInForce'],
   wrappers: Wrappers | null,
   secrets: SecretValues,
-): BuiltWorld {
+): BuiltAdapters {
   const { stateDir, gerrit, logs } = config;
   const { set, nodes, define } = buildProviders(config, slots, alarms, wrappers);
-  const stages = stageBounds(config.limits);
+  const stages = stageLimits(config.limits);
   const hide = hider(secrets);
-  const hidden = withoutSecrets(alarms, hide);
-  const connections = new GerritConnections(gerrit, hidden);
-  const { questions, seats } = connections;
-  const cache = new GitCache({ stateDir, gerrit, clock: systemClock, seats, limits: config.git });
-  const world: World = {
+  const redactedAlarms = withoutSecrets(alarms, hide);
+  const connections = new GerritConnections(gerrit, redactedAlarms);
+  const { queries, git } = connections;
+  const cache = new GitCache({ stateDir, gerrit, clock: systemClock, seats: git, limits: config.git });
+  const adapters: Adapters = {
     providers: set.providers,
     catchUp,
-    changes: new GerritChanges(gerrit, systemClock, questions),
+    changes: new GerritChanges(gerrit, systemClock, queries),
     merger: new GitMerger(cache),
-    source: sourceByPlace({
-      here: new GitSource({ gerrit, cache }),
+    source: routedSource({
+      local: new GitSource({ gerrit, cache }),
       node: new BundleSource({
         stateDir,
         nodes,
         bundleTree: (tree, file, haves, signal) => bundleTree(cache, tree, file, haves, signal),
-        bundlePatchset: (patchset, file, signal) => bundleUploaded(gerrit, seats, patchset, file, signal),
+        bundlePatchset: (patchset, file, signal) => bundleUploaded(gerrit, git, patchset, file, signal),
       }),
     }),
-    runner: runnerByPlace({
-      here: new LocalRunner({ stateDir, readTap, ...stages }),
+    runner: routedRunner({
+      local: new LocalRunner({ stateDir, readTap, ...stages }),
       node: new SshRunner({ stateDir, nodes, readTap, ...stages }),
     }),
     evidence: new LocalEvidence({
@@ -90,23 +90,23 @@ export function buildWorld(
       redact: secrets,
       fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
     }),
-    reviewer: new GerritReviewer(reviewRoute(gerrit, questions), systemClock, gerrit.settleMs),
-    alarms: hidden,
+    reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), systemClock, gerrit.settleMs),
+    alarms: redactedAlarms,
     hide,
     jobsInForce,
-    mailer: config.mail === null ? null : mailerOf(config.mail, config.limits.shutdownMs),
+    mailer: config.mail === null ? null : createMailer(config.mail, config.limits.shutdownMs),
   };
   return {
-    world: wrappers === null ? world : wrappers.world(world),
+    adapters: wrappers === null ? adapters : wrappers.adapters(adapters),
     providers: { set, define },
     connections,
     close: async () => {
-      await Promise.all([questions.close(), cache.close(), nodes.close()]);
+      await Promise.all([queries.close(), cache.close(), nodes.close()]);
     },
   };
 }
 
-function withoutSecrets(alarms: Alarms, hide: World['hide']): Alarms {
+function withoutSecrets(alarms: Alarms, hide: Adapters['hide']): Alarms {
   return {
     raise: (alarm) =>
       alarms.raise({
@@ -119,7 +119,7 @@ function withoutSecrets(alarms: Alarms, hide: World['hide']): Alarms {
 }
 
 /** Of a stage, wherever it runs. */
-function stageBounds(limits: ServiceLimits) {
+function stageLimits(limits: ServiceLimits) {
   return {
     graceMs: limits.stopGraceMs,
     killTimeoutMs: limits.stopKillMs,
@@ -130,7 +130,7 @@ function stageBounds(limits: ServiceLimits) {
 }
 
 /** What of the service's surroundings comes from the configuration and this host: ear and eye. */
-export interface Senses {
+export interface EventSourceOptions {
   readonly events: EventIntake;
   readonly store: Pick<Store, 'count'>;
   /** From when on all is looked at; absent: from where the last daemon had come. */
@@ -142,15 +142,15 @@ export interface Senses {
 }
 
 /** What hears Gerrit and keeps what it says, and what looks around. */
-export function buildSenses(
+export function buildEventSources(
   config: Config,
-  { events, store, since, connections, monitorOnly = false, report: posts = true }: Senses,
+  { events, store, since, connections, monitorOnly = false, report: posts = true }: EventSourceOptions,
 ): Pick<ServiceOptions, 'listening' | 'vigil' | 'connections'> {
   const { stateDir, logs, gerrit, intake, limits, vigil, report } = config;
   const { dir, keep } = intake.segments;
   const lost = (lines: number) => store.count('unkept:lines', lines);
   const segments = keep ? new EventSegments(intake.segments, systemClock, lost) : null;
-  const rest = restHistory(gerrit);
+  const rest = createRestHistory(gerrit);
   const tuning = {
     pages: rest?.pages ?? null,
     queueLimit: limits.inboxEvents,
@@ -158,7 +158,7 @@ export function buildSenses(
     up: (connection: SshClient) => connections.stream.stands(connection),
     ...(segments === null ? {} : { keep: (line: Buffer) => segments.keep(line) }),
   };
-  const places = [
+  const directories = [
     { path: stateDir, holds: 'stateDir' },
     { path: logs.dir, holds: 'logs' },
     ...(keep ? [{ path: dir, holds: 'events' }] : []),
@@ -169,7 +169,7 @@ export function buildSenses(
     listening: {
       events,
       intake: (listener) =>
-        closing(new GerritStream(gerrit, systemClock, listener, tuning), async () => {
+        withClose(new GerritStream(gerrit, systemClock, listener, tuning), async () => {
           rest?.close();
           await segments?.close();
         }),
@@ -179,14 +179,14 @@ export function buildSenses(
     },
     vigil: {
       ...vigil,
-      lookout: new HostLookout({ places, database: databaseFile(stateDir), unkept }),
+      lookout: new HostLookout({ places: directories, database: databaseFile(stateDir), unkept }),
       reports: posts && !monitorOnly && report.post,
     },
   };
 }
 
 /** What was heard last is kept too. */
-function closing(stream: Intake, close: () => Promise<void>): Intake {
+function withClose(stream: Intake, close: () => Promise<void>): Intake {
   return {
     history: stream.history,
     start: () => stream.start(),

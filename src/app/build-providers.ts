@@ -28,21 +28,21 @@ export function buildProviders(
   wrappers: Wrappers | null,
 ): BuiltProviders {
   const { stateDir, limits } = config;
-  const reached = new Map<string, SshConfig>();
-  const nodes = new Nodes({ stateDir, configOf: (name) => reached.get(name) });
-  const ending = { graceMs: limits.deleteGraceMs, killTimeoutMs: limits.deleteKillMs };
+  const sshConfigs = new Map<string, SshConfig>();
+  const nodes = new Nodes({ stateDir, configOf: (name) => sshConfigs.get(name) });
+  const deleteLimits = { graceMs: limits.deleteGraceMs, killTimeoutMs: limits.deleteKillMs };
   const { startTimeoutMs, endingTimeoutMs } = limits;
-  const upkeep = new NodeUpkeep({ stateDir, nodes, ...ending, startTimeoutMs, endingTimeoutMs });
-  const make = (provider: ProviderConfig, onCapacity: (slots: number) => void): Provider => {
+  const maintenance = new NodeUpkeep({ stateDir, nodes, ...deleteLimits, startTimeoutMs, endingTimeoutMs });
+  const create = (provider: ProviderConfig, onCapacity: (slots: number) => void): Provider => {
     const { type, name } = provider;
-    if (type !== 'local') reached.set(name, provider.ssh);
+    if (type !== 'local') sshConfigs.set(name, provider.ssh);
     switch (type) {
       case 'local':
-        return new LocalProvider({ ...provider, stateDir, ...ending });
+        return new LocalProvider({ ...provider, stateDir, ...deleteLimits });
       case 'static':
-        return new StaticProvider({ config: provider, stateDir, upkeep, alarms, onCapacity });
+        return new StaticProvider({ config: provider, stateDir, upkeep: maintenance, alarms, onCapacity });
       case 'command':
-        return new CommandProvider({ config: provider, upkeep });
+        return new CommandProvider({ config: provider, upkeep: maintenance });
       default:
         return assertNever(type);
     }
@@ -51,10 +51,10 @@ export function buildProviders(
     providers.map((provider): ProviderDefinition => {
       return {
         name: provider.name,
-        slots: slotsOf(provider, slots),
-        text: textOf(provider),
+        slots: slotCount(provider, slots),
+        text: definitionText(provider),
         make: (onCapacity) => {
-          const made = make(provider, onCapacity);
+          const made = create(provider, onCapacity);
           return wrappers === null ? made : wrappers.provider(made);
         },
       };
@@ -63,12 +63,12 @@ export function buildProviders(
 }
 
 /** A list of hosts has no more places than hosts. */
-function slotsOf({ type, slots }: ProviderConfig, instead: number | undefined): number {
-  return type === 'static' ? Math.min(instead ?? slots, slots) : (instead ?? slots);
+function slotCount({ type, slots }: ProviderConfig, override: number | undefined): number {
+  return type === 'static' ? Math.min(override ?? slots, slots) : (override ?? slots);
 }
 
 /** Slots and trust are no part of what a provider is. */
-function textOf(provider: ProviderConfig): string {
+function definitionText(provider: ProviderConfig): string {
   const { slots, ...rest } = provider;
   return JSON.stringify(rest, (key, value) => (key === 'allowUntrustedCode' ? undefined : value));
 }

@@ -15,13 +15,13 @@ import { SmtpMailer, type SmtpOptions } from '../adapters/mail/smtp.ts';
 import type { Config, MailConfig, RestConfig, SmtpConfig } from '../config/config.ts';
 import { readPassword } from '../config/fields/password.ts';
 import { OperatorMail } from '../engine/operations/alarm-mailer.ts';
-import type { Mailer, World } from '../engine/ports/adapters.ts';
+import type { Adapters, Mailer } from '../engine/ports/adapters.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { Log } from '../log.ts';
 import { sha256 } from './database-admin.ts';
 
 /** @param graceMs how long a program may take to end after it was told to */
-export function mailerOf({ by, from, timeoutMs }: MailConfig, graceMs: number): Mailer {
+export function createMailer({ by, from, timeoutMs }: MailConfig, graceMs: number): Mailer {
   if ('sendmail' in by) return new SendmailMailer({ argv: by.sendmail, from, graceMs });
   return new SmtpMailer(smtpOptions(by, { from, timeoutMs }));
 }
@@ -41,7 +41,9 @@ export function smtpOptions(
 }
 
 /** Gerrit's own account by REST, where that is configured: only there a comment has an id. */
-export function restHistory(gerrit: Config['gerrit']): { readonly pages: AskPage; close(): void } | null {
+export function createRestHistory(
+  gerrit: Config['gerrit'],
+): { readonly pages: AskPage; close(): void } | null {
   const { rest } = gerrit;
   if (rest === null) return null;
   const client = restClient(gerrit, rest);
@@ -49,7 +51,7 @@ export function restHistory(gerrit: Config['gerrit']): { readonly pages: AskPage
 }
 
 /** By REST where it is configured, by SSH otherwise. */
-export function reviewRoute(gerrit: Config['gerrit'], shared: SharedConnection): ReviewRoute {
+export function createReviewTransport(gerrit: Config['gerrit'], shared: SharedConnection): ReviewRoute {
   const { rest } = gerrit;
   if (rest === null) return new SshReviews(gerrit, gerrit.user, shared);
   return new RestReviews(restClient(gerrit, rest), { url: rest.url, filesLimit: gerrit.filesLimit });
@@ -68,14 +70,14 @@ export function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClie
 }
 
 /** Null: no operator wants mail. */
-export function operatorMailOf(
+export function createAlarmMailer(
   { mail }: Config,
-  { mailer, alarms }: World,
-  lab: { readonly store: Store; readonly log: Log; readonly deployment: string },
+  { mailer, alarms }: Adapters,
+  context: { readonly store: Store; readonly log: Log; readonly deployment: string },
 ): OperatorMail | null {
   if (mail === null || mailer === null || mail.operator.length === 0) return null;
   return new OperatorMail({
-    ...lab,
+    ...context,
     mailer,
     alarms,
     clock: systemClock,

@@ -20,20 +20,20 @@ import type { OperatorMail } from '../engine/operations/alarm-mailer.ts';
 import { storeAlarms } from '../engine/operations/alarm-sink.ts';
 import { openVoting } from '../engine/operations/open-voting.ts';
 import { Sweep } from '../engine/operations/sweep.ts';
-import type { Alarms, CatchUp, World } from '../engine/ports/adapters.ts';
+import type { Adapters, Alarms, CatchUp } from '../engine/ports/adapters.ts';
 import type { Append, JobView, Store } from '../engine/ports/store.ts';
 import type { Log, SecretValues } from '../log.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';
 import { jobsInForce } from '../machines/trigger/rules/active-jobs.ts';
-import { acceptanceOf, type Overrides, slotLimitsOf } from './admission-settings.ts';
-import { type BuiltWorld, buildSenses, buildWorld, type Wrappers } from './build-adapters.ts';
-import { operatorMailOf } from './build-transports.ts';
+import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
+import { type BuiltAdapters, buildAdapters, buildEventSources, type Wrappers } from './build-adapters.ts';
+import { createAlarmMailer } from './build-transports.ts';
 import { sha256 } from './database-admin.ts';
-import { Rest } from './idle-gc.ts';
-import { Control } from './operator-control.ts';
+import { IdleGc } from './idle-gc.ts';
+import { OperatorControl } from './operator-control.ts';
 import type { ReloadOptions } from './reload-config.ts';
 import { logRow } from './row-log.ts';
-import { Ground } from './state-directory.ts';
+import { StateDirectory } from './state-directory.ts';
 
 export interface DaemonOptions extends Overrides {
   readonly log: Log;
@@ -61,36 +61,36 @@ const EXIT_CRASHED = 70;
 
 /** @throws OperationError when it can not start: the lock is held, the database is a copy, a limit of trust is met */
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
-  const lab = new Lab(config, options, () => {});
+  const daemon = new Daemon(config, options, () => {});
   // Before it starts: a job that waits for a slot is left waiting.
-  if (options.drain === true) lab.drain();
-  await lab.start(true);
-  return lab;
+  if (options.drain === true) daemon.drain();
+  await daemon.start({ listen: true });
+  return daemon;
 }
 
 /** One started program: lock, store, engine and service, and the way down. */
-export class Lab implements RunningDaemon {
+export class Daemon implements RunningDaemon {
   readonly stopped: Promise<number>;
   private readonly config: Config;
   private readonly secrets: SecretValues;
   private readonly options: DaemonOptions;
-  private readonly ground: Ground;
+  private readonly stateDirectory: StateDirectory;
   private readonly store: Store;
   private readonly alarms: Alarms;
   private readonly engine: Engine;
   private readonly admission: Admission;
   private readonly events: EventIntake;
   private readonly service: Service;
-  private readonly control: Control;
-  private readonly rest: Rest;
-  private readonly closeWorld: () => Promise<void>;
+  private readonly control: OperatorControl;
+  private readonly idleGc: IdleGc;
+  private readonly closeAdapters: () => Promise<void>;
   private resolveStopped: (code: number) => void = () => {};
   private rejectCrashed: (error: unknown) => void = () => {};
-  private whenAppended: () => void = () => {};
+  private onNextAppend: () => void = () => {};
   private closing = false;
   private crashing = false;
   private exitCode = 0;
-  private readonly operatorMail: OperatorMail | null;
+  private readonly alarmMailer: OperatorMail | null;
 
   constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
     this.config = config;
@@ -104,17 +104,17 @@ export class Lab implements RunningDaemon {
       if (provider.type === 'local') assertLoopbackGerrit(config.gerrit.host, provider);
     }
     const { log } = options;
-    this.ground = new Ground(config.stateDir, wrappers, log);
-    this.store = this.ground.store;
-    this.rest = new Rest(systemClock, config.limits.restMs);
-    const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.operatorMail?.poke());
+    this.stateDirectory = new StateDirectory(config.stateDir, wrappers, log);
+    this.store = this.stateDirectory.store;
+    this.idleGc = new IdleGc(systemClock, config.limits.restMs);
+    const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.alarmMailer?.poke());
     this.alarms = alarms;
-    const { world, providers, connections, close } = this.buildWorld(alarms, wrappers);
-    this.closeWorld = close;
-    this.engine = this.buildEngine(world, slotLimitsOf(config, providers.set.slots), onAppend);
+    const { adapters, providers, connections, close } = this.buildAdapters(alarms, wrappers);
+    this.closeAdapters = close;
+    this.engine = this.buildEngine(adapters, slotLimits(config, providers.set.slots), onAppend);
     const deployment = config.deployment ?? this.store.deployment();
-    this.operatorMail = operatorMailOf(config, world, { store: this.store, log, deployment });
-    this.admission = this.buildAdmission(world.alarms, deployment);
+    this.alarmMailer = createAlarmMailer(config, adapters, { store: this.store, log, deployment });
+    this.admission = this.buildAdmission(adapters.alarms, deployment);
     this.events = new EventIntake({
       store: this.store,
       engine: this.engine,
@@ -130,11 +130,11 @@ export class Lab implements RunningDaemon {
       engine: this.engine,
       store: this.store,
       sweep: new Sweep({
-        providers: world.providers,
-        merger: world.merger,
-        evidence: world.evidence,
+        providers: adapters.providers,
+        merger: adapters.merger,
+        evidence: adapters.evidence,
         store: this.store,
-        alarms: world.alarms,
+        alarms: adapters.alarms,
         log,
         deployment,
         clock: systemClock,
@@ -142,24 +142,25 @@ export class Lab implements RunningDaemon {
       }),
       admission: this.admission,
       clock: systemClock,
-      alarms: world.alarms,
+      alarms: adapters.alarms,
       log,
-      ...buildSenses(config, { ...options, events: this.events, store: this.store, connections }),
+      ...buildEventSources(config, { ...options, events: this.events, store: this.store, connections }),
       identity: who,
       sweepIntervalMs: config.limits.sweepIntervalMs,
       pendingEvidenceBytes: config.limits.pendingEvidenceBytes,
     });
   }
 
-  /** @param whole false: only what is started by hand is worked on; open jobs and Gerrit's stream are left alone */
-  async start(whole: boolean): Promise<void> {
+  /** @param listen false: runs only jobs started by hand; ignores open jobs and Gerrit's stream */
+  async start({ listen }: { readonly listen: boolean }): Promise<void> {
     process.on('uncaughtException', this.crash);
-    this.ground.lookSoon((alarm) => void this.alarms.raise(alarm));
+    this.stateDirectory.scheduleIdentityCheck((alarm) => void this.alarms.raise(alarm));
     try {
-      if (!whole) this.engine.served.begin();
-      if (whole) await this.service.start();
-      if (whole) this.operatorMail?.poke();
-      if (whole) await this.control.start();
+      if (listen) {
+        await this.service.start();
+        this.alarmMailer?.poke();
+        await this.control.start();
+      } else this.engine.served.begin();
     } catch (thrown) {
       // Nobody gets a handle to stop it by: what was begun here would keep the process, and the lock, for ever.
       this.exitCode = EXIT_CRASHED;
@@ -175,7 +176,7 @@ export class Lab implements RunningDaemon {
   }
 
   /** Open jobs that hold a slot of the provider, whoever works on them, and how many may. */
-  room(provider: string): { readonly holders: readonly JobView[]; readonly slots: number } {
+  slotUsage(provider: string): { readonly holders: readonly JobView[]; readonly slots: number } {
     const holders = this.store
       .open()
       .filter((stored) => slotHeld(stored)?.provider === provider)
@@ -184,7 +185,7 @@ export class Lab implements RunningDaemon {
   }
 
   /** An interrupted review that is about to post on the change; others wait for it. */
-  posting(change: number): string | null {
+  reviewAboutToPost(change: number): string | null {
     return (
       this.store
         .open()
@@ -197,7 +198,7 @@ export class Lab implements RunningDaemon {
   async reviewsEnded(): Promise<void> {
     while ([...this.engine.histories.values()].some(isWork)) {
       await new Promise<void>((resolve) => {
-        this.whenAppended = resolve;
+        this.onNextAppend = resolve;
       });
     }
   }
@@ -239,27 +240,29 @@ export class Lab implements RunningDaemon {
     if (this.closing) return;
     this.closing = true;
     // A part that does not close must not keep the process: everything it owes is in the log.
-    const giveUp = systemClock.after(this.config.limits.shutdownMs, () => this.resolveStopped(this.exitCode));
+    const cancelTimeout = systemClock.after(this.config.limits.shutdownMs, () =>
+      this.resolveStopped(this.exitCode),
+    );
     try {
       await this.control.stop();
       await this.service.stop();
-      await this.operatorMail?.stop();
-      await this.closeWorld();
+      await this.alarmMailer?.stop();
+      await this.closeAdapters();
     } catch (thrown) {
       this.options.log.error({ err: thrown }, 'closing');
     }
-    giveUp();
-    this.rest.stop();
+    cancelTimeout();
+    this.idleGc.stop();
     process.off('uncaughtException', this.crash);
-    this.ground.close();
+    this.stateDirectory.close();
     this.resolveStopped(this.exitCode);
   }
 
-  private buildEngine(world: World, limits: SlotLimits, onAppend: (append: Append) => void): Engine {
+  private buildEngine(adapters: Adapters, limits: SlotLimits, onAppend: (append: Append) => void): Engine {
     const { config, options } = this;
     return new Engine({
       store: this.store,
-      world,
+      adapters,
       clock: systemClock,
       hash: sha256,
       limits,
@@ -272,24 +275,27 @@ export class Lab implements RunningDaemon {
           onAppend(append);
         }
         this.service.appended(batch);
-        this.control.appended();
-        this.rest.disturb();
-        this.whenAppended();
+        this.control.onAppended();
+        this.idleGc.reset();
+        this.onNextAppend();
       },
       onFatal: this.crash,
     });
   }
 
-  private buildWorld(alarms: Alarms, wrappers: Wrappers | null): BuiltWorld {
+  private buildAdapters(alarms: Alarms, wrappers: Wrappers | null): BuiltAdapters {
     const { config, options, secrets } = this;
     const catchUp: CatchUp = { run: (request, signal) => this.events.run(request, signal) };
-    const inForce: World['jobsInForce'] = (change) => jobsInForce(this.admission.acceptance, change);
-    return buildWorld(config, options.slots, alarms, catchUp, inForce, wrappers, secrets);
+    const inForce: Adapters['jobsInForce'] = (change) => jobsInForce(this.admission.settings, change);
+    return buildAdapters(config, options.slots, alarms, catchUp, inForce, wrappers, secrets);
   }
 
-  private buildControl(providers: ReloadOptions['providers'], who: ReturnType<typeof identity>): Control {
+  private buildControl(
+    providers: ReloadOptions['providers'],
+    who: ReturnType<typeof identity>,
+  ): OperatorControl {
     const { config, options, engine, admission, store } = this;
-    return new Control({
+    return new OperatorControl({
       config,
       overrides: options,
       secrets: this.secrets,
@@ -303,10 +309,10 @@ export class Lab implements RunningDaemon {
     });
   }
 
-  private buildAdmission(alarms: World['alarms'], deployment: string): Admission {
+  private buildAdmission(alarms: Adapters['alarms'], deployment: string): Admission {
     const { config, options, engine, store } = this;
     return new Admission({
-      ...acceptanceOf(config, options),
+      ...admissionSettings(config, options),
       engine,
       store,
       clock: systemClock,

@@ -31,28 +31,29 @@ export type ExplainedLine = { readonly line: number } & (
 /**
  * Decides each line as the daemon does, as if every test ended before the next line. Starts are counted from line to line, so
  * that limits show, and what a limit holds back starts when the time of a later line allows it.
- * @param told called for each line that is not empty, in order
+ * @param onLine called for each line that is not empty, in order
  */
 export async function explainLines(
   rules: TriggerRules,
   chunks: AsyncIterable<Uint8Array>,
   lineLimitBytes: number,
-  told: (line: ExplainedLine) => void,
+  onLine: (line: ExplainedLine) => void,
 ): Promise<void> {
   const splitter = new LineSplitter(lineLimitBytes);
   const rehearsal = new Rehearsal();
   let number = 0;
-  const take = (line: Line): void => {
+  const explain = (line: Line): void => {
     number += 1;
-    for (const explained of explainLine(line, number, rules, rehearsal)) told({ line: number, ...explained });
+    for (const explained of explainLine(line, number, rules, rehearsal))
+      onLine({ line: number, ...explained });
   };
-  for await (const chunk of chunks) for (const line of splitter.push(Buffer.from(chunk))) take(line);
+  for await (const chunk of chunks) for (const line of splitter.push(Buffer.from(chunk))) explain(line);
   const rest = splitter.end();
-  if (rest !== null) take(rest);
+  if (rest !== null) explain(rest);
 }
 
 /** Null when Gerrit does not show the change to our account. @throws OperationError */
-export function askChange(config: Config, change: number): Promise<ChangeNow | null> {
+export function fetchChange(config: Config, change: number): Promise<ChangeNow | null> {
   return changeNow(config.gerrit, systemClock, change);
 }
 

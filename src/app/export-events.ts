@@ -14,7 +14,7 @@ export interface EventFilter {
   readonly change: number | null;
 }
 
-export interface KeptEvent {
+export interface ArchivedEvent {
   /** The line as it is. */
   readonly text: string;
   /** Null: the line is no JSON object. */
@@ -26,17 +26,17 @@ export interface KeptEvent {
 }
 
 /** Oldest first. A line that is no event fits every time, and neither type nor change. */
-export async function* keptEvents(
+export async function* archivedEvents(
   dir: string,
   filter: EventFilter,
   lineLimitBytes: number,
-): AsyncIterable<KeptEvent> {
-  let before: number | null = null;
+): AsyncIterable<ArchivedEvent> {
+  let previousAt: number | null = null;
   for (const file of await segmentFiles(dir)) {
     for await (const line of linesOf(file, lineLimitBytes)) {
-      const kept = read(line, before);
-      before = kept.at;
-      if (fits(kept, filter)) yield kept;
+      const event = parseLine(line, previousAt);
+      previousAt = event.at;
+      if (matches(event, filter)) yield event;
     }
   }
 }
@@ -46,34 +46,34 @@ async function* linesOf(file: string, lineLimitBytes: number): AsyncIterable<Buf
   const splitter = new LineSplitter(lineLimitBytes);
   try {
     for await (const chunk of createReadStream(file))
-      for (const line of splitter.push(chunk)) yield whole(line);
+      for (const line of splitter.push(chunk)) yield bytesOf(line);
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT') throw thrown;
   }
   const torn = splitter.end();
-  if (torn !== null) yield whole(torn);
+  if (torn !== null) yield bytesOf(torn);
 }
 
-function whole(line: Line): Buffer {
+function bytesOf(line: Line): Buffer {
   return Buffer.isBuffer(line) ? line : line.start;
 }
 
-function read(line: Buffer, before: number | null): KeptEvent {
+function parseLine(line: Buffer, previousAt: number | null): ArchivedEvent {
   const text = line.toString('utf8');
   const event = objectIn(text);
-  if (event === null) return { text, event, at: before, type: null, change: null };
+  if (event === null) return { text, event, at: previousAt, type: null, change: null };
   const seconds = Number(event.eventCreatedOn);
   const change = Number((event.change as { readonly number?: unknown } | null | undefined)?.number);
   return {
     text,
     event,
-    at: seconds > 0 ? seconds * 1_000 : before,
+    at: seconds > 0 ? seconds * 1_000 : previousAt,
     type: typeof event.type === 'string' ? event.type : null,
     change: Number.isSafeInteger(change) ? change : null,
   };
 }
 
-function objectIn(text: string): KeptEvent['event'] {
+function objectIn(text: string): ArchivedEvent['event'] {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -84,7 +84,7 @@ function objectIn(text: string): KeptEvent['event'] {
   }
 }
 
-function fits({ at, type, change }: KeptEvent, filter: EventFilter): boolean {
+function matches({ at, type, change }: ArchivedEvent, filter: EventFilter): boolean {
   if (filter.since !== null && at !== null && at < filter.since) return false;
   if (filter.until !== null && at !== null && at >= filter.until) return false;
   if (filter.type !== null && type !== filter.type) return false;

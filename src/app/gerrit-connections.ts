@@ -12,8 +12,8 @@ import type { ConnectionsView } from '../engine/ports/store.ts';
 
 export class GerritConnections {
   readonly stream: StandingStream;
-  readonly questions: SharedConnection;
-  readonly seats: Seats;
+  readonly queries: SharedConnection;
+  readonly git: Seats;
   /** Called when `view` has changed. */
   onChange: () => void = () => {};
   readonly #needed: number;
@@ -23,9 +23,9 @@ export class GerritConnections {
     const target = `${gerrit.user}@${gerrit.host}:${gerrit.port}`;
     this.#needed = connectionsNeeded(gerrit);
     this.stream = new StandingStream(changed);
-    this.questions = new SharedConnection(gerrit, systemClock, () => this.stream.connection);
-    this.seats = new Seats({
-      makeRoom: () => this.questions.makeRoom(),
+    this.queries = new SharedConnection(gerrit, systemClock, () => this.stream.connection);
+    this.git = new Seats({
+      makeRoom: () => this.queries.makeRoom(),
       onChange: changed,
       onRefused: (error) => {
         const kind = 'connections-refused';
@@ -39,8 +39,8 @@ export class GerritConnections {
   }
 
   get view(): ConnectionsView {
-    const own = (this.stream.connection === null ? 0 : 1) + (this.questions.isOpen ? 1 : 0);
-    return { needed: this.#needed, open: own + this.seats.taken };
+    const own = (this.stream.connection === null ? 0 : 1) + (this.queries.isOpen ? 1 : 0);
+    return { needed: this.#needed, open: own + this.git.taken };
   }
 }
 

@@ -5,23 +5,23 @@
 import type { Clock } from '../engine/ports/adapters.ts';
 
 /** Collects once in each rest. That stops the process for less than a tenth of a second. */
-export class Rest {
+export class IdleGc {
   readonly #clock: Clock;
-  readonly #restMs: number;
+  readonly #idleMs: number;
   readonly #collect: () => void;
   #cancel = () => {};
 
-  /** @param restMs without a new row until the daemon rests */
-  constructor(clock: Clock, restMs: number, collect: () => void = () => void collectGarbage()) {
+  /** @param idleMs without a new row until the daemon rests */
+  constructor(clock: Clock, idleMs: number, collect: () => void = () => void collectGarbage()) {
     this.#clock = clock;
-    this.#restMs = restMs;
+    this.#idleMs = idleMs;
     this.#collect = collect;
   }
 
   /** There is work: the rest begins anew. */
-  disturb(): void {
+  reset(): void {
     this.#cancel();
-    this.#cancel = this.#clock.after(this.#restMs, this.#collect);
+    this.#cancel = this.#clock.after(this.#idleMs, this.#collect);
   }
 
   stop(): void {

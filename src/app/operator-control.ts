@@ -9,27 +9,27 @@ import type { Config } from '../config/config.ts';
 import { OperatorDesk } from '../engine/operations/operator-commands.ts';
 import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
 import type { Store } from '../engine/ports/store.ts';
-import { Reload, type ReloadOptions } from './reload-config.ts';
+import { ConfigReloader, type ReloadOptions } from './reload-config.ts';
 
 export interface ControlOptions extends ReloadOptions {
   readonly store: Store;
   readonly identity: { readonly pid: number; readonly version: string };
 }
 
-export class Control {
-  private readonly reloading: Reload;
+export class OperatorControl {
+  private readonly reloader: ConfigReloader;
   private readonly server: ControlServer;
 
   constructor(options: ControlOptions) {
     const { config, engine, store, admission, identity } = options;
-    this.reloading = new Reload(options);
+    this.reloader = new ConfigReloader(options);
     const { pid, version } = identity;
     const operators = new OperatorDesk({
       engine,
       store,
       admission,
       clock: systemClock,
-      findPatchset: finder(config),
+      findPatchset: patchsetFinder(config),
       reload: (operator) => this.reload(operator),
       identity: { pid, version },
     });
@@ -44,7 +44,7 @@ export class Control {
 
   /** The caller holds the daemon's lock. @throws OperationError */
   async start(): Promise<void> {
-    await this.reloading.started();
+    await this.reloader.recordStart();
     await this.server.start();
   }
 
@@ -53,15 +53,15 @@ export class Control {
   }
 
   reload(operator: Operator): Promise<ReloadAnswer> {
-    return this.reloading.run(operator);
+    return this.reloader.reload(operator);
   }
 
   /** The engine appended something. */
-  appended(): void {
-    this.reloading.appended();
+  onAppended(): void {
+    this.reloader.onAppended();
   }
 }
 
-function finder({ gerrit }: Config) {
+function patchsetFinder({ gerrit }: Config) {
   return (change: number, patchset: number | null) => lookUpChange(gerrit, systemClock, change, patchset);
 }

@@ -6,7 +6,7 @@ import { type SshPlace, shownHostKey } from '../adapters/openssh/keyscan.ts';
 import { fingerprint, keyType } from '../adapters/openssh/known-hosts.ts';
 import { knownHostLine, pinHostKey } from '../adapters/openssh/pin-host-key.ts';
 
-export interface ShownKey {
+export interface HostKey {
   readonly key: Buffer;
   readonly type: string;
   /** As `ssh-keygen -l` prints it. */
@@ -16,19 +16,19 @@ export interface ShownKey {
 }
 
 /** What init needs of the outside. */
-export interface Beginning {
+export interface KeyProvisioner {
   /** Never over a file that is there. */
   makeKey(file: string, comment: string): Promise<void>;
   /** The line that belongs into an account. */
   publicHalf(file: string): Promise<string>;
-  hostKey(place: SshPlace): Promise<ShownKey>;
+  hostKey(place: SshPlace): Promise<HostKey>;
   pin(file: string, place: SshPlace, key: Buffer): 'pinned' | 'known';
 }
 
 const PROGRAM_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 20_000;
 
-export function beginning(): Beginning {
+export function keyProvisioner(): KeyProvisioner {
   return {
     makeKey: (file, comment) => makeKey(file, comment, PROGRAM_TIMEOUT_MS),
     publicHalf: async (file) => (await publicHalf(file, { setting: '--key', place: 'to its account' })).line,

@@ -17,7 +17,7 @@ import { OperationError } from '../errors.ts';
 import type { Log, SecretValues } from '../log.ts';
 import type { AnyEvent } from '../machines/protocol/events.ts';
 import { Semaphore } from '../semaphore.ts';
-import { acceptanceOf, type Overrides, slotLimitsOf } from './admission-settings.ts';
+import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
 import type { BuiltProviders } from './build-providers.ts';
 
 export interface ReloadOptions {
@@ -35,51 +35,51 @@ export interface ReloadOptions {
 
 const HISTORY = 'config';
 /** Mistakes that are kept in the log, and the length of each. */
-const PROBLEMS_KEPT = 100;
-const PROBLEM_LENGTH = 1_000;
+const MAX_PROBLEMS = 100;
+const MAX_PROBLEM_LENGTH = 1_000;
 
-export class Reload {
+export class ConfigReloader {
   private readonly options: ReloadOptions;
-  private inForce: Config;
+  private active: Config;
   private readonly mutex = new Semaphore(1);
 
   constructor(options: ReloadOptions) {
     this.options = options;
-    this.inForce = options.config;
+    this.active = options.config;
     options.providers.set.onCapacity = () => this.setLimits();
   }
 
   /** The daemon has started with its configuration. */
-  async started(): Promise<void> {
+  async recordStart(): Promise<void> {
     const { file } = this.options.config;
-    await this.note({ type: 'config.loaded', file, by: '', why: '', changed: [], restart: [] });
+    await this.record({ type: 'config.loaded', file, by: '', why: '', changed: [], restart: [] });
   }
 
   /** One after the other. Resolves when it is in the log, and counts. */
-  run(operator: Operator): Promise<ReloadAnswer> {
-    return this.mutex.run(() => this.runOne(operator));
+  reload(operator: Operator): Promise<ReloadAnswer> {
+    return this.mutex.run(() => this.reloadNow(operator));
   }
 
   /** The engine appended something: jobs that a provider waited for may have ended. */
-  appended(): void {
+  onAppended(): void {
     const { set } = this.options.providers;
-    if (set.leaving.length > 0 && set.settle(this.useOf)) this.setLimits();
+    if (set.leaving.length > 0 && set.settle(this.usage)) this.setLimits();
   }
 
-  private async runOne({ who, why }: Operator): Promise<ReloadAnswer> {
+  private async reloadNow({ who, why }: Operator): Promise<ReloadAnswer> {
     const { config, log } = this.options;
     const { file } = config;
-    const read = readAgain(config);
+    const read = reread(config);
     if ('problems' in read) {
       for (const problem of read.problems) log.error({}, `configuration: ${problem}`);
       log.error({ file, mistakes: read.problems.length }, 'the configuration stays as it was');
-      const problems = read.problems.slice(0, PROBLEMS_KEPT).map((text) => text.slice(0, PROBLEM_LENGTH));
-      await this.note({ type: 'config.rejected', file, by: who, why, problems });
+      const problems = read.problems.slice(0, MAX_PROBLEMS).map((text) => text.slice(0, MAX_PROBLEM_LENGTH));
+      await this.record({ type: 'config.rejected', file, by: who, why, problems });
       return { changed: [], restart: [], problems };
     }
-    const { changed, restart } = difference(this.inForce, config, read.config);
+    const { changed, restart } = difference(this.active, config, read.config);
     this.apply(inForceAfter(config, read.config));
-    await this.note({ type: 'config.loaded', file, by: who, why, changed, restart });
+    await this.record({ type: 'config.loaded', file, by: who, why, changed, restart });
     log.info({ file, changed, by: who }, 'the configuration was read anew');
     if (restart.length > 0) log.warn({ restart }, 'part of the configuration counts after the next start');
     return { changed, restart, problems: [] };
@@ -87,11 +87,11 @@ export class Reload {
 
   private apply(config: Config): void {
     const { admission, providers, overrides, secrets, log } = this.options;
-    this.inForce = config;
+    this.active = config;
     // What is connected with a password keeps it until the next start, so what was hidden at the start stays so.
     secrets.values = [...new Set([...this.options.config.redact, ...config.redact])];
-    admission.accept(acceptanceOf(config, overrides));
-    providers.set.define(providers.define(config), this.useOf);
+    admission.updateSettings(admissionSettings(config, overrides));
+    providers.set.define(providers.define(config), this.usage);
     this.setLimits();
     const { leaving } = providers.set;
     if (leaving.length > 0)
@@ -100,27 +100,27 @@ export class Reload {
 
   private setLimits(): void {
     const { engine, providers } = this.options;
-    engine.slots.setLimits(slotLimitsOf(this.inForce, providers.set.slots));
+    engine.slots.setLimits(slotLimits(this.active, providers.set.slots));
     this.options.onLimits();
   }
 
-  private readonly useOf = (name: string): ProviderUse =>
+  private readonly usage = (name: string): ProviderUse =>
     providerUse(this.options.engine.histories.values(), name);
 
-  private async note(event: AnyEvent): Promise<void> {
+  private async record(event: AnyEvent): Promise<void> {
     await this.options.engine.submit([
       { history: HISTORY, machine: 'config@1', event, settles: null, cause: null },
     ]);
   }
 }
 
-type ReadAgain = { readonly config: Config } | { readonly problems: readonly string[] };
+type RereadResult = { readonly config: Config } | { readonly problems: readonly string[] };
 
-/** @param started what the daemon was started with */
-function readAgain(started: Config): ReadAgain {
+/** @param original what the daemon was started with */
+function reread(original: Config): RereadResult {
   try {
-    const config = loadConfig(started.file);
-    const problems = distrusted(started, config);
+    const config = loadConfig(original.file);
+    const problems = trustProblems(original, config);
     return problems.length > 0 ? { problems } : { config };
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;
@@ -129,7 +129,7 @@ function readAgain(started: Config): ReadAgain {
 }
 
 /** The file is judged by the Gerrit that it names; until the next start it is the other one whose patches run. */
-function distrusted({ file, gerrit: { host } }: Config, { providers }: Config): readonly string[] {
+function trustProblems({ file, gerrit: { host } }: Config, { providers }: Config): readonly string[] {
   return providers.flatMap((provider) => {
     if (provider.type !== 'local') return [];
     try {

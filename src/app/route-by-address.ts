@@ -6,25 +6,25 @@ import { isNode } from '../adapters/ssh/address.ts';
 import type { Runner, Source } from '../engine/ports/adapters.ts';
 import type { Server } from '../machines/model/domain.ts';
 
-export interface ByPlace<T> {
-  readonly here: T;
+export interface ByAddress<T> {
+  readonly local: T;
   readonly node: T;
 }
 
-export function runnerByPlace(runners: ByPlace<Runner>): Runner {
-  const of = placeOf(runners);
+export function routedRunner(runners: ByAddress<Runner>): Runner {
+  const route = router(runners);
   return {
-    start: (request, signal) => of(request.run.server).start(request, signal),
-    stop: (run, signal) => of(run.server).stop(run, signal),
-    readResults: (server, ...what) => of(server).readResults(server, ...what),
+    start: (request, signal) => route(request.run.server).start(request, signal),
+    stop: (run, signal) => route(run.server).stop(run, signal),
+    readResults: (server, ...what) => route(server).readResults(server, ...what),
   };
 }
 
-export function sourceByPlace(sources: ByPlace<Source>): Source {
-  const of = placeOf(sources);
-  return { fetch: (request, signal) => of(request.server).fetch(request, signal) };
+export function routedSource(sources: ByAddress<Source>): Source {
+  const route = router(sources);
+  return { fetch: (request, signal) => route(request.server).fetch(request, signal) };
 }
 
-function placeOf<T>({ here, node }: ByPlace<T>): (server: Server) => T {
-  return (server) => (isNode(server) ? node : here);
+function router<T>({ local, node }: ByAddress<T>): (server: Server) => T {
+  return (server) => (isNode(server) ? node : local);
 }

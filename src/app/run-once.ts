@@ -9,13 +9,13 @@ import type { Config } from '../config/config.ts';
 import type { Append } from '../engine/ports/store.ts';
 import { OperationError } from '../errors.ts';
 import type { Verdict } from '../machines/model/domain.ts';
-import { type DaemonOptions, Lab } from './daemon.ts';
+import { Daemon, type DaemonOptions } from './daemon.ts';
 import { lockFile } from './database-admin.ts';
 
 /** Interrupted jobs that a refusal names. */
-const HOLDERS_NAMED = 3;
+const MAX_HOLDERS_SHOWN = 3;
 
-export interface OnceOptions extends DaemonOptions {
+export interface RunOnceOptions extends DaemonOptions {
   readonly job: string;
   readonly change: number;
   readonly patchset: number;
@@ -25,7 +25,7 @@ export interface OnceOptions extends DaemonOptions {
   readonly onState?: (state: string, job: string) => void;
 }
 
-export interface OnceResult {
+export interface RunOnceResult {
   readonly job: string;
   readonly verdict: Verdict;
   readonly url: string | null;
@@ -33,7 +33,7 @@ export interface OnceResult {
 }
 
 /** One job by hand, through the same machine and log as any other. Other open jobs stay as they are. */
-export async function runOnce(config: Config, options: OnceOptions): Promise<OnceResult> {
+export async function runOnce(config: Config, options: RunOnceOptions): Promise<RunOnceResult> {
   const { change, patchset, log } = options;
   assertNoDaemon(config, options);
   let done: (job: Append) => void = () => {};
@@ -41,7 +41,7 @@ export async function runOnce(config: Config, options: OnceOptions): Promise<Onc
     done = resolve;
   });
   const tails: (() => void)[] = [];
-  const lab = new Lab(config, options, (append) => {
+  const daemon = new Daemon(config, options, (append) => {
     const { row, stored, view } = append;
     if (view.kind !== 'job') return;
     options.onState?.(stored.state, view.id);
@@ -53,28 +53,28 @@ export async function runOnce(config: Config, options: OnceOptions): Promise<Onc
     }
     if (stored.ended) done(append);
   });
-  await lab.start(false);
+  await daemon.start({ listen: false });
   try {
-    assertRoom(config, options.job, lab);
-    assertTurn(change, lab);
+    assertFreeSlot(config, options.job, daemon);
+    assertNoPendingPost(change, daemon);
     const found = await lookUpChange(config.gerrit, systemClock, change, patchset);
     if (found === null) throw unknownChange(config, change, patchset);
-    await lab.startJob(found, options.job);
-    const crashed = lab.crashed();
+    await daemon.startJob(found, options.job);
+    const crashed = daemon.crashed();
     const { view } = await Promise.race([ended, crashed]);
-    await Promise.race([lab.reviewsEnded(), crashed]);
+    await Promise.race([daemon.reviewsEnded(), crashed]);
     if (view.kind !== 'job' || view.verdict === null) throw new Error('a job ended without a verdict');
     log.debug({ job: view.id }, 'ended');
     return { job: view.id, verdict: view.verdict, url: view.url, reason: view.reason };
   } finally {
     for (const stop of tails) stop();
-    lab.stop();
-    await lab.stopped;
+    daemon.stop();
+    await daemon.stopped;
   }
 }
 
 /** @throws OperationError before Gerrit is asked, with the command by which the daemon runs the job */
-function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: OnceOptions): void {
+function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: RunOnceOptions): void {
   if (!existsSync(stateDir)) return;
   try {
     takeLock(lockFile(stateDir), Date.now()).release();
@@ -90,13 +90,13 @@ function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: OnceOpt
  * Refuses when interrupted jobs hold every slot of the job's provider: they stay as they are here, so the new one would
  * wait for their hosts in vain.
  */
-function assertRoom(config: Config, name: string, lab: Lab): void {
+function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
   const provider = config.jobs.find(({ spec }) => spec.name === name)?.spec.provider;
   if (provider === undefined) return;
-  const { holders, slots } = lab.room(provider);
+  const { holders, slots } = daemon.slotUsage(provider);
   if (holders.length < slots) return;
   const named = holders
-    .slice(0, HOLDERS_NAMED)
+    .slice(0, MAX_HOLDERS_SHOWN)
     .map((job) => `${job.id} (${job.name} ${job.change},${job.patchset})`);
   const more = holders.length > named.length ? ` and ${holders.length - named.length} more` : '';
   const are = holders.length === 1 ? 'was interrupted and still holds' : 'were interrupted and still hold';
@@ -111,8 +111,8 @@ function assertRoom(config: Config, name: string, lab: Lab): void {
 }
 
 /** Refuses when an interrupted review is about to post on the change: it stays as it is here, and reviews of a change post in turn. */
-function assertTurn(change: number, lab: Lab): void {
-  const review = lab.posting(change);
+function assertNoPendingPost(change: number, daemon: Daemon): void {
+  const review = daemon.reviewAboutToPost(change);
   if (review === null) return;
   throw new OperationError({
     operation: 'start job',

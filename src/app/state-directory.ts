@@ -14,16 +14,16 @@ import type { Alarm } from '../machines/model/alarm.ts';
 import type { Wrappers } from './build-adapters.ts';
 import { databaseFile, lockFile } from './database-admin.ts';
 
-const NOTE_PLACE_MS = 60_000;
+const IDENTITY_CHECK_MS = 60_000;
 
-export class Ground {
+export class StateDirectory {
   readonly store: Store;
   private readonly lock: Lock;
-  private readonly place: Place;
+  private readonly identity: Place;
   private readonly log: Log;
   private readonly file: string;
   private missing: string | null = null;
-  private cancelNote: () => void = () => {};
+  private cancelCheck: () => void = () => {};
 
   /** @throws OperationError when the lock is held, or the database is a copy, newer or damaged */
   constructor(stateDir: string, wrappers: Wrappers | null, log: Log) {
@@ -32,8 +32,8 @@ export class Ground {
     this.lock = takeLock(lockFile(stateDir), Date.now());
     this.file = databaseFile(stateDir);
     try {
-      const { store, place } = openIn(this.file);
-      this.place = place;
+      const { store, identity } = openVerified(this.file);
+      this.identity = identity;
       this.store = wrappers === null ? store : wrappers.store(store);
     } catch (thrown) {
       this.lock.release();
@@ -42,32 +42,32 @@ export class Ground {
   }
 
   /** Looks at the place now and then, until it is closed. */
-  lookSoon(raise: (alarm: Alarm) => void): void {
-    this.cancelNote = systemClock.after(NOTE_PLACE_MS, () => {
-      this.look(raise);
-      this.lookSoon(raise);
+  scheduleIdentityCheck(raise: (alarm: Alarm) => void): void {
+    this.cancelCheck = systemClock.after(IDENTITY_CHECK_MS, () => {
+      this.checkIdentity(raise);
+      this.scheduleIdentityCheck(raise);
     });
   }
 
   /** Notes the place. A database file that was deleted or replaced under the daemon is an alarm, and so is its return. */
-  look(raise: (alarm: Alarm) => void): void {
-    const missing = this.place.missing();
+  checkIdentity(raise: (alarm: Alarm) => void): void {
+    const missing = this.identity.missing();
     if (missing !== this.missing) raise(databaseAlarm(this.file, missing));
     this.missing = missing;
-    this.note();
+    this.recordIdentity();
   }
 
   close(): void {
-    this.cancelNote();
-    this.note();
+    this.cancelCheck();
+    this.recordIdentity();
     this.store.close();
     this.lock.release();
   }
 
   /** A disk without room costs a note, no more. */
-  private note(): void {
+  private recordIdentity(): void {
     try {
-      if (this.place.missing() === null) this.place.note(this.store.length());
+      if (this.identity.missing() === null) this.identity.note(this.store.length());
     } catch (thrown) {
       this.log.warn({}, `noting the place of the database: ${errorText(thrown)}`);
     }
@@ -84,10 +84,10 @@ function databaseAlarm(file: string, missing: string | null): Alarm {
   };
 }
 
-function openIn(file: string): { readonly store: Store; readonly place: Place } {
+function openVerified(file: string): { readonly store: Store; readonly identity: Place } {
   const store = openStore(file);
   try {
-    return { store, place: assertPlace(file) };
+    return { store, identity: assertPlace(file) };
   } catch (thrown) {
     store.close();
     throw thrown;

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
-import { type BuiltWorld, buildWorld } from '../../src/app/build-adapters.ts';
+import { type BuiltAdapters, buildAdapters } from '../../src/app/build-adapters.ts';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { StageRun } from '../../src/machines/protocol/effects.ts';
@@ -23,7 +23,7 @@ const TAP = { format: 'tap', file: 'results.tap' } as const;
 
 let root: string;
 let sshd: Sshd;
-let built: BuiltWorld;
+let built: BuiltAdapters;
 beforeEach(async () => {
   root = realpathSync(mkdtempSync(join(tmpdir(), 'sos-ci-world-')));
   sshd = await Sshd.start();
@@ -36,7 +36,7 @@ beforeEach(async () => {
     logs: { ...read.logs, limits: { ...read.logs.limits, fileBytes: 1_024 } },
   };
   const inForce = () => [];
-  built = buildWorld(config, undefined, new FakeAlarms(), nothingMissed, inForce, null, { values: [] });
+  built = buildAdapters(config, undefined, new FakeAlarms(), nothingMissed, inForce, null, { values: [] });
 });
 afterEach(async () => {
   await built.close();
@@ -59,7 +59,7 @@ jobs: {acme: {project: p, provider: here, testing: {command: ['true'], exitCodeI
 
 async function stage(provider: string): Promise<StageRun & { readonly tree: string }> {
   mkdirSync(join(root, 'node'), { recursive: true });
-  const adapter = built.world.providers.get(provider);
+  const adapter = built.adapters.providers.get(provider);
   if (adapter === undefined) throw new Error(`no provider ${provider}`);
   const request = { type: 'createServer', key: 'c', provider, timeoutMs: 60_000 } as const;
   const server = await adapter.create({ ...request, name: 'server-1', owner: OWNER }, NEVER);
@@ -69,7 +69,7 @@ async function stage(provider: string): Promise<StageRun & { readonly tree: stri
 
 describe.each(['here', 'there'])('%s', (provider) => {
   test('a stage runs within the limits, and its results are read up to theirs', async () => {
-    const { runner } = built.world;
+    const { runner } = built.adapters;
     const { tree, ...run } = await stage(provider);
     const spec = { argv: ['sleep', FOR_EVER], timeoutMs: 90_000, outputLimitBytes: 4_096 };
     const request = { type: 'runStage', key: 'r', run, spec, patchset: PATCHSET, name: 'acme' } as const;
@@ -93,7 +93,7 @@ describe.each(['here', 'there'])('%s', (provider) => {
   });
 
   test('a file of the evidence is cut at its limit', async () => {
-    const { evidence } = built.world;
+    const { evidence } = built.adapters;
     const { tree, server } = await stage(provider);
     writeFileSync(join(tree, 'long.txt'), 'x'.repeat(2_000));
     const bounds = { limitBytes: 1_000_000, limitFiles: 10, timeoutMs: 60_000 };

@@ -1,24 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { collectGarbage, Rest } from '../../src/app/idle-gc.ts';
+import { collectGarbage, IdleGc } from '../../src/app/idle-gc.ts';
 import { FakeClock } from '../fakes/clock.ts';
 
 describe('a daemon at rest', () => {
   it('collects its garbage once, five seconds after the last row', async () => {
     const clock = new FakeClock();
     let collected = 0;
-    const rest = new Rest(clock, 5_000, () => {
+    const rest = new IdleGc(clock, 5_000, () => {
       collected += 1;
     });
-    rest.disturb();
+    rest.reset();
     await clock.advance(4_999);
-    rest.disturb();
+    rest.reset();
     await clock.advance(4_999);
     expect(collected).toBe(0);
     await clock.advance(1);
     expect(collected).toBe(1);
     await clock.advance(3_600_000);
     expect(collected).toBe(1);
-    rest.disturb();
+    rest.reset();
     rest.stop();
     await clock.advance(3_600_000);
     expect(collected).toBe(1);

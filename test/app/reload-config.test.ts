@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { current } from '../../src/adapters/evidence/redact/redact.ts';
-import { Reload } from '../../src/app/reload-config.ts';
+import { ConfigReloader } from '../../src/app/reload-config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { ProviderSet } from '../../src/engine/operations/provider-registry.ts';
 import { createLog, type SecretValues } from '../../src/log.ts';
@@ -47,7 +47,7 @@ async function started() {
     }));
   const refreshed: string[] = [];
   const secrets: SecretValues = { values: config.redact };
-  const reload = new Reload({
+  const reload = new ConfigReloader({
     config,
     overrides: {},
     secrets,
@@ -57,7 +57,7 @@ async function started() {
     providers: { set: new ProviderSet(define(config)), define },
     onLimits: () => refreshed.push('limits'),
   });
-  await reload.started();
+  await reload.recordStart();
   return { lab, reload, refreshed, secrets };
 }
 
@@ -68,7 +68,7 @@ describe('a good file', () => {
     const { lab, reload, refreshed } = await started();
     expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
     write({ jobs: ['acme-dsvm', 'acme-fc'], more: 'projects: {openstack/cinder: {concurrency: 2}}' });
-    expect(await reload.run(OPERATOR)).toEqual({
+    expect(await reload.reload(OPERATOR)).toEqual({
       changed: ['jobs.acme-fc', 'projects.openstack/cinder'],
       restart: [],
       problems: [],
@@ -95,7 +95,7 @@ describe('a good file', () => {
     const id = lab.jobs()[0]?.id ?? '';
     const before = lab.store.stored(id)?.context.spec;
     write({ more: 'report: {label: Verified}', jobs: ['other'] });
-    await reload.run(OPERATOR);
+    await reload.reload(OPERATOR);
     expect(lab.store.stored(id)?.context.spec).toEqual(before);
     await lab.run();
     expect(lab.jobs().map(({ name, verdict }) => `${name} ${verdict}`)).toEqual(['acme-dsvm SUCCESS']);
@@ -111,7 +111,7 @@ describe('a good file', () => {
     const log = createLog({ level: 'info', destination, secrets });
     const published = current(secrets);
     write({ more: 'redact: [{file: ./new}]' });
-    expect(await reload.run(OPERATOR)).toEqual({ changed: ['redact'], restart: [], problems: [] });
+    expect(await reload.reload(OPERATOR)).toEqual({ changed: ['redact'], restart: [], problems: [] });
     log.info({}, 'hunter22 and correct horse');
     expect(lines.join()).toContain('"[redacted] and [redacted]"');
     expect(published().text('hunter22 and correct horse')).toBe('[redacted] and [redacted]');
@@ -121,8 +121,8 @@ describe('a good file', () => {
     const { reload } = await started();
     write({ more: 'git: {maxCacheSize: 7GB}' });
     const answer = { changed: [], restart: ['git.maxCacheSize'], problems: [] };
-    expect(await reload.run(OPERATOR)).toEqual(answer);
-    expect(await reload.run(OPERATOR)).toEqual(answer);
+    expect(await reload.reload(OPERATOR)).toEqual(answer);
+    expect(await reload.reload(OPERATOR)).toEqual(answer);
   });
 });
 
@@ -130,7 +130,7 @@ describe('a file with a mistake', () => {
   test('changes nothing, and says where it is, until a good one is read', async () => {
     const { lab, reload, refreshed } = await started();
     write({ jobs: ['acme-fc'], more: 'reprot: {}' });
-    const { changed, problems } = await reload.run(OPERATOR);
+    const { changed, problems } = await reload.reload(OPERATOR);
     expect(changed).toEqual([]);
     expect(problems).toEqual([expect.stringContaining(`${file}:3:1: reprot: unknown key`)]);
     expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
@@ -138,14 +138,14 @@ describe('a file with a mistake', () => {
     expect(rows(lab).at(-1)).toMatchObject({ type: 'config.rejected', data: { by: 'alice', problems } });
     expect(lab.store.stored('config')).toMatchObject({ state: 'faulty', context: { problems } });
     write();
-    expect(await reload.run(OPERATOR)).toEqual({ changed: [], restart: [], problems: [] });
+    expect(await reload.reload(OPERATOR)).toEqual({ changed: [], restart: [], problems: [] });
     expect(lab.store.stored('config')).toMatchObject({ state: 'current', context: { problems: [] } });
   });
 
   test('may be no file at all', async () => {
     const { lab, reload } = await started();
     rmSync(file);
-    const { problems } = await reload.run(OPERATOR);
+    const { problems } = await reload.reload(OPERATOR);
     expect(problems).toEqual([expect.stringContaining(file)]);
     expect(lab.daemon.admission.jobNames).toEqual(['acme-dsvm']);
   });
@@ -153,7 +153,7 @@ describe('a file with a mistake', () => {
   test('is judged by the Gerrit that is listened to, not by the one that comes with the next start', async () => {
     const { lab, reload } = await started();
     write({ gerrit: GERRIT.replace('review.example.org', 'localhost'), providers: '' });
-    const { problems } = await reload.run(OPERATOR);
+    const { problems } = await reload.reload(OPERATOR);
     expect(problems).toEqual([expect.stringMatching(/providers\.local: .*review\.example\.org/)]);
     expect(lab.store.stored('config')).toMatchObject({ state: 'faulty' });
   });
@@ -162,7 +162,7 @@ describe('a file with a mistake', () => {
 test('two at the same time are one after the other', async () => {
   const { lab, reload } = await started();
   write({ jobs: ['acme-dsvm', 'acme-fc'] });
-  const answers = await Promise.all([reload.run(OPERATOR), reload.run({ who: 'SIGHUP', why: '' })]);
+  const answers = await Promise.all([reload.reload(OPERATOR), reload.reload({ who: 'SIGHUP', why: '' })]);
   expect(answers.map(({ changed }) => changed)).toEqual([['jobs.acme-fc'], []]);
   expect(rows(lab).map(({ type }) => type)).toEqual(Array(3).fill('config.loaded'));
 });

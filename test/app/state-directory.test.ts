@@ -3,20 +3,20 @@ import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Ground } from '../../src/app/state-directory.ts';
+import { StateDirectory } from '../../src/app/state-directory.ts';
 import type { Alarm } from '../../src/machines/model/alarm.ts';
 import { FakeLog } from '../fakes/log.ts';
 
 let stateDir: string;
 let file: string;
-let ground: Ground;
+let ground: StateDirectory;
 let raised: Alarm[];
-const look = (): void => ground.look((alarm) => raised.push(alarm));
+const look = (): void => ground.checkIdentity((alarm) => raised.push(alarm));
 
 beforeEach(() => {
   stateDir = mkdtempSync(join(tmpdir(), 'sos-ci-ground-'));
   file = join(stateDir, 'sos-ci.db');
-  ground = new Ground(stateDir, null, new FakeLog());
+  ground = new StateDirectory(stateDir, null, new FakeLog());
   raised = [];
 });
 afterEach(() => {

@@ -5,7 +5,7 @@
  */
 import { appendFileSync, writeFileSync } from 'node:fs';
 import type { Wrappers } from '../../src/app/build-adapters.ts';
-import type { Provider, World } from '../../src/engine/ports/adapters.ts';
+import type { Adapters, Provider } from '../../src/engine/ports/adapters.ts';
 import type { Store } from '../../src/engine/ports/store.ts';
 
 /** @param file where the process writes what it reached */
@@ -35,7 +35,7 @@ function wrappers(reach: Reach): Wrappers {
         },
       });
     },
-    world: (world) => faultyWorld(world, around),
+    adapters: (world) => faultyWorld(world, around),
     provider: (provider) => faultyProvider(provider, around),
   };
 }
@@ -55,7 +55,7 @@ function faultyProvider(provider: Provider, around: Around): Provider {
   };
 }
 
-function faultyWorld(world: World, around: Around): World {
+function faultyWorld(world: Adapters, around: Around): Adapters {
   const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
   return {
     providers: world.providers,

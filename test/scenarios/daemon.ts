@@ -65,13 +65,13 @@ export class Daemon {
       reviewer: lab.reviewer,
       alarms: lab.alarms,
       mailer: lab.mailer,
-      jobsInForce: (change: ChangeNow | null) => jobsInForce(this.admission.acceptance, change),
+      jobsInForce: (change: ChangeNow | null) => jobsInForce(this.admission.settings, change),
       hide: (text: string) => text.replaceAll(SECRET, '[redacted]'),
     };
-    const world = this.life.world(options.bend?.(bare, lab) ?? bare);
+    const adapters = this.life.world(options.bend?.(bare, lab) ?? bare);
     this.engine = new Engine({
       store,
-      world,
+      adapters,
       clock,
       hash: sha256,
       bounds: { ...ENGINE_BOUNDS, storeRetryMs: STORE_RETRY_MS },
@@ -86,7 +86,7 @@ export class Daemon {
       engine: this.engine,
       store,
       clock,
-      alarms: world.alarms,
+      alarms: adapters.alarms,
       log,
       newId: (kind) => lab.newId(kind),
       rules: triggerRules({ jobs: lab.specs.map(({ name }) => jobRules({ name })), ...options.rules }),
@@ -114,11 +114,11 @@ export class Daemon {
       engine: this.engine,
       store,
       sweep: new Sweep({
-        providers: world.providers,
-        merger: world.merger,
-        evidence: world.evidence,
+        providers: adapters.providers,
+        merger: adapters.merger,
+        evidence: adapters.evidence,
         store,
-        alarms: world.alarms,
+        alarms: adapters.alarms,
         log,
         deployment: DEPLOYMENT,
         clock,
@@ -126,7 +126,7 @@ export class Daemon {
       }),
       admission: this.admission,
       clock,
-      alarms: world.alarms,
+      alarms: adapters.alarms,
       log,
       listening: {
         events: this.events,

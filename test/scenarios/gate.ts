@@ -3,7 +3,7 @@
  * by SIGKILL, nothing of it acts any more: its calls never arrive, answers to it never come, its timers never fire.
  * Each crossing is a point at which a test can end it.
  */
-import type { Clock, Provider, RunHandle, World } from '../../src/engine/ports/adapters.ts';
+import type { Adapters, Clock, Provider, RunHandle } from '../../src/engine/ports/adapters.ts';
 import type { Append, Noted, Store } from '../../src/engine/ports/store.ts';
 
 export class Life {
@@ -39,7 +39,7 @@ export class Life {
     return this.#endsAt(`after ${name}`) ? never() : answer;
   }
 
-  world(world: World): World {
+  world(world: Adapters): Adapters {
     const { catchUp, changes, merger, source, runner, evidence, reviewer, alarms, mailer } = world;
     return {
       providers: new Map([...world.providers].map(([name, provider]) => [name, this.#provider(provider)])),

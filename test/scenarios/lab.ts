@@ -6,7 +6,7 @@
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { ServiceOptions } from '../../src/engine/lifecycle.ts';
 import { isWork } from '../../src/engine/loop/projections.ts';
-import type { EffectOf, RunOutcome, World } from '../../src/engine/ports/adapters.ts';
+import type { Adapters, EffectOf, RunOutcome } from '../../src/engine/ports/adapters.ts';
 import type { Append, JobView, Store } from '../../src/engine/ports/store.ts';
 import type { JobSpec, PreparePlan, ResultsSummary, TriggerKind } from '../../src/machines/model/domain.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
@@ -60,7 +60,7 @@ export interface LabOptions {
   /** How long nobody starts the daemon again after a crash. */
   readonly deadMs?: number;
   /** Puts something of the test's own between the engine and the made-up world. */
-  readonly bend?: (world: World, lab: Lab) => World;
+  readonly bend?: (world: Adapters, lab: Lab) => Adapters;
 }
 
 export const WELL: StagePlan = { afterMs: 60_000, outcome: { how: 'exited', code: 0 } };

@@ -4,7 +4,7 @@
  */
 
 import { expect, test } from 'vitest';
-import type { World } from '../../src/engine/ports/adapters.ts';
+import type { Adapters } from '../../src/engine/ports/adapters.ts';
 import { NEVER } from '../fixtures/never.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { created } from './gerrit-says.ts';
@@ -13,7 +13,7 @@ import { Lab } from './lab.ts';
 import { endOf } from './story.ts';
 import { bent, bentProvider, outage } from './trouble.ts';
 
-type Bend = (world: World, lab: Lab) => World;
+type Bend = (world: Adapters, lab: Lab) => Adapters;
 
 const never = () => new Promise<never>(() => {});
 const ONCE = jobSpec({ limits: { setupAttempts: 1 } });

@@ -3,7 +3,7 @@
  * one of its methods does something else.
  */
 
-import type { World } from '../../src/engine/ports/adapters.ts';
+import type { Adapters } from '../../src/engine/ports/adapters.ts';
 import type { Append } from '../../src/engine/ports/store.ts';
 import { OperationError } from '../../src/errors.ts';
 import { failure } from '../machines/facts.ts';
@@ -31,9 +31,9 @@ export function outage(operation: string, retryable = true): OperationError {
 /** The world with one port's method bent. */
 export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | 'alarms' | 'mailer'>(
   port: P,
-  bend: (inner: NonNullable<World[P]>, lab: Lab) => Partial<NonNullable<World[P]>>,
+  bend: (inner: NonNullable<Adapters[P]>, lab: Lab) => Partial<NonNullable<Adapters[P]>>,
 ) {
-  return (world: World, lab: Lab): World => {
+  return (world: Adapters, lab: Lab): Adapters => {
     const inner = world[port];
     if (inner === null) throw new Error(`there is no ${port}`);
     const changes = bend(inner, lab);
@@ -49,7 +49,7 @@ export function bent<P extends 'source' | 'runner' | 'evidence' | 'reviewer' | '
 
 /** The provider with its creation bent. */
 export function bentProvider(bend: (inner: Lab['provider'], lab: Lab) => Partial<Lab['provider']>) {
-  return (world: World, lab: Lab): World => {
+  return (world: Adapters, lab: Lab): Adapters => {
     const { provider } = lab;
     const changes = bend(provider, lab);
     const wrapped = {

@@ -208,9 +208,9 @@ class World {
     const spec = this.specs[index];
     if (spec !== undefined) this.specs[index] = { ...spec, voting: !spec.voting };
     const { admission } = this.lab.daemon;
-    admission.accept({
-      ...admission.acceptance,
-      rules: { ...admission.acceptance.rules, jobs: this.rules() },
+    admission.updateSettings({
+      ...admission.settings,
+      rules: { ...admission.settings.rules, jobs: this.rules() },
       specs: new Map(this.specs.map((one) => [one.name, one])),
     });
   }

@@ -98,9 +98,9 @@ describe('a partial run after a failure', () => {
 
   test('counts the configuration that is in force then, and names a job that is gone', async () => {
     const lab = await iscsiFailed();
-    const { acceptance } = lab.daemon.admission;
-    const jobs = acceptance.rules.jobs.filter(({ name }) => name !== ISCSI);
-    lab.daemon.admission.accept({ ...acceptance, rules: { ...acceptance.rules, jobs } });
+    const { settings } = lab.daemon.admission;
+    const jobs = settings.rules.jobs.filter(({ name }) => name !== ISCSI);
+    lab.daemon.admission.updateSettings({ ...settings, rules: { ...settings.rules, jobs } });
     await enqueue(lab, [FC]);
     expect([last(lab)?.labels, vote(lab)]).toEqual([{ Verified: 1 }, 1]);
     expect(last(lab)?.message).toContain('Not counted: acme-iscsi is not in the configuration any more.');

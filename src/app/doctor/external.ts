@@ -10,7 +10,7 @@ import { smtpOptions } from '../build-transports.ts';
 import { clockFinding, clockUnknown } from './clock.ts';
 import { type Check, type Finding, failure, ok, warning } from './finding.ts';
 
-export function checksOutside(config: Config, clock: Clock): readonly Check[] {
+export function externalChecks(config: Config, clock: Clock): readonly Check[] {
   const { logs, mail, report } = config;
   const address = { check: 'logs-url', target: logs.url === '' ? 'logs.url' : logs.url };
   const wiki = { check: 'wiki', target: 'report.helpUrl' };
@@ -37,20 +37,20 @@ async function addressFindings(
   const subject = { check: 'logs-url', target: logs.url === '' ? 'logs.url' : logs.url };
   const time = (ahead: number | null): readonly Finding[] =>
     gerrit.rest !== null ? [] : [clockFinding(logs.url, ahead, doctor.clockSkewMs)];
-  const untold = gerrit.rest !== null ? [] : [clockUnknown(gerrit.host)];
+  const unknownClock = gerrit.rest !== null ? [] : [clockUnknown(gerrit.host)];
   if (logs.url === '' || logs.url.startsWith('file:')) {
     const found = 'links in comments are file:// addresses, which nobody else can open';
     const fix = `serve ${logs.dir} by a web server, and write its address in logs.url`;
-    return [isLoopback(gerrit.host) ? ok(subject, found) : warning(subject, found, fix), ...untold];
+    return [isLoopback(gerrit.host) ? ok(subject, found) : warning(subject, found, fix), ...unknownClock];
   }
-  let reached: Awaited<ReturnType<typeof reachAddress>>;
+  let response: Awaited<ReturnType<typeof reachAddress>>;
   try {
-    reached = await reachAddress(logs.url, signal);
+    response = await reachAddress(logs.url, signal);
   } catch (error) {
     const { message, hint } = error as { readonly message: string; readonly hint?: string };
-    return [failure(subject, message, hint ?? ''), ...untold];
+    return [failure(subject, message, hint ?? ''), ...unknownClock];
   }
-  const { status, date } = reached;
+  const { status, date } = response;
   const answers = `answers with ${status}`;
   const finding =
     status === 401 || status === 403

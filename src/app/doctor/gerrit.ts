@@ -11,7 +11,7 @@ import { connectionsNeeded } from '../gerrit-connections.ts';
 import { type Check, type Finding, failed, failure, ok, unchecked, warning } from './finding.ts';
 import { firstProject } from './rest-account.ts';
 
-export function checksOfGerrit(config: Config, clock: Clock): readonly Check[] {
+export function gerritChecks(config: Config, clock: Clock): readonly Check[] {
   const { gerrit } = config;
   return [
     { ...{ check: 'key', target: gerrit.keyFile }, run: () => keyFindings(gerrit) },
@@ -35,33 +35,33 @@ async function keyFindings({ keyFile, user }: GerritConfig): Promise<readonly Fi
 
 async function loginFindings(config: Config, clock: Clock, signal: AbortSignal): Promise<readonly Finding[]> {
   const { gerrit } = config;
-  let visit: GerritVisit;
+  let probe: GerritVisit;
   try {
-    visit = await GerritVisit.begin(gerrit, clock, signal);
+    probe = await GerritVisit.begin(gerrit, clock, signal);
   } catch (error) {
-    return unreached(config, error);
+    return connectionFailures(config, error);
   }
   try {
     const hostKey = { check: 'host-key', target: `${gerrit.host}:${gerrit.port}` };
     const login = { check: 'login', target: accountOf(gerrit) };
     return [
       ok(hostKey, `as in ${gerrit.knownHostsFile}`),
-      ok(login, await visit.version(signal)),
-      await streamFinding(visit, config, signal),
+      ok(login, await probe.version(signal)),
+      await streamFinding(probe, config, signal),
       await connectionsFinding(config, clock, signal),
-      ...(await labelFindings(visit, config, signal)),
+      ...(await labelFindings(probe, config, signal)),
     ];
   } catch (error) {
     return [failed({ check: 'login', target: accountOf(gerrit) }, error)];
   } finally {
-    await visit.end();
+    await probe.end();
   }
 }
 
 /** Errors of these operations say that the host key is not the right one, or that nobody can tell. */
-const HOST_KEY = ['verify host key', 'read known_hosts'];
+const HOST_KEY_OPERATIONS = ['verify host key', 'read known_hosts'];
 
-function unreached(config: Config, error: unknown): readonly Finding[] {
+function connectionFailures(config: Config, error: unknown): readonly Finding[] {
   const { gerrit, report } = config;
   if (!(error instanceof OperationError)) throw error;
   const hostKey = { check: 'host-key', target: `${gerrit.host}:${gerrit.port}` };
@@ -73,7 +73,7 @@ function unreached(config: Config, error: unknown): readonly Finding[] {
       ? []
       : [unchecked({ check: 'label', target: report.label }, 'there is no login')]),
   ];
-  if (HOST_KEY.includes(error.operation))
+  if (HOST_KEY_OPERATIONS.includes(error.operation))
     return [failed(hostKey, error), unchecked(login, 'the host key is not trusted'), ...without];
   const refused = error.operation === 'authenticate';
   const found = refused ? ok(hostKey, `as in ${gerrit.knownHostsFile}`) : unchecked(hostKey, 'not seen');
@@ -81,13 +81,13 @@ function unreached(config: Config, error: unknown): readonly Finding[] {
 }
 
 async function streamFinding(
-  visit: GerritVisit,
+  probe: GerritVisit,
   { gerrit, doctor }: Config,
   signal: AbortSignal,
 ): Promise<Finding> {
   const subject = { check: 'stream', target: accountOf(gerrit) };
   try {
-    await visit.stream(doctor.streamWaitMs, signal);
+    await probe.stream(doctor.streamWaitMs, signal);
     return ok(subject, 'Gerrit lets us hear its events');
   } catch (error) {
     return failed(subject, error);
@@ -110,7 +110,7 @@ async function connectionsFinding({ gerrit }: Config, clock: Clock, signal: Abor
 
 /** By SSH. Where REST is configured, it tells more. */
 async function labelFindings(
-  visit: GerritVisit,
+  probe: GerritVisit,
   { gerrit, report, jobs }: Config,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
@@ -120,7 +120,7 @@ async function labelFindings(
   const subject = { check: 'label', target: project === null ? label : `${label} in ${project}` };
   const fix = 'configure gerrit.rest: REST tells what we may vote';
   if (project === null) return [unchecked(subject, 'no job names a project without a pattern', fix)];
-  const labels = await visit.labels(project, signal);
+  const labels = await probe.labels(project, signal);
   if (labels === null || labels.length === 0)
     return [unchecked(subject, `SSH shows no open change of ${project} with labels`, fix)];
   if (labels.includes(label))

@@ -5,7 +5,7 @@ import type { Config } from '../../config/config.ts';
 import { errorText } from '../../errors.ts';
 import { type Check, type Finding, failure, gigabytes, ok, warning } from './finding.ts';
 
-export function checksHere(config: Config): readonly Check[] {
+export function hostChecks(config: Config): readonly Check[] {
   const { stateDir, logs, doctor } = config;
   return [
     {

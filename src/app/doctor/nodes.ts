@@ -19,11 +19,11 @@ import { OperationError } from '../../errors.ts';
 import { assertNever } from '../../machines/model/domain.ts';
 import { type Check, type Finding, failed, failure, gigabytes, ok, unchecked, warning } from './finding.ts';
 
-export function checksOfProviders(config: Config): readonly Check[] {
-  return config.providers.flatMap((provider) => checksOf(provider, config));
+export function providerChecks(config: Config): readonly Check[] {
+  return config.providers.flatMap((provider) => checksForProvider(provider, config));
 }
 
-function checksOf(provider: ProviderConfig, config: Config): readonly Check[] {
+function checksForProvider(provider: ProviderConfig, config: Config): readonly Check[] {
   const { type, name } = provider;
   const subject = { check: 'provider', target: name };
   switch (type) {
@@ -42,7 +42,7 @@ function checksOf(provider: ProviderConfig, config: Config): readonly Check[] {
       return [
         keyCheck(provider),
         ...provider.hosts.map((host) => ({
-          ...{ check: 'node', target: nameOf(provider, host) },
+          ...{ check: 'node', target: hostName(provider, host) },
           run: (signal: AbortSignal) => nodeFindings(provider, host, config, signal),
         })),
       ];
@@ -104,7 +104,7 @@ async function nodeFindings(
   config: Config,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const target = nameOf(provider, host);
+  const target = hostName(provider, host);
   const { ssh, name } = provider;
   const commands = commandsOf(name, config);
   let look: Look;
@@ -113,7 +113,7 @@ async function nodeFindings(
     const node = { provider: name, address: host, config: ssh, hostKey: host.hostKey, commands: programs };
     look = await lookAtNode(node, signal);
   } catch (error) {
-    return unreached(target, error, host.hostKey !== null || ssh.knownHostsFile !== null);
+    return connectionFailures(target, error, host.hostKey !== null || ssh.knownHostsFile !== null);
   }
   const { missing, folder, writable, freeBytes, sftp, grouping } = look;
   const tools = { check: 'node-tools', target };
@@ -204,21 +204,21 @@ function hostKeyFinding(target: string, { unpinned }: Look, name: string): Findi
   return warning(subject, found, `compare it, then write for ${name}: hostKey: ${unpinned.line}`);
 }
 
-const HOST_KEY = ['verify host key', 'look up host key', 'read known_hosts'];
+const HOST_KEY_OPERATIONS = ['verify host key', 'look up host key', 'read known_hosts'];
 
-function unreached(target: string, error: unknown, pinned: boolean): readonly Finding[] {
+function connectionFailures(target: string, error: unknown, pinned: boolean): readonly Finding[] {
   if (!(error instanceof OperationError)) throw error;
-  const of = (check: string) => ({ check, target });
-  const wrongKey = HOST_KEY.includes(error.operation);
+  const subjectOf = (check: string) => ({ check, target });
+  const wrongKey = HOST_KEY_OPERATIONS.includes(error.operation);
   const seen = pinned && error.operation === 'log in to node';
   const hostKey = seen
-    ? ok(of('node-host-key'), 'the one that is pinned')
-    : unchecked(of('node-host-key'), 'not seen');
+    ? ok(subjectOf('node-host-key'), 'the one that is pinned')
+    : unchecked(subjectOf('node-host-key'), 'not seen');
   return [
-    wrongKey ? failed(of('node-host-key'), error) : hostKey,
-    wrongKey ? unchecked(of('node'), 'the host key is not trusted') : failed(of('node'), error),
+    wrongKey ? failed(subjectOf('node-host-key'), error) : hostKey,
+    wrongKey ? unchecked(subjectOf('node'), 'the host key is not trusted') : failed(subjectOf('node'), error),
     ...['node-tools', 'processes', 'node-sftp', 'node-folder', 'node-disk'].map((check) =>
-      unchecked(of(check), 'there is no login'),
+      unchecked(subjectOf(check), 'there is no login'),
     ),
   ];
 }
@@ -230,16 +230,16 @@ async function programFindings(
 ): Promise<readonly Finding[]> {
   const subject = { check: 'provider', target: provider.name };
   const listTimeoutMs = Math.min(provider.listTimeoutMs, doctor.timeoutMs);
-  const asked = new CommandProvider({
+  const commandProvider = new CommandProvider({
     config: { ...provider, listTimeoutMs },
     upkeep: { address: formatAddress, pin: nothing, forget: nothing, prepare: nothing },
   });
-  await asked.list({ deployment: '' }, new AbortController().signal);
+  await commandProvider.list({ deployment: '' }, new AbortController().signal);
   return [ok(subject, `its program answers as it should: ${provider.list.join(' ')}`)];
 }
 
 async function nothing(): Promise<void> {}
 
-function nameOf({ name }: StaticProviderConfig, host: StaticHostConfig): string {
+function hostName({ name }: StaticProviderConfig, host: StaticHostConfig): string {
   return `${name}/${host.name}`;
 }

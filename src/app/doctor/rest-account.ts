@@ -6,25 +6,28 @@ import { restClient } from '../build-transports.ts';
 import { clockFinding } from './clock.ts';
 import { type Check, type Finding, failed, failure, ok, unchecked, warning } from './finding.ts';
 
-const ASK_REST = 'configure gerrit.rest';
+const CONFIGURE_REST = 'configure gerrit.rest';
 
-export function checksByRest(config: Config, clock: Clock): readonly Check[] {
+export function restAccountChecks(config: Config, clock: Clock): readonly Check[] {
   const { gerrit, report } = config;
   const { rest } = gerrit;
   if (rest === null) {
     const found = `SSH lets ${gerrit.user} in by this name and does not tell the account's display name`;
-    const fix = `${ASK_REST}, or see Gerrit's settings page: readers of comments know a CI by a name that ends in " CI"`;
+    const fix = `${CONFIGURE_REST}, or see Gerrit's settings page: readers of comments know a CI by a name that ends in " CI"`;
     const finding = unchecked({ check: 'account', target: gerrit.user }, found, fix);
-    return [{ check: 'account', target: gerrit.user, run: async () => [finding] }, ...noLabel(report.label)];
+    return [
+      { check: 'account', target: gerrit.user, run: async () => [finding] },
+      ...noLabelChecks(report.label),
+    ];
   }
   const target = `${rest.user} at ${rest.url}`;
   return [
     { check: 'account', target, run: (signal) => restFindings(config, rest, clock, signal) },
-    ...noLabel(report.label),
+    ...noLabelChecks(report.label),
   ];
 }
 
-function noLabel(label: string | null): readonly Check[] {
+function noLabelChecks(label: string | null): readonly Check[] {
   if (label !== null) return [];
   const finding = ok({ check: 'label', target: 'report.label' }, 'no vote is configured: comments only');
   return [{ check: 'label', target: 'report.label', run: async () => [finding] }];
@@ -39,11 +42,11 @@ async function restFindings(
   const { gerrit, doctor } = config;
   const subject = { check: 'account', target: `${rest.user} at ${rest.url}` };
   const client = restClient(gerrit, rest);
-  const visit = new RestVisit(client, () => clock.now());
+  const probe = new RestVisit(client, () => clock.now());
   try {
     let self: Self;
     try {
-      self = await visit.self(signal);
+      self = await probe.self(signal);
     } catch (error) {
       const { label } = config.report;
       return [
@@ -55,7 +58,7 @@ async function restFindings(
     return [
       accountFinding(subject, self, config),
       clockFinding(rest.url, self.aheadMs, doctor.clockSkewMs),
-      ...(await labelFindings(visit, config, signal)),
+      ...(await labelFindings(probe, config, signal)),
     ];
   } finally {
     client.close();
@@ -78,17 +81,17 @@ function accountFinding(
 }
 
 async function labelFindings(
-  visit: RestVisit,
+  probe: RestVisit,
   { report, jobs, gerrit }: Config,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const { label, success, failure: red, timedOut } = report;
+  const { label, success, failure: failureVote, timedOut } = report;
   if (label === null) return [];
   const project = firstProject(jobs);
   const subject = { check: 'label', target: project === null ? label : `${label} in ${project}` };
   if (project === null) return [unchecked(subject, 'no job names a project without a pattern')];
   try {
-    const votes = await visit.votes(project, signal);
+    const votes = await probe.votes(project, signal);
     if (votes === null) {
       const fix = 'upload a change there, or see what the first review says';
       return [unchecked(subject, `we see no open change of ${project}`, fix)];
@@ -101,9 +104,9 @@ async function labelFindings(
           'correct report.label',
         ),
       ];
-    const may = votes.permitted[label] ?? [];
-    const wanted = [...new Set([success, red, timedOut])].filter((value) => value !== 0);
-    const missing = wanted.filter((value) => !may.includes(value));
+    const permitted = votes.permitted[label] ?? [];
+    const wanted = [...new Set([success, failureVote, timedOut])].filter((value) => value !== 0);
+    const missing = wanted.filter((value) => !permitted.includes(value));
     if (missing.length === 0) return [ok(subject, `we may vote ${wanted.map(signed).join(', ')}`)];
     const found = `${gerrit.user} may not vote ${missing.map(signed).join(', ')}`;
     return [failure(subject, found, "ask the project's team for the right, or remove report.label")];

@@ -6,39 +6,39 @@ import { systemClock } from '../../adapters/clock/system.ts';
 import type { Config } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
-import { checksOutside } from './external.ts';
+import { externalChecks } from './external.ts';
 import { type Check, type Finding, failed, failure, ok } from './finding.ts';
-import { checksOfGerrit } from './gerrit.ts';
-import { checksHere } from './host.ts';
-import { checksOfProviders } from './nodes.ts';
-import { checksByRest } from './rest-account.ts';
+import { gerritChecks } from './gerrit.ts';
+import { hostChecks } from './host.ts';
+import { providerChecks } from './nodes.ts';
+import { restAccountChecks } from './rest-account.ts';
 
 /** In the order in which things are needed. */
-export async function examine(config: Config, clock: Clock = systemClock): Promise<readonly Finding[]> {
+export async function runChecks(config: Config, clock: Clock = systemClock): Promise<readonly Finding[]> {
   const names = config.jobs.map(({ spec }) => spec.name).join(', ');
   const checks = [
-    ...checksHere(config),
-    ...checksOfGerrit(config, clock),
-    ...checksByRest(config, clock),
-    ...checksOfProviders(config),
-    ...checksOutside(config, clock),
+    ...hostChecks(config),
+    ...gerritChecks(config, clock),
+    ...restAccountChecks(config, clock),
+    ...providerChecks(config),
+    ...externalChecks(config, clock),
   ];
-  const found = await Promise.all(checks.map((check) => inTime(check, config.doctor.timeoutMs, clock)));
+  const found = await Promise.all(checks.map((check) => withTimeout(check, config.doctor.timeoutMs, clock)));
   return [ok({ check: 'config', target: config.file }, `right; jobs: ${names}`), ...found.flat()];
 }
 
-async function inTime(check: Check, timeoutMs: number, clock: Clock): Promise<readonly Finding[]> {
-  const over = new AbortController();
+async function withTimeout(check: Check, timeoutMs: number, clock: Clock): Promise<readonly Finding[]> {
+  const controller = new AbortController();
   let disarm = (): void => {};
-  const late = new Promise<readonly Finding[]>((resolve) => {
+  const timedOut = new Promise<readonly Finding[]>((resolve) => {
     disarm = clock.after(timeoutMs, () => {
       const found = `not done within ${formatLimit(timeoutMs)}`;
       resolve([failure(check, found, 'see whether it answers at all')]);
-      over.abort();
+      controller.abort();
     });
   });
   try {
-    return await Promise.race([check.run(over.signal), late]);
+    return await Promise.race([check.run(controller.signal), timedOut]);
   } catch (error) {
     return [failed(check, error)];
   } finally {

@@ -1,7 +1,7 @@
 /** `sos-ci doctor`: what keeps this configuration from working, and what to do about each thing. Changes nothing. */
 
 import { type Finding, type FindingVerdict, VERDICTS } from '../../app/doctor/finding.ts';
-import { examine } from '../../app/doctor/run-checks.ts';
+import { runChecks } from '../../app/doctor/run-checks.ts';
 import type { Config } from '../../config/config.ts';
 import { ConfigError } from '../../config/file/config-error.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -21,7 +21,7 @@ export async function doctorCommand(
   io: Io,
   file: string,
   options: DoctorOptions,
-  look: Examine = examine,
+  look: Examine = runChecks,
 ): Promise<number> {
   const { findings, exit } = await findingsOf(file, look);
   const counts = Object.fromEntries(

@@ -3,7 +3,7 @@
  * `explain --events` reads. What could drive a terminal comes out as an escape that means the same in JSON.
  */
 
-import { type EventFilter, type KeptEvent, keptEvents } from '../../app/export-events.ts';
+import { type ArchivedEvent, archivedEvents, type EventFilter } from '../../app/export-events.ts';
 import { loadConfig } from '../../config/load.ts';
 import { plainText } from '../../terminal-text.ts';
 import { count } from '../output/event.ts';
@@ -30,7 +30,7 @@ export async function exportCommand(io: Io, file: string, options: ExportOptions
   };
   let [lines, torn] = [0, 0];
   if (options.json) io.out('{\n  "format": 1,\n  "events": [');
-  for await (const kept of keptEvents(intake.segments.dir, filter, gerrit.lineLimitBytes)) {
+  for await (const kept of archivedEvents(intake.segments.dir, filter, gerrit.lineLimitBytes)) {
     if (options.json) io.out(`${lines === 0 ? '' : ','}\n    ${harmless(JSON.stringify(shown(kept)))}`);
     else io.out(`${kept.event === null ? plainText(kept.text) : harmless(kept.text)}\n`);
     lines += 1;
@@ -42,7 +42,7 @@ export async function exportCommand(io: Io, file: string, options: ExportOptions
   return EXIT.ok;
 }
 
-function shown({ at, type, change, event, text }: KeptEvent) {
+function shown({ at, type, change, event, text }: ArchivedEvent) {
   return { at: iso(at), type, change, ...(event === null ? { text } : { event }) };
 }
 

@@ -1,7 +1,7 @@
 /** One change as Gerrit shows it now: what a new patchset, or a comment that asks for a run, would start on it. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { askChange } from '../../app/explain-trigger.ts';
+import { fetchChange } from '../../app/explain-trigger.ts';
 import type { Config } from '../../config/config.ts';
 import { triggerRules } from '../../config/sections/triggers.ts';
 import type { IgnoredRequest, StoreReader } from '../../engine/ports/store.ts';
@@ -41,7 +41,7 @@ export async function explainChange(
   number: number,
   options: { readonly json?: boolean; readonly state?: string },
 ): Promise<number> {
-  const change = await askChange(config, number);
+  const change = await fetchChange(config, number);
   if (change === null) {
     const hint = 'is the number right, and may our account read it?';
     throw new CliError(EXIT.refused, `${config.gerrit.host} does not show change ${number}`, hint);

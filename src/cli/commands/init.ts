@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { type Beginning, beginning, type ShownKey } from '../../app/provision-keys.ts';
+import { type HostKey, type KeyProvisioner, keyProvisioner } from '../../app/provision-keys.ts';
 import { pathResolver } from '../../config/build.ts';
 import { type FirstAnswers, firstConfig } from '../../config/file/init-template.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -23,7 +23,7 @@ export async function initCommand(
   dir: string,
   flags: InitFlags,
   asking: Asking | null,
-  outside: Beginning = beginning(),
+  outside: KeyProvisioner = keyProvisioner(),
 ): Promise<number> {
   const file = join(resolve(dir), NAME);
   if (existsSync(file)) throw alreadyThere(file);
@@ -47,7 +47,7 @@ export async function initCommand(
 }
 
 /** The public half of the key in this file: of the one that is there, or of a new one. */
-async function keyIn(file: string, name: string, outside: Beginning): Promise<string> {
+async function keyIn(file: string, name: string, outside: KeyProvisioner): Promise<string> {
   if (!existsSync(file)) {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     await outside.makeKey(file, `${name} (sos-ci)`);
@@ -99,7 +99,7 @@ interface Place {
 interface Unpinned {
   readonly place: Place;
   /** Null: it could not be asked. */
-  readonly shown: ShownKey | null;
+  readonly shown: HostKey | null;
 }
 
 function placesOf({ host, port, node }: FirstAnswers, flags: InitFlags): readonly Place[] {
@@ -114,10 +114,10 @@ async function pinHostKey(
   place: Place,
   file: string,
   asking: Asking | null,
-  outside: Beginning,
+  outside: KeyProvisioner,
 ): Promise<Unpinned | null> {
   const { host, port } = place;
-  let shown: ShownKey;
+  let shown: HostKey;
   io.err(`asking ${plainText(host)}:${port} for its host key\n`);
   try {
     shown = await outside.hostKey({ host, port });
@@ -134,7 +134,7 @@ async function pinHostKey(
 }
 
 async function isAccepted(
-  { fingerprint }: ShownKey,
+  { fingerprint }: HostKey,
   { accepted, flag }: Place,
   asking: Asking | null,
   io: Io,

@@ -42,7 +42,7 @@ import { NOTHING_NOTED } from './seen-cache.ts';
 import { beganBy, openReviews, startsIn } from './trigger-facts.ts';
 
 /** What counts for everything that is accepted from now on, and may be read anew. */
-export interface Acceptance {
+export interface AdmissionSettings {
   readonly rules: TriggerRules;
   readonly specs: ReadonlyMap<string, JobSpec>;
   readonly plan: PreparePlan;
@@ -56,7 +56,7 @@ export interface Acceptance {
   readonly headStartsMs: Readonly<Partial<Record<TriggerKind, number>>>;
 }
 
-export interface AdmissionOptions extends Acceptance {
+export interface AdmissionOptions extends AdmissionSettings {
   readonly engine: Engine;
   readonly store: Store;
   readonly clock: Clock;
@@ -101,8 +101,8 @@ export class Admission {
   }
 
   /** From the next event on. */
-  accept(acceptance: Acceptance): void {
-    this.options = { ...this.options, ...acceptance };
+  updateSettings(settings: AdmissionSettings): void {
+    this.options = { ...this.options, ...settings };
   }
 
   /** From now on what waits is started as soon as its limit allows it. */
@@ -178,7 +178,7 @@ export class Admission {
   }
 
   /** What counts for what is accepted from now on. */
-  get acceptance(): Acceptance {
+  get settings(): AdmissionSettings {
     return this.options;
   }
 

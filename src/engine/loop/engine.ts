@@ -7,7 +7,7 @@ import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Hash, Stored } from '../../machines/protocol/row.ts';
 import type { SlotLimits } from '../../machines/slot-queue.ts';
 import { sleep } from '../../timer.ts';
-import type { Clock, World } from '../ports/adapters.ts';
+import type { Adapters, Clock } from '../ports/adapters.ts';
 import type { EngineBounds } from '../ports/bounds.ts';
 import { type Append, type Noted, type Store, StoreUnavailable } from '../ports/store.ts';
 import { addressed, type CascadeOptions, cascade, type Submission } from './dispatch.ts';
@@ -20,7 +20,7 @@ import { currentWork } from './work-context.ts';
 
 export interface EngineOptions {
   readonly store: Store;
-  readonly world: World;
+  readonly adapters: Adapters;
   readonly clock: Clock;
   readonly hash: Hash;
   /** Default: the providers' own slots, and nothing else. */
@@ -83,7 +83,7 @@ export class Engine {
       },
     );
     this.slots = new Slots({
-      limits: options.limits ?? slotsOnly(options.world),
+      limits: options.limits ?? slotsOnly(options.adapters),
       now: () => options.clock.now(),
       grant: (history, key) => this.settle(history, key, { type: 'slot.granted' }),
     });
@@ -199,7 +199,7 @@ export class Engine {
   };
 
   private performOutside(history: string, effect: OutsideEffect, recovered: boolean): void {
-    const { world, clock, bounds } = this.options;
+    const { adapters, clock, bounds } = this.options;
     const stopping = this.stopping.signal;
     // A post of an earlier daemon that was cut off may still arrive, also when this is the next attempt.
     const tried = effect.type === 'postReview' && this.inherited.delete(history);
@@ -212,7 +212,7 @@ export class Engine {
     currentWork.run({ history, during: effect.key }, () => {
       this.performing.add(effect);
       const circumstances = { recovered: recovered || tried, unwanted, ended, note, track: this.track };
-      const performed = perform(effect, { world, clock, bounds, stopping, ...circumstances });
+      const performed = perform(effect, { adapters, clock, bounds, stopping, ...circumstances });
       this.track(performed);
       performed
         .finally(() => this.performing.delete(effect))
@@ -293,7 +293,7 @@ export class Engine {
   }
 }
 
-function slotsOnly({ providers }: World): SlotLimits {
+function slotsOnly({ providers }: Adapters): SlotLimits {
   const slots = Object.fromEntries(
     [...providers.values()].map((provider) => [provider.name, provider.slots]),
   );

@@ -2,7 +2,7 @@
 import { errorText, type OperationError } from '../../errors.ts';
 import { assertNever, type Failure } from '../../machines/model/domain.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import type { World } from '../ports/adapters.ts';
+import type { Adapters } from '../ports/adapters.ts';
 import type { OutsideEffect } from './perform.ts';
 
 /** What is kept of an error's text: every failure is a row of the log for ever. */
@@ -12,9 +12,9 @@ const FAILURE_LIMIT = 2_000;
 export function failed(
   effect: OutsideEffect,
   error: OperationError,
-  world: Pick<World, 'hide' | 'jobsInForce'>,
+  adapters: Pick<Adapters, 'hide' | 'jobsInForce'>,
 ): AnyEvent {
-  const failure = failureOf(error, world);
+  const failure = failureOf(error, adapters);
   switch (effect.type) {
     case 'raiseAlarm':
       return { type: 'alarm.raised' };
@@ -47,7 +47,7 @@ export function failed(
     case 'postStartMessage':
       return { type: 'start-message.post-failed', failure };
     case 'readChangeState':
-      return { type: 'change-state.read-failed', failure, jobs: world.jobsInForce(null) };
+      return { type: 'change-state.read-failed', failure, jobs: adapters.jobsInForce(null) };
     case 'readVotes':
       return { type: 'votes.read-failed', failure };
     case 'sendMail':
@@ -57,7 +57,7 @@ export function failed(
   }
 }
 
-function failureOf(error: OperationError, { hide }: Pick<World, 'hide'>): Failure {
+function failureOf(error: OperationError, { hide }: Pick<Adapters, 'hide'>): Failure {
   return {
     operation: error.operation,
     target: hide(error.target),

@@ -7,7 +7,7 @@ import { OperationError } from '../../errors.ts';
 import { assertNever, type Server } from '../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import type { Clock, EffectOf, Provider, RunHandle, RunOutcome, World } from '../ports/adapters.ts';
+import type { Adapters, Clock, EffectOf, Provider, RunHandle, RunOutcome } from '../ports/adapters.ts';
 import type { PerformBounds } from '../ports/bounds.ts';
 import { within } from './effect-timeout.ts';
 import { failed } from './failure-event.ts';
@@ -17,7 +17,7 @@ import { sendMail } from './send-mail.ts';
 export type OutsideEffect = Exclude<KeyedEffect, { type: 'setTimer' | 'acquireSlot' }>;
 
 export interface Performance {
-  readonly world: World;
+  readonly adapters: Adapters;
   readonly bounds: PerformBounds;
   readonly clock: Clock;
   /** Aborts when the daemon stops. */
@@ -43,7 +43,7 @@ export async function perform(effect: OutsideEffect, performance: Performance): 
   } catch (thrown) {
     if (performance.stopping.aborted) throw thrown;
     if (!(thrown instanceof OperationError)) throw thrown;
-    return failed(effect, thrown, performance.world);
+    return failed(effect, thrown, performance.adapters);
   }
 }
 
@@ -62,17 +62,17 @@ const PERFORMED_AFTER_THE_END: readonly OutsideEffect['type'][] = [
 ];
 
 function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEvent> {
-  const { world } = performance;
+  const { adapters } = performance;
   switch (effect.type) {
     case 'raiseAlarm':
-      return world.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
+      return adapters.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
     case 'catchUp':
       return within(effect, performance, async (signal) => {
-        return { type: 'catchup.completed', ...(await world.catchUp.run(effect, signal)) };
+        return { type: 'catchup.completed', ...(await adapters.catchUp.run(effect, signal)) };
       });
     case 'lookUpChange':
       return within(effect, performance, async (signal) => {
-        return { type: 'change.looked-up', change: await world.changes.lookUp(effect, signal) };
+        return { type: 'change.looked-up', change: await adapters.changes.lookUp(effect, signal) };
       });
     case 'mergePatchset':
       return mergePatchset(effect, performance);
@@ -84,25 +84,25 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
       return runStage(effect, performance);
     case 'stopStage':
       return within(effect, performance, async (signal) => {
-        await world.runner.stop(effect.run, signal);
+        await adapters.runner.stop(effect.run, signal);
         return { type: 'stage.stopped', stage: effect.run.stage };
       });
     case 'readResults':
       return readResults(effect, performance);
     case 'collectEvidence':
       return within(effect, performance, async (signal) => {
-        const collected = await world.evidence.collect(effect, signal);
+        const collected = await adapters.evidence.collect(effect, signal);
         return { type: 'evidence.collected', ...collected };
       });
     case 'publishEvidence':
       return within(effect, performance, async (signal) => {
-        return { type: 'evidence.published', url: await world.evidence.publish(effect, signal) };
+        return { type: 'evidence.published', url: await adapters.evidence.publish(effect, signal) };
       });
     case 'deleteServer':
       return deleteServer(effect, performance);
     case 'discardEvidence':
       return within(effect, performance, async () => {
-        await world.evidence.discard(effect.job, effect.part);
+        await adapters.evidence.discard(effect.job, effect.part);
         return { type: 'evidence.discarded' };
       });
     case 'postReview':
@@ -122,7 +122,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
 
 function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performance): Promise<AnyEvent> {
   return within(effect, performance, async (signal) => {
-    const { merged, ...outcome } = await performance.world.merger.merge(effect, signal);
+    const { merged, ...outcome } = await performance.adapters.merger.merge(effect, signal);
     return 'trees' in outcome
       ? { type: 'patchset.merged', trees: outcome.trees }
       : { type: 'patchset.conflicted', ...outcome };
@@ -130,7 +130,7 @@ function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performan
 }
 
 async function createServer(effect: EffectOf<'createServer'>, performance: Performance): Promise<AnyEvent> {
-  const provider = providerOf(effect.provider, performance.world);
+  const provider = providerOf(effect.provider, performance.adapters);
   return within(effect, performance, async (signal) => {
     const adopted = performance.recovered ? await adopt(effect, provider, signal) : null;
     if (adopted === null && performance.unwanted) throw notBegun(effect, NOT_NEEDED);
@@ -140,10 +140,10 @@ async function createServer(effect: EffectOf<'createServer'>, performance: Perfo
 }
 
 function fetchPatchset(effect: EffectOf<'fetchPatchset'>, performance: Performance): Promise<AnyEvent> {
-  const { world, unwanted } = performance;
+  const { adapters, unwanted } = performance;
   return within(effect, performance, async (signal) => {
     if (unwanted) throw notBegun(effect, NOT_NEEDED);
-    return { type: 'patchset.fetched', revision: await world.source.fetch(effect, signal) };
+    return { type: 'patchset.fetched', revision: await adapters.source.fetch(effect, signal) };
   });
 }
 
@@ -176,16 +176,16 @@ async function adopt(
 
 async function runStage(effect: EffectOf<'runStage'>, performance: Performance): Promise<AnyEvent> {
   const { stage } = effect.run;
-  const { world, stopping } = performance;
+  const { adapters, stopping } = performance;
   // Stopped before it is looked for, a run that never began does not begin.
-  if (performance.unwanted) await world.runner.stop(effect.run, stopping);
-  const handle = await world.runner.start(effect, stopping);
+  if (performance.unwanted) await adapters.runner.stop(effect.run, stopping);
+  const handle = await adapters.runner.start(effect, stopping);
   if (!stopping.aborted)
     performance.note({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
   const end = await endedOrDetached(handle, stopping);
-  if (end.how === 'lost') return { type: 'stage.lost', stage, why: world.hide(end.why) };
+  if (end.how === 'lost') return { type: 'stage.lost', stage, why: adapters.hide(end.why) };
   const wentWell = end.how === 'exited' && end.code === 0;
-  const lastLine = wentWell ? null : await world.evidence.lastLine(effect.run.owner, stage);
+  const lastLine = wentWell ? null : await adapters.evidence.lastLine(effect.run.owner, stage);
   return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
 }
 
@@ -204,7 +204,7 @@ function endedOrDetached(handle: RunHandle, stopping: AbortSignal): Promise<RunO
 
 /** The names of tests are the node's own words. */
 function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
-  const { runner, hide } = performance.world;
+  const { runner, hide } = performance.adapters;
   return within(effect, performance, async (signal) => {
     const results = await runner.readResults(effect.server, effect.results, effect.timeoutMs, signal);
     if ('unreadable' in results) return { type: 'results.read-failed', why: hide(results.unreadable) };
@@ -213,7 +213,7 @@ function readResults(effect: EffectOf<'readResults'>, performance: Performance):
 }
 
 async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Performance): Promise<AnyEvent> {
-  const provider = providerOf(effect.provider, performance.world);
+  const provider = providerOf(effect.provider, performance.adapters);
   const { deployment, job } = effect.owner;
   const { deleteRounds } = performance.bounds;
   return within(effect, performance, async (signal) => {
@@ -238,7 +238,7 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
 
 async function postReview(effect: EffectOf<'postReview'>, performance: Performance): Promise<AnyEvent> {
   return within(effect, performance, async (signal) => {
-    const outcome = await performance.world.reviewer.post(effect, signal, performance.recovered);
+    const outcome = await performance.adapters.reviewer.post(effect, signal, performance.recovered);
     if (outcome.posted) {
       const { found, voted, why } = outcome;
       return { type: 'review.posted', found, voted, why };
@@ -256,7 +256,7 @@ async function postReview(effect: EffectOf<'postReview'>, performance: Performan
 }
 
 function readChangeState(effect: EffectOf<'readChangeState'>, performance: Performance): Promise<AnyEvent> {
-  const { reviewer, jobsInForce } = performance.world;
+  const { reviewer, jobsInForce } = performance.adapters;
   return within(effect, performance, async (signal) => {
     const { change, vote, kinds } = await reviewer.readChangeState(effect, signal);
     const { status, patchset } = change;
@@ -270,7 +270,7 @@ function readChangeState(effect: EffectOf<'readChangeState'>, performance: Perfo
 
 function readVotes(effect: EffectOf<'readVotes'>, performance: Performance): Promise<AnyEvent> {
   return within(effect, performance, async (signal) => {
-    return { type: 'votes.read', votes: await performance.world.reviewer.readVotes(effect, signal) };
+    return { type: 'votes.read', votes: await performance.adapters.reviewer.readVotes(effect, signal) };
   });
 }
 
@@ -278,13 +278,13 @@ function readVotes(effect: EffectOf<'readVotes'>, performance: Performance): Pro
 function postStartMessage(effect: EffectOf<'postStartMessage'>, performance: Performance): Promise<AnyEvent> {
   const review = { ...effect, type: 'postReview', labels: {} } as const;
   return within(effect, performance, async (signal) => {
-    await performance.world.reviewer.post(review, signal, performance.recovered);
+    await performance.adapters.reviewer.post(review, signal, performance.recovered);
     return { type: 'start-message.posted' };
   });
 }
 
-function providerOf(name: string, world: World): Provider {
-  const provider = world.providers.get(name);
+function providerOf(name: string, adapters: Adapters): Provider {
+  const provider = adapters.providers.get(name);
   if (provider !== undefined) return provider;
   throw new OperationError({
     operation: 'find provider',

@@ -11,11 +11,11 @@ import { within } from './effect-timeout.ts';
 import type { Performance } from './perform.ts';
 
 export async function sendMail(effect: EffectOf<'sendMail'>, performance: Performance): Promise<AnyEvent> {
-  const { clock, world, stopping } = performance;
+  const { clock, adapters, stopping } = performance;
   const waitMs = Math.min(Math.max(effect.dueAt - clock.now(), 0), effect.delayMs);
   await sleep(waitMs, stopping, clock);
   if (stopping.aborted) throw new Error('the daemon stops');
-  const { mailer } = world;
+  const { mailer } = adapters;
   if (mailer === null) throw notConfigured(effect);
   return within(effect, performance, async (signal) => {
     await mailer.send(effect.mail, signal);

@@ -181,7 +181,7 @@ export class OperatorDesk implements Operators {
       wip: false,
       private: false,
       by,
-      comment: `run-${admission.acceptance.rules.account}`,
+      comment: `run-${admission.settings.rules.account}`,
       approvals: [],
     } as const;
     const outcomes = await admission.take(event, operator.why);

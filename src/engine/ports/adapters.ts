@@ -240,7 +240,7 @@ export interface CatchUp {
 }
 
 /** Everything that `perform` may touch. */
-export interface World {
+export interface Adapters {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly catchUp: CatchUp;
   readonly changes: Changes;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cascade, type Submission } from '../../../src/engine/loop/dispatch.ts';
-import type { World } from '../../../src/engine/ports/adapters.ts';
+import type { Adapters } from '../../../src/engine/ports/adapters.ts';
 import type { Append, Store } from '../../../src/engine/ports/store.ts';
 import { ALL_FILES } from '../../../src/machines/trigger/rules/files.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
@@ -30,11 +30,11 @@ export function scratch(): Scratch {
 }
 
 /** A world in which nothing has a slot, so that jobs stay where they are. */
-export function world(): { readonly world: World; readonly clock: FakeClock } {
+export function testAdapters(): { readonly adapters: Adapters; readonly clock: FakeClock } {
   const provider = new FakeProvider({ name: 'local', slots: 0 });
   return {
     clock: new FakeClock(),
-    world: {
+    adapters: {
       providers: new Map([['local', provider]]),
       catchUp: nothingMissed,
       changes: new FakeChanges(),

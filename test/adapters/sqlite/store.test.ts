@@ -10,7 +10,7 @@ import { storeContract } from '../../contracts/store.ts';
 import { storeIntakeContract } from '../../contracts/store-intake.ts';
 import { ENGINE_BOUNDS } from '../../fixtures/bounds.ts';
 import { sha256 } from '../../machines/simulator.ts';
-import { grown, jobsIn, scratch, submissions, world } from './rig.ts';
+import { grown, jobsIn, scratch, submissions, testAdapters } from './rig.ts';
 
 const onDisk = () => {
   const folder = scratch();
@@ -57,7 +57,7 @@ test('what one tick brings is one transaction', async () => {
   };
   const engine = new Engine({
     store,
-    ...world(),
+    ...testAdapters(),
     hash: sha256,
     bounds: ENGINE_BOUNDS,
     strict: true,

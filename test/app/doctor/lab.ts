@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../src/adapters/clock/system.ts';
 import type { Finding } from '../../../src/app/doctor/finding.ts';
-import { examine } from '../../../src/app/doctor/run-checks.ts';
+import { runChecks } from '../../../src/app/doctor/run-checks.ts';
 import type { Config, DoctorConfig } from '../../../src/config/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { EmbeddedGerrit, type NewAccount } from '../../../src/demo/gerrit/embedded-gerrit.ts';
@@ -87,7 +87,7 @@ export class Lab {
   }
 
   examine(config: Config, clock: Clock, limits: Partial<DoctorConfig> = {}): Promise<readonly Finding[]> {
-    return examine({ ...config, doctor: { ...config.doctor, ...LIMITS, ...limits } }, clock);
+    return runChecks({ ...config, doctor: { ...config.doctor, ...LIMITS, ...limits } }, clock);
   }
 
   /** Names of all that lies here. */

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Beginning } from '../../../src/app/provision-keys.ts';
+import type { KeyProvisioner } from '../../../src/app/provision-keys.ts';
 import { initCommand } from '../../../src/cli/commands/init.ts';
 import type { InitFlags } from '../../../src/cli/commands/init-answers.ts';
 import type { Asking } from '../../../src/cli/input/prompt.ts';
@@ -25,7 +25,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const outside: Beginning = {
+const outside: KeyProvisioner = {
   makeKey: async (path, comment) => {
     writeFileSync(path, comment, { flag: 'wx', mode: 0o600 });
   },
@@ -57,7 +57,7 @@ function typing(...answers: string[]): Asking & { readonly asked: string[] } {
   };
 }
 
-const init = (flags: InitFlags, asking: Asking | null = null, other: Partial<Beginning> = {}) =>
+const init = (flags: InitFlags, asking: Asking | null = null, other: Partial<KeyProvisioner> = {}) =>
   initCommand(io, dir, flags, asking, { ...outside, ...other });
 const shown = (text: string) =>
   text.replaceAll(dir, '/DIR').replace(/acme-ci-[0-9a-hjkmnp-tv-z]{8}/g, 'acme-ci-XXXXXXXX');

@@ -1,7 +1,7 @@
 /** Limits on starts delay and never lose: the newest patchset is always tested, and nothing ends for one that is not started. */
 import { describe, expect, test } from 'vitest';
 import { storeAlarms } from '../../../src/engine/operations/alarm-sink.ts';
-import type { World } from '../../../src/engine/ports/adapters.ts';
+import type { Adapters } from '../../../src/engine/ports/adapters.ts';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import { MAX_WAITING_CHANGES } from '../../../src/machines/trigger/rules/rate-limit.ts';
 import { jobSpec } from '../../machines/facts.ts';
@@ -62,7 +62,7 @@ describe('a storm', () => {
   });
 
   test('is told to the operator once an hour, for each account by itself', async () => {
-    const bend = (world: World, { store, clock, log }: Lab): World => {
+    const bend = (world: Adapters, { store, clock, log }: Lab): Adapters => {
       return { ...world, alarms: storeAlarms(store, clock, log, { alarmQuietMs: 0, alarms: 10 }, () => {}) };
     };
     const lab = await labWith({ rules: { limits: { ...MANY, author: 1 } }, bend, slots: 9 });

@@ -1,7 +1,7 @@
 /** A deletion that was given up after its deadline may still go on in its adapter: it must leave the next attempt's server alone. */
 import { expect, test } from 'vitest';
 import { perform } from '../../../src/engine/loop/perform.ts';
-import type { World } from '../../../src/engine/ports/adapters.ts';
+import type { Adapters } from '../../../src/engine/ports/adapters.ts';
 import { GivenUp, OperationError } from '../../../src/errors.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
 import { nothingMissed } from '../../fakes/catch-up.ts';
@@ -21,7 +21,7 @@ const owner = (attempt: number) => ({ deployment: 'lab-1', job: JOB, attempt });
 function stage() {
   const provider = new FakeProvider();
   const clock = new FakeClock();
-  const world: World = {
+  const adapters: Adapters = {
     providers: new Map([[provider.name, provider]]),
     catchUp: nothingMissed,
     changes: new FakeChanges(),
@@ -45,7 +45,7 @@ function stage() {
   const stopping = new AbortController().signal;
   const start = () =>
     perform(effect, {
-      world,
+      adapters,
       clock,
       bounds: ENGINE_BOUNDS,
       stopping,

@@ -28,7 +28,7 @@ async function ended(end: StageEnd): Promise<unknown> {
       name: 'unit',
     },
     {
-      world: { ...silentWorld(), runner, evidence },
+      adapters: { ...silentWorld(), runner, evidence },
       clock: new FakeClock(),
       bounds: ENGINE_BOUNDS,
       stopping: new AbortController().signal,

@@ -46,7 +46,7 @@ function unwanted() {
   const runner = new FakeRunner();
   const source = new FakeSource();
   const performance = {
-    world: {
+    adapters: {
       providers: new Map([['local', provider]]),
       catchUp: nothingMissed,
       changes: new FakeChanges(),
