@@ -350,7 +350,7 @@ function tellVotes(event: StartingEvent, open: readonly OpenReview[]): readonly 
     if (hold === null || patchset !== event.patchset.patchset) return [];
     return votesFor(hold, event).map((vote): Decision => {
       const why = `${vote.account} voted ${voteText(vote)}`;
-      return { do: 'forward', review: id, vote, rule: 'after', why };
+      return { do: 'forward', review: id, vote, rule: 'require-vote', why };
     });
   });
 }

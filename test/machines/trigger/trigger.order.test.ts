@@ -109,7 +109,7 @@ describe('after', () => {
 
   test('tells the review each vote of that account on that label, also one against the patch', () => {
     const vote = { account: 'zuul', label: 'Verified', value: 1 };
-    const told = { do: 'forward', review: 'r', rule: 'after' };
+    const told = { do: 'forward', review: 'r', rule: 'require-vote' };
     expect(decide(verified(1), rules, factsOf([holding]))).toMatchObject([
       { ...told, vote },
       { do: 'ignore' },

@@ -68,7 +68,7 @@ export function reached(limits: StartLimits, counts: StartCounts, of: StartSubje
   if (counts.project >= limits.project) {
     return found('limit-project', of.project, `changes of ${of.project} were started`, limits.project);
   }
-  return counts.all >= limits.all ? found('limit-hour', 'all', 'changes were started', limits.all) : null;
+  return counts.all >= limits.all ? found('limit-total', 'all', 'changes were started', limits.all) : null;
 }
 
 function found(rule: Finding['rule'], target: string, what: string, limit: number): Delay {

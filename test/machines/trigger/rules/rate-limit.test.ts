@@ -12,7 +12,7 @@ test.each([
   [{ change: 2 }, 'limit-change'],
   [{ author: 3 }, 'limit-author'],
   [{ project: 4 }, 'limit-project'],
-  [{ all: 5 }, 'limit-hour'],
+  [{ all: 5 }, 'limit-total'],
   [{ change: 9, author: 9, project: 9, all: 9 }, 'limit-change'],
 ])('%j reaches %s', (counts, rule) => {
   expect(reached(LIMITS, { ...NO_STARTS, ...counts }, OF)?.rule ?? null).toBe(rule);
@@ -27,7 +27,7 @@ test('the reason names whom it is about', () => {
 });
 
 test('a limit of 0 starts nothing', () => {
-  expect(reached({ ...LIMITS, all: 0 }, NO_STARTS, OF)?.rule).toBe('limit-hour');
+  expect(reached({ ...LIMITS, all: 0 }, NO_STARTS, OF)?.rule).toBe('limit-total');
 });
 
 test('starts are counted by change, account, project and all', () => {

@@ -8,7 +8,7 @@ import { ROOT } from '../../../house/source.ts';
 test('docs/rules.md lists them', () => {
   const documented = readFileSync(join(ROOT, 'docs', 'rules.md'), 'utf8');
   const table = Object.entries(RULES).map(([word, says]) => `| \`${word}\` | ${says} |\n`);
-  expect(documented.slice(documented.indexOf('| rule | says |'))).toBe(
-    `| rule | says |\n|---|---|\n${table.join('')}`,
+  expect(documented.slice(documented.indexOf('| rule | meaning |'))).toBe(
+    `| rule | meaning |\n|---|---|\n${table.join('')}`,
   );
 });
