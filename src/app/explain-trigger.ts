@@ -12,6 +12,7 @@ import { type ChangeNow, changeOf, type GerritEvent } from '../machines/model/ge
 import type { JobFinding } from '../machines/trigger/rules/job-matcher.ts';
 import { type Decision, explain, resume, type TriggerRules } from '../machines/trigger/trigger.ts';
 import { Rehearsal } from '../machines/trigger/trigger-facts.ts';
+import { sha256 } from './database-admin.ts';
 
 /** What became of one line. */
 export type ExplainedLine = { readonly line: number } & (
@@ -40,7 +41,7 @@ export async function explainLines(
   onLine: (line: ExplainedLine) => void,
 ): Promise<void> {
   const splitter = new LineSplitter(lineLimitBytes);
-  const rehearsal = new Rehearsal();
+  const rehearsal = new Rehearsal(sha256);
   let number = 0;
   const explain = (line: Line): void => {
     number += 1;
@@ -88,7 +89,8 @@ export function explainEvent(
     return decisions.length === 0 ? [] : [{ waited: patchset, decisions }];
   });
   const change = changeOf(event);
-  const { decisions, jobs } = explain(event, rules, rehearsal.facts(at, number, change));
+  const novelty = rehearsal.see(event, number);
+  const { decisions, jobs } = explain(event, rules, rehearsal.facts(at, number, change, novelty));
   rehearsal.apply(decisions, change);
   return [...resumed, { event, decisions, jobs }];
 }

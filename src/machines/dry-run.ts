@@ -18,7 +18,7 @@ export interface WhatIf {
   /** By the name of the job. */
   readonly files: ReadonlyMap<string, FileRules>;
   /** As they are now. What was started before does not matter: a new patchset and a new comment are new causes. */
-  readonly facts: Omit<TriggerFacts, 'began' | 'number'>;
+  readonly facts: Omit<TriggerFacts, 'began' | 'number' | 'novelty'>;
 }
 
 export interface JobOutlook extends Finding {
@@ -67,7 +67,12 @@ export function whatIf(change: ChangeNow, options: WhatIf): readonly Outlook[] {
 type Judged = Omit<Outlook, 'occasion' | 'comment'>;
 
 function outlook(change: ChangeNow, event: StartingEvent, options: WhatIf): Judged {
-  const facts = { ...options.facts, number: 0, began: () => 'nothing' as const };
+  const facts = {
+    ...options.facts,
+    number: 0,
+    began: () => 'nothing' as const,
+    novelty: { is: 'untracked' as const },
+  };
   const { decisions, jobs } = explain(event, options.rules, facts);
   const decision = decisions.at(-1);
   const wanted = jobs.map(({ job, cause, rule, why }) => ({ job, starts: cause !== null, rule, why }));

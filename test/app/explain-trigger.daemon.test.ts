@@ -1,7 +1,9 @@
 /** What `explain --events FILE` decides is what the daemon decides on the same events. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { sha256 } from '../../src/app/database-admin.ts';
 import { explainEvent } from '../../src/app/explain-trigger.ts';
+import type { Admission } from '../../src/engine/intake/admission.ts';
 import { changeOf, type GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import type { Decision, TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { Rehearsal } from '../../src/machines/trigger/trigger-facts.ts';
@@ -89,7 +91,7 @@ test('the same events, the same decisions, with whatever limits', async () => {
     fc.asyncProperty(fc.array(moment, { minLength: 1, maxLength: 14 }), limits, async (moments, within) => {
       const events = eventsOf(moments);
       const rules = rulesFor(within);
-      const rehearsal = new Rehearsal();
+      const rehearsal = new Rehearsal(sha256);
       const explained = events.flatMap((event, index) =>
         explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) => decisions.map(told)),
       );
@@ -113,13 +115,18 @@ async function decidedByDaemon(
   const { admission } = lab.daemon;
   await lab.start();
   const decided: string[] = [];
+  const decide: Admission['decide'] = admission.decide.bind(admission);
+  admission.decide = async (...args) => {
+    const taken = await decide(...args);
+    decided.push(...taken.outcomes.map(({ decision }) => told(decision)));
+    return taken;
+  };
   const settled = () => lab.run(() => lab.openWork().length === 0);
-  for (const [index, event] of events.entries()) {
+  for (const event of events) {
     lab.clock.jump(('at' in event ? event.at : BEGIN) - lab.clock.now());
     decided.push(...(await admission.resumeWaiting()).map(told));
     await settled();
-    const outcomes = await admission.take(event, '', index);
-    decided.push(...outcomes.map(({ decision }) => told(decision)));
+    await lab.daemon.events.take(event);
     await settled();
   }
   await lab.daemon.service.stop();
@@ -128,7 +135,7 @@ async function decidedByDaemon(
 }
 
 test('a change that is moved before it is ready starts for each branch', () => {
-  const rehearsal = new Rehearsal();
+  const rehearsal = new Rehearsal(sha256);
   const rules = rulesFor({ change: 9, author: 9, project: 9, all: 9 });
   const moved = on({ branch: 'stable/1' });
   const events = [created(), ready(), ready(moved), ready(moved)];
@@ -142,7 +149,7 @@ test('a change that is moved before it is ready starts for each branch', () => {
 
 test('every kind of decision is reached', () => {
   const rules = rulesFor({ change: 1, author: 9, project: 9, all: 9 });
-  const rehearsal = new Rehearsal();
+  const rehearsal = new Rehearsal(sha256);
   const at = (seconds: number) => ({ at: BEGIN + seconds * SECOND });
   const events = [
     created(at(0)),
@@ -155,4 +162,16 @@ test('every kind of decision is reached', () => {
   );
   expect(events.map(changeOf)).toHaveLength(4);
   expect(found).toEqual([[['start']], [['defer']], [['start'], ['defer']], [['forget']]]);
+});
+
+test('a patchset that comes again is refused by the same words in both', async () => {
+  const rules = rulesFor({ change: 9, author: 9, project: 9, all: 9 });
+  const events = [created(), created(), comment('(1 comment)', { at: BEGIN + SECOND })];
+  const rehearsal = new Rehearsal(sha256);
+  const decided = events.map((event, index) =>
+    explainEvent(event, index + 1, rules, rehearsal).flatMap(({ decisions }) => decisions.map(told)),
+  );
+  expect(decided[1]).toEqual(['ignore seen this patchset was seen before']);
+  expect(decided[2]).toEqual(['ignore seen its words are not in the event; the change is looked up']);
+  expect(await decidedByDaemon(events.slice(0, 2), rules)).toEqual(decided.slice(0, 2).flat());
 });

@@ -14,9 +14,11 @@ import type { EventJson } from '../../src/demo/gerrit/state.ts';
 import { EventIntake } from '../../src/engine/intake/event-intake.ts';
 import type { Noted } from '../../src/engine/ports/store.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
+import { vetoOf } from '../../src/machines/trigger/novelty.ts';
 import { causesOf } from '../../src/machines/trigger/rules/cause.ts';
 import { written } from '../../src/machines/trigger/rules/recheck-comment.ts';
 import { votesCast, voteText } from '../../src/machines/trigger/rules/vote.ts';
+import { Semaphore } from '../../src/semaphore.ts';
 import { Embedded } from '../adapters/gerrit/embedded.ts';
 import { realClock } from '../adapters/gerrit/site.ts';
 import { jobRules, triggerRules } from '../machines/rule-facts.ts';
@@ -127,6 +129,7 @@ class Watch {
 
   #make(): EventIntake {
     const submit = (_: unknown, noted: readonly Noted[] = []) => this.#store.append([], noted);
+    const mutex = new Semaphore(1);
     return new EventIntake({
       store: this.#store,
       clock: realClock,
@@ -136,9 +139,10 @@ class Watch {
       admission: {
         projects: ['openstack/cinder'],
         reportsOfOthers: 0,
-        decide: async (event, noted) => {
-          if (event.type === 'comment-added') this.decided.push(event);
-          return { durable: submit([], noted) };
+        runExclusive: (work) => mutex.run(work),
+        decide: async (event, noted, _number, novelty = { is: 'untracked' }) => {
+          if (event.type === 'comment-added' && vetoOf(novelty) === null) this.decided.push(event);
+          return { outcomes: [], durable: submit([], noted) };
         },
       },
       onGap: (_, changes) => this.#owe(changes),

@@ -16,6 +16,7 @@ import { type ChangeName, changeOf, type GerritEvent } from '../../machines/mode
 import type { ReportSpec } from '../../machines/model/report-spec.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { MailSpec } from '../../machines/review/mail.ts';
+import { type Novelty, vetoOf } from '../../machines/trigger/novelty.ts';
 import { nameOf } from '../../machines/trigger/rules/account.ts';
 import type { StartCause } from '../../machines/trigger/rules/cause.ts';
 import { matchesAny } from '../../machines/trigger/rules/glob.ts';
@@ -84,7 +85,8 @@ export interface Decided {
   readonly findAgain?: boolean;
 }
 
-interface Taken extends Decided {
+/** The same with its outcomes. */
+export interface Taken extends Decided {
   readonly outcomes: readonly Outcome[];
 }
 
@@ -121,27 +123,32 @@ export class Admission {
    * @param number as for `decide`
    */
   async take(event: GerritEvent, note = '', number: number | null = null): Promise<readonly Outcome[]> {
-    const { outcomes, durable } = await this.between(() => this.decideOne(event, [], number, note));
+    const { outcomes, durable } = await this.runExclusive(() => this.decideOne(event, [], number, note));
     await durable;
     return outcomes;
   }
 
   /**
-   * Resolves when the next event may be decided upon.
+   * Within `runExclusive`. Resolves when the next event may be decided.
    * @param noted kept in the transaction of what the event starts
    * @param number of the event among all that were seen: what may ask again is told apart by it
    */
-  decide(event: GerritEvent, noted: readonly Noted[] = [], number: number | null = null): Promise<Decided> {
-    return this.between(() => this.decideOne(event, noted, number));
+  decide(
+    event: GerritEvent,
+    noted: readonly Noted[] = [],
+    number: number | null = null,
+    novelty: Novelty = { is: 'untracked' },
+  ): Promise<Taken> {
+    return this.decideOne(event, noted, number, '', novelty);
   }
 
   /** Starts what waits and may start, the longest first. Resolves to what was decided of it. */
   resumeWaiting(): Promise<readonly Decision[]> {
-    return this.between(() => this.resumeAll());
+    return this.runExclusive(() => this.resumeAll());
   }
 
-  /** Nothing is decided upon meanwhile. */
-  between<T>(work: () => Promise<T>): Promise<T> {
+  /** The one mutex of the intake: stream, catch-up, starts that waited and operators take turns. */
+  runExclusive<T>(work: () => Promise<T>): Promise<T> {
     return this.mutex.run(work);
   }
 
@@ -212,13 +219,14 @@ export class Admission {
     noted: readonly Noted[],
     number: number | null,
     note = '',
+    novelty: Novelty = { is: 'untracked' },
   ): Promise<Taken> {
     const { store, rules, log, clock } = this.options;
     store.count(event.type === 'other' ? `other:${event.name}` : event.type, 1);
-    if (isReportOfOthers(event, rules)) this.others += 1;
+    if (vetoOf(novelty) === null && isReportOfOthers(event, rules)) this.others += 1;
     const change = changeOf(event);
     const now = clock.now();
-    const facts = this.factsOf(change, { now, number: number ?? now, starts: startsIn(store) });
+    const facts = this.factsOf(change, { now, number: number ?? now, starts: startsIn(store), novelty });
     const explained = explain(event, rules, facts);
     const decisions = explained.decisions.map((decision) => withNote(decision, note));
     for (const { do: done, rule, why } of decisions)
@@ -259,7 +267,11 @@ export class Admission {
     for (const waiting of this.waiting.all()) {
       if (!this.waiting.active) break;
       const { patchset } = waiting.start;
-      const decisions = resume(waiting, rules, this.factsOf(patchset, { now, number: 0, starts }));
+      const decisions = resume(
+        waiting,
+        rules,
+        this.factsOf(patchset, { now, number: 0, starts, novelty: { is: 'untracked' } }),
+      );
       if (decisions.length === 0) continue;
       for (const { do: done, rule, why } of decisions)
         log.debug({ change: patchset.change, decision: done, rule, why }, 'trigger: a start that waited');
@@ -273,7 +285,7 @@ export class Admission {
 
   private factsOf(
     change: ChangeName | null,
-    given: Pick<TriggerFacts, 'now' | 'number' | 'starts'>,
+    given: Pick<TriggerFacts, 'now' | 'number' | 'starts' | 'novelty'>,
   ): TriggerFacts {
     const { store, engine, queueLength } = this.options;
     return {

@@ -5,19 +5,12 @@
  * change is looked at again, and the count decides.
  */
 import { OperationError } from '../../errors.ts';
+import { assertNever } from '../../machines/model/domain.ts';
 import { changeOf, type GerritEvent } from '../../machines/model/gerrit-event.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
-import {
-  echoOf,
-  type Named,
-  type Seen,
-  type Sighting,
-  samePatchset,
-  sightingOf,
-} from '../../machines/trigger/deduplication.ts';
+import { type Named, type Seen, type Sighting, sightingOf } from '../../machines/trigger/deduplication.ts';
+import { noveltyOf } from '../../machines/trigger/novelty.ts';
 import { matchesAny } from '../../machines/trigger/rules/glob.ts';
-import { hiddenComments } from '../../machines/trigger/rules/recheck-comment.ts';
-import { Semaphore } from '../../semaphore.ts';
 import { sleep } from '../../timer.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { CatchUp, CaughtUp, Clock, EffectOf } from '../ports/adapters.ts';
@@ -34,7 +27,7 @@ import { waitsToBeShown } from './trigger-facts.ts';
 export interface EventIntakeOptions {
   readonly store: Store;
   readonly engine: Pick<Engine, 'submit'>;
-  readonly admission: Pick<Admission, 'decide' | 'projects' | 'reportsOfOthers'>;
+  readonly admission: Pick<Admission, 'decide' | 'runExclusive' | 'projects' | 'reportsOfOthers'>;
   readonly clock: Clock;
   readonly hash: Hash;
   readonly limits: IntakeLimits;
@@ -58,7 +51,6 @@ export class EventIntake implements CatchUp {
   readonly #unshown: UnshownComments;
   #history: GerritHistory | null = null;
   readonly #position: Position;
-  readonly #mutex = new Semaphore(1);
 
   constructor(options: EventIntakeOptions) {
     this.#options = options;
@@ -111,7 +103,7 @@ export class EventIntake implements CatchUp {
   async take(event: GerritEvent): Promise<void> {
     const change = changeOf(event);
     if (change !== null) this.#explained(change.change);
-    const { durable } = await this.#mutex.run(() => this.#takeOne(event));
+    const { durable } = await this.#options.admission.runExclusive(() => this.#takeOne(event));
     await durable;
     if (!('at' in event)) return;
     const intake = this.#position.lowered(event.at);
@@ -153,7 +145,7 @@ export class EventIntake implements CatchUp {
     const shown = endUnshown(past.changes, (change) => changes?.includes(change) ?? true);
     const unsure: number[] = [...shown.missing];
     const waiting: Promise<void>[] = [];
-    const found = await this.#mutex.run(async () => {
+    const found = await this.#options.admission.runExclusive(async () => {
       const news: News[] = [];
       for (const change of past.changes) {
         const paper = this.#newsOf(change, reading);
@@ -175,26 +167,12 @@ export class EventIntake implements CatchUp {
     return { since, changes: past.changes.length, found, unsure, unread: past.unread };
   }
 
-  async #takeOne(event: GerritEvent): Promise<Decided> {
-    const { admission, store } = this.#options;
+  #takeOne(event: GerritEvent): Promise<Decided> {
     if (event.type === 'dropped-output') this.#gap('Gerrit dropped events for us', null);
     if (event.type === 'change-incomplete' && this.#concerns(event.project))
       this.#gap(`${event.name} came without its patchset`, [event.change]);
     const sighting = this.#isOurs(event) ? sightingOf(event, this.#options.hash) : null;
-    if (sighting === null) return admission.decide(event);
-    if (event.type === 'patchset-created' || event.type === 'change-ready')
-      return this.#takePatchset(event, sighting, true);
-    if (event.type === 'comment-added' && hiddenComments(event.comment) > 0) {
-      this.#unshown.add(sighting);
-      this.#gap('a comment came without its words', [sighting.change]);
-      return NOTHING;
-    }
-    const echo = echoOf(sighting, this.#memory.of(sighting.change));
-    if (echo === null) return this.#decide(event, sighting, { streamed: true, hidden: false });
-    store.count(event.type, 1);
-    const noted = this.#note({ streamed: [echo.number] }, [echo]);
-    this.#gap('the stream may have told again what was looked up before', [sighting.change]);
-    return noted;
+    return this.#decide(event, sighting, true);
   }
 
   /** @param told the stream has told of it, without its words */
@@ -204,30 +182,7 @@ export class EventIntake implements CatchUp {
       return this.#note({ seen: [seen] });
     }
     if (!told) this.#options.store.count(`missed:${event.type}`, 1);
-    if (event.type === 'patchset-created' || event.type === 'change-ready')
-      return this.#takePatchset(event, sighting, false);
-    return this.#decide(event, sighting, { streamed: false, hidden: false });
-  }
-
-  /** A patchset is one thing, whenever and however often it is told; only that it is shown at last is news. */
-  async #takePatchset(
-    event: Extract<GerritEvent, { type: 'patchset-created' | 'change-ready' }>,
-    sighting: Sighting,
-    streamed: boolean,
-  ): Promise<Decided> {
-    const { admission, store } = this.#options;
-    const known = samePatchset(sighting, this.#memory.of(sighting.change));
-    const hidden = event.wip || event.private;
-    if (event.type === 'patchset-created' && event.movedFrom !== undefined)
-      return this.#decide(event, sighting, { streamed, hidden });
-    if (event.type === 'patchset-created' && known !== null) {
-      store.count(event.type, 1);
-      return NOTHING;
-    }
-    if (event.type === 'change-ready' && hidden) return admission.decide(event);
-    if (known === null) return this.#decide(event, sighting, { streamed, hidden });
-    const noted = { ...NOTHING_NOTED, shown: [known.number] };
-    return this.#hold(noted, [known], await admission.decide(event, [noted]));
+    return this.#decide(event, sighting, false);
   }
 
   /** An end needs no memory: whatever it would end has ended the second time. */
@@ -238,14 +193,42 @@ export class EventIntake implements CatchUp {
     return admission.decide(closed);
   }
 
-  async #decide(
-    event: GerritEvent,
-    sighting: Sighting,
-    how: Pick<Seen, 'streamed' | 'hidden'>,
-  ): Promise<Decided> {
-    const number = this.#memory.next();
-    const noted = { ...NOTHING_NOTED, seen: [{ ...sighting, number, ...how }] };
-    return this.#hold(noted, [], await this.#options.admission.decide(event, [noted], number));
+  /** Has the trigger decide, and remembers what its decision is made of in the same transaction. */
+  async #decide(event: GerritEvent, sighting: Sighting | null, streamed: boolean): Promise<Decided> {
+    const { admission } = this.#options;
+    const seen = sighting === null ? [] : this.#memory.of(sighting.change);
+    const novelty = noveltyOf(event, sighting, seen, streamed);
+    if (sighting === null) return admission.decide(event, [], null, novelty);
+    switch (novelty.is) {
+      case 'new': {
+        const number = this.#memory.next();
+        const noted = {
+          ...NOTHING_NOTED,
+          seen: [{ ...sighting, number, streamed, hidden: novelty.hidden }],
+        };
+        return this.#hold(noted, [], await admission.decide(event, [noted], number, novelty));
+      }
+      case 'shown': {
+        const noted = { ...NOTHING_NOTED, shown: [novelty.seen.number] };
+        return this.#hold(noted, [novelty.seen], await admission.decide(event, [noted], null, novelty));
+      }
+      case 'echo': {
+        const noted = { ...NOTHING_NOTED, streamed: [novelty.seen.number] };
+        const decided = await admission.decide(event, [noted], null, novelty);
+        this.#gap('the stream may have told again what was looked up before', [sighting.change]);
+        return this.#hold(noted, [novelty.seen], decided);
+      }
+      case 'wordless':
+        // It is counted and decided when its words are known.
+        this.#unshown.add(sighting);
+        this.#gap('a comment came without its words', [sighting.change]);
+        return NOTHING;
+      case 'untracked':
+      case 'known':
+        return admission.decide(event, [], null, novelty);
+      default:
+        return assertNever(novelty);
+    }
   }
 
   #note(noted: Partial<Noted>, changed: readonly Seen[] = []): Decided {

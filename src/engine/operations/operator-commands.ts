@@ -84,7 +84,9 @@ export class OperatorDesk implements Operators {
     this.assertKnown(request.jobs);
     const patchset = await this.find(request.change, request.patchset);
     // Who asks twice at the same time, or while an event starts the same, must see what the first has begun.
-    return admission.between(() => this.begin(patchset, this.jobsToBegin(request.jobs, patchset), operator));
+    return admission.runExclusive(() =>
+      this.begin(patchset, this.jobsToBegin(request.jobs, patchset), operator),
+    );
   }
 
   private assertKnown(names: readonly string[]): void {

@@ -4,7 +4,10 @@
  */
 
 import type { HoldSpec } from '../model/domain.ts';
-import type { ChangeName } from '../model/gerrit-event.ts';
+import type { ChangeName, GerritEvent } from '../model/gerrit-event.ts';
+import type { Hash } from '../protocol/row.ts';
+import { type Seen, sightingOf } from './deduplication.ts';
+import { type Novelty, noveltyOf } from './novelty.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from './rules/rate-limit.ts';
 import type { RuleWord } from './rules/rule-names.ts';
 import type { BeganBy } from './rules/trigger-key.ts';
@@ -53,6 +56,8 @@ export interface TriggerFacts {
   /** Starts in the hour that ends at `until`. */
   readonly starts: (until: number) => readonly CountedStart[];
   readonly began: BeganBy;
+  /** Of the event. */
+  readonly novelty: Novelty;
 }
 
 /** Facts as if every review ended before the next event, and nothing was known before the first. */
@@ -61,15 +66,39 @@ export class Rehearsal {
   /** The branch that each has started on. */
   private readonly triggers = new Map<string, string>();
   private readonly waiting = new Map<string, WaitingStart>();
+  private readonly seen = new Map<number, readonly Seen[]>();
+  private readonly hash: Hash;
   private newest = 0;
+
+  constructor(hash: Hash) {
+    this.hash = hash;
+  }
 
   /** Changes whose start waits, the longest first. */
   get waitingStarts(): readonly WaitingStart[] {
     return [...this.waiting.values()].sort((one, other) => one.since - other.since);
   }
 
+  /** What the stream tells counts as seen from now on. */
+  see(event: GerritEvent, number: number): Novelty {
+    const sighting = sightingOf(event, this.hash);
+    const before = sighting === null ? [] : (this.seen.get(sighting.change) ?? []);
+    const novelty = noveltyOf(event, sighting, before, true);
+    // Only a patchset is known again by what the stream told.
+    if (sighting?.kind === 'patchset' && novelty.is === 'new') {
+      const seen = { ...sighting, number, streamed: true, hidden: novelty.hidden };
+      this.seen.set(sighting.change, [...before, seen]);
+    }
+    return novelty;
+  }
+
   /** @param at the time of the event; 0: not told */
-  facts(at: number, number: number, change: ChangeName | null): TriggerFacts {
+  facts(
+    at: number,
+    number: number,
+    change: ChangeName | null,
+    novelty: Novelty = { is: 'untracked' },
+  ): TriggerFacts {
     this.newest = Math.max(this.newest, at);
     const key = change === null ? '' : keyOf(change);
     return {
@@ -87,6 +116,7 @@ export class Rehearsal {
         if (tested === undefined) return 'nothing';
         return tested === branch ? 'test' : 'other';
       },
+      novelty,
     };
   }
 

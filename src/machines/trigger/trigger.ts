@@ -12,6 +12,7 @@ import {
   type TriggerKind,
 } from '../model/domain.ts';
 import type { GerritEvent } from '../model/gerrit-event.ts';
+import { vetoOf } from './novelty.ts';
 import { isOurs, nameOf } from './rules/account.ts';
 import { votesFor } from './rules/awaited-vote.ts';
 import { asks, type Cause, type CauseRules, CREATED, type StartingEvent } from './rules/cause.ts';
@@ -74,6 +75,8 @@ export function decide(event: GerritEvent, rules: TriggerRules, facts: TriggerFa
 }
 
 export function explain(event: GerritEvent, rules: TriggerRules, facts: TriggerFacts): Explanation {
+  const veto = vetoOf(facts.novelty);
+  if (veto !== null) return only([ignore(veto)]);
   switch (event.type) {
     case 'patchset-created':
     case 'change-ready':

@@ -10,7 +10,9 @@ import { EventIntake } from '../../../src/engine/intake/event-intake.ts';
 import type { ChangePast, PastRequest } from '../../../src/engine/ports/event-source.ts';
 import type { Noted, Store } from '../../../src/engine/ports/store.ts';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
+import { vetoOf } from '../../../src/machines/trigger/novelty.ts';
 import { written } from '../../../src/machines/trigger/rules/recheck-comment.ts';
+import { Semaphore } from '../../../src/semaphore.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { FakeGerritPast } from '../../fakes/gerrit-past.ts';
 import { runs } from '../../fixtures/effort.ts';
@@ -185,6 +187,7 @@ class Story {
       await this.store.append([], noted);
       if (!life.alive) return new Promise(() => {});
     };
+    const mutex = new Semaphore(1);
     return new EventIntake({
       store: this.store,
       clock: this.clock,
@@ -194,9 +197,11 @@ class Story {
       admission: {
         projects: [PATCHSET.project],
         reportsOfOthers: 0,
-        decide: async (event, noted) => ({
+        runExclusive: (work) => mutex.run(work),
+        decide: async (event, noted, _number, novelty = { is: 'untracked' }) => ({
+          outcomes: [],
           durable: submit([], noted).then(() => {
-            if (event.type === 'comment-added') this.decided.push(event);
+            if (event.type === 'comment-added' && vetoOf(novelty) === null) this.decided.push(event);
           }),
         }),
       },

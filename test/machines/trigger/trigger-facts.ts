@@ -58,6 +58,7 @@ export function factsOf(open: readonly OpenReview[] = [], changes: Partial<Trigg
     queueLength: 100,
     starts: () => [],
     began: () => 'nothing',
+    novelty: { is: 'untracked' },
     ...changes,
   };
 }

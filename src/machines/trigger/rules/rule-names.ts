@@ -27,6 +27,7 @@ export const RULES = {
   private: 'the change is private',
   'newer-patchset': 'a newer patchset is being tested, or is the current one',
   running: 'this patchset is being tested',
+  seen: 'it was told before, or is looked up first',
   started: 'the same cause has started it before',
   files: 'files excludes what the patchset changes',
   'require-vote': 'the jobs wait for the vote that requireVote names',
