@@ -45,7 +45,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   ],
   nodemailer: ['src/adapters/mail/'],
   pino: ['src/log.ts'],
-  rxjs: ['src/adapters/gerrit/'],
+  rxjs: ['src/adapters/gerrit/stream/', 'src/engine/intake/', 'src/engine/ports/delay.ts'],
   yaml: ['src/config/'],
   zod: ['src/config/', 'src/adapters/command/', 'src/adapters/control/', 'src/adapters/gerrit/'],
   commander: ['src/cli/'],

@@ -2,11 +2,13 @@
  * Starts that a limit holds back, one for each change. They are stored in the transaction of what decided them, so they survive a
  * restart, and are looked at again every few seconds until they start.
  */
+import { concatMap, defer, EMPTY, exhaustMap, repeat, Subject, takeUntil, tap } from 'rxjs';
 import type { ChangeName } from '../../machines/model/gerrit-event.ts';
 import { MAX_WAITING_CHANGES } from '../../machines/trigger/rules/rate-limit.ts';
 import type { Decision } from '../../machines/trigger/trigger.ts';
 import { type WaitingStart, waitingOf } from '../../machines/trigger/trigger-facts.ts';
 import type { Clock } from '../ports/adapters.ts';
+import { afterDelay } from '../ports/delay.ts';
 import type { Store, WaitingChange } from '../ports/store.ts';
 
 /** How soon a free place is noticed. A limit counts in hours and a job takes minutes, so seconds do not matter. */
@@ -14,13 +16,14 @@ const LOOK_INTERVAL_MS = 10_000;
 
 export class WaitingStarts {
   readonly #clock: Clock;
-  readonly #look: () => Promise<unknown>;
   readonly #onRoom: () => void;
   readonly #kept = new Map<string, WaitingStart>();
   /** Some start found no place. */
   #passedOver = false;
   #active = false;
-  #cancel: (() => void) | null = null;
+  /** A look after this delay. */
+  readonly #wanted = new Subject<number>();
+  readonly #rests = new Subject<void>();
 
   /** @param look starts what may start */
   constructor(
@@ -30,8 +33,18 @@ export class WaitingStarts {
     onRoom: () => void,
   ) {
     this.#clock = clock;
-    this.#look = look;
     this.#onRoom = onRoom;
+    // What is wanted while one look is due or under way is what comes after it.
+    const looks = defer(look).pipe(
+      tap(() => this.#looked()),
+      repeat({ delay: () => (this.#isIdle ? EMPTY : afterDelay(clock, LOOK_INTERVAL_MS)) }),
+    );
+    const soon = (delayMs: number) =>
+      afterDelay(clock, delayMs).pipe(
+        concatMap(() => looks),
+        takeUntil(this.#rests),
+      );
+    this.#wanted.pipe(exhaustMap(soon)).subscribe();
     for (const waiting of store.waitingStarts()) this.#kept.set(keyOf(waiting.start.patchset), waiting);
   }
 
@@ -42,8 +55,7 @@ export class WaitingStarts {
 
   rest(): void {
     this.#active = false;
-    this.#cancel?.();
-    this.#cancel = null;
+    this.#rests.next();
   }
 
   get active(): boolean {
@@ -80,27 +92,19 @@ export class WaitingStarts {
   }
 
   #lookSoon(delayMs: number): void {
-    const idle = this.#kept.size === 0 && !this.#passedOver;
-    if (!this.#active || idle || this.#cancel !== null) return;
-    this.#cancel = this.#clock.after(delayMs, () => {
-      void this.#look().then(
-        () => this.#looked(),
-        (thrown: unknown) => {
-          // A stop cuts off what it is at: it goes on waiting.
-          if (this.#active) throw thrown;
-        },
-      );
-    });
+    if (this.#active && !this.#isIdle) this.#wanted.next(delayMs);
+  }
+
+  get #isIdle(): boolean {
+    return this.#kept.size === 0 && !this.#passedOver;
   }
 
   #looked(): void {
-    this.#cancel = null;
     // Not for each place by itself: asking Gerrit for everything costs more than a start.
     if (this.#passedOver && this.#kept.size <= MAX_WAITING_CHANGES / 2) {
       this.#passedOver = false;
       this.#onRoom();
     }
-    this.#lookSoon(LOOK_INTERVAL_MS);
   }
 }
 

@@ -2,6 +2,7 @@
  * The daemon's ear: starts and stops what hears Gerrit, and tells the history `stream` how the connection is. The machine
  * decides when to look for what was missed; this only tells it what happened.
  */
+import { exhaustMap, Subject } from 'rxjs';
 import { OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { GerritEvent } from '../../machines/model/gerrit-event.ts';
@@ -34,10 +35,12 @@ export class Listening {
   private readonly options: ListeningOptions;
   private readonly stopping = new AbortController();
   private intake: Intake | null = null;
-  private asking = false;
+  private readonly silences = new Subject<void>();
 
   constructor(options: ListeningOptions) {
     this.options = options;
+    // One question at a time: a silence that is noticed meanwhile is the same silence.
+    this.silences.pipe(exhaustMap(() => this.askIntoSilence())).subscribe();
   }
 
   /** Nothing is heard before it is known from where on we are responsible. */
@@ -84,7 +87,7 @@ export class Listening {
       dropped: (name) => store.count(`dropped:${name}`, 1),
       touched: (change) => this.options.events.touched(change),
       state: (state) => this.changed(state),
-      silent: () => void this.askIntoSilence(),
+      silent: () => this.silences.next(),
     };
   }
 
@@ -130,16 +133,12 @@ export class Listening {
   /** A server that answers while its stream is dead: Gerrit's own account shows it. */
   private async askIntoSilence(): Promise<void> {
     const { events, log } = this.options;
-    if (this.asking) return;
-    this.asking = true;
     try {
       if (!(await events.hasMissed(this.stopping.signal))) return;
       this.intake?.restart('silent, although something had happened');
     } catch (thrown) {
       if (!(thrown instanceof OperationError)) throw thrown;
       log.warn({ hint: thrown.hint }, `asking into the silence: ${thrown.message}`);
-    } finally {
-      this.asking = false;
     }
   }
 

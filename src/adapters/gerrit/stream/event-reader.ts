@@ -3,7 +3,9 @@
  * events wait for the store at a time, and past that the channel is not read, so that Gerrit keeps them for us. It
  * outlives a connection: what had arrived before a cut is still handed over.
  */
+
 import type { Readable } from 'node:stream';
+import { BehaviorSubject, filter, firstValueFrom, Subscription } from 'rxjs';
 import type { Rejection, StreamListener } from '../../../engine/ports/event-source.ts';
 import type { GerritEvent } from '../../../machines/model/gerrit-event.ts';
 import { changeOfMetaRef, isMetaRefUpdate, type Line, LineSplitter } from './line-splitter.ts';
@@ -36,10 +38,12 @@ export class LineIntake {
   #lines: (Line | CutLine)[] = [];
   #next = 0;
   #waiting = 0;
-  #paused = false;
+  /** Too many wait: nothing is read. */
+  readonly #full = new BehaviorSubject(false);
   #stopped = false;
   #source: Readable | null = null;
-  #whenRoom: (() => void)[] = [];
+  /** Stops and resumes the source. */
+  #flow = Subscription.EMPTY;
   #lastByteAt: number;
 
   constructor(listener: StreamListener, options: IntakeOptions) {
@@ -57,9 +61,10 @@ export class LineIntake {
       if (this.#source !== source) return;
       this.alive();
       for (const line of this.#splitter.push(chunk)) this.#lines.push(line);
-      this.#handOver();
-      if (this.#paused) source.pause();
+      if (!this.#handOver()) this.#full.next(true);
     });
+    this.#flow.unsubscribe();
+    this.#flow = this.#full.subscribe((full) => (full ? source.pause() : source.resume()));
   }
 
   /** The connection is gone: takes what was still buffered of it. A line that was cut off is told as a rejection. */
@@ -71,7 +76,8 @@ export class LineIntake {
     this.#source = null;
     const rest = this.#splitter.end();
     if (rest !== null) this.#lines.push({ cut: Buffer.isBuffer(rest) ? rest : rest.start });
-    this.#handOver();
+    this.#flow.unsubscribe();
+    if (!this.#handOver()) this.#full.next(true);
   }
 
   /** Nothing is handed over any more. */
@@ -80,18 +86,17 @@ export class LineIntake {
     this.#source = null;
     this.#lines = [];
     this.#next = 0;
-    this.#tellRoom();
+    this.#full.complete();
   }
 
   /** Resolves when events can be taken. */
-  room(): Promise<void> {
-    if (this.#stopped || !this.#paused) return Promise.resolve();
-    return new Promise((resolve) => this.#whenRoom.push(resolve));
+  async room(): Promise<void> {
+    await firstValueFrom(this.#full.pipe(filter((full) => !full)), { defaultValue: false });
   }
 
   /** How long nothing has come; 0 while it is we who do not read. */
   silentMs(): number {
-    return this.#paused ? 0 : this.#options.now() - this.#lastByteAt;
+    return this.#full.value ? 0 : this.#options.now() - this.#lastByteAt;
   }
 
   /** The server gave a sign of life. */
@@ -99,17 +104,16 @@ export class LineIntake {
     this.#lastByteAt = this.#options.now();
   }
 
-  #handOver(): void {
+  /** False: not all, too many wait. */
+  #handOver(): boolean {
     while (this.#next < this.#lines.length) {
-      if (this.#waiting >= this.#options.queueLimit) {
-        this.#paused = true;
-        return;
-      }
+      if (this.#waiting >= this.#options.queueLimit) return false;
       const line = this.#lines[this.#next++];
       if (line !== undefined) this.#take(line);
     }
     this.#lines = [];
     this.#next = 0;
+    return true;
   }
 
   #take(line: Line | CutLine): void {
@@ -143,19 +147,10 @@ export class LineIntake {
 
   #taken(): void {
     this.#waiting--;
-    if (this.#stopped || !this.#paused || this.#waiting > this.#options.queueLimit / 2) return;
-    this.#paused = false;
-    this.#handOver();
-    if (this.#paused) return;
+    if (this.#stopped || !this.#full.value || this.#waiting > this.#options.queueLimit / 2) return;
+    if (!this.#handOver()) return;
     this.alive();
-    this.#source?.resume();
-    this.#tellRoom();
-  }
-
-  #tellRoom(): void {
-    const waiting = this.#whenRoom;
-    this.#whenRoom = [];
-    for (const resolve of waiting) resolve();
+    this.#full.next(false);
   }
 
   #reject(reason: string, start: Buffer, more: Pick<Rejection, 'unread'> = {}): void {

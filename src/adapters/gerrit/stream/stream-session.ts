@@ -3,10 +3,23 @@
  * connection is gone, so that whoever starts the next one never holds two. A silent server is asked for its version
  * on the same connection before the connection is given up.
  */
+import {
+  catchError,
+  concatMap,
+  defer,
+  EMPTY,
+  ignoreElements,
+  lastValueFrom,
+  merge,
+  Observable,
+  repeat,
+  tap,
+  throwError,
+} from 'rxjs';
 import type { Clock } from '../../../engine/ports/adapters.ts';
+import { afterDelay } from '../../../engine/ports/delay.ts';
 import { errorText, OperationError } from '../../../errors.ts';
 import { formatLimit } from '../../../machines/model/duration.ts';
-import { sleep } from '../../../timer.ts';
 import type { SshChannel, SshClient } from '../../ssh/client/client.ts';
 import { runGerrit } from '../transport/ssh-command.ts';
 import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
@@ -43,9 +56,11 @@ export async function runSession(session: Session, signal: AbortSignal): Promise
   try {
     await session.intake.room();
     connection = await connectToGerrit(options, clock, signal);
-    await readStream(connection, session, signal, () => {
-      upAt = clock.monotonic();
-    });
+    await lastValueFrom(
+      life(connection, session, signal, () => {
+        upAt = clock.monotonic();
+      }),
+    );
     throw new Error('a stream does not end without a reason');
   } catch (error) {
     if (!(error instanceof OperationError)) throw error;
@@ -57,49 +72,59 @@ export async function runSession(session: Session, signal: AbortSignal): Promise
   }
 }
 
-/** Rejects with why the stream ended. Never resolves. */
-async function readStream(
+/** Errors with why the stream ended, whichever comes first. Emits nothing. */
+function life(
   connection: SshClient,
   session: Session,
   signal: AbortSignal,
   up: () => void,
-): Promise<void> {
-  const { options, intake } = session;
-  const watch = new AbortController();
-  let abort = (): void => {};
-  let forget = (): void => {};
-  const ended = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(streamError(options, 'the stream was stopped', ''));
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
-    const again = (): void => reject(streamError(options, String(session.restart.reason), ''));
-    session.restart.addEventListener('abort', again, { once: true });
-    forget = connection.onClosed((error) => reject(error ?? streamError(options, 'connection closed', '')));
-    connection
-      .exec(
-        'gerrit stream-events',
-        (channel) => {
-          intake.attach(channel);
-          channelEnd(channel, options).then(reject, reject);
-        },
-        { timeoutMs: options.connectTimeoutMs, signal },
-      )
-      .then(async () => {
-        const version = await askVersion(connection, session, watch.signal);
-        if (watch.signal.aborted) return;
+): Observable<never> {
+  const { options } = session;
+  return merge(
+    failOnAbort(signal, () => streamError(options, 'the stream was stopped', '')),
+    failOnAbort(session.restart, (why) => streamError(options, why, '')),
+    failOnClose(connection, options),
+    openStream(connection, session, signal).pipe(
+      concatMap(() => askVersion(connection, session)),
+      tap((version) => {
         up();
         session.connected(version, connection);
-        await watchSilence(connection, session, watch.signal);
-      })
-      .catch(reject);
+      }),
+      concatMap(() => watchSilence(connection, session)),
+    ),
+  );
+}
+
+function failOnAbort(signal: AbortSignal, failure: (why: string) => OperationError): Observable<never> {
+  return new Observable((subscriber) => {
+    const abort = (): void => subscriber.error(failure(String(signal.reason)));
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    return () => signal.removeEventListener('abort', abort);
   });
-  try {
-    await ended;
-  } finally {
-    watch.abort();
-    forget();
-    signal.removeEventListener('abort', abort);
-  }
+}
+
+function failOnClose(connection: SshClient, options: GerritOptions): Observable<never> {
+  return new Observable((subscriber) =>
+    connection.onClosed((error) => subscriber.error(error ?? streamError(options, 'connection closed', ''))),
+  );
+}
+
+/** Emits when Gerrit has taken the command, and errors when the stream ends. */
+function openStream(
+  connection: SshClient,
+  { options, intake }: Session,
+  signal: AbortSignal,
+): Observable<void> {
+  return new Observable((subscriber) => {
+    const fail = (error: unknown): void => subscriber.error(error);
+    const attach = (channel: SshChannel): void => {
+      intake.attach(channel);
+      channelEnd(channel, options).then(fail, fail);
+    };
+    const bounds = { timeoutMs: options.connectTimeoutMs, signal };
+    connection.exec('gerrit stream-events', attach, bounds).then(() => subscriber.next(), fail);
+  });
 }
 
 /** Resolves with the reason when the channel ends. A status other than 0 is Gerrit's refusal of the command. */
@@ -133,45 +158,49 @@ export function channelEnd(channel: SshChannel, options: GerritOptions): Promise
   });
 }
 
-async function askVersion(
-  connection: SshClient,
-  { options, intake }: Session,
-  signal: AbortSignal,
-): Promise<string> {
-  const result = await runGerrit(
-    connection,
-    {
+/** Emits Gerrit's version once. Unsubscribing ends the question. */
+function askVersion(connection: SshClient, { options, intake }: Session): Observable<string> {
+  return new Observable((subscriber) => {
+    const over = new AbortController();
+    const command = {
       argv: ['gerrit', 'version'],
       stdin: null,
       timeoutMs: options.connectTimeoutMs,
       maxStdoutBytes: VERSION_LIMIT_BYTES,
-    },
-    signal,
-  );
-  intake.alive();
-  return result.stdout.trim().slice(0, 100);
+    };
+    runGerrit(connection, command, over.signal).then(
+      ({ stdout }) => {
+        intake.alive();
+        subscriber.next(stdout.trim().slice(0, 100));
+        subscriber.complete();
+      },
+      (error: unknown) => subscriber.error(error),
+    );
+    return () => over.abort();
+  });
 }
 
-/** Rejects when the server is silent and does not answer either; resolves when it need not watch any more. */
-async function watchSilence(connection: SshClient, session: Session, signal: AbortSignal): Promise<void> {
+/** Errors when the server is silent and does not answer either. Emits nothing. */
+function watchSilence(connection: SshClient, session: Session): Observable<never> {
   const { options, clock, intake } = session;
-  while (!signal.aborted) {
-    const leftMs = options.silenceMs - intake.silentMs();
-    if (leftMs > 0) {
-      await sleep(leftMs, signal, clock);
-      continue;
-    }
-    try {
-      await askVersion(connection, session, signal);
-      session.silent();
-    } catch (error) {
-      throw streamError(
-        options,
-        `silent for ${formatLimit(intake.silentMs())}, and ${errorText(error)}`,
-        'the connection is half dead or the server overloaded; it is made again by itself',
-      );
-    }
-  }
+  const leftMs = (): number => options.silenceMs - intake.silentMs();
+  const ask = askVersion(connection, session).pipe(
+    tap(() => session.silent()),
+    catchError((error: unknown) =>
+      throwError(() =>
+        streamError(
+          options,
+          `silent for ${formatLimit(intake.silentMs())}, and ${errorText(error)}`,
+          'the connection is half dead or the server overloaded; it is made again automatically',
+        ),
+      ),
+    ),
+  );
+  return defer(() => afterDelay(clock, Math.max(leftMs(), 0))).pipe(
+    concatMap(() => (leftMs() > 0 ? EMPTY : ask)),
+    ignoreElements(),
+    repeat(),
+  );
 }
 
 function streamError(options: GerritOptions, message: string, hint: string): OperationError {

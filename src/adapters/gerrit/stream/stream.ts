@@ -5,6 +5,7 @@
  */
 import { defer, Observable, repeat, type Subscription, tap } from 'rxjs';
 import type { Clock } from '../../../engine/ports/adapters.ts';
+import { afterDelay } from '../../../engine/ports/delay.ts';
 import type {
   GerritHistory,
   Intake,
@@ -98,7 +99,7 @@ export class GerritStream implements Intake {
           end = ended;
           this.#tell({ connected: false, why: ended.why, hint: ended.hint, permanent: ended.permanent });
         }),
-        repeat({ delay: () => this.#pause(this.#delayMs(end)) }),
+        repeat({ delay: () => afterDelay(this.#clock, this.#delayMs(end)) }),
       )
       .subscribe();
   }
@@ -160,10 +161,6 @@ export class GerritStream implements Intake {
 
   #jittered(delayMs: number): number {
     return delayMs / 2 + (this.#tuning.random() * delayMs) / 2;
-  }
-
-  #pause(delayMs: number): Observable<void> {
-    return new Observable((subscriber) => this.#clock.after(delayMs, () => subscriber.next()));
   }
 
   #tell(state: StreamState): void {
