@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { backupStore } from '../adapters/sqlite/backup.ts';
-import { confirmPlace } from '../adapters/sqlite/database-identity.ts';
+import { confirmIdentity } from '../adapters/sqlite/database-identity.ts';
 import { takeLock } from '../adapters/sqlite/lock.ts';
 import { openSnapshot } from '../adapters/sqlite/reader.ts';
 import { openStore } from '../adapters/sqlite/store.ts';
@@ -44,7 +44,7 @@ export function rebuildDatabase(stateDir: string): number {
 
 /** The operator's word that a restored or copied database is now the one. The daemon must not run. @throws OperationError */
 export function confirmDatabase(stateDir: string): void {
-  withLock(stateDir, () => confirmPlace(databaseFile(stateDir)));
+  withLock(stateDir, () => confirmIdentity(databaseFile(stateDir)));
 }
 
 /** Copies a live database whole to a file that must not exist. @throws OperationError */

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { systemClock } from '../adapters/clock/system.ts';
-import { assertPlace, type Place } from '../adapters/sqlite/database-identity.ts';
+import { type DatabaseIdentity, verifyIdentity } from '../adapters/sqlite/database-identity.ts';
 import { type Lock, takeLock } from '../adapters/sqlite/lock.ts';
 import { openStore } from '../adapters/sqlite/store.ts';
 import type { Store } from '../engine/ports/store.ts';
@@ -19,7 +19,7 @@ const IDENTITY_CHECK_MS = 60_000;
 export class StateDirectory {
   readonly store: Store;
   private readonly lock: Lock;
-  private readonly identity: Place;
+  private readonly identity: DatabaseIdentity;
   private readonly log: Log;
   private readonly file: string;
   private missing: string | null = null;
@@ -41,7 +41,7 @@ export class StateDirectory {
     }
   }
 
-  /** Looks at the place now and then, until it is closed. */
+  /** Checks the database file now and then, until it is closed. */
   scheduleIdentityCheck(raise: (alarm: Alarm) => void): void {
     this.cancelCheck = systemClock.after(IDENTITY_CHECK_MS, () => {
       this.checkIdentity(raise);
@@ -49,7 +49,7 @@ export class StateDirectory {
     });
   }
 
-  /** Notes the place. A database file that was deleted or replaced under the daemon is an alarm, and so is its return. */
+  /** Records the identity. Raises an alarm when the database file is deleted or replaced while the daemon runs, and when it returns. */
   checkIdentity(raise: (alarm: Alarm) => void): void {
     const missing = this.identity.missing();
     if (missing !== this.missing) raise(databaseAlarm(this.file, missing));
@@ -69,7 +69,7 @@ export class StateDirectory {
     try {
       if (this.identity.missing() === null) this.identity.note(this.store.length());
     } catch (thrown) {
-      this.log.warn({}, `noting the place of the database: ${errorText(thrown)}`);
+      this.log.warn({}, `recording the identity of the database: ${errorText(thrown)}`);
     }
   }
 }
@@ -84,10 +84,10 @@ function databaseAlarm(file: string, missing: string | null): Alarm {
   };
 }
 
-function openVerified(file: string): { readonly store: Store; readonly identity: Place } {
+function openVerified(file: string): { readonly store: Store; readonly identity: DatabaseIdentity } {
   const store = openStore(file);
   try {
-    return { store, identity: assertPlace(file) };
+    return { store, identity: verifyIdentity(file) };
   } catch (thrown) {
     store.close();
     throw thrown;

@@ -42,11 +42,11 @@ test('a file that is gone is one alarm, and one that came back ends it', () => {
 
 test('a file in its place is an alarm, and is not taken for it', () => {
   look();
-  const noted = readFileSync(`${file}.place`, 'utf8');
+  const noted = readFileSync(`${file}.identity`, 'utf8');
   copyFileSync(file, `${file}.copy`);
   renameSync(`${file}.copy`, file);
   look();
   expect(raised).toMatchObject([{ kind: 'database-missing' }]);
-  expect(raised[0]?.message).toMatch(/^another file is in its place: /);
-  expect(readFileSync(`${file}.place`, 'utf8')).toBe(noted);
+  expect(raised[0]?.message).toMatch(/^another file replaced it: /);
+  expect(readFileSync(`${file}.identity`, 'utf8')).toBe(noted);
 });

@@ -178,7 +178,7 @@ describe('a store', () => {
     expect(asked).toMatchObject({ code: 1, err: '' });
     expect(asked.out).toContain('1 open job, 0 open reviews');
     expect(ask('confirm', '--yes', '--state', copy)).toMatchObject({ code: 0 });
-    expect(existsSync(join(copy, 'sos-ci.db.place'))).toBe(true);
+    expect(existsSync(join(copy, 'sos-ci.db.identity'))).toBe(true);
   });
 
   test.each([

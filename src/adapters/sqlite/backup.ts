@@ -3,7 +3,7 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from '
 import { dirname } from 'node:path';
 import { OperationError } from '../../errors.ts';
 import { asOperationError, beginSnapshot, openReadOnly } from './database.ts';
-import { markCopy } from './database-identity.ts';
+import { markBackup } from './database-identity.ts';
 import { assertCurrent } from './migrate.ts';
 
 /**
@@ -29,7 +29,7 @@ export async function backupStore(
         return 1000;
       },
     });
-    markCopy(temporary);
+    markBackup(temporary);
     sync(temporary);
     if (existsSync(target)) throw exists(target);
     renameSync(temporary, target);

@@ -14,7 +14,11 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backupStore } from '../../../src/adapters/sqlite/backup.ts';
-import { assertPlace, confirmPlace, type Place } from '../../../src/adapters/sqlite/database-identity.ts';
+import {
+  confirmIdentity,
+  type DatabaseIdentity,
+  verifyIdentity,
+} from '../../../src/adapters/sqlite/database-identity.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { grown, type Scratch, scratch } from './rig.ts';
 
@@ -34,9 +38,9 @@ afterEach(() => folder.remove());
 async function lived(path: string, jobs = 1, noted = true): Promise<void> {
   const store = openStore(path);
   try {
-    const place = assertPlace(path);
+    const identity = verifyIdentity(path);
     await grown(store, jobs);
-    if (noted) place.note(store.length());
+    if (noted) identity.note(store.length());
   } finally {
     store.close();
   }
@@ -62,7 +66,7 @@ function pack(): void {
 
 const REFUSED = expect.objectContaining({
   name: 'OperationError',
-  message: expect.stringContaining('restored or copied from elsewhere'),
+  message: expect.stringContaining('restored or copied'),
   hint: expect.stringContaining('sos-ci confirm'),
 });
 
@@ -73,18 +77,18 @@ test('one that stayed where it was starts again and again, also after a kill tha
   await lived(file);
 });
 
-test('a start that died while it took the place is no false alarm', async () => {
+test('a start that died while it claimed the database raises no false alarm', async () => {
   await lived(file);
-  const sidecar = JSON.parse(readFileSync(`${file}.place`, 'utf8'));
+  const sidecar = JSON.parse(readFileSync(`${file}.identity`, 'utf8'));
   // It names both tokens until the database has the new one: here the start got no further than that.
   const tokens = [...sidecar.tokens, 'the one that was to come'];
-  writeFileSync(`${file}.place`, JSON.stringify({ ...sidecar, tokens }));
+  writeFileSync(`${file}.identity`, JSON.stringify({ ...sidecar, tokens }));
   await lived(file);
 });
 
 test('what is done to the files without changing them is no false alarm', async () => {
   await lived(file);
-  for (const path of [file, `${file}.place`]) {
+  for (const path of [file, `${file}.identity`]) {
     // A backup program that hides that it read, one that keeps hard links, an operator who looks after the rights.
     utimesSync(path, new Date(0), new Date(0));
     linkSync(path, `${path}.link`);
@@ -98,14 +102,14 @@ test('what is done to the files without changing them is no false alarm', async 
 
 test('a host that has learned to tell when a file was born is no false alarm', async () => {
   await lived(file);
-  const sidecar = JSON.parse(readFileSync(`${file}.place`, 'utf8'));
-  writeFileSync(`${file}.place`, JSON.stringify({ ...sidecar, self: { ...sidecar.self, born: null } }));
+  const sidecar = JSON.parse(readFileSync(`${file}.identity`, 'utf8'));
+  writeFileSync(`${file}.identity`, JSON.stringify({ ...sidecar, self: { ...sidecar.self, born: null } }));
   await lived(file);
 });
 
 test('a write that was cut off is no false alarm', async () => {
   await lived(file);
-  writeFileSync(`${file}.place.new`, '{"place":');
+  writeFileSync(`${file}.identity.new`, '{"location":');
   await lived(file);
   await lived(file);
 });
@@ -148,7 +152,7 @@ describe('refused until confirmed', () => {
       'a copy of the same start, put back in place after more was done',
       async () => {
         const store = openStore(file);
-        await backedByCopy(store, assertPlace(file));
+        await backedByCopy(store, verifyIdentity(file));
         store.close();
         // Into the same file, as `cp` does it: the inode stays.
         writeFileSync(file, readFileSync(join(folder.path, 'older.db')));
@@ -187,32 +191,35 @@ describe('refused until confirmed', () => {
     [
       'without its sidecar',
       async () => {
-        rmSync(`${file}.place`);
+        rmSync(`${file}.identity`);
         return file;
       },
     ],
     [
       'with a sidecar that says nothing',
       async () => {
-        writeFileSync(`${file}.place`, '{}');
+        writeFileSync(`${file}.identity`, '{}');
         return file;
       },
     ],
     [
       'with a damaged sidecar',
       async () => {
-        writeFileSync(`${file}.place`, '{');
+        writeFileSync(`${file}.identity`, '{');
         return file;
       },
     ],
   ];
 
-  async function backedByCopy(store: ReturnType<typeof openStore>, place: Place): Promise<void> {
+  async function backedByCopy(
+    store: ReturnType<typeof openStore>,
+    identity: DatabaseIdentity,
+  ): Promise<void> {
     const { database } = store as unknown as { readonly database: { pragma(text: string): unknown } };
     database.pragma('wal_checkpoint(TRUNCATE)');
     cpSync(file, join(folder.path, 'older.db'));
     await grown(store, 2);
-    place.note(store.length());
+    identity.note(store.length());
   }
 
   test.each(MOVES)('%s', async (_, move) => {
@@ -221,7 +228,7 @@ describe('refused until confirmed', () => {
     await expect(lived(path)).rejects.toEqual(REFUSED);
     // Refusing changes nothing: it is refused again.
     await expect(lived(path)).rejects.toEqual(REFUSED);
-    confirmPlace(path);
+    confirmIdentity(path);
     await lived(path);
     await lived(path);
   });
@@ -230,7 +237,7 @@ describe('refused until confirmed', () => {
     await lived(file);
     cpSync(state, elsewhere(), { recursive: true });
     await expect(lived(join(elsewhere(), 'sos-ci.db'))).rejects.toEqual(REFUSED);
-    confirmPlace(join(elsewhere(), 'sos-ci.db'));
+    confirmIdentity(join(elsewhere(), 'sos-ci.db'));
     await lived(file);
   });
 });
