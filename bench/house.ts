@@ -7,7 +7,7 @@ import { sha256 } from '../src/app/database-admin.ts';
 import { Admission } from '../src/engine/intake/admission.ts';
 import { idMaker } from '../src/engine/intake/ids.ts';
 import { Engine } from '../src/engine/loop/engine.ts';
-import type { Clock, Adapters } from '../src/engine/ports/adapters.ts';
+import type { Adapters, Clock } from '../src/engine/ports/adapters.ts';
 import type { Append, Store } from '../src/engine/ports/store.ts';
 import type { Log } from '../src/log.ts';
 import { jobSpec, preparePlan, reportSpec } from '../test/machines/facts.ts';

@@ -1,5 +1,5 @@
 /** A world in which everything succeeds at once, or in which nothing ever answers: what is left is our own work. */
-import type { OwnedServer, Provider, RunHandle, Adapters } from '../src/engine/ports/adapters.ts';
+import type { Adapters, OwnedServer, Provider, RunHandle } from '../src/engine/ports/adapters.ts';
 import type { Patchset, ResolvedChange } from '../src/machines/model/domain.ts';
 import type { ChangeNow } from '../src/machines/model/gerrit-event.ts';
 
