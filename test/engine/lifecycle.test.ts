@@ -194,7 +194,7 @@ test('what comes on top of a full queue waits, and the operator is told', async 
   await lab.run();
   expect(broken(lab)).toEqual([]);
   expect(endOf(lab)).toMatchObject({ verdicts: Array(3).fill('SUCCESS'), alarms: ['queue-full'] });
-  expect(lab.alarms.raised[0]).toMatchObject({ target: 'all', hint: expect.stringContaining('queueLength') });
+  expect(lab.alarms.raised[0]).toMatchObject({ target: 'all', hint: expect.stringContaining('maxOpenJobs') });
 });
 
 test('the stream’s state is shown; one that will not mend itself is an alarm', async () => {
