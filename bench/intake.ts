@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { LineIntake } from '../src/adapters/gerrit/stream/event-reader.ts';
+import { EventReader } from '../src/adapters/gerrit/stream/event-reader.ts';
 import { isMetaRefUpdate, LineSplitter } from '../src/adapters/gerrit/stream/line-splitter.ts';
 import { parseEvent } from '../src/adapters/gerrit/stream/parse-event.ts';
 import type { StreamListener } from '../src/engine/ports/event-source.ts';
@@ -75,7 +75,7 @@ function wholeIntake(source: Readable, done: () => void): void {
     silent: () => {},
   };
   const options = { lineLimitBytes: LINE_LIMIT, queueLimit: 1_000, now: () => performance.now() };
-  new LineIntake(listener, options).attach(source);
+  new EventReader(listener, options).attach(source);
 }
 
 function unfiltered(source: Readable, done: () => void): void {

@@ -3,7 +3,7 @@ import { systemClock } from '../adapters/clock/system.ts';
 import { EventSegments } from '../adapters/event-archive/segments.ts';
 import { LocalEvidence } from '../adapters/evidence/local-evidence.ts';
 import { hider } from '../adapters/evidence/redact/redact.ts';
-import { GerritChanges } from '../adapters/gerrit/changes/change-lookup.ts';
+import { ChangeLookup } from '../adapters/gerrit/changes/change-lookup.ts';
 import { GerritReviewer } from '../adapters/gerrit/reviews/reviewer.ts';
 import { GerritStream } from '../adapters/gerrit/stream/stream.ts';
 import { bundleTree } from '../adapters/git/bundle.ts';
@@ -65,11 +65,17 @@ export function buildAdapters(
   const redactedAlarms = withoutSecrets(alarms, hide);
   const connections = new GerritConnections(gerrit, redactedAlarms);
   const { queries, git } = connections;
-  const cache = new GitCache({ stateDir, gerrit, clock: systemClock, seats: git, limits: config.git });
+  const cache = new GitCache({
+    stateDir,
+    gerrit,
+    clock: systemClock,
+    connectionLimit: git,
+    limits: config.git,
+  });
   const adapters: Adapters = {
     providers: set.providers,
     catchUp,
-    changes: new GerritChanges(gerrit, systemClock, queries),
+    changes: new ChangeLookup(gerrit, systemClock, queries),
     merger: new GitMerger(cache),
     source: routedSource({
       local: new GitSource({ gerrit, cache }),
@@ -155,7 +161,7 @@ export function buildEventSources(
     pages: rest?.pages ?? null,
     queueLimit: limits.inboxEvents,
     pageRows: intake.pageRows,
-    up: (connection: SshClient) => connections.stream.stands(connection),
+    up: (connection: SshClient) => connections.stream.connected(connection),
     ...(segments === null ? {} : { keep: (line: Buffer) => segments.keep(line) }),
   };
   const directories = [

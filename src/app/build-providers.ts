@@ -4,8 +4,8 @@
  */
 import { CommandProvider } from '../adapters/command/provider.ts';
 import { LocalProvider } from '../adapters/local/provider.ts';
-import { NodeUpkeep } from '../adapters/ssh/node-maintenance.ts';
-import { Nodes } from '../adapters/ssh/node-pool.ts';
+import { NodeMaintenance } from '../adapters/ssh/node-maintenance.ts';
+import { NodePool } from '../adapters/ssh/node-pool.ts';
 import { StaticProvider } from '../adapters/static/provider.ts';
 import type { Config, ProviderConfig, SshConfig } from '../config/config.ts';
 import { type ProviderDefinition, ProviderSet } from '../engine/operations/provider-registry.ts';
@@ -15,7 +15,7 @@ import type { Wrappers } from './build-adapters.ts';
 
 export interface BuiltProviders {
   readonly set: ProviderSet;
-  readonly nodes: Nodes;
+  readonly nodes: NodePool;
   /** What another configuration says of them. */
   define(config: Config): readonly ProviderDefinition[];
 }
@@ -29,10 +29,16 @@ export function buildProviders(
 ): BuiltProviders {
   const { stateDir, limits } = config;
   const sshConfigs = new Map<string, SshConfig>();
-  const nodes = new Nodes({ stateDir, configOf: (name) => sshConfigs.get(name) });
+  const nodes = new NodePool({ stateDir, configOf: (name) => sshConfigs.get(name) });
   const deleteLimits = { graceMs: limits.deleteGraceMs, killTimeoutMs: limits.deleteKillMs };
   const { startTimeoutMs, endingTimeoutMs } = limits;
-  const maintenance = new NodeUpkeep({ stateDir, nodes, ...deleteLimits, startTimeoutMs, endingTimeoutMs });
+  const maintenance = new NodeMaintenance({
+    stateDir,
+    nodes,
+    ...deleteLimits,
+    startTimeoutMs,
+    endingTimeoutMs,
+  });
   const create = (provider: ProviderConfig, onCapacity: (slots: number) => void): Provider => {
     const { type, name } = provider;
     if (type !== 'local') sshConfigs.set(name, provider.ssh);
@@ -40,9 +46,9 @@ export function buildProviders(
       case 'local':
         return new LocalProvider({ ...provider, stateDir, ...deleteLimits });
       case 'static':
-        return new StaticProvider({ config: provider, stateDir, upkeep: maintenance, alarms, onCapacity });
+        return new StaticProvider({ config: provider, stateDir, access: maintenance, alarms, onCapacity });
       case 'command':
-        return new CommandProvider({ config: provider, upkeep: maintenance });
+        return new CommandProvider({ config: provider, access: maintenance });
       default:
         return assertNever(type);
     }

@@ -4,10 +4,10 @@
  */
 import { systemClock } from '../adapters/clock/system.ts';
 import { restPages } from '../adapters/gerrit/history/pages-rest.ts';
-import type { AskPage } from '../adapters/gerrit/history/pages-ssh.ts';
+import type { FetchPage } from '../adapters/gerrit/history/pages-ssh.ts';
 import { RestReviews } from '../adapters/gerrit/reviews/rest-reviews.ts';
 import { SshReviews } from '../adapters/gerrit/reviews/ssh-reviews.ts';
-import type { ReviewRoute } from '../adapters/gerrit/reviews/transport.ts';
+import type { ReviewTransport } from '../adapters/gerrit/reviews/transport.ts';
 import { RestClient } from '../adapters/gerrit/transport/rest-client.ts';
 import type { SharedConnection } from '../adapters/gerrit/transport/shared-connection.ts';
 import { SendmailMailer } from '../adapters/mail/sendmail.ts';
@@ -43,7 +43,7 @@ export function smtpOptions(
 /** Gerrit's own account by REST, where that is configured: only there a comment has an id. */
 export function createRestHistory(
   gerrit: Config['gerrit'],
-): { readonly pages: AskPage; close(): void } | null {
+): { readonly pages: FetchPage; close(): void } | null {
   const { rest } = gerrit;
   if (rest === null) return null;
   const client = restClient(gerrit, rest);
@@ -51,7 +51,7 @@ export function createRestHistory(
 }
 
 /** By REST where it is configured, by SSH otherwise. */
-export function createReviewTransport(gerrit: Config['gerrit'], shared: SharedConnection): ReviewRoute {
+export function createReviewTransport(gerrit: Config['gerrit'], shared: SharedConnection): ReviewTransport {
   const { rest } = gerrit;
   if (rest === null) return new SshReviews(gerrit, gerrit.user, shared);
   return new RestReviews(restClient(gerrit, rest), { url: rest.url, filesLimit: gerrit.filesLimit });

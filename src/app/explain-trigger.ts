@@ -3,7 +3,7 @@
  * it brings the adapters that read together with the pure rules. Nothing is started, written or sent.
  */
 import { systemClock } from '../adapters/clock/system.ts';
-import { changeNow } from '../adapters/gerrit/changes/change-info.ts';
+import { readChangeInfo } from '../adapters/gerrit/changes/change-info.ts';
 import { isMetaRefUpdate, type Line, LineSplitter } from '../adapters/gerrit/stream/line-splitter.ts';
 import { parseEvent } from '../adapters/gerrit/stream/parse-event.ts';
 import type { Config } from '../config/config.ts';
@@ -55,7 +55,7 @@ export async function explainLines(
 
 /** Null when Gerrit does not show the change to our account. @throws OperationError */
 export function fetchChange(config: Config, change: number): Promise<ChangeNow | null> {
-  return changeNow(config.gerrit, systemClock, change);
+  return readChangeInfo(config.gerrit, systemClock, change);
 }
 
 type Explained = ExplainedLine extends infer L ? (L extends unknown ? Omit<L, 'line'> : never) : never;

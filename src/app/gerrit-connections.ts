@@ -3,17 +3,17 @@
  * for each account (sshd.maxConnectionsPerUser). What is refused raises an alarm, and `sos-ci status` shows the count.
  */
 import { systemClock } from '../adapters/clock/system.ts';
-import { StandingStream } from '../adapters/gerrit/stream/stream-connection.ts';
+import { StreamConnection } from '../adapters/gerrit/stream/stream-connection.ts';
 import { SharedConnection } from '../adapters/gerrit/transport/shared-connection.ts';
-import { Seats } from '../adapters/git/connection-limit.ts';
+import { ConnectionLimit } from '../adapters/git/connection-limit.ts';
 import type { GerritConfig } from '../config/config.ts';
 import type { Alarms } from '../engine/ports/adapters.ts';
 import type { ConnectionsView } from '../engine/ports/store.ts';
 
 export class GerritConnections {
-  readonly stream: StandingStream;
+  readonly stream: StreamConnection;
   readonly queries: SharedConnection;
-  readonly git: Seats;
+  readonly git: ConnectionLimit;
   /** Called when `view` has changed. */
   onChange: () => void = () => {};
   readonly #needed: number;
@@ -22,9 +22,9 @@ export class GerritConnections {
     const changed = (): void => this.onChange();
     const target = `${gerrit.user}@${gerrit.host}:${gerrit.port}`;
     this.#needed = connectionsNeeded(gerrit);
-    this.stream = new StandingStream(changed);
+    this.stream = new StreamConnection(changed);
     this.queries = new SharedConnection(gerrit, systemClock, () => this.stream.connection);
-    this.git = new Seats({
+    this.git = new ConnectionLimit({
       makeRoom: () => this.queries.makeRoom(),
       onChange: changed,
       onRefused: (error) => {

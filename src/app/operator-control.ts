@@ -4,7 +4,7 @@
  */
 import { systemClock } from '../adapters/clock/system.ts';
 import { ControlServer } from '../adapters/control/server.ts';
-import { lookUpChange } from '../adapters/gerrit/changes/patchset-lookup.ts';
+import { lookUpPatchset } from '../adapters/gerrit/changes/patchset-lookup.ts';
 import type { Config } from '../config/config.ts';
 import { OperatorDesk } from '../engine/operations/operator-commands.ts';
 import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
@@ -63,5 +63,5 @@ export class OperatorControl {
 }
 
 function patchsetFinder({ gerrit }: Config) {
-  return (change: number, patchset: number | null) => lookUpChange(gerrit, systemClock, change, patchset);
+  return (change: number, patchset: number | null) => lookUpPatchset(gerrit, systemClock, change, patchset);
 }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../adapters/clock/system.ts';
-import { lookUpChange } from '../adapters/gerrit/changes/patchset-lookup.ts';
+import { lookUpPatchset } from '../adapters/gerrit/changes/patchset-lookup.ts';
 import { follow } from '../adapters/local/tail.ts';
 import { LockHeld, takeLock } from '../adapters/sqlite/lock.ts';
 import type { Config } from '../config/config.ts';
@@ -57,7 +57,7 @@ export async function runOnce(config: Config, options: RunOnceOptions): Promise<
   try {
     assertFreeSlot(config, options.job, daemon);
     assertNoPendingPost(change, daemon);
-    const found = await lookUpChange(config.gerrit, systemClock, change, patchset);
+    const found = await lookUpPatchset(config.gerrit, systemClock, change, patchset);
     if (found === null) throw unknownChange(config, change, patchset);
     await daemon.startJob(found, options.job);
     const crashed = daemon.crashed();

@@ -1,6 +1,6 @@
 /** Looking changes up in a Gerrit over SSH, embedded or real: one connection for all questions, people who upload beside it. */
 import { afterAll, beforeAll, describe } from 'vitest';
-import { GerritChanges } from '../../src/adapters/gerrit/changes/change-lookup.ts';
+import { ChangeLookup } from '../../src/adapters/gerrit/changes/change-lookup.ts';
 import { SharedConnection } from '../../src/adapters/gerrit/transport/shared-connection.ts';
 import { realClock, Site } from '../adapters/gerrit/site.ts';
 import { changesContract } from './changes.ts';
@@ -13,7 +13,7 @@ export function gerritChangesContract(name: string, open: () => Promise<GerritSt
     let stand: GerritStand;
     let uploads: Uploads;
     let shared: SharedConnection;
-    let changes: GerritChanges;
+    let changes: ChangeLookup;
 
     beforeAll(async () => {
       stand = await open();
@@ -22,7 +22,7 @@ export function gerritChangesContract(name: string, open: () => Promise<GerritSt
       const [keyFile, knownHostsFile] = [stand.keyFile('acme-ci'), stand.knownHostsFile];
       const options = site.options(stand.port, { keyFile, knownHostsFile });
       shared = new SharedConnection(options, realClock);
-      changes = new GerritChanges(options, realClock, shared);
+      changes = new ChangeLookup(options, realClock, shared);
     });
     afterAll(async () => {
       await shared?.close();

@@ -3,9 +3,9 @@
  * Each is decided upon once and by its words, whether it was streamed, found afterwards, or both.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { GerritPast } from '../../src/adapters/gerrit/history/change-history.ts';
+import { ChangeHistoryQuery } from '../../src/adapters/gerrit/history/change-history.ts';
 import { restPages } from '../../src/adapters/gerrit/history/pages-rest.ts';
-import { type AskPage, sshPages } from '../../src/adapters/gerrit/history/pages-ssh.ts';
+import { type FetchPage, sshPages } from '../../src/adapters/gerrit/history/pages-ssh.ts';
 import { parseEvent } from '../../src/adapters/gerrit/stream/parse-event.ts';
 import { connectToGerrit } from '../../src/adapters/gerrit/transport/ssh-connection.ts';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
@@ -42,7 +42,7 @@ afterEach(async () => {
 class Watch {
   readonly decided: Comment[] = [];
   readonly #store = openStore(':memory:');
-  readonly #pages: AskPage;
+  readonly #pages: FetchPage;
   #intake: EventIntake;
   #owed: readonly number[] | 'everything' | null = null;
   #listening = false;
@@ -62,7 +62,7 @@ class Watch {
   async start(): Promise<void> {
     this.#intake = this.#make();
     await this.#intake.begin(Date.now() - 60_000);
-    this.#intake.listenTo(new GerritPast(this.#pages, 100));
+    this.#intake.listenTo(new ChangeHistoryQuery(this.#pages, 100));
     this.#owed = 'everything';
     this.#listening = true;
     await this.settle();

@@ -9,6 +9,7 @@ import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapter
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
+import type { NodeAccess } from './node-access.ts';
 import {
   type CreatedServer,
   createdAnswer,
@@ -18,24 +19,23 @@ import {
   mistakeIn,
 } from './responses.ts';
 import { failure, type Program, runProgram } from './run-program.ts';
-import type { Upkeep } from './upkeep.ts';
 
 export interface CommandProviderOptions {
   readonly config: CommandProviderConfig;
-  readonly upkeep: Upkeep;
+  readonly access: NodeAccess;
 }
 
 export class CommandProvider implements Provider {
   readonly name: string;
   readonly slots: number;
   readonly #config: CommandProviderConfig;
-  readonly #upkeep: Upkeep;
+  readonly #access: NodeAccess;
 
   constructor(options: CommandProviderOptions) {
     this.name = options.config.name;
     this.slots = options.config.slots;
     this.#config = options.config;
-    this.#upkeep = options.upkeep;
+    this.#access = options.access;
   }
 
   async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
@@ -50,9 +50,9 @@ export class CommandProvider implements Provider {
     const made = this.#read(program, createdAnswer, await runProgram(program));
     const server = this.#server(program, made, name);
     // An id may have been another server's before.
-    await this.#upkeep.forget(server);
+    await this.#access.release(server);
     await this.#pin(server, made);
-    await this.#upkeep.prepare(server, timeoutMs, signal);
+    await this.#access.prepare(server, timeoutMs, signal);
     return server;
   }
 
@@ -77,7 +77,7 @@ export class CommandProvider implements Provider {
       const program = this.#program('delete server', argv, input, deleteTimeoutMs, signal);
       this.#read(program, deletedAnswer, await runProgram(program));
     }
-    await this.#upkeep.forget(server);
+    await this.#access.release(server);
   }
 
   async #all(
@@ -114,7 +114,7 @@ export class CommandProvider implements Provider {
     const { host, user, port, directory } = { ...this.#config.place, ...defined(address) };
     try {
       const place = { user, host, port, directory: `${directory}/${folder}` };
-      return { id, name, address: this.#upkeep.address(place), provider: this.name };
+      return { id, name, address: this.#access.address(place), provider: this.name };
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
       throw failure(program, `its answer is wrong: ${error.message}: ${error.target}`, false);
@@ -123,7 +123,7 @@ export class CommandProvider implements Provider {
 
   async #pin(server: Server, { hostKey }: CreatedServer): Promise<void> {
     const blob = hostKey === undefined ? null : parseHostKey(hostKey);
-    if (blob !== null) await this.#upkeep.pin(server, blob);
+    if (blob !== null) await this.#access.pin(server, blob);
   }
 }
 

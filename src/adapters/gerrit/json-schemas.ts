@@ -135,8 +135,8 @@ export const patchSet = z.object({
 });
 
 /** What could not be put together, by the name of the field. */
-export class Misfit extends Error {
-  override readonly name = 'Misfit';
+export class SchemaMismatch extends Error {
+  override readonly name = 'SchemaMismatch';
 }
 
 /** One patchset out of what Gerrit spreads over change, patchSet and the event itself. */
@@ -146,11 +146,11 @@ export function toPatchset(
   around: { readonly project?: string | undefined; readonly branch?: string | undefined } = {},
 ): Patchset {
   const name = of.project ?? around.project;
-  if (name === undefined) throw new Misfit('change.project');
+  if (name === undefined) throw new SchemaMismatch('change.project');
   const onto = of.branch ?? around.branch;
-  if (onto === undefined) throw new Misfit('change.branch');
+  if (onto === undefined) throw new SchemaMismatch('change.branch');
   const ref = `refs/changes/${String(of.number % 100).padStart(2, '0')}/${of.number}/${set.number}`;
-  if (set.ref !== undefined && set.ref !== ref) throw new Misfit('patchSet.ref');
+  if (set.ref !== undefined && set.ref !== ref) throw new SchemaMismatch('patchSet.ref');
   return {
     project: name,
     branch: onto,

@@ -4,11 +4,11 @@
  */
 import { join } from 'node:path';
 import { askGit, type GitAnswer, type GitCommand, git } from './command.ts';
-import { overSsh, type Seats } from './connection-limit.ts';
+import { type ConnectionLimit, overSsh } from './connection-limit.ts';
 import type { Address } from './fetch-url.ts';
 
 /** On whose behalf: what stands in errors, and when to stop. */
-export interface Errand {
+export interface GitContext {
   readonly operation: string;
   readonly target: string;
   readonly signal: AbortSignal;
@@ -17,7 +17,7 @@ export interface Errand {
 /** Where it is fetched from. */
 export interface Remote {
   readonly address: Address;
-  readonly seats: Seats;
+  readonly connectionLimit: ConnectionLimit;
 }
 
 export interface RefAt {
@@ -53,12 +53,16 @@ export class BareRepository {
   }
 
   /** In a directory that is there and empty. */
-  async create(errand: Errand): Promise<void> {
+  async create(errand: GitContext): Promise<void> {
     await this.#local(errand, ['init', '--quiet', '--bare', '--template=', '--initial-branch=none']);
   }
 
   /** Refs that are not there fail the whole fetch. Tags come along with the history that they belong to. */
-  async fetch(errand: Errand, { address, seats }: Remote, refspecs: readonly string[]): Promise<void> {
+  async fetch(
+    errand: GitContext,
+    { address, connectionLimit }: Remote,
+    refspecs: readonly string[],
+  ): Promise<void> {
     const fetch = {
       ...this.#command(errand),
       protocol: address.protocol,
@@ -74,13 +78,13 @@ export class BareRepository {
         ...refspecs,
       ],
     };
-    await overSsh(seats, fetch, () => git(fetch));
+    await overSsh(connectionLimit, fetch, () => git(fetch));
   }
 
   /** Which of these refs the other side has. */
   async remoteRefs(
-    errand: Errand,
-    { address, seats }: Remote,
+    errand: GitContext,
+    { address, connectionLimit }: Remote,
     refs: readonly string[],
   ): Promise<ReadonlySet<string>> {
     const ask = {
@@ -92,12 +96,12 @@ export class BareRepository {
       hint: `as the user of the daemon, try: git ls-remote ${address.url}`,
       argv: ['ls-remote', '--quiet', '--', address.url, ...refs],
     };
-    const listed = await overSsh(seats, ask, () => git(ask));
+    const listed = await overSsh(connectionLimit, ask, () => git(ask));
     return new Set(listed.split('\n').map((line) => line.slice(line.indexOf('\t') + 1)));
   }
 
   /** All refs below these, or of these names, that are commits. */
-  async refs(errand: Errand, patterns: readonly string[]): Promise<ReadonlyMap<string, RefAt>> {
+  async refs(errand: GitContext, patterns: readonly string[]): Promise<ReadonlyMap<string, RefAt>> {
     const format = '--format=%(refname) %(objectname) %(objecttype) %(committerdate:unix)';
     const listed = await this.#local(errand, ['for-each-ref', format, '--', ...patterns]);
     const refs = new Map<string, RefAt>();
@@ -109,17 +113,17 @@ export class BareRepository {
   }
 
   /** Tags and what they name, as the lines of git's own list of packed refs. */
-  tags(errand: Errand): Promise<string> {
+  tags(errand: GitContext): Promise<string> {
     return this.#local(errand, ['for-each-ref', '--format=%(objectname) %(refname)', '--', 'refs/tags/']);
   }
 
   /** Null: they have no history in common. */
-  async mergeBase(errand: Errand, one: string, other: string): Promise<string | null> {
+  async mergeBase(errand: GitContext, one: string, other: string): Promise<string | null> {
     const { status, stdout } = await this.#ask(errand, ['merge-base', one, other], [1]);
     return status === 0 ? (stdout.split('\n')[0] ?? null) : null;
   }
 
-  async mergeTree(errand: Errand, ours: string, theirs: string): Promise<TreeMerge> {
+  async mergeTree(errand: GitContext, ours: string, theirs: string): Promise<TreeMerge> {
     const options = ['--write-tree', '--name-only', '--no-messages', '-z'];
     const { status, stdout, cut } = await this.#ask(errand, ['merge-tree', ...options, ours, theirs], [1]);
     const [tree = '', ...files] = stdout.split('\0');
@@ -129,7 +133,7 @@ export class BareRepository {
     return { files: files.filter((file) => file !== '').slice(0, FILES_LIMIT) };
   }
 
-  async commit(errand: Errand, { tree, parents, message, committedAt }: NewCommit): Promise<string> {
+  async commit(errand: GitContext, { tree, parents, message, committedAt }: NewCommit): Promise<string> {
     const date = `@${committedAt} +0000`;
     const who = {
       GIT_AUTHOR_NAME: IDENTITY.name,
@@ -150,14 +154,14 @@ export class BareRepository {
   }
 
   /** All of it or nothing. Null: the ref goes. */
-  async setRefs(errand: Errand, refs: ReadonlyMap<string, string | null>): Promise<void> {
+  async setRefs(errand: GitContext, refs: ReadonlyMap<string, string | null>): Promise<void> {
     if (refs.size === 0) return;
     const lines = [...refs].map(([ref, at]) => (at === null ? `delete ${ref}\n` : `update ${ref} ${at}\n`));
     await git({ ...this.#command(errand), argv: ['update-ref', '--stdin'], input: lines.join('') });
   }
 
   /** Those of the commits that are here. */
-  async known(errand: Errand, revisions: readonly string[]): Promise<readonly string[]> {
+  async known(errand: GitContext, revisions: readonly string[]): Promise<readonly string[]> {
     if (revisions.length === 0) return [];
     const input = revisions.map((revision) => `${revision}^{commit}\n`).join('');
     const listed = await git({
@@ -169,13 +173,13 @@ export class BareRepository {
   }
 
   /** Reads every file of the commit. */
-  async readAll(errand: Errand, revision: string): Promise<void> {
+  async readAll(errand: GitContext, revision: string): Promise<void> {
     await this.#local(errand, ['archive', '--format=tar', '--output=/dev/null', revision]);
   }
 
   /** A bundle of these refs, without what the receiver has. It never comes out empty: `revision` itself is always in it. */
   async bundle(
-    errand: Errand,
+    errand: GitContext,
     file: string,
     revision: string,
     refs: readonly string[],
@@ -189,7 +193,7 @@ export class BareRepository {
   }
 
   /** One pack instead of many, and nothing that no ref leads to. */
-  async pack(errand: Errand): Promise<void> {
+  async pack(errand: GitContext): Promise<void> {
     await this.#local(errand, ['gc', '--quiet', '--prune=now']);
   }
 
@@ -197,15 +201,15 @@ export class BareRepository {
     return join(this.directory, 'objects');
   }
 
-  async #local(errand: Errand, argv: readonly string[]): Promise<string> {
+  async #local(errand: GitContext, argv: readonly string[]): Promise<string> {
     return git({ ...this.#command(errand), argv });
   }
 
-  #ask(errand: Errand, argv: readonly string[], answers: readonly number[]): Promise<GitAnswer> {
+  #ask(errand: GitContext, argv: readonly string[], answers: readonly number[]): Promise<GitAnswer> {
     return askGit({ ...this.#command(errand), argv }, answers);
   }
 
-  #command(errand: Errand): Omit<GitCommand, 'argv'> {
+  #command(errand: GitContext): Omit<GitCommand, 'argv'> {
     const environment = this.#environment;
     return { ...errand, cwd: this.directory, protocol: null, hint: LOCAL_HINT, environment };
   }

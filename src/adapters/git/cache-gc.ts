@@ -7,15 +7,15 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GitCacheConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
-import type { BareRepository, Errand } from './bare-repository.ts';
-import type { CachedProject } from './cached-repository.ts';
+import type { BareRepository, GitContext } from './bare-repository.ts';
+import type { CachedRepository } from './cached-repository.ts';
 import type { MergeRecords } from './merge-record.ts';
 import { FETCHED, TREES } from './tree-ref.ts';
 
 export interface Kept {
   readonly limits: Pick<GitCacheConfig, 'cacheBytes' | 'cacheProjects' | 'cachePacks'>;
   readonly records: MergeRecords;
-  project(name: string): CachedProject;
+  project(name: string): CachedRepository;
   /** Names of the projects that are on disk. */
   list(): readonly string[];
 }
@@ -29,7 +29,7 @@ interface Size {
 /** Loose objects for one pack that is allowed: merges leave a handful each. */
 const LOOSE_FOR_ONE_PACK = 20;
 
-export class CacheUpkeep {
+export class CacheGc {
   readonly #kept: Kept;
   readonly #held = new Map<string, number>();
   readonly #sizes = new Map<string, number>();
@@ -105,7 +105,7 @@ export class CacheUpkeep {
   }
 
   /** Of merges that were cut off, and of reviews that nobody has a record of. */
-  async #dropStrayRefs(errand: Errand, name: string, repository: BareRepository): Promise<void> {
+  async #dropStrayRefs(errand: GitContext, name: string, repository: BareRepository): Promise<void> {
     const needed = await this.#kept.records.revisions(name);
     const refs = await repository.refs(errand, [TREES, FETCHED]);
     const stray = [...refs.keys()].filter((ref) => !needed.has(ref.slice(TREES.length)));
@@ -135,7 +135,7 @@ export class CacheUpkeep {
     }
   }
 
-  #errand(name: string): Errand {
+  #errand(name: string): GitContext {
     return { operation: 'tidy git cache', target: name, signal: this.#ending.signal };
   }
 }

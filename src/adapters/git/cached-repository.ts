@@ -7,12 +7,12 @@ import { mkdir, readdir, rename, rm, statfs, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
-import { BareRepository, type Errand } from './bare-repository.ts';
+import { BareRepository, type GitContext } from './bare-repository.ts';
 import { assertInstalled, GitFailed } from './command.ts';
-import type { Seats } from './connection-limit.ts';
-import { FetchLine, type Wanted } from './fetch-coalescer.ts';
+import type { ConnectionLimit } from './connection-limit.ts';
+import { FetchCoalescer, type Wanted } from './fetch-coalescer.ts';
 import type { Address } from './fetch-url.ts';
-import { Gate } from './read-write-lock.ts';
+import { ReadWriteLock } from './read-write-lock.ts';
 
 export interface ProjectOptions {
   readonly name: string;
@@ -20,7 +20,7 @@ export interface ProjectOptions {
   readonly address: Address;
   readonly environment: Readonly<Record<string, string>>;
   readonly clock: Clock;
-  readonly seats: Seats;
+  readonly connectionLimit: ConnectionLimit;
   /** For the fetch that brings the whole project. */
   readonly firstFetchMs: number;
   /** After a new repository did not help, until the next one is made. */
@@ -39,13 +39,13 @@ const RENEWALS_LIMIT = 5;
 /** What a git that was killed leaves behind. Nobody else works here, so nobody holds them. */
 const LEFT_BEHIND = /\.lock$|^tmp_|\.keep$|^gc\.pid$/;
 
-export class CachedProject {
+export class CachedRepository {
   readonly name: string;
   readonly directory: string;
-  readonly gate = new Gate();
+  readonly gate = new ReadWriteLock();
   readonly #options: ProjectOptions;
   readonly #repository: BareRepository;
-  readonly #fetches: FetchLine;
+  readonly #fetches: FetchCoalescer;
   /** It is there, and nothing is left in it of a git that was killed. */
   #isTidy = false;
   #generation = 0;
@@ -55,7 +55,7 @@ export class CachedProject {
   #failedAgainAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProjectOptions) {
-    const { name, directory, address, clock, seats, firstFetchMs } = options;
+    const { name, directory, address, clock, connectionLimit, firstFetchMs } = options;
     this.name = name;
     this.directory = directory;
     this.#repository = new BareRepository(directory, options.environment);
@@ -63,9 +63,9 @@ export class CachedProject {
     const untidy = (): void => {
       this.#isTidy = false;
     };
-    this.#fetches = new FetchLine({
+    this.#fetches = new FetchCoalescer({
       repository: this.#repository,
-      remote: { address, seats },
+      remote: { address, connectionLimit },
       clock,
       firstFetchMs,
       untidy,
@@ -73,7 +73,7 @@ export class CachedProject {
   }
 
   /** Runs `work` in the repository; once more in a new one, when git could not work in the old one. */
-  async use<T>(errand: Errand, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+  async use<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     const generation = this.#generation;
     try {
       return await this.#inside(errand, work);
@@ -86,11 +86,11 @@ export class CachedProject {
   }
 
   /** The same, in the repository as it is. */
-  useAsItIs<T>(errand: Errand, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+  useAsItIs<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     return this.#inside(errand, work);
   }
 
-  async fetch(errand: Errand, wanted: readonly Wanted[]): Promise<void> {
+  async fetch(errand: GitContext, wanted: readonly Wanted[]): Promise<void> {
     if (this.#options.address.protocol === 'ssh') await assertInstalled('ssh', errand.target);
     await this.#fetches.fetch(errand, wanted);
     await utimes(this.directory, new Date(), new Date());
@@ -102,7 +102,7 @@ export class CachedProject {
   }
 
   /** Throws the repository away, unless somebody did since `generation`. */
-  async renew(errand: Errand, generation: number): Promise<void> {
+  async renew(errand: GitContext, generation: number): Promise<void> {
     await this.alone(errand, async () => {
       if (this.#generation !== generation) return;
       this.#renewals = [...this.#recentRenewals(), this.#options.clock.monotonic()];
@@ -111,7 +111,7 @@ export class CachedProject {
   }
 
   /** Throws it away for good, unless it is in use. True: it is gone. */
-  async clear(errand: Errand): Promise<boolean> {
+  async clear(errand: GitContext): Promise<boolean> {
     if (this.gate.inUse) return false;
     await this.alone(errand, () => this.#discard());
     return true;
@@ -119,10 +119,10 @@ export class CachedProject {
 
   /** Runs `work` while nobody else is in. What can wait looks at `wanted`: it aborts when others want to go in. */
   async alone<T>(
-    errand: Errand,
+    errand: GitContext,
     work: (repository: BareRepository, wanted: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    return this.gate.alone(errand.signal, async (wanted) => {
+    return this.gate.write(errand.signal, async (wanted) => {
       try {
         return await work(this.#repository, wanted);
       } catch (error) {
@@ -136,10 +136,10 @@ export class CachedProject {
     this.#fetches.close();
   }
 
-  async #inside<T>(errand: Errand, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+  async #inside<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     try {
       if (!this.#isTidy) await this.alone(errand, () => this.#prepare(errand));
-      const leave = await this.gate.enter(errand.signal);
+      const leave = await this.gate.read(errand.signal);
       try {
         return await work(this.#repository);
       } finally {
@@ -152,7 +152,7 @@ export class CachedProject {
   }
 
   /** Runs `work` in a new repository. When it fails there too, the repository is not the cause. */
-  async #again<T>(errand: Errand, work: (repository: BareRepository) => Promise<T>): Promise<T> {
+  async #again<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     try {
       return await this.#inside(errand, work);
     } catch (error) {
@@ -163,7 +163,7 @@ export class CachedProject {
     }
   }
 
-  async #prepare(errand: Errand): Promise<void> {
+  async #prepare(errand: GitContext): Promise<void> {
     if (this.#isTidy) return;
     try {
       await tidy(this.directory);
@@ -228,7 +228,7 @@ function isFileError(error: unknown): error is Error & { readonly code: unknown 
   return error instanceof Error && !(error instanceof OperationError) && 'code' in error;
 }
 
-function unwritable({ operation, target }: Errand, cause: Error): OperationError {
+function unwritable({ operation, target }: GitContext, cause: Error): OperationError {
   return new OperationError({
     operation,
     target,
@@ -239,7 +239,7 @@ function unwritable({ operation, target }: Errand, cause: Error): OperationError
   });
 }
 
-function stopped({ operation, target }: Errand): OperationError {
+function stopped({ operation, target }: GitContext): OperationError {
   return new OperationError({
     operation,
     target,

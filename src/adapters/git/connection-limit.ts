@@ -6,7 +6,7 @@
 import type { OperationError } from '../../errors.ts';
 import { type GitCommand, TooManyConnections } from './command.ts';
 
-export interface SeatsOptions {
+export interface ConnectionLimitOptions {
   /** Ends a connection that this program keeps open beside git's. False: there is none. */
   readonly makeRoom: () => Promise<boolean>;
   /** Gerrit refuses the only connection that git makes, or (null) accepts one again. */
@@ -15,14 +15,14 @@ export interface SeatsOptions {
   readonly onChange: () => void;
 }
 
-export class Seats {
-  readonly #options: SeatsOptions;
+export class ConnectionLimit {
+  readonly #options: ConnectionLimitOptions;
   readonly #waiting = new Set<() => void>();
   #limit = Number.POSITIVE_INFINITY;
   #taken = 0;
   #refused = false;
 
-  constructor(options: SeatsOptions) {
+  constructor(options: ConnectionLimitOptions) {
     this.#options = options;
   }
 
@@ -90,9 +90,9 @@ export class Seats {
 
 /** Runs a command of git's that may go to Gerrit by SSH; by other protocols it takes no connection of the account. */
 export function overSsh<T>(
-  seats: Seats,
+  connectionLimit: ConnectionLimit,
   command: Pick<GitCommand, 'protocol' | 'signal'>,
   run: () => Promise<T>,
 ): Promise<T> {
-  return command.protocol === 'ssh' ? seats.use(command.signal, run) : run();
+  return command.protocol === 'ssh' ? connectionLimit.use(command.signal, run) : run();
 }

@@ -7,7 +7,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
-import type { BareRepository, Errand, Remote } from './bare-repository.ts';
+import type { BareRepository, GitContext, Remote } from './bare-repository.ts';
 import { GitFailed } from './command.ts';
 
 export interface Wanted {
@@ -19,7 +19,7 @@ export interface Wanted {
 
 interface Asker {
   readonly wanted: readonly Wanted[];
-  readonly errand: Errand;
+  readonly errand: GitContext;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   left: boolean;
@@ -37,7 +37,7 @@ interface FetchLineOptions {
   readonly untidy: () => void;
 }
 
-export class FetchLine {
+export class FetchCoalescer {
   readonly #options: FetchLineOptions;
   #waiting: Asker[] = [];
   #under: AbortController | null = null;
@@ -53,7 +53,7 @@ export class FetchLine {
    * Resolves when all that is wanted has been fetched after this call began. Rejects with GitFailed only when the
    * repository itself must be broken; with another OperationError when the other side is to blame.
    */
-  fetch(errand: Errand, wanted: readonly Wanted[]): Promise<void> {
+  fetch(errand: GitContext, wanted: readonly Wanted[]): Promise<void> {
     let leave = (): void => {};
     return new Promise<void>((resolve, reject) => {
       if (this.#closed || errand.signal.aborted) return reject(givenUp(errand));
@@ -149,7 +149,7 @@ export class FetchLine {
   }
 }
 
-function givenUp({ operation, target }: Errand, last: OperationError | null = null): OperationError {
+function givenUp({ operation, target }: GitContext, last: OperationError | null = null): OperationError {
   return new OperationError({
     operation,
     target,
@@ -159,12 +159,12 @@ function givenUp({ operation, target }: Errand, last: OperationError | null = nu
   });
 }
 
-function unreachable({ operation, target }: Errand, cause: GitFailed): OperationError {
+function unreachable({ operation, target }: GitContext, cause: GitFailed): OperationError {
   const { message, hint } = cause;
   return new OperationError({ operation, target, message, retryable: true, hint, cause });
 }
 
-function notThere({ operation, target }: Errand, ref: string): OperationError {
+function notThere({ operation, target }: GitContext, ref: string): OperationError {
   return new OperationError({
     operation,
     target,

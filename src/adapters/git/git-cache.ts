@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import type { GitCacheConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { OperationError } from '../../errors.ts';
-import { CacheUpkeep } from './cache-gc.ts';
-import { CachedProject, PASSING } from './cached-repository.ts';
-import type { Seats } from './connection-limit.ts';
+import { CacheGc } from './cache-gc.ts';
+import { CachedRepository, PASSING } from './cached-repository.ts';
+import type { ConnectionLimit } from './connection-limit.ts';
 import { addressOf, type FetchFrom } from './fetch-url.ts';
 import { MergeRecords } from './merge-record.ts';
 import { type SshIdentity, sshCommand } from './ssh-command.ts';
@@ -20,7 +20,7 @@ export interface GitCacheOptions {
   readonly gerrit: FetchFrom & SshIdentity;
   readonly clock: Clock;
   /** Shared by all that git does with this Gerrit. */
-  readonly seats: Seats;
+  readonly connectionLimit: ConnectionLimit;
   readonly limits: GitCacheConfig;
 }
 
@@ -29,19 +29,19 @@ const NAME_LENGTH = 200;
 
 export class GitCache {
   readonly records: MergeRecords;
-  readonly seats: Seats;
+  readonly connectionLimit: ConnectionLimit;
   readonly #directory: string;
   readonly #options: GitCacheOptions;
-  readonly #projects = new Map<string, CachedProject>();
-  readonly #upkeep: CacheUpkeep;
+  readonly #projects = new Map<string, CachedRepository>();
+  readonly #gc: CacheGc;
   #closed = false;
 
   constructor(options: GitCacheOptions) {
     this.#options = options;
-    this.seats = options.seats;
+    this.connectionLimit = options.connectionLimit;
     this.#directory = join(options.stateDir, 'git');
     this.records = new MergeRecords(join(this.#directory, 'merges'));
-    this.#upkeep = new CacheUpkeep({
+    this.#gc = new CacheGc({
       limits: options.limits,
       records: this.records,
       project: (name) => this.project(name),
@@ -50,7 +50,7 @@ export class GitCache {
   }
 
   /** The project, which may not have been fetched yet. Refuses names that can not stand in an address. */
-  project(name: string): CachedProject {
+  project(name: string): CachedRepository {
     const known = this.#projects.get(name);
     if (known !== undefined) return known;
     if (this.#projects.size === 0) this.#begin();
@@ -58,8 +58,16 @@ export class GitCache {
     const address = addressOf(gerrit, name);
     const environment = { GIT_SSH_COMMAND: sshCommand(gerrit) };
     const directory = join(this.#directory, `${fileName(name)}${REPOSITORY}`);
-    const { seats } = this;
-    const project = new CachedProject({ name, directory, address, environment, clock, seats, ...limits });
+    const { connectionLimit } = this;
+    const project = new CachedRepository({
+      name,
+      directory,
+      address,
+      environment,
+      clock,
+      connectionLimit,
+      ...limits,
+    });
     if (this.#closed) project.close();
     this.#projects.set(name, project);
     return project;
@@ -75,19 +83,19 @@ export class GitCache {
    * tidy up is done while nobody needs them.
    */
   hold(names: readonly string[]): () => void {
-    return this.#upkeep.hold(names);
+    return this.#gc.hold(names);
   }
 
   /** Resolves when nothing is tidied up any more. */
   settled(): Promise<void> {
-    return this.#upkeep.settled();
+    return this.#gc.settled();
   }
 
   /** Ends what is under way: fetches, and tidying up. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const project of this.#projects.values()) project.close();
-    await this.#upkeep.close();
+    await this.#gc.close();
   }
 
   /** What a daemon that died was making or throwing away. */

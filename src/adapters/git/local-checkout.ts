@@ -114,7 +114,7 @@ export class GitSource implements Source {
       hint: `as the user of the daemon, try: git ls-remote ${address.url} ${patchset.ref}`,
       argv: fetchArguments(address.url, patchset.ref),
     };
-    await overSsh(this.#cache.seats, fetch, () => git(fetch));
+    await overSsh(this.#cache.connectionLimit, fetch, () => git(fetch));
     const fetched = await git({ ...local, argv: ['rev-parse', '--verify', `${FETCHED}^{commit}`] });
     if (fetched !== patchset.revision) throw otherRevision(run.target, patchset.revision, fetched);
     await git({

@@ -4,7 +4,7 @@
  * and whenever it is made.
  */
 import type { Dependency } from '../../machines/model/domain.ts';
-import type { BareRepository, Errand, RefAt } from './bare-repository.ts';
+import type { BareRepository, GitContext, RefAt } from './bare-repository.ts';
 
 export interface Patch extends Dependency {
   /** When it was committed, seconds since the epoch. */
@@ -20,7 +20,7 @@ const LATEST = 253_402_300_799;
 
 export async function mergeOnto(
   repository: BareRepository,
-  errand: Errand,
+  errand: GitContext,
   tip: RefAt,
   patches: readonly Patch[],
 ): Promise<Merged> {

@@ -5,8 +5,8 @@
 import { randomBytes } from 'node:crypto';
 import { OperationError } from '../../errors.ts';
 import type { Dependency, MergedTree } from '../../machines/model/domain.ts';
-import type { BareRepository, Errand, RefAt } from './bare-repository.ts';
-import type { CachedProject } from './cached-repository.ts';
+import type { BareRepository, GitContext, RefAt } from './bare-repository.ts';
+import type { CachedRepository } from './cached-repository.ts';
 import { GitFailed } from './command.ts';
 import { branchRef, checkPatchset } from './fetch-url.ts';
 import type { GitCache } from './git-cache.ts';
@@ -30,7 +30,7 @@ export function checkPlan({ project, branch, patches }: TreePlan): void {
   for (const patch of patches) checkPatchset(patch);
 }
 
-export async function makeTree(cache: GitCache, errand: Errand, plan: TreePlan): Promise<Made> {
+export async function makeTree(cache: GitCache, errand: GitContext, plan: TreePlan): Promise<Made> {
   const project = cache.project(plan.project);
   return project.use(errand, (repository) => makeIn(project, repository, errand, plan, null));
 }
@@ -38,7 +38,7 @@ export async function makeTree(cache: GitCache, errand: Errand, plan: TreePlan):
 /** Runs `work` on the tree's repository; once more after the tree was made again, when it could not be read. */
 export async function withTree<T>(
   cache: GitCache,
-  errand: Errand,
+  errand: GitContext,
   tree: MergedTree,
   work: (repository: BareRepository) => Promise<T>,
 ): Promise<T> {
@@ -57,8 +57,8 @@ export async function withTree<T>(
 }
 
 async function stateOf(
-  project: CachedProject,
-  errand: Errand,
+  project: CachedRepository,
+  errand: GitContext,
   tree: MergedTree,
 ): Promise<'sound' | 'missing' | 'broken'> {
   try {
@@ -76,9 +76,9 @@ async function stateOf(
 
 async function remake(
   cache: GitCache,
-  errand: Errand,
+  errand: GitContext,
   tree: MergedTree,
-  project: CachedProject,
+  project: CachedRepository,
 ): Promise<void> {
   const made = await cache.records.find(tree);
   if (made === null) throw forgotten(errand, tree, 'and nothing is known of how it was made');
@@ -91,9 +91,9 @@ async function remake(
 
 /** @param onto null: the branch's tip as it is now */
 async function makeIn(
-  project: CachedProject,
+  project: CachedRepository,
   repository: BareRepository,
-  errand: Errand,
+  errand: GitContext,
   plan: TreePlan,
   onto: RefAt | null,
 ): Promise<Made> {
@@ -120,18 +120,18 @@ async function makeIn(
   return { tree: { project: plan.project, branch, base, baseAt, revision, patches } };
 }
 
-function dateOf(patch: Dependency, at: RefAt | undefined, errand: Errand): Patch {
+function dateOf(patch: Dependency, at: RefAt | undefined, errand: GitContext): Patch {
   if (at?.revision === patch.revision) return { ...patch, committedAt: at.committedAt };
   const held = at === undefined ? 'no commit' : at.revision;
   throw unusable(errand, `Gerrit said ${patch.revision}, ${patch.ref} holds ${held}`);
 }
 
-function unusable({ operation, target }: Errand, message: string): OperationError {
+function unusable({ operation, target }: GitContext, message: string): OperationError {
   const hint = 'see whether gerrit.fetchUrl names the same Gerrit, or a mirror that is behind';
   return new OperationError({ operation, target, message, retryable: false, hint });
 }
 
-function forgotten({ operation }: Errand, tree: MergedTree, why: string): OperationError {
+function forgotten({ operation }: GitContext, tree: MergedTree, why: string): OperationError {
   return new OperationError({
     operation,
     target: `${tree.project} ${tree.revision}`,

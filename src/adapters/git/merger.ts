@@ -4,7 +4,7 @@
  */
 import type { EffectOf, MergeOutcome, Merger } from '../../engine/ports/adapters.ts';
 import type { Dependency, MergedTree } from '../../machines/model/domain.ts';
-import type { Errand } from './bare-repository.ts';
+import type { GitContext } from './bare-repository.ts';
 import type { GitCache } from './git-cache.ts';
 import type { MadeTree } from './merge-record.ts';
 import { checkPlan, type Made, makeTree, type TreePlan } from './merged-tree.ts';
@@ -56,7 +56,7 @@ export class GitMerger implements Merger {
     const needed = await this.#cache.records.revisions(tree.project);
     if (needed.has(tree.revision) || !this.#cache.holds(tree.project)) return;
     const signal = new AbortController().signal;
-    const errand: Errand = { operation: 'drop merge', target: tree.project, signal };
+    const errand: GitContext = { operation: 'drop merge', target: tree.project, signal };
     const refs = new Map([[treeRef(tree), null]]);
     await this.#cache.project(tree.project).use(errand, (repository) => repository.setRefs(errand, refs));
   }

@@ -6,7 +6,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { errorText, OperationError } from '../../errors.ts';
 import type { Patchset } from '../../machines/model/domain.ts';
 import { assertInstalled, git } from './command.ts';
-import { overSsh, type Seats } from './connection-limit.ts';
+import { type ConnectionLimit, overSsh } from './connection-limit.ts';
 import { addressOf, checkPatchset, type FetchFrom, otherRevision } from './fetch-url.ts';
 import { type SshIdentity, sshCommand } from './ssh-command.ts';
 import { treeRef } from './tree-ref.ts';
@@ -14,7 +14,7 @@ import { treeRef } from './tree-ref.ts';
 /** Writes the bundle to `file`, whole or not at all, with the one ref that `treeRef` names. */
 export async function bundleUploaded(
   gerrit: FetchFrom & SshIdentity,
-  seats: Seats,
+  connectionLimit: ConnectionLimit,
   patchset: Patchset,
   file: string,
   signal: AbortSignal,
@@ -37,7 +37,7 @@ export async function bundleUploaded(
       hint: `as the user of the daemon, try: git ls-remote ${url} ${patchset.ref}`,
       argv: ['fetch', '--quiet', '--no-tags', '--no-auto-gc', '--', url, `+${patchset.ref}:${ref}`],
     };
-    await overSsh(seats, fetch, () => git(fetch));
+    await overSsh(connectionLimit, fetch, () => git(fetch));
     const fetched = await git({ ...local, argv: ['rev-parse', '--verify', `${ref}^{commit}`] });
     if (fetched !== patchset.revision) throw otherRevision(target, patchset.revision, fetched);
     await git({ ...local, argv: ['bundle', 'create', '--quiet', file, ref] });

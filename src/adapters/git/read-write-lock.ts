@@ -3,7 +3,7 @@
  * meanwhile no more are let in; so nobody ever finds half a repository.
  */
 
-export class Gate {
+export class ReadWriteLock {
   #inside = 0;
   /** Resolves when the one who throws away is done. */
   #closed: Promise<void> | null = null;
@@ -16,7 +16,7 @@ export class Gate {
   }
 
   /** Lets the caller in; the returned function lets it out. Rejects with the signal's reason while it waits. */
-  async enter(signal: AbortSignal): Promise<() => void> {
+  async read(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
     while (this.#closed !== null) {
       this.#wanted?.abort();
@@ -34,7 +34,7 @@ export class Gate {
   }
 
   /** Runs `work` while nobody else is inside. What can wait looks at `wanted`: it aborts when others want to go in. */
-  async alone<T>(signal: AbortSignal, work: (wanted: AbortSignal) => Promise<T>): Promise<T> {
+  async write<T>(signal: AbortSignal, work: (wanted: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     while (this.#closed !== null) {
       this.#wanted?.abort();

@@ -6,7 +6,7 @@
 import { constants, type Dirent } from 'node:fs';
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BareRepository, Errand } from './bare-repository.ts';
+import type { BareRepository, GitContext } from './bare-repository.ts';
 import { git } from './command.ts';
 
 /** Copies at the same time. */
@@ -18,7 +18,7 @@ const LOOSE_FILE = /^[0-9a-f]{38}$/;
 /** @param environment carried by every git that works in the tree */
 export async function makeWorkTree(
   repository: BareRepository,
-  errand: Errand,
+  errand: GitContext,
   place: string,
   revision: string,
   environment: Readonly<Record<string, string>>,

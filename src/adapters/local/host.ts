@@ -13,7 +13,7 @@ export interface Folder {
   readonly freeBytes: number;
 }
 
-export async function lookAtFolder(path: string): Promise<Folder> {
+export async function probeFolder(path: string): Promise<Folder> {
   let there = path;
   for (;;) {
     try {

@@ -24,7 +24,7 @@ import {
   readServers,
   serversDirectory,
 } from './server-directory.ts';
-import { Unfinished } from './temporary-directories.ts';
+import { TemporaryDirectories } from './temporary-directories.ts';
 
 /** By directory, of every instance in this process: several providers share one. */
 const sweeping = new Map<string, Semaphore>();
@@ -47,20 +47,20 @@ export class LocalProvider implements Provider {
   readonly slots: number;
   readonly #options: LocalProviderOptions;
   readonly #servers: string;
-  readonly #unfinished: Unfinished;
+  readonly #temporary: TemporaryDirectories;
 
   constructor(options: LocalProviderOptions) {
     this.name = options.name;
     this.slots = options.slots;
     this.#options = options;
     this.#servers = serversDirectory(options.stateDir);
-    this.#unfinished = new Unfinished(this.#servers);
+    this.#temporary = new TemporaryDirectories(this.#servers);
   }
 
   async create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server> {
     const { name, owner } = request;
     const address = join(this.#servers, directoryName(name));
-    const temporary = this.#unfinished.begin();
+    const temporary = this.#temporary.begin();
     try {
       refuseAborted(signal, 'create server', name);
       await mkdir(this.#servers, { recursive: true, mode: 0o700 });
@@ -71,7 +71,7 @@ export class LocalProvider implements Provider {
       await removeTrees([temporary], this.#options.deleteTimeoutMs).catch(() => {});
       throw isTaken(error) ? nameTaken(address) : fileError('create server', name, error);
     } finally {
-      this.#unfinished.end(temporary);
+      this.#temporary.end(temporary);
     }
   }
 
@@ -155,7 +155,7 @@ export class LocalProvider implements Provider {
   /** What a daemon that was killed in the middle has left: directories that never got a name, and their labels before them. */
   async #removeAbandoned(signal: AbortSignal): Promise<void> {
     refuseAborted(signal, 'list servers', this.#servers);
-    const abandoned = await this.#unfinished.abandoned();
+    const abandoned = await this.#temporary.abandoned();
     if (abandoned.length === 0) return;
     for (const { server, madeFrom } of await readLabels(this.#servers)) {
       if (abandoned.includes(join(this.#servers, madeFrom)))

@@ -12,7 +12,7 @@ const NAME = /^\.new-(\d+)-(\d+)-[0-9a-f]+$/;
 /** Of every instance in this process. */
 const inHand = new Set<string>();
 
-export class Unfinished {
+export class TemporaryDirectories {
   readonly #directory: string;
 
   constructor(directory: string) {

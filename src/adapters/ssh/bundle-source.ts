@@ -12,12 +12,12 @@ import { fileError } from '../run/fs-error.ts';
 import type { SshClient } from './client/client.ts';
 import { type Answer, ask } from './command.ts';
 import { NodeFiles } from './files.ts';
-import type { Nodes } from './node-pool.ts';
+import type { NodePool } from './node-pool.ts';
 import { prepareDirectory } from './prepare.ts';
 
 export interface BundleSourceOptions {
   readonly stateDir: string;
-  readonly nodes: Nodes;
+  readonly nodes: NodePool;
   /** Writes a tree with its history to a file, under the ref refs/sos-ci/trees/REVISION. */
   readonly bundleTree: (
     tree: MergedTree,

@@ -9,7 +9,7 @@ import { GivenUp, OperationError } from '../../errors.ts';
 import type { SshClient } from './client/client.ts';
 import { CommandFailure, type CommandResult, runCommand } from './client/command.ts';
 import { wordLine } from './connection.ts';
-import { Away } from './connection-failure.ts';
+import { NodeUnreachable } from './connection-failure.ts';
 
 export interface NodeCommand {
   /** What it is for, in the words of an operator. */
@@ -33,7 +33,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024;
 /** What an error repeats of it. */
 const SAID_LENGTH = 500;
 
-/** Rejects with `Away` when no exit status came back, and may then be asked again. */
+/** Rejects with `NodeUnreachable` when no exit status came back, and may then be asked again. */
 export async function ask(connection: SshClient, command: NodeCommand, signal: AbortSignal): Promise<Answer> {
   const token = randomBytes(8).toString('hex');
   const { status, stdout } = await runScript(connection, command, token, signal);
@@ -78,7 +78,7 @@ async function runScript(
     if (error.kind === 'not-started') throw error.cause;
     // On a timeout, start-up files, or a program that asks for a password, may have said why.
     const text = error.kind === 'timeout' ? said(error.output.replace(`${token}\n`, '')) : '';
-    throw new Away({
+    throw new NodeUnreachable({
       operation,
       target: connection.target,
       message: `${operation}: ${error.message}${text === '' ? '' : `; it said: ${text}`}`,

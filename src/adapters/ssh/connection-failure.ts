@@ -1,6 +1,6 @@
 /**
  * What went wrong on the way to a node, as an OperationError with a hint. A node that cannot be reached now may be there in
- * a minute: it boots, its network was cut, its sshd refuses logins while it goes up or down. So most of it is `Away`.
+ * a minute: it boots, its network was cut, its sshd refuses logins while it goes up or down. So most of it is `NodeUnreachable`.
  */
 import { errorText, failureMarks, GivenUp, OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
@@ -8,10 +8,10 @@ import { type NodeAddress, nodeName } from './address.ts';
 import { type SshFailure, socketHint } from './client/failure.ts';
 
 /** The node cannot be reached now, or the connection to it was cut: what was asked for may be asked for again. */
-export class Away extends OperationError {}
+export class NodeUnreachable extends OperationError {}
 
 /** The node was away for longer than its user waits. */
-export class StayedAway extends OperationError {}
+export class NodeLost extends OperationError {}
 
 export function nodeError(
   address: NodeAddress,
@@ -21,7 +21,7 @@ export function nodeError(
   const target = nodeName(address);
   const why = cause === null ? 'closed by the node' : errorText(cause);
   const away = (operation: string, message: string, hint: string) =>
-    new Away({ operation, target, message, retryable: true, hint, cause });
+    new NodeUnreachable({ operation, target, message, retryable: true, hint, cause });
   const noSftp = (message: string, hint: string) =>
     new OperationError({ operation: 'open SFTP', target, message, retryable: false, hint, cause });
   switch (kind) {

@@ -19,7 +19,7 @@ const CLOSE_TIMEOUT_MS = 1_000;
 /** Words of ours: no shell that a user may have on a node gives these letters a meaning. */
 export const WORD = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
-/** Rejects with `Away` for what may pass, and with another OperationError for what does not. */
+/** Rejects with `NodeUnreachable` for what may pass, and with another OperationError for what does not. */
 export function connectToNode(
   { address, privateKey, pinned, config }: Access,
   signal: AbortSignal,

@@ -6,9 +6,9 @@
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { workTree } from '../run/stage-environment.ts';
-import { StayedAway } from './connection-failure.ts';
+import { NodeLost } from './connection-failure.ts';
 import { NodeFiles } from './files.ts';
-import type { Nodes } from './node-pool.ts';
+import type { NodePool } from './node-pool.ts';
 import { RemoteWalk } from './remote-walk.ts';
 
 export interface TreeLimits {
@@ -30,7 +30,7 @@ export interface TreeRequest {
   readonly timeoutMs: number;
 }
 
-export interface PassedOver {
+export interface SkippedPath {
   /** Relative to the work tree. */
   readonly path: string;
   readonly why: string;
@@ -40,10 +40,10 @@ export interface PassedOver {
 const WAIT_SHARE = 0.8;
 
 export async function fetchTree(
-  nodes: Nodes,
+  nodes: NodePool,
   request: TreeRequest,
   signal: AbortSignal,
-): Promise<readonly PassedOver[]> {
+): Promise<readonly SkippedPath[]> {
   const { server, timeoutMs, paths } = request;
   const node = nodes.get(server);
   const waitMs = Math.min(node.config.awayTimeoutMs, timeoutMs * WAIT_SHARE);
@@ -68,7 +68,7 @@ export async function fetchTree(
     );
   } catch (error) {
     // A node that is gone for good took its files along; what its stages have printed is here.
-    const gone = error instanceof StayedAway || (error instanceof OperationError && !error.retryable);
+    const gone = error instanceof NodeLost || (error instanceof OperationError && !error.retryable);
     if (!gone) throw error;
     return paths.map((path) => ({ path, why: error.message }));
   }

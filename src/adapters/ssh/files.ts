@@ -8,13 +8,13 @@ import { errorText, GivenUp, OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import { after } from '../../timer.ts';
 import { SFTP_STATUS, type Sftp, type SftpEntry, type SftpStats, type SshClient } from './client/client.ts';
-import { Away } from './connection-failure.ts';
+import { NodeUnreachable } from './connection-failure.ts';
 
 /** It did not answer in time: what was asked for may be what it hangs on. */
-export class Slow extends Away {}
+export class FileRequestTimeout extends NodeUnreachable {}
 
 /** The node's own answer that something can not be done: no such file, no permission, no room. */
-export class Refused extends OperationError {
+export class FileRequestRefused extends OperationError {
   readonly code: number;
 
   constructor(code: number, target: string, message: string) {
@@ -90,7 +90,7 @@ export class NodeFiles {
       made = `${made}/${name}`;
       await this.#ask<void>((done) => this.#sftp.mkdir(made, { mode: 0o700 }, done)).catch((error) => {
         // The protocol has no word for what is there already; if it is in the way, the next step says so.
-        if (!(error instanceof Refused) || error.code !== SFTP_STATUS.FAILURE) throw error;
+        if (!(error instanceof FileRequestRefused) || error.code !== SFTP_STATUS.FAILURE) throw error;
       });
     }
   }
@@ -117,7 +117,7 @@ export class NodeFiles {
     try {
       return await this.#ask<SftpEntry[]>((done) => this.#sftp.readdir(handle, done));
     } catch (error) {
-      if (error instanceof Refused && error.code === SFTP_STATUS.EOF) return null;
+      if (error instanceof FileRequestRefused && error.code === SFTP_STATUS.EOF) return null;
       throw error;
     }
   }
@@ -185,7 +185,7 @@ export class NodeFiles {
       const cancel = after(bounded ? this.#timeoutMs : Number.POSITIVE_INFINITY, () => {
         // The oldest request is the one on which it hangs; what came after it only waits in the same row.
         const message = `no answer to a file request within ${formatLimit(this.#timeoutMs)}`;
-        fail(new Slow(this.#fields(message, null)));
+        fail(new FileRequestTimeout(this.#fields(message, null)));
         this.#fail(this.#away(message, null));
       });
       this.#failures.add(fail);
@@ -206,11 +206,13 @@ export class NodeFiles {
   #translate(error: Error): Error {
     const code = 'code' in error ? error.code : undefined;
     const answered = typeof code === 'number' && code !== SFTP_STATUS.CONNECTION_LOST;
-    return answered ? new Refused(code, this.#target, errorText(error)) : this.#away(errorText(error), error);
+    return answered
+      ? new FileRequestRefused(code, this.#target, errorText(error))
+      : this.#away(errorText(error), error);
   }
 
-  #away(message: string, cause: unknown): Away {
-    return new Away(this.#fields(message, cause));
+  #away(message: string, cause: unknown): NodeUnreachable {
+    return new NodeUnreachable(this.#fields(message, cause));
   }
 
   #fields(message: string, cause: unknown) {
@@ -234,7 +236,7 @@ export class NodeFiles {
 }
 
 /** Opens an SFTP session and asks it one question: no file is read or written. */
-export function tryFiles(connection: SshClient, timeoutMs: number, signal: AbortSignal): Promise<void> {
+export function probeFiles(connection: SshClient, timeoutMs: number, signal: AbortSignal): Promise<void> {
   return NodeFiles.using(connection, timeoutMs, signal, async (files) => {
     await files.realpath('.');
   });

@@ -10,15 +10,15 @@ import type { Server } from '../../machines/model/domain.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
 import { ask } from './command.ts';
-import { tryFiles } from './files.ts';
+import { probeFiles } from './files.ts';
 import { launch } from './launch.ts';
-import type { Nodes } from './node-pool.ts';
+import type { NodePool } from './node-pool.ts';
 import { prepareDirectory } from './prepare.ts';
-import { RunFollow } from './run-follower.ts';
+import { RunFollower } from './run-follower.ts';
 
-export interface UpkeepOptions extends RunBounds {
+export interface NodeMaintenanceOptions extends RunBounds {
   readonly stateDir: string;
-  readonly nodes: Nodes;
+  readonly nodes: NodePool;
   /** Until what was killed must be gone. */
   readonly killTimeoutMs: number;
 }
@@ -26,10 +26,10 @@ export interface UpkeepOptions extends RunBounds {
 const STOP = new URL('./stop.sh', import.meta.url);
 const OUTPUT_LIMIT_BYTES = 1024 * 1024;
 
-export class NodeUpkeep {
-  readonly #options: UpkeepOptions;
+export class NodeMaintenance {
+  readonly #options: NodeMaintenanceOptions;
 
-  constructor(options: UpkeepOptions) {
+  constructor(options: NodeMaintenanceOptions) {
     this.#options = options;
   }
 
@@ -48,7 +48,7 @@ export class NodeUpkeep {
     const { commandTimeoutMs } = node.config;
     await node.using({ operation: 'prepare node', timeoutMs, signal }, async (connection, within) => {
       await prepareDirectory(connection, node.address.directory, commandTimeoutMs, within);
-      await tryFiles(connection, commandTimeoutMs, within);
+      await probeFiles(connection, commandTimeoutMs, within);
     });
   }
 
@@ -71,7 +71,7 @@ export class NodeUpkeep {
     try {
       await node.using(effort, (connection, within) => launch(work, connection, within));
       const after = Promise.resolve();
-      const follow = new RunFollow({ node, directory, mirror, limitBytes: 2 * OUTPUT_LIMIT_BYTES, after });
+      const follow = new RunFollower({ node, directory, mirror, limitBytes: 2 * OUTPUT_LIMIT_BYTES, after });
       const { ended, detach } = follow.watch();
       const outcome = await Promise.race([ended, aborted(signal)]);
       detach();
@@ -87,7 +87,7 @@ export class NodeUpkeep {
   }
 
   /** Ends every process of the server and removes its directory. */
-  async clear(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  async wipe(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { nodes, graceMs, killTimeoutMs } = this.#options;
     const node = nodes.get(server);
     const seconds = (ms: number) => String(Math.ceil(ms / 1000));
@@ -101,8 +101,8 @@ export class NodeUpkeep {
   }
 
   /** Nothing more is wanted of it: the connection ends, and its host key is known no more. */
-  async forget(server: Server): Promise<void> {
-    await this.#options.nodes.forget(server);
+  async release(server: Server): Promise<void> {
+    await this.#options.nodes.release(server);
   }
 }
 

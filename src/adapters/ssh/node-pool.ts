@@ -8,17 +8,17 @@ import type { Server } from '../../machines/model/domain.ts';
 import { type Effort, Node } from './node.ts';
 import { pinNew, unpin } from './pinned-key.ts';
 
-export interface NodesOptions {
+export interface NodePoolOptions {
   readonly stateDir: string;
   /** How a provider's nodes are reached; undefined: it is not in the configuration (any more). */
   readonly configOf: (provider: string) => SshConfig | undefined;
 }
 
-export class Nodes {
-  readonly #options: NodesOptions;
+export class NodePool {
+  readonly #options: NodePoolOptions;
   readonly #nodes = new Map<string, Node>();
 
-  constructor(options: NodesOptions) {
+  constructor(options: NodePoolOptions) {
     this.#options = options;
   }
 
@@ -44,13 +44,13 @@ export class Nodes {
   }
 
   /** The server is gone, or nothing more is wanted of it. */
-  async forget(server: Server): Promise<void> {
-    await this.hangUp(server);
+  async release(server: Server): Promise<void> {
+    await this.disconnect(server);
     await unpin(this.#options.stateDir, server);
   }
 
   /** Ends the connection; the next use makes another one. */
-  async hangUp(server: Server): Promise<void> {
+  async disconnect(server: Server): Promise<void> {
     const key = keyOf(server);
     const node = this.#nodes.get(key);
     this.#nodes.delete(key);

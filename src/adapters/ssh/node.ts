@@ -15,7 +15,7 @@ import { type NodeAddress, nodeName, parseAddress } from './address.ts';
 import { detachContext } from './client/async-context.ts';
 import type { SshClient } from './client/client.ts';
 import { connectToNode } from './connection.ts';
-import { Away, StayedAway } from './connection-failure.ts';
+import { NodeLost, NodeUnreachable } from './connection-failure.ts';
 import { PinnedKey } from './pinned-key.ts';
 
 export interface Effort {
@@ -61,7 +61,7 @@ export class Node {
       late = null;
     };
     const signal = AbortSignal.any([effort.signal, over.signal, this.#closing.signal]);
-    let last: Away | null = null;
+    let last: NodeUnreachable | null = null;
     this.#begin();
     try {
       for (;;) {
@@ -70,9 +70,9 @@ export class Node {
           return await work(await this.#connected(signal), signal, alive);
         } catch (error) {
           // What was cut off because it is given up is no cause; any other error is, also when it comes at the same time.
-          const cutOff = error instanceof GivenUp || error instanceof Away;
+          const cutOff = error instanceof GivenUp || error instanceof NodeUnreachable;
           if (signal.aborted && cutOff) throw this.#tooLate(effort, over.signal, last);
-          if (!(error instanceof Away)) throw error;
+          if (!(error instanceof NodeUnreachable)) throw error;
           last = error;
           late ??= arm();
           await sleep(this.config.backoffMinMs, signal);
@@ -153,7 +153,7 @@ export class Node {
     this.#cancelIdle = after(this.config.idleMs, close, { unref: true });
   }
 
-  #tooLate(effort: Effort, over: AbortSignal, last: Away | null): OperationError {
+  #tooLate(effort: Effort, over: AbortSignal, last: NodeUnreachable | null): OperationError {
     const target = nodeName(this.address);
     if (!over.aborted || effort.signal.aborted || this.#closing.signal.aborted) {
       return new GivenUp(effort.operation, target, last);
@@ -169,6 +169,6 @@ export class Node {
       hint: last?.hint ?? 'see whether the node is overloaded',
       cause: last,
     };
-    return awayOnly ? new StayedAway(fields) : new OperationError(fields);
+    return awayOnly ? new NodeLost(fields) : new OperationError(fields);
   }
 }

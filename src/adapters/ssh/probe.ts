@@ -8,10 +8,10 @@ import { type NodeAddress, nodeName } from './address.ts';
 import type { SshClient } from './client/client.ts';
 import { ask } from './command.ts';
 import { connectToNode, WORD } from './connection.ts';
-import { tryFiles } from './files.ts';
+import { probeFiles } from './files.ts';
 import { PinnedKey } from './pinned-key.ts';
 
-export interface NodeToLookAt {
+export interface NodeToProbe {
   readonly provider: string;
   readonly address: NodeAddress;
   readonly config: SshConfig;
@@ -21,7 +21,7 @@ export interface NodeToLookAt {
   readonly commands: readonly string[];
 }
 
-export interface Look {
+export interface NodeProbe {
   /** Null: it was known before. */
   readonly unpinned: { readonly line: string; readonly fingerprint: string } | null;
   /** Programs. */
@@ -42,7 +42,7 @@ export interface Look {
 const SCRIPT = new URL('./look.sh', import.meta.url);
 
 /** @throws OperationError of the key, the host key, the way there, or the account */
-export async function lookAtNode(node: NodeToLookAt, signal: AbortSignal): Promise<Look> {
+export async function probeNode(node: NodeToProbe, signal: AbortSignal): Promise<NodeProbe> {
   const { address, config, provider } = node;
   const privateKey = await readPrivateKey(config.keyFile, {
     setting: `providers.${provider}.ssh.key`,
@@ -70,7 +70,7 @@ async function filesProblem(
   signal: AbortSignal,
 ): Promise<OperationError | null> {
   try {
-    await tryFiles(connection, timeoutMs, signal);
+    await probeFiles(connection, timeoutMs, signal);
     return null;
   } catch (error) {
     if (error instanceof OperationError) return error;
@@ -78,14 +78,14 @@ async function filesProblem(
   }
 }
 
-async function hostKeysOf({ hostKey, config, address }: NodeToLookAt): Promise<readonly Buffer[]> {
+async function hostKeysOf({ hostKey, config, address }: NodeToProbe): Promise<readonly Buffer[]> {
   const written = hostKey === null ? null : parseHostKey(hostKey);
   if (written !== null) return [written];
   if (config.knownHostsFile === null) return [];
   return knownHostKeys(address.host, address.port, config.knownHostsFile);
 }
 
-function shown({ blobs }: PinnedKey): Look['unpinned'] {
+function shown({ blobs }: PinnedKey): NodeProbe['unpinned'] {
   const [blob = Buffer.alloc(0)] = blobs;
   return {
     line: `${keyType(blob) ?? ''} ${blob.toString('base64')}`,
@@ -93,7 +93,11 @@ function shown({ blobs }: PinnedKey): Look['unpinned'] {
   };
 }
 
-function read(output: string, commands: readonly string[], target: string): Omit<Look, 'unpinned' | 'sftp'> {
+function read(
+  output: string,
+  commands: readonly string[],
+  target: string,
+): Omit<NodeProbe, 'unpinned' | 'sftp'> {
   const [, missing, folder, writable, absent = '', free, group] =
     /^missing((?: [a-z/]{1,20})*)\nfolder (\/\S{0,500}) (yes|no)\nabsent((?: \d{1,4})*)\nfree (\d{0,18})\ngroup (yes|no)\n$/.exec(
       output,

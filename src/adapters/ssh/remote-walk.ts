@@ -6,8 +6,8 @@ import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode, fileError } from '../run/fs-error.ts';
 import { SFTP_STATUS, type SftpStats } from './client/client.ts';
-import type { PassedOver, TreeLimits } from './evidence.ts';
-import { type NodeFiles, Refused, Slow } from './files.ts';
+import type { SkippedPath, TreeLimits } from './evidence.ts';
+import { FileRequestRefused, FileRequestTimeout, type NodeFiles } from './files.ts';
 
 export interface WalkOptions {
   readonly files: NodeFiles;
@@ -60,7 +60,7 @@ export class RemoteWalk {
   }
 
   /** Waits for the files that are under way. */
-  async finish(): Promise<readonly PassedOver[]> {
+  async finish(): Promise<readonly SkippedPath[]> {
     await Promise.all(this.#running);
     if (this.#failure !== null) throw this.#failure.error;
     return [...this.#passedOver].map(([path, why]) => ({ path, why }));
@@ -104,7 +104,7 @@ export class RemoteWalk {
     try {
       await visit();
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof FileRequestRefused)) throw error;
       if (error.code !== SFTP_STATUS.NO_SUCH_FILE) this.#skip(path, refusal(error));
     }
   }
@@ -120,7 +120,7 @@ export class RemoteWalk {
     if (this.#failure !== null) throw this.#failure.error;
     const work = this.#listing(path, () => this.#take(path))
       .catch((error: unknown) => {
-        if (error instanceof Slow) this.#options.hung.add(path);
+        if (error instanceof FileRequestTimeout) this.#options.hung.add(path);
         this.#failure ??= { error };
       })
       .finally(() => this.#running.delete(work));
@@ -177,6 +177,6 @@ function kindOf(stats: SftpStats): string {
   return 'a device';
 }
 
-function refusal(error: Refused): string {
+function refusal(error: FileRequestRefused): string {
   return error.code === SFTP_STATUS.PERMISSION_DENIED ? 'not readable' : 'the node can not read it';
 }

@@ -6,7 +6,7 @@
 import { join } from 'node:path/posix';
 import type { ResultsSummary } from '../../machines/model/domain.ts';
 import { SFTP_STATUS, type SshClient } from './client/client.ts';
-import { NodeFiles, Refused } from './files.ts';
+import { FileRequestRefused, NodeFiles } from './files.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
 
@@ -28,7 +28,7 @@ export async function readRemoteResults(request: ResultsRequest): Promise<Result
     try {
       return await readIn(files, request);
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
+      if (!(error instanceof FileRequestRefused)) throw error;
       return { unreadable: `${file}: ${refusal(error)}` };
     }
   });
@@ -74,7 +74,7 @@ class Bounded implements AsyncIterable<Uint8Array> {
   }
 }
 
-function refusal(error: Refused): string {
+function refusal(error: FileRequestRefused): string {
   switch (error.code) {
     case SFTP_STATUS.NO_SUCH_FILE:
       return 'no such file';

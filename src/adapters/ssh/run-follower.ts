@@ -7,8 +7,8 @@ import type { RunHandle, RunOutcome } from '../../engine/ports/adapters.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import { sleep } from '../../timer.ts';
 import type { Node } from './node.ts';
-import { RunMirror, Unkept } from './run-mirror.ts';
-import { passOver } from './run-poll.ts';
+import { LogNotWritten, RunMirror } from './run-mirror.ts';
+import { pollRun } from './run-poll.ts';
 
 export interface FollowOptions {
   readonly node: Node;
@@ -26,7 +26,7 @@ export type Watched = Pick<RunHandle, 'ended' | 'detach'>;
 /** Looks that come back sooner, one after the other, find nothing to wait for: then we wait ourselves. */
 const HASTY_MS = 200;
 
-export class RunFollow {
+export class RunFollower {
   /** Resolves when nothing is written any more. */
   readonly closed: Promise<void>;
   readonly #options: FollowOptions;
@@ -79,7 +79,8 @@ export class RunFollow {
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;
         if (signal.aborted) return null;
-        if (!(error instanceof Unkept) || !error.retryable) return { how: 'lost', why: errorText(error) };
+        if (!(error instanceof LogNotWritten) || !error.retryable)
+          return { how: 'lost', why: errorText(error) };
         await sleep(backoffMaxMs, signal);
       }
     }
@@ -101,7 +102,7 @@ export class RunFollow {
         for (let hasty = 0; ; ) {
           const began = performance.now();
           const pass = { connection, directory, mirror: kept, signal, alive, commandTimeoutMs, safetyMs };
-          const outcome = await passOver(pass);
+          const outcome = await pollRun(pass);
           if (outcome !== null) return outcome;
           hasty = performance.now() - began < HASTY_MS ? hasty + 1 : 0;
           if (hasty > 1) await sleep(backoffMinMs, signal);

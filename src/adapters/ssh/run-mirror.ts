@@ -11,7 +11,7 @@ import { writeAtomically } from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 
 /** This host could not keep what the node sent; the node still has it. */
-export class Unkept extends OperationError {}
+export class LogNotWritten extends OperationError {}
 
 export class RunMirror {
   readonly #directory: string;
@@ -119,5 +119,5 @@ function unkept(target: string, cause: unknown): unknown {
   const known = fileError('keep stage log', target, cause);
   if (!(known instanceof OperationError)) return known;
   const { operation, retryable, hint } = known;
-  return new Unkept({ operation, target, message: errorText(known), retryable, hint, cause });
+  return new LogNotWritten({ operation, target, message: errorText(known), retryable, hint, cause });
 }

@@ -1,6 +1,6 @@
 /**
  * One look at a run on a node that lasts as long as nothing changes: takes what its log gets, and comes back when the run
- * has ended, or when something has changed and it is to be looked at again. Cut off, it rejects with `Away`, and everything
+ * has ended, or when something has changed and it is to be looked at again. Cut off, it rejects with `NodeUnreachable`, and everything
  * that it took is in the mirror.
  */
 import { randomBytes } from 'node:crypto';
@@ -11,10 +11,10 @@ import { parseEnding } from '../run/run-directory.ts';
 import type { SshChannel, SshClient } from './client/client.ts';
 import { ask, scriptText, scriptWords } from './command.ts';
 import { wordLine } from './connection.ts';
-import { Away } from './connection-failure.ts';
+import { NodeUnreachable } from './connection-failure.ts';
 import type { RunMirror } from './run-mirror.ts';
 
-export interface Pass {
+export interface RunPoll {
   readonly connection: SshClient;
   /** Of the run, on the node. */
   readonly directory: string;
@@ -35,7 +35,7 @@ const NOISE_LIMIT_BYTES = 64 * 1024;
 const OLDEST_SECONDS = 10 * 365 * 86_400;
 
 /** Null: to be looked at again. */
-export async function passOver(pass: Pass): Promise<RunOutcome | null> {
+export async function pollRun(pass: RunPoll): Promise<RunOutcome | null> {
   const token = randomBytes(8).toString('hex');
   const words = scriptWords(token, [pass.directory, String(pass.mirror.offset ?? '-')]);
   const channel = await openChannel(pass, words);
@@ -62,7 +62,7 @@ export async function passOver(pass: Pass): Promise<RunOutcome | null> {
   }
 }
 
-async function openChannel(pass: Pass, words: readonly string[]): Promise<SshChannel> {
+async function openChannel(pass: RunPoll, words: readonly string[]): Promise<SshChannel> {
   const { connection, commandTimeoutMs, signal } = pass;
   return new Promise((resolve, reject) => {
     const attach = (channel: SshChannel): void => {
@@ -76,7 +76,7 @@ async function openChannel(pass: Pass, words: readonly string[]): Promise<SshCha
 }
 
 /** Reading waits for the disk, and the node's sending for the reading. */
-async function takeLog(channel: SshChannel, token: string, pass: Pass): Promise<void> {
+async function takeLog(channel: SshChannel, token: string, pass: RunPoll): Promise<void> {
   const { target } = pass.connection;
   const chunks: AsyncIterator<Buffer> = channel[Symbol.asyncIterator]();
   let noise: Buffer | null = Buffer.alloc(0);
@@ -140,7 +140,7 @@ function within(seconds: number): number {
 }
 
 /** The look is over when it has missed something; whether the node is still there at all, the keepalive finds out. */
-async function doubt(pass: Pass, close: () => void): Promise<void> {
+async function doubt(pass: RunPoll, close: () => void): Promise<void> {
   try {
     const question = {
       operation: 'look at stage',
@@ -155,8 +155,8 @@ async function doubt(pass: Pass, close: () => void): Promise<void> {
   }
 }
 
-function cutOff(target: string, why: string): Away {
-  return new Away({
+function cutOff(target: string, why: string): NodeUnreachable {
+  return new NodeUnreachable({
     operation: 'follow stage',
     target,
     message: `the log of the stage on ${target}: ${errorText(why).trim().slice(-300)}`,

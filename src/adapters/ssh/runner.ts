@@ -14,16 +14,16 @@ import { type RunStage, refuseNul, stageEnvironment, workTree } from '../run/sta
 import { ask } from './command.ts';
 import { launch } from './launch.ts';
 import type { Node } from './node.ts';
-import type { Nodes } from './node-pool.ts';
+import type { NodePool } from './node-pool.ts';
 import { readRemoteResults } from './results.ts';
-import { RunFollow, type Watched } from './run-follower.ts';
+import { RunFollower, type Watched } from './run-follower.ts';
 import { RunMirror } from './run-mirror.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
 
 export interface SshRunnerOptions extends RunBounds {
   readonly stateDir: string;
-  readonly nodes: Nodes;
+  readonly nodes: NodePool;
   /** Sums up a results file; the reader of its format bounds lines and names. */
   readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
   /** How long a stop may take once everything was killed. */
@@ -40,7 +40,7 @@ const PLAIN_ID = /^[A-Za-z0-9._-]{1,200}$/;
 export class SshRunner implements Runner {
   readonly #options: SshRunnerOptions;
   /** By the mirror's directory. */
-  readonly #follows = new Map<string, RunFollow>();
+  readonly #follows = new Map<string, RunFollower>();
 
   constructor(options: SshRunnerOptions) {
     this.#options = options;
@@ -124,7 +124,7 @@ export class SshRunner implements Runner {
   #watch(run: StageRun, node: Node, mirror: string, outputLimitBytes: number): Watched {
     const known = this.#follows.get(mirror);
     if (known !== undefined && !known.isStopped) return known.watch();
-    const follow = new RunFollow({
+    const follow = new RunFollower({
       node,
       directory: remoteDirectory(node, run),
       mirror,

@@ -5,11 +5,11 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { Semaphore } from '../../semaphore.ts';
 import { after, type Cancel } from '../../timer.ts';
-import type { Standings } from './host-health.ts';
+import type { HostHealth } from './host-health.ts';
 
 export interface CapacityOptions {
   readonly hosts: readonly string[];
-  readonly standings: Pick<Standings, 'directory' | 'read'>;
+  readonly health: Pick<HostHealth, 'directory' | 'read'>;
   /** Epoch ms. */
   readonly now: () => number;
   readonly changed: (hosts: number) => void;
@@ -35,12 +35,12 @@ export class Capacity {
   }
 
   async #look(): Promise<void> {
-    const { hosts, standings, now, changed } = this.#options;
+    const { hosts, health, now, changed } = this.#options;
     const until = await Promise.all(
       hosts.map(async (host) => {
         // What can not be read is found by whoever wants that host.
-        const standing = await standings.read(host).catch(() => null);
-        return standing?.asideUntil ?? 0;
+        const standing = await health.read(host).catch(() => null);
+        return standing?.quarantinedUntil ?? 0;
       }),
     );
     const aside = until.filter((time) => time > now());
@@ -54,12 +54,12 @@ export class Capacity {
   }
 
   #wakeAt(time: number): void {
-    const { now, standings } = this.#options;
+    const { now, health } = this.#options;
     this.#cancel = after(time - now() + 1, () => this.look(), { unref: true });
     if (this.#watcher !== null) return;
     // Without it (a host has only so many watches) the time still runs.
     try {
-      this.#watcher = watch(standings.directory, { persistent: false }, () => this.look());
+      this.#watcher = watch(health.directory, { persistent: false }, () => this.look());
       this.#watcher.on('error', () => this.#unwatch());
     } catch {
       this.#watcher = null;

@@ -7,17 +7,17 @@ import { join } from 'node:path';
 import { removeWithTemporaries, writeAtomically } from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 
-export interface Standing {
+export interface HostState {
   readonly failures: number;
   /** Epoch ms; 0: it is not put aside. */
-  readonly asideUntil: number;
+  readonly quarantinedUntil: number;
   /** What went wrong last. */
   readonly why: string;
 }
 
-const GOOD: Standing = { failures: 0, asideUntil: 0, why: '' };
+const GOOD: HostState = { failures: 0, quarantinedUntil: 0, why: '' };
 
-export class Standings {
+export class HostHealth {
   /** Where the files are, one for each host that has failed. */
   readonly directory: string;
 
@@ -26,7 +26,7 @@ export class Standings {
     this.directory = join(stateDir, 'hosts', name);
   }
 
-  async read(host: string): Promise<Standing> {
+  async read(host: string): Promise<HostState> {
     try {
       const value: unknown = JSON.parse(await readFile(this.#file(host), 'utf8'));
       return isStanding(value) ? value : GOOD;
@@ -37,7 +37,7 @@ export class Standings {
     }
   }
 
-  async write(host: string, standing: Standing): Promise<void> {
+  async write(host: string, standing: HostState): Promise<void> {
     const file = this.#file(host);
     try {
       await mkdir(this.directory, { recursive: true, mode: 0o700 });
@@ -56,8 +56,8 @@ export class Standings {
   }
 }
 
-function isStanding(value: unknown): value is Standing {
+function isStanding(value: unknown): value is HostState {
   if (typeof value !== 'object' || value === null) return false;
-  const { failures, asideUntil, why } = value as Readonly<Record<string, unknown>>;
-  return typeof failures === 'number' && typeof asideUntil === 'number' && typeof why === 'string';
+  const { failures, quarantinedUntil, why } = value as Readonly<Record<string, unknown>>;
+  return typeof failures === 'number' && typeof quarantinedUntil === 'number' && typeof why === 'string';
 }

@@ -11,14 +11,14 @@ import { Semaphore } from '../../semaphore.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
 import { Capacity } from './capacity.ts';
-import { Standings } from './host-health.ts';
+import { HostHealth } from './host-health.ts';
 import { type Lease, Leases } from './lease.ts';
-import type { Upkeep } from './upkeep.ts';
+import type { NodeAccess } from './node-access.ts';
 
 export interface StaticProviderOptions {
   readonly config: StaticProviderConfig;
   readonly stateDir: string;
-  readonly upkeep: Upkeep;
+  readonly access: NodeAccess;
   readonly alarms: Alarms;
   /** Told whenever other than all hosts can be had, and how many. */
   readonly onCapacity?: (hosts: number) => void;
@@ -34,10 +34,10 @@ export class StaticProvider implements Provider {
   readonly name: string;
   readonly slots: number;
   readonly #config: StaticProviderConfig;
-  readonly #upkeep: Upkeep;
+  readonly #access: NodeAccess;
   readonly #alarms: Alarms;
   readonly #leases: Leases;
-  readonly #standings: Standings;
+  readonly #health: HostHealth;
   readonly #capacity: Capacity;
   readonly #now: () => number;
   /** Hosts on which this very process works. */
@@ -50,14 +50,14 @@ export class StaticProvider implements Provider {
     this.name = config.name;
     this.slots = config.slots;
     this.#config = config;
-    this.#upkeep = options.upkeep;
+    this.#access = options.access;
     this.#alarms = options.alarms;
     this.#leases = new Leases(stateDir, config.name);
-    this.#standings = new Standings(stateDir, config.name);
+    this.#health = new HostHealth(stateDir, config.name);
     this.#now = options.now ?? Date.now;
     this.#capacity = new Capacity({
       hosts: config.hosts.map((host) => host.name),
-      standings: this.#standings,
+      health: this.#health,
       now: this.#now,
       changed: options.onCapacity ?? (() => {}),
     });
@@ -106,7 +106,7 @@ export class StaticProvider implements Provider {
     const lease = (await this.#leases.all()).find((one) => one.server.id === server.id);
     if (lease !== undefined && lease.owner.deployment !== deployment) throw notOurs(server);
     if (lease !== undefined) await this.#giveBack(lease, true, signal);
-    else await this.#upkeep.forget(server);
+    else await this.#access.release(server);
   }
 
   /** A host that nobody has, in hand and on the disk; null: none. */
@@ -116,7 +116,7 @@ export class StaticProvider implements Provider {
       if (tried.has(host.name) || this.#inHand.has(host.name)) continue;
       const id = `${host.name}-${randomBytes(6).toString('hex')}`;
       const directory = `${host.directory}/${id}`;
-      const address = this.#upkeep.address({ ...host, directory });
+      const address = this.#access.address({ ...host, directory });
       const server = { id, name, address, provider: this.name };
       const lease = { host: host.name, server, owner, createdAt: this.#now(), ready: false };
       this.#inHand.add(host.name);
@@ -129,11 +129,11 @@ export class StaticProvider implements Provider {
   /** Not put aside; those that never failed first. */
   async #candidates(): Promise<readonly StaticHostConfig[]> {
     const all = await Promise.all(
-      this.#config.hosts.map(async (host) => ({ host, standing: await this.#standings.read(host.name) })),
+      this.#config.hosts.map(async (host) => ({ host, standing: await this.#health.read(host.name) })),
     );
     const now = this.#now();
     return all
-      .filter(({ standing }) => standing.asideUntil <= now)
+      .filter(({ standing }) => standing.quarantinedUntil <= now)
       .sort((a, b) => a.standing.failures - b.standing.failures)
       .map(({ host }) => host);
   }
@@ -144,12 +144,12 @@ export class StaticProvider implements Provider {
     let touched = false;
     try {
       const written = hosts.find(({ name }) => name === host)?.hostKey ?? null;
-      if (written !== null) await this.#upkeep.pin(server, hostKeyOf(host, written));
-      await this.#upkeep.prepare(server, ssh.connectTimeoutMs * 2, signal);
+      if (written !== null) await this.#access.pin(server, hostKeyOf(host, written));
+      await this.#access.prepare(server, ssh.connectTimeoutMs * 2, signal);
       touched = true;
-      if (clean !== null) await this.#upkeep.run(server, clean.argv, clean.timeoutMs, signal);
+      if (clean !== null) await this.#access.run(server, clean.argv, clean.timeoutMs, signal);
       await this.#leases.replace({ ...lease, ready: true });
-      await this.#standings.clear(host);
+      await this.#health.clear(host);
       this.#capacity.look();
       return server;
     } catch (error) {
@@ -163,15 +163,15 @@ export class StaticProvider implements Provider {
 
   async #noteFailure(host: string, error: OperationError): Promise<void> {
     const { failures: limit, asideMs } = this.#config;
-    const failures = (await this.#standings.read(host)).failures + 1;
-    const asideUntil = failures < limit ? 0 : this.#now() + asideMs;
-    await this.#standings.write(host, { failures, asideUntil, why: errorText(error) });
-    if (asideUntil === 0) return;
+    const failures = (await this.#health.read(host)).failures + 1;
+    const quarantinedUntil = failures < limit ? 0 : this.#now() + asideMs;
+    await this.#health.write(host, { failures, quarantinedUntil, why: errorText(error) });
+    if (quarantinedUntil === 0) return;
     this.#capacity.look();
     await this.#alarms.raise({
       kind: 'node-failing',
       target: `${this.name}/${host}`,
-      message: `host ${host} is put aside until ${isoTime(asideUntil)}, after ${failures} failures: ${errorText(error)}`,
+      message: `host ${host} is put aside until ${isoTime(quarantinedUntil)}, after ${failures} failures: ${errorText(error)}`,
       hint: error.hint,
     });
   }
@@ -202,8 +202,8 @@ export class StaticProvider implements Provider {
     const work = mutex.run(async () => {
       refuseAborted(signal, 'delete server', server.name);
       if (!(await this.#leases.holds(lease))) return;
-      if (touched) await this.#upkeep.clear(server, this.#config.deleteTimeoutMs, signal);
-      await this.#upkeep.forget(server);
+      if (touched) await this.#access.wipe(server, this.#config.deleteTimeoutMs, signal);
+      await this.#access.release(server);
       await this.#leases.release(host);
       for (const wake of this.#wakers.splice(0)) wake();
     });
@@ -224,9 +224,9 @@ export class StaticProvider implements Provider {
       this.#config.hosts.map(async (host) => {
         const lease = leases.find((one) => one.host === host.name);
         if (lease !== undefined) return `${host.name} is leased to job ${lease.owner.job}`;
-        const { asideUntil, why } = await this.#standings.read(host.name);
-        if (asideUntil > this.#now())
-          return `${host.name} is put aside until ${isoTime(asideUntil)} (${why})`;
+        const { quarantinedUntil, why } = await this.#health.read(host.name);
+        if (quarantinedUntil > this.#now())
+          return `${host.name} is put aside until ${isoTime(quarantinedUntil)} (${why})`;
         return `${host.name} is free`;
       }),
     );

@@ -2,7 +2,7 @@
  * Our account on Gerrit: key, host key, login, the stream of events, the label. One connection for all of it; what can not
  * be known by the roads that are configured is said to be so.
  */
-import { GerritVisit } from '../../adapters/gerrit/probe/ssh-probe.ts';
+import { SshProbe } from '../../adapters/gerrit/probe/ssh-probe.ts';
 import { publicHalf } from '../../adapters/openssh/key-file.ts';
 import type { Config, GerritConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports/adapters.ts';
@@ -35,9 +35,9 @@ async function keyFindings({ keyFile, user }: GerritConfig): Promise<readonly Fi
 
 async function loginFindings(config: Config, clock: Clock, signal: AbortSignal): Promise<readonly Finding[]> {
   const { gerrit } = config;
-  let probe: GerritVisit;
+  let probe: SshProbe;
   try {
-    probe = await GerritVisit.begin(gerrit, clock, signal);
+    probe = await SshProbe.open(gerrit, clock, signal);
   } catch (error) {
     return connectionFailures(config, error);
   }
@@ -54,7 +54,7 @@ async function loginFindings(config: Config, clock: Clock, signal: AbortSignal):
   } catch (error) {
     return [failed({ check: 'login', target: accountOf(gerrit) }, error)];
   } finally {
-    await probe.end();
+    await probe.close();
   }
 }
 
@@ -81,7 +81,7 @@ function connectionFailures(config: Config, error: unknown): readonly Finding[] 
 }
 
 async function streamFinding(
-  probe: GerritVisit,
+  probe: SshProbe,
   { gerrit, doctor }: Config,
   signal: AbortSignal,
 ): Promise<Finding> {
@@ -99,7 +99,7 @@ async function connectionsFinding({ gerrit }: Config, clock: Clock, signal: Abor
   const subject = { check: 'connections', target: accountOf(gerrit) };
   if (connectionsNeeded(gerrit) === 1) return ok(subject, '1 is needed, for the stream and queries');
   try {
-    await (await GerritVisit.begin(gerrit, clock, signal)).end();
+    await (await SshProbe.open(gerrit, clock, signal)).close();
     return ok(subject, '2 at a time are needed, for the stream and queries and for git, and were open');
   } catch (error) {
     if (!(error instanceof OperationError)) throw error;
@@ -110,7 +110,7 @@ async function connectionsFinding({ gerrit }: Config, clock: Clock, signal: Abor
 
 /** By SSH. Where REST is configured, it tells more. */
 async function labelFindings(
-  probe: GerritVisit,
+  probe: SshProbe,
   { gerrit, report, jobs }: Config,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {

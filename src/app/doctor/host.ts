@@ -1,6 +1,6 @@
 /** What this host must have: a state directory, disk, git and other programs, and a folder for logs. */
 import { gitVersion } from '../../adapters/git/version.ts';
-import { type Folder, lookAtFolder, missingPrograms } from '../../adapters/local/host.ts';
+import { type Folder, missingPrograms, probeFolder } from '../../adapters/local/host.ts';
 import type { Config } from '../../config/config.ts';
 import { errorText } from '../../errors.ts';
 import { type Check, type Finding, failure, gigabytes, ok, warning } from './finding.ts';
@@ -30,7 +30,7 @@ async function folderFindings(
 ): Promise<readonly Finding[]> {
   let folder: Folder;
   try {
-    folder = await lookAtFolder(target);
+    folder = await probeFolder(target);
   } catch (error) {
     return [failure({ check, target }, errorText(error), 'is every folder on its way there readable?')];
   }

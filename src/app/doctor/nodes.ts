@@ -6,7 +6,7 @@ import { assertLoopbackGerrit } from '../../adapters/local/loopback-guard.ts';
 import { publicHalf } from '../../adapters/openssh/key-file.ts';
 import { accountOf } from '../../adapters/run/account.ts';
 import { formatAddress } from '../../adapters/ssh/address.ts';
-import { type Look, lookAtNode } from '../../adapters/ssh/probe.ts';
+import { type NodeProbe, probeNode } from '../../adapters/ssh/probe.ts';
 import type {
   CommandProviderConfig,
   Config,
@@ -107,11 +107,11 @@ async function nodeFindings(
   const target = hostName(provider, host);
   const { ssh, name } = provider;
   const commands = commandsOf(name, config);
-  let look: Look;
+  let look: NodeProbe;
   try {
     const programs = commands.map(({ program }) => program);
     const node = { provider: name, address: host, config: ssh, hostKey: host.hostKey, commands: programs };
-    look = await lookAtNode(node, signal);
+    look = await probeNode(node, signal);
   } catch (error) {
     return connectionFailures(target, error, host.hostKey !== null || ssh.knownHostsFile !== null);
   }
@@ -197,7 +197,7 @@ function diskFinding(
     : failure(subject, `${gigabytes(free)} free, less than ${gigabytes(needed)}`, 'make room');
 }
 
-function hostKeyFinding(target: string, { unpinned }: Look, name: string): Finding {
+function hostKeyFinding(target: string, { unpinned }: NodeProbe, name: string): Finding {
   const subject = { check: 'node-host-key', target };
   if (unpinned === null) return ok(subject, 'the one that is pinned');
   const found = `it shows ${unpinned.fingerprint}; not pinned, so whoever has the address is trusted`;
@@ -232,7 +232,7 @@ async function programFindings(
   const listTimeoutMs = Math.min(provider.listTimeoutMs, doctor.timeoutMs);
   const commandProvider = new CommandProvider({
     config: { ...provider, listTimeoutMs },
-    upkeep: { address: formatAddress, pin: nothing, forget: nothing, prepare: nothing },
+    access: { address: formatAddress, pin: nothing, release: nothing, prepare: nothing },
   });
   await commandProvider.list({ deployment: '' }, new AbortController().signal);
   return [ok(subject, `its program answers as it should: ${provider.list.join(' ')}`)];

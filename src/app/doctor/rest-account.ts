@@ -1,5 +1,5 @@
 /** Our account as REST shows it: its names, what it may vote, and by how much the clocks differ. */
-import { RestVisit, type Self } from '../../adapters/gerrit/probe/rest-probe.ts';
+import { RestProbe, type Self } from '../../adapters/gerrit/probe/rest-probe.ts';
 import type { Config, JobDefinition, RestConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports/adapters.ts';
 import { restClient } from '../build-transports.ts';
@@ -42,7 +42,7 @@ async function restFindings(
   const { gerrit, doctor } = config;
   const subject = { check: 'account', target: `${rest.user} at ${rest.url}` };
   const client = restClient(gerrit, rest);
-  const probe = new RestVisit(client, () => clock.now());
+  const probe = new RestProbe(client, () => clock.now());
   try {
     let self: Self;
     try {
@@ -81,7 +81,7 @@ function accountFinding(
 }
 
 async function labelFindings(
-  probe: RestVisit,
+  probe: RestProbe,
   { report, jobs, gerrit }: Config,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {

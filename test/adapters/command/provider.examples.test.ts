@@ -9,7 +9,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import { CommandProvider } from '../../../src/adapters/command/provider.ts';
-import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
+import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
 import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { needs } from '../../fixtures/needs.ts';
@@ -68,7 +68,7 @@ function provider(script: string, config: object): CommandProvider {
       ...{ create: action('create'), list: action('list'), delete: action('delete') },
       ...{ listTimeoutMs: 20_000, deleteTimeoutMs: 20_000 },
     },
-    upkeep: new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS }),
+    access: new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS }),
   });
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
 import { CommandProvider } from '../../../src/adapters/command/provider.ts';
-import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
+import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
 import type { CommandProviderConfig } from '../../../src/config/config.ts';
 import { providerContract } from '../../contracts/provider.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
@@ -49,7 +49,7 @@ class Lab {
       environment: [],
       ...change,
     };
-    return new CommandProvider({ config, upkeep: new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS }) });
+    return new CommandProvider({ config, access: new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS }) });
   }
 
   /** The pool of examples/, with these hosts, all of which are this one. */

@@ -1,7 +1,7 @@
 /** git's connections, on a Gerrit that takes only so many of them. */
 import { beforeEach, expect, test } from 'vitest';
 import { TooManyConnections } from '../../../src/adapters/git/command.ts';
-import { Seats } from '../../../src/adapters/git/connection-limit.ts';
+import { ConnectionLimit } from '../../../src/adapters/git/connection-limit.ts';
 
 const signal = new AbortController().signal;
 
@@ -34,12 +34,12 @@ class Counting {
 let gerrit: Counting;
 let told: (string | null)[];
 let queryOpen: boolean;
-let seats: Seats;
+let connectionLimit: ConnectionLimit;
 beforeEach(() => {
   gerrit = new Counting();
   told = [];
   queryOpen = false;
-  seats = new Seats({
+  connectionLimit = new ConnectionLimit({
     makeRoom: async () => {
       if (!queryOpen) return false;
       queryOpen = false;
@@ -52,12 +52,12 @@ beforeEach(() => {
 });
 
 const fetches = (count: number) =>
-  Promise.all(Array.from({ length: count }, () => seats.use(signal, () => gerrit.connect())));
+  Promise.all(Array.from({ length: count }, () => connectionLimit.use(signal, () => gerrit.connect())));
 
 test.each([1, 2, 3])('five fetches at once all succeed where %d may be open', async (limit) => {
   gerrit.limit = limit;
   expect(await fetches(5)).toEqual(Array.from({ length: 5 }, () => 'fetched'));
-  expect([gerrit.most <= limit, seats.taken, told]).toEqual([true, 0, []]);
+  expect([gerrit.most <= limit, connectionLimit.taken, told]).toEqual([true, 0, []]);
   expect(await fetches(5)).toHaveLength(5);
 });
 
@@ -75,14 +75,14 @@ test('a fetch that is refused alone fails, and the operator is told once, and wh
   expect(told).toEqual(['too many']);
   gerrit.limit = 1;
   await fetches(2);
-  expect([told, seats.taken]).toEqual([['too many', null], 0]);
+  expect([told, connectionLimit.taken]).toEqual([['too many', null], 0]);
 });
 
 test('who waits for a place leaves it when it is told to stop', async () => {
   const stop = new AbortController();
   const [first, second] = [gate(), gate()];
-  const holding = seats.use(signal, () => first.passed);
-  const refusedOnce = seats.use(stop.signal, async () => {
+  const holding = connectionLimit.use(signal, () => first.passed);
+  const refusedOnce = connectionLimit.use(stop.signal, async () => {
     second.open();
     return gerrit.connect();
   });
@@ -92,7 +92,7 @@ test('who waits for a place leaves it when it is told to stop', async () => {
   await expect(refusedOnce).rejects.toThrow();
   first.open();
   await holding;
-  expect(seats.taken).toBe(0);
+  expect(connectionLimit.taken).toBe(0);
 });
 
 function gate(): { readonly passed: Promise<void>; readonly open: () => void } {

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { Seats } from '../../../src/adapters/git/connection-limit.ts';
+import { ConnectionLimit } from '../../../src/adapters/git/connection-limit.ts';
 import { GitCache } from '../../../src/adapters/git/git-cache.ts';
 import { GitSource } from '../../../src/adapters/git/local-checkout.ts';
 import type { GitCacheConfig } from '../../../src/config/config.ts';
@@ -70,7 +70,11 @@ export class Place {
       stateDir: this.stateDir,
       gerrit,
       clock: realClock,
-      seats: new Seats({ makeRoom: () => Promise.resolve(false), onRefused: () => {}, onChange: () => {} }),
+      connectionLimit: new ConnectionLimit({
+        makeRoom: () => Promise.resolve(false),
+        onRefused: () => {},
+        onChange: () => {},
+      }),
       limits: { ...LIMITS, ...limits },
     });
     this.#caches.push(cache);

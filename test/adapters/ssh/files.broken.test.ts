@@ -3,8 +3,8 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect } from 'vitest';
 import { ask } from '../../../src/adapters/ssh/command.ts';
-import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
-import { lookAtNode } from '../../../src/adapters/ssh/probe.ts';
+import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
+import { probeNode } from '../../../src/adapters/ssh/probe.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
@@ -62,7 +62,7 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
   it('is no host for a job', async () => {
     const { scratch } = await lab();
     const { stateDir, nodes } = scratch;
-    const upkeep = new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS });
+    const upkeep = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
     await expect(upkeep.prepare(scratch.server(), 60_000, never)).rejects.toMatchObject(named);
   });
 
@@ -89,7 +89,7 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
     const { sshd, scratch } = await lab();
     const { port, user } = sshd;
     const address = { host: '127.0.0.1', port, user, directory: scratch.disk };
-    const look = await lookAtNode(
+    const look = await probeNode(
       { provider: 'lab', address, config: scratch.config, hostKey: null, commands: [] },
       never,
     );

@@ -49,7 +49,7 @@ describe('a node is known', () => {
     const server = scratch.server();
     await scratch.nodes.reach(server, effort());
     expect(readFileSync(pinned(server), 'latin1')).toBe(`${sshd.hostKey.split(' ')[1]}\n`);
-    await scratch.nodes.hangUp(server);
+    await scratch.nodes.disconnect(server);
     await scratch.newNodes().reach(server, effort());
     const other = Buffer.from(makeKeyPair('').publicKey.split(' ')[1] ?? '', 'base64');
     writeFileSync(pinned(server), `${other.toString('base64')}\n`);
@@ -60,7 +60,7 @@ describe('a node is known', () => {
         /shows ssh-ed25519 SHA256:.*, pinned for this server is ssh-ed25519 SHA256:/,
       ),
     });
-    await scratch.nodes.forget(server);
+    await scratch.nodes.release(server);
     expect(existsSync(pinned(server))).toBe(false);
     await scratch.nodes.reach(server, effort());
   });
@@ -92,7 +92,7 @@ describe('a node is known', () => {
   it('by nothing that can not be read', async () => {
     const server = scratch.server();
     await scratch.nodes.reach(server, effort());
-    await scratch.nodes.hangUp(server);
+    await scratch.nodes.disconnect(server);
     for (const text of ['', 'xx\n', 'AAAA\n']) {
       writeFileSync(pinned(server), text);
       await expect(scratch.nodes.reach(server, effort())).rejects.toMatchObject({
@@ -117,7 +117,7 @@ describe('a connection', () => {
     const server = scratch.server();
     await scratch.nodes.reach(server, effort());
     expect(proxy.open).toBe(1);
-    await scratch.nodes.forget(server);
+    await scratch.nodes.release(server);
     await until('the end of the connection', () => proxy.open === 0);
   });
 
@@ -144,7 +144,7 @@ describe('a connection', () => {
     await asking('A');
     await asking('B');
     expect(proxy.connections).toBe(1);
-    await work.run('C', () => scratch.nodes.hangUp(server));
+    await work.run('C', () => scratch.nodes.disconnect(server));
     const told = ['attach', 'data', 'close'];
     expect(heard).toEqual([
       ...told.map((name) => [name, 'A']),
@@ -229,8 +229,8 @@ describe('a connection', () => {
   });
 
   it('is refused for a provider that is not in the configuration', async () => {
-    const { Nodes } = await import('../../../src/adapters/ssh/node-pool.ts');
-    const nodes = new Nodes({ stateDir: scratch.stateDir, configOf: () => undefined });
+    const { NodePool } = await import('../../../src/adapters/ssh/node-pool.ts');
+    const nodes = new NodePool({ stateDir: scratch.stateDir, configOf: () => undefined });
     await expect(nodes.reach(scratch.server(), effort())).rejects.toMatchObject({
       message: 'the provider of this server is not in the configuration any more',
     });

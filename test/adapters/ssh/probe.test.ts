@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mayGroup } from '../../../src/adapters/local/cgroup.ts';
-import { lookAtNode } from '../../../src/adapters/ssh/probe.ts';
+import { probeNode } from '../../../src/adapters/ssh/probe.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { ROOT } from '../../house/source.ts';
@@ -27,7 +27,7 @@ needs('sshd').describe('a look at a node', () => {
   test('tells what is there, by a key that nobody has pinned, and pins none', async () => {
     const { port, user } = sshd;
     const address = { host: '127.0.0.1', port, user, directory: join(scratch.disk, 'a', 'b') };
-    const look = await lookAtNode(
+    const look = await probeNode(
       {
         provider: 'lab',
         address,

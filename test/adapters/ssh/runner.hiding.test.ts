@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
-import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
+import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { endHidden, HIDE, hiddenPid, needCgroups } from '../../fixtures/hiding.ts';
 import { needs } from '../../fixtures/needs.ts';
@@ -52,8 +52,8 @@ describe('a process that hides on a node', () => {
     const group = readFileSync(join(scratch.there(request), 'group'), 'utf8').trim();
     expect([isAlive(pid), existsSync(group)]).toEqual([true, true]);
     const { stateDir, nodes } = scratch;
-    const upkeep = new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS, graceMs: 300 });
-    await upkeep.clear(request.run.server, 20_000, NEVER);
+    const upkeep = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS, graceMs: 300 });
+    await upkeep.wipe(request.run.server, 20_000, NEVER);
     expect([isAlive(pid), existsSync(group)]).toEqual([false, false]);
   });
 });

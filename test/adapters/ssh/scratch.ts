@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { readTap } from '../../../src/adapters/results/tap.ts';
 import { runDirectory } from '../../../src/adapters/run/run-directory.ts';
 import { formatAddress } from '../../../src/adapters/ssh/address.ts';
-import { Nodes } from '../../../src/adapters/ssh/node-pool.ts';
+import { NodePool } from '../../../src/adapters/ssh/node-pool.ts';
 import { SshRunner, type SshRunnerOptions } from '../../../src/adapters/ssh/runner.ts';
 import type { SshConfig } from '../../../src/config/config.ts';
 import type { Server, Stage, StageSpec } from '../../../src/machines/model/domain.ts';
@@ -44,7 +44,7 @@ export class NodeScratch {
   /** The node's own disk. */
   readonly disk = join(this.root, 'node');
   readonly config: SshConfig;
-  readonly nodes: Nodes;
+  readonly nodes: NodePool;
   readonly #door: Door;
 
   constructor(door: Door, change: Partial<SshConfig> = {}) {
@@ -55,8 +55,8 @@ export class NodeScratch {
   }
 
   /** Connections of their own, as those of another daemon. */
-  newNodes(): Nodes {
-    return new Nodes({ stateDir: this.stateDir, configOf: () => this.config });
+  newNodes(): NodePool {
+    return new NodePool({ stateDir: this.stateDir, configOf: () => this.config });
   }
 
   runner(options: Partial<SshRunnerOptions> = {}): SshRunner {

@@ -5,9 +5,9 @@ import { Capacity } from '../../../src/adapters/static/capacity.ts';
 test('a directory that can not be watched costs no news: the time runs without it', async () => {
   let now = 1_000;
   const told: number[] = [];
-  const standings = {
+  const health = {
     directory: '/nonexistent/hosts',
-    read: async () => ({ failures: 2, asideUntil: 1_050, why: 'away' }),
+    read: async () => ({ failures: 2, quarantinedUntil: 1_050, why: 'away' }),
   };
   await new Promise<void>((resolve) => {
     const changed = (hosts: number): void => {
@@ -15,7 +15,7 @@ test('a directory that can not be watched costs no news: the time runs without i
       now = 2_000;
       if (told.length === 2) resolve();
     };
-    new Capacity({ hosts: ['a'], standings, now: () => now, changed });
+    new Capacity({ hosts: ['a'], health, now: () => now, changed });
   });
   expect(told).toEqual([0, 1]);
 });

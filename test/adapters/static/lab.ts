@@ -1,7 +1,7 @@
 /** What tests of leased hosts stand on: a provider whose hosts are all this one, each with a disk of its own. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { NodeUpkeep } from '../../../src/adapters/ssh/node-maintenance.ts';
+import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
 import { StaticProvider } from '../../../src/adapters/static/provider.ts';
 import type { StaticHostConfig, StaticProviderConfig } from '../../../src/config/config.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
@@ -49,8 +49,8 @@ export class Lab {
       ...change,
     };
     const { stateDir, nodes } = scratch;
-    const upkeep = new NodeUpkeep({ stateDir, nodes, ...STAGE_BOUNDS, graceMs: 300 });
-    return new StaticProvider({ config, stateDir, upkeep, alarms, onCapacity, now: () => this.now });
+    const access = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS, graceMs: 300 });
+    return new StaticProvider({ config, stateDir, access, alarms, onCapacity, now: () => this.now });
   }
 
   disk(host: string): readonly string[] {

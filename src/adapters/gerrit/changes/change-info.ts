@@ -4,13 +4,13 @@ import type { ChangeNow } from '../../../machines/model/gerrit-event.ts';
 import * as shapes from '../json-schemas.ts';
 import { queryError, queryRows } from '../transport/query.ts';
 import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
-import { filesOf, readSeenRow, type SeenRow, statusOf, votesOf } from './query-row.ts';
+import { filesOf, parseQueryRow, type QueryRow, statusOf, votesOf } from './query-row.ts';
 
 /**
  * Null when Gerrit does not show the change to this account.
  * Rejects with an OperationError when Gerrit could not be asked, or said what can not be used.
  */
-export async function changeNow(
+export async function readChangeInfo(
   options: GerritOptions,
   clock: Clock,
   change: number,
@@ -25,15 +25,15 @@ export async function changeNow(
       parts: ['--current-patch-set', '--files'],
     } as const;
     const { rows } = await queryRows(connection, options, question, signal);
-    const row = rows.map((one) => readSeenRow(one, target)).find(({ number }) => number === change);
-    return row === undefined ? null : nowOf(row, target, options.filesLimit);
+    const row = rows.map((one) => parseQueryRow(one, target)).find(({ number }) => number === change);
+    return row === undefined ? null : toChangeInfo(row, target, options.filesLimit);
   } finally {
     await connection.close();
   }
 }
 
 /** @throws OperationError for what can not be used */
-export function nowOf(row: SeenRow, target: string, filesLimit: number): ChangeNow {
+export function toChangeInfo(row: QueryRow, target: string, filesLimit: number): ChangeNow {
   const { currentPatchSet: current, wip, hashtags } = row;
   if (current === undefined) throw queryError(target, 'it has no patchset', false);
   const { kind, uploader, author } = current;
@@ -51,7 +51,7 @@ export function nowOf(row: SeenRow, target: string, filesLimit: number): ChangeN
       votes: votesOf(row),
     };
   } catch (error) {
-    if (!(error instanceof shapes.Misfit)) throw error;
+    if (!(error instanceof shapes.SchemaMismatch)) throw error;
     throw queryError(target, `its ${error.message} can not be used`, false);
   }
 }

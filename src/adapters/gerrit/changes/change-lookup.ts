@@ -7,14 +7,14 @@ import type { Changes, Clock, EffectOf } from '../../../engine/ports/adapters.ts
 import { OperationError } from '../../../errors.ts';
 import type { Patchset, ResolvedChange } from '../../../machines/model/domain.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
-import { printed } from '../reviews/transport.ts';
+import { formatPatchset } from '../reviews/transport.ts';
 import { type QueryPart, queryRows } from '../transport/query.ts';
 import type { SharedConnection } from '../transport/shared-connection.ts';
 import type { GerritOptions } from '../transport/ssh-connection.ts';
 import { searchDependencies } from './dependency-search.ts';
 import { pagesOf } from './depends-on.ts';
-import { Patience } from './index-lag.ts';
-import { filesOf, readSeenRow, type SeenRow, statusOf, votesOf } from './query-row.ts';
+import { IndexLagTracker } from './index-lag.ts';
+import { filesOf, parseQueryRow, type QueryRow, statusOf, votesOf } from './query-row.ts';
 
 const MISSING: ResolvedChange = {
   status: 'missing',
@@ -37,19 +37,19 @@ const NEEDED: readonly QueryPart[] = ['--current-patch-set', '--commit-message',
 const DEPENDENCY_DELAY_MS = 3_000;
 
 type LookUp = EffectOf<'lookUpChange'>;
-type CurrentSet = NonNullable<SeenRow['currentPatchSet']>;
+type CurrentSet = NonNullable<QueryRow['currentPatchSet']>;
 
-export class GerritChanges implements Changes {
+export class ChangeLookup implements Changes {
   readonly #options: GerritOptions;
   readonly #shared: SharedConnection;
-  readonly #patience: Patience;
-  readonly #dependencyPatience: Patience;
+  readonly #indexLag: IndexLagTracker;
+  readonly #dependencyLag: IndexLagTracker;
 
   constructor(options: GerritOptions, clock: Clock, shared: SharedConnection) {
     this.#options = options;
     this.#shared = shared;
-    this.#patience = new Patience(clock, options.indexDelayMs);
-    this.#dependencyPatience = new Patience(clock, Math.min(options.indexDelayMs, DEPENDENCY_DELAY_MS));
+    this.#indexLag = new IndexLagTracker(clock, options.indexDelayMs);
+    this.#dependencyLag = new IndexLagTracker(clock, Math.min(options.indexDelayMs, DEPENDENCY_DELAY_MS));
   }
 
   lookUp(request: LookUp, signal: AbortSignal): Promise<ResolvedChange> {
@@ -59,13 +59,13 @@ export class GerritChanges implements Changes {
   async #lookUp(connection: SshClient, request: LookUp, signal: AbortSignal): Promise<ResolvedChange> {
     const { patchset, dependencyLimit } = request;
     const ask = (terms: readonly string[], parts: readonly QueryPart[]) =>
-      this.#ask(connection, `change ${printed(patchset)}`, terms, parts, signal);
+      this.#ask(connection, `change ${formatPatchset(patchset)}`, terms, parts, signal);
     const rows = await ask([`change:${patchset.change}`], [...NEEDED, '--files']);
     const row = rows.find(({ number }) => number === patchset.change);
     if (row === undefined) return this.#missing(patchset);
     const current = currentOf(row, patchset);
     if (current === null) throw notYet(patchset, this.#options.host);
-    this.#patience.found(printed(patchset));
+    this.#indexLag.clear(formatPatchset(patchset));
     const status = statusOf(row);
     const seen = {
       status,
@@ -83,15 +83,15 @@ export class GerritChanges implements Changes {
     const { missing, ...needs } = await searchDependencies(row, pages, dependencyLimit, (terms) =>
       ask(terms, NEEDED),
     );
-    if (!missing) this.#dependencyPatience.found(printed(patchset));
-    else if (!this.#dependencyPatience.isOver(printed(patchset))) {
+    if (!missing) this.#dependencyLag.clear(formatPatchset(patchset));
+    else if (!this.#dependencyLag.expired(formatPatchset(patchset))) {
       throw notYetNeeded(patchset, this.#options.host);
     }
     return { ...seen, ...needs };
   }
 
   #missing(patchset: Patchset): ResolvedChange {
-    if (!this.#patience.isOver(printed(patchset))) throw notYet(patchset, this.#options.host);
+    if (!this.#indexLag.expired(formatPatchset(patchset))) throw notYet(patchset, this.#options.host);
     return MISSING;
   }
 
@@ -101,16 +101,16 @@ export class GerritChanges implements Changes {
     terms: readonly string[],
     parts: readonly QueryPart[],
     signal: AbortSignal,
-  ): Promise<readonly SeenRow[]> {
+  ): Promise<readonly QueryRow[]> {
     const target = `${about} on ${this.#options.host}`;
     const question = { target, terms: terms.join(' OR '), parts };
     const { rows } = await queryRows(connection, this.#options, question, signal);
-    return rows.map((row) => readSeenRow(row, target));
+    return rows.map((row) => parseQueryRow(row, target));
   }
 }
 
 /** Null when Gerrit does not show the patchset yet. Refuses a Gerrit where the change is another one. */
-function currentOf(row: SeenRow, patchset: Patchset): CurrentSet | null {
+function currentOf(row: QueryRow, patchset: Patchset): CurrentSet | null {
   const current = row.currentPatchSet;
   if (current === undefined || current.number < patchset.patchset) return null;
   const project = row.project ?? patchset.project;
@@ -124,8 +124,8 @@ function currentOf(row: SeenRow, patchset: Patchset): CurrentSet | null {
 function notYet(patchset: Patchset, host: string): OperationError {
   return new OperationError({
     operation: 'look up change',
-    target: printed(patchset),
-    message: `${host} does not show ${printed(patchset)} yet`,
+    target: formatPatchset(patchset),
+    message: `${host} does not show ${formatPatchset(patchset)} yet`,
     retryable: true,
     hint: 'the change is gone, or this account may not read it, when this does not go away by itself',
   });
@@ -134,8 +134,8 @@ function notYet(patchset: Patchset, host: string): OperationError {
 function notYetNeeded(patchset: Patchset, host: string): OperationError {
   return new OperationError({
     operation: 'look up change',
-    target: printed(patchset),
-    message: `${host} does not show yet what ${printed(patchset)} depends on`,
+    target: formatPatchset(patchset),
+    message: `${host} does not show yet what ${formatPatchset(patchset)} depends on`,
     retryable: true,
     hint: 'it is asked again by itself',
   });
@@ -144,8 +144,8 @@ function notYetNeeded(patchset: Patchset, host: string): OperationError {
 function elsewhere(patchset: Patchset, what: string): OperationError {
   return new OperationError({
     operation: 'look up change',
-    target: printed(patchset),
-    message: `${printed(patchset)} is ${what}`,
+    target: formatPatchset(patchset),
+    message: `${formatPatchset(patchset)} is ${what}`,
     retryable: false,
     hint: 'this is another Gerrit than the one that the patchset came from, or it was restored from a backup',
   });

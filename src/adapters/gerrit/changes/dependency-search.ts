@@ -6,10 +6,10 @@
 import type { ResolvedChange } from '../../../machines/model/domain.ts';
 import { type DependencyNode, type Needed, orderDependencies, tooMany } from './dependency-order.ts';
 import { dependsOn, type Pages, type Reference, referenceText } from './depends-on.ts';
-import { dependencyOf, type SeenRow, statusOf } from './query-row.ts';
+import { dependencyOf, type QueryRow, statusOf } from './query-row.ts';
 
 /** Asks for all changes that any of these terms fits. */
-export type AskRows = (terms: readonly string[]) => Promise<readonly SeenRow[]>;
+export type AskRows = (terms: readonly string[]) => Promise<readonly QueryRow[]>;
 
 export interface Found extends Pick<ResolvedChange, 'dependencies' | 'trouble'> {
   /** Some of it is not shown by Gerrit, which may be a matter of time. */
@@ -23,7 +23,7 @@ const REFERENCES_LIMIT = 100;
 
 /** @param limit open changes that one change may depend on, all in all */
 export async function searchDependencies(
-  root: SeenRow,
+  root: QueryRow,
   pages: Pages,
   limit: number,
   ask: AskRows,
@@ -37,13 +37,13 @@ class Search {
   readonly #pages: Pages;
   readonly #limit: number;
   readonly #ask: AskRows;
-  readonly #rows = new Map<number, SeenRow>();
+  readonly #rows = new Map<number, QueryRow>();
   readonly #references = new Map<number, readonly Reference[]>();
   /** References that were asked for, by their text, with the changes that they stand for. */
   readonly #answered = new Map<string, readonly number[]>();
   #trouble: string | null = null;
 
-  constructor(root: SeenRow, pages: Pages, limit: number, ask: AskRows) {
+  constructor(root: QueryRow, pages: Pages, limit: number, ask: AskRows) {
     this.#root = root.number;
     this.#pages = pages;
     this.#limit = limit;
@@ -94,7 +94,7 @@ class Search {
     }
   }
 
-  #enter(row: SeenRow): void {
+  #enter(row: QueryRow): void {
     if (this.#rows.has(row.number)) return;
     this.#rows.set(row.number, row);
     const references = dependsOn(row.commitMessage, this.#pages);
@@ -142,6 +142,6 @@ class Search {
   }
 }
 
-function parentsOf(row: SeenRow): readonly Reference[] {
+function parentsOf(row: QueryRow): readonly Reference[] {
   return (row.dependsOn ?? []).map(({ number }) => ({ by: 'number', change: number }));
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../../../engine/ports/adapters.ts';
 /** Things that are missed at the same time; the one that was missed first is forgotten. */
 const LIMIT = 1_000;
 
-export class Patience {
+export class IndexLagTracker {
   readonly #clock: Clock;
   readonly #delayMs: number;
   readonly #missedAt = new Map<string, number>();
@@ -18,7 +18,7 @@ export class Patience {
   }
 
   /** It is missed (again). True: for long enough by now. */
-  isOver(what: string): boolean {
+  expired(what: string): boolean {
     const now = this.#clock.monotonic();
     const since = this.#missedAt.get(what) ?? now;
     if (now - since >= this.#delayMs) {
@@ -31,7 +31,7 @@ export class Patience {
     return false;
   }
 
-  found(what: string): void {
+  clear(what: string): void {
     this.#missedAt.delete(what);
   }
 }

@@ -11,7 +11,7 @@ import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection
  * The patchset, the current one for null; null when Gerrit does not show it to this account.
  * Rejects with an OperationError when Gerrit could not be asked.
  */
-export async function lookUpChange(
+export async function lookUpPatchset(
   options: GerritOptions,
   clock: Clock,
   change: number,

@@ -38,16 +38,16 @@ const seenRow = shapes.change.extend({
     .nullish(),
 });
 
-export type SeenRow = z.infer<typeof seenRow>;
+export type QueryRow = z.infer<typeof seenRow>;
 
-export function readSeenRow(row: unknown, target: string): SeenRow {
+export function parseQueryRow(row: unknown, target: string): QueryRow {
   const { success, data, error } = seenRow.safeParse(row);
   if (success) return data;
   throw queryError(target, `a row of it has an unknown shape: ${z.prettifyError(error)}`, false);
 }
 
 /** Anything but a known word for closed counts as open: Gerrit itself refuses what a closed change does not take. */
-export function statusOf({ status }: SeenRow): 'open' | 'merged' | 'abandoned' {
+export function statusOf({ status }: QueryRow): 'open' | 'merged' | 'abandoned' {
   if (status === 'MERGED') return 'merged';
   return status === 'ABANDONED' ? 'abandoned' : 'open';
 }
@@ -57,7 +57,7 @@ export function statusOf({ status }: SeenRow): 'open' | 'merged' | 'abandoned' {
  * alone: there are more than `limit`, one is not to be believed, or it is a merge commit, of which Gerrit lists only
  * what differs from an automatic merge.
  */
-export function filesOf(row: SeenRow, limit: number): readonly string[] | null {
+export function filesOf(row: QueryRow, limit: number): readonly string[] | null {
   if ((row.currentPatchSet?.parents?.length ?? 0) > 1) return null;
   const paths = new Set<string>();
   for (const entry of row.currentPatchSet?.files ?? []) {
@@ -77,7 +77,7 @@ interface Unread {
   readonly fileOld?: unknown;
 }
 
-export function votesOf(row: SeenRow): readonly StandingVote[] {
+export function votesOf(row: QueryRow): readonly StandingVote[] {
   return (row.currentPatchSet?.approvals ?? []).flatMap(({ type, description, value, by }) => {
     const label = type || description;
     return value === null || value === 0 || label === ''
@@ -87,13 +87,13 @@ export function votesOf(row: SeenRow): readonly StandingVote[] {
 }
 
 /** Null for a row without a patchset. */
-export function dependencyOf(row: SeenRow, target: string): Dependency | null {
+export function dependencyOf(row: QueryRow, target: string): Dependency | null {
   if (row.currentPatchSet === undefined) return null;
   try {
     const { project, branch, change, patchset, revision, ref } = shapes.toPatchset(row, row.currentPatchSet);
     return { project, branch, change, patchset, revision, ref };
   } catch (error) {
-    if (!(error instanceof shapes.Misfit)) throw error;
+    if (!(error instanceof shapes.SchemaMismatch)) throw error;
     throw queryError(target, `its ${error.message} can not be used`, false);
   }
 }

@@ -3,8 +3,8 @@
  * row that is too large by itself is counted and passed over.
  */
 import type { ChangePast, GerritHistory, PastRequest } from '../../../engine/ports/event-source.ts';
-import type { AskPage } from './pages-ssh.ts';
-import { pastOf } from './rows.ts';
+import type { FetchPage } from './pages-ssh.ts';
+import { historyOf } from './rows.ts';
 
 /** Changes that are asked for by name in one query: Gerrit bounds the terms of one. */
 const NAMED_AT_ONCE = 50;
@@ -17,11 +17,11 @@ interface Found {
   unread: number;
 }
 
-export class GerritPast implements GerritHistory {
-  readonly #ask: AskPage;
+export class ChangeHistoryQuery implements GerritHistory {
+  readonly #ask: FetchPage;
   readonly #pageRows: number;
 
-  constructor(ask: AskPage, pageRows: number) {
+  constructor(ask: FetchPage, pageRows: number) {
     this.#ask = ask;
     this.#pageRows = pageRows;
   }
@@ -47,7 +47,7 @@ export class GerritPast implements GerritHistory {
         continue;
       }
       for (const row of answer?.rows ?? []) {
-        const past = pastOf(row);
+        const past = historyOf(row);
         if (past === null) found.unread += 1;
         else found.changes.set(past.change, past);
       }

@@ -15,7 +15,7 @@ export interface Message {
 }
 
 /** One message that the stream tells of as well. */
-export interface Said {
+export interface MessageEntry {
   readonly kind: 'comment' | 'restored';
   readonly message: Message;
   readonly patchset: number;
@@ -26,15 +26,15 @@ export interface Said {
   readonly moot: boolean;
 }
 
-export interface Told {
-  readonly said: readonly Said[];
+export interface ReadMessages {
+  readonly said: readonly MessageEntry[];
   /** The newest message by which it became ready or public; null for none. */
   readonly ready: Message | null;
   /** The newest message by which it was closed; null for none. */
   readonly closed: Message | null;
 }
 
-export function readMessages(messages: readonly Message[]): Told {
+export function readMessages(messages: readonly Message[]): ReadMessages {
   const reader = new MessageReader();
   for (const message of messages) reader.read(message);
   return reader;
@@ -50,8 +50,8 @@ const UPLOAD =
 const COPIED_VOTES = /^Copied Votes:\n((?:\*.*\n?)+)/mu;
 const VOTE = /^(?:-([A-Za-z][\w-]*)|([A-Za-z][\w-]*?)([+-]\d{1,4}))$/u;
 
-class MessageReader implements Told {
-  said: Said[] = [];
+class MessageReader implements ReadMessages {
+  said: MessageEntry[] = [];
   ready: Message | null = null;
   closed: Message | null = null;
   /** Standing votes by account and label, as far as messages tell. */

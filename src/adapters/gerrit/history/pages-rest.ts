@@ -8,7 +8,7 @@ import { OperationError } from '../../../errors.ts';
 import type { RestAnswer, RestClient } from '../transport/rest-client.ts';
 import { statusFailure } from '../transport/rest-failure.ts';
 import { readJson } from '../transport/rest-schemas.ts';
-import type { AskPage } from './pages-ssh.ts';
+import type { FetchPage } from './pages-ssh.ts';
 import { PATCHSET_LEVEL } from './rows.ts';
 
 const OPTIONS = ['MESSAGES', 'CURRENT_REVISION', 'CURRENT_COMMIT', 'DETAILED_ACCOUNTS'];
@@ -23,7 +23,7 @@ export type Info = Readonly<Record<string, unknown>>;
 type Comments = Readonly<Record<string, readonly Info[]>>;
 
 /** @param site the address of Gerrit's pages */
-export function restPages(client: RestClient, site: string): AskPage {
+export function restPages(client: RestClient, site: string): FetchPage {
   const target = `changes at ${client.target}`;
   /** Null: the answer is longer than anybody believes. */
   const get = async (path: string, signal: AbortSignal): Promise<RestAnswer | null> => {

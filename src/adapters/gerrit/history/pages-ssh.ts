@@ -17,10 +17,10 @@ export interface PageRequest {
 }
 
 /** Null: it is longer than anybody believes. @throws OperationError */
-export type AskPage = (page: PageRequest, signal: AbortSignal) => Promise<Answer | null>;
+export type FetchPage = (page: PageRequest, signal: AbortSignal) => Promise<Answer | null>;
 
 /** @param connection the stream's own, null while there is none */
-export function sshPages(options: GerritOptions, connection: () => SshClient | null): AskPage {
+export function sshPages(options: GerritOptions, connection: () => SshClient | null): FetchPage {
   return async ({ terms, start, rows }, signal) => {
     const open = connection();
     if (open === null) throw notConnected(options);

@@ -4,7 +4,7 @@ import type { ChangePast, PastComment, PastEntry } from '../../../engine/ports/e
 import type { Account, GerritEvent } from '../../../machines/model/gerrit-event.ts';
 import * as shapes from '../json-schemas.ts';
 import { eventAs, Rejected } from '../stream/parse-event.ts';
-import { type Message, readMessages, type Said } from './messages.ts';
+import { type Message, type MessageEntry, readMessages } from './messages.ts';
 
 const MESSAGE_LIMIT = 65_536;
 const STATUS_LIMIT = 20;
@@ -46,13 +46,13 @@ const row = shapes.change.extend({
 });
 
 /** Null for a row that is no change, or none that we can name safely. */
-export function pastOf(json: unknown): ChangePast | null {
+export function historyOf(json: unknown): ChangePast | null {
   const { success, data } = row.safeParse(json);
   if (!success) return null;
   try {
     return toPast(data, json as RawRow);
   } catch (error) {
-    if (error instanceof shapes.Misfit || error instanceof Rejected) return null;
+    if (error instanceof shapes.SchemaMismatch || error instanceof Rejected) return null;
     throw error;
   }
 }
@@ -126,7 +126,7 @@ function closedOf(
 }
 
 /** @param current the number of the patchset that can be acted on; null: the change is closed */
-function entryOf(said: Said, about: About, current: number | null): PastEntry {
+function entryOf(said: MessageEntry, about: About, current: number | null): PastEntry {
   const { kind, text, approvals: votes, patchset } = said;
   const { at, by, id } = said.message;
   const dead = said.moot || current === null || (kind === 'comment' && patchset !== current);
@@ -134,7 +134,10 @@ function entryOf(said: Said, about: About, current: number | null): PastEntry {
   return { kind, at, patchset, by, text, votes, ...known, event: dead ? null : eventOf(said, about) };
 }
 
-function eventOf({ kind, text, approvals, message: { at, by, tag } }: Said, about: About): GerritEvent {
+function eventOf(
+  { kind, text, approvals, message: { at, by, tag } }: MessageEntry,
+  about: About,
+): GerritEvent {
   const base = { ...about, ...createdOn(at) };
   if (kind === 'restored') {
     return eventAs('change-restored', { type: 'change-restored', ...base, restorer: by });

@@ -8,7 +8,7 @@ const CAST = /^([A-Za-z][A-Za-z0-9-]*)([+-]\d{1,3})$/;
 const TAKEN_BACK = /^-([A-Za-z][A-Za-z0-9-]*)$/;
 
 /** @param texts of one account on one patchset, oldest first */
-export function votesSaid(texts: readonly string[]): Readonly<Record<string, number>> {
+export function votesInMessages(texts: readonly string[]): Readonly<Record<string, number>> {
   const votes = new Map<string, number>();
   for (const text of texts) {
     for (const word of (HEADER.exec(text)?.[1] ?? '').split(' ')) {

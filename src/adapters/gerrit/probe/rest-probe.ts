@@ -34,7 +34,7 @@ export interface Votes {
   readonly permitted: Readonly<Record<string, readonly number[]>>;
 }
 
-export class RestVisit {
+export class RestProbe {
   readonly #client: RestClient;
   readonly #now: () => number;
 

@@ -18,7 +18,7 @@ const row = z.object({
   submitRecords: z.array(z.object({ labels: z.array(z.object({ label: z.string().max(100) })).nullish() })),
 });
 
-export class GerritVisit {
+export class SshProbe {
   readonly #connection: SshClient;
   readonly #options: GerritOptions;
   readonly #clock: Clock;
@@ -30,8 +30,8 @@ export class GerritVisit {
   }
 
   /** @throws OperationError `verify host key`, `read known_hosts`, `authenticate`, or another one: nobody was there */
-  static async begin(options: GerritOptions, clock: Clock, signal: AbortSignal): Promise<GerritVisit> {
-    return new GerritVisit(await connectToGerrit(options, clock, signal), options, clock);
+  static async open(options: GerritOptions, clock: Clock, signal: AbortSignal): Promise<SshProbe> {
+    return new SshProbe(await connectToGerrit(options, clock, signal), options, clock);
   }
 
   /** As Gerrit says it, `gerrit version 3.12.0`. */
@@ -89,7 +89,7 @@ export class GerritVisit {
     return [...new Set(named.map(({ label }) => label))];
   }
 
-  async end(): Promise<void> {
+  async close(): Promise<void> {
     await this.#connection.close();
   }
 

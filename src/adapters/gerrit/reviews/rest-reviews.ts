@@ -5,10 +5,10 @@
 import type { ReviewedChange } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
-import { nowOf } from '../changes/change-info.ts';
-import { readSeenRow } from '../changes/query-row.ts';
+import { toChangeInfo } from '../changes/change-info.ts';
+import { parseQueryRow } from '../changes/query-row.ts';
 import { type Info, objectOf, rowOf } from '../history/pages-rest.ts';
-import { votesSaid } from '../history/votes-from-messages.ts';
+import { votesInMessages } from '../history/votes-from-messages.ts';
 import { isOpen } from '../transport/query.ts';
 import type { RestAnswer, RestClient, RestRequest } from '../transport/rest-client.ts';
 import { firstLine, statusFailure } from '../transport/rest-failure.ts';
@@ -21,15 +21,15 @@ import {
   readJson,
   self,
 } from '../transport/rest-schemas.ts';
-import { CutOff } from '../transport/unknown-outcome.ts';
+import { UnknownOutcomeError } from '../transport/unknown-outcome.ts';
 import {
-  printed,
+  asRetryable,
+  type ChangeSnapshot,
+  formatPatchset,
   type ReviewAnswer,
   type ReviewInput,
-  type ReviewRoute,
-  type ReviewTalk,
-  retried,
-  type SeenChange,
+  type ReviewSession,
+  type ReviewTransport,
 } from './transport.ts';
 
 /** All that says how a change is now, the kinds of all patchsets and the files of the current one. */
@@ -45,7 +45,7 @@ const UNDECIDED = [408, 500, 502, 504];
 /** Refusals that an operator puts right: credentials, rights, and an address that moved. */
 const MENDABLE = [301, 302, 303, 307, 308, 401, 403];
 
-export class RestReviews implements ReviewRoute {
+export class RestReviews implements ReviewTransport {
   readonly #client: RestClient;
   readonly #options: { readonly url: string; readonly filesLimit: number };
   #self: Promise<number> | null = null;
@@ -60,17 +60,17 @@ export class RestReviews implements ReviewRoute {
     return this.#client.host;
   }
 
-  /** Requests take their turn one by one, so a talk needs none. */
-  talk<T>(_signal: AbortSignal, work: (talk: ReviewTalk) => Promise<T>): Promise<T> {
+  /** Requests take their turn one by one, so a session needs none. */
+  withSession<T>(_signal: AbortSignal, work: (session: ReviewSession) => Promise<T>): Promise<T> {
     return work({
-      look: (patchset, signal) => this.#look(patchset, signal),
+      readChange: (patchset, signal) => this.#look(patchset, signal),
       review: (patchset, input, signal) => this.#review(patchset, input, signal),
-      standing: (patchset, name, signal) => this.#standing(patchset, name, signal),
-      votes: (patchset, signal) => this.#votes(patchset, signal),
+      readReviewedChange: (patchset, name, signal) => this.#standing(patchset, name, signal),
+      readVotes: (patchset, signal) => this.#votes(patchset, signal),
     });
   }
 
-  async #look(patchset: Patchset, signal: AbortSignal): Promise<SeenChange | null> {
+  async #look(patchset: Patchset, signal: AbortSignal): Promise<ChangeSnapshot | null> {
     const found = await this.#change(patchset, ['MESSAGES', 'CURRENT_REVISION'], signal);
     if (found === null) return null;
     const account = await this.#account(signal);
@@ -89,11 +89,11 @@ export class RestReviews implements ReviewRoute {
     const path = `${pathOf(patchset)}/revisions/${patchset.revision}/review`;
     const answer = await this.#ask({ method: 'POST', path, body: input }, signal);
     const voted = Object.keys(input.labels).length > 0;
-    const error = statusFailure('post review', printed(patchset), answer);
+    const error = statusFailure('post review', formatPatchset(patchset), answer);
     if (answer.status === 200 && isJson(answer.text)) return { is: 'posted' };
     // Also a page of somebody else's, which says nothing of what became of the review.
-    if (answer.status === 200) throw new CutOff({ ...somebodyElse(error), cause: error }, true);
-    if (UNDECIDED.includes(answer.status)) throw new CutOff(error, true);
+    if (answer.status === 200) throw new UnknownOutcomeError({ ...somebodyElse(error), cause: error }, true);
+    if (UNDECIDED.includes(answer.status)) throw new UnknownOutcomeError(error, true);
     if (voted && answer.status === 403) return { is: 'vote-rejected', why: firstLine(answer.text) };
     if (voted && answer.status === 409) return { is: 'closed', why: firstLine(answer.text) };
     if (answer.status === 404) return { is: 'perhaps-missing', error };
@@ -108,7 +108,7 @@ export class RestReviews implements ReviewRoute {
     const account = await this.#account(signal);
     if (found.current_revision !== patchset.revision) {
       const said = ours(found, account).filter((message) => message.patchset === patchset.patchset);
-      return votesSaid(said.map(({ text }) => text));
+      return votesInMessages(said.map(({ text }) => text));
     }
     const votes = Object.entries(found.labels ?? {}).map(([name, { all }]) => {
       return [name, all?.find(({ _account_id }) => _account_id === account)?.value ?? 0] as const;
@@ -120,12 +120,12 @@ export class RestReviews implements ReviewRoute {
     const path = `${pathOf(patchset)}?${STANDING_PARTS.map((part) => `o=${part}`).join('&')}`;
     const answer = await this.#ask({ method: 'GET', path, body: null }, signal);
     if (answer.status === 404) return null;
-    const target = printed(patchset);
+    const target = formatPatchset(patchset);
     const text = this.#right('look up change', answer);
     const shown = readJson(text, info, target);
     const { labels, revisions } = readJson(text, change, target);
-    const row = readSeenRow(rowWithFiles(shown, this.#options.url), target);
-    const now = nowOf(row, target, this.#options.filesLimit);
+    const row = parseQueryRow(rowWithFiles(shown, this.#options.url), target);
+    const now = toChangeInfo(row, target, this.#options.filesLimit);
     const account = await this.#account(signal);
     const ours = labels?.[name]?.all?.find(({ _account_id }) => _account_id === account);
     const kinds = Object.values(revisions ?? {}).map(({ _number, kind }) => ({ patchset: _number, kind }));
@@ -141,7 +141,7 @@ export class RestReviews implements ReviewRoute {
     const path = `${pathOf(patchset)}?${parts.map((part) => `o=${part}`).join('&')}`;
     const answer = await this.#ask({ method: 'GET', path, body: null }, signal);
     if (answer.status === 404) return null;
-    return readJson(this.#right('look up change', answer), change, printed(patchset));
+    return readJson(this.#right('look up change', answer), change, formatPatchset(patchset));
   }
 
   /** Our account's id, asked for once. */
@@ -164,8 +164,9 @@ export class RestReviews implements ReviewRoute {
     try {
       return await this.#client.request(request, signal);
     } catch (error) {
-      if (!(error instanceof OperationError) || (error instanceof CutOff && error.sent)) throw error;
-      throw retried(error);
+      if (!(error instanceof OperationError) || (error instanceof UnknownOutcomeError && error.sent))
+        throw error;
+      throw asRetryable(error);
     }
   }
 
@@ -195,7 +196,7 @@ function somebodyElse({ operation, target }: OperationError) {
 
 /** A mistake that an operator can put right must not lose a review. */
 function mended(error: OperationError, { status }: RestAnswer): OperationError {
-  return MENDABLE.includes(status) ? retried(error) : error;
+  return MENDABLE.includes(status) ? asRetryable(error) : error;
 }
 
 function ours(found: RestChange, account: number): readonly RestMessage[] {

@@ -8,16 +8,22 @@ import { OperationError } from '../../../errors.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
 import type { KeyedEffect } from '../../../machines/protocol/effects.ts';
 import { sleep } from '../../../timer.ts';
-import { CutOff } from '../transport/unknown-outcome.ts';
-import { printed, type ReviewRoute, type ReviewTalk, retried, type SeenChange } from './transport.ts';
-import { fitMessage } from './truncate-message.ts';
+import { UnknownOutcomeError } from '../transport/unknown-outcome.ts';
+import {
+  asRetryable,
+  type ChangeSnapshot,
+  formatPatchset,
+  type ReviewSession,
+  type ReviewTransport,
+} from './transport.ts';
+import { truncateMessage } from './truncate-message.ts';
 
 type PostReview = Extract<KeyedEffect, { type: 'postReview' }>;
 type ReadStanding = Extract<KeyedEffect, { type: 'readChangeState' }>;
 type ReadVotes = Extract<KeyedEffect, { type: 'readVotes' }>;
 
 export class GerritReviewer implements Reviewer {
-  readonly #route: ReviewRoute;
+  readonly #route: ReviewTransport;
   readonly #clock: Clock;
   readonly #settleMs: number;
   /**
@@ -27,7 +33,7 @@ export class GerritReviewer implements Reviewer {
   readonly #unsettled = new Map<string, number | null>();
 
   /** @param settleMs how long a request that was cut off might still arrive at a Gerrit that answers */
-  constructor(route: ReviewRoute, clock: Clock, settleMs: number) {
+  constructor(route: ReviewTransport, clock: Clock, settleMs: number) {
     this.#route = route;
     this.#clock = clock;
     this.#settleMs = settleMs;
@@ -35,14 +41,16 @@ export class GerritReviewer implements Reviewer {
 
   /** @param recovered an earlier process may have sent this request just before it died. */
   async post(request: PostReview, signal: AbortSignal, recovered = false): Promise<PostOutcome> {
-    const message = fitMessage(request.message, request.run);
+    const message = truncateMessage(request.message, request.run);
     if (recovered) this.#unsettled.set(request.run, null);
     const arrived = await this.#settle(request, signal);
     if (arrived !== null) return arrived;
     try {
-      return await this.#route.talk(signal, (talk) => this.#postOnce(talk, request, message, signal));
+      return await this.#route.withSession(signal, (session) =>
+        this.#postOnce(session, request, message, signal),
+      );
     } catch (error) {
-      if (!(error instanceof CutOff) || !error.sent) throw error;
+      if (!(error instanceof UnknownOutcomeError) || !error.sent) throw error;
       this.#unsettled.set(request.run, null);
       const late = (await this.#settle(request, signal)) ?? (await this.#find(request, signal));
       if (late !== null) return late;
@@ -52,7 +60,9 @@ export class GerritReviewer implements Reviewer {
 
   async readChangeState(request: ReadStanding, signal: AbortSignal): Promise<ReviewedChange> {
     const { patchset: tested, label } = request;
-    const seen = await this.#route.talk(signal, (talk) => talk.standing(tested, label, signal));
+    const seen = await this.#route.withSession(signal, (session) =>
+      session.readReviewedChange(tested, label, signal),
+    );
     const { host } = this.#route;
     if (seen === null) throw notShown(tested, host);
     const { project, patchset, revision } = seen.change.patchset;
@@ -67,55 +77,61 @@ export class GerritReviewer implements Reviewer {
   }
 
   async readVotes(request: ReadVotes, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
-    const votes = await this.#route.talk(signal, (talk) => talk.votes(request.patchset, signal));
+    const votes = await this.#route.withSession(signal, (session) =>
+      session.readVotes(request.patchset, signal),
+    );
     if (votes === null) throw notShown(request.patchset, this.#route.host);
     return votes;
   }
 
   async #postOnce(
-    talk: ReviewTalk,
+    session: ReviewSession,
     request: PostReview,
     message: string,
     signal: AbortSignal,
   ): Promise<PostOutcome> {
     const { patchset, tag } = request;
-    const seen = await this.#look(talk, patchset, signal);
+    const seen = await this.#look(session, patchset, signal);
     const { voted, why } = vote(request, seen);
     if (seen !== null && holdsRun(seen, request)) return { posted: true, found: true, voted, why };
     if (request.onlyCurrent === true && isOutdated(request, seen)) throw outdated(patchset, why);
     const labels = voted ? request.labels : {};
-    const answer = await talk.review(patchset, { message, tag, labels }, signal);
+    const answer = await session.review(patchset, { message, tag, labels }, signal);
     switch (answer.is) {
       case 'posted':
         return { posted: true, found: false, voted, why };
       case 'vote-rejected':
         return { posted: false, refused: answer.why };
       case 'closed':
-        return this.#postBare(talk, request, message, answer.why, signal);
+        return this.#postBare(session, request, message, answer.why, signal);
       case 'failed':
         throw answer.error;
       case 'perhaps-missing':
-        throw seen === null ? answer.error : retried(answer.error);
+        throw seen === null ? answer.error : asRetryable(answer.error);
     }
   }
 
   /** The change was closed since it was looked at; Gerrit took nothing. */
   async #postBare(
-    talk: ReviewTalk,
+    session: ReviewSession,
     { patchset, tag }: PostReview,
     message: string,
     why: string,
     signal: AbortSignal,
   ): Promise<PostOutcome> {
-    const answer = await talk.review(patchset, { message, tag, labels: {} }, signal);
+    const answer = await session.review(patchset, { message, tag, labels: {} }, signal);
     if (answer.is === 'posted') return { posted: true, found: false, voted: false, why };
     if ('error' in answer) throw answer.error;
     return { posted: false, refused: answer.why };
   }
 
   /** The change with our messages; null while Gerrit does not show it. Refuses a Gerrit where it is another change. */
-  async #look(talk: ReviewTalk, patchset: Patchset, signal: AbortSignal): Promise<SeenChange | null> {
-    const seen = await talk.look(patchset, signal);
+  async #look(
+    session: ReviewSession,
+    patchset: Patchset,
+    signal: AbortSignal,
+  ): Promise<ChangeSnapshot | null> {
+    const seen = await session.readChange(patchset, signal);
     if (seen === null) return null;
     const { host } = this.#route;
     if (seen.revision !== null && seen.revision !== patchset.revision) {
@@ -129,7 +145,9 @@ export class GerritReviewer implements Reviewer {
 
   /** Our message of this run, if it is there. */
   async #find(request: PostReview, signal: AbortSignal): Promise<PostOutcome | null> {
-    const seen = await this.#route.talk(signal, (talk) => this.#look(talk, request.patchset, signal));
+    const seen = await this.#route.withSession(signal, (session) =>
+      this.#look(session, request.patchset, signal),
+    );
     if (seen === null || !holdsRun(seen, request)) return null;
     return { posted: true, found: true, ...vote(request, seen) };
   }
@@ -163,7 +181,7 @@ export class GerritReviewer implements Reviewer {
  */
 function vote(
   { labels, patchset }: PostReview,
-  seen: SeenChange | null,
+  seen: ChangeSnapshot | null,
 ): { readonly voted: boolean; readonly why: string } {
   // An explicit 0 takes a vote away.
   if (Object.keys(labels).length === 0) return { voted: false, why: '' };
@@ -176,7 +194,7 @@ function vote(
   return { voted: false, why };
 }
 
-function isOutdated({ patchset }: PostReview, seen: SeenChange | null): boolean {
+function isOutdated({ patchset }: PostReview, seen: ChangeSnapshot | null): boolean {
   return seen?.open === true && seen.current !== null && seen.current > patchset.patchset;
 }
 
@@ -184,7 +202,7 @@ function isOutdated({ patchset }: PostReview, seen: SeenChange | null): boolean 
 const KINDS_KEPT = 100;
 
 /** A message of ours that holds the run's id as a whole word. Where Gerrit shows tags, somebody who logs in as us and quotes it has another. */
-function holdsRun(seen: SeenChange, { run, tag }: PostReview): boolean {
+function holdsRun(seen: ChangeSnapshot, { run, tag }: PostReview): boolean {
   return seen.ours.some((said) => (said.tag === null || said.tag === tag) && holdsWord(said.message, run));
 }
 
@@ -203,8 +221,8 @@ const WORD = /[A-Za-z0-9_:-]/;
 function elsewhere(patchset: Patchset, what: string): OperationError {
   return new OperationError({
     operation: 'post review',
-    target: printed(patchset),
-    message: `${printed(patchset)} is ${what}`,
+    target: formatPatchset(patchset),
+    message: `${formatPatchset(patchset)} is ${what}`,
     retryable: false,
     hint: 'this is another Gerrit than the one that the patchset came from, or it was restored from a backup',
   });
@@ -213,7 +231,7 @@ function elsewhere(patchset: Patchset, what: string): OperationError {
 function outdated(patchset: Patchset, why: string): OperationError {
   return new OperationError({
     operation: 'post review',
-    target: printed(patchset),
+    target: formatPatchset(patchset),
     message: why,
     retryable: true,
     hint: 'the vote is computed again for the newer patchset',
@@ -223,8 +241,8 @@ function outdated(patchset: Patchset, why: string): OperationError {
 function notShown(patchset: Patchset, host: string): OperationError {
   return new OperationError({
     operation: 'read votes',
-    target: printed(patchset),
-    message: `${host} does not show ${printed(patchset)}`,
+    target: formatPatchset(patchset),
+    message: `${host} does not show ${formatPatchset(patchset)}`,
     retryable: true,
     hint: 'the change is gone, or this account may not read it',
   });

@@ -21,7 +21,12 @@ const MISSING = [/^fatal: "[^"]{1,60}" no such (?:patch set|change)$/m, PROJECT_
 const TOO_LONG = /Comment size exceeds limit/;
 const FORBIDDEN = /not permitted|denied|prohibited/i;
 
-export function readAnswer(status: number, stderr: string, target: string, voted: boolean): ReviewAnswer {
+export function parseReviewResponse(
+  status: number,
+  stderr: string,
+  target: string,
+  voted: boolean,
+): ReviewAnswer {
   if (status === 0) return { is: 'posted' };
   const why = oneLine(stderr, 500).trim() || `exit status ${status}`;
   const failed = (retryable: boolean, hint: string): OperationError =>

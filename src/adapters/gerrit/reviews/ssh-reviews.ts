@@ -8,8 +8,8 @@
 import type { ReviewedChange } from '../../../engine/ports/adapters.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
-import { nowOf } from '../changes/change-info.ts';
-import { readSeenRow } from '../changes/query-row.ts';
+import { toChangeInfo } from '../changes/change-info.ts';
+import { parseQueryRow } from '../changes/query-row.ts';
 import {
   type ChangeRow,
   isOpen,
@@ -21,17 +21,17 @@ import {
 import type { SharedConnection } from '../transport/shared-connection.ts';
 import { runGerrit } from '../transport/ssh-command.ts';
 import type { GerritOptions } from '../transport/ssh-connection.ts';
-import { readAnswer } from './ssh-response.ts';
+import { parseReviewResponse } from './ssh-response.ts';
 import {
-  printed,
+  type ChangeSnapshot,
+  formatPatchset,
   type ReviewAnswer,
   type ReviewInput,
-  type ReviewRoute,
-  type ReviewTalk,
-  type SeenChange,
+  type ReviewSession,
+  type ReviewTransport,
 } from './transport.ts';
 
-export class SshReviews implements ReviewRoute {
+export class SshReviews implements ReviewTransport {
   readonly host: string;
   readonly #options: GerritOptions;
   readonly #account: string;
@@ -45,16 +45,16 @@ export class SshReviews implements ReviewRoute {
     this.#shared = shared;
   }
 
-  async talk<T>(signal: AbortSignal, work: (talk: ReviewTalk) => Promise<T>): Promise<T> {
+  async withSession<T>(signal: AbortSignal, work: (session: ReviewSession) => Promise<T>): Promise<T> {
     const outcome = await this.#shared.ask(signal, async (connection) => {
       let said = false;
-      const talk = this.#talkOver(connection);
-      const once: ReviewTalk['review'] = (...words) => {
+      const session = this.#sessionOver(connection);
+      const once: ReviewSession['review'] = (...words) => {
         said = true;
-        return talk.review(...words);
+        return session.review(...words);
       };
       try {
-        return { value: await work({ ...talk, review: once }) };
+        return { value: await work({ ...session, review: once }) };
       } catch (error) {
         if (!said) throw error;
         // As an answer, so that it is not asked again.
@@ -65,20 +65,20 @@ export class SshReviews implements ReviewRoute {
     return outcome.value;
   }
 
-  #talkOver(connection: SshClient): ReviewTalk {
+  #sessionOver(connection: SshClient): ReviewSession {
     const ask = (
       change: number,
       parts: Parameters<typeof queryChange>[3],
       signal: AbortSignal,
     ): Promise<ChangeRow | null> => queryChange(connection, this.#options, change, parts, signal);
     return {
-      look: async (patchset, signal) => {
+      readChange: async (patchset, signal) => {
         const row = await ask(patchset.change, ['--comments', '--current-patch-set'], signal);
         return row === null ? null : this.#seen(row, patchset);
       },
       review: (patchset, input, signal) => this.#review(connection, patchset, input, signal),
-      standing: ({ change }, label, signal) => this.#standing(connection, change, label, signal),
-      votes: async ({ change, patchset }, signal) => {
+      readReviewedChange: ({ change }, label, signal) => this.#standing(connection, change, label, signal),
+      readVotes: async ({ change, patchset }, signal) => {
         let row = await ask(change, ['--current-patch-set'], signal);
         if (row !== null && patchSetOf(row, patchset) === null) {
           row = await ask(change, ['--all-approvals'], signal);
@@ -104,9 +104,9 @@ export class SshReviews implements ReviewRoute {
     const parts = ['--current-patch-set', '--files'] as const;
     const question = { target, terms: `change:${change}`, parts };
     const { rows } = await queryRows(connection, this.#options, question, signal);
-    const row = rows.map((one) => readSeenRow(one, target)).find(({ number }) => number === change);
+    const row = rows.map((one) => parseQueryRow(one, target)).find(({ number }) => number === change);
     if (row === undefined) return null;
-    const now = nowOf(row, target, this.#options.filesLimit);
+    const now = toChangeInfo(row, target, this.#options.filesLimit);
     const known = await queryChange(connection, this.#options, change, ['--patch-sets'], signal);
     const kinds = (known?.patchSets ?? []).map(({ number, kind }) => ({ patchset: number, kind }));
     if (Math.max(0, ...kinds.map(({ patchset }) => patchset)) !== now.patchset.patchset) {
@@ -116,7 +116,7 @@ export class SshReviews implements ReviewRoute {
     return { change: now, vote: ours?.value ?? 0, kinds };
   }
 
-  #seen(row: ChangeRow, patchset: Patchset): SeenChange {
+  #seen(row: ChangeRow, patchset: Patchset): ChangeSnapshot {
     const ours = (row.comments ?? []).filter(({ reviewer }) => reviewer.username === this.#account);
     return {
       project: row.project ?? patchset.project,
@@ -134,7 +134,7 @@ export class SshReviews implements ReviewRoute {
     input: ReviewInput,
     signal: AbortSignal,
   ): Promise<ReviewAnswer> {
-    const target = printed(patchset);
+    const target = formatPatchset(patchset);
     const { status, stderr } = await runGerrit(
       connection,
       {
@@ -145,6 +145,6 @@ export class SshReviews implements ReviewRoute {
       },
       signal,
     );
-    return readAnswer(status, stderr, target, Object.keys(input.labels).length > 0);
+    return parseReviewResponse(status, stderr, target, Object.keys(input.labels).length > 0);
   }
 }

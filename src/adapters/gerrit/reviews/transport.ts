@@ -7,7 +7,7 @@ import { OperationError } from '../../../errors.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
 
 /** A change as Gerrit shows it now. */
-export interface SeenChange {
+export interface ChangeSnapshot {
   readonly project: string;
   /** Number of the current patchset; null where Gerrit did not say. */
   readonly current: number | null;
@@ -36,30 +36,30 @@ export type ReviewAnswer =
   | { readonly is: 'perhaps-missing'; readonly error: OperationError }
   | { readonly is: 'failed'; readonly error: OperationError };
 
-/** All reject with a CutOff when the answer is not known. */
-export interface ReviewTalk {
+/** All reject with an UnknownOutcomeError when the answer is not known. */
+export interface ReviewSession {
   /** Null when Gerrit does not show the change to us. */
-  look(patchset: Patchset, signal: AbortSignal): Promise<SeenChange | null>;
+  readChange(patchset: Patchset, signal: AbortSignal): Promise<ChangeSnapshot | null>;
   review(patchset: Patchset, input: ReviewInput, signal: AbortSignal): Promise<ReviewAnswer>;
   /** The change as it is now, with our vote on it; null when Gerrit does not show it to us. */
-  standing(change: Patchset, label: string, signal: AbortSignal): Promise<ReviewedChange | null>;
+  readReviewedChange(change: Patchset, label: string, signal: AbortSignal): Promise<ReviewedChange | null>;
   /** Our votes on the patchset by label; null when Gerrit does not show it to us. */
-  votes(patchset: Patchset, signal: AbortSignal): Promise<Readonly<Record<string, number>> | null>;
+  readVotes(patchset: Patchset, signal: AbortSignal): Promise<Readonly<Record<string, number>> | null>;
 }
 
-export interface ReviewRoute {
+export interface ReviewTransport {
   /** For people. */
   readonly host: string;
   /** Runs `work` when it is its turn. What goes wrong before that is retryable, because an operator can put it right. */
-  talk<T>(signal: AbortSignal, work: (talk: ReviewTalk) => Promise<T>): Promise<T>;
+  withSession<T>(signal: AbortSignal, work: (session: ReviewSession) => Promise<T>): Promise<T>;
 }
 
-export function printed(patchset: Patchset): string {
+export function formatPatchset(patchset: Patchset): string {
   return `${patchset.change},${patchset.patchset}`;
 }
 
 /** A mistake that an operator can put right must not lose a review: the same error, tried again. */
-export function retried(error: OperationError): OperationError {
+export function asRetryable(error: OperationError): OperationError {
   if (error.retryable) return error;
   const { operation, target, message, hint } = error;
   return new OperationError({ operation, target, message, hint, retryable: true, cause: error });

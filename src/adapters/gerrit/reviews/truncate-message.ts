@@ -9,7 +9,11 @@ export const MESSAGE_LIMIT_BYTES = 1024 * 1024;
 const NOTE = '(cut here: the message was too long)';
 
 /** The message itself when it fits; else its first lines, a note, and the line with the run's id. */
-export function fitMessage(message: string, run: string, limitBytes: number = MESSAGE_LIMIT_BYTES): string {
+export function truncateMessage(
+  message: string,
+  run: string,
+  limitBytes: number = MESSAGE_LIMIT_BYTES,
+): string {
   if (run === '' || !message.includes(run)) throw new Error(`the message does not hold its run's id ${run}`);
   if (Buffer.byteLength(message) <= limitBytes) return message;
   const lines = message.split('\n');

@@ -3,7 +3,6 @@
  * events wait for the store at a time, and past that the channel is not read, so that Gerrit keeps them for us. It
  * outlives a connection: what had arrived before a cut is still handed over.
  */
-
 import type { Readable } from 'node:stream';
 import { BehaviorSubject, filter, firstValueFrom, Subscription } from 'rxjs';
 import type { Rejection, StreamListener } from '../../../engine/ports/event-source.ts';
@@ -11,7 +10,7 @@ import type { GerritEvent } from '../../../machines/model/gerrit-event.ts';
 import { changeOfMetaRef, isMetaRefUpdate, type Line, LineSplitter } from './line-splitter.ts';
 import { parseEvent, sampleOf } from './parse-event.ts';
 
-export interface IntakeOptions {
+export interface EventReaderOptions {
   readonly lineLimitBytes: number;
   /** Events that may wait for the listener at a time. */
   readonly queueLimit: number;
@@ -29,9 +28,9 @@ interface CutLine {
 /** Different names of events that are counted by themselves; a server that invents more has them counted as one. */
 const NAMES_LIMIT = 200;
 
-export class LineIntake {
+export class EventReader {
   readonly #listener: StreamListener;
-  readonly #options: IntakeOptions;
+  readonly #options: EventReaderOptions;
   readonly #splitter: LineSplitter;
   readonly #names = new Set<string>();
   /** Lines that arrived and were not handed over yet: what one chunk held, not more. */
@@ -46,7 +45,7 @@ export class LineIntake {
   #flow = Subscription.EMPTY;
   #lastByteAt: number;
 
-  constructor(listener: StreamListener, options: IntakeOptions) {
+  constructor(listener: StreamListener, options: EventReaderOptions) {
     this.#listener = listener;
     this.#options = options;
     this.#splitter = new LineSplitter(options.lineLimitBytes);

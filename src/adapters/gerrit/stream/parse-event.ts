@@ -178,7 +178,7 @@ function about(type: string, raw: z.infer<typeof onPatchset>, by: Account) {
       hashtags: raw.change.hashtags,
     };
   } catch (error) {
-    if (error instanceof shapes.Misfit) throw new Rejected(`${type} ${error.message}`);
+    if (error instanceof shapes.SchemaMismatch) throw new Rejected(`${type} ${error.message}`);
     throw error;
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { SshClient } from '../../ssh/client/client.ts';
 
-export class StandingStream {
+export class StreamConnection {
   readonly #onChange: () => void;
   #connection: SshClient | null = null;
 
@@ -18,7 +18,7 @@ export class StandingStream {
   }
 
   /** The stream is up on this connection. */
-  stands(connection: SshClient): void {
+  connected(connection: SshClient): void {
     this.#connection = connection;
     connection.onClosed(() => {
       if (this.#connection !== connection) return;

@@ -23,12 +23,12 @@ import { formatLimit } from '../../../machines/model/duration.ts';
 import type { SshChannel, SshClient } from '../../ssh/client/client.ts';
 import { runGerrit } from '../transport/ssh-command.ts';
 import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
-import type { LineIntake } from './event-reader.ts';
+import type { EventReader } from './event-reader.ts';
 
 export interface Session {
   readonly options: GerritOptions;
   readonly clock: Clock;
-  readonly intake: LineIntake;
+  readonly intake: EventReader;
   /** The stream is up: Gerrit has answered a question after it took the stream's command. */
   readonly connected: (version: string, connection: SshClient) => void;
   /** The server answers, and its stream has said nothing for long. */

@@ -14,10 +14,10 @@ import type {
 } from '../../../engine/ports/event-source.ts';
 import { backoff } from '../../../machines/model/backoff.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
-import { GerritPast } from '../history/change-history.ts';
-import { type AskPage, sshPages } from '../history/pages-ssh.ts';
+import { ChangeHistoryQuery } from '../history/change-history.ts';
+import { type FetchPage, sshPages } from '../history/pages-ssh.ts';
 import type { GerritOptions } from '../transport/ssh-connection.ts';
-import { LineIntake } from './event-reader.ts';
+import { EventReader } from './event-reader.ts';
 import { runSession, type SessionEnd } from './stream-session.ts';
 
 export interface StreamTuning {
@@ -26,7 +26,7 @@ export interface StreamTuning {
   /** Rows of one page when it is asked what happened. */
   readonly pageRows: number;
   /** Asks what happened; null: on the stream's own connection. */
-  readonly pages: AskPage | null;
+  readonly pages: FetchPage | null;
   /** Told of every line as it came. */
   readonly keep: (line: Buffer) => void;
   /** 0 to 1, for the jitter. */
@@ -50,7 +50,7 @@ export class GerritStream implements Intake {
   readonly #clock: Clock;
   readonly #listener: StreamListener;
   readonly #tuning: StreamTuning;
-  readonly #intake: LineIntake;
+  readonly #intake: EventReader;
   /** Failures since the stream was last up for good. */
   #failures = 0;
   /** Before the session that runs now. */
@@ -74,13 +74,13 @@ export class GerritStream implements Intake {
     this.#clock = clock;
     this.#listener = listener;
     this.#tuning = { ...TUNING, ...tuning };
-    this.#intake = new LineIntake(listener, {
+    this.#intake = new EventReader(listener, {
       lineLimitBytes: options.lineLimitBytes,
       queueLimit: this.#tuning.queueLimit,
       now: () => clock.monotonic(),
       keep: this.#tuning.keep,
     });
-    this.history = new GerritPast(
+    this.history = new ChangeHistoryQuery(
       this.#tuning.pages ?? sshPages(options, () => this.#connection),
       this.#tuning.pageRows,
     );

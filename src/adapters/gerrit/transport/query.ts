@@ -122,7 +122,7 @@ export function toPatchset(row: ChangeRow, set: PatchSetRow): Patchset {
   try {
     return shapes.toPatchset(row, set);
   } catch (error) {
-    if (!(error instanceof shapes.Misfit)) throw error;
+    if (!(error instanceof shapes.SchemaMismatch)) throw error;
     throw queryError(`change ${row.number}`, `its ${error.message} can not be used`, false);
   }
 }

@@ -12,7 +12,7 @@ import { Semaphore } from '../../../semaphore.ts';
 import { sleep, timerDelay } from '../../../timer.ts';
 import { readCertificates } from '../../tls/certificates.ts';
 import { transportFailure } from './rest-failure.ts';
-import { CutOff } from './unknown-outcome.ts';
+import { UnknownOutcomeError } from './unknown-outcome.ts';
 
 export interface RestOptions {
   /** Of the site, with its path if it has one. */
@@ -80,7 +80,7 @@ export class RestClient {
     return new URL(this.#options.url).host;
   }
 
-  /** Resolves with any answer that is one, also a refusal; rejects with a CutOff when there is none. */
+  /** Resolves with any answer that is one, also a refusal; rejects with an UnknownOutcomeError when there is none. */
   async request(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
     const over = await this.#turn(signal);
     try {
@@ -92,7 +92,8 @@ export class RestClient {
         return await this.#exchange(prepared, signal);
       } catch (error) {
         // A kept connection that the server had closed meanwhile. What only asks may be asked again at once.
-        if (!(error instanceof CutOff) || request.method !== 'GET' || !isStale(error.cause)) throw error;
+        if (!(error instanceof UnknownOutcomeError) || request.method !== 'GET' || !isStale(error.cause))
+          throw error;
         return await this.#exchange(prepared, signal);
       }
     } finally {
@@ -140,7 +141,7 @@ export class RestClient {
       const fail = (error: unknown): void => {
         const cause = reused && isReset(error) ? new StaleConnection(error) : error;
         const fields = transportFailure(this.target, this.#options, cause, sent);
-        reject(new CutOff(fields, sent && options.method === 'POST'));
+        reject(new UnknownOutcomeError(fields, sent && options.method === 'POST'));
         request.destroy();
       };
       const after = (delayMs: number, code: string) => this.#clock.after(delayMs, () => fail({ code }));

@@ -10,7 +10,7 @@ import { OperationError } from '../../../errors.ts';
 import { Semaphore } from '../../../semaphore.ts';
 import { detachContext } from '../../ssh/client/async-context.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
-import { retried } from '../reviews/transport.ts';
+import { asRetryable } from '../reviews/transport.ts';
 import { connectToGerrit, type GerritOptions } from './ssh-connection.ts';
 import { stoppedConnection } from './ssh-failure.ts';
 
@@ -167,7 +167,9 @@ export class SharedConnection {
       if (signal.aborted) return stop();
       signal.addEventListener('abort', stop, { once: true });
       opening
-        .then(resolve, (error: unknown) => reject(error instanceof OperationError ? retried(error) : error))
+        .then(resolve, (error: unknown) =>
+          reject(error instanceof OperationError ? asRetryable(error) : error),
+        )
         .finally(() => signal.removeEventListener('abort', stop));
     });
   }

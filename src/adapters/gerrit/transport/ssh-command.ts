@@ -1,11 +1,11 @@
 /**
- * Gerrit's commands by SSH. A command that ends without an exit status is a CutOff, which says whether Gerrit may have the
+ * Gerrit's commands by SSH. A command that ends without an exit status is an UnknownOutcomeError, which says whether Gerrit may have the
  * whole request: only then must a review be looked for before it is sent again.
  */
 import { OperationError } from '../../../errors.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
 import { CommandFailure, type CommandResult, runCommand } from '../../ssh/client/command.ts';
-import { CutOff } from './unknown-outcome.ts';
+import { UnknownOutcomeError } from './unknown-outcome.ts';
 
 export interface GerritCommand {
   /** Words; quoted here. */
@@ -16,7 +16,7 @@ export interface GerritCommand {
   readonly maxStdoutBytes: number;
 }
 
-/** @throws CutOff, whose cause is a CommandFailure */
+/** @throws UnknownOutcomeError, whose cause is a CommandFailure */
 export async function runGerrit(
   connection: SshClient,
   command: GerritCommand,
@@ -37,7 +37,7 @@ export async function runGerrit(
       hint: 'it is tried again automatically',
       cause: error,
     };
-    throw new CutOff(fields, error.sent);
+    throw new UnknownOutcomeError(fields, error.sent);
   }
 }
 

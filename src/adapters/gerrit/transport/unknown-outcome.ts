@@ -5,7 +5,7 @@
  */
 import { OperationError, type OperationErrorFields } from '../../../errors.ts';
 
-export class CutOff extends OperationError {
+export class UnknownOutcomeError extends OperationError {
   /** True: the server may have the whole request, and may still act on it. */
   readonly sent: boolean;
 

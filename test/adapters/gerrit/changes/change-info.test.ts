@@ -1,6 +1,6 @@
 /** One change as a query shows it, with all that rules ask about. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { changeNow } from '../../../../src/adapters/gerrit/changes/change-info.ts';
+import { readChangeInfo } from '../../../../src/adapters/gerrit/changes/change-info.ts';
 import { SshServer } from '../../../fakes/ssh-server.ts';
 import { keys, patchset, realClock, Site } from '../site.ts';
 
@@ -43,7 +43,7 @@ afterEach(async () => {
 const ask = (row: object | null) => {
   const stats = '{"type":"stats","rowCount":1}';
   server.answer('gerrit query', `${row === null ? '' : `${JSON.stringify(row)}\n`}${stats}\n`);
-  return changeNow(site.options(server.port), realClock, patchset.change);
+  return readChangeInfo(site.options(server.port), realClock, patchset.change);
 };
 
 describe('a change', () => {

@@ -1,6 +1,6 @@
 /** Looking up what strangers wrote, and what a Gerrit says that is late, wrong or somebody else's. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GerritChanges } from '../../../../src/adapters/gerrit/changes/change-lookup.ts';
+import { ChangeLookup } from '../../../../src/adapters/gerrit/changes/change-lookup.ts';
 import { SharedConnection } from '../../../../src/adapters/gerrit/transport/shared-connection.ts';
 import type { GerritOptions } from '../../../../src/adapters/gerrit/transport/ssh-connection.ts';
 import { FakeClock } from '../../../fakes/clock.ts';
@@ -24,12 +24,12 @@ afterEach(async () => {
   site.remove();
 });
 
-function changes(more: Partial<GerritOptions> = {}): GerritChanges {
+function changes(more: Partial<GerritOptions> = {}): ChangeLookup {
   const options = site.options(server.port, more);
   shared = new SharedConnection(options, realClock);
   // Patience runs on a clock of its own; the wait for an answer has to be a real one.
   const clock = { ...realClock, monotonic: () => patience.monotonic() };
-  return new GerritChanges(options, clock, shared);
+  return new ChangeLookup(options, clock, shared);
 }
 
 const request = {
@@ -39,7 +39,7 @@ const request = {
   dependencyLimit: 3,
   timeoutMs: 1_000,
 } as const;
-const lookUp = (by: GerritChanges) => by.lookUp(request, signal);
+const lookUp = (by: ChangeLookup) => by.lookUp(request, signal);
 
 function row(more: object = {}, set: object = {}): object {
   const { project, branch, change, revision, ref, url } = patchset;

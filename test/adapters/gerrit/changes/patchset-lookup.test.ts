@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { lookUpChange } from '../../../../src/adapters/gerrit/changes/patchset-lookup.ts';
+import { lookUpPatchset } from '../../../../src/adapters/gerrit/changes/patchset-lookup.ts';
 import { GerritModel } from '../../../fakes/gerrit-model.ts';
 import { SshServer } from '../../../fakes/ssh-server.ts';
 import { keys, patchset, realClock, Site } from '../site.ts';
@@ -21,7 +21,7 @@ afterEach(async () => {
 });
 
 const lookUp = (change: number, number: number | null) =>
-  lookUpChange(site.options(server.port), realClock, change, number);
+  lookUpPatchset(site.options(server.port), realClock, change, number);
 
 test('finds the current patchset, and any by its number', async () => {
   expect(await lookUp(912345, null)).toEqual(fourth);

@@ -1,6 +1,6 @@
 /** Gerrit's own account, page by page, by SSH against a server that is scripted answer by answer. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { GerritPast } from '../../../../src/adapters/gerrit/history/change-history.ts';
+import { ChangeHistoryQuery } from '../../../../src/adapters/gerrit/history/change-history.ts';
 import { sshPages } from '../../../../src/adapters/gerrit/history/pages-ssh.ts';
 import {
   connectToGerrit,
@@ -49,11 +49,11 @@ afterEach(async () => {
   site.remove();
 });
 
-async function past(pageRows = 2, more: Partial<GerritOptions> = {}): Promise<GerritPast> {
+async function past(pageRows = 2, more: Partial<GerritOptions> = {}): Promise<ChangeHistoryQuery> {
   const options = site.options(server.port, more);
   const connection = await connectToGerrit(options, realClock, never);
   connections.push(connection);
-  return new GerritPast(
+  return new ChangeHistoryQuery(
     sshPages(options, () => connection),
     pageRows,
   );
@@ -169,7 +169,7 @@ describe('an answer that is none', () => {
 
   test('without a connection nobody is asked', async () => {
     const options = site.options(server.port);
-    const reader = new GerritPast(
+    const reader = new ChangeHistoryQuery(
       sshPages(options, () => null),
       2,
     );

@@ -1,6 +1,6 @@
 /** Gerrit's own account by REST: the same as by SSH, with the ids of messages, page by page, and what goes wrong. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { GerritPast } from '../../../../src/adapters/gerrit/history/change-history.ts';
+import { ChangeHistoryQuery } from '../../../../src/adapters/gerrit/history/change-history.ts';
 import { restPages } from '../../../../src/adapters/gerrit/history/pages-rest.ts';
 import { sshPages } from '../../../../src/adapters/gerrit/history/pages-ssh.ts';
 import { RestClient, type RestOptions } from '../../../../src/adapters/gerrit/transport/rest-client.ts';
@@ -20,7 +20,7 @@ describe('against the embedded Gerrit', () => {
   afterEach(() => place.stop());
 
   const byRest = (rows: number) =>
-    new GerritPast(restPages(place.client(), place.gerrit.site.url), rows).read(request, never);
+    new ChangeHistoryQuery(restPages(place.client(), place.gerrit.site.url), rows).read(request, never);
 
   test('tells what SSH tells, and each message has an id of its own', async () => {
     const [first, second] = [place.newPatchset(), place.newPatchset()];
@@ -33,7 +33,7 @@ describe('against the embedded Gerrit', () => {
     const options = place.options();
     const connection = await connectToGerrit(options, realClock, never);
     const pages = sshPages(options, () => connection);
-    const ssh = await new GerritPast(pages, 100).read(request, never);
+    const ssh = await new ChangeHistoryQuery(pages, 100).read(request, never);
     await connection.close();
     const rest = await byRest(100);
     const ids = rest.changes.flatMap(({ entries }) => entries.map(({ id }) => id));
@@ -82,7 +82,7 @@ describe('a site that answers otherwise', () => {
       connections: 1,
     };
     client = new RestClient({ ...options, ...more }, realClock);
-    return new GerritPast(restPages(client, server.url), 4).read(request, signal);
+    return new ChangeHistoryQuery(restPages(client, server.url), 4).read(request, signal);
   }
 
   test.each([400, 401, 403, 404, 500, 503])('%i is a failure that is tried again', async (status) => {

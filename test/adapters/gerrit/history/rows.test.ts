@@ -1,7 +1,7 @@
 /** What a real Gerrit answers when it is asked afterwards, against what it streamed while it happened. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { pastOf } from '../../../../src/adapters/gerrit/history/rows.ts';
+import { historyOf } from '../../../../src/adapters/gerrit/history/rows.ts';
 import { parseEvent } from '../../../../src/adapters/gerrit/stream/parse-event.ts';
 import type { ChangePast } from '../../../../src/engine/ports/event-source.ts';
 import type { GerritEvent } from '../../../../src/machines/model/gerrit-event.ts';
@@ -21,7 +21,7 @@ const merges = sample('lived').flatMap((line) => {
   const parsed = parseEvent(line);
   return 'event' in parsed && parsed.event.type === 'change-merged' ? [parsed.event] : [];
 });
-const pasts = sample('asked').flatMap((line) => pastOf(JSON.parse(line)) ?? []);
+const pasts = sample('asked').flatMap((line) => historyOf(JSON.parse(line)) ?? []);
 
 function past(number: number): ChangePast {
   const found = pasts.find((one) => one.change === number);
@@ -98,7 +98,7 @@ describe('a row', () => {
   });
 
   test('of a closed change has nothing that is still to be done', () => {
-    const closed = pastOf(
+    const closed = historyOf(
       row({
         status: 'ABANDONED',
         comments: [
@@ -113,7 +113,7 @@ describe('a row', () => {
       at: 1_795_354_829_000,
       by: { username: 'dev' },
     });
-    expect(pastOf(row({ status: 'MERGED', comments: [] }))?.closed).toMatchObject({
+    expect(historyOf(row({ status: 'MERGED', comments: [] }))?.closed).toMatchObject({
       type: 'change-merged',
       at: 1_795_354_830_000,
     });
@@ -121,7 +121,7 @@ describe('a row', () => {
 
   test('has nothing to be done about older patchsets', () => {
     const [entry] =
-      pastOf(row({ comments: [{ timestamp: 1, reviewer: DEV, message: 'Patch Set 2:\n\nrecheck' }] }))
+      historyOf(row({ comments: [{ timestamp: 1, reviewer: DEV, message: 'Patch Set 2:\n\nrecheck' }] }))
         ?.entries ?? [];
     expect(entry).toMatchObject({ patchset: 2, event: null });
   });
@@ -134,16 +134,16 @@ describe('a row', () => {
     ['no project', { project: undefined }],
     ['a project that is an option', { project: '--exec=x' }],
   ])('with %s can not be read', (_, changes) => {
-    expect(pastOf(row(changes))).toBeNull();
+    expect(historyOf(row(changes))).toBeNull();
   });
 
   test('with comments of any shape is read without them', () => {
     for (const comments of [null, undefined, [], [7, null, 'x', []]]) {
-      expect(pastOf(row({ comments }))?.entries).toEqual([]);
+      expect(historyOf(row({ comments }))?.entries).toEqual([]);
     }
-    expect(pastOf(row({ comments: [7, ...row().comments] }))?.entries).toHaveLength(1);
-    expect(pastOf(row({ comments: 'x' }))).toBeNull();
-    for (const nothing of [null, 7, 'x', [], {}]) expect(pastOf(nothing)).toBeNull();
+    expect(historyOf(row({ comments: [7, ...row().comments] }))?.entries).toHaveLength(1);
+    expect(historyOf(row({ comments: 'x' }))).toBeNull();
+    for (const nothing of [null, 7, 'x', [], {}]) expect(historyOf(nothing)).toBeNull();
   });
 });
 

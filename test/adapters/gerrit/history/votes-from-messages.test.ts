@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { votesSaid } from '../../../../src/adapters/gerrit/history/votes-from-messages.ts';
+import { votesInMessages } from '../../../../src/adapters/gerrit/history/votes-from-messages.ts';
 
 describe('votes that messages add up to', () => {
   test.each([
@@ -15,6 +15,6 @@ describe('votes that messages add up to', () => {
     [['Patch Set 3:\n\nVerified+1 Verified-1'], {}],
     [['Patch Set 3: Workflow+1000 __proto__+1 +1 -'], {}],
   ])('%j is %j', (texts, votes) => {
-    expect(votesSaid(texts)).toEqual(votes);
+    expect(votesInMessages(texts)).toEqual(votes);
   });
 });

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { readAnswer } from '../../../../src/adapters/gerrit/reviews/ssh-response.ts';
+import { parseReviewResponse } from '../../../../src/adapters/gerrit/reviews/ssh-response.ts';
 
 const END = '\n\nfatal: one or more reviews failed; review output above\n';
-const read = (stderr: string, voted = true) => readAnswer(1, stderr, '12,3', voted);
+const read = (stderr: string, voted = true) => parseReviewResponse(1, stderr, '12,3', voted);
 
 describe('what Gerrit answers to a review', () => {
   test('status 0 is posted, whatever was said', () => {
-    expect(readAnswer(0, 'a warning', '12,3', true)).toEqual({ is: 'posted' });
+    expect(parseReviewResponse(0, 'a warning', '12,3', true)).toEqual({ is: 'posted' });
   });
 
   test.each([

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { LineIntake } from '../../../../src/adapters/gerrit/stream/event-reader.ts';
+import { EventReader } from '../../../../src/adapters/gerrit/stream/event-reader.ts';
 import { RecordingListener } from '../../../fakes/stream-listener.ts';
 
 const other = (name: string) => `${JSON.stringify({ type: name })}\n`;
@@ -12,7 +12,7 @@ function make(queueLimit = 100, lineLimitBytes = 1_000) {
   const keep = (line: Buffer) => void kept.push(line.toString());
   const listener = new RecordingListener();
   let now = 0;
-  const intake = new LineIntake(listener, { lineLimitBytes, queueLimit, keep, now: () => now });
+  const intake = new EventReader(listener, { lineLimitBytes, queueLimit, keep, now: () => now });
   const source = new PassThrough();
   intake.attach(source);
   const names = () => listener.events.map((event) => (event.type === 'other' ? event.name : event.type));

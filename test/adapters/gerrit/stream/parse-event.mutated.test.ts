@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LineIntake } from '../../../../src/adapters/gerrit/stream/event-reader.ts';
+import { EventReader } from '../../../../src/adapters/gerrit/stream/event-reader.ts';
 import type { GerritEvent } from '../../../../src/machines/model/gerrit-event.ts';
 import { RecordingListener } from '../../../fakes/stream-listener.ts';
 import { runs } from '../../../fixtures/effort.ts';
@@ -69,7 +69,7 @@ describe('generated and mutated lines', () => {
     const whole = lines.map((line) => Buffer.from(line.filter((byte) => byte !== 10)));
 
     const listener = new RecordingListener();
-    const intake = new LineIntake(listener, { lineLimitBytes: 10_000, queueLimit: 20_000, now: () => 0 });
+    const intake = new EventReader(listener, { lineLimitBytes: 10_000, queueLimit: 20_000, now: () => 0 });
     const source = new PassThrough({ highWaterMark: 64 * 1024 * 1024 });
     intake.attach(source);
     source.end(Buffer.concat(whole.flatMap((line) => [line, Buffer.from('\n')])));

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RestClient, type RestOptions } from '../../../../src/adapters/gerrit/transport/rest-client.ts';
-import { CutOff } from '../../../../src/adapters/gerrit/transport/unknown-outcome.ts';
+import { UnknownOutcomeError } from '../../../../src/adapters/gerrit/transport/unknown-outcome.ts';
 import type { Clock } from '../../../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../../../src/errors.ts';
 import { makeCertificate } from '../../../fakes/certificate.ts';
@@ -137,7 +137,7 @@ describe('a request without an answer', () => {
   ] as const)('cut off (%s): it says whether it had gone out', async (_method, request, sent) => {
     server.answer = ({ cut }) => cut();
     const error = await failure(client().request(request, never));
-    expect(error).toBeInstanceOf(CutOff);
+    expect(error).toBeInstanceOf(UnknownOutcomeError);
     expect(error).toMatchObject({ sent, retryable: true });
   });
 

@@ -1,7 +1,7 @@
-/** What a provider of hosts needs of whoever can log in to them. */
+/** What a provider of servers that programs make needs of whoever can log in to them. */
 import type { Server } from '../../machines/model/domain.ts';
 
-export interface Upkeep {
+export interface NodeAccess {
   /** The address of a server in this place. Throws when its parts can not stand in one. */
   address(place: {
     readonly user: string;
@@ -13,10 +13,6 @@ export interface Upkeep {
   pin(server: Server, key: Buffer): Promise<void>;
   /** Waits until the server lets us in, and makes its directory. */
   prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Runs a command to its end there. Rejects unless it ended well. */
-  run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Ends every process of the server and removes its directory. */
-  clear(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Nothing more is wanted of it. */
-  forget(server: Server): Promise<void>;
+  /** Nothing more is wanted of it, or it is another one from now on. */
+  release(server: Server): Promise<void>;
 }
