@@ -83,8 +83,8 @@ export function eventOf(row: NumberedRow): AnyEvent {
 }
 
 function submissionOf(row: NumberedRow): Submission {
-  const { history, machine, settles, cause } = row;
-  return { history, machine, event: eventOf(row), settles, cause };
+  const { history, machine: startsOn, settles, cause } = row;
+  return { history, startsOn, event: eventOf(row), settles, cause };
 }
 
 function created(change: number): GerritEvent {

@@ -13,7 +13,6 @@ import { EventIntake } from '../engine/intake/event-intake.ts';
 import { idMaker } from '../engine/intake/ids.ts';
 import { Service } from '../engine/lifecycle.ts';
 import { Engine } from '../engine/loop/engine.ts';
-import { isWork, mayPostOn, slotHeld } from '../engine/loop/projections.ts';
 import { recordCrash } from '../engine/loop/record-crash.ts';
 import { currentWork } from '../engine/loop/work-context.ts';
 import type { OperatorMail } from '../engine/operations/alarm-mailer.ts';
@@ -25,6 +24,7 @@ import type { Append, JobView, Store } from '../engine/ports/store.ts';
 import type { Log, SecretValues } from '../log.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';
 import { jobsInForce } from '../machines/trigger/rules/active-jobs.ts';
+import { versionOf } from '../machines/versions.ts';
 import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
 import { type BuiltAdapters, buildAdapters, buildEventSources, type Wrappers } from './build-adapters.ts';
 import { createAlarmMailer } from './build-transports.ts';
@@ -179,7 +179,7 @@ export class Daemon implements RunningDaemon {
   slotUsage(provider: string): { readonly holders: readonly JobView[]; readonly slots: number } {
     const holders = this.store
       .open()
-      .filter((stored) => slotHeld(stored)?.provider === provider)
+      .filter((stored) => versionOf(stored).heldSlot(stored)?.provider === provider)
       .flatMap(({ history }) => this.store.job(history) ?? []);
     return { holders, slots: this.engine.slots.limits.slots[provider] ?? 0 };
   }
@@ -189,14 +189,14 @@ export class Daemon implements RunningDaemon {
     return (
       this.store
         .open()
-        .map((stored) => mayPostOn(stored, change))
+        .map((stored) => versionOf(stored).postingReview(stored, change))
         .find((review) => review !== null) ?? null
     );
   }
 
   /** Resolves when every review that was begun here has ended. */
   async reviewsEnded(): Promise<void> {
-    while ([...this.engine.histories.values()].some(isWork)) {
+    while ([...this.engine.histories.values()].some((stored) => versionOf(stored).isWork(stored))) {
       await new Promise<void>((resolve) => {
         this.onNextAppend = resolve;
       });

@@ -10,12 +10,13 @@ import { ConfigError } from '../config/file/config-error.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Admission } from '../engine/intake/admission.ts';
 import type { Engine } from '../engine/loop/engine.ts';
-import { providerUse } from '../engine/loop/projections.ts';
 import type { ProviderUse } from '../engine/operations/provider-registry.ts';
+import { providerUse } from '../engine/operations/provider-registry.ts';
 import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
 import { OperationError } from '../errors.ts';
 import type { Log, SecretValues } from '../log.ts';
 import type { AnyEvent } from '../machines/protocol/events.ts';
+import { newest } from '../machines/versions.ts';
 import { Semaphore } from '../semaphore.ts';
 import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
 import type { BuiltProviders } from './build-providers.ts';
@@ -109,7 +110,7 @@ export class ConfigReloader {
 
   private async record(event: AnyEvent): Promise<void> {
     await this.options.engine.submit([
-      { history: HISTORY, machine: 'config@1', event, settles: null, cause: null },
+      { history: HISTORY, startsOn: newest.config, event, settles: null, cause: null },
     ]);
   }
 }

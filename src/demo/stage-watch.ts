@@ -4,11 +4,12 @@
  */
 import type { JobView, NumberedRow, StoreReader } from '../engine/ports/store.ts';
 import { formatDuration } from '../machines/model/duration.ts';
+import { describeState } from '../machines/protocol/version.ts';
+import { isEnded, versionOf } from '../machines/versions.ts';
 import type { Screen } from './output.ts';
 import { patiently } from './wait.ts';
 
 const STAGE_LIMIT_MS = 60_000;
-const RESTS: readonly string[] = ['done', 'parked'];
 
 /** What it asks of the store. */
 export type WatchedStore = Pick<StoreReader, 'jobs' | 'job' | 'review' | 'rows'>;
@@ -83,13 +84,13 @@ export class StageWatch {
   }
 
   #show(row: NumberedRow): void {
-    const stage = stageOf(row.state);
+    const stage = stageOf(row);
     const attempt = attemptOf(row);
     if (stage === this.#stage && (attempt === null || attempt === this.#attempt)) return;
     if (this.#stage !== '') this.#screen.finish(formatDuration(row.at - this.#since));
     this.#stage = stage;
     this.#since = row.at;
-    if (RESTS.includes(stage)) return;
+    if (isEnded(row)) return;
     if (attempt !== null && attempt > this.#attempt) {
       this.#attempt = attempt;
       this.#screen.note(`attempt ${attempt}`);
@@ -98,13 +99,10 @@ export class StageWatch {
   }
 }
 
-/** What goes on between two attempts at setup, for people. */
-const BETWEEN_ATTEMPTS: Readonly<Record<string, string>> = { cleaningUp: 'cleaning up', backoff: 'waiting' };
-
-/** `testing.running` is testing; between two attempts it says what goes on. */
-function stageOf(state: string): string {
-  const [stage = state, step = ''] = state.split('.');
-  return (stage === 'booting' ? BETWEEN_ATTEMPTS[step] : undefined) ?? stage;
+/** `testing.running` is testing; between two attempts the machine describes what it does. */
+function stageOf({ machine, state }: NumberedRow): string {
+  const text = describeState(versionOf({ machine }).machine, state);
+  return text === state ? (state.split('.')[0] ?? state) : text;
 }
 
 /** The attempt that a row begins. */

@@ -3,10 +3,10 @@
  * leaves running stages running and everything unanswered owed; the next start takes both up.
  */
 import type { Log } from '../log.ts';
+import { versionOf } from '../machines/versions.ts';
 import type { Admission } from './intake/admission.ts';
 import { Listening, type ListeningOptions } from './intake/stream-service.ts';
 import type { Engine } from './loop/engine.ts';
-import { isWork } from './loop/projections.ts';
 import { recover } from './loop/recover.ts';
 import { Vigil, type VigilOptions } from './operations/health-monitor.ts';
 import { openVoting } from './operations/open-voting.ts';
@@ -163,7 +163,7 @@ export class Service {
   /** What still has to end before a drained daemon may go: jobs that left the queue, and reviews that post. */
   private checkDrained(): void {
     for (const stored of this.options.engine.histories.values()) {
-      if (isWork(stored) && !/^(queued|preparing|awaitingJobs)\b/.test(stored.state)) return;
+      if (versionOf(stored).blocksDrain(stored)) return;
     }
     this.whenDrained();
   }

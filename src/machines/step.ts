@@ -3,37 +3,13 @@
  * simulator of the tests all call it. Pure: time, hash and everything else come in by the front door. It decides first
  * whether an event settles something that is owed; what comes too late is recorded and moves nothing.
  */
-import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
-import { jobMachine } from './job/job.ts';
-import { publicationMachine } from './job/publication.ts';
+import { type AnyMachineSnapshot, initialTransition } from 'xstate';
 import { canonicalJson, type Memo } from './protocol/canonical-json.ts';
 import type { Effect, KeyedEffect } from './protocol/effects.ts';
 import type { AnyEvent } from './protocol/events.ts';
 import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored } from './protocol/row.ts';
 import { pureTransition } from './pure-transition.ts';
-import { reviewMachine } from './review/review.ts';
-import { configMachine } from './system/config-log.ts';
-import { vigilMachine } from './system/health.ts';
-import { streamMachine } from './system/stream.ts';
-import { votingMachine } from './system/voting.ts';
-import { verdictsMachine } from './verdicts/verdicts.ts';
-
-/** Every version that an open history may still be on. */
-export const machines: Readonly<Record<MachineName, AnyStateMachine>> = {
-  'job@1': jobMachine,
-  'review@1': reviewMachine,
-  'publication@1': publicationMachine,
-  'stream@1': streamMachine,
-  'config@1': configMachine,
-  'voting@1': votingMachine,
-  'verdicts@1': verdictsMachine,
-  'vigil@1': vigilMachine,
-};
-
-/** The name comes from the log, which a newer program may have written. */
-export function knowsMachine(name: string): boolean {
-  return Object.hasOwn(machines, name);
-}
+import { versionOf } from './versions.ts';
 
 /** Texts of parts of states and rows that stay the same; nothing that a machine has made is ever changed in place. */
 const memo: Memo = new WeakMap();
@@ -165,9 +141,7 @@ function move(
   at: number,
   inFlight: readonly KeyedEffect[],
 ): Moved {
-  // The name comes from the log, which a newer program may have written.
-  const machine: AnyStateMachine | undefined = machines[happening.machine];
-  if (machine === undefined) throw new Error(`there is no machine ${happening.machine}`);
+  const { machine } = versionOf(happening);
   const event = { ...happening.event, at, settles: happening.settles, inFlight };
   if (before === null) return read(initialTransition(machine, event), 'moved');
   const snapshot =

@@ -37,7 +37,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       const batch: Append[] = [];
       const submission = {
         history: JOB,
-        machine: 'job@1',
+        startsOn: 'job@1',
         event: accepted(),
         settles: null,
         cause: null,

@@ -38,7 +38,7 @@ export function startsContract(name: string, open: () => Store): void {
       };
       cascade(
         batch,
-        { history: `r${reviews}`, machine: 'review@1', event, settles: null, cause: null },
+        { history: `r${reviews}`, startsOn: 'review@1', event, settles: null, cause: null },
         options,
       );
       const own = batch.filter(({ row }) => row.history === `r${reviews}`);

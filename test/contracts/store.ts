@@ -47,7 +47,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     };
     const told = (history: string, event: AnyEvent, settles: string | null = null): Submission => ({
       history,
-      machine: history.startsWith('verdicts:')
+      startsOn: history.startsWith('verdicts:')
         ? 'verdicts@1'
         : history.startsWith('r')
           ? 'review@1'
@@ -150,7 +150,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
         'DELETE FROM event',
         'DELETE FROM event WHERE seq = 2',
         'INSERT OR REPLACE INTO event SELECT * FROM event WHERE seq = 1',
-        "REPLACE INTO event SELECT 99, history, version, type, event_version, at, data, settles, cause, outcome, machine, 'done', state_hash, effects, hash FROM event WHERE seq = 1",
+        "REPLACE INTO event SELECT 99, history, version, type, event_version, at, data, settles, causation_id, outcome, machine, 'done', state_hash, effects, hash FROM event WHERE seq = 1",
       ]) {
         expect(() => harness.raw(sql), sql).toThrow();
       }

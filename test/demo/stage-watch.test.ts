@@ -18,6 +18,7 @@ const JOB: JobView = {
   provider: 'local',
   state: 'done',
   ended: true,
+  ...{ queued: false, cleaningUp: false, parked: false },
   attempt: 1,
   verdict: 'SUCCESS',
   reason: '',
@@ -45,7 +46,7 @@ class SlowStore implements WatchedStore {
   }
 
   review(): ReviewView | null {
-    return { ...JOB, openedAt: 0, outcome: 'posted' };
+    return { ...JOB, jobsPending: false, openedAt: 0, outcome: 'posted' };
   }
 
   rows(): readonly NumberedRow[] {

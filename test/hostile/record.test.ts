@@ -61,7 +61,7 @@ function accepted(change: number, text: string): Submission {
   const patchset = patchsetOf(change, text);
   return {
     history: job,
-    machine: 'job@1',
+    startsOn: 'job@1',
     event: { type: 'job.accepted', job, review: 'r1', deployment: 'd', patchset, spec: jobSpec() },
     settles: null,
     cause: null,

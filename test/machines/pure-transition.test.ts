@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { transition } from 'xstate';
 import { canonicalJson } from '../../src/machines/protocol/canonical-json.ts';
 import { pureTransition } from '../../src/machines/pure-transition.ts';
-import { machines, rowText, step } from '../../src/machines/step.ts';
+import { rowText, step } from '../../src/machines/step.ts';
+import { versionOf } from '../../src/machines/versions.ts';
 import { sha256 } from './simulator.ts';
 import { stories } from './stories.ts';
 
@@ -16,7 +17,7 @@ describe.each(Object.entries(stories))('%s', (_, tell) => {
       for (const row of rows) {
         const event = { ...row.data, type: row.type } as never;
         if (before !== null && row.outcome !== 'late') {
-          const machine = machines[row.machine];
+          const { machine } = versionOf(row);
           const told = { ...(event as object), at: row.at, settles: row.settles, inFlight: [] } as never;
           const snapshot = machine.resolveState({ value: before.value, context: before.context } as never);
           const [theirs, asked] = transition(machine, snapshot as never, told);

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import type { StateNode } from 'xstate';
 import type { Effect } from '../../src/machines/protocol/effects.ts';
-import { machines } from '../../src/machines/step.ts';
+import { machines } from './machines.ts';
 import { recorded, rowsOf } from './recorded.ts';
 
 const rows = recorded.flatMap(rowsOf).filter(({ outcome }) => outcome === 'moved');

@@ -116,7 +116,7 @@ export class Simulator {
     this.rows.set(history, [...(this.rows.get(history) ?? []), row]);
     for (const effect of row.effects) {
       if (effect.type !== 'sendEvent') continue;
-      if (this.stored.has(effect.to) || effect.begins !== undefined)
+      if (this.stored.has(effect.to) || effect.startsOn !== undefined)
         this.tell(effect.to, effect.event, { cause: `${history}/${row.version}` });
       else this.unheard.push(effect);
     }

@@ -1,26 +1,32 @@
 /** An effect key is used once in a history, also after it was settled. A machine with a mistake shows what keeps it. */
 import { expect, test } from 'vitest';
-import { type AnyStateMachine, createMachine } from 'xstate';
+import { createMachine } from 'xstate';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import type { LogRow, MachineName, Stored } from '../../src/machines/protocol/row.ts';
+import { defineVersion, type MachineVersion } from '../../src/machines/protocol/version.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
-import { askedKeys, machines, step } from '../../src/machines/step.ts';
+import { askedKeys, step } from '../../src/machines/step.ts';
+import { versions } from '../../src/machines/versions.ts';
 import { START } from './facts.ts';
 import { sha256 } from './simulator.ts';
 
 const NAME = 'forgetful@1' as MachineName;
 const alarm = { kind: 'job-parked', target: 'x', message: 'x', hint: 'x' };
-(machines as Record<string, AnyStateMachine>)[NAME] = createMachine({
-  initial: 'on',
-  states: {
-    on: {
+(versions as Record<string, MachineVersion>)[NAME] = defineVersion(
+  createMachine({
+    initial: 'on',
+    states: {
       on: {
-        'timer.fired': { actions: { type: 'request', params: { type: 'raiseAlarm', key: 'alarm', alarm } } },
-        'alarm.raised': { actions: { type: 'request', params: null } },
+        on: {
+          'timer.fired': {
+            actions: { type: 'request', params: { type: 'raiseAlarm', key: 'alarm', alarm } },
+          },
+          'alarm.raised': { actions: { type: 'request', params: null } },
+        },
       },
     },
-  },
-});
+  }),
+);
 
 const raise: AnyEvent = { type: 'timer.fired', timer: 'x' };
 const raised: AnyEvent = { type: 'alarm.raised' };

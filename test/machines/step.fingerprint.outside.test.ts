@@ -8,8 +8,8 @@ import { describe, expect, test } from 'vitest';
 import { type AnyStateMachine, createMachine } from 'xstate';
 import { jobMachine } from '../../src/machines/job/job.ts';
 import { reviewMachine } from '../../src/machines/review/review.ts';
-import { machines } from '../../src/machines/step.ts';
 import { fingerprint } from './fingerprint.ts';
+import { machines } from './machines.ts';
 
 const frozen: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(join(import.meta.dirname, 'frozen.json'), 'utf8'),

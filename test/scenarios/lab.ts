@@ -5,7 +5,6 @@
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { ServiceOptions } from '../../src/engine/lifecycle.ts';
-import { isWork } from '../../src/engine/loop/projections.ts';
 import type { Adapters, EffectOf, RunOutcome } from '../../src/engine/ports/adapters.ts';
 import type { Append, JobView, Store } from '../../src/engine/ports/store.ts';
 import type { JobSpec, PreparePlan, ResultsSummary, TriggerKind } from '../../src/machines/model/domain.ts';
@@ -14,6 +13,7 @@ import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { Stored } from '../../src/machines/protocol/row.ts';
 import type { MailSpec } from '../../src/machines/review/mail.ts';
 import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
+import { versionOf } from '../../src/machines/versions.ts';
 import { FakeAlarms } from '../fakes/alarms.ts';
 import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
@@ -146,7 +146,11 @@ export class Lab {
 
   /** Jobs, reviews and publications that have not ended; other histories last as long as the database. */
   openWork(): readonly Stored[] {
-    return this.store.open().filter((stored) => isWork(stored) || stored.machine === 'publication@1');
+    return this.store
+      .open()
+      .filter(
+        (stored) => versionOf(stored).isWork(stored) || versionOf(stored).pendingEvidence(stored) !== null,
+      );
   }
 
   start(): Promise<void> {

@@ -7,7 +7,7 @@ import type { AlarmName, UntoldAlarm } from '../../engine/ports/store.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
 import { prepared } from './statements.ts';
 
-const PUT = `INSERT INTO alarm (kind, target, message, hint, first_at, last_at, times, new_at, told_at)
+const PUT = `INSERT INTO alarm (kind, target, message, hint, first_at, last_at, times, new_at, mailed_at)
   VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0) ON CONFLICT (kind, target) DO UPDATE
   SET message = excluded.message, hint = excluded.hint, last_at = excluded.last_at, times = times + 1,
     new_at = CASE WHEN cleared_at IS NOT NULL THEN max(excluded.last_at, new_at + 1)
@@ -21,10 +21,10 @@ const DROP_OLD = `DELETE FROM alarm WHERE (kind, target) IN
   (SELECT kind, target FROM alarm ORDER BY last_at DESC LIMIT -1 OFFSET ?)`;
 const UNTOLD = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times, new_at AS newAt,
   cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy
-  FROM alarm WHERE told_at < new_at ORDER BY kind = 'mail-send-failed', new_at, kind, target LIMIT ?`;
+  FROM alarm WHERE mailed_at < new_at ORDER BY kind = 'mail-send-failed', new_at, kind, target LIMIT ?`;
 const ACKNOWLEDGE = `UPDATE alarm SET acknowledged_at = ?, acknowledged_by = ?
   WHERE acknowledged_at IS NULL AND (? IS NULL OR (kind = ? AND target = ?))`;
-const TELL = 'UPDATE alarm SET told_at = max(told_at, ?) WHERE kind = ? AND target = ?';
+const TELL = 'UPDATE alarm SET mailed_at = max(mailed_at, ?) WHERE kind = ? AND target = ?';
 
 export class AlarmTable {
   readonly #database: Sqlite.Database;

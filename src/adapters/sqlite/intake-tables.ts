@@ -14,7 +14,7 @@ import type { Database } from './database.ts';
 import type { Record_ } from './rows.ts';
 import { prepared } from './statements.ts';
 
-export const SELECT_POSITION = 'SELECT origin, position, forgotten FROM intake_position';
+export const SELECT_POSITION = 'SELECT origin, position, forgotten FROM checkpoint';
 
 /** Ignored requests that are kept: some weeks of a busy site, in less than a megabyte. */
 const MAX_IGNORED_REQUESTS = 1_000;
@@ -112,26 +112,26 @@ function seenRow(row: Record_): Seen {
 function prepareAll(database: Database) {
   const prepare = (sql: string) => prepared(database, sql);
   return {
-    last: prepare("SELECT coalesce(max(seq), 0) AS last FROM sqlite_sequence WHERE name = 'seen'"),
-    add: prepare('INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-    stream: prepare('UPDATE seen SET streamed = 1 WHERE number = ?'),
-    show: prepare('UPDATE seen SET hidden = 0 WHERE number = ?'),
-    name: prepare('UPDATE seen SET message = ? WHERE number = ?'),
-    ofChange: prepare('SELECT * FROM seen WHERE change = ? ORDER BY number'),
+    last: prepare("SELECT coalesce(max(seq), 0) AS last FROM sqlite_sequence WHERE name = 'seen_event'"),
+    add: prepare('INSERT INTO seen_event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)'),
+    stream: prepare('UPDATE seen_event SET streamed = 1 WHERE number = ?'),
+    show: prepare('UPDATE seen_event SET hidden = 0 WHERE number = ?'),
+    name: prepare('UPDATE seen_event SET message = ? WHERE number = ?'),
+    ofChange: prepare('SELECT * FROM seen_event WHERE change = ? ORDER BY number'),
     forget: prepare(
-      'DELETE FROM seen WHERE number IN (SELECT number FROM seen WHERE at < ? ORDER BY at LIMIT ?)',
+      'DELETE FROM seen_event WHERE number IN (SELECT number FROM seen_event WHERE at < ? ORDER BY at LIMIT ?)',
     ),
-    putWaiting: prepare('INSERT OR REPLACE INTO waiting_start VALUES (?, ?, ?, ?)'),
-    dropWaiting: prepare('DELETE FROM waiting_start WHERE project = ? AND change = ?'),
+    putWaiting: prepare('INSERT OR REPLACE INTO deferred_start VALUES (?, ?, ?, ?)'),
+    dropWaiting: prepare('DELETE FROM deferred_start WHERE project = ? AND change = ?'),
     addIgnored: prepare('INSERT INTO ignored_request VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)'),
     forgetIgnored: prepare('DELETE FROM ignored_request WHERE number <= ?'),
-    putPosition: prepare('INSERT OR REPLACE INTO intake_position VALUES (1, ?, ?, ?)'),
-    move: prepare('UPDATE intake_position SET position = max(position, ?)'),
+    putPosition: prepare('INSERT OR REPLACE INTO checkpoint VALUES (1, ?, ?, ?)'),
+    move: prepare('UPDATE checkpoint SET position = max(position, ?)'),
     hear: prepare(
-      `INSERT INTO heard VALUES (?, ?, ?) ON CONFLICT (begun_at) DO UPDATE
+      `INSERT INTO peer_activity VALUES (?, ?, ?) ON CONFLICT (begun_at) DO UPDATE
        SET listened_ms = listened_ms + excluded.listened_ms, others = others + excluded.others`,
     ),
-    forgetHeard: prepare('DELETE FROM heard WHERE begun_at < ?'),
-    forgotten: prepare('UPDATE intake_position SET forgotten = max(forgotten, ?)'),
+    forgetHeard: prepare('DELETE FROM peer_activity WHERE begun_at < ?'),
+    forgotten: prepare('UPDATE checkpoint SET forgotten = max(forgotten, ?)'),
   };
 }

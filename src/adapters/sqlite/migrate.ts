@@ -15,9 +15,9 @@ interface Migration {
   readonly sql: string;
 }
 
-/** @throws OperationError when the database is newer than the program, or a migration fails */
-export function migrate(database: Database): void {
-  const migrations = readMigrations();
+/** @param folder holds the migrations, NNNN_name.sql. @throws OperationError when the database is newer than the program, or a migration fails */
+export function migrate(database: Database, folder = migrationsFolder()): void {
+  const migrations = readMigrations(folder);
   const newest = migrations.at(-1)?.version ?? 0;
   assertNotNewer(database, newest);
   for (const { version, name, sql } of migrations) {
@@ -34,8 +34,8 @@ export function migrate(database: Database): void {
 }
 
 /** For readers, which may not migrate: the schema must be this program's own. */
-export function assertCurrent(database: Database): void {
-  const newest = readMigrations().at(-1)?.version ?? 0;
+export function assertCurrent(database: Database, folder = migrationsFolder()): void {
+  const newest = readMigrations(folder).at(-1)?.version ?? 0;
   assertNotNewer(database, newest);
   const found = schemaVersion(database);
   if (found === newest) return;
@@ -65,8 +65,7 @@ function schemaVersion(database: Database): number {
   return Number(readPragma(database, 'user_version'));
 }
 
-function readMigrations(): readonly Migration[] {
-  const folder = migrationsFolder();
+function readMigrations(folder: string): readonly Migration[] {
   return readdirSync(folder)
     .filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name))
     .sort()
@@ -80,7 +79,7 @@ function readMigrations(): readonly Migration[] {
 /** The folder beside package.json: above this file both in src and in dist. */
 function migrationsFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'migrations', '0001_event_log.sql'))) {
+  while (!existsSync(join(folder, 'migrations', '0001_schema.sql'))) {
     const above = dirname(folder);
     if (above === folder) throw new Error('the folder migrations is missing from this installation');
     folder = above;

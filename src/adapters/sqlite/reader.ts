@@ -49,7 +49,7 @@ const ALARMS = `SELECT kind, target, message, hint, first_at AS firstAt, last_at
   cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy FROM alarm`;
 const OWN_REPORT = "SELECT max(updated_at) AS at FROM review_view WHERE outcome = 'posted'";
 const HEARD = `SELECT coalesce(sum(listened_ms), 0) AS listenedMs, coalesce(sum(others), 0) AS others
-  FROM heard WHERE begun_at >= ?`;
+  FROM peer_activity WHERE begun_at >= ?`;
 const LOG_PAGE_ROWS = 500;
 const VIEW_PAGE_ROWS = 1_000;
 /** Each view with the columns that it is read in the order of. */
@@ -59,10 +59,10 @@ export const VIEWS = [
   ['review_view', 'id'],
   ['trigger_view', 'trigger'],
   ['start_view', 'review'],
-  ['owed_view', 'history, key'],
-  ['asked_view', 'history, key'],
+  ['outbox', 'history, key'],
+  ['effect_key', 'history, key'],
   ['day_view', 'day, name, verdict'],
-  ['turn_view', 'provider, project'],
+  ['last_served', 'provider, project'],
 ] as const;
 
 export class SqliteReader implements StoreReader {
@@ -147,13 +147,13 @@ export class SqliteReader implements StoreReader {
   owed(history?: string): readonly OwedView[] {
     const rows =
       history === undefined
-        ? this.rowsOf('SELECT * FROM owed_view ORDER BY seq')
-        : this.rowsOf('SELECT * FROM owed_view WHERE history = ? ORDER BY seq', history);
+        ? this.rowsOf('SELECT * FROM outbox ORDER BY seq')
+        : this.rowsOf('SELECT * FROM outbox WHERE history = ? ORDER BY seq', history);
     return rows.map(owedRow);
   }
 
   turns(): readonly TurnView[] {
-    return this.rowsOf('SELECT provider, project, at FROM turn_view ORDER BY seq') as unknown as TurnView[];
+    return this.rowsOf('SELECT provider, project, at FROM last_served ORDER BY seq') as unknown as TurnView[];
   }
 
   counts(sinceDay: string): readonly DayCount[] {
@@ -171,7 +171,7 @@ export class SqliteReader implements StoreReader {
   }
 
   waitingStarts(): ReturnType<StoreReader['waitingStarts']> {
-    const rows = this.rowsOf('SELECT data FROM waiting_start ORDER BY since, project, change');
+    const rows = this.rowsOf('SELECT data FROM deferred_start ORDER BY since, project, change');
     return rows.map(({ data }) => JSON.parse(String(data)));
   }
 
@@ -208,7 +208,7 @@ export class SqliteReader implements StoreReader {
   }
 
   intake(): Readonly<Record<string, number>> {
-    const rows = this.rowsOf('SELECT name, times FROM intake_count ORDER BY name');
+    const rows = this.rowsOf('SELECT name, times FROM event_count ORDER BY name');
     return Object.fromEntries(rows.map((row) => [String(row.name), Number(row.times)]));
   }
 

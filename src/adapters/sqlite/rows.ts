@@ -23,7 +23,7 @@ export function eventRow(row: Record_): NumberedRow {
     at: Number(row.at),
     data: parsed(row, 'data') as NumberedRow['data'],
     settles: textOrNull(row.settles),
-    cause: textOrNull(row.cause),
+    cause: textOrNull(row.causation_id),
     outcome: String(row.outcome) as NumberedRow['outcome'],
     machine: String(row.machine) as NumberedRow['machine'],
     state: String(row.state),
@@ -42,7 +42,8 @@ function parsed(row: Record_, field: 'data' | 'effects'): unknown {
   }
 }
 
-export const INSERT_EVENT = `INSERT INTO event (history, version, type, event_version, at, data, settles, cause, outcome,
+export const INSERT_EVENT = `INSERT INTO event (history, version, type, event_version, at, data, settles, causation_id,
+  outcome,
   machine, state, state_hash, effects, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 export function eventValues({ row, texts }: Append): readonly unknown[] {
@@ -78,6 +79,9 @@ export function jobRow(row: Record_): JobView {
     provider: String(row.provider),
     state: String(row.state),
     ended: row.ended === 1,
+    queued: row.queued === 1,
+    cleaningUp: row.cleaning_up === 1,
+    parked: row.parked === 1,
     attempt: Number(row.attempt),
     verdict: textOrNull(row.verdict) as JobView['verdict'],
     reason: String(row.reason),
@@ -99,15 +103,26 @@ function upsert(table: string, key: string, columns: number, changing: readonly 
 }
 
 const HISTORY_CHANGES = ['version', 'stored', 'hash'];
-const JOB_CHANGES = ['state', 'attempt', 'verdict', 'reason', 'url', 'updated_at', 'ended_at'];
-const REVIEW_CHANGES = ['state', 'outcome', 'updated_at'];
+const JOB_CHANGES = [
+  'state',
+  'queued',
+  'cleaning_up',
+  'parked',
+  'attempt',
+  'verdict',
+  'reason',
+  'url',
+  'updated_at',
+  'ended_at',
+];
+const REVIEW_CHANGES = ['state', 'jobs_pending', 'outcome', 'updated_at'];
 
 export const PUT_HISTORY = upsert('history_view', 'history', 6, HISTORY_CHANGES);
 export const END_HISTORY = upsert('history_view', 'history', 6, [...HISTORY_CHANGES, 'ended']);
-export const PUT_JOB = upsert('job_view', 'id', 19, JOB_CHANGES);
-export const END_JOB = upsert('job_view', 'id', 19, [...JOB_CHANGES, 'ended']);
-export const PUT_REVIEW = upsert('review_view', 'id', 11, REVIEW_CHANGES);
-export const END_REVIEW = upsert('review_view', 'id', 11, [...REVIEW_CHANGES, 'ended']);
+export const PUT_JOB = upsert('job_view', 'id', 22, JOB_CHANGES);
+export const END_JOB = upsert('job_view', 'id', 22, [...JOB_CHANGES, 'ended']);
+export const PUT_REVIEW = upsert('review_view', 'id', 12, REVIEW_CHANGES);
+export const END_REVIEW = upsert('review_view', 'id', 12, [...REVIEW_CHANGES, 'ended']);
 
 export function jobValues(job: JobView): readonly unknown[] {
   return [
@@ -123,6 +138,9 @@ export function jobValues(job: JobView): readonly unknown[] {
     job.provider,
     job.state,
     job.ended ? 1 : 0,
+    job.queued ? 1 : 0,
+    job.cleaningUp ? 1 : 0,
+    job.parked ? 1 : 0,
     job.attempt,
     job.verdict,
     job.reason,
@@ -143,6 +161,7 @@ export function reviewRow(row: Record_): ReviewView {
     patchset: Number(row.patchset),
     state: String(row.state),
     ended: row.ended === 1,
+    jobsPending: row.jobs_pending === 1,
     outcome: textOrNull(row.outcome),
     openedAt: Number(row.opened_at),
     updatedAt: Number(row.updated_at),
@@ -159,6 +178,7 @@ export function reviewValues(review: ReviewView): readonly unknown[] {
     review.patchset,
     review.state,
     review.ended ? 1 : 0,
+    review.jobsPending ? 1 : 0,
     review.outcome,
     review.openedAt,
     review.updatedAt,

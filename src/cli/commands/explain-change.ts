@@ -96,16 +96,15 @@ export function oursOf(reader: StoreReader, { patchset: { project, change } }: C
   const isOfChange = (other: { readonly project: string; readonly change: number }) =>
     other.project === project && other.change === change;
   return {
-    open: reviews.filter(isOfChange).map(({ id, patchset, branch, state }) => {
+    open: reviews.filter(isOfChange).map(({ id, patchset, branch, jobsPending }) => {
       const own = jobs.filter(({ review }) => review === id);
-      const testing = /^(preparing|awaitingJobs)\b/.test(state);
-      const unreported = own.filter((job) => testing && !job.state.startsWith('cleanup'));
+      const unreported = own.filter((job) => jobsPending && !job.cleaningUp);
       return {
         id,
         patchset,
         branch,
         jobs: unreported.map(({ name }) => name),
-        begun: own.some((job) => !job.state.startsWith('queued')),
+        begun: own.some((job) => !job.queued),
       };
     }),
     waiting: waiting.find(({ start }) => isOfChange(start.patchset)) ?? null,

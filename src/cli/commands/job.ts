@@ -1,8 +1,9 @@
 /** `sos-ci job ID`: the story of one job, from the event that started it to the end of its cleanup. */
 import type { JobView, NumberedRow, OwedView, ReviewView, StoreReader } from '../../engine/ports/store.ts';
-import { pendingUrl, publicationOf } from '../../machines/job/publication.ts';
+import { publicationOf } from '../../machines/job/publication.ts';
 import type { Verdict } from '../../machines/model/domain.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
+import { versionOf } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
 import { findJob } from '../input/resolve-id.ts';
 import { EXIT } from '../output/exit-codes.ts';
@@ -26,7 +27,13 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
     return EXIT.ok;
   }
   const publication = reader.stored(publicationOf(job.id));
-  printHead(io, job, review, publication === null ? null : pendingUrl(publication), attempts(rows));
+  printHead(
+    io,
+    job,
+    review,
+    publication === null ? null : (versionOf(publication).pendingEvidence(publication)?.url ?? null),
+    attempts(rows),
+  );
   printEpisodes(io, episodes(rows), io.now());
   io.out('\n');
   printRows(io, job.acceptedAt, rows);
@@ -110,7 +117,7 @@ function printEpisodes(io: Io, found: readonly Episode[], now: number): void {
 
 /** Documented in docs/cli.md. */
 export function jobJson(job: JobView) {
-  const { acceptedAt, updatedAt, endedAt, ...rest } = job;
+  const { acceptedAt, updatedAt, endedAt, queued: _q, cleaningUp: _c, parked: _p, ...rest } = job;
   return { ...rest, acceptedAt: iso(acceptedAt), updatedAt: iso(updatedAt), endedAt: iso(endedAt) };
 }
 

@@ -95,7 +95,7 @@ function printJobs(io: Io, jobs: readonly JobView[]): void {
 /** An open job shows where it is, and its verdict once it has one. */
 function stateText(job: JobView): string {
   const attempt = job.attempt > 1 && !job.ended ? ` #${job.attempt}` : '';
-  if (job.ended) return job.state === 'parked' ? 'parked' : (job.verdict ?? job.state);
+  if (job.ended) return job.parked ? 'parked' : (job.verdict ?? job.state);
   const state = topState(job.state);
   return job.verdict === null ? `${state}${attempt}` : `${state} ${job.verdict}`;
 }

@@ -4,7 +4,6 @@
  */
 import type { DaemonView, JobView, StoreReader } from '../../engine/ports/store.ts';
 import type { JobContext } from '../../machines/job/machine-setup.ts';
-import type { ReviewContext } from '../../machines/review/machine-setup.ts';
 import {
   type Obstacle,
   obstacleOf,
@@ -15,7 +14,7 @@ import {
   servingOrder,
   turnOf,
 } from '../../machines/slot-queue.ts';
-import { votesText } from '../output/event.ts';
+import { versionOf } from '../../machines/versions.ts';
 import type { Io } from '../output/terminal.ts';
 import { utc } from '../output/time.ts';
 
@@ -34,7 +33,7 @@ const NO_LIMITS: SlotLimits = { slots: {}, jobs: {}, projects: {}, patienceMs: 0
 /** First those that may have a slot, by provider and place; then those that are still prepared, the oldest first. */
 export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
   const open = reader.jobs({ open: true, limit: OPEN_LIMIT });
-  const waiting = open.filter(({ state }) => state.startsWith('queued')).reverse();
+  const waiting = open.filter(({ queued }) => queued).reverse();
   if (waiting.length === 0) return [];
   const daemon = reader.daemon();
   const requests = readRequests(reader);
@@ -65,8 +64,8 @@ function readRequests(reader: StoreReader): readonly SlotRequest[] {
 }
 
 function readHolders(reader: StoreReader, open: readonly JobView[]): readonly SlotHolder[] {
-  return open.flatMap(({ id, state, provider, name, project }) => {
-    const holds = !state.startsWith('queued') && contextOf(reader, id)?.slot === true;
+  return open.flatMap(({ id, queued, provider, name, project }) => {
+    const holds = !queued && contextOf(reader, id)?.slot === true;
     return holds ? [{ provider, name, project }] : [];
   });
 }
@@ -121,26 +120,9 @@ function jobsText(number: number): string {
 /** What its review does for it. */
 function preparationText(reader: StoreReader, { review }: JobView): string {
   const stored = reader.stored(review);
-  switch (stored?.state) {
-    case 'preparing.lookingUp':
-      return 'Gerrit is asked how the change is now';
-    case 'preparing.lookUpBackoff':
-      return `Gerrit is asked again how the change is${dueText(reader, review, 'at')}`;
-    case 'preparing.awaitingVote':
-      return holdText(stored.context as unknown as ReviewContext) + dueText(reader, review, 'until');
-    case 'preparing.merging':
-      return 'the patch is merged with its branch';
-    case 'preparing.mergeBackoff':
-      return `the patch is merged with its branch again${dueText(reader, review, 'at')}`;
-    default:
-      return 'its change is prepared';
-  }
-}
-
-function holdText({ plan: { hold } }: Pick<ReviewContext, 'plan'>): string {
-  return hold === null
-    ? 'waits for a vote'
-    : `waits for ${hold.account} to vote ${votesText({ [hold.label]: hold.value })}`;
+  const preparation = stored === null ? null : versionOf(stored).describePreparation(stored);
+  if (preparation === null) return 'its change is prepared';
+  return preparation.text + (preparation.due === null ? '' : dueText(reader, review, preparation.due));
 }
 
 /** The deadline of the state that a review is in; each has at most one. */

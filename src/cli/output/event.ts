@@ -1,4 +1,5 @@
 /** What happened, in plain words: one line for each fact that the log can hold. Defused where it is printed, not here. */
+import { deadlineText } from '../../machines/job/failure-reason.ts';
 import {
   assertNever,
   type Failure,
@@ -183,7 +184,7 @@ function failureText(failure: Failure): string {
 function timerText(timer: string): string {
   const [kind, state = timer] = timer.split(':');
   if (kind === 'retry') return `the wait is over: ${state} is tried again`;
-  return state === 'queued' ? 'no slot became free in time' : `${state} took longer than allowed`;
+  return deadlineText(timer);
 }
 
 function endText(end: StageEnd): string {

@@ -1,5 +1,6 @@
 /** A job's time by states: one episode for each stretch in one of the seven states, within one attempt. */
 import type { NumberedRow } from '../../engine/ports/store.ts';
+import { isEnded } from '../../machines/versions.ts';
 
 export interface Episode {
   readonly state: string;
@@ -9,8 +10,6 @@ export interface Episode {
   readonly endedAt: number | null;
 }
 
-const RESTS: readonly string[] = ['done', 'parked'];
-
 export function episodes(rows: readonly NumberedRow[]): readonly Episode[] {
   const found: Episode[] = [];
   let attempt = 1;
@@ -18,11 +17,15 @@ export function episodes(rows: readonly NumberedRow[]): readonly Episode[] {
     attempt = attemptOf(row) ?? attempt;
     const state = topState(row.state);
     const last = found.at(-1);
+    if (isEnded(row)) {
+      if (last !== undefined && last.endedAt === null) found[found.length - 1] = { ...last, endedAt: row.at };
+      continue;
+    }
     if (last !== undefined && last.state === state && last.attempt === attempt) continue;
     if (last !== undefined) found[found.length - 1] = { ...last, endedAt: row.at };
     found.push({ state, attempt, startedAt: row.at, endedAt: null });
   }
-  return found.filter((episode) => !RESTS.includes(episode.state));
+  return found;
 }
 
 /** `testing.running` is testing. */

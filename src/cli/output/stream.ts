@@ -3,7 +3,9 @@ import { assertNever } from '../../machines/model/domain.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import type { CommonEvent, StreamEvent } from '../../machines/protocol/events.ts';
 import type { Stored } from '../../machines/protocol/row.ts';
+import { describeState } from '../../machines/protocol/version.ts';
 import type { StreamContext } from '../../machines/system/stream-setup.ts';
+import { versionOf } from '../../machines/versions.ts';
 import { iso, utc } from './time.ts';
 
 export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): string {
@@ -46,7 +48,7 @@ export function streamLines(stored: Stored | null, now: number): readonly string
   if (stored === null) return [];
   const { server, upSince, downSince, why, hint, caughtUp } = contextOf(stored);
   const since = upSince ?? downSince;
-  const how = STATES[stored.state] ?? stored.state;
+  const how = describeState(versionOf(stored).machine, stored.state);
   const time = since === null ? '' : ` since ${utc(since)} (${formatDuration(now - since)})`;
   const lines = [`${how}${time}, ${server}${why === '' ? '' : `: ${why}`}`];
   if (hint !== '') lines.push(`-> ${hint}`);
@@ -56,18 +58,6 @@ export function streamLines(stored: Stored | null, now: number): readonly string
   }
   return lines;
 }
-
-const STATES: Readonly<Record<string, string>> = {
-  'down.connecting': 'connecting',
-  'down.backoff': 'not connected, tried again',
-  'down.rejected': 'refused by Gerrit',
-  'up.deciding': 'connected',
-  'up.catchingUp': 'connected, looking for what was missed',
-  'up.catchUpBackoff': 'connected, what was missed could not be looked up yet',
-  'up.awaitingIndex': 'listening, and looks once more soon for what was missed',
-  'up.listening': 'listening',
-  stopped: 'not connected',
-};
 
 export function streamJson(stored: Stored | null) {
   if (stored === null) return null;

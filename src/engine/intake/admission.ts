@@ -31,6 +31,7 @@ import {
   type TriggerRules,
 } from '../../machines/trigger/trigger.ts';
 import type { TriggerFacts } from '../../machines/trigger/trigger-facts.ts';
+import { versionOf } from '../../machines/versions.ts';
 import { Semaphore } from '../../semaphore.ts';
 import type { Submission } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
@@ -211,7 +212,8 @@ export class Admission {
 
   private get openJobs(): number {
     const { engine } = this.options;
-    return [...engine.histories.values()].filter(({ machine }) => machine === 'job@1').length;
+    return [...engine.histories.values()].filter((stored) => versionOf(stored).jobProvider(stored) !== null)
+      .length;
   }
 
   private async decideOne(
@@ -380,7 +382,6 @@ function passed(decision: Decision): Carried {
 function telling(decision: Decision & { readonly review: string }, event: AnyEvent): Carried {
   const told: Submission = {
     history: decision.review,
-    machine: 'review@1',
     event,
     settles: null,
     cause: null,

@@ -5,6 +5,7 @@ import type { ReportSpec } from '../../machines/model/report-spec.ts';
 import type { MailSpec } from '../../machines/review/mail.ts';
 import type { StartCause } from '../../machines/trigger/rules/cause.ts';
 import { verdictsOf } from '../../machines/verdicts/verdicts.ts';
+import { newest } from '../../machines/versions.ts';
 import type { Submission } from '../loop/dispatch.ts';
 import type { Clock } from '../ports/adapters.ts';
 import type { NewId } from './ids.ts';
@@ -51,7 +52,7 @@ export function openReview(
   }));
   const opened: Submission = {
     history: review,
-    machine: 'review@1',
+    startsOn: newest.review,
     event: {
       type: 'review.opened',
       review,
@@ -70,7 +71,7 @@ export function openReview(
   const accepted = jobs.map(
     ({ job, spec }): Submission => ({
       history: job,
-      machine: 'job@1',
+      startsOn: newest.job,
       event: { type: 'job.accepted', job, review, deployment, patchset, spec, ...siblingsOf(job, jobs) },
       settles: null,
       cause: `${review}/1`,
@@ -78,7 +79,7 @@ export function openReview(
   );
   const known: Submission = {
     history: verdictsOf(patchset),
-    machine: 'verdicts@1',
+    startsOn: newest.verdicts,
     event: {
       type: 'runs.admitted',
       review,

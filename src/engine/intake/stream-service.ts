@@ -7,8 +7,8 @@ import { OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { GerritEvent } from '../../machines/model/gerrit-event.ts';
 import type { StreamEvent, StreamLimits } from '../../machines/protocol/events.ts';
+import { newest, versionOf } from '../../machines/versions.ts';
 import type { Engine } from '../loop/engine.ts';
-import { postRetry } from '../loop/projections.ts';
 import type { Intake, StreamListener, StreamState } from '../ports/event-source.ts';
 import type { Store } from '../ports/store.ts';
 import type { EventIntake } from './event-intake.ts';
@@ -65,7 +65,7 @@ export class Listening {
   /** Nobody listens: no question is open, and no alarm is due for that. */
   rest(): void {
     const known = this.options.engine.histories.get(STREAM_HISTORY);
-    if (known === undefined || known.state === 'stopped') return;
+    if (known === undefined || versionOf(known).isStopped(known)) return;
     // A stop does not wait for the log: the next daemon begins anew in any state.
     this.tell({ type: 'stream.stopped' }).catch(() => {});
   }
@@ -125,7 +125,7 @@ export class Listening {
   private postAgain(): void {
     const { engine } = this.options;
     for (const stored of engine.histories.values()) {
-      const timer = postRetry(stored);
+      const timer = versionOf(stored).postRetryTimer(stored);
       if (timer !== null) engine.fireTimer(stored.history, timer).catch(this.unlessEnding);
     }
   }
@@ -145,7 +145,7 @@ export class Listening {
   /** Rejects only when the daemon stops. */
   private tell(event: StreamEvent): Promise<void> {
     const told = this.options.engine.submit([
-      { history: STREAM_HISTORY, machine: 'stream@1', event, settles: null, cause: null },
+      { history: STREAM_HISTORY, startsOn: newest.stream, event, settles: null, cause: null },
     ]);
     return told.catch(this.unlessEnding);
   }

@@ -1,13 +1,14 @@
 /** The facts that the trigger decides on, read from the store and from the histories that are open. */
 
-import type { Patchset, PreparePlan } from '../../machines/model/domain.ts';
+import type { Patchset } from '../../machines/model/domain.ts';
 import type { ChangeName } from '../../machines/model/gerrit-event.ts';
 import type { Stored } from '../../machines/protocol/row.ts';
-import type { ReviewContext } from '../../machines/review/machine-setup.ts';
+import type { ReviewSummary } from '../../machines/protocol/version.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
 import { type BeganBy, lastStart } from '../../machines/trigger/rules/trigger-key.ts';
 import { createdTrigger } from '../../machines/trigger/trigger.ts';
 import type { OpenReview } from '../../machines/trigger/trigger-facts.ts';
+import { versionOf } from '../../machines/versions.ts';
 import type { Store } from '../ports/store.ts';
 
 type Started = Pick<Store, 'startedBy' | 'stored'>;
@@ -19,23 +20,19 @@ export function openReviews(
   { project, change }: ChangeName,
 ): readonly OpenReview[] {
   return store.openReviews(project, change).map(({ id, patchset, branch }) => {
-    const { state = 'awaitingJobs', context } = histories.get(id) ?? {};
-    const plan = state.startsWith('preparing') ? (context?.plan as PreparePlan | undefined) : undefined;
-    const testing = /^(preparing|awaitingJobs)\b/.test(state) && context?.hidden !== true;
-    const jobs = testing ? unreported(context) : [];
-    return { id, patchset, branch, jobs, hold: plan?.hold ?? null, begun: hasBegun(context, histories) };
+    const review = summaryOf(histories.get(id));
+    const begun = (review?.jobs ?? []).some((job) => !isQueued(histories.get(job)));
+    return { id, patchset, branch, jobs: review?.expected ?? [], hold: review?.hold ?? null, begun };
   });
 }
 
-function unreported(context: Stored['context'] | undefined): readonly string[] {
-  const { jobs = [], reports = [] } = (context ?? {}) as Partial<ReviewContext>;
-  return jobs.filter(({ job }) => !reports.some((report) => report.job === job)).map(({ name }) => name);
+function summaryOf(stored: Stored | null | undefined): ReviewSummary | null {
+  return stored ? versionOf(stored).summarizeReview(stored) : null;
 }
 
 /** A job that is not open any more has left the queue too. */
-function hasBegun(context: Stored['context'] | undefined, histories: Histories): boolean {
-  const { jobs = [] } = (context ?? {}) as Partial<ReviewContext>;
-  return jobs.some(({ job }) => !(histories.get(job)?.state.startsWith('queued') ?? false));
+function isQueued(job: Stored | undefined): boolean {
+  return job !== undefined && versionOf(job).isQueued(job);
 }
 
 /** Remembers the last answer: starts that wait are looked at in one go. */
@@ -53,10 +50,11 @@ export function beganBy(store: Started): BeganBy {
   return (trigger, branch) => {
     const review = store.startedBy(trigger);
     if (review === null) return 'nothing';
-    const { hidden, outcome, patchset } = (store.stored(review)?.context ?? {}) as Partial<ReviewContext>;
-    if (patchset !== undefined && patchset.branch !== branch) return 'other';
-    if (hidden === true) return 'hidden';
-    return outcome === 'withdrawn' ? 'other' : 'test';
+    const summary = summaryOf(store.stored(review));
+    if (summary === null) return 'test';
+    if (summary.patchset.branch !== branch) return 'other';
+    if (summary.hidden) return 'hidden';
+    return summary.withdrawn ? 'other' : 'test';
   };
 }
 

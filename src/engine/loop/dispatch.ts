@@ -7,14 +7,17 @@
 import { errorText } from '../../errors.ts';
 import type { Effect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import type { Hash, LogRow, Stored } from '../../machines/protocol/row.ts';
+import type { Hash, LogRow, MachineName, Stored } from '../../machines/protocol/row.ts';
 import { askedKeys, type Happening, type Stepped, step } from '../../machines/step.ts';
 import type { Append } from '../ports/store.ts';
 import { appendOf } from './projections.ts';
 import { currentWork } from './work-context.ts';
 
 /** An event for a history; the time is added when it is taken. */
-export type Submission = Omit<Happening, 'at'>;
+export interface Submission extends Omit<Happening, 'at' | 'machine'> {
+  /** The machine that the history begins on, if it does not exist; absent: it exists. */
+  readonly startsOn?: MachineName;
+}
 
 export interface CascadeOptions {
   readonly hash: Hash;
@@ -41,23 +44,18 @@ export function cascade(batch: Append[], submission: Submission, options: Cascad
   }
 }
 
-/** An event addressed to a history that exists, in this batch or before it. */
-export function addressed(
-  batch: readonly Append[],
-  history: string,
-  event: AnyEvent,
-  options: Pick<CascadeOptions, 'stored'>,
-  cause: string | null = null,
-): Submission {
-  const before = newest(batch, history, options);
-  if (before === null) throw new Error(`there is no history ${history}`);
-  return { history, machine: before.machine, event, settles: null, cause };
+/** An event for a history that exists. */
+export function addressed(history: string, event: AnyEvent, settles: string | null = null): Submission {
+  return { history, event, settles, cause: null };
 }
 
 function stepOnto(batch: Append[], submission: Submission, options: CascadeOptions, depth: number): void {
   if (depth > TELL_DEPTH) throw new Error(`histories tell each other without end at ${submission.history}`);
+  const { startsOn, ...rest } = submission;
   const before = newest(batch, submission.history, options);
-  const happening = { ...submission, at: options.now() };
+  const machine = before?.machine ?? startsOn;
+  if (machine === undefined) throw new Error(`there is no history ${submission.history}`);
+  const happening = { ...rest, machine, at: options.now() };
   const length = batch.length;
   try {
     const { row } = push(batch, stepOne(batch, before, happening, options));
@@ -73,20 +71,10 @@ function stepOnto(batch: Append[], submission: Submission, options: CascadeOptio
 /** @throws when the effect tells a history that does not exist, or that can take nothing: the sender is to blame */
 function deliver(batch: Append[], row: LogRow, effect: Effect, options: CascadeOptions, depth: number): void {
   if (effect.type !== 'sendEvent') return;
-  const cause = `${row.history}/${row.version}`;
-  stepOnto(batch, toldBy(batch, effect, options, cause), options, depth + 1);
-}
-
-/** What an effect tells another history, which may begin by it. */
-function toldBy(
-  batch: readonly Append[],
-  { to, event, begins }: Extract<Effect, { type: 'sendEvent' }>,
-  options: CascadeOptions,
-  cause: string,
-): Submission {
-  if (begins === undefined || newest(batch, to, options) !== null)
-    return addressed(batch, to, event, options, cause);
-  return { history: to, machine: begins, event, settles: null, cause };
+  const { to: history, event, startsOn } = effect;
+  const begins = startsOn === undefined ? {} : { startsOn };
+  const submission = { history, event, settles: null, cause: `${row.history}/${row.version}`, ...begins };
+  stepOnto(batch, submission, options, depth + 1);
 }
 
 /** A quarantined history says its last words to whoever can hear them. */

@@ -6,13 +6,13 @@ import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Hash, Stored } from '../../machines/protocol/row.ts';
 import type { SlotLimits } from '../../machines/slot-queue.ts';
+import { versionOf } from '../../machines/versions.ts';
 import { sleep } from '../../timer.ts';
 import type { Adapters, Clock } from '../ports/adapters.ts';
 import type { EngineBounds } from '../ports/bounds.ts';
 import { type Append, type Noted, type Store, StoreUnavailable } from '../ports/store.ts';
 import { addressed, type CascadeOptions, cascade, type Submission } from './dispatch.ts';
 import { type OutsideEffect, perform } from './perform.ts';
-import { mayHavePosted, needsNoServer, slotHeld } from './projections.ts';
 import { ServedTime } from './served-time.ts';
 import { Slots } from './slots.ts';
 import { Timers } from './timers.ts';
@@ -97,8 +97,9 @@ export class Engine {
   /** Puts a history back as the store has it; `recover` does this before anything else. */
   restore(stored: Stored): void {
     this.open.set(stored.history, stored);
-    this.slots.update(stored.history, slotHeld(stored));
-    if (mayHavePosted(stored)) this.inherited.add(stored.history);
+    const version = versionOf(stored);
+    this.slots.update(stored.history, version.heldSlot(stored));
+    if (version.mayHavePosted(stored)) this.inherited.add(stored.history);
   }
 
   /**
@@ -116,7 +117,7 @@ export class Engine {
 
   /** Tells an existing history. One that was never heard of is a programmer's error. */
   tell(history: string, event: AnyEvent): Promise<void> {
-    return this.submit([addressed([], history, event, this.cascading)]);
+    return this.submit([addressed(history, event)]);
   }
 
   /** Performs what a durable row asked for. @param recovered true after a restart */
@@ -182,12 +183,12 @@ export class Engine {
   async fireTimer(history: string, key: string): Promise<void> {
     if (this.open.get(history)?.owed[key] === undefined) return;
     const event = { type: 'timer.fired', timer: key } as const;
-    await this.submit([{ ...addressed([], history, event, this.cascading), settles: key }]);
+    await this.submit([addressed(history, event, key)]);
   }
 
   private settle(history: string, key: string, event: AnyEvent): void {
     if (this.stopping.signal.aborted) return;
-    this.submit([{ ...addressed([], history, event, this.cascading), settles: key }]).catch(this.fatal);
+    this.submit([addressed(history, event, key)]).catch(this.fatal);
   }
 
   /** While stopping, whatever does not work stays owed and is taken up after the next start. */
@@ -205,7 +206,7 @@ export class Engine {
     const tried = effect.type === 'postReview' && this.inherited.delete(history);
     const stored = this.open.get(history);
     const ended = recovered && stored === undefined;
-    const unwanted = recovered && needsNoServer(stored);
+    const unwanted = recovered && (stored === undefined || versionOf(stored).isPastServer(stored));
     const note = (event: AnyEvent) => {
       if (!stopping.aborted) this.tell(history, event).catch(this.fatal);
     };
@@ -271,7 +272,8 @@ export class Engine {
       this.open.delete(stored.history);
       this.inherited.delete(stored.history);
     } else this.open.set(stored.history, stored);
-    this.slots.update(stored.history, slotHeld(stored), (key) => stored.owed[key] !== undefined);
+    const holder = versionOf(stored).heldSlot(stored);
+    this.slots.update(stored.history, holder, (key) => stored.owed[key] !== undefined);
   }
 
   /** Writes until it is written. No room or a locked database is waited for; the daemon takes nothing new meanwhile. */

@@ -33,7 +33,7 @@ export async function recordCrash(
     if (store.stored(work.history)?.ended !== false) return false;
     const batch: Append[] = [];
     const event = { type: 'daemon.crashed', during: work.during, message } as const;
-    cascade(batch, addressed(batch, work.history, event, options), options);
+    cascade(batch, addressed(work.history, event), options);
     await store.append(batch);
     return true;
   } catch {

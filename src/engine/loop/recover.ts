@@ -4,7 +4,7 @@
  */
 import { OperationError } from '../../errors.ts';
 import type { Stored } from '../../machines/protocol/row.ts';
-import { knowsMachine } from '../../machines/step.ts';
+import { knowsMachine } from '../../machines/versions.ts';
 import type { Store } from '../ports/store.ts';
 import type { Engine } from './engine.ts';
 

@@ -8,7 +8,7 @@ import type { Sight, VigilLimits } from '../../machines/model/health-snapshot.ts
 import type { VigilEvent } from '../../machines/protocol/events.ts';
 import { VIGIL, type VigilContext } from '../../machines/system/health.ts';
 import { noticedIn } from '../../machines/system/health-checks.ts';
-import type { StreamContext } from '../../machines/system/stream-setup.ts';
+import { newest, versionOf } from '../../machines/versions.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { Clock, Lookout } from '../ports/adapters.ts';
 import type { Store } from '../ports/store.ts';
@@ -96,8 +96,8 @@ export class Vigil {
 
   /** For how long the connection to the stream has stood; 0 while there is none. */
   private upMs(now: number): number {
-    const { upSince = null } = (this.options.engine.histories.get('stream')?.context ??
-      {}) as Partial<StreamContext>;
+    const stream = this.options.engine.histories.get('stream');
+    const upSince = stream === undefined ? null : versionOf(stream).connectedSince(stream);
     return upSince === null ? 0 : Math.max(0, now - upSince);
   }
 
@@ -105,7 +105,7 @@ export class Vigil {
   private async tell(event: VigilEvent): Promise<void> {
     const { engine } = this.options;
     try {
-      await engine.submit([{ history: VIGIL, machine: 'vigil@1', event, settles: null, cause: null }]);
+      await engine.submit([{ history: VIGIL, startsOn: newest.vigil, event, settles: null, cause: null }]);
     } catch (thrown) {
       if (!engine.ending) throw thrown;
     }

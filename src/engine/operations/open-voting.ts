@@ -3,6 +3,7 @@
  * it by themselves.
  */
 import { VOTING } from '../../machines/system/voting.ts';
+import { newest, versionOf } from '../../machines/versions.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { StoreReader } from '../ports/store.ts';
 
@@ -12,12 +13,13 @@ type Stored = Pick<StoreReader, 'stored'>;
 export async function openVoting(engine: Engine, store: Stored): Promise<void> {
   if (store.stored(VOTING) !== null) return;
   const event = { type: 'voting.opened' } as const;
-  await engine.submit([{ history: VOTING, machine: 'voting@1', event, settles: null, cause: null }]);
+  await engine.submit([{ history: VOTING, startsOn: newest.voting, event, settles: null, cause: null }]);
 }
 
 /** Lets votes be given again. Resolves when that is durable: true when they had been stopped. */
 export async function resumeVoting(engine: Engine, store: Stored, by: string, why: string): Promise<boolean> {
-  const stopped = store.stored(VOTING)?.state === 'stopped';
+  const voting = store.stored(VOTING);
+  const stopped = voting !== null && versionOf(voting).isStopped(voting);
   await engine.tell(VOTING, { type: 'voting.resumed', by, why });
   return stopped;
 }

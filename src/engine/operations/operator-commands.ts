@@ -5,10 +5,9 @@
  */
 
 import { assertNever, type Patchset } from '../../machines/model/domain.ts';
-import type { AnyEvent } from '../../machines/protocol/events.ts';
 import { VIGIL } from '../../machines/system/health.ts';
 import type { Admission } from '../intake/admission.ts';
-import type { Submission } from '../loop/dispatch.ts';
+import { addressed, type Submission } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { Clock } from '../ports/adapters.ts';
 import {
@@ -136,7 +135,7 @@ export class OperatorDesk implements Operators {
     const reason = `dequeued by ${operator.who}${because(operator)}`;
     if ('job' in target) {
       const job = this.openJob(target.job);
-      await this.submit([this.addressed(job.id, { type: 'job.cancelled', reason })]);
+      await this.submit([addressed(job.id, { type: 'job.cancelled', reason })]);
       return { jobs: [placeOf(job)], reviews: [] };
     }
     const reviews = this.options.store
@@ -144,7 +143,7 @@ export class OperatorDesk implements Operators {
       .filter(({ patchset }) => target.patchset === null || patchset === target.patchset);
     if (reviews.length === 0) throw nothingOpen(target);
     const jobs = this.openJobs(target).filter((job) => reviews.some(({ id }) => id === job.review));
-    await this.submit(reviews.map(({ id }) => this.addressed(id, { type: 'review.cancelled', reason })));
+    await this.submit(reviews.map(({ id }) => addressed(id, { type: 'review.cancelled', reason })));
     return { jobs: jobs.map(placeOf), reviews: reviews.map(({ id }) => id) };
   }
 
@@ -159,10 +158,10 @@ export class OperatorDesk implements Operators {
       return jobs;
     });
     const jobs = [...new Map(found.map((job) => [job.id, job])).values()];
-    const waiting = jobs.filter(({ state }) => state.startsWith('queued'));
+    const waiting = jobs.filter(({ queued }) => queued);
     const event = { type: 'job.promoted', by: who, why } as const;
     // The newest promotion is at the head, so the last is told first.
-    await this.submit([...waiting].reverse().map(({ id }) => this.addressed(id, event)));
+    await this.submit([...waiting].reverse().map(({ id }) => addressed(id, event)));
     const passed = jobs.filter((job) => !waiting.includes(job));
     return { promoted: waiting.map(placeOf), passed: passed.map(placeOf) };
   }
@@ -247,12 +246,7 @@ export class OperatorDesk implements Operators {
   }
 
   private jobsOf({ change, patchset }: Patchset): readonly JobView[] {
-    return this.openJobs({ change, patchset }).filter(({ state }) => !state.startsWith('cleanup'));
-  }
-
-  private addressed(history: string, event: AnyEvent): Submission {
-    const machine = event.type.startsWith('review.') ? 'review@1' : 'job@1';
-    return { history, machine, event, settles: null, cause: null };
+    return this.openJobs({ change, patchset }).filter(({ cleaningUp }) => !cleaningUp);
   }
 
   private async submit(submissions: readonly Submission[]): Promise<void> {

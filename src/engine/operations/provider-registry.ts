@@ -3,6 +3,8 @@
  * its last job has ended; one that is defined in another way gets no new job until what runs there has ended, and then
  * is the new one. So every server has somebody who can remove it.
  */
+import type { Stored } from '../../machines/protocol/row.ts';
+import { versionOf } from '../../machines/versions.ts';
 import type { Provider } from '../ports/adapters.ts';
 
 export interface ProviderDefinition {
@@ -20,6 +22,18 @@ export interface ProviderUse {
   readonly jobs: number;
   /** Those of them that hold a slot. */
   readonly holders: number;
+}
+
+/** What the open jobs among these histories have to do with a provider. */
+export function providerUse(histories: Iterable<Stored>, provider: string): ProviderUse {
+  let [jobs, holders] = [0, 0];
+  for (const stored of histories) {
+    const version = versionOf(stored);
+    if (version.jobProvider(stored) !== provider) continue;
+    jobs += 1;
+    if (version.heldSlot(stored) !== null) holders += 1;
+  }
+  return { jobs, holders };
 }
 
 export class ProviderSet {

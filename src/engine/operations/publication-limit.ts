@@ -1,5 +1,5 @@
 /** Bounds what waits to be published: past the limit the oldest publications are dropped. */
-import { heldBy } from '../../machines/job/publication.ts';
+import { versionOf } from '../../machines/versions.ts';
 import type { Engine } from '../loop/engine.ts';
 
 export async function boundPublications(
@@ -8,7 +8,7 @@ export async function boundPublications(
 ): Promise<void> {
   const open = [...engine.histories.values()]
     .flatMap((stored) => {
-      const held = heldBy(stored);
+      const held = versionOf(stored).pendingEvidence(stored)?.held ?? null;
       return held === null ? [] : [{ stored, ...held }];
     })
     .sort((one, other) => one.since - other.since);
@@ -21,9 +21,8 @@ export async function boundPublications(
   if (dropped.length === 0) return;
   const why = `dropped: more than ${limitBytes} bytes wait to be published, and this is the oldest`;
   await engine.submit(
-    dropped.map(({ stored: { history, machine } }) => ({
+    dropped.map(({ stored: { history } }) => ({
       history,
-      machine,
       event: { type: 'publication.dropped', why },
       settles: null,
       cause: null,

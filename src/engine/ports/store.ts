@@ -10,6 +10,7 @@ import type { Alarm } from '../../machines/model/alarm.ts';
 import type { Verdict } from '../../machines/model/domain.ts';
 import type { ReportSight } from '../../machines/model/health-snapshot.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
+import type { JobView, Projection, ReviewView } from '../../machines/protocol/projection.ts';
 import type { LogRow, StepTexts, Stored } from '../../machines/protocol/row.ts';
 import type { SlotLimits } from '../../machines/slot-queue.ts';
 import type { Named, Seen } from '../../machines/trigger/deduplication.ts';
@@ -17,24 +18,20 @@ import type { CountedStart } from '../../machines/trigger/rules/rate-limit.ts';
 import type { Finding } from '../../machines/trigger/rules/rule-names.ts';
 import type { WaitingStart } from '../../machines/trigger/trigger-facts.ts';
 
+export type { JobView, ReviewView };
+
 /** A row, the state that it leads to, and what people will see of it. */
 export interface Append {
   readonly row: LogRow;
   readonly stored: Stored;
   /** What the hashes were made over; kept as it is. */
   readonly texts: StepTexts;
-  readonly view: View;
+  readonly view: Projection;
   /** True on the one row that ends a job: it is counted for its day. */
   readonly endsJob: boolean;
   /** True where a history that had ended goes on. */
   readonly reopens: boolean;
 }
-
-/** `other`: a history of which people ask nothing but its state. */
-export type View =
-  | ({ readonly kind: 'job' } & JobView)
-  | ({ readonly kind: 'review' } & ReviewView)
-  | { readonly kind: 'other' };
 
 /** What was decided upon, kept in the transaction of what it started. */
 export interface Noted {
@@ -105,46 +102,6 @@ export class UnreadableRow extends Error {
     this.version = row.version;
     this.field = row.field;
   }
-}
-
-/** What people ask of a job. One row for each job. */
-export interface JobView {
-  readonly id: string;
-  readonly review: string;
-  readonly name: string;
-  readonly pipeline: string;
-  readonly project: string;
-  readonly branch: string;
-  readonly change: number;
-  readonly patchset: number;
-  readonly subject: string;
-  readonly provider: string;
-  /** Dotted: `testing.running`. */
-  readonly state: string;
-  readonly ended: boolean;
-  readonly attempt: number;
-  readonly verdict: Verdict | null;
-  readonly reason: string;
-  readonly url: string | null;
-  readonly acceptedAt: number;
-  readonly updatedAt: number;
-  readonly endedAt: number | null;
-}
-
-/** What people ask of a review. */
-export interface ReviewView {
-  readonly id: string;
-  readonly pipeline: string;
-  readonly project: string;
-  readonly branch: string;
-  readonly change: number;
-  readonly patchset: number;
-  readonly state: string;
-  readonly ended: boolean;
-  /** posted, shadow, withdrawn, post-failed ...; null while open. */
-  readonly outcome: string | null;
-  readonly openedAt: number;
-  readonly updatedAt: number;
 }
 
 /** A row with its place in the whole log. */

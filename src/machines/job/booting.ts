@@ -48,8 +48,13 @@ export const booting = jobSetup.createStateConfig({
         'timer.fired': setupFailed('NODE_FAILURE'),
       },
     },
-    cleaningUp: clearing({ done: '#job.booting.backoff', givenUp: '#job.publishing' }),
+    cleaningUp: {
+      ...clearing({ done: '#job.booting.backoff', givenUp: '#job.publishing' }),
+      tags: 'past-server',
+      description: 'cleaning up',
+    },
     backoff: {
+      description: 'waiting',
       entry: retry.arm,
       exit: [retry.disarm, change(({ context }) => ({ attempt: context.attempt + 1 }))],
       on: { 'timer.fired': 'creating' },

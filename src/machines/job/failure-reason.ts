@@ -47,7 +47,7 @@ function describe(event: JobMachineEvent): string {
     case 'results.read-failed':
       return event.why;
     case 'timer.fired':
-      return timerText(event.timer);
+      return deadlineText(event.timer);
     case 'job.cancelled':
       return event.reason;
     case 'job.superseded':
@@ -89,7 +89,7 @@ function failureText(failure: Failure): string {
 }
 
 /** Timers are named `deadline:STATE:N`. */
-function timerText(timer: string): string {
+export function deadlineText(timer: string): string {
   const [, state = timer] = timer.split(':');
   switch (state) {
     case 'queued':

@@ -89,6 +89,7 @@ export const jobMachine = jobSetup.createMachine({
   },
   states: {
     queued: {
+      tags: 'queued',
       initial: 'preparing',
       entry: queueDeadline.arm,
       exit: queueDeadline.disarm,
@@ -128,6 +129,7 @@ export const jobMachine = jobSetup.createMachine({
     reporting,
     cleanup: {
       ...clearingAtTheEnd,
+      tags: ['cleanup', 'past-server'],
       entry: [clearingAtTheEnd.entry, ...tellReview()],
       on: {
         ...clearingAtTheEnd.on,
@@ -178,7 +180,7 @@ export const jobMachine = jobSetup.createMachine({
       on: saidAtTheEnd,
     },
     parked: {
-      tags: 'ended',
+      tags: ['ended', 'parked'],
       entry: 'rest',
       on: saidAtTheEnd,
     },

@@ -144,7 +144,7 @@ export const jobSetup = setup({
     context: {} as JobContext,
     events: {} as JobMachineEvent,
     input: {} as JobMachineEvent,
-    tags: {} as 'ended',
+    tags: {} as 'ended' | 'queued' | 'cleanup' | 'parked' | 'past-server',
   },
   actions: {
     request: (_, _effects: Effect | readonly Effect[] | null) => {},

@@ -9,7 +9,7 @@ import type { Failure } from '../model/domain.ts';
 import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
 import type { Effect, PublishSpec } from '../protocol/effects.ts';
 import type { PublicationEvent, PublicationLimits } from '../protocol/events.ts';
-import type { Stored } from '../protocol/row.ts';
+import type { Selectors } from '../protocol/version.ts';
 
 /** The longest wait between two attempts: a disk that was cleared is used again within this time. */
 export const PUBLISH_RETRY_MAX_MS = 900_000;
@@ -168,23 +168,13 @@ export function publicationOf(job: string): string {
   return `publication-${job}`;
 }
 
-/** What a publication still holds on this host, and since when; null for other histories and for one that is about to end. */
-export function heldBy({
-  machine,
-  ended,
-  context,
-}: Stored): { readonly bytes: number; readonly since: number } | null {
-  if (machine !== 'publication@1' || ended) return null;
-  const { bytes, openedAt, dropped, outcome } = context as unknown as PublicationContext;
-  return dropped || outcome !== null ? null : { bytes, since: openedAt };
-}
-
-/** Where the evidence of a publication that has not ended will be. */
-export function pendingUrl({ machine, context }: Stored): string | null {
-  if (machine !== 'publication@1') return null;
-  const { outcome, url } = context as unknown as PublicationContext;
-  return outcome === null ? url : null;
-}
+export const publicationSelectors: Partial<Selectors> = {
+  pendingEvidence: ({ context }) => {
+    const { bytes, openedAt, dropped, outcome, url } = context as unknown as PublicationContext;
+    if (outcome !== null) return null;
+    return { url, held: dropped ? null : { bytes, since: openedAt } };
+  },
+};
 
 function firstContext(opened: PublicationMachineEvent): PublicationContext {
   assertInput(opened);

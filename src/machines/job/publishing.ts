@@ -62,6 +62,7 @@ const handOverEvidence = {
 const keepServer = keep('server.active', (event) => ({ server: event.server }));
 
 export const publishing = jobSetup.createStateConfig({
+  tags: 'past-server',
   initial: 'collecting',
   states: {
     collecting: {
@@ -101,6 +102,7 @@ export const publishing = jobSetup.createStateConfig({
 });
 
 export const reporting = jobSetup.createStateConfig({
+  tags: 'past-server',
   entry: [...tellReview(), request(({ context }) => ownTrouble(context)), reportDeadline.arm],
   exit: reportDeadline.disarm,
   on: {
@@ -219,7 +221,7 @@ function openPublication({ context, event }: Args): Effect {
   return {
     type: 'sendEvent',
     to: publicationOf(job),
-    begins: 'publication@1',
+    startsOn: 'publication@1',
     event: {
       type: 'publication.opened',
       review,

@@ -212,5 +212,5 @@ export type Effect =
       readonly to: string;
       readonly event: AnyEvent;
       /** The machine on which that history begins with this event; absent: the history exists. */
-      readonly begins?: MachineName;
+      readonly startsOn?: MachineName;
     };

@@ -5,16 +5,18 @@
 import type { Effect, KeyedEffect } from './effects.ts';
 import type { EventType } from './events.ts';
 
+export type MachineFamily =
+  | 'job'
+  | 'review'
+  | 'publication'
+  | 'stream'
+  | 'config'
+  | 'voting'
+  | 'verdicts'
+  | 'vigil';
+
 /** A machine and its version, as it is stored with every row. */
-export type MachineName =
-  | 'job@1'
-  | 'review@1'
-  | 'publication@1'
-  | 'stream@1'
-  | 'config@1'
-  | 'voting@1'
-  | 'verdicts@1'
-  | 'vigil@1';
+export type MachineName = `${MachineFamily}@${number}`;
 
 /** What an event did: moved the machine; met no handler; settled something that was not owed (any more). */
 export type Outcome = 'moved' | 'ignored' | 'late';

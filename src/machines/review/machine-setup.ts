@@ -110,7 +110,14 @@ export const reviewSetup = setup({
     context: {} as ReviewContext,
     events: {} as ReviewMachineEvent,
     input: {} as ReviewMachineEvent,
-    tags: {} as 'ended',
+    tags: {} as
+      | 'ended'
+      | 'jobs-pending'
+      | 'preparing'
+      | 'posting'
+      | 'post-backoff'
+      | 'awaits-vote'
+      | 'backoff',
   },
   actions: {
     request: (_, _effects: Effect | readonly Effect[] | null) => {},

@@ -35,6 +35,7 @@ const keepTaken = change(({ context: { sent }, event }) =>
 );
 
 export const posting = reviewSetup.createStateConfig({
+  tags: 'posting',
   initial: 'sending',
   states: {
     sending: {
@@ -74,6 +75,7 @@ export const posting = reviewSetup.createStateConfig({
       },
     },
     backoff: {
+      tags: 'post-backoff',
       entry: retry.arm,
       exit: [retry.disarm, nextAttempt],
       on: {

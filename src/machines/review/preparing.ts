@@ -68,6 +68,8 @@ const notLookedUp = [{ guard: 'mayLookUpAgain', target: 'lookUpBackoff' }, refus
 const notMerged = [{ guard: 'mayMergeAgain', target: 'mergeBackoff' }, refused] as const;
 
 export const preparing = reviewSetup.createStateConfig({
+  tags: ['jobs-pending', 'preparing'],
+  description: 'its change is prepared',
   initial: 'lookingUp',
   on: {
     // A vote may come while Gerrit is being asked, and not be in its answer.
@@ -75,6 +77,7 @@ export const preparing = reviewSetup.createStateConfig({
   },
   states: {
     lookingUp: {
+      description: 'Gerrit is asked how the change is now',
       entry: [
         change(({ context }) => ({ lookUps: context.lookUps + 1 })),
         request(lookUpChange),
@@ -84,11 +87,15 @@ export const preparing = reviewSetup.createStateConfig({
       on: { 'change.looked-up': lookedUp, 'change.lookup-failed': notLookedUp, 'timer.fired': notLookedUp },
     },
     lookUpBackoff: {
+      tags: 'backoff',
+      description: 'Gerrit is asked again how the change is',
       entry: lookUpRetry.arm,
       exit: [lookUpRetry.disarm, change(({ context }) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
       on: { 'timer.fired': 'lookingUp' },
     },
     awaitingVote: {
+      tags: 'awaits-vote',
+      description: 'waits for a vote',
       entry: holdDeadline.arm,
       exit: [holdDeadline.disarm, change(() => ({ held: true, lookUpAttempt: 1 }))],
       on: {
@@ -102,6 +109,7 @@ export const preparing = reviewSetup.createStateConfig({
       },
     },
     merging: {
+      description: 'the patch is merged with its branch',
       entry: [request(mergePatchset), mergeDeadline.arm],
       exit: mergeDeadline.disarm,
       on: {
@@ -118,6 +126,8 @@ export const preparing = reviewSetup.createStateConfig({
       },
     },
     mergeBackoff: {
+      tags: 'backoff',
+      description: 'the patch is merged with its branch again',
       entry: mergeRetry.arm,
       exit: [mergeRetry.disarm, change(({ context }) => ({ mergeAttempt: context.mergeAttempt + 1 }))],
       on: { 'timer.fired': 'merging' },

@@ -133,6 +133,7 @@ export const reviewMachine = reviewSetup.createMachine({
       on: { ...preparing.on, ...withdrawnByPeople },
     },
     awaitingJobs: {
+      tags: 'jobs-pending',
       entry: waitDeadline.arm,
       exit: waitDeadline.disarm,
       always: [

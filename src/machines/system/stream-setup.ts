@@ -4,6 +4,8 @@ import type { Alarm } from '../model/alarm.ts';
 import { type Told, wordsOf } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { StreamEvent, StreamLimits } from '../protocol/events.ts';
+import type { Stored } from '../protocol/row.ts';
+import type { Selectors } from '../protocol/version.ts';
 
 /** What has to be looked at: everything since the position that is kept, or some changes only. */
 export interface Gap {
@@ -91,7 +93,6 @@ export const streamSetup = setup({
     context: {} as StreamContext,
     events: {} as StreamMachineEvent,
     input: {} as StreamMachineEvent,
-    tags: {} as 'ended',
   },
   actions: {
     request: (_, _effects: Effect | readonly Effect[] | null) => {},
@@ -110,3 +111,12 @@ export const streamSetup = setup({
     failedOften: ({ context }) => context.failures + 1 === context.limits.catchUpAlarmAttempts,
   },
 });
+
+export const streamSelectors: Partial<Selectors> = {
+  isStopped: ({ context }) => contextOf(context).upSince === null && contextOf(context).downSince === null,
+  connectedSince: ({ context }) => contextOf(context).upSince,
+};
+
+function contextOf(context: Stored['context']): StreamContext {
+  return context as unknown as StreamContext;
+}

@@ -132,7 +132,11 @@ export const streamMachine = streamSetup.createMachine({
           },
         ],
       },
-      states: { connecting: {}, backoff: {}, rejected: {} },
+      states: {
+        connecting: { description: 'connecting' },
+        backoff: { description: 'not connected, tried again' },
+        rejected: { description: 'refused by Gerrit' },
+      },
     },
     up: {
       entry: [
@@ -156,6 +160,7 @@ export const streamMachine = streamSetup.createMachine({
       states: {
         deciding: { always: [{ guard: 'mayLook', target: 'catchingUp' }, { target: 'listening' }] },
         catchingUp: {
+          description: 'connected, looking for what was missed',
           entry: [
             change(({ context }) => ({
               catchUps: context.catchUps + 1,
@@ -186,12 +191,14 @@ export const streamMachine = streamSetup.createMachine({
           },
         },
         catchUpBackoff: {
+          description: 'connected, what was missed could not be looked up yet',
           entry: retryTimer.arm,
           exit: retryTimer.disarm,
           on: { 'timer.fired': 'catchingUp' },
         },
         // What happened just before the stream began may not have been shown yet: Gerrit's index follows its events.
         awaitingIndex: {
+          description: 'listening, and looks once more soon for what was missed',
           entry: settleTimer.arm,
           exit: settleTimer.disarm,
           on: {
@@ -203,6 +210,7 @@ export const streamMachine = streamSetup.createMachine({
           },
         },
         listening: {
+          description: 'listening',
           on: {
             'stream.gap-suspected': [
               { guard: 'mayLook', target: 'catchingUp', actions: widen },
@@ -213,6 +221,7 @@ export const streamMachine = streamSetup.createMachine({
       },
     },
     stopped: {
+      description: 'not connected',
       entry: [...takeBack, change(() => ({ upSince: null, downSince: null, why: 'stopped', hint: '' }))],
       on: {
         'stream.connected': noted,

@@ -7,6 +7,7 @@ import { assign, setup } from 'xstate';
 import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { VotingEvent } from '../protocol/events.ts';
+import type { Selectors } from '../protocol/version.ts';
 
 /** The history's name. */
 export const VOTING = 'voting';
@@ -153,3 +154,7 @@ function resumedAlarm({ context, event }: VotingArgs): Effect {
     },
   };
 }
+
+export const votingSelectors: Partial<Selectors> = {
+  isStopped: ({ context }) => (context as unknown as VotingContext).stoppedAt !== null,
+};

@@ -8,6 +8,7 @@ import { assign, setup } from 'xstate';
 import type { Patchset } from '../model/domain.ts';
 import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
+import type { Selectors } from '../protocol/version.ts';
 import type { VerdictsEvent } from './verdict-events.ts';
 import { isCounted, isResult, newestOf, type VoteRun } from './vote-rule.ts';
 
@@ -201,3 +202,8 @@ function isNewest(run: KeptRun, runs: readonly KeptRun[]): boolean {
   );
   return newestOf(same) === run || newestOf(same.filter(isResult)) === run;
 }
+
+export const verdictsSelectors: Partial<Selectors> = {
+  postingReview: ({ history, context }, change) =>
+    history.endsWith(`~${change}`) ? (context as unknown as VerdictsContext).turn : null,
+};

@@ -1,5 +1,5 @@
 /** A database is brought to this program's schema, once, and never by an older program. */
-import { readdirSync } from 'node:fs';
+import { cpSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openReadOnly, openWritable } from '../../../src/adapters/sqlite/database.ts';
@@ -8,7 +8,6 @@ import { openReader } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { ROOT } from '../../house/source.ts';
 import { grown, type Scratch, scratch } from './rig.ts';
-import { takeBack } from './take-back.ts';
 
 const NEWEST = readdirSync(join(ROOT, 'migrations')).length;
 let folder: Scratch;
@@ -43,17 +42,30 @@ test('one that is up to date is left as it is', async () => {
   expect(versionOf(file)).toBe(NEWEST);
 });
 
-test('one that stopped half-way is brought on from there', () => {
+/** The migrations of a later program: this program's, and these. */
+function later(...extra: readonly string[]): string {
+  const migrations = join(folder.path, 'migrations');
+  cpSync(join(ROOT, 'migrations'), migrations, { recursive: true });
+  extra.forEach((sql, index) => {
+    writeFileSync(join(migrations, `000${NEWEST + index + 1}_more.sql`), sql);
+  });
+  return migrations;
+}
+
+test('one of an earlier program gets what is missing, in order', () => {
   const database = openWritable(file);
   migrate(database);
-  const views = database.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").pluck().get();
-  takeBack(database, 3);
-  expect(() => assertCurrent(database)).toThrow(`its schema is 2, this program's is ${NEWEST}`);
-  migrate(database);
-  expect(() => assertCurrent(database)).not.toThrow();
-  expect(database.prepare("SELECT count(*) FROM sqlite_schema WHERE type = 'table'").pluck().get()).toBe(
-    views,
+  const migrations = later(
+    'CREATE TABLE one (a INTEGER) STRICT',
+    'ALTER TABLE one ADD COLUMN b INTEGER',
+    'CREATE INDEX two ON one (b)',
   );
+  expect(() => assertCurrent(database, migrations)).toThrow(
+    `its schema is ${NEWEST}, this program's is ${NEWEST + 3}`,
+  );
+  migrate(database, migrations);
+  expect(() => assertCurrent(database, migrations)).not.toThrow();
+  expect(database.prepare("SELECT name FROM pragma_table_info('one')").pluck().all()).toEqual(['a', 'b']);
   database.close();
 });
 
@@ -74,15 +86,17 @@ test('a newer one is refused, saying both versions, by the daemon and by readers
 
 test('a migration that fails changes nothing', () => {
   const database = openWritable(file);
-  database.exec('CREATE TABLE job_view (a)');
-  expect(() => migrate(database)).toThrow(
-    expect.objectContaining({ name: 'OperationError', operation: expect.stringContaining('0002_views') }),
+  migrate(database);
+  const migrations = later(
+    'CREATE TABLE one (a INTEGER) STRICT',
+    'CREATE TABLE two (a INTEGER) STRICT; SELECT nothing',
   );
-  expect(database.pragma('user_version', { simple: true })).toBe(1);
-  const tables = database
-    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-    .pluck();
-  expect(tables.all()).toEqual(['event', 'job_view']);
+  expect(() => migrate(database, migrations)).toThrow(
+    expect.objectContaining({ name: 'OperationError', operation: `migrate to 000${NEWEST + 2}_more.sql` }),
+  );
+  expect(database.pragma('user_version', { simple: true })).toBe(NEWEST + 1);
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE name IN ('one', 'two')").pluck();
+  expect(tables.all()).toEqual(['one']);
   database.close();
 });
 

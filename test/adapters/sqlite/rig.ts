@@ -59,7 +59,7 @@ export function submissions(number: number): readonly Submission[] {
   return [
     {
       history: review,
-      machine: 'review@1',
+      startsOn: 'review@1',
       event: {
         type: 'review.opened',
         review,
@@ -75,7 +75,7 @@ export function submissions(number: number): readonly Submission[] {
     },
     {
       history: job,
-      machine: 'job@1',
+      startsOn: 'job@1',
       event: { type: 'job.accepted', job, review, deployment: 'd', patchset: PATCHSET, spec: jobSpec() },
       settles: null,
       cause: `${review}/1`,
@@ -104,7 +104,7 @@ export async function grown(store: Store, jobs: number, slots = false): Promise<
   if (!slots) return rows;
   for (const { id } of store.jobs({ open: true, limit: 1_000 })) {
     const event = { type: 'slot.granted' } as const;
-    await put([{ history: id, machine: 'job@1', event, settles: 'slot', cause: null }]);
+    await put([{ history: id, event, settles: 'slot', cause: null }]);
   }
   return rows;
 }

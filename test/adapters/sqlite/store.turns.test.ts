@@ -1,7 +1,5 @@
-/** Whose turn it is, as the store keeps it: newest per provider and project, in the order of the log, also in an older database. */
+/** Whose turn it is, as the store keeps it: newest per provider and project, in the order of the log. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openWritable } from '../../../src/adapters/sqlite/database.ts';
-import { migrate } from '../../../src/adapters/sqlite/migrate.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { cascade, type Submission } from '../../../src/engine/loop/dispatch.ts';
 import type { Append, Store } from '../../../src/engine/ports/store.ts';
@@ -9,7 +7,6 @@ import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { jobSpec, PATCHSET, START } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { type Scratch, scratch } from './rig.ts';
-import { takeBack } from './take-back.ts';
 
 let folder: Scratch;
 let store: Store;
@@ -27,7 +24,7 @@ afterEach(() => {
 
 async function tell(history: string, event: AnyEvent, settles: string | null = null): Promise<void> {
   const batch: Append[] = [];
-  const happening: Submission = { history, machine: 'job@1', event, settles, cause: null };
+  const happening: Submission = { history, startsOn: 'job@1', event, settles, cause: null };
   const options = {
     hash: sha256,
     now: () => now,
@@ -75,23 +72,4 @@ test('a grant that came too late is no turn', async () => {
   await tell('j1', { type: 'job.promoted', by: 'alice', why: '' });
   await served('j1', START);
   expect(store.turns()).toEqual([]);
-});
-
-test('a database that is older than the view gets it from its log', async () => {
-  await waits('j1', 'cinder');
-  await waits('j2', 'cinder');
-  await waits('j3', 'nova');
-  await served('j2', START + 5);
-  await served('j3', START + 5);
-  await served('j1', START + 9);
-  const before = [...store.views()];
-  const turns = store.turns();
-  store.close();
-  const database = openWritable(`${folder.path}/sos-ci.db`);
-  takeBack(database, 5);
-  migrate(database);
-  database.close();
-  store = openStore(`${folder.path}/sos-ci.db`);
-  expect(store.turns()).toEqual(turns);
-  expect([...store.views()]).toEqual(before);
 });

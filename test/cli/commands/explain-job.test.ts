@@ -41,6 +41,7 @@ function viewOf(world: Simulator, id: string): JobView {
   return {
     ...{ id, review, name, pipeline, provider, project, branch, change, patchset, subject, attempt },
     ...{ verdict, reason, acceptedAt, endedAt, state: stored.state, ended: stored.ended },
+    ...{ queued: stored.state.startsWith('queued'), cleaningUp: false, parked: false },
     url: evidence === 'published' ? url : null,
     updatedAt: stored.at,
   };

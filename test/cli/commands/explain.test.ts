@@ -152,11 +152,13 @@ describe('a change', () => {
     const review = (id: string, project: string, state: string) => ({
       ...{ id, project, state, pipeline: 'check', branch: 'master', change: PATCHSET.change, patchset: 3 },
       ...{ ended: false, outcome: null, openedAt: 0, updatedAt: 0 },
+      jobsPending: /^(preparing|awaitingJobs)/.test(state),
     });
     const job = (of: string, name: string, state: string) => ({
       ...review(`${of}-${name}`, PATCHSET.project, state),
       ...{ review: of, name, subject: '', provider: 'local', attempt: 1, verdict: null, reason: '' },
       ...{ url: null, acceptedAt: 0, endedAt: null },
+      ...{ queued: state.startsWith('queued'), cleaningUp: state.startsWith('cleanup'), parked: false },
     });
     const reader = fakeReader({
       reviews: [

@@ -28,7 +28,7 @@ function tell(
     strict,
   };
   const batch: Append[] = [];
-  cascade(batch, { history: JOB, machine: 'job@1', event, settles: null, cause: null }, options);
+  cascade(batch, { history: JOB, startsOn: 'job@1', event, settles: null, cause: null }, options);
   return batch;
 }
 
@@ -95,7 +95,7 @@ describe('a tell to a history that does not exist', () => {
     const event = { type: 'daemon.crashed', during: 'x', message: 'y' } as const;
     cascade(
       batch,
-      { history: other, machine: 'review@1', event, settles: null, cause: null },
+      { history: other, startsOn: 'review@1', event, settles: null, cause: null },
       { ...options, stored },
     );
     cascade(batch, submission, { ...options, stored });

@@ -305,7 +305,7 @@ test('an alarm is acknowledged with who and why, and stands so in the log', asyn
   const limits = { diskFreeBytes: 1, diskFreeFiles: 1, walBytes: 1, quietMs: 1, quietOthers: 1 };
   const opened = { type: 'vigil.opened', limits } as const;
   await lab.daemon.engine.submit([
-    { history: VIGIL, machine: 'vigil@1', event: opened, settles: null, cause: null },
+    { history: VIGIL, startsOn: 'vigil@1', event: opened, settles: null, cause: null },
   ]);
   const alarm = { kind: 'disk-low', target: '/state' } as const;
   lab.store.alarm({ ...alarm, message: 'full', hint: '' }, 1);

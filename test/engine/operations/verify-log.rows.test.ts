@@ -76,7 +76,11 @@ test.each([
     'seq',
   ],
   ['a time was altered', `UPDATE event SET at = at + 1 WHERE history = '${JOB}' AND version = 3`, 'effects'],
-  ['a cause was altered', `UPDATE event SET cause = 'r1/1' WHERE history = '${JOB}' AND version = 2`, 'hash'],
+  [
+    'a cause was altered',
+    `UPDATE event SET causation_id = 'r1/1' WHERE history = '${JOB}' AND version = 2`,
+    'hash',
+  ],
   ['a row is no JSON', `UPDATE event SET data = '{' WHERE history = '${JOB}' AND version = 2`, 'data'],
   [
     'effects are no JSON',

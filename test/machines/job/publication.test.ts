@@ -1,10 +1,16 @@
 /** publication@1: evidence that is published after its job has ended, or given up. */
 import { describe, expect, test } from 'vitest';
-import { heldBy, pendingUrl, publicationOf } from '../../../src/machines/job/publication.ts';
+import { publicationOf } from '../../../src/machines/job/publication.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
+import { versionOf } from '../../../src/machines/versions.ts';
 import { FAILED, failure, JOB, PATCHSET, REVIEW, TREE } from '../facts.ts';
 import { orderly } from '../orderly.ts';
 import { comeTo, Simulator } from '../simulator.ts';
+
+function pending(world: Simulator) {
+  const stored = world.at(ID);
+  return versionOf(stored).pendingEvidence(stored);
+}
 
 const ID = publicationOf(JOB);
 const URL = `https://logs.example.org/${JOB}/`;
@@ -59,7 +65,7 @@ describe('a publication', () => {
 
   test('tells its job and its review once it is published, and removes what was collected', () => {
     const world = opened();
-    expect([heldBy(world.at(ID))?.bytes, pendingUrl(world.at(ID))]).toEqual([4_096, URL]);
+    expect([pending(world)?.held?.bytes, pending(world)?.url]).toEqual([4_096, URL]);
     world.fire(ID);
     const row = world.answerType(ID, 'publishEvidence');
     expect(told(world)).toEqual([
@@ -70,7 +76,7 @@ describe('a publication', () => {
       expect.objectContaining({ type: 'discardEvidence', job: JOB, part: 'collected' }),
     );
     expect(alarms(world).at(-1)).toMatchObject({ kind: 'evidence-pending', cleared: true });
-    expect([heldBy(world.at(ID)), pendingUrl(world.at(ID))]).toEqual([null, null]);
+    expect(pending(world)).toBeNull();
     expect(world.answerType(ID, 'discardEvidence').state).toBe('done');
     orderly(world);
   });
@@ -93,7 +99,7 @@ describe('a publication', () => {
     const world = opened();
     world.fire(ID);
     world.tell(ID, { type: 'publication.dropped', why: 'too much' });
-    expect([world.at(ID).state, heldBy(world.at(ID))]).toEqual(['publishing', null]);
+    expect([world.at(ID).state, pending(world)?.held]).toEqual(['publishing', null]);
     const other = world.fork();
     world.answerType(ID, 'publishEvidence');
     expect(told(world)).toContainEqual([REVIEW, { type: 'job.evidence-published', job: JOB, url: URL }]);

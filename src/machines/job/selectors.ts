@@ -1,0 +1,64 @@
+/** What every version of the job's machine answers. Its states say what they are by their tags, its context is JobContext. */
+import type { AnyStateMachine } from 'xstate';
+import type { Projection } from '../protocol/projection.ts';
+import type { Stored } from '../protocol/row.ts';
+import { defineVersion, hasTag, type MachineVersion } from '../protocol/version.ts';
+import type { JobContext } from './machine-setup.ts';
+
+export function jobVersion(machine: AnyStateMachine): MachineVersion {
+  const tagged = ({ state }: Stored, tag: 'queued' | 'cleanup' | 'parked' | 'past-server') =>
+    hasTag(machine, state, tag);
+  const isQueued = (stored: Stored) => tagged(stored, 'queued');
+  return defineVersion(machine, {
+    project: (stored) =>
+      projectJob(stored, {
+        queued: isQueued(stored),
+        cleaningUp: tagged(stored, 'cleanup'),
+        parked: tagged(stored, 'parked'),
+      }),
+    isWork: () => true,
+    blocksDrain: (stored) => !isQueued(stored),
+    isQueued,
+    isPastServer: (stored) => tagged(stored, 'past-server'),
+    heldSlot: (stored) => {
+      const { slot, spec, patchset } = contextOf(stored);
+      return slot ? { provider: spec.provider, name: spec.name, project: patchset.project } : null;
+    },
+    jobProvider: (stored) => contextOf(stored).spec.provider,
+  });
+}
+
+function projectJob(
+  stored: Stored,
+  phase: { readonly queued: boolean; readonly cleaningUp: boolean; readonly parked: boolean },
+): Projection {
+  const context = contextOf(stored);
+  const { patchset, spec } = context;
+  return {
+    kind: 'job',
+    id: context.job,
+    review: context.review,
+    name: spec.name,
+    pipeline: spec.pipeline,
+    project: patchset.project,
+    branch: patchset.branch,
+    change: patchset.change,
+    patchset: patchset.patchset,
+    subject: patchset.subject,
+    provider: spec.provider,
+    state: stored.state,
+    ended: stored.ended,
+    ...phase,
+    attempt: context.attempt,
+    verdict: context.verdict,
+    reason: context.reason,
+    url: context.evidence === 'published' ? context.url : null,
+    acceptedAt: context.acceptedAt,
+    updatedAt: stored.at,
+    endedAt: context.endedAt,
+  };
+}
+
+function contextOf(stored: Stored): JobContext {
+  return stored.context as unknown as JobContext;
+}

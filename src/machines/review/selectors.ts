@@ -1,0 +1,77 @@
+/** What every version of the review's machine answers. */
+import type { AnyStateMachine } from 'xstate';
+import type { Projection } from '../protocol/projection.ts';
+import type { Stored } from '../protocol/row.ts';
+import {
+  defineVersion,
+  describeState,
+  hasTag,
+  type MachineVersion,
+  type Preparation,
+} from '../protocol/version.ts';
+import type { ReviewContext } from './machine-setup.ts';
+
+type Tag = 'jobs-pending' | 'preparing' | 'posting' | 'post-backoff' | 'awaits-vote' | 'backoff';
+
+export function reviewVersion(machine: AnyStateMachine): MachineVersion {
+  const tagged = ({ state }: Stored, tag: Tag) => hasTag(machine, state, tag);
+  return defineVersion(machine, {
+    project: (stored) => projectReview(stored, tagged(stored, 'jobs-pending')),
+    isWork: () => true,
+    blocksDrain: (stored) => !tagged(stored, 'jobs-pending'),
+    summarizeReview: (stored) => {
+      const { patchset, jobs, reports, plan, hidden, outcome } = contextOf(stored);
+      const expects = tagged(stored, 'jobs-pending') && hidden !== true;
+      return {
+        patchset,
+        jobs: jobs.map(({ job }) => job),
+        expected: expects
+          ? jobs.filter(({ job }) => !reports.some((report) => report.job === job)).map(({ name }) => name)
+          : [],
+        hold: tagged(stored, 'preparing') ? plan.hold : null,
+        hidden: hidden === true,
+        withdrawn: outcome === 'withdrawn',
+      };
+    },
+    describePreparation: (stored): Preparation | null => {
+      if (!tagged(stored, 'preparing')) return null;
+      const { hold } = contextOf(stored).plan;
+      if (tagged(stored, 'awaits-vote') && hold !== null) {
+        const value = hold.value > 0 ? `+${hold.value}` : String(hold.value);
+        return { text: `waits for ${hold.account} to vote ${hold.label}${value}`, due: 'until' };
+      }
+      const due = tagged(stored, 'backoff') ? 'at' : null;
+      return { text: describeState(machine, stored.state), due };
+    },
+    // The attempt is counted on when the next one begins.
+    mayHavePosted: (stored) => contextOf(stored).postAttempt > 1 || tagged(stored, 'posting'),
+    postRetryTimer: (stored) =>
+      tagged(stored, 'post-backoff')
+        ? (Object.values(stored.owed).find(({ type }) => type === 'setTimer')?.key ?? null)
+        : null,
+  });
+}
+
+function projectReview(stored: Stored, jobsPending: boolean): Projection {
+  const context = contextOf(stored);
+  const { patchset } = context;
+  return {
+    kind: 'review',
+    id: context.review,
+    pipeline: context.pipeline,
+    project: patchset.project,
+    branch: patchset.branch,
+    change: patchset.change,
+    patchset: patchset.patchset,
+    state: stored.state,
+    ended: stored.ended,
+    jobsPending,
+    outcome: context.outcome,
+    openedAt: context.openedAt,
+    updatedAt: stored.at,
+  };
+}
+
+function contextOf(stored: Stored): ReviewContext {
+  return stored.context as unknown as ReviewContext;
+}

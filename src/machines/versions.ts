@@ -1,0 +1,56 @@
+/**
+ * Every version of every machine that an open history may still be on, and the version on which a new history begins.
+ * To change a machine after a release, add its next version here: open histories end on the version they began on.
+ */
+import { jobMachine } from './job/job.ts';
+import { publicationMachine, publicationSelectors } from './job/publication.ts';
+import { jobVersion } from './job/selectors.ts';
+import type { MachineFamily, MachineName, Stored } from './protocol/row.ts';
+import { defineVersion, hasTag, type MachineVersion } from './protocol/version.ts';
+import { reviewMachine } from './review/review.ts';
+import { reviewVersion } from './review/selectors.ts';
+import { configMachine } from './system/config-log.ts';
+import { vigilMachine } from './system/health.ts';
+import { streamMachine } from './system/stream.ts';
+import { streamSelectors } from './system/stream-setup.ts';
+import { votingMachine, votingSelectors } from './system/voting.ts';
+import { verdictsMachine, verdictsSelectors } from './verdicts/verdicts.ts';
+
+export const versions: Readonly<Record<MachineName, MachineVersion>> = {
+  'job@1': jobVersion(jobMachine),
+  'review@1': reviewVersion(reviewMachine),
+  'publication@1': defineVersion(publicationMachine, publicationSelectors),
+  'stream@1': defineVersion(streamMachine, streamSelectors),
+  'config@1': defineVersion(configMachine),
+  'voting@1': defineVersion(votingMachine, votingSelectors),
+  'verdicts@1': defineVersion(verdictsMachine, verdictsSelectors),
+  'vigil@1': defineVersion(vigilMachine),
+};
+
+/** The version that a new history begins on. */
+export const newest: Readonly<Record<MachineFamily, MachineName>> = {
+  job: 'job@1',
+  review: 'review@1',
+  publication: 'publication@1',
+  stream: 'stream@1',
+  config: 'config@1',
+  voting: 'voting@1',
+  verdicts: 'verdicts@1',
+  vigil: 'vigil@1',
+};
+
+/** The name comes from the log, which a newer program may have written. */
+export function knowsMachine(name: string): boolean {
+  return Object.hasOwn(versions, name);
+}
+
+export function versionOf({ machine }: Pick<Stored, 'machine'>): MachineVersion {
+  const version = versions[machine];
+  if (version === undefined) throw new Error(`there is no machine ${machine}`);
+  return version;
+}
+
+/** True for a row or a history that is in a state where its history has ended. False for an unknown machine. */
+export function isEnded({ machine, state }: Pick<Stored, 'machine' | 'state'>): boolean {
+  return knowsMachine(machine) && hasTag(versionOf({ machine }).machine, state, 'ended');
+}
