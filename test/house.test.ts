@@ -15,6 +15,7 @@ import {
   testBreaches,
 } from './house/repository.ts';
 import { filesUnder, importsOf, ROOT, source, sourcesUnder } from './house/source.ts';
+import { stateBreaches } from './house/states.ts';
 import {
   constructBreaches,
   LONGEST_FILE,
@@ -209,6 +210,32 @@ describe('style of one file', () => {
       'interface A { Date: string } const b = { process: 1 }; f(a.Date, b.process, a.console.log);';
     expect(purityBreaches(sample('src/machines/job/job.ts', text))).toEqual([]);
   });
+});
+
+describe('states and versions', () => {
+  test('are named by machines only', () => {
+    expect(src.flatMap(stateBreaches)).toEqual([]);
+  });
+
+  test.each([
+    "const machine = 'job@1';",
+    "if (stored.state === 'preparing.lookingUp') f();",
+    "const queued = job.state.startsWith('queued');",
+    'const past = /^(publishing|cleanup)\\b/.test(stored.state);',
+    "const rests = ['done', 'parked'].includes(row.state);",
+    "switch (stored.state) { case 'stopped': f(); }",
+    "prepare('SELECT * FROM job_view WHERE state = ?');",
+  ])('catches %s', (text) => {
+    expect(stateBreaches(sample('src/engine/a.ts', text))).toHaveLength(/rests/.test(text) ? 2 : 1);
+    expect(stateBreaches(sample('src/machines/a.ts', text))).toEqual([]);
+  });
+
+  test.each(["const mode = daemon.mode === 'stopped';", "const top = row.state.split('.')[0];"])(
+    'lets %s',
+    (text) => {
+      expect(stateBreaches(sample('src/engine/a.ts', text))).toEqual([]);
+    },
+  );
 });
 
 describe('the repository', () => {

@@ -1,0 +1,79 @@
+/** The engine asks machines: outside of src/machines no file names a machine's version, or compares a state's text. */
+
+import ts from 'typescript';
+import type { StateNode } from 'xstate';
+import { versions } from '../../src/machines/versions.ts';
+import { lineOf, type Source, visit } from './source.ts';
+
+const VERSION = /^(job|review|publication|stream|config|voting|verdicts|vigil)@\d+$/;
+const SQL_ON_STATE = /\bstate\s*(=|==|<>|!=|IS|IN|LIKE|GLOB)\s/;
+
+/** Another system's states. */
+const GERRIT = 'src/demo/gerrit/';
+
+/** Every state of every version, dotted, and the names that they are made of. */
+const dotted = new Set(Object.values(versions).flatMap(({ machine }) => pathsOf(machine.root)));
+const names = new Set([...dotted].flatMap((path) => path.split('.')));
+
+function pathsOf(node: Pick<StateNode, 'path' | 'states'>): readonly string[] {
+  const inner = Object.values(node.states).flatMap((child) => pathsOf(child));
+  return node.path.length === 0 ? inner : [node.path.join('.'), ...inner];
+}
+
+/** Literals of versions and of states in a file that may hold none. */
+export function stateBreaches(file: Source): string[] {
+  if (file.path.startsWith('src/machines/') || file.path.startsWith(GERRIT)) return [];
+  const found: string[] = [];
+  visit(file.tree, (node) => {
+    const text = textOf(node);
+    if (text === null) return;
+    const what = breachOf(node, text);
+    if (what !== null) found.push(`${file.path}:${lineOf(file, node)} ${what}: ${text}`);
+  });
+  return found;
+}
+
+function textOf(node: ts.Node): string | null {
+  if (ts.isStringLiteralLike(node) || node.kind === ts.SyntaxKind.RegularExpressionLiteral)
+    return (node as ts.LiteralLikeNode).text;
+  return ts.isTemplateHead(node) || ts.isTemplateMiddle(node) || ts.isTemplateTail(node) ? node.text : null;
+}
+
+function breachOf(node: ts.Node, text: string): string | null {
+  if (VERSION.test(text)) return 'names a version of a machine';
+  if (SQL_ON_STATE.test(text)) return 'queries by state';
+  if (text.includes('.') && dotted.has(text)) return 'names a state';
+  const words = text.split(/[^A-Za-z]+/).filter((word) => names.has(word));
+  return words.length > 0 && isComparedWithState(node) ? 'compares a state' : null;
+}
+
+/** `state === 'x'`, `job.state.startsWith('x')`, `['x'].includes(row.state)`, `/x/.test(state)`, `case 'x'` of a state. */
+function isComparedWithState(node: ts.Node): boolean {
+  for (let outer = node.parent; outer !== undefined && !ts.isStatement(outer); outer = outer.parent) {
+    if (ts.isCaseClause(outer)) return speaksOfState(outer.parent.parent.expression);
+    if (ts.isBinaryExpression(outer) && isComparison(outer) && speaksOfState(outer)) return true;
+    if (ts.isCallExpression(outer) && isTest(outer) && speaksOfState(outer)) return true;
+  }
+  return false;
+}
+
+function isComparison({ operatorToken }: ts.BinaryExpression): boolean {
+  return /^[!=]==?$/.test(operatorToken.getText());
+}
+
+function isTest({ expression }: ts.CallExpression): boolean {
+  return (
+    ts.isPropertyAccessExpression(expression) &&
+    /^(startsWith|endsWith|includes|test|match|has|indexOf)$/.test(expression.name.text)
+  );
+}
+
+function speaksOfState(expression: ts.Node): boolean {
+  let found = false;
+  const look = (node: ts.Node): void => {
+    if (ts.isIdentifier(node) && node.text === 'state') found = true;
+    ts.forEachChild(node, look);
+  };
+  look(expression);
+  return found;
+}
