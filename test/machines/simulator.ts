@@ -3,7 +3,7 @@
  * fired in the order in which they come due, and what one history tells another is appended at once, as the engine
  * does it. Slots are always granted. Nothing waits and nothing is random.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { JobSpec, PreparePlan } from '../../src/machines/model/domain.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
@@ -14,7 +14,7 @@ import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { goodAnswer } from './answers.ts';
 import { accepted, JOB, jobSpec, opened, preparePlan, REVIEW, reportSpec, START, TREE } from './facts.ts';
 
-export const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+export const sha256 = (text: string) => hash('sha256', text);
 
 /** What the world answers; null leaves the effect in flight. */
 export type Answers = (effect: KeyedEffect, world: Simulator) => AnyEvent | null;

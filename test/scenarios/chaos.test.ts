@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { RunOutcome } from '../../src/engine/ports/adapters.ts';
 import type { Failure } from '../../src/machines/model/domain.ts';
-import { runs } from '../fixtures/effort.ts';
+import { LONG, runs } from '../fixtures/effort.ts';
 import { failure } from '../machines/facts.ts';
 import { abandoned, comment, created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -113,7 +113,7 @@ async function happens(lab: Lab, what: Happening): Promise<void> {
   }
 }
 
-test('the promises hold whatever happens', { timeout: 120_000 }, async () => {
+test('the promises hold whatever happens', LONG, async () => {
   const story = fc.record({
     happenings: fc.array(happening, { minLength: 3, maxLength: 20 }),
     ends: fc.array(fc.nat(ENDS.length - 1), { minLength: 1, maxLength: 8 }),

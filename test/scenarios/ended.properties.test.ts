@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import { runs } from '../fixtures/effort.ts';
+import { LONG, runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { abandoned, created, FIRST } from './gerrit-says.ts';
 import { Lab } from './lab.ts';
@@ -61,7 +61,7 @@ async function lived(endings: ReadonlyMap<number, Ending>, crashAt: readonly num
   return lab;
 }
 
-test('at rest nothing is owed and nothing is left', { timeout: 120_000 }, async () => {
+test('at rest nothing is owed and nothing is left', LONG, async () => {
   const endings = fc.uniqueArray(fc.tuple(fc.integer({ min: 2, max: 45 }), fc.constantFrom(...ENDINGS)), {
     minLength: 1,
     maxLength: 4,

@@ -1,6 +1,6 @@
 /** A patchset whose change became work in progress right after the upload: refused at the look-up, and started once when it is ready. */
 import { expect, test } from 'vitest';
-import { crashPoints } from '../fixtures/effort.ts';
+import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { PATCHSET } from '../machines/facts.ts';
 import { created, FIRST, ready } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -63,7 +63,7 @@ test('while nobody listens, it is found by looking back, once', async () => {
   lab.store.close();
 });
 
-test('wherever the daemon dies', async () => {
+test('wherever the daemon dies', LONG, async () => {
   const calm = await refused();
   await becomesReady(calm);
   calm.store.close();

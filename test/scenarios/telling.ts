@@ -1,6 +1,6 @@
 /** Runs each story without a crash, and again with a daemon that dies at each of its points, once or twice. */
 import { describe, expect, test } from 'vitest';
-import { crashPoints } from '../fixtures/effort.ts';
+import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { broken, brokenInTheWorld } from './judge.ts';
 import { Lab } from './lab.ts';
 import { endOf, type Story } from './story.ts';
@@ -30,7 +30,7 @@ export function storyTests(stories: readonly Story[]): void {
       lab.store.close();
     });
 
-    test('recovers from a crash at each point', { timeout: 120_000 }, async () => {
+    test('recovers from a crash at each point', LONG, async () => {
       const { points } = await told(story);
       const wrong: unknown[] = [];
       const isShort = points.length <= POINTS_LIMIT;

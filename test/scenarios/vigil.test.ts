@@ -1,7 +1,7 @@
 /** What harms slowly: the operator hears of it once, and once when it is over, however often the daemon dies meanwhile. */
 import { describe, expect, test } from 'vitest';
 import type { VigilContext } from '../../src/machines/system/health.ts';
-import { crashPoints } from '../fixtures/effort.ts';
+import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { comment, created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
 import { Lab, type LabOptions } from './lab.ts';
@@ -82,7 +82,7 @@ describe('a disk that runs full', () => {
     lab.store.close();
   });
 
-  test('is told the same, wherever the daemon dies', async () => {
+  test('is told the same, wherever the daemon dies', LONG, async () => {
     const calm = await started();
     await story(calm);
     calm.store.close();

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { JobSpec, Patchset } from '../../src/machines/model/domain.ts';
 import { PATCHSET_KINDS } from '../../src/machines/trigger/rules/patchset-kind.ts';
-import { runs } from '../fixtures/effort.ts';
+import { LONG, runs } from '../fixtures/effort.ts';
 import { jobSpec } from '../machines/facts.ts';
 import { jobRules } from '../machines/rule-facts.ts';
 import { ceiling } from '../machines/vote-reference.ts';
@@ -221,7 +221,7 @@ class World {
   }
 }
 
-test('the label that is sent follows the rules, whatever happens', { timeout: 240_000 }, async () => {
+test('the label that is sent follows the rules, whatever happens', LONG, async () => {
   const story = fc.record({
     jobs: fc.array(job, { minLength: 1, maxLength: 5 }),
     happenings: fc.array(happening, { minLength: 4, maxLength: 18 }),

@@ -1,7 +1,7 @@
 /** Votes while everything fails: they stop by themselves, the operator hears of it once, and only an operator lets them go on. */
 import { describe, expect, test } from 'vitest';
 import { resumeVoting } from '../../src/engine/operations/open-voting.ts';
-import { crashPoints } from '../fixtures/effort.ts';
+import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { FAILED } from '../machines/facts.ts';
 import { created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -42,7 +42,7 @@ describe('failures on several changes in a row', () => {
     lab.store.close();
   });
 
-  test('are counted on through restarts, however the daemon ends', async () => {
+  test('are counted on through restarts, however the daemon ends', LONG, async () => {
     const calm = await started();
     await failing(calm, 1, 2, 3, 4);
     calm.store.close();

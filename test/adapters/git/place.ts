@@ -49,7 +49,7 @@ export class Place {
     for (const folder of ['home', 'tmp', 'tree'])
       mkdirSync(join(this.server.address, folder), { recursive: true });
     mkdirSync(this.work);
-    this.git(this.work, 'init', '--quiet', '.');
+    this.git(this.work, 'init', '--quiet', '--template=', '.');
   }
 
   /** A repository as Gerrit has it, empty at first. */
@@ -57,7 +57,7 @@ export class Place {
     const bare = join(this.root, 'git', name);
     if (existsSync(join(bare, 'HEAD'))) return bare;
     mkdirSync(bare, { recursive: true });
-    this.git(bare, 'init', '--quiet', '--bare', '.');
+    this.git(bare, 'init', '--quiet', '--bare', '--template=', '.');
     return bare;
   }
 
@@ -100,9 +100,8 @@ export class Place {
 
   /** A commit of these files on the branch; null: the file goes. Returns the new tip. */
   land(project: string, files: Readonly<Record<string, string | null>>, branch = 'master'): string {
-    const revision = this.#commit(project, `refs/heads/${branch}`, files, 'landed');
-    this.git(this.project(project), 'update-ref', `refs/heads/${branch}`, revision);
-    return revision;
+    const ref = `refs/heads/${branch}`;
+    return this.#commit(project, ref, ref, files, 'landed');
   }
 
   tip(project: string, branch = 'master'): string {
@@ -119,10 +118,8 @@ export class Place {
     const on = about.on ?? `refs/heads/${branch}`;
     this.changes += 1;
     const change = 100 + this.changes;
-    const revision = this.#commit(project, on, files, message);
-    const patchset = this.#patchset(project, branch, change, 1, revision);
-    this.git(this.project(project), 'update-ref', patchset.ref, revision);
-    return patchset;
+    const revision = this.#commit(project, refOf(change, 1), on, files, message);
+    return this.#patchset(project, branch, change, 1, revision);
   }
 
   git(cwd: string, ...argv: string[]): string {
@@ -150,36 +147,30 @@ export class Place {
     rmSync(this.root, { recursive: true, force: true });
   }
 
+  /** One commit on top of `on`, made by one process. `ref` names it afterwards. */
   #commit(
     project: string,
+    ref: string,
     on: string,
     files: Readonly<Record<string, string | null>>,
     message: string,
   ): string {
     const bare = this.project(project);
-    const index = join(this.root, 'index');
-    rmSync(index, { force: true });
-    const git = (argv: readonly string[], input = '') =>
-      this.#git(bare, argv, input, { GIT_INDEX_FILE: index });
-    const parent =
-      this.#git(bare, ['for-each-ref', '--format=%(objectname)', on], '', {}) ||
-      (on.startsWith('refs/') ? '' : on);
-    if (parent !== '') git(['read-tree', parent]);
-    for (const [file, text] of Object.entries(files)) {
-      if (text === null) git(['rm', '--cached', '--quiet', '--', file]);
-      else
-        git([
-          'update-index',
-          '--add',
-          '--cacheinfo',
-          `100644,${git(['hash-object', '-w', '--stdin'], text)},${file}`,
-        ]);
-    }
-    return git(['commit-tree', ...(parent === '' ? [] : ['-p', parent]), '-m', message, git(['write-tree'])]);
+    const parent = on.startsWith('refs/') ? this.git(bare, 'for-each-ref', '--format=%(objectname)', on) : on;
+    const data = (text: string) => `data ${Buffer.byteLength(text)}\n${text}\n`;
+    const stream = [
+      `commit ${ref}\nmark :1\ncommitter t <t@example.org> now\n${data(message)}`,
+      parent === '' ? '' : `from ${parent}\n`,
+      ...Object.entries(files).map(([file, text]) =>
+        text === null ? `D ${file}\n` : `M 100644 inline ${file}\n${data(text)}`,
+      ),
+      'get-mark :1\n',
+    ].join('');
+    return this.#git(bare, ['fast-import', '--quiet', '--force', '--date-format=now'], stream, {});
   }
 
   #patchset(project: string, branch: string, change: number, patchset: number, revision: string): Patchset {
-    const ref = `refs/changes/${String(change % 100).padStart(2, '0')}/${change}/${patchset}`;
+    const ref = refOf(change, patchset);
     const about = { subject: 's', owner: '', url: '', topic: '' };
     return { project, branch, change, patchset, revision, ref, ...about };
   }
@@ -193,6 +184,10 @@ export class Place {
       env: { PATH: this.path, HOME: this.root, ...env },
     }).trim();
   }
+}
+
+function refOf(change: number, patchset: number): string {
+  return `refs/changes/${String(change % 100).padStart(2, '0')}/${change}/${patchset}`;
 }
 
 export function dependency({ project, branch, change, patchset, revision, ref }: Patchset): Dependency {

@@ -8,7 +8,7 @@ import { compose } from '../../../src/adapters/mail/compose.ts';
 import { SmtpMailer } from '../../../src/adapters/mail/smtp.ts';
 import { readMail } from '../../fakes/read-mail.ts';
 import { SmtpSink } from '../../fakes/smtp-sink.ts';
-import { runs } from '../../fixtures/effort.ts';
+import { LONG, runs } from '../../fixtures/effort.ts';
 
 const never = new AbortController().signal;
 const from = { name: 'Acme CI', address: 'ci@acme.example' };
@@ -74,7 +74,7 @@ describe('strangers’ words', () => {
   });
   afterAll(() => sink.close());
 
-  test('stay where they belong', { timeout: 300_000 }, async () => {
+  test('stay where they belong', LONG, async () => {
     const where = { host: '127.0.0.1', port: sink.port, tls: 'none', caFile: null, login: null } as const;
     const mailer = new SmtpMailer({ ...where, from, timeoutMs: 60_000 });
     const to = ['dev@acme.example', 'ops@acme.example'];

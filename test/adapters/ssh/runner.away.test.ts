@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest';
 import type { SshConfig } from '../../../src/config/config.ts';
 import { CuttingProxy } from '../../fixtures/cutting-proxy.ts';
+import { sampled } from '../../fixtures/effort.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
@@ -41,6 +42,8 @@ const vanish = (directory: string) => renameSync(directory, `${directory}.gone`)
 const COUNT = 'n=0; until [ -e "$1/end" ]; do n=$((n + 1)); echo "$n of many"; done; echo "$n" >"$1/last"';
 const lines = (log: string) => log.split('\n').slice(0, -1);
 const counted = (last: number) => Array.from({ length: last }, (_, index) => `${index + 1} of many`);
+const every = (step: number, from: number, to: number) =>
+  Array.from({ length: Math.ceil((to - from) / step) }, (_, index) => from + index * step);
 const HUGE = { outputLimitBytes: 1024 * 1024 * 1024 };
 
 describe('a connection that is cut', () => {
@@ -48,7 +51,7 @@ describe('a connection that is cut', () => {
     const scratch = fresh();
     const request = scratch.script(COUNT, HUGE);
     const handle = await scratch.runner().start(request, NEVER);
-    for (let bytes = 3_000; bytes < 60_000; bytes += 2_741) await proxy.cutAfter(bytes);
+    for (const bytes of sampled(every(2_741, 3_000, 60_000))) await proxy.cutAfter(bytes);
     await scratch.put('end', '');
     expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
     const last = Number(readFileSync(join(scratch.root, 'last'), 'utf8'));
@@ -58,7 +61,7 @@ describe('a connection that is cut', () => {
 
   it('while a stage is started, at every point of that, starts it once', async () => {
     const scratch = fresh();
-    for (let bytes = 200; bytes < 9_000; bytes += 400) {
+    for (const bytes of sampled(every(400, 200, 9_000))) {
       const request = scratch.script(`echo x >>"$1/begun-${bytes}"; exit 3`);
       const cut = proxy.cutAfter(bytes);
       const handle = await scratch.runner().start(request, NEVER);

@@ -5,6 +5,7 @@ import path from 'node:path';
 import ssh2 from 'ssh2';
 import { afterEach, expect, test } from 'vitest';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
+import { runs } from '../../fixtures/effort.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'sos-ci-keys-'));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
@@ -18,7 +19,7 @@ test('OpenSSH reads the private key and finds the public one in it', () => {
 
 test('not one of a thousand is unreadable', () => {
   const text = Buffer.from('signed');
-  for (let i = 0; i < 1000; i += 1) {
+  for (let i = 0; i < runs(1000); i += 1) {
     const pair = makeKeyPair('many');
     const [secret, open] = [ssh2.utils.parseKey(pair.privateKey), ssh2.utils.parseKey(pair.publicKey)];
     if (secret instanceof Error || open instanceof Error) throw new Error(`pair ${i} is unreadable`);

@@ -15,7 +15,7 @@ import { written } from '../../../src/machines/trigger/rules/recheck-comment.ts'
 import { Semaphore } from '../../../src/semaphore.ts';
 import { FakeClock } from '../../fakes/clock.ts';
 import { FakeGerritPast } from '../../fakes/gerrit-past.ts';
-import { runs } from '../../fixtures/effort.ts';
+import { LONG, runs } from '../../fixtures/effort.ts';
 import { PATCHSET } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
 
@@ -263,7 +263,7 @@ test.each([
   [60_000, true],
 ])(
   'each comment is decided upon once, with an overlap of %i ms, and ids: %s',
-  { timeout: 300_000 },
+  LONG,
   async (overlapMs, ids) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
