@@ -23,7 +23,7 @@ import type { ServiceLimits } from '../config/constants/service-limits.ts';
 import type { EventIntake } from '../engine/intake/event-intake.ts';
 import type { ServiceOptions } from '../engine/lifecycle.ts';
 import type { Adapters, Alarms, CatchUp, Provider } from '../engine/ports/adapters.ts';
-import type { Intake } from '../engine/ports/event-source.ts';
+import type { EventSource } from '../engine/ports/event-source.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { SecretValues } from '../log.ts';
 import { type BuiltProviders, buildProviders } from './build-providers.ts';
@@ -65,17 +65,12 @@ export function buildAdapters(
   const redactedAlarms = withoutSecrets(alarms, hide);
   const connections = new GerritConnections(gerrit, redactedAlarms);
   const { queries, git } = connections;
-  const cache = new GitCache({
-    stateDir,
-    gerrit,
-    clock: systemClock,
-    connectionLimit: git,
-    limits: config.git,
-  });
+  const clock = systemClock;
+  const cache = new GitCache({ stateDir, gerrit, clock, connectionLimit: git, limits: config.git });
   const adapters: Adapters = {
     providers: set.providers,
     catchUp,
-    changes: new ChangeLookup(gerrit, systemClock, queries),
+    changes: new ChangeLookup(gerrit, clock, queries),
     merger: new GitMerger(cache),
     source: routedSource({
       local: new GitSource({ gerrit, cache }),
@@ -96,7 +91,7 @@ export function buildAdapters(
       redact: secrets,
       fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
     }),
-    reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), systemClock, gerrit.settleMs),
+    reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), clock, gerrit.settleMs),
     alarms: redactedAlarms,
     hide,
     jobsInForce,
@@ -192,7 +187,7 @@ export function buildEventSources(
 }
 
 /** What was heard last is kept too. */
-function withClose(stream: Intake, close: () => Promise<void>): Intake {
+function withClose(stream: EventSource, close: () => Promise<void>): EventSource {
   return {
     history: stream.history,
     start: () => stream.start(),

@@ -5,7 +5,7 @@
 import type { Log } from '../log.ts';
 import { versionOf } from '../machines/versions.ts';
 import type { Admission } from './intake/admission.ts';
-import { Listening, type ListeningOptions } from './intake/stream-service.ts';
+import { StreamService, type StreamServiceOptions } from './intake/stream-service.ts';
 import type { Engine } from './loop/engine.ts';
 import { recover } from './loop/recover.ts';
 import { Vigil, type VigilOptions } from './operations/health-monitor.ts';
@@ -23,7 +23,7 @@ export interface ServiceOptions {
   readonly clock: Clock;
   readonly alarms: Alarms;
   readonly log: Log;
-  readonly listening: Omit<ListeningOptions, 'engine' | 'store' | 'log' | 'onState'>;
+  readonly listening: Omit<StreamServiceOptions, 'engine' | 'store' | 'log' | 'onState'>;
   /** Null: nobody looks around. */
   readonly vigil: Omit<VigilOptions, 'engine' | 'store' | 'clock' | 'log' | 'others'> | null;
   readonly identity: Pick<DaemonView, 'pid' | 'startTicks' | 'startedAt' | 'version'>;
@@ -38,7 +38,7 @@ type Mode = 'starting' | 'running' | 'draining' | 'stopped';
 
 export class Service {
   private readonly options: ServiceOptions;
-  private readonly listening: Listening;
+  private readonly listening: StreamService;
   private readonly vigil: Vigil | null;
   private mode: Mode = 'starting';
   private started = false;
@@ -56,7 +56,7 @@ export class Service {
       this.stream = text;
       this.publish();
     };
-    this.listening = new Listening({ ...options.listening, engine, store, log, onState });
+    this.listening = new StreamService({ ...options.listening, engine, store, log, onState });
     const others = () => options.listening.events.reportsOfOthers;
     this.vigil =
       options.vigil === null ? null : new Vigil({ ...options.vigil, engine, store, clock, log, others });

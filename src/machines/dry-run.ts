@@ -13,7 +13,7 @@ import { voteText } from './trigger/rules/vote.ts';
 import { explain, type TriggerRules } from './trigger/trigger.ts';
 import type { TriggerFacts } from './trigger/trigger-facts.ts';
 
-export interface WhatIf {
+export interface DryRunInput {
   readonly rules: TriggerRules;
   /** By the name of the job. */
   readonly files: ReadonlyMap<string, FileRules>;
@@ -21,12 +21,12 @@ export interface WhatIf {
   readonly facts: Omit<TriggerFacts, 'began' | 'number' | 'novelty'>;
 }
 
-export interface JobOutlook extends Finding {
+export interface JobDryRun extends Finding {
   readonly job: string;
   readonly starts: boolean;
 }
 
-export interface Outlook {
+export interface DryRunResult {
   readonly occasion: 'patchset' | 'recheck';
   /** What somebody would write; null for a patchset. */
   readonly comment: string | null;
@@ -36,11 +36,11 @@ export interface Outlook {
   readonly why: string;
   /** The vote that would be waited for first. */
   readonly hold: HoldSpec | null;
-  readonly jobs: readonly JobOutlook[];
+  readonly jobs: readonly JobDryRun[];
 }
 
 /** In this order: the current patchset as if it had just come, then a comment of its uploader. */
-export function whatIf(change: ChangeNow, options: WhatIf): readonly Outlook[] {
+export function dryRun(change: ChangeNow, options: DryRunInput): readonly DryRunResult[] {
   const { patchset, kind, wip, uploader: by, author, hashtags } = change;
   const about = {
     at: options.facts.now,
@@ -64,9 +64,9 @@ export function whatIf(change: ChangeNow, options: WhatIf): readonly Outlook[] {
   ];
 }
 
-type Judged = Omit<Outlook, 'occasion' | 'comment'>;
+type Judged = Omit<DryRunResult, 'occasion' | 'comment'>;
 
-function outlook(change: ChangeNow, event: StartingEvent, options: WhatIf): Judged {
+function outlook(change: ChangeNow, event: StartingEvent, options: DryRunInput): Judged {
   const facts = {
     ...options.facts,
     number: 0,
@@ -95,7 +95,7 @@ function outlook(change: ChangeNow, event: StartingEvent, options: WhatIf): Judg
 }
 
 /** Something is against every job: also those whose own rules had let them start. */
-function refused(jobs: readonly JobOutlook[], { rule, why }: Finding): Judged {
+function refused(jobs: readonly JobDryRun[], { rule, why }: Finding): Judged {
   const all = jobs.map((job) => (job.starts ? { job: job.job, starts: false, rule, why } : job));
   return { starts: false, rule, why, hold: null, jobs: all };
 }
@@ -104,7 +104,7 @@ function whyClosed({ status }: ChangeNow): Finding | null {
   return status === 'open' ? null : { rule: 'closed', why: `the change is ${status}` };
 }
 
-function filesOutlook({ files }: ChangeNow, job: JobOutlook, options: WhatIf): JobOutlook {
+function filesOutlook({ files }: ChangeNow, job: JobDryRun, options: DryRunInput): JobDryRun {
   const rules = options.files.get(job.job);
   if (rules === undefined) return job;
   const { runs, why } = judgeFiles(files, rules);

@@ -126,7 +126,7 @@ async function decidedByDaemon(
     lab.clock.jump(('at' in event ? event.at : BEGIN) - lab.clock.now());
     decided.push(...(await admission.resumeWaiting()).map(told));
     await settled();
-    await lab.daemon.events.take(event);
+    await lab.daemon.events.handle(event);
     await settled();
   }
   await lab.daemon.service.stop();

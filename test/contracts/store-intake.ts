@@ -1,13 +1,13 @@
 /** What every store promises of the intake's side tables: kept with what the events started, forgotten by age, never ahead of the events. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cascade } from '../../src/engine/loop/dispatch.ts';
-import { type Append, type Noted, type Store, VersionConflict } from '../../src/engine/ports/store.ts';
-import type { Seen } from '../../src/machines/trigger/deduplication.ts';
+import { type Append, type IntakeUpdate, type Store, VersionConflict } from '../../src/engine/ports/store.ts';
+import type { SeenEvent } from '../../src/machines/trigger/deduplication.ts';
 import { accepted, JOB, START } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 import type { StoreHarness } from './store.ts';
 
-const NOTHING: Noted = { seen: [], streamed: [], shown: [], intake: null };
+const NOTHING: IntakeUpdate = { seen: [], streamed: [], shown: [], intake: null };
 
 export function storeIntakeContract(name: string, open: () => StoreHarness): void {
   describe(`store contract of the intake: ${name}`, () => {
@@ -20,7 +20,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
     });
     afterEach(() => harness.close());
 
-    const seen = (number: number, changes: Partial<Seen> = {}): Seen => ({
+    const seen = (number: number, changes: Partial<SeenEvent> = {}): SeenEvent => ({
       number,
       kind: 'comment',
       change: 7,
@@ -32,7 +32,7 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       hidden: false,
       ...changes,
     });
-    const note = (changes: Partial<Noted>) => store.append([], [{ ...NOTHING, ...changes }]);
+    const note = (changes: Partial<IntakeUpdate>) => store.append([], [{ ...NOTHING, ...changes }]);
     const oneJob = (): readonly Append[] => {
       const batch: Append[] = [];
       const submission = {

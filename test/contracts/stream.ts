@@ -1,12 +1,12 @@
 /** What every source of Gerrit's events promises. The harness makes Gerrit say things; the suite listens. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Intake, StreamListener } from '../../src/engine/ports/event-source.ts';
+import type { EventSource, StreamListener } from '../../src/engine/ports/event-source.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { RecordingListener } from '../fakes/stream-listener.ts';
 
 export interface StreamHarness {
   /** A source that hands at most `queueLimit` events over at a time. */
-  intake(listener: StreamListener, queueLimit: number): Intake;
+  intake(listener: StreamListener, queueLimit: number): EventSource;
   /** Somebody writes this comment on a change: Gerrit says `comment-added`. */
   comment(text: string): Promise<void>;
   close(): Promise<void>;
@@ -16,7 +16,7 @@ export function streamContract(name: string, start: () => Promise<StreamHarness>
   describe(`stream contract: ${name}`, () => {
     let harness: StreamHarness;
     let listener: RecordingListener;
-    let intake: Intake | null = null;
+    let intake: EventSource | null = null;
 
     beforeEach(async () => {
       harness = await start();
@@ -28,7 +28,7 @@ export function streamContract(name: string, start: () => Promise<StreamHarness>
       await harness.close();
     });
 
-    async function connect(queueLimit = 100): Promise<Intake> {
+    async function connect(queueLimit = 100): Promise<EventSource> {
       const made = harness.intake(listener, queueLimit);
       intake = made;
       made.start();

@@ -3,10 +3,10 @@
  * then. Like the real one it shows all of a change, newest update first, and knows nothing of what the stream delivered.
  */
 import type {
-  ChangePast,
-  GerritHistory,
-  PastEntry,
-  PastRequest,
+  ChangeHistory,
+  ChangeHistoryReader,
+  HistoryEntry,
+  HistoryRequest,
 } from '../../src/engine/ports/event-source.ts';
 import type { Failure } from '../../src/machines/model/domain.ts';
 import type { ChangeName, GerritEvent } from '../../src/machines/model/gerrit-event.ts';
@@ -19,7 +19,7 @@ type Happened = Extract<
   { patchset: unknown } | { type: 'change-abandoned' } | { type: 'change-merged' }
 >;
 
-export class FakeGerritPast implements GerritHistory {
+export class FakeGerritPast implements ChangeHistoryReader {
   /** Prepare, hold, release, count and await calls by name: `read`. */
   readonly calls = new Rehearsal<'read'>();
   /** Each message has an id, as by REST. */
@@ -51,7 +51,7 @@ export class FakeGerritPast implements GerritHistory {
     this.calls.failNext(failure);
   }
 
-  read(request: PastRequest, signal: AbortSignal) {
+  read(request: HistoryRequest, signal: AbortSignal) {
     return this.calls.play('read', signal, () => {
       const { since, projects, changes } = request;
       const all = [...this.#changes].map(([change, happened]) => {
@@ -69,7 +69,7 @@ export class FakeGerritPast implements GerritHistory {
   }
 
   /** By REST each has its time. */
-  #commentsOn(happened: readonly Happened[]): ChangePast['comments'] {
+  #commentsOn(happened: readonly Happened[]): ChangeHistory['comments'] {
     return happened.flatMap((event) => {
       if (event.type !== 'comment-added') return [];
       const { at, by } = event;
@@ -88,12 +88,12 @@ function nameOf(event: Happened): ChangeName {
 }
 
 /** Nothing is ever taken out of a change's messages, so a place names one. */
-function withIds(past: ChangePast): ChangePast {
+function withIds(past: ChangeHistory): ChangeHistory {
   const entries = past.entries.map((entry, place) => ({ ...entry, id: `${past.change}-${place}` }));
   return { ...past, entries };
 }
 
-function pastOf(change: number, happened: readonly Happened[]): Omit<ChangePast, 'comments'> {
+function pastOf(change: number, happened: readonly Happened[]): Omit<ChangeHistory, 'comments'> {
   const last = happened.at(-1);
   if (last === undefined) throw new Error('nothing happened');
   const patchsets = happened.flatMap((event) => (event.type === 'patchset-created' ? [event] : []));
@@ -120,7 +120,7 @@ function pastOf(change: number, happened: readonly Happened[]): Omit<ChangePast,
   };
 }
 
-function entryOf(event: Happened, isClosed: boolean, current: number): readonly PastEntry[] {
+function entryOf(event: Happened, isClosed: boolean, current: number): readonly HistoryEntry[] {
   const { at, by } = event;
   if (event.type === 'change-restored') {
     return [{ kind: 'restored', at, patchset: 0, by, text: '', votes: [], event: isClosed ? null : event }];

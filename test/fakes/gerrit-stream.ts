@@ -2,7 +2,12 @@
  * Gerrit's stream, in memory: a test says what Gerrit says. Like the real one it hands events over in order, stops
  * handing over while too many wait for the store, and says nothing any more once it was stopped.
  */
-import type { Intake, Rejection, StreamListener, StreamState } from '../../src/engine/ports/event-source.ts';
+import type {
+  EventSource,
+  Rejection,
+  StreamListener,
+  StreamState,
+} from '../../src/engine/ports/event-source.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { FakeGerritPast } from './gerrit-past.ts';
 
@@ -13,7 +18,7 @@ const CONNECTED: StreamState = {
   permanent: false,
 };
 
-export class FakeGerritStream implements Intake {
+export class FakeGerritStream implements EventSource {
   readonly history: FakeGerritPast;
   readonly #listener: StreamListener;
   readonly #queueLimit: number;

@@ -1,6 +1,6 @@
 /** What would start on a change now, and what is against it: the trigger, the limits, and what the review asks later. */
 import { describe, expect, test } from 'vitest';
-import { type WhatIf, whatIf } from '../../src/machines/dry-run.ts';
+import { type DryRunInput, dryRun } from '../../src/machines/dry-run.ts';
 import type { ChangeNow } from '../../src/machines/model/gerrit-event.ts';
 import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { PATCHSET } from './facts.ts';
@@ -26,15 +26,15 @@ const CHANGE: ChangeNow = {
 function words(
   change: Partial<ChangeNow>,
   rules: Partial<TriggerRules> = {},
-  more: Partial<WhatIf> = {},
+  more: Partial<DryRunInput> = {},
 ): readonly string[] {
-  const options: WhatIf = {
+  const options: DryRunInput = {
     rules: triggerRules(rules),
     files: new Map(),
     facts: factsOf(),
     ...more,
   };
-  return whatIf({ ...CHANGE, ...change }, options).map(({ starts, rule, jobs }) => {
+  return dryRun({ ...CHANGE, ...change }, options).map(({ starts, rule, jobs }) => {
     const begun = jobs.filter((job) => job.starts).map(({ job }) => job);
     expect(begun.length > 0).toBe(starts);
     return [`${starts ? '+' : ''}${rule}`, ...begun].join(' ');
@@ -111,7 +111,7 @@ describe('files', () => {
       facts: factsOf(),
     };
     const whys = (files: readonly string[]) =>
-      whatIf({ ...CHANGE, files }, options).map(({ why, jobs: [job] }) => [why, job?.why]);
+      dryRun({ ...CHANGE, files }, options).map(({ why, jobs: [job] }) => [why, job?.why]);
     expect(whys(['a.py'])[0]).toEqual(['new patchset', 'new patchset; a.py is touched']);
     expect(whys(['a.rst'])[0]).toEqual(['only documentation is touched', 'only documentation is touched']);
   });
@@ -119,7 +119,7 @@ describe('files', () => {
 
 describe('a vote that is waited for', () => {
   const outlooks = (votes: ChangeNow['votes']) =>
-    whatIf(
+    dryRun(
       { ...CHANGE, votes },
       {
         rules: triggerRules({ jobs: [jobRules({ hold: HOLD })] }),

@@ -12,7 +12,7 @@ import { openStore } from '../../src/adapters/sqlite/store.ts';
 import type { SshClient } from '../../src/adapters/ssh/client/client.ts';
 import type { EventJson } from '../../src/demo/gerrit/state.ts';
 import { EventIntake } from '../../src/engine/intake/event-intake.ts';
-import type { Noted } from '../../src/engine/ports/store.ts';
+import type { IntakeUpdate } from '../../src/engine/ports/store.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import { vetoOf } from '../../src/machines/trigger/novelty.ts';
 import { causesOf } from '../../src/machines/trigger/rules/cause.ts';
@@ -62,7 +62,7 @@ class Watch {
   async start(): Promise<void> {
     this.#intake = this.#make();
     await this.#intake.begin(Date.now() - 60_000);
-    this.#intake.listenTo(new ChangeHistoryQuery(this.#pages, 100));
+    this.#intake.attachHistory(new ChangeHistoryQuery(this.#pages, 100));
     this.#owed = 'everything';
     this.#listening = true;
     await this.settle();
@@ -117,7 +117,7 @@ class Watch {
     const parsed = parseEvent(JSON.stringify(json));
     if (!('event' in parsed)) throw new Error(parsed.rejected.reason);
     const intake = this.#intake;
-    const take = (): Promise<void> => intake.take(parsed.event);
+    const take = (): Promise<void> => intake.handle(parsed.event);
     if (this.#hold === null) this.#streamed = this.#streamed.then(take);
     else this.#hold = this.#hold.then(take);
   }
@@ -128,7 +128,7 @@ class Watch {
   }
 
   #make(): EventIntake {
-    const submit = (_: unknown, noted: readonly Noted[] = []) => this.#store.append([], noted);
+    const submit = (_: unknown, noted: readonly IntakeUpdate[] = []) => this.#store.append([], noted);
     const mutex = new Semaphore(1);
     return new EventIntake({
       store: this.#store,

@@ -3,13 +3,13 @@
  * append that they belong to; this file knows their columns and begins no transaction of its own.
  */
 import type {
+  CheckpointRecord,
   Heard,
   IgnoredRequest,
-  IntakePosition,
-  Noted,
+  IntakeUpdate,
   WaitingChange,
 } from '../../engine/ports/store.ts';
-import type { Seen } from '../../machines/trigger/deduplication.ts';
+import type { SeenEvent } from '../../machines/trigger/deduplication.ts';
 import type { Database } from './database.ts';
 import type { Record_ } from './rows.ts';
 import { prepared } from './statements.ts';
@@ -29,7 +29,7 @@ export class IntakeTables {
     this.last = last;
   }
 
-  note({ seen, streamed, shown, named = [], waiting = [], ignored = [], intake }: Noted): void {
+  note({ seen, streamed, shown, named = [], waiting = [], ignored = [], intake }: IntakeUpdate): void {
     const { add, stream, show, name, putPosition } = this.statements;
     for (const one of seen) {
       const { number, kind, change, patchset, account, text, at, id = '' } = one;
@@ -45,7 +45,7 @@ export class IntakeTables {
   }
 
   /** To be called when what was noted is durable. */
-  noted(all: readonly Noted[]): void {
+  noted(all: readonly IntakeUpdate[]): void {
     for (const { seen } of all) for (const { number } of seen) this.last = Math.max(this.last, number);
   }
 
@@ -53,7 +53,7 @@ export class IntakeTables {
     return this.last;
   }
 
-  seen(change: number): readonly Seen[] {
+  seen(change: number): readonly SeenEvent[] {
     return (this.statements.ofChange.all(change) as Record_[]).map(seenRow);
   }
 
@@ -85,7 +85,7 @@ export class IntakeTables {
   }
 }
 
-export function positionRow(row: Record_ | undefined): IntakePosition | null {
+export function positionRow(row: Record_ | undefined): CheckpointRecord | null {
   if (row === undefined) return null;
   return {
     origin: Number(row.origin),
@@ -94,10 +94,10 @@ export function positionRow(row: Record_ | undefined): IntakePosition | null {
   };
 }
 
-function seenRow(row: Record_): Seen {
+function seenRow(row: Record_): SeenEvent {
   return {
     number: Number(row.number),
-    kind: String(row.kind) as Seen['kind'],
+    kind: String(row.kind) as SeenEvent['kind'],
     change: Number(row.change),
     patchset: Number(row.patchset),
     account: String(row.account),

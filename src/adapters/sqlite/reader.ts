@@ -1,9 +1,9 @@
 /** The questions that people and the engine ask of the database. Every one is answered from an index or a view. */
 import type {
   AlarmView,
+  CheckpointRecord,
   DaemonView,
   DayCount,
-  IntakePosition,
   JobView,
   NumberedRow,
   OwedView,
@@ -212,7 +212,7 @@ export class SqliteReader implements StoreReader {
     return Object.fromEntries(rows.map((row) => [String(row.name), Number(row.times)]));
   }
 
-  intakePosition(): IntakePosition | null {
+  intakePosition(): CheckpointRecord | null {
     return positionRow(this.rowOf(SELECT_POSITION));
   }
 

@@ -7,9 +7,9 @@ import Sqlite from 'better-sqlite3';
 import {
   type AlarmName,
   type Append,
+  type CheckpointRecord,
   type DaemonView,
-  type IntakePosition,
-  type Noted,
+  type IntakeUpdate,
   type ServedNote,
   type Store,
   StoreUnavailable,
@@ -18,7 +18,7 @@ import {
 } from '../../engine/ports/store.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
 import type { LogRow, Stored } from '../../machines/protocol/row.ts';
-import type { Seen } from '../../machines/trigger/deduplication.ts';
+import type { SeenEvent } from '../../machines/trigger/deduplication.ts';
 import { after } from '../../timer.ts';
 import { AlarmTable } from './alarm-table.ts';
 import { asOperationError, type Database, growWal, openWritable, translate } from './database.ts';
@@ -59,7 +59,7 @@ const COUNTS_WAIT_MS = 500;
 
 class SqliteStore extends SqliteReader implements Store {
   private readonly statements: ReturnType<typeof prepareAll>;
-  private readonly appendAll: (batch: readonly Append[], noted: readonly Noted[]) => void;
+  private readonly appendAll: (batch: readonly Append[], noted: readonly IntakeUpdate[]) => void;
   private readonly intakeTables: IntakeTables;
   private readonly alarmTable: AlarmTable;
   /** Counted, and not written yet. */
@@ -74,7 +74,7 @@ class SqliteStore extends SqliteReader implements Store {
     this.statements.addMeta.run('deployment', randomBytes(8).toString('hex'));
     this.intakeTables = new IntakeTables(database);
     this.alarmTable = new AlarmTable(database);
-    this.appendAll = database.transaction((batch: readonly Append[], noted: readonly Noted[]) => {
+    this.appendAll = database.transaction((batch: readonly Append[], noted: readonly IntakeUpdate[]) => {
       for (const append of batch) {
         const { lastInsertRowid } = this.statements.insertEvent.run(...eventValues(append));
         this.project(append, Number(lastInsertRowid));
@@ -84,7 +84,7 @@ class SqliteStore extends SqliteReader implements Store {
     }).immediate;
   }
 
-  async append(batch: readonly Append[], noted: readonly Noted[] = []): Promise<void> {
+  async append(batch: readonly Append[], noted: readonly IntakeUpdate[] = []): Promise<void> {
     try {
       this.appendAll(batch, noted);
     } catch (thrown) {
@@ -94,7 +94,7 @@ class SqliteStore extends SqliteReader implements Store {
     this.forgetCounts();
   }
 
-  seen(change: number): readonly Seen[] {
+  seen(change: number): readonly SeenEvent[] {
     return this.intakeTables.seen(change);
   }
 
@@ -154,7 +154,7 @@ class SqliteStore extends SqliteReader implements Store {
     this.cancelFlush = after(COUNTS_WAIT_MS, () => this.flushCounts(), { unref: true });
   }
 
-  override intakePosition(): IntakePosition | null {
+  override intakePosition(): CheckpointRecord | null {
     this.flushCounts();
     return super.intakePosition();
   }

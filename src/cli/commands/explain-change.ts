@@ -5,7 +5,7 @@ import { fetchChange } from '../../app/explain-trigger.ts';
 import type { Config } from '../../config/config.ts';
 import { triggerRules } from '../../config/sections/triggers.ts';
 import type { IgnoredRequest, StoreReader } from '../../engine/ports/store.ts';
-import { type JobOutlook, type Outlook, whatIf } from '../../machines/dry-run.ts';
+import { type DryRunResult, dryRun, type JobDryRun } from '../../machines/dry-run.ts';
 import type { ChangeNow } from '../../machines/model/gerrit-event.ts';
 import { nameOf } from '../../machines/trigger/rules/account.ts';
 import { LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
@@ -54,7 +54,7 @@ export async function explainChange(
 export function showOutlooks(io: Io, config: Config, change: ChangeNow, ours: Ours, json: boolean): number {
   const files = new Map(config.jobs.map(({ spec }) => [spec.name, spec.files]));
   const { ignored, ...facts } = ours;
-  const outlooks = whatIf(change, {
+  const outlooks = dryRun(change, {
     rules: triggerRules(config),
     files,
     facts: { ...facts, now: io.now(), queueLength: config.limits.queueLength },
@@ -140,14 +140,14 @@ function printChange(io: Io, change: ChangeNow, { waiting, ignored }: Ours): voi
   line('votes', votes.map((vote) => `${vote.account || 'somebody'} ${voteText(vote)}`).join(', '));
 }
 
-function printOutlook(io: Io, outlook: Outlook): void {
+function printOutlook(io: Io, outlook: DryRunResult): void {
   const title = outlook.comment === null ? 'A new patchset' : `A comment "${outlook.comment}"`;
   const wait = outlook.hold === null ? '' : `, ${holdText(outlook.hold)}`;
   const answer = outlook.starts
     ? `${paint(io, 'green', 'would start')}${wait}`
     : `would start nothing (${outlook.rule}: ${plainText(outlook.why)})`;
   io.out(`\n${paint(io, 'bold', title)} ${answer}\n`);
-  const columns: readonly Column<JobOutlook>[] = [
+  const columns: readonly Column<JobDryRun>[] = [
     { title: 'JOB', text: ({ job }) => job },
     {
       title: 'STARTS',

@@ -36,11 +36,11 @@ import { Semaphore } from '../../semaphore.ts';
 import type { Submission } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { Alarms, Clock } from '../ports/adapters.ts';
-import type { IgnoredRequest, Noted, Store } from '../ports/store.ts';
-import { WaitingStarts } from './deferred-starts.ts';
+import type { IgnoredRequest, IntakeUpdate, Store } from '../ports/store.ts';
+import { DeferredStarts } from './deferred-starts.ts';
 import type { NewId } from './ids.ts';
-import { type Admitted, openReview } from './open-review.ts';
-import { NOTHING_NOTED } from './seen-cache.ts';
+import { type OpenedReview, openReview } from './open-review.ts';
+import { NO_UPDATE } from './seen-cache.ts';
 import { beganBy, openReviews, startsIn } from './trigger-facts.ts';
 
 /** What counts for everything that is accepted from now on, and may be read anew. */
@@ -73,9 +73,9 @@ export interface AdmissionOptions extends AdmissionSettings {
 }
 
 /** A decision, and what was begun by it. */
-export interface Outcome {
+export interface AdmissionResult {
   readonly decision: Decision;
-  readonly begun: Admitted | null;
+  readonly begun: OpenedReview | null;
 }
 
 /** What was decided: the next event may be decided upon. */
@@ -88,19 +88,19 @@ export interface Decided {
 
 /** The same with its outcomes. */
 export interface Taken extends Decided {
-  readonly outcomes: readonly Outcome[];
+  readonly outcomes: readonly AdmissionResult[];
 }
 
 export class Admission {
   private options: AdmissionOptions;
   private readonly mutex = new Semaphore(1);
   private others = 0;
-  private readonly waiting: WaitingStarts;
+  private readonly waiting: DeferredStarts;
 
   constructor(options: AdmissionOptions) {
     this.options = options;
     const { store, clock, onRoom } = options;
-    this.waiting = new WaitingStarts(store, clock, () => this.resumeWaiting(), onRoom);
+    this.waiting = new DeferredStarts(store, clock, () => this.resumeWaiting(), onRoom);
   }
 
   /** From the next event on. */
@@ -123,7 +123,11 @@ export class Admission {
    * @param note is added to the reason of what it starts
    * @param number as for `decide`
    */
-  async take(event: GerritEvent, note = '', number: number | null = null): Promise<readonly Outcome[]> {
+  async take(
+    event: GerritEvent,
+    note = '',
+    number: number | null = null,
+  ): Promise<readonly AdmissionResult[]> {
     const { outcomes, durable } = await this.runExclusive(() => this.decideOne(event, [], number, note));
     await durable;
     return outcomes;
@@ -136,7 +140,7 @@ export class Admission {
    */
   decide(
     event: GerritEvent,
-    noted: readonly Noted[] = [],
+    noted: readonly IntakeUpdate[] = [],
     number: number | null = null,
     novelty: Novelty = { is: 'untracked' },
   ): Promise<Taken> {
@@ -169,7 +173,7 @@ export class Admission {
   }
 
   /** Jobs that may be begun beside those that are open. */
-  get room(): number {
+  get freeCapacity(): number {
     return Math.max(0, this.options.queueLength - this.openJobs);
   }
 
@@ -200,7 +204,7 @@ export class Admission {
     jobs: readonly string[],
     trigger: string,
     cause: StartCause | null = null,
-  ): Promise<Admitted | null> {
+  ): Promise<OpenedReview | null> {
     const { engine, store, report } = this.options;
     if (store.triggered(trigger)) return null;
     const plan = { ...this.options.plan, onlyCurrent: false, hold: null };
@@ -218,7 +222,7 @@ export class Admission {
 
   private async decideOne(
     event: GerritEvent,
-    noted: readonly Noted[],
+    noted: readonly IntakeUpdate[],
     number: number | null,
     note = '',
     novelty: Novelty = { is: 'untracked' },
@@ -238,7 +242,7 @@ export class Admission {
     const ignored = explained.asked || findAgain ? this.tellIgnored(event, decisions) : [];
     // What must be found again is not noted as seen.
     const kept = findAgain ? [] : noted;
-    const told = ignored.length === 0 ? kept : [...kept, { ...NOTHING_NOTED, ignored }];
+    const told = ignored.length === 0 ? kept : [...kept, { ...NO_UPDATE, ignored }];
     return { ...(await this.carryOut(change, decisions, told)), findAgain };
   }
 
@@ -246,14 +250,14 @@ export class Admission {
   private async carryOut(
     change: ChangeName | null,
     decisions: readonly Decision[],
-    noted: readonly Noted[],
+    noted: readonly IntakeUpdate[],
   ): Promise<Taken> {
     const { engine } = this.options;
-    const carried: Carried[] = [];
-    for (const decision of decisions) carried.push(await this.carriedOut(decision));
+    const carried: AppliedDecision[] = [];
+    for (const decision of decisions) carried.push(await this.apply(decision));
     const submissions = carried.flatMap((one) => one.submissions);
     const waiting = change === null ? [] : this.waiting.apply(change, decisions);
-    const all = waiting.length === 0 ? noted : [...noted, { ...NOTHING_NOTED, waiting }];
+    const all = waiting.length === 0 ? noted : [...noted, { ...NO_UPDATE, waiting }];
     const nothing = submissions.length + all.length === 0;
     const durable = nothing ? Promise.resolve() : engine.submit(submissions, all);
     // The next decision is made upon what this one has stored; what starts nothing holds nobody up.
@@ -313,22 +317,22 @@ export class Admission {
     return [{ project, change, patchset, by, at, rule, why }];
   }
 
-  private async carriedOut(decision: Decision): Promise<Carried> {
+  private async apply(decision: Decision): Promise<AppliedDecision> {
     switch (decision.do) {
       case 'ignore':
         if (decision.findAgain === true) await this.tellDelay({ ...decision, target: 'all' });
-        return passed(decision);
+        return unchanged(decision);
       case 'forget':
-        return passed(decision);
+        return unchanged(decision);
       case 'cancel':
-        return telling(decision, { type: 'review.cancelled', reason: decision.why });
+        return forward(decision, { type: 'review.cancelled', reason: decision.why });
       case 'supersede':
-        return telling(decision, { type: 'review.superseded', by: decision.by });
+        return forward(decision, { type: 'review.superseded', by: decision.by });
       case 'forward':
-        return telling(decision, { type: 'vote.cast', vote: decision.vote });
+        return forward(decision, { type: 'vote.cast', vote: decision.vote });
       case 'defer':
         await this.tellDelay(decision);
-        return passed(decision);
+        return unchanged(decision);
       case 'start':
         return this.begun(decision);
       default:
@@ -336,7 +340,7 @@ export class Admission {
     }
   }
 
-  private begun(decision: Start): Carried {
+  private begun(decision: Start): AppliedDecision {
     const { clock, log, plan, report, mail } = this.options;
     const { patchset, jobs, trigger, why, hold, kind, by } = decision;
     const cause = { kind, by, at: decision.at === 0 ? clock.now() : decision.at, why };
@@ -371,15 +375,15 @@ const DELAY_ALARMS: Readonly<Partial<Record<RuleWord, Pick<Alarm, 'kind' | 'hint
 };
 
 /** What came of a decision, and what has to be appended for it. */
-interface Carried extends Outcome {
+interface AppliedDecision extends AdmissionResult {
   readonly submissions: readonly Submission[];
 }
 
-function passed(decision: Decision): Carried {
+function unchanged(decision: Decision): AppliedDecision {
   return { decision, begun: null, submissions: [] };
 }
 
-function telling(decision: Decision & { readonly review: string }, event: AnyEvent): Carried {
+function forward(decision: Decision & { readonly review: string }, event: AnyEvent): AppliedDecision {
   const told: Submission = {
     history: decision.review,
     event,

@@ -3,7 +3,7 @@
  * not at all while anything may have been missed. The origin bounds what a look back may start.
  */
 import type { Clock } from '../ports/adapters.ts';
-import type { IntakePosition, Store } from '../ports/store.ts';
+import type { CheckpointRecord, Store } from '../ports/store.ts';
 
 export interface IntakeLimits {
   /** How far before the position a look begins. */
@@ -21,11 +21,11 @@ const FORGOTTEN_AT_ONCE = 1_000;
 /** By how much Gerrit's clock may be ahead of ours until its times are not believed: a position ahead of the truth would lose events. */
 const AHEAD_MS = 300_000;
 
-export class Position {
+export class Checkpoint {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #limits: IntakeLimits;
-  #kept: IntakePosition = { origin: 0, position: 0, forgotten: 0 };
+  #kept: CheckpointRecord = { origin: 0, position: 0, forgotten: 0 };
   /** The newest time that was told and is durable. */
   #newest = 0;
 
@@ -36,7 +36,7 @@ export class Position {
   }
 
   /** Without a stored position we begin now; `since` opts in to more. Returns what must be noted, or null. */
-  begin(since: number | null): IntakePosition | null {
+  begin(since: number | null): CheckpointRecord | null {
     const known = this.#store.intakePosition();
     if (known !== null && since === null) {
       this.#kept = known;
@@ -57,7 +57,7 @@ export class Position {
   }
 
   /** Something was told at `at`, and is durable. */
-  heard(at: number): void {
+  observe(at: number): void {
     this.#newest = Math.max(this.#newest, Math.min(at, this.#clock.now() + AHEAD_MS));
   }
 
@@ -65,14 +65,14 @@ export class Position {
    * What the stream tells has just happened: when it lies before our origin, our clock was ahead of Gerrit's when we
    * began. Returns what must be noted, or null.
    */
-  lowered(at: number): IntakePosition | null {
+  lowerOrigin(at: number): CheckpointRecord | null {
     if (at <= 0 || at >= this.#kept.origin) return null;
     this.#kept = { ...this.#kept, origin: at };
     return this.#kept;
   }
 
   /** Nothing can have been missed up to what was heard. */
-  move(): void {
+  advance(): void {
     if (this.#newest <= this.#kept.position) return;
     this.#kept = { ...this.#kept, position: this.#newest };
     this.#store.moveIntake(this.#newest);

@@ -14,7 +14,7 @@ import type { Store, WaitingChange } from '../ports/store.ts';
 /** How soon a free place is noticed. A limit counts in hours and a job takes minutes, so seconds do not matter. */
 const LOOK_INTERVAL_MS = 10_000;
 
-export class WaitingStarts {
+export class DeferredStarts {
   readonly #clock: Clock;
   readonly #onRoom: () => void;
   readonly #kept = new Map<string, WaitingStart>();

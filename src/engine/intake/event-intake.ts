@@ -8,21 +8,26 @@ import { OperationError } from '../../errors.ts';
 import { assertNever } from '../../machines/model/domain.ts';
 import { changeOf, type GerritEvent } from '../../machines/model/gerrit-event.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
-import { type Named, type Seen, type Sighting, sightingOf } from '../../machines/trigger/deduplication.ts';
+import {
+  type EventFingerprint,
+  fingerprint,
+  type IdAssignment,
+  type SeenEvent,
+} from '../../machines/trigger/deduplication.ts';
 import { noveltyOf } from '../../machines/trigger/novelty.ts';
 import { matchesAny } from '../../machines/trigger/rules/glob.ts';
 import { sleep } from '../../timer.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { CatchUp, CaughtUp, Clock, EffectOf } from '../ports/adapters.ts';
-import type { ChangePast, GerritHistory } from '../ports/event-source.ts';
-import type { Noted, Store } from '../ports/store.ts';
+import type { ChangeHistory, ChangeHistoryReader } from '../ports/event-source.ts';
+import type { IntakeUpdate, Store } from '../ports/store.ts';
 import type { Admission, Decided } from './admission.ts';
-import { type IntakeLimits, Position } from './checkpoint.ts';
-import { Gaps } from './gap-tracker.ts';
-import { BETWEEN_LOOKS_MS, UnshownComments } from './hidden-comments.ts';
-import { type News, type Newspaper, newsOf, type Reading } from './missed-events.ts';
-import { Memory, NOTHING_NOTED } from './seen-cache.ts';
-import { waitsToBeShown } from './trigger-facts.ts';
+import { Checkpoint, type IntakeLimits } from './checkpoint.ts';
+import { GapTracker } from './gap-tracker.ts';
+import { BETWEEN_LOOKS_MS, HiddenComments } from './hidden-comments.ts';
+import { type CatchUpDiff, type CatchUpQuery, findMissedEvents, type MissedEvent } from './missed-events.ts';
+import { NO_UPDATE, SeenCache } from './seen-cache.ts';
+import { awaitsReady } from './trigger-facts.ts';
 
 export interface EventIntakeOptions {
   readonly store: Store;
@@ -44,34 +49,34 @@ const NOTHING: Decided = { durable: Promise.resolve() };
 
 export class EventIntake implements CatchUp {
   readonly #options: EventIntakeOptions;
-  readonly #memory: Memory;
-  readonly #gaps = new Gaps();
+  readonly #seenCache: SeenCache;
+  readonly #gaps = new GapTracker();
   /** Changes that Gerrit wrote to, and no event has said why yet; each with what ends the wait. */
   readonly #unexplained = new Map<number, () => void>();
-  readonly #unshown: UnshownComments;
-  #history: GerritHistory | null = null;
-  readonly #position: Position;
+  readonly #hiddenComments: HiddenComments;
+  #history: ChangeHistoryReader | null = null;
+  readonly #checkpoint: Checkpoint;
 
   constructor(options: EventIntakeOptions) {
     this.#options = options;
-    this.#memory = new Memory(options.store);
-    this.#unshown = new UnshownComments(options.limits.toleranceMs);
-    this.#position = new Position(options.store, options.clock, options.limits);
+    this.#seenCache = new SeenCache(options.store);
+    this.#hiddenComments = new HiddenComments(options.limits.toleranceMs);
+    this.#checkpoint = new Checkpoint(options.store, options.clock, options.limits);
   }
 
   /** From where we are responsible. Without a position that is now; `since` opts in to more. Resolves when it is durable. */
   async begin(since: number | null): Promise<void> {
-    const intake = this.#position.begin(since);
+    const intake = this.#checkpoint.begin(since);
     if (intake !== null) await this.#note({ intake }).durable;
   }
 
   /** A connection stands: Gerrit's own account can be asked for. */
-  listenTo(history: GerritHistory): void {
+  attachHistory(history: ChangeHistoryReader): void {
     this.#history = history;
   }
 
   /** Something may have been missed: the position stands still until it was looked for. */
-  missed(changes: readonly number[] | null): void {
+  markGap(changes: readonly number[] | null): void {
     this.#gaps.open(changes);
   }
 
@@ -84,7 +89,7 @@ export class EventIntake implements CatchUp {
       this.#lookUnexplained(change);
       return;
     }
-    if (this.#unexplained.size >= MAX_UNEXPLAINED || this.#memory.of(change).length === 0) return;
+    if (this.#unexplained.size >= MAX_UNEXPLAINED || this.#seenCache.forChange(change).length === 0) return;
     const cancel = this.#options.clock.after(EXPLAINED_WITHIN_MS, () => this.#lookUnexplained(change));
     this.#unexplained.set(change, cancel);
   }
@@ -100,85 +105,85 @@ export class EventIntake implements CatchUp {
   }
 
   /** Resolves when what the event means is durable. */
-  async take(event: GerritEvent): Promise<void> {
+  async handle(event: GerritEvent): Promise<void> {
     const change = changeOf(event);
     if (change !== null) this.#explained(change.change);
-    const { durable } = await this.#options.admission.runExclusive(() => this.#takeOne(event));
+    const { durable } = await this.#options.admission.runExclusive(() => this.#handleOne(event));
     await durable;
     if (!('at' in event)) return;
-    const intake = this.#position.lowered(event.at);
+    const intake = this.#checkpoint.lowerOrigin(event.at);
     if (intake !== null) await this.#note({ intake }).durable;
-    this.#heard(event.at);
+    this.#advance(event.at);
   }
 
   async run({ changes }: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp> {
     const end = this.#gaps.begin(changes);
     let worked = false;
     try {
-      const report = await this.#look(changes, signal);
+      const report = await this.#catchUp(changes, signal);
       this.#gaps.open(report.unsure);
       worked = true;
       return report;
     } finally {
       end(worked);
-      if (worked) this.#heard(0);
+      if (worked) this.#advance(0);
     }
   }
 
   /** True when Gerrit's account holds what its stream should have told and did not. Decides upon nothing. */
   async hasMissed(signal: AbortSignal): Promise<boolean> {
-    const since = this.#position.from;
+    const since = this.#checkpoint.from;
     const reading = this.#reading(since);
     const { changes } = await this.#read({ since, changes: [] }, signal);
     return changes.some((past) => {
-      const { news, unsure } = this.#newsOf(past, reading);
-      return !unsure && news.some(({ event }) => event !== null);
+      const { missed, unsure } = this.#missedOf(past, reading);
+      return !unsure && missed.some(({ event }) => event !== null);
     });
   }
 
-  async #look(changes: readonly number[] | null, signal: AbortSignal): Promise<CaughtUp> {
-    const since = this.#position.from;
+  async #catchUp(changes: readonly number[] | null, signal: AbortSignal): Promise<CaughtUp> {
+    const since = this.#checkpoint.from;
     const reading = this.#reading(since);
-    const endUnshown = this.#unshown.begin();
+    const endUnshown = this.#hiddenComments.begin();
     const what = changes === null ? { since, changes: this.#held() } : { since: null, changes };
     const past = await this.#read(what, signal);
     const shown = endUnshown(past.changes, (change) => changes?.includes(change) ?? true);
     const unsure: number[] = [...shown.missing];
     const waiting: Promise<void>[] = [];
     const found = await this.#options.admission.runExclusive(async () => {
-      const news: News[] = [];
+      const missed: MissedEvent[] = [];
       for (const change of past.changes) {
-        const paper = this.#newsOf(change, reading);
-        if (paper.named.length > 0) waiting.push(this.#name(change.change, paper.named).durable);
-        if (paper.unsure) unsure.push(change.change);
-        news.push(...paper.news);
+        const diff = this.#missedOf(change, reading);
+        if (diff.named.length > 0) waiting.push(this.#name(change.change, diff.named).durable);
+        if (diff.unsure) unsure.push(change.change);
+        missed.push(...diff.missed);
       }
-      for (const one of news.sort(oldestFirst)) {
+      for (const one of missed.sort(oldestFirst)) {
         signal.throwIfAborted();
-        waiting.push((await this.#takeNews(one, shown.tells(one.sighting))).durable);
+        waiting.push((await this.#handleMissed(one, shown.tells(one.sighting))).durable);
       }
-      for (const change of past.changes) waiting.push((await this.#takeClosing(change)).durable);
-      return news.filter(({ sighting, event }) => event !== null && !shown.tells(sighting)).length;
+      for (const change of past.changes) waiting.push((await this.#handleClosing(change)).durable);
+      return missed.filter(({ sighting, event }) => event !== null && !shown.tells(sighting)).length;
     });
     await Promise.all(waiting);
     if (shown.missing.length > 0) await sleep(BETWEEN_LOOKS_MS, signal, this.#options.clock);
-    if (changes === null) this.#position.heard(newestOf(past.changes));
-    this.#position.forget();
+    if (changes === null) this.#checkpoint.observe(newestOf(past.changes));
+    this.#checkpoint.forget();
     return { since, changes: past.changes.length, found, unsure, unread: past.unread };
   }
 
-  #takeOne(event: GerritEvent): Promise<Decided> {
+  #handleOne(event: GerritEvent): Promise<Decided> {
     if (event.type === 'dropped-output') this.#gap('Gerrit dropped events for us', null);
     if (event.type === 'change-incomplete' && this.#concerns(event.project))
       this.#gap(`${event.name} came without its patchset`, [event.change]);
-    const sighting = this.#isOurs(event) ? sightingOf(event, this.#options.hash) : null;
+    const sighting = this.#isOurs(event) ? fingerprint(event, this.#options.hash) : null;
     return this.#decide(event, sighting, true);
   }
 
   /** @param told the stream has told of it, without its words */
-  async #takeNews({ sighting, event }: News, told: boolean): Promise<Decided> {
+  async #handleMissed({ sighting, event }: MissedEvent, told: boolean): Promise<Decided> {
     if (event === null) {
-      const seen = { ...sighting, number: this.#memory.next(), streamed: false, hidden: false };
+      const seen = { ...sighting, number: this.#seenCache.nextNumber(), streamed: false, hidden: false };
       return this.#note({ seen: [seen] });
     }
     if (!told) this.#options.store.count(`missed:${event.type}`, 1);
@@ -186,7 +191,7 @@ export class EventIntake implements CatchUp {
   }
 
   /** An end needs no memory: whatever it would end has ended the second time. */
-  async #takeClosing({ project, change, closed }: ChangePast): Promise<Decided> {
+  async #handleClosing({ project, change, closed }: ChangeHistory): Promise<Decided> {
     const { admission, store } = this.#options;
     if (closed === null || store.openReviews(project, change).length === 0) return NOTHING;
     store.count(`missed:${closed.type}`, 1);
@@ -194,33 +199,33 @@ export class EventIntake implements CatchUp {
   }
 
   /** Has the trigger decide, and remembers what its decision is made of in the same transaction. */
-  async #decide(event: GerritEvent, sighting: Sighting | null, streamed: boolean): Promise<Decided> {
+  async #decide(event: GerritEvent, sighting: EventFingerprint | null, streamed: boolean): Promise<Decided> {
     const { admission } = this.#options;
-    const seen = sighting === null ? [] : this.#memory.of(sighting.change);
+    const seen = sighting === null ? [] : this.#seenCache.forChange(sighting.change);
     const novelty = noveltyOf(event, sighting, seen, streamed);
     if (sighting === null) return admission.decide(event, [], null, novelty);
     switch (novelty.is) {
       case 'new': {
-        const number = this.#memory.next();
+        const number = this.#seenCache.nextNumber();
         const noted = {
-          ...NOTHING_NOTED,
+          ...NO_UPDATE,
           seen: [{ ...sighting, number, streamed, hidden: novelty.hidden }],
         };
         return this.#hold(noted, [], await admission.decide(event, [noted], number, novelty));
       }
       case 'shown': {
-        const noted = { ...NOTHING_NOTED, shown: [novelty.seen.number] };
+        const noted = { ...NO_UPDATE, shown: [novelty.seen.number] };
         return this.#hold(noted, [novelty.seen], await admission.decide(event, [noted], null, novelty));
       }
       case 'echo': {
-        const noted = { ...NOTHING_NOTED, streamed: [novelty.seen.number] };
+        const noted = { ...NO_UPDATE, streamed: [novelty.seen.number] };
         const decided = await admission.decide(event, [noted], null, novelty);
         this.#gap('the stream may have told again what was looked up before', [sighting.change]);
         return this.#hold(noted, [novelty.seen], decided);
       }
       case 'wordless':
         // It is counted and decided when its words are known.
-        this.#unshown.add(sighting);
+        this.#hiddenComments.add(sighting);
         this.#gap('a comment came without its words', [sighting.change]);
         return NOTHING;
       case 'untracked':
@@ -231,26 +236,26 @@ export class EventIntake implements CatchUp {
     }
   }
 
-  #note(noted: Partial<Noted>, changed: readonly Seen[] = []): Decided {
-    const whole = { ...NOTHING_NOTED, ...noted };
+  #note(noted: Partial<IntakeUpdate>, changed: readonly SeenEvent[] = []): Decided {
+    const whole = { ...NO_UPDATE, ...noted };
     return this.#hold(whole, changed, { durable: this.#options.engine.submit([], [whole]) });
   }
 
   /** Of what was seen without an id it is known now. */
-  #name(change: number, named: readonly Named[]): Decided {
+  #name(change: number, named: readonly IdAssignment[]): Decided {
     const numbers = new Set(named.map(({ number }) => number));
     return this.#note(
       { named },
-      this.#memory.of(change).filter(({ number }) => numbers.has(number)),
+      this.#seenCache.forChange(change).filter(({ number }) => numbers.has(number)),
     );
   }
 
-  #hold(noted: Noted, changed: readonly Seen[], decided: Decided): Decided {
+  #hold(noted: IntakeUpdate, changed: readonly SeenEvent[], decided: Decided): Decided {
     if (decided.findAgain === true) {
       this.#gaps.open(null);
       return decided;
     }
-    this.#memory.hold(noted, changed, decided.durable);
+    this.#seenCache.add(noted, changed, decided.durable);
     return decided;
   }
 
@@ -269,14 +274,14 @@ export class EventIntake implements CatchUp {
     this.#options.onGap(why, changes);
   }
 
-  #heard(at: number): void {
-    this.#position.heard(at);
-    if (this.#gaps.none) this.#position.move();
+  #advance(at: number): void {
+    this.#checkpoint.observe(at);
+    if (this.#gaps.none) this.#checkpoint.advance();
   }
 
-  #reading(since: number): Reading {
+  #reading(since: number): CatchUpQuery {
     const { hash, limits } = this.#options;
-    return { since, asked: this.#memory.last, toleranceMs: limits.toleranceMs, hash };
+    return { since, asked: this.#seenCache.last, toleranceMs: limits.toleranceMs, hash };
   }
 
   #read(what: { readonly since: number | null; readonly changes: readonly number[] }, signal: AbortSignal) {
@@ -291,16 +296,16 @@ export class EventIntake implements CatchUp {
   }
 
   /** Of projects that no job is for nothing is news; what is still open there can only end. */
-  #newsOf(past: ChangePast, reading: Reading): Newspaper {
+  #missedOf(past: ChangeHistory, reading: CatchUpQuery): CatchUpDiff {
     return this.#concerns(past.project)
-      ? newsOf(past, this.#seen(past), reading)
-      : { news: [], unsure: false, named: [] };
+      ? findMissedEvents(past, this.#seen(past), reading)
+      : { missed: [], unsure: false, named: [] };
   }
 
   /** A patchset that was refused for being hidden counts as hidden, whatever its event said. */
-  #seen({ change, patchset }: ChangePast): readonly Seen[] {
-    const seen = this.#memory.of(change);
-    if (patchset === null || !waitsToBeShown(this.#options.store, patchset.event.patchset)) return seen;
+  #seen({ change, patchset }: ChangeHistory): readonly SeenEvent[] {
+    const seen = this.#seenCache.forChange(change);
+    if (patchset === null || !awaitsReady(this.#options.store, patchset.event.patchset)) return seen;
     const number = patchset.event.patchset.patchset;
     return seen.map((one) =>
       one.kind === 'patchset' && one.patchset === number ? { ...one, hidden: true } : one,
@@ -317,11 +322,11 @@ export class EventIntake implements CatchUp {
 }
 
 /** Gerrit's times are whole seconds; of the same second the change with the lower number was created first. */
-function oldestFirst({ sighting: one }: News, { sighting: other }: News): number {
+function oldestFirst({ sighting: one }: MissedEvent, { sighting: other }: MissedEvent): number {
   return one.at - other.at || one.change - other.change;
 }
 
-function newestOf(changes: readonly ChangePast[]): number {
+function newestOf(changes: readonly ChangeHistory[]): number {
   return changes.reduce((newest, { updatedAt }) => Math.max(newest, updatedAt), 0);
 }
 

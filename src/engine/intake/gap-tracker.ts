@@ -2,7 +2,7 @@
  * What may have been missed and was not looked for yet: everything, or some changes. While there is any, the position
  * stands still, so that a daemon that dies now is followed by one that looks from before the gap.
  */
-export class Gaps {
+export class GapTracker {
   #everything = true;
   readonly #changes = new Set<number>();
   #looks = 0;

@@ -5,20 +5,20 @@
  * is followed by another, a limited number of times.
  */
 
-import { nameOf, near, type Sighting } from '../../machines/trigger/deduplication.ts';
+import { type EventFingerprint, nameOf, near } from '../../machines/trigger/deduplication.ts';
 import { hiddenComments } from '../../machines/trigger/rules/recheck-comment.ts';
-import type { ChangePast, PastEntry } from '../ports/event-source.ts';
+import type { ChangeHistory, HistoryEntry } from '../ports/event-source.ts';
 
 /** Looks for one comment. A second lies between them, so that all take as long as Zuul waits for Gerrit's index. */
 const LOOKS = 10;
 export const BETWEEN_LOOKS_MS = 1_000;
 
 interface Unshown {
-  readonly sighting: Sighting;
+  readonly sighting: EventFingerprint;
   looks: number;
 }
 
-export class UnshownComments {
+export class HiddenComments {
   readonly #toleranceMs: number;
   readonly #all = new Set<Unshown>();
 
@@ -26,16 +26,16 @@ export class UnshownComments {
     this.#toleranceMs = toleranceMs;
   }
 
-  add(sighting: Sighting): void {
+  add(sighting: EventFingerprint): void {
     this.#all.add({ sighting, looks: 0 });
   }
 
   /** A look begins. The returned function ends it with what it found. */
-  begin(): (past: readonly ChangePast[], asked: (change: number) => boolean) => Shown {
+  begin(): (past: readonly ChangeHistory[], asked: (change: number) => boolean) => Shown {
     const before = [...this.#all];
     return (past, asked) => {
       const entries = new Map(past.map((one) => [one.change, one.entries] as const));
-      const shown: Sighting[] = [];
+      const shown: EventFingerprint[] = [];
       const missing = new Set<number>();
       for (const one of before.filter(({ sighting }) => asked(sighting.change))) {
         const { sighting } = one;
@@ -50,13 +50,13 @@ export class UnshownComments {
     };
   }
 
-  #isShownIn(sighting: Sighting, { kind, patchset, by, at, text }: PastEntry): boolean {
+  #isShownIn(sighting: EventFingerprint, { kind, patchset, by, at, text }: HistoryEntry): boolean {
     const entry = { ...sighting, kind, patchset, account: nameOf(by), at };
     return hiddenComments(text) > 0 && this.#isSame(sighting, entry);
   }
 
-  #isSame(one: Sighting, other: Sighting): boolean {
-    const about = ({ kind, change, patchset, account }: Sighting): string =>
+  #isSame(one: EventFingerprint, other: EventFingerprint): boolean {
+    const about = ({ kind, change, patchset, account }: EventFingerprint): string =>
       `${kind} ${change} ${patchset} ${account}`;
     return about(one) === about(other) && near(one, other, this.#toleranceMs);
   }
@@ -67,5 +67,5 @@ export interface Shown {
   /** Changes that have to be looked at again. */
   readonly missing: readonly number[];
   /** The stream has told of this. */
-  readonly tells: (sighting: Sighting) => boolean;
+  readonly tells: (sighting: EventFingerprint) => boolean;
 }

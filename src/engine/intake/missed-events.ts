@@ -2,33 +2,33 @@
 import type { GerritEvent } from '../../machines/model/gerrit-event.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
 import {
-  compare,
-  type Named,
+  type EventFingerprint,
+  type IdAssignment,
+  matchSeen,
   nameOf,
-  type Seen,
-  type Sighting,
+  type SeenEvent,
 } from '../../machines/trigger/deduplication.ts';
 import { type Message, type PatchsetComment, saidWith } from '../../machines/trigger/patchset-comments.ts';
 import { hiddenComments, written } from '../../machines/trigger/rules/recheck-comment.ts';
-import type { ChangePast, PastEntry } from '../ports/event-source.ts';
+import type { ChangeHistory, HistoryEntry } from '../ports/event-source.ts';
 
 /** One thing that happened and was not decided upon. */
-export interface News {
-  readonly sighting: Sighting;
+export interface MissedEvent {
+  readonly sighting: EventFingerprint;
   /** Null: it is too late for it to mean anything; it is only remembered. */
   readonly event: GerritEvent | null;
 }
 
-export interface Newspaper {
+export interface CatchUpDiff {
   /** Oldest first. */
-  readonly news: readonly News[];
+  readonly missed: readonly MissedEvent[];
   /** The stream told of the same while Gerrit answered: there may be more. */
   readonly unsure: boolean;
   /** Ids that are known now of what was decided upon before. */
-  readonly named: readonly Named[];
+  readonly named: readonly IdAssignment[];
 }
 
-export interface Reading {
+export interface CatchUpQuery {
   /** Nothing older is news. */
   readonly since: number;
   /** The highest number that was given to anything seen when Gerrit was asked. */
@@ -40,32 +40,36 @@ export interface Reading {
 /** Older entries than this before `since` are not even compared: what stands beside `since` must still find its counterpart. */
 const COMPARED_BEFORE_MS = 3_600_000;
 
-export function newsOf(past: ChangePast, seen: readonly Seen[], reading: Reading): Newspaper {
+export function findMissedEvents(
+  past: ChangeHistory,
+  seen: readonly SeenEvent[],
+  reading: CatchUpQuery,
+): CatchUpDiff {
   const { since, asked, toleranceMs, hash } = reading;
   const told = toldOf(past, seen, toleranceMs, hash).filter(({ at }) => at >= since - COMPARED_BEFORE_MS);
   const before = seen.filter((one) => one.number <= asked);
   const during = seen.filter((one) => one.number > asked);
-  const { fresh, unsure, named } = compare(told, before, during, toleranceMs);
+  const { fresh, unsure, named } = matchSeen(told, before, during, toleranceMs);
   const said = fresh
     .filter((one) => one.at >= since)
-    .map(({ event, ...sighting }): News => ({ sighting, event }));
-  const patchset = patchsetNews(past, seen, since);
-  const news = patchset === null ? said : [...said, patchset];
-  return { news: news.sort((one, other) => one.sighting.at - other.sighting.at), unsure, named };
+    .map(({ event, ...sighting }): MissedEvent => ({ sighting, event }));
+  const patchset = missedPatchset(past, seen, since);
+  const missed = patchset === null ? said : [...said, patchset];
+  return { missed: missed.sort((one, other) => one.sighting.at - other.sighting.at), unsure, named };
 }
 
 /** The current patchset when it is new, or when it is to be seen at last. */
-function patchsetNews(
-  { change, patchset, ready, updatedAt }: ChangePast,
-  seen: readonly Seen[],
+function missedPatchset(
+  { change, patchset, ready, updatedAt }: ChangeHistory,
+  seen: readonly SeenEvent[],
   since: number,
-): News | null {
+): MissedEvent | null {
   const current = ready ?? patchset;
   if (current === null) return null;
   const number = current.event.patchset.patchset;
   const { branch } = current.event.patchset;
   const known = seen.findLast((one) => one.kind === 'patchset' && one.patchset === number);
-  const news = (event: GerritEvent, at: number): News => ({
+  const news = (event: GerritEvent, at: number): MissedEvent => ({
     sighting: { kind: 'patchset', change, patchset: number, account: '', text: branch, at },
     event,
   });
@@ -80,15 +84,20 @@ function patchsetNews(
 }
 
 /** What was seen before branches were remembered is on whatever branch it is now. */
-function isMoved({ text }: Seen, branch: string): boolean {
+function isMoved({ text }: SeenEvent, branch: string): boolean {
   return text !== '' && text !== branch;
 }
 
-type Told = Sighting & Pick<PastEntry, 'event'>;
-type PastMessage = Message & { readonly entry: PastEntry };
+type Told = EventFingerprint & Pick<HistoryEntry, 'event'>;
+type PastMessage = Message & { readonly entry: HistoryEntry };
 
 /** The entries, in their order, with all that was said in them. */
-function toldOf(past: ChangePast, seen: readonly Seen[], toleranceMs: number, hash: Hash): readonly Told[] {
+function toldOf(
+  past: ChangeHistory,
+  seen: readonly SeenEvent[],
+  toleranceMs: number,
+  hash: Hash,
+): readonly Told[] {
   const comments = past.comments.map(({ by, ...one }) => ({ ...one, account: nameOf(by) }));
   const groups = new Map<string, PastMessage[]>();
   for (const entry of past.entries.filter(({ kind }) => kind === 'comment')) {
@@ -103,12 +112,15 @@ function toldOf(past: ChangePast, seen: readonly Seen[], toleranceMs: number, ha
 }
 
 /** Without its words. */
-function sightingOf({ change }: ChangePast, { kind, patchset, by, at, id }: PastEntry): Sighting {
+function sightingOf(
+  { change }: ChangeHistory,
+  { kind, patchset, by, at, id }: HistoryEntry,
+): EventFingerprint {
   const known = id === undefined ? {} : { id };
   return { kind, change, patchset, account: nameOf(by), text: '', at, ...known };
 }
 
-function messageOf(past: ChangePast, entry: PastEntry): PastMessage {
+function messageOf(past: ChangeHistory, entry: HistoryEntry): PastMessage {
   const { text, votes } = entry;
   const words = { votes, written: written(text), hidden: hiddenComments(text) };
   return { ...sightingOf(past, entry), ...words, entry };
@@ -118,13 +130,13 @@ function messageOf(past: ChangePast, entry: PastEntry): PastMessage {
 function withWords(
   messages: readonly PastMessage[],
   comments: readonly PatchsetComment[],
-  seen: readonly Seen[],
+  seen: readonly SeenEvent[],
   toleranceMs: number,
   hash: Hash,
-): readonly (readonly [PastEntry, Told])[] {
+): readonly (readonly [HistoryEntry, Told])[] {
   const [first] = messages;
   if (first === undefined) return [];
-  const isTheirs = (one: PatchsetComment | Seen): boolean =>
+  const isTheirs = (one: PatchsetComment | SeenEvent): boolean =>
     one.account === first.account && one.patchset === first.patchset;
   const theirs = comments.filter(isTheirs);
   const known = seen.filter((one) => one.kind === 'comment' && isTheirs(one));

@@ -10,7 +10,7 @@ import type { Submission } from '../loop/dispatch.ts';
 import type { Clock } from '../ports/adapters.ts';
 import type { NewId } from './ids.ts';
 
-export interface Opening {
+export interface ReviewRequest {
   readonly patchset: Patchset;
   /** Names of the jobs. */
   readonly jobs: readonly string[];
@@ -22,7 +22,7 @@ export interface Opening {
   readonly mail: MailSpec | null;
 }
 
-export interface OpeningOptions {
+export interface ReviewRequestOptions {
   readonly clock: Clock;
   readonly newId: NewId;
   readonly specs: ReadonlyMap<string, JobSpec>;
@@ -32,15 +32,15 @@ export interface OpeningOptions {
 }
 
 /** What was begun. */
-export interface Admitted {
+export interface OpenedReview {
   readonly review: string;
   readonly jobs: readonly { readonly id: string; readonly name: string }[];
 }
 
 export function openReview(
-  opening: Opening,
-  options: OpeningOptions,
-): { readonly admitted: Admitted; readonly submissions: readonly Submission[] } {
+  opening: ReviewRequest,
+  options: ReviewRequestOptions,
+): { readonly admitted: OpenedReview; readonly submissions: readonly Submission[] } {
   const { patchset, trigger, plan, report, cause, mail } = opening;
   const { clock, newId, pipeline, deployment } = options;
   const now = clock.now();
@@ -100,7 +100,11 @@ function siblingsOf(own: string, jobs: readonly Sibling[]): { readonly siblings?
 }
 
 /** With the head start of what started it. */
-function specOf(name: string, cause: StartCause | null, { specs, headStartsMs }: OpeningOptions): JobSpec {
+function specOf(
+  name: string,
+  cause: StartCause | null,
+  { specs, headStartsMs }: ReviewRequestOptions,
+): JobSpec {
   const spec = specs.get(name);
   if (spec === undefined) throw new Error(`there is no job ${name}`);
   return cause === null ? spec : { ...spec, headStartMs: headStartsMs[cause.kind] ?? 0 };

@@ -1,13 +1,13 @@
 /** What was decided upon, as the store has it and as it is on its way there: the next event is compared with both. */
-import type { Named, Seen } from '../../machines/trigger/deduplication.ts';
-import type { Noted, Store } from '../ports/store.ts';
+import type { IdAssignment, SeenEvent } from '../../machines/trigger/deduplication.ts';
+import type { IntakeUpdate, Store } from '../ports/store.ts';
 
-export const NOTHING_NOTED: Noted = { seen: [], streamed: [], shown: [], intake: null };
+export const NO_UPDATE: IntakeUpdate = { seen: [], streamed: [], shown: [], intake: null };
 
-export class Memory {
+export class SeenCache {
   readonly #store: Store;
   /** Newer than the store's, by number. */
-  readonly #onTheWay = new Map<number, Seen>();
+  readonly #onTheWay = new Map<number, SeenEvent>();
   #last: number;
 
   constructor(store: Store) {
@@ -21,12 +21,12 @@ export class Memory {
   }
 
   /** A number that is nobody else's, ever. */
-  next(): number {
+  nextNumber(): number {
     this.#last += 1;
     return this.#last;
   }
 
-  of(change: number): readonly Seen[] {
+  forChange(change: number): readonly SeenEvent[] {
     const stored = this.#store.seen(change);
     if (this.#onTheWay.size === 0) return stored;
     const all = new Map(stored.map((one) => [one.number, one] as const));
@@ -35,7 +35,11 @@ export class Memory {
   }
 
   /** Counts from now on, and is in the store when `durable` resolves. `changed` holds those that are marked, as they were. */
-  hold({ seen, streamed, shown, named = [] }: Noted, changed: readonly Seen[], durable: Promise<void>): void {
+  add(
+    { seen, streamed, shown, named = [] }: IntakeUpdate,
+    changed: readonly SeenEvent[],
+    durable: Promise<void>,
+  ): void {
     const newer = [
       ...seen,
       ...changed.map((one) => ({
@@ -54,7 +58,7 @@ export class Memory {
   }
 }
 
-function idIn(named: readonly Named[], number: number): Pick<Seen, 'id'> {
+function idIn(named: readonly IdAssignment[], number: number): Pick<SeenEvent, 'id'> {
   const id = named.find((one) => one.number === number)?.id;
   return id === undefined ? {} : { id };
 }

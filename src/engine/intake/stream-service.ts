@@ -9,19 +9,19 @@ import type { GerritEvent } from '../../machines/model/gerrit-event.ts';
 import type { StreamEvent, StreamLimits } from '../../machines/protocol/events.ts';
 import { newest, versionOf } from '../../machines/versions.ts';
 import type { Engine } from '../loop/engine.ts';
-import type { Intake, StreamListener, StreamState } from '../ports/event-source.ts';
+import type { EventSource, StreamListener, StreamState } from '../ports/event-source.ts';
 import type { Store } from '../ports/store.ts';
 import type { EventIntake } from './event-intake.ts';
 
 /** There is one connection, and one history of it, for all daemons of a database. */
 const STREAM_HISTORY = 'stream';
 
-export interface ListeningOptions {
+export interface StreamServiceOptions {
   readonly engine: Engine;
   readonly store: Store;
   readonly events: EventIntake;
   readonly log: Log;
-  readonly intake: (listener: StreamListener) => Intake;
+  readonly intake: (listener: StreamListener) => EventSource;
   /** HOST:PORT */
   readonly server: string;
   readonly limits: StreamLimits;
@@ -31,16 +31,16 @@ export interface ListeningOptions {
   readonly onState: (text: string) => void;
 }
 
-export class Listening {
-  private readonly options: ListeningOptions;
+export class StreamService {
+  private readonly options: StreamServiceOptions;
   private readonly stopping = new AbortController();
-  private intake: Intake | null = null;
+  private intake: EventSource | null = null;
   private readonly silences = new Subject<void>();
 
-  constructor(options: ListeningOptions) {
+  constructor(options: StreamServiceOptions) {
     this.options = options;
     // One question at a time: a silence that is noticed meanwhile is the same silence.
-    this.silences.pipe(exhaustMap(() => this.askIntoSilence())).subscribe();
+    this.silences.pipe(exhaustMap(() => this.probeIdleStream())).subscribe();
   }
 
   /** Nothing is heard before it is known from where on we are responsible. */
@@ -50,7 +50,7 @@ export class Listening {
     await this.tell({ type: 'stream.started', server, limits, since });
     if (this.stopping.signal.aborted) return;
     this.intake = intake(this.listener());
-    events.listenTo(this.intake.history);
+    events.attachHistory(this.intake.history);
     this.intake.start();
   }
 
@@ -93,14 +93,14 @@ export class Listening {
 
   /** It may have been about any change: the position stays where it is until all were looked at. */
   private skipped(): void {
-    this.options.events.missed(null);
+    this.options.events.markGap(null);
     this.gapped('a line of the stream was too long', null);
   }
 
   /** An event that a stop cut off is never acknowledged: it is not stored, and the next daemon finds it in Gerrit. */
   private async take(event: GerritEvent): Promise<void> {
     try {
-      await this.options.events.take(event);
+      await this.options.events.handle(event);
     } catch (thrown) {
       if (!this.ending) throw thrown;
       await new Promise<never>(() => {});
@@ -117,7 +117,7 @@ export class Listening {
       return;
     }
     log.warn({ hint }, `stream: ${why}`);
-    events.missed(null);
+    events.markGap(null);
     void this.tell({ type: permanent ? 'stream.rejected' : 'stream.disconnected', why, hint });
   }
 
@@ -126,12 +126,12 @@ export class Listening {
     const { engine } = this.options;
     for (const stored of engine.histories.values()) {
       const timer = versionOf(stored).postRetryTimer(stored);
-      if (timer !== null) engine.fireTimer(stored.history, timer).catch(this.unlessEnding);
+      if (timer !== null) engine.fireTimer(stored.history, timer).catch(this.ignoreWhenStopping);
     }
   }
 
   /** A server that answers while its stream is dead: Gerrit's own account shows it. */
-  private async askIntoSilence(): Promise<void> {
+  private async probeIdleStream(): Promise<void> {
     const { events, log } = this.options;
     try {
       if (!(await events.hasMissed(this.stopping.signal))) return;
@@ -147,10 +147,10 @@ export class Listening {
     const told = this.options.engine.submit([
       { history: STREAM_HISTORY, startsOn: newest.stream, event, settles: null, cause: null },
     ]);
-    return told.catch(this.unlessEnding);
+    return told.catch(this.ignoreWhenStopping);
   }
 
-  private readonly unlessEnding = (thrown: unknown): void => {
+  private readonly ignoreWhenStopping = (thrown: unknown): void => {
     if (!this.ending) throw thrown;
   };
 

@@ -59,6 +59,6 @@ export function beganBy(store: Started): BeganBy {
 }
 
 /** True while the patchset waits to be shown, after it was refused for being hidden. */
-export function waitsToBeShown(store: Started, patchset: Patchset): boolean {
+export function awaitsReady(store: Started, patchset: Patchset): boolean {
   return lastStart(beganBy(store), createdTrigger(patchset), patchset.branch) === 'hidden';
 }

@@ -10,7 +10,7 @@ import { versionOf } from '../../machines/versions.ts';
 import { sleep } from '../../timer.ts';
 import type { Adapters, Clock } from '../ports/adapters.ts';
 import type { EngineBounds } from '../ports/bounds.ts';
-import { type Append, type Noted, type Store, StoreUnavailable } from '../ports/store.ts';
+import { type Append, type IntakeUpdate, type Store, StoreUnavailable } from '../ports/store.ts';
 import { addressed, type CascadeOptions, cascade, type Submission } from './dispatch.ts';
 import { type OutsideEffect, perform } from './perform.ts';
 import { ServedTime } from './served-time.ts';
@@ -38,7 +38,7 @@ export interface EngineOptions {
 
 interface Waiting {
   readonly submissions: readonly Submission[];
-  readonly noted: readonly Noted[];
+  readonly noted: readonly IntakeUpdate[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -106,7 +106,7 @@ export class Engine {
    * Appends all of `submissions` in one transaction, with what is noted beside them; resolves when they are durable. Rejects when a new history's first
    * event throws inside its machine: then none of them happened.
    */
-  submit(submissions: readonly Submission[], noted: readonly Noted[] = []): Promise<void> {
+  submit(submissions: readonly Submission[], noted: readonly IntakeUpdate[] = []): Promise<void> {
     if (this.stopping.signal.aborted) return Promise.reject(new Error('the engine stops'));
     return new Promise((resolve, reject) => {
       this.inbox.push({ submissions, noted, resolve, reject });
@@ -277,7 +277,7 @@ export class Engine {
   }
 
   /** Writes until it is written. No room or a locked database is waited for; the daemon takes nothing new meanwhile. */
-  private async write(batch: readonly Append[], noted: readonly Noted[]): Promise<void> {
+  private async write(batch: readonly Append[], noted: readonly IntakeUpdate[]): Promise<void> {
     let troubled = false;
     for (;;) {
       try {

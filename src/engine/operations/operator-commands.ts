@@ -108,7 +108,7 @@ export class OperatorDesk implements Operators {
         `no job is for ${project}, branch ${branch}`,
         `name the jobs: ${admission.jobNames.join(', ')}`,
       );
-    if (jobs.length > admission.room)
+    if (jobs.length > admission.freeCapacity)
       throw new Refused(
         'refused',
         'the queue is full',

@@ -45,7 +45,7 @@ export interface StreamListener {
 }
 
 /** One thing that a change's own account holds. */
-export interface PastEntry {
+export interface HistoryEntry {
   readonly kind: 'comment' | 'restored';
   /** Epoch ms, of whole seconds. */
   readonly at: number;
@@ -63,7 +63,7 @@ export interface PastEntry {
 }
 
 /** A comment on a patchset as a whole: what people write on Gerrit's web page. */
-export interface PastComment {
+export interface HistoryComment {
   readonly by: Account;
   readonly patchset: number;
   /** Epoch ms, of whole seconds; null where it is not told. */
@@ -76,15 +76,15 @@ type ReadyEvent = Extract<GerritEvent, { type: 'change-ready' }>;
 type ClosedEvent = Extract<GerritEvent, { type: 'change-abandoned' | 'change-merged' }>;
 
 /** What Gerrit says of one change when it is asked. */
-export interface ChangePast {
+export interface ChangeHistory {
   readonly project: string;
   readonly change: number;
   /** Epoch ms. */
   readonly updatedAt: number;
   /** All of it, oldest first. */
-  readonly entries: readonly PastEntry[];
+  readonly entries: readonly HistoryEntry[];
   /** Comments on the current patchset as a whole, oldest first. Gerrit does not say with which entry each was posted. */
-  readonly comments: readonly PastComment[];
+  readonly comments: readonly HistoryComment[];
   /** The current patchset of an open change, and when it was uploaded. */
   readonly patchset: { readonly event: CreatedEvent; readonly at: number } | null;
   /** For an open change that everybody may see. `saidAt`: when it became so, where Gerrit says that. */
@@ -93,7 +93,7 @@ export interface ChangePast {
   readonly closed: ClosedEvent | null;
 }
 
-export interface PastRequest {
+export interface HistoryRequest {
   /** Changes that were updated then or later, in every state, epoch ms; null: only those that are named. */
   readonly since: number | null;
   /** Of projects that fit one of these, in which `*` is any run of characters; some of others may come along. */
@@ -103,18 +103,18 @@ export interface PastRequest {
 }
 
 /** Gerrit's own account, asked for by query: what its stream may have lost is in there. */
-export interface GerritHistory {
+export interface ChangeHistoryReader {
   /** @throws OperationError: then nothing is known. Changes that can not be read are counted in `unread`. */
   read(
-    request: PastRequest,
+    request: HistoryRequest,
     signal: AbortSignal,
-  ): Promise<{ readonly changes: readonly ChangePast[]; readonly unread: number }>;
+  ): Promise<{ readonly changes: readonly ChangeHistory[]; readonly unread: number }>;
 }
 
 /** Where events come from. */
-export interface Intake {
+export interface EventSource {
   /** Asked on the stream's own connection: it works while that stands. */
-  readonly history: GerritHistory;
+  readonly history: ChangeHistoryReader;
   /** Connects, and stays connected, until `stop`. Never throws: what goes wrong is told to the listener's `state`. */
   start(): void;
   /** Ends the connection, and makes a new one as after any other loss. */

@@ -13,7 +13,7 @@ import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { JobView, Projection, ReviewView } from '../../machines/protocol/projection.ts';
 import type { LogRow, StepTexts, Stored } from '../../machines/protocol/row.ts';
 import type { SlotLimits } from '../../machines/slot-queue.ts';
-import type { Named, Seen } from '../../machines/trigger/deduplication.ts';
+import type { IdAssignment, SeenEvent } from '../../machines/trigger/deduplication.ts';
 import type { CountedStart } from '../../machines/trigger/rules/rate-limit.ts';
 import type { Finding } from '../../machines/trigger/rules/rule-names.ts';
 import type { WaitingStart } from '../../machines/trigger/trigger-facts.ts';
@@ -34,19 +34,19 @@ export interface Append {
 }
 
 /** What was decided upon, kept in the transaction of what it started. */
-export interface Noted {
-  readonly seen: readonly Seen[];
+export interface IntakeUpdate {
+  readonly seen: readonly SeenEvent[];
   /** Numbers of those that the stream has now told of as well. */
   readonly streamed: readonly number[];
   /** Numbers of patchsets that are not hidden any more. */
   readonly shown: readonly number[];
   /** Of what was seen without an id, the ids that it has. */
-  readonly named?: readonly Named[];
+  readonly named?: readonly IdAssignment[];
   /** Starts that a limit holds back from now on, one for each change; null: none waits for the change any more. */
   readonly waiting?: readonly WaitingChange[];
   readonly ignored?: readonly IgnoredRequest[];
   /** Null: as it was. */
-  readonly intake: IntakePosition | null;
+  readonly intake: CheckpointRecord | null;
 }
 
 export interface WaitingChange {
@@ -66,7 +66,7 @@ export interface IgnoredRequest extends Finding {
 }
 
 /** How far Gerrit's events were taken. Epoch ms, by Gerrit's clock. */
-export interface IntakePosition {
+export interface CheckpointRecord {
   /** From when on we are responsible: nothing older is ever started by a look back. */
   readonly origin: number;
   /** Everything up to here was decided upon; written behind the events, never ahead of them. */
@@ -234,7 +234,7 @@ export interface StoreReader {
   /** Our newest report, and what was heard since then. */
   heard(): ReportSight;
   /** Null before anybody has listened. */
-  intakePosition(): IntakePosition | null;
+  intakePosition(): CheckpointRecord | null;
   /** Gerrit events by name since the database was made: `patchset-created`, `rejected:not-json` ... */
   intake(): Readonly<Record<string, number>>;
   daemon(): DaemonView | null;
@@ -257,11 +257,11 @@ export interface Store extends StoreReader {
    * All or nothing, durable when it resolves. The trigger of a `review.opened` is kept with it and refused when it is known already.
    * @throws VersionConflict, StoreUnavailable
    */
-  append(batch: readonly Append[], noted?: readonly Noted[]): Promise<void>;
+  append(batch: readonly Append[], noted?: readonly IntakeUpdate[]): Promise<void>;
   /** True when a row of the history asked for an effect with this key, settled or not. */
   asked(history: string, key: string): boolean;
   /** What was decided upon of a change and is not forgotten, oldest number first. */
-  seen(change: number): readonly Seen[];
+  seen(change: number): readonly SeenEvent[];
   /** The highest number that was ever given to something seen; 0 for none. */
   lastSeen(): number;
   /** Moves the position on, some time soon: one that is lost is an older one, and what follows it is looked at again. */

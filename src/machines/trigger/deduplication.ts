@@ -10,11 +10,11 @@ import { written } from './rules/recheck-comment.ts';
 import { votesCast } from './rules/vote.ts';
 
 /** What is remembered: that there is a patchset; a comment; that a change was restored. */
-export type SightingKind = 'patchset' | 'comment' | 'restored';
+export type FingerprintKind = 'patchset' | 'comment' | 'restored';
 
 /** Something that happened in Gerrit, as far as it must be known to know it again. */
-export interface Sighting {
-  readonly kind: SightingKind;
+export interface EventFingerprint {
+  readonly kind: FingerprintKind;
   readonly change: number;
   /** 0 where it makes no difference. */
   readonly patchset: number;
@@ -29,7 +29,7 @@ export interface Sighting {
 }
 
 /** A sighting that was decided upon. */
-export interface Seen extends Sighting {
+export interface SeenEvent extends EventFingerprint {
   /** Counts up, and is never given twice. */
   readonly number: number;
   /** False: a query brought it, and the stream may still tell of it. */
@@ -45,7 +45,7 @@ const VOTES_DIGITS = 8;
 const WORDS_LIMIT = 60_000;
 
 /** Null for what needs not be known again: it starts nothing, or starts nothing twice. */
-export function sightingOf(event: GerritEvent, hash: Hash): Sighting | null {
+export function fingerprint(event: GerritEvent, hash: Hash): EventFingerprint | null {
   switch (event.type) {
     case 'patchset-created':
     case 'change-ready': {
@@ -98,11 +98,11 @@ export interface Comparison<T> {
   /** The stream told of the same while Gerrit answered, so some of the others may be new as well. */
   readonly unsure: boolean;
   /** Ids that are known now of what was decided upon before. */
-  readonly named: readonly Named[];
+  readonly named: readonly IdAssignment[];
 }
 
 /** Something that was seen without an id, and the id that it has. */
-export interface Named {
+export interface IdAssignment {
   readonly number: number;
   readonly id: string;
 }
@@ -112,10 +112,10 @@ export interface Named {
  * @param before what was decided upon when Gerrit was asked: its answer holds all of that
  * @param during what was decided upon since then: its answer holds some of that
  */
-export function compare<T extends Sighting>(
+export function matchSeen<T extends EventFingerprint>(
   told: readonly T[],
-  before: readonly Seen[],
-  during: readonly Seen[],
+  before: readonly SeenEvent[],
+  during: readonly SeenEvent[],
   toleranceMs: number,
 ): Comparison<T> {
   const { fresh, named } = unmatched(told, [...before, ...during], toleranceMs);
@@ -128,17 +128,17 @@ export function compare<T extends Sighting>(
  * say nothing here: which of several equal comments a look took for new was chance, so what is remembered of it may be
  * another one's time. To ask once more than needed costs a question, once less a second start.
  */
-export function echoOf(sighting: Sighting, seen: readonly Seen[]): Seen | null {
+export function findUnconfirmed(sighting: EventFingerprint, seen: readonly SeenEvent[]): SeenEvent | null {
   const key = keyOf(sighting);
   const silent = seen.filter((one) => !one.streamed && keyOf(one) === key);
-  return silent.reduce<Seen | null>(
+  return silent.reduce<SeenEvent | null>(
     (first, one) => (first === null || one.at < first.at ? one : first),
     null,
   );
 }
 
 /** The same patchset: that is one thing, whenever it is told. */
-export function samePatchset(sighting: Sighting, seen: readonly Seen[]): Seen | null {
+export function samePatchset(sighting: EventFingerprint, seen: readonly SeenEvent[]): SeenEvent | null {
   if (sighting.kind !== 'patchset') return null;
   return seen.findLast((one) => one.kind === 'patchset' && one.patchset === sighting.patchset) ?? null;
 }
@@ -148,15 +148,15 @@ export function samePatchset(sighting: Sighting, seen: readonly Seen[]): Seen | 
  * what lies before all that we remember was never decided upon, is not to be, and must not use up what stands for
  * something newer. One whose id is known stands for no other.
  */
-function unmatched<T extends Sighting>(
+function unmatched<T extends EventFingerprint>(
   told: readonly T[],
-  seen: readonly Seen[],
+  seen: readonly SeenEvent[],
   toleranceMs: number,
-): { readonly fresh: readonly T[]; readonly named: readonly Named[] } {
+): { readonly fresh: readonly T[]; readonly named: readonly IdAssignment[] } {
   const ids = new Set(seen.flatMap(({ id }) => (id === undefined ? [] : [id])));
   const unknown = told.filter(({ id }) => id === undefined || !ids.has(id));
   const byId = told.some(({ id }) => id !== undefined);
-  const byKey = new Map<string, Seen[]>();
+  const byKey = new Map<string, SeenEvent[]>();
   for (const one of seen) {
     if (byId && one.id !== undefined) continue;
     const key = keyOf(one);
@@ -167,7 +167,7 @@ function unmatched<T extends Sighting>(
   // From the end the newest is taken.
   for (const list of byKey.values()) list.sort((one, other) => one.at - other.at);
   const newestFirst = [...unknown].sort((one, other) => other.at - one.at);
-  const named: Named[] = [];
+  const named: IdAssignment[] = [];
   const fresh = newestFirst.filter((one) => {
     const match = takeMatch(one, byKey.get(keyOf(one)), toleranceMs);
     if (match !== null && one.id !== undefined) named.push({ number: match.number, id: one.id });
@@ -177,7 +177,11 @@ function unmatched<T extends Sighting>(
 }
 
 /** The one of `left`, the newest first, that stands for it, and is used up by that; null for none. */
-function takeMatch(sighting: Sighting, left: Seen[] | undefined, toleranceMs: number): Seen | null {
+function takeMatch(
+  sighting: EventFingerprint,
+  left: SeenEvent[] | undefined,
+  toleranceMs: number,
+): SeenEvent | null {
   while (left !== undefined) {
     const newest = left.at(-1);
     if (newest === undefined || newest.at < sighting.at - timeSpan(sighting, toleranceMs)) return null;
@@ -188,7 +192,7 @@ function takeMatch(sighting: Sighting, left: Seen[] | undefined, toleranceMs: nu
   return null;
 }
 
-type Timed = Pick<Sighting, 'kind' | 'at'>;
+type Timed = Pick<EventFingerprint, 'kind' | 'at'>;
 
 export function near(one: Timed, other: Timed, toleranceMs: number): boolean {
   return Math.abs(one.at - other.at) <= timeSpan(one, toleranceMs);
@@ -199,6 +203,6 @@ function timeSpan(sighting: Timed, toleranceMs: number): number {
   return sighting.kind === 'patchset' ? Number.MAX_SAFE_INTEGER : toleranceMs;
 }
 
-function keyOf({ kind, change, patchset, account, text }: Sighting): string {
+function keyOf({ kind, change, patchset, account, text }: EventFingerprint): string {
   return `${kind}\n${change}\n${patchset}\n${account}\n${text}`;
 }

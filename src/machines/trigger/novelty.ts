@@ -3,7 +3,7 @@
  * and for `sos-ci explain`. The daemon carries out what follows from it: it remembers, looks the change up, or neither.
  */
 import type { GerritEvent } from '../model/gerrit-event.ts';
-import { echoOf, type Seen, type Sighting, samePatchset } from './deduplication.ts';
+import { type EventFingerprint, findUnconfirmed, type SeenEvent, samePatchset } from './deduplication.ts';
 import { hiddenComments } from './rules/recheck-comment.ts';
 import type { Finding } from './rules/rule-names.ts';
 
@@ -13,11 +13,11 @@ export type Novelty =
   /** It is decided, and needs no memory: it starts nothing, or nothing twice. */
   | { readonly is: 'untracked' }
   /** A patchset that was hidden when it was seen can be seen now: it is decided. */
-  | { readonly is: 'shown'; readonly seen: Seen }
+  | { readonly is: 'shown'; readonly seen: SeenEvent }
   /** It was decided before. */
   | { readonly is: 'known' }
   /** The stream may be telling what a query had found before: the change is looked up, and the count decides. */
-  | { readonly is: 'echo'; readonly seen: Seen }
+  | { readonly is: 'echo'; readonly seen: SeenEvent }
   /** A comment without its words: the change is looked up for them. */
   | { readonly is: 'wordless' };
 
@@ -28,8 +28,8 @@ export type Novelty =
  */
 export function noveltyOf(
   event: GerritEvent,
-  sighting: Sighting | null,
-  seen: readonly Seen[],
+  sighting: EventFingerprint | null,
+  seen: readonly SeenEvent[],
   streamed: boolean,
 ): Novelty {
   if (sighting === null) return { is: 'untracked' };
@@ -39,14 +39,14 @@ export function noveltyOf(
   if (streamed && event.type === 'comment-added' && hiddenComments(event.comment) > 0) {
     return { is: 'wordless' };
   }
-  const echo = streamed ? echoOf(sighting, seen) : null;
+  const echo = streamed ? findUnconfirmed(sighting, seen) : null;
   return echo === null ? { is: 'new', hidden: false } : { is: 'echo', seen: echo };
 }
 
 /** A patchset is one thing, however often it is told; only a move, and that it can be seen at last, is new. */
 function patchsetNovelty(
   event: Extract<GerritEvent, { type: 'patchset-created' | 'change-ready' }>,
-  known: Seen | null,
+  known: SeenEvent | null,
 ): Novelty {
   const hidden = event.wip || event.private;
   if (event.type === 'patchset-created') {

@@ -6,10 +6,17 @@
  * older message would be lost.
  */
 import type { Hash } from '../protocol/row.ts';
-import { fingerprintOf, near, type Seen, type Sighting, votesIn, wordsOf } from './deduplication.ts';
+import {
+  type EventFingerprint,
+  fingerprintOf,
+  near,
+  type SeenEvent,
+  votesIn,
+  wordsOf,
+} from './deduplication.ts';
 
 /** A message of the history. */
-export interface Message extends Omit<Sighting, 'text'> {
+export interface Message extends Omit<EventFingerprint, 'text'> {
   readonly votes: readonly { readonly label: string; readonly value: number }[];
   /** What the message itself holds below its header. */
   readonly written: string;
@@ -28,7 +35,7 @@ export interface PatchsetComment {
 
 /** What was said with a message. */
 export interface Said {
-  /** As in `Sighting`. */
+  /** As in `EventFingerprint`. */
   readonly text: string;
   /** The patchset-level comments posted with it, oldest first. They count in place of the message's own words. */
   readonly comments: readonly string[];
@@ -42,7 +49,7 @@ export interface Said {
 export function saidWith<M extends Message>(
   messages: readonly M[],
   comments: readonly PatchsetComment[],
-  seen: readonly Seen[],
+  seen: readonly SeenEvent[],
   toleranceMs: number,
   hash: Hash,
 ): ReadonlyMap<M, Said> {
@@ -92,11 +99,11 @@ function timed(
 
 /** Which message stands for what was seen. One whose words are certain makes room where it has a choice. */
 class Places<M extends Message> {
-  readonly #candidates: (message: M) => readonly Seen[];
-  readonly #holders = new Map<Seen, M>();
+  readonly #candidates: (message: M) => readonly SeenEvent[];
+  readonly #holders = new Map<SeenEvent, M>();
   readonly #certain = new Map<M, string>();
 
-  constructor(candidates: (message: M) => readonly Seen[]) {
+  constructor(candidates: (message: M) => readonly SeenEvent[]) {
     this.#candidates = candidates;
   }
 
@@ -107,7 +114,7 @@ class Places<M extends Message> {
   }
 
   /** False: there is nothing with this fingerprint that it could stand for. */
-  take(message: M, text: string, tried = new Set<Seen>()): boolean {
+  take(message: M, text: string, tried = new Set<SeenEvent>()): boolean {
     return this.#candidates(message).some((one) => {
       if (one.text !== text || tried.has(one)) return false;
       tried.add(one);
@@ -120,13 +127,13 @@ class Places<M extends Message> {
   }
 
   /** What no message stands for. */
-  free(message: M): readonly Seen[] {
+  free(message: M): readonly SeenEvent[] {
     return this.#candidates(message).filter((one) => !this.#holders.has(one));
   }
 }
 
 /** What the message may be known by, the newest first. One whose id is known is known by that alone. */
-function candidates(message: Message, seen: Iterable<Seen>, toleranceMs: number): readonly Seen[] {
+function candidates(message: Message, seen: Iterable<SeenEvent>, toleranceMs: number): readonly SeenEvent[] {
   const all = [...seen];
   const same = message.id === undefined ? undefined : all.find(({ id }) => id === message.id);
   if (same !== undefined) return [same];

@@ -6,7 +6,7 @@
 import type { HoldSpec } from '../model/domain.ts';
 import type { ChangeName, GerritEvent } from '../model/gerrit-event.ts';
 import type { Hash } from '../protocol/row.ts';
-import { type Seen, sightingOf } from './deduplication.ts';
+import { fingerprint, type SeenEvent } from './deduplication.ts';
 import { type Novelty, noveltyOf } from './novelty.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from './rules/rate-limit.ts';
 import type { RuleWord } from './rules/rule-names.ts';
@@ -66,7 +66,7 @@ export class Rehearsal {
   /** The branch that each has started on. */
   private readonly triggers = new Map<string, string>();
   private readonly waiting = new Map<string, WaitingStart>();
-  private readonly seen = new Map<number, readonly Seen[]>();
+  private readonly seen = new Map<number, readonly SeenEvent[]>();
   private readonly hash: Hash;
   private newest = 0;
 
@@ -81,7 +81,7 @@ export class Rehearsal {
 
   /** What the stream tells counts as seen from now on. */
   see(event: GerritEvent, number: number): Novelty {
-    const sighting = sightingOf(event, this.hash);
+    const sighting = fingerprint(event, this.hash);
     const before = sighting === null ? [] : (this.seen.get(sighting.change) ?? []);
     const novelty = noveltyOf(event, sighting, before, true);
     // Only a patchset is known again by what the stream told.

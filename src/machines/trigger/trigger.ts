@@ -17,10 +17,10 @@ import { isOurs, nameOf } from './rules/account.ts';
 import { votesFor } from './rules/awaited-vote.ts';
 import { asks, type Cause, type CauseRules, CREATED, type StartingEvent } from './rules/cause.ts';
 import { type JobFinding, type JobRules, judgeJob } from './rules/job-matcher.ts';
-import { countsOf, type Delay, MAX_WAITING_CHANGES, reached, type StartLimits } from './rules/rate-limit.ts';
+import { countsOf, type Delay, exceeded, MAX_WAITING_CHANGES, type StartLimits } from './rules/rate-limit.ts';
 import type { Finding } from './rules/rule-names.ts';
 import { type SupersedeMode, superseded } from './rules/supersede.ts';
-import { freeTrigger } from './rules/trigger-key.ts';
+import { availableTriggerKey } from './rules/trigger-key.ts';
 import { voteText } from './rules/vote.ts';
 import type { OpenReview, TriggerFacts, WaitingStart } from './trigger-facts.ts';
 
@@ -165,7 +165,7 @@ function decideStart(
 
 /** The end of every way to a start: what ran before, the limits, and what is superseded. */
 function admit(wanted: Start, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
-  const trigger = freeTrigger(facts.began, wanted);
+  const trigger = availableTriggerKey(facts.began, wanted);
   if (trigger === null) return [ignore({ rule: 'started', why: 'the same cause has started it before' })];
   const start = { ...wanted, trigger };
   const ended = superseded(facts.open, start.patchset.patchset, rules.supersede);
@@ -187,7 +187,7 @@ function delayOf(
 ): Delay | null {
   const { starts, now, openJobs, queueLength } = without(facts, ended);
   const subject = { project, change, by };
-  const delay = reached(limits, countsOf(starts(at === 0 ? now : at), subject), subject);
+  const delay = exceeded(limits, countsOf(starts(at === 0 ? now : at), subject), subject);
   if (delay !== null) return delay;
   // More jobs at once than the queue holds start when it is empty: they would wait forever.
   if (openJobs <= 0 || openJobs + jobs.length <= queueLength) return null;

@@ -7,8 +7,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
 import { EventIntake } from '../../../src/engine/intake/event-intake.ts';
-import type { ChangePast, PastRequest } from '../../../src/engine/ports/event-source.ts';
-import type { Noted, Store } from '../../../src/engine/ports/store.ts';
+import type { ChangeHistory, HistoryRequest } from '../../../src/engine/ports/event-source.ts';
+import type { IntakeUpdate, Store } from '../../../src/engine/ports/store.ts';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import { vetoOf } from '../../../src/machines/trigger/novelty.ts';
 import { written } from '../../../src/machines/trigger/rules/recheck-comment.ts';
@@ -20,7 +20,7 @@ import { PATCHSET } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
 
 type Comment = Extract<GerritEvent, { type: 'comment-added' }>;
-type Answer = { readonly changes: readonly ChangePast[]; readonly unread: number };
+type Answer = { readonly changes: readonly ChangeHistory[]; readonly unread: number };
 
 const step = fc.oneof(
   {
@@ -59,7 +59,7 @@ class Story {
   intake: EventIntake;
   #life = { alive: true };
   #asked: ((answer: Answer) => void) | null = null;
-  #request: PastRequest | null = null;
+  #request: HistoryRequest | null = null;
   /** The look that is under way; one that a cut took back may still go on. */
   #looking: object | null = null;
   readonly #overlapMs: number;
@@ -80,7 +80,7 @@ class Story {
     this.connected = true;
     this.owed = 'everything';
     const life = this.#life;
-    this.intake.listenTo({
+    this.intake.attachHistory({
       read: (request) =>
         new Promise<Answer>((resolve) => {
           this.#request = request;
@@ -92,7 +92,7 @@ class Story {
   cut(): void {
     this.connected = false;
     this.wire = [];
-    this.intake.missed(null);
+    this.intake.markGap(null);
     // The question goes with its connection.
     this.#looking = null;
     this.#asked = null;
@@ -126,7 +126,7 @@ class Story {
   deliver(): void {
     const event = this.wire.shift();
     const life = this.#life;
-    if (event !== undefined) this.intake.take(event).catch((error) => life.alive && Promise.reject(error));
+    if (event !== undefined) this.intake.handle(event).catch((error) => life.alive && Promise.reject(error));
   }
 
   ask(): void {
@@ -181,7 +181,7 @@ class Story {
 
   #daemon(): EventIntake {
     const life = this.#life;
-    const submit = async (_: unknown, noted: readonly Noted[] = []): Promise<void> => {
+    const submit = async (_: unknown, noted: readonly IntakeUpdate[] = []): Promise<void> => {
       await settled();
       if (!life.alive) return new Promise(() => {});
       await this.store.append([], noted);

@@ -1,9 +1,13 @@
 /** Comments that are known by their ids: neither time nor words count any more, and none is taken for another. */
 import { describe, expect, test } from 'vitest';
-import { compare, type Seen, type Sighting } from '../../../src/machines/trigger/deduplication.ts';
+import {
+  type EventFingerprint,
+  matchSeen,
+  type SeenEvent,
+} from '../../../src/machines/trigger/deduplication.ts';
 
 const NOON = 1_795_350_000_000;
-const said = (id: string | null, seconds = 0, changes: Partial<Sighting> = {}): Sighting => ({
+const said = (id: string | null, seconds = 0, changes: Partial<EventFingerprint> = {}): EventFingerprint => ({
   kind: 'comment',
   change: 7,
   patchset: 3,
@@ -13,11 +17,15 @@ const said = (id: string | null, seconds = 0, changes: Partial<Sighting> = {}): 
   ...(id === null ? {} : { id }),
   ...changes,
 });
-const seen = (number: number, id: string | null, seconds = 0): Seen => {
+const seen = (number: number, id: string | null, seconds = 0): SeenEvent => {
   return { ...said(id, seconds), number, streamed: true, hidden: false };
 };
-const look = (told: readonly Sighting[], before: readonly Seen[], during: readonly Seen[] = []) => {
-  const { fresh, unsure, named } = compare(told, before, during, 5_000);
+const look = (
+  told: readonly EventFingerprint[],
+  before: readonly SeenEvent[],
+  during: readonly SeenEvent[] = [],
+) => {
+  const { fresh, unsure, named } = matchSeen(told, before, during, 5_000);
   return { fresh: fresh.map(({ id }) => id), unsure, named };
 };
 

@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import {
-  compare,
-  echoOf,
-  type Seen,
-  type Sighting,
+  type EventFingerprint,
+  findUnconfirmed,
+  fingerprint,
+  matchSeen,
+  type SeenEvent,
   samePatchset,
-  sightingOf,
 } from '../../../src/machines/trigger/deduplication.ts';
 import { runs } from '../../fixtures/effort.ts';
 import { PATCHSET } from '../facts.ts';
@@ -25,7 +25,7 @@ const comment = (text: string, changes = {}): GerritEvent => ({
   approvals: [],
   ...changes,
 });
-const at = (seconds: number, changes: Partial<Sighting> = {}): Sighting => ({
+const at = (seconds: number, changes: Partial<EventFingerprint> = {}): EventFingerprint => ({
   kind: 'comment',
   change: 7,
   patchset: 3,
@@ -35,20 +35,24 @@ const at = (seconds: number, changes: Partial<Sighting> = {}): Sighting => ({
   ...changes,
 });
 let numbers = 0;
-const seen = (sighting: Sighting, changes: Partial<Seen> = {}): Seen => {
+const seen = (sighting: EventFingerprint, changes: Partial<SeenEvent> = {}): SeenEvent => {
   numbers += 1;
   return { ...sighting, number: numbers, streamed: true, hidden: false, ...changes };
 };
-const fresh = (told: readonly Sighting[], before: readonly Seen[], during: readonly Seen[] = []) => {
-  const { fresh: found, unsure } = compare(told, before, during, TOLERANCE_MS);
+const fresh = (
+  told: readonly EventFingerprint[],
+  before: readonly SeenEvent[],
+  during: readonly SeenEvent[] = [],
+) => {
+  const { fresh: found, unsure } = matchSeen(told, before, during, TOLERANCE_MS);
   return { fresh: found, unsure };
 };
 
 describe('a sighting', () => {
-  const text = (comment_: string) => sightingOf(comment(comment_), sha256)?.text;
+  const text = (comment_: string) => fingerprint(comment(comment_), sha256)?.text;
 
   test('of a comment is known by change, patchset, account and text, white space aside', () => {
-    expect(sightingOf(comment('Patch Set 3:\n\nrecheck'), sha256)).toEqual({
+    expect(fingerprint(comment('Patch Set 3:\n\nrecheck'), sha256)).toEqual({
       kind: 'comment',
       change: PATCHSET.change,
       patchset: PATCHSET.patchset,
@@ -61,21 +65,21 @@ describe('a sighting', () => {
   });
 
   test('of an account without a username is known by what it has', () => {
-    const account = (who: object) => sightingOf(comment('x', { by: who }), sha256)?.account;
+    const account = (who: object) => fingerprint(comment('x', { by: who }), sha256)?.account;
     expect(account({ username: '', name: 'N', email: 'e@x' })).toBe('e@x');
     expect(account({ username: '', name: 'N', email: '' })).toBe('N');
   });
 
   test('of a patchset is the same whoever tells it, and of a restored change needs no patchset', () => {
-    const created = sightingOf({ ...base, type: 'patchset-created', kind: 'REWORK' }, sha256);
+    const created = fingerprint({ ...base, type: 'patchset-created', kind: 'REWORK' }, sha256);
     expect(created).toMatchObject({
       kind: 'patchset',
       patchset: PATCHSET.patchset,
       account: '',
       text: 'master',
     });
-    expect(sightingOf({ ...base, type: 'change-ready' }, sha256)).toEqual(created);
-    expect(sightingOf({ ...base, type: 'change-restored' }, sha256)).toMatchObject({
+    expect(fingerprint({ ...base, type: 'change-ready' }, sha256)).toEqual(created);
+    expect(fingerprint({ ...base, type: 'change-restored' }, sha256)).toMatchObject({
       kind: 'restored',
       patchset: 0,
       account: 'alice',
@@ -84,9 +88,9 @@ describe('a sighting', () => {
 
   test('is not made of what starts nothing, or nothing twice', () => {
     const closed = { at: NOON, project: PATCHSET.project, change: PATCHSET.change, by };
-    expect(sightingOf({ ...closed, type: 'change-abandoned' }, sha256)).toBeNull();
-    expect(sightingOf({ ...closed, type: 'change-merged' }, sha256)).toBeNull();
-    expect(sightingOf({ type: 'dropped-output' }, sha256)).toBeNull();
+    expect(fingerprint({ ...closed, type: 'change-abandoned' }, sha256)).toBeNull();
+    expect(fingerprint({ ...closed, type: 'change-merged' }, sha256)).toBeNull();
+    expect(fingerprint({ type: 'dropped-output' }, sha256)).toBeNull();
   });
 });
 
@@ -144,9 +148,10 @@ describe('what Gerrit tells', () => {
 describe('the stream', () => {
   test('may be telling of what a query brought', () => {
     const brought = [seen(at(4), { streamed: false }), seen(at(1), { streamed: false }), seen(at(0))];
-    for (const second of [0, 2, 86_400]) expect(echoOf(at(second), brought)).toMatchObject({ at: at(1).at });
-    expect(echoOf(at(2, { account: 'bob' }), brought)).toBeNull();
-    expect(echoOf(at(2), [seen(at(2))])).toBeNull();
+    for (const second of [0, 2, 86_400])
+      expect(findUnconfirmed(at(second), brought)).toMatchObject({ at: at(1).at });
+    expect(findUnconfirmed(at(2, { account: 'bob' }), brought)).toBeNull();
+    expect(findUnconfirmed(at(2), [seen(at(2))])).toBeNull();
   });
 });
 
@@ -181,8 +186,8 @@ describe('any comments, any part of them seen, any second off', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(one, timely), { maxLength: 30, size: 'max' }), (comments) => {
         const all = comments.map(([{ second }]) => at(second));
-        const before: Seen[] = [];
-        const during: Seen[] = [];
+        const before: SeenEvent[] = [];
+        const during: SeenEvent[] = [];
         // What the stream tells while Gerrit answers may be in the answer or not; all else is.
         const told = comments.flatMap(([{ second, how, off }, { told: inAnswer }]) => {
           if (how === 'query') before.push(seen(at(second)));

@@ -1,7 +1,7 @@
 /** Patchset-level comments and the messages that they were posted with, as far as they can be told. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fingerprintOf, type Seen, wordsOf } from '../../../src/machines/trigger/deduplication.ts';
+import { fingerprintOf, type SeenEvent, wordsOf } from '../../../src/machines/trigger/deduplication.ts';
 import {
   type Message,
   type PatchsetComment,
@@ -26,7 +26,7 @@ const byRest = (seconds: number, text: string): PatchsetComment => {
   return { account: 'alice', patchset: 3, at: NOON + seconds * 1_000, text };
 };
 let numbers = 0;
-const seen = (seconds: number, words: string, votes: Message['votes'] = [], id?: string): Seen => {
+const seen = (seconds: number, words: string, votes: Message['votes'] = [], id?: string): SeenEvent => {
   numbers += 1;
   const text = fingerprintOf(votes, wordsOf(words, sha256), sha256);
   const about = { ...ABOUT, at: NOON + seconds * 1_000, text, ...(id === undefined ? {} : { id }) };
@@ -35,7 +35,7 @@ const seen = (seconds: number, words: string, votes: Message['votes'] = [], id?:
 const said = (
   messages: readonly Message[],
   comments: readonly PatchsetComment[],
-  known: readonly Seen[] = [],
+  known: readonly SeenEvent[] = [],
 ) => {
   const found = saidWith(messages, comments, known, 5_000, sha256);
   return messages.map((one) => found.get(one)?.comments.join(' | '));

@@ -2,7 +2,11 @@
  * Gerrit's own account of what happened, page by page, by whichever road it is asked. Pages are bounded in rows and bytes; a
  * row that is too large by itself is counted and passed over.
  */
-import type { ChangePast, GerritHistory, PastRequest } from '../../../engine/ports/event-source.ts';
+import type {
+  ChangeHistory,
+  ChangeHistoryReader,
+  HistoryRequest,
+} from '../../../engine/ports/event-source.ts';
 import type { FetchPage } from './pages-ssh.ts';
 import { historyOf } from './rows.ts';
 
@@ -13,11 +17,11 @@ const PROJECTS_LIMIT = 100;
 const PAGE_OVERLAP = 1;
 
 interface Found {
-  readonly changes: Map<number, ChangePast>;
+  readonly changes: Map<number, ChangeHistory>;
   unread: number;
 }
 
-export class ChangeHistoryQuery implements GerritHistory {
+export class ChangeHistoryQuery implements ChangeHistoryReader {
   readonly #ask: FetchPage;
   readonly #pageRows: number;
 
@@ -26,7 +30,7 @@ export class ChangeHistoryQuery implements GerritHistory {
     this.#pageRows = pageRows;
   }
 
-  async read(request: PastRequest, signal: AbortSignal) {
+  async read(request: HistoryRequest, signal: AbortSignal) {
     const found: Found = { changes: new Map(), unread: 0 };
     const { since, projects, changes } = request;
     if (since !== null) await this.#readPages(sinceTerms(since, projects), found, signal);

@@ -1,6 +1,6 @@
 /** One row of `gerrit query --comments --current-patch-set` as a change's past: pure, and never refused for what a stranger wrote. */
 import { z } from 'zod';
-import type { ChangePast, PastComment, PastEntry } from '../../../engine/ports/event-source.ts';
+import type { ChangeHistory, HistoryComment, HistoryEntry } from '../../../engine/ports/event-source.ts';
 import type { Account, GerritEvent } from '../../../machines/model/gerrit-event.ts';
 import * as shapes from '../json-schemas.ts';
 import { eventAs, Rejected } from '../stream/parse-event.ts';
@@ -46,7 +46,7 @@ const row = shapes.change.extend({
 });
 
 /** Null for a row that is no change, or none that we can name safely. */
-export function historyOf(json: unknown): ChangePast | null {
+export function historyOf(json: unknown): ChangeHistory | null {
   const { success, data } = row.safeParse(json);
   if (!success) return null;
   try {
@@ -62,7 +62,7 @@ interface RawRow {
   readonly currentPatchSet: unknown;
 }
 
-function toPast(raw: z.infer<typeof row>, json: RawRow): ChangePast {
+function toPast(raw: z.infer<typeof row>, json: RawRow): ChangeHistory {
   const { currentPatchSet: set, status, wip } = raw;
   const patchset = shapes.toPatchset(raw, set);
   const told = readMessages(messagesOf(raw.comments ?? []));
@@ -117,7 +117,7 @@ function closedOf(
   about: About,
   message: Message | null,
   updatedAt: number,
-): NonNullable<ChangePast['closed']> {
+): NonNullable<ChangeHistory['closed']> {
   const by = message?.by ?? NOBODY;
   const at = createdOn(message?.at ?? updatedAt);
   return status === 'MERGED'
@@ -126,7 +126,7 @@ function closedOf(
 }
 
 /** @param current the number of the patchset that can be acted on; null: the change is closed */
-function entryOf(said: MessageEntry, about: About, current: number | null): PastEntry {
+function entryOf(said: MessageEntry, about: About, current: number | null): HistoryEntry {
   const { kind, text, approvals: votes, patchset } = said;
   const { at, by, id } = said.message;
   const dead = said.moot || current === null || (kind === 'comment' && patchset !== current);
@@ -149,7 +149,7 @@ function eventOf(
 }
 
 /** Comments on files start nothing. */
-function commentsOf(comments: readonly unknown[], patchset: number): readonly PastComment[] {
+function commentsOf(comments: readonly unknown[], patchset: number): readonly HistoryComment[] {
   return comments.flatMap((one) => {
     const { success, data } = comment.safeParse(one);
     if (!success) return [];

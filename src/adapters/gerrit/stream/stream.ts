@@ -7,8 +7,8 @@ import { defer, Observable, repeat, type Subscription, tap } from 'rxjs';
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { afterDelay } from '../../../engine/ports/delay.ts';
 import type {
-  GerritHistory,
-  Intake,
+  ChangeHistoryReader,
+  EventSource,
   StreamListener,
   StreamState,
 } from '../../../engine/ports/event-source.ts';
@@ -44,8 +44,8 @@ const TUNING: StreamTuning = {
   up: () => {},
 };
 
-export class GerritStream implements Intake {
-  readonly history: GerritHistory;
+export class GerritStream implements EventSource {
+  readonly history: ChangeHistoryReader;
   readonly #options: GerritOptions;
   readonly #clock: Clock;
   readonly #listener: StreamListener;

@@ -58,7 +58,7 @@ export interface Delay extends Finding {
 }
 
 /** The limit that is reached; null: none. */
-export function reached(limits: StartLimits, counts: StartCounts, of: StartSubject): Delay | null {
+export function exceeded(limits: StartLimits, counts: StartCounts, of: StartSubject): Delay | null {
   if (counts.change >= limits.change) {
     return found('limit-change', `change ${of.change}`, `change ${of.change} was started`, limits.change);
   }

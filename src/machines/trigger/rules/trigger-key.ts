@@ -18,7 +18,10 @@ interface Wanted {
 }
 
 /** The trigger that may start now; null: it has started before. */
-export function freeTrigger(began: BeganBy, { trigger, kind, rule, patchset }: Wanted): string | null {
+export function availableTriggerKey(
+  began: BeganBy,
+  { trigger, kind, rule, patchset }: Wanted,
+): string | null {
   const { last, free } = startsOf(began, trigger, patchset.branch);
   const mayStart = last === 'nothing' || rule === 'moved' || (kind === 'ready' && last !== 'test');
   return mayStart ? free : null;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { historyOf } from '../../../../src/adapters/gerrit/history/rows.ts';
 import { parseEvent } from '../../../../src/adapters/gerrit/stream/parse-event.ts';
-import type { ChangePast } from '../../../../src/engine/ports/event-source.ts';
+import type { ChangeHistory } from '../../../../src/engine/ports/event-source.ts';
 import type { GerritEvent } from '../../../../src/machines/model/gerrit-event.ts';
 import { change, DEV, patchSet } from '../event-json.ts';
 
@@ -23,7 +23,7 @@ const merges = sample('lived').flatMap((line) => {
 });
 const pasts = sample('asked').flatMap((line) => historyOf(JSON.parse(line)) ?? []);
 
-function past(number: number): ChangePast {
+function past(number: number): ChangeHistory {
   const found = pasts.find((one) => one.change === number);
   if (found === undefined) throw new Error(`no change ${number}`);
   return found;
@@ -147,7 +147,7 @@ describe('a row', () => {
   });
 });
 
-function wordsOfEntry({ kind, text, patchset, by }: ChangePast['entries'][number]): string {
+function wordsOfEntry({ kind, text, patchset, by }: ChangeHistory['entries'][number]): string {
   return kind === 'comment' ? `${patchset} ${by.username} ${text}` : `restored ${by.username}`;
 }
 

@@ -1,6 +1,6 @@
 /** How much may be started in an hour. */
 import { expect, test } from 'vitest';
-import { countsOf, reached } from '../../../../src/machines/trigger/rules/rate-limit.ts';
+import { countsOf, exceeded } from '../../../../src/machines/trigger/rules/rate-limit.ts';
 
 const LIMITS = { change: 2, author: 3, project: 4, all: 5 };
 const NO_STARTS = { change: 0, author: 0, project: 0, all: 0 };
@@ -15,11 +15,11 @@ test.each([
   [{ all: 5 }, 'limit-total'],
   [{ change: 9, author: 9, project: 9, all: 9 }, 'limit-change'],
 ])('%j reaches %s', (counts, rule) => {
-  expect(reached(LIMITS, { ...NO_STARTS, ...counts }, OF)?.rule ?? null).toBe(rule);
+  expect(exceeded(LIMITS, { ...NO_STARTS, ...counts }, OF)?.rule ?? null).toBe(rule);
 });
 
 test('the reason names whom it is about', () => {
-  const why = (counts: object) => reached(LIMITS, { ...NO_STARTS, ...counts }, OF)?.why;
+  const why = (counts: object) => exceeded(LIMITS, { ...NO_STARTS, ...counts }, OF)?.why;
   expect(why({ change: 2 })).toBe('change 912345 was started 2 times in the hour before');
   expect(why({ author: 7 })).toBe('alice has started 3 times in the hour before');
   expect(why({ project: 4 })).toBe('changes of openstack/cinder were started 4 times in the hour before');
@@ -27,7 +27,7 @@ test('the reason names whom it is about', () => {
 });
 
 test('a limit of 0 starts nothing', () => {
-  expect(reached({ ...LIMITS, all: 0 }, NO_STARTS, OF)?.rule).toBe('limit-total');
+  expect(exceeded({ ...LIMITS, all: 0 }, NO_STARTS, OF)?.rule).toBe('limit-total');
 });
 
 test('starts are counted by change, account, project and all', () => {
