@@ -6,8 +6,14 @@
 import { Command, CommanderError } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { configFile, stateDirectory, withReader } from './input/open-store.ts';
-import { end, moment, positive, withConfig, withStore } from './input/options.ts';
-import { addAlarms, addOperators } from './operator-commands.ts';
+import {
+  exitWith,
+  parsePastTime,
+  parsePositive,
+  withConfigOption,
+  withStoreOptions,
+} from './input/options.ts';
+import { addAlarms, addOperatorCommands } from './operator-commands.ts';
 import { reportFailure, reportOutputFailure } from './output/error.ts';
 import { EXIT } from './output/exit-codes.ts';
 import { terminalIo } from './output/terminal.ts';
@@ -28,15 +34,15 @@ function program(): Command {
     .configureOutput({ writeErr: (text) => io.err(text), writeOut: (text) => io.out(text) })
     .showHelpAfterError('(sos-ci help shows what there is)')
     .addHelpText('after', EXAMPLES);
-  addBeginning(root);
+  addInit(root);
   addDoctor(root);
-  addWork(root);
-  addQuestions(root);
+  addRunCommands(root);
+  addQueries(root);
   addExplain(root);
   addEvents(root);
   addAlarms(root, io);
-  addOperators(root, io);
-  addProofs(root);
+  addOperatorCommands(root, io);
+  addMaintenance(root);
   addConfig(root);
   return root;
 }
@@ -61,24 +67,28 @@ run: 0 SUCCESS, 1 FAILURE, 10 TIMED_OUT, 11 NODE_FAILURE, 12 POST_FAILURE, 13 RE
 `;
 
 /** The commands that do something. */
-function addWork(root: Command): void {
-  withConfig(root.command('daemon').description('listen to Gerrit and run jobs until stopped'))
-    .option('-n, --slots <n>', 'jobs at the same time, instead of the configured slots', positive)
+function addRunCommands(root: Command): void {
+  withConfigOption(root.command('daemon').description('listen to Gerrit and run jobs until stopped'))
+    .option('-n, --slots <n>', 'jobs at the same time, instead of the configured slots', parsePositive)
     .option('-m, --monitor-only', 'record events, start nothing')
     .option('--no-report', 'shadow: do everything but the post to Gerrit')
-    .option('--since <when>', 'look at all from then on: 2h, 3d, 2026-11-22, 2026-11-22T17:00Z', moment)
+    .option(
+      '--since <when>',
+      'look at all from then on: 2h, 3d, 2026-11-22, 2026-11-22T17:00Z',
+      parsePastTime,
+    )
     .option('--drain', 'finish what runs, take nothing new, then end')
     .action(async (options) => {
       const { daemonCommand } = await import('./commands/daemon.ts');
-      return end(await daemonCommand(io, configFile(options), options));
+      return exitWith(await daemonCommand(io, configFile(options), options));
     });
-  withConfig(root.command('run <job> <change>').description('one job by hand, on CHANGE,PATCHSET'))
+  withConfigOption(root.command('run <job> <change>').description('one job by hand, on CHANGE,PATCHSET'))
     .option('--no-report', 'do everything but the post to Gerrit')
     .addHelpText('after', '\nExample:\n  sos-ci run acme-dsvm 912345,3 --no-report\n')
     .action(async (job, change, options) => {
       const { runCommand } = await import('./commands/run.ts');
       running = true;
-      return end(await runCommand(io, configFile(options), job, change, options));
+      return exitWith(await runCommand(io, configFile(options), job, change, options));
     });
   root
     .command('demo')
@@ -86,33 +96,35 @@ function addWork(root: Command): void {
     .option('--keep', 'stay up afterwards, to play with')
     .action(async (options) => {
       const { demoCommand } = await import('./commands/demo.ts');
-      return end(await demoCommand(io, options));
+      return exitWith(await demoCommand(io, options));
     });
 }
 
 /** The commands that only ask. */
-function addQuestions(root: Command): void {
-  withStore(root.command('status').description('the daemon, its connection, its work, its alarms')).action(
-    async (options) => {
-      const { statusCommand } = await import('./commands/status.ts');
-      return end(await withReader(options, (reader) => statusCommand(io, reader, options)));
-    },
-  );
-  withStore(root.command('jobs').description('jobs, newest first'))
+function addQueries(root: Command): void {
+  withStoreOptions(
+    root.command('status').description('the daemon, its connection, its work, its alarms'),
+  ).action(async (options) => {
+    const { statusCommand } = await import('./commands/status.ts');
+    return exitWith(await withReader(options, (reader) => statusCommand(io, reader, options)));
+  });
+  withStoreOptions(root.command('jobs').description('jobs, newest first'))
     .option('--open', 'only those that have not ended')
-    .option('--change <number>', 'only those of this change', positive)
-    .option('--limit <n>', 'at most so many', positive, 50)
+    .option('--change <number>', 'only those of this change', parsePositive)
+    .option('--limit <n>', 'at most so many', parsePositive, 50)
     .action(async (options) => {
       const { jobsCommand } = await import('./commands/jobs.ts');
-      return end(await withReader(options, (reader) => jobsCommand(io, reader, options)));
+      return exitWith(await withReader(options, (reader) => jobsCommand(io, reader, options)));
     });
-  withStore(root.command('job <id>').description('the story of one job, by the first characters of its id'))
+  withStoreOptions(
+    root.command('job <id>').description('the story of one job, by the first characters of its id'),
+  )
     .addHelpText('after', '\nExample:\n  sos-ci job j1kf\n')
     .action(async (id, options) => {
       const { jobCommand } = await import('./commands/job.ts');
-      return end(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
+      return exitWith(await withReader(options, (reader) => jobCommand(io, reader, id, options)));
     });
-  withStore(
+  withStoreOptions(
     root
       .command('history <name>')
       .description('the rows of one history: stream, voting, vigil, config, or the id of a review or a job'),
@@ -120,27 +132,29 @@ function addQuestions(root: Command): void {
     .addHelpText('after', '\nExample:\n  sos-ci history stream\n')
     .action(async (name, options) => {
       const { historyCommand } = await import('./commands/history.ts');
-      return end(await withReader(options, (reader) => historyCommand(io, reader, name, options)));
+      return exitWith(await withReader(options, (reader) => historyCommand(io, reader, name, options)));
     });
 }
 
 /** Gerrit's events as they came. */
 function addEvents(root: Command): void {
   const events = root.command('events').description("Gerrit's events as they came").helpCommand(false);
-  withConfig(events.command('export').description('print them, one a line, as explain --events reads them'))
+  withConfigOption(
+    events.command('export').description('print them, one a line, as explain --events reads them'),
+  )
     .option('--json', 'print JSON (docs/cli.md)')
-    .option('--since <when>', 'from then on: 2h, 3d, 2026-11-22, 2026-11-22T17:00Z', moment)
-    .option('--until <when>', 'before then', moment)
+    .option('--since <when>', 'from then on: 2h, 3d, 2026-11-22, 2026-11-22T17:00Z', parsePastTime)
+    .option('--until <when>', 'before then', parsePastTime)
     .option('--type <type>', 'only these: patchset-created, comment-added ...')
-    .option('--change <number>', 'only of this change', positive)
+    .option('--change <number>', 'only of this change', parsePositive)
     .action(async (options) => {
       const { exportCommand } = await import('./commands/events.ts');
-      return end(await exportCommand(io, configFile(options), options));
+      return exitWith(await exportCommand(io, configFile(options), options));
     });
 }
 
 function addExplain(root: Command): void {
-  withStore(
+  withStoreOptions(
     root
       .command('explain [what]')
       .description('what starts on a change, or why a job has its verdict; changes nothing'),
@@ -153,35 +167,37 @@ function addExplain(root: Command): void {
     )
     .action(async (what, options) => {
       const { explainCommand } = await import('./commands/explain.ts');
-      return end(await explainCommand(io, what, options));
+      return exitWith(await explainCommand(io, what, options));
     });
 }
 
 /** The commands that prove, copy and mend the store. */
-function addProofs(root: Command): void {
-  withStore(root.command('replay [id]').description('compute a history again from its facts, and compare'))
+function addMaintenance(root: Command): void {
+  withStoreOptions(
+    root.command('replay [id]').description('compute a history again from its facts, and compare'),
+  )
     .option('--all', 'every history')
     .action(async (id, options) => {
       const { replayCommand } = await import('./commands/replay.ts');
-      return end(await withReader(options, (reader) => replayCommand(io, reader, id, options)));
+      return exitWith(await withReader(options, (reader) => replayCommand(io, reader, id, options)));
     });
-  withStore(root.command('verify').description('check hash chains, and all views against the log')).action(
-    async (options) => {
-      const { verifyCommand } = await import('./commands/verify.ts');
-      return end(await verifyCommand(io, await stateDirectory(options), options));
-    },
-  );
-  withStore(
+  withStoreOptions(
+    root.command('verify').description('check hash chains, and all views against the log'),
+  ).action(async (options) => {
+    const { verifyCommand } = await import('./commands/verify.ts');
+    return exitWith(await verifyCommand(io, await stateDirectory(options), options));
+  });
+  withStoreOptions(
     root.command('rebuild').description('make all views again from the log; the daemon must not run'),
   ).action(async (options) => {
     const { rebuildCommand } = await import('./commands/rebuild.ts');
-    return end(await rebuildCommand(io, await stateDirectory(options), options));
+    return exitWith(await rebuildCommand(io, await stateDirectory(options), options));
   });
-  withStore(
+  withStoreOptions(
     root.command('backup <file>').description('copy the database whole, also while the daemon runs'),
   ).action(async (file, options) => {
     const { backupCommand } = await import('./commands/backup.ts');
-    return end(await backupCommand(io, await stateDirectory(options), file, options));
+    return exitWith(await backupCommand(io, await stateDirectory(options), file, options));
   });
   root
     .command('confirm')
@@ -192,17 +208,17 @@ function addProofs(root: Command): void {
     .action(async (options) => {
       const { confirmCommand } = await import('./commands/confirm.ts');
       const directory = await stateDirectory(options);
-      return end(await withReader(options, (reader) => confirmCommand(io, directory, reader, options)));
+      return exitWith(await withReader(options, (reader) => confirmCommand(io, directory, reader, options)));
     });
 }
 
 /** The way in: from nothing to a configuration that works. */
-function addBeginning(root: Command): void {
+function addInit(root: Command): void {
   root
     .command('init [dir]')
     .description('write a first configuration, make keys, pin host keys')
     .option('--host <name>', 'the Gerrit server')
-    .option('--port <n>', 'its SSH port', positive)
+    .option('--port <n>', 'its SSH port', parsePositive)
     .option('--user <name>', "the CI account's user name there")
     .option('--name <text>', "the account's display name")
     .option('--wiki <address>', "the CI's page: how to rerun, whom to ask")
@@ -219,13 +235,13 @@ function addBeginning(root: Command): void {
     .option('--yes', 'ask nothing: take what is usual for what is not given')
     .addHelpText('after', INIT_EXAMPLE)
     .action(async (dir, options) => {
-      const [{ initCommand }, { terminalAsking }] = await Promise.all([
+      const [{ initCommand }, { terminalPrompt }] = await Promise.all([
         import('./commands/init.ts'),
         import('./input/prompt.ts'),
       ]);
-      const asking = terminalAsking();
+      const asking = terminalPrompt();
       try {
-        return end(await initCommand(io, dir ?? '.', options, asking));
+        return exitWith(await initCommand(io, dir ?? '.', options, asking));
       } finally {
         asking?.close();
       }
@@ -234,7 +250,7 @@ function addBeginning(root: Command): void {
 
 /** What still keeps it from working. */
 function addDoctor(root: Command): void {
-  withConfig(
+  withConfigOption(
     root.command('doctor').description('what keeps it from working, and what to do; changes nothing'),
   )
     .option('--json', 'print JSON (docs/cli.md)')
@@ -258,12 +274,12 @@ Examples:
 
 function addConfig(root: Command): void {
   const config = root.command('config').description('the configuration file').helpCommand(false);
-  withConfig(config.command('check').description('every mistake in the file, each with its place'))
+  withConfigOption(config.command('check').description('every mistake in the file, each with its place'))
     .option('--example', 'print a configuration to begin with')
     .option('--json', 'print JSON')
     .action(async (options) => {
       const { configCheckCommand } = await import('./commands/config-check.ts');
-      return end(configCheckCommand(io, configFile(options), options));
+      return exitWith(configCheckCommand(io, configFile(options), options));
     });
   config
     .command('keys')
@@ -271,14 +287,14 @@ function addConfig(root: Command): void {
     .option('--json', 'print JSON')
     .action(async (options) => {
       const { configKeysCommand } = await import('./commands/config-check.ts');
-      return end(configKeysCommand(io, options));
+      return exitWith(configKeysCommand(io, options));
     });
   config
     .command('schema')
     .description('the JSON Schema of the file, for editors')
     .action(async () => {
       const { configSchemaCommand } = await import('./commands/config-check.ts');
-      return end(configSchemaCommand(io));
+      return exitWith(configSchemaCommand(io));
     });
 }
 
@@ -294,6 +310,6 @@ process.stderr.on('error', () => undefined);
 try {
   await program().parseAsync();
 } catch (thrown) {
-  if (thrown instanceof CommanderError) end(thrown.exitCode === 0 ? EXIT.ok : EXIT.usage);
-  else end(reportFailure(io, thrown));
+  if (thrown instanceof CommanderError) exitWith(thrown.exitCode === 0 ? EXIT.ok : EXIT.usage);
+  else exitWith(reportFailure(io, thrown));
 }

@@ -4,7 +4,7 @@
  * known is bytes. Together with `nosniff` a browser does not guess.
  */
 
-export interface Announcement {
+export interface ContentType {
   readonly type: string;
   /** The file is stored packed: a browser that takes gzip is shown what is inside. */
   readonly gzip: boolean;
@@ -29,24 +29,26 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** Endings of what a CI writes for people to read. */
-const TEXT_ENDINGS = new Set(
+const TEXT_EXTENSIONS = new Set(
   'log txt tap out err conf cfg ini yaml yml toml md rst csv diff patch sh py rc env'.split(' '),
 );
-const PACKED_ENDINGS = new Set('tar tgz zip xz bz2 zst 7z rar whl jar qcow2 img subunit bin core'.split(' '));
+const ARCHIVE_EXTENSIONS = new Set(
+  'tar tgz zip xz bz2 zst 7z rar whl jar qcow2 img subunit bin core'.split(' '),
+);
 
 /** From the name alone. A name without an ending is text: console, syslog, local.conf's siblings. */
-export function announce(name: string): Announcement {
-  const endings = name.toLowerCase().split('.').slice(1);
-  const last = endings.at(-1);
+export function contentTypeOf(name: string): ContentType {
+  const extensions = name.toLowerCase().split('.').slice(1);
+  const last = extensions.at(-1);
   if (last !== 'gz') return { type: typeOf(last), gzip: false };
-  const inner = endings.at(-2);
+  const inner = extensions.at(-2);
   // A packed archive is for saving, not for looking into.
-  if (inner !== undefined && PACKED_ENDINGS.has(inner)) return { type: 'application/gzip', gzip: false };
+  if (inner !== undefined && ARCHIVE_EXTENSIONS.has(inner)) return { type: 'application/gzip', gzip: false };
   return { type: typeOf(inner), gzip: true };
 }
 
-function typeOf(ending: string | undefined): string {
-  if (ending === undefined || TEXT_ENDINGS.has(ending)) return TEXT;
-  if (/^\d+$/.test(ending)) return TEXT;
-  return TYPES[ending] ?? BYTES;
+function typeOf(extension: string | undefined): string {
+  if (extension === undefined || TEXT_EXTENSIONS.has(extension)) return TEXT;
+  if (/^\d+$/.test(extension)) return TEXT;
+  return TYPES[extension] ?? BYTES;
 }

@@ -15,18 +15,18 @@ export interface DaemonProcessOptions {
   readonly logFile: string;
 }
 
-export interface Ending {
+export interface ExitStatus {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
-const ANSWER_LIMIT_BYTES = 16 * 1024 * 1024;
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
 export class DaemonProcess {
   readonly #options: DaemonProcessOptions;
   #child: ChildProcess | null = null;
-  #ended: Promise<Ending> = Promise.resolve({ code: 0, signal: null });
-  #ending: Ending | null = null;
+  #ended: Promise<ExitStatus> = Promise.resolve({ code: 0, signal: null });
+  #ending: ExitStatus | null = null;
   #endedByUs = false;
 
   constructor(options: DaemonProcessOptions) {
@@ -63,16 +63,16 @@ export class DaemonProcess {
   }
 
   /** How it ended, or null while it runs. */
-  get ending(): Ending | null {
+  get exitStatus(): ExitStatus | null {
     return this.#ending;
   }
 
-  get ended(): Promise<Ending> {
+  get exited(): Promise<ExitStatus> {
     return this.#ended;
   }
 
   /** @throws DemoFailure when it ended although nobody asked for that: waiting on would be in vain */
-  assertNotLost(): void {
+  assertRunning(): void {
     if (this.#ending === null || this.#endedByUs) return;
     const { code, signal } = this.#ending;
     throw new DemoFailure(`the daemon ended by itself, with ${signal ?? `exit code ${code}`}`);
@@ -97,9 +97,9 @@ export class DaemonProcess {
   }
 
   /** What another command of the same program answers; its standard error is part of it. */
-  ask(...words: string[]): Promise<{ readonly code: number; readonly text: string }> {
-    const argv = [this.#options.program, ...words, '--config', this.#options.config];
-    const options = { env: environment(), maxBuffer: ANSWER_LIMIT_BYTES };
+  runCommand(...args: string[]): Promise<{ readonly code: number; readonly text: string }> {
+    const argv = [this.#options.program, ...args, '--config', this.#options.config];
+    const options = { env: environment(), maxBuffer: MAX_OUTPUT_BYTES };
     return new Promise((resolve) => {
       const child = execFile(process.execPath, argv, options, (_error, stdout, stderr) =>
         resolve({ code: child.exitCode ?? 1, text: stdout + stderr }),

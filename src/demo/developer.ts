@@ -35,23 +35,23 @@ export class Developer {
   }
 
   /** The first commit of a project that has none, past review: by somebody who may. */
-  static async begin(options: DeveloperOptions, files: Files): Promise<void> {
-    const somebody = new Developer(options, files);
-    await somebody.#setUp();
+  static async pushInitialCommit(options: DeveloperOptions, files: Files): Promise<void> {
+    const developer = new Developer(options, files);
+    await developer.#setUp();
     for (const [name, text] of Object.entries(files)) {
       const mode = name.endsWith('.sh') ? 0o755 : 0o644;
       await writeFile(path.join(options.directory, name), text, { mode });
     }
-    await somebody.#git('add', '--all');
-    await somebody.#git('commit', '--quiet', '-m', 'Begin');
-    await somebody.#git('push', '--quiet', 'origin', 'HEAD:refs/heads/master');
+    await developer.#git('add', '--all');
+    await developer.#git('commit', '--quiet', '-m', 'Begin');
+    await developer.#git('push', '--quiet', 'origin', 'HEAD:refs/heads/master');
   }
 
   async clone(): Promise<void> {
     await mkdir(this.directory);
     await this.#setUp();
     await this.#git('fetch', '--quiet', 'origin');
-    await this.startAnew();
+    await this.resetToBranch();
   }
 
   async #setUp(): Promise<void> {
@@ -60,8 +60,8 @@ export class Developer {
       '-F',
       '/dev/null',
       '-i',
-      quoted(keyFile),
-      `-o UserKnownHostsFile=${quoted(knownHostsFile)}`,
+      shellQuoted(keyFile),
+      `-o UserKnownHostsFile=${shellQuoted(knownHostsFile)}`,
     ];
     const ssh = ['ssh', ...settings, '-o IdentitiesOnly=yes', '-o BatchMode=yes'].join(' ');
     await this.#git('init', '--quiet', '--initial-branch=master');
@@ -82,13 +82,13 @@ export class Developer {
   }
 
   /** Back to the branch as it is in Gerrit. */
-  async startAnew(): Promise<void> {
+  async resetToBranch(): Promise<void> {
     await this.#git('checkout', '--quiet', '-B', 'master', 'origin/master');
   }
 
   /** Pushes the change for review, based on the branch alone. */
   async push(change: SampleChange): Promise<void> {
-    await this.startAnew();
+    await this.resetToBranch();
     for (const [name, text] of Object.entries(change.edit(this.#files))) {
       await writeFile(path.join(this.directory, name), text);
     }
@@ -117,6 +117,6 @@ export class Developer {
 }
 
 /** core.sshCommand is read by a shell, and a temporary directory may have any name. */
-function quoted(text: string): string {
+function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

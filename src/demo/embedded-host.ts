@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { EmbeddedGerrit } from './gerrit/embedded-gerrit.ts';
 import { makeKeyPair } from './gerrit/key-pair.ts';
-import type { GerritHost, HeldAnswer } from './gerrit-host.ts';
+import type { GerritHost, HeldResponse } from './gerrit-host.ts';
 import type { Files } from './sample-project.ts';
 
 const ADMIN = 'admin';
@@ -44,7 +44,7 @@ export class EmbeddedHost implements GerritHost {
     return this.#gerrit.port;
   }
 
-  get peoplesPort(): number {
+  get developerPort(): number {
     return this.#gerrit.port;
   }
 
@@ -70,8 +70,8 @@ export class EmbeddedHost implements GerritHost {
     await this.#gerrit.createProject(name, files);
   }
 
-  async newest(): Promise<number> {
-    return this.#gerrit.site.changes.size;
+  async newestChange(): Promise<number> {
+    return this.#gerrit.state.changes.size;
   }
 
   async messages(change: number): Promise<readonly string[]> {
@@ -92,7 +92,7 @@ export class EmbeddedHost implements GerritHost {
     return this.#gerrit.commands.filter((line) => line.startsWith(`${CI}: gerrit review`)).length;
   }
 
-  holdAnswer(): HeldAnswer {
+  holdResponse(): HeldResponse {
     const held = this.#gerrit.faults.hold('after-taken');
     return { taken: held.reached, release: () => held.release() };
   }

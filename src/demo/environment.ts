@@ -12,17 +12,17 @@ import { DaemonProcess } from './daemon-process.ts';
 import { Developer } from './developer.ts';
 import type { GerritHost } from './gerrit-host.ts';
 import { type LogServer, startLogServer } from './log-server.ts';
-import { daemonsOf, markedProcesses } from './observer.ts';
+import { findDaemons, markedProcesses } from './observer.ts';
 import { PackageMirror } from './package-mirror.ts';
 import { PROJECT, sampleFiles } from './sample-project.ts';
-import { patiently, within } from './wait.ts';
+import { waitFor, waitForPromise } from './wait.ts';
 
 const JOB = 'demo-volumes';
-const START_LIMIT_MS = 30_000;
-const STOP_LIMIT_MS = 15_000;
-const POLITE_MS = 3000;
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 15_000;
+const TERM_GRACE_MS = 3000;
 
-export class Lab {
+export class DemoEnvironment {
   readonly directory: string;
   readonly gerrit: GerritHost;
   readonly mirror = new PackageMirror();
@@ -45,10 +45,10 @@ export class Lab {
     program: string,
     makeGerrit: (directory: string) => Promise<GerritHost>,
     signal: AbortSignal,
-  ): Promise<Lab> {
+  ): Promise<DemoEnvironment> {
     const directory = await realpath(await mkdtemp(path.join(tmpdir(), 'sos-ci-demo-')));
     try {
-      return new Lab(directory, await makeGerrit(directory), program, signal);
+      return new DemoEnvironment(directory, await makeGerrit(directory), program, signal);
     } catch (error) {
       await rm(directory, { recursive: true, force: true });
       throw error;
@@ -67,7 +67,7 @@ export class Lab {
     this.#developer = new Developer(
       {
         directory: this.path('volumes'),
-        url: `ssh://dev@${this.gerrit.host}:${this.gerrit.peoplesPort}/${PROJECT}`,
+        url: `ssh://dev@${this.gerrit.host}:${this.gerrit.developerPort}/${PROJECT}`,
         keyFile: this.gerrit.keyFile('dev'),
         knownHostsFile: this.path('known_hosts'),
       },
@@ -104,7 +104,7 @@ export class Lab {
     const start = performance.now();
     this.daemon.start();
     await this.until('the daemon to hear the stream', () => {
-      this.daemon.assertNotLost();
+      this.daemon.assertRunning();
       return this.#hears();
     });
     return performance.now() - start;
@@ -124,7 +124,7 @@ export class Lab {
   }
 
   until(what: string, test: () => boolean): Promise<boolean> {
-    return patiently(what, START_LIMIT_MS, this.#signal, test);
+    return waitFor(what, START_TIMEOUT_MS, this.#signal, test);
   }
 
   /** SIGTERM, and its exit code; null when it had to be killed. */
@@ -132,7 +132,7 @@ export class Lab {
     this.daemon.terminate();
     const never = new AbortController().signal;
     try {
-      return (await within('the daemon to stop', STOP_LIMIT_MS, never, this.daemon.ended)).code;
+      return (await waitForPromise('the daemon to stop', STOP_TIMEOUT_MS, never, this.daemon.exited)).code;
     } catch {
       await this.daemon.kill();
       return null;
@@ -143,8 +143,8 @@ export class Lab {
   async close(keepDirectory: boolean): Promise<void> {
     this.#reader?.close();
     this.#reader = null;
-    if (this.daemon.pid !== 0 && this.daemon.ending === null) await this.stopDaemon();
-    await endAll('the daemons', () => daemonsOf(this.path('sos-ci.yaml')));
+    if (this.daemon.pid !== 0 && this.daemon.exitStatus === null) await this.stopDaemon();
+    await endAll('the daemons', () => findDaemons(this.path('sos-ci.yaml')));
     await endAll('the stages', async () => (await markedProcesses(this.directory)).map(({ pid }) => pid));
     await this.gerrit.stop();
     await this.mirror.close();
@@ -175,16 +175,16 @@ jobs:
 /** Asks politely once, then does not ask. What appears meanwhile is ended too. */
 async function endAll(what: string, find: () => Promise<readonly number[]>): Promise<void> {
   let signal: NodeJS.Signals = 'SIGTERM';
-  const politeUntil = performance.now() + POLITE_MS;
-  await patiently(`${what} to end`, STOP_LIMIT_MS, new AbortController().signal, async () => {
+  const killAfter = performance.now() + TERM_GRACE_MS;
+  await waitFor(`${what} to end`, STOP_TIMEOUT_MS, new AbortController().signal, async () => {
     const found = await find();
-    for (const pid of found) end(pid, signal);
-    if (performance.now() > politeUntil) signal = 'SIGKILL';
+    for (const pid of found) sendSignal(pid, signal);
+    if (performance.now() > killAfter) signal = 'SIGKILL';
     return found.length === 0;
   });
 }
 
-function end(pid: number, signal: NodeJS.Signals): void {
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {

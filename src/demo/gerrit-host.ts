@@ -5,7 +5,7 @@
 import type { Files } from './sample-project.ts';
 
 /** A review that Gerrit has taken and whose answer has not reached the daemon. */
-export interface HeldAnswer {
+export interface HeldResponse {
   readonly taken: Promise<void>;
   /** Lets go; to be called when the daemon that asked is dead. */
   release(): void;
@@ -21,7 +21,7 @@ export interface GerritHost {
   /** Where the daemon connects to. */
   readonly port: number;
   /** Where people do. */
-  readonly peoplesPort: number;
+  readonly developerPort: number;
   /** Lines of a known_hosts file for both. */
   readonly knownHosts: string;
 
@@ -31,7 +31,7 @@ export interface GerritHost {
   keyFile(username: string): string;
   createProject(name: string, files: Files): Promise<void>;
   /** Number of the newest change. */
-  newest(): Promise<number>;
+  newestChange(): Promise<number>;
   /** Texts of the CI's messages on a change, oldest first. */
   messages(change: number): Promise<readonly string[]>;
   /** The CI's votes on its current patchset. */
@@ -41,5 +41,5 @@ export interface GerritHost {
   /** How often the CI asked to post a review, all in all. */
   reviewsSent(): Promise<number>;
   /** For the next review on this change or a later one. */
-  holdAnswer(): HeldAnswer;
+  holdResponse(): HeldResponse;
 }

@@ -14,7 +14,7 @@ import { Directory, errorCode } from '../adapters/evidence/files/dir-handle.ts';
 import { asFailure } from '../adapters/evidence/files/fs-error.ts';
 import { readChunks } from '../adapters/evidence/files/new-file.ts';
 import { INDEX } from '../adapters/evidence/publish/manifest.ts';
-import { announce } from './content-type.ts';
+import { contentTypeOf } from './content-type.ts';
 
 export interface LogServerOptions {
   readonly dir: string;
@@ -37,7 +37,7 @@ const KEEP_ALIVE_MS = 5_000;
 const IDLE_TIMEOUT_MS = 60_000;
 const MAX_SEGMENTS = 64;
 
-const SAFETY = {
+const SECURITY_HEADERS = {
   'X-Content-Type-Options': 'nosniff',
   'Content-Security-Policy':
     "sandbox allow-downloads; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:",
@@ -56,7 +56,7 @@ export async function startLogServer(options: LogServerOptions): Promise<LogServ
   }
   const closing = new AbortController();
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-    answer(root, request, response, closing.signal).catch(() => response.destroy());
+    respond(root, request, response, closing.signal).catch(() => response.destroy());
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.headersTimeout = HEADERS_TIMEOUT_MS;
@@ -98,7 +98,7 @@ async function closeAll(server: Server, closing: AbortController, root: Director
   await root.close();
 }
 
-async function answer(
+async function respond(
   root: Directory,
   request: IncomingMessage,
   response: ServerResponse,
@@ -106,24 +106,24 @@ async function answer(
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('Allow', 'GET, HEAD');
-    return say(request, response, 405, 'Only GET and HEAD.');
+    return respondText(request, response, 405, 'Only GET and HEAD.');
   }
   const path = (request.url ?? '').split('?', 1)[0] ?? '';
-  const names = namesOf(path);
-  const found = names === null ? null : await lookUp(root, names, path.endsWith('/'));
-  if (found === null) return say(request, response, 404, 'Not found.');
-  if (found === 'directory') {
+  const names = parsePath(path);
+  const opened = names === null ? null : await lookUp(root, names, path.endsWith('/'));
+  if (opened === null) return respondText(request, response, 404, 'Not found.');
+  if (opened === 'directory') {
     response.setHeader('Location', `/${(names ?? []).map(encodeURIComponent).join('/')}/`);
-    return say(request, response, 301, 'A directory: see there.');
+    return respondText(request, response, 301, 'A directory: see there.');
   }
   try {
-    await send(found, request, response, closing);
+    await send(opened, request, response, closing);
   } finally {
-    await found.file.close();
+    await opened.file.close();
   }
 }
 
-interface Found {
+interface OpenedFile {
   readonly name: string;
   readonly file: FileHandle;
   readonly size: number;
@@ -134,7 +134,7 @@ async function lookUp(
   parent: Directory,
   names: readonly string[],
   slash: boolean,
-): Promise<Found | 'directory' | null> {
+): Promise<OpenedFile | 'directory' | null> {
   const [name, ...rest] = names;
   if (name === undefined) return openRegular(parent, INDEX);
   try {
@@ -145,19 +145,19 @@ async function lookUp(
     });
   } catch (error) {
     if (errorCode(error) === 'ENOTDIR') return rest.length === 0 && !slash ? openRegular(parent, name) : null;
-    if (HIDDEN.includes(errorCode(error))) return null;
+    if (NOT_FOUND_CODES.includes(errorCode(error))) return null;
     throw error;
   }
 }
 
-const HIDDEN = ['ENOENT', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'ENOTDIR'];
+const NOT_FOUND_CODES = ['ENOENT', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'ENOTDIR'];
 
-async function openRegular(parent: Directory, name: string): Promise<Found | null> {
+async function openRegular(parent: Directory, name: string): Promise<OpenedFile | null> {
   let file: FileHandle;
   try {
     file = await parent.openFile(name);
   } catch (error) {
-    if (HIDDEN.includes(errorCode(error))) return null;
+    if (NOT_FOUND_CODES.includes(errorCode(error))) return null;
     throw error;
   }
   const stat = await file.stat();
@@ -167,20 +167,20 @@ async function openRegular(parent: Directory, name: string): Promise<Found | nul
 }
 
 /** The names of a path; null for one that could mean anything but a place below the root. */
-function namesOf(path: string): readonly string[] | null {
+function parsePath(path: string): readonly string[] | null {
   if (!path.startsWith('/')) return null;
   const encoded = path.slice(1).replace(/\/$/, '');
   if (encoded === '') return [];
   const names: string[] = [];
   for (const segment of encoded.split('/')) {
-    const name = decoded(segment);
+    const name = decodeSegment(segment);
     if (name === null || name === '' || name.startsWith('.') || /[/\0]/.test(name)) return null;
     names.push(name);
   }
   return names.length > MAX_SEGMENTS ? null : names;
 }
 
-function decoded(segment: string): string | null {
+function decodeSegment(segment: string): string | null {
   try {
     return decodeURIComponent(segment);
   } catch (error) {
@@ -190,35 +190,35 @@ function decoded(segment: string): string | null {
 }
 
 async function send(
-  found: Found,
+  opened: OpenedFile,
   request: IncomingMessage,
   response: ServerResponse,
   closing: AbortSignal,
 ): Promise<void> {
-  const { type, gzip } = announce(found.name);
-  const unpacks = gzip && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  const { type, gzip } = contentTypeOf(opened.name);
+  const sendGzip = gzip && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
   response.writeHead(200, {
-    ...SAFETY,
-    'Content-Type': gzip && !unpacks ? 'application/gzip' : type,
-    'Content-Length': found.size,
-    ...(unpacks ? { 'Content-Encoding': 'gzip' } : {}),
+    ...SECURITY_HEADERS,
+    'Content-Type': gzip && !sendGzip ? 'application/gzip' : type,
+    'Content-Length': opened.size,
+    ...(sendGzip ? { 'Content-Encoding': 'gzip' } : {}),
     ...(gzip ? { Vary: 'Accept-Encoding' } : {}),
   });
   if (request.method === 'HEAD') {
     response.end();
     return;
   }
-  await pipeline(Readable.from(chunks(found, closing), { objectMode: false }), response);
+  await pipeline(Readable.from(chunks(opened, closing), { objectMode: false }), response);
 }
 
 /** Copies, since the response may hold on to a chunk while the next one is read. */
-async function* chunks(found: Found, closing: AbortSignal): AsyncGenerator<Buffer> {
-  for await (const chunk of readChunks(found.file, found.size, closing)) yield Buffer.from(chunk);
+async function* chunks(opened: OpenedFile, closing: AbortSignal): AsyncGenerator<Buffer> {
+  for await (const chunk of readChunks(opened.file, opened.size, closing)) yield Buffer.from(chunk);
 }
 
-function say(request: IncomingMessage, response: ServerResponse, status: number, text: string): void {
+function respondText(request: IncomingMessage, response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, {
-    ...SAFETY,
+    ...SECURITY_HEADERS,
     'Content-Type': 'text/plain; charset=utf-8',
     'Content-Length': text.length + 1,
   });

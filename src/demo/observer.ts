@@ -17,41 +17,41 @@ export interface MarkedProcess {
 
 /** Processes that carry our marks and belong to this directory. */
 export async function markedProcesses(directory: string): Promise<readonly MarkedProcess[]> {
-  const found: MarkedProcess[] = [];
+  const result: MarkedProcess[] = [];
   for (const pid of await pids()) {
     const environment = (await readProc(pid, 'environ')).split('\0');
     const marked = environment.some((entry) => /^SOS_CI_(SERVER|RUN)=/.test(entry));
     if (!marked || !environment.some((entry) => entry.includes(directory))) continue;
     const run = environment.find((entry) => entry.startsWith('SOS_CI_RUN='))?.slice('SOS_CI_RUN='.length);
-    found.push({ pid, startTicks: await startTicks(pid), command: await commandLine(pid), run: run ?? '' });
+    result.push({ pid, startTicks: await startTicks(pid), command: await commandLine(pid), run: run ?? '' });
   }
-  return found;
+  return result;
 }
 
 /** The process of the stage's own command, and no helper of ours around it. */
 export async function stageProcess(directory: string, command: string): Promise<MarkedProcess | null> {
-  const found = await markedProcesses(directory);
-  return found.find((one) => one.run !== '' && one.command.endsWith(command)) ?? null;
+  const result = await markedProcesses(directory);
+  return result.find((one) => one.run !== '' && one.command.endsWith(command)) ?? null;
 }
 
 /** Daemons that were started with this configuration, by whomever. */
-export async function daemonsOf(config: string): Promise<readonly number[]> {
-  const found: number[] = [];
+export async function findDaemons(config: string): Promise<readonly number[]> {
+  const result: number[] = [];
   for (const pid of await pids()) {
-    const words = (await readProc(pid, 'cmdline')).split('\0');
-    if (words.includes('daemon') && words.includes(config)) found.push(pid);
+    const args = (await readProc(pid, 'cmdline')).split('\0');
+    if (args.includes('daemon') && args.includes(config)) result.push(pid);
   }
-  return found;
+  return result;
 }
 
 /** Directories of servers that are there. */
-export async function serversLeft(stateDir: string): Promise<readonly string[]> {
-  return namesIn(path.join(stateDir, 'servers'));
+export async function remainingServers(stateDir: string): Promise<readonly string[]> {
+  return listNames(path.join(stateDir, 'servers'));
 }
 
 /** What was gathered of jobs and is still waiting to be published. */
 export async function stagedEvidence(stateDir: string): Promise<readonly string[]> {
-  return namesIn(path.join(stateDir, 'evidence'));
+  return listNames(path.join(stateDir, 'evidence'));
 }
 
 /** One line of the ticker: the how manieth, by which process, when (ms since its first). */
@@ -72,14 +72,14 @@ export function readTicks(text: string): readonly Tick[] {
 }
 
 /** What is wrong with a row of ticks: '' when it is whole, by one process, without a pause. */
-export function gapIn(ticks: readonly Tick[], longestPauseMs: number): string {
+export function findGap(ticks: readonly Tick[], maxPauseMs: number): string {
   if (ticks.length === 0) return 'no ticks at all';
   for (const [index, tick] of ticks.entries()) {
     if (tick.number !== index + 1) return `line ${index + 1} is tick ${tick.number}`;
     const before = ticks[index - 1];
     if (before === undefined) continue;
     if (tick.pid !== before.pid) return `tick ${tick.number} came from another process`;
-    if (tick.at - before.at > longestPauseMs) {
+    if (tick.at - before.at > maxPauseMs) {
       return `${tick.at - before.at} ms between ticks ${before.number} and ${tick.number}`;
     }
   }
@@ -94,7 +94,7 @@ export async function findFile(directory: string, name: string): Promise<string 
   return null;
 }
 
-async function namesIn(directory: string): Promise<readonly string[]> {
+async function listNames(directory: string): Promise<readonly string[]> {
   return readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;

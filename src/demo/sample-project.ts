@@ -95,8 +95,8 @@ test('what is used and what is free is all there is', () => {
 } as const satisfies Record<string, SampleChange>;
 
 /** An edit that changes nothing would be a demo of nothing. */
-function replaced(text: string | undefined, what: string | RegExp, by: string): string {
-  const result = text?.replace(what, () => by);
-  if (result === undefined || result === text) throw new Error(`the sample project has no ${what}`);
+function replaced(text: string | undefined, pattern: string | RegExp, replacement: string): string {
+  const result = text?.replace(pattern, () => replacement);
+  if (result === undefined || result === text) throw new Error(`the sample project has no ${pattern}`);
   return result;
 }

@@ -5,16 +5,16 @@
 import { readFile } from 'node:fs/promises';
 import type { JobView } from '../engine/ports/store.ts';
 import { formatDuration } from '../machines/model/duration.ts';
-import type { Lab } from './environment.ts';
-import { findFile, gapIn, readTicks, serversLeft, stageProcess } from './observer.ts';
+import type { DemoEnvironment } from './environment.ts';
+import { findFile, findGap, readTicks, remainingServers, stageProcess } from './observer.ts';
 import type { Screen } from './output.ts';
 import { CHANGES, FAILING_TEST, type SampleChange } from './sample-project.ts';
 import { StageWatch } from './stage-watch.ts';
-import { within } from './wait.ts';
+import { waitForPromise } from './wait.ts';
 
 /** Where a scene plays. */
-export interface Stage {
-  readonly lab: Lab;
+export interface SceneContext {
+  readonly environment: DemoEnvironment;
   readonly screen: Screen;
   readonly signal: AbortSignal;
 }
@@ -23,89 +23,92 @@ const TICKS_BEFORE_KILL = 8;
 const TICKS_WHILE_DEAD = 8;
 /** Ten ticks that did not come: nothing that a busy machine does by itself. */
 const LONGEST_PAUSE_MS = 1000;
-const REVIEW_LIMIT_MS = 30_000;
+const REVIEW_TIMEOUT_MS = 30_000;
 
-export async function changePasses(stage: Stage): Promise<JobView> {
-  stage.screen.scene(1, 'A change passes');
-  const { watch, change } = await push(stage, CHANGES.passes);
-  const job = await watch.ends();
-  const text = await showReview(stage, change);
-  await claimReview(stage, change, /^Build succeeded/, 1);
-  stage.screen.fact('logs', job.url ?? 'none');
-  const page = await read(job.url);
-  stage.screen.claim(page.includes('results.tap'), 'the logs are there to be read', page.slice(0, 80));
+export async function changePasses(scene: SceneContext): Promise<JobView> {
+  scene.screen.scene(1, 'A change passes');
+  const { watch, change } = await push(scene, CHANGES.passes);
+  const job = await watch.waitForEnd();
+  const text = await showReview(scene, change);
+  await claimReview(scene, change, /^Build succeeded/, 1);
+  scene.screen.fact('logs', job.url ?? 'none');
+  const page = await readUrl(job.url);
+  scene.screen.claim(page.includes('results.tap'), 'the logs are there to be read', page.slice(0, 80));
   const line = / : SUCCESS/.test(text);
-  stage.screen.claim(line, 'the comment has a line for the job, with SUCCESS', text);
+  scene.screen.claim(line, 'the comment has a line for the job, with SUCCESS', text);
   return job;
 }
 
-export async function changeFails(stage: Stage): Promise<JobView> {
-  stage.screen.scene(2, 'A change has a failing test');
-  const { watch, change } = await push(stage, CHANGES.fails);
-  const job = await watch.ends();
-  const text = await showReview(stage, change);
-  await claimReview(stage, change, /^Build failed/, -1);
-  stage.screen.claim(/ : FAILURE/.test(text), 'the comment says FAILURE', text);
-  stage.screen.claim(text.includes(FAILING_TEST), `and names the test "${FAILING_TEST}"`, text);
+export async function changeFails(scene: SceneContext): Promise<JobView> {
+  scene.screen.scene(2, 'A change has a failing test');
+  const { watch, change } = await push(scene, CHANGES.fails);
+  const job = await watch.waitForEnd();
+  const text = await showReview(scene, change);
+  await claimReview(scene, change, /^Build failed/, -1);
+  scene.screen.claim(/ : FAILURE/.test(text), 'the comment says FAILURE', text);
+  scene.screen.claim(text.includes(FAILING_TEST), `and names the test "${FAILING_TEST}"`, text);
   return job;
 }
 
-export async function daemonDiesWhileTesting(stage: Stage): Promise<JobView> {
-  const { lab, screen } = stage;
+export async function daemonDiesWhileTesting(scene: SceneContext): Promise<JobView> {
+  const { environment, screen } = scene;
   screen.scene(3, 'The daemon is killed with SIGKILL in the middle of testing');
-  const { watch, change } = await push(stage, CHANGES.takesLong);
-  await watch.reaches('testing');
-  const ticked = async (): Promise<number> => (await liveTicks(lab)).length;
-  await watch.meanwhile('the tests to tick', async () => (await ticked()) >= TICKS_BEFORE_KILL);
-  const before = await stageProcess(lab.directory, './run-tests.sh');
-  const oldPid = lab.daemon.pid;
-  await lab.daemon.kill();
-  const atKill = await ticked();
+  const { watch, change } = await push(scene, CHANGES.takesLong);
+  await watch.waitForStage('testing');
+  const countTicks = async (): Promise<number> => (await currentTicks(environment)).length;
+  await watch.waitUntil('the tests to tick', async () => (await countTicks()) >= TICKS_BEFORE_KILL);
+  const before = await stageProcess(environment.directory, './run-tests.sh');
+  const oldPid = environment.daemon.pid;
+  await environment.daemon.kill();
+  const atKill = await countTicks();
   screen.note(`kill -9 ${oldPid}: the daemon is gone, the tests (pid ${before?.pid}) are at tick ${atKill}`);
-  await watch.meanwhile('ticks without a daemon', async () => (await ticked()) >= atKill + TICKS_WHILE_DEAD);
-  const took = await lab.startDaemon();
-  screen.note(`started again as pid ${lab.daemon.pid}, listening after ${formatDuration(took)}`);
-  const after = await stageProcess(lab.directory, './run-tests.sh');
-  const job = await watch.ends();
-  const name = (process: typeof before): string => `${process?.pid}, started at ${process?.startTicks}`;
-  screen.claim(
-    before !== null && after !== null && name(before) === name(after),
-    `the same process ran on: pid ${before?.pid}`,
-    `before ${name(before)}; after ${name(after)}`,
+  await watch.waitUntil(
+    'ticks without a daemon',
+    async () => (await countTicks()) >= atKill + TICKS_WHILE_DEAD,
   );
-  const ticks = readTicks(await publishedFile(stage, job, 'ticks.txt'));
-  const gap = gapIn(ticks, LONGEST_PAUSE_MS);
+  const startMs = await environment.startDaemon();
+  screen.note(`started again as pid ${environment.daemon.pid}, listening after ${formatDuration(startMs)}`);
+  const after = await stageProcess(environment.directory, './run-tests.sh');
+  const job = await watch.waitForEnd();
+  const describe = (process: typeof before): string => `${process?.pid}, started at ${process?.startTicks}`;
+  screen.claim(
+    before !== null && after !== null && describe(before) === describe(after),
+    `the same process ran on: pid ${before?.pid}`,
+    `before ${describe(before)}; after ${describe(after)}`,
+  );
+  const ticks = readTicks(await publishedFile(scene, job, 'ticks.txt'));
+  const gap = findGap(ticks, LONGEST_PAUSE_MS);
   screen.claim(gap === '', `its ${ticks.length} ticks have no gap`, gap);
-  const fetches = lab.mirror.fetches.get(job.id) ?? 0;
+  const fetches = environment.mirror.fetches.get(job.id) ?? 0;
   screen.claim(fetches === 1, 'setup was done once: the mirror counted one fetch', `${fetches} fetches`);
-  await claimReview(stage, change, /^Build succeeded/, 1);
+  await claimReview(scene, change, /^Build succeeded/, 1);
   return job;
 }
 
-export async function daemonDiesWhileReporting(stage: Stage): Promise<JobView> {
-  const { lab, screen, signal } = stage;
+export async function daemonDiesWhileReporting(scene: SceneContext): Promise<JobView> {
+  const { environment, screen, signal } = scene;
   screen.scene(4, 'The daemon is killed after Gerrit has taken the review, before that is recorded');
-  const held = lab.gerrit.holdAnswer();
-  const reviewsBefore = await lab.gerrit.reviewsSent();
-  const { watch, change } = await push(stage, CHANGES.reworded);
+  const heldResponse = environment.gerrit.holdResponse();
+  const reviewsBefore = await environment.gerrit.reviewsSent();
+  const { watch, change } = await push(scene, CHANGES.reworded);
   let reached = false;
-  void held.taken.then(() => {
+  void heldResponse.taken.then(() => {
     reached = true;
   });
-  await watch.meanwhile('Gerrit to take the review', () => reached);
-  const atKill = (await lab.gerrit.messages(change)).length;
-  const recorded = lab.reader.review(lab.reader.job(watch.job)?.review ?? '')?.ended ?? false;
-  await lab.daemon.kill();
-  held.release();
+  await watch.waitUntil('Gerrit to take the review', () => reached);
+  const atKill = (await environment.gerrit.messages(change)).length;
+  const recorded = environment.reader.review(environment.reader.job(watch.job)?.review ?? '')?.ended ?? false;
+  await environment.daemon.kill();
+  heldResponse.release();
   screen.note(
     `kill -9: Gerrit shows ${atKill} message of ours, the daemon's log knows of ${recorded ? 1 : 0}`,
   );
-  const took = await within('the daemon', REVIEW_LIMIT_MS, signal, lab.startDaemon());
-  screen.note(`started again as pid ${lab.daemon.pid}, listening after ${formatDuration(took)}`);
-  const job = await watch.ends();
+  const startMs = await waitForPromise('the daemon', REVIEW_TIMEOUT_MS, signal, environment.startDaemon());
+  screen.note(`started again as pid ${environment.daemon.pid}, listening after ${formatDuration(startMs)}`);
+  const job = await watch.waitForEnd();
   screen.claim(atKill === 1 && !recorded, 'the kill fell between the two', `${atKill} taken, ${recorded}`);
-  await claimReview(stage, change, /^Build succeeded/, 1);
-  const sent = (await lab.gerrit.reviewsSent()) - reviewsBefore;
+  await claimReview(scene, change, /^Build succeeded/, 1);
+  const sent = (await environment.gerrit.reviewsSent()) - reviewsBefore;
   screen.claim(
     sent === 1,
     'Gerrit was sent one review, and was asked for it before a second',
@@ -114,39 +117,41 @@ export async function daemonDiesWhileReporting(stage: Stage): Promise<JobView> {
   return job;
 }
 
-export async function setupFails(stage: Stage): Promise<JobView> {
-  const { lab, screen } = stage;
+export async function setupFails(scene: SceneContext): Promise<JobView> {
+  const { environment, screen } = scene;
   screen.scene(5, 'Setup fails: the package mirror is down');
-  await lab.mirror.close();
-  const { watch, change } = await push(stage, CHANGES.documented);
-  const job = await watch.ends();
-  const text = await showReview(stage, change);
-  await claimReview(stage, change, /^Build failed/, 0);
+  await environment.mirror.close();
+  const { watch, change } = await push(scene, CHANGES.documented);
+  const job = await watch.waitForEnd();
+  const text = await showReview(scene, change);
+  await claimReview(scene, change, /^Build failed/, 0);
   screen.claim(!text.includes('FAILURE'), 'the comment never says FAILURE', text);
   screen.claim(/stack/i.test(text), 'it says that setup failed', text);
-  await lab.mirror.open();
+  await environment.mirror.open();
   return job;
 }
 
 /** `merged` is somebody else's change, which the branch gets first. */
-export async function changeConflicts(stage: Stage, merged: JobView): Promise<JobView> {
-  const { lab, screen } = stage;
+export async function changeConflicts(scene: SceneContext, merged: JobView): Promise<JobView> {
+  const { environment, screen } = scene;
   screen.scene(6, 'A change conflicts with its branch');
-  await lab.gerrit.merge(merged.change);
+  await environment.gerrit.merge(merged.change);
   screen.note(
     `change ${merged.change} "${merged.subject}" is merged; the next one stands on the branch before it`,
   );
-  const { watch, change } = await push(stage, CHANGES.conflicts);
-  const job = await watch.ends();
+  const { watch, change } = await push(scene, CHANGES.conflicts);
+  const job = await watch.waitForEnd();
   screen.note(`the job ended as ${job.verdict}: ${job.reason}`);
-  const fits = job.verdict === 'MERGER_FAILURE' && job.reason.includes('volume.mjs');
-  screen.claim(fits, 'the conflict was found, with its file', `${job.verdict}: ${job.reason}`);
-  const stages = [...new Set(lab.reader.rows(job.id).map((row) => row.state.split('.')[0]))].join(', ');
-  const fetches = lab.mirror.fetches.get(job.id) ?? 0;
+  const conflictFound = job.verdict === 'MERGER_FAILURE' && job.reason.includes('volume.mjs');
+  screen.claim(conflictFound, 'the conflict was found, with its file', `${job.verdict}: ${job.reason}`);
+  const stages = [...new Set(environment.reader.rows(job.id).map((row) => row.state.split('.')[0]))].join(
+    ', ',
+  );
+  const fetches = environment.mirror.fetches.get(job.id) ?? 0;
   const nothingBooted = !stages.includes('booting') && fetches === 0;
   screen.claim(nothingBooted, 'before anything booted', `${stages}; ${fetches} fetches`);
-  const messages = await lab.gerrit.messages(change);
-  const votes = JSON.stringify(await lab.gerrit.votes(change));
+  const messages = await environment.gerrit.messages(change);
+  const votes = JSON.stringify(await environment.gerrit.votes(change));
   const silent = messages.length === 0 && votes === '{}';
   screen.claim(silent, 'nothing was posted in Gerrit', `${messages.length} messages, votes ${votes}`);
   return job;
@@ -154,57 +159,64 @@ export async function changeConflicts(stage: Stage, merged: JobView): Promise<Jo
 
 /** Pushes with the real git; the change's number is Gerrit's newest. */
 async function push(
-  { lab, screen, signal }: Stage,
+  { environment, screen, signal }: SceneContext,
   change: SampleChange,
 ): Promise<{ watch: StageWatch; change: number }> {
   screen.begin('push');
   const start = performance.now();
-  await lab.developer.push(change);
-  const number = await lab.gerrit.newest();
+  await environment.developer.push(change);
+  const number = await environment.gerrit.newestChange();
   screen.finish(`change ${number},1 "${change.subject}" in ${formatDuration(performance.now() - start)}`);
-  const watch = new StageWatch(lab.reader, number, screen, signal, () => lab.daemon.assertNotLost());
+  const watch = new StageWatch(environment.reader, number, screen, signal, () =>
+    environment.daemon.assertRunning(),
+  );
   return { watch, change: number };
 }
 
 /** Prints our messages as Gerrit shows them; returns them as one text. */
-async function showReview({ lab, screen }: Stage, change: number): Promise<string> {
-  const messages = await lab.gerrit.messages(change);
+async function showReview({ environment, screen }: SceneContext, change: number): Promise<string> {
+  const messages = await environment.gerrit.messages(change);
   screen.note('Gerrit shows:');
   for (const text of messages) screen.quote(text);
   return messages.join('\n');
 }
 
 /** One message with the right beginning, the right vote, and no server left. */
-async function claimReview(stage: Stage, change: number, begins: RegExp, vote: number): Promise<void> {
-  const { lab, screen } = stage;
-  const messages = await lab.gerrit.messages(change);
+async function claimReview(
+  scene: SceneContext,
+  change: number,
+  beginning: RegExp,
+  vote: number,
+): Promise<void> {
+  const { environment, screen } = scene;
+  const messages = await environment.gerrit.messages(change);
   const body = messages[0]?.replace(/^Patch Set 1:.*\n\n/, '') ?? '';
-  const votes = JSON.stringify(await lab.gerrit.votes(change));
-  const wanted = vote === 0 ? '{}' : `{"Verified":${vote}}`;
+  const votes = JSON.stringify(await environment.gerrit.votes(change));
+  const expectedVotes = vote === 0 ? '{}' : `{"Verified":${vote}}`;
   const votedText = vote === 0 ? 'no vote' : `Verified${vote > 0 ? '+' : ''}${vote}`;
   screen.claim(
-    messages.length === 1 && begins.test(body) && votes === wanted,
+    messages.length === 1 && beginning.test(body) && votes === expectedVotes,
     `one message in Gerrit, ${votedText}`,
     `${messages.length} messages, votes ${votes}: ${body.split('\n')[0]}`,
   );
-  const servers = await serversLeft(lab.stateDir);
+  const servers = await remainingServers(environment.stateDir);
   screen.claim(servers.length === 0, 'no server left', servers.join(', '));
 }
 
 /** The ticks of the run that goes on, from the server's own directory. */
-async function liveTicks(lab: Lab): Promise<ReturnType<typeof readTicks>> {
-  const file = await findFile(lab.path('state', 'servers'), 'ticks.txt');
+async function currentTicks(environment: DemoEnvironment): Promise<ReturnType<typeof readTicks>> {
+  const file = await findFile(environment.path('state', 'servers'), 'ticks.txt');
   return file === null ? [] : readTicks(await readFile(file, 'utf8').catch(() => ''));
 }
 
-async function publishedFile({ lab }: Stage, job: JobView, name: string): Promise<string> {
-  const place = decodeURIComponent((job.url ?? '').slice(lab.logsUrl.length));
-  const file = await findFile(lab.path('logs', place), name);
+async function publishedFile({ environment }: SceneContext, job: JobView, describe: string): Promise<string> {
+  const path = decodeURIComponent((job.url ?? '').slice(environment.logsUrl.length));
+  const file = await findFile(environment.path('logs', path), describe);
   return file === null ? '' : readFile(file, 'utf8');
 }
 
-async function read(url: string | null): Promise<string> {
+async function readUrl(url: string | null): Promise<string> {
   if (url === null) return 'no address';
-  const answer = await fetch(url, { signal: AbortSignal.timeout(REVIEW_LIMIT_MS) });
-  return answer.ok ? answer.text() : `HTTP ${answer.status}`;
+  const response = await fetch(url, { signal: AbortSignal.timeout(REVIEW_TIMEOUT_MS) });
+  return response.ok ? response.text() : `HTTP ${response.status}`;
 }

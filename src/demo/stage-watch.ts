@@ -7,9 +7,9 @@ import { formatDuration } from '../machines/model/duration.ts';
 import { describeState } from '../machines/protocol/version.ts';
 import { isEnded, versionOf } from '../machines/versions.ts';
 import type { Screen } from './output.ts';
-import { patiently } from './wait.ts';
+import { waitFor } from './wait.ts';
 
-const STAGE_LIMIT_MS = 60_000;
+const STAGE_TIMEOUT_MS = 60_000;
 
 /** What it asks of the store. */
 export type WatchedStore = Pick<StoreReader, 'jobs' | 'job' | 'review' | 'rows'>;
@@ -32,13 +32,13 @@ export class StageWatch {
     change: number,
     screen: Screen,
     signal: AbortSignal,
-    assertHope: () => void,
+    assertDaemonRuns: () => void,
   ) {
     this.#reader = reader;
     this.#change = change;
     this.#screen = screen;
     this.#signal = signal;
-    this.#assertHope = assertHope;
+    this.#assertHope = assertDaemonRuns;
   }
 
   /** The id of the job; '' until it was accepted. */
@@ -47,17 +47,17 @@ export class StageWatch {
   }
 
   /** Until the job is in this stage. */
-  async reaches(stage: string): Promise<void> {
+  async waitForStage(stage: string): Promise<void> {
     await this.#until(`change ${this.#change} to reach ${stage}`, () => this.#stage === stage);
   }
 
   /** Until the test holds, while stages are shown. */
-  async meanwhile<T>(what: string, test: () => T | null | false | Promise<T | null | false>): Promise<T> {
+  async waitUntil<T>(what: string, test: () => T | null | false | Promise<T | null | false>): Promise<T> {
     return this.#until(what, test);
   }
 
   /** Until the job and its review have ended. */
-  async ends(): Promise<JobView> {
+  async waitForEnd(): Promise<JobView> {
     return this.#until(`change ${this.#change} to end`, () => {
       const job = this.#reader.job(this.#job);
       if (job === null || !job.ended) return null;
@@ -66,7 +66,7 @@ export class StageWatch {
   }
 
   #until<T>(what: string, test: () => T | null | false | Promise<T | null | false>): Promise<T> {
-    return patiently(what, STAGE_LIMIT_MS, this.#signal, () => {
+    return waitFor(what, STAGE_TIMEOUT_MS, this.#signal, () => {
       this.#assertHope();
       this.#look();
       return test();
@@ -85,7 +85,7 @@ export class StageWatch {
 
   #show(row: NumberedRow): void {
     const stage = stageOf(row);
-    const attempt = attemptOf(row);
+    const attempt = startedAttempt(row);
     if (stage === this.#stage && (attempt === null || attempt === this.#attempt)) return;
     if (this.#stage !== '') this.#screen.finish(formatDuration(row.at - this.#since));
     this.#stage = stage;
@@ -106,7 +106,7 @@ function stageOf({ machine, state }: NumberedRow): string {
 }
 
 /** The attempt that a row begins. */
-function attemptOf(row: NumberedRow): number | null {
+function startedAttempt(row: NumberedRow): number | null {
   for (const effect of row.effects) if (effect.type === 'createServer') return effect.owner.attempt;
   return null;
 }

@@ -9,31 +9,31 @@ export class DemoFailure extends Error {
   override readonly name = 'DemoFailure';
 }
 
-const LOOK_AGAIN_MS = 25;
+const POLL_MS = 25;
 
 /** Asks again and again until the answer is there (not null, not false). @throws DemoFailure after `limitMs` */
-export async function patiently<T>(
+export async function waitFor<T>(
   what: string,
-  limitMs: number,
+  timeoutMs: number,
   signal: AbortSignal,
-  look: () => T | null | false | Promise<T | null | false>,
+  poll: () => T | null | false | Promise<T | null | false>,
 ): Promise<T> {
   const start = performance.now();
   for (;;) {
     signal.throwIfAborted();
-    const found = await look();
-    if (found !== null && found !== false) return found;
-    if (performance.now() - start > limitMs) {
-      throw new DemoFailure(`${what}: not within ${formatLimit(limitMs)}`);
+    const value = await poll();
+    if (value !== null && value !== false) return value;
+    if (performance.now() - start > timeoutMs) {
+      throw new DemoFailure(`${what}: not within ${formatLimit(timeoutMs)}`);
     }
-    await sleep(LOOK_AGAIN_MS, signal);
+    await sleep(POLL_MS, signal);
   }
 }
 
 /** The same for a promise. */
-export async function within<T>(
+export async function waitForPromise<T>(
   what: string,
-  limitMs: number,
+  timeoutMs: number,
   signal: AbortSignal,
   promise: Promise<T>,
 ): Promise<T> {
@@ -47,9 +47,9 @@ export async function within<T>(
       failure = { error };
     },
   );
-  const settled = await patiently<{ value: T } | { error: unknown }>(
+  const settled = await waitFor<{ value: T } | { error: unknown }>(
     what,
-    limitMs,
+    timeoutMs,
     signal,
     () => result ?? failure,
   );

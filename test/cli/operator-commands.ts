@@ -1,9 +1,9 @@
 /** A daemon that answers operators as a test wants it, and remembers what it was asked. */
-import type { Ask } from '../../src/cli/input/daemon-client.ts';
+import type { SendRequest } from '../../src/cli/input/daemon-client.ts';
 import type { AnswerTo, OperatorRequest } from '../../src/engine/ports/operator-api.ts';
 
 export interface FakeDaemon {
-  readonly ask: Ask;
+  readonly ask: SendRequest;
   readonly asked: readonly OperatorRequest[];
 }
 
@@ -12,7 +12,7 @@ export function answering<R extends OperatorRequest>(answer: AnswerTo<R>): FakeD
   const ask = (async (request: OperatorRequest) => {
     asked.push(request);
     return answer;
-  }) as Ask;
+  }) as SendRequest;
   return { ask, asked };
 }
 

@@ -43,7 +43,7 @@ test('pushes changes that do not depend on each other, each with a Change-Id', a
 test('leaves a clone that one can go on with by hand', async () => {
   const git = async (...argv: string[]): Promise<string> =>
     (await promisify(execFile)('git', argv, { cwd: developer.directory, env: gitEnvironment() })).stdout;
-  await developer.startAnew();
+  await developer.resetToBranch();
   await git('commit', '--quiet', '--allow-empty', '-m', 'Mine');
   const id = /Change-Id: I[0-9a-f]{40}/.exec(await git('show', '-s', '--format=%B'))?.[0];
   await git('commit', '--quiet', '--allow-empty', '--amend', '-m', `Mine again\n\n${id}`);

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
-  daemonsOf,
+  findDaemons,
   findFile,
-  gapIn,
+  findGap,
   markedProcesses,
   readTicks,
-  serversLeft,
+  remainingServers,
   stageProcess,
 } from '../../src/demo/observer.ts';
 
@@ -39,7 +39,7 @@ describe('ticks', () => {
     ['by another process', '1 7 0\n2 8 100\n', 'tick 2 came from another process'],
     ['with a pause', '1 7 0\n2 7 1400\n', '1400 ms between ticks 1 and 2'],
     ['no numbers', 'a b c\n', 'line 1 is tick NaN'],
-  ])('%s', (_name, text, gap) => expect(gapIn(readTicks(text), 1000)).toBe(gap));
+  ])('%s', (_name, text, gap) => expect(findGap(readTicks(text), 1000)).toBe(gap));
 });
 
 describe('processes', () => {
@@ -60,16 +60,16 @@ describe('processes', () => {
     const config = path.join(directory, 'sos-ci.yaml');
     const pid = await start(['sh', '-c', 'cat', 'daemon', '--config', config], {});
     await start(['sh', '-c', 'cat', config], {});
-    expect(await daemonsOf(config)).toEqual([pid]);
-    expect(await daemonsOf('/no/such.yaml')).toEqual([]);
+    expect(await findDaemons(config)).toEqual([pid]);
+    expect(await findDaemons('/no/such.yaml')).toEqual([]);
   });
 });
 
 describe('files', () => {
   test('servers are counted, none where there is no directory', async () => {
-    expect(await serversLeft(directory)).toEqual([]);
+    expect(await remainingServers(directory)).toEqual([]);
     mkdirSync(path.join(directory, 'servers', 'one'), { recursive: true });
-    expect(await serversLeft(directory)).toEqual(['one']);
+    expect(await remainingServers(directory)).toEqual(['one']);
   });
 
   test('a file is found anywhere below', async () => {

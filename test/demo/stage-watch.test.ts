@@ -70,8 +70,8 @@ describe('a job that is watched', () => {
       ['testing.running', 1530],
       ['done', 3530],
     ]);
-    expect((await watch(store).ends()).id).toBe('j1');
-    expect(lines()).toEqual(['queued 10 ms', 'booting 20 ms', 'stacking 1.5 s', 'testing 2.0 s']);
+    expect((await watch(store).waitForEnd()).id).toBe('j1');
+    expect(lines()).toEqual(['queued 10ms', 'booting 20ms', 'stacking 1.5s', 'testing 2.0s']);
   });
 
   test('shows attempts, and what goes on between them', async () => {
@@ -84,15 +84,15 @@ describe('a job that is watched', () => {
       ['cleanup.deleting', 1300],
       ['done', 1400],
     ]);
-    await watch(store).ends();
+    await watch(store).waitForEnd();
     expect(lines()).toEqual([
-      'booting 100 ms',
-      'stacking 100 ms',
-      'cleaning up 50 ms',
-      'waiting 1.0 s',
+      'booting 100ms',
+      'stacking 100ms',
+      'cleaning up 50ms',
+      'waiting 1.0s',
       'attempt 2',
-      'booting 50 ms',
-      'cleanup 100 ms',
+      'booting 50ms',
+      'cleanup 100ms',
     ]);
   });
 
@@ -104,8 +104,8 @@ describe('a job that is watched', () => {
         ['done', 9],
       ]),
     );
-    await following.reaches('testing');
-    expect([following.job, lines()]).toEqual(['j1', ['queued 5 ms', 'testing']]);
+    await following.waitForStage('testing');
+    expect([following.job, lines()]).toEqual(['j1', ['queued 5ms', 'testing']]);
   });
 
   test('is given up when there is no hope', async () => {
@@ -113,7 +113,7 @@ describe('a job that is watched', () => {
       throw new DemoFailure('the daemon ended by itself');
     };
     const following = watch(new SlowStore([['queued', 0]]), hopeless);
-    await expect(following.reaches('testing')).rejects.toThrow('the daemon ended by itself');
+    await expect(following.waitForStage('testing')).rejects.toThrow('the daemon ended by itself');
   });
 });
 

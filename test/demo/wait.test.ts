@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DemoFailure, patiently, within } from '../../src/demo/wait.ts';
+import { DemoFailure, waitFor, waitForPromise } from '../../src/demo/wait.ts';
 
 const never = new AbortController().signal;
 
@@ -10,26 +10,26 @@ describe('patience', () => {
       looks += 1;
       return looks === 3 ? 0 : null;
     };
-    expect(await patiently('three', 10_000, never, look)).toBe(0);
+    expect(await waitFor('three', 10_000, never, look)).toBe(0);
     expect(looks).toBe(3);
   });
 
   test('ends with what was waited for', async () => {
     const failure = new DemoFailure('the moon: not within 1ms');
-    await expect(patiently('the moon', 1, never, () => false)).rejects.toEqual(failure);
-    await expect(within('the moon', 1, never, new Promise(() => undefined))).rejects.toEqual(failure);
+    await expect(waitFor('the moon', 1, never, () => false)).rejects.toEqual(failure);
+    await expect(waitForPromise('the moon', 1, never, new Promise(() => undefined))).rejects.toEqual(failure);
   });
 
   test('can be called off', async () => {
     const stop = new AbortController();
-    const waiting = patiently('the moon', 60_000, stop.signal, () => null);
+    const waiting = waitFor('the moon', 60_000, stop.signal, () => null);
     stop.abort();
     await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
   });
 
   test('passes on a promise, kept or broken', async () => {
-    expect(await within('it', 10_000, never, Promise.resolve(7))).toBe(7);
-    const broken = within('it', 10_000, never, Promise.reject(new Error('broken')));
+    expect(await waitForPromise('it', 10_000, never, Promise.resolve(7))).toBe(7);
+    const broken = waitForPromise('it', 10_000, never, Promise.reject(new Error('broken')));
     await expect(broken).rejects.toThrow('broken');
   });
 });

@@ -79,7 +79,7 @@ export class Case {
 
   /** Pushes a change and returns its number. */
   async push(text = 'more\n'): Promise<number> {
-    const { changes } = this.#rig.gerrit.site;
+    const { changes } = this.#rig.gerrit.state;
     const before = new Set(changes.keys());
     const subject = `${this.name}: ${text.trim()}`;
     await this.#developer?.push({ subject, edit: () => ({ README: text }) });

@@ -52,10 +52,10 @@ class Watch {
   constructor(road: string) {
     this.#pages =
       road === 'REST'
-        ? restPages(place.client(), place.gerrit.site.url)
+        ? restPages(place.client(), place.gerrit.state.url)
         : sshPages(place.options(), () => connection);
     this.#intake = this.#make();
-    place.gerrit.site.listen((event) => this.#hear(event));
+    place.gerrit.state.listen((event) => this.#hear(event));
   }
 
   /** A daemon starts, and looks back. */
@@ -162,7 +162,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ ro
   let change: number;
   const dev = () => place.gerrit.as('dev');
   beforeEach(async () => {
-    place.gerrit.site.publishesPatchsetComments = shown;
+    place.gerrit.state.publishesPatchsetComments = shown;
     watch = new Watch(road);
     await watch.start();
     ({ change } = place.newPatchset());
@@ -258,7 +258,7 @@ describe.each(SITES)('history by $road, events that show replies: $shown', ({ ro
 });
 
 test('a comment that Gerrit does not show yet is looked for again', async () => {
-  place.gerrit.site.publishesPatchsetComments = false;
+  place.gerrit.state.publishesPatchsetComments = false;
   const watch = new Watch('SSH');
   await watch.start();
   const { change } = place.newPatchset();

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { AlarmName, AlarmView, StoreReader } from '../../engine/ports/store.ts';
 import { plainText } from '../../terminal-text.ts';
-import type { Ask, OperateOptions } from '../input/daemon-client.ts';
+import type { RequestOptions, SendRequest } from '../input/daemon-client.ts';
 import { count } from '../output/event.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import { type Column, printTable } from '../output/table.ts';
@@ -10,11 +10,11 @@ import { type Io, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 
 /** More than are kept. */
-const ALARMS_LIMIT = 10_000;
+const MAX_ALARMS = 10_000;
 const ID_LENGTH = 8;
 
 export function alarmsCommand(io: Io, reader: StoreReader, options: { readonly json?: boolean }): number {
-  const alarms = reader.alarms(ALARMS_LIMIT);
+  const alarms = reader.alarms(MAX_ALARMS);
   if (options.json) printJson(io, { alarms: alarms.map(alarmJson) });
   else if (alarms.length === 0) io.out('no alarms\n');
   else printTable(io, COLUMNS, alarms);
@@ -24,19 +24,19 @@ export function alarmsCommand(io: Io, reader: StoreReader, options: { readonly j
 /** @param alarm null: all. Exit code 1 when there was nothing that was not acknowledged already */
 export async function acknowledgeCommand(
   io: Io,
-  ask: Ask,
+  send: SendRequest,
   alarm: AlarmName | null,
-  options: OperateOptions,
+  options: RequestOptions,
 ): Promise<number> {
-  const answer = await ask({ do: 'acknowledge', alarm });
-  if (options.json) printJson(io, answer);
-  else io.out(`${count(answer.acknowledged, 'alarm')} acknowledged\n`);
-  return answer.acknowledged > 0 ? EXIT.ok : EXIT.negative;
+  const result = await send({ do: 'acknowledge', alarm });
+  if (options.json) printJson(io, result);
+  else io.out(`${count(result.acknowledged, 'alarm')} acknowledged\n`);
+  return result.acknowledged > 0 ? EXIT.ok : EXIT.negative;
 }
 
 /** The alarm with this id or its beginning. @throws CliError */
 export function findAlarm(reader: StoreReader, id: string): AlarmName {
-  const found = reader.alarms(ALARMS_LIMIT).filter((alarm) => alarmId(alarm).startsWith(id));
+  const found = reader.alarms(MAX_ALARMS).filter((alarm) => alarmId(alarm).startsWith(id));
   const [alarm, second] = found;
   if (id !== '' && alarm !== undefined && second === undefined)
     return { kind: alarm.kind, target: alarm.target };
@@ -66,7 +66,7 @@ export function alarmJson(alarm: AlarmView) {
 }
 
 /** Over, or seen, and when; '' for one that needs somebody. */
-export function standingText({ clearedAt, acknowledgedAt, acknowledgedBy }: AlarmView): string {
+export function alarmStatus({ clearedAt, acknowledgedAt, acknowledgedBy }: AlarmView): string {
   const seen = acknowledgedAt === null ? [] : [`acknowledged by ${acknowledgedBy} ${utc(acknowledgedAt)}`];
   return [...(clearedAt === null ? [] : [`cleared ${utc(clearedAt)}`]), ...seen].join(', ');
 }
@@ -75,12 +75,12 @@ const COLUMNS: readonly Column<AlarmView>[] = [
   { title: 'ID', text: alarmId },
   { title: 'ALARM', text: ({ kind }) => kind },
   { title: 'TARGET', text: ({ target }) => target },
-  { title: 'LAST (UTC)', text: ({ lastAt }) => utc(lastAt).slice(0, -4), spare: 2 },
-  { title: 'TIMES', text: ({ times }) => String(times), right: true, spare: 1 },
+  { title: 'LAST (UTC)', text: ({ lastAt }) => utc(lastAt).slice(0, -4), dropOrder: 2 },
+  { title: 'TIMES', text: ({ times }) => String(times), right: true, dropOrder: 1 },
   {
     title: 'STANDING',
-    text: (alarm) => standingText(alarm) || 'open',
-    paint: (alarm) => (standingText(alarm) === '' ? 'red' : null),
+    text: (alarm) => alarmStatus(alarm) || 'open',
+    paint: (alarm) => (alarmStatus(alarm) === '' ? 'red' : null),
   },
   { title: 'MESSAGE', text: ({ message }) => message },
 ];

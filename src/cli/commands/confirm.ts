@@ -12,7 +12,7 @@ export interface ConfirmOptions {
   readonly yes?: boolean;
 }
 
-const COUNTED = 10_000;
+const MAX_COUNTED = 10_000;
 
 /** Without --yes it only says what confirming means for this database, and answers 1. */
 export function confirmCommand(
@@ -21,8 +21,8 @@ export function confirmCommand(
   reader: StoreReader,
   options: ConfirmOptions,
 ): number {
-  const jobs = reader.jobs({ open: true, limit: COUNTED }).length;
-  const reviews = reader.reviews({ open: true, limit: COUNTED }).length;
+  const jobs = reader.jobs({ open: true, limit: MAX_COUNTED }).length;
+  const reviews = reader.reviews({ open: true, limit: MAX_COUNTED }).length;
   io.out(
     `${plainText(databaseIn(stateDir))}\n  ${count(jobs, 'open job')}, ${count(reviews, 'open review')}\n`,
   );

@@ -9,7 +9,7 @@ import { EXIT } from '../output/exit-codes.ts';
 import type { Io } from '../output/terminal.ts';
 
 /** How long a stopped daemon may take to end by itself, and to write its last line. */
-const LAST_WORDS_MS = 200;
+const EXIT_GRACE_MS = 200;
 
 export interface DaemonFlags {
   readonly slots?: number;
@@ -30,7 +30,7 @@ export async function daemonCommand(
   const config = loadConfig(file);
   const secrets = { values: config.redact };
   const log = createLog({ level: config.log.level, destination: 'stderr', secrets });
-  const hangUps = new HangUps();
+  const hangup = new HangupSignal();
   const daemon = await runDaemon(config, {
     log,
     secrets,
@@ -41,62 +41,62 @@ export async function daemonCommand(
     ...(flags.since === undefined ? {} : { since: flags.since }),
     ...(flags.slots === undefined ? {} : { slots: flags.slots }),
   });
-  const off = onStopSignals(
+  const removeHandlers = onStopSignals(
     () => daemon.stop(),
     () => {
       io.err('sos-ci: ending at once; what runs is found again at the next start\n');
       process.exit(EXIT.interrupted);
     },
   );
-  hangUps.tell(() => daemon.reload('SIGHUP'));
+  hangup.handle(() => daemon.reload('SIGHUP'));
   const drain = () => daemon.drain();
   process.on('SIGUSR1', drain);
   try {
     const code = await daemon.stopped;
     // A call that does not notice the stop would keep the process, and go on beside the next daemon.
-    after(LAST_WORDS_MS, () => process.exit(code), { unref: true });
+    after(EXIT_GRACE_MS, () => process.exit(code), { unref: true });
     return code;
   } finally {
-    off();
-    hangUps.ignore();
+    removeHandlers();
+    hangup.remove();
     process.off('SIGUSR1', drain);
   }
 }
 
 /** SIGHUP never ends the daemon, also not one that is only starting: what it asks for then is done afterwards. */
-class HangUps {
-  private heard = false;
-  private act: () => void = () => {
-    this.heard = true;
+class HangupSignal {
+  private pending = false;
+  private handler: () => void = () => {
+    this.pending = true;
   };
-  private readonly hear = () => this.act();
+  private readonly listener = () => this.handler();
 
   constructor() {
-    process.on('SIGHUP', this.hear);
+    process.on('SIGHUP', this.listener);
   }
 
-  tell(act: () => void): void {
-    this.act = act;
-    if (this.heard) act();
+  handle(handler: () => void): void {
+    this.handler = handler;
+    if (this.pending) handler();
   }
 
-  ignore(): void {
-    process.off('SIGHUP', this.hear);
+  remove(): void {
+    process.off('SIGHUP', this.listener);
   }
 }
 
 /** The first signal asks, the second does not wait. */
-export function onStopSignals(ask: () => void, insist: () => void): () => void {
-  let asked = false;
-  const heard = (): void => {
-    if (asked) insist();
-    else ask();
-    asked = true;
+export function onStopSignals(onFirst: () => void, onSecond: () => void): () => void {
+  let stopping = false;
+  const onSignal = (): void => {
+    if (stopping) onSecond();
+    else onFirst();
+    stopping = true;
   };
-  process.on('SIGTERM', heard);
-  process.on('SIGINT', heard);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
   return () => {
-    process.off('SIGTERM', heard);
-    process.off('SIGINT', heard);
+    process.off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal);
   };
 }

@@ -1,7 +1,7 @@
 /** `sos-ci dequeue` and `sos-ci promote`: end jobs, or put them at the head of the queue. */
 import type { JobPlace, Target } from '../../engine/ports/operator-api.ts';
 import { plainText } from '../../terminal-text.ts';
-import type { Ask, OperateOptions } from '../input/daemon-client.ts';
+import type { RequestOptions, SendRequest } from '../input/daemon-client.ts';
 import { shortId } from '../input/resolve-id.ts';
 import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
@@ -10,41 +10,41 @@ import { type Io, printJson } from '../output/terminal.ts';
 
 export async function dequeueCommand(
   io: Io,
-  ask: Ask,
+  send: SendRequest,
   target: Target,
-  options: OperateOptions,
+  options: RequestOptions,
 ): Promise<number> {
-  const answer = await ask({ do: 'dequeue', target });
+  const result = await send({ do: 'dequeue', target });
   if (options.json) {
-    printJson(io, answer);
+    printJson(io, result);
     return EXIT.ok;
   }
-  const { jobs, reviews } = answer;
+  const { jobs, reviews } = result;
   if (jobs.length === 0) io.out('nothing ran any more; its comment is taken back unless Gerrit has it\n');
   else io.out(`ended ${count(jobs.length, 'job')}${reviews.length === 0 ? '' : '; nothing is posted'}\n`);
-  for (const job of jobs) io.out(`  ${placeText(job)}, was ${topState(job.state)}\n`);
+  for (const job of jobs) io.out(`  ${jobText(job)}, was ${topState(job.state)}\n`);
   return EXIT.ok;
 }
 
 /** Exit code 1 when none of them waits. */
 export async function promoteCommand(
   io: Io,
-  ask: Ask,
+  send: SendRequest,
   targets: readonly Target[],
-  options: OperateOptions,
+  options: RequestOptions,
 ): Promise<number> {
-  const answer = await ask({ do: 'promote', targets });
-  const exit = answer.promoted.length > 0 ? EXIT.ok : EXIT.negative;
+  const result = await send({ do: 'promote', targets });
+  const exit = result.promoted.length > 0 ? EXIT.ok : EXIT.negative;
   if (options.json) {
-    printJson(io, answer);
+    printJson(io, result);
     return exit;
   }
-  io.out(`${count(answer.promoted.length, 'job')} put at the head of the queue\n`);
-  for (const job of answer.promoted) io.out(`  ${placeText(job)}\n`);
-  for (const job of answer.passed) io.out(`  ${placeText(job)} does not wait: ${topState(job.state)}\n`);
+  io.out(`${count(result.promoted.length, 'job')} put at the head of the queue\n`);
+  for (const job of result.promoted) io.out(`  ${jobText(job)}\n`);
+  for (const job of result.passed) io.out(`  ${jobText(job)} does not wait: ${topState(job.state)}\n`);
   return exit;
 }
 
-function placeText({ id, name, change, patchset }: JobPlace): string {
+function jobText({ id, name, change, patchset }: JobPlace): string {
   return `${shortId(id)}  ${change},${patchset}  ${plainText(name)}`;
 }

@@ -14,16 +14,16 @@ export interface DoctorOptions {
   readonly json?: boolean;
 }
 
-export type Examine = (config: Config) => Promise<readonly Finding[]>;
+export type RunChecks = (config: Config) => Promise<readonly Finding[]>;
 
 /** Exit code 0: no failure; 1: at least one; 3: the configuration has mistakes. */
 export async function doctorCommand(
   io: Io,
   file: string,
   options: DoctorOptions,
-  look: Examine = runChecks,
+  run: RunChecks = runChecks,
 ): Promise<number> {
-  const { findings, exit } = await findingsOf(file, look);
+  const { findings, exit } = await findingsFor(file, run);
   const counts = Object.fromEntries(
     VERDICTS.map((verdict) => [verdict, findings.filter((one) => one.verdict === verdict).length]),
   );
@@ -33,14 +33,14 @@ export async function doctorCommand(
   }
   const width = Math.max(...findings.map(({ check }) => check.length));
   for (const finding of findings) print(io, finding, width);
-  const summary = VERDICTS.map((verdict) => `${counts[verdict]} ${WORDS[verdict]}`).join(', ');
+  const summary = VERDICTS.map((verdict) => `${counts[verdict]} ${LABELS[verdict]}`).join(', ');
   io.out(`\n${summary}\n`);
   return exit;
 }
 
-async function findingsOf(
+async function findingsFor(
   file: string,
-  look: Examine,
+  run: RunChecks,
 ): Promise<{ readonly findings: readonly Finding[]; readonly exit: number }> {
   let config: Config;
   try {
@@ -55,12 +55,12 @@ async function findingsOf(
     const others = { check: 'others', target: file, verdict: 'unchecked', found: rest, fix: '' } as const;
     return { findings: [...mistakes, others], exit: EXIT.config };
   }
-  const findings = await look(config);
+  const findings = await run(config);
   const failed = findings.some(({ verdict }) => verdict === 'failure');
   return { findings, exit: failed ? EXIT.negative : EXIT.ok };
 }
 
-const WORDS: Readonly<Record<FindingVerdict, string>> = {
+const LABELS: Readonly<Record<FindingVerdict, string>> = {
   ok: 'ok',
   warning: 'warning',
   failure: 'FAILURE',
@@ -72,13 +72,13 @@ const COLORS: Readonly<Record<FindingVerdict, Paint>> = {
   failure: 'red',
   unchecked: 'dim',
 };
-const WORD_WIDTH = Math.max(...Object.values(WORDS).map((word) => word.length));
+const LABEL_WIDTH = Math.max(...Object.values(LABELS).map((label) => label.length));
 
 function print(io: Io, { check, target, verdict, found, fix }: Finding, width: number): void {
-  const word = paint(io, COLORS[verdict], padEnd(WORDS[verdict], WORD_WIDTH));
-  const indent = WORD_WIDTH + width + 4;
+  const label = paint(io, COLORS[verdict], padEnd(LABELS[verdict], LABEL_WIDTH));
+  const indent = LABEL_WIDTH + width + 4;
   const lines = wrap(plainText(`${target}: ${found}`), io.width - indent);
-  io.out(`${word}  ${padEnd(check, width)}  ${lines.join(`\n${' '.repeat(indent)}`)}\n`);
+  io.out(`${label}  ${padEnd(check, width)}  ${lines.join(`\n${' '.repeat(indent)}`)}\n`);
   if (fix === '') return;
   const more = wrap(plainText(`fix: ${fix}`), io.width - indent);
   io.out(`${' '.repeat(indent)}${more.join(`\n${' '.repeat(indent)}`)}\n`);

@@ -28,26 +28,27 @@ export async function exportCommand(io: Io, file: string, options: ExportOptions
     type: options.type ?? null,
     change: options.change ?? null,
   };
-  let [lines, torn] = [0, 0];
+  let [lines, unparsed] = [0, 0];
   if (options.json) io.out('{\n  "format": 1,\n  "events": [');
-  for await (const kept of archivedEvents(intake.segments.dir, filter, gerrit.lineLimitBytes)) {
-    if (options.json) io.out(`${lines === 0 ? '' : ','}\n    ${harmless(JSON.stringify(shown(kept)))}`);
-    else io.out(`${kept.event === null ? plainText(kept.text) : harmless(kept.text)}\n`);
+  for await (const event of archivedEvents(intake.segments.dir, filter, gerrit.lineLimitBytes)) {
+    if (options.json)
+      io.out(`${lines === 0 ? '' : ','}\n    ${escapeControlCharacters(JSON.stringify(eventJson(event)))}`);
+    else io.out(`${event.event === null ? plainText(event.text) : escapeControlCharacters(event.text)}\n`);
     lines += 1;
-    if (kept.event === null) torn += 1;
+    if (event.event === null) unparsed += 1;
   }
   if (options.json) io.out(`${lines === 0 ? '' : '\n  '}]\n}\n`);
-  const broken = torn === 0 ? '' : `, ${torn} of them no events`;
-  io.err(`${count(lines, 'line')} from ${plainText(intake.segments.dir)}${broken}\n`);
+  const unparsedText = unparsed === 0 ? '' : `, ${unparsed} of them no events`;
+  io.err(`${count(lines, 'line')} from ${plainText(intake.segments.dir)}${unparsedText}\n`);
   return EXIT.ok;
 }
 
-function shown({ at, type, change, event, text }: ArchivedEvent) {
+function eventJson({ at, type, change, event, text }: ArchivedEvent) {
   return { at: iso(at), type, change, ...(event === null ? { text } : { event }) };
 }
 
 /** Inside JSON these characters stand in strings only, where an escape means the same; white space between is no loss. */
-function harmless(json: string): string {
+function escapeControlCharacters(json: string): string {
   return json
     .replaceAll(/[\t\r]/g, ' ')
     .replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\u2028\u2029\u115f\u1160\u3164\uffa0]/gu, (character) =>

@@ -20,13 +20,13 @@ import { iso, utc } from '../output/time.ts';
 import { holdText } from './explain-events.ts';
 
 /** What our own log knows of the change: nothing, where there is none. */
-export interface Ours
+export interface LocalState
   extends Pick<TriggerFacts, 'open' | 'waiting' | 'waitingChanges' | 'openJobs' | 'starts'> {
   /** Requests for a run that were ignored, the newest first. */
   readonly ignored: readonly IgnoredRequest[];
 }
 
-export const NOTHING_OF_OURS: Ours = {
+export const EMPTY_LOCAL_STATE: LocalState = {
   open: [],
   waiting: null,
   waitingChanges: 0,
@@ -47,13 +47,21 @@ export async function explainChange(
     throw new CliError(EXIT.refused, `${config.gerrit.host} does not show change ${number}`, hint);
   }
   const file = databaseIn(options.state === undefined ? config.stateDir : resolve(options.state));
-  return withOurs(file, change, (ours) => showOutlooks(io, config, change, ours, options.json ?? false));
+  return withLocalState(file, change, (local) =>
+    printDryRun(io, config, change, local, options.json ?? false),
+  );
 }
 
 /** Exit code 0 when something would start. */
-export function showOutlooks(io: Io, config: Config, change: ChangeNow, ours: Ours, json: boolean): number {
+export function printDryRun(
+  io: Io,
+  config: Config,
+  change: ChangeNow,
+  local: LocalState,
+  json: boolean,
+): number {
   const files = new Map(config.jobs.map(({ spec }) => [spec.name, spec.files]));
-  const { ignored, ...facts } = ours;
+  const { ignored, ...facts } = local;
   const outlooks = dryRun(change, {
     rules: triggerRules(config),
     files,
@@ -63,22 +71,22 @@ export function showOutlooks(io: Io, config: Config, change: ChangeNow, ours: Ou
     printJson(io, {
       change: changeJson(change),
       outlooks,
-      waiting: waitingJson(ours),
+      waiting: waitingJson(local),
       ignored: ignored.map(ignoredJson),
     });
   } else {
-    printChange(io, change, ours);
+    printChange(io, change, local);
     for (const outlook of outlooks) printOutlook(io, outlook);
   }
   return outlooks.some(({ starts }) => starts) ? EXIT.ok : EXIT.negative;
 }
 
-async function withOurs<T>(file: string, change: ChangeNow, ask: (ours: Ours) => T): Promise<T> {
-  if (!existsSync(file)) return ask(NOTHING_OF_OURS);
+async function withLocalState<T>(file: string, change: ChangeNow, use: (local: LocalState) => T): Promise<T> {
+  if (!existsSync(file)) return use(EMPTY_LOCAL_STATE);
   const { openReader } = await import('../../adapters/sqlite/reader.ts');
   const reader = openReader(file);
   try {
-    return ask(oursOf(reader, change));
+    return use(readLocalState(reader, change));
   } finally {
     reader.close();
   }
@@ -89,7 +97,10 @@ const JOBS_LIMIT = 10_000;
 /** Ignored requests that are shown. */
 const IGNORED_SHOWN = 5;
 
-export function oursOf(reader: StoreReader, { patchset: { project, change } }: ChangeNow): Ours {
+export function readLocalState(
+  reader: StoreReader,
+  { patchset: { project, change } }: ChangeNow,
+): LocalState {
   const reviews = reader.reviews({ open: true, change, limit: REVIEWS_LIMIT });
   const jobs = reader.jobs({ open: true, limit: JOBS_LIMIT });
   const waiting = reader.waitingStarts();
@@ -97,14 +108,14 @@ export function oursOf(reader: StoreReader, { patchset: { project, change } }: C
     other.project === project && other.change === change;
   return {
     open: reviews.filter(isOfChange).map(({ id, patchset, branch, jobsPending }) => {
-      const own = jobs.filter(({ review }) => review === id);
-      const unreported = own.filter((job) => jobsPending && !job.cleaningUp);
+      const ownJobs = jobs.filter(({ review }) => review === id);
+      const unreported = ownJobs.filter((job) => jobsPending && !job.cleaningUp);
       return {
         id,
         patchset,
         branch,
         jobs: unreported.map(({ name }) => name),
-        begun: own.some((job) => !job.queued),
+        begun: ownJobs.some((job) => !job.queued),
       };
     }),
     waiting: waiting.find(({ start }) => isOfChange(start.patchset)) ?? null,
@@ -115,7 +126,7 @@ export function oursOf(reader: StoreReader, { patchset: { project, change } }: C
   };
 }
 
-function printChange(io: Io, change: ChangeNow, { waiting, ignored }: Ours): void {
+function printChange(io: Io, change: ChangeNow, { waiting, ignored }: LocalState): void {
   const { patchset, status, kind, uploader, author, hashtags, files, votes } = change;
   const line = (title: string, text: string): void => {
     if (text !== '') io.out(`${paint(io, 'dim', title.padEnd(9))} ${plainText(text)}\n`);
@@ -160,7 +171,7 @@ function printOutlook(io: Io, outlook: DryRunResult): void {
   if (outlook.jobs.length > 0) printTable(io, columns, outlook.jobs);
 }
 
-function waitingJson({ waiting }: Ours): object | null {
+function waitingJson({ waiting }: LocalState): object | null {
   if (waiting === null) return null;
   const { start, rule, why, since } = waiting;
   return { patchset: start.patchset.patchset, jobs: start.jobs, since: iso(since), rule, why };

@@ -67,7 +67,7 @@ interface Row {
   readonly event: string;
   readonly change: string;
   readonly by: string;
-  readonly done: string;
+  readonly action: string;
   readonly rule: string;
   readonly why: string;
 }
@@ -76,11 +76,11 @@ type Explained = Extract<ExplainedLine, { readonly event: unknown }>;
 
 const COLUMNS: readonly Column<Row>[] = [
   { title: 'LINE', text: ({ line }) => line, right: true },
-  { title: 'TIME (UTC)', text: ({ time }) => time, spare: 2 },
+  { title: 'TIME (UTC)', text: ({ time }) => time, dropOrder: 2 },
   { title: 'EVENT', text: ({ event }) => event },
   { title: 'CHANGE', text: ({ change }) => change, right: true },
-  { title: 'BY', text: ({ by }) => by, spare: 1 },
-  { title: 'DECISION', text: ({ done }) => done, paint: ({ done }) => paintOf(done) },
+  { title: 'BY', text: ({ by }) => by, dropOrder: 1 },
+  { title: 'DECISION', text: ({ action }) => action, paint: ({ action }) => decisionPaint(action) },
   { title: 'RULE', text: ({ rule }) => rule },
   { title: 'WHY', text: ({ why }) => why },
 ];
@@ -107,8 +107,8 @@ function printLines(io: Io, lines: readonly ExplainedLine[], all: boolean): void
 
 function linesJson(io: Io, file: string, lines: readonly ExplainedLine[]): void {
   const counts: Record<string, number> = {};
-  for (const { do: done, rule } of lines.flatMap(decisionsOf)) {
-    counts[`${done} ${rule}`] = (counts[`${done} ${rule}`] ?? 0) + 1;
+  for (const { do: action, rule } of lines.flatMap(decisionsOf)) {
+    counts[`${action} ${rule}`] = (counts[`${action} ${rule}`] ?? 0) + 1;
   }
   printJson(io, { file, lines: lines.map(lineJson), counts });
 }
@@ -120,14 +120,14 @@ export function holdText(hold: HoldSpec): string {
 /** @param dated false: all lines are of one day, and the time alone will do */
 function rowsOf(line: ExplainedLine, dated: boolean): readonly Row[] {
   const blank = { line: String(line.line), time: '', event: '', change: '', by: '', rule: '' };
-  if ('rejected' in line) return [{ ...blank, done: 'rejected', why: line.rejected }];
-  if ('dropped' in line) return [{ ...blank, done: 'dropped', why: line.dropped }];
+  if ('rejected' in line) return [{ ...blank, action: 'rejected', why: line.rejected }];
+  if ('dropped' in line) return [{ ...blank, action: 'dropped', why: line.dropped }];
   if ('waited' in line) {
     const { change, patchset } = line.waited;
     const head = { ...blank, line: '', event: 'a start that waited', change: `${change},${patchset}` };
     return line.decisions.map((decision) => ({
       ...head,
-      done: decision.do,
+      action: decision.do,
       rule: decision.rule,
       why: whyOf(decision),
     }));
@@ -138,19 +138,19 @@ function rowsOf(line: ExplainedLine, dated: boolean): readonly Row[] {
     ...blank,
     time,
     event: event.type === 'other' ? event.name : event.type,
-    ...whereOf(line),
+    ...changeAndAuthor(line),
   };
   const rows = decisions.map((decision, index): Row => {
     const first = index === 0 ? head : { ...blank, line: '' };
-    return { ...first, done: decision.do, rule: decision.rule, why: whyOf(decision) };
+    return { ...first, action: decision.do, rule: decision.rule, why: whyOf(decision) };
   });
   const started = decisions.some((decision) => decision.do === 'start');
   // That a job is for another project goes without saying.
-  const left = started ? jobs.filter(({ cause, rule }) => cause === null && rule !== 'project') : [];
-  const leftOut = left.map(
-    ({ job, rule, why }): Row => ({ ...blank, line: '', done: '', rule, why: `not ${job}: ${why}` }),
+  const skipped = started ? jobs.filter(({ cause, rule }) => cause === null && rule !== 'project') : [];
+  const skippedRows = skipped.map(
+    ({ job, rule, why }): Row => ({ ...blank, line: '', action: '', rule, why: `not ${job}: ${why}` }),
   );
-  return [...rows, ...leftOut];
+  return [...rows, ...skippedRows];
 }
 
 /** `2026-11-22 17:09:35` */
@@ -158,7 +158,7 @@ function timeOf(line: ExplainedLine): string | null {
   return 'event' in line && 'at' in line.event && line.event.at > 0 ? utc(line.event.at).slice(0, 19) : null;
 }
 
-function whereOf({ event }: Explained): { readonly change: string; readonly by: string } {
+function changeAndAuthor({ event }: Explained): { readonly change: string; readonly by: string } {
   if ('patchset' in event) {
     return { change: `${event.patchset.change},${event.patchset.patchset}`, by: nameOf(event.by) };
   }
@@ -176,9 +176,9 @@ function decisionsOf(line: ExplainedLine): readonly Decision[] {
   return 'decisions' in line ? line.decisions : [];
 }
 
-function paintOf(done: string): Paint | null {
-  if (done === 'start') return 'green';
-  return done === 'rejected' ? 'red' : null;
+function decisionPaint(action: string): Paint | null {
+  if (action === 'start') return 'green';
+  return action === 'rejected' ? 'red' : null;
 }
 
 function lineJson(line: ExplainedLine): object {
@@ -219,9 +219,9 @@ function jobsOf({ decisions, jobs }: Explained): readonly object[] {
 }
 
 function decisionJson(decision: Decision): object {
-  const { do: done, rule, why } = decision;
-  if (decision.do === 'defer') return { do: done, rule, why, jobs: decision.start.jobs };
-  if (decision.do !== 'start') return { do: done, rule, why };
+  const { do: action, rule, why } = decision;
+  if (decision.do === 'defer') return { do: action, rule, why, jobs: decision.start.jobs };
+  if (decision.do !== 'start') return { do: action, rule, why };
   const { jobs, kind, trigger, hold } = decision;
-  return { do: done, rule, why, kind, jobs, trigger, hold };
+  return { do: action, rule, why, kind, jobs, trigger, hold };
 }

@@ -4,15 +4,15 @@
  */
 import { loadConfig } from '../../config/load.ts';
 import { plainText } from '../../terminal-text.ts';
-import { configFile, type Where, withReader } from '../input/open-store.ts';
-import { readChange } from '../input/parse-target.ts';
+import { configFile, type StoreLocation, withReader } from '../input/open-store.ts';
+import { tryParseChange } from '../input/parse-target.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import type { Io } from '../output/terminal.ts';
 import { explainChange } from './explain-change.ts';
 import { explainEvents } from './explain-events.ts';
 import { explainJob } from './explain-job.ts';
 
-export interface ExplainOptions extends Where {
+export interface ExplainOptions extends StoreLocation {
   /** A file, or `-` for standard input. */
   readonly events?: string;
   /** With --events: also the lines that start nothing whatever the rules are. */
@@ -35,7 +35,7 @@ export async function explainCommand(
   }
   const { events = '' } = options;
   if (what === undefined) return explainEvents(io, loadConfig(configFile(options)), events, options);
-  const change = readChange(what);
+  const change = tryParseChange(what);
   if (change === null) return withReader(options, (reader) => explainJob(io, reader, what, options));
   if (change.patchset === null)
     return explainChange(io, loadConfig(configFile(options)), change.change, options);

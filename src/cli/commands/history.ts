@@ -7,7 +7,7 @@ import { plainText } from '../../terminal-text.ts';
 import { findHistory } from '../input/resolve-id.ts';
 import { count } from '../output/event.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
-import { eventsJson, owedJson, printOwed, printRows } from '../output/history-table.ts';
+import { eventsJson, pendingJson, printPending, printRows } from '../output/history-table.ts';
 import { type Io, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 
@@ -31,13 +31,13 @@ export function historyCommand(
   if (options.json) {
     const { history, machine, state, ended, at, context } = stored;
     const head = { history, machine, state, ended, changedAt: iso(at), context };
-    printJson(io, { ...head, owed: owedJson(owed), events: eventsJson(rows, start) });
+    printJson(io, { ...head, owed: pendingJson(owed), events: eventsJson(rows, start) });
     return EXIT.ok;
   }
   io.out(`${paint(io, 'bold', plainText(`${stored.history}  ${stored.state}  (${stored.machine})`))}\n`);
   io.out(`  since ${utc(start)}, ${count(rows.length, 'row')}${older(rows)}\n\n`);
   printRows(io, null, rows.slice(-SHOWN));
-  printOwed(io, owed);
+  printPending(io, owed);
   return EXIT.ok;
 }
 

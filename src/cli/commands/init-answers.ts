@@ -14,9 +14,9 @@ import {
   webAddress,
 } from '../../config/fields/validators.ts';
 import type { FirstAnswers } from '../../config/file/init-template.ts';
-import type { Asking } from '../input/prompt.ts';
+import type { Prompt } from '../input/prompt.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
-import { nodeAnswer } from './init-node.ts';
+import { readNode } from './init-node.ts';
 
 export interface InitFlags {
   readonly host?: string;
@@ -46,50 +46,50 @@ const ID_LETTERS = '0123456789abcdefghjkmnpqrstvwxyz';
 export interface Question {
   readonly flag: string;
   readonly text: string;
-  readonly given: string | undefined;
+  readonly fromFlag: string | undefined;
   /** Null: nothing is. */
-  readonly usual: string | null;
+  readonly defaultValue: string | null;
   readonly check: (value: string) => FieldError | null;
   /** What else could be given instead. */
   readonly or?: string;
 }
 
 /** One answer. @throws CliError for a flag that is wrong, or one that is missing where nobody can be asked */
-export type Answer = (question: Question) => Promise<string>;
+export type AnswerQuestion = (question: Question) => Promise<string>;
 
-/** @param asking null: nobody is there to answer */
-export async function firstAnswers(
+/** @param prompt null: nobody is there to answer */
+export async function readAnswers(
   dir: string,
   flags: InitFlags,
-  asking: Asking | null,
+  prompt: Prompt | null,
 ): Promise<FirstAnswers> {
-  if (asking === null && flags.yes !== true) {
+  if (prompt === null && flags.yes !== true) {
     throw new CliError(
       EXIT.usage,
       'there is no terminal to ask questions on',
       'answer by flags, and take what is usual for the rest: sos-ci init --yes --user acme-ci --node stack@node1.acme.example (more: sos-ci init --help)',
     );
   }
-  const answer: Answer = (question) => answerTo(question, flags.yes === true ? null : asking);
-  const site = await siteAnswers(flags, answer);
+  const ask: AnswerQuestion = (question) => answerQuestion(question, flags.yes === true ? null : prompt);
+  const site = await readGerritAnswers(flags, ask);
   const { host, user, name } = site;
-  const wiki = await answer({
+  const wiki = await ask({
     flag: '--wiki',
     text: "the CI's page, how to rerun and whom to ask (a dash: none yet)",
-    given: flags.wiki,
-    usual: host === OPENDEV ? wikiOf(name) : '-',
+    fromFlag: flags.wiki,
+    defaultValue: host === OPENDEV ? wikiOf(name) : '-',
     check: (value) => (value === '-' ? null : webAddress(value)),
   });
-  const project = await answer({
+  const project = await ask({
     flag: '--project',
     text: 'project to begin with',
-    given: flags.project,
-    usual: host === OPENDEV ? SANDBOX : null,
-    check: oneProject,
+    fromFlag: flags.project,
+    defaultValue: host === OPENDEV ? SANDBOX : null,
+    check: projectError,
   });
   const job = flags.job ?? `${user}-first`;
   const wrong = entryName(job);
-  if (wrong !== null) throw refused('--job', wrong);
+  if (wrong !== null) throw invalidFlag('--job', wrong);
   return {
     ...site,
     keyFile: flags.key === undefined ? './gerrit-key' : resolve(flags.key),
@@ -98,68 +98,68 @@ export async function firstAnswers(
     wiki: wiki === '-' ? '' : wiki,
     project,
     job,
-    node: await nodeAnswer(dir, host, flags, answer),
+    node: await readNode(dir, host, flags, ask),
   };
 }
 
-async function siteAnswers(
+async function readGerritAnswers(
   flags: InitFlags,
-  answer: Answer,
+  ask: AnswerQuestion,
 ): Promise<Pick<FirstAnswers, 'host' | 'port' | 'user' | 'name'>> {
-  const host = await answer({
+  const host = await ask({
     flag: '--host',
     text: 'Gerrit server',
-    given: flags.host,
-    usual: OPENDEV,
+    fromFlag: flags.host,
+    defaultValue: OPENDEV,
     check: hostName,
   });
-  const port = await answer({
+  const port = await ask({
     flag: '--port',
     text: 'its SSH port',
-    given: flags.port?.toString(),
-    usual: String(PORT),
+    fromFlag: flags.port?.toString(),
+    defaultValue: String(PORT),
     check: portNumber,
   });
-  const user = await answer({
+  const user = await ask({
     flag: '--user',
     text: "the CI account's user name there",
-    given: flags.user,
-    usual: null,
-    check: accountName,
+    fromFlag: flags.user,
+    defaultValue: null,
+    check: accountNameError,
   });
-  const name = await answer({
+  const name = await ask({
     flag: '--name',
     text: "the account's display name",
-    given: flags.name,
-    usual: displayName(user),
-    check: nameOfPeople,
+    fromFlag: flags.name,
+    defaultValue: displayName(user),
+    check: displayNameError,
   });
   return { host, port: Number(port), user, name };
 }
 
-async function answerTo(question: Question, asking: Asking | null): Promise<string> {
-  const { flag, text, given, usual, check, or = '' } = question;
-  if (given !== undefined) {
-    const wrong = check(given);
-    if (wrong !== null) throw refused(flag, wrong);
-    return given;
+async function answerQuestion(question: Question, prompt: Prompt | null): Promise<string> {
+  const { flag, text, fromFlag, defaultValue, check, or = '' } = question;
+  if (fromFlag !== undefined) {
+    const wrong = check(fromFlag);
+    if (wrong !== null) throw invalidFlag(flag, wrong);
+    return fromFlag;
   }
-  if (asking === null) {
-    if (usual !== null) return usual;
+  if (prompt === null) {
+    if (defaultValue !== null) return defaultValue;
     const hint = `${flag}: ${text}${or === '' ? '' : `; or ${or}`}`;
     throw new CliError(EXIT.usage, `${flag} is missing, and nothing is usual for it`, hint);
   }
-  const shown = usual === null ? '' : ` [${usual}]`;
+  const shown = defaultValue === null ? '' : ` [${defaultValue}]`;
   for (let problem = ''; ; ) {
-    const typed = await asking.ask(`${problem}${text}${shown}: `);
-    const value = typed === '' ? usual : typed;
+    const typed = await prompt.ask(`${problem}${text}${shown}: `);
+    const value = typed === '' ? defaultValue : typed;
     const wrong = value === null ? new FieldError('is needed', or) : check(value);
     if (value !== null && wrong === null) return value;
     problem = `  it ${wrong?.what}${wrong?.next ? `; ${wrong.next}` : ''}\n`;
   }
 }
 
-function refused(flag: string, { what, next }: FieldError): CliError {
+function invalidFlag(flag: string, { what, next }: FieldError): CliError {
   return new CliError(EXIT.usage, `${flag}: it ${what}`, next);
 }
 
@@ -173,18 +173,18 @@ function wikiOf(name: string): string {
   return `https://wiki.openstack.org/wiki/ThirdPartySystems/${encodeURIComponent(name.replaceAll(' ', '_'))}`;
 }
 
-function oneProject(value: string): FieldError | null {
+function projectError(value: string): FieldError | null {
   return value.includes('*') ? new FieldError('must be the name of one project') : projectPattern(value);
 }
 
-function nameOfPeople(value: string): FieldError | null {
+function displayNameError(value: string): FieldError | null {
   return value.trim() !== '' && value.length <= 100 && !/\p{C}/u.test(value)
     ? null
     : new FieldError('must be a name of at most 100 characters');
 }
 
 /** The user's name also begins the deployment's id and the job's name. */
-function accountName(value: string): FieldError | null {
+function accountNameError(value: string): FieldError | null {
   const wrong = oneWord(value);
   if (wrong !== null) return wrong;
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,60}$/.test(value)

@@ -7,55 +7,56 @@ import { FieldError } from '../../config/fields/fields.ts';
 import { hostName, isLoopback, portNumber, userName } from '../../config/fields/validators.ts';
 import type { FirstNode } from '../../config/file/init-template.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
-import type { Answer, InitFlags } from './init-answers.ts';
+import type { AnswerQuestion, InitFlags } from './init-answers.ts';
 
 const KINDS = ['local', 'static', 'command'] as const;
 const KEY_FILE = './node-key';
 
-export async function nodeAnswer(
+export async function readNode(
   dir: string,
   host: string,
   flags: InitFlags,
-  answer: Answer,
+  ask: AnswerQuestion,
 ): Promise<FirstNode> {
   const { node, program, nodeUser, allowUntrustedCode } = flags;
-  const kind = await answer({
+  const kind = await ask({
     flag: '--kind',
     text: 'where jobs run: local (this host), static (a host by SSH), command (servers that your own program makes)',
-    given: flags.kind ?? impliedKind(flags),
-    usual: isLoopback(host) ? 'local' : 'static',
+    fromFlag: flags.kind ?? impliedKind(flags),
+    defaultValue: isLoopback(host) ? 'local' : 'static',
     check: (value) =>
       KINDS.some((one) => one === value) ? null : new FieldError(`must be one of ${KINDS.join(', ')}`),
   });
-  if (kind === 'local') return { kind, untrusted: await trust(host, allowUntrustedCode === true, answer) };
+  if (kind === 'local')
+    return { kind, untrusted: await confirmTrust(host, allowUntrustedCode === true, ask) };
   if (kind === 'static') {
-    const told = await answer({
+    const text = await ask({
       flag: '--node',
       text: 'the host that runs them: USER@HOST or USER@HOST:PORT',
-      given: node,
-      usual: null,
+      fromFlag: node,
+      defaultValue: null,
       check: (value) =>
-        readPlace(value) === null ? new FieldError('is no USER@HOST or USER@HOST:PORT') : null,
+        parseAddress(value) === null ? new FieldError('is no USER@HOST or USER@HOST:PORT') : null,
       or: '--program FILE (your own program makes servers), or --allow-untrusted-code (jobs run on this host)',
     });
-    const place = readPlace(told) ?? { user: '', host: '', port: 0 };
-    return { kind, ...place, keyFile: KEY_FILE };
+    const address = parseAddress(text) ?? { user: '', host: '', port: 0 };
+    return { kind, ...address, keyFile: KEY_FILE };
   }
-  const told = await answer({
+  const text = await ask({
     flag: '--program',
     text: 'your program, called with create, list or delete (docs/providers.md)',
-    given: program,
-    usual: resolve(dir, 'nodes'),
+    fromFlag: program,
+    defaultValue: resolve(dir, 'nodes'),
     check: (value) => (value === '' || /\p{C}/u.test(value) ? new FieldError('is no path') : null),
   });
-  const user = await answer({
+  const user = await ask({
     flag: '--node-user',
     text: 'user on its servers',
-    given: nodeUser,
-    usual: 'stack',
+    fromFlag: nodeUser,
+    defaultValue: 'stack',
     check: userName,
   });
-  return { kind: 'command', program: resolve(told), user, keyFile: KEY_FILE };
+  return { kind: 'command', program: resolve(text), user, keyFile: KEY_FILE };
 }
 
 function impliedKind({ node, program, allowUntrustedCode }: InitFlags): string | undefined {
@@ -74,23 +75,23 @@ function impliedKind({ node, program, allowUntrustedCode }: InitFlags): string |
   return kinds[0];
 }
 
-async function trust(host: string, given: boolean, answer: Answer): Promise<boolean> {
+async function confirmTrust(host: string, given: boolean, ask: AnswerQuestion): Promise<boolean> {
   if (given || isLoopback(host)) return given;
-  const says = await answer({
+  const reply = await ask({
     flag: '--allow-untrusted-code',
     text: `whoever may upload a change to ${host} runs code on this host, as this user: yes, if you want that`,
-    given: undefined,
-    usual: null,
+    fromFlag: undefined,
+    defaultValue: null,
     check: (value) =>
       value === 'yes' ? null : new FieldError('must be yes', 'or end here, and use another kind'),
   });
-  return says === 'yes';
+  return reply === 'yes';
 }
 
-function readPlace(
+function parseAddress(
   text: string,
 ): { readonly user: string; readonly host: string; readonly port: number } | null {
   const [, user = '', host = '', port = '22'] = /^([^@\s]+)@([^@\s:]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const right = userName(user) === null && hostName(host) === null && portNumber(port) === null;
-  return right ? { host, port: Number(port), user } : null;
+  const valid = userName(user) === null && hostName(host) === null && portNumber(port) === null;
+  return valid ? { host, port: Number(port), user } : null;
 }

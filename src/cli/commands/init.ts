@@ -10,10 +10,10 @@ import { type FirstAnswers, firstConfig } from '../../config/file/init-template.
 import { loadConfig } from '../../config/load.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import { plainText } from '../../terminal-text.ts';
-import type { Asking } from '../input/prompt.ts';
+import type { Prompt } from '../input/prompt.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import type { Io } from '../output/terminal.ts';
-import { firstAnswers, type InitFlags } from './init-answers.ts';
+import { type InitFlags, readAnswers } from './init-answers.ts';
 
 const NAME = 'sos-ci.yaml';
 
@@ -22,63 +22,63 @@ export async function initCommand(
   io: Io,
   dir: string,
   flags: InitFlags,
-  asking: Asking | null,
-  outside: KeyProvisioner = keyProvisioner(),
+  prompt: Prompt | null,
+  keys: KeyProvisioner = keyProvisioner(),
 ): Promise<number> {
   const file = join(resolve(dir), NAME);
-  if (existsSync(file)) throw alreadyThere(file);
-  const answers = await firstAnswers(dir, flags, asking);
+  if (existsSync(file)) throw configExists(file);
+  const answers = await readAnswers(dir, flags, prompt);
   const path = pathResolver(file);
   mkdirSync(dirname(file), { recursive: true });
-  const gerritKey = await keyIn(path(answers.keyFile), answers.user, outside);
+  const gerritKey = await ensureKey(path(answers.keyFile), answers.user, keys);
   const nodeKey =
     answers.node.kind === 'local'
       ? null
-      : await keyIn(path(answers.node.keyFile), `${answers.user}-node`, outside);
+      : await ensureKey(path(answers.node.keyFile), `${answers.user}-node`, keys);
   writeConfig(file, firstConfig(answers));
   io.err(`${plainText(file)} is written.\n`);
   const unpinned: Unpinned[] = [];
-  for (const place of placesOf(answers, flags)) {
-    const left = await pinHostKey(io, place, path(answers.knownHostsFile), asking, outside);
-    if (left !== null) unpinned.push(left);
+  for (const target of hostKeyTargets(answers, flags)) {
+    const unpinnedKey = await pinHostKey(io, target, path(answers.knownHostsFile), prompt, keys);
+    if (unpinnedKey !== null) unpinned.push(unpinnedKey);
   }
-  tellNext(io, resolve(dir) === process.cwd() ? null : dir, answers, { gerritKey, nodeKey, unpinned });
+  printNextSteps(io, resolve(dir) === process.cwd() ? null : dir, answers, { gerritKey, nodeKey, unpinned });
   return unpinned.length === 0 ? EXIT.ok : EXIT.negative;
 }
 
 /** The public half of the key in this file: of the one that is there, or of a new one. */
-async function keyIn(file: string, name: string, outside: KeyProvisioner): Promise<string> {
+async function ensureKey(file: string, name: string, keys: KeyProvisioner): Promise<string> {
   if (!existsSync(file)) {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    await outside.makeKey(file, `${name} (sos-ci)`);
+    await keys.makeKey(file, `${name} (sos-ci)`);
   }
-  return outside.publicHalf(file);
+  return keys.publicHalf(file);
 }
 
 /** Checked before it gets its name, and never in the place of another. */
 function writeConfig(file: string, text: string): void {
-  const making = join(dirname(file), `.${NAME}.${process.pid}`);
+  const temporaryFile = join(dirname(file), `.${NAME}.${process.pid}`);
   try {
-    const handle = openSync(making, 'wx', 0o644);
+    const handle = openSync(temporaryFile, 'wx', 0o644);
     try {
       writeSync(handle, text);
       fsyncSync(handle);
     } finally {
       closeSync(handle);
     }
-    loadConfig(making);
-    linkSync(making, file);
+    loadConfig(temporaryFile);
+    linkSync(temporaryFile, file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw alreadyThere(file);
+    if (code === 'EEXIST') throw configExists(file);
     if (code === undefined) throw error;
     throw new CliError(EXIT.refused, `${file}: ${errorText(error)}`, 'is its folder writable?');
   } finally {
-    rmSync(making, { force: true });
+    rmSync(temporaryFile, { force: true });
   }
 }
 
-function alreadyThere(file: string): CliError {
+function configExists(file: string): CliError {
   return new CliError(
     EXIT.usage,
     `${file} is there already; init never overwrites`,
@@ -87,7 +87,7 @@ function alreadyThere(file: string): CliError {
 }
 
 /** A server whose host key a person has to compare. */
-interface Place {
+interface HostKeyTarget {
   readonly host: string;
   readonly port: number;
   /** The fingerprint that was compared already. */
@@ -97,12 +97,12 @@ interface Place {
 
 /** A server whose host key nobody has accepted. */
 interface Unpinned {
-  readonly place: Place;
+  readonly target: HostKeyTarget;
   /** Null: it could not be asked. */
   readonly shown: HostKey | null;
 }
 
-function placesOf({ host, port, node }: FirstAnswers, flags: InitFlags): readonly Place[] {
+function hostKeyTargets({ host, port, node }: FirstAnswers, flags: InitFlags): readonly HostKeyTarget[] {
   const gerrit = { host, port, accepted: flags.acceptHostKey, flag: '--accept-host-key' };
   if (node.kind !== 'static') return [gerrit];
   const accepted = flags.acceptNodeKey;
@@ -111,32 +111,32 @@ function placesOf({ host, port, node }: FirstAnswers, flags: InitFlags): readonl
 
 async function pinHostKey(
   io: Io,
-  place: Place,
+  target: HostKeyTarget,
   file: string,
-  asking: Asking | null,
-  outside: KeyProvisioner,
+  prompt: Prompt | null,
+  keys: KeyProvisioner,
 ): Promise<Unpinned | null> {
-  const { host, port } = place;
+  const { host, port } = target;
   let shown: HostKey;
   io.err(`asking ${plainText(host)}:${port} for its host key\n`);
   try {
-    shown = await outside.hostKey({ host, port });
+    shown = await keys.hostKey({ host, port });
   } catch (thrown) {
     if (!(thrown instanceof OperationError)) throw thrown;
     io.err(`${plainText(thrown.message)}\n`);
-    return { place, shown: null };
+    return { target, shown: null };
   }
   io.err(`${plainText(host)}:${port} shows this host key:\n  ${shown.type} ${shown.fingerprint}\n`);
-  if (!(await isAccepted(shown, place, asking, io))) return { place, shown };
-  const done = outside.pin(file, { host, port }, shown.key);
-  io.err(done === 'known' ? `${plainText(file)} knows it already\n` : `pinned in ${plainText(file)}\n`);
+  if (!(await isAccepted(shown, target, prompt, io))) return { target, shown };
+  const result = keys.pin(file, { host, port }, shown.key);
+  io.err(result === 'known' ? `${plainText(file)} knows it already\n` : `pinned in ${plainText(file)}\n`);
   return null;
 }
 
 async function isAccepted(
   { fingerprint }: HostKey,
-  { accepted, flag }: Place,
-  asking: Asking | null,
+  { accepted, flag }: HostKeyTarget,
+  prompt: Prompt | null,
   io: Io,
 ): Promise<boolean> {
   if (accepted === fingerprint) return true;
@@ -144,14 +144,14 @@ async function isAccepted(
     io.err(`That is not the one of ${flag} ${plainText(accepted)}: do not connect before you know why.\n`);
     return false;
   }
-  if (asking === null) return false;
-  const answer = await asking.ask("Is that what the server's operator says? Type yes to trust it: ", true);
+  if (prompt === null) return false;
+  const answer = await prompt.ask("Is that what the server's operator says? Type yes to trust it: ", true);
   return answer === 'yes';
 }
 
 /** What pins a key never asks the server again: it could show another one then. */
-function pinStep({ place, shown }: Unpinned, file: string): string {
-  const { host, port, accepted } = place;
+function pinStep({ target, shown }: Unpinned, file: string): string {
+  const { host, port, accepted } = target;
   if (shown === null) {
     const scan = `ssh-keyscan -p ${port} ${host} > host-key && ssh-keygen -lf host-key`;
     return `when ${host} can be reached, have its host key shown, compare its fingerprint with what its operator says, and pin it:\n     ${scan}\n     cat host-key >> ${file}`;
@@ -161,24 +161,24 @@ function pinStep({ place, shown }: Unpinned, file: string): string {
   return `compare ${shown.fingerprint} with what the operator of ${host} says; if it is the same, pin that key:\n     echo '${shown.line}' >> ${file}`;
 }
 
-function tellNext(
+function printNextSteps(
   io: Io,
   dir: string | null,
   { user, node, knownHostsFile }: FirstAnswers,
-  done: {
+  result: {
     readonly gerritKey: string;
     readonly nodeKey: string | null;
     readonly unpinned: readonly Unpinned[];
   },
 ): void {
   const steps = [
-    `add this SSH key to the account ${user} (in Gerrit: Settings, SSH Keys):\n     ${done.gerritKey}`,
+    `add this SSH key to the account ${user} (in Gerrit: Settings, SSH Keys):\n     ${result.gerritKey}`,
   ];
   if (node.kind !== 'local') {
     const where = node.kind === 'static' ? `${node.user}@${node.host}` : `${node.user} on each server`;
-    steps[0] += `\n   and this one to ~/.ssh/authorized_keys of ${where}:\n     ${done.nodeKey}`;
+    steps[0] += `\n   and this one to ~/.ssh/authorized_keys of ${where}:\n     ${result.nodeKey}`;
   }
-  for (const left of done.unpinned) steps.push(pinStep(left, knownHostsFile));
+  for (const unpinnedKey of result.unpinned) steps.push(pinStep(unpinnedKey, knownHostsFile));
   steps.push('see what is still missing, and how to mend it:\n     sos-ci doctor');
   steps.push(
     'do everything but post; when that looks right, post:\n     sos-ci daemon --no-report\n     sos-ci daemon',

@@ -7,8 +7,8 @@ import { versionOf } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
 import { findJob } from '../input/resolve-id.ts';
 import { EXIT } from '../output/exit-codes.ts';
-import { eventsJson, owedJson, printOwed, printRows } from '../output/history-table.ts';
-import { attemptOf, type Episode, episodes } from '../output/state-spans.ts';
+import { eventsJson, pendingJson, printPending, printRows } from '../output/history-table.ts';
+import { type StateSpan, startedAttempt, stateSpans } from '../output/state-spans.ts';
 import { padEnd, padStart, printField } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
@@ -34,10 +34,10 @@ export function jobCommand(io: Io, reader: StoreReader, typed: string, options: 
     publication === null ? null : (versionOf(publication).pendingEvidence(publication)?.url ?? null),
     attempts(rows),
   );
-  printEpisodes(io, episodes(rows), io.now());
+  printEpisodes(io, stateSpans(rows), io.now());
   io.out('\n');
   printRows(io, job.acceptedAt, rows);
-  printOwed(io, owed);
+  printPending(io, owed);
   return EXIT.ok;
 }
 
@@ -50,7 +50,7 @@ export function verdictPaint(verdict: Verdict | null): Paint | null {
 function attempts(rows: readonly NumberedRow[]): { readonly done: number; readonly allowed: number | null } {
   const spec: unknown = rows[0]?.data.spec;
   const allowed = (spec as { limits?: { setupAttempts?: number } } | undefined)?.limits?.setupAttempts;
-  const done = rows.reduce((most, row) => Math.max(most, attemptOf(row) ?? 1), 1);
+  const done = rows.reduce((max, row) => Math.max(max, startedAttempt(row) ?? 1), 1);
   return { done, allowed: allowed ?? null };
 }
 
@@ -94,11 +94,11 @@ function printHead(
 
 const BAR = 30;
 
-function printEpisodes(io: Io, found: readonly Episode[], now: number): void {
+function printEpisodes(io: Io, found: readonly StateSpan[], now: number): void {
   if (found.length === 0) return;
-  const length = (episode: Episode): number => Math.max(0, (episode.endedAt ?? now) - episode.startedAt);
+  const length = (episode: StateSpan): number => Math.max(0, (episode.endedAt ?? now) - episode.startedAt);
   const total = found.reduce((sum, episode) => sum + length(episode), 0);
-  const several = found.some((episode) => episode.attempt > 1);
+  const retried = found.some((episode) => episode.attempt > 1);
   const bar = Math.min(BAR, io.width - 46);
   io.out('\n');
   for (const episode of found) {
@@ -108,7 +108,7 @@ function printEpisodes(io: Io, found: readonly Episode[], now: number): void {
       `  ${padEnd(episode.state, 11)}`,
       padStart(formatDuration(ms), 12),
       padEnd(episode.endedAt === null ? ' so far' : '', 7),
-      several ? ` attempt ${episode.attempt} ` : '',
+      retried ? ` attempt ${episode.attempt} ` : '',
       ` ${paint(io, 'blue', '█'.repeat(Math.max(ms > 0 && bar >= 5 ? 1 : 0, blocks)))}`,
     ];
     io.out(`${line.join('').trimEnd()}\n`);
@@ -133,13 +133,13 @@ function storyJson(
       review === null
         ? null
         : { id: review.id, state: review.state, ended: review.ended, outcome: review.outcome },
-    stages: episodes(rows).map(({ state, attempt, startedAt, endedAt }) => ({
+    stages: stateSpans(rows).map(({ state, attempt, startedAt, endedAt }) => ({
       state,
       attempt,
       startedAt: iso(startedAt),
       durationMs: endedAt === null ? null : endedAt - startedAt,
     })),
-    owed: owedJson(owed),
+    owed: pendingJson(owed),
     events: eventsJson(rows, job.acceptedAt),
   };
 }

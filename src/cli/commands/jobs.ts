@@ -31,7 +31,7 @@ export function jobsCommand(io: Io, reader: StoreReader, options: JobsOptions): 
     return EXIT.ok;
   }
   const shown = queue.filter(({ job }) => options.change === undefined || job.change === options.change);
-  const printed = printWork(io, shown, jobs, options.limit);
+  const printed = printQueueAndJobs(io, shown, jobs, options.limit);
   if (printed === 0) io.out(options.open ? 'no open jobs\n' : 'no jobs\n');
   if (jobs.length === options.limit) io.err(`the newest ${options.limit} are shown; more with --limit N\n`);
   return EXIT.ok;
@@ -41,7 +41,7 @@ export function jobsCommand(io: Io, reader: StoreReader, options: JobsOptions): 
  * The queue as it will be served, then the other jobs; at most `limit` of each. Returns how many were printed.
  * @param jobs may hold jobs of the queue
  */
-export function printWork(
+export function printQueueAndJobs(
   io: Io,
   queue: readonly Waiting[],
   jobs: readonly JobView[],
@@ -62,8 +62,8 @@ function printQueue(io: Io, queue: readonly Waiting[]): void {
     { title: 'ID', text: ({ job }) => shortId(job.id) },
     { title: 'CHANGE', text: ({ job }) => `${job.change},${job.patchset}`, right: true },
     { title: 'JOB', text: ({ job }) => job.name },
-    { title: 'PROJECT', text: ({ job }) => job.project, spare: 1 },
-    { title: 'WAITS', text: ({ since }) => formatDuration(now - since), right: true, spare: 2 },
+    { title: 'PROJECT', text: ({ job }) => job.project, dropOrder: 1 },
+    { title: 'WAITS', text: ({ since }) => formatDuration(now - since), right: true, dropOrder: 2 },
     { title: 'WHY', text: ({ why, promoted }) => (promoted ? `promoted; ${why}` : why) },
   ];
   printTable(io, columns, queue);
@@ -80,12 +80,12 @@ function printJobs(io: Io, jobs: readonly JobView[]): void {
     { title: 'CHANGE', text: (job) => `${job.change},${job.patchset}`, right: true },
     { title: 'JOB', text: (job) => job.name },
     { title: 'STATE', text: stateText, paint: (job) => verdictPaint(job.verdict) },
-    { title: 'ACCEPTED (UTC)', text: (job) => utc(job.acceptedAt).slice(0, -4), spare: 1 },
+    { title: 'ACCEPTED (UTC)', text: (job) => utc(job.acceptedAt).slice(0, -4), dropOrder: 1 },
     {
       title: 'TOOK',
       text: (job) => formatDuration((job.endedAt ?? now) - job.acceptedAt),
       right: true,
-      spare: 2,
+      dropOrder: 2,
     },
     { title: 'SUBJECT', text: (job) => job.subject },
   ];

@@ -27,12 +27,12 @@ export interface Waiting {
   readonly why: string;
 }
 
-const OPEN_LIMIT = 10_000;
+const MAX_OPEN = 10_000;
 const NO_LIMITS: SlotLimits = { slots: {}, jobs: {}, projects: {}, patienceMs: 0 };
 
 /** First those that may have a slot, by provider and place; then those that are still prepared, the oldest first. */
 export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
-  const open = reader.jobs({ open: true, limit: OPEN_LIMIT });
+  const open = reader.jobs({ open: true, limit: MAX_OPEN });
   const waiting = open.filter(({ queued }) => queued).reverse();
   if (waiting.length === 0) return [];
   const daemon = reader.daemon();
@@ -42,7 +42,7 @@ export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
   const idle = whyIdle(io, daemon);
   const jobs = new Map(waiting.map((job) => [job.id, job]));
   const placed = [...new Set(requests.map(({ provider }) => provider))].sort().flatMap((provider) =>
-    servingOrder(provider, queue, limits, io.now(), OPEN_LIMIT).flatMap((request, index): Waiting[] => {
+    servingOrder(provider, queue, limits, io.now(), MAX_OPEN).flatMap((request, index): Waiting[] => {
       const job = jobs.get(request.history);
       if (job === undefined) return [];
       jobs.delete(job.id);
@@ -126,7 +126,7 @@ function preparationText(reader: StoreReader, { review }: JobView): string {
 }
 
 /** The deadline of the state that a review is in; each has at most one. */
-function dueText(reader: StoreReader, review: string, word: 'at' | 'until'): string {
+function dueText(reader: StoreReader, review: string, preposition: 'at' | 'until'): string {
   const timer = reader.owed(review).find(({ effect }) => effect.type === 'setTimer')?.effect;
-  return timer?.type === 'setTimer' ? ` ${word} ${utc(timer.dueAt)}` : '';
+  return timer?.type === 'setTimer' ? ` ${preposition} ${utc(timer.dueAt)}` : '';
 }

@@ -15,7 +15,7 @@ export interface ReplayOptions {
   readonly json?: boolean;
 }
 
-interface Tally {
+interface ReplayTotals {
   readonly histories: number;
   readonly rows: number;
   readonly ms: number;
@@ -37,23 +37,23 @@ export function replayCommand(
     );
   }
   const histories = typed === undefined ? reader.histories() : [findHistory(reader, typed)];
-  const tally = replayAll(io, reader, histories);
-  const exit = tally.difference === null ? EXIT.ok : EXIT.negative;
+  const totals = replayAll(io, reader, histories);
+  const exit = totals.difference === null ? EXIT.ok : EXIT.negative;
   if (options.json) {
-    printJson(io, { ...tally, equal: tally.difference === null });
+    printJson(io, { ...totals, equal: totals.difference === null });
     return exit;
   }
-  const done = `${count(tally.rows, 'row')} of ${tally.histories} ${tally.histories === 1 ? 'history' : 'histories'}`;
-  if (tally.difference === null) {
-    io.out(`${paint(io, 'green', 'equal')}: ${done} in ${formatDuration(tally.ms)}\n`);
+  const done = `${count(totals.rows, 'row')} of ${totals.histories} ${totals.histories === 1 ? 'history' : 'histories'}`;
+  if (totals.difference === null) {
+    io.out(`${paint(io, 'green', 'equal')}: ${done} in ${formatDuration(totals.ms)}\n`);
     return exit;
   }
-  printDifference(io, tally.difference);
-  io.out(`${done} were equal before it, in ${formatDuration(tally.ms)}\n`);
+  printDifference(io, totals.difference);
+  io.out(`${done} were equal before it, in ${formatDuration(totals.ms)}\n`);
   return exit;
 }
 
-function replayAll(io: Io, reader: StoreReader, histories: Iterable<string>): Tally {
+function replayAll(io: Io, reader: StoreReader, histories: Iterable<string>): ReplayTotals {
   const started = io.now();
   let replayed = 0;
   let rows = 0;
@@ -73,8 +73,8 @@ function replayAll(io: Io, reader: StoreReader, histories: Iterable<string>): Ta
 const SHOWN = 2000;
 
 function printDifference(io: Io, difference: Difference): void {
-  const place = `history ${difference.history}, row ${difference.version}`;
-  io.out(`${paint(io, 'red', 'different')}: ${plainText(place)}, in ${difference.field}\n`);
+  const location = `history ${difference.history}, row ${difference.version}`;
+  io.out(`${paint(io, 'red', 'different')}: ${plainText(location)}, in ${difference.field}\n`);
   io.out(`  stored    ${cut(plainText(difference.stored), SHOWN)}\n`);
   io.out(`  computed  ${cut(plainText(difference.computed), SHOWN)}\n`);
 }

@@ -24,7 +24,7 @@ export async function runCommand(
   change: string,
   flags: RunFlags,
 ): Promise<number> {
-  const numbers = parseChange(change);
+  const numbers = parsePatchset(change);
   const config = loadConfig(file);
   assertJob(config, jobName);
   const log = createLog({ level: 'warn', destination: 'stderr', secrets: { values: config.redact } });
@@ -52,7 +52,7 @@ export async function runCommand(
 }
 
 /** @throws CliError */
-export function parseChange(text: string): { readonly change: number; readonly patchset: number } {
+export function parsePatchset(text: string): { readonly change: number; readonly patchset: number } {
   const match = /^(\d{1,9}),(\d{1,6})$/.exec(text);
   const [change, patchset] = [Number(match?.[1]), Number(match?.[2])];
   if (match !== null && change > 0 && patchset > 0) return { change, patchset };
@@ -95,7 +95,8 @@ class Progress {
 function assertJob(config: Config, name: string): void {
   const names = config.jobs.map((job) => job.spec.name);
   if (names.includes(name)) return;
-  const near = nearest(name, names);
-  const hint = near === null ? `jobs in ${config.file}: ${names.join(', ')}` : `did you mean ${near}?`;
+  const suggestion = nearest(name, names);
+  const hint =
+    suggestion === null ? `jobs in ${config.file}: ${names.join(', ')}` : `did you mean ${suggestion}?`;
   throw new CliError(EXIT.usage, `there is no job ${plainText(JSON.stringify(name))}`, hint);
 }

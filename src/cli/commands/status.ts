@@ -12,7 +12,7 @@ import type { ConfigContext } from '../../machines/system/config-log.ts';
 import { VIGIL } from '../../machines/system/health.ts';
 import { VOTING, type VotingContext } from '../../machines/system/voting.ts';
 import { plainText } from '../../terminal-text.ts';
-import { owedCount } from '../output/effect.ts';
+import { pendingCount } from '../output/effect.ts';
 import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { vigilJson, vigilLines } from '../output/health.ts';
@@ -21,15 +21,15 @@ import { streamJson, streamLines } from '../output/stream.ts';
 import { type Column, padEnd, printTable, wrap } from '../output/table.ts';
 import { type Io, type Paint, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
-import { alarmJson, standingText } from './alarms.ts';
-import { printWork } from './jobs.ts';
+import { alarmJson, alarmStatus } from './alarms.ts';
+import { printQueueAndJobs } from './jobs.ts';
 import { readQueue } from './queue.ts';
 
 export interface StatusOptions {
   readonly json?: boolean;
 }
 
-const OPEN_LIMIT = 10_000;
+const MAX_OPEN = 10_000;
 const OPEN_SHOWN = 20;
 const ALARMS_SHOWN = 10;
 const PROBLEMS_SHOWN = 10;
@@ -41,12 +41,12 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   const running = daemon !== null && daemon.mode !== 'stopped' && io.alive(daemon.pid, daemon.startTicks);
   const exit = running ? EXIT.ok : EXIT.negative;
   const since = new Date(io.now() - 6 * DAY_MS).toISOString().slice(0, 10);
-  const jobs = reader.jobs({ open: true, limit: OPEN_LIMIT });
+  const jobs = reader.jobs({ open: true, limit: MAX_OPEN });
   const facts = {
     daemon,
     running,
     jobs,
-    reviews: reader.reviews({ open: true, limit: OPEN_LIMIT }),
+    reviews: reader.reviews({ open: true, limit: MAX_OPEN }),
     owed: reader.owed(),
     counts: reader.counts(since),
     alarms: reader.alarms(ALARMS_SHOWN),
@@ -60,20 +60,20 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     printJson(io, statusJson(facts, since));
     return exit;
   }
-  line(io, 'daemon', daemonText(io, daemon, running), running ? null : 'red');
+  printLine(io, 'daemon', daemonText(io, daemon, running), running ? null : 'red');
   const connection = running ? streamLines(facts.stream, io.now()) : ['not connected'];
-  if (connection.length === 0) line(io, 'stream', daemon?.stream ?? '', null);
-  for (const [index, text] of connection.entries()) line(io, index === 0 ? 'stream' : '', text, null);
+  if (connection.length === 0) printLine(io, 'stream', daemon?.stream ?? '', null);
+  for (const [index, text] of connection.entries()) printLine(io, index === 0 ? 'stream' : '', text, null);
   const connections = running ? daemon?.connections : undefined;
-  if (connections !== undefined) line(io, 'ssh', connectionsText(connections), null);
-  line(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
-  line(io, 'reviews', `${facts.reviews.length} open`, null);
-  line(io, 'owed', owedCount(facts.owed), null);
+  if (connections !== undefined) printLine(io, 'ssh', connectionsText(connections), null);
+  printLine(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
+  printLine(io, 'reviews', `${facts.reviews.length} open`, null);
+  printLine(io, 'owed', pendingCount(facts.owed), null);
   printVoting(io, facts.voting);
   if (running) printConfig(io, facts.config);
-  line(io, 'events', intakeText(facts.intake), null);
+  printLine(io, 'events', eventCountsText(facts.intake), null);
   for (const [index, text] of vigilLines(facts.vigil).entries())
-    line(io, index === 0 ? 'vigil' : '', text, text === 'calm' ? null : 'red');
+    printLine(io, index === 0 ? 'vigil' : '', text, text === 'calm' ? null : 'red');
   printAlarms(io, facts.alarms);
   if (facts.counts.length > 0) {
     io.out(`\nended in the last 7 days\n`);
@@ -81,7 +81,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   }
   if (jobs.length > 0) {
     io.out('\nopen jobs\n');
-    const printed = printWork(io, readQueue(io, reader), jobs, OPEN_SHOWN);
+    const printed = printQueueAndJobs(io, readQueue(io, reader), jobs, OPEN_SHOWN);
     if (jobs.length > printed) io.out(`and ${jobs.length - printed} more: sos-ci jobs --open\n`);
   }
   return exit;
@@ -102,7 +102,7 @@ interface Facts {
   readonly config: ConfigContext | null;
 }
 
-function line(io: Io, name: string, text: string, color: Paint | null): void {
+function printLine(io: Io, name: string, text: string, color: Paint | null): void {
   for (const [index, part] of wrap(plainText(text), io.width - 10).entries()) {
     const shown = color === null ? part : paint(io, color, part);
     io.out(`${paint(io, 'dim', padEnd(index === 0 ? name : '', 10))}${shown}\n`);
@@ -120,12 +120,13 @@ function printConfig(io: Io, config: ConfigContext | null): void {
   const { file, loadedAt, restart, problems, refusedAt } = config;
   if (refusedAt !== null) {
     const since = `since ${utc(refusedAt)}; what was read at ${utc(loadedAt)} counts`;
-    line(io, 'config', `${count(problems.length, 'mistake')} in ${file} ${since}`, 'red');
-    for (const problem of problems.slice(0, PROBLEMS_SHOWN)) line(io, '', problem, null);
+    printLine(io, 'config', `${count(problems.length, 'mistake')} in ${file} ${since}`, 'red');
+    for (const problem of problems.slice(0, PROBLEMS_SHOWN)) printLine(io, '', problem, null);
     const more = problems.length - PROBLEMS_SHOWN;
-    if (more > 0) line(io, '', `and ${more} more: sos-ci config check --config ${file}`, null);
+    if (more > 0) printLine(io, '', `and ${more} more: sos-ci config check --config ${file}`, null);
   }
-  if (restart.length > 0) line(io, 'config', `counts after the next start: ${restart.join(', ')}`, 'yellow');
+  if (restart.length > 0)
+    printLine(io, 'config', `counts after the next start: ${restart.join(', ')}`, 'yellow');
 }
 
 function configJson(config: ConfigContext | null) {
@@ -158,14 +159,14 @@ function byState(jobs: Facts['jobs']): string {
   return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
 }
 
-function intakeText(intake: Facts['intake']): string {
+function eventCountsText(intake: Facts['intake']): string {
   const entries = Object.entries(intake);
   const sum = (chosen: typeof entries): number => chosen.reduce((total, [, number]) => total + number, 0);
   const rejected = entries.filter(([name]) => name.startsWith('rejected:'));
-  const good = entries.filter(([name]) => !/^(rejected|unkept):/.test(name));
+  const accepted = entries.filter(([name]) => !/^(rejected|unkept):/.test(name));
   const unkept = intake['unkept:lines'] ?? 0;
   const bad = rejected.length === 0 ? 'none' : `${sum(rejected)}`;
-  return `${count(sum(good), 'event')} from Gerrit since the database was made, ${bad} rejected${unkept === 0 ? '' : `, ${unkept} not kept in files`}`;
+  return `${count(sum(accepted), 'event')} from Gerrit since the database was made, ${bad} rejected${unkept === 0 ? '' : `, ${unkept} not kept in files`}`;
 }
 
 /** Whether votes are given. Nothing to tell before the first daemon. */
@@ -174,11 +175,11 @@ function printVoting(io: Io, stored: Stored | null): void {
   const { failed, stoppedAt } = votingContext(stored);
   const row = failed.length === 0 ? '' : `${count(failed.length, 'change')} in a row without success`;
   if (stoppedAt === null) {
-    line(io, 'voting', row === '' ? 'allowed' : `allowed; ${row}`, null);
+    printLine(io, 'voting', row === '' ? 'allowed' : `allowed; ${row}`, null);
     return;
   }
-  line(io, 'voting', `stopped since ${utc(stoppedAt)}: ${row}`, 'red');
-  line(io, '', '-> see what fails (sos-ci jobs), mend it, then: sos-ci resume-voting', null);
+  printLine(io, 'voting', `stopped since ${utc(stoppedAt)}: ${row}`, 'red');
+  printLine(io, '', '-> see what fails (sos-ci jobs), mend it, then: sos-ci resume-voting', null);
 }
 
 function votingJson(stored: Stored | null) {
@@ -193,20 +194,20 @@ function votingContext(stored: Stored): VotingContext {
 
 function printAlarms(io: Io, alarms: readonly AlarmView[]): void {
   if (alarms.length === 0) {
-    line(io, 'alarms', 'none', null);
+    printLine(io, 'alarms', 'none', null);
     return;
   }
   for (const [index, alarm] of alarms.entries()) {
     const times = alarm.times === 1 ? '' : `, ${alarm.times} times`;
-    const standing = standingText(alarm);
-    const over = standing === '' ? '' : `${standing}, `;
+    const status = alarmStatus(alarm);
+    const over = status === '' ? '' : `${status}, `;
     const text = `${alarm.kind} ${alarm.target}: ${alarm.message} (${over}last ${utc(alarm.lastAt)}${times})`;
-    line(io, index === 0 ? 'alarms' : '', text, colorOf(alarm));
-    if (alarm.acknowledgedAt === null && alarm.hint !== '') line(io, '', `-> ${alarm.hint}`, null);
+    printLine(io, index === 0 ? 'alarms' : '', text, alarmColor(alarm));
+    if (alarm.acknowledgedAt === null && alarm.hint !== '') printLine(io, '', `-> ${alarm.hint}`, null);
   }
 }
 
-function colorOf({ clearedAt, acknowledgedAt }: AlarmView): Paint | null {
+function alarmColor({ clearedAt, acknowledgedAt }: AlarmView): Paint | null {
   if (clearedAt !== null) return 'green';
   return acknowledgedAt === null ? 'red' : null;
 }

@@ -39,8 +39,8 @@ export function printVerified(io: Io, verified: Verified, ms: number, options: V
   const { histories, rows, differences, schema, views } = verified;
   const sound = differences.length === 0 && schema.length === 0 && views.length === 0;
   if (options.json) {
-    const places = differences.map(({ history, version, field }) => ({ history, version, field }));
-    printJson(io, { sound, histories, rows, ms, differences: places, schema, views });
+    const locations = differences.map(({ history, version, field }) => ({ history, version, field }));
+    printJson(io, { sound, histories, rows, ms, differences: locations, schema, views });
     return sound ? EXIT.ok : EXIT.negative;
   }
   const read = `${count(rows, 'row')} of ${histories} ${histories === 1 ? 'history' : 'histories'}, in ${formatDuration(ms)}`;

@@ -5,7 +5,7 @@ import type { AnswerTo, OperatorRequest } from '../../engine/ports/operator-api.
 import { plainText } from '../../terminal-text.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 
-export interface OperateOptions {
+export interface RequestOptions {
   readonly json?: boolean;
   /** Why; stands in the log. */
   readonly reason?: string;
@@ -14,14 +14,14 @@ export interface OperateOptions {
 }
 
 /** The daemon, as far as a command needs it. @throws CliError when it refuses */
-export type Ask = <R extends OperatorRequest>(request: R) => Promise<AnswerTo<R>>;
+export type SendRequest = <R extends OperatorRequest>(request: R) => Promise<AnswerTo<R>>;
 
-export function askIn(stateDir: string, options: OperateOptions): Ask {
+export function requestSender(stateDir: string, options: RequestOptions): SendRequest {
   const operator = { who: userName(), why: options.reason ?? '' };
   return async (request) => {
-    const asked = await askDaemon(request, { stateDir, operator, timeoutMs: options.timeout });
-    if ('result' in asked) return asked.result;
-    const { kind, message, hint } = asked.refusal;
+    const response = await askDaemon(request, { stateDir, operator, timeoutMs: options.timeout });
+    if ('result' in response) return response.result;
+    const { kind, message, hint } = response.refusal;
     throw new CliError(kind === 'unknown' ? EXIT.usage : EXIT.refused, plainText(message), plainText(hint));
   };
 }

@@ -5,35 +5,38 @@ import { findStateDir } from '../../config/file/state-dir.ts';
 import type { StoreReader } from '../../engine/ports/store.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 
-export interface Where {
+export interface StoreLocation {
   /** --config; default: SOS_CI_CONFIG, or sos-ci.yaml in the current folder. */
   readonly config?: string;
   /** --state: a state directory, without any configuration. */
   readonly state?: string;
 }
 
-export function configFile(where: Where): string {
-  return where.config ?? (process.env.SOS_CI_CONFIG || 'sos-ci.yaml');
+export function configFile(location: StoreLocation): string {
+  return location.config ?? (process.env.SOS_CI_CONFIG || 'sos-ci.yaml');
 }
 
 /** The state directory; a database is in it. */
-export async function stateDirectory(where: Where): Promise<string> {
-  const directory = where.state === undefined ? await configuredState(where) : resolve(where.state);
+export async function stateDirectory(location: StoreLocation): Promise<string> {
+  const directory = location.state === undefined ? await configuredState(location) : resolve(location.state);
   if (existsSync(databaseIn(directory))) return directory;
   const hint =
-    where.state === undefined
+    location.state === undefined
       ? 'the daemon makes it when it first starts: sos-ci daemon'
       : 'name the directory that holds sos-ci.db';
   throw new CliError(EXIT.store, `${databaseIn(directory)}: there is no such database`, hint);
 }
 
 /** Opens the store read-only for as long as `ask` runs. */
-export async function withReader<T>(where: Where, ask: (reader: StoreReader) => T | Promise<T>): Promise<T> {
-  const file = databaseIn(await stateDirectory(where));
+export async function withReader<T>(
+  location: StoreLocation,
+  use: (reader: StoreReader) => T | Promise<T>,
+): Promise<T> {
+  const file = databaseIn(await stateDirectory(location));
   const { openReader } = await import('../../adapters/sqlite/reader.ts');
   const reader = openReader(file);
   try {
-    return await ask(reader);
+    return await use(reader);
   } finally {
     reader.close();
   }
@@ -43,8 +46,8 @@ export function databaseIn(stateDir: string): string {
   return join(stateDir, 'sos-ci.db');
 }
 
-async function configuredState(where: Where): Promise<string> {
-  const config = configFile(where);
+async function configuredState(location: StoreLocation): Promise<string> {
+  const config = configFile(location);
   const directory = await findStateDir(config);
   if (directory !== null) return directory;
   if (!existsSync(config)) {

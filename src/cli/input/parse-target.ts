@@ -5,14 +5,14 @@ import { plainText } from '../../terminal-text.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import { findJob } from './resolve-id.ts';
 
-export interface ChangeNumber {
+export interface ChangeRef {
   readonly change: number;
   readonly patchset: number | null;
 }
 
 /** `912345` or `912345,3`. @throws CliError */
-export function changeNumber(text: string): ChangeNumber {
-  const found = readChange(text);
+export function parseChange(text: string): ChangeRef {
+  const found = tryParseChange(text);
   if (found !== null) return found;
   throw new CliError(
     EXIT.usage,
@@ -22,12 +22,12 @@ export function changeNumber(text: string): ChangeNumber {
 }
 
 /** Ids of jobs begin with a letter. @throws CliError when none or several begin so */
-export function targetOf(text: string, reader: StoreReader): Target {
-  return readChange(text) ?? { job: findJob(reader, text).id };
+export function parseTarget(text: string, reader: StoreReader): Target {
+  return tryParseChange(text) ?? { job: findJob(reader, text).id };
 }
 
 /** Null: the text is no change. */
-export function readChange(text: string): ChangeNumber | null {
+export function tryParseChange(text: string): ChangeRef | null {
   const match = /^(\d{1,9})(?:,(\d{1,6}))?$/.exec(text);
   const change = Number(match?.[1]);
   const patchset = match?.[2] === undefined ? null : Number(match[2]);

@@ -5,54 +5,55 @@
 import { createInterface } from 'node:readline';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 
-export interface Asking {
+export interface Prompt {
   /**
    * The answer without spaces around it; '' when nothing was typed. Rejects when the input ends.
-   * @param seen true: only what is typed after the question counts, because it can not be answered before
+   * @param discardTypedAhead true: only what is typed after the question counts, because it can not be answered before
    */
-  ask(question: string, seen?: boolean): Promise<string>;
+  ask(question: string, discardTypedAhead?: boolean): Promise<string>;
   close(): void;
 }
 
 /** Null: nobody is there to answer. */
-export function terminalAsking(): Asking | null {
+export function terminalPrompt(): Prompt | null {
   const { stdin, stderr } = process;
   if (stdin.isTTY !== true || stderr.isTTY !== true) return null;
-  return askingOn(stdin, stderr);
+  return createPrompt(stdin, stderr);
 }
 
-export function askingOn(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Asking {
+export function createPrompt(input: NodeJS.ReadableStream, output: NodeJS.WritableStream): Prompt {
   const lines = createInterface({ input, output });
-  const early: string[] = [];
-  let waiting: { take(line: string): void; give(error: Error): void } | null = null;
+  const typedAhead: string[] = [];
+  let waiting: { resolve(line: string): void; reject(error: Error): void } | null = null;
   let ended = false;
-  const over = (): CliError => new CliError(EXIT.interrupted, 'the input has ended: nothing more was done');
+  const inputEnded = (): CliError =>
+    new CliError(EXIT.interrupted, 'the input has ended: nothing more was done');
   lines.on('line', (line) => {
-    if (waiting === null) early.push(line);
-    else waiting.take(line);
+    if (waiting === null) typedAhead.push(line);
+    else waiting.resolve(line);
     waiting = null;
   });
   lines.on('close', () => {
     ended = true;
     if (waiting !== null) output.write('\n');
-    waiting?.give(over());
+    waiting?.reject(inputEnded());
     waiting = null;
   });
   return {
-    ask: async (question, seen = false) => {
-      if (seen) early.length = 0;
+    ask: async (question, discardTypedAhead = false) => {
+      if (discardTypedAhead) typedAhead.length = 0;
       // A prompt is the last line only: the terminal counts its columns.
       const cut = question.lastIndexOf('\n') + 1;
       output.write(question.slice(0, cut));
       lines.setPrompt(question.slice(cut));
-      const next = early.shift();
-      if (next === undefined && ended) throw over();
+      const next = typedAhead.shift();
+      if (next === undefined && ended) throw inputEnded();
       if (next !== undefined) output.write(`${question.slice(cut)}${next}\n`);
       else lines.prompt();
       const line =
         next ??
-        (await new Promise<string>((take, give) => {
-          waiting = { take, give };
+        (await new Promise<string>((resolve, reject) => {
+          waiting = { resolve, reject };
         }));
       return line.trim();
     },

@@ -20,7 +20,7 @@ export function findJob(reader: StoreReader, typed: string): JobView {
   if (ids.length === 0) {
     const hint =
       reader.stored(typed) === null ? 'list them: sos-ci jobs' : `sos-ci history ${plainText(typed)}`;
-    throw noSuch('job', typed, hint);
+    throw notFound('job', typed, hint);
   }
   throw ambiguous('jobs', typed, ids, (id) => {
     const job = reader.job(id);
@@ -38,11 +38,11 @@ export function findHistory(reader: StoreReader, typed: string): string {
   }
   if (found.length === 1 && found[0] !== undefined) return found[0];
   if (found.length === 0)
-    throw noSuch('history', typed, 'stream, voting, vigil, config, or an id from: sos-ci jobs');
+    throw notFound('history', typed, 'stream, voting, vigil, config, or an id from: sos-ci jobs');
   throw ambiguous('histories', typed, found, () => '');
 }
 
-function noSuch(what: string, typed: string, hint: string): CliError {
+function notFound(what: string, typed: string, hint: string): CliError {
   return new CliError(EXIT.usage, `no ${what} begins with ${plainText(JSON.stringify(typed))}`, hint);
 }
 

@@ -3,7 +3,7 @@ import { assertNever } from '../../machines/model/domain.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import type { Effect, KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import { count, inText } from './event.ts';
+import { count, timeLeft } from './event.ts';
 
 /** Null for what tells a reader nothing: a timer that is taken back. */
 export function effectText(effect: Effect): string | null {
@@ -24,11 +24,11 @@ export function effectText(effect: Effect): string | null {
 }
 
 /** One line for an effect that has not been settled. */
-export function owedText(effect: KeyedEffect, now: number): string {
+export function pendingText(effect: KeyedEffect, now: number): string {
   if (effect.type !== 'setTimer') return requestText(effect);
   const [kind, state = effect.key] = effect.key.split(':');
   const what = kind === 'retry' ? `try ${state} again` : `deadline of ${state}`;
-  return `${what} ${inText(effect.dueAt, now)}`;
+  return `${what} ${timeLeft(effect.dueAt, now)}`;
 }
 
 function tellText(to: string, event: AnyEvent): string {
@@ -126,7 +126,7 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
   }
 }
 
-export function owedCount(owed: readonly { readonly effect: KeyedEffect }[]): string {
+export function pendingCount(owed: readonly { readonly effect: KeyedEffect }[]): string {
   const timers = owed.filter((item) => item.effect.type === 'setTimer').length;
   return `${count(owed.length - timers, 'request')} and ${count(timers, 'timer')}`;
 }

@@ -13,7 +13,7 @@ import { formatDuration } from '../../machines/model/duration.ts';
 import type { AnyEvent, CommonEvent, JobEvent, StreamEvent } from '../../machines/protocol/events.ts';
 import type { LogRow } from '../../machines/protocol/row.ts';
 import { configEventText } from './config.ts';
-import { evidenceText, isOfEvidence } from './evidence.ts';
+import { evidenceText, isEvidenceEvent } from './evidence.ts';
 import { vigilEventText } from './health.ts';
 import { streamEventText } from './stream.ts';
 import { isVoteOrStart, type VoteOrStart, voteText } from './vote.ts';
@@ -40,33 +40,33 @@ function eventText(event: AnyEvent): string {
     case 'change.looked-up':
       return resolvedText(event.change);
     case 'change.lookup-failed':
-      return `Gerrit did not say how the change is${because(failureText(event.failure))}`;
+      return `Gerrit did not say how the change is${reasonSuffix(failureText(event.failure))}`;
     case 'vote.cast':
       return `${event.vote.account} voted ${votesText({ [event.vote.label]: event.vote.value })}`;
     case 'patchset.merged':
       return event.trees.map((tree) => `merged on ${treeText(tree)}`).join('; ');
     case 'patchset.conflicted':
-      return `change ${event.change} does not merge with ${event.branch} of ${event.project}${because(event.files.join(', '))}`;
+      return `change ${event.change} does not merge with ${event.branch} of ${event.project}${reasonSuffix(event.files.join(', '))}`;
     case 'patchset.merge-failed':
-      return `the patchset could not be merged${because(failureText(event.failure))}`;
+      return `the patchset could not be merged${reasonSuffix(failureText(event.failure))}`;
     case 'job.reported':
-      return `${event.report.name} handed over ${event.report.verdict}${because(event.report.reason)}`;
+      return `${event.report.name} handed over ${event.report.verdict}${reasonSuffix(event.report.reason)}`;
     case 'review.posted':
       return `${event.found ? 'the review was found on the change: posted before' : 'the review was posted'}${withoutVote(event.why)}`;
     case 'vote.rejected':
-      return `Gerrit refused the vote${because(failureText(event.failure))}`;
+      return `Gerrit refused the vote${reasonSuffix(failureText(event.failure))}`;
     case 'review.post-failed':
-      return `posting failed${because(failureText(event.failure))}`;
+      return `posting failed${reasonSuffix(failureText(event.failure))}`;
     case 'votes.read':
       return `votes on the change: ${votesText(event.votes)}`;
     case 'mail.sent':
       return 'the mail was sent';
     case 'mail.send-failed':
-      return `the mail was not sent${because(failureText(event.failure))}`;
+      return `the mail was not sent${reasonSuffix(failureText(event.failure))}`;
     case 'votes.read-failed':
-      return `votes could not be read${because(failureText(event.failure))}`;
+      return `votes could not be read${reasonSuffix(failureText(event.failure))}`;
     case 'review.cancelled':
-      return `review cancelled${because(event.reason)}`;
+      return `review cancelled${reasonSuffix(event.reason)}`;
     case 'review.superseded':
       return `review superseded by ${event.by}`;
     case 'config.loaded':
@@ -77,17 +77,17 @@ function eventText(event: AnyEvent): string {
     case 'alarms.acknowledged':
       return vigilEventText(event);
     default:
-      return isOfStream(event) ? streamEventText(event) : otherEventText(event);
+      return isStreamEvent(event) ? streamEventText(event) : otherEventText(event);
   }
 }
 
 /** The words of the history `stream` begin with one of two nouns that no other history uses. */
-function isOfStream(event: AnyEvent): event is Exclude<StreamEvent, CommonEvent> {
+function isStreamEvent(event: AnyEvent): event is Exclude<StreamEvent, CommonEvent> {
   return event.type.startsWith('stream.') || event.type.startsWith('catchup.');
 }
 
 function otherEventText(event: Parameters<typeof evidenceText>[0] | VoteOrStart | JobOnly): string {
-  if (isOfEvidence(event)) return evidenceText(event);
+  if (isEvidenceEvent(event)) return evidenceText(event);
   return isVoteOrStart(event) ? voteText(event) : jobEventText(event);
 }
 
@@ -100,7 +100,7 @@ function jobEventText(event: JobOnly): string {
         ? 'released: the patchset is tested as it was uploaded'
         : `released: tested is ${event.trees.map(treeText).join('; ')}`;
     case 'job.rejected':
-      return `not run: ${event.verdict}${because(event.reason)}`;
+      return `not run: ${event.verdict}${reasonSuffix(event.reason)}`;
     case 'job.accepted':
       return `accepted ${changeText(event.patchset)} at ${event.patchset.revision.slice(0, 10)}`;
     case 'server.active':
@@ -112,9 +112,9 @@ function jobEventText(event: JobOnly): string {
     case 'stage.started':
       return `${event.stage} ${event.adopted ? 'was found again' : 'started'}, pid ${event.pid}`;
     case 'stage.exited':
-      return `${event.stage} ${endText(event.end)}${because(event.lastLine ?? '')}`;
+      return `${event.stage} ${endText(event.end)}${reasonSuffix(event.lastLine ?? '')}`;
     case 'stage.lost':
-      return `${event.stage} vanished${because(event.why)}`;
+      return `${event.stage} vanished${reasonSuffix(event.why)}`;
     case 'stage.stopped':
       return `${event.stage} was stopped`;
     case 'slot.granted':
@@ -124,15 +124,15 @@ function jobEventText(event: JobOnly): string {
     case 'results.read':
       return `results: ${resultsText(event.results)}`;
     case 'results.read-failed':
-      return `results can not be read${because(event.why)}`;
+      return `results can not be read${reasonSuffix(event.why)}`;
     case 'server.deleted':
       return event.deleted === 0
         ? 'clean: nothing of this job is left'
         : `clean: ${count(event.deleted, 'server')} removed`;
     case 'job.promoted':
-      return `put at the head of the queue by ${event.by}${because(event.why)}`;
+      return `put at the head of the queue by ${event.by}${reasonSuffix(event.why)}`;
     case 'job.cancelled':
-      return `cancelled${because(event.reason)}`;
+      return `cancelled${reasonSuffix(event.reason)}`;
     case 'job.superseded':
       return `superseded by ${event.by}`;
     case 'server.create-failed':
@@ -172,7 +172,7 @@ function troubleText(event: {
   readonly failure: Failure;
 }): string {
   const what = event.stage === undefined ? '' : `${event.stage} `;
-  return `${what}${TROUBLE[event.type]}${because(failureText(event.failure))}`;
+  return `${what}${TROUBLE[event.type]}${reasonSuffix(failureText(event.failure))}`;
 }
 
 function failureText(failure: Failure): string {
@@ -215,7 +215,7 @@ function resolvedText(change: ResolvedChange): string {
     ...hidden,
     needs === '' ? '' : `it depends on ${needs}`,
   ];
-  return `the change is ${change.status}: ${facts.filter(Boolean).join(', ')}${because(change.trouble ?? '')}`;
+  return `the change is ${change.status}: ${facts.filter(Boolean).join(', ')}${reasonSuffix(change.trouble ?? '')}`;
 }
 
 function treeText(tree: MergedTree): string {
@@ -239,11 +239,11 @@ function withoutVote(why: string): string {
   return why === '' ? '' : `, without its vote: ${why}`;
 }
 
-export function because(why: string): string {
+export function reasonSuffix(why: string): string {
   return why === '' ? '' : `: ${why}`;
 }
 
 /** For summaries: what is left of a wait. */
-export function inText(dueAt: number, now: number): string {
+export function timeLeft(dueAt: number, now: number): string {
   return dueAt <= now ? 'now' : `in ${formatDuration(dueAt - now)}`;
 }

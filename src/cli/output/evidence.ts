@@ -2,7 +2,7 @@
 
 import { assertNever } from '../../machines/model/domain.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import { because, count } from './event.ts';
+import { count, reasonSuffix } from './event.ts';
 import { bytes } from './time.ts';
 
 const TYPES = [
@@ -16,7 +16,7 @@ const TYPES = [
 ] as const;
 type EvidenceEvent = Extract<AnyEvent, { type: (typeof TYPES)[number] }>;
 
-export function isOfEvidence(event: AnyEvent): event is EvidenceEvent {
+export function isEvidenceEvent(event: AnyEvent): event is EvidenceEvent {
   return (TYPES as readonly string[]).includes(event.type);
 }
 
@@ -27,15 +27,15 @@ export function evidenceText(event: EvidenceEvent): string {
     case 'evidence.published':
       return `evidence published at ${event.url}`;
     case 'evidence.abandoned':
-      return `evidence was given up${because(event.why)}`;
+      return `evidence was given up${reasonSuffix(event.why)}`;
     case 'publication.opened':
-      return `evidence of ${bytes(event.bytes)} waits to be published at ${event.url}${because(event.why)}`;
+      return `evidence of ${bytes(event.bytes)} waits to be published at ${event.url}${reasonSuffix(event.why)}`;
     case 'publication.dropped':
-      return `given up${because(event.why)}`;
+      return `given up${reasonSuffix(event.why)}`;
     case 'job.evidence-published':
       return `evidence of ${event.job} was published at ${event.url}`;
     case 'job.evidence-abandoned':
-      return `evidence of ${event.job} was given up${because(event.why)}`;
+      return `evidence of ${event.job} was given up${reasonSuffix(event.why)}`;
     default:
       return assertNever(event);
   }

@@ -14,7 +14,7 @@ export function vigilEventText(event: Exclude<VigilEvent, CommonEvent>): string 
       return `an eye is kept on disks (${bytes(diskFreeBytes)} free), the write-ahead log (${bytes(walBytes)}) and our reports (every ${formatLimit(quietMs)})`;
     }
     case 'vigil.noticed':
-      return `a look around: ${sightText(event.sight)}`;
+      return `a look around: ${snapshotText(event.sight)}`;
     case 'alarms.acknowledged': {
       const { alarm, by, why } = event;
       const which = alarm === null ? 'all alarms were' : `the alarm ${alarm.kind} ${alarm.target} was`;
@@ -25,7 +25,7 @@ export function vigilEventText(event: Exclude<VigilEvent, CommonEvent>): string 
   }
 }
 
-function sightText({ disks, walBytes, reports, unkept }: Sight): string {
+function snapshotText({ disks, walBytes, reports, unkept }: Sight): string {
   return [
     ...disks.map(
       ({ path, freeBytes }) => `${freeBytes === null ? 'unknown room' : bytes(freeBytes)} free at ${path}`,

@@ -2,9 +2,9 @@
 import type { NumberedRow, OwedView } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import { plainText } from '../../terminal-text.ts';
-import { effectText, owedText } from './effect.ts';
+import { effectText, pendingText } from './effect.ts';
 import { rowText } from './event.ts';
-import { attemptOf, topState } from './state-spans.ts';
+import { startedAttempt, topState } from './state-spans.ts';
 import { padEnd, padStart, wrap } from './table.ts';
 import { type Io, paint } from './terminal.ts';
 import { iso, utc } from './time.ts';
@@ -16,7 +16,7 @@ export function printRows(io: Io, start: number | null, rows: readonly NumberedR
     const state = topState(row.state);
     const shown = state === before ? '' : state;
     before = state;
-    const attempt = attemptOf(row);
+    const attempt = startedAttempt(row);
     const time = start === null ? `${utc(row.at).slice(5, -4)} ` : `+${formatDuration(row.at - start)}  `;
     const head = padStart(time, 15);
     const label = `${paint(io, 'bold', padEnd(shown, 11))}`;
@@ -26,15 +26,15 @@ export function printRows(io: Io, start: number | null, rows: readonly NumberedR
       const margin = index === 0 ? `${paint(io, 'dim', head)}${label}` : ' '.repeat(26);
       io.out(`${margin}${line}\n`);
     }
-    const asked = row.effects.map(effectText).filter((text) => text !== null);
-    if (asked.length === 0) continue;
-    for (const [index, line] of wrap(plainText(asked.join('; ')), io.width - 29).entries()) {
+    const requested = row.effects.map(effectText).filter((text) => text !== null);
+    if (requested.length === 0) continue;
+    for (const [index, line] of wrap(plainText(requested.join('; ')), io.width - 29).entries()) {
       io.out(`${' '.repeat(26)}${paint(io, 'dim', `${index === 0 ? '-> ' : '   '}${line}`)}\n`);
     }
   }
 }
 
-export function printOwed(io: Io, owed: readonly OwedView[]): void {
+export function printPending(io: Io, owed: readonly OwedView[]): void {
   io.out('\n');
   if (owed.length === 0) {
     io.out('  nothing is owed\n');
@@ -43,14 +43,14 @@ export function printOwed(io: Io, owed: readonly OwedView[]): void {
   io.out('  owed:\n');
   const now = io.now();
   for (const item of owed) {
-    const asked =
+    const requested =
       item.effect.type === 'setTimer' ? '' : `  (asked ${formatDuration(now - item.requestedAt)} ago)`;
-    for (const line of wrap(plainText(`${owedText(item.effect, now)}${asked}`), io.width - 4))
+    for (const line of wrap(plainText(`${pendingText(item.effect, now)}${requested}`), io.width - 4))
       io.out(`    ${line}\n`);
   }
 }
 
-export function owedJson(owed: readonly OwedView[]) {
+export function pendingJson(owed: readonly OwedView[]) {
   return owed.map(({ key, effect, requestedAt }) => ({
     key,
     type: effect.type,

@@ -2,7 +2,7 @@
 import type { NumberedRow } from '../../engine/ports/store.ts';
 import { isEnded } from '../../machines/versions.ts';
 
-export interface Episode {
+export interface StateSpan {
   readonly state: string;
   readonly attempt: number;
   readonly startedAt: number;
@@ -10,11 +10,11 @@ export interface Episode {
   readonly endedAt: number | null;
 }
 
-export function episodes(rows: readonly NumberedRow[]): readonly Episode[] {
-  const found: Episode[] = [];
+export function stateSpans(rows: readonly NumberedRow[]): readonly StateSpan[] {
+  const found: StateSpan[] = [];
   let attempt = 1;
   for (const row of rows) {
-    attempt = attemptOf(row) ?? attempt;
+    attempt = startedAttempt(row) ?? attempt;
     const state = topState(row.state);
     const last = found.at(-1);
     if (isEnded(row)) {
@@ -34,7 +34,7 @@ export function topState(state: string): string {
 }
 
 /** The attempt that a row begins: a server is asked for once in each. */
-export function attemptOf(row: NumberedRow): number | null {
+export function startedAttempt(row: NumberedRow): number | null {
   for (const effect of row.effects) if (effect.type === 'createServer') return effect.owner.attempt;
   return null;
 }

@@ -37,10 +37,10 @@ export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): strin
 
 function gapText(event: Extract<StreamEvent, { type: 'catchup.completed' }>): string {
   const { since, changes, found, unsure, unread } = event;
-  const looked = `looked at ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
+  const lookedAt = `looked at ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
   const again = unsure.length === 0 ? '' : `; once more at ${unsure.join(', ')}`;
-  const bad = unread === 0 ? '' : `; ${unread} could not be read`;
-  return `${looked}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${bad}${again}`;
+  const unreadText = unread === 0 ? '' : `; ${unread} could not be read`;
+  return `${lookedAt}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${unreadText}${again}`;
 }
 
 /** How the connection is, since when and why; the last look for what was missed; a line each. */
@@ -48,9 +48,9 @@ export function streamLines(stored: Stored | null, now: number): readonly string
   if (stored === null) return [];
   const { server, upSince, downSince, why, hint, caughtUp } = contextOf(stored);
   const since = upSince ?? downSince;
-  const how = describeState(versionOf(stored).machine, stored.state);
+  const stateText = describeState(versionOf(stored).machine, stored.state);
   const time = since === null ? '' : ` since ${utc(since)} (${formatDuration(now - since)})`;
-  const lines = [`${how}${time}, ${server}${why === '' ? '' : `: ${why}`}`];
+  const lines = [`${stateText}${time}, ${server}${why === '' ? '' : `: ${why}`}`];
   if (hint !== '') lines.push(`-> ${hint}`);
   if (caughtUp !== null) {
     const missed = caughtUp.found === 0 ? 'nothing was missed' : `${caughtUp.found} were missed`;

@@ -20,11 +20,11 @@ export function textWidth(text: string): number {
 
 /** The text, or as much of it as fits with an ellipsis. */
 export function cut(text: string, width: number): string {
-  return textWidth(text) <= width ? text : `${head(text, width - 1)}…`;
+  return textWidth(text) <= width ? text : `${prefix(text, width - 1)}…`;
 }
 
 /** As many whole characters as fit. */
-function head(text: string, width: number): string {
+function prefix(text: string, width: number): string {
   let taken = '';
   let used = 0;
   for (const character of text) {
@@ -56,7 +56,7 @@ export function wrap(text: string, width: number): readonly string[] {
     if (line !== '') lines.push(line);
     line = word;
     while (textWidth(line) > width) {
-      const fitting = head(line, width);
+      const fitting = prefix(line, width);
       if (fitting === '') break;
       lines.push(fitting);
       line = line.slice(fitting.length);
@@ -80,12 +80,12 @@ export interface Column<Row> {
   readonly right?: boolean;
   paint?(row: Row): Paint | null;
   /** Left out of a narrow table before any other column is cut, the lowest first. */
-  readonly spare?: number;
+  readonly dropOrder?: number;
 }
 
 /** Columns of a narrow table are cut to no less. */
-const LEAST_WIDTH = 4;
-const LEAST_LAST_WIDTH = 8;
+const MIN_WIDTH = 4;
+const MIN_LAST_WIDTH = 8;
 const GAP = 2;
 
 /**
@@ -93,17 +93,17 @@ const GAP = 2;
  * widest are cut.
  */
 export function printTable<Row>(io: Io, all: readonly Column<Row>[], rows: readonly Row[]): void {
-  const columns = fitting(all, rows, io.width);
+  const columns = fittingColumns(all, rows, io.width);
   const cells = rows.map((row) => columns.map((column) => plainText(column.text(row))));
-  const widths = narrowed(naturalWidths(columns, rows), io.width);
+  const widths = shrunk(naturalWidths(columns, rows), io.width);
   const last = widths.length - 1;
-  const line = (texts: readonly string[], how: (index: number) => Paint | null): string =>
+  const line = (texts: readonly string[], colorOf: (index: number) => Paint | null): string =>
     texts
       .map((text, index) => {
         const width = widths[index] ?? 0;
         const fitted = cut(text, width);
         const padded = columns[index]?.right ? padStart(fitted, width) : padEnd(fitted, width);
-        const color = how(index);
+        const color = colorOf(index);
         const shown = index === last ? padded.trimEnd() : padded;
         return color === null ? shown : paint(io, color, shown);
       })
@@ -122,28 +122,28 @@ function naturalWidths<Row>(columns: readonly Column<Row>[], rows: readonly Row[
   );
 }
 
-function fitting<Row>(
+function fittingColumns<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   width: number,
 ): readonly Column<Row>[] {
   const natural = naturalWidths(columns, rows);
-  const last = Math.min(natural.at(-1) ?? 0, LEAST_LAST_WIDTH);
+  const last = Math.min(natural.at(-1) ?? 0, MIN_LAST_WIDTH);
   if (total([...natural.slice(0, -1), last]) <= width) return columns;
-  const spare = Math.min(...columns.map((column) => column.spare ?? Number.POSITIVE_INFINITY));
+  const spare = Math.min(...columns.map((column) => column.dropOrder ?? Number.POSITIVE_INFINITY));
   if (spare === Number.POSITIVE_INFINITY) return columns;
-  const rest = columns.filter((column) => column.spare !== spare);
-  return fitting(rest, rows, width);
+  const rest = columns.filter((column) => column.dropOrder !== spare);
+  return fittingColumns(rest, rows, width);
 }
 
-function narrowed(natural: readonly number[], width: number): readonly number[] {
+function shrunk(natural: readonly number[], width: number): readonly number[] {
   const widths = [...natural];
   const last = widths.length - 1;
   const before = total(widths.slice(0, last)) + GAP;
-  widths[last] = Math.min(widths[last] ?? 0, Math.max(LEAST_LAST_WIDTH, width - before));
+  widths[last] = Math.min(widths[last] ?? 0, Math.max(MIN_LAST_WIDTH, width - before));
   while (total(widths) > width) {
     const widest = Math.max(...widths);
-    if (widest <= LEAST_WIDTH) break;
+    if (widest <= MIN_WIDTH) break;
     widths[widths.lastIndexOf(widest)] = widest - 1;
   }
   return widths;

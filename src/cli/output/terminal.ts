@@ -57,13 +57,13 @@ const CODES = {
 } as const;
 export type Paint = keyof typeof CODES;
 
-export function paint(io: Pick<Io, 'color'>, how: Paint, text: string): string {
-  return io.color && text !== '' ? `\u001b[${CODES[how]}m${text}\u001b[0m` : text;
+export function paint(io: Pick<Io, 'color'>, style: Paint, text: string): string {
+  return io.color && text !== '' ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text;
 }
 
 /** The same for standard error, which may be a file while the answer goes to a terminal. */
-export function paintError(io: Pick<Io, 'color' | 'progress'>, how: Paint, text: string): string {
-  return paint({ color: io.color && io.progress }, how, text);
+export function paintError(io: Pick<Io, 'color' | 'progress'>, style: Paint, text: string): string {
+  return paint({ color: io.color && io.progress }, style, text);
 }
 
 /** A JSON answer: one document, indented, with a line end. Terminal escapes can not survive JSON. */

@@ -3,7 +3,7 @@
 import { assertNever } from '../../machines/model/domain.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { VoteRun } from '../../machines/verdicts/vote-rule.ts';
-import { because } from './event.ts';
+import { reasonSuffix } from './event.ts';
 
 const TYPES = [
   'voting.opened',
@@ -30,7 +30,7 @@ export function isVoteOrStart(event: AnyEvent): event is VoteOrStart {
   return TYPES.some((type) => type === event.type);
 }
 
-const JUDGED = {
+const JUDGEMENT_TEXTS = {
   success: 'a success',
   failure: 'no success',
   neither: 'it says nothing of this CI',
@@ -41,13 +41,13 @@ export function voteText(event: VoteOrStart): string {
     case 'voting.opened':
       return 'votes are allowed from the beginning';
     case 'voting.resumed':
-      return `${event.by} let votes be given again${because(event.why)}`;
+      return `${event.by} let votes be given again${reasonSuffix(event.why)}`;
     case 'vote.requested':
-      return `review ${event.review} of change ${event.change} ended: ${JUDGED[event.judgement]}`;
+      return `review ${event.review} of change ${event.change} ended: ${JUDGEMENT_TEXTS[event.judgement]}`;
     case 'vote.allowed':
       return 'this CI may vote';
     case 'vote.withheld':
-      return `this CI may not vote${because(event.why)}`;
+      return `this CI may not vote${reasonSuffix(event.why)}`;
     case 'runs.admitted':
       return `review ${event.review} of patchset ${event.patchset} was admitted with ${event.jobs.map(({ name }) => name).join(', ')}`;
     case 'run.ended':
@@ -65,11 +65,11 @@ export function voteText(event: VoteOrStart): string {
     case 'change-state.read':
       return `patchset ${event.standing.patchset.patchset} is the current one, our vote on it is ${event.standing.vote}`;
     case 'change-state.read-failed':
-      return `our vote on the change could not be read${because(event.failure.message)}`;
+      return `our vote on the change could not be read${reasonSuffix(event.failure.message)}`;
     case 'start-message.posted':
       return 'Gerrit has the message that the tests begin';
     case 'start-message.post-failed':
-      return `the message that the tests begin was not posted${because(event.failure.message)}`;
+      return `the message that the tests begin was not posted${reasonSuffix(event.failure.message)}`;
     default:
       return assertNever(event);
   }

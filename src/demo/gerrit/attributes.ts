@@ -2,7 +2,7 @@
  * Gerrit's JSON, field by field and in its order, as its stream and its query print it; test/samples holds what real
  * servers wrote. Absent means absent: no nulls, no empty topics, `wip` and `private` only when true.
  */
-import type { ChangeRecord, EventJson, GerritAccount, PatchsetRecord, Site } from './state.ts';
+import type { ChangeRecord, EventJson, GerritAccount, GerritState, PatchsetRecord } from './state.ts';
 import { changeRef, currentPatchset } from './state.ts';
 
 type Json = Record<string, unknown>;
@@ -26,11 +26,11 @@ export function accountJson(account: { name: string; email: string; username?: s
 
 /** As an event carries it; `asked` as `gerrit query` prints it, which leaves the commit message out unless asked for it. */
 export function changeJson(
-  site: Site,
+  state: GerritState,
   change: ChangeRecord,
-  asked: { readonly commitMessage: boolean } | null = null,
+  options: { readonly commitMessage: boolean } | null = null,
 ): Json {
-  const hashtags = asked === null && change.hashtags.length === 0 ? {} : { hashtags: [...change.hashtags] };
+  const hashtags = options === null && change.hashtags.length === 0 ? {} : { hashtags: [...change.hashtags] };
   return {
     project: change.project,
     branch: change.branch,
@@ -39,11 +39,11 @@ export function changeJson(
     number: change.number,
     subject: change.commitMessage.split('\n')[0] ?? '',
     owner: accountJson(change.owner),
-    url: changeUrl(site, change),
-    ...(asked === null || asked.commitMessage ? { commitMessage: change.commitMessage } : {}),
+    url: changeUrl(state, change),
+    ...(options === null || options.commitMessage ? { commitMessage: change.commitMessage } : {}),
     ...hashtags,
     createdOn: change.createdOn,
-    ...(asked !== null ? { lastUpdated: change.lastUpdated, open: change.status === 'NEW' } : {}),
+    ...(options !== null ? { lastUpdated: change.lastUpdated, open: change.status === 'NEW' } : {}),
     status: change.status,
     ...(change.isPrivate ? { private: true } : {}),
     ...(change.wip ? { wip: true } : {}),
@@ -51,7 +51,7 @@ export function changeJson(
 }
 
 /** What a change's current patchset is stacked on, closed or not, and what is stacked on that patchset. */
-export function relativesJson(site: Site, change: ChangeRecord): Json {
+export function relativesJson(state: GerritState, change: ChangeRecord): Json {
   const current = currentPatchset(change);
   const relative = ({ id, number }: ChangeRecord, { revision, ref }: PatchsetRecord) => ({
     id,
@@ -61,7 +61,7 @@ export function relativesJson(site: Site, change: ChangeRecord): Json {
   });
   const dependsOn: Json[] = [];
   const neededBy: Json[] = [];
-  for (const other of site.changes.values()) {
+  for (const other of state.changes.values()) {
     if (other.project !== change.project) continue;
     const newest = currentPatchset(other);
     const parent = other.patchsets.find(({ revision }) => current.parents.includes(revision));
@@ -76,8 +76,8 @@ export function relativesJson(site: Site, change: ChangeRecord): Json {
   };
 }
 
-export function changeUrl(site: Site, change: ChangeRecord): string {
-  return `${site.url}/c/${change.project}/+/${change.number}`;
+export function changeUrl(state: GerritState, change: ChangeRecord): string {
+  return `${state.url}/c/${change.project}/+/${change.number}`;
 }
 
 export function patchsetJson(patchset: PatchsetRecord): Json {
@@ -97,12 +97,12 @@ export function patchsetJson(patchset: PatchsetRecord): Json {
 
 /** One entry for every label, voted or not; `oldValue` only where this account's vote changed now. */
 export function approvalsJson(
-  site: Site,
+  state: GerritState,
   patchset: PatchsetRecord,
   by: GerritAccount,
   before: ReadonlyMap<string, number>,
 ): Json[] {
-  return site.labels.map((label) => {
+  return state.labels.map((label) => {
     const old = before.get(label.name);
     return {
       type: label.name,
@@ -114,7 +114,7 @@ export function approvalsJson(
 }
 
 export function refUpdatedEvent(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   project: string,
   ref: string,
@@ -125,35 +125,35 @@ export function refUpdatedEvent(
     submitter: accountJson(by),
     refUpdate: { oldRev, newRev, refName: ref, project },
     type: 'ref-updated',
-    eventCreatedOn: site.now(),
+    eventCreatedOn: state.now(),
   };
 }
 
 export function metaUpdatedEvent(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   change: ChangeRecord,
   old: string,
 ): EventJson {
-  return refUpdatedEvent(site, by, change.project, changeRef(change.number, 'meta'), old, change.meta);
+  return refUpdatedEvent(state, by, change.project, changeRef(change.number, 'meta'), old, change.meta);
 }
 
 /** An event about a change. `lead` holds what stands before the patchset or change in Gerrit's order. */
 export function changeEvent(
-  site: Site,
+  state: GerritState,
   type: string,
   change: ChangeRecord,
-  lead: Json,
+  fields: Json,
   patchset: PatchsetRecord | null = currentPatchset(change),
 ): EventJson {
   return {
-    ...lead,
+    ...fields,
     ...(patchset === null ? {} : { patchSet: patchsetJson(patchset) }),
-    change: changeJson(site, change),
+    change: changeJson(state, change),
     project: change.project,
     refName: `refs/heads/${change.branch}`,
     changeKey: { id: change.id },
     type,
-    eventCreatedOn: site.now(),
+    eventCreatedOn: state.now(),
   };
 }

@@ -2,7 +2,14 @@
  * Changes, messages and accounts as Gerrit's REST interface shows them, field by field as a real server was measured to,
  * as far as a CI reads them. Its JSON differs from the stream's: numbers begin with an underscore, times are texts.
  */
-import type { ChangeRecord, GerritAccount, Label, MessageRecord, PatchsetRecord, Site } from './state.ts';
+import type {
+  ChangeRecord,
+  GerritAccount,
+  GerritState,
+  Label,
+  MessageRecord,
+  PatchsetRecord,
+} from './state.ts';
 import { currentPatchset } from './state.ts';
 
 type Json = Record<string, unknown>;
@@ -18,17 +25,17 @@ export const CHANGE_OPTIONS = [
   'DETAILED_ACCOUNTS',
 ] as const;
 
-export function accountInfo(site: Site, account: GerritAccount, detailed = true): Json {
-  const id = { _account_id: site.accountId(account.username) };
+export function accountInfo(state: GerritState, account: GerritAccount, detailed = true): Json {
+  const id = { _account_id: state.accountId(account.username) };
   const { name, email, username } = account;
   return detailed ? { ...id, name, email, username } : id;
 }
 
-export function messageInfo(site: Site, message: MessageRecord, detailed = true): Json {
+export function messageInfo(state: GerritState, message: MessageRecord, detailed = true): Json {
   return {
     id: message.id,
     ...(message.tag === '' ? {} : { tag: message.tag }),
-    author: accountInfo(site, message.author, detailed),
+    author: accountInfo(state, message.author, detailed),
     date: timestamp(message.at),
     message: message.text,
     accounts_in_message: [],
@@ -37,13 +44,13 @@ export function messageInfo(site: Site, message: MessageRecord, detailed = true)
 }
 
 /** By file, and there by their words. Those of one second belong to its first message, as far as Gerrit says. */
-export function commentsInfo(site: Site, change: ChangeRecord): Json {
+export function commentsInfo(state: GerritState, change: ChangeRecord): Json {
   const files: Record<string, Json[]> = {};
-  const byWords = [...change.comments].sort((one, other) => (one.text < other.text ? -1 : 1));
-  for (const { at, author, patchset, file, text } of byWords) {
+  const byText = [...change.comments].sort((one, other) => (one.text < other.text ? -1 : 1));
+  for (const { at, author, patchset, file, text } of byText) {
     const message = change.messages.find((one) => one.author === author && one.at === at);
     const info = {
-      author: accountInfo(site, author),
+      author: accountInfo(state, author),
       change_message_id: message?.id,
       unresolved: false,
       patch_set: patchset,
@@ -56,12 +63,12 @@ export function commentsInfo(site: Site, change: ChangeRecord): Json {
 }
 
 export function changeInfo(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   change: ChangeRecord,
-  asked: ReadonlySet<string>,
+  options: ReadonlySet<string>,
 ): Json {
-  const detailed = asked.has('DETAILED_ACCOUNTS');
+  const detailed = options.has('DETAILED_ACCOUNTS');
   const info: Json = {
     id: `${encodeURIComponent(change.project)}~${change.number}`,
     triplet_id: `${encodeURIComponent(change.project)}~${change.branch}~${change.id}`,
@@ -77,32 +84,32 @@ export function changeInfo(
     ...(change.isPrivate ? { is_private: true } : {}),
     ...(change.wip ? { work_in_progress: true } : {}),
     _number: change.number,
-    owner: accountInfo(site, change.owner, detailed),
+    owner: accountInfo(state, change.owner, detailed),
   };
-  if (asked.has('DETAILED_LABELS')) {
+  if (options.has('DETAILED_LABELS')) {
     info.labels = Object.fromEntries(
-      site.labels.map((label) => [label.name, labelInfo(site, change, label, detailed)]),
+      state.labels.map((label) => [label.name, labelInfo(state, change, label, detailed)]),
     );
-    info.permitted_labels = permittedLabels(site, by, change);
+    info.permitted_labels = permittedLabels(state, by, change);
   }
-  if (asked.has('MESSAGES')) {
-    info.messages = change.messages.map((message) => messageInfo(site, message, detailed));
+  if (options.has('MESSAGES')) {
+    info.messages = change.messages.map((message) => messageInfo(state, message, detailed));
   }
-  const shown = asked.has('ALL_REVISIONS') ? change.patchsets : [currentPatchset(change)];
-  if (asked.has('ALL_REVISIONS') || asked.has('CURRENT_REVISION')) {
+  const shown = options.has('ALL_REVISIONS') ? change.patchsets : [currentPatchset(change)];
+  if (options.has('ALL_REVISIONS') || options.has('CURRENT_REVISION')) {
     info.current_revision = currentPatchset(change).revision;
     info.revisions = Object.fromEntries(
-      shown.map((patchset) => [patchset.revision, revisionInfo(site, change, patchset, asked)]),
+      shown.map((patchset) => [patchset.revision, revisionInfo(state, change, patchset, options)]),
     );
   }
   return info;
 }
 
 function revisionInfo(
-  site: Site,
+  state: GerritState,
   change: ChangeRecord,
   patchset: PatchsetRecord,
-  asked: ReadonlySet<string>,
+  options: ReadonlySet<string>,
 ): Json {
   const { number, ref, kind, createdOn, uploader, author, parents, files } = patchset;
   const current = patchset === currentPatchset(change);
@@ -113,11 +120,11 @@ function revisionInfo(
     kind,
     _number: number,
     created: timestamp(createdOn),
-    uploader: accountInfo(site, uploader, asked.has('DETAILED_ACCOUNTS')),
+    uploader: accountInfo(state, uploader, options.has('DETAILED_ACCOUNTS')),
     ref,
     fetch: {},
-    ...(current && asked.has('CURRENT_COMMIT') ? { commit } : {}),
-    ...(current && asked.has('CURRENT_FILES') ? { files: Object.fromEntries(listed) } : {}),
+    ...(current && options.has('CURRENT_COMMIT') ? { commit } : {}),
+    ...(current && options.has('CURRENT_FILES') ? { files: Object.fromEntries(listed) } : {}),
   };
 }
 
@@ -126,22 +133,22 @@ function timestamp(seconds: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19).replace('T', ' ')}.000000000`;
 }
 
-function labelInfo(site: Site, change: ChangeRecord, label: Label, detailed: boolean): Json {
+function labelInfo(state: GerritState, change: ChangeRecord, label: Label, detailed: boolean): Json {
   const votes = [...(currentPatchset(change).votes.get(label.name) ?? [])];
   const all = votes.flatMap(([username, { value, at }]) => {
-    const account = site.accounts.get(username);
+    const account = state.accounts.get(username);
     if (account === undefined) return [];
-    return [{ value, date: timestamp(at), ...accountInfo(site, account, detailed) }];
+    return [{ value, date: timestamp(at), ...accountInfo(state, account, detailed) }];
   });
   const values = Object.fromEntries(valuesOf(label).map((value) => [signed(value), '']));
   return { ...(all.length === 0 ? {} : { all }), values, default_value: 0 };
 }
 
 /** What this account may vote on the change now; nothing on a closed one. */
-function permittedLabels(site: Site, by: GerritAccount, change: ChangeRecord): Json {
+function permittedLabels(state: GerritState, by: GerritAccount, change: ChangeRecord): Json {
   if (change.status !== 'NEW') return {};
   return Object.fromEntries(
-    site.labels.flatMap((label) => {
+    state.labels.flatMap((label) => {
       const range = by.labels[label.name];
       if (range === undefined) return [];
       return [[label.name, valuesOf({ min: range[0], max: range[1] }).map(signed)]];

@@ -4,24 +4,24 @@
  */
 
 /** Words of one SSH command. */
-export function splitWords(line: string): string[] {
-  const words: string[] = [];
-  let word = '';
+export function splitArguments(line: string): string[] {
+  const args: string[] = [];
+  let arg = '';
   let quote: '' | '"' | "'" = '';
   for (let i = 0; i < line.length; i += 1) {
     const c = line.charAt(i);
     if (quote === '' && (c === ' ' || c === '\t')) {
-      if (word !== '') words.push(word);
-      word = '';
+      if (arg !== '') args.push(arg);
+      arg = '';
     } else if (quote === '' && (c === '"' || c === "'")) quote = c;
     else if (c === quote) quote = '';
     else if (c === '\\' && quote !== "'" && i + 1 < line.length) {
       i += 1;
-      word += line.charAt(i);
-    } else word += c;
+      arg += line.charAt(i);
+    } else arg += c;
   }
-  if (word !== '') words.push(word);
-  return words;
+  if (arg !== '') args.push(arg);
+  return args;
 }
 
 /** A command line that Gerrit would refuse; the message is what it prints. */
@@ -43,28 +43,28 @@ export interface ParsedLine {
 }
 
 /** Sorts words into options and operands; `--name value`, `--name=value`, and `--` before operands. */
-export function parseOptions(words: readonly string[], specs: readonly OptionSpec[]): ParsedLine {
+export function parseOptions(args: readonly string[], specs: readonly OptionSpec[]): ParsedLine {
   const options = new Map<string, string[]>();
   const operands: string[] = [];
-  for (let i = 0; i < words.length; i += 1) {
-    const word = words[i] ?? '';
-    if (word === '--') {
-      operands.push(...words.slice(i + 1));
+  for (let i = 0; i < args.length; i += 1) {
+    const arg = args[i] ?? '';
+    if (arg === '--') {
+      operands.push(...args.slice(i + 1));
       break;
     }
-    if (!word.startsWith('-') || word === '-') {
-      operands.push(word);
+    if (!arg.startsWith('-') || arg === '-') {
+      operands.push(arg);
       continue;
     }
-    const equals = word.startsWith('--') ? word.indexOf('=') : -1;
-    const name = equals < 0 ? word : word.slice(0, equals);
+    const equals = arg.startsWith('--') ? arg.indexOf('=') : -1;
+    const name = equals < 0 ? arg : arg.slice(0, equals);
     const spec = specs.find((s) => s.name === name || s.aliases?.includes(name));
-    if (spec === undefined) throw new UsageError(`"${word}" is not a valid option`);
+    if (spec === undefined) throw new UsageError(`"${arg}" is not a valid option`);
     let value = 'true';
-    if (spec.takesValue && equals >= 0) value = word.slice(equals + 1);
+    if (spec.takesValue && equals >= 0) value = arg.slice(equals + 1);
     else if (spec.takesValue) {
       i += 1;
-      const next = words[i];
+      const next = args[i];
       if (next === undefined) throw new UsageError(`Option "${name}" takes an operand`);
       value = next;
     }

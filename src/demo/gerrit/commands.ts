@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import type { ServerChannel } from 'ssh2';
-import { parseOptions, splitWords, UsageError } from './command-line.ts';
+import { parseOptions, splitArguments, UsageError } from './command-line.ts';
 import { EventStream } from './event-stream.ts';
 import { acceptPush } from './push.ts';
 import { runQuery } from './query.ts';
@@ -12,9 +12,9 @@ import { receivePack } from './receive-pack.ts';
 import { gitEnvironment, type Repository } from './repository.ts';
 import { readsInput, runReview } from './review-command.ts';
 import type { ReviewFaults } from './review-faults.ts';
-import type { GerritAccount, Site } from './state.ts';
+import type { GerritAccount, GerritState } from './state.ts';
 
-const STDIN_LIMIT_BYTES = 1024 * 1024;
+const MAX_STDIN_BYTES = 1024 * 1024;
 
 /** One command on one channel. */
 export interface Call {
@@ -26,14 +26,14 @@ export interface Call {
 }
 
 /** What commands need of the server around them. */
-export interface Surroundings {
-  readonly site: Site;
+export interface CommandContext {
+  readonly state: GerritState;
   readonly version: string;
   readonly faults: ReviewFaults;
   /** One push at a time. */
-  inTurn<T>(work: () => Promise<T>): Promise<T>;
+  serialize<T>(work: () => Promise<T>): Promise<T>;
   /** A stream that is open from now until its channel closes. */
-  streaming(stream: EventStream, call: Call): void;
+  onStream(stream: EventStream, call: Call): void;
 }
 
 /** The connection breaks here, without an answer. */
@@ -42,14 +42,14 @@ export class Hangup extends Error {
 }
 
 /** Runs a command; resolves to its exit status, or to null for one that ends with its connection. */
-export async function runCommand(call: Call, around: Surroundings): Promise<number | null> {
-  const words = splitWords(call.line);
-  const program = words[0] === 'git' ? `git-${words[1] ?? ''}` : words[0];
+export async function runCommand(call: Call, context: CommandContext): Promise<number | null> {
+  const args = splitArguments(call.line);
+  const program = args[0] === 'git' ? `git-${args[1] ?? ''}` : args[0];
   try {
-    if (program === 'git-upload-pack') return await serveFetch(call, repositoryOf(words, around));
-    if (program === 'git-receive-pack') return await servePush(call, words, around);
-    if (program !== 'gerrit') throw new UsageError(`Gerrit Code Review: ${words[0] ?? ''}: not found`);
-    return await runGerrit(call, words[1] ?? '', words.slice(2), around);
+    if (program === 'git-upload-pack') return await serveFetch(call, repositoryOf(args, context));
+    if (program === 'git-receive-pack') return await servePush(call, args, context);
+    if (program !== 'gerrit') throw new UsageError(`Gerrit Code Review: ${args[0] ?? ''}: not found`);
+    return await runGerrit(call, args[1] ?? '', args.slice(2), context);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     call.channel.stderr.write(`fatal: ${error.message}\n`);
@@ -60,28 +60,28 @@ export async function runCommand(call: Call, around: Surroundings): Promise<numb
 async function runGerrit(
   call: Call,
   name: string,
-  words: readonly string[],
-  around: Surroundings,
+  args: readonly string[],
+  context: CommandContext,
 ): Promise<number | null> {
   switch (name) {
     case 'version':
-      call.channel.write(`gerrit version ${around.version}\n`);
+      call.channel.write(`gerrit version ${context.version}\n`);
       return 0;
     case 'query':
-      call.channel.write(runQuery(around.site, call.account, words));
+      call.channel.write(runQuery(context.state, call.account, args));
       return 0;
     case 'review':
-      return serveReview(call, words, around);
+      return serveReview(call, args, context);
     case 'stream-events':
-      return serveStream(call, words, around);
+      return serveStream(call, args, context);
     default:
       throw new UsageError(`gerrit: ${name}: not found`);
   }
 }
 
-async function serveReview(call: Call, words: readonly string[], around: Surroundings): Promise<number> {
-  const stdin = readsInput(words) ? await readAll(call.channel) : '';
-  const fault = around.faults.take();
+async function serveReview(call: Call, args: readonly string[], context: CommandContext): Promise<number> {
+  const stdin = readsInput(args) ? await readAll(call.channel) : '';
+  const fault = context.faults.next();
   if (fault?.kind === 'fail') {
     call.channel.stderr.write(fault.stderr);
     return fault.status;
@@ -91,7 +91,7 @@ async function serveReview(call: Call, words: readonly string[], around: Surroun
     fault.reach();
     await fault.go;
   }
-  const answer = await runReview(around.site, call.account, words, stdin);
+  const answer = await runReview(context.state, call.account, args, stdin);
   if (fault?.kind === 'hold' && fault.at === 'after-taken') {
     fault.reach();
     await fault.go;
@@ -104,27 +104,27 @@ async function serveReview(call: Call, words: readonly string[], around: Surroun
   return answer.status;
 }
 
-function serveStream(call: Call, words: readonly string[], around: Surroundings): number | null {
+function serveStream(call: Call, args: readonly string[], context: CommandContext): number | null {
   const subscribe = { name: '--subscribe', aliases: ['-s'], takesValue: true };
-  const { options } = parseOptions(words, [subscribe]);
+  const { options } = parseOptions(args, [subscribe]);
   if (!call.account.mayStream) {
     call.channel.stderr.write('stream events not permitted\n');
     return 1;
   }
   const types = new Set(options.get('--subscribe') ?? []);
-  around.streaming(new EventStream(around.site, call.account, types, call.channel), call);
+  context.onStream(new EventStream(context.state, call.account, types, call.channel), call);
   return null;
 }
 
-function repositoryOf(words: readonly string[], around: Surroundings): Repository {
-  const name = projectOf(words);
-  const repository = around.site.projects.get(name);
+function repositoryOf(args: readonly string[], context: CommandContext): Repository {
+  const name = projectOf(args);
+  const repository = context.state.projects.get(name);
   if (repository === undefined) throw new UsageError(`project ${name} not found`);
   return repository;
 }
 
-function projectOf(words: readonly string[]): string {
-  return (words.at(-1) ?? '').replace(/^\//, '').replace(/\.git$/, '');
+function projectOf(args: readonly string[]): string {
+  return (args.at(-1) ?? '').replace(/^\//, '').replace(/\.git$/, '');
 }
 
 function serveFetch(call: Call, repository: Repository): Promise<number> {
@@ -146,11 +146,11 @@ function serveFetch(call: Call, repository: Repository): Promise<number> {
   });
 }
 
-async function servePush(call: Call, words: readonly string[], around: Surroundings): Promise<number> {
-  const repository = repositoryOf(words, around);
-  await around.inTurn(() =>
+async function servePush(call: Call, args: readonly string[], context: CommandContext): Promise<number> {
+  const repository = repositoryOf(args, context);
+  await context.serialize(() =>
     receivePack(repository, call.channel, call.channel, (command) =>
-      acceptPush(around.site, call.account, projectOf(words), repository, command),
+      acceptPush(context.state, call.account, projectOf(args), repository, command),
     ),
   );
   return 0;
@@ -162,7 +162,7 @@ function readAll(channel: ServerChannel): Promise<string> {
     let size = 0;
     channel.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= STDIN_LIMIT_BYTES) parts.push(chunk);
+      if (size <= MAX_STDIN_BYTES) parts.push(chunk);
     });
     const done = (): void => resolve(Buffer.concat(parts).toString('utf8'));
     channel.on('end', done);

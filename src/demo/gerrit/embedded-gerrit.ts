@@ -12,25 +12,25 @@ import type { Socket } from 'node:net';
 import path from 'node:path';
 import { Semaphore } from '../../semaphore.ts';
 import { toLine } from './attributes.ts';
-import { type Call, runCommand, type Surroundings } from './commands.ts';
+import { type Call, type CommandContext, runCommand } from './commands.ts';
 import type { EventStream } from './event-stream.ts';
-import { RestDoor } from './http-server.ts';
+import { HttpServer } from './http-server.ts';
 import { makeKeyPair } from './key-pair.ts';
 import { Repository } from './repository.ts';
 import { ReviewFaults } from './review-faults.ts';
-import { Door } from './ssh-server.ts';
+import { SshServer } from './ssh-server.ts';
 import {
   type ChangeRecord,
   currentPatchset,
   type EventJson,
   type GerritAccount,
+  GerritState,
   type Label,
   type MessageRecord,
-  Site,
 } from './state.ts';
-import { Person } from './web-user.ts';
+import { WebUser } from './web-user.ts';
 
-const COMMANDS_KEPT = 1000;
+const MAX_COMMANDS = 1000;
 
 export interface EmbeddedGerritOptions {
   /** Where the repositories are made. */
@@ -48,7 +48,7 @@ export type NewAccount = Pick<GerritAccount, 'username'> & Partial<GerritAccount
 
 export class EmbeddedGerrit {
   readonly host = '127.0.0.1';
-  readonly site: Site;
+  readonly state: GerritState;
   readonly faults = new ReviewFaults();
   /** Command lines that came in, newest last: `USER: LINE`. */
   readonly commands: string[] = [];
@@ -58,16 +58,16 @@ export class EmbeddedGerrit {
   readonly counts = { connected: 0, authenticated: 0, rejected: 0, closed: 0 };
   readonly #directory: string;
   readonly #version: string;
-  readonly #door: Door;
-  readonly #rest: RestDoor;
+  readonly #ssh: SshServer;
+  readonly #rest: HttpServer;
   readonly #streams = new Map<EventStream, Socket>();
-  readonly #waiting = new Set<() => void>();
+  readonly #waiters = new Set<() => void>();
   #hostKeys: readonly { readonly privateKey: string; readonly publicKey: string }[];
   readonly #mutex = new Semaphore(1);
 
   constructor(options: EmbeddedGerritOptions) {
     const both = { min: -2, max: 2 };
-    this.site = new Site(
+    this.state = new GerritState(
       options.labels ?? [
         { name: 'Verified', ...both },
         { name: 'Code-Review', ...both },
@@ -77,46 +77,46 @@ export class EmbeddedGerrit {
     this.#version = options.version ?? '3.12.0';
     this.#hostKeys = options.hostKeys ?? [makeKeyPair('host')];
     for (const account of options.accounts) this.setAccount(account);
-    this.#door = new Door(
+    this.#ssh = new SshServer(
       this.#hostKeys.map((key) => key.privateKey),
       this.#version,
       {
-        account: (username) => this.site.accounts.get(username),
+        account: (username) => this.state.accounts.get(username),
         run: (call, socket) => this.#run(call, socket),
-        happened: (what) => {
+        onConnectionEvent: (what) => {
           this.counts[what] += 1;
-          this.#poke();
+          this.#recheckWaiters();
         },
       },
     );
-    this.#rest = new RestDoor({
-      site: this.site,
+    this.#rest = new HttpServer({
+      state: this.state,
       version: this.#version,
       faults: this.faults,
-      heard: (line) => {
+      onRequest: (line) => {
         this.requests.push(line);
-        if (this.requests.length > COMMANDS_KEPT) this.requests.shift();
-        this.#poke();
+        if (this.requests.length > MAX_COMMANDS) this.requests.shift();
+        this.#recheckWaiters();
       },
     });
-    this.site.listen(() => this.#poke());
+    this.state.listen(() => this.#recheckWaiters());
   }
 
   async start(): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
-    await Promise.all([this.#door.open(), this.#rest.open()]);
-    this.site.url = `http://${this.host}:${this.#rest.port}`;
+    await Promise.all([this.#ssh.open(), this.#rest.open()]);
+    this.state.url = `http://${this.host}:${this.#rest.port}`;
   }
 
   /** Closes the port and every connection. Start opens the same port again. */
   async stop(): Promise<void> {
     this.refuseConnections();
     this.cutConnections();
-    await this.until(() => this.#door.connections === 0);
+    await this.until(() => this.#ssh.connections === 0);
   }
 
   get port(): number {
-    return this.#door.port;
+    return this.#ssh.port;
   }
 
   /** Connections to the REST interface that were ever made. */
@@ -138,7 +138,7 @@ export class EmbeddedGerrit {
   /** Makes or replaces an account; open connections keep the old one. */
   setAccount(account: NewAccount): GerritAccount {
     const { username } = account;
-    const whole: GerritAccount = {
+    const fullAccount: GerritAccount = {
       name: username,
       email: `${username}@example.org`,
       publicKeys: [],
@@ -147,8 +147,8 @@ export class EmbeddedGerrit {
       admin: false,
       ...account,
     };
-    this.site.accounts.set(username, whole);
-    return whole;
+    this.state.accounts.set(username, fullAccount);
+    return fullAccount;
   }
 
   /** A project with one branch and one commit. */
@@ -159,12 +159,12 @@ export class EmbeddedGerrit {
   ): Promise<Repository> {
     const repository = new Repository(path.join(this.#directory, `${name}.git`));
     await repository.create(branch, files);
-    this.site.projects.set(name, repository);
+    this.state.projects.set(name, repository);
     return repository;
   }
 
   change(number: number): ChangeRecord {
-    const change = this.site.changes.get(number);
+    const change = this.state.changes.get(number);
     if (change === undefined) throw new Error(`no change ${number}`);
     return change;
   }
@@ -187,10 +187,10 @@ export class EmbeddedGerrit {
   }
 
   /** What a person would do on the web page. */
-  as(username: string): Person {
-    const account = this.site.accounts.get(username);
+  as(username: string): WebUser {
+    const account = this.state.accounts.get(username);
     if (account === undefined) throw new Error(`no account ${username}`);
-    return new Person(this.site, account, (number) => this.change(number));
+    return new WebUser(this.state, account, (number) => this.change(number));
   }
 
   /** Resolves once the test holds; it is asked again whenever something happened here. */
@@ -198,17 +198,17 @@ export class EmbeddedGerrit {
     return new Promise((resolve) => {
       const ask = (): void => {
         if (!test()) return;
-        this.#waiting.delete(ask);
+        this.#waiters.delete(ask);
         resolve();
       };
-      this.#waiting.add(ask);
+      this.#waiters.add(ask);
       ask();
     });
   }
 
   /** Sends any event to everybody who listens. */
   publish(event: EventJson): void {
-    this.site.publish(event, null);
+    this.state.publish(event, null);
   }
 
   /** Bytes into every open stream, as they are. */
@@ -233,31 +233,31 @@ export class EmbeddedGerrit {
   }
 
   cutConnections(): void {
-    this.#door.cut();
+    this.#ssh.cut();
     this.#rest.cut();
   }
 
   /** Half dead: connections stay open, nothing is answered any more, events included. */
   setSilent(silent: boolean): void {
-    this.#door.setSilent(silent);
+    this.#ssh.setSilent(silent);
     this.#rest.setSilent(silent);
     this.holdStreams(silent);
   }
 
   /** Connection refused, while what is open stays. */
   refuseConnections(): void {
-    this.#door.refuse();
+    this.#ssh.refuse();
     this.#rest.refuse();
   }
 
   async acceptConnections(): Promise<void> {
-    await Promise.all([this.#door.open(), this.#rest.open()]);
+    await Promise.all([this.#ssh.open(), this.#rest.open()]);
   }
 
   /** From the next connection on. */
   replaceHostKey(): void {
     this.#hostKeys = [makeKeyPair('host')];
-    this.#door.replaceHostKeys(
+    this.#ssh.replaceHostKeys(
       this.#hostKeys.map((key) => key.privateKey),
       this.#version,
     );
@@ -265,29 +265,29 @@ export class EmbeddedGerrit {
 
   async #run(call: Call, socket: Socket): Promise<number | null> {
     this.commands.push(`${call.account.username}: ${call.line}`);
-    if (this.commands.length > COMMANDS_KEPT) this.commands.shift();
-    this.#poke();
-    const around: Surroundings = {
-      site: this.site,
+    if (this.commands.length > MAX_COMMANDS) this.commands.shift();
+    this.#recheckWaiters();
+    const context: CommandContext = {
+      state: this.state,
       version: this.#version,
       faults: this.faults,
-      inTurn: (work) => this.#mutex.run(work),
-      streaming: (stream) => {
+      serialize: (work) => this.#mutex.run(work),
+      onStream: (stream) => {
         this.#streams.set(stream, socket);
         // Unread input would keep the channel from ever closing.
         call.channel.resume();
         call.channel.on('close', () => {
           stream.close();
           this.#streams.delete(stream);
-          this.#poke();
+          this.#recheckWaiters();
         });
-        this.#poke();
+        this.#recheckWaiters();
       },
     };
-    return runCommand(call, around);
+    return runCommand(call, context);
   }
 
-  #poke(): void {
-    for (const ask of [...this.#waiting]) ask();
+  #recheckWaiters(): void {
+    for (const ask of [...this.#waiters]) ask();
   }
 }

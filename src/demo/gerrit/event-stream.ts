@@ -4,8 +4,8 @@
  */
 import type { Writable } from 'node:stream';
 import { toLine } from './attributes.ts';
-import type { ChangeRecord, EventJson, GerritAccount, Site } from './state.ts';
-import { maySee } from './state.ts';
+import type { ChangeRecord, EventJson, GerritAccount, GerritState } from './state.ts';
+import { canSee } from './state.ts';
 
 export const QUEUE_LENGTH = 128;
 
@@ -18,9 +18,9 @@ export class EventStream {
   #dropped = false;
 
   /** `types`: only these, or all when empty. */
-  constructor(site: Site, account: GerritAccount, types: ReadonlySet<string>, out: Writable) {
+  constructor(state: GerritState, account: GerritAccount, types: ReadonlySet<string>, out: Writable) {
     this.#out = out;
-    this.#stopListening = site.listen((event, about) => this.#offer(event, about, account, types));
+    this.#stopListening = state.listen((event, change) => this.#offer(event, change, account, types));
     out.on('drain', () => {
       this.#blocked = false;
       this.#flush();
@@ -49,12 +49,12 @@ export class EventStream {
 
   #offer(
     event: EventJson,
-    about: ChangeRecord | null,
+    change: ChangeRecord | null,
     account: GerritAccount,
     types: ReadonlySet<string>,
   ): void {
     if (types.size > 0 && !types.has(event.type)) return;
-    if (about !== null && !maySee(account, about)) return;
+    if (change !== null && !canSee(account, change)) return;
     if (this.#queue.length >= QUEUE_LENGTH) this.#dropped = true;
     else this.#queue.push(toLine(event));
     this.#flush();

@@ -4,24 +4,24 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { answerRest, isReview, type RestCall, type RestReply } from './rest-routes.ts';
+import { handleRequest, isReview, type RestCall, type RestReply } from './rest-routes.ts';
 import type { ReviewFaults } from './review-faults.ts';
-import type { GerritAccount, Site } from './state.ts';
+import type { GerritAccount, GerritState } from './state.ts';
 
-const BODY_LIMIT_BYTES = 1024 * 1024;
+const MAX_BODY_BYTES = 1024 * 1024;
 /** So that no browser takes an answer for a script. */
-const GUARD = ")]}'\n";
+const JSON_PREFIX = ")]}'\n";
 
-export interface RestDoorOptions {
-  readonly site: Site;
+export interface HttpServerOptions {
+  readonly state: GerritState;
   readonly version: string;
   readonly faults: ReviewFaults;
   /** Told of each request: `USER: METHOD PATH`. */
-  readonly heard: (line: string) => void;
+  readonly onRequest: (line: string) => void;
 }
 
-export class RestDoor {
-  readonly #options: RestDoorOptions;
+export class HttpServer {
+  readonly #options: HttpServerOptions;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
   #port = 0;
@@ -29,7 +29,7 @@ export class RestDoor {
   /** Connections ever made. */
   connected = 0;
 
-  constructor(options: RestDoorOptions) {
+  constructor(options: HttpServerOptions) {
     this.#options = options;
   }
 
@@ -84,7 +84,7 @@ export class RestDoor {
     const url = new URL(request.url ?? '/', 'http://gerrit');
     const { username, account } = this.#login(request.headers.authorization ?? '');
     const method = request.method ?? '';
-    this.#options.heard(`${username}: ${method} ${request.url}`);
+    this.#options.onRequest(`${username}: ${method} ${request.url}`);
     const named = /^\/a(?=\/)/.test(url.pathname);
     const path = url.pathname.replace(/^\/a(?=\/)/, '');
     const body = await readAll(request);
@@ -98,7 +98,7 @@ export class RestDoor {
   }
 
   async #review(call: RestCall, response: ServerResponse): Promise<void> {
-    const fault = this.#options.faults.take();
+    const fault = this.#options.faults.next();
     if (fault?.kind === 'fail') return reply(response, { status: 500, body: fault.stderr });
     if (fault?.kind === 'answer') {
       for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
@@ -125,16 +125,16 @@ export class RestDoor {
   }
 
   #answer(call: RestCall): RestReply {
-    return answerRest(this.#options.site, this.#options.version, call);
+    return handleRequest(this.#options.state, this.#options.version, call);
   }
 
   #login(authorization: string): { readonly username: string; readonly account: GerritAccount | null } {
     const [, encoded = ''] = /^Basic (.+)$/.exec(authorization) ?? [];
     const [, username = '', password = ''] =
       /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
-    const account = this.#options.site.accounts.get(username);
-    const right = password !== '' && account?.httpPassword === password;
-    return { username, account: right ? (account ?? null) : null };
+    const account = this.#options.state.accounts.get(username);
+    const valid = password !== '' && account?.httpPassword === password;
+    return { username, account: valid ? (account ?? null) : null };
   }
 }
 
@@ -142,7 +142,7 @@ function reply(response: ServerResponse, { status, body }: RestReply): void {
   const plain = status !== 200;
   response.statusCode = status;
   response.setHeader('content-type', plain ? 'text/plain;charset=utf-8' : 'application/json;charset=utf-8');
-  response.end(plain ? `${body}\n` : `${GUARD}${JSON.stringify(body)}\n`);
+  response.end(plain ? `${body}\n` : `${JSON_PREFIX}${JSON.stringify(body)}\n`);
 }
 
 function readAll(request: IncomingMessage): Promise<string> {
@@ -151,7 +151,7 @@ function readAll(request: IncomingMessage): Promise<string> {
     let size = 0;
     request.on('data', (part: Buffer) => {
       size += part.length;
-      if (size <= BODY_LIMIT_BYTES) parts.push(part);
+      if (size <= MAX_BODY_BYTES) parts.push(part);
     });
     request.on('end', () => resolve(Buffer.concat(parts).toString('utf8')));
     // Cut off in its middle: what is not JSON is refused, and nobody hears of it.

@@ -5,9 +5,9 @@
 import { accountJson, changeEvent, changeUrl, refUpdatedEvent } from './attributes.ts';
 import { topicChangedEvent } from './change-edits.ts';
 import type { Commit, Repository } from './repository.ts';
-import { touch } from './review.ts';
-import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './state.ts';
-import { changeRef, currentPatchset, NO_REVISION, say } from './state.ts';
+import { markUpdated } from './review.ts';
+import type { ChangeRecord, GerritAccount, GerritState, PatchsetRecord } from './state.ts';
+import { addMessage, changeRef, currentPatchset, NO_REVISION } from './state.ts';
 
 const COMMITS_IN_ONE_PUSH = 100;
 
@@ -18,12 +18,12 @@ export interface PushCommand {
 }
 
 /** `refused`: git's one-line reason. `lines`: what Gerrit tells the person who pushed. */
-export interface PushAnswer {
-  readonly refused: string | null;
+export interface PushResult {
+  readonly rejected: string | null;
   readonly lines: readonly string[];
 }
 
-interface Wanted {
+interface PushTarget {
   readonly branch: string;
   readonly topic: string | null;
   readonly hashtags: readonly string[];
@@ -31,7 +31,7 @@ interface Wanted {
   readonly isPrivate: boolean | null;
 }
 
-class Refused extends Error {
+class PushRejected extends Error {
   override readonly name = 'Refused';
   readonly lines: readonly string[];
   constructor(message: string, lines: readonly string[] = []) {
@@ -41,76 +41,77 @@ class Refused extends Error {
 }
 
 export async function acceptPush(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   project: string,
   repository: Repository,
   command: PushCommand,
-): Promise<PushAnswer> {
+): Promise<PushResult> {
   try {
     if (command.ref.startsWith('refs/for/')) {
-      return { refused: null, lines: await acceptForReview(site, by, project, repository, command) };
+      return { rejected: null, lines: await acceptForReview(state, by, project, repository, command) };
     }
-    await acceptDirect(site, by, project, repository, command);
-    return { refused: null, lines: [] };
+    await acceptDirect(state, by, project, repository, command);
+    return { rejected: null, lines: [] };
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    return { refused: error.message, lines: error.lines };
+    if (!(error instanceof PushRejected)) throw error;
+    return { rejected: error.message, lines: error.lines };
   }
 }
 
 async function acceptDirect(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   project: string,
   repository: Repository,
   command: PushCommand,
 ): Promise<void> {
   if (!by.admin || !command.ref.startsWith('refs/heads/') || command.newRev === NO_REVISION) {
-    throw new Refused('prohibited by Gerrit: not permitted: update');
+    throw new PushRejected('prohibited by Gerrit: not permitted: update');
   }
   await repository.git(['update-ref', command.ref, command.newRev, command.oldRev]);
-  const event = refUpdatedEvent(site, by, project, command.ref, command.oldRev, command.newRev);
-  site.publish(event, null);
+  const event = refUpdatedEvent(state, by, project, command.ref, command.oldRev, command.newRev);
+  state.publish(event, null);
 }
 
 async function acceptForReview(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   project: string,
   repository: Repository,
   command: PushCommand,
 ): Promise<string[]> {
-  const wanted = readTarget(command.ref);
-  const branch = `refs/heads/${wanted.branch}`;
-  if (!(await repository.refs(branch)).has(branch)) throw new Refused(`branch ${wanted.branch} not found`);
+  const target = readTarget(command.ref);
+  const branch = `refs/heads/${target.branch}`;
+  if (!(await repository.refs(branch)).has(branch))
+    throw new PushRejected(`branch ${target.branch} not found`);
   const count = `--max-count=${COMMITS_IN_ONE_PUSH + 1}`;
   const listed = await repository.git(['rev-list', '--topo-order', count, command.newRev, `^${branch}`]);
   const revisions = listed.split('\n').filter((line) => line !== '');
-  if (revisions.length > COMMITS_IN_ONE_PUSH) throw new Refused('too many commits');
+  if (revisions.length > COMMITS_IN_ONE_PUSH) throw new PushRejected('too many commits');
   const steps: { commit: Commit; id: string; change: ChangeRecord | undefined }[] = [];
   for (const revision of revisions.reverse()) {
-    if (isKnown(site, project, wanted.branch, revision)) continue;
+    if (isKnown(state, project, target.branch, revision)) continue;
     const commit = await repository.commit(revision);
     const id = changeId(commit);
-    const change = site.changeById(project, wanted.branch, id);
+    const change = state.changeById(project, target.branch, id);
     if (change !== undefined && change.status !== 'NEW') {
-      throw new Refused(`change ${changeUrl(site, change)} closed`);
+      throw new PushRejected(`change ${changeUrl(state, change)} closed`);
     }
     steps.push({ commit, id, change });
   }
-  if (steps.length === 0) throw new Refused('no new changes');
+  if (steps.length === 0) throw new PushRejected('no new changes');
   const lines: string[] = [];
   for (const { commit, id, change } of steps) {
-    const taken = change ?? newChange(site, by, project, wanted, commit, id);
-    await addPatchset(site, by, repository, taken, commit, wanted);
+    const updated = change ?? newChange(state, by, project, target, commit, id);
+    await addPatchset(state, by, repository, updated, commit, target);
     const subject = commit.message.split('\n')[0] ?? '';
-    lines.push(`  ${changeUrl(site, taken)} ${subject}${change === undefined ? ' [NEW]' : ''}`);
+    lines.push(`  ${changeUrl(state, updated)} ${subject}${change === undefined ? ' [NEW]' : ''}`);
   }
   return ['', 'SUCCESS', '', ...lines, ''];
 }
 
-function readTarget(ref: string): Wanted {
+function readTarget(ref: string): PushTarget {
   const percent = ref.indexOf('%');
   const branch = ref
     .slice('refs/for/'.length, percent < 0 ? undefined : percent)
@@ -125,13 +126,13 @@ function readTarget(ref: string): Wanted {
     else if (name === 'hashtag' || name === 't') hashtags.push(value);
     else if (name === 'wip' || name === 'ready') wip = name === 'wip';
     else if (name === 'private' || name === 'remove-private') isPrivate = name === 'private';
-    else throw new Refused(`"--${name}" is not a valid option`);
+    else throw new PushRejected(`"--${name}" is not a valid option`);
   }
   return { branch, topic, hashtags, wip, isPrivate };
 }
 
-function isKnown(site: Site, project: string, branch: string, revision: string): boolean {
-  for (const change of site.changes.values()) {
+function isKnown(state: GerritState, project: string, branch: string, revision: string): boolean {
+  for (const change of state.changes.values()) {
     if (change.project !== project || change.branch !== branch) continue;
     if (change.patchsets.some((patchset) => patchset.revision === revision)) return true;
   }
@@ -143,13 +144,13 @@ function changeId(commit: Commit): string {
   const footer = commit.message.trimEnd().split(/\n\n+/).slice(1).at(-1) ?? '';
   const ids = footer.split('\n').filter((line) => line.startsWith('Change-Id:'));
   const id = /^Change-Id: (I[0-9a-f]{40})$/.exec(ids[0] ?? '')?.[1];
-  let why = '';
-  if (ids.length > 1) why = 'multiple Change-Id lines in message footer';
-  else if (ids.length === 0) why = 'missing Change-Id in message footer';
-  else if (id === undefined) why = 'invalid Change-Id line format in message footer';
-  if (id !== undefined && why === '') return id;
-  const reason = `commit ${commit.revision.slice(0, 7)}: ${why}`;
-  throw new Refused(reason, [
+  let problem = '';
+  if (ids.length > 1) problem = 'multiple Change-Id lines in message footer';
+  else if (ids.length === 0) problem = 'missing Change-Id in message footer';
+  else if (id === undefined) problem = 'invalid Change-Id line format in message footer';
+  if (id !== undefined && problem === '') return id;
+  const reason = `commit ${commit.revision.slice(0, 7)}: ${problem}`;
+  throw new PushRejected(reason, [
     `ERROR: ${reason}`,
     '',
     'Hint: end the commit message with a line of its own: Change-Id: I and 40 hex digits,',
@@ -158,70 +159,70 @@ function changeId(commit: Commit): string {
 }
 
 function newChange(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   project: string,
-  wanted: Wanted,
+  target: PushTarget,
   commit: Commit,
   id: string,
 ): ChangeRecord {
   const change: ChangeRecord = {
-    number: site.changes.size + 1,
+    number: state.changes.size + 1,
     project,
-    branch: wanted.branch,
+    branch: target.branch,
     id,
     owner: by,
-    createdOn: site.now(),
+    createdOn: state.now(),
     patchsets: [],
     messages: [],
     comments: [],
     commitMessage: commit.message,
-    lastUpdated: site.now(),
-    topic: wanted.topic ?? '',
-    hashtags: [...wanted.hashtags],
+    lastUpdated: state.now(),
+    topic: target.topic ?? '',
+    hashtags: [...target.hashtags],
     status: 'NEW',
-    wip: wanted.wip ?? false,
-    isPrivate: wanted.isPrivate ?? false,
+    wip: target.wip ?? false,
+    isPrivate: target.isPrivate ?? false,
     meta: NO_REVISION,
   };
-  site.changes.set(change.number, change);
+  state.changes.set(change.number, change);
   return change;
 }
 
 async function addPatchset(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   repository: Repository,
   change: ChangeRecord,
   commit: Commit,
-  wanted: Wanted,
+  target: PushTarget,
 ): Promise<void> {
   const number = change.patchsets.length + 1;
-  const patchset = await patchsetRecord(site, by, repository, change, commit, number);
+  const patchset = await patchsetRecord(state, by, repository, change, commit, number);
   await repository.updateRef(patchset.ref, commit.revision);
-  const topicSet = wanted.topic !== null && (number === 1 || wanted.topic !== change.topic);
+  const topicSet = target.topic !== null && (number === 1 || target.topic !== change.topic);
   const oldTopic = change.topic;
   change.patchsets.push(patchset);
   change.commitMessage = commit.message;
-  change.topic = wanted.topic ?? change.topic;
-  change.wip = wanted.wip ?? change.wip;
-  change.isPrivate = wanted.isPrivate ?? change.isPrivate;
-  say(change, {
-    at: site.now(),
+  change.topic = target.topic ?? change.topic;
+  change.wip = target.wip ?? change.wip;
+  change.isPrivate = target.isPrivate ?? change.isPrivate;
+  addMessage(change, {
+    at: state.now(),
     author: by,
     patchset: number,
     text: `Uploaded patch set ${number}.`,
     tag: 'autogenerated:gerrit:newPatchSet',
   });
-  const refEvent = refUpdatedEvent(site, by, change.project, patchset.ref, NO_REVISION, commit.revision);
-  site.publish(refEvent, change);
-  touch(site, change, by);
-  site.publish(changeEvent(site, 'patchset-created', change, { uploader: accountJson(by) }), change);
-  if (topicSet) site.publish(topicChangedEvent(site, by, change, oldTopic), change);
+  const refEvent = refUpdatedEvent(state, by, change.project, patchset.ref, NO_REVISION, commit.revision);
+  state.publish(refEvent, change);
+  markUpdated(state, change, by);
+  state.publish(changeEvent(state, 'patchset-created', change, { uploader: accountJson(by) }), change);
+  if (topicSet) state.publish(topicChangedEvent(state, by, change, oldTopic), change);
 }
 
 async function patchsetRecord(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   repository: Repository,
   change: ChangeRecord,
@@ -229,10 +230,10 @@ async function patchsetRecord(
   number: number,
 ): Promise<PatchsetRecord> {
   const files = await repository.changedFiles(commit);
-  const author = site.accountByEmail(commit.author.email);
+  const author = state.accountByEmail(commit.author.email);
   // Gerrit counts the commit message as a file: its lines, after six of a header of its own.
   const messageLines = commit.message.split('\n').length - 1 + 6;
-  const own = ['/COMMIT_MSG', ...(commit.parents.length > 1 ? ['/MERGE_LIST'] : [])];
+  const gerritFiles = ['/COMMIT_MSG', ...(commit.parents.length > 1 ? ['/MERGE_LIST'] : [])];
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
   return {
     number,
@@ -241,12 +242,17 @@ async function patchsetRecord(
     ref: changeRef(change.number, number),
     uploader: by,
     author: author ?? commit.author,
-    createdOn: site.now(),
+    createdOn: state.now(),
     kind: number === 1 ? 'REWORK' : await kindOf(repository, change, commit),
     insertions: messageLines + sum(files.map(({ insertions }) => insertions)),
     deletions: -sum(files.map(({ deletions }) => deletions)),
     files: [
-      ...own.map((file) => ({ file, type: 'ADDED' as const, insertions: messageLines, deletions: 0 })),
+      ...gerritFiles.map((file) => ({
+        file,
+        type: 'ADDED' as const,
+        insertions: messageLines,
+        deletions: 0,
+      })),
       ...files,
     ],
     votes: new Map(),

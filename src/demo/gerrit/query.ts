@@ -5,8 +5,8 @@
  */
 import { accountJson, changeJson, patchsetJson, relativesJson, toLine } from './attributes.ts';
 import { parseOptions, UsageError } from './command-line.ts';
-import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './state.ts';
-import { currentPatchset, maySee } from './state.ts';
+import type { ChangeRecord, GerritAccount, GerritState, PatchsetRecord } from './state.ts';
+import { canSee, currentPatchset } from './state.ts';
 
 const DEFAULT_LIMIT = 500;
 
@@ -31,30 +31,29 @@ const OPTIONS = [
 
 /** Newest first. @throws QueryError */
 export function findChanges(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
   text: string,
   limit: number,
 ): readonly ChangeRecord[] {
-  const test = new QueryReader(site, by, text).read();
-  return newestFirst([...site.changes.values()].filter((change) => maySee(by, change) && test(change))).slice(
-    0,
-    limit,
-  );
+  const test = new QueryReader(state, by, text).read();
+  return newestFirst(
+    [...state.changes.values()].filter((change) => canSee(by, change) && test(change)),
+  ).slice(0, limit);
 }
 
 /** The lines to print. Throws UsageError for a command line that Gerrit refuses. */
-export function runQuery(site: Site, by: GerritAccount, words: readonly string[]): string {
-  const { options, operands } = parseOptions(words, OPTIONS);
+export function runQuery(state: GerritState, by: GerritAccount, args: readonly string[]): string {
+  const { options, operands } = parseOptions(args, OPTIONS);
   if (options.get('--format')?.at(-1)?.toUpperCase() !== 'JSON') {
     throw new UsageError('the embedded Gerrit answers queries with --format=JSON only');
   }
   if (operands.length === 0) throw new UsageError('Argument "QUERY" is required');
   const started = performance.now();
   try {
-    const query = new QueryReader(site, by, operands.join(' '));
+    const query = new QueryReader(state, by, operands.join(' '));
     const test = query.read();
-    const found = [...site.changes.values()].filter((change) => maySee(by, change) && test(change));
+    const found = [...state.changes.values()].filter((change) => canSee(by, change) && test(change));
     newestFirst(found);
     const start = Number(options.get('--start')?.at(-1) ?? 0);
     const end = options.has('--no-limit') ? found.length : start + Math.min(query.limit, DEFAULT_LIMIT);
@@ -65,8 +64,8 @@ export function runQuery(site: Site, by: GerritAccount, words: readonly string[]
       runTimeMilliseconds: Math.round(performance.now() - started),
       moreChanges: found.length > end,
     };
-    const asked = new Set(options.keys());
-    return page.map((change) => toLine(rowOf(site, change, asked))).join('') + toLine(stats);
+    const requested = new Set(options.keys());
+    return page.map((change) => toLine(rowOf(state, change, requested))).join('') + toLine(stats);
   } catch (error) {
     if (!(error instanceof QueryError)) throw error;
     return toLine({ type: 'error', message: error.message });
@@ -77,46 +76,50 @@ function newestFirst(changes: ChangeRecord[]): ChangeRecord[] {
   return changes.sort((a, b) => b.lastUpdated - a.lastUpdated || b.number - a.number);
 }
 
-function rowOf(site: Site, change: ChangeRecord, asked: ReadonlySet<string>): Record<string, unknown> {
-  const row = changeJson(site, change, { commitMessage: asked.has('--commit-message') });
-  if (asked.has('--comments')) {
+function rowOf(
+  state: GerritState,
+  change: ChangeRecord,
+  requested: ReadonlySet<string>,
+): Record<string, unknown> {
+  const row = changeJson(state, change, { commitMessage: requested.has('--commit-message') });
+  if (requested.has('--comments')) {
     row.comments = change.messages.map((message) => ({
       timestamp: message.at,
       reviewer: accountJson(message.author),
       message: message.text,
     }));
   }
-  const allApprovals = asked.has('--all-approvals');
-  if (asked.has('--current-patch-set')) row.currentPatchSet = patchsetRow(currentPatchset(change), true);
-  if (asked.has('--patch-sets') || allApprovals) {
+  const allApprovals = requested.has('--all-approvals');
+  if (requested.has('--current-patch-set')) row.currentPatchSet = patchsetRow(currentPatchset(change), true);
+  if (requested.has('--patch-sets') || allApprovals) {
     row.patchSets = change.patchsets.map((patchset) => patchsetRow(patchset, allApprovals));
   }
-  if (asked.has('--submit-records')) {
-    const labels = site.labels.map(({ name }) => ({ label: name, status: 'NEED' }));
+  if (requested.has('--submit-records')) {
+    const labels = state.labels.map(({ name }) => ({ label: name, status: 'NEED' }));
     row.submitRecords = [{ status: 'NOT_READY', labels }];
   }
-  if (asked.has('--dependencies')) Object.assign(row, relativesJson(site, change));
+  if (requested.has('--dependencies')) Object.assign(row, relativesJson(state, change));
   return row;
 
   function patchsetRow(patchset: PatchsetRecord, withApprovals: boolean): Record<string, unknown> {
     const { sizeInsertions, sizeDeletions, ...head } = patchsetJson(patchset);
-    const approvals = withApprovals ? approvalRows(site, patchset) : [];
-    const comments = asked.has('--comments') ? commentRows(change, patchset) : [];
+    const approvals = withApprovals ? approvalRows(state, patchset) : [];
+    const comments = requested.has('--comments') ? commentRows(change, patchset) : [];
     return {
       ...head,
       ...(approvals.length === 0 ? {} : { approvals }),
       ...(comments.length === 0 ? {} : { comments }),
-      ...(asked.has('--files') ? { files: patchset.files } : {}),
+      ...(requested.has('--files') ? { files: patchset.files } : {}),
       sizeInsertions,
       sizeDeletions,
     };
   }
 }
 
-function approvalRows(site: Site, patchset: PatchsetRecord): Record<string, unknown>[] {
+function approvalRows(state: GerritState, patchset: PatchsetRecord): Record<string, unknown>[] {
   return [...patchset.votes].flatMap(([label, votes]) =>
     [...votes].flatMap(([username, vote]) => {
-      const account = site.accounts.get(username);
+      const account = state.accounts.get(username);
       if (account === undefined) return [];
       const value = String(vote.value);
       return [{ type: label, description: label, value, grantedOn: vote.at, by: accountJson(account) }];
@@ -135,12 +138,12 @@ function commentRows(change: ChangeRecord, { number }: PatchsetRecord): Record<s
 /** Reads a query by descent: OR of ANDs of terms. */
 class QueryReader {
   limit = DEFAULT_LIMIT;
-  readonly #site: Site;
+  readonly #state: GerritState;
   readonly #by: GerritAccount;
   readonly #terms: string[];
 
-  constructor(site: Site, by: GerritAccount, text: string) {
-    this.#site = site;
+  constructor(state: GerritState, by: GerritAccount, text: string) {
+    this.#state = state;
     this.#by = by;
     this.#terms = text.match(/[()]|-?[\w-]*:?(?:\{[^}]*\}|"[^"]*")|[^\s()]+/g) ?? [];
   }
@@ -219,7 +222,7 @@ class QueryReader {
         return (c) => c.lastUpdated <= until;
       }
       case 'age':
-        return olderThan(this.#site.now() - durationSeconds(value));
+        return olderThan(this.#state.now() - durationSeconds(value));
       case 'limit':
         if (!/^\d+$/.test(value)) throw new QueryError(`Invalid limit: ${value}`);
         this.limit = Number(value);

@@ -4,12 +4,12 @@
  */
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import type { PushAnswer, PushCommand } from './push.ts';
+import type { PushCommand, PushResult } from './push.ts';
 import { gitEnvironment, type Repository } from './repository.ts';
 import { NO_REVISION } from './state.ts';
 
 const CAPABILITIES = 'report-status side-band-64k delete-refs quiet ofs-delta agent=sos-ci-demo';
-const COMMANDS_LIMIT_BYTES = 64 * 1024;
+const MAX_COMMANDS_BYTES = 64 * 1024;
 const BAND_BYTES = 60_000;
 
 /** Serves one push from the first byte to the report. */
@@ -17,7 +17,7 @@ export async function receivePack(
   repository: Repository,
   input: Readable,
   output: Writable,
-  decide: (command: PushCommand) => Promise<PushAnswer>,
+  decide: (command: PushCommand) => Promise<PushResult>,
 ): Promise<void> {
   await advertise(repository, output);
   const { commands, rest } = await readCommands(input);
@@ -27,11 +27,11 @@ export async function receivePack(
     : 'ok';
   const report = [packet(`unpack ${unpacked}\n`)];
   for (const command of commands) {
-    const answer: PushAnswer =
-      unpacked === 'ok' ? await decide(command) : { refused: 'unpacker error', lines: [] };
+    const answer: PushResult =
+      unpacked === 'ok' ? await decide(command) : { rejected: 'unpacker error', lines: [] };
     for (const line of answer.lines) output.write(band(2, `${line}\n`));
     report.push(
-      packet(answer.refused === null ? `ok ${command.ref}\n` : `ng ${command.ref} ${answer.refused}\n`),
+      packet(answer.rejected === null ? `ok ${command.ref}\n` : `ng ${command.ref} ${answer.rejected}\n`),
     );
   }
   output.write(band(1, `${report.join('')}0000`));
@@ -66,7 +66,7 @@ function readCommands(input: Readable): Promise<{ commands: PushCommand[]; rest:
           done(() => resolve({ commands, rest: buffer.subarray(4) }));
           return;
         }
-        if (!(length >= 4) || buffer.length > COMMANDS_LIMIT_BYTES) {
+        if (!(length >= 4) || buffer.length > MAX_COMMANDS_BYTES) {
           done(() => reject(new Error('bad packet')));
           return;
         }

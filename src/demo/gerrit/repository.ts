@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { FileRecord } from './state.ts';
 
-const OUTPUT_LIMIT_BYTES = 32 * 1024 * 1024;
+const MAX_OUTPUT_BYTES = 32 * 1024 * 1024;
 
 /** git said no; `message` is its standard error. */
 class GitError extends Error {
@@ -118,14 +118,14 @@ export class Repository {
 }
 
 /** First a record for each file that says what became of it, then one for each with its numbers of lines. */
-function readChangedFiles(words: readonly string[]): FileRecord[] {
+function readChangedFiles(fields: readonly string[]): FileRecord[] {
   const files = new Map<string, FileRecord>();
-  for (let at = 0; at < words.length; at += 1) {
-    const word = words[at] ?? '';
-    const letter = /^:.* ([A-Z])\d*$/.exec(word)?.[1];
+  for (let index = 0; index < fields.length; index += 1) {
+    const field = fields[index] ?? '';
+    const letter = /^:.* ([A-Z])\d*$/.exec(field)?.[1];
     if (letter !== undefined) {
-      const fileOld = letter === 'R' ? words[++at] : undefined;
-      const file = words[++at] ?? '';
+      const fileOld = letter === 'R' ? fields[++index] : undefined;
+      const file = fields[++index] ?? '';
       const type = ({ A: 'ADDED', D: 'DELETED', R: 'RENAMED' } as const)[letter] ?? 'MODIFIED';
       files.set(file, {
         file,
@@ -136,10 +136,10 @@ function readChangedFiles(words: readonly string[]): FileRecord[] {
       });
       continue;
     }
-    const [, plus, minus, name] = /^([\d-]+)\t([\d-]+)\t(.*)$/s.exec(word) ?? [];
+    const [, plus, minus, name] = /^([\d-]+)\t([\d-]+)\t(.*)$/s.exec(field) ?? [];
     if (name === undefined) continue;
-    if (name === '') at += 2;
-    const file = files.get(name === '' ? (words[at] ?? '') : name);
+    if (name === '') index += 2;
+    const file = files.get(name === '' ? (fields[index] ?? '') : name);
     const count = (text: string | undefined): number => Number.parseInt(text ?? '', 10) || 0;
     // Gerrit counts lines that went with a minus.
     if (file !== undefined)
@@ -164,7 +164,7 @@ function runGit(argv: readonly string[], cwd: string, input: string | Buffer): P
     let size = 0;
     child.stdout.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > OUTPUT_LIMIT_BYTES) child.kill('SIGKILL');
+      if (size > MAX_OUTPUT_BYTES) child.kill('SIGKILL');
       else out.push(chunk);
     });
     child.stderr.on('data', (chunk: Buffer) => {

@@ -7,12 +7,12 @@ import {
   moveChange,
   postReview,
   type ReviewInput,
-  ReviewRefused,
+  ReviewRejected,
   readReviewInput,
   submitChange,
 } from './review.ts';
-import type { ChangeRecord, GerritAccount, PatchsetRecord, Site } from './state.ts';
-import { maySee } from './state.ts';
+import type { ChangeRecord, GerritAccount, GerritState, PatchsetRecord } from './state.ts';
+import { canSee } from './state.ts';
 
 export interface CommandAnswer {
   readonly status: number;
@@ -40,22 +40,22 @@ const OPTIONS = [
 ];
 
 /** True when the command reads a ReviewInput from its standard input. */
-export function readsInput(words: readonly string[]): boolean {
-  return words.includes('--json') || words.includes('-j');
+export function readsInput(args: readonly string[]): boolean {
+  return args.includes('--json') || args.includes('-j');
 }
 
 /** Throws UsageError for a command line that Gerrit refuses as a whole. */
 export async function runReview(
-  site: Site,
+  state: GerritState,
   by: GerritAccount,
-  words: readonly string[],
+  args: readonly string[],
   stdin: string,
 ): Promise<CommandAnswer> {
-  const { options, operands } = parseOptions(words, OPTIONS);
+  const { options, operands } = parseOptions(args, OPTIONS);
   const one = (name: string): string => options.get(name)?.at(-1) ?? '';
   refuseContradictions(options);
   if (operands.length === 0) throw new UsageError('Argument "{COMMIT | CHANGE,PATCHSET}" is required');
-  const targets = operands.map((operand) => findTarget(site, by, operand, one('--project')));
+  const targets = operands.map((operand) => findTarget(state, by, operand, one('--project')));
   let input: ReviewInput;
   if (options.has('--json')) {
     const parsed = readReviewInput(stdin);
@@ -70,18 +70,18 @@ export async function runReview(
     input = { message, labels: optionLabels(options), tag: one('--tag'), comments: {} };
   }
   // Refusals of options come with a word of their own in front, those of JSON without: so it was measured.
-  const lead = options.has('--json') ? 'error: ' : 'error: fatal: ';
+  const prefix = options.has('--json') ? 'error: ' : 'error: fatal: ';
   let stderr = '';
   for (const { change, patchset } of targets) {
     try {
-      if (!maySee(by, change)) throw new ReviewRefused(`Not found: ${change.number}`, 404);
-      if (options.has('--abandon')) moveChange(site, by, change, 'abandon', one('--message'));
-      else if (options.has('--restore')) moveChange(site, by, change, 'restore', one('--message'));
-      else postReview(site, by, change, patchset, input);
-      if (options.has('--submit')) await submitChange(site, by, change);
+      if (!canSee(by, change)) throw new ReviewRejected(`Not found: ${change.number}`, 404);
+      if (options.has('--abandon')) moveChange(state, by, change, 'abandon', one('--message'));
+      else if (options.has('--restore')) moveChange(state, by, change, 'restore', one('--message'));
+      else postReview(state, by, change, patchset, input);
+      if (options.has('--submit')) await submitChange(state, by, change);
     } catch (error) {
-      if (!(error instanceof ReviewRefused)) throw error;
-      stderr += `${lead}${error.message}\n\n`;
+      if (!(error instanceof ReviewRejected)) throw error;
+      stderr += `${prefix}${error.message}\n\n`;
     }
   }
   if (stderr === '') return { status: 0, stderr: '' };
@@ -104,10 +104,10 @@ function refuseContradictions(options: ReadonlyMap<string, readonly string[]>): 
   }
 }
 
-function findTarget(site: Site, by: GerritAccount, operand: string, project: string): Target {
+function findTarget(state: GerritState, by: GerritAccount, operand: string, project: string): Target {
   const pair = /^(\d+),(\d+)$/.exec(operand);
   if (pair !== null) {
-    const change = site.changes.get(Number(pair[1]));
+    const change = state.changes.get(Number(pair[1]));
     // With a project Gerrit does not say that there is no such change.
     if (change === undefined && project === '') throw new UsageError(`"${pair[1]}" no such change`);
     if (change === undefined || (project !== '' && change.project !== project))
@@ -117,8 +117,8 @@ function findTarget(site: Site, by: GerritAccount, operand: string, project: str
     return { change, patchset };
   }
   if (!/^[0-9a-f]{4,40}$/.test(operand)) throw new UsageError(`"${operand}" is not a valid patch set`);
-  for (const change of site.changes.values()) {
-    if (!maySee(by, change) || (project !== '' && change.project !== project)) continue;
+  for (const change of state.changes.values()) {
+    if (!canSee(by, change) || (project !== '' && change.project !== project)) continue;
     const patchset = change.patchsets.find((p) => p.revision.startsWith(operand));
     if (patchset !== undefined) return { change, patchset };
   }

@@ -30,15 +30,15 @@ export class ReviewFaults {
 
   /** Before: Gerrit has the request and has not acted. After: it has acted and not answered. */
   hold(at: HoldPoint): HeldReview {
-    const reached = gate();
-    const go = gate();
+    const reached = deferred();
+    const go = deferred();
     this.#next.push({ kind: 'hold', at, reach: reached.open, go: go.opened });
     return { reached: reached.opened, release: go.open };
   }
 
   /** The connection breaks after the review was taken, before its exit status. Resolves then. */
-  dropAnswer(): Promise<void> {
-    const reached = gate();
+  dropResponse(): Promise<void> {
+    const reached = deferred();
     this.#next.push({ kind: 'drop-answer', reach: reached.open });
     return reached.opened;
   }
@@ -49,7 +49,7 @@ export class ReviewFaults {
   }
 
   /** By REST: the next review is answered like this, as by a proxy, whether Gerrit has taken it or not. */
-  answer(
+  respond(
     status: number,
     text: string,
     more: { readonly headers?: Readonly<Record<string, string>>; readonly taken?: boolean } = {},
@@ -63,12 +63,12 @@ export class ReviewFaults {
     });
   }
 
-  take(): Fault | undefined {
+  next(): Fault | undefined {
     return this.#next.shift();
   }
 }
 
-function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+function deferred(): { readonly opened: Promise<void>; readonly open: () => void } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => {
     open = resolve;

@@ -7,27 +7,27 @@ import ssh2, { type AuthContext, type Connection, type ServerChannel, type Sessi
 import { type Call, Hangup } from './commands.ts';
 import type { GerritAccount } from './state.ts';
 
-const { Server: SshServer, utils } = ssh2;
+const { Server: Ssh2Server, utils } = ssh2;
 /** ssh2 pings clients every 15 s unless told a longer time; a silent server must be silent. */
 const NEVER_MS = 2 ** 31 - 1;
 
-export interface DoorHandler {
+export interface SshServerHandler {
   account(username: string): GerritAccount | undefined;
   /** Exit status, or null for a command that ends with its connection. */
   run(call: Call, socket: Socket): Promise<number | null>;
   /** Something was opened, closed or logged in. */
-  happened(what: 'connected' | 'authenticated' | 'rejected' | 'closed'): void;
+  onConnectionEvent(what: 'connected' | 'authenticated' | 'rejected' | 'closed'): void;
 }
 
-export class Door {
-  readonly #handler: DoorHandler;
+export class SshServer {
+  readonly #handler: SshServerHandler;
   readonly #sockets = new Set<Socket>();
-  #ssh: InstanceType<typeof SshServer>;
+  #ssh: InstanceType<typeof Ssh2Server>;
   #listener: Listener | null = null;
   #silent = false;
   #port = 0;
 
-  constructor(hostKeys: readonly string[], version: string, handler: DoorHandler) {
+  constructor(hostKeys: readonly string[], version: string, handler: SshServerHandler) {
     this.#handler = handler;
     this.#ssh = this.#makeServer(hostKeys, version);
   }
@@ -77,10 +77,10 @@ export class Door {
     this.#ssh = this.#makeServer(hostKeys, version);
   }
 
-  #makeServer(hostKeys: readonly string[], version: string): InstanceType<typeof SshServer> {
+  #makeServer(hostKeys: readonly string[], version: string): InstanceType<typeof Ssh2Server> {
     const ident = `GerritCodeReview_${version} (APACHE-SSHD-2.12.0)`;
     const config = { hostKeys: [...hostKeys], ident, keepaliveInterval: NEVER_MS };
-    return new SshServer(config, (client, info) => this.#client(client, info));
+    return new Ssh2Server(config, (client, info) => this.#client(client, info));
   }
 
   #enter(socket: Socket): void {
@@ -89,9 +89,9 @@ export class Door {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#sockets.delete(socket);
-      this.#handler.happened('closed');
+      this.#handler.onConnectionEvent('closed');
     });
-    this.#handler.happened('connected');
+    this.#handler.onConnectionEvent('connected');
     // A pause that ssh2 does not know of: it takes up reading when the server speaks again.
     this.#ssh.injectSocket(socket);
     if (this.#silent) socket.pause();
@@ -103,7 +103,7 @@ export class Door {
     client.on('authentication', (attempt) => {
       account = this.#authenticate(attempt);
       if (account === undefined) return;
-      this.#handler.happened('authenticated');
+      this.#handler.onConnectionEvent('authenticated');
       attempt.accept();
     });
     client.on('session', (accept) => {
@@ -127,7 +127,7 @@ export class Door {
       }
       if (key.verify(attempt.blob, attempt.signature, attempt.hashAlgo) === true) return account;
     }
-    if (attempt.signature !== undefined || account === undefined) this.#handler.happened('rejected');
+    if (attempt.signature !== undefined || account === undefined) this.#handler.onConnectionEvent('rejected');
     attempt.reject(['publickey']);
     return undefined;
   }

@@ -107,9 +107,9 @@ export interface ChangeRecord {
 /** An event, ready to be written as one line. */
 export type EventJson = { readonly type: string } & Readonly<Record<string, unknown>>;
 
-type Listener = (event: EventJson, about: ChangeRecord | null) => void;
+type Listener = (event: EventJson, change: ChangeRecord | null) => void;
 
-export class Site {
+export class GerritState {
   readonly accounts = new Map<string, GerritAccount>();
   readonly projects = new Map<string, Repository>();
   readonly changes = new Map<number, ChangeRecord>();
@@ -128,9 +128,9 @@ export class Site {
 
   /** Numbers from a million on, one for each name for ever. */
   accountId(username: string): number {
-    const known = this.#accountIds.get(username) ?? FIRST_ACCOUNT + this.#accountIds.size;
-    this.#accountIds.set(username, known);
-    return known;
+    const id = this.#accountIds.get(username) ?? FIRST_ACCOUNT + this.#accountIds.size;
+    this.#accountIds.set(username, id);
+    return id;
   }
 
   listen(listener: Listener): () => void {
@@ -139,8 +139,8 @@ export class Site {
   }
 
   /** `about`: the change that decides who may see the event. */
-  publish(event: EventJson, about: ChangeRecord | null): void {
-    for (const listener of [...this.#listeners]) listener(event, about);
+  publish(event: EventJson, change: ChangeRecord | null): void {
+    for (const listener of [...this.#listeners]) listener(event, change);
   }
 
   now(): number {
@@ -160,14 +160,14 @@ export class Site {
 }
 
 /** A private change is seen by its owner and administrators. */
-export function maySee(account: GerritAccount, change: ChangeRecord): boolean {
+export function canSee(account: GerritAccount, change: ChangeRecord): boolean {
   return !change.isPrivate || account.admin || account === change.owner;
 }
 
 export function currentPatchset(change: ChangeRecord): PatchsetRecord {
-  const newest = change.patchsets.at(-1);
-  if (newest === undefined) throw new Error(`change ${change.number} has no patchset`);
-  return newest;
+  const patchset = change.patchsets.at(-1);
+  if (patchset === undefined) throw new Error(`change ${change.number} has no patchset`);
+  return patchset;
 }
 
 export function changeRef(change: number, last: string | number): string {
@@ -175,7 +175,7 @@ export function changeRef(change: number, last: string | number): string {
 }
 
 /** Something was said on the change: by a person, or by Gerrit in somebody's name. */
-export function say(change: ChangeRecord, message: Omit<MessageRecord, 'id'>): void {
+export function addMessage(change: ChangeRecord, message: Omit<MessageRecord, 'id'>): void {
   change.messages.push({ id: randomBytes(20).toString('hex'), ...message });
 }
 

@@ -4,16 +4,16 @@
  */
 import { addHashtags, deleteVote, setPrivate, setTopic, setWorkInProgress } from './change-edits.ts';
 import { moveChange, postReview, type ReviewInput, submitChange } from './review.ts';
-import type { ChangeRecord, GerritAccount, Site } from './state.ts';
+import type { ChangeRecord, GerritAccount, GerritState } from './state.ts';
 import { currentPatchset } from './state.ts';
 
-export class Person {
-  readonly #site: Site;
+export class WebUser {
+  readonly #state: GerritState;
   readonly #account: GerritAccount;
   readonly #find: (change: number) => ChangeRecord;
 
-  constructor(site: Site, account: GerritAccount, find: (change: number) => ChangeRecord) {
-    this.#site = site;
+  constructor(state: GerritState, account: GerritAccount, find: (change: number) => ChangeRecord) {
+    this.#state = state;
     this.#account = account;
     this.#find = find;
   }
@@ -21,41 +21,41 @@ export class Person {
   /** On the newest patchset. */
   review(change: number, input: Partial<ReviewInput>): void {
     const record = this.#find(change);
-    const whole = { message: '', labels: {}, tag: '', comments: {}, ...input };
-    postReview(this.#site, this.#account, record, currentPatchset(record), whole);
+    const fullInput = { message: '', labels: {}, tag: '', comments: {}, ...input };
+    postReview(this.#state, this.#account, record, currentPatchset(record), fullInput);
   }
 
   abandon(change: number, reason = ''): void {
-    moveChange(this.#site, this.#account, this.#find(change), 'abandon', reason);
+    moveChange(this.#state, this.#account, this.#find(change), 'abandon', reason);
   }
 
   restore(change: number, reason = ''): void {
-    moveChange(this.#site, this.#account, this.#find(change), 'restore', reason);
+    moveChange(this.#state, this.#account, this.#find(change), 'restore', reason);
   }
 
   async submit(change: number): Promise<void> {
-    await submitChange(this.#site, this.#account, this.#find(change));
+    await submitChange(this.#state, this.#account, this.#find(change));
   }
 
   setWorkInProgress(change: number, wip: boolean): void {
-    setWorkInProgress(this.#site, this.#account, this.#find(change), wip);
+    setWorkInProgress(this.#state, this.#account, this.#find(change), wip);
   }
 
   setPrivate(change: number, isPrivate: boolean): void {
-    setPrivate(this.#site, this.#account, this.#find(change), isPrivate);
+    setPrivate(this.#state, this.#account, this.#find(change), isPrivate);
   }
 
   setTopic(change: number, topic: string): void {
-    setTopic(this.#site, this.#account, this.#find(change), topic);
+    setTopic(this.#state, this.#account, this.#find(change), topic);
   }
 
   addHashtags(change: number, tags: readonly string[]): void {
-    addHashtags(this.#site, this.#account, this.#find(change), tags);
+    addHashtags(this.#state, this.#account, this.#find(change), tags);
   }
 
   deleteVote(change: number, reviewer: string, label: string): void {
-    const account = this.#site.accounts.get(reviewer);
+    const account = this.#state.accounts.get(reviewer);
     if (account === undefined) throw new Error(`no account ${reviewer}`);
-    deleteVote(this.#site, this.#account, this.#find(change), account, label);
+    deleteVote(this.#state, this.#account, this.#find(change), account, label);
   }
 }

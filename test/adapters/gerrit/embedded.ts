@@ -75,7 +75,7 @@ export class Embedded {
   client(more: Partial<RestOptions> = {}, clock: Clock = realClock): RestClient {
     const client = new RestClient(
       {
-        url: this.gerrit.site.url,
+        url: this.gerrit.state.url,
         user: 'acme-ci',
         password: () => HTTP_PASSWORD,
         caFile: null,
@@ -106,8 +106,8 @@ export class Embedded {
   }
 
   newPatchset(): Patchset {
-    const { site } = this.gerrit;
-    const change = addChange(site, this.#account('dev'), PROJECT);
+    const { state } = this.gerrit;
+    const change = addChange(state, this.#account('dev'), PROJECT);
     return this.#patchset(change.number);
   }
 
@@ -133,7 +133,7 @@ export class Embedded {
   }
 
   #account(username: string) {
-    const account = this.gerrit.site.accounts.get(username);
+    const account = this.gerrit.state.accounts.get(username);
     if (account === undefined) throw new Error(`no account ${username}`);
     return account;
   }
@@ -151,7 +151,7 @@ export class Embedded {
       ref: current.ref,
       subject: change.commitMessage.split('\n')[0] ?? '',
       owner: 'dev',
-      url: `${this.gerrit.site.url}/c/${change.project}/+/${number}`,
+      url: `${this.gerrit.state.url}/c/${change.project}/+/${number}`,
       topic: '',
     };
   }

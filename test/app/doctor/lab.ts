@@ -50,9 +50,9 @@ export class Lab {
     const lab = new Lab(await Sshd.start());
     await lab.gerrit.start();
     lab.write('known_hosts', lab.gerrit.knownHosts);
-    const dev = lab.gerrit.site.accounts.get('dev');
+    const dev = lab.gerrit.state.accounts.get('dev');
     if (dev === undefined) throw new Error('no account dev');
-    addChange(lab.gerrit.site, dev, PROJECT);
+    addChange(lab.gerrit.state, dev, PROJECT);
     return lab;
   }
 
@@ -106,7 +106,7 @@ export class Lab {
         name: 'Acme CI',
         key: './key',
         knownHosts: './known_hosts',
-        rest: { url: gerrit.site.url, password: { file: './http-password' } },
+        rest: { url: gerrit.state.url, password: { file: './http-password' } },
       },
       report: { helpUrl: 'https://wiki.example.org/Acme_CI', label: 'Verified', success: 1, failure: -1 },
       providers: {

@@ -1,7 +1,7 @@
 /** `sos-ci dequeue` and `promote`: what they ask the daemon for, and what they print. */
 import { describe, expect, test } from 'vitest';
 import { dequeueCommand, promoteCommand } from '../../../src/cli/commands/dequeue.ts';
-import { targetOf } from '../../../src/cli/input/parse-target.ts';
+import { parseTarget } from '../../../src/cli/input/parse-target.ts';
 import type { OperatorRequest } from '../../../src/engine/ports/operator-api.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
@@ -61,10 +61,10 @@ describe('what is meant', () => {
     ['912345,3', { change: 912345, patchset: 3 }],
     [RUNNING.slice(0, 8), { job: RUNNING }],
   ])('by %s', (text, target) => {
-    expect(targetOf(text, reader)).toEqual(target);
+    expect(parseTarget(text, reader)).toEqual(target);
   });
 
   test.each(['nothing', '', '912345,'])('by %j: nobody knows', (text) => {
-    expect(() => targetOf(text, reader)).toThrow(expect.objectContaining({ exitCode: 2 }));
+    expect(() => parseTarget(text, reader)).toThrow(expect.objectContaining({ exitCode: 2 }));
   });
 });

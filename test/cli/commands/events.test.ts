@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { segmentName } from '../../../src/adapters/event-archive/files.ts';
 import { type ExportOptions, exportCommand } from '../../../src/cli/commands/events.ts';
 import { explainCommand } from '../../../src/cli/commands/explain.ts';
-import { parseMoment } from '../../../src/cli/input/parse-time.ts';
+import { parseTime } from '../../../src/cli/input/parse-time.ts';
 import { fakeIo } from '../../fakes/io.ts';
 
 const START = Date.UTC(2026, 10, 22, 12);
@@ -151,6 +151,6 @@ describe('a moment', () => {
     ['yesterday', null],
     ['', null],
   ])('%s', (text, expected) => {
-    expect(parseMoment(text, now)).toBe(expected);
+    expect(parseTime(text, now)).toBe(expected);
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ExplainOptions, explainCommand } from '../../../src/cli/commands/explain.ts';
-import { NOTHING_OF_OURS, oursOf, showOutlooks } from '../../../src/cli/commands/explain-change.ts';
+import { EMPTY_LOCAL_STATE, printDryRun, readLocalState } from '../../../src/cli/commands/explain-change.ts';
 import { textWidth } from '../../../src/cli/output/table.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import type { ChangeNow } from '../../../src/machines/model/gerrit-event.ts';
@@ -116,9 +116,9 @@ describe('a file', () => {
 });
 
 describe('a change', () => {
-  const show = (change: Partial<ChangeNow> = {}, ours = NOTHING_OF_OURS, json = false) => {
+  const show = (change: Partial<ChangeNow> = {}, ours = EMPTY_LOCAL_STATE, json = false) => {
     const io = fakeIo({ now: () => 1_767_323_000_000 });
-    const code = showOutlooks(io, loadConfig(file), { ...CHANGE, ...change }, ours, json);
+    const code = printDryRun(io, loadConfig(file), { ...CHANGE, ...change }, ours, json);
     return { code, out: io.stdout() };
   };
 
@@ -129,7 +129,7 @@ describe('a change', () => {
   });
 
   test('as JSON has a stable shape', async () => {
-    const { code, out } = show({}, NOTHING_OF_OURS, true);
+    const { code, out } = show({}, EMPTY_LOCAL_STATE, true);
     expect(code).toBe(0);
     await expect(out).toMatchFileSnapshot('../../golden/explain-change.json');
   });
@@ -140,11 +140,11 @@ describe('a change', () => {
       out: expect.stringContaining('the change is merged'),
     });
     const open = [{ id: 'r', patchset: 3, branch: 'master', jobs: ['acme-dsvm', 'acme-fc'] }];
-    const busy = { ...NOTHING_OF_OURS, open };
+    const busy = { ...EMPTY_LOCAL_STATE, open };
     expect(show({}, busy)).toMatchObject({ code: 1, out: expect.stringContaining('running') });
     const { project, change } = PATCHSET;
     const start = { review: 'r', project, change, by: 'dev', at: 0 };
-    const stormy = { ...NOTHING_OF_OURS, starts: () => Array.from({ length: 20 }, () => start) };
+    const stormy = { ...EMPTY_LOCAL_STATE, starts: () => Array.from({ length: 20 }, () => start) };
     expect(show({}, stormy)).toMatchObject({ code: 1, out: expect.stringContaining('limit-change') });
   });
 
@@ -168,7 +168,7 @@ describe('a change', () => {
       ],
       jobs: [job('r1', 'a', 'testing.running'), job('r1', 'b', 'cleanup'), job('r3', 'a', 'cleanup')],
     });
-    const ours = oursOf(reader, CHANGE);
+    const ours = readLocalState(reader, CHANGE);
     expect(ours.open).toEqual([
       { id: 'r3', patchset: 3, branch: 'master', jobs: [], begun: true },
       { id: 'r1', patchset: 3, branch: 'master', jobs: ['a'], begun: true },
@@ -196,7 +196,7 @@ test('a change tells what waits for a limit, and which requests were ignored', (
   const { project, change } = PATCHSET;
   const request = { project, change, patchset: 3, by: 'dev', at, rule: 'running', why: 'it runs' } as const;
   const io = fakeIo({ now: () => at });
-  showOutlooks(io, config, CHANGE, { ...NOTHING_OF_OURS, waiting, ignored: [request] }, false);
+  printDryRun(io, config, CHANGE, { ...EMPTY_LOCAL_STATE, waiting, ignored: [request] }, false);
   expect(io.stdout()).toMatch(
     /^waits +patchset 3 \(acme-dsvm\) since 2026-01-02 03:04:05.* \(limit-change: it was started 20 times\)$/m,
   );

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { KeyProvisioner } from '../../../src/app/provision-keys.ts';
 import { initCommand } from '../../../src/cli/commands/init.ts';
 import type { InitFlags } from '../../../src/cli/commands/init-answers.ts';
-import type { Asking } from '../../../src/cli/input/prompt.ts';
+import type { Prompt } from '../../../src/cli/input/prompt.ts';
 import { CliError } from '../../../src/cli/output/exit-codes.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { OperationError } from '../../../src/errors.ts';
@@ -43,7 +43,7 @@ const outside: KeyProvisioner = {
 };
 
 /** Answers in their order; what was asked is kept. */
-function typing(...answers: string[]): Asking & { readonly asked: string[] } {
+function typing(...answers: string[]): Prompt & { readonly asked: string[] } {
   const asked: string[] = [];
   return {
     asked,
@@ -57,7 +57,7 @@ function typing(...answers: string[]): Asking & { readonly asked: string[] } {
   };
 }
 
-const init = (flags: InitFlags, asking: Asking | null = null, other: Partial<KeyProvisioner> = {}) =>
+const init = (flags: InitFlags, asking: Prompt | null = null, other: Partial<KeyProvisioner> = {}) =>
   initCommand(io, dir, flags, asking, { ...outside, ...other });
 const shown = (text: string) =>
   text.replaceAll(dir, '/DIR').replace(/acme-ci-[0-9a-hjkmnp-tv-z]{8}/g, 'acme-ci-XXXXXXXX');

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { liveText, parseChange } from '../../../src/cli/commands/run.ts';
+import { liveText, parsePatchset } from '../../../src/cli/commands/run.ts';
 import { CliError } from '../../../src/cli/output/exit-codes.ts';
 
 describe('a patchset on the command line', () => {
   test('is change and patchset', () => {
-    expect(parseChange('912345,3')).toEqual({ change: 912345, patchset: 3 });
+    expect(parsePatchset('912345,3')).toEqual({ change: 912345, patchset: 3 });
   });
 
   test.each(['912345', '912345/3', '0,1', '1,0', '-1,2', '1,2,3', '1e3,1', '', '9999999999,1'])(
     '%j is none',
     (text) => {
-      expect(() => parseChange(text)).toThrow(CliError);
+      expect(() => parsePatchset(text)).toThrow(CliError);
     },
   );
 });

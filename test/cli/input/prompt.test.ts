@@ -1,12 +1,12 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { askingOn } from '../../../src/cli/input/prompt.ts';
+import { createPrompt } from '../../../src/cli/input/prompt.ts';
 import { CliError } from '../../../src/cli/output/exit-codes.ts';
 
 function terminal() {
   const [input, output] = [new PassThrough(), new PassThrough()];
   output.setEncoding('utf8');
-  return { input, output, asking: askingOn(input, output) };
+  return { input, output, asking: createPrompt(input, output) };
 }
 
 test('answers in their order, also those that came before the question', async () => {

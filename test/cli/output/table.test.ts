@@ -54,7 +54,7 @@ describe('a table', () => {
   const columns = ['ID', 'JOB', 'ACCEPTED', 'SUBJECT'].map((title, index) => ({
     title,
     text: (cells: readonly string[]) => cells[index] ?? '',
-    ...(title === 'ACCEPTED' ? { spare: 1 } : {}),
+    ...(title === 'ACCEPTED' ? { dropOrder: 1 } : {}),
   }));
   const printed = (width: number): string => {
     const io = fakeIo({ width });
@@ -69,7 +69,7 @@ describe('a table', () => {
       'ID            JOB                        ACCEPTED          SUBJECT\n01kfa8yq7p1z  acme-dsvm-iscsi-multipath  2026-11-22 17:00  a subject …\n',
     ],
     [
-      'then leaves out what is spare',
+      'then drops columns in their order',
       60,
       'ID            JOB                        SUBJECT\n01kfa8yq7p1z  acme-dsvm-iscsi-multipath  a subject that is …\n',
     ],

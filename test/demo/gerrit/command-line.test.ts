@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseOptions, splitWords, UsageError } from '../../../src/demo/gerrit/command-line.ts';
+import { parseOptions, splitArguments, UsageError } from '../../../src/demo/gerrit/command-line.ts';
 
 describe('words of a command', () => {
   test.each([
@@ -13,7 +13,7 @@ describe('words of a command', () => {
       ['$(id)', '`id`', ';', 'rm', '-rf', '/', '|', 'x', '>', 'y', '&&', 'z'],
     ],
     ['', []],
-  ])('%s', (line, words) => expect(splitWords(line)).toEqual(words));
+  ])('%s', (line, words) => expect(splitArguments(line)).toEqual(words));
 });
 
 describe('options', () => {

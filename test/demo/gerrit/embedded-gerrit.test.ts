@@ -109,7 +109,7 @@ describe('faults', () => {
 
   test('a review is taken and its answer lost', async () => {
     await change();
-    const dropped = stand.gerrit.faults.dropAnswer();
+    const dropped = stand.gerrit.faults.dropResponse();
     const ran = await review({ message: 'Build succeeded' });
     await dropped;
     expect(ran.status).toBe(255);
@@ -218,7 +218,7 @@ async function tour(on: Stand): Promise<void> {
   await on.ssh('dev', `gerrit review --project ${CINDER} --abandon 1,3`);
   await on.ssh('dev', `gerrit review --project ${CINDER} --restore 1,3`);
   admin.deleteVote(1, 'zuul', 'Verified');
-  const dependsOn = `Depends-On: ${gerrit.site.url}/c/${CINDER}/+/1`;
+  const dependsOn = `Depends-On: ${gerrit.state.url}/c/${CINDER}/+/1`;
   on.writeFile('nova/volume.py', 'attach = True\n');
   await on.git('nova', 'add', '-A');
   await on.git('nova', 'commit', '-q', '-m', `Attach by Acme\n\n${dependsOn}\nChange-Id: ${newChangeId()}\n`);

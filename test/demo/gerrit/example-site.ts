@@ -1,10 +1,15 @@
 /**
  * A Gerrit's memory with one open change of two patchsets and the people who meet on it, without any network.
  */
-import { type ChangeRecord, changeRef, type GerritAccount, Site } from '../../../src/demo/gerrit/state.ts';
+import {
+  type ChangeRecord,
+  changeRef,
+  type GerritAccount,
+  GerritState,
+} from '../../../src/demo/gerrit/state.ts';
 
 export interface Example {
-  readonly site: Site;
+  readonly site: GerritState;
   readonly change: ChangeRecord;
   readonly dev: GerritAccount;
   readonly ci: GerritAccount;
@@ -15,7 +20,7 @@ export interface Example {
 
 export function exampleSite(): Example {
   const both = { min: -2, max: 2 };
-  const site = new Site([
+  const site = new GerritState([
     { name: 'Verified', ...both },
     { name: 'Code-Review', ...both },
   ]);
@@ -29,7 +34,12 @@ export function exampleSite(): Example {
   return { site, change, dev, ci, admin, types };
 }
 
-export function addChange(site: Site, owner: GerritAccount, project: string, patchsets = 1): ChangeRecord {
+export function addChange(
+  site: GerritState,
+  owner: GerritAccount,
+  project: string,
+  patchsets = 1,
+): ChangeRecord {
   const number = site.changes.size + 1;
   const change: ChangeRecord = {
     number,

@@ -45,7 +45,7 @@ describe('a push for review', () => {
     expect((await taken()).stderr).toMatch(/\/1 One \[NEW\]\s*\n.*\/2 Two \[NEW\]/);
     await stand.commit('demo', 'Three', { 'd.txt': 'd\n' });
     expect((await taken()).stderr).not.toContain('One');
-    const changes = [...stand.gerrit.site.changes.values()];
+    const changes = [...stand.gerrit.state.changes.values()];
     expect(changes.map((change) => [change.number, change.patchsets.length])).toEqual([
       [1, 1],
       [2, 1],
@@ -81,7 +81,7 @@ describe('a push for review', () => {
       status: 1,
       stderr: expect.stringMatching(new RegExp(`\\(commit [0-9a-f]{7}: ${why}\\)`)),
     });
-    expect(stand.gerrit.site.changes.size).toBe(0);
+    expect(stand.gerrit.state.changes.size).toBe(0);
   });
 
   test('is refused for a closed change, an unknown branch or option, and when nothing is new', async () => {
@@ -107,7 +107,7 @@ describe('a push to a branch', () => {
 });
 
 function account(name: string): { username: string; publicKeys: readonly string[] } {
-  return { username: name, publicKeys: stand.gerrit.site.accounts.get(name)?.publicKeys ?? [] };
+  return { username: name, publicKeys: stand.gerrit.state.accounts.get(name)?.publicKeys ?? [] };
 }
 
 function push(refspec: string): Promise<Ran> {
@@ -129,7 +129,7 @@ async function amend(message: string, ...options: string[]): Promise<void> {
 async function rebase(subject: string): Promise<void> {
   await stand.git('demo', 'checkout', '-q', '-b', subject.replaceAll(' ', '-'), 'origin/master');
   await stand.git('demo', 'commit', '-q', '--allow-empty', '-m', subject);
-  const dev = stand.gerrit.site.accounts.get('dev');
+  const dev = stand.gerrit.state.accounts.get('dev');
   stand.gerrit.setAccount({ ...account('dev'), admin: true });
   expect(await push('HEAD:refs/heads/master')).toMatchObject({ status: 0 });
   if (dev !== undefined) stand.gerrit.setAccount(dev);

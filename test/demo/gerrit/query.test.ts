@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { splitWords } from '../../../src/demo/gerrit/command-line.ts';
+import { splitArguments } from '../../../src/demo/gerrit/command-line.ts';
 import { runQuery } from '../../../src/demo/gerrit/query.ts';
 import { postReview } from '../../../src/demo/gerrit/review.ts';
 import { currentPatchset, type GerritAccount } from '../../../src/demo/gerrit/state.ts';
@@ -51,7 +51,7 @@ describe('finds', () => {
     ['is:wip', []],
   ])('%s', (query, numbers) => {
     if (query === '"-age:1h"') for (const change of example.site.changes.values()) change.lastUpdated = 0;
-    const words = query.startsWith('"-age') ? ['status:open -age:1h'] : splitWords(query);
+    const words = query.startsWith('"-age') ? ['status:open -age:1h'] : splitArguments(query);
     expect(ask(words).map((row) => row.number)).toEqual(numbers);
   });
 

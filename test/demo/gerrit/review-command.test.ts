@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { splitWords } from '../../../src/demo/gerrit/command-line.ts';
+import { splitArguments } from '../../../src/demo/gerrit/command-line.ts';
 import { runReview } from '../../../src/demo/gerrit/review-command.ts';
 import type { GerritAccount } from '../../../src/demo/gerrit/state.ts';
 import { type Example, exampleSite } from './example-site.ts';
@@ -148,7 +148,7 @@ describe('what is taken', () => {
 });
 
 function review(line: string, stdin = '', by: GerritAccount = example.dev): ReturnType<typeof runReview> {
-  return runReview(example.site, by, splitWords(line), stdin);
+  return runReview(example.site, by, splitArguments(line), stdin);
 }
 
 function texts(): string[] {

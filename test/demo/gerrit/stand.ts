@@ -52,7 +52,7 @@ export class Stand extends GerritStand {
   }
 
   get webUrl(): string {
-    return this.gerrit.site.url;
+    return this.gerrit.state.url;
   }
 
   get knownHostsFile(): string {

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Developer } from '../../../src/demo/developer.ts';
-import type { GerritHost, HeldAnswer } from '../../../src/demo/gerrit-host.ts';
+import type { GerritHost, HeldResponse } from '../../../src/demo/gerrit-host.ts';
 import type { Files } from '../../../src/demo/sample-project.ts';
 import { GERRIT_VERSIONS, JAVA_FOR } from './jars.ts';
 import { findJava } from './java.ts';
@@ -20,7 +20,7 @@ export class RealHost implements GerritHost {
   readonly ci = CI;
   readonly ciName = 'Acme CI';
   readonly host: string;
-  readonly peoplesPort: number;
+  readonly developerPort: number;
   readonly #directory: string;
   readonly #gerrit: RealGerrit;
   readonly #admin: GerritRest;
@@ -31,7 +31,7 @@ export class RealHost implements GerritHost {
     this.#gerrit = gerrit;
     this.#admin = gerrit.as('admin');
     this.host = gerrit.host;
-    this.peoplesPort = gerrit.port;
+    this.developerPort = gerrit.port;
   }
 
   /** Fetches what is not here yet. @throws Error that says what this machine lacks */
@@ -54,7 +54,7 @@ export class RealHost implements GerritHost {
 
   get knownHosts(): string {
     const key = readFileSync(this.#gerrit.knownHostsFile, 'utf8').trimEnd().split(' ').slice(1).join(' ');
-    return [this.port, this.peoplesPort].map((port) => `[${this.host}]:${port} ${key}\n`).join('');
+    return [this.port, this.developerPort].map((port) => `[${this.host}]:${port} ${key}\n`).join('');
   }
 
   async start(): Promise<void> {
@@ -76,12 +76,15 @@ export class RealHost implements GerritHost {
     const directory = path.join(this.#directory, 'first-commit');
     const knownHostsFile = path.join(this.#directory, 'known_hosts-first-commit');
     await writeFile(knownHostsFile, this.knownHosts);
-    const url = `ssh://admin@${this.host}:${this.peoplesPort}/${name}`;
+    const url = `ssh://admin@${this.host}:${this.developerPort}/${name}`;
     await mkdir(directory);
-    await Developer.begin({ directory, url, keyFile: this.keyFile('admin'), knownHostsFile }, files);
+    await Developer.pushInitialCommit(
+      { directory, url, keyFile: this.keyFile('admin'), knownHostsFile },
+      files,
+    );
   }
 
-  async newest(): Promise<number> {
+  async newestChange(): Promise<number> {
     return Math.max(0, ...(await this.#admin.find('is:open OR is:closed')));
   }
 
@@ -107,12 +110,12 @@ export class RealHost implements GerritHost {
       .length;
   }
 
-  holdAnswer(): HeldAnswer {
+  holdResponse(): HeldResponse {
     const proxy = this.#proxy;
     if (proxy === null) throw new Error('the real Gerrit was not started');
-    const before = this.newest();
+    const before = this.newestChange();
     const taken = proxy.holdAnswersOnce(async () => {
-      const change = await this.newest();
+      const change = await this.newestChange();
       return change > (await before) && (await this.messages(change)).length > 0;
     });
     return {

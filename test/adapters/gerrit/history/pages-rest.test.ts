@@ -20,7 +20,7 @@ describe('against the embedded Gerrit', () => {
   afterEach(() => place.stop());
 
   const byRest = (rows: number) =>
-    new ChangeHistoryQuery(restPages(place.client(), place.gerrit.site.url), rows).read(request, never);
+    new ChangeHistoryQuery(restPages(place.client(), place.gerrit.state.url), rows).read(request, never);
 
   test('tells what SSH tells, and each message has an id of its own', async () => {
     const [first, second] = [place.newPatchset(), place.newPatchset()];

@@ -90,7 +90,7 @@ describe('statuses', () => {
   ])(
     '%i: nothing was taken, retryable %s, and nobody waits before the next look',
     async (status, retryable) => {
-      place.gerrit.faults.answer(status, 'no');
+      place.gerrit.faults.respond(status, 'no');
       const ours = place.rest({ settleMs: 600_000 }, new HeldClock());
       await expect(ours.post(request(), never)).rejects.toMatchObject({
         operation: 'post review',
@@ -105,7 +105,7 @@ describe('statuses', () => {
   test.each([408, 500, 502, 504])(
     '%i: it may have been taken, so it is looked for, and it was',
     async (status) => {
-      place.gerrit.faults.answer(status, '<html>Bad Gateway</html>', { taken: true });
+      place.gerrit.faults.respond(status, '<html>Bad Gateway</html>', { taken: true });
       expect(await place.rest().post(request(), never)).toEqual({ ...posted, found: true });
       expect(reviews()).toHaveLength(1);
     },
@@ -113,31 +113,31 @@ describe('statuses', () => {
 
   test.each([408, 500, 502, 504])('%i: and it was not, so the next try posts it once', async (status) => {
     const ours = place.rest();
-    place.gerrit.faults.answer(status, 'oops');
+    place.gerrit.faults.respond(status, 'oops');
     await expect(ours.post(request(), never)).rejects.toMatchObject({ retryable: true });
     expect(await ours.post(request(), never)).toEqual(posted);
     expect(place.texts(patchset)).toHaveLength(1);
   });
 
   test('409 to a message without votes is not tried again', async () => {
-    place.gerrit.faults.answer(409, 'no such luck');
+    place.gerrit.faults.respond(409, 'no such luck');
     const voteless = place.rest().post(request({ labels: {} }), never);
     await expect(voteless).rejects.toMatchObject({ retryable: false });
   });
 
   test('403 to a vote refuses the vote; to a message alone it is for the operator to mend', async () => {
-    place.gerrit.faults.answer(403, 'Applying label "Verified": -1 is restricted');
+    place.gerrit.faults.respond(403, 'Applying label "Verified": -1 is restricted');
     expect(await place.rest().post(request(), never)).toEqual({
       posted: false,
       refused: 'Applying label "Verified": -1 is restricted',
     });
-    place.gerrit.faults.answer(403, 'not permitted');
+    place.gerrit.faults.respond(403, 'not permitted');
     const bare = place.rest().post(request({ labels: {} }), never);
     await expect(bare).rejects.toMatchObject({ retryable: true, hint: expect.stringContaining('may do') });
   });
 
   test('a redirect is not followed, and loses no review', async () => {
-    place.gerrit.faults.answer(302, '', { headers: { location: 'https://login.example.org/x' } });
+    place.gerrit.faults.respond(302, '', { headers: { location: 'https://login.example.org/x' } });
     await expect(place.rest().post(request(), never)).rejects.toMatchObject({
       retryable: true,
       message: expect.stringContaining('https://login.example.org/'),
@@ -146,7 +146,7 @@ describe('statuses', () => {
   });
 
   test('a page of somebody else’s is no answer', async () => {
-    place.gerrit.faults.answer(200, '<html>Welcome to the hotel</html>');
+    place.gerrit.faults.respond(200, '<html>Welcome to the hotel</html>');
     const ours = place.rest();
     await expect(ours.post(request(), never)).rejects.toMatchObject({
       retryable: true,
@@ -172,7 +172,7 @@ describe('what an operator can put right loses no review', () => {
 
 describe('an answer that is lost', () => {
   test('cut after it was taken: found, not sent again', async () => {
-    const dropped = place.gerrit.faults.dropAnswer();
+    const dropped = place.gerrit.faults.dropResponse();
     expect(await place.rest().post(request(), never)).toEqual({ ...posted, found: true });
     await dropped;
     expect(reviews()).toHaveLength(1);
