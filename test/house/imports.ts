@@ -28,7 +28,7 @@ const CONFIG_SHAPE = 'src/config/config.ts';
 /** The command line reads the store, and asks the daemon. It starts nothing else outside of app. */
 const CLI_ADAPTERS = ['src/adapters/sqlite/reader.ts', 'src/adapters/control/client.ts'];
 
-const FOLDERS = ['machines', 'engine', 'adapters', 'config', 'app', 'cli', 'web', 'demo'];
+const FOLDERS = ['machines', 'engine', 'adapters', 'config', 'app', 'cli', 'demo'];
 
 /** One library has one home. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
@@ -73,15 +73,14 @@ function allowed(path: string, typeOnly: boolean): readonly string[] {
       // The configuration tries each pattern and template with the code that will use it.
       return ['src/config/', ...VOCABULARY, 'src/machines/trigger/', 'src/machines/comment/', ...EVERYWHERE];
     case 'app':
-      return allBut('cli', 'web', 'demo');
-    case 'cli':
-    case 'web': {
+      return allBut('cli', 'demo');
+    case 'cli': {
       const demo = path === 'src/cli/commands/demo.ts' ? ['src/demo/'] : [];
       const own = [`src/${folder}/`, 'src/app/', 'src/config/', 'src/engine/ports/', 'src/machines/'];
       return [...own, ...CLI_ADAPTERS, ...demo, ...EVERYWHERE, 'package.json'];
     }
     case 'demo':
-      return allBut('cli', 'web');
+      return allBut('cli');
     case 'log.ts':
       return ['src/terminal-text.ts'];
     default:
