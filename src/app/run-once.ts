@@ -8,7 +8,7 @@ import { LockHeld, takeLock } from '../adapters/sqlite/lock.ts';
 import type { Config } from '../config/config.ts';
 import type { Append } from '../engine/ports/store.ts';
 import { OperationError } from '../errors.ts';
-import type { Verdict } from '../machines/model/domain.ts';
+import type { Verdict } from '../machines/model/verdict.ts';
 import { Daemon, type DaemonOptions } from './daemon.ts';
 import { lockFile } from './database-admin.ts';
 

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { VERDICTS } from '../../src/machines/model/domain.ts';
+import { VERDICTS } from '../../src/machines/model/verdict.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import type { Stored } from '../../src/machines/protocol/row.ts';
 import { step } from '../../src/machines/step.ts';

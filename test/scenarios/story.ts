@@ -1,5 +1,5 @@
 /** What a story is: how it is told, and what it must come to, in terms that the world can see. */
-import type { Verdict } from '../../src/machines/model/domain.ts';
+import type { Verdict } from '../../src/machines/model/verdict.ts';
 import type { Lab, LabOptions } from './lab.ts';
 
 export interface Story {

@@ -25,7 +25,7 @@ export interface KnownHost {
   readonly revoked: readonly KnownKey[];
 }
 
-const SSH_PORT = 22;
+export const SSH_PORT = 22;
 
 /** Which signature algorithms prove which type of key, the preferred first. SHA-1 for rsa is left out. */
 const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
@@ -107,42 +107,6 @@ export function fingerprint(blob: Buffer): string {
   return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 }
 
-/** The refusal of a host key, with all that an operator needs to decide whether it is an attack or a new key. */
-export function hostKeyError(
-  known: KnownHost,
-  presented: Buffer,
-  judgement: Exclude<HostKeyJudgement, 'known'>,
-): OperationError {
-  const { file, host, port } = known;
-  const shown = `${keyType(presented) ?? 'a key'} ${fingerprint(presented)}`;
-  const expected = known.keys
-    .map((key) => `${key.type} ${fingerprint(key.blob)} (line ${key.line})`)
-    .join(', ');
-  const name = port === SSH_PORT ? host : `[${host}]:${port}`;
-  const scan = `ssh-keyscan -p ${port} ${shellWord(host)} >> ${shellWord(file)}`;
-  const compare = "compare the fingerprint with the server's operator";
-  const text = {
-    unknown: {
-      message: `the host key of ${name} is not in ${file}; the server shows ${shown}`,
-      hint: `${compare}, then: ${scan}`,
-    },
-    changed: {
-      message: `the host key of ${name} is not the one in ${file}; the server shows ${shown}, known is ${expected}`,
-      hint: `this may be an attack: ${compare}; if it is right: ssh-keygen -R ${shellWord(name)} -f ${shellWord(file)} && ${scan}`,
-    },
-    revoked: {
-      message: `the host key of ${name} is marked @revoked in ${file}; the server shows ${shown}`,
-      hint: `do not connect: ask the server's operator for its new key, ${compare}, then: ${scan}`,
-    },
-  }[judgement];
-  return new OperationError({
-    operation: 'verify host key',
-    target: `${host}:${port}`,
-    retryable: false,
-    ...text,
-  });
-}
-
 interface ParsedLine extends KnownKey {
   readonly hosts: string;
   readonly revoked: boolean;
@@ -206,9 +170,4 @@ function matchesPattern(pattern: string, name: string): boolean {
   }
   while (pattern[index] === '*') index++;
   return index === pattern.length;
-}
-
-/** For a line that people copy into a shell. */
-function shellWord(text: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

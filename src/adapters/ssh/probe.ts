@@ -39,7 +39,7 @@ export interface NodeProbe {
   readonly freeBytes: number | null;
 }
 
-const SCRIPT = new URL('./look.sh', import.meta.url);
+const SCRIPT = new URL('./probe.sh', import.meta.url);
 
 /** @throws OperationError of the key, the host key, the way there, or the account */
 export async function probeNode(node: NodeToProbe, signal: AbortSignal): Promise<NodeProbe> {

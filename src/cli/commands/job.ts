@@ -1,8 +1,8 @@
 /** `sos-ci job ID`: the story of one job, from the event that started it to the end of its cleanup. */
 import type { JobView, NumberedRow, OwedView, ReviewView, StoreReader } from '../../engine/ports/store.ts';
 import { publicationOf } from '../../machines/job/publication.ts';
-import type { Verdict } from '../../machines/model/domain.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
+import type { Verdict } from '../../machines/model/verdict.ts';
 import { versionOf } from '../../machines/versions.ts';
 import { plainText } from '../../terminal-text.ts';
 import { findJob } from '../input/resolve-id.ts';

@@ -2,7 +2,7 @@
  * Exit codes: what a script may rely on (docs/cli.md), and the error that carries one. A negative answer is not an error:
  * commands return it.
  */
-import type { Verdict } from '../../machines/model/domain.ts';
+import type { Verdict } from '../../machines/model/verdict.ts';
 
 export const EXIT = {
   ok: 0,

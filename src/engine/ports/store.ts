@@ -7,8 +7,8 @@
  */
 
 import type { Alarm } from '../../machines/model/alarm.ts';
-import type { Verdict } from '../../machines/model/domain.ts';
 import type { ReportSight } from '../../machines/model/health-snapshot.ts';
+import type { Verdict } from '../../machines/model/verdict.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { JobView, Projection, ReviewView } from '../../machines/protocol/projection.ts';
 import type { LogRow, StepTexts, Stored } from '../../machines/protocol/row.ts';

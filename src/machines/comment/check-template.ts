@@ -3,8 +3,9 @@
  * a setup fails would be noticed months later.
  */
 
-import { type JobReport, type Patchset, VERDICTS } from '../model/domain.ts';
+import type { JobReport, Patchset } from '../model/domain.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
+import { VERDICTS } from '../model/verdict.ts';
 import { misreadings } from './check-parsers.ts';
 import type { CommentFacts } from './comment.ts';
 import { filledTemplate } from './compose.ts';

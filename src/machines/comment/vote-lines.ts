@@ -3,7 +3,7 @@
  * is taken back, and why there is none.
  */
 
-import type { Verdict } from '../model/domain.ts';
+import type { Verdict } from '../model/verdict.ts';
 import { voteText } from '../trigger/rules/vote.ts';
 import type { PatchsetKind, VoteDecision, VoteFacts, VoteRun } from '../verdicts/vote-rule.ts';
 import { clipped } from './byte-length.ts';

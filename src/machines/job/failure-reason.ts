@@ -1,7 +1,7 @@
 /** Why something went wrong, in one line that a developer on Gerrit can read. Bounded, and free of line breaks. */
 
 import { assertNever, type Failure } from '../model/domain.ts';
-import { endTrouble } from '../model/verdict.ts';
+import { endTrouble } from '../model/judge-testing.ts';
 import type { JobMachineEvent } from './machine-setup.ts';
 
 const REASON_LIMIT = 300;

@@ -15,9 +15,9 @@ import type {
   Server,
   Sibling,
   StageEnd,
-  Verdict,
 } from '../model/domain.ts';
-import { endTrouble } from '../model/verdict.ts';
+import { endTrouble } from '../model/judge-testing.ts';
+import type { Verdict } from '../model/verdict.ts';
 import { type Told, wordsOf } from '../protocol/actions.ts';
 import type { Effect, KeyedEffect } from '../protocol/effects.ts';
 import type { JobEvent } from '../protocol/events.ts';

@@ -5,7 +5,7 @@
  */
 import type { Alarm } from '../model/alarm.ts';
 import type { JobReport, JobSpec } from '../model/domain.ts';
-import { couldNotRun } from '../model/verdict.ts';
+import { couldNotRun } from '../model/judge-testing.ts';
 import type { Effect, PublishSpec } from '../protocol/effects.ts';
 import { reasonOf } from './failure-reason.ts';
 import { keepPublished, lateAnswers } from './late-events.ts';

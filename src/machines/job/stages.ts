@@ -5,7 +5,7 @@
  */
 
 import type { Stage } from '../model/domain.ts';
-import { judgeTesting } from '../model/verdict.ts';
+import { judgeTesting } from '../model/judge-testing.ts';
 import { lastLineOf, oneLine } from './failure-reason.ts';
 import {
   type Args,

@@ -2,23 +2,9 @@
  * The words that every room shares: what a patchset, a job's specification, a server and a verdict are.
  * Plain data only: all of it is stored as JSON in the event log.
  */
-import type { FileRules } from '../trigger/rules/files.ts';
 
-/** What a job came to. The words are Zuul's, so that every reader of CI comments knows them. */
-export const VERDICTS = [
-  'SUCCESS',
-  'FAILURE',
-  'TIMED_OUT',
-  'NODE_FAILURE',
-  'POST_FAILURE',
-  'RETRY_LIMIT',
-  /** The patch can not be merged with its branch or with what it depends on; nothing was booted. */
-  'MERGER_FAILURE',
-  /** The job has nothing to do with what the patch touches. */
-  'SKIPPED',
-  'ABORTED',
-] as const;
-export type Verdict = (typeof VERDICTS)[number];
+import type { FileRules } from '../trigger/rules/files.ts';
+import type { Verdict } from './verdict.ts';
 
 /**
  * What may start a job: a new patchset, a comment that asks for it, a change that was restored, a vote, a change that is no longer

@@ -1,74 +1,15 @@
-/**
- * What an ending means. A failed test is a result; everything else that goes wrong is trouble of the CI's own and is
- * never FAILURE: a command that could not be run, was killed or lost, or that left no readable results.
- */
-import type { JobSpec, ResultsSummary, Stage, StageEnd, Verdict } from './domain.ts';
-
-export interface Judgement {
-  readonly verdict: Verdict;
-  readonly reason: string;
-}
-
-/** Why a stage's ending speaks of trouble; null when its command went well. */
-export function endTrouble(stage: Stage, end: StageEnd): string | null {
-  switch (end.how) {
-    case 'exited':
-      return end.code === 0
-        ? null
-        : `${stage}: ${couldNotRun(end.code) ?? `its command exited with ${end.code}`}`;
-    case 'killed':
-      return `${stage} was killed by signal ${end.signal}`;
-    case 'timedOut':
-      return `${stage} ran into its timeout`;
-    case 'stopped':
-      return `${stage} ran into its timeout and was stopped`;
-  }
-}
-
-/** The verdict on a test stage that ended. `results` is null when they could not be read or none are kept. */
-export function judgeTesting(
-  end: StageEnd,
-  results: ResultsSummary | null,
-  unreadable: string,
-  spec: Pick<JobSpec, 'results' | 'exitCodeIsResult'>,
-): Judgement {
-  const trouble = endTrouble('testing', end) ?? '';
-  if (end.how === 'timedOut' || end.how === 'stopped') return { verdict: 'TIMED_OUT', reason: trouble };
-  if (end.how === 'killed' || couldNotRun(end.code) !== null)
-    return { verdict: 'NODE_FAILURE', reason: trouble };
-  if (results !== null && results.failed > 0) return failedTests(results);
-  if (spec.exitCodeIsResult && end.code !== 0) {
-    return { verdict: 'FAILURE', reason: `testing exited with ${end.code}` };
-  }
-  if (results !== null) return judgeResults(end.code, results);
-  // Exit 0 alone is enough only where no results are expected: a success is never guessed.
-  if (spec.exitCodeIsResult && spec.results === null) return { verdict: 'SUCCESS', reason: '' };
-  return {
-    verdict: 'POST_FAILURE',
-    reason: `testing exited with ${end.code}, and its results could not be read: ${unreadable}`,
-  };
-}
-
-function failedTests(results: ResultsSummary): Judgement {
-  const total = results.passed + results.failed;
-  const named = results.failures.slice(0, 3);
-  const rest = results.failed - named.length;
-  const more = rest > 0 && named.length > 0 ? ` and ${rest} more` : '';
-  const names = named.length > 0 ? `: ${named.join(', ')}${more}` : '';
-  return { verdict: 'FAILURE', reason: `${results.failed} of ${total} tests failed${names}` };
-}
-
-function judgeResults(code: number, results: ResultsSummary): Judgement {
-  if (code !== 0) {
-    return { verdict: 'POST_FAILURE', reason: `no test failed, but testing exited with ${code}` };
-  }
-  if (results.passed === 0) return { verdict: 'POST_FAILURE', reason: 'no test was run' };
-  return { verdict: 'SUCCESS', reason: '' };
-}
-
-/** Exit codes by which a shell says that it could not run the program (POSIX, Shell Command Language 2.8.2). */
-export function couldNotRun(code: number): string | null {
-  if (code === 126) return 'the command could not be executed (exit 126)';
-  if (code === 127) return 'the command was not found (exit 127)';
-  return null;
-}
+/** What a job came to. The words are Zuul's, so that every reader of CI comments knows them. */
+export const VERDICTS = [
+  'SUCCESS',
+  'FAILURE',
+  'TIMED_OUT',
+  'NODE_FAILURE',
+  'POST_FAILURE',
+  'RETRY_LIMIT',
+  /** The patch can not be merged with its branch or with what it depends on; nothing was booted. */
+  'MERGER_FAILURE',
+  /** The job has nothing to do with what the patch touches. */
+  'SKIPPED',
+  'ABORTED',
+] as const;
+export type Verdict = (typeof VERDICTS)[number];

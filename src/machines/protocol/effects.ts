@@ -17,8 +17,8 @@ import type {
   Sibling,
   Stage,
   StageSpec,
-  Verdict,
 } from '../model/domain.ts';
+import type { Verdict } from '../model/verdict.ts';
 import type { Mail } from '../review/mail.ts';
 import type { AnyEvent } from './events.ts';
 import type { MachineName } from './row.ts';

@@ -20,11 +20,11 @@ import type {
   StageEnd,
   Standing,
   StandingVote,
-  Verdict,
 } from '../model/domain.ts';
 import type { Sight, VigilLimits } from '../model/health-snapshot.ts';
-import type { Judgement } from '../model/judgement.ts';
+import type { Judgement } from '../model/judge-review.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
+import type { Verdict } from '../model/verdict.ts';
 import type { MailSpec } from '../review/mail.ts';
 import type { StartCause } from '../trigger/rules/cause.ts';
 import type { ReviewJob } from '../trigger/rules/files.ts';

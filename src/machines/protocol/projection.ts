@@ -1,5 +1,5 @@
 /** What people ask of a history: the rows of the views, read from the state that a row led to. */
-import type { Verdict } from '../model/domain.ts';
+import type { Verdict } from '../model/verdict.ts';
 
 /** `other`: a history of which people ask nothing but its state. */
 export type Projection =

@@ -3,7 +3,7 @@ import { assign, setup } from 'xstate';
 import type { Alarm } from '../model/alarm.ts';
 import { backoff } from '../model/backoff.ts';
 import type { Dependency, Failure, JobReport, MergedTree, Patchset, PreparePlan } from '../model/domain.ts';
-import { isQuiet } from '../model/judgement.ts';
+import { isQuiet } from '../model/judge-review.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
 import { type Told, wordsOf } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';

@@ -4,8 +4,9 @@
  * few times, each time a row of the review's history. Subjects, owners and reasons are strangers' words: they stay in
  * their line here, and what a header is made of them is the mailer's care.
  */
-import type { JobReport, Patchset, Verdict } from '../model/domain.ts';
+import type { JobReport, Patchset } from '../model/domain.ts';
 import { formatSeconds } from '../model/duration.ts';
+import type { Verdict } from '../model/verdict.ts';
 
 /** From the configuration at the time when the review was opened. Holds no secret. */
 export interface MailSpec {

@@ -3,7 +3,8 @@
  * Gerrit and git said before anything was booted.
  */
 
-import type { HoldSpec, Patchset, ResolvedChange, StandingVote, Verdict } from '../model/domain.ts';
+import type { HoldSpec, Patchset, ResolvedChange, StandingVote } from '../model/domain.ts';
+import type { Verdict } from '../model/verdict.ts';
 import type { ReviewEvent } from '../protocol/events.ts';
 import { judgeFiles } from '../trigger/rules/files.ts';
 import type { ReviewContext } from './machine-setup.ts';

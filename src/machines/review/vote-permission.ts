@@ -2,7 +2,7 @@
  * checkingVotePermission: whether this CI may vote at all, asked of the history that counts failures in a row. Its answer comes in the same
  * transaction; should it ever stay away, the review goes on after a while as if it had said no.
  */
-import { judgementOf } from '../model/judgement.ts';
+import { judgementOf } from '../model/judge-review.ts';
 import { VOTING } from '../system/voting.ts';
 import { change, deadline, request, reviewSetup } from './machine-setup.ts';
 

@@ -1,6 +1,6 @@
 /** What the history of one change's verdicts can be told. */
 
-import type { Verdict } from '../model/domain.ts';
+import type { Verdict } from '../model/verdict.ts';
 import type { CommonEvent } from '../protocol/events.ts';
 
 /** Facts of the history of one change's verdicts: what its runs came to, and which review may post. */

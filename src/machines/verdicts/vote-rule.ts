@@ -3,7 +3,7 @@
  * result and the newest verdict of every voting job that applies to it. Pure; docs/rules.md tells the same in words.
  */
 
-import type { Verdict } from '../model/domain.ts';
+import type { Verdict } from '../model/verdict.ts';
 import { type KindRule, whyNotKind } from '../trigger/rules/patchset-kind.ts';
 
 /** A job of the configuration that is in force when the vote is sent. */

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, describe, expect, test } from 'vitest';
+import { hostKeyError } from '../../../src/adapters/openssh/host-key-error.ts';
 import {
   findKnownHost,
   fingerprint,
   hostKeyAlgorithms,
-  hostKeyError,
   judgeHostKey,
   readKnownHost,
 } from '../../../src/adapters/openssh/known-hosts.ts';

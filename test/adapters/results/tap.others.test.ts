@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { readTap } from '../../../src/adapters/results/tap.ts';
-import { judgeTesting } from '../../../src/machines/model/verdict.ts';
+import { judgeTesting } from '../../../src/machines/model/judge-testing.ts';
 import { CORPUS } from './tap-corpus.ts';
 
 const CASES = Object.entries(CORPUS);

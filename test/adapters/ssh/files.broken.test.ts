@@ -69,7 +69,7 @@ describe.each(BROKEN)('a node with %s', (_what, line, message, hint) => {
   it('keeps room for commands, however often files were asked for', async () => {
     const { scratch } = await lab();
     const server = scratch.server();
-    const script = new URL(`file://${join(ROOT, 'src/adapters/ssh/look.sh')}`);
+    const script = new URL(`file://${join(ROOT, 'src/adapters/ssh/probe.sh')}`);
     const command = { operation: 'look', script, words: ['/'], timeoutMs: 20_000 };
     await scratch.nodes
       .get(server)

@@ -61,7 +61,7 @@ describe('the script', () => {
   const look = (directory: string, programs: readonly string[]) => {
     for (const program of programs) symlinkSync(`/usr/bin/${program}`, join(dir, 'bin', program));
     return spawnSync('/bin/sh', ['-s', '--', 'token', directory], {
-      input: readFileSync(join(ROOT, 'src/adapters/ssh/look.sh')),
+      input: readFileSync(join(ROOT, 'src/adapters/ssh/probe.sh')),
       env: { PATH: join(dir, 'bin') },
       encoding: 'utf8',
     }).stdout;

@@ -1,6 +1,6 @@
 /** voting@1: failures on different changes in a row are counted, votes stop, and only an operator lets them go on. */
 import { describe, expect, test } from 'vitest';
-import type { Judgement } from '../../../src/machines/model/judgement.ts';
+import type { Judgement } from '../../../src/machines/model/judge-review.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { VOTING } from '../../../src/machines/system/voting.ts';
 import { START } from '../facts.ts';

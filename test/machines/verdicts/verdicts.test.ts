@@ -1,6 +1,6 @@
 /** The verdicts of one change: what is kept, who may post, and what is forgotten. */
 import { describe, expect, test } from 'vitest';
-import type { Verdict } from '../../../src/machines/model/domain.ts';
+import type { Verdict } from '../../../src/machines/model/verdict.ts';
 import { type VerdictsContext, verdictsOf } from '../../../src/machines/verdicts/verdicts.ts';
 import { PATCHSET } from '../facts.ts';
 import { orderly } from '../orderly.ts';

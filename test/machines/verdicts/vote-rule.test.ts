@@ -1,7 +1,7 @@
 /** The rule of the vote, case by case, and against a second reading of its text. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { VERDICTS } from '../../../src/machines/model/domain.ts';
+import { VERDICTS } from '../../../src/machines/model/verdict.ts';
 import { PATCHSET_KINDS } from '../../../src/machines/trigger/rules/patchset-kind.ts';
 import {
   computeVote,

@@ -2,11 +2,11 @@
 import type { GerritConfig } from '../../../config/config.ts';
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
+import { hostKeyError } from '../../openssh/host-key-error.ts';
 import { readPrivateKey } from '../../openssh/key-file.ts';
 import {
   allHostKeyAlgorithms,
   hostKeyAlgorithms,
-  hostKeyError,
   judgeHostKey,
   type KnownHost,
   readKnownHost,

@@ -1,7 +1,8 @@
 /** The whole table of verdicts: what may be called FAILURE, and what never is. */
 import { describe, expect, test } from 'vitest';
-import type { ResultsSummary, StageEnd, Verdict } from '../../../src/machines/model/domain.ts';
-import { endTrouble, judgeTesting } from '../../../src/machines/model/verdict.ts';
+import type { ResultsSummary, StageEnd } from '../../../src/machines/model/domain.ts';
+import { endTrouble, judgeTesting } from '../../../src/machines/model/judge-testing.ts';
+import type { Verdict } from '../../../src/machines/model/verdict.ts';
 import { FAILED, jobSpec, PASSED } from '../facts.ts';
 
 const exited = (code: number): StageEnd => ({ how: 'exited', code });

@@ -3,8 +3,9 @@
  * itself. A patch that can not be merged, or that was not tested at all, does neither.
  */
 
-import type { JobReport, Verdict } from './domain.ts';
+import type { JobReport } from './domain.ts';
 import type { QuietOutcome } from './report-spec.ts';
+import type { Verdict } from './verdict.ts';
 
 /** For the count of failures in a row. */
 export type Judgement = 'success' | 'failure' | 'neither';

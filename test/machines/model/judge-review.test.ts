@@ -1,8 +1,9 @@
 /** What a review came to as a whole: what is told, and what is counted. */
 import { describe, expect, test } from 'vitest';
-import type { JobReport, Verdict } from '../../../src/machines/model/domain.ts';
-import { isQuiet, judgementOf } from '../../../src/machines/model/judgement.ts';
+import type { JobReport } from '../../../src/machines/model/domain.ts';
+import { isQuiet, judgementOf } from '../../../src/machines/model/judge-review.ts';
 import { QUIET_OUTCOMES, type QuietOutcome } from '../../../src/machines/model/report-spec.ts';
+import type { Verdict } from '../../../src/machines/model/verdict.ts';
 import { jobReport } from '../facts.ts';
 
 const of = (...verdicts: readonly Verdict[]): readonly JobReport[] =>
