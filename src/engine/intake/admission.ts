@@ -4,7 +4,6 @@
  * decided upon what the one before it left.
  */
 import type { Log } from '../../log.ts';
-import type { Alarm } from '../../machines/model/alarm.ts';
 import {
   assertNever,
   type JobSpec,
@@ -21,8 +20,6 @@ import { nameOf } from '../../machines/trigger/rules/account.ts';
 import type { StartCause } from '../../machines/trigger/rules/cause.ts';
 import { matchesAny } from '../../machines/trigger/rules/glob.ts';
 import { isReportOfOthers } from '../../machines/trigger/rules/other-ci-report.ts';
-import { type Delay, LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
-import type { RuleWord } from '../../machines/trigger/rules/rule-names.ts';
 import {
   type Decision,
   explain,
@@ -40,6 +37,7 @@ import type { IgnoredRequest, IntakeUpdate, Store } from '../ports/store.ts';
 import { DeferredStarts } from './deferred-starts.ts';
 import type { NewId } from './ids.ts';
 import { type OpenedReview, openReview } from './open-review.ts';
+import { reportDelay } from './report-delay.ts';
 import { NO_UPDATE } from './seen-cache.ts';
 import { beganBy, openReviews, startsIn } from './trigger-facts.ts';
 
@@ -320,7 +318,7 @@ export class Admission {
   private async apply(decision: Decision): Promise<AppliedDecision> {
     switch (decision.do) {
       case 'ignore':
-        if (decision.findAgain === true) await this.tellDelay({ ...decision, target: 'all' });
+        if (decision.findAgain === true) await reportDelay({ ...decision, target: 'all' }, this.options);
         return unchanged(decision);
       case 'forget':
         return unchanged(decision);
@@ -331,7 +329,7 @@ export class Admission {
       case 'forward':
         return forward(decision, { type: 'vote.cast', vote: decision.vote });
       case 'defer':
-        await this.tellDelay(decision);
+        await reportDelay(decision, this.options);
         return unchanged(decision);
       case 'start':
         return this.begun(decision);
@@ -349,30 +347,7 @@ export class Admission {
     log.info({ target: `${patchset.change},${patchset.patchset}`, why, ...admitted }, 'accepted');
     return { decision, begun: admitted, submissions };
   }
-
-  /** Counted by its rule. The operator hears of it once for each storm, however many events it is made of. */
-  private async tellDelay({ rule, target, why }: Delay): Promise<void> {
-    const { store, alarms, clock, log } = this.options;
-    log.debug({ target, rule, why }, 'delayed');
-    store.count(`delayed:${rule}`, 1);
-    const alarm = DELAY_ALARMS[rule] ?? {
-      kind: 'rate-limit',
-      hint: 'is somebody, or a program, asking again and again? triggers.rateLimits holds the limits',
-    };
-    const of = alarm.kind === 'rate-limit' ? `${rule} ${target}` : target;
-    const last = store.lastAlarm(alarm.kind, of);
-    if (last !== null && last.clearedAt === null && clock.now() - last.lastAt < LIMIT_WINDOW_MS) return;
-    await alarms.raise({ ...alarm, target: of, message: `starts are delayed: ${why}` });
-  }
 }
-
-const DELAY_ALARMS: Readonly<Partial<Record<RuleWord, Pick<Alarm, 'kind' | 'hint'>>>> = {
-  'queue-full': { kind: 'queue-full', hint: 'are servers available? triggers.maxOpenJobs is the limit' },
-  'waiting-full': {
-    kind: 'rate-limit',
-    hint: 'raise triggers.rateLimits; what found no place is looked up in Gerrit when others have started',
-  },
-};
 
 /** What came of a decision, and what has to be appended for it. */
 interface AppliedDecision extends AdmissionResult {
