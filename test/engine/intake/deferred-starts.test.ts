@@ -92,7 +92,7 @@ describe('a storm', () => {
   test.each([
     ['author', { ...MANY, author: 2 }],
     ['project', { ...MANY, project: 2 }],
-    ['hour', { ...MANY, all: 2 }],
+    ['total', { ...MANY, all: 2 }],
   ])('over several changes is spread by the limit of %s', async (name, limits) => {
     const lab = await labWith({ rules: { limits }, slots: 5 });
     for (const change of [1, 2, 3, 4]) lab.say(created(change));
