@@ -36,11 +36,11 @@ export class OperationError extends Error {
  * Work that was ended from outside: its deadline, a cancellation, a daemon that stops. What is known of why it was not done
  * by then is `last`; it is in the message, so that the deadline never hides a cause.
  */
-export class GivenUp extends OperationError {
+export class AbortedError extends OperationError {
   readonly last: OperationError | null;
 
   constructor(operation: string, target: string, last: OperationError | null = null) {
-    const message = 'given up before it was done';
+    const message = 'aborted before it was done';
     super({
       operation,
       target,
@@ -53,20 +53,20 @@ export class GivenUp extends OperationError {
   }
 }
 
-/** @throws GivenUp when the signal has aborted */
-export function refuseAborted(signal: AbortSignal, operation: string, target: string): void {
-  if (signal.aborted) throw new GivenUp(operation, target);
+/** @throws AbortedError when the signal has aborted */
+export function throwIfAborted(signal: AbortSignal, operation: string, target: string): void {
+  if (signal.aborted) throw new AbortedError(operation, target);
 }
 
-/** What `work` comes to, or GivenUp as soon as the signal aborts: for work that others wait for too. */
-export function orGivenUp<T>(
+/** What `work` comes to, or AbortedError as soon as the signal aborts: for work that others wait for too. */
+export function unlessAborted<T>(
   work: Promise<T>,
   signal: AbortSignal,
   operation: string,
   target: string,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = () => reject(new GivenUp(operation, target));
+    const abort = () => reject(new AbortedError(operation, target));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));

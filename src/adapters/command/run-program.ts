@@ -47,7 +47,7 @@ export async function runProgram(program: Program): Promise<unknown> {
     endGroup(child.pid);
   };
   const cancel = after(timeoutMs, () => giveUp(`no answer within ${formatLimit(timeoutMs)}`));
-  const abort = () => giveUp('given up before it was done');
+  const abort = () => giveUp('aborted before it was done');
   signal.addEventListener('abort', abort, { once: true });
   const result = await child;
   cancel();

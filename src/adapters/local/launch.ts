@@ -6,7 +6,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
+import { OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import { after, type Cancel, every } from '../../timer.ts';
 import { fileError } from '../run/fs-error.ts';
@@ -38,11 +38,11 @@ export async function launch(
   signal: AbortSignal,
 ): Promise<{ readonly pid: number; readonly ours: boolean }> {
   try {
-    refuseAborted(signal, 'start stage', run.directory);
+    throwIfAborted(signal, 'start stage', run.directory);
     await mkdir(run.directory, { recursive: true, mode: 0o700 });
     const known = await readPid(run.directory, 'pid');
     if (known !== null) return { pid: known, ours: false };
-    return await orGivenUp(startAndWait(run), signal, 'start stage', run.directory);
+    return await unlessAborted(startAndWait(run), signal, 'start stage', run.directory);
   } catch (error) {
     throw fileError('start stage', run.directory, error);
   }

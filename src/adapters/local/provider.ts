@@ -5,7 +5,7 @@
 import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
-import { OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
+import { OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
 import type { Ownership, Server } from '../../machines/model/domain.ts';
 import { Semaphore } from '../../semaphore.ts';
 import { type Account, accountOf } from '../run/account.ts';
@@ -62,7 +62,7 @@ export class LocalProvider implements Provider {
     const address = join(this.#servers, directoryName(name));
     const temporary = this.#temporary.begin();
     try {
-      refuseAborted(signal, 'create server', name);
+      throwIfAborted(signal, 'create server', name);
       await mkdir(this.#servers, { recursive: true, mode: 0o700 });
       const account = await this.#account();
       return await makeServer(temporary, { name, provider: this.name, owner, address, account });
@@ -95,7 +95,7 @@ export class LocalProvider implements Provider {
   async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
     const limit = performance.now() + this.#options.deleteTimeoutMs;
     try {
-      refuseAborted(signal, 'delete server', server.name);
+      throwIfAborted(signal, 'delete server', server.name);
       const found = await this.#find(server);
       if (found !== null && found.owner.deployment !== deployment) throw notOurs(server);
       await this.#endAll(server, found?.owner ?? null, signal);
@@ -134,7 +134,7 @@ export class LocalProvider implements Provider {
       limitMs: Math.min(graceMs + killTimeoutMs, deleteTimeoutMs),
       signal,
     });
-    refuseAborted(signal, 'delete server', server.name);
+    throwIfAborted(signal, 'delete server', server.name);
     if (left.length > 0) throw unended(server, left.map(({ pid }) => pid).join(', '));
   }
 
@@ -149,12 +149,12 @@ export class LocalProvider implements Provider {
     const mutex = sweeping.get(this.#servers) ?? new Semaphore(1);
     sweeping.set(this.#servers, mutex);
     const own = mutex.run(() => this.#removeAbandoned(signal));
-    return orGivenUp(own, signal, 'list servers', this.#servers);
+    return unlessAborted(own, signal, 'list servers', this.#servers);
   }
 
   /** What a daemon that was killed in the middle has left: directories that never got a name, and their labels before them. */
   async #removeAbandoned(signal: AbortSignal): Promise<void> {
-    refuseAborted(signal, 'list servers', this.#servers);
+    throwIfAborted(signal, 'list servers', this.#servers);
     const abandoned = await this.#temporary.abandoned();
     if (abandoned.length === 0) return;
     for (const { server, madeFrom } of await readLabels(this.#servers)) {

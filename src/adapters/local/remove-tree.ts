@@ -4,7 +4,7 @@
  */
 import { lstat } from 'node:fs/promises';
 import { execa } from 'execa';
-import { OperationError, refuseAborted } from '../../errors.ts';
+import { OperationError, throwIfAborted } from '../../errors.ts';
 import { timerDelay } from '../../timer.ts';
 
 const NEVER = new AbortController().signal;
@@ -50,7 +50,7 @@ async function run(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<string | null> {
-  refuseAborted(signal, 'remove directory', argv.at(-1) ?? '');
+  throwIfAborted(signal, 'remove directory', argv.at(-1) ?? '');
   const result = await execa(program, argv, {
     reject: false,
     stdin: 'ignore',
@@ -62,7 +62,7 @@ async function run(
     env: { PATH: process.env.PATH ?? '', LC_ALL: 'C' },
   });
   if (!result.failed) return null;
-  refuseAborted(signal, 'remove directory', argv.at(-1) ?? '');
+  throwIfAborted(signal, 'remove directory', argv.at(-1) ?? '');
   const [said = ''] = (result.stderr ?? '').split('\n');
   return said === '' ? (result.shortMessage ?? `${program} failed`) : said;
 }

@@ -6,7 +6,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunHandle, Runner } from '../../engine/ports/adapters.ts';
-import { OperationError, refuseAborted } from '../../errors.ts';
+import { OperationError, throwIfAborted } from '../../errors.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import { after } from '../../timer.ts';
@@ -77,7 +77,7 @@ export class LocalRunner implements Runner {
   async stop(run: StageRun, signal: AbortSignal): Promise<void> {
     const directory = runDirectory(this.#options.stateDir, run.owner, run.stage);
     try {
-      refuseAborted(signal, 'stop stage', directory);
+      throwIfAborted(signal, 'stop stage', directory);
       await mkdir(directory, { recursive: true, mode: 0o700 });
       // First of all, so that a start that is on its way finds it, or is found below.
       const unmarked = await mark(directory);
@@ -95,7 +95,7 @@ export class LocalRunner implements Runner {
     signal: AbortSignal,
   ): Promise<Results> {
     try {
-      refuseAborted(signal, 'read results', results.file);
+      throwIfAborted(signal, 'read results', results.file);
       const { resultsLimitBytes, readTap } = this.#options;
       const opened = await openResults(workTree(server.address), results.file, resultsLimitBytes);
       return 'unreadable' in opened
@@ -115,12 +115,12 @@ export class LocalRunner implements Runner {
       if (guard !== null) await endByGuard(watch, guard, graceMs + killTimeoutMs, signal);
       await this.#endMembers(directory, server, signal);
       if (await within(watch, killTimeoutMs, signal)) return;
-      refuseAborted(signal, 'stop stage', directory);
+      throwIfAborted(signal, 'stop stage', directory);
       // It lost its command and still writes no ending: stopped or stuck. Without it the run counts as lost.
       const runner = await this.#find(directory, 'pid');
       if (runner !== null) signalProcess(runner, 'SIGKILL');
       if (await within(watch, killTimeoutMs, signal)) return;
-      refuseAborted(signal, 'stop stage', directory);
+      throwIfAborted(signal, 'stop stage', directory);
       throw unended(directory, 'its lock is still held');
     } finally {
       watch.detach();
@@ -137,7 +137,7 @@ export class LocalRunner implements Runner {
       except: runner === null ? [] : [runner],
     };
     const left = await endProcesses(members, { graceMs, limitMs: graceMs + killTimeoutMs, signal });
-    refuseAborted(signal, 'stop stage', directory);
+    throwIfAborted(signal, 'stop stage', directory);
     if (left.length === 0) return;
     throw unended(directory, `processes are left: ${left.map(({ pid }) => pid).join(', ')}`);
   }
@@ -195,7 +195,7 @@ async function* untilAborted(
   file: string,
 ): AsyncIterable<Uint8Array> {
   for await (const chunk of chunks) {
-    refuseAborted(signal, 'read results', file);
+    throwIfAborted(signal, 'read results', file);
     yield chunk;
   }
 }

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { GivenUp, OperationError } from '../../errors.ts';
+import { AbortedError, OperationError } from '../../errors.ts';
 import type { SshClient } from './client/client.ts';
 import { CommandFailure, type CommandResult, runCommand } from './client/command.ts';
 import { wordLine } from './connection.ts';
@@ -74,7 +74,7 @@ async function runScript(
     return await runCommand(connection, command, signal);
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
-    if (error.kind === 'stopped') throw new GivenUp(operation, connection.target);
+    if (error.kind === 'stopped') throw new AbortedError(operation, connection.target);
     if (error.kind === 'not-started') throw error.cause;
     // On a timeout, start-up files, or a program that asks for a password, may have said why.
     const text = error.kind === 'timeout' ? said(error.output.replace(`${token}\n`, '')) : '';

@@ -2,7 +2,7 @@
  * What went wrong on the way to a node, as an OperationError with a hint. A node that cannot be reached now may be there in
  * a minute: it boots, its network was cut, its sshd refuses logins while it goes up or down. So most of it is `NodeUnreachable`.
  */
-import { errorText, failureMarks, GivenUp, OperationError } from '../../errors.ts';
+import { AbortedError, errorText, failureMarks, OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { type SshFailure, socketHint } from './client/failure.ts';
@@ -48,7 +48,7 @@ export function nodeError(
     case 'unreachable':
       return away('connect to node', `no connection to ${target}: ${why}`, socketHint(cause, address.port));
     case 'stopped':
-      return new GivenUp(during === 'connect' ? 'connect to node' : 'open channel', target);
+      return new AbortedError(during === 'connect' ? 'connect to node' : 'open channel', target);
     case 'sftp-protocol':
       return noSftp(
         `the SFTP server of ${target} answers with something else: ${why}`,

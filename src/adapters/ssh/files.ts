@@ -4,7 +4,7 @@
  * else.
  */
 import { randomBytes } from 'node:crypto';
-import { errorText, GivenUp, OperationError } from '../../errors.ts';
+import { AbortedError, errorText, OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import { after } from '../../timer.ts';
 import { SFTP_STATUS, type Sftp, type SftpEntry, type SftpStats, type SshClient } from './client/client.ts';
@@ -60,7 +60,7 @@ export class NodeFiles {
       connection.target,
       timeoutMs,
     );
-    const abort = () => files.#fail(new GivenUp('transfer files', connection.target));
+    const abort = () => files.#fail(new AbortedError('transfer files', connection.target));
     const forget = connection.onClosed((error) => (error === null ? abort() : files.#fail(error)));
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();

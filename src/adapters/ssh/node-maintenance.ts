@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { GivenUp, OperationError } from '../../errors.ts';
+import { AbortedError, OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
@@ -80,7 +80,7 @@ export class NodeMaintenance {
       const log = await readFile(join(mirror, 'log'), 'utf8').catch(() => '');
       const how = outcome === null ? 'it goes on' : JSON.stringify(outcome);
       const failed = commandFailed(server, argv, how, log);
-      throw outcome === null ? new GivenUp('run command on node', server.address, failed) : failed;
+      throw outcome === null ? new AbortedError('run command on node', server.address, failed) : failed;
     } finally {
       await rm(mirror, { recursive: true, force: true });
     }

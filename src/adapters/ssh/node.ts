@@ -4,7 +4,7 @@
  * nobody knows how far the first went.
  */
 import type { SshConfig } from '../../config/config.ts';
-import { GivenUp, OperationError } from '../../errors.ts';
+import { AbortedError, OperationError, unlessAborted } from '../../errors.ts';
 import { backoff } from '../../machines/model/backoff.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
@@ -70,7 +70,7 @@ export class Node {
           return await work(await this.#connected(signal), signal, alive);
         } catch (error) {
           // What was cut off because it is given up is no cause; any other error is, also when it comes at the same time.
-          const cutOff = error instanceof GivenUp || error instanceof NodeUnreachable;
+          const cutOff = error instanceof AbortedError || error instanceof NodeUnreachable;
           if (signal.aborted && cutOff) throw this.#tooLate(effort, over.signal, last);
           if (!(error instanceof NodeUnreachable)) throw error;
           last = error;
@@ -98,12 +98,7 @@ export class Node {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = null;
     });
-    const opening = this.#opening;
-    return new Promise((resolve, reject) => {
-      const abort = () => reject(new GivenUp('connect to node', nodeName(this.address)));
-      signal.addEventListener('abort', abort, { once: true });
-      opening.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-    });
+    return unlessAborted(this.#opening, signal, 'connect to node', nodeName(this.address));
   }
 
   async #open(): Promise<SshClient> {
@@ -156,7 +151,7 @@ export class Node {
   #tooLate(effort: Effort, over: AbortSignal, last: NodeUnreachable | null): OperationError {
     const target = nodeName(this.address);
     if (!over.aborted || effort.signal.aborted || this.#closing.signal.aborted) {
-      return new GivenUp(effort.operation, target, last);
+      return new AbortedError(effort.operation, target, last);
     }
     const limit = formatLimit(effort.timeoutMs);
     const { awayOnly = false, operation } = effort;

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path/posix';
 import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
-import { OperationError, refuseAborted } from '../../errors.ts';
+import { OperationError, throwIfAborted } from '../../errors.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
@@ -49,7 +49,7 @@ export class SshRunner implements Runner {
   async start(request: RunStage, signal: AbortSignal): Promise<RunHandle> {
     const { run, spec } = request;
     const mirror = runDirectory(this.#options.stateDir, run.owner, run.stage);
-    refuseAborted(signal, 'start stage', run.server.address);
+    throwIfAborted(signal, 'start stage', run.server.address);
     const node = this.#options.nodes.get(run.server);
     const known = await readPid(mirror, 'pid');
     const { pid, ours } =

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { StaticHostConfig, StaticProviderConfig } from '../../config/config.ts';
 import type { Alarms, EffectOf, OwnedServer, Provider } from '../../engine/ports/adapters.ts';
-import { errorText, GivenUp, OperationError, orGivenUp, refuseAborted } from '../../errors.ts';
+import { AbortedError, errorText, OperationError, throwIfAborted, unlessAborted } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { Semaphore } from '../../semaphore.ts';
 import { sleep } from '../../timer.ts';
@@ -81,7 +81,7 @@ export class StaticProvider implements Provider {
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;
         // Its time was over: what had gone wrong before, here or on another host, says more.
-        last = error instanceof GivenUp ? (error.last ?? last) : error;
+        last = error instanceof AbortedError ? (error.last ?? last) : error;
       } finally {
         this.#inHand.delete(lease.host);
       }
@@ -92,7 +92,7 @@ export class StaticProvider implements Provider {
     owner: { readonly deployment: string; readonly job?: string },
     signal: AbortSignal,
   ): Promise<readonly OwnedServer[]> {
-    refuseAborted(signal, 'list servers', this.name);
+    throwIfAborted(signal, 'list servers', this.name);
     await this.#clearAbandoned();
     const leases = await this.#leases.all();
     return leases
@@ -102,7 +102,7 @@ export class StaticProvider implements Provider {
   }
 
   async delete(server: Server, deployment: string, signal: AbortSignal): Promise<void> {
-    refuseAborted(signal, 'delete server', server.name);
+    throwIfAborted(signal, 'delete server', server.name);
     const lease = (await this.#leases.all()).find((one) => one.server.id === server.id);
     if (lease !== undefined && lease.owner.deployment !== deployment) throw notOurs(server);
     if (lease !== undefined) await this.#giveBack(lease, true, signal);
@@ -200,14 +200,14 @@ export class StaticProvider implements Provider {
     const mutex = this.#givingBack.get(host) ?? new Semaphore(1);
     this.#givingBack.set(host, mutex);
     const work = mutex.run(async () => {
-      refuseAborted(signal, 'delete server', server.name);
+      throwIfAborted(signal, 'delete server', server.name);
       if (!(await this.#leases.holds(lease))) return;
       if (touched) await this.#access.wipe(server, this.#config.deleteTimeoutMs, signal);
       await this.#access.release(server);
       await this.#leases.release(host);
       for (const wake of this.#wakers.splice(0)) wake();
     });
-    await orGivenUp(work, signal, 'delete server', server.name);
+    await unlessAborted(work, signal, 'delete server', server.name);
   }
 
   /** Resolves when a host was given back, and now and then. */

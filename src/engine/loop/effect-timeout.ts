@@ -1,5 +1,5 @@
 /** Every effect has a deadline, and every effect is settled: also when an adapter does not notice that its time is over. */
-import { GivenUp, OperationError } from '../../errors.ts';
+import { AbortedError, OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { OutsideEffect, Performance } from './perform.ts';
@@ -29,7 +29,7 @@ export async function within(
   } catch (thrown) {
     // What an adapter makes of its own abort signal is not an error of its own.
     if (abort.signal.aborted && !(thrown instanceof OperationError)) throw abort.signal.reason;
-    if (abort.signal.aborted && !performance.stopping.aborted && thrown instanceof GivenUp)
+    if (abort.signal.aborted && !performance.stopping.aborted && thrown instanceof AbortedError)
       throw tooLong(effect, thrown.last);
     throw thrown;
   } finally {

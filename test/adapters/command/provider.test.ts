@@ -224,7 +224,7 @@ describe('a program', () => {
       const called = call(giveUp.signal);
       giveUp.abort();
       await expect(called).rejects.toMatchObject({
-        message: expect.stringMatching(/^given up before it was done/),
+        message: expect.stringMatching(/^aborted before it was done/),
         retryable: true,
       });
     }

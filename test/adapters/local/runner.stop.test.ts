@@ -65,7 +65,7 @@ describe('stop', () => {
     const stopping = patient.stop(request.run, giveUp.signal);
     await until('its stop', () => existsSync(join(scratch.directory(request), 'stop')));
     giveUp.abort();
-    await expect(stopping).rejects.toThrow('given up before it was done');
+    await expect(stopping).rejects.toThrow('aborted before it was done');
     kill(await guardOf(request));
     await scratch.runner({ graceMs: 500 }).stop(request.run, NEVER);
     expect(await handle.ended).toEqual({ how: 'stopped' });

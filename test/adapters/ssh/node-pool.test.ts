@@ -212,7 +212,7 @@ describe('a connection', () => {
     const refused = scratch.nodes.reach(scratch.server(), effort(10_000, AbortSignal.abort()));
     await expect(refused).rejects.toMatchObject({
       name: 'OperationError',
-      message: 'given up before it was done',
+      message: 'aborted before it was done',
     });
   });
 
@@ -223,7 +223,7 @@ describe('a connection', () => {
     await until('a second attempt', () => proxy.connections >= 2);
     cancel.abort();
     await expect(refused).rejects.toMatchObject({
-      message: expect.stringMatching(/^given up before it was done; last: no connection to /),
+      message: expect.stringMatching(/^aborted before it was done; last: no connection to /),
       last: expect.objectContaining({ operation: 'connect to node' }),
     });
   });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { perform } from '../../../src/engine/loop/perform.ts';
 import type { Adapters } from '../../../src/engine/ports/adapters.ts';
-import { GivenUp, OperationError } from '../../../src/errors.ts';
+import { AbortedError, OperationError } from '../../../src/errors.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
 import { nothingMissed } from '../../fakes/catch-up.ts';
 import { FakeChanges } from '../../fakes/changes.ts';
@@ -79,7 +79,9 @@ test('a deadline does not hide what went wrong before', async () => {
   );
   provider.delete = () => new Promise(() => {});
   provider.list = () =>
-    new Promise((_, reject) => clock.after(60_000, () => reject(new GivenUp('clear node', 'node1', cause))));
+    new Promise((_, reject) =>
+      clock.after(60_000, () => reject(new AbortedError('clear node', 'node1', cause))),
+    );
   const performed = start();
   await clock.advance(60_000);
   expect(await performed).toMatchObject({
