@@ -18,7 +18,7 @@ const rest = z.strictObject({
   }),
   caFile: optionalText({
     kind: 'path',
-    about: "certificates (PEM) of authorities that sign the site's, instead of the host's",
+    about: "CA certificates (PEM) for the site, used instead of the system's",
   }),
 });
 

@@ -131,7 +131,7 @@ export const job = z.strictObject({
     exclude:
       'files that do not count; when none is left the job is SKIPPED. The word docs means documentation',
   }),
-  provider: optionalText({ about: 'the provider that creates its server; optional when there is only one' }),
+  provider: optionalText({ about: "the job's provider; optional if there is only one" }),
   concurrency: optionalInteger({
     min: 1,
     max: 1000,
@@ -176,13 +176,13 @@ export const job = z.strictObject({
     patchsetKind,
     {
       include: 'kinds of new patchset that start it; empty: all',
-      exclude: 'kinds of new patchset that do not. The test of the patchset before goes on',
+      exclude: "kinds of new patchset that do not. The previous patchset's test continues",
     },
     PATCHSET_KINDS,
   ),
-  uploaders: people('uploaded the patchset'),
-  authors: people("are the commit's author"),
-  commenters: people('ask for it in a comment'),
+  uploaders: people('who uploads the patchset'),
+  authors: people("the commit's author"),
+  commenters: people('who asks for it in a comment'),
   limits: limits.prefault({}),
 });
 
@@ -192,8 +192,8 @@ function patterns(about: string) {
 
 function people(who: string) {
   return filter('list of patterns', namePattern, {
-    include: `only for those who ${who}; empty: everybody`,
-    exclude: `never for those who ${who}`,
+    include: `${who}: only these; empty: everybody`,
+    exclude: `${who}: never these`,
   });
 }
 

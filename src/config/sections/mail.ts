@@ -21,7 +21,7 @@ const smtp = z.strictObject({
     of: ['starttls', 'tls', 'none'],
     default: 'starttls',
     about:
-      'starttls: encrypted after the greeting, or not at all; tls: from the first byte (port 465); none: a relay on this host',
+      'starttls: encrypted after the greeting, without encryption no mail is sent; tls: from the first byte (port 465); none: a relay on this host',
   }),
   user: optionalText({ check: oneWord, about: 'login, where the server requires one' }),
   password: secretSource({
@@ -30,7 +30,7 @@ const smtp = z.strictObject({
   }).optional(),
   caFile: optionalText({
     kind: 'path',
-    about: "certificates (PEM) of authorities that sign the server's, instead of the host's",
+    about: "CA certificates (PEM) for the server, used instead of the system's",
   }),
 });
 

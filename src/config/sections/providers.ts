@@ -78,7 +78,7 @@ const local = z.strictObject({
   allowUntrustedCode: flag({
     default: false,
     about:
-      'run patchsets of a Gerrit that is not on this host, as this user. Anybody who may upload a change runs code here',
+      "run patchsets of a Gerrit that is not on this host, as the daemon's user. Anyone who can upload a change runs code here",
   }),
   user: optionalText({
     check: userName,

@@ -12,7 +12,7 @@ export const headStart = z.strictObject({
     default: '10m',
     min: '0s',
     about:
-      'a job that was started by a comment or an operator counts as if it had waited this much longer than others of its project',
+      'a job that was started by a comment or an operator is queued as if it had already waited this much longer than others of its project',
   }),
 });
 

@@ -9,12 +9,12 @@ import { harmless, harmlessLine, harmlessUrl } from './sanitize.ts';
 
 /** What stands for what; also the documentation of the placeholders. */
 export const PLACEHOLDERS = {
-  header: 'Build succeeded or failed, with the pipeline: the line that readers look for',
+  header: 'Build succeeded or failed, with the pipeline: the line that parsers look for',
   help: 'how to rerun and whom to ask: the address in report.helpUrl',
   jobs: 'one line for each job',
-  details: 'what else counts for the vote, and why each verdict came about',
+  details: 'what else counts for the vote, and the reason for each verdict',
   tested: 'the commits that were tested',
-  run: 'the line by which our own message is found again',
+  run: 'the line by which sos-ci finds its own message',
   status: 'succeeded or failed',
   pipeline: "the pipeline's name",
   project: "the change's project",
