@@ -34,7 +34,7 @@ export function house(
     adapters,
     clock,
     hash: sha256,
-    bounds: { storeRetryMs: 1_000, batch: 256, abortGraceMs: 5_000, deleteRounds: 3 },
+    bounds: { storeRetryMs: 1_000, maxTransactionEvents: 256, adapterGraceMs: 5_000, deleteRounds: 3 },
     strict: false,
     onTrouble: () => {},
     onAppended,

@@ -18,16 +18,16 @@ export interface Overrides {
 }
 
 export function admissionSettings(config: Config, overrides: Overrides): AdmissionSettings {
-  const { pipeline, post } = config.report;
+  const { pipeline, enabled } = config.report;
   return {
     rules: triggerRules(config),
     specs: new Map(config.jobs.map(({ spec }) => [spec.name, spec])),
     plan: config.prepare,
-    report: { ...config.report, post: post && (overrides.report ?? true) },
+    report: { ...config.report, enabled: enabled && (overrides.report ?? true) },
     mail: mailSpec(config.mail),
     pipeline,
-    queueLength: config.limits.queueLength,
-    headStartsMs: config.priorities,
+    queueLength: config.limits.maxOpenJobs,
+    headStartsMs: config.headStartsMs,
   };
 }
 
@@ -48,6 +48,6 @@ export function slotLimits(config: Config, slots: SlotLimits['slots']): SlotLimi
     slots,
     jobs: Object.fromEntries(jobs),
     projects,
-    patienceMs: limits.queuePatienceMs,
+    patienceMs: limits.starvationTimeoutMs,
   };
 }

@@ -91,11 +91,11 @@ export function buildAdapters(
       redact: secrets,
       fetchTree: (wanted, signal) => fetchTree(nodes, wanted, signal),
     }),
-    reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), clock, gerrit.settleMs),
+    reviewer: new GerritReviewer(createReviewTransport(gerrit, queries), clock, gerrit.postSettleTimeoutMs),
     alarms: redactedAlarms,
     hide,
     jobsInForce,
-    mailer: config.mail === null ? null : createMailer(config.mail, config.limits.shutdownMs),
+    mailer: config.mail === null ? null : createMailer(config.mail, config.limits.shutdownTimeoutMs),
   };
   return {
     adapters: wrappers === null ? adapters : wrappers.adapters(adapters),
@@ -122,11 +122,11 @@ function withoutSecrets(alarms: Alarms, hide: Adapters['hide']): Alarms {
 /** Of a stage, wherever it runs. */
 function stageLimits(limits: ServiceLimits) {
   return {
-    graceMs: limits.stopGraceMs,
-    killTimeoutMs: limits.stopKillMs,
+    graceMs: limits.stopTermTimeoutMs,
+    killTimeoutMs: limits.stopKillTimeoutMs,
     startTimeoutMs: limits.startTimeoutMs,
-    endingTimeoutMs: limits.endingTimeoutMs,
-    resultsLimitBytes: limits.resultsBytes,
+    endingTimeoutMs: limits.exitRecordTimeoutMs,
+    resultsLimitBytes: limits.maxResultsBytes,
   };
 }
 
@@ -147,15 +147,15 @@ export function buildEventSources(
   config: Config,
   { events, store, since, connections, monitorOnly = false, report: posts = true }: EventSourceOptions,
 ): Pick<ServiceOptions, 'listening' | 'vigil' | 'connections'> {
-  const { stateDir, logs, gerrit, intake, limits, vigil, report } = config;
-  const { dir, keep } = intake.segments;
+  const { stateDir, logs, gerrit, catchUp, limits, monitoring, report } = config;
+  const { dir, keep } = catchUp.segments;
   const lost = (lines: number) => store.count('unkept:lines', lines);
-  const segments = keep ? new EventSegments(intake.segments, systemClock, lost) : null;
+  const segments = keep ? new EventSegments(catchUp.segments, systemClock, lost) : null;
   const rest = createRestHistory(gerrit);
   const tuning = {
     pages: rest?.pages ?? null,
-    queueLimit: limits.inboxEvents,
-    pageRows: intake.pageRows,
+    queueLimit: limits.maxBufferedEvents,
+    pageRows: catchUp.pageSize,
     up: (connection: SshClient) => connections.stream.connected(connection),
     ...(segments === null ? {} : { keep: (line: Buffer) => segments.keep(line) }),
   };
@@ -175,13 +175,13 @@ export function buildEventSources(
           await segments?.close();
         }),
       server: `${gerrit.host}:${gerrit.port}`,
-      limits: intake.stream,
+      limits: catchUp.stream,
       since: since ?? null,
     },
     vigil: {
-      ...vigil,
+      ...monitoring,
       lookout: new HostLookout({ places: directories, database: databaseFile(stateDir), unkept }),
-      reports: posts && !monitorOnly && report.post,
+      reports: posts && !monitorOnly && report.enabled,
     },
   };
 }

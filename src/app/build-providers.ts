@@ -30,8 +30,8 @@ export function buildProviders(
   const { stateDir, limits } = config;
   const sshConfigs = new Map<string, SshConfig>();
   const nodes = new NodePool({ stateDir, configOf: (name) => sshConfigs.get(name) });
-  const deleteLimits = { graceMs: limits.deleteGraceMs, killTimeoutMs: limits.deleteKillMs };
-  const { startTimeoutMs, endingTimeoutMs } = limits;
+  const deleteLimits = { graceMs: limits.deleteTermTimeoutMs, killTimeoutMs: limits.deleteKillTimeoutMs };
+  const { startTimeoutMs, exitRecordTimeoutMs: endingTimeoutMs } = limits;
   const maintenance = new NodeMaintenance({
     stateDir,
     nodes,

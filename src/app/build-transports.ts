@@ -54,12 +54,17 @@ export function createRestHistory(
 export function createReviewTransport(gerrit: Config['gerrit'], shared: SharedConnection): ReviewTransport {
   const { rest } = gerrit;
   if (rest === null) return new SshReviews(gerrit, gerrit.user, shared);
-  return new RestReviews(restClient(gerrit, rest), { url: rest.url, filesLimit: gerrit.filesLimit });
+  return new RestReviews(restClient(gerrit, rest), { url: rest.url, filesLimit: gerrit.maxFiles });
 }
 
 export function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClient {
-  const { url, user, caFile, idleMs, retryAfterMaxMs } = rest;
-  const { connectTimeoutMs, commandTimeoutMs, answerLimitBytes, reviewConnections } = gerrit;
+  const { url, user, caFile, idleMs, maxRetryAfterMs: retryAfterMaxMs } = rest;
+  const {
+    connectTimeoutMs,
+    commandTimeoutMs,
+    maxResponseBytes: answerLimitBytes,
+    maxConcurrentReviews: reviewConnections,
+  } = gerrit;
   const options = {
     ...{ url, user, caFile, idleMs, retryAfterMaxMs, connectTimeoutMs, answerLimitBytes },
     password: () => readPassword(rest.password),
@@ -75,16 +80,16 @@ export function createAlarmMailer(
   { mailer, alarms }: Adapters,
   context: { readonly store: Store; readonly log: Log; readonly deployment: string },
 ): OperatorMail | null {
-  if (mail === null || mailer === null || mail.operator.length === 0) return null;
+  if (mail === null || mailer === null || mail.alarmsTo.length === 0) return null;
   return new OperatorMail({
     ...context,
     mailer,
     alarms,
     clock: systemClock,
     hash: sha256,
-    to: mail.operator,
-    limit: mail.operatorLimit,
-    gatherMs: mail.operatorGatherMs,
+    to: mail.alarmsTo,
+    limit: mail.maxAlarmMailsPerHour,
+    gatherMs: mail.alarmBatchDelayMs,
     timeoutMs: mail.timeoutMs,
     attempts: mail.attempts,
     retryMs: mail.retryMs,

@@ -121,7 +121,7 @@ export class Daemon implements RunningDaemon {
       admission: this.admission,
       clock: systemClock,
       hash: sha256,
-      limits: config.intake,
+      limits: config.catchUp,
       onGap: (why, changes) => this.service.gapped(why, changes),
     });
     const who = identity();
@@ -147,7 +147,7 @@ export class Daemon implements RunningDaemon {
       ...buildEventSources(config, { ...options, events: this.events, store: this.store, connections }),
       identity: who,
       sweepIntervalMs: config.limits.sweepIntervalMs,
-      pendingEvidenceBytes: config.limits.pendingEvidenceBytes,
+      pendingEvidenceBytes: config.limits.maxPendingEvidenceBytes,
     });
   }
 
@@ -240,7 +240,7 @@ export class Daemon implements RunningDaemon {
     if (this.closing) return;
     this.closing = true;
     // A part that does not close must not keep the process: everything it owes is in the log.
-    const cancelTimeout = systemClock.after(this.config.limits.shutdownMs, () =>
+    const cancelTimeout = systemClock.after(this.config.limits.shutdownTimeoutMs, () =>
       this.resolveStopped(this.exitCode),
     );
     try {

@@ -38,7 +38,7 @@ export class OperatorControl {
       operators,
       clock: systemClock,
       timeoutMs: config.limits.controlTimeoutMs,
-      clientLimit: config.limits.controlClients,
+      clientLimit: config.limits.maxControlClients,
     });
   }
 

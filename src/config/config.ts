@@ -23,19 +23,19 @@ export interface Config {
   readonly gerrit: GerritConfig;
   /** Null: nobody is told by mail. */
   readonly mail: MailConfig | null;
-  readonly intake: IntakeConfig;
+  readonly catchUp: IntakeConfig;
   readonly report: ReportSpec & { readonly pipeline: string };
   /** What starts jobs; what each of them asks for is with the job. */
   readonly triggers: Omit<TriggerRules, 'jobs'>;
   /** What is done for a patchset before its jobs may run. */
   readonly prepare: PreparePlan;
-  readonly vigil: { readonly intervalMs: number; readonly limits: VigilLimits };
+  readonly monitoring: { readonly intervalMs: number; readonly limits: VigilLimits };
   readonly git: GitCacheConfig;
   readonly providers: readonly ProviderConfig[];
   /** Limits and turns of single projects, by name. */
   readonly projects: Readonly<Record<string, ProjectConfig>>;
   /** By how much a job counts as if it had waited longer, by what started it. */
-  readonly priorities: Readonly<Record<TriggerKind, number>>;
+  readonly headStartsMs: Readonly<Record<TriggerKind, number>>;
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
   readonly logs: { readonly dir: string; readonly url: string; readonly limits: EvidenceLimits };
   /** Secret values that must not get into evidence, comments or logs. Never printed. */
@@ -60,26 +60,26 @@ export interface DoctorConfig {
 /** Of a job's evidence: what no job sets for itself. */
 export interface EvidenceLimits {
   /** Bytes of one file; of a longer one the beginning is published. */
-  readonly fileBytes: number;
+  readonly maxFileBytes: number;
   /** Directory entries that are looked at for one job. */
-  readonly entries: number;
+  readonly maxEntries: number;
   /** Directories inside one another. */
-  readonly depth: number;
+  readonly maxDepth: number;
   /** Skipped files that are listed by name. */
-  readonly listed: number;
+  readonly maxIndexEntries: number;
 }
 
 /** Bounds of the repositories that are kept to merge in. */
 export interface GitCacheConfig {
   /** All of them together. */
-  readonly cacheBytes: number;
-  readonly cacheProjects: number;
+  readonly maxCacheBytes: number;
+  readonly maxProjects: number;
   /** Packs in one repository, until they are made into one. */
-  readonly cachePacks: number;
+  readonly repackThreshold: number;
   /** For the fetch that brings a whole project. */
-  readonly firstFetchMs: number;
+  readonly cloneTimeoutMs: number;
   /** Between two times that a repository is thrown away for being broken. */
-  readonly renewIntervalMs: number;
+  readonly recloneIntervalMs: number;
 }
 
 export interface GerritConfig {
@@ -94,30 +94,30 @@ export interface GerritConfig {
   /** Unanswered keepalives after which the connection counts as dead. */
   readonly keepaliveMax: number;
   /** No byte on the stream for this long: the server is asked whether it lives. */
-  readonly silenceMs: number;
+  readonly streamIdleTimeoutMs: number;
   readonly backoffMinMs: number;
   readonly backoffMaxMs: number;
-  readonly lineLimitBytes: number;
+  readonly maxEventBytes: number;
   /** One query or one review. */
   readonly commandTimeoutMs: number;
   /** After a review request was cut off: how long it might still arrive. */
-  readonly settleMs: number;
+  readonly postSettleTimeoutMs: number;
   /** After a failure that does not mend itself (host key, key, missing right): until the stream is tried again. */
-  readonly refusedRetryMs: number;
+  readonly authRetryIntervalMs: number;
   /** How long the server may take part in a polite end of a connection. */
   readonly closeTimeoutMs: number;
   /** Reviews that are on their way at the same time; further ones wait. */
-  readonly reviewConnections: number;
+  readonly maxConcurrentReviews: number;
   /** Questions on their way at the same time, all over one connection; further ones wait. */
-  readonly questions: number;
+  readonly maxConcurrentQueries: number;
   /** How long the connection for questions is kept when nobody asks. */
   readonly idleMs: number;
   /** For so long after an upload Gerrit may not show yet what was uploaded. */
-  readonly indexDelayMs: number;
+  readonly indexLagMs: number;
   /** Files of a patchset that are looked at; of one that touches more nobody says what it leaves alone. */
-  readonly filesLimit: number;
+  readonly maxFiles: number;
   /** The longest answer to one question. */
-  readonly answerLimitBytes: number;
+  readonly maxResponseBytes: number;
   /** Null: reviews are posted by SSH. */
   readonly rest: RestConfig | null;
   /** Where patchsets are fetched from, with {project} in it; null: the same Gerrit by SSH. */
@@ -140,7 +140,7 @@ export interface RestConfig {
   /** That an unused connection is kept. */
   readonly idleMs: number;
   /** Longest wait that a busy site may ask for. */
-  readonly retryAfterMaxMs: number;
+  readonly maxRetryAfterMs: number;
 }
 
 /** Mail to people and to the operator. */
@@ -148,11 +148,11 @@ export interface MailConfig {
   readonly from: { readonly name: string; readonly address: string };
   readonly to: readonly string[];
   readonly on: 'failure' | 'always' | 'never';
-  readonly operator: readonly string[];
+  readonly alarmsTo: readonly string[];
   /** Mails about alarms in one hour. */
-  readonly operatorLimit: number;
+  readonly maxAlarmMailsPerHour: number;
   /** Wait for more alarms before a mail about them. */
-  readonly operatorGatherMs: number;
+  readonly alarmBatchDelayMs: number;
   /** SMTP, or a program of this host's that takes mail. */
   readonly by: SmtpConfig | { readonly sendmail: readonly string[] };
   readonly timeoutMs: number;
@@ -174,13 +174,13 @@ export interface IntakeConfig {
   /** How far before the newest event a look begins. */
   readonly overlapMs: number;
   /** By how much the stream's times and a query's may differ for the same thing. */
-  readonly toleranceMs: number;
+  readonly clockToleranceMs: number;
   /** How long before the newest event what was decided upon is remembered. */
-  readonly keepSeenMs: number;
+  readonly dedupRetentionMs: number;
   /** Changes in one page of a look. */
-  readonly pageRows: number;
+  readonly pageSize: number;
   /** Open jobs, and open reviews, whose changes are looked at whenever anything is. */
-  readonly heldLimit: number;
+  readonly maxOpenReviews: number;
   readonly stream: StreamLimits;
   readonly segments: SegmentsConfig;
 }
@@ -195,7 +195,7 @@ export interface SegmentsConfig {
   readonly maxAgeMs: number;
   readonly maxBytes: number;
   /** Lines that may wait for the disk; further ones are counted and not kept. */
-  readonly waitingBytes: number;
+  readonly bufferBytes: number;
   /** After the disk has refused: until it is tried again. */
   readonly retryMs: number;
 }
@@ -224,10 +224,10 @@ export interface StaticProviderConfig {
   readonly ssh: SshConfig;
   readonly hosts: readonly StaticHostConfig[];
   /** Runs on a host before a job gets it; null: nothing needs cleaning. */
-  readonly clean: { readonly argv: readonly string[]; readonly timeoutMs: number } | null;
+  readonly reset: { readonly argv: readonly string[]; readonly timeoutMs: number } | null;
   /** Failures in a row after which a host is put aside, and for how long. */
-  readonly failures: number;
-  readonly asideMs: number;
+  readonly quarantineAfterFailures: number;
+  readonly quarantineMs: number;
   /** For ending a server's processes and removing its directory. */
   readonly deleteTimeoutMs: number;
 }
@@ -276,11 +276,11 @@ export interface SshConfig {
   /** One short command on a node, or one request for a file. */
   readonly commandTimeoutMs: number;
   /** A node that is away for longer has lost what ran on it. */
-  readonly awayTimeoutMs: number;
+  readonly reconnectTimeoutMs: number;
   /** A connection that nobody uses is closed after this. */
   readonly idleMs: number;
   /** How often a run is looked at although nothing woke us. */
-  readonly safetyMs: number;
+  readonly pollIntervalMs: number;
 }
 
 export interface ProjectConfig {

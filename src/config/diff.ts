@@ -20,7 +20,7 @@ const LIVE_FIELDS = [
   'prepare',
   'providers',
   'projects',
-  'priorities',
+  'headStartsMs',
   'jobs',
   'redact',
   'limits',

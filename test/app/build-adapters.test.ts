@@ -32,8 +32,13 @@ beforeEach(async () => {
   const read = loadConfig(join(root, 'sos-ci.yaml'));
   const config: Config = {
     ...read,
-    limits: { ...read.limits, stopGraceMs: 7_000, endingTimeoutMs: 480_000, resultsBytes: 1_024 },
-    logs: { ...read.logs, limits: { ...read.logs.limits, fileBytes: 1_024 } },
+    limits: {
+      ...read.limits,
+      stopTermTimeoutMs: 7_000,
+      exitRecordTimeoutMs: 480_000,
+      maxResultsBytes: 1_024,
+    },
+    logs: { ...read.logs, limits: { ...read.logs.limits, maxFileBytes: 1_024 } },
   };
   const inForce = () => [];
   built = buildAdapters(config, undefined, new FakeAlarms(), nothingMissed, inForce, null, { values: [] });

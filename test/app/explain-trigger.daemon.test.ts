@@ -70,12 +70,12 @@ const rulesFor = (limits: TriggerRules['limits']) =>
   triggerRules({
     limits,
     jobs: [
-      jobRules({ name: 'a', kinds: { only: [], never: ['TRIVIAL_REBASE'] } }),
+      jobRules({ name: 'a', kinds: { include: [], exclude: ['TRIVIAL_REBASE'] } }),
       jobRules({ name: 'b', triggers: ['recheck', 'vote'], comments: ['^run b'], votes: [VOTE] }),
     ],
   });
 const limit = fc.integer({ min: 1, max: 4 });
-const limits = fc.record({ change: limit, author: limit, project: limit, all: limit });
+const limits = fc.record({ change: limit, author: limit, project: limit, total: limit });
 
 /** In the order of time, each long after what the one before has started has ended. */
 function eventsOf(moments: readonly Moment[]): readonly GerritEvent[] {
@@ -136,7 +136,7 @@ async function decidedByDaemon(
 
 test('a change that is moved before it is ready starts for each branch', () => {
   const rehearsal = new Rehearsal(sha256);
-  const rules = rulesFor({ change: 9, author: 9, project: 9, all: 9 });
+  const rules = rulesFor({ change: 9, author: 9, project: 9, total: 9 });
   const moved = on({ branch: 'stable/1' });
   const events = [created(), ready(), ready(moved), ready(moved)];
   const decided = events.flatMap((event, index) =>
@@ -148,7 +148,7 @@ test('a change that is moved before it is ready starts for each branch', () => {
 });
 
 test('every kind of decision is reached', () => {
-  const rules = rulesFor({ change: 1, author: 9, project: 9, all: 9 });
+  const rules = rulesFor({ change: 1, author: 9, project: 9, total: 9 });
   const rehearsal = new Rehearsal(sha256);
   const at = (seconds: number) => ({ at: BEGIN + seconds * SECOND });
   const events = [
@@ -165,7 +165,7 @@ test('every kind of decision is reached', () => {
 });
 
 test('a patchset that comes again is refused by the same words in both', async () => {
-  const rules = rulesFor({ change: 9, author: 9, project: 9, all: 9 });
+  const rules = rulesFor({ change: 9, author: 9, project: 9, total: 9 });
   const events = [created(), created(), comment('(1 comment)', { at: BEGIN + SECOND })];
   const rehearsal = new Rehearsal(sha256);
   const decided = events.map((event, index) =>

@@ -50,7 +50,7 @@ describe('a file of events', () => {
   });
 
   test('counts from line to line, so that limits show', async () => {
-    const limits = { change: 2, author: 9, project: 9, all: 9 };
+    const limits = { change: 2, author: 9, project: 9, total: 9 };
     const found = words(await explained([SAMPLE], triggerRules({ limits })));
     expect(found.slice(0, 4)).toEqual([
       '3 start patchset',

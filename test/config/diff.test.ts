@@ -99,8 +99,8 @@ test('in force is what counts at once of the new one, and all else of the one at
   expect(inForce).toMatchObject({
     stateDir: started.stateDir,
     gerrit: started.gerrit,
-    report: { waitTimeoutMs: 3_600_000 },
-    limits: { queueLength: 7 },
+    report: { jobTimeoutMs: 3_600_000 },
+    limits: { maxOpenJobs: 7 },
     prepare: { merge: false },
     git: started.git,
     triggers: { supersede: 'never', account: 'acme-ci' },

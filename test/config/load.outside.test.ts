@@ -47,7 +47,7 @@ describe('gerrit.rest', () => {
       password: { file: join(dir, 'password'), env: null },
       caFile: null,
       idleMs: 15_000,
-      retryAfterMaxMs: 60_000,
+      maxRetryAfterMs: 60_000,
     });
     expect(config.redact).toEqual(['correct horse']);
     expect(JSON.stringify({ ...config, redact: [] })).not.toContain('correct horse');
@@ -99,9 +99,9 @@ describe('mail', () => {
       from: { name: 'Acme CI', address: 'ci@acme.example' },
       to: ['dev@acme.example'],
       on: 'failure',
-      operator: [],
-      operatorLimit: 20,
-      operatorGatherMs: 10_000,
+      alarmsTo: [],
+      maxAlarmMailsPerHour: 20,
+      alarmBatchDelayMs: 10_000,
       by: {
         host: 'mail.example.org',
         port: 587,

@@ -60,7 +60,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       const [job, review] = [`j${number}`, `r${number}`];
       const patchset = { ...PATCHSET, change };
       const jobs = [{ job, name: 'acme-dsvm', voting: true, files: ALL_FILES }];
-      const [plan, report] = [preparePlan(), reportSpec({ post: false })];
+      const [plan, report] = [preparePlan(), reportSpec({ enabled: false })];
       return [
         told(review, {
           type: 'review.opened',

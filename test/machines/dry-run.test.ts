@@ -48,7 +48,7 @@ describe('an open change', () => {
     [
       'of a kind that nobody wants',
       { kind: 'NO_CHANGE' },
-      { jobs: [jobRules({ kinds: { only: [], never: ['NO_CHANGE'] } })] },
+      { jobs: [jobRules({ kinds: { include: [], exclude: ['NO_CHANGE'] } })] },
       ['kind', '+recheck acme-dsvm'],
     ],
     ['in progress', { wip: true }, {}, ['wip', 'wip']],

@@ -49,7 +49,7 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
   },
 
   'voting-stopped-and-resumed': () => {
-    const world = Simulator.review(reportSpec({ stopVotingAfter: 1 }));
+    const world = Simulator.review(reportSpec({ maxConsecutiveFailures: 1 }));
     world.tell(VOTING, { type: 'voting.opened' });
     world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
     world.answerType(VOTING, 'raiseAlarm');

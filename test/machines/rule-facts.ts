@@ -13,7 +13,7 @@ export function jobRules(changes: Partial<JobRules> = {}): JobRules {
     triggers: TRIGGER_KINDS,
     topics: [],
     hashtags: [],
-    kinds: { only: [], never: [] },
+    kinds: { include: [], exclude: [] },
     uploaders: EVERYBODY,
     authors: EVERYBODY,
     commenters: EVERYBODY,
@@ -34,7 +34,7 @@ export function triggerRules(changes: Partial<TriggerRules> = {}): TriggerRules 
     wip: false,
     private: false,
     supersede: 'running',
-    limits: { change: 20, author: 200, project: 400, all: 1_000 },
+    limits: { change: 20, author: 200, project: 400, total: 1_000 },
     jobs: [jobRules()],
     ...changes,
   };

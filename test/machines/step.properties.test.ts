@@ -160,7 +160,7 @@ function worldOf(shape: {
     ...(shape.results ? {} : { results: null }),
     limits: { setupAttempts, publishAttempts, cleanupAttempts },
   });
-  const report = reportSpec({ post: shape.post, label: shape.label ? 'Verified' : null });
+  const report = reportSpec({ enabled: shape.post, label: shape.label ? 'Verified' : null });
   return Simulator.whole(
     Array.from({ length: shape.jobs }, () => spec),
     report,

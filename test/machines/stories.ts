@@ -140,7 +140,7 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
 
   'told-of-from-beginning-to-end': () => {
     const hold = { account: 'zuul', label: 'Verified', value: 1, timeoutMs: 14_400_000 };
-    const report = reportSpec({ startMessage: true, stopVotingAfter: 2 });
+    const report = reportSpec({ startMessage: true, maxConsecutiveFailures: 2 });
     const world = told(answerWell, mailed(opened(report, undefined, preparePlan({ hold }))));
     world.tell(VOTING, { type: 'voting.opened' });
     comeTo(world, REVIEW, 'preparing.awaitingVote');

@@ -107,7 +107,12 @@ export class Daemon {
       admission: this.admission,
       clock,
       hash: sha256,
-      limits: { overlapMs: 600_000, toleranceMs: 5_000, keepSeenMs: 7 * 86_400_000, heldLimit: 10_000 },
+      limits: {
+        overlapMs: 600_000,
+        clockToleranceMs: 5_000,
+        dedupRetentionMs: 7 * 86_400_000,
+        maxOpenReviews: 10_000,
+      },
       onGap: (why, changes) => this.service.gapped(why, changes),
     });
     this.service = new Service({

@@ -44,7 +44,7 @@ storyTests([
   },
   {
     name: 'nothing is announced in shadow mode',
-    options: { report: { ...report, post: false } },
+    options: { report: { ...report, enabled: false } },
     tell: (lab) => lab.say(created()),
     end: { ...well, posts: [] },
   },

@@ -227,7 +227,7 @@ const afterwards: readonly Story[] = [
   },
   {
     name: 'in shadow mode nothing is posted',
-    options: { report: { post: false } },
+    options: { report: { enabled: false } },
     tell: plainly,
     end: { verdicts: ['SUCCESS'], posts: [], stages: 2, servers: 1 },
   },

@@ -59,7 +59,7 @@ function worldAt(rows: readonly LogRow[], review: string): ReferenceWorld {
   });
   return {
     values: VALUES,
-    jobs: jobs.map(({ kinds: { never }, ...one }) => ({ ...one, passesOver: never })),
+    jobs: jobs.map(({ kinds: { exclude: never }, ...one }) => ({ ...one, passesOver: never })),
     kinds,
     runs: runsAt(rows, branch),
     standing: standing?.vote ?? null,

@@ -107,7 +107,7 @@ class World {
     this.lab = new Lab({
       slots: 5,
       specs: this.specs,
-      report: { ...VALUES, waitTimeoutMs: 900_000 },
+      report: { ...VALUES, jobTimeoutMs: 900_000 },
       // Asked again by each daemon.
       get rules() {
         return { jobs: world.rules() };
@@ -129,7 +129,7 @@ class World {
             jobRules({
               name: nameOf(index),
               triggers: onlyAsked ? ['recheck'] : ['patchset', 'recheck'],
-              kinds: { only: [], never },
+              kinds: { include: [], exclude: never },
               branches: [BRANCH, OTHER_BRANCH],
             }),
           ],

@@ -8,7 +8,7 @@ import { broken } from './judge.ts';
 import { Lab, type LabOptions, WELL } from './lab.ts';
 
 const [ISCSI, FC] = ['acme-iscsi', 'acme-fc'];
-const LAZY = { only: [], never: ['TRIVIAL_REBASE', 'NO_CODE_CHANGE'] };
+const LAZY = { include: [], exclude: ['TRIVIAL_REBASE', 'NO_CODE_CHANGE'] };
 
 const spec = (name: string): JobSpec =>
   jobSpec({ name, exitCodeIsResult: true, results: null, stacking: null });
@@ -268,7 +268,7 @@ describe('a change that was moved to another branch', () => {
 test('a job that did not end in time gets no vote from its older success', async () => {
   let slowMs = 60_000;
   const lab = await started({
-    report: { waitTimeoutMs: 300_000 },
+    report: { jobTimeoutMs: 300_000 },
     stage: ({ name }) => ({
       afterMs: name === FC ? slowMs : 60_000,
       outcome: { how: 'exited', code: failing.has(name) ? 1 : 0 },

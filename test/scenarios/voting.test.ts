@@ -17,7 +17,7 @@ async function failing(lab: Lab, ...changes: readonly number[]): Promise<void> {
 }
 
 async function started(crashAt: readonly number[] = []): Promise<Lab> {
-  const lab = new Lab({ results: FAILED, report: { stopVotingAfter: 3 } });
+  const lab = new Lab({ results: FAILED, report: { maxConsecutiveFailures: 3 } });
   lab.crashAt = crashAt;
   await lab.start();
   return lab;

@@ -134,7 +134,12 @@ class Watch {
       store: this.#store,
       clock: realClock,
       hash: sha256,
-      limits: { overlapMs: 600_000, toleranceMs: 5_000, keepSeenMs: 86_400_000, heldLimit: 100 },
+      limits: {
+        overlapMs: 600_000,
+        clockToleranceMs: 5_000,
+        dedupRetentionMs: 86_400_000,
+        maxOpenReviews: 100,
+      },
       engine: { submit },
       admission: {
         projects: ['openstack/cinder'],

@@ -45,7 +45,7 @@ export class EventSegments {
   /** Never waits, never throws. The bytes must not be changed afterwards. */
   keep(line: Uint8Array): void {
     if (this.#closed) return;
-    if (this.#waitingBytes + line.length + 1 > this.#options.waitingBytes) {
+    if (this.#waitingBytes + line.length + 1 > this.#options.bufferBytes) {
       this.#lose(1);
       return;
     }

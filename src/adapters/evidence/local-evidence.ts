@@ -209,7 +209,7 @@ export class LocalEvidence implements Evidence {
   async #directoriesIn(root: string): Promise<readonly string[]> {
     const directory = await ifThere(Directory.at(root));
     if (directory === null) return [];
-    const { entries } = await directory.using(() => directory.entries(this.#limits.entries));
+    const { entries } = await directory.using(() => directory.entries(this.#limits.maxEntries));
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   }
 

@@ -13,7 +13,7 @@ import type { MergeRecords } from './merge-record.ts';
 import { FETCHED, TREES } from './tree-ref.ts';
 
 export interface Kept {
-  readonly limits: Pick<GitCacheConfig, 'cacheBytes' | 'cacheProjects' | 'cachePacks'>;
+  readonly limits: Pick<GitCacheConfig, 'maxCacheBytes' | 'maxProjects' | 'repackThreshold'>;
   readonly records: MergeRecords;
   project(name: string): CachedRepository;
   /** Names of the projects that are on disk. */
@@ -93,7 +93,8 @@ export class CacheGc {
     const size = await sizeOf(project(name).directory);
     this.#sizes.set(name, size.bytes);
     if (this.#held.has(name) || project(name).gate.inUse) return;
-    if (size.packs <= limits.cachePacks && size.loose <= limits.cachePacks * LOOSE_FOR_ONE_PACK) return;
+    if (size.packs <= limits.repackThreshold && size.loose <= limits.repackThreshold * LOOSE_FOR_ONE_PACK)
+      return;
     await project(name).alone(this.#errand(name), async (repository, wanted) => {
       if (this.#held.has(name)) return;
       const signal = AbortSignal.any([wanted, this.#ending.signal]);
@@ -126,7 +127,7 @@ export class CacheGc {
     let count = names.length;
     let bytes = names.reduce((sum, name) => sum + (this.#sizes.get(name) ?? 0), 0);
     for (const name of oldestFirst.slice(0, -1)) {
-      if (bytes <= limits.cacheBytes && count <= limits.cacheProjects) return;
+      if (bytes <= limits.maxCacheBytes && count <= limits.maxProjects) return;
       if (this.#held.has(name) || (await records.revisions(name)).size > 0) continue;
       if (this.#ending.signal.aborted || !(await project(name).clear(this.#errand(name)))) continue;
       count -= 1;

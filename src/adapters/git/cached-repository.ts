@@ -22,9 +22,9 @@ export interface ProjectOptions {
   readonly clock: Clock;
   readonly connectionLimit: ConnectionLimit;
   /** For the fetch that brings the whole project. */
-  readonly firstFetchMs: number;
+  readonly cloneTimeoutMs: number;
   /** After a new repository did not help, until the next one is made. */
-  readonly renewIntervalMs: number;
+  readonly recloneIntervalMs: number;
 }
 
 /** Directories that are being made or thrown away begin so; nobody looks for anything in them. */
@@ -55,7 +55,7 @@ export class CachedRepository {
   #failedAgainAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProjectOptions) {
-    const { name, directory, address, clock, connectionLimit, firstFetchMs } = options;
+    const { name, directory, address, clock, connectionLimit, cloneTimeoutMs } = options;
     this.name = name;
     this.directory = directory;
     this.#repository = new BareRepository(directory, options.environment);
@@ -67,7 +67,7 @@ export class CachedRepository {
       repository: this.#repository,
       remote: { address, connectionLimit },
       clock,
-      firstFetchMs,
+      cloneTimeoutMs,
       untidy,
     });
   }
@@ -196,16 +196,16 @@ export class CachedRepository {
 
   /** Not for want of room, not when the last new one did not help, and not without an end. */
   async #mayRenew(): Promise<boolean> {
-    const { clock, renewIntervalMs } = this.#options;
-    if (clock.monotonic() - this.#failedAgainAt < renewIntervalMs) return false;
+    const { clock, recloneIntervalMs } = this.#options;
+    if (clock.monotonic() - this.#failedAgainAt < recloneIntervalMs) return false;
     if (this.#recentRenewals().length >= RENEWALS_LIMIT) return false;
     const { bavail, bsize } = await statfs(dirname(this.directory));
     return bavail * bsize > ROOM_BYTES;
   }
 
   #recentRenewals(): readonly number[] {
-    const { clock, renewIntervalMs } = this.#options;
-    const since = clock.monotonic() - renewIntervalMs;
+    const { clock, recloneIntervalMs } = this.#options;
+    const since = clock.monotonic() - recloneIntervalMs;
     return this.#renewals.filter((at) => at > since);
   }
 }

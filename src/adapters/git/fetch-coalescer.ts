@@ -32,7 +32,7 @@ interface FetchLineOptions {
   readonly remote: Remote;
   readonly clock: Clock;
   /** For the fetch that brings a whole project. */
-  readonly firstFetchMs: number;
+  readonly cloneTimeoutMs: number;
   /** A fetch was killed or failed: what it left behind is in the way. */
   readonly untidy: () => void;
 }
@@ -93,7 +93,7 @@ export class FetchCoalescer {
   async #fetchFor(askers: readonly Asker[], under: AbortController): Promise<void> {
     const first = await this.#isEmpty();
     const limit = first
-      ? this.#options.clock.after(this.#options.firstFetchMs, () => under.abort())
+      ? this.#options.clock.after(this.#options.cloneTimeoutMs, () => under.abort())
       : () => {};
     this.#wake = () => {
       if (!first && askers.every(({ left }) => left)) under.abort();

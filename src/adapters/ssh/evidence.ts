@@ -15,9 +15,9 @@ export interface TreeLimits {
   readonly bytes: number;
   readonly files: number;
   /** Of one file; of a longer one the beginning is taken. */
-  readonly fileBytes: number;
-  readonly entries: number;
-  readonly depth: number;
+  readonly maxFileBytes: number;
+  readonly maxEntries: number;
+  readonly maxDepth: number;
 }
 
 export interface TreeRequest {
@@ -46,7 +46,7 @@ export async function fetchTree(
 ): Promise<readonly SkippedPath[]> {
   const { server, timeoutMs, paths } = request;
   const node = nodes.get(server);
-  const waitMs = Math.min(node.config.awayTimeoutMs, timeoutMs * WAIT_SHARE);
+  const waitMs = Math.min(node.config.reconnectTimeoutMs, timeoutMs * WAIT_SHARE);
   const effort = { operation: 'collect evidence', timeoutMs: waitMs, awayOnly: true, signal };
   // Files on which the node has hung: they are not tried again when the rest is.
   const hung = new Set<string>();

@@ -59,7 +59,7 @@ export class NodeMaintenance {
     const name = `command-${randomBytes(4).toString('hex')}`;
     const directory = `${node.address.directory}/runs/${name}`;
     const mirror = join(stateDir, 'upkeep', name);
-    const { commandTimeoutMs, awayTimeoutMs } = node.config;
+    const { commandTimeoutMs, reconnectTimeoutMs } = node.config;
     const work = {
       ...{ directory, timeoutMs, argv, graceMs, startTimeoutMs, endingTimeoutMs, commandTimeoutMs },
       server: node.address.directory,
@@ -67,7 +67,7 @@ export class NodeMaintenance {
       outputLimitBytes: OUTPUT_LIMIT_BYTES,
       environment: { SOS_CI_SERVER: server.id },
     };
-    const effort = { operation: 'start command', timeoutMs: awayTimeoutMs, signal };
+    const effort = { operation: 'start command', timeoutMs: reconnectTimeoutMs, signal };
     try {
       await node.using(effort, (connection, within) => launch(work, connection, within));
       const after = Promise.resolve();

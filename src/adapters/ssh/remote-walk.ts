@@ -37,7 +37,7 @@ export class RemoteWalk {
 
   constructor(options: WalkOptions) {
     this.#options = options;
-    this.#entriesLeft = options.limits.entries;
+    this.#entriesLeft = options.limits.maxEntries;
     this.#bytesLeft = options.limits.bytes;
     this.#filesLeft = options.limits.files;
   }
@@ -74,14 +74,14 @@ export class RemoteWalk {
 
   async #directory(path: string, depth: number): Promise<void> {
     const { files, limits } = this.#options;
-    if (depth > limits.depth) return this.#skip(path, `deeper than ${limits.depth} directories`);
+    if (depth > limits.maxDepth) return this.#skip(path, `deeper than ${limits.maxDepth} directories`);
     const handle = await files.openDirectory(this.#there(path));
     for (;;) {
       const entries = await files.readDirectory(handle);
       if (entries === null) break;
       for (const { filename, attrs } of entries) {
         if (this.#entriesLeft === 0) {
-          return this.#skip(path, `over the limit of ${limits.entries} directory entries`);
+          return this.#skip(path, `over the limit of ${limits.maxEntries} directory entries`);
         }
         this.#entriesLeft -= 1;
         await this.#entry(path, filename, attrs, depth);
@@ -133,7 +133,7 @@ export class RemoteWalk {
     try {
       const stats = await files.fstat(handle);
       if (!stats.isFile()) return this.#skip(path, kindOf(stats));
-      const wanted = Math.min(stats.size, limits.fileBytes);
+      const wanted = Math.min(stats.size, limits.maxFileBytes);
       if (!(wanted <= this.#bytesLeft)) {
         return this.#skip(path, `over the limit of ${limits.bytes} bytes for one job`);
       }
@@ -152,7 +152,7 @@ export class RemoteWalk {
   }
 
   #skip(path: string, why: string): void {
-    if (this.#passedOver.size <= this.#options.limits.entries) this.#passedOver.set(path, why);
+    if (this.#passedOver.size <= this.#options.limits.maxEntries) this.#passedOver.set(path, why);
   }
 }
 

@@ -89,10 +89,10 @@ export class RunFollower {
 
   async #toItsEnd(): Promise<RunOutcome> {
     const { node, directory, mirror, limitBytes } = this.#options;
-    const { commandTimeoutMs, safetyMs, awayTimeoutMs, backoffMinMs } = node.config;
+    const { commandTimeoutMs, pollIntervalMs: safetyMs, reconnectTimeoutMs, backoffMinMs } = node.config;
     const effort = {
       operation: 'follow stage',
-      timeoutMs: awayTimeoutMs,
+      timeoutMs: reconnectTimeoutMs,
       awayOnly: true,
       signal: this.#stop.signal,
     };

@@ -98,7 +98,7 @@ export class SshRunner implements Runner {
 
   async #launch(request: RunStage, node: Node, mirror: string, signal: AbortSignal) {
     const { startTimeoutMs, graceMs, endingTimeoutMs } = this.#options;
-    const { commandTimeoutMs, awayTimeoutMs } = node.config;
+    const { commandTimeoutMs, reconnectTimeoutMs } = node.config;
     const { timeoutMs, outputLimitBytes, argv } = request.spec;
     const environment = stageEnvironment(request, node.address.directory);
     refuseNul(mirror, [...argv, ...Object.values(environment)]);
@@ -109,7 +109,7 @@ export class SshRunner implements Runner {
       directory: remoteDirectory(node, request.run),
       workTree: workTree(node.address.directory),
     };
-    const effort = { operation: 'start stage', timeoutMs: awayTimeoutMs + startTimeoutMs, signal };
+    const effort = { operation: 'start stage', timeoutMs: reconnectTimeoutMs + startTimeoutMs, signal };
     const started = await node.using(effort, (connection, within) => launch(run, connection, within));
     const kept = await RunMirror.open(mirror, outputLimitBytes);
     try {

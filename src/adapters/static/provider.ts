@@ -140,14 +140,14 @@ export class StaticProvider implements Provider {
 
   async #prepare(lease: Lease, signal: AbortSignal): Promise<Server> {
     const { server, host } = lease;
-    const { clean, ssh, hosts } = this.#config;
+    const { reset, ssh, hosts } = this.#config;
     let touched = false;
     try {
       const written = hosts.find(({ name }) => name === host)?.hostKey ?? null;
       if (written !== null) await this.#access.pin(server, hostKeyOf(host, written));
       await this.#access.prepare(server, ssh.connectTimeoutMs * 2, signal);
       touched = true;
-      if (clean !== null) await this.#access.run(server, clean.argv, clean.timeoutMs, signal);
+      if (reset !== null) await this.#access.run(server, reset.argv, reset.timeoutMs, signal);
       await this.#leases.replace({ ...lease, ready: true });
       await this.#health.clear(host);
       this.#capacity.look();
@@ -162,9 +162,9 @@ export class StaticProvider implements Provider {
   }
 
   async #noteFailure(host: string, error: OperationError): Promise<void> {
-    const { failures: limit, asideMs } = this.#config;
+    const { quarantineAfterFailures: limit, quarantineMs } = this.#config;
     const failures = (await this.#health.read(host)).failures + 1;
-    const quarantinedUntil = failures < limit ? 0 : this.#now() + asideMs;
+    const quarantinedUntil = failures < limit ? 0 : this.#now() + quarantineMs;
     await this.#health.write(host, { failures, quarantinedUntil, why: errorText(error) });
     if (quarantinedUntil === 0) return;
     this.#capacity.look();

@@ -20,9 +20,9 @@ export function externalChecks(config: Config, clock: Clock): readonly Check[] {
     {
       ...wiki,
       run: async () => [
-        report.wiki === ''
+        report.helpUrl === ''
           ? warning(wiki, 'no page is named', 'OpenDev wants it in each comment: how to rerun, whom to ask')
-          : ok(wiki, report.wiki),
+          : ok(wiki, report.helpUrl),
       ],
     },
   ];

@@ -21,7 +21,7 @@ export interface ExportOptions {
 
 /** Exit code 0, also when there is nothing. */
 export async function exportCommand(io: Io, file: string, options: ExportOptions): Promise<number> {
-  const { intake, gerrit } = loadConfig(file);
+  const { catchUp, gerrit } = loadConfig(file);
   const filter: EventFilter = {
     since: options.since ?? null,
     until: options.until ?? null,
@@ -30,7 +30,7 @@ export async function exportCommand(io: Io, file: string, options: ExportOptions
   };
   let [lines, unparsed] = [0, 0];
   if (options.json) io.out('{\n  "format": 1,\n  "events": [');
-  for await (const event of archivedEvents(intake.segments.dir, filter, gerrit.lineLimitBytes)) {
+  for await (const event of archivedEvents(catchUp.segments.dir, filter, gerrit.maxEventBytes)) {
     if (options.json)
       io.out(`${lines === 0 ? '' : ','}\n    ${escapeControlCharacters(JSON.stringify(eventJson(event)))}`);
     else io.out(`${event.event === null ? plainText(event.text) : escapeControlCharacters(event.text)}\n`);
@@ -39,7 +39,7 @@ export async function exportCommand(io: Io, file: string, options: ExportOptions
   }
   if (options.json) io.out(`${lines === 0 ? '' : '\n  '}]\n}\n`);
   const unparsedText = unparsed === 0 ? '' : `, ${unparsed} of them no events`;
-  io.err(`${count(lines, 'line')} from ${plainText(intake.segments.dir)}${unparsedText}\n`);
+  io.err(`${count(lines, 'line')} from ${plainText(catchUp.segments.dir)}${unparsedText}\n`);
   return EXIT.ok;
 }
 

@@ -65,7 +65,7 @@ export function printDryRun(
   const outlooks = dryRun(change, {
     rules: triggerRules(config),
     files,
-    facts: { ...facts, now: io.now(), queueLength: config.limits.queueLength },
+    facts: { ...facts, now: io.now(), queueLength: config.limits.maxOpenJobs },
   });
   if (json) {
     printJson(io, {

@@ -27,7 +27,7 @@ export async function explainEvents(
   options: { readonly all?: boolean; readonly json?: boolean },
 ): Promise<number> {
   const lines: ExplainedLine[] = [];
-  const { lineLimitBytes } = config.gerrit;
+  const { maxEventBytes: lineLimitBytes } = config.gerrit;
   await explainLines(triggerRules(config), open(path), lineLimitBytes, (line) => lines.push(line));
   if (options.json) linesJson(io, path, lines);
   else printLines(io, lines, options.all ?? false);

@@ -5,12 +5,12 @@ export const CATCH_UP = {
   /** A query begins this long before the newest event: Gerrit's index and clock may lag. */
   overlapMs: 600_000,
   /** The stream and a query give different seconds for the same comment. */
-  toleranceMs: 5_000,
+  clockToleranceMs: 5_000,
   /** How long a handled event is remembered: longer than any overlap. */
-  keepSeenMs: 7 * 24 * 3_600_000,
-  pageRows: 100,
+  dedupRetentionMs: 7 * 24 * 3_600_000,
+  pageSize: 100,
   /** Open jobs, and as many open reviews, whose changes each query includes; the newest. */
-  heldLimit: 10_000,
+  maxOpenReviews: 10_000,
   stream: {
     /** Without a connection until an alarm is raised: an upgrade of Gerrit takes a few minutes. */
     downAlarmMs: 600_000,

@@ -33,7 +33,7 @@ export function readTemplate(
     return { text: null, problems: [problem(` ${read.problem.what}`, 'name a text file')] };
   const { helpUrl: wiki, pipeline } = report;
   const { messageLimitBytes } = LIMITS;
-  const faults = tryTemplate(read.text, { wiki, pipeline, messageLimitBytes });
+  const faults = tryTemplate(read.text, { helpUrl: wiki, pipeline, messageLimitBytes });
   const next = `docs/configuration.md lists the placeholders; ${REQUIRED.map((name) => `{${name}}`).join(', ')} have to be there`;
   return {
     text: read.text,

@@ -20,7 +20,7 @@ const LIMITS = {
   /** Long enough to explain what happened; the events hold names and addresses. */
   maxAgeMs: 30 * 24 * 3_600_000,
   /** Lines that wait for a slow disk; further ones are counted and dropped. */
-  waitingBytes: 8 * 1024 ** 2,
+  bufferBytes: 8 * 1024 ** 2,
   /** After a disk error. */
   retryMs: 10_000,
 } as const;

@@ -67,27 +67,27 @@ const LIMITS = {
   backoffMinMs: 1_000,
   backoffMaxMs: 15_000,
   /** Far above the longest event that Gerrit sends. What a longer line reported is looked up. */
-  lineLimitBytes: 8 * 1024 ** 2,
+  maxEventBytes: 8 * 1024 ** 2,
   /** A wrong host key, key or missing right needs a person, so retrying sooner is useless. */
-  refusedRetryMs: 600_000,
+  authRetryIntervalMs: 600_000,
   closeTimeoutMs: 1_000,
   /** Some sites allow few connections for each account. */
-  reviewConnections: 4,
+  maxConcurrentReviews: 4,
   /** All of these share one connection. */
-  questions: 4,
+  maxConcurrentQueries: 4,
   idleMs: 60_000,
   /** Gerrit's index lags behind an upload; nothing counts as missing before. */
-  indexDelayMs: 10_000,
+  indexLagMs: 10_000,
   /** A patchset that touches more files matches every pattern. */
-  filesLimit: 1_000,
-  answerLimitBytes: 64 * 1024 ** 2,
+  maxFiles: 1_000,
+  maxResponseBytes: 64 * 1024 ** 2,
 } as const;
 
 const REST_LIMITS = {
   /** Keeps an unused connection for the next post of a burst. */
   idleMs: 15_000,
   /** A busy site may ask for more (Retry-After); the post is retried anyway. */
-  retryAfterMaxMs: 60_000,
+  maxRetryAfterMs: 60_000,
 } as const;
 
 type GerritFile = z.output<typeof gerrit>;
@@ -100,9 +100,9 @@ export function buildGerrit(file: GerritFile, path: (path: string) => string): G
     user: file.user,
     keyFile: path(file.key),
     knownHostsFile: path(file.knownHosts),
-    silenceMs: file.streamIdleTimeout,
+    streamIdleTimeoutMs: file.streamIdleTimeout,
     commandTimeoutMs: file.commandTimeout,
-    settleMs: file.postSettleTimeout,
+    postSettleTimeoutMs: file.postSettleTimeout,
     rest: file.rest === undefined ? null : buildRest(file.rest, file.user, path),
     fetchUrl: file.fetchUrl,
   };

@@ -22,13 +22,13 @@ type GitFile = z.output<typeof git>;
 
 /** No lab needs to change these. */
 const CACHE = {
-  cacheProjects: 100,
+  maxProjects: 100,
   /** Each fetch adds a pack; git slows down with hundreds of them. */
-  cachePacks: 50,
+  repackThreshold: 50,
   /** The first fetch brings the whole history: nova takes minutes on a good line. */
-  firstFetchMs: 3_600_000,
+  cloneTimeoutMs: 3_600_000,
   /** A repository that git cannot work in is cloned again, but not in a loop when the disk is what is broken. */
-  renewIntervalMs: 3_600_000,
+  recloneIntervalMs: 3_600_000,
 } as const;
 
 const PREPARE = {
@@ -49,7 +49,7 @@ const PREPARE = {
 } as const;
 
 export function buildGitCache({ maxCacheSize }: GitFile): GitCacheConfig {
-  return { ...CACHE, cacheBytes: maxCacheSize };
+  return { ...CACHE, maxCacheBytes: maxCacheSize };
 }
 
 export function buildPrepare(

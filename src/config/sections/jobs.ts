@@ -238,7 +238,6 @@ export function buildJob(
 }
 
 function buildRules(name: string, file: JobFile, triggers: Triggers): JobRules {
-  const rule = ({ include, exclude }: JobFile['kinds']) => ({ only: include, never: exclude });
   return {
     name,
     projects: file.project,
@@ -246,10 +245,10 @@ function buildRules(name: string, file: JobFile, triggers: Triggers): JobRules {
     triggers: TRIGGER_KINDS.filter((kind) => file.triggers.includes(kind)),
     topics: file.topics,
     hashtags: file.hashtags,
-    kinds: rule(file.kinds),
-    uploaders: rule(file.uploaders),
-    authors: rule(file.authors),
-    commenters: rule(file.commenters),
+    kinds: file.kinds,
+    uploaders: file.uploaders,
+    authors: file.authors,
+    commenters: file.commenters,
     comments: file.comments,
     votes: file.votes,
     hold: buildHold(file.requireVote ?? triggers.requireVote, triggers.requireVoteTimeout),

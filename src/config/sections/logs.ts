@@ -18,12 +18,12 @@ export const logs = z.strictObject({
 /** No lab needs to change these: a work tree beyond them is damaged or hostile. */
 const LIMITS = {
   /** Of a longer file the beginning is published. */
-  fileBytes: 256 * 1024 ** 2,
+  maxFileBytes: 256 * 1024 ** 2,
   /** Files and folders of one work tree that are examined. */
-  entries: 200_000,
-  depth: 32,
+  maxEntries: 200_000,
+  maxDepth: 32,
   /** Skipped files that the manifest names; more are only counted. */
-  listed: 1_000,
+  maxIndexEntries: 1_000,
 } as const;
 
 export function buildLogs(

@@ -59,9 +59,9 @@ export const mail = z.strictObject({
 /** No lab needs to change these. */
 const LIMITS = {
   /** In one hour. Further alarms are counted in the next mail, so a storm of alarms is no storm of mail. */
-  operatorLimit: 20,
+  maxAlarmMailsPerHour: 20,
   /** Alarms that come together go out together. */
-  operatorGatherMs: 10_000,
+  alarmBatchDelayMs: 10_000,
   timeoutMs: 60_000,
   /** With waits that double from one minute: an hour's outage of the mail server loses nothing. */
   attempts: 6,
@@ -78,7 +78,7 @@ export function buildMail(file: MailFile, path: (path: string) => string): MailC
     from,
     to: file.to,
     on: file.on,
-    operator: file.alarmsTo,
+    alarmsTo: file.alarmsTo,
     by: buildTransport(file, path),
   };
 }

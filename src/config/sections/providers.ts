@@ -140,14 +140,14 @@ const SSH_LIMITS = {
   commandTimeoutMs: 60_000,
   idleMs: 60_000,
   /** Polls a stage in case the notification got lost. */
-  safetyMs: 60_000,
+  pollIntervalMs: 60_000,
 } as const;
 
 const STATIC_LIMITS = {
   /** One failure can be the network; two in a row are the host's. */
-  failures: 2,
+  quarantineAfterFailures: 2,
   /** Then a quarantined host is tried again, so that a repaired one returns without a command. */
-  asideMs: 3_600_000,
+  quarantineMs: 3_600_000,
 } as const;
 
 const COMMAND_LIMITS = {
@@ -179,7 +179,7 @@ export function buildProvider(name: string, file: ProviderFile, path: Resolve): 
         slots: Object.keys(file.hosts).length,
         ssh: buildSsh(file.ssh, path),
         hosts: Object.entries(file.hosts).map(([one, keys]) => buildHost(one, keys, file.ssh)),
-        clean: file.reset === undefined ? null : { argv: file.reset.command, timeoutMs: file.reset.timeout },
+        reset: file.reset === undefined ? null : { argv: file.reset.command, timeoutMs: file.reset.timeout },
         deleteTimeoutMs: DELETE_TIMEOUT_MS,
       };
     case 'command':
@@ -218,7 +218,7 @@ function buildSsh(file: z.output<typeof ssh>, path: Resolve): SshConfig {
     ...SSH_LIMITS,
     keyFile: path(file.key),
     knownHostsFile: file.knownHosts === null ? null : path(file.knownHosts),
-    awayTimeoutMs: file.reconnectTimeout,
+    reconnectTimeoutMs: file.reconnectTimeout,
   };
 }
 

@@ -17,7 +17,7 @@ export const headStart = z.strictObject({
 });
 
 /** Only a difference counts, and only people wait for an answer. */
-export function buildHeadStarts({ recheck }: z.output<typeof headStart>): Config['priorities'] {
+export function buildHeadStarts({ recheck }: z.output<typeof headStart>): Config['headStartsMs'] {
   return { patchset: 0, recheck, restored: 0, vote: 0, ready: 0 };
 }
 

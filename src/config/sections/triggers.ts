@@ -66,7 +66,6 @@ export function buildTriggers(
   file: TriggersFile,
   { user, name }: { readonly user: string; readonly name: string | null },
 ): Config['triggers'] {
-  const { total, ...limits } = file.rateLimits;
   return {
     account: user,
     name,
@@ -76,7 +75,7 @@ export function buildTriggers(
     people: file.humanAccounts,
     wip: file.includeWip,
     private: file.includePrivate,
-    limits: { ...limits, all: total },
+    limits: file.rateLimits,
   };
 }
 

@@ -9,11 +9,11 @@ export interface IntakeLimits {
   /** How far before the position a look begins. */
   readonly overlapMs: number;
   /** By how much the times of the stream and of a query may differ for the same thing. */
-  readonly toleranceMs: number;
+  readonly clockToleranceMs: number;
   /** How long before the position what was seen is remembered. */
-  readonly keepSeenMs: number;
+  readonly dedupRetentionMs: number;
   /** Open jobs, and open reviews, whose changes are looked at whenever anything is. */
-  readonly heldLimit: number;
+  readonly maxOpenReviews: number;
 }
 
 /** What is forgotten in one go: it shares the disk with the log. */
@@ -51,8 +51,8 @@ export class Checkpoint {
   /** Nothing older is started by a look. */
   get from(): number {
     const { origin, position, forgotten } = this.#kept;
-    const { overlapMs, toleranceMs } = this.#limits;
-    const remembered = forgotten === 0 ? 0 : forgotten + toleranceMs;
+    const { overlapMs, clockToleranceMs } = this.#limits;
+    const remembered = forgotten === 0 ? 0 : forgotten + clockToleranceMs;
     return Math.max(origin, position - overlapMs, remembered);
   }
 
@@ -80,7 +80,7 @@ export class Checkpoint {
 
   /** Forgets what no look reaches any more, a part of it. */
   forget(): void {
-    const before = this.#kept.position - this.#limits.keepSeenMs;
+    const before = this.#kept.position - this.#limits.dedupRetentionMs;
     if (before <= 0 || this.#store.forgetSeen(before, FORGOTTEN_AT_ONCE) === 0) return;
     this.#kept = { ...this.#kept, forgotten: Math.max(this.#kept.forgotten, before) };
   }

@@ -60,7 +60,7 @@ export class EventIntake implements CatchUp {
   constructor(options: EventIntakeOptions) {
     this.#options = options;
     this.#seenCache = new SeenCache(options.store);
-    this.#hiddenComments = new HiddenComments(options.limits.toleranceMs);
+    this.#hiddenComments = new HiddenComments(options.limits.clockToleranceMs);
     this.#checkpoint = new Checkpoint(options.store, options.clock, options.limits);
   }
 
@@ -281,7 +281,7 @@ export class EventIntake implements CatchUp {
 
   #reading(since: number): CatchUpQuery {
     const { hash, limits } = this.#options;
-    return { since, asked: this.#seenCache.last, toleranceMs: limits.toleranceMs, hash };
+    return { since, asked: this.#seenCache.last, toleranceMs: limits.clockToleranceMs, hash };
   }
 
   #read(what: { readonly since: number | null; readonly changes: readonly number[] }, signal: AbortSignal) {
@@ -291,7 +291,7 @@ export class EventIntake implements CatchUp {
 
   #held(): readonly number[] {
     const { store, limits } = this.#options;
-    const open = { open: true, limit: limits.heldLimit };
+    const open = { open: true, limit: limits.maxOpenReviews };
     return [...new Set([...store.reviews(open), ...store.jobs(open)].map(({ change }) => change))];
   }
 

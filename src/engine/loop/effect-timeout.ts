@@ -19,7 +19,7 @@ export async function within(
   if (performance.stopping.aborted) stop();
   const late = deferred();
   const cancelAbort = performance.clock.after(effect.timeoutMs, () => abort.abort(tooLong(effect)));
-  const cancelGrace = performance.clock.after(effect.timeoutMs + performance.bounds.abortGraceMs, () =>
+  const cancelGrace = performance.clock.after(effect.timeoutMs + performance.bounds.adapterGraceMs, () =>
     late.reject(tooLong(effect)),
   );
   const working = work(abort.signal);

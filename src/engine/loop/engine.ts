@@ -226,7 +226,7 @@ export class Engine {
       // Whatever else this tick brings shares the transaction.
       await nextTick();
       while (this.inbox.length > 0 && !this.halted) {
-        await this.drainOnce(this.inbox.splice(0, this.options.bounds.batch));
+        await this.drainOnce(this.inbox.splice(0, this.options.bounds.maxTransactionEvents));
         if (this.inbox.length > 0) await nextTick();
       }
     } finally {

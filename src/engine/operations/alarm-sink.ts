@@ -6,9 +6,9 @@ import type { Store } from '../ports/store.ts';
 
 export interface AlarmLimits {
   /** Without the same alarm until its next one counts as new. */
-  readonly alarmQuietMs: number;
+  readonly alarmRepeatAfterMs: number;
   /** Different ones that are remembered. */
-  readonly alarms: number;
+  readonly maxAlarms: number;
 }
 
 /** @param raised is told of each */
@@ -24,7 +24,7 @@ export function storeAlarms(
       const { kind, target, hint, message, cleared } = alarm;
       if (cleared === true) log.info({ alarm: kind, target }, `cleared: ${message}`);
       else log.error({ alarm: kind, target, hint }, message);
-      store.alarm(alarm, clock.now(), limits.alarmQuietMs, limits.alarms);
+      store.alarm(alarm, clock.now(), limits.alarmRepeatAfterMs, limits.maxAlarms);
       raised();
     },
   };

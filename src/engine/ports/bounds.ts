@@ -2,7 +2,7 @@
 
 export interface PerformBounds {
   /** How long past its deadline an adapter may take to notice its abort signal. */
-  readonly abortGraceMs: number;
+  readonly adapterGraceMs: number;
   /** Rounds of list and delete before a deletion counts as failed. */
   readonly deleteRounds: number;
 }
@@ -11,5 +11,5 @@ export interface EngineBounds extends PerformBounds {
   /** Wait before a batch that could not be written is tried again. */
   readonly storeRetryMs: number;
   /** Happenings that go into one transaction at most. */
-  readonly batch: number;
+  readonly maxTransactionEvents: number;
 }

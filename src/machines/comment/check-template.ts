@@ -33,7 +33,7 @@ const MANY_JOBS = 400;
 /** What is wrong with a template, as far as that can be known beforehand. */
 export function tryTemplate(
   template: string,
-  report: Pick<ReportSpec, 'wiki' | 'messageLimitBytes'> & { readonly pipeline: string },
+  report: Pick<ReportSpec, 'helpUrl' | 'messageLimitBytes'> & { readonly pipeline: string },
 ): readonly TemplateFault[] {
   const faults = templateFaults(template);
   if (faults.length > 0) return faults;

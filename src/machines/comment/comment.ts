@@ -21,7 +21,7 @@ export interface CommentFacts {
   readonly trees: readonly MergedTree[];
   /** What is said of the vote. */
   readonly vote: readonly string[];
-  readonly spec: Pick<ReportSpec, 'wiki' | 'messageLimitBytes'>;
+  readonly spec: Pick<ReportSpec, 'helpUrl' | 'messageLimitBytes'>;
 }
 
 /** A comment piece by piece; each may be empty, and none but `jobs` and `details` has more than one line. */
@@ -58,13 +58,13 @@ export function commentParts(facts: CommentFacts, limitBytes = facts.spec.messag
   const status = reports.every(isFine) ? 'succeeded' : 'failed';
   const pipeline = facts.pipeline.replace(/\W+/g, '_').replace(/(?<=re)(?=check|verify)/gi, '_');
   const header = `Build ${status} (${pipeline} pipeline).`;
-  const help = spec.wiki === '' ? '' : `How to rerun and whom to ask: ${harmlessUrl(spec.wiki)}`;
+  const help = spec.helpUrl === '' ? '' : `How to rerun and whom to ask: ${harmlessUrl(spec.helpUrl)}`;
   const mark = runMark(run);
   const tested = testedText(facts.trees);
   const vote = fitting(facts.vote, limitBytes / VOTE_SHARE);
   const frame = bytesOf([sentence(header, help), '', '', mark, ...vote, ...tested]) + RESERVE_BYTES;
   const room = limitBytes - frame;
-  const lines = fittingJobs(reports, spec.wiki || patchset.url, room);
+  const lines = fittingJobs(reports, spec.helpUrl || patchset.url, room);
   const texts = lines.map(({ text }) => text);
   const hidden = reports.length - lines.length;
   return {

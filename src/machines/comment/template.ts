@@ -118,7 +118,7 @@ function valuesOf(parts: CommentParts, facts: CommentFacts): Readonly<Record<Pla
     subject: foreign(patchset.subject),
     owner: foreign(patchset.owner),
     topic: foreign(patchset.topic),
-    wiki: harmlessUrl(spec.wiki),
+    wiki: harmlessUrl(spec.helpUrl),
   };
 }
 

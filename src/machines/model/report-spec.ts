@@ -9,7 +9,7 @@ export type QuietOutcome = (typeof QUIET_OUTCOMES)[number];
 
 export interface ReportSpec {
   /** False (shadow mode): everything but the post. */
-  readonly post: boolean;
+  readonly enabled: boolean;
   /** The label that is voted, or null for no vote. */
   readonly label: string | null;
   /** The votes by outcome; 0 is no vote. */
@@ -17,20 +17,20 @@ export interface ReportSpec {
   readonly failure: number;
   readonly timedOut: number;
   /** After failures on so many different changes in a row no vote is given until an operator resumes; 0: never stopped. */
-  readonly stopVotingAfter: number;
+  readonly maxConsecutiveFailures: number;
   /** Reviews of which every verdict is one of these are not posted. */
-  readonly quiet: readonly QuietOutcome[];
+  readonly suppress: readonly QuietOutcome[];
   /** True: a message when the jobs begin to wait for their servers. */
   readonly startMessage: boolean;
   /** The CI's page: how to rerun and whom to ask; '' for none. */
-  readonly wiki: string;
+  readonly helpUrl: string;
   readonly tag: string;
   /** The comment in the site's own words, with placeholders; null: the built-in one. */
   readonly template: string | null;
   /** Bytes of a message at most. */
   readonly messageLimitBytes: number;
   /** The review is posted without the missing jobs after this. */
-  readonly waitTimeoutMs: number;
+  readonly jobTimeoutMs: number;
   /** For evidence that could not be published yet; then the review is posted without it. */
   readonly evidenceWaitMs: number;
   readonly postTimeoutMs: number;

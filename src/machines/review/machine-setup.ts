@@ -144,12 +144,12 @@ export const reviewSetup = setup({
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
     nothingPending: ({ context }) => context.reports.every(({ evidence }) => evidence !== 'pending'),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
-    nothingToSay: ({ context }) => isQuiet(context.reports, context.conflicted, context.report.quiet),
+    nothingToSay: ({ context }) => isQuiet(context.reports, context.conflicted, context.report.suppress),
     /** Also where the result is nothing to count: what other runs came to may be voted all the same. */
-    asksFirst: ({ context }) => context.report.stopVotingAfter > 0 && votes(context),
+    asksFirst: ({ context }) => context.report.maxConsecutiveFailures > 0 && votes(context),
     votes: ({ context }) => votes(context),
     mayReadAgain: ({ context, event }) => mayHelp(event) && context.readAttempt < context.report.postAttempts,
-    shadow: ({ context }) => !context.report.post,
+    shadow: ({ context }) => !context.report.enabled,
     finished: ({ context }) => context.outcome !== null,
     withdrawn: ({ context }) => context.withdrawn,
     mayRetryPost: ({ context, event }) =>

@@ -33,7 +33,7 @@ import { weighing } from './weighing.ts';
 
 const waitDeadline = deadline(
   () => 'deadline:awaitingJobs',
-  (context) => context.report.waitTimeoutMs,
+  (context) => context.report.jobTimeoutMs,
 );
 const logsDeadline = deadline(
   () => 'deadline:awaitingEvidence',
@@ -253,7 +253,7 @@ function fillMissing(context: ReviewContext): Partial<ReviewContext> {
         lastLine: null,
         evidence: 'none',
         url: null,
-        durationMs: context.report.waitTimeoutMs,
+        durationMs: context.report.jobTimeoutMs,
         results: null,
       }),
     );

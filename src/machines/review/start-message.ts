@@ -9,7 +9,7 @@ import { request } from './machine-setup.ts';
 /** With the release of the jobs. */
 export const announceStart = request(({ context }) => {
   const { report, review, patchset, pipeline, skipped } = context;
-  if (!report.startMessage || !report.post) return null;
+  if (!report.startMessage || !report.enabled) return null;
   const jobs = context.jobs.filter(({ job }) => !skipped.some((other) => other.job === job));
   return {
     type: 'postStartMessage',

@@ -23,7 +23,7 @@ export const asking = reviewSetup.createStateConfig({
         review: context.review,
         change: context.patchset.change,
         judgement: judgementOf(context.reports),
-        stopAfter: context.report.stopVotingAfter,
+        stopAfter: context.report.maxConsecutiveFailures,
       },
     })),
   ],

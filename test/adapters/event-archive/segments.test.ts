@@ -36,7 +36,7 @@ function segments(options: Partial<SegmentOptions> = {}): EventSegments {
     segmentAgeMs: DAY,
     maxAgeMs: 30 * DAY,
     maxBytes: 100_000,
-    waitingBytes: 10_000,
+    bufferBytes: 10_000,
     retryMs: 10_000,
   };
   return new EventSegments({ ...bounds, ...options }, clock, (lines) => {
@@ -151,7 +151,7 @@ describe('a disk that takes nothing', () => {
   });
 
   test('refuses with what is full, as /dev/full does', async () => {
-    const kept = segments({ waitingBytes: 20 });
+    const kept = segments({ bufferBytes: 20 });
     writeFileSync(dir, '');
     for (let number = 0; number < 10; number += 1) kept.keep(line('12345'));
     // More than may wait is lost at once.
@@ -162,7 +162,7 @@ describe('a disk that takes nothing', () => {
   });
 
   test('that is only slow is told once for what it cost', async () => {
-    const kept = segments({ waitingBytes: 12 });
+    const kept = segments({ bufferBytes: 12 });
     for (let number = 0; number < 5; number += 1) kept.keep(line('12345'));
     expect([lost, kept.trouble(), kept.trouble()]).toEqual([3, 'the disk is too slow: 3 lost', null]);
     await kept.close();

@@ -134,7 +134,7 @@ describe('evidence on this host', () => {
 
   test('half a secret at the end of a file that was cut off is held back', async () => {
     await rig.layTreeFile(JOB, 'logs/a.log', `${'x'.repeat(90)}hunter22 and more`);
-    const limits = { ...EVIDENCE_LIMITS, fileBytes: 96 };
+    const limits = { ...EVIDENCE_LIMITS, maxFileBytes: 96 };
     const evidence = rig.start({ redact: ['hunter22'], limits });
     await evidence.collect(collectRequest({ server: rig.server, logs: ['logs'] }), signal);
     const url = await evidence.publish(publishRequest(), signal);

@@ -60,7 +60,7 @@ export class Embedded {
     return new GerritReviewer(
       new SshReviews(options, 'acme-ci', new SharedConnection(options, realClock)),
       clock,
-      options.settleMs,
+      options.postSettleTimeoutMs,
     );
   }
 

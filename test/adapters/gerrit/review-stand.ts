@@ -37,5 +37,5 @@ export function reviewerAt(
 ): GerritReviewer {
   const options = site.options(server.port, more);
   const shared = new SharedConnection(options, realClock);
-  return new GerritReviewer(new SshReviews(options, 'acme-ci', shared), clock, options.settleMs);
+  return new GerritReviewer(new SshReviews(options, 'acme-ci', shared), clock, options.postSettleTimeoutMs);
 }

@@ -172,7 +172,7 @@ describe('a broken repository', () => {
     const errand = { operation: 'merge patchset', target: '1,1', signal };
     const fails = (repository: BareRepository) => repository.readAll(errand, 'f'.repeat(40));
     beforeEach(() => {
-      cache = place.cache({ renewIntervalMs: 3_600_000 });
+      cache = place.cache({ recloneIntervalMs: 3_600_000 });
       merger = new GitMerger(cache);
     });
 
@@ -294,7 +294,7 @@ it('fetches once for many reviews that come together', async () => {
 });
 
 it('keeps no more projects than allowed, and those that reviews need', async () => {
-  cache = place.cache({ cacheProjects: 1 });
+  cache = place.cache({ maxProjects: 1 });
   merger = new GitMerger(cache);
   await merge(place.upload(CINDER, { a: 'x\n' }), [], 'r1');
   await merge(place.upload(NOVA, { a: 'x\n' }), [], 'r2');

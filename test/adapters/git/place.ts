@@ -21,11 +21,11 @@ const GERRIT = {
 };
 
 const LIMITS: GitCacheConfig = {
-  cacheBytes: 1024 ** 3,
-  cacheProjects: 10,
-  cachePacks: 50,
-  firstFetchMs: 60_000,
-  renewIntervalMs: 0,
+  maxCacheBytes: 1024 ** 3,
+  maxProjects: 10,
+  repackThreshold: 50,
+  cloneTimeoutMs: 60_000,
+  recloneIntervalMs: 0,
 };
 
 export const CINDER = 'openstack/cinder';

@@ -16,7 +16,13 @@ const { test } = needs('sshd');
 
 const hostKey = makeKeyPair('host').privateKey;
 const never = new AbortController().signal;
-const LIMITS: TreeLimits = { bytes: 1_000_000, files: 100, fileBytes: 200_000, entries: 200, depth: 5 };
+const LIMITS: TreeLimits = {
+  bytes: 1_000_000,
+  files: 100,
+  maxFileBytes: 200_000,
+  maxEntries: 200,
+  maxDepth: 5,
+};
 /** Without lies: an empty tree. */
 const TRUTH: Lies = {
   lstat: () => ({ kind: 'directory' }),

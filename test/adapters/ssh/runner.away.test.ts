@@ -171,7 +171,7 @@ describe('another daemon', () => {
 
 describe('a node that goes', () => {
   it('and stays away too long has lost its run', async () => {
-    const scratch = fresh({ awayTimeoutMs: 1_000 });
+    const scratch = fresh({ reconnectTimeoutMs: 1_000 });
     const request = scratch.request(['sleep', FOR_EVER]);
     const handle = await scratch.runner().start(request, NEVER);
     proxy.admits = false;
@@ -253,7 +253,7 @@ describe('a node that goes', () => {
   });
 
   it('is looked at now and then, when what waits there for the end was killed', async () => {
-    const scratch = fresh({ safetyMs: 300 });
+    const scratch = fresh({ pollIntervalMs: 300 });
     const request = scratch.script('until [ -e "$1/end" ]; do sleep 0.05; done');
     const handle = await scratch.runner().start(request, NEVER);
     const waiting = () => processesOf(`flock\0-s\0${scratch.there(request)}`);

@@ -31,9 +31,9 @@ export function sshConfig(keyFile: string, change: Partial<SshConfig> = {}): Ssh
     backoffMinMs: 50,
     backoffMaxMs: 500,
     commandTimeoutMs: 20_000,
-    awayTimeoutMs: 60_000,
+    reconnectTimeoutMs: 60_000,
     idleMs: 60_000,
-    safetyMs: 60_000,
+    pollIntervalMs: 60_000,
     ...change,
   };
 }

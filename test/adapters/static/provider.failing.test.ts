@@ -54,7 +54,7 @@ describe('a host that fails', () => {
   });
 
   it('comes back at once when the operator removes its file', async () => {
-    lab = new Lab(sshd, ['a'], { failures: 1 });
+    lab = new Lab(sshd, ['a'], { quarantineAfterFailures: 1 });
     const down = { hosts: [{ ...lab.host('a'), port: 1 }] };
     await expect(lab.provider(down).create(serverRequest(), signal)).rejects.toMatchObject({
       message: expect.stringContaining('ECONNREFUSED'),
@@ -78,7 +78,7 @@ describe('a host that fails', () => {
   });
 
   it('is no place for a job while it is put aside, before and after a restart', async () => {
-    lab = new Lab(sshd, ['a', 'b'], { failures: 1 });
+    lab = new Lab(sshd, ['a', 'b'], { quarantineAfterFailures: 1 });
     const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }, lab.host('b')] };
     const told: number[] = [];
     const server = await lab.provider(broken, (hosts) => told.push(hosts)).create(serverRequest(), signal);
@@ -96,7 +96,7 @@ describe('a host that fails', () => {
   });
 
   it('is a place again when its time is over', async () => {
-    lab = new Lab(sshd, ['a'], { failures: 1, asideMs: 300 });
+    lab = new Lab(sshd, ['a'], { quarantineAfterFailures: 1, quarantineMs: 300 });
     const told: number[] = [];
     lab.now = Date.now();
     const broken = { hosts: [{ ...lab.host('a'), hostKey: makeKeyPair('').publicKey }] };

@@ -133,7 +133,7 @@ describe('a leased host', () => {
 describe('cleaning', () => {
   let lab: Lab;
   afterEach(() => lab.scratch.close());
-  const clean = (...argv: string[]) => ({ clean: { argv, timeoutMs: 10_000 } });
+  const clean = (...argv: string[]) => ({ reset: { argv, timeoutMs: 10_000 } });
 
   it('comes before each job', async () => {
     lab = new Lab(sshd, ['a']);
@@ -164,7 +164,7 @@ describe('cleaning', () => {
 
   it('that never ends is ended, and leaves nothing', async () => {
     lab = new Lab(sshd, ['a']);
-    const provider = lab.provider({ clean: { argv: ['sleep', FOR_EVER], timeoutMs: 500 } });
+    const provider = lab.provider({ reset: { argv: ['sleep', FOR_EVER], timeoutMs: 500 } });
     await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
       message: expect.stringContaining('timedOut'),
     });

@@ -27,6 +27,6 @@ test('speaks to the daemon as it wants to be spoken to', () => {
   expect(unit.get('ExecStart')).toMatch(/^\/\S+\/sos-ci daemon$/);
   expect(unit.get('ExecReload')).toMatch(/ -HUP \$MAINPID$/);
   const stopMs = parseDuration(unit.get('TimeoutStopSec') ?? '') ?? 0;
-  expect(stopMs).toBeGreaterThan(SERVICE_LIMITS.shutdownMs);
+  expect(stopMs).toBeGreaterThan(SERVICE_LIMITS.shutdownTimeoutMs);
   expect(unit.get('RestartPreventExitStatus')).toBe(`${EXIT.usage} ${EXIT.config}`);
 });

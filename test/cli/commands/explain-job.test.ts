@@ -93,7 +93,7 @@ describe('explain JOB', () => {
 
   test.each([
     [{ label: null }, 'No vote: report.label is not set.'],
-    [{ post: false }, 'No vote: the review ended as shadow.'],
+    [{ enabled: false }, 'No vote: the review ended as shadow.'],
     [{}, 'Verified+1 on patchset 3'],
   ])('of a success with the report %j says %s', (report, text) => {
     expect(explained(whole(answers, report))).toContain(`  vote      ${text}\n`);

@@ -95,7 +95,7 @@ describe('init with flags', () => {
         user: 'acme-ci',
         knownHostsFile: join(dir, 'known_hosts'),
       },
-      report: { label: null, wiki: 'https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI' },
+      report: { label: null, helpUrl: 'https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI' },
       providers: [
         {
           type: 'static',
@@ -162,7 +162,7 @@ describe('init with flags', () => {
   test('whatever is typed stays text', async () => {
     const wiki = 'https://wiki.example.org/?q="x": {y: !!js}#z';
     await init({ ...FLAGS, wiki: encodeURI(wiki), name: 'A "#{: CI', project: 'a/b#c' });
-    expect(loadConfig(file)).toMatchObject({ report: { wiki: encodeURI(wiki) } });
+    expect(loadConfig(file)).toMatchObject({ report: { helpUrl: encodeURI(wiki) } });
     expect(loadConfig(file).triggers).toMatchObject({ name: 'A "#{: CI' });
   });
 });
@@ -236,7 +236,7 @@ describe('init on a terminal', () => {
     expect(asking.asked[3]).toContain('it is needed');
     expect(asking.asked[4]).toContain('it must be one word');
     expect(asking.asked.at(-3)).toContain('it is no USER@HOST');
-    expect(loadConfig(file).report.wiki).toBe('');
+    expect(loadConfig(file).report.helpUrl).toBe('');
   });
 
   test('lets nobody run code on this host without a yes', async () => {

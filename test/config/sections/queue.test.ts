@@ -35,7 +35,7 @@ function mistakes(text: string, jobs?: string): readonly string[] {
 test('without any of them projects take turns, a recheck has a head start, and newer patchsets end older ones', () => {
   const config = load('');
   expect(config.projects).toEqual({});
-  expect(config.priorities).toEqual({ patchset: 0, recheck: 600_000, restored: 0, vote: 0, ready: 0 });
+  expect(config.headStartsMs).toEqual({ patchset: 0, recheck: 600_000, restored: 0, vote: 0, ready: 0 });
   expect(config.jobs.map(({ concurrency }) => concurrency)).toEqual([null]);
   expect(config.triggers.supersede).toBe('running');
 });
@@ -53,7 +53,7 @@ triggers: {supersede: queued}`,
     'openstack/cinder': { concurrency: 2, priorityMs: 3_600_000 },
     'openstack/os-brick': { concurrency: null, priorityMs: 0 },
   });
-  expect(config.priorities).toMatchObject({ recheck: 0, patchset: 0 });
+  expect(config.headStartsMs).toMatchObject({ recheck: 0, patchset: 0 });
   expect(config.jobs[0]?.concurrency).toBe(3);
   expect(config.triggers.supersede).toBe('queued');
 });

@@ -51,10 +51,10 @@ describe('a job', () => {
       triggers: ['patchset', 'recheck', 'restored', 'vote', 'ready'],
       topics: [],
       hashtags: [],
-      kinds: { only: [], never: [] },
-      uploaders: { only: [], never: [] },
-      authors: { only: [], never: [] },
-      commenters: { only: [], never: [] },
+      kinds: { include: [], exclude: [] },
+      uploaders: { include: [], exclude: [] },
+      authors: { include: [], exclude: [] },
+      commenters: { include: [], exclude: [] },
       comments: [],
       votes: [],
       hold: null,
@@ -74,9 +74,9 @@ describe('a job', () => {
     expect(rules).toMatchObject({
       topics: ['acme-*'],
       hashtags: ['acme'],
-      kinds: { only: [], never: ['TRIVIAL_REBASE'] },
-      uploaders: { only: ['*@acme.example'], never: [] },
-      commenters: { only: [], never: ['bob'] },
+      kinds: { include: [], exclude: ['TRIVIAL_REBASE'] },
+      uploaders: { include: ['*@acme.example'], exclude: [] },
+      commenters: { include: [], exclude: ['bob'] },
       comments: ['^check acme'],
       votes: [{ label: 'Workflow', value: null, min: 1, by: ['*'], from: [] }],
     });
@@ -119,7 +119,7 @@ test('what holds for all jobs', () => {
     people: ['marie-ci'],
     wip: true,
     private: false,
-    limits: { change: 3, author: 200, project: 400, all: 1_000 },
+    limits: { change: 3, author: 200, project: 400, total: 1_000 },
     supersede: 'running',
   });
 });

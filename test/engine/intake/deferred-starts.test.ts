@@ -10,7 +10,7 @@ import { abandoned, comment, created, FIRST } from '../../scenarios/gerrit-says.
 import { broken } from '../../scenarios/judge.ts';
 import { Lab } from '../../scenarios/lab.ts';
 
-const MANY = { change: 100, author: 100, project: 100, all: 100 };
+const MANY = { change: 100, author: 100, project: 100, total: 100 };
 const HOUR = 3_600_000;
 const AT = 1_767_323_045_000;
 
@@ -63,7 +63,10 @@ describe('a storm', () => {
 
   test('is told to the operator once an hour, for each account by itself', async () => {
     const bend = (world: Adapters, { store, clock, log }: Lab): Adapters => {
-      return { ...world, alarms: storeAlarms(store, clock, log, { alarmQuietMs: 0, alarms: 10 }, () => {}) };
+      return {
+        ...world,
+        alarms: storeAlarms(store, clock, log, { alarmRepeatAfterMs: 0, maxAlarms: 10 }, () => {}),
+      };
     };
     const lab = await labWith({ rules: { limits: { ...MANY, author: 1 } }, bend, slots: 9 });
     for (const by of ['alice', 'bob']) {
@@ -92,7 +95,7 @@ describe('a storm', () => {
   test.each([
     ['author', { ...MANY, author: 2 }],
     ['project', { ...MANY, project: 2 }],
-    ['total', { ...MANY, all: 2 }],
+    ['total', { ...MANY, total: 2 }],
   ])('over several changes is spread by the limit of %s', async (name, limits) => {
     const lab = await labWith({ rules: { limits }, slots: 5 });
     for (const change of [1, 2, 3, 4]) lab.say(created(change));
@@ -193,7 +196,7 @@ describe('a start that waits', () => {
   });
 
   test('goes over to a newer patchset that changes nothing', async () => {
-    const jobs = [jobRules({ kinds: { only: [], never: ['TRIVIAL_REBASE'] } })];
+    const jobs = [jobRules({ kinds: { include: [], exclude: ['TRIVIAL_REBASE'] } })];
     const lab = await labWith({ rules: { limits, jobs } });
     lab.say(created());
     await lab.run();
@@ -206,7 +209,7 @@ describe('a start that waits', () => {
 
 test('what finds no place to wait is found again in Gerrit when there is one', async () => {
   const lab = await labWith({
-    rules: { limits: { ...MANY, change: 1, all: 10_000, author: 10_000, project: 10_000 } },
+    rules: { limits: { ...MANY, change: 1, total: 10_000, author: 10_000, project: 10_000 } },
     queueLength: 1,
     slots: 1,
   });

@@ -192,7 +192,12 @@ class Story {
       store: this.store,
       clock: this.clock,
       hash: sha256,
-      limits: { overlapMs: this.#overlapMs, toleranceMs: 4_000, keepSeenMs: 120_000, heldLimit: 10_000 },
+      limits: {
+        overlapMs: this.#overlapMs,
+        clockToleranceMs: 4_000,
+        dedupRetentionMs: 120_000,
+        maxOpenReviews: 10_000,
+      },
       engine: { submit },
       admission: {
         projects: [PATCHSET.project],

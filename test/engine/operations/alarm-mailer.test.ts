@@ -33,7 +33,9 @@ afterEach(async () => {
 
 /** A daemon's life on this database. */
 function begin(): void {
-  alarms = storeAlarms(store, clock, log, { alarmQuietMs: 6 * HOUR, alarms: 100 }, () => operator.poke());
+  alarms = storeAlarms(store, clock, log, { alarmRepeatAfterMs: 6 * HOUR, maxAlarms: 100 }, () =>
+    operator.poke(),
+  );
   operator = new OperatorMail({
     store,
     mailer,

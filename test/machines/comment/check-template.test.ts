@@ -2,12 +2,12 @@
 import { expect, test } from 'vitest';
 import { tryTemplate } from '../../../src/machines/comment/check-template.ts';
 
-const REPORT = { wiki: 'https://wiki.example.org/Acme_CI', pipeline: 'check', messageLimitBytes: 16_000 };
+const REPORT = { helpUrl: 'https://wiki.example.org/Acme_CI', pipeline: 'check', messageLimitBytes: 16_000 };
 const SOUND = '{header} {help}\n\n{jobs}\n\n{owner}: {subject}\n{details}\n{tested}\n{run}\n';
 
 test('a sound template passes', () => {
   expect(tryTemplate(SOUND, REPORT)).toEqual([]);
-  expect(tryTemplate('{header}\n\n{jobs}\n\n{run}', { ...REPORT, wiki: '' })).toEqual([]);
+  expect(tryTemplate('{header}\n\n{jobs}\n\n{run}', { ...REPORT, helpUrl: '' })).toEqual([]);
 });
 
 test('faults of the text itself come first', () => {

@@ -80,7 +80,7 @@ sos-ci run`);
   test('without a wiki page the link is the change itself, and without that there is none', () => {
     const reports = [jobReport({ verdict: 'ABORTED', url: null })];
     const lines = (changes: object) =>
-      render(reports, { spec: reportSpec({ wiki: '' }), ...changes }).split('\n');
+      render(reports, { spec: reportSpec({ helpUrl: '' }), ...changes }).split('\n');
     expect(lines({}).slice(0, 3)).toEqual([
       'Build failed (check pipeline).',
       '',

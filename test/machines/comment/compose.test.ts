@@ -62,7 +62,7 @@ const facts: fc.Arbitrary<CommentFacts> = fc
       'https://wiki.example.org/recheck/run-acme-ci',
     ),
   })
-  .map(({ wiki, ...fields }) => commentFacts({ ...fields, spec: reportSpec({ wiki }) }));
+  .map(({ wiki, ...fields }) => commentFacts({ ...fields, spec: reportSpec({ helpUrl: wiki }) }));
 
 test('the built-in comment says to every reader what is meant', () => {
   fc.assert(

@@ -86,7 +86,7 @@ describe('a mail at the end', () => {
     ['failure', { voting: false, ...FAILING }, {}, 0],
     ['failure', { verdict: 'NODE_FAILURE', reason: 'no server' }, {}, 1],
     ['always', {}, {}, 1],
-    ['always', {}, { post: false }, 1],
+    ['always', {}, { enabled: false }, 1],
     ['always', { verdict: 'ABORTED', reason: 'by hand' }, {}, 0],
   ] as const)('on %s, of %j reported with %j: %i', (on, changes, report, count) => {
     const world = ended({ ...SPEC, on }, changes, answerWell, reportSpec(report));

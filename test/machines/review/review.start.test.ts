@@ -56,7 +56,7 @@ describe('a review whose jobs are released', () => {
 
 test.each([
   ['when nobody wants it', { startMessage: false }],
-  ['in the shadow', { startMessage: true, post: false }],
+  ['in the shadow', { startMessage: true, enabled: false }],
 ])('there is no message %s', (_, changes) => {
   expect(starts(Simulator.review(reportSpec(changes)))).toEqual([]);
 });

@@ -126,7 +126,7 @@ describe('awaitingJobs', () => {
 
   test.each([
     ['every job was aborted', {}, { verdict: 'ABORTED', reason: 'by hand' }, 'suppressed'],
-    ['it is shadowed', { post: false }, {}, 'shadow'],
+    ['it is shadowed', { enabled: false }, {}, 'shadow'],
   ])('ends without a comment when %s', (_, report, changes, expected) => {
     const world = Simulator.review(reportSpec(report));
     const row = world.tell(REVIEW, reported(changes));

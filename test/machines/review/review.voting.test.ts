@@ -16,7 +16,7 @@ const reported = (changes: Partial<JobReport> = {}): AnyEvent => ({
 
 /** A review that has its only job's report, in a world that has a history of voting or not. */
 function judged(report: Partial<ReportSpec>, changes: Partial<JobReport>, voting = true): Simulator {
-  const world = Simulator.review(reportSpec({ stopVotingAfter: 1, ...report }));
+  const world = Simulator.review(reportSpec({ maxConsecutiveFailures: 1, ...report }));
   if (voting) world.tell(VOTING, { type: 'voting.opened' });
   world.tell(REVIEW, reported(changes));
   return world;
@@ -31,7 +31,7 @@ function posts(world: Simulator): readonly unknown[] {
 
 describe('a review asks before it posts', () => {
   test('and votes when it may', () => {
-    const world = judged({ stopVotingAfter: 2 }, { verdict: 'FAILURE' });
+    const world = judged({ maxConsecutiveFailures: 2 }, { verdict: 'FAILURE' });
     expect(posts(world)).toEqual([{ Verified: -1 }]);
     expect(world.run().at(REVIEW)).toMatchObject({
       state: 'done',
@@ -80,17 +80,20 @@ describe('a review is counted', () => {
   const failed = (world: Simulator) => world.at(VOTING).context.failed;
 
   test('also when it is quiet or in the shadow', () => {
-    const quiet = judged({ stopVotingAfter: 5, quiet: ['infrastructure'] }, { verdict: 'RETRY_LIMIT' });
-    const shadow = judged({ stopVotingAfter: 5, post: false }, { verdict: 'FAILURE' });
+    const quiet = judged(
+      { maxConsecutiveFailures: 5, suppress: ['infrastructure'] },
+      { verdict: 'RETRY_LIMIT' },
+    );
+    const shadow = judged({ maxConsecutiveFailures: 5, enabled: false }, { verdict: 'FAILURE' });
     expect([failed(quiet), failed(shadow)]).toEqual([[912345], [912345]]);
     expect([posts(quiet), posts(shadow)]).toEqual([[], []]);
     expect(quiet.at(REVIEW)).toMatchObject({ state: 'done', context: { outcome: 'suppressed' } });
   });
 
   test.each([
-    ['its patch does not merge', { stopVotingAfter: 5 }, { verdict: 'MERGER_FAILURE' }],
-    ['it was aborted', { stopVotingAfter: 5 }, { verdict: 'ABORTED' }],
-    ['voting never stops', { stopVotingAfter: 0 }, { verdict: 'FAILURE' }],
+    ['its patch does not merge', { maxConsecutiveFailures: 5 }, { verdict: 'MERGER_FAILURE' }],
+    ['it was aborted', { maxConsecutiveFailures: 5 }, { verdict: 'ABORTED' }],
+    ['voting never stops', { maxConsecutiveFailures: 0 }, { verdict: 'FAILURE' }],
   ] as const)('but not when %s', (_, report, changes) => {
     expect(failed(judged(report, changes))).toEqual([]);
   });

@@ -28,14 +28,14 @@ describe('which rule comes first', () => {
 
   test('who it is, then place, then what happened, then whose change it is, then when', () => {
     const ours = { ...alice, username: 'acme-ci' };
-    const none = { projects: [], branches: [], topics: ['x'], uploaders: { only: ['bob'], never: [] } };
+    const none = { projects: [], branches: [], topics: ['x'], uploaders: { include: ['bob'], exclude: [] } };
     expect(both(created({ by: ours }), none)).toBe('own-account');
     expect(both(created({ by: zuul }), none)).toBe('project');
     expect(both(created({ by: zuul }), { ...none, projects: ['*'] })).toBe('branch');
     expect(both(created({ by: zuul }), { ...none, projects: ['*'], branches: ['*'] })).toBe('ci-account');
     expect(both(created(), { ...none, projects: ['*'], branches: ['*'], triggers: [] })).toBe('trigger');
     expect(both(created(), { ...none, projects: ['*'], branches: ['*'] })).toBe('topic');
-    expect(both(created({ wip: true }), { uploaders: { only: ['bob'], never: [] } })).toBe('uploader');
+    expect(both(created({ wip: true }), { uploaders: { include: ['bob'], exclude: [] } })).toBe('uploader');
     expect(both(created({ wip: true, private: true }), {}, [{ ...same, patchset: 4 }])).toBe(
       'newer-patchset',
     );
@@ -76,7 +76,7 @@ describe('a patchset that is no real change', () => {
   const older = { id: 'r', patchset: 2, branch: 'master', jobs: ['acme-dsvm'] };
 
   test('leaves the test of the one before it alone', () => {
-    const rules = triggerRules({ jobs: [jobRules({ kinds: { only: [], never: ['NO_CODE_CHANGE'] } })] });
+    const rules = triggerRules({ jobs: [jobRules({ kinds: { include: [], exclude: ['NO_CODE_CHANGE'] } })] });
     expect(decide(created({ kind: 'NO_CODE_CHANGE' }), rules, factsOf([older]))).toMatchObject([
       { do: 'ignore', rule: 'kind' },
     ]);
@@ -138,7 +138,7 @@ describe('whatever comes', () => {
   );
   const texts = fc.array(text, { maxLength: 3 });
   const account = fc.record({ username: text, name: text, email: text });
-  const people = fc.record({ only: texts, never: texts });
+  const people = fc.record({ include: texts, exclude: texts });
   const job = fc.record({
     projects: texts,
     branches: texts,
@@ -203,7 +203,7 @@ describe('whatever comes', () => {
       projects: [star, '*'],
       topics: [star],
       comments: ['(a+)+$', '(a|a)*b', '(.*a){40}$'],
-      commenters: { only: [star], never: [star] },
+      commenters: { include: [star], exclude: [star] },
     });
     const before = performance.now();
     for (let times = 0; times < 20; times += 1) {

@@ -57,7 +57,7 @@ describe.each(['3.9.1', '3.12.0'])('%s', (version) => {
   });
 
   test('with rules on hashtags, kinds and topics', () => {
-    const jobs = [jobRules({ topics: ['acme-*'], kinds: { only: ['REWORK'], never: [] } })];
+    const jobs = [jobRules({ topics: ['acme-*'], kinds: { include: ['REWORK'], exclude: [] } })];
     const found = story(version, triggerRules({ jobs, wip: true }));
     expect(found.filter((line) => line.startsWith('patchset-created'))).toEqual([
       'patchset-created 1,1 start patchset',

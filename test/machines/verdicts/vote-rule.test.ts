@@ -14,7 +14,7 @@ import {
 import { runs } from '../../fixtures/effort.ts';
 import { ceiling, type ReferenceWorld, referenceVote } from '../vote-reference.ts';
 
-const EVERY = { only: [], never: [] };
+const EVERY = { include: [], exclude: [] };
 const VALUES = { success: 1, failure: -1, timedOut: 0 };
 const OWN = 'review-2';
 
@@ -162,7 +162,7 @@ describe('a patchset of a kind that a job passes over', () => {
     { patchset: 2, kind: 'TRIVIAL_REBASE' },
     { patchset: 3, kind: 'NO_CODE_CHANGE' },
   ];
-  const lazy = { only: [], never: ['TRIVIAL_REBASE', 'NO_CODE_CHANGE'] };
+  const lazy = { include: [], exclude: ['TRIVIAL_REBASE', 'NO_CODE_CHANGE'] };
   const jobs = [job('a', { kinds: lazy }), job('b', { kinds: lazy })];
 
   test('has the verdict of the nearest earlier one', () => {
@@ -199,7 +199,7 @@ const worlds = fc
       fc.record({
         voting: fc.boolean(),
         startsUnasked: fc.boolean(),
-        never: fc.subarray([...PATCHSET_KINDS]),
+        exclude: fc.subarray([...PATCHSET_KINDS]),
       }),
       { maxLength: 5 },
     ),
@@ -238,7 +238,7 @@ test('agrees with a second reading of the rules, in every world', () => {
     fc.property(worlds, ({ values, jobs, kinds, runs, standing }) => {
       const reference: ReferenceWorld = {
         values,
-        jobs: jobs.map(({ never, ...one }) => ({ ...one, passesOver: never })),
+        jobs: jobs.map(({ exclude, ...one }) => ({ ...one, passesOver: exclude })),
         kinds,
         runs,
         standing,
@@ -247,7 +247,7 @@ test('agrees with a second reading of the rules, in every world', () => {
       const { value } = computeVote({
         values,
         review: OWN,
-        jobs: jobs.map(({ never, ...one }) => ({ ...one, kinds: { only: [], never } })),
+        jobs: jobs.map(({ exclude, ...one }) => ({ ...one, kinds: { include: [], exclude } })),
         current: kinds.length,
         kinds: kinds.map((kind, index) => ({ patchset: index + 1, kind })),
         runs: runs.map(({ job: name, evidencePending, ...one }) => ({

@@ -16,9 +16,9 @@ export interface StagingLimits {
   readonly bytes: number;
   readonly files: number;
   /** Bytes of one file; of a longer one the beginning is taken. */
-  readonly fileBytes: number;
+  readonly maxFileBytes: number;
   /** How many skipped files are listed by name. */
-  readonly listed: number;
+  readonly maxIndexEntries: number;
 }
 
 export interface StagingOptions {
@@ -56,7 +56,7 @@ export class Staging {
 
   skip(path: string, why: string): void {
     this.#skippedCount += 1;
-    if (this.#skipped.length < this.options.limits.listed) {
+    if (this.#skipped.length < this.options.limits.maxIndexEntries) {
       this.#skipped.push({ path: this.options.clean(path.slice(0, 1000)), why });
     }
   }
@@ -78,12 +78,12 @@ export class Staging {
       const before = await ofSource(lstat(source.path(name)));
       if (!before.isFile()) throw new Unreadable(kindOf(before));
       const left = limits.bytes - this.#bytes;
-      if (left <= 0 || (!file.always && Math.min(before.size, limits.fileBytes) > left)) {
+      if (left <= 0 || (!file.always && Math.min(before.size, limits.maxFileBytes) > left)) {
         throw new Unreadable(`over the limit of ${limits.bytes} bytes for one job`);
       }
       const from = await ofSource(source.openFile(name));
       try {
-        await this.#copy(from, file.path, file.shown, Math.min(limits.fileBytes, left));
+        await this.#copy(from, file.path, file.shown, Math.min(limits.maxFileBytes, left));
       } finally {
         await from.close();
       }

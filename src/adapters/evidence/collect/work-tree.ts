@@ -10,9 +10,9 @@ import { ofSource, type Staging, Unreadable } from './staging.ts';
 
 export interface WalkLimits {
   /** Directory entries that are looked at, for one job. */
-  readonly entries: number;
+  readonly maxEntries: number;
   /** Directories inside one another. */
-  readonly depth: number;
+  readonly maxDepth: number;
 }
 
 /** What a work tree's files are filed under. */
@@ -49,7 +49,7 @@ class Walk {
   constructor(limits: WalkLimits, staging: Staging) {
     this.#limits = limits;
     this.#staging = staging;
-    this.#entriesLeft = limits.entries;
+    this.#entriesLeft = limits.maxEntries;
   }
 
   /** Goes down to a named path, and takes what is there. */
@@ -104,7 +104,7 @@ class Walk {
         await this.#staging.take(directory, entry.name, { shown: next, path: place.path, always: false });
       }
     }
-    if (more) this.#staging.skip(shown, `over the limit of ${this.#limits.entries} directory entries`);
+    if (more) this.#staging.skip(shown, `over the limit of ${this.#limits.maxEntries} directory entries`);
   }
 
   async #inside(
@@ -116,7 +116,8 @@ class Walk {
   ): Promise<void> {
     this.#staging.options.signal.throwIfAborted();
     await this.#listing(shown, async () => {
-      if (depth >= this.#limits.depth) throw new Unreadable(`deeper than ${this.#limits.depth} directories`);
+      if (depth >= this.#limits.maxDepth)
+        throw new Unreadable(`deeper than ${this.#limits.maxDepth} directories`);
       const child = await ofSource(parent.enter(name));
       await child.using(visit);
     });

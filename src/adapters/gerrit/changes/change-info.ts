@@ -26,7 +26,7 @@ export async function readChangeInfo(
     } as const;
     const { rows } = await queryRows(connection, options, question, signal);
     const row = rows.map((one) => parseQueryRow(one, target)).find(({ number }) => number === change);
-    return row === undefined ? null : toChangeInfo(row, target, options.filesLimit);
+    return row === undefined ? null : toChangeInfo(row, target, options.maxFiles);
   } finally {
     await connection.close();
   }

@@ -48,8 +48,8 @@ export class ChangeLookup implements Changes {
   constructor(options: GerritOptions, clock: Clock, shared: SharedConnection) {
     this.#options = options;
     this.#shared = shared;
-    this.#indexLag = new IndexLagTracker(clock, options.indexDelayMs);
-    this.#dependencyLag = new IndexLagTracker(clock, Math.min(options.indexDelayMs, DEPENDENCY_DELAY_MS));
+    this.#indexLag = new IndexLagTracker(clock, options.indexLagMs);
+    this.#dependencyLag = new IndexLagTracker(clock, Math.min(options.indexLagMs, DEPENDENCY_DELAY_MS));
   }
 
   lookUp(request: LookUp, signal: AbortSignal): Promise<ResolvedChange> {
@@ -73,7 +73,7 @@ export class ChangeLookup implements Changes {
       ...(row.branch === undefined ? {} : { branch: row.branch }),
       wip: row.wip,
       private: row.private,
-      files: filesOf(row, this.#options.filesLimit),
+      files: filesOf(row, this.#options.maxFiles),
       votes: votesOf(row),
     };
     if (status !== 'open' || current.number !== patchset.patchset) {

@@ -106,7 +106,7 @@ export class SshReviews implements ReviewTransport {
     const { rows } = await queryRows(connection, this.#options, question, signal);
     const row = rows.map((one) => parseQueryRow(one, target)).find(({ number }) => number === change);
     if (row === undefined) return null;
-    const now = toChangeInfo(row, target, this.#options.filesLimit);
+    const now = toChangeInfo(row, target, this.#options.maxFiles);
     const known = await queryChange(connection, this.#options, change, ['--patch-sets'], signal);
     const kinds = (known?.patchSets ?? []).map(({ number, kind }) => ({ patchset: number, kind }));
     if (Math.max(0, ...kinds.map(({ patchset }) => patchset)) !== now.patchset.patchset) {
@@ -141,7 +141,7 @@ export class SshReviews implements ReviewTransport {
         argv: ['gerrit', 'review', '--json', '--project', patchset.project, target],
         stdin: JSON.stringify(input),
         timeoutMs: this.#options.commandTimeoutMs,
-        maxStdoutBytes: this.#options.answerLimitBytes,
+        maxStdoutBytes: this.#options.maxResponseBytes,
       },
       signal,
     );

@@ -183,7 +183,7 @@ function askVersion(connection: SshClient, { options, intake }: Session): Observ
 /** Errors when the server is silent and does not answer either. Emits nothing. */
 function watchSilence(connection: SshClient, session: Session): Observable<never> {
   const { options, clock, intake } = session;
-  const leftMs = (): number => options.silenceMs - intake.silentMs();
+  const leftMs = (): number => options.streamIdleTimeoutMs - intake.silentMs();
   const ask = askVersion(connection, session).pipe(
     tap(() => session.silent()),
     catchError((error: unknown) =>

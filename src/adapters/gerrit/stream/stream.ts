@@ -75,7 +75,7 @@ export class GerritStream implements EventSource {
     this.#listener = listener;
     this.#tuning = { ...TUNING, ...tuning };
     this.#intake = new EventReader(listener, {
-      lineLimitBytes: options.lineLimitBytes,
+      lineLimitBytes: options.maxEventBytes,
       queueLimit: this.#tuning.queueLimit,
       now: () => clock.monotonic(),
       keep: this.#tuning.keep,
@@ -151,8 +151,8 @@ export class GerritStream implements EventSource {
    * anew after a connection that lasted: longer than the wait before it, and than what is no more than a stumble.
    */
   #delayMs(end: SessionEnd | null): number {
-    const { backoffMinMs, backoffMaxMs, connectTimeoutMs, refusedRetryMs } = this.#options;
-    if (end?.permanent) return this.#jittered(refusedRetryMs);
+    const { backoffMinMs, backoffMaxMs, connectTimeoutMs, authRetryIntervalMs } = this.#options;
+    if (end?.permanent) return this.#jittered(authRetryIntervalMs);
     const lasted = end !== null && end.upMs >= Math.max(this.#waitedMs, connectTimeoutMs);
     this.#failures = lasted ? 1 : this.#failures + 1;
     this.#waitedMs = this.#jittered(backoff(this.#failures, backoffMinMs, backoffMaxMs));

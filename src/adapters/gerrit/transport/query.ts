@@ -74,7 +74,7 @@ export async function queryRows(
       argv: ['gerrit', 'query', '--format=JSON', ...question.parts, ...startOf(question), question.terms],
       stdin: null,
       timeoutMs: options.commandTimeoutMs,
-      maxStdoutBytes: options.answerLimitBytes,
+      maxStdoutBytes: options.maxResponseBytes,
     },
     signal,
   );

@@ -39,7 +39,7 @@ export class SharedConnection {
     this.#options = options;
     this.#lent = lent;
     this.#clock = clock;
-    this.#turns = new Semaphore(options.questions);
+    this.#turns = new Semaphore(options.maxConcurrentQueries);
   }
 
   /** Runs `question` when it is its turn, perhaps twice. What goes wrong before it is asked is retryable. */

@@ -8,8 +8,8 @@ import { matches } from './glob.ts';
 /** Who may do something. Patterns for user name, display name or e-mail address, in any case. */
 export interface PeopleRule {
   /** Empty: everybody. */
-  readonly only: readonly string[];
-  readonly never: readonly string[];
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
 }
 
 export interface Accounts {
@@ -23,7 +23,7 @@ export interface Accounts {
   readonly people: readonly string[];
 }
 
-export const EVERYBODY: PeopleRule = { only: [], never: [] };
+export const EVERYBODY: PeopleRule = { include: [], exclude: [] };
 
 const NOBODY: Account = { username: '', name: '', email: '' };
 
@@ -53,10 +53,10 @@ export function isNamed(account: Account, patterns: readonly string[]): boolean 
   return patterns.some((pattern) => names.some((name) => matches(pattern.toLowerCase(), name.toLowerCase())));
 }
 
-/** Why somebody is passed over; null: welcome. An account that Gerrit did not tell is nobody that `only` could name. */
-export function whyNot(account: Account = NOBODY, { only, never }: PeopleRule): string | null {
-  if (isNamed(account, never)) return `${nameOf(account)} is passed over`;
-  return only.length > 0 && !isNamed(account, only)
-    ? `${nameOf(account)} is none of ${only.join(', ')}`
+/** Why somebody is passed over; null: welcome. An account that Gerrit did not tell is nobody that `include` could name. */
+export function whyNot(account: Account = NOBODY, { include, exclude }: PeopleRule): string | null {
+  if (isNamed(account, exclude)) return `${nameOf(account)} is passed over`;
+  return include.length > 0 && !isNamed(account, include)
+    ? `${nameOf(account)} is none of ${include.join(', ')}`
     : null;
 }

@@ -12,12 +12,12 @@ export const PATCHSET_KINDS = [
 
 export interface KindRule {
   /** Empty: every kind. */
-  readonly only: readonly string[];
-  readonly never: readonly string[];
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
 }
 
 /** Why a patchset is passed over; null: it is not. One whose kind Gerrit did not tell is tested. */
-export function whyNotKind(kind: string, { only, never }: KindRule): string | null {
-  const wanted = kind === '' || (!never.includes(kind) && (only.length === 0 || only.includes(kind)));
+export function whyNotKind(kind: string, { include, exclude }: KindRule): string | null {
+  const wanted = kind === '' || (!exclude.includes(kind) && (include.length === 0 || include.includes(kind)));
   return wanted ? null : `the patchset is a ${kind}`;
 }

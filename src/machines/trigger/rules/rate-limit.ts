@@ -19,7 +19,7 @@ export interface StartLimits {
   /** By one account. */
   readonly author: number;
   readonly project: number;
-  readonly all: number;
+  readonly total: number;
 }
 
 /** Starts in the hour before. */
@@ -48,7 +48,7 @@ export function countsOf(
     change: ofProject.filter((start) => start.change === change).length,
     author: starts.filter((start) => start.by === by).length,
     project: ofProject.length,
-    all: starts.length,
+    total: starts.length,
   };
 }
 
@@ -68,7 +68,9 @@ export function exceeded(limits: StartLimits, counts: StartCounts, of: StartSubj
   if (counts.project >= limits.project) {
     return found('limit-project', of.project, `changes of ${of.project} were started`, limits.project);
   }
-  return counts.all >= limits.all ? found('limit-total', 'all', 'changes were started', limits.all) : null;
+  return counts.total >= limits.total
+    ? found('limit-total', 'all', 'changes were started', limits.total)
+    : null;
 }
 
 function found(rule: Finding['rule'], target: string, what: string, limit: number): Delay {

@@ -181,7 +181,7 @@ describe('a hostile work tree', () => {
     const file = join(rig.tree, 'logs', 'sparse');
     await lay(file, 'head');
     await truncate(file, 1_000_000_000_000);
-    const { manifest } = await publish(['logs'], { fileBytes: 100_000 });
+    const { manifest } = await publish(['logs'], { maxFileBytes: 100_000 });
     expect(manifest.files).toMatchObject([{ bytes: 100_000, cutFrom: 1_000_000_000_000 }]);
   });
 
@@ -217,7 +217,7 @@ describe('a hostile work tree', () => {
 
   test('entries that are looked at are limited', async () => {
     for (let number = 10; number < 30; number++) await rig.layTreeFile(JOB, `logs/${number}`, 'x');
-    const { paths, why } = await publish(['logs'], { entries: 7 });
+    const { paths, why } = await publish(['logs'], { maxEntries: 7 });
     expect(paths.length).toBe(7);
     expect(why).toEqual({ 'worktree/logs': 'over the limit of 7 directory entries' });
   });
@@ -225,7 +225,7 @@ describe('a hostile work tree', () => {
   test('depth is limited', async () => {
     await rig.layTreeFile(JOB, 'logs/1/2/3/4/x', 'x');
     await rig.layTreeFile(JOB, 'logs/1/2/y', 'y');
-    const { paths, why } = await publish(['logs'], { depth: 3 });
+    const { paths, why } = await publish(['logs'], { maxDepth: 3 });
     expect(paths).toEqual(['worktree/logs/1/2/y']);
     expect(why).toEqual({ 'worktree/logs/1/2/3': 'deeper than 3 directories' });
   });
@@ -233,7 +233,7 @@ describe('a hostile work tree', () => {
   test('a long list of skipped files is cut, and counted whole', async () => {
     await mkdir(join(rig.tree, 'logs'));
     for (let number = 10; number < 30; number++) await symlink('x', join(rig.tree, 'logs', String(number)));
-    const { manifest, url } = await publish(['logs'], { listed: 3 });
+    const { manifest, url } = await publish(['logs'], { maxIndexEntries: 3 });
     expect(manifest.skippedFiles.length).toBe(3);
     expect(manifest.skipped).toBe(20);
     expect(await rig.page(url)).toContain('And 17 more.');

@@ -71,7 +71,7 @@ function answer(term: string, ...rows: readonly object[]): void {
 describe('what is not there', () => {
   it('is asked for again until it has been missed for long enough', async () => {
     answer('none');
-    const by = changes({ indexDelayMs: 10_000 });
+    const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({ operation: 'look up change', retryable: true });
     await patience.advance(9_999);
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
@@ -82,7 +82,7 @@ describe('what is not there', () => {
 
   it('counts anew when it was there meanwhile', async () => {
     answer('none');
-    const by = changes({ indexDelayMs: 10_000 });
+    const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
     await patience.advance(10_000);
     answer('change:912345', row());
@@ -93,7 +93,7 @@ describe('what is not there', () => {
 
   it('is not called missing at once when it is a dependency', async () => {
     answer('change:912345', row({ commitMessage: 'S\n\nDepends-On: https://review.example.org/7\n' }));
-    const by = changes({ indexDelayMs: 10_000 });
+    const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({
       retryable: true,
       message: '127.0.0.1 does not show yet what 912345,3 depends on',
@@ -119,7 +119,7 @@ describe('what is not there', () => {
         channel.exit(0);
         channel.end();
       });
-    const by = changes({ indexDelayMs: 10_000 });
+    const by = changes({ indexLagMs: 10_000 });
     needs(false);
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
     needs(true);
@@ -148,7 +148,7 @@ describe('a change that is another one', () => {
 describe('files', () => {
   const filesOf = async (files: readonly unknown[], more: object = {}, limit = 3) => {
     answer('change:912345', row({}, { files, ...more }));
-    return (await lookUp(changes({ filesLimit: limit }))).files;
+    return (await lookUp(changes({ maxFiles: limit }))).files;
   };
 
   it('are those that it touches, where they came from included, without Gerrit’s own', async () => {

@@ -101,7 +101,7 @@ describe('pages', () => {
       channel.exit(0);
       channel.end();
     });
-    const reader = await past(4, { answerLimitBytes: 4_000 });
+    const reader = await past(4, { maxResponseBytes: 4_000 });
     const { changes, unread } = await reader.read(request, never);
     expect([changes.map(({ change }) => change), unread]).toEqual([[1, 3], 1]);
   });

@@ -16,7 +16,7 @@ reviewerContract('ssh', async () => {
     reviewer: new GerritReviewer(
       new SshReviews(options, 'acme-ci', new SharedConnection(options, realClock)),
       realClock,
-      options.settleMs,
+      options.postSettleTimeoutMs,
     ),
     newPatchset: async () => {
       model.addPatchset(patchset);

@@ -166,7 +166,7 @@ describe('a post whose answer is lost', () => {
   test('and it arrives late: nobody looks or posts before it can no longer come', async () => {
     const clock = new HeldClock();
     once((cut) => cut());
-    const posting = reviewer({ settleMs }, clock).post(request(), signal);
+    const posting = reviewer({ postSettleTimeoutMs: settleMs }, clock).post(request(), signal);
     await clock.held();
     const asked = server.commands.length;
     gerrit.comment(patchset, 'acme-ci', 'late, of run-4711');
@@ -178,7 +178,7 @@ describe('a post whose answer is lost', () => {
 
   test('when the caller gives up meanwhile, its next call waits for the rest of that time', async () => {
     const clock = new HeldClock();
-    const ours = reviewer({ settleMs }, clock);
+    const ours = reviewer({ postSettleTimeoutMs: settleMs }, clock);
     const abort = new AbortController();
     once((cut) => cut());
     const first = ours.post(request(), abort.signal);
@@ -196,7 +196,7 @@ describe('a post whose answer is lost', () => {
 
   test('a request of an earlier process is waited for too', async () => {
     const clock = new HeldClock();
-    const posting = reviewer({ settleMs }, clock).post(request(), signal, true);
+    const posting = reviewer({ postSettleTimeoutMs: settleMs }, clock).post(request(), signal, true);
     await clock.held();
     const asked = server.commands.length;
     gerrit.comment(patchset, 'acme-ci', 'the dead process posted run-4711');
@@ -208,13 +208,15 @@ describe('a post whose answer is lost', () => {
 
   test('a request of an earlier process that has arrived is not waited for', async () => {
     gerrit.comment(patchset, 'acme-ci', 'the dead process posted run-4711');
-    expect(await reviewer({ settleMs }, new HeldClock()).post(request(), signal, true)).toEqual(found);
+    expect(
+      await reviewer({ postSettleTimeoutMs: settleMs }, new HeldClock()).post(request(), signal, true),
+    ).toEqual(found);
     expect(reviews()).toEqual([]);
   });
 
   test('and Gerrit stands still for longer than that: the time counts from its next answer', async () => {
     const clock = new HeldClock();
-    const ours = reviewer({ settleMs }, clock);
+    const ours = reviewer({ postSettleTimeoutMs: settleMs }, clock);
     once((cut) => {
       server.acceptLogins = false;
       cut();
@@ -232,7 +234,7 @@ describe('a post whose answer is lost', () => {
 
   test('a request that was never sent is not waited for', async () => {
     server.acceptLogins = false;
-    const ours = reviewer({ settleMs }, new HeldClock());
+    const ours = reviewer({ postSettleTimeoutMs: settleMs }, new HeldClock());
     await expect(ours.post(request(), signal)).rejects.toMatchObject({ retryable: true });
     server.acceptLogins = true;
     expect(await ours.post(request(), signal)).toEqual(posted);

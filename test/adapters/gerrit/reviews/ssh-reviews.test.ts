@@ -66,7 +66,7 @@ describe('votes', () => {
 });
 
 test('who waits for a turn leaves the line when told to stop', async () => {
-  const ours = reviewer({ questions: 1 });
+  const ours = reviewer({ maxConcurrentQueries: 1 });
   let answer = (): void => {};
   server.on('gerrit review', ({ channel }) => {
     answer = () => reply(channel, '');

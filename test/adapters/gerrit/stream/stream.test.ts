@@ -60,7 +60,7 @@ describe('a stream that works', () => {
   });
 
   test('an overlong line is told and passed over', async () => {
-    start({ lineLimitBytes: 2_000 });
+    start({ maxEventBytes: 2_000 });
     await up();
     gerrit.say({ type: 'patchset-created', junk: 'x'.repeat(100_000) });
     gerrit.comment(patchset, 'dev', 'after it');
@@ -138,7 +138,7 @@ describe('a stream that breaks', () => {
   });
 
   test('a silent server is asked before it is given up; one that answers is kept', async () => {
-    start({ silenceMs: 30 });
+    start({ streamIdleTimeoutMs: 30 });
     await up();
     await server.until(() => server.commands.filter((line) => line === 'gerrit version').length >= 4);
     expect(server.connections).toBe(1);
@@ -146,7 +146,7 @@ describe('a stream that breaks', () => {
   });
 
   test('a silent server that does not answer is left, and connected again', async () => {
-    start({ silenceMs: 30, connectTimeoutMs: 2_000 });
+    start({ streamIdleTimeoutMs: 30, connectTimeoutMs: 2_000 });
     await up();
     server.on('gerrit version', () => {});
     await down();
@@ -220,7 +220,7 @@ describe('what does not mend itself is told once, with its fix, and is no storm 
 
   test('it is tried again slowly, not told again, and works once it is mended', async () => {
     server.acceptLogins = false;
-    start({ refusedRetryMs: 20 });
+    start({ authRetryIntervalMs: 20 });
     await server.until(() => server.logins === 3);
     expect(listener.states).toHaveLength(1);
     server.acceptLogins = true;

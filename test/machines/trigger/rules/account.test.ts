@@ -81,14 +81,14 @@ describe('people', () => {
   test('are welcome, or not', () => {
     expect(whyNot(alice, EVERYBODY)).toBe(null);
     expect(whyNot(undefined, EVERYBODY)).toBe(null);
-    expect(whyNot(alice, { only: ['*@acme.example'], never: [] })).toBe(null);
-    expect(whyNot(alice, { only: ['bob', 'carol'], never: [] })).toBe('alice is none of bob, carol');
-    expect(whyNot(alice, { only: [], never: ['alice'] })).toBe('alice is passed over');
-    expect(whyNot(alice, { only: ['alice'], never: ['*@acme.example'] })).toBe('alice is passed over');
-    expect(whyNot(undefined, { only: ['alice'], never: [] })).toBe(
+    expect(whyNot(alice, { include: ['*@acme.example'], exclude: [] })).toBe(null);
+    expect(whyNot(alice, { include: ['bob', 'carol'], exclude: [] })).toBe('alice is none of bob, carol');
+    expect(whyNot(alice, { include: [], exclude: ['alice'] })).toBe('alice is passed over');
+    expect(whyNot(alice, { include: ['alice'], exclude: ['*@acme.example'] })).toBe('alice is passed over');
+    expect(whyNot(undefined, { include: ['alice'], exclude: [] })).toBe(
       'somebody without a name is none of alice',
     );
-    expect(whyNot(undefined, { only: [], never: ['*'] })).toBe(null);
+    expect(whyNot(undefined, { include: [], exclude: ['*'] })).toBe(null);
   });
 
   test('have a name by whatever was told', () => {
@@ -108,7 +108,7 @@ test('no name and no pattern makes it throw', () => {
       const account = who(username, display, email);
       const accounts = { ...ACCOUNTS, ciAccounts: patterns };
       expect([null, 'string']).toContain(whyCi(account, accounts) === null ? null : 'string');
-      expect(whyNot(account, { only: [], never: [] })).toBe(null);
+      expect(whyNot(account, { include: [], exclude: [] })).toBe(null);
     }),
   );
 });

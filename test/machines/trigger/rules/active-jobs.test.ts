@@ -30,7 +30,7 @@ function applies(rules: Partial<JobRules>, spec: SpecChanges = {}, change: Parti
 
 describe('a job applies', () => {
   test('whatever the kind of the patchset is, and while the change is work in progress', () => {
-    expect(applies({ kinds: { only: [], never: ['TRIVIAL_REBASE'] } })).toBe(true);
+    expect(applies({ kinds: { include: [], exclude: ['TRIVIAL_REBASE'] } })).toBe(true);
   });
 
   test.each<[string, Partial<JobRules>, SpecChanges, Partial<ChangeNow>]>([
@@ -39,8 +39,8 @@ describe('a job applies', () => {
     ['its topic', { topics: ['drivers'] }, {}, {}],
     ['its hashtags', { hashtags: ['acme'] }, {}, {}],
     ['its files', {}, { files: { include: ['^doc/'], exclude: [] } }, {}],
-    ['who uploaded', { uploaders: { only: [], never: ['alice'] } }, {}, {}],
-    ['who wrote', { authors: { only: [], never: ['alice'] } }, {}, {}],
+    ['who uploaded', { uploaders: { include: [], exclude: ['alice'] } }, {}, {}],
+    ['who wrote', { authors: { include: [], exclude: ['alice'] } }, {}, {}],
     ['that only comments start it', { triggers: ['recheck'] }, {}, {}],
     ['that our own account uploaded', {}, {}, { uploader: { ...ALICE, username: 'acme-ci' } }],
     ['that another CI uploaded', {}, {}, { uploader: { ...ALICE, username: 'zuul', name: 'Zuul' } }],
@@ -54,7 +54,7 @@ describe('a job applies', () => {
       jobs: [jobRules({ triggers: ['recheck'] }), jobRules({ name: 'unknown' })],
     });
     expect(jobsInForce({ rules, specs }, null)).toEqual([
-      { name: 'acme-dsvm', voting: false, startsUnasked: true, kinds: { only: [], never: [] } },
+      { name: 'acme-dsvm', voting: false, startsUnasked: true, kinds: { include: [], exclude: [] } },
     ]);
   });
 });

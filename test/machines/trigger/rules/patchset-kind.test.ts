@@ -13,9 +13,11 @@ test.each([
   ['NEW_KIND', [], ['TRIVIAL_REBASE'], true],
   ['', ['REWORK'], ['TRIVIAL_REBASE'], true],
 ])('%j with only %j and never %j: %s', (kind, only, never, expected) => {
-  expect(whyNotKind(kind, { only, never }) === null).toBe(expected);
+  expect(whyNotKind(kind, { include: only, exclude: never }) === null).toBe(expected);
 });
 
 test('the reason names it', () => {
-  expect(whyNotKind('NO_CHANGE', { only: [], never: ['NO_CHANGE'] })).toBe('the patchset is a NO_CHANGE');
+  expect(whyNotKind('NO_CHANGE', { include: [], exclude: ['NO_CHANGE'] })).toBe(
+    'the patchset is a NO_CHANGE',
+  );
 });
