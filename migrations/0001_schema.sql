@@ -173,6 +173,7 @@ CREATE TABLE alarm (
   -- NULL: no operator has acknowledged it since it became new.
   acknowledged_at INTEGER,
   acknowledged_by TEXT    NOT NULL DEFAULT '',
+  acknowledged_why TEXT   NOT NULL DEFAULT '',
   PRIMARY KEY (kind, target)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX alarm_newest ON alarm (last_at);

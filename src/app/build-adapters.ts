@@ -11,7 +11,7 @@ import { GitCache } from '../adapters/git/git-cache.ts';
 import { GitSource } from '../adapters/git/local-checkout.ts';
 import { GitMerger } from '../adapters/git/merger.ts';
 import { bundleUploaded } from '../adapters/git/patchset-bundle.ts';
-import { HostLookout } from '../adapters/host/host-metrics.ts';
+import { ProcHostMetrics } from '../adapters/host/host-metrics.ts';
 import { LocalRunner } from '../adapters/local/runner.ts';
 import { readTap } from '../adapters/results/tap.ts';
 import { BundleSource } from '../adapters/ssh/bundle-source.ts';
@@ -146,7 +146,7 @@ export interface EventSourceOptions {
 export function buildEventSources(
   config: Config,
   { events, store, since, connections, monitorOnly = false, report: posts = true }: EventSourceOptions,
-): Pick<ServiceOptions, 'listening' | 'vigil' | 'connections'> {
+): Pick<ServiceOptions, 'listening' | 'monitoring' | 'connections'> {
   const { stateDir, logs, gerrit, catchUp, limits, monitoring, report } = config;
   const { dir, keep } = catchUp.segments;
   const lost = (lines: number) => store.count('unkept:lines', lines);
@@ -178,9 +178,9 @@ export function buildEventSources(
       limits: catchUp.stream,
       since: since ?? null,
     },
-    vigil: {
+    monitoring: {
       ...monitoring,
-      lookout: new HostLookout({ places: directories, database: databaseFile(stateDir), unkept }),
+      metrics: new ProcHostMetrics({ places: directories, database: databaseFile(stateDir), unkept }),
       reports: posts && !monitorOnly && report.enabled,
     },
   };

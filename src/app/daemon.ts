@@ -304,6 +304,7 @@ export class Daemon implements RunningDaemon {
       admission,
       providers,
       store,
+      clock: systemClock,
       identity: who,
       onLimits: () => this.service.refresh(),
     });

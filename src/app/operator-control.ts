@@ -44,7 +44,7 @@ export class OperatorControl {
 
   /** The caller holds the daemon's lock. @throws OperationError */
   async start(): Promise<void> {
-    await this.reloader.recordStart();
+    this.reloader.recordStart();
     await this.server.start();
   }
 

@@ -1,7 +1,7 @@
 /**
  * Has the configuration file read anew while the daemon runs. With a mistake in it everything stays as it is, and every
  * mistake is told with its place; otherwise what is accepted from now on follows the new file, and what only counts
- * after the next start is said. Both are rows of the history `config`.
+ * after the next start is said. Both are the configuration's record in the database.
  */
 import { assertLoopbackGerrit } from '../adapters/local/loopback-guard.ts';
 import type { Config } from '../config/config.ts';
@@ -12,11 +12,11 @@ import type { Admission } from '../engine/intake/admission.ts';
 import type { Engine } from '../engine/loop/engine.ts';
 import type { ProviderUse } from '../engine/operations/provider-registry.ts';
 import { providerUse } from '../engine/operations/provider-registry.ts';
+import type { Clock } from '../engine/ports/adapters.ts';
 import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
+import type { Store } from '../engine/ports/store.ts';
 import { OperationError } from '../errors.ts';
 import type { Log, SecretValues } from '../log.ts';
-import type { AnyEvent } from '../machines/protocol/events.ts';
-import { newest } from '../machines/versions.ts';
 import { Semaphore } from '../semaphore.ts';
 import { admissionSettings, type Overrides, slotLimits } from './admission-settings.ts';
 import type { BuiltProviders } from './build-providers.ts';
@@ -27,6 +27,8 @@ export interface ReloadOptions {
   /** What the daemon's log and the evidence hide. */
   readonly secrets: SecretValues;
   readonly log: Log;
+  readonly store: Pick<Store, 'config' | 'setConfig'>;
+  readonly clock: Clock;
   readonly engine: Engine;
   readonly admission: Admission;
   readonly providers: Pick<BuiltProviders, 'set' | 'define'>;
@@ -34,7 +36,6 @@ export interface ReloadOptions {
   readonly onLimits: () => void;
 }
 
-const HISTORY = 'config';
 /** Mistakes that are kept in the log, and the length of each. */
 const MAX_PROBLEMS = 100;
 const MAX_PROBLEM_LENGTH = 1_000;
@@ -51,9 +52,8 @@ export class ConfigReloader {
   }
 
   /** The daemon has started with its configuration. */
-  async recordStart(): Promise<void> {
-    const { file } = this.options.config;
-    await this.record({ type: 'config.loaded', file, by: '', why: '', changed: [], restart: [] });
+  recordStart(): void {
+    this.recordLoaded({ who: '', why: '' }, [], []);
   }
 
   /** One after the other. Resolves when it is in the log, and counts. */
@@ -75,12 +75,12 @@ export class ConfigReloader {
       for (const problem of read.problems) log.error({}, `configuration: ${problem}`);
       log.error({ file, mistakes: read.problems.length }, 'the configuration stays as it was');
       const problems = read.problems.slice(0, MAX_PROBLEMS).map((text) => text.slice(0, MAX_PROBLEM_LENGTH));
-      await this.record({ type: 'config.rejected', file, by: who, why, problems });
+      this.recordRejected(problems);
       return { changed: [], restart: [], problems };
     }
     const { changed, restart } = difference(this.active, config, read.config);
     this.apply(inForceAfter(config, read.config));
-    await this.record({ type: 'config.loaded', file, by: who, why, changed, restart });
+    this.recordLoaded({ who, why }, changed, restart);
     log.info({ file, changed, by: who }, 'the configuration was read anew');
     if (restart.length > 0) log.warn({ restart }, 'part of the configuration counts after the next start');
     return { changed, restart, problems: [] };
@@ -108,10 +108,17 @@ export class ConfigReloader {
   private readonly usage = (name: string): ProviderUse =>
     providerUse(this.options.engine.histories.values(), name);
 
-  private async record(event: AnyEvent): Promise<void> {
-    await this.options.engine.submit([
-      { history: HISTORY, startsOn: newest.config, event, settles: null, cause: null },
-    ]);
+  private recordLoaded({ who, why }: Operator, changed: readonly string[], restart: readonly string[]): void {
+    const { store, clock, config } = this.options;
+    const loadedAt = clock.now();
+    const { file } = config;
+    store.setConfig({ file, by: who, why, loadedAt, changed, restart, problems: [], rejectedAt: null });
+  }
+
+  private recordRejected(problems: readonly string[]): void {
+    const { store, clock } = this.options;
+    const record = store.config();
+    if (record !== null) store.setConfig({ ...record, problems, rejectedAt: clock.now() });
   }
 }
 

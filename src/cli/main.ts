@@ -127,7 +127,7 @@ function addQueries(root: Command): void {
   withStoreOptions(
     root
       .command('history <name>')
-      .description('the rows of one history: stream, voting, vigil, config, or the id of a review or a job'),
+      .description('the rows of one history: stream, voting, or the id of a review or a job'),
   )
     .addHelpText('after', '\nExample:\n  sos-ci history stream\n')
     .action(async (name, options) => {

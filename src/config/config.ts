@@ -4,7 +4,7 @@
  */
 
 import type { JobSpec, PreparePlan, TriggerKind } from '../machines/model/domain.ts';
-import type { VigilLimits } from '../machines/model/health-snapshot.ts';
+import type { HealthLimits } from '../machines/model/health-snapshot.ts';
 import type { ReportSpec } from '../machines/model/report-spec.ts';
 import type { StreamLimits } from '../machines/protocol/events.ts';
 import type { JobRules } from '../machines/trigger/rules/job-matcher.ts';
@@ -29,7 +29,7 @@ export interface Config {
   readonly triggers: Omit<TriggerRules, 'jobs'>;
   /** What is done for a patchset before its jobs may run. */
   readonly prepare: PreparePlan;
-  readonly monitoring: { readonly intervalMs: number; readonly limits: VigilLimits };
+  readonly monitoring: { readonly intervalMs: number; readonly limits: HealthLimits };
   readonly git: GitCacheConfig;
   readonly providers: readonly ProviderConfig[];
   /** Limits and turns of single projects, by name. */

@@ -8,7 +8,7 @@ import type { Admission } from './intake/admission.ts';
 import { StreamService, type StreamServiceOptions } from './intake/stream-service.ts';
 import type { Engine } from './loop/engine.ts';
 import { recover } from './loop/recover.ts';
-import { Vigil, type VigilOptions } from './operations/health-monitor.ts';
+import { HealthMonitor, type HealthMonitorOptions } from './operations/health-monitor.ts';
 import { openVoting } from './operations/open-voting.ts';
 import { boundPublications } from './operations/publication-limit.ts';
 import type { Sweep } from './operations/sweep.ts';
@@ -25,7 +25,10 @@ export interface ServiceOptions {
   readonly log: Log;
   readonly listening: Omit<StreamServiceOptions, 'engine' | 'store' | 'log' | 'onState'>;
   /** Null: nobody looks around. */
-  readonly vigil: Omit<VigilOptions, 'engine' | 'store' | 'clock' | 'log' | 'others'> | null;
+  readonly monitoring: Omit<
+    HealthMonitorOptions,
+    'engine' | 'store' | 'clock' | 'log' | 'alarms' | 'others'
+  > | null;
   readonly identity: Pick<DaemonView, 'pid' | 'startTicks' | 'startedAt' | 'version'>;
   readonly sweepIntervalMs: number;
   /** Evidence of ended jobs that waits to be published. */
@@ -39,7 +42,7 @@ type Mode = 'starting' | 'running' | 'draining' | 'stopped';
 export class Service {
   private readonly options: ServiceOptions;
   private readonly listening: StreamService;
-  private readonly vigil: Vigil | null;
+  private readonly monitoring: HealthMonitor | null;
   private mode: Mode = 'starting';
   private started = false;
   private trouble: string | null = null;
@@ -58,8 +61,18 @@ export class Service {
     };
     this.listening = new StreamService({ ...options.listening, engine, store, log, onState });
     const others = () => options.listening.events.reportsOfOthers;
-    this.vigil =
-      options.vigil === null ? null : new Vigil({ ...options.vigil, engine, store, clock, log, others });
+    this.monitoring =
+      options.monitoring === null
+        ? null
+        : new HealthMonitor({
+            ...options.monitoring,
+            engine,
+            store,
+            clock,
+            log,
+            alarms: options.alarms,
+            others,
+          });
     if (options.connections !== undefined) options.connections.onChange = () => this.refresh();
     this.drained = new Promise((resolve) => {
       this.whenDrained = resolve;
@@ -83,7 +96,7 @@ export class Service {
       this.checkDrained();
     } else {
       await this.listening.start();
-      await this.vigil?.start();
+      this.monitoring?.start();
       if (this.mode === 'running') this.options.admission.begin();
     }
   }
@@ -97,7 +110,7 @@ export class Service {
     this.options.engine.slots.pause();
     if (!recovered) return;
     this.publish();
-    await this.vigil?.stop();
+    await this.monitoring?.stop();
     await this.listening.stop();
     // A slot that was granted just before is taken, and what it leads to is waited for.
     await this.options.engine.idle();
@@ -109,7 +122,7 @@ export class Service {
     this.mode = 'stopped';
     this.options.admission.rest();
     this.cancelSweep();
-    await this.vigil?.stop();
+    await this.monitoring?.stop();
     await this.listening.stop();
     await this.options.sweep.stop();
     await this.options.engine.stop();

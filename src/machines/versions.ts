@@ -9,8 +9,6 @@ import type { MachineFamily, MachineName, Stored } from './protocol/row.ts';
 import { defineVersion, hasTag, type MachineVersion } from './protocol/version.ts';
 import { reviewMachine } from './review/review.ts';
 import { reviewVersion } from './review/selectors.ts';
-import { configMachine } from './system/config-log.ts';
-import { vigilMachine } from './system/health.ts';
 import { streamMachine } from './system/stream.ts';
 import { streamSelectors } from './system/stream-setup.ts';
 import { votingMachine, votingSelectors } from './system/voting.ts';
@@ -21,10 +19,8 @@ export const versions: Readonly<Record<MachineName, MachineVersion>> = {
   'review@1': reviewVersion(reviewMachine),
   'publication@1': defineVersion(publicationMachine, publicationSelectors),
   'stream@1': defineVersion(streamMachine, streamSelectors),
-  'config@1': defineVersion(configMachine),
   'voting@1': defineVersion(votingMachine, votingSelectors),
   'verdicts@1': defineVersion(verdictsMachine, verdictsSelectors),
-  'vigil@1': defineVersion(vigilMachine),
 };
 
 /** The version that a new history begins on. */
@@ -33,10 +29,8 @@ export const newest: Readonly<Record<MachineFamily, MachineName>> = {
   review: 'review@1',
   publication: 'publication@1',
   stream: 'stream@1',
-  config: 'config@1',
   voting: 'voting@1',
   verdicts: 'verdicts@1',
-  vigil: 'vigil@1',
 };
 
 /** The name comes from the log, which a newer program may have written. */

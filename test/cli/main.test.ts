@@ -90,7 +90,7 @@ describe('usage', () => {
       /"912345,3" names a patchset; explain uses the current one\n +sos-ci explain 912345/,
     ],
     [['explain', 'zzz'], /no job begins with "zzz"/],
-    [['history', 'zzz'], /no history begins with "zzz"\n +stream, voting, vigil, config, or an id/],
+    [['history', 'zzz'], /no history begins with "zzz"\n +stream, voting, or an id/],
     [['explain', '--events', 'nowhere'], /nowhere cannot be read: ENOENT/],
     [['explain', '--events', '/dev/zero'], /\/dev\/zero is larger than 64 MiB\n +explain a part of it/],
     [['run', 'acme', '912345'], /"912345" is no patchset\n +write change and patchset with a comma/],

@@ -109,6 +109,7 @@ export const SAMPLE: Contents = {
       clearedAt: null,
       acknowledgedAt: null,
       acknowledgedBy: '',
+      acknowledgedWhy: '',
     },
   ],
   starts: [],

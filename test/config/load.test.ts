@@ -152,7 +152,7 @@ redact: secret
 loging: {level: debug}
 log: {level: inf}
 triggers: {maxOpenJobs: 1.5, requireVoteTimeout: 31d}
-vigil: {quiet: 1d}
+monitoring: {quiet: 1d}
 `);
     await expect(`${found.join('\n')}\n`).toMatchFileSnapshot('../golden/config-mistakes.txt');
   });

@@ -1,6 +1,6 @@
 /** What the suite about Gerrit's behaviour does on a stand, and how it reads what comes back. */
 import { expect } from 'vitest';
-import type { GerritStand, Heard, Ran } from './gerrit-stand.ts';
+import type { GerritStand, PeerActivity, Ran } from './gerrit-stand.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -69,10 +69,10 @@ export async function query(stand: GerritStand, words: string): Promise<{ rows: 
   return { rows, stats };
 }
 
-const takenFrom = new WeakMap<Heard, number>();
+const takenFrom = new WeakMap<PeerActivity, number>();
 
 /** The next event of this type that has not been taken yet. */
-export async function next(heard: Heard, type: string): Promise<Json> {
+export async function next(heard: PeerActivity, type: string): Promise<Json> {
   const from = takenFrom.get(heard) ?? 0;
   const find = (): number => heard.events.findIndex((event, index) => index >= from && event.type === type);
   await heard.until(() => find() >= 0);

@@ -53,7 +53,7 @@ export abstract class GerritStand {
   /** With a branch master. */
   abstract createProject(name: string): Promise<unknown>;
   /** The stream as `user`'s ssh gets it, from now on; resolves once the server streams. */
-  abstract stream(user: string, options?: string): Promise<Heard>;
+  abstract stream(user: string, options?: string): Promise<PeerActivity>;
   abstract close(): Promise<void>;
 
   /** Ends the clients that still run. */
@@ -95,14 +95,14 @@ export abstract class GerritStand {
   }
 
   /** The stream as `user`'s ssh gets it; what is said before the server listens is not in it. */
-  protected openStream(user: string, options = ''): Heard {
+  protected openStream(user: string, options = ''): PeerActivity {
     const child = spawn('ssh', this.#sshTo(user, `gerrit stream-events ${options}`), {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: this.#environment(),
     });
     const kill = (): void => void child.kill('SIGKILL');
     this.#running.add(kill);
-    const heard = new Heard();
+    const heard = new PeerActivity();
     child.stdout.on('data', (chunk: Buffer) => heard.add(chunk));
     child.on('close', (status) => {
       this.#running.delete(kill);
@@ -161,7 +161,7 @@ export abstract class GerritStand {
 }
 
 /** What a stream's client has received. */
-export class Heard {
+export class PeerActivity {
   text = '';
   readonly ended: Promise<number | null>;
   #end: (status: number | null) => void = () => undefined;

@@ -11,7 +11,7 @@ const alarm = (target: string, kind: Alarm['kind'] = 'queue-full'): Alarm => ({
   hint: 'wait',
 });
 
-const UNSEEN = { acknowledgedAt: null, acknowledgedBy: '' };
+const UNSEEN = { acknowledgedAt: null, acknowledgedBy: '', acknowledgedWhy: '' };
 
 export function storeAlarmsContract(name: string, open: () => Store): void {
   describe(`alarms: ${name}`, () => {
@@ -102,11 +102,11 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
           .map(
             ({ target, acknowledgedAt, acknowledgedBy }) => `${target} ${acknowledgedAt} ${acknowledgedBy}`,
           );
-      expect(store.acknowledge({ kind: 'queue-full', target: 'gone' }, 10_100, 'alice')).toBe(0);
-      expect(store.acknowledge({ kind: 'queue-full', target: 'b' }, 10_100, 'alice')).toBe(1);
-      expect(store.acknowledge({ kind: 'queue-full', target: 'b' }, 10_200, 'bob')).toBe(0);
+      expect(store.acknowledge({ kind: 'queue-full', target: 'gone' }, 10_100, 'alice', 'seen')).toBe(0);
+      expect(store.acknowledge({ kind: 'queue-full', target: 'b' }, 10_100, 'alice', 'seen')).toBe(1);
+      expect(store.acknowledge({ kind: 'queue-full', target: 'b' }, 10_200, 'bob', 'seen')).toBe(0);
       expect(seen().at(-1)).toBe('b 10100 alice');
-      expect(store.acknowledge(null, 10_300, 'bob')).toBe(2);
+      expect(store.acknowledge(null, 10_300, 'bob', 'seen')).toBe(2);
       // It goes on: it was seen. After a quiet time it is another one.
       store.alarm(alarm('a'), 10_400, QUIET);
       store.alarm(alarm('b'), 20_000, QUIET);

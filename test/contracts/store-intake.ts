@@ -115,14 +115,14 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
     });
 
     test('what was heard adds up from our newest report on, and is forgotten with time', () => {
-      expect(store.heard()).toEqual({ ownAt: null, listenedMs: 0, others: 0 });
-      store.noteHeard({ begunAt: START, listenedMs: 100, others: 1 }, START);
-      store.noteHeard({ begunAt: START + 100, listenedMs: 50, others: 0 }, START);
+      expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 0, others: 0 });
+      store.recordPeerActivity({ begunAt: START, listenedMs: 100, others: 1 }, START);
+      store.recordPeerActivity({ begunAt: START + 100, listenedMs: 50, others: 0 }, START);
       // A clock that went back says the same time twice.
-      store.noteHeard({ begunAt: START + 100, listenedMs: 50, others: 2 }, START);
-      expect(store.heard()).toEqual({ ownAt: null, listenedMs: 200, others: 3 });
-      store.noteHeard({ begunAt: START + 200, listenedMs: 10, others: 0 }, START + 100);
-      expect(store.heard()).toEqual({ ownAt: null, listenedMs: 110, others: 2 });
+      store.recordPeerActivity({ begunAt: START + 100, listenedMs: 50, others: 2 }, START);
+      expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 200, others: 3 });
+      store.recordPeerActivity({ begunAt: START + 200, listenedMs: 10, others: 0 }, START + 100);
+      expect(store.reportActivity()).toEqual({ ownAt: null, listenedMs: 110, others: 2 });
     });
 
     test('all of it stays when the views are made again', async () => {

@@ -100,6 +100,7 @@ export function startsContract(name: string, open: () => Store): void {
         clearedAt: null,
         acknowledgedAt: null,
         acknowledgedBy: '',
+        acknowledgedWhy: '',
       });
       expect(store.lastAlarm('rate-limit', 'limit-change 2')).toBe(null);
       expect(store.lastAlarm('queue-full', 'limit-change 1')).toBe(null);

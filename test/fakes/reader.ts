@@ -1,8 +1,10 @@
 /** A store reader over plain arrays: what a test puts in is what every question is answered from. */
 import type {
   AlarmView,
+  ConfigRecord,
   DaemonView,
   DayCount,
+  HealthRecord,
   JobView,
   NumberedRow,
   OwedView,
@@ -13,6 +15,8 @@ import type {
 import type { Stored } from '../../src/machines/protocol/row.ts';
 
 export interface Contents {
+  readonly health?: HealthRecord;
+  readonly config?: ConfigRecord;
   readonly jobs: readonly JobView[];
   readonly reviews: readonly ReviewView[];
   readonly rows: readonly NumberedRow[];
@@ -45,7 +49,9 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     histories: () => new Set(rows.map((row) => row.history)),
     stored: (history) => contents.stored?.[history] ?? null,
     intakePosition: () => null,
-    heard: () => ({ ownAt: null, listenedMs: 0, others: 0 }),
+    reportActivity: () => ({ ownAt: null, listenedMs: 0, others: 0 }),
+    health: () => contents.health ?? null,
+    config: () => contents.config ?? null,
     owed: (history) => owed.filter((item) => history === undefined || item.history === history),
     turns: () => contents.turns ?? [],
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),

@@ -5,7 +5,7 @@ import type { StateNode } from 'xstate';
 import { versions } from '../../src/machines/versions.ts';
 import { lineOf, type Source, visit } from './source.ts';
 
-const VERSION = /^(job|review|publication|stream|config|voting|verdicts|vigil)@\d+$/;
+const VERSION = /^(job|review|publication|stream|voting|verdicts)@\d+$/;
 const SQL_ON_STATE = /\bstate\s*(=|==|<>|!=|IS|IN|LIKE|GLOB)\s/;
 
 /** Another system's states. */

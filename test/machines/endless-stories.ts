@@ -3,13 +3,10 @@
  * may vote, and what an operator must hear of. Told like those in stories.ts, and recorded with them.
  */
 
-import type { Sight } from '../../src/machines/model/health-snapshot.ts';
-import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import { VIGIL } from '../../src/machines/system/health.ts';
 import { VOTING } from '../../src/machines/system/voting.ts';
 import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { jobReport, opened, PATCHSET, REVIEW, reportSpec } from './facts.ts';
-import { answerWell, Simulator } from './simulator.ts';
+import { Simulator } from './simulator.ts';
 import {
   closed,
   connected,
@@ -22,14 +19,6 @@ import {
   started,
   unclosed,
 } from './stream-world.ts';
-
-const MB = 1024 ** 2;
-const WELL: Sight = {
-  disks: [{ path: '/var/lib/sos-ci', holds: 'stateDir and logs', freeBytes: 5_000 * MB, freeFiles: 5_000 }],
-  walBytes: 4 * MB,
-  reports: { ownAt: null, listenedMs: 0, others: 0 },
-  unkept: null,
-};
 
 export const endlessStories: Readonly<Record<string, () => Simulator>> = {
   'gerrit-lost-and-found': () => {
@@ -77,25 +66,6 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
       message: 'undefined is not a function',
     });
     return world.run();
-  },
-
-  'disk-low-and-over': () => {
-    const world = new Simulator();
-    const see = (changes: Partial<Sight>): AnyEvent => ({
-      type: 'vigil.noticed',
-      sight: { ...WELL, ...changes },
-    });
-    const limits = { diskFreeBytes: 1_000 * MB, diskFreeFiles: 100, walBytes: 64 * MB };
-    world.tell(VIGIL, { type: 'vigil.opened', limits: { ...limits, quietMs: 3_600_000, quietOthers: 3 } });
-    world.tell(VIGIL, see({ disks: WELL.disks.map((disk) => ({ ...disk, freeBytes: 999 * MB })) }));
-    world.tell(VIGIL, see({ walBytes: 65 * MB, unkept: 'no space left' }));
-    world.tell(VIGIL, see({ reports: { ownAt: null, listenedMs: 3_600_000, others: 3 } }));
-    world.tell(VIGIL, see({ reports: { ownAt: world.now, listenedMs: 0, others: 0 } }));
-    const seen = { kind: 'disk-low', target: '/state' } as const;
-    world.tell(VIGIL, { type: 'alarms.acknowledged', alarm: seen, by: 'alice', why: 'I make room' });
-    world.tell(VIGIL, { type: 'alarms.acknowledged', alarm: null, by: 'alice', why: '' });
-    world.answers = answerWell;
-    return troubled(world, VIGIL).run();
   },
 };
 

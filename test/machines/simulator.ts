@@ -24,9 +24,7 @@ const FIRST_EVENTS: Readonly<Record<string, MachineName>> = {
   'review.opened': 'review@1',
   'publication.opened': 'publication@1',
   'stream.started': 'stream@1',
-  'config.loaded': 'config@1',
   'voting.opened': 'voting@1',
-  'vigil.opened': 'vigil@1',
   'runs.admitted': 'verdicts@1',
 };
 

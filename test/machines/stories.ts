@@ -7,7 +7,7 @@ import { publicationOf } from '../../src/machines/job/publication.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { VOTING } from '../../src/machines/system/voting.ts';
-import { endlessStories, troubled } from './endless-stories.ts';
+import { endlessStories } from './endless-stories.ts';
 import {
   accepted,
   FAILED,
@@ -220,17 +220,6 @@ export const stories: Readonly<Record<string, () => Simulator>> = {
     world.run();
     world.tell(REVIEW, { ...broken, event: 'timer.fired' });
     return world.run();
-  },
-
-  'configuration-with-a-mistake': () => {
-    const world = new Simulator(answerWell);
-    const base = { file: '/etc/sos-ci.yaml', by: '', why: '' };
-    const loaded = { type: 'config.loaded', ...base, changed: [], restart: [] } as const;
-    const problems = ['/etc/sos-ci.yaml:3:1: jobs: is missing; add at least one job'];
-    world.tell('config', loaded);
-    world.tell('config', { type: 'config.rejected', ...base, by: 'SIGHUP', problems });
-    world.tell('config', { ...loaded, by: 'alice', why: 'mended', changed: ['jobs.unit'] });
-    return troubled(world, 'config');
   },
 
   'logs-full-for-an-hour': () => {

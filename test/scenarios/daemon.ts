@@ -143,7 +143,7 @@ export class Daemon {
         limits: STREAM_LIMITS,
         since: null,
       },
-      vigil: options.vigil === undefined ? null : { ...options.vigil, lookout: lab.lookout },
+      monitoring: options.monitoring === undefined ? null : { ...options.monitoring, metrics: lab.metrics },
       identity: { pid: 1, startTicks: 1, startedAt: clock.now(), version: '0' },
       sweepIntervalMs: SWEEP_INTERVAL_MS,
       pendingEvidenceBytes: options.pendingEvidenceBytes ?? 1_000_000,

@@ -19,8 +19,8 @@ import { FakeChanges } from '../fakes/changes.ts';
 import { FakeClock } from '../fakes/clock.ts';
 import { FakeEvidence } from '../fakes/evidence.ts';
 import { FakeGerritPast } from '../fakes/gerrit-past.ts';
+import { FakeHostMetrics } from '../fakes/host-metrics.ts';
 import { FakeLog } from '../fakes/log.ts';
-import { FakeLookout } from '../fakes/lookout.ts';
 import { FakeMailer } from '../fakes/mailer.ts';
 import { FakeMerger } from '../fakes/merger.ts';
 import { FakeProvider } from '../fakes/provider.ts';
@@ -54,7 +54,7 @@ export interface LabOptions {
   readonly stage?: (request: EffectOf<'runStage'>) => StagePlan | null;
   readonly results?: ResultsSummary | { readonly unreadable: string };
   /** What is looked at; absent: nobody looks around. */
-  readonly vigil?: Omit<NonNullable<ServiceOptions['vigil']>, 'lookout'>;
+  readonly monitoring?: Omit<NonNullable<ServiceOptions['monitoring']>, 'metrics'>;
   /** What may wait to be published. */
   readonly pendingEvidenceBytes?: number;
   /** How long nobody starts the daemon again after a crash. */
@@ -80,7 +80,7 @@ export class Lab {
   readonly reviewer = new FakeReviewer();
   readonly mailer = new FakeMailer();
   readonly alarms = new FakeAlarms();
-  readonly lookout = new FakeLookout();
+  readonly metrics = new FakeHostMetrics();
   readonly log = new FakeLog();
   readonly store: Store;
   readonly options: LabOptions;

@@ -4,7 +4,7 @@
  */
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { HostSight, Lookout } from '../../engine/ports/adapters.ts';
+import type { HostMetrics, HostSnapshot } from '../../engine/ports/adapters.ts';
 
 /** A directory that we write to, and what it holds, for people. */
 export interface Place {
@@ -20,16 +20,16 @@ export interface LookoutOptions {
   readonly unkept: () => string | null;
 }
 
-type Disk = HostSight['disks'][number];
+type Disk = HostSnapshot['disks'][number];
 
-export class HostLookout implements Lookout {
+export class ProcHostMetrics implements HostMetrics {
   readonly #options: LookoutOptions;
 
   constructor(options: LookoutOptions) {
     this.#options = options;
   }
 
-  async look(): Promise<HostSight> {
+  async look(): Promise<HostSnapshot> {
     const { database, places, unkept } = this.#options;
     const [disks, walBytes] = await Promise.all([disksOf(places), sizeOf(`${database}-wal`)]);
     return { disks, walBytes, unkept: unkept() };

@@ -20,9 +20,9 @@ const CLEAR = `UPDATE alarm SET message = ?, hint = ?, cleared_at = ?, new_at = 
 const DROP_OLD = `DELETE FROM alarm WHERE (kind, target) IN
   (SELECT kind, target FROM alarm ORDER BY last_at DESC LIMIT -1 OFFSET ?)`;
 const UNTOLD = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times, new_at AS newAt,
-  cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy
-  FROM alarm WHERE mailed_at < new_at ORDER BY kind = 'mail-send-failed', new_at, kind, target LIMIT ?`;
-const ACKNOWLEDGE = `UPDATE alarm SET acknowledged_at = ?, acknowledged_by = ?
+  cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy,
+  acknowledged_why AS acknowledgedWhy FROM alarm WHERE mailed_at < new_at ORDER BY kind = 'mail-send-failed', new_at, kind, target LIMIT ?`;
+const ACKNOWLEDGE = `UPDATE alarm SET acknowledged_at = ?, acknowledged_by = ?, acknowledged_why = ?
   WHERE acknowledged_at IS NULL AND (? IS NULL OR (kind = ? AND target = ?))`;
 const TELL = 'UPDATE alarm SET mailed_at = max(mailed_at, ?) WHERE kind = ? AND target = ?';
 
@@ -42,9 +42,9 @@ export class AlarmTable {
     prepared(this.#database, DROP_OLD).run(kept);
   }
 
-  acknowledge(alarm: AlarmName | null, at: number, by: string): number {
+  acknowledge(alarm: AlarmName | null, at: number, by: string, why: string): number {
     const [kind, target] = [alarm?.kind ?? null, alarm?.target ?? null];
-    return prepared(this.#database, ACKNOWLEDGE).run(at, by, kind, kind, target).changes;
+    return prepared(this.#database, ACKNOWLEDGE).run(at, by, why, kind, kind, target).changes;
   }
 
   untold(limit: number): readonly UntoldAlarm[] {

@@ -4,9 +4,9 @@
  */
 import type {
   CheckpointRecord,
-  Heard,
   IgnoredRequest,
   IntakeUpdate,
+  PeerActivity,
   WaitingChange,
 } from '../../engine/ports/store.ts';
 import type { SeenEvent } from '../../machines/trigger/deduplication.ts';
@@ -61,7 +61,7 @@ export class IntakeTables {
     this.statements.move.run(position);
   }
 
-  hear({ begunAt, listenedMs, others }: Heard, forgetBefore: number): void {
+  hear({ begunAt, listenedMs, others }: PeerActivity, forgetBefore: number): void {
     this.statements.hear.run(begunAt, listenedMs, others);
     this.statements.forgetHeard.run(forgetBefore);
   }

@@ -2,8 +2,10 @@
 import type {
   AlarmView,
   CheckpointRecord,
+  ConfigRecord,
   DaemonView,
   DayCount,
+  HealthRecord,
   JobView,
   NumberedRow,
   OwedView,
@@ -11,7 +13,7 @@ import type {
   StoreReader,
   TurnView,
 } from '../../engine/ports/store.ts';
-import type { ReportSight } from '../../machines/model/health-snapshot.ts';
+import type { ReportActivity } from '../../machines/model/health-snapshot.ts';
 import type { Stored } from '../../machines/protocol/row.ts';
 import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
 import { positionRow, SELECT_POSITION } from './intake-tables.ts';
@@ -46,7 +48,8 @@ export function openSnapshot(file: string): StoreReader {
 
 const EVENTS = 'SELECT * FROM event';
 const ALARMS = `SELECT kind, target, message, hint, first_at AS firstAt, last_at AS lastAt, times,
-  cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy FROM alarm`;
+  cleared_at AS clearedAt, acknowledged_at AS acknowledgedAt, acknowledged_by AS acknowledgedBy,
+  acknowledged_why AS acknowledgedWhy FROM alarm`;
 const OWN_REPORT = "SELECT max(updated_at) AS at FROM review_view WHERE outcome = 'posted'";
 const HEARD = `SELECT coalesce(sum(listened_ms), 0) AS listenedMs, coalesce(sum(others), 0) AS others
   FROM peer_activity WHERE begun_at >= ?`;
@@ -195,7 +198,7 @@ export class SqliteReader implements StoreReader {
     return row === undefined ? null : (row as unknown as AlarmView);
   }
 
-  heard(): ReportSight {
+  reportActivity(): ReportActivity {
     const at = this.rowOf(OWN_REPORT)?.at ?? null;
     const ownAt = at === null ? null : Number(at);
     const { listenedMs, others } = this.rowOf(HEARD, ownAt ?? 0) ?? {};
@@ -217,8 +220,20 @@ export class SqliteReader implements StoreReader {
   }
 
   daemon(): DaemonView | null {
-    const row = this.rowOf("SELECT value FROM meta WHERE key = 'daemon'");
-    return row === undefined ? null : (JSON.parse(String(row.value)) as DaemonView);
+    return this.meta('daemon') as DaemonView | null;
+  }
+
+  health(): HealthRecord | null {
+    return this.meta('health') as HealthRecord | null;
+  }
+
+  config(): ConfigRecord | null {
+    return this.meta('config') as ConfigRecord | null;
+  }
+
+  protected meta(key: 'daemon' | 'health' | 'config' | 'served'): unknown {
+    const row = this.rowOf('SELECT value FROM meta WHERE key = ?', key);
+    return row === undefined ? null : JSON.parse(String(row.value));
   }
 
   deployment(): string {

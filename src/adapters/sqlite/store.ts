@@ -5,10 +5,11 @@
 import { hash, randomBytes } from 'node:crypto';
 import Sqlite from 'better-sqlite3';
 import {
-  type AlarmName,
   type Append,
   type CheckpointRecord,
+  type ConfigRecord,
   type DaemonView,
+  type HealthRecord,
   type IntakeUpdate,
   type ServedNote,
   type Store,
@@ -173,10 +174,10 @@ class SqliteStore extends SqliteReader implements Store {
     this.aside(() => this.alarmTable.put(alarm, at, quietMs, kept));
   }
 
-  acknowledge(alarm: AlarmName | null, at: number, by: string): number {
+  acknowledge(...[alarm, at, by, why]: Parameters<Store['acknowledge']>): number {
     let count = 0;
     this.aside(() => {
-      count = this.alarmTable.acknowledge(alarm, at, by);
+      count = this.alarmTable.acknowledge(alarm, at, by, why);
     });
     return count;
   }
@@ -189,21 +190,32 @@ class SqliteStore extends SqliteReader implements Store {
     this.aside(this.database.transaction(() => this.alarmTable.tell(alarms)).immediate);
   }
 
-  noteHeard(...[heard, forgetBefore]: Parameters<Store['noteHeard']>): void {
+  recordPeerActivity(...[heard, forgetBefore]: Parameters<Store['recordPeerActivity']>): void {
     this.aside(() => this.intakeTables.hear(heard, forgetBefore));
   }
 
   setDaemon(view: DaemonView): void {
-    this.aside(() => this.statements.putMeta.run('daemon', JSON.stringify(view)));
+    this.setMeta('daemon', view);
+  }
+
+  setHealth(record: HealthRecord): void {
+    this.setMeta('health', record);
+  }
+
+  setConfig(record: ConfigRecord): void {
+    this.setMeta('config', record);
+  }
+
+  private setMeta(key: string, value: object): void {
+    this.aside(() => this.statements.putMeta.run(key, JSON.stringify(value)));
   }
 
   servedNote(): ServedNote | null {
-    const row = this.rowOf("SELECT value FROM meta WHERE key = 'served'");
-    return row === undefined ? null : (JSON.parse(String(row.value)) as ServedNote);
+    return this.meta('served') as ServedNote | null;
   }
 
   noteServed(note: ServedNote): void {
-    this.aside(() => this.statements.putMeta.run('served', JSON.stringify(note)));
+    this.setMeta('served', note);
   }
 
   lastRowAt(): number | null {

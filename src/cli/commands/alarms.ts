@@ -62,6 +62,7 @@ export function alarmJson(alarm: AlarmView) {
     clearedAt: iso(alarm.clearedAt),
     acknowledgedAt: iso(alarm.acknowledgedAt),
     acknowledgedBy: alarm.acknowledgedAt === null ? null : alarm.acknowledgedBy,
+    acknowledgedWhy: alarm.acknowledgedAt === null ? null : alarm.acknowledgedWhy,
   };
 }
 

@@ -1,21 +1,21 @@
 /** `sos-ci status`: is the daemon there, is it connected, what is it doing, and what needs an operator. */
 import type {
   AlarmView,
+  ConfigRecord,
   ConnectionsView,
   DaemonView,
   DayCount,
+  HealthRecord,
   StoreReader,
 } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import type { Stored } from '../../machines/protocol/row.ts';
-import type { ConfigContext } from '../../machines/system/config-log.ts';
-import { VIGIL } from '../../machines/system/health.ts';
 import { VOTING, type VotingContext } from '../../machines/system/voting.ts';
 import { plainText } from '../../terminal-text.ts';
 import { pendingCount } from '../output/effect.ts';
 import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
-import { vigilJson, vigilLines } from '../output/health.ts';
+import { HEALTHY, healthJson, healthLines } from '../output/health.ts';
 import { topState } from '../output/state-spans.ts';
 import { streamJson, streamLines } from '../output/stream.ts';
 import { type Column, padEnd, printTable, wrap } from '../output/table.ts';
@@ -53,8 +53,8 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     intake: reader.intake(),
     stream: reader.stored('stream'),
     voting: reader.stored(VOTING),
-    vigil: reader.stored(VIGIL),
-    config: configOf(reader),
+    health: reader.health(),
+    config: reader.config(),
   };
   if (options.json) {
     printJson(io, statusJson(facts, since));
@@ -72,8 +72,8 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   printVoting(io, facts.voting);
   if (running) printConfig(io, facts.config);
   printLine(io, 'events', eventCountsText(facts.intake), null);
-  for (const [index, text] of vigilLines(facts.vigil).entries())
-    printLine(io, index === 0 ? 'vigil' : '', text, text === 'calm' ? null : 'red');
+  for (const [index, text] of healthLines(facts.health).entries())
+    printLine(io, index === 0 ? 'health' : '', text, text === HEALTHY ? null : 'red');
   printAlarms(io, facts.alarms);
   if (facts.counts.length > 0) {
     io.out(`\nended in the last 7 days\n`);
@@ -98,8 +98,8 @@ interface Facts {
   readonly intake: Readonly<Record<string, number>>;
   readonly stream: Stored | null;
   readonly voting: Stored | null;
-  readonly vigil: Stored | null;
-  readonly config: ConfigContext | null;
+  readonly health: HealthRecord | null;
+  readonly config: ConfigRecord | null;
 }
 
 function printLine(io: Io, name: string, text: string, color: Paint | null): void {
@@ -109,17 +109,12 @@ function printLine(io: Io, name: string, text: string, color: Paint | null): voi
   }
 }
 
-/** The history `config`; null in a database that no daemon of this release has run on. */
-function configOf(reader: StoreReader): ConfigContext | null {
-  return (reader.stored('config')?.context ?? null) as ConfigContext | null;
-}
-
 /** Only what an operator must know of it. */
-function printConfig(io: Io, config: ConfigContext | null): void {
+function printConfig(io: Io, config: ConfigRecord | null): void {
   if (config === null) return;
-  const { file, loadedAt, restart, problems, refusedAt } = config;
-  if (refusedAt !== null) {
-    const since = `since ${utc(refusedAt)}; what was read at ${utc(loadedAt)} counts`;
+  const { file, loadedAt, restart, problems, rejectedAt } = config;
+  if (rejectedAt !== null) {
+    const since = `since ${utc(rejectedAt)}; what was read at ${utc(loadedAt)} counts`;
     printLine(io, 'config', `${count(problems.length, 'mistake')} in ${file} ${since}`, 'red');
     for (const problem of problems.slice(0, PROBLEMS_SHOWN)) printLine(io, '', problem, null);
     const more = problems.length - PROBLEMS_SHOWN;
@@ -129,9 +124,9 @@ function printConfig(io: Io, config: ConfigContext | null): void {
     printLine(io, 'config', `counts after the next start: ${restart.join(', ')}`, 'yellow');
 }
 
-function configJson(config: ConfigContext | null) {
+function configJson(config: ConfigRecord | null) {
   if (config === null) return null;
-  return { ...config, loadedAt: iso(config.loadedAt), refusedAt: iso(config.refusedAt) };
+  return { ...config, loadedAt: iso(config.loadedAt), rejectedAt: iso(config.rejectedAt) };
 }
 
 function daemonText(io: Io, daemon: DaemonView | null, running: boolean): string {
@@ -249,7 +244,7 @@ function statusJson(facts: Facts, since: string) {
     intake: facts.intake,
     stream: streamJson(facts.stream),
     voting: votingJson(facts.voting),
-    vigil: vigilJson(facts.vigil),
+    health: healthJson(facts.health),
     config: configJson(facts.config),
     alarms: facts.alarms.map(alarmJson),
     counts: { since, rows: facts.counts },

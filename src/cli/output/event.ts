@@ -12,9 +12,7 @@ import {
 import { formatDuration } from '../../machines/model/duration.ts';
 import type { AnyEvent, CommonEvent, JobEvent, StreamEvent } from '../../machines/protocol/events.ts';
 import type { LogRow } from '../../machines/protocol/row.ts';
-import { configEventText } from './config.ts';
 import { evidenceText, isEvidenceEvent } from './evidence.ts';
-import { vigilEventText } from './health.ts';
 import { streamEventText } from './stream.ts';
 import { isVoteOrStart, type VoteOrStart, voteText } from './vote.ts';
 
@@ -69,13 +67,6 @@ function eventText(event: AnyEvent): string {
       return `review cancelled${reasonSuffix(event.reason)}`;
     case 'review.superseded':
       return `review superseded by ${event.by}`;
-    case 'config.loaded':
-    case 'config.rejected':
-      return configEventText(event);
-    case 'vigil.opened':
-    case 'vigil.noticed':
-    case 'alarms.acknowledged':
-      return vigilEventText(event);
     default:
       return isStreamEvent(event) ? streamEventText(event) : otherEventText(event);
   }

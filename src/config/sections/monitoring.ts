@@ -1,6 +1,6 @@
 /** `monitoring`: the health checks of the daemon, and when they raise an alarm. */
 import { z } from 'zod';
-import type { VigilLimits } from '../../machines/model/health-snapshot.ts';
+import type { HealthLimits } from '../../machines/model/health-snapshot.ts';
 import { duration, size } from '../fields/fields.ts';
 
 export const monitoring = z.strictObject({
@@ -30,7 +30,7 @@ const LIMITS = {
 
 export function buildMonitoring({ interval, noReportsAfter, minFreeDisk }: z.output<typeof monitoring>): {
   readonly intervalMs: number;
-  readonly limits: VigilLimits;
+  readonly limits: HealthLimits;
 } {
   const limits = { ...LIMITS, diskFreeBytes: minFreeDisk, quietMs: noReportsAfter };
   return { intervalMs: interval, limits };

@@ -1,25 +1,23 @@
 /**
- * Looks around now and then, for as long as a daemon runs, and tells the history `vigil` what is not as it was. The machine
- * decides what of that an operator must hear of; a look that shows nothing new leaves no row. After a restart it looks at
- * once: what is wrong then is told, however long the daemon was away.
+ * Checks the host, the database and our reports at an interval while a daemon runs, and raises an alarm once for each
+ * problem and once for its end. Known problems are one record in the database, so a restart raises nothing again.
  */
 import type { Log } from '../../log.ts';
-import type { Sight, VigilLimits } from '../../machines/model/health-snapshot.ts';
-import type { VigilEvent } from '../../machines/protocol/events.ts';
-import { VIGIL, type VigilContext } from '../../machines/system/health.ts';
-import { noticedIn } from '../../machines/system/health-checks.ts';
-import { newest, versionOf } from '../../machines/versions.ts';
+import type { HealthLimits, HealthSnapshot } from '../../machines/model/health-snapshot.ts';
+import { versionOf } from '../../machines/versions.ts';
 import type { Engine } from '../loop/engine.ts';
-import type { Clock, Lookout } from '../ports/adapters.ts';
+import type { Alarms, Clock, HostMetrics } from '../ports/adapters.ts';
 import type { Store } from '../ports/store.ts';
+import { evaluate } from './health-checks.ts';
 
-export interface VigilOptions {
-  readonly engine: Pick<Engine, 'submit' | 'histories' | 'ending'>;
+export interface HealthMonitorOptions {
+  readonly engine: Pick<Engine, 'histories'>;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  readonly lookout: Lookout;
-  readonly limits: VigilLimits;
+  readonly alarms: Alarms;
+  readonly metrics: HostMetrics;
+  readonly limits: HealthLimits;
   readonly intervalMs: number;
   /** False: this daemon posts nothing, so nothing is missing. */
   readonly reports: boolean;
@@ -30,24 +28,20 @@ export interface VigilOptions {
 /** How long it is remembered what was heard, in the times that nothing may be reported. */
 const HEARD_KEPT = 4;
 
-export class Vigil {
-  private readonly options: VigilOptions;
+export class HealthMonitor {
+  private readonly options: HealthMonitorOptions;
   private stopped = false;
   private looking: Promise<void> = Promise.resolve();
   private cancelLook: () => void = () => {};
   /** The look before: wall clock, monotonic, and the reports of others until then. */
   private before: { readonly at: number; readonly mark: number; readonly others: number } | null = null;
 
-  constructor(options: VigilOptions) {
+  constructor(options: HealthMonitorOptions) {
     this.options = options;
   }
 
-  /** Begins the history, or tells it that the limits are others now; then looks, at once and again and again. */
-  async start(): Promise<void> {
-    const { store, limits } = this.options;
-    const known = store.stored(VIGIL);
-    if (known === null || !sameLimits(contextOf(known).limits, limits))
-      await this.tell({ type: 'vigil.opened', limits });
+  /** Checks at once, and again at each interval. */
+  start(): void {
     this.lookSoon(0);
   }
 
@@ -66,19 +60,27 @@ export class Vigil {
   }
 
   private async look(): Promise<void> {
-    const { lookout, store, limits, log } = this.options;
-    const around = await lookout.look();
+    const { metrics, store, limits, log, clock, alarms } = this.options;
+    const host = await metrics.look();
     if (this.stopped) return;
-    const sight: Sight = { ...around, reports: this.hear() };
-    const known = store.stored(VIGIL);
-    if (known === null) return;
-    const { begun, over } = noticedIn(sight, limits, contextOf(known).troubles);
-    log.debug({ ...sight }, 'looked around');
-    if (begun.length + over.length > 0) await this.tell({ type: 'vigil.noticed', sight });
+    const snapshot: HealthSnapshot = { ...host, reports: this.hear() };
+    const known = store.health()?.problems ?? [];
+    const { begun, over } = evaluate(snapshot, limits, known);
+    log.debug({ ...snapshot }, 'health checked');
+    for (const { kind, target, well } of over)
+      await alarms.raise({ kind, target, message: well, hint: '', cleared: true });
+    for (const { kind, target, message, hint } of begun) await alarms.raise({ kind, target, message, hint });
+    const ended = new Set(over.map(({ topic }) => topic));
+    const since = clock.now();
+    const problems = [
+      ...known.filter(({ topic }) => !ended.has(topic)),
+      ...begun.map((problem) => ({ ...problem, since })),
+    ];
+    store.setHealth({ limits, problems });
   }
 
   /** Writes down what was heard since the look before, and adds up what was since our newest report. */
-  private hear(): Sight['reports'] {
+  private hear(): HealthSnapshot['reports'] {
     const { clock, store, limits, reports } = this.options;
     const now = { at: clock.now(), mark: clock.monotonic(), others: this.options.others() };
     const { before } = this;
@@ -89,9 +91,12 @@ export class Vigil {
       const listenedMs = Math.round(Math.min(now.mark - before.mark, this.upMs(now.at)));
       const others = listenedMs === 0 ? 0 : now.others - before.others;
       if (listenedMs > 0)
-        store.noteHeard({ begunAt: before.at, listenedMs, others }, now.at - HEARD_KEPT * limits.quietMs);
+        store.recordPeerActivity(
+          { begunAt: before.at, listenedMs, others },
+          now.at - HEARD_KEPT * limits.quietMs,
+        );
     }
-    return store.heard();
+    return store.reportActivity();
   }
 
   /** For how long the connection to the stream has stood; 0 while there is none. */
@@ -100,22 +105,4 @@ export class Vigil {
     const upSince = stream === undefined ? null : versionOf(stream).connectedSince(stream);
     return upSince === null ? 0 : Math.max(0, now - upSince);
   }
-
-  /** Rejects only when the daemon crashes; what a stop cuts off the next look finds. */
-  private async tell(event: VigilEvent): Promise<void> {
-    const { engine } = this.options;
-    try {
-      await engine.submit([{ history: VIGIL, startsOn: newest.vigil, event, settles: null, cause: null }]);
-    } catch (thrown) {
-      if (!engine.ending) throw thrown;
-    }
-  }
-}
-
-function contextOf({ context }: { readonly context: unknown }): VigilContext {
-  return context as VigilContext;
-}
-
-function sameLimits(one: VigilLimits, other: VigilLimits): boolean {
-  return (Object.keys(other) as (keyof VigilLimits)[]).every((key) => one[key] === other[key]);
 }

@@ -5,7 +5,6 @@
  */
 
 import { assertNever, type Patchset } from '../../machines/model/domain.ts';
-import { VIGIL } from '../../machines/system/health.ts';
 import type { Admission } from '../intake/admission.ts';
 import { addressed, type Submission } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
@@ -192,20 +191,18 @@ export class OperatorDesk implements Operators {
     };
   }
 
-  /** In the log first: what the table of alarms then misses after a crash is asked for again. */
   private async acknowledge(
     name: Extract<OperatorRequest, { do: 'acknowledge' }>['alarm'],
     { who, why }: Operator,
   ): Promise<OperatorAnswers['acknowledge']> {
-    const { engine, store, clock } = this.options;
+    const { store, clock } = this.options;
     const alarm = name === null ? null : this.alarm(name);
     const open = (alarm === null ? store.alarms(ALARMS_LIMIT) : [alarm]).some(
       ({ acknowledgedAt }) => acknowledgedAt === null,
     );
     if (!open) return { acknowledged: 0 };
     const named = alarm === null ? null : { kind: alarm.kind, target: alarm.target };
-    await engine.tell(VIGIL, { type: 'alarms.acknowledged', alarm: named, by: who, why });
-    return { acknowledged: store.acknowledge(named, clock.now(), who) };
+    return { acknowledged: store.acknowledge(named, clock.now(), who, why) };
   }
 
   private alarm({ kind, target }: { readonly kind: string; readonly target: string }): AlarmView {

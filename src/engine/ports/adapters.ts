@@ -17,7 +17,7 @@ import type {
   StageEnd,
 } from '../../machines/model/domain.ts';
 import type { ChangeNow } from '../../machines/model/gerrit-event.ts';
-import type { Sight } from '../../machines/model/health-snapshot.ts';
+import type { HealthSnapshot } from '../../machines/model/health-snapshot.ts';
 import type { KeyedEffect, StageRun } from '../../machines/protocol/effects.ts';
 import type { JobInForce, PatchsetKind } from '../../machines/verdicts/vote-rule.ts';
 
@@ -212,12 +212,12 @@ export interface Alarms {
 }
 
 /** What this host has left. */
-export type HostSight = Pick<Sight, 'disks' | 'walBytes' | 'unkept'>;
+export type HostSnapshot = Pick<HealthSnapshot, 'disks' | 'walBytes' | 'unkept'>;
 
 /** Looks at this host. */
-export interface Lookout {
+export interface HostMetrics {
   /** Never rejects for what it finds: what nobody knows is null. */
-  look(): Promise<HostSight>;
+  look(): Promise<HostSnapshot>;
 }
 
 /** How a look at what may have been missed went. */

@@ -7,7 +7,7 @@
  */
 
 import type { Alarm } from '../../machines/model/alarm.ts';
-import type { ReportSight } from '../../machines/model/health-snapshot.ts';
+import type { HealthLimits, ReportActivity } from '../../machines/model/health-snapshot.ts';
 import type { Verdict } from '../../machines/model/verdict.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { JobView, Projection, ReviewView } from '../../machines/protocol/projection.ts';
@@ -132,9 +132,10 @@ export interface AlarmView extends Omit<Alarm, 'cleared'> {
   readonly times: number;
   /** When what it tells of was over; null: it may still hold, or is of a kind that does not end by itself. */
   readonly clearedAt: number | null;
-  /** When an operator said that it was seen, and who; null: nobody did, or it is new again since then. */
+  /** When an operator acknowledged it, who and why; null: no one did since it became new. */
   readonly acknowledgedAt: number | null;
   readonly acknowledgedBy: string;
+  readonly acknowledgedWhy: string;
 }
 
 export type AlarmName = Pick<Alarm, 'kind' | 'target'>;
@@ -173,14 +174,13 @@ export interface ConnectionsView {
 }
 
 /** What was heard of Gerrit's stream in a stretch of time. */
-export interface Heard {
+export interface PeerActivity {
   readonly begunAt: number;
   readonly listenedMs: number;
   /** Reports of other CIs. */
   readonly others: number;
 }
 
-/** Read-only questions. Works beside a running daemon. */
 /** Wall-clock time for which no daemon was alive, or that a clock which was set forward made up. */
 export interface Gap {
   readonly from: number;
@@ -194,6 +194,37 @@ export interface ServedNote {
   readonly gaps: readonly Gap[];
 }
 
+/** What an operator was told of and is not over. */
+export interface Problem extends Pick<Alarm, 'kind' | 'target' | 'message' | 'hint'> {
+  /** The same for the same cause. */
+  readonly topic: string;
+  readonly since: number;
+}
+
+/** The newest health check. */
+export interface HealthRecord {
+  readonly limits: HealthLimits;
+  /** Oldest first. */
+  readonly problems: readonly Problem[];
+}
+
+/** The configuration that is active, and what is wrong with the file since it was read. */
+export interface ConfigRecord {
+  readonly file: string;
+  /** Who had the active configuration read, and why; both '' at a start of the daemon. */
+  readonly by: string;
+  readonly why: string;
+  readonly loadedAt: number;
+  /** Dotted keys that changed with it. */
+  readonly changed: readonly string[];
+  /** Dotted keys that are in the file and count only after the next start. */
+  readonly restart: readonly string[];
+  /** Mistakes in the file, the first ones, each with its place; empty: none. */
+  readonly problems: readonly string[];
+  readonly rejectedAt: number | null;
+}
+
+/** Read-only questions. Works beside a running daemon. */
 export interface StoreReader {
   /** Newest first. */
   jobs(query: {
@@ -232,7 +263,11 @@ export interface StoreReader {
   alarms(limit: number): readonly AlarmView[];
   lastAlarm(kind: Alarm['kind'], target: string): AlarmView | null;
   /** Our newest report, and what was heard since then. */
-  heard(): ReportSight;
+  reportActivity(): ReportActivity;
+  /** Null: no daemon has checked yet. */
+  health(): HealthRecord | null;
+  /** Null: no daemon has run on this database. */
+  config(): ConfigRecord | null;
   /** Null before anybody has listened. */
   intakePosition(): CheckpointRecord | null;
   /** Gerrit events by name since the database was made: `patchset-created`, `rejected:not-json` ... */
@@ -286,13 +321,15 @@ export interface Store extends StoreReader {
    */
   alarm(alarm: Alarm, at: number, quietMs?: number, kept?: number): void;
   /** An operator has seen this alarm, or all with null. Returns how many were not acknowledged before. */
-  acknowledge(alarm: AlarmName | null, at: number, by: string): number;
+  acknowledge(alarm: AlarmName | null, at: number, by: string, why: string): number;
   /** New alarms that nobody was told of by mail, the oldest first; those about mail itself last. */
   untold(limit: number): readonly UntoldAlarm[];
   /** These were told; one that has become new since then has not. */
   told(alarms: readonly UntoldAlarm[]): void;
   /** Listened to between two looks. What began before `forgetBefore` is forgotten. */
-  noteHeard(heard: Heard, forgetBefore: number): void;
+  recordPeerActivity(heard: PeerActivity, forgetBefore: number): void;
+  setHealth(record: HealthRecord): void;
+  setConfig(record: ConfigRecord): void;
   setDaemon(view: DaemonView): void;
   /** Null: none was written yet. */
   servedNote(): ServedNote | null;

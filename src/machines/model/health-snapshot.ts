@@ -1,6 +1,6 @@
 /** What one look around shows, as plain facts: this host's disks, our database, our reports and those of others. */
 
-export interface VigilLimits {
+export interface HealthLimits {
   /** Less room on a disk than this is an alarm. */
   readonly diskFreeBytes: number;
   /** Fewer free inodes than this too, on file systems that count them. */
@@ -13,7 +13,7 @@ export interface VigilLimits {
   readonly quietOthers: number;
 }
 
-export interface DiskSight {
+export interface DiskSnapshot {
   /** Absolute. */
   readonly path: string;
   /** What is kept there, for people. */
@@ -25,7 +25,7 @@ export interface DiskSight {
 }
 
 /** Who has reported what since our newest report. */
-export interface ReportSight {
+export interface ReportActivity {
   /** Our newest report, epoch ms; null: there was none yet. */
   readonly ownAt: number | null;
   /** For how long Gerrit's stream was listened to since then: what happens while it is down counts for nothing. */
@@ -34,12 +34,12 @@ export interface ReportSight {
   readonly others: number;
 }
 
-export interface Sight {
-  readonly disks: readonly DiskSight[];
+export interface HealthSnapshot {
+  readonly disks: readonly DiskSnapshot[];
   /** Of the write-ahead log; null: nobody knows. */
   readonly walBytes: number | null;
   /** Null: nothing is to be reported, so nothing is missing. */
-  readonly reports: ReportSight | null;
+  readonly reports: ReportActivity | null;
   /** Why Gerrit's events can not be kept in files at present; null: they can, or are not to be. */
   readonly unkept: string | null;
 }

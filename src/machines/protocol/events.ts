@@ -3,7 +3,6 @@
  * plain JSON; the names and fields are stored for ever, so a change of meaning is a new event, not an edit.
  */
 
-import type { Alarm } from '../model/alarm.ts';
 import type {
   Dependency,
   Failure,
@@ -21,7 +20,6 @@ import type {
   Standing,
   StandingVote,
 } from '../model/domain.ts';
-import type { Sight, VigilLimits } from '../model/health-snapshot.ts';
 import type { Judgement } from '../model/judge-review.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
 import type { Verdict } from '../model/verdict.ts';
@@ -309,52 +307,5 @@ export type StreamEvent =
     }
   | { readonly type: 'catchup.failed'; readonly failure: Failure };
 
-/** Facts of the one history `config`: which configuration is in force. */
-export type ConfigEvent =
-  | CommonEvent
-  /** The file was read, and counts. */
-  | {
-      readonly type: 'config.loaded';
-      readonly file: string;
-      /** Who had it read, and why; both '' at a start of the daemon. */
-      readonly by: string;
-      readonly why: string;
-      /** Dotted keys that are not as they were, and count from now on; none at a start. */
-      readonly changed: readonly string[];
-      /** Dotted keys that are not as they were, and count only after the next start. */
-      readonly restart: readonly string[];
-    }
-  /** The file was read, and the older configuration stays: it has these mistakes, the first ones, each with its place. */
-  | {
-      readonly type: 'config.rejected';
-      readonly file: string;
-      readonly by: string;
-      readonly why: string;
-      readonly problems: readonly string[];
-    };
-
-/** Facts of the one history `vigil`: what an operator must hear of before it does harm. */
-export type VigilEvent =
-  | CommonEvent
-  /** A daemon begins to look, with these limits. */
-  | { readonly type: 'vigil.opened'; readonly limits: VigilLimits }
-  /** A look found something that was not known, or that something is over. */
-  | { readonly type: 'vigil.noticed'; readonly sight: Sight }
-  /** An operator has seen this alarm; null: all that there are. */
-  | {
-      readonly type: 'alarms.acknowledged';
-      readonly alarm: Pick<Alarm, 'kind' | 'target'> | null;
-      readonly by: string;
-      readonly why: string;
-    };
-
-export type AnyEvent =
-  | JobEvent
-  | ReviewEvent
-  | PublicationEvent
-  | StreamEvent
-  | ConfigEvent
-  | VotingEvent
-  | VerdictsEvent
-  | VigilEvent;
+export type AnyEvent = JobEvent | ReviewEvent | PublicationEvent | StreamEvent | VotingEvent | VerdictsEvent;
 export type EventType = AnyEvent['type'];

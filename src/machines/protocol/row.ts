@@ -5,15 +5,7 @@
 import type { Effect, KeyedEffect } from './effects.ts';
 import type { EventType } from './events.ts';
 
-export type MachineFamily =
-  | 'job'
-  | 'review'
-  | 'publication'
-  | 'stream'
-  | 'config'
-  | 'voting'
-  | 'verdicts'
-  | 'vigil';
+export type MachineFamily = 'job' | 'review' | 'publication' | 'stream' | 'voting' | 'verdicts';
 
 /** A machine and its version, as it is stored with every row. */
 export type MachineName = `${MachineFamily}@${number}`;

@@ -1,19 +1,19 @@
-/** The lookout on this very host: what is there is told, and what is not is no error. */
+/** The metrics on this very host: what is there is told, and what is not is no error. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { HostLookout } from '../../../src/adapters/host/host-metrics.ts';
+import { ProcHostMetrics } from '../../../src/adapters/host/host-metrics.ts';
 
 let dir: string;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'sos-ci-lookout-'));
+  dir = mkdtempSync(join(tmpdir(), 'sos-ci-metrics-'));
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 test('places on one disk are one disk, also those that are not there yet', async () => {
   mkdirSync(join(dir, 'logs'));
-  const lookout = new HostLookout({
+  const metrics = new ProcHostMetrics({
     places: [
       { path: dir, holds: 'stateDir' },
       { path: join(dir, 'logs'), holds: 'logs' },
@@ -22,7 +22,7 @@ test('places on one disk are one disk, also those that are not there yet', async
     database: join(dir, 'sos-ci.db'),
     unkept: () => 'no room',
   });
-  const { disks, walBytes, unkept } = await lookout.look();
+  const { disks, walBytes, unkept } = await metrics.look();
   expect(disks).toMatchObject([{ path: dir, holds: 'stateDir and logs and events' }]);
   expect(disks[0]?.freeBytes).toBeGreaterThan(0);
   expect([walBytes, unkept]).toEqual([null, 'no room']);
@@ -33,12 +33,12 @@ test('another file system is another disk', async () => {
     { path: dir, holds: 'stateDir' },
     { path: '/proc', holds: 'logs' },
   ];
-  const lookout = new HostLookout({ places, database: join(dir, 'x'), unkept: () => null });
-  expect((await lookout.look()).disks.map(({ path }) => path)).toEqual([dir, '/proc']);
+  const metrics = new ProcHostMetrics({ places, database: join(dir, 'x'), unkept: () => null });
+  expect((await metrics.look()).disks.map(({ path }) => path)).toEqual([dir, '/proc']);
 });
 
 test('the write-ahead log is measured', async () => {
   writeFileSync(join(dir, 'sos-ci.db-wal'), 'x'.repeat(12_345));
-  const lookout = new HostLookout({ places: [], database: join(dir, 'sos-ci.db'), unkept: () => null });
-  expect(await lookout.look()).toEqual({ disks: [], walBytes: 12_345, unkept: null });
+  const metrics = new ProcHostMetrics({ places: [], database: join(dir, 'sos-ci.db'), unkept: () => null });
+  expect(await metrics.look()).toEqual({ disks: [], walBytes: 12_345, unkept: null });
 });

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { HostLookout } from '../../../src/adapters/host/host-metrics.ts';
+import { ProcHostMetrics } from '../../../src/adapters/host/host-metrics.ts';
 import { openReadOnly, openWritable, translate } from '../../../src/adapters/sqlite/database.ts';
 import { openReader, openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
@@ -65,7 +65,7 @@ test('a young WAL is grown once, so that later appends need not', () => {
 
 test('a WAL that grows while somebody reads for long is seen, and small again when nobody does', async () => {
   const store = openStore(file);
-  const lookout = new HostLookout({ places: [], database: file, unkept: () => null });
+  const lookout = new ProcHostMetrics({ places: [], database: file, unkept: () => null });
   const walBytes = async () => (await lookout.look()).walBytes ?? 0;
   const write = () => {
     for (let time = 0; time < 80; time += 1) {

@@ -26,6 +26,7 @@ const seen: AlarmView = {
   clearedAt: null,
   acknowledgedAt: START + 60_000,
   acknowledgedBy: 'alice\u001b[2J',
+  acknowledgedWhy: 'I make room',
 };
 const reader = fakeReader({ ...SAMPLE, alarms: [...SAMPLE.alarms, seen] });
 const jsonOf = (print: (io: ReturnType<typeof fakeIo>) => void) => {

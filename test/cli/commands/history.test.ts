@@ -27,7 +27,7 @@ const STREAM_LIMITS = {
 };
 const EVIL = 'ended \u001b[2Jby an evil server';
 
-/** A connection that was lost after an hour, and a disk that runs full. */
+/** A connection that was lost after an hour. */
 function told(...more: readonly AnyEvent[]) {
   const world = new Simulator();
   const say = (history: string, event: AnyEvent, settles?: string) => {
@@ -38,13 +38,25 @@ function told(...more: readonly AnyEvent[]) {
   say('stream', { type: 'stream.connected', why: 'connected to Gerrit 3.12' });
   const closed = { since: START, changes: 2, found: 1, unsure: [], unread: 0 } as const;
   say('stream', { type: 'catchup.completed', ...closed }, 'catchUp:1');
-  say('vigil', { type: 'vigil.opened', limits: LIMITS });
-  const disks = [{ path: '/s', holds: 'stateDir', freeBytes: 1024, freeFiles: 50 }];
-  say('vigil', { type: 'vigil.noticed', sight: { disks, walBytes: 1, reports: null, unkept: null } });
+  world.now += 60 * MINUTE;
   for (const event of more) say('stream', event);
   const rows = world.log.map((row, index): NumberedRow => ({ ...row, seq: index + 1 }));
   return { rows, stored: Object.fromEntries(world.stored), now: () => world.now };
 }
+
+const health = {
+  limits: LIMITS,
+  problems: [
+    {
+      topic: 'space /s',
+      kind: 'disk-low',
+      target: '/s',
+      message: 'full',
+      hint: '',
+      since: START + 120 * MINUTE,
+    },
+  ],
+} as const;
 
 const lost: AnyEvent = { type: 'stream.disconnected', why: EVIL, hint: 'is Gerrit there?' };
 const daemon = { pid: 1, startTicks: 1, startedAt: START, version: '0', mode: 'running', stream: 'x' };
@@ -53,7 +65,7 @@ describe('status', () => {
   const show = (json: boolean, ...more: readonly AnyEvent[]) => {
     const { now, ...contents } = told(...more);
     const io = fakeIo({ now, alive: () => true, width: 200 });
-    statusCommand(io, fakeReader({ ...contents, daemon }), { json });
+    statusCommand(io, fakeReader({ ...contents, daemon, health }), { json });
     return io.stdout();
   };
 
@@ -85,11 +97,11 @@ describe('status', () => {
   });
 
   test('says what is wrong, and since when', () => {
-    expect(show(false)).toContain('vigil     disk-low /s since 2026-01-02 05:04:05 UTC');
-    expect(JSON.parse(show(true)).vigil).toMatchObject({
-      state: 'troubled',
+    expect(show(false)).toContain('health    disk-low /s since 2026-01-02 05:04:05 UTC');
+    expect(JSON.parse(show(true)).health).toMatchObject({
+      healthy: false,
       limits: LIMITS,
-      troubles: [{ kind: 'disk-low', since: '2026-01-02T05:04:05.000Z' }],
+      problems: [{ kind: 'disk-low', since: '2026-01-02T05:04:05.000Z' }],
     });
   });
 
@@ -105,6 +117,7 @@ describe('status', () => {
       clearedAt: START + MINUTE,
       acknowledgedAt: null,
       acknowledgedBy: '',
+      acknowledgedWhy: '',
     };
     const io = fakeIo({ now: () => START, alive: () => true, width: 200 });
     statusCommand(io, fakeReader({ daemon, alarms: [alarm] }), {});
@@ -130,11 +143,6 @@ describe('history NAME', () => {
     expect(text).toMatch(/^01-02 03:04:05 down {7}listening to review:29418 begins$/m);
     expect(text).toMatch(/^01-02 05:34:05 down {7}not connected: ended \\x1b\[2Jby an evil server$/m);
     expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
-  });
-
-  test('shows the vigil, and what the operator was told', () => {
-    expect(show('vigil')).toMatch(/a look around: 1\.0 KB free at \/s; write-ahead log 1 B/);
-    expect(show('vigil')).toMatch(/-> tell the operator: the disk of stateDir runs full/);
   });
 
   test('as JSON', () => {

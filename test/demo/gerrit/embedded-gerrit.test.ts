@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Heard, newChangeId } from '../../contracts/gerrit-stand.ts';
+import { newChangeId, type PeerActivity } from '../../contracts/gerrit-stand.ts';
 import { Stand } from './stand.ts';
 
 const CINDER = 'openstack/cinder';
@@ -239,7 +239,7 @@ async function tour(on: Stand): Promise<void> {
 }
 
 /** One text a line, hashes and Change-Ids by the order in which they appear, times and addresses taken out. */
-function comparable(text: Heard['text']): string[] {
+function comparable(text: PeerActivity['text']): string[] {
   const names = new Map<string, string>();
   return text
     .trimEnd()

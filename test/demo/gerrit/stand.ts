@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { EmbeddedGerrit, type NewAccount } from '../../../src/demo/gerrit/embedded-gerrit.ts';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
-import { type GerritPerson, GerritStand, type Heard } from '../../contracts/gerrit-stand.ts';
+import { type GerritPerson, GerritStand, type PeerActivity } from '../../contracts/gerrit-stand.ts';
 
 const PEOPLE: readonly NewAccount[] = [
   { username: 'dev', labels: { 'Code-Review': [-1, 1] } },
@@ -81,7 +81,7 @@ export class Stand extends GerritStand {
     });
   }
 
-  async stream(user: string, options = ''): Promise<Heard> {
+  async stream(user: string, options = ''): Promise<PeerActivity> {
     const before = this.gerrit.streams;
     const heard = this.openStream(user, options);
     await this.gerrit.until(() => this.gerrit.streams > before);

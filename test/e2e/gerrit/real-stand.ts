@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type GerritPerson, GerritStand, type Heard } from '../../contracts/gerrit-stand.ts';
+import { type GerritPerson, GerritStand, type PeerActivity } from '../../contracts/gerrit-stand.ts';
 import type { RealGerrit } from '../real-gerrit/real-gerrit.ts';
 import { SEED_PROJECTS } from '../real-gerrit/seed.ts';
 import { sharedGerrit } from './shared-gerrit.ts';
@@ -54,7 +54,7 @@ export class RealStand extends GerritStand {
   }
 
   /** Gerrit does not say that it streams, so something happens until it is heard. */
-  async stream(user: string, options = ''): Promise<Heard> {
+  async stream(user: string, options = ''): Promise<PeerActivity> {
     const heard = this.openStream(user, options);
     await eventually('the stream is open', async () => {
       this.#branches += 1;

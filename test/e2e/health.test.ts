@@ -26,7 +26,7 @@ test('events that can not be kept harm nothing; what came later can be exported 
   const first = await one.push('one\n');
   await one.eventually('the first is reported', () => one.messages(first).length === 1);
   await one.eventually('the operator is told', async () => {
-    return (await status(one)).vigil.troubles.some(
+    return (await status(one)).health.problems.some(
       ({ kind }: { kind: string }) => kind === 'event-archive-failing',
     );
   });
@@ -35,9 +35,9 @@ test('events that can not be kept harm nothing; what came later can be exported 
   const second = await one.push('two\n');
   await one.eventually('the second is reported', () => one.messages(second).length === 1);
   await one.eventually('the operator is told that it is over', async () => {
-    const { vigil, alarms } = await status(one);
+    const { health, alarms } = await status(one);
     const [alarm] = alarms.filter(({ kind }: { kind: string }) => kind === 'event-archive-failing');
-    return vigil.state === 'calm' && alarm.clearedAt !== null;
+    return health.healthy && alarm.clearedAt !== null;
   });
   const { code, text } = await one.ask('events', 'export', '--change', String(second), '--json');
   expect(code).toBe(0);

@@ -1,6 +1,5 @@
 /** What harms slowly: the operator hears of it once, and once when it is over, however often the daemon dies meanwhile. */
 import { describe, expect, test } from 'vitest';
-import type { VigilContext } from '../../src/machines/system/health.ts';
 import { crashPoints, LONG } from '../fixtures/effort.ts';
 import { comment, created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -15,10 +14,14 @@ const LIMITS = {
   quietMs: 3 * HOUR,
   quietOthers: 3,
 };
-const VIGIL: NonNullable<LabOptions['vigil']> = { limits: LIMITS, intervalMs: INTERVAL, reports: true };
+const MONITORING: NonNullable<LabOptions['monitoring']> = {
+  limits: LIMITS,
+  intervalMs: INTERVAL,
+  reports: true,
+};
 
 async function started(options: LabOptions = {}, crashAt: readonly number[] = []): Promise<Lab> {
-  const lab = new Lab({ vigil: VIGIL, ...options });
+  const lab = new Lab({ monitoring: MONITORING, ...options });
   lab.crashAt = crashAt;
   await lab.start();
   return lab;
@@ -36,8 +39,8 @@ function told(lab: Lab): readonly string[] {
   return all.filter((text, index) => text !== all[index - 1]);
 }
 
-function state(lab: Lab): string | undefined {
-  return lab.store.stored('vigil')?.state;
+function problems(lab: Lab): number | undefined {
+  return lab.store.health()?.problems.length;
 }
 
 /** Others report on what our jobs are for, all the time. */
@@ -50,34 +53,28 @@ async function othersReport(lab: Lab, hours: number, who = 'zuul'): Promise<void
 
 describe('a disk that runs full', () => {
   async function story(lab: Lab): Promise<void> {
-    lab.lookout.leave(500);
+    lab.metrics.leave(500);
     await pass(lab, 2 * INTERVAL);
     // A little room is not enough to call it over.
-    lab.lookout.leave(1_100);
+    lab.metrics.leave(1_100);
     await pass(lab, 2 * INTERVAL);
-    lab.lookout.leave(null);
+    lab.metrics.leave(null);
     await pass(lab, 2 * INTERVAL);
-    expect(state(lab)).toBe('troubled');
-    lab.lookout.leave(5_000);
+    expect(problems(lab)).toBe(1);
+    lab.metrics.leave(5_000);
     await pass(lab, 2 * INTERVAL);
-    expect(state(lab)).toBe('calm');
+    expect(problems(lab)).toBe(0);
   }
 
-  test('is told once, and once when there is room again; looks that show nothing new leave no row', async () => {
+  test('is told once, and once when there is room again; no check is a row of the log', async () => {
     const lab = await started();
     await story(lab);
     expect(lab.alarms.raised).toMatchObject([
       { kind: 'disk-low', target: '/state', message: expect.stringContaining('stateDir') },
       { kind: 'disk-low', target: '/state', cleared: true, hint: '' },
     ]);
-    expect(lab.store.rows('vigil').map(({ type }) => type)).toEqual([
-      'vigil.opened',
-      'vigil.noticed',
-      'alarm.raised',
-      'vigil.noticed',
-      'alarm.raised',
-    ]);
-    expect(lab.lookout.looks).toBeGreaterThanOrEqual(8);
+    expect([...lab.store.histories()].sort()).toEqual(['stream', 'voting']);
+    expect(lab.metrics.looks).toBeGreaterThanOrEqual(8);
     expect(broken(lab)).toEqual([]);
     lab.store.close();
   });
@@ -97,7 +94,7 @@ describe('a disk that runs full', () => {
   test('is found by the daemon that starts after it', async () => {
     const lab = await started();
     lab.daemon.life.end();
-    lab.lookout.leave(1);
+    lab.metrics.leave(1);
     await lab.restart();
     await lab.run();
     expect(told(lab)).toEqual(['disk-low']);
@@ -132,7 +129,7 @@ describe('nothing reported', () => {
     }
     const silent = await started();
     await pass(silent, 6 * HOUR);
-    const monitor = await started({ vigil: { limits: LIMITS, intervalMs: INTERVAL, reports: false } });
+    const monitor = await started({ monitoring: { limits: LIMITS, intervalMs: INTERVAL, reports: false } });
     await othersReport(monitor, 6);
     expect([told(silent), told(monitor)]).toEqual([[], []]);
     silent.store.close();
@@ -159,16 +156,15 @@ describe('nothing reported', () => {
 
 test('other limits after a restart count at once', async () => {
   const lab = await started();
-  lab.lookout.leave(1_500);
+  lab.metrics.leave(1_500);
   await pass(lab, INTERVAL);
   expect(told(lab)).toEqual([]);
   lab.daemon.life.end();
-  const options = { vigil: { ...VIGIL, limits: { ...LIMITS, diskFreeBytes: 2_000 } } };
+  const options = { monitoring: { ...MONITORING, limits: { ...LIMITS, diskFreeBytes: 2_000 } } };
   const next = Object.assign(lab, { options: { ...lab.options, ...options } });
   await next.restart();
   await next.run();
   expect(told(next)).toEqual(['disk-low']);
-  const context = next.store.stored('vigil')?.context as unknown as VigilContext;
-  expect(context.limits.diskFreeBytes).toBe(2_000);
+  expect(next.store.health()?.limits.diskFreeBytes).toBe(2_000);
   next.store.close();
 });

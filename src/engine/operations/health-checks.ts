@@ -1,23 +1,17 @@
 /**
- * What is wrong in what a look shows. Each check has a topic by which it is known again, and a wider margin for what is
- * over than for what begins, so that a disk at its limit does not raise and clear the same alarm all day.
+ * What is wrong in a snapshot of the host, the database and the reports. Each check has a topic that identifies it, and
+ * a wider margin for its end than for its beginning, so that a disk at its limit does not raise and clear an alarm all day.
  */
-import type { Alarm } from '../model/alarm.ts';
-import { formatLimit } from '../model/duration.ts';
-import type { DiskSight, ReportSight, Sight, VigilLimits } from '../model/health-snapshot.ts';
+import { formatLimit } from '../../machines/model/duration.ts';
+import type {
+  DiskSnapshot,
+  HealthLimits,
+  HealthSnapshot,
+  ReportActivity,
+} from '../../machines/model/health-snapshot.ts';
+import type { Problem } from '../ports/store.ts';
 
-/** What an operator was told of and is not over. */
-export interface Trouble {
-  /** The same for the same cause. */
-  readonly topic: string;
-  readonly kind: Alarm['kind'];
-  readonly target: string;
-  readonly message: string;
-  readonly hint: string;
-  readonly since: number;
-}
-
-interface Check extends Omit<Trouble, 'since'> {
+interface Check extends Omit<Problem, 'since'> {
   /** Null: nobody knows, so it stays as it was. */
   readonly wrong: boolean | null;
   /** How it is when it is not wrong. */
@@ -25,45 +19,53 @@ interface Check extends Omit<Trouble, 'since'> {
 }
 
 /** What is not as it was known. */
-export interface Noticed {
-  readonly begun: readonly Omit<Trouble, 'since'>[];
-  readonly over: readonly (Trouble & { readonly well: string })[];
+export interface Evaluation {
+  readonly begun: readonly Omit<Problem, 'since'>[];
+  readonly over: readonly (Problem & { readonly well: string })[];
 }
 
-/** What lies between the end of a trouble and its beginning. */
+/** What lies between the end of a problem and its beginning. */
 const MARGIN = 1.25;
 
-export function noticedIn(sight: Sight, limits: VigilLimits, known: readonly Trouble[]): Noticed {
-  const before = new Map(known.map((trouble) => [trouble.topic, trouble]));
-  const checks = checksOf(sight, limits, before);
+export function evaluate(
+  snapshot: HealthSnapshot,
+  limits: HealthLimits,
+  known: readonly Problem[],
+): Evaluation {
+  const before = new Map(known.map((problem) => [problem.topic, problem]));
+  const checks = checksOf(snapshot, limits, before);
   const topics = new Set(checks.map(({ topic }) => topic));
   const over = checks.flatMap(({ topic, wrong, well }) => {
-    const trouble = before.get(topic);
-    return trouble !== undefined && wrong === false ? [{ ...trouble, well }] : [];
+    const problem = before.get(topic);
+    return problem !== undefined && wrong === false ? [{ ...problem, well }] : [];
   });
   const gone = known.filter(({ topic }) => !topics.has(topic));
   return {
-    begun: checks.filter(({ topic, wrong }) => wrong === true && !before.has(topic)).map(troubleOf),
-    over: [...over, ...gone.map((trouble) => ({ ...trouble, well: 'it is not looked at any more' }))],
+    begun: checks.filter(({ topic, wrong }) => wrong === true && !before.has(topic)).map(problemOf),
+    over: [...over, ...gone.map((problem) => ({ ...problem, well: 'it is not looked at any more' }))],
   };
 }
 
-function troubleOf({ topic, kind, target, message, hint }: Check): Omit<Trouble, 'since'> {
+function problemOf({ topic, kind, target, message, hint }: Check): Omit<Problem, 'since'> {
   return { topic, kind, target, message, hint };
 }
 
-function checksOf(sight: Sight, limits: VigilLimits, known: ReadonlyMap<string, Trouble>): readonly Check[] {
+function checksOf(
+  snapshot: HealthSnapshot,
+  limits: HealthLimits,
+  known: ReadonlyMap<string, Problem>,
+): readonly Check[] {
   return [
-    ...sight.disks.flatMap((disk) => [spaceCheck(disk, limits, known), filesCheck(disk, limits, known)]),
-    walCheck(sight.walBytes, limits, known),
-    reportCheck(sight.reports, limits, known.get('reports')),
-    eventsCheck(sight.unkept),
+    ...snapshot.disks.flatMap((disk) => [spaceCheck(disk, limits, known), filesCheck(disk, limits, known)]),
+    walCheck(snapshot.walBytes, limits, known),
+    reportCheck(snapshot.reports, limits, known.get('reports')),
+    eventsCheck(snapshot.unkept),
   ];
 }
 
-type Known = ReadonlyMap<string, Trouble>;
+type Known = ReadonlyMap<string, Problem>;
 
-function spaceCheck({ path, holds, freeBytes }: DiskSight, limits: VigilLimits, known: Known): Check {
+function spaceCheck({ path, holds, freeBytes }: DiskSnapshot, limits: HealthLimits, known: Known): Check {
   const topic = `space ${path}`;
   const limit = limits.diskFreeBytes * (known.has(topic) ? MARGIN : 1);
   const free = freeBytes === null ? '' : `${megabytes(freeBytes)} are free`;
@@ -78,7 +80,7 @@ function spaceCheck({ path, holds, freeBytes }: DiskSight, limits: VigilLimits, 
   };
 }
 
-function filesCheck({ path, holds, freeFiles }: DiskSight, limits: VigilLimits, known: Known): Check {
+function filesCheck({ path, holds, freeFiles }: DiskSnapshot, limits: HealthLimits, known: Known): Check {
   const topic = `files ${path}`;
   const limit = limits.diskFreeFiles * (known.has(topic) ? MARGIN : 1);
   return {
@@ -92,7 +94,7 @@ function filesCheck({ path, holds, freeFiles }: DiskSight, limits: VigilLimits, 
   };
 }
 
-function walCheck(walBytes: number | null, limits: VigilLimits, known: Known): Check {
+function walCheck(walBytes: number | null, limits: HealthLimits, known: Known): Check {
   const limit = limits.walBytes / (known.has('wal') ? MARGIN : 1);
   const size = megabytes(walBytes ?? 0);
   return {
@@ -107,7 +109,11 @@ function walCheck(walBytes: number | null, limits: VigilLimits, known: Known): C
 }
 
 /** Over when something was reported, or nothing is to be reported any more; not when what was heard is forgotten. */
-function reportCheck(reports: ReportSight | null, limits: VigilLimits, known: Trouble | undefined): Check {
+function reportCheck(
+  reports: ReportActivity | null,
+  limits: HealthLimits,
+  known: Problem | undefined,
+): Check {
   const { ownAt, listenedMs, others } = reports ?? { ownAt: null, listenedMs: 0, others: 0 };
   const quiet =
     known === undefined

@@ -1,8 +1,8 @@
 /** A host whose disks are as full as a test says. */
-import type { HostSight, Lookout } from '../../src/engine/ports/adapters.ts';
+import type { HostMetrics, HostSnapshot } from '../../src/engine/ports/adapters.ts';
 
-export class FakeLookout implements Lookout {
-  sight: HostSight = {
+export class FakeHostMetrics implements HostMetrics {
+  sight: HostSnapshot = {
     disks: [{ path: '/state', holds: 'stateDir', freeBytes: 10_000, freeFiles: 10_000 }],
     walBytes: 0,
     unkept: null,
@@ -10,7 +10,7 @@ export class FakeLookout implements Lookout {
   /** Looks so far. */
   looks = 0;
 
-  async look(): Promise<HostSight> {
+  async look(): Promise<HostSnapshot> {
     this.looks += 1;
     return this.sight;
   }

@@ -1,0 +1,153 @@
+/** Each problem is found once, and once when it is over; what is unknown stays as it was. */
+import { describe, expect, test } from 'vitest';
+import { type Evaluation, evaluate } from '../../../src/engine/operations/health-checks.ts';
+import type { Problem } from '../../../src/engine/ports/store.ts';
+import type { HealthLimits, HealthSnapshot } from '../../../src/machines/model/health-snapshot.ts';
+import { START } from '../../machines/facts.ts';
+
+const MB = 1024 ** 2;
+const LIMITS: HealthLimits = {
+  diskFreeBytes: 1_000 * MB,
+  diskFreeFiles: 100,
+  walBytes: 64 * MB,
+  quietMs: 3_600_000,
+  quietOthers: 3,
+};
+const WELL: HealthSnapshot = {
+  disks: [{ path: '/s', holds: 'stateDir and logs', freeBytes: 5_000 * MB, freeFiles: 5_000 }],
+  walBytes: 4 * MB,
+  reports: { ownAt: null, listenedMs: 0, others: 0 },
+  unkept: null,
+};
+const disk = (change: object): HealthSnapshot => ({
+  ...WELL,
+  disks: WELL.disks.map((one) => ({ ...one, ...change })),
+});
+
+/** Health checks one after the other, and the kinds of alarms that they raise. */
+class Checks {
+  limits = LIMITS;
+  problems: readonly Problem[] = [];
+  readonly kinds: string[] = [];
+  readonly begun: Evaluation['begun'][number][] = [];
+
+  see(...snapshots: readonly HealthSnapshot[]): this {
+    for (const snapshot of snapshots) {
+      const { begun, over } = evaluate(snapshot, this.limits, this.problems);
+      const ended = over.map(({ topic }) => topic);
+      this.kinds.push(...over.map(({ kind }) => `over: ${kind}`), ...begun.map(({ kind }) => kind));
+      this.begun.push(...begun);
+      this.problems = [
+        ...this.problems.filter(({ topic }) => !ended.includes(topic)),
+        ...begun.map((one) => ({ ...one, since: START })),
+      ];
+    }
+    return this;
+  }
+}
+
+describe('a problem', () => {
+  const problems: readonly (readonly [string, HealthSnapshot, HealthSnapshot, HealthSnapshot])[] = [
+    [
+      'disk-low',
+      disk({ freeBytes: 999 * MB }),
+      disk({ freeBytes: 1_249 * MB }),
+      disk({ freeBytes: 1_250 * MB }),
+    ],
+    ['disk-low', disk({ freeFiles: 99 }), disk({ freeFiles: 124 }), disk({ freeFiles: 125 })],
+    [
+      'wal-large',
+      { ...WELL, walBytes: 65 * MB },
+      { ...WELL, walBytes: 60 * MB },
+      { ...WELL, walBytes: 51 * MB },
+    ],
+    ['event-archive-failing', { ...WELL, unkept: 'no space left' }, { ...WELL, unkept: 'no right' }, WELL],
+    [
+      'no-reports',
+      { ...WELL, reports: { ownAt: null, listenedMs: 3_600_000, others: 3 } },
+      { ...WELL, reports: { ownAt: null, listenedMs: 0, others: 0 } },
+      { ...WELL, reports: { ownAt: START + 1, listenedMs: 0, others: 0 } },
+    ],
+  ];
+  test.each(problems)(
+    '%s is told once, not over when it is only a little better, and told when it is over',
+    (kind, bad, better, well) => {
+      const checks = new Checks();
+      checks.see(WELL, bad, bad, better, bad);
+      expect(checks.kinds).toEqual([kind]);
+      expect(checks.problems).toMatchObject([{ kind, since: START }]);
+      checks.see(well, well);
+      expect([checks.kinds, checks.problems]).toEqual([[kind, `over: ${kind}`], []]);
+      checks.see(bad);
+      expect(checks.kinds.length).toBe(3);
+    },
+  );
+
+  test('comes beside others, each by itself', () => {
+    const checks = new Checks();
+    checks.see({ ...disk({ freeBytes: 0, freeFiles: 0 }), walBytes: 65 * MB });
+    checks.see({ ...disk({ freeFiles: 0 }), walBytes: 65 * MB });
+    checks.see(WELL);
+    expect(checks.kinds).toEqual([
+      'disk-low',
+      'disk-low',
+      'wal-large',
+      'over: disk-low',
+      'over: disk-low',
+      'over: wal-large',
+    ]);
+  });
+
+  test('names what it is, how it is, and what to do', () => {
+    const checks = new Checks();
+    checks.see(disk({ freeBytes: 100 * MB }));
+    expect(checks.begun).toEqual([
+      {
+        topic: 'space /s',
+        kind: 'disk-low',
+        target: '/s',
+        message: 'the disk of stateDir and logs runs full: 100 MB are free, the limit is 1000 MB',
+        hint: expect.stringContaining('monitoring.minFreeDisk'),
+      },
+    ]);
+  });
+});
+
+describe('what nobody knows', () => {
+  test('neither begins nor ends anything', () => {
+    const checks = new Checks();
+    const blind: HealthSnapshot = { ...disk({ freeBytes: null, freeFiles: null }), walBytes: null };
+    checks.see(blind);
+    expect(checks.kinds).toEqual([]);
+    checks.see({ ...disk({ freeBytes: 0 }), walBytes: 65 * MB }, blind);
+    expect(checks.kinds).toEqual(['disk-low', 'wal-large']);
+  });
+});
+
+test('a place that is not looked at any more is no problem any more', () => {
+  const checks = new Checks();
+  checks.see(disk({ freeBytes: 0 }), disk({ path: '/elsewhere' }));
+  expect(checks.kinds).toEqual(['disk-low', 'over: disk-low']);
+});
+
+test('too few reports of others, too little time, or nothing to report: no alarm', () => {
+  const checks = new Checks();
+  checks.see(
+    { ...WELL, reports: { ownAt: null, listenedMs: 9e9, others: 2 } },
+    { ...WELL, reports: { ownAt: null, listenedMs: 3_599_999, others: 99 } },
+    { ...WELL, reports: null },
+  );
+  expect(checks.kinds).toEqual([]);
+});
+
+test('posting that is switched off ends it', () => {
+  const checks = new Checks();
+  checks.see({ ...WELL, reports: { ownAt: 1, listenedMs: 9e9, others: 9 } }, { ...WELL, reports: null });
+  expect(checks.kinds).toEqual(['no-reports', 'over: no-reports']);
+});
+
+test('new limits count for the next check', () => {
+  const checks = new Checks();
+  checks.limits = { ...LIMITS, walBytes: 1 * MB };
+  expect(checks.see(WELL).kinds).toEqual(['wal-large']);
+});
