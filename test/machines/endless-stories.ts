@@ -70,7 +70,7 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
 };
 
 /** What such a history must outlive: an event breaks it, and the daemon goes down over it. */
-export function troubled(world: Simulator, history: string): Simulator {
+function troubled(world: Simulator, history: string): Simulator {
   const message = 'undefined is not a function';
   world.tell(history, { type: 'machine.failed', event: 'alarm.raised', message });
   world.tell(history, { type: 'daemon.crashed', during: 'alarm.raised', message });
