@@ -89,7 +89,8 @@ export function explainEvent(
     return decisions.length === 0 ? [] : [{ waited: patchset, decisions }];
   });
   const change = changeOf(event);
-  const novelty = rehearsal.see(event, number);
+  const projects = rules.jobs.flatMap((job) => job.projects);
+  const novelty = rehearsal.see(event, number, projects);
   const { decisions, jobs } = explain(event, rules, rehearsal.facts(at, number, change, novelty));
   rehearsal.apply(decisions, change);
   return [...resumed, { event, decisions, jobs }];

@@ -8,6 +8,7 @@ import type { ChangeName, GerritEvent } from '../model/gerrit-event.ts';
 import type { Hash } from '../protocol/row.ts';
 import { fingerprint, type SeenEvent } from './deduplication.ts';
 import { type Novelty, noveltyOf } from './novelty.ts';
+import { matchesAny } from './rules/glob.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from './rules/rate-limit.ts';
 import type { RuleWord } from './rules/rule-names.ts';
 import type { BeganBy } from './rules/trigger-key.ts';
@@ -79,8 +80,9 @@ export class Rehearsal {
     return [...this.waiting.values()].sort((one, other) => one.since - other.since);
   }
 
-  /** What the stream tells counts as seen from now on. */
-  see(event: GerritEvent, number: number): Novelty {
+  /** What the stream tells of our projects counts as seen from now on. */
+  see(event: GerritEvent, number: number, projects: readonly string[]): Novelty {
+    if (!('patchset' in event) || !matchesAny(projects, event.patchset.project)) return { is: 'untracked' };
     const sighting = fingerprint(event, this.hash);
     const before = sighting === null ? [] : (this.seen.get(sighting.change) ?? []);
     const novelty = noveltyOf(event, sighting, before, true);
