@@ -1,4 +1,4 @@
-/** The commands that the running daemon carries out, as words and flags; what each does is loaded when it is asked for. */
+/** Declares the commands that the running daemon carries out. */
 import type { Command } from 'commander';
 import type { Target } from '../engine/ports/operator-api.ts';
 import type { SendRequest } from './input/daemon-client.ts';
@@ -10,7 +10,7 @@ import type { Io } from './output/terminal.ts';
 export function addOperatorCommands(root: Command, io: Io): void {
   withDaemon(root.command('enqueue <change> [job...]'), ['912345', '912345,3 acme-dsvm --reason "for alice"'])
     .description(
-      'run jobs on a change, or on CHANGE,PATCHSET, whatever the rules say; none named: all of its project and branch',
+      'run jobs on a change or on CHANGE,PATCHSET regardless of the rules; default: all jobs of its project and branch',
     )
     .action(async (change, jobs, options) => {
       const { enqueueCommand } = await import('./commands/enqueue.ts');
@@ -24,37 +24,34 @@ export function addOperatorCommands(root: Command, io: Io): void {
       if (target !== undefined) exitWith(await dequeueCommand(io, await connect(options), target, options));
     });
   withDaemon(root.command('promote <what...>'), ['912345', '912345 912400', 'j1kf'])
-    .description('put jobs, or the jobs of changes, at the head of the queue, the first named first')
+    .description('move jobs, or the jobs of changes, to the head of the queue, in the given order')
     .action(async (what, options) => {
       const { promoteCommand } = await import('./commands/dequeue.ts');
       const targets = await parseTargets(what, options);
       return exitWith(await promoteCommand(io, await connect(options), targets, options));
     });
   withDaemon(root.command('recheck <change>'), ['912345'])
-    .description('run the jobs that the rules choose when somebody asks this CI to run on the change')
+    .description('run the jobs that a comment "run-ACCOUNT" would start on the change')
     .action(async (change, options) => {
       const { recheckCommand } = await import('./commands/enqueue.ts');
       return exitWith(await recheckCommand(io, await connect(options), change, options));
     });
   withDaemon(root.command('reload'), ['', '--json'])
-    .description('have the configuration read anew; with a mistake in it nothing changes')
+    .description('reload the configuration; if it has mistakes, nothing changes')
     .action(async (options) => {
       const { reloadCommand } = await import('./commands/reload.ts');
       return exitWith(await reloadCommand(io, await connect(options), options));
     });
   withDaemon(root.command('resume-voting'), ['--reason "the mirror is back"'])
-    .description('vote again, after too many failures in a row have stopped that')
+    .description('vote again after too many failures in a row stopped voting')
     .action(async (options) => {
       const { resumeVotingCommand } = await import('./commands/reload.ts');
       return exitWith(await resumeVotingCommand(io, await connect(options), options));
     });
 }
 
-/** Lists them, and acknowledges them through the daemon. */
 export function addAlarms(root: Command, io: Io): void {
-  const alarms = withStoreOptions(
-    root.command('alarms').description('what needs an operator, each with an id'),
-  )
+  const alarms = withStoreOptions(root.command('alarms').description('list alarms with their ids'))
     .enablePositionalOptions()
     .helpCommand(false)
     .action(async (options) => {
@@ -62,12 +59,12 @@ export function addAlarms(root: Command, io: Io): void {
       return exitWith(await withReader(options, (reader) => alarmsCommand(io, reader, options)));
     });
   withDaemon(alarms.command('ack [id]'), ['4f1a85c8', '--all --reason "the array is replaced"'])
-    .description('say that an alarm was seen: status shows who did; the first characters of its id will do')
+    .description('acknowledge an alarm; the first characters of its id are enough')
     .option('--all', 'all alarms')
     .action(async (id, options) => {
       const { acknowledgeCommand, findAlarm } = await import('./commands/alarms.ts');
       if ((id === undefined) === (options.all !== true))
-        throw new CliError(EXIT.usage, 'name one alarm by its id, or --all', 'list them: sos-ci alarms');
+        throw new CliError(EXIT.usage, 'name one alarm by its id, or use --all', 'list them: sos-ci alarms');
       const alarm = id === undefined ? null : await withReader(options, (reader) => findAlarm(reader, id));
       return exitWith(await acknowledgeCommand(io, await connect(options), alarm, options));
     });
@@ -83,17 +80,17 @@ async function connect(options: DaemonFlags): Promise<SendRequest> {
 async function parseTargets(args: readonly string[], options: DaemonFlags): Promise<readonly Target[]> {
   const { tryParseChange, parseTarget } = await import('./input/parse-target.ts');
   const changes = args.flatMap((arg) => tryParseChange(arg) ?? []);
-  // Without ids of jobs there is nothing to look up.
+  // Only job ids need the database.
   if (changes.length === args.length) return changes;
   return withReader(options, (reader) => args.map((arg) => parseTarget(arg, reader)));
 }
 
-/** @param examples what may follow the command's name */
+/** @param examples arguments for the examples in the help text */
 function withDaemon(command: Command, examples: readonly string[]): Command {
   const name = command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
   const lines = examples.map((args) => `  sos-ci ${name} ${args}`.trimEnd());
   return withStoreOptions(command)
-    .option('-r, --reason <text>', 'why; it stands in the log, with the name of your user on this host')
-    .option('--timeout <duration>', 'how long to wait for the answer', parseTimeout, 180_000)
+    .option('-r, --reason <text>', 'why; the log records it with your user name')
+    .option('--timeout <duration>', 'how long to wait for the daemon', parseTimeout, 180_000)
     .addHelpText('after', `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}\n`);
 }

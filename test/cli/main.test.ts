@@ -77,12 +77,12 @@ describe('usage', () => {
   test.each([
     [['statsu'], /unknown command 'statsu'[\s\S]*Did you mean status\?/],
     [['status', '--jason'], /unknown option '--jason'[\s\S]*Did you mean --json\?/],
-    [['jobs', '--limit', '0'], /It must be a whole number above 0/],
-    [['daemon', '-n', 'two'], /It must be a whole number above 0/],
+    [['jobs', '--limit', '0'], /It must be a positive whole number/],
+    [['daemon', '-n', 'two'], /It must be a positive whole number/],
     [['job'], /missing required argument 'id'/],
     [['job', 'zzz'], /no job begins with "zzz"\n +list them: sos-ci jobs/],
-    [['replay'], /name one history, or --all/],
-    [['init', 'elsewhere'], /there is no terminal to ask questions on\n +answer by flags/],
+    [['replay'], /name one history, or use --all/],
+    [['init', 'elsewhere'], /init needs a terminal, or --yes with options\n +sos-ci init --yes/],
     [['explain'], /name one change, one job or one file of events\n +sos-ci explain 912345/],
     [['explain', '912345', '--events', 'key'], /name one change, one job or one file of events/],
     [
@@ -93,11 +93,11 @@ describe('usage', () => {
     [['history', 'zzz'], /no history begins with "zzz"\n +stream, voting, or an id/],
     [['explain', '--events', 'nowhere'], /nowhere cannot be read: ENOENT/],
     [['explain', '--events', '/dev/zero'], /\/dev\/zero is larger than 64 MiB\n +explain a part of it/],
-    [['run', 'acme', '912345'], /"912345" is no patchset\n +write change and patchset with a comma/],
-    [['alarms', 'ack'], /name one alarm by its id, or --all/],
+    [['run', 'acme', '912345'], /"912345" is not CHANGE,PATCHSET\n +write change and patchset/],
+    [['alarms', 'ack'], /name one alarm by its id, or use --all/],
     [['alarms', 'ack', 'zz'], /no alarm begins with "zz"/],
-    [['enqueue', 'acme', '912345'], /"acme" is no change\n +write its number/],
-    [['recheck', '912345,3'], /always of the current patchset/],
+    [['enqueue', 'acme', '912345'], /"acme" is not a change\n +write its number/],
+    [['recheck', '912345,3'], /always uses the current patchset/],
     [['dequeue', 'zzz'], /no job begins with "zzz"/],
     [['promote', '1', '--timeout', 'soon'], /Write it as 30s, 5m or 1h/],
     [['run', 'acmee', '1,2'], /there is no job "acmee"\n +did you mean acme\?/],
@@ -124,7 +124,7 @@ describe('a store', () => {
     const answer = ask('job', JOB_ID.slice(0, 4));
     expect(answer).toMatchObject({ code: 0, err: '' });
     expect(answer.out).toContain('  subject   Attach \\x1b[2J faster\n');
-    expect(answer.out).toContain('a slot became free');
+    expect(answer.out).toContain('got a slot');
   });
 
   test('replays equal, and not when a row was forged', () => {
@@ -159,7 +159,7 @@ describe('a store', () => {
     });
     expect(ask('rebuild')).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/^views made again from 3 rows/),
+      out: expect.stringMatching(/^views rebuilt from 3 rows/),
     });
     expect(ask('verify')).toMatchObject({ code: 0 });
   });
@@ -182,8 +182,8 @@ describe('a store', () => {
   });
 
   test.each([
-    ['that is not there yet', ['status', '--state', 'none'], 4, /there is no such database/],
-    ['of an alarm', ['alarms', 'ack', 'zz', '--state', 'none'], 4, /there is no such database/],
+    ['that is not there yet', ['status', '--state', 'none'], 4, /no such database/],
+    ['of an alarm', ['alarms', 'ack', 'zz', '--state', 'none'], 4, /no such database/],
     [
       'of a configuration that is not there',
       ['jobs', '--config', 'none/none.yaml'],
@@ -194,7 +194,7 @@ describe('a store', () => {
       'of a configuration that is a device without end',
       ['jobs', '--config', '/dev/zero'],
       3,
-      /\/dev\/zero: can not be read as a configuration\n +see why: sos-ci config check --config \/dev\/zero/,
+      /\/dev\/zero: cannot be read as a configuration\n +see why: sos-ci config check --config \/dev\/zero/,
     ],
     ['that is no database', ['status', '--state', 'garbage'], 4, /sos-ci\.db/],
   ])('%s', (_name, args, code, message) => {
@@ -265,14 +265,14 @@ describe('standard output', () => {
     closeSync(full);
     expect({ code: done.status, err: done.stderr }).toEqual({
       code: 5,
-      err: 'sos-ci: standard output can not be written: ENOSPC: no space left on device, write\n',
+      err: 'sos-ci: standard output cannot be written: ENOSPC: no space left on device, write\n',
     });
   });
 });
 
 describe('config', () => {
   test('check of a right file', () => {
-    expect(ask('config', 'check')).toEqual({ code: 0, out: 'sos-ci.yaml: right; 1 job: acme\n', err: '' });
+    expect(ask('config', 'check')).toEqual({ code: 0, out: 'sos-ci.yaml: valid; 1 job: acme\n', err: '' });
   });
 
   test('check of a wrong one shows all mistakes, for people and as JSON', () => {

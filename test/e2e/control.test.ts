@@ -84,7 +84,7 @@ test('what was answered is not lost: a daemon is killed after each command', asy
   const [a = 0, b = 0, c = 0] = await pushed(one, 3);
   expect(await operate(one, 'promote', String(c), '--reason', 'a release waits')).toMatchObject({
     code: 0,
-    text: expect.stringContaining('1 job put at the head of the queue'),
+    text: expect.stringContaining('1 job moved to the head of the queue'),
   });
   await daemon.kill();
   expect(await queue(one)).toEqual([c, b]);
@@ -152,7 +152,7 @@ test('SIGHUP: a file with a mistake changes nothing, a good one counts for what 
   next.signal('SIGHUP');
   await one.eventually('the second slot is used', () => stateOf(one, b) === 'testing.running');
   await one.eventually('what needs a restart is shown', async () =>
-    (await one.ask('status')).text.includes('counts after the next start: gerrit.postSettleTimeout'),
+    (await one.ask('status')).text.includes('needs a restart: gerrit.postSettleTimeout'),
   );
   const c = await one.push('a third\n');
   await one.eventually(
@@ -189,7 +189,7 @@ test('votes stop by themselves, and are given again when an operator says so', a
   );
   expect(await operate(one, 'resume-voting', '--reason', 'mended')).toMatchObject({
     code: 0,
-    text: 'voting again\n',
+    text: 'voting is on again\n',
   });
   await first.kill();
   const second = await one.startDaemon();

@@ -1,4 +1,4 @@
-/** `sos-ci alarms`: what needs an operator, each with an id; `sos-ci alarms ack`: the daemon notes that it was seen. */
+/** `sos-ci alarms` lists alarms with their ids; `sos-ci alarms ack` acknowledges them through the daemon. */
 import { createHash } from 'node:crypto';
 import type { AlarmName, AlarmView, StoreReader } from '../../engine/ports/store.ts';
 import { plainText } from '../../terminal-text.ts';
@@ -21,7 +21,7 @@ export function alarmsCommand(io: Io, reader: StoreReader, options: { readonly j
   return EXIT.ok;
 }
 
-/** @param alarm null: all. Exit code 1 when there was nothing that was not acknowledged already */
+/** @param alarm null: all. Exit code 1 when none was left to acknowledge */
 export async function acknowledgeCommand(
   io: Io,
   send: SendRequest,
@@ -34,7 +34,7 @@ export async function acknowledgeCommand(
   return result.acknowledged > 0 ? EXIT.ok : EXIT.negative;
 }
 
-/** The alarm with this id or its beginning. @throws CliError */
+/** The alarm whose id starts with `id`. @throws CliError when there is none, or more than one */
 export function findAlarm(reader: StoreReader, id: string): AlarmName {
   const found = reader.alarms(MAX_ALARMS).filter((alarm) => alarmId(alarm).startsWith(id));
   const [alarm, second] = found;
@@ -48,7 +48,7 @@ export function findAlarm(reader: StoreReader, id: string): AlarmName {
   );
 }
 
-/** The same for the same alarm each time that it is raised. */
+/** Stable: an alarm that is raised again keeps its id. */
 function alarmId({ kind, target }: AlarmName): string {
   return createHash('sha256').update(`${kind} ${target}`).digest('hex').slice(0, ID_LENGTH);
 }
@@ -66,7 +66,7 @@ export function alarmJson(alarm: AlarmView) {
   };
 }
 
-/** Over, or seen, and when; '' for one that needs somebody. */
+/** Whether and when it was cleared or acknowledged; '' for an open alarm. */
 export function alarmStatus({ clearedAt, acknowledgedAt, acknowledgedBy }: AlarmView): string {
   const seen = acknowledgedAt === null ? [] : [`acknowledged by ${acknowledgedBy} ${utc(acknowledgedAt)}`];
   return [...(clearedAt === null ? [] : [`cleared ${utc(clearedAt)}`]), ...seen].join(', ');
@@ -79,7 +79,7 @@ const COLUMNS: readonly Column<AlarmView>[] = [
   { title: 'LAST (UTC)', text: ({ lastAt }) => utc(lastAt).slice(0, -4), dropOrder: 2 },
   { title: 'TIMES', text: ({ times }) => String(times), right: true, dropOrder: 1 },
   {
-    title: 'STANDING',
+    title: 'STATUS',
     text: (alarm) => alarmStatus(alarm) || 'open',
     paint: (alarm) => (alarmStatus(alarm) === '' ? 'red' : null),
   },

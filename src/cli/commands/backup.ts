@@ -1,4 +1,4 @@
-/** `sos-ci backup FILE`: a whole copy of the database, also while the daemon writes to it. */
+/** `sos-ci backup FILE`: copies the database, also while the daemon writes to it. */
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { backupDatabase } from '../../app/database-admin.ts';
@@ -26,7 +26,7 @@ export async function backupCommand(
   if (options.json) printJson(io, { file: target, bytes: size });
   else {
     io.out(`${plainText(target)}: ${bytes(size)}\n`);
-    io.out('Put in place of a database, it is worked with only after: sos-ci confirm --yes\n');
+    io.out('After restoring it, confirm it before the first start: sos-ci confirm --yes\n');
   }
   return EXIT.ok;
 }

@@ -15,7 +15,7 @@ export interface ConfigCheckOptions {
   readonly json?: boolean;
 }
 
-/** Exit code 0 when the file is right, 3 when not. */
+/** Exit code 0 for a valid file, 3 for one with mistakes. */
 export function configCheckCommand(io: Io, file: string, options: ConfigCheckOptions): number {
   if (options.example) {
     io.out(EXAMPLE);
@@ -25,7 +25,7 @@ export function configCheckCommand(io: Io, file: string, options: ConfigCheckOpt
     const config = loadConfig(file);
     const jobs = config.jobs.map((job) => job.spec.name);
     if (options.json) printJson(io, { file: config.file, ok: true, jobs, problems: [] });
-    else io.out(`${plainText(file)}: right; ${count(jobs.length, 'job')}: ${plainText(jobs.join(', '))}\n`);
+    else io.out(`${plainText(file)}: valid; ${count(jobs.length, 'job')}: ${plainText(jobs.join(', '))}\n`);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

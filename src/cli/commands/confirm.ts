@@ -1,4 +1,4 @@
-/** `sos-ci confirm`: the operator's word that a restored or copied database is now the one to work with. */
+/** `sos-ci confirm`: accepts a restored or copied database as the one in use. */
 
 import { confirmDatabase } from '../../app/database-admin.ts';
 import type { StoreReader } from '../../engine/ports/store.ts';
@@ -14,7 +14,7 @@ export interface ConfirmOptions {
 
 const MAX_COUNTED = 10_000;
 
-/** Without --yes it only says what confirming means for this database, and answers 1. */
+/** Without --yes: only prints what confirming means for this database; exit code 1. */
 export function confirmCommand(
   io: Io,
   stateDir: string,
@@ -27,11 +27,11 @@ export function confirmCommand(
     `${plainText(databaseIn(stateDir))}\n  ${count(jobs, 'open job')}, ${count(reviews, 'open review')}\n`,
   );
   if (options.yes !== true) {
-    io.out('Once confirmed, the next daemon finishes those: it posts what was not posted, and removes\n');
-    io.out('their servers. Make sure that no daemon works with the original, then: sos-ci confirm --yes\n');
+    io.out('Once confirmed, the next daemon finishes these: it posts reviews that are not posted yet and\n');
+    io.out('removes their servers. Make sure that no daemon uses the original, then: sos-ci confirm --yes\n');
     return EXIT.negative;
   }
   confirmDatabase(stateDir);
-  io.out('confirmed: the next start works with it\n');
+  io.out('confirmed: the daemon can start with it\n');
   return EXIT.ok;
 }

@@ -1,4 +1,4 @@
-/** `sos-ci daemon`: listens to Gerrit and runs jobs until it is told to stop. Logs to standard error. */
+/** `sos-ci daemon`: listens to Gerrit and runs jobs until it is stopped. Logs to standard error. */
 
 import type { Wrappers } from '../../app/build-adapters.ts';
 import { runDaemon } from '../../app/daemon.ts';
@@ -8,7 +8,7 @@ import { after } from '../../timer.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import type { Io } from '../output/terminal.ts';
 
-/** How long a stopped daemon may take to end by itself, and to write its last line. */
+/** How long the process may take to exit after the daemon stopped, so that the last log line is written. */
 const EXIT_GRACE_MS = 200;
 
 export interface DaemonFlags {
@@ -44,7 +44,7 @@ export async function daemonCommand(
   const removeHandlers = onStopSignals(
     () => daemon.stop(),
     () => {
-      io.err('sos-ci: ending at once; what runs is found again at the next start\n');
+      io.err('sos-ci: exiting immediately; the next start finds running jobs again\n');
       process.exit(EXIT.interrupted);
     },
   );
@@ -53,7 +53,7 @@ export async function daemonCommand(
   process.on('SIGUSR1', drain);
   try {
     const code = await daemon.stopped;
-    // A call that does not notice the stop would keep the process, and go on beside the next daemon.
+    // A call that ignores the stop would keep this process alive beside the next daemon.
     after(EXIT_GRACE_MS, () => process.exit(code), { unref: true });
     return code;
   } finally {
@@ -63,7 +63,7 @@ export async function daemonCommand(
   }
 }
 
-/** SIGHUP never ends the daemon, also not one that is only starting: what it asks for then is done afterwards. */
+/** Handles SIGHUP from the very beginning: a signal during the start is handled after the start and never ends the process. */
 class HangupSignal {
   private pending = false;
   private handler: () => void = () => {
@@ -85,7 +85,7 @@ class HangupSignal {
   }
 }
 
-/** The first signal asks, the second does not wait. */
+/** Calls one function at the first stop signal and another at each later one. */
 export function onStopSignals(onFirst: () => void, onSecond: () => void): () => void {
   let stopping = false;
   const onSignal = (): void => {

@@ -1,4 +1,4 @@
-/** `sos-ci dequeue` and `sos-ci promote`: end jobs, or put them at the head of the queue. */
+/** `sos-ci dequeue` ends jobs; `sos-ci promote` moves them to the head of the queue. */
 import type { JobPlace, Target } from '../../engine/ports/operator-api.ts';
 import { plainText } from '../../terminal-text.ts';
 import type { RequestOptions, SendRequest } from '../input/daemon-client.ts';
@@ -20,13 +20,14 @@ export async function dequeueCommand(
     return EXIT.ok;
   }
   const { jobs, reviews } = result;
-  if (jobs.length === 0) io.out('nothing ran any more; its comment is taken back unless Gerrit has it\n');
-  else io.out(`ended ${count(jobs.length, 'job')}${reviews.length === 0 ? '' : '; nothing is posted'}\n`);
+  if (jobs.length === 0) io.out('no job was running; the review is withdrawn unless Gerrit already has it\n');
+  else
+    io.out(`ended ${count(jobs.length, 'job')}${reviews.length === 0 ? '' : '; nothing will be posted'}\n`);
   for (const job of jobs) io.out(`  ${jobText(job)}, was ${topState(job.state)}\n`);
   return EXIT.ok;
 }
 
-/** Exit code 1 when none of them waits. */
+/** Exit code 1 when none of them is queued. */
 export async function promoteCommand(
   io: Io,
   send: SendRequest,
@@ -39,9 +40,9 @@ export async function promoteCommand(
     printJson(io, result);
     return exit;
   }
-  io.out(`${count(result.promoted.length, 'job')} put at the head of the queue\n`);
+  io.out(`${count(result.promoted.length, 'job')} moved to the head of the queue\n`);
   for (const job of result.promoted) io.out(`  ${jobText(job)}\n`);
-  for (const job of result.passed) io.out(`  ${jobText(job)} does not wait: ${topState(job.state)}\n`);
+  for (const job of result.passed) io.out(`  ${jobText(job)} is not queued: ${topState(job.state)}\n`);
   return exit;
 }
 

@@ -1,4 +1,4 @@
-/** `sos-ci doctor`: what keeps this configuration from working, and what to do about each thing. Changes nothing. */
+/** `sos-ci doctor`: checks everything that this configuration needs, and says how to fix each failure. Changes nothing. */
 
 import { type Finding, type FindingVerdict, VERDICTS } from '../../app/doctor/finding.ts';
 import { runChecks } from '../../app/doctor/run-checks.ts';
@@ -51,7 +51,7 @@ async function findingsFor(
       const target = line === 0 ? file : `${file}:${line}:${column}`;
       return { check: 'config', target, verdict: 'failure', found: `${path} ${what}`.trim(), fix: next };
     });
-    const rest = 'everything else is checked when the configuration is right';
+    const rest = 'nothing else is checked until the configuration is valid';
     const others = { check: 'others', target: file, verdict: 'unchecked', found: rest, fix: '' } as const;
     return { findings: [...mistakes, others], exit: EXIT.config };
   }

@@ -1,4 +1,4 @@
-/** `sos-ci enqueue` and `sos-ci recheck`: have jobs run on a change, named ones or those that the rules choose. */
+/** `sos-ci enqueue` runs named jobs on a change; `sos-ci recheck` runs those that the rules choose. */
 import type { Begun } from '../../engine/ports/operator-api.ts';
 import { plainText } from '../../terminal-text.ts';
 import type { RequestOptions, SendRequest } from '../input/daemon-client.ts';
@@ -8,7 +8,7 @@ import { count } from '../output/event.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import { type Io, printJson } from '../output/terminal.ts';
 
-/** @param jobs none: all of the change's project and branch */
+/** @param jobs empty: all jobs of the change's project and branch */
 export async function enqueueCommand(
   io: Io,
   send: SendRequest,
@@ -31,8 +31,8 @@ export async function recheckCommand(
 ): Promise<number> {
   const { change, patchset } = parseChange(text);
   if (patchset !== null) {
-    const hint = `name the change alone: sos-ci recheck ${change}; for another patchset: sos-ci enqueue ${text}`;
-    throw new CliError(EXIT.usage, 'a recheck is always of the current patchset', hint);
+    const hint = `sos-ci recheck ${change}; for another patchset: sos-ci enqueue ${text}`;
+    throw new CliError(EXIT.usage, 'a recheck always uses the current patchset', hint);
   }
   const result = await send({ do: 'recheck', change });
   if (options.json) printJson(io, result);

@@ -1,6 +1,6 @@
 /**
- * `sos-ci events export`: Gerrit's events as they came, from the files that the daemon keeps them in, in a form that
- * `explain --events` reads. What could drive a terminal comes out as an escape that means the same in JSON.
+ * `sos-ci events export`: prints archived Gerrit events in a form that `explain --events` reads. Replaces control
+ * characters by equivalent JSON escapes.
  */
 
 import { type ArchivedEvent, archivedEvents, type EventFilter } from '../../app/export-events.ts';
@@ -19,7 +19,7 @@ export interface ExportOptions {
   readonly json?: boolean;
 }
 
-/** Exit code 0, also when there is nothing. */
+/** Exit code 0, also when no event matches. */
 export async function exportCommand(io: Io, file: string, options: ExportOptions): Promise<number> {
   const { catchUp, gerrit } = loadConfig(file);
   const filter: EventFilter = {
@@ -38,7 +38,7 @@ export async function exportCommand(io: Io, file: string, options: ExportOptions
     if (event.event === null) unparsed += 1;
   }
   if (options.json) io.out(`${lines === 0 ? '' : '\n  '}]\n}\n`);
-  const unparsedText = unparsed === 0 ? '' : `, ${unparsed} of them no events`;
+  const unparsedText = unparsed === 0 ? '' : `, ${unparsed} of them not events`;
   io.err(`${count(lines, 'line')} from ${plainText(catchUp.segments.dir)}${unparsedText}\n`);
   return EXIT.ok;
 }
@@ -47,7 +47,7 @@ function eventJson({ at, type, change, event, text }: ArchivedEvent) {
   return { at: iso(at), type, change, ...(event === null ? { text } : { event }) };
 }
 
-/** Inside JSON these characters stand in strings only, where an escape means the same; white space between is no loss. */
+/** In JSON, control characters occur only inside strings, where an escape is equivalent, and as white space. */
 function escapeControlCharacters(json: string): string {
   return json
     .replaceAll(/[\t\r]/g, ' ')

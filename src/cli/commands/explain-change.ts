@@ -1,4 +1,4 @@
-/** One change as Gerrit shows it now: what a new patchset, or a comment that asks for a run, would start on it. */
+/** What a new patchset, or a comment that asks for a run, would start on a change as Gerrit shows it now. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fetchChange } from '../../app/explain-trigger.ts';
@@ -19,10 +19,10 @@ import { type Io, paint, printJson } from '../output/terminal.ts';
 import { iso, utc } from '../output/time.ts';
 import { holdText } from './explain-events.ts';
 
-/** What our own log knows of the change: nothing, where there is none. */
+/** What our own log knows about the change; empty without a database. */
 export interface LocalState
   extends Pick<TriggerFacts, 'open' | 'waiting' | 'waitingChanges' | 'openJobs' | 'starts'> {
-  /** Requests for a run that were ignored, the newest first. */
+  /** Ignored requests for a run, newest first. */
   readonly ignored: readonly IgnoredRequest[];
 }
 
@@ -43,7 +43,7 @@ export async function explainChange(
 ): Promise<number> {
   const change = await fetchChange(config, number);
   if (change === null) {
-    const hint = 'is the number right, and may our account read it?';
+    const hint = 'check the number, and whether our account may read the change';
     throw new CliError(EXIT.refused, `${config.gerrit.host} does not show change ${number}`, hint);
   }
   const file = databaseIn(options.state === undefined ? config.stateDir : resolve(options.state));
@@ -52,7 +52,7 @@ export async function explainChange(
   );
 }
 
-/** Exit code 0 when something would start. */
+/** Exit code 0 when a job would start. */
 export function printDryRun(
   io: Io,
   config: Config,
@@ -139,7 +139,7 @@ function printChange(io: Io, change: ChangeNow, { waiting, ignored }: LocalState
   line('author', nameOf(author));
   line('topic', patchset.topic);
   line('hashtags', hashtags.join(', '));
-  line('files', files === null ? 'too many to be asked for, or a merge' : String(files.length));
+  line('files', files === null ? 'unknown: too many, or a merge commit' : String(files.length));
   if (waiting !== null) {
     const { start, since, rule, why } = waiting;
     const what = `patchset ${start.patchset.patchset} (${start.jobs.join(', ')})`;

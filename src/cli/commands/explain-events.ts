@@ -99,7 +99,7 @@ function printLines(io: Io, lines: readonly ExplainedLine[], all: boolean): void
   const others = given.length - shown.filter((line) => !('waited' in line)).length - (all ? 0 : rejected);
   const parts = [
     `${count(starts, 'start')}`,
-    ...(others > 0 ? [`${others} more that never start anything (--all)`] : []),
+    ...(others > 0 ? [`${others} more that never start a job (--all)`] : []),
     ...(rejected > 0 ? [`${rejected} not understood`] : []),
   ];
   io.err(`${count(given.length, 'line')}: ${parts.join(', ')}\n`);
@@ -117,14 +117,14 @@ export function holdText(hold: HoldSpec): string {
   return `after ${hold.account} ${voteText(hold)} (at most ${formatLimit(hold.timeoutMs)})`;
 }
 
-/** @param dated false: all lines are of one day, and the time alone will do */
+/** @param dated false: all lines are from one day, so that the time alone is enough */
 function rowsOf(line: ExplainedLine, dated: boolean): readonly Row[] {
   const blank = { line: String(line.line), time: '', event: '', change: '', by: '', rule: '' };
   if ('rejected' in line) return [{ ...blank, action: 'rejected', why: line.rejected }];
   if ('dropped' in line) return [{ ...blank, action: 'dropped', why: line.dropped }];
   if ('waited' in line) {
     const { change, patchset } = line.waited;
-    const head = { ...blank, line: '', event: 'a start that waited', change: `${change},${patchset}` };
+    const head = { ...blank, line: '', event: 'waiting start', change: `${change},${patchset}` };
     return line.decisions.map((decision) => ({
       ...head,
       action: decision.do,
@@ -145,7 +145,7 @@ function rowsOf(line: ExplainedLine, dated: boolean): readonly Row[] {
     return { ...first, action: decision.do, rule: decision.rule, why: whyOf(decision) };
   });
   const started = decisions.some((decision) => decision.do === 'start');
-  // That a job is for another project goes without saying.
+  // A job of another project is not worth a row.
   const skipped = started ? jobs.filter(({ cause, rule }) => cause === null && rule !== 'project') : [];
   const skippedRows = skipped.map(
     ({ job, rule, why }): Row => ({ ...blank, line: '', action: '', rule, why: `not ${job}: ${why}` }),
@@ -204,7 +204,7 @@ function lineJson(line: ExplainedLine): object {
   };
 }
 
-/** What is against all of them is said of each. */
+/** A reason that applies to all jobs is repeated for each. */
 function jobsOf({ decisions, jobs }: Explained): readonly object[] {
   const last = decisions.at(-1);
   return jobs.map(({ job, cause, rule, why }) => {

@@ -1,6 +1,6 @@
 /**
- * The answers that a first configuration is made of: from flags, else asked for, else what is usual. Each is checked as the
- * configuration's own check would, so that no mistake gets into the file.
+ * The answers for a first configuration: from options, from questions on the terminal, or defaults. Each is checked like the
+ * configuration itself, so that the file has no mistakes.
  */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -39,7 +39,7 @@ export interface InitFlags {
 
 const OPENDEV = 'review.opendev.org';
 const PORT = 29418;
-/** OpenDev's project for trying out a CI. */
+/** OpenDev's sandbox project for CIs. */
 const SANDBOX = 'opendev/ci-sandbox';
 const ID_LETTERS = '0123456789abcdefghjkmnpqrstvwxyz';
 
@@ -47,17 +47,17 @@ export interface Question {
   readonly flag: string;
   readonly text: string;
   readonly fromFlag: string | undefined;
-  /** Null: nothing is. */
+  /** Null: there is no default. */
   readonly defaultValue: string | null;
   readonly check: (value: string) => FieldError | null;
-  /** What else could be given instead. */
+  /** Options that could be used instead. */
   readonly or?: string;
 }
 
-/** One answer. @throws CliError for a flag that is wrong, or one that is missing where nobody can be asked */
+/** @throws CliError for an invalid option, or a missing one when there is no terminal */
 export type AnswerQuestion = (question: Question) => Promise<string>;
 
-/** @param prompt null: nobody is there to answer */
+/** @param prompt null: there is no terminal */
 export async function readAnswers(
   dir: string,
   flags: InitFlags,
@@ -66,8 +66,8 @@ export async function readAnswers(
   if (prompt === null && flags.yes !== true) {
     throw new CliError(
       EXIT.usage,
-      'there is no terminal to ask questions on',
-      'answer by flags, and take what is usual for the rest: sos-ci init --yes --user acme-ci --node stack@node1.acme.example (more: sos-ci init --help)',
+      'init needs a terminal, or --yes with options',
+      'sos-ci init --yes --user acme-ci --node stack@node1.acme.example (more: sos-ci init --help)',
     );
   }
   const ask: AnswerQuestion = (question) => answerQuestion(question, flags.yes === true ? null : prompt);
@@ -75,14 +75,14 @@ export async function readAnswers(
   const { host, user, name } = site;
   const wiki = await ask({
     flag: '--wiki',
-    text: "the CI's page, how to rerun and whom to ask (a dash: none yet)",
+    text: 'wiki page of the CI: how to rerun, whom to ask (- for none yet)',
     fromFlag: flags.wiki,
     defaultValue: host === OPENDEV ? wikiOf(name) : '-',
     check: (value) => (value === '-' ? null : webAddress(value)),
   });
   const project = await ask({
     flag: '--project',
-    text: 'project to begin with',
+    text: 'the first project',
     fromFlag: flags.project,
     defaultValue: host === OPENDEV ? SANDBOX : null,
     check: projectError,
@@ -115,21 +115,21 @@ async function readGerritAnswers(
   });
   const port = await ask({
     flag: '--port',
-    text: 'its SSH port',
+    text: 'SSH port of Gerrit',
     fromFlag: flags.port?.toString(),
     defaultValue: String(PORT),
     check: portNumber,
   });
   const user = await ask({
     flag: '--user',
-    text: "the CI account's user name there",
+    text: "user name of the CI's account",
     fromFlag: flags.user,
     defaultValue: null,
     check: accountNameError,
   });
   const name = await ask({
     flag: '--name',
-    text: "the account's display name",
+    text: "display name of the CI's account",
     fromFlag: flags.name,
     defaultValue: displayName(user),
     check: displayNameError,
@@ -147,13 +147,13 @@ async function answerQuestion(question: Question, prompt: Prompt | null): Promis
   if (prompt === null) {
     if (defaultValue !== null) return defaultValue;
     const hint = `${flag}: ${text}${or === '' ? '' : `; or ${or}`}`;
-    throw new CliError(EXIT.usage, `${flag} is missing, and nothing is usual for it`, hint);
+    throw new CliError(EXIT.usage, `${flag} is missing and has no default`, hint);
   }
   const shown = defaultValue === null ? '' : ` [${defaultValue}]`;
   for (let problem = ''; ; ) {
     const typed = await prompt.ask(`${problem}${text}${shown}: `);
     const value = typed === '' ? defaultValue : typed;
-    const wrong = value === null ? new FieldError('is needed', or) : check(value);
+    const wrong = value === null ? new FieldError('is required', or) : check(value);
     if (value !== null && wrong === null) return value;
     problem = `  it ${wrong?.what}${wrong?.next ? `; ${wrong.next}` : ''}\n`;
   }
@@ -163,7 +163,7 @@ function invalidFlag(flag: string, { what, next }: FieldError): CliError {
   return new CliError(EXIT.usage, `${flag}: it ${what}`, next);
 }
 
-/** `acme-storage-ci` is Acme Storage CI: on OpenDev every CI's name ends so. */
+/** `acme-storage-ci` becomes `Acme Storage CI`: on OpenDev, the names of CIs end in CI. */
 function displayName(user: string): string {
   const words = user.split(/[-_.]+/).filter((word) => word !== '' && word.toLowerCase() !== 'ci');
   return [...words.map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`), 'CI'].join(' ');
@@ -183,7 +183,7 @@ function displayNameError(value: string): FieldError | null {
     : new FieldError('must be a name of at most 100 characters');
 }
 
-/** The user's name also begins the deployment's id and the job's name. */
+/** The user name also starts the deployment's id and the job's name. */
 function accountNameError(value: string): FieldError | null {
   const wrong = oneWord(value);
   if (wrong !== null) return wrong;

@@ -1,6 +1,6 @@
 /**
- * Where the jobs of a first configuration run. On this host only where that is said, or where nobody but this host's users
- * can upload a change.
+ * Where the jobs of a first configuration run. On this host only if the operator says so, or if only users of this host can
+ * upload a change.
  */
 import { resolve } from 'node:path';
 import { FieldError } from '../../config/fields/fields.ts';
@@ -21,7 +21,7 @@ export async function readNode(
   const { node, program, nodeUser, allowUntrustedCode } = flags;
   const kind = await ask({
     flag: '--kind',
-    text: 'where jobs run: local (this host), static (a host by SSH), command (servers that your own program makes)',
+    text: 'where jobs run: local (this host), static (a host over SSH), command (servers that your own program creates)',
     fromFlag: flags.kind ?? impliedKind(flags),
     defaultValue: isLoopback(host) ? 'local' : 'static',
     check: (value) =>
@@ -32,26 +32,26 @@ export async function readNode(
   if (kind === 'static') {
     const text = await ask({
       flag: '--node',
-      text: 'the host that runs them: USER@HOST or USER@HOST:PORT',
+      text: 'the host that runs jobs: USER@HOST or USER@HOST:PORT',
       fromFlag: node,
       defaultValue: null,
       check: (value) =>
-        parseAddress(value) === null ? new FieldError('is no USER@HOST or USER@HOST:PORT') : null,
-      or: '--program FILE (your own program makes servers), or --allow-untrusted-code (jobs run on this host)',
+        parseAddress(value) === null ? new FieldError('is not USER@HOST or USER@HOST:PORT') : null,
+      or: '--program FILE (your own program creates servers), or --allow-untrusted-code (jobs run on this host)',
     });
     const address = parseAddress(text) ?? { user: '', host: '', port: 0 };
     return { kind, ...address, keyFile: KEY_FILE };
   }
   const text = await ask({
     flag: '--program',
-    text: 'your program, called with create, list or delete (docs/providers.md)',
+    text: 'your program; it is called with create, list or delete (docs/providers.md)',
     fromFlag: program,
     defaultValue: resolve(dir, 'nodes'),
-    check: (value) => (value === '' || /\p{C}/u.test(value) ? new FieldError('is no path') : null),
+    check: (value) => (value === '' || /\p{C}/u.test(value) ? new FieldError('is not a path') : null),
   });
   const user = await ask({
     flag: '--node-user',
-    text: 'user on its servers',
+    text: 'the user on its servers',
     fromFlag: nodeUser,
     defaultValue: 'stack',
     check: userName,
@@ -68,8 +68,8 @@ function impliedKind({ node, program, allowUntrustedCode }: InitFlags): string |
   if (kinds.length > 1) {
     throw new CliError(
       EXIT.usage,
-      '--node, --program and --allow-untrusted-code are for different kinds of node',
-      'give one of them; more providers can be written into the file later',
+      '--node, --program and --allow-untrusted-code exclude each other',
+      'use one of them; add more providers to the file later',
     );
   }
   return kinds[0];
@@ -79,11 +79,11 @@ async function confirmTrust(host: string, given: boolean, ask: AnswerQuestion): 
   if (given || isLoopback(host)) return given;
   const reply = await ask({
     flag: '--allow-untrusted-code',
-    text: `whoever may upload a change to ${host} runs code on this host, as this user: yes, if you want that`,
+    text: `everyone who may upload a change to ${host} can run code on this host as this user; type yes to accept that`,
     fromFlag: undefined,
     defaultValue: null,
     check: (value) =>
-      value === 'yes' ? null : new FieldError('must be yes', 'or end here, and use another kind'),
+      value === 'yes' ? null : new FieldError('must be yes', 'or stop here and use another --kind'),
   });
   return reply === 'yes';
 }

@@ -1,6 +1,6 @@
 /**
- * `sos-ci init`: from a few answers to a configuration that passes its check, keys, and pinned host keys. Nothing that is
- * there is ever overwritten, and no host key is trusted without a person's word for its fingerprint.
+ * `sos-ci init`: turns a few answers into a valid configuration, keys and pinned host keys. Never overwrites a file, and
+ * never trusts a host key whose fingerprint the operator has not confirmed.
  */
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -17,7 +17,7 @@ import { type InitFlags, readAnswers } from './init-answers.ts';
 
 const NAME = 'sos-ci.yaml';
 
-/** Exit code 1: all is written, but a host key is not pinned. */
+/** Exit code 1: everything is written, but a host key is not pinned. */
 export async function initCommand(
   io: Io,
   dir: string,
@@ -46,7 +46,7 @@ export async function initCommand(
   return unpinned.length === 0 ? EXIT.ok : EXIT.negative;
 }
 
-/** The public half of the key in this file: of the one that is there, or of a new one. */
+/** The public key of this file; creates the key if the file is missing. */
 async function ensureKey(file: string, name: string, keys: KeyProvisioner): Promise<string> {
   if (!existsSync(file)) {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -55,7 +55,7 @@ async function ensureKey(file: string, name: string, keys: KeyProvisioner): Prom
   return keys.publicHalf(file);
 }
 
-/** Checked before it gets its name, and never in the place of another. */
+/** Checks the file before linking it to its name, and never replaces another one. */
 function writeConfig(file: string, text: string): void {
   const temporaryFile = join(dirname(file), `.${NAME}.${process.pid}`);
   try {
@@ -72,7 +72,7 @@ function writeConfig(file: string, text: string): void {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') throw configExists(file);
     if (code === undefined) throw error;
-    throw new CliError(EXIT.refused, `${file}: ${errorText(error)}`, 'is its folder writable?');
+    throw new CliError(EXIT.refused, `${file}: ${errorText(error)}`, 'check that its directory is writable');
   } finally {
     rmSync(temporaryFile, { force: true });
   }
@@ -81,24 +81,24 @@ function writeConfig(file: string, text: string): void {
 function configExists(file: string): CliError {
   return new CliError(
     EXIT.usage,
-    `${file} is there already; init never overwrites`,
-    'move it away, or name another folder: sos-ci init DIR',
+    `${file} exists; init never overwrites a file`,
+    'move it away, or name another directory: sos-ci init DIR',
   );
 }
 
-/** A server whose host key a person has to compare. */
+/** A server whose host key the operator has to compare. */
 interface HostKeyTarget {
   readonly host: string;
   readonly port: number;
-  /** The fingerprint that was compared already. */
+  /** The fingerprint that the operator has already compared. */
   readonly accepted: string | undefined;
   readonly flag: string;
 }
 
-/** A server whose host key nobody has accepted. */
+/** A server whose host key was not accepted. */
 interface Unpinned {
   readonly target: HostKeyTarget;
-  /** Null: it could not be asked. */
+  /** Null: the server did not answer. */
   readonly shown: HostKey | null;
 }
 
@@ -118,7 +118,7 @@ async function pinHostKey(
 ): Promise<Unpinned | null> {
   const { host, port } = target;
   let shown: HostKey;
-  io.err(`asking ${plainText(host)}:${port} for its host key\n`);
+  io.err(`reading the host key of ${plainText(host)}:${port}\n`);
   try {
     shown = await keys.hostKey({ host, port });
   } catch (thrown) {
@@ -126,10 +126,10 @@ async function pinHostKey(
     io.err(`${plainText(thrown.message)}\n`);
     return { target, shown: null };
   }
-  io.err(`${plainText(host)}:${port} shows this host key:\n  ${shown.type} ${shown.fingerprint}\n`);
+  io.err(`${plainText(host)}:${port} has this host key:\n  ${shown.type} ${shown.fingerprint}\n`);
   if (!(await isAccepted(shown, target, prompt, io))) return { target, shown };
   const result = keys.pin(file, { host, port }, shown.key);
-  io.err(result === 'known' ? `${plainText(file)} knows it already\n` : `pinned in ${plainText(file)}\n`);
+  io.err(result === 'known' ? `${plainText(file)} already has it\n` : `pinned in ${plainText(file)}\n`);
   return null;
 }
 
@@ -141,24 +141,27 @@ async function isAccepted(
 ): Promise<boolean> {
   if (accepted === fingerprint) return true;
   if (accepted !== undefined) {
-    io.err(`That is not the one of ${flag} ${plainText(accepted)}: do not connect before you know why.\n`);
+    io.err(`It is not the key of ${flag} ${plainText(accepted)}. Find out why before you connect.\n`);
     return false;
   }
   if (prompt === null) return false;
-  const answer = await prompt.ask("Is that what the server's operator says? Type yes to trust it: ", true);
+  const answer = await prompt.ask(
+    "Does it match the fingerprint that the server's operator published? Type yes to trust it: ",
+    true,
+  );
   return answer === 'yes';
 }
 
-/** What pins a key never asks the server again: it could show another one then. */
+/** Prints the key that was shown: a second scan could return another one. */
 function pinStep({ target, shown }: Unpinned, file: string): string {
   const { host, port, accepted } = target;
   if (shown === null) {
     const scan = `ssh-keyscan -p ${port} ${host} > host-key && ssh-keygen -lf host-key`;
-    return `when ${host} can be reached, have its host key shown, compare its fingerprint with what its operator says, and pin it:\n     ${scan}\n     cat host-key >> ${file}`;
+    return `when ${host} is reachable, read its host key, compare the fingerprint with the one that its operator published, and pin it:\n     ${scan}\n     cat host-key >> ${file}`;
   }
   if (accepted !== undefined)
-    return `ask the operator of ${host} why it shows the host key ${shown.fingerprint} and not ${accepted}: nothing is pinned, and sos-ci does not connect`;
-  return `compare ${shown.fingerprint} with what the operator of ${host} says; if it is the same, pin that key:\n     echo '${shown.line}' >> ${file}`;
+    return `ask the operator of ${host} why its host key is ${shown.fingerprint} and not ${accepted}; nothing is pinned, and sos-ci does not connect`;
+  return `compare ${shown.fingerprint} with the fingerprint that the operator of ${host} published; if it matches, pin the key:\n     echo '${shown.line}' >> ${file}`;
 }
 
 function printNextSteps(
@@ -179,9 +182,9 @@ function printNextSteps(
     steps[0] += `\n   and this one to ~/.ssh/authorized_keys of ${where}:\n     ${result.nodeKey}`;
   }
   for (const unpinnedKey of result.unpinned) steps.push(pinStep(unpinnedKey, knownHostsFile));
-  steps.push('see what is still missing, and how to mend it:\n     sos-ci doctor');
+  steps.push('check what is still missing:\n     sos-ci doctor');
   steps.push(
-    'do everything but post; when that looks right, post:\n     sos-ci daemon --no-report\n     sos-ci daemon',
+    'run in shadow mode first; when the results look right, post them:\n     sos-ci daemon --no-report\n     sos-ci daemon',
   );
   io.out(`Next${dir === null ? '' : `, in ${plainText(dir)}`}:\n`);
   for (const [index, step] of steps.entries()) {

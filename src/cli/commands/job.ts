@@ -139,7 +139,7 @@ function storyJson(
       startedAt: iso(startedAt),
       durationMs: endedAt === null ? null : endedAt - startedAt,
     })),
-    owed: pendingJson(owed),
+    pending: pendingJson(owed),
     events: eventsJson(rows, job.acceptedAt),
   };
 }

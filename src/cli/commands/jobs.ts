@@ -1,4 +1,4 @@
-/** `sos-ci jobs`: the queue in the order in which it will be served, and all other jobs, newest first. */
+/** `sos-ci jobs`: the queue in serving order, then all other jobs, newest first. */
 import type { JobView, StoreReader } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import { shortId } from '../input/resolve-id.ts';
@@ -38,8 +38,8 @@ export function jobsCommand(io: Io, reader: StoreReader, options: JobsOptions): 
 }
 
 /**
- * The queue as it will be served, then the other jobs; at most `limit` of each. Returns how many were printed.
- * @param jobs may hold jobs of the queue
+ * Prints the queue in serving order, then the other jobs; at most `limit` of each. Returns how many it printed.
+ * @param jobs may include queued jobs
  */
 export function printQueueAndJobs(
   io: Io,
@@ -92,7 +92,7 @@ function printJobs(io: Io, jobs: readonly JobView[]): void {
   printTable(io, columns, jobs);
 }
 
-/** An open job shows where it is, and its verdict once it has one. */
+/** An open job shows its state, and its verdict once there is one. */
 function stateText(job: JobView): string {
   const attempt = job.attempt > 1 && !job.ended ? ` #${job.attempt}` : '';
   if (job.ended) return job.parked ? 'parked' : (job.verdict ?? job.state);

@@ -1,6 +1,6 @@
 /**
- * The queue as it will be served: who waits at which place of which provider, and why. Read from the store beside the
- * daemon, and decided by the same rules as the daemon's.
+ * The queue in serving order: each job's position at its provider, and why it waits. Reads the store and uses the daemon's
+ * own queue rules.
  */
 import type { DaemonView, JobView, StoreReader } from '../../engine/ports/store.ts';
 import type { JobContext } from '../../machines/job/machine-setup.ts';
@@ -20,7 +20,7 @@ import { utc } from '../output/time.ts';
 
 export interface Waiting {
   readonly job: JobView;
-  /** Its place in its provider's queue, from 1; null while it may not have a slot yet. */
+  /** Its position in its provider's queue, from 1; null while it is prepared. */
   readonly place: number | null;
   readonly promoted: boolean;
   readonly since: number;
@@ -30,7 +30,7 @@ export interface Waiting {
 const MAX_OPEN = 10_000;
 const NO_LIMITS: SlotLimits = { slots: {}, jobs: {}, projects: {}, patienceMs: 0 };
 
-/** First those that may have a slot, by provider and place; then those that are still prepared, the oldest first. */
+/** First the jobs that wait for a slot, by provider and position; then those that are still prepared, oldest first. */
 export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
   const open = reader.jobs({ open: true, limit: MAX_OPEN });
   const waiting = open.filter(({ queued }) => queued).reverse();
@@ -70,7 +70,7 @@ function readHolders(reader: StoreReader, open: readonly JobView[]): readonly Sl
   });
 }
 
-/** As the daemon keeps them: no two at the same time. */
+/** As the daemon has them: no two at the same time. */
 function readTurns(reader: StoreReader): SlotQueue['served'] {
   const served = new Map<string, number>();
   let last = 0;
@@ -85,16 +85,16 @@ function contextOf(reader: StoreReader, job: string): JobContext | undefined {
   return reader.stored(job)?.context as unknown as JobContext | undefined;
 }
 
-/** Why nobody is served at all, or null. */
+/** Why no job at all is served, or null. */
 function whyIdle(io: Io, daemon: DaemonView | null): string | null {
   if (daemon === null || daemon.mode === 'stopped' || !io.alive(daemon.pid, daemon.startTicks))
-    return 'no daemon runs';
-  return daemon.mode === 'draining' ? 'the daemon drains: the next one serves it' : null;
+    return 'no daemon is running';
+  return daemon.mode === 'draining' ? 'the daemon is draining; the next one serves it' : null;
 }
 
 function whyText(request: SlotRequest, queue: SlotQueue, limits: SlotLimits, now: number): string {
   const obstacle = obstacleOf(request, queue, limits, now);
-  return obstacle === null ? 'it is served now' : obstacleText(obstacle);
+  return obstacle === null ? 'it gets a slot now' : obstacleText(obstacle);
 }
 
 function obstacleText(obstacle: Obstacle): string {
@@ -102,7 +102,7 @@ function obstacleText(obstacle: Obstacle): string {
   switch (by) {
     case 'provider':
       return obstacle.limit === 0
-        ? `${name} gives no slots now`
+        ? `${name} has no slots now`
         : `${name} is full: ${jobsText(obstacle.limit)}`;
     case 'project':
       return `${name} has the ${jobsText(obstacle.limit)} that it may have`;
@@ -117,15 +117,15 @@ function jobsText(number: number): string {
   return number === 1 ? 'one job' : `${number} jobs`;
 }
 
-/** What its review does for it. */
+/** What its review is doing. */
 function preparationText(reader: StoreReader, { review }: JobView): string {
   const stored = reader.stored(review);
   const preparation = stored === null ? null : versionOf(stored).describePreparation(stored);
-  if (preparation === null) return 'its change is prepared';
+  if (preparation === null) return 'preparing the change';
   return preparation.text + (preparation.due === null ? '' : dueText(reader, review, preparation.due));
 }
 
-/** The deadline of the state that a review is in; each has at most one. */
+/** The timer of the review's state; each state has at most one. */
 function dueText(reader: StoreReader, review: string, preposition: 'at' | 'until'): string {
   const timer = reader.owed(review).find(({ effect }) => effect.type === 'setTimer')?.effect;
   return timer?.type === 'setTimer' ? ` ${preposition} ${utc(timer.dueAt)}` : '';

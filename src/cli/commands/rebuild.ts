@@ -14,6 +14,6 @@ export function rebuildCommand(io: Io, stateDir: string, options: RebuildOptions
   const rows = rebuildDatabase(stateDir);
   const ms = io.now() - started;
   if (options.json) printJson(io, { rows, ms });
-  else io.out(`views made again from ${count(rows, 'row')} in ${formatDuration(ms)}\n`);
+  else io.out(`views rebuilt from ${count(rows, 'row')} in ${formatDuration(ms)}\n`);
   return EXIT.ok;
 }

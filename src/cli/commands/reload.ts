@@ -1,4 +1,4 @@
-/** `sos-ci reload` and `sos-ci resume-voting`: have the daemon read its configuration anew, or vote again. */
+/** `sos-ci reload` reloads the daemon's configuration; `sos-ci resume-voting` lets it vote again. */
 import { plainText } from '../../terminal-text.ts';
 import type { RequestOptions, SendRequest } from '../input/daemon-client.ts';
 import { changesText } from '../output/config.ts';
@@ -6,7 +6,7 @@ import { count } from '../output/event.ts';
 import { EXIT } from '../output/exit-codes.ts';
 import { type Io, printJson } from '../output/terminal.ts';
 
-/** Exit code 3 when the file has mistakes: then the daemon goes on with what it had. */
+/** Exit code 3 when the file has mistakes; the daemon then keeps its configuration. */
 export async function reloadCommand(io: Io, send: SendRequest, options: RequestOptions): Promise<number> {
   const result = await send({ do: 'reload' });
   const { changed, restart, problems } = result;
@@ -14,7 +14,7 @@ export async function reloadCommand(io: Io, send: SendRequest, options: RequestO
   if (options.json) printJson(io, result);
   else if (failed) {
     for (const problem of problems) io.out(`${plainText(problem)}\n`);
-    io.err(`${count(problems.length, 'mistake')}; the daemon goes on with the configuration that it had\n`);
+    io.err(`${count(problems.length, 'mistake')}; the daemon keeps its configuration\n`);
   } else io.out(`${plainText(changesText(changed, restart))}\n`);
   return failed ? EXIT.config : EXIT.ok;
 }
@@ -27,6 +27,6 @@ export async function resumeVotingCommand(
 ): Promise<number> {
   const result = await send({ do: 'resume-voting' });
   if (options.json) printJson(io, result);
-  else io.out(result.resumed ? 'voting again\n' : 'voting had not been stopped\n');
+  else io.out(result.resumed ? 'voting is on again\n' : 'voting was not stopped\n');
   return result.resumed ? EXIT.ok : EXIT.negative;
 }

@@ -1,4 +1,4 @@
-/** `sos-ci replay`: computes every row of a history again from its facts alone, and compares with what was stored. */
+/** `sos-ci replay`: recomputes every row of a history from its events and compares the rows with the stored ones. */
 import { createHash } from 'node:crypto';
 import type { StoreReader } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
@@ -32,7 +32,7 @@ export function replayCommand(
   if ((typed === undefined) === (options.all !== true)) {
     throw new CliError(
       EXIT.usage,
-      'name one history, or --all of them',
+      'name one history, or use --all',
       'sos-ci replay ID, or sos-ci replay --all',
     );
   }
@@ -49,7 +49,7 @@ export function replayCommand(
     return exit;
   }
   printDifference(io, totals.difference);
-  io.out(`${done} were equal before it, in ${formatDuration(totals.ms)}\n`);
+  io.out(`${done} before it were equal, in ${formatDuration(totals.ms)}\n`);
   return exit;
 }
 

@@ -1,4 +1,4 @@
-/** `sos-ci run JOB CHANGE,PATCHSET`: one job by hand through the same machine and log; its verdict is the exit code. */
+/** `sos-ci run JOB CHANGE,PATCHSET`: runs one job with the same machine and log; the verdict is the exit code. */
 import { runOnce } from '../../app/run-once.ts';
 import type { Config } from '../../config/config.ts';
 import { nearest } from '../../config/file/config-error.ts';
@@ -16,7 +16,7 @@ export interface RunFlags {
   readonly report: boolean;
 }
 
-/** What the stages print goes to standard output; states, verdict and where the logs are to standard error. */
+/** Prints the stages' output to standard output; states, verdict and the logs' address to standard error. */
 export async function runCommand(
   io: Io,
   file: string,
@@ -31,7 +31,7 @@ export async function runCommand(
   const progress = new Progress(io);
   process.once('SIGINT', () => {
     io.err(
-      '\nsos-ci: interrupted; a stage that runs goes on, and the job waits in the log; to finish it: sos-ci daemon --drain\n',
+      '\nsos-ci: interrupted; a running stage continues, and the job stays open; finish it with: sos-ci daemon --drain\n',
     );
     process.exit(EXIT.interrupted);
   });
@@ -58,12 +58,12 @@ export function parsePatchset(text: string): { readonly change: number; readonly
   if (match !== null && change > 0 && patchset > 0) return { change, patchset };
   throw new CliError(
     EXIT.usage,
-    `${plainText(JSON.stringify(text))} is no patchset`,
-    'write change and patchset with a comma: 912345,3',
+    `${plainText(JSON.stringify(text))} is not CHANGE,PATCHSET`,
+    'write change and patchset, such as 912345,3',
   );
 }
 
-/** Turns chunks of output into text that can not drive a terminal; every kind of line end becomes a plain one. */
+/** Removes terminal control sequences from chunks of output, and normalizes line ends. */
 export function liveText(print: (text: string) => void): (chunk: string) => void {
   let afterReturn = false;
   return (chunk) => {
@@ -73,7 +73,7 @@ export function liveText(print: (text: string) => void): (chunk: string) => void
   };
 }
 
-/** One line for each of the seven states, when it begins. */
+/** Prints one line when the job enters a state. */
 class Progress {
   private readonly io: Io;
   private readonly started: number;

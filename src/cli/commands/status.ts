@@ -1,4 +1,4 @@
-/** `sos-ci status`: is the daemon there, is it connected, what is it doing, and what needs an operator. */
+/** `sos-ci status`: the daemon, its connection to Gerrit, its work, and its alarms. */
 import type {
   AlarmView,
   ConfigRecord,
@@ -68,7 +68,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
   if (connections !== undefined) printLine(io, 'ssh', connectionsText(connections), null);
   printLine(io, 'jobs', `${jobs.length} open${byState(jobs)}`, null);
   printLine(io, 'reviews', `${facts.reviews.length} open`, null);
-  printLine(io, 'owed', pendingCount(facts.owed), null);
+  printLine(io, 'pending', pendingCount(facts.owed), null);
   printVoting(io, facts.voting);
   if (running) printConfig(io, facts.config);
   printLine(io, 'events', eventCountsText(facts.intake), null);
@@ -109,19 +109,18 @@ function printLine(io: Io, name: string, text: string, color: Paint | null): voi
   }
 }
 
-/** Only what an operator must know of it. */
+/** Prints only mistakes and changes that need a restart. */
 function printConfig(io: Io, config: ConfigRecord | null): void {
   if (config === null) return;
   const { file, loadedAt, restart, problems, rejectedAt } = config;
   if (rejectedAt !== null) {
-    const since = `since ${utc(rejectedAt)}; what was read at ${utc(loadedAt)} counts`;
+    const since = `since ${utc(rejectedAt)}; the daemon uses the configuration read at ${utc(loadedAt)}`;
     printLine(io, 'config', `${count(problems.length, 'mistake')} in ${file} ${since}`, 'red');
     for (const problem of problems.slice(0, PROBLEMS_SHOWN)) printLine(io, '', problem, null);
     const more = problems.length - PROBLEMS_SHOWN;
     if (more > 0) printLine(io, '', `and ${more} more: sos-ci config check --config ${file}`, null);
   }
-  if (restart.length > 0)
-    printLine(io, 'config', `counts after the next start: ${restart.join(', ')}`, 'yellow');
+  if (restart.length > 0) printLine(io, 'config', `needs a restart: ${restart.join(', ')}`, 'yellow');
 }
 
 function configJson(config: ConfigRecord | null) {
@@ -130,14 +129,14 @@ function configJson(config: ConfigRecord | null) {
 }
 
 function daemonText(io: Io, daemon: DaemonView | null, running: boolean): string {
-  if (daemon === null) return 'not running: it has never been started here. Start it: sos-ci daemon';
+  if (daemon === null) return 'not running, and never started here. Start it: sos-ci daemon';
   const started = `started ${utc(daemon.startedAt)}`;
   if (running) {
     const up = formatDuration(io.now() - daemon.startedAt);
     return `${daemon.mode}, pid ${daemon.pid}, ${started} (${up} ago), version ${daemon.version}`;
   }
-  const how = daemon.mode === 'stopped' ? 'stopped cleanly' : 'ended without a clean stop';
-  return `not running: the last one (pid ${daemon.pid}, ${started}) ${how}. Start it: sos-ci daemon`;
+  const how = daemon.mode === 'stopped' ? 'stopped cleanly' : 'ended uncleanly';
+  return `not running: the last daemon (pid ${daemon.pid}, ${started}) ${how}. Start it: sos-ci daemon`;
 }
 
 function stateCounts(jobs: Facts['jobs']): ReadonlyMap<string, number> {
@@ -161,20 +160,20 @@ function eventCountsText(intake: Facts['intake']): string {
   const accepted = entries.filter(([name]) => !/^(rejected|unkept):/.test(name));
   const unkept = intake['unkept:lines'] ?? 0;
   const bad = rejected.length === 0 ? 'none' : `${sum(rejected)}`;
-  return `${count(sum(accepted), 'event')} from Gerrit since the database was made, ${bad} rejected${unkept === 0 ? '' : `, ${unkept} not kept in files`}`;
+  return `${count(sum(accepted), 'event')} from Gerrit since the database was created, ${bad} rejected${unkept === 0 ? '' : `, ${unkept} not archived`}`;
 }
 
-/** Whether votes are given. Nothing to tell before the first daemon. */
+/** Whether voting is on; prints nothing before the first start of a daemon. */
 function printVoting(io: Io, stored: Stored | null): void {
   if (stored === null) return;
   const { failed, stoppedAt } = votingContext(stored);
-  const row = failed.length === 0 ? '' : `${count(failed.length, 'change')} in a row without success`;
+  const row = failed.length === 0 ? '' : `${count(failed.length, 'change')} failed in a row`;
   if (stoppedAt === null) {
     printLine(io, 'voting', row === '' ? 'allowed' : `allowed; ${row}`, null);
     return;
   }
   printLine(io, 'voting', `stopped since ${utc(stoppedAt)}: ${row}`, 'red');
-  printLine(io, '', '-> see what fails (sos-ci jobs), mend it, then: sos-ci resume-voting', null);
+  printLine(io, '', '-> find out what fails (sos-ci jobs), fix it, then: sos-ci resume-voting', null);
 }
 
 function votingJson(stored: Stored | null) {
@@ -237,7 +236,7 @@ function statusJson(facts: Facts, since: string) {
     daemon: daemon === null ? null : { ...daemon, startedAt: iso(daemon.startedAt) },
     openJobs: { total: facts.jobs.length, byState: Object.fromEntries(stateCounts(facts.jobs)) },
     openReviews: facts.reviews.length,
-    owed: {
+    pending: {
       timers: facts.owed.filter((item) => item.effect.type === 'setTimer').length,
       requests: facts.owed.filter((item) => item.effect.type !== 'setTimer').length,
     },

@@ -1,4 +1,4 @@
-/** `sos-ci verify`: every hash chain, and every view against the log that it was made from. */
+/** `sos-ci verify`: checks every hash chain, and every view against the log. */
 import { verifyDatabase } from '../../app/database-admin.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import { plainText } from '../../terminal-text.ts';
@@ -11,7 +11,7 @@ export interface VerifyOptions {
   readonly json?: boolean;
 }
 
-/** What was found. The log is at fault where there are differences; the views alone where there are lines. */
+/** The result. `differences` mean that the log is damaged; `views` mean that only the views are. */
 export interface Verified {
   readonly histories: number;
   readonly rows: number;
@@ -20,15 +20,15 @@ export interface Verified {
     readonly version: number;
     readonly field: string;
   }[];
-  /** Tables, indexes and triggers that are missing (`-`) or not as this program made them (`+`). */
+  /** Tables, indexes and triggers that are missing (`-`) or differ from what this program created (`+`). */
   readonly schema: readonly string[];
-  /** Lines of the views that should be other: missing ones with `-`, surplus ones with `+`. */
+  /** Differences of the views: missing lines with `-`, extra lines with `+`. */
   readonly views: readonly string[];
 }
 
 const SHOWN = 20;
 
-/** Exit code 0 when all fits, 1 when not. */
+/** Exit code 0 when everything matches, 1 when not. */
 export function verifyCommand(io: Io, stateDir: string, options: VerifyOptions): number {
   const started = io.now();
   const verified = verifyDatabase(stateDir);
@@ -45,32 +45,32 @@ export function printVerified(io: Io, verified: Verified, ms: number, options: V
   }
   const read = `${count(rows, 'row')} of ${histories} ${histories === 1 ? 'history' : 'histories'}, in ${formatDuration(ms)}`;
   if (sound) {
-    io.out(`${paint(io, 'green', 'sound')}: hash chains and views fit; ${read}\n`);
+    io.out(`${paint(io, 'green', 'sound')}: hash chains and views match; ${read}\n`);
     return EXIT.ok;
   }
   if (schema.length > 0) printSchema(io, schema);
   if (differences.length > 0) {
     io.out(
-      `${paint(io, 'red', 'damaged')}: ${differences.length} ${differences.length === 1 ? 'history' : 'histories'} of the log; ${read} were sound\n`,
+      `${paint(io, 'red', 'damaged')}: ${differences.length} ${differences.length === 1 ? 'history' : 'histories'} of the log; ${read} are sound\n`,
     );
     for (const { history, version, field } of differences.slice(0, SHOWN)) {
       io.out(plainText(`  ${history}, row ${version}: ${field}`));
       io.out('\n');
     }
-    io.out('Compare one: sos-ci replay ID. Restore a backup, or keep this file for whoever looks into it.\n');
+    io.out('Compare one: sos-ci replay ID. Restore a backup, and keep this file for the analysis.\n');
     return EXIT.negative;
   }
   if (views.length === 0) return EXIT.negative;
   io.out(`${paint(io, 'yellow', 'views differ')} from the log, which is sound; ${read}\n`);
   for (const line of views.slice(0, SHOWN)) io.out(`  ${cut(plainText(line), io.width - 2)}\n`);
-  io.out('Make them again: stop the daemon, then sos-ci rebuild\n');
+  io.out('Rebuild them: stop the daemon, then sos-ci rebuild\n');
   return EXIT.negative;
 }
 
 function printSchema(io: Io, schema: readonly string[]): void {
-  io.out(
-    `${paint(io, 'red', 'the schema was changed')}: its triggers keep rows of the log from being changed\n`,
-  );
+  io.out(`${paint(io, 'red', 'the schema was changed')}: its triggers protect the rows of the log\n`);
   for (const line of schema.slice(0, SHOWN)) io.out(`  ${cut(plainText(line), io.width - 2)}\n`);
-  io.out('Find out who changed it, and restore a backup. - is missing, + is not as sos-ci made it.\n');
+  io.out(
+    'Find out who changed it, and restore a backup. - is missing, + differs from what sos-ci created.\n',
+  );
 }

@@ -1,4 +1,4 @@
-/** Asks the running daemon what an operator wants of it, and says in the program's own words why that did not work. */
+/** Sends an operator's request to the running daemon, and reports refusals as CLI errors. */
 import { userInfo } from 'node:os';
 import { askDaemon } from '../../adapters/control/client.ts';
 import type { AnswerTo, OperatorRequest } from '../../engine/ports/operator-api.ts';
@@ -7,13 +7,13 @@ import { CliError, EXIT } from '../output/exit-codes.ts';
 
 export interface RequestOptions {
   readonly json?: boolean;
-  /** Why; stands in the log. */
+  /** Recorded in the log. */
   readonly reason?: string;
-  /** How long the answer is waited for. */
+  /** How long to wait for the daemon, ms. */
   readonly timeout: number;
 }
 
-/** The daemon, as far as a command needs it. @throws CliError when it refuses */
+/** @throws CliError when the daemon refuses or does not answer */
 export type SendRequest = <R extends OperatorRequest>(request: R) => Promise<AnswerTo<R>>;
 
 export function requestSender(stateDir: string, options: RequestOptions): SendRequest {
@@ -26,7 +26,7 @@ export function requestSender(stateDir: string, options: RequestOptions): SendRe
   };
 }
 
-/** A user that the host has no name for is named by number. */
+/** The uid when the host has no name for it. */
 function userName(): string {
   try {
     return userInfo().username;

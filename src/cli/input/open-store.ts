@@ -1,4 +1,4 @@
-/** Finds the configuration file and the store that a command was asked about, and says what to do when one is not there. */
+/** Finds the configuration file and the store of a command. */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { findStateDir } from '../../config/file/state-dir.ts';
@@ -6,9 +6,9 @@ import type { StoreReader } from '../../engine/ports/store.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 
 export interface StoreLocation {
-  /** --config; default: SOS_CI_CONFIG, or sos-ci.yaml in the current folder. */
+  /** --config; default: SOS_CI_CONFIG, or sos-ci.yaml in the current directory. */
   readonly config?: string;
-  /** --state: a state directory, without any configuration. */
+  /** --state: a state directory; needs no configuration. */
   readonly state?: string;
 }
 
@@ -16,15 +16,15 @@ export function configFile(location: StoreLocation): string {
   return location.config ?? (process.env.SOS_CI_CONFIG || 'sos-ci.yaml');
 }
 
-/** The state directory; a database is in it. */
+/** A state directory that has a database. @throws CliError */
 export async function stateDirectory(location: StoreLocation): Promise<string> {
   const directory = location.state === undefined ? await configuredState(location) : resolve(location.state);
   if (existsSync(databaseIn(directory))) return directory;
   const hint =
     location.state === undefined
-      ? 'the daemon makes it when it first starts: sos-ci daemon'
+      ? 'the first start of the daemon creates it: sos-ci daemon'
       : 'name the directory that holds sos-ci.db';
-  throw new CliError(EXIT.store, `${databaseIn(directory)}: there is no such database`, hint);
+  throw new CliError(EXIT.store, `${databaseIn(directory)}: no such database`, hint);
 }
 
 /** Opens the store read-only for as long as `ask` runs. */
@@ -58,5 +58,5 @@ async function configuredState(location: StoreLocation): Promise<string> {
     );
   }
   const hint = `see why: sos-ci config check --config ${config}`;
-  throw new CliError(EXIT.config, `${config}: can not be read as a configuration`, hint);
+  throw new CliError(EXIT.config, `${config}: cannot be read as a configuration`, hint);
 }

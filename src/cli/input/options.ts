@@ -1,4 +1,4 @@
-/** Flags that several commands have, and how their values are read. */
+/** Options that several commands share, and their value parsers. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../config/fields/units.ts';
 import { parseTime } from './parse-time.ts';
@@ -12,7 +12,7 @@ export function withConfigOption(command: Command): Command {
 
 export function withStoreOptions(command: Command): Command {
   return withConfigOption(command)
-    .option('--state <dir>', 'state directory, without any configuration')
+    .option('--state <dir>', 'state directory; needs no configuration')
     .option('--json', 'print JSON (docs/cli.md)');
 }
 
@@ -22,7 +22,7 @@ export function parseTimeout(text: string): number {
   return ms;
 }
 
-/** Epoch ms, as people type it. */
+/** Epoch ms. */
 export function parsePastTime(text: string): number {
   const at = parseTime(text, Date.now());
   if (at === null)
@@ -31,11 +31,11 @@ export function parsePastTime(text: string): number {
 }
 
 export function parsePositive(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number above 0.');
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a positive whole number.');
   return Number(text);
 }
 
-/** The process ends with this code as soon as nothing is left to do. */
+/** The process exits with this code once all work is done. */
 export function exitWith(exitCode: number): void {
   process.exitCode = exitCode;
 }

@@ -1,4 +1,4 @@
-/** What an operator's words name: a change, one patchset of it, or a job by the first characters of its id. */
+/** Parses what a command names: a change, one patchset of it, or a job by the first characters of its id. */
 import type { Target } from '../../engine/ports/operator-api.ts';
 import type { StoreReader } from '../../engine/ports/store.ts';
 import { plainText } from '../../terminal-text.ts';
@@ -16,17 +16,17 @@ export function parseChange(text: string): ChangeRef {
   if (found !== null) return found;
   throw new CliError(
     EXIT.usage,
-    `${plainText(JSON.stringify(text))} is no change`,
-    'write its number, with a patchset if it matters: 912345 or 912345,3',
+    `${plainText(JSON.stringify(text))} is not a change`,
+    'write its number, or number and patchset: 912345 or 912345,3',
   );
 }
 
-/** Ids of jobs begin with a letter. @throws CliError when none or several begin so */
+/** @throws CliError when no job or several jobs match */
 export function parseTarget(text: string, reader: StoreReader): Target {
   return tryParseChange(text) ?? { job: findJob(reader, text).id };
 }
 
-/** Null: the text is no change. */
+/** Null: the text is not a change. */
 export function tryParseChange(text: string): ChangeRef | null {
   const match = /^(\d{1,9})(?:,(\d{1,6}))?$/.exec(text);
   const change = Number(match?.[1]);

@@ -1,10 +1,10 @@
-/** A moment as people type it: how long ago (`2h`, `3d`), or when (`2026-11-22`, `2026-11-22T17:00Z`), UTC unless said otherwise. */
+/** Parses a past time: an age (`2h`, `3d`) or a date (`2026-11-22`, `2026-11-22T17:00Z`), UTC by default. */
 import { parseDuration } from '../../config/fields/units.ts';
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
 const TIME = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)(Z|[+-]\d\d:\d\d)?$/;
 
-/** Epoch ms; null for what is neither, and for what lies in the future. */
+/** Epoch ms; null when it is neither, or in the future. */
 export function parseTime(text: string, now: number): number | null {
   const ago = parseDuration(text);
   const at = ago === null ? parseDate(text) : now - ago;

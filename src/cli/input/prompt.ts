@@ -1,20 +1,20 @@
 /**
- * Questions on a terminal: asked on standard error, answered on standard input, one line each. Lines that come before they
- * are asked for (pasted, or typed ahead) are kept for the next questions.
+ * Asks questions on a terminal: prints them to standard error and reads one line each from standard input. Lines that are
+ * pasted or typed ahead answer the next questions.
  */
 import { createInterface } from 'node:readline';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 
 export interface Prompt {
   /**
-   * The answer without spaces around it; '' when nothing was typed. Rejects when the input ends.
+   * The trimmed answer; '' for an empty line. Rejects when the input ends.
    * @param discardTypedAhead true: only what is typed after the question counts, because it can not be answered before
    */
   ask(question: string, discardTypedAhead?: boolean): Promise<string>;
   close(): void;
 }
 
-/** Null: nobody is there to answer. */
+/** Null: there is no terminal. */
 export function terminalPrompt(): Prompt | null {
   const { stdin, stderr } = process;
   if (stdin.isTTY !== true || stderr.isTTY !== true) return null;
@@ -26,8 +26,7 @@ export function createPrompt(input: NodeJS.ReadableStream, output: NodeJS.Writab
   const typedAhead: string[] = [];
   let waiting: { resolve(line: string): void; reject(error: Error): void } | null = null;
   let ended = false;
-  const inputEnded = (): CliError =>
-    new CliError(EXIT.interrupted, 'the input has ended: nothing more was done');
+  const inputEnded = (): CliError => new CliError(EXIT.interrupted, 'the input ended; nothing more was done');
   lines.on('line', (line) => {
     if (waiting === null) typedAhead.push(line);
     else waiting.resolve(line);
@@ -42,7 +41,7 @@ export function createPrompt(input: NodeJS.ReadableStream, output: NodeJS.Writab
   return {
     ask: async (question, discardTypedAhead = false) => {
       if (discardTypedAhead) typedAhead.length = 0;
-      // A prompt is the last line only: the terminal counts its columns.
+      // readline counts the prompt's columns, so the prompt is only the last line.
       const cut = question.lastIndexOf('\n') + 1;
       output.write(question.slice(0, cut));
       lines.setPrompt(question.slice(cut));

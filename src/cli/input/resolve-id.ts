@@ -1,16 +1,16 @@
-/** Finds the one job or history that a few typed characters mean. */
+/** Finds the job or history whose id starts with the given characters. */
 import type { JobView, StoreReader } from '../../engine/ports/store.ts';
 import { plainText } from '../../terminal-text.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 
 const SHOWN = 10;
 
-/** As long as ids are printed in tables. */
+/** The length of ids in tables. */
 export function shortId(id: string): string {
   return id.slice(0, 12);
 }
 
-/** @throws CliError when none or several begin so. */
+/** @throws CliError when no job or several jobs match */
 export function findJob(reader: StoreReader, typed: string): JobView {
   const exact = reader.job(typed);
   if (exact !== null) return exact;

@@ -1,15 +1,15 @@
-/** What a machine asked for, in plain words: as a request, and as something that is still owed. */
+/** Describes effects: as a request in a row, and as one that is still pending. */
 import { assertNever } from '../../machines/model/domain.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import type { Effect, KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import { count, timeLeft } from './event.ts';
 
-/** Null for what tells a reader nothing: a timer that is taken back. */
+/** Null for effects that are not worth a line, such as a cancelled timer. */
 export function effectText(effect: Effect): string | null {
   switch (effect.type) {
     case 'cancelEffect':
-      return /^slot(:|$)/.test(effect.key) ? 'take back the request for a slot' : null;
+      return /^slot(:|$)/.test(effect.key) ? 'cancel the request for a slot' : null;
     case 'sendEvent':
       return tellText(effect.to, effect.event);
     case 'setTimer': {
@@ -23,7 +23,7 @@ export function effectText(effect: Effect): string | null {
   }
 }
 
-/** One line for an effect that has not been settled. */
+/** One line for a pending effect. */
 export function pendingText(effect: KeyedEffect, now: number): string {
   if (effect.type !== 'setTimer') return requestText(effect);
   const [kind, state = effect.key] = effect.key.split(':');
@@ -34,39 +34,39 @@ export function pendingText(effect: KeyedEffect, now: number): string {
 function tellText(to: string, event: AnyEvent): string {
   switch (event.type) {
     case 'job.reported':
-      return `hand ${event.report.verdict} to review ${to}`;
+      return `report ${event.report.verdict} to review ${to}`;
     case 'job.ready':
-      return `let job ${to} wait for a slot`;
+      return `queue job ${to} for a slot`;
     case 'job.rejected':
       return `refuse job ${to}: ${event.verdict}`;
     case 'verdict.accepted':
-      return `tell job ${to} that its verdict is taken`;
+      return `confirm the verdict to job ${to}`;
     case 'vote.requested':
       return 'ask whether this CI may vote';
     case 'run.ended':
-      return `keep ${event.verdict} of job ${event.job} for the vote`;
+      return `record ${event.verdict} of job ${event.job} for the vote`;
     case 'turn.requested':
-      return 'ask whether another review of the change posts';
+      return 'wait for other reviews of the change that are posting';
     case 'turn.granted':
       return `let review ${to} post`;
     case 'verdicts.requested':
-      return 'ask what all runs on the change came to';
+      return 'ask for the verdicts of all runs on the change';
     case 'verdicts.listed':
-      return `tell review ${to} what all runs on the change came to`;
+      return `send the verdicts of all runs on the change to review ${to}`;
     case 'review.ended':
-      return `end: the next review of the change may post`;
+      return 'let the next review of the change post';
     case 'vote.allowed':
       return `let review ${to} vote`;
     case 'vote.withheld':
-      return `keep the vote of review ${to} back`;
+      return `withhold the vote of review ${to}`;
     case 'publication.opened':
       return `publish later, as ${to}`;
     case 'evidence.published':
     case 'evidence.abandoned':
-      return `tell job ${to} what became of its evidence`;
+      return `report the state of its evidence to job ${to}`;
     case 'job.evidence-published':
     case 'job.evidence-abandoned':
-      return `tell review ${to} what became of evidence that was pending`;
+      return `report the state of pending evidence to review ${to}`;
     case 'job.cancelled':
     case 'job.superseded':
       return `cancel job ${to}`;
@@ -79,20 +79,20 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
   switch (effect.type) {
     case 'raiseAlarm':
       return effect.alarm.cleared === true
-        ? `tell the operator that it is over: ${effect.alarm.message}`
-        : `tell the operator: ${effect.alarm.message}`;
+        ? `clear the alarm: ${effect.alarm.message}`
+        : `raise an alarm: ${effect.alarm.message}`;
     case 'acquireSlot':
       return `wait for a slot of ${effect.provider}`;
     case 'catchUp':
       return effect.changes === null
-        ? 'ask Gerrit what was missed'
-        : `ask Gerrit what was missed on ${effect.changes.join(', ')}`;
+        ? 'query Gerrit for missed events'
+        : `query Gerrit for missed events on ${effect.changes.join(', ')}`;
     case 'lookUpChange':
-      return `ask Gerrit how change ${effect.patchset.change} is now`;
+      return `read change ${effect.patchset.change} from Gerrit`;
     case 'mergePatchset':
       return `merge ${effect.patchset.ref} onto ${effect.patchset.branch}`;
     case 'createServer':
-      return `make server ${effect.name} on ${effect.provider}`;
+      return `create server ${effect.name} on ${effect.provider}`;
     case 'fetchPatchset':
       return `fetch ${effect.patchset.ref}`;
     case 'runStage':
@@ -106,21 +106,21 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
     case 'publishEvidence':
       return 'publish evidence';
     case 'deleteServer':
-      return 'remove every server of this job';
+      return 'delete every server of this job';
     case 'discardEvidence':
-      return 'remove what was gathered on this host';
+      return 'delete the evidence gathered on this host';
     case 'postReview': {
       const votes = Object.entries(effect.labels).map(([label, value]) => `${label} ${value}`);
-      return `post the review${votes.length === 0 ? ', no vote' : ` with ${votes.join(', ')}`} to ${effect.patchset.change},${effect.patchset.patchset}`;
+      return `post the review${votes.length === 0 ? ' without a vote' : ` with ${votes.join(', ')}`} to ${effect.patchset.change},${effect.patchset.patchset}`;
     }
     case 'postStartMessage':
-      return `say on ${effect.patchset.change},${effect.patchset.patchset} that the tests begin`;
+      return `post the start message to ${effect.patchset.change},${effect.patchset.patchset}`;
     case 'readChangeState':
-      return `read our vote on change ${effect.patchset.change}, and how it is now`;
+      return `read change ${effect.patchset.change} and our vote on it`;
     case 'readVotes':
-      return 'read our votes back';
+      return 'read our votes back from Gerrit';
     case 'sendMail':
-      return `tell ${effect.mail.to.join(', ')} by mail`;
+      return `send mail to ${effect.mail.to.join(', ')}`;
     default:
       return assertNever(effect);
   }

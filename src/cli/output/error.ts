@@ -1,9 +1,9 @@
-/** How a command ends that could not do its work: what is wrong, what to do next, and the exit code that says of which kind it was. */
+/** Reports errors: prints what is wrong and what to do next, and chooses the exit code. */
 import { plainLines, plainText } from '../../terminal-text.ts';
 import { CliError, EXIT } from './exit-codes.ts';
 import { type Io, paintError } from './terminal.ts';
 
-/** Prints the error; returns the exit code. Known errors by name, so that nothing is loaded only to compare classes. */
+/** Prints the error; returns the exit code. Compares errors by name to avoid loading their modules. */
 export function reportFailure(io: Io, thrown: unknown): number {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : '';
@@ -11,14 +11,14 @@ export function reportFailure(io: Io, thrown: unknown): number {
   io.err(`${paintError(io, 'red', 'sos-ci:')} ${plainLines(messageOf(error))}\n`);
   if (hint !== '') io.err(`        ${plainLines(hint)}\n`);
   if (exit === EXIT.internal) {
-    io.err(`This is a defect of sos-ci. What it was doing:\n${plainLines(error.stack ?? '')}\n`);
+    io.err(`This is a bug in sos-ci. Stack trace:\n${plainLines(error.stack ?? '')}\n`);
   }
   return exit;
 }
 
 /**
- * Standard output takes nothing more. A reader that went away (`| head`) is no error: nothing is said, and an exit code
- * that was decided stands. Returns the exit code.
+ * Handles a failed write to standard output. A closed reader (`| head`) is not an error: prints nothing and keeps an exit code
+ * that is already set. Returns the exit code.
  */
 export function reportOutputFailure(
   io: Io,
@@ -27,7 +27,7 @@ export function reportOutputFailure(
 ): number {
   if (error.code === 'EPIPE') return typeof decided === 'number' ? decided : EXIT.brokenPipe;
   io.err(
-    `${paintError(io, 'red', 'sos-ci:')} standard output can not be written: ${plainText(error.message)}\n`,
+    `${paintError(io, 'red', 'sos-ci:')} standard output cannot be written: ${plainText(error.message)}\n`,
   );
   return EXIT.refused;
 }

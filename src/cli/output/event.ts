@@ -1,4 +1,4 @@
-/** What happened, in plain words: one line for each fact that the log can hold. Defused where it is printed, not here. */
+/** Describes events, one line each. Callers must escape control characters before printing. */
 import { deadlineText } from '../../machines/job/failure-reason.ts';
 import {
   assertNever,
@@ -18,8 +18,8 @@ import { isVoteOrStart, type VoteOrStart, voteText } from './vote.ts';
 
 export function rowText(row: LogRow): string {
   const text = eventText({ ...row.data, type: row.type } as unknown as AnyEvent);
-  if (row.outcome === 'late') return `${text} (too late: changed nothing)`;
-  return row.outcome === 'ignored' ? `${text} (not awaited: changed nothing)` : text;
+  if (row.outcome === 'late') return `${text} (too late, no effect)`;
+  return row.outcome === 'ignored' ? `${text} (ignored, no effect)` : text;
 }
 
 function eventText(event: AnyEvent): string {
@@ -32,29 +32,29 @@ function eventText(event: AnyEvent): string {
     case 'daemon.crashed':
       return `the daemon crashed during ${event.during}: ${event.message}`;
     case 'alarm.raised':
-      return 'the operator was told';
+      return 'the alarm was raised';
     case 'review.opened':
       return `review of ${changeText(event.patchset)} opened for ${count(event.jobs.length, 'job')}: ${event.jobs.map((job) => job.name).join(', ')}`;
     case 'change.looked-up':
       return resolvedText(event.change);
     case 'change.lookup-failed':
-      return `Gerrit did not say how the change is${reasonSuffix(failureText(event.failure))}`;
+      return `the change could not be read from Gerrit${reasonSuffix(failureText(event.failure))}`;
     case 'vote.cast':
       return `${event.vote.account} voted ${votesText({ [event.vote.label]: event.vote.value })}`;
     case 'patchset.merged':
       return event.trees.map((tree) => `merged on ${treeText(tree)}`).join('; ');
     case 'patchset.conflicted':
-      return `change ${event.change} does not merge with ${event.branch} of ${event.project}${reasonSuffix(event.files.join(', '))}`;
+      return `change ${event.change} does not merge into ${event.branch} of ${event.project}${reasonSuffix(event.files.join(', '))}`;
     case 'patchset.merge-failed':
       return `the patchset could not be merged${reasonSuffix(failureText(event.failure))}`;
     case 'job.reported':
-      return `${event.report.name} handed over ${event.report.verdict}${reasonSuffix(event.report.reason)}`;
+      return `${event.report.name} reported ${event.report.verdict}${reasonSuffix(event.report.reason)}`;
     case 'review.posted':
-      return `${event.found ? 'the review was found on the change: posted before' : 'the review was posted'}${withoutVote(event.why)}`;
+      return `${event.found ? 'the review was already on the change' : 'the review was posted'}${withoutVote(event.why)}`;
     case 'vote.rejected':
       return `Gerrit refused the vote${reasonSuffix(failureText(event.failure))}`;
     case 'review.post-failed':
-      return `posting failed${reasonSuffix(failureText(event.failure))}`;
+      return `the review could not be posted${reasonSuffix(failureText(event.failure))}`;
     case 'votes.read':
       return `votes on the change: ${votesText(event.votes)}`;
     case 'mail.sent':
@@ -72,7 +72,7 @@ function eventText(event: AnyEvent): string {
   }
 }
 
-/** The words of the history `stream` begin with one of two nouns that no other history uses. */
+/** Only the history `stream` has these two prefixes. */
 function isStreamEvent(event: AnyEvent): event is Exclude<StreamEvent, CommonEvent> {
   return event.type.startsWith('stream.') || event.type.startsWith('catchup.');
 }
@@ -88,24 +88,24 @@ function jobEventText(event: JobOnly): string {
   switch (event.type) {
     case 'job.ready':
       return event.trees.length === 0
-        ? 'released: the patchset is tested as it was uploaded'
-        : `released: tested is ${event.trees.map(treeText).join('; ')}`;
+        ? 'ready: tests the patchset as it was uploaded'
+        : `ready: tests ${event.trees.map(treeText).join('; ')}`;
     case 'job.rejected':
       return `not run: ${event.verdict}${reasonSuffix(event.reason)}`;
     case 'job.accepted':
       return `accepted ${changeText(event.patchset)} at ${event.patchset.revision.slice(0, 10)}`;
     case 'server.active':
       return event.adopted
-        ? `server ${event.server.name} was found, made before`
-        : `server ${event.server.name} was made`;
+        ? `server ${event.server.name} was found: it had been created before`
+        : `server ${event.server.name} was created`;
     case 'patchset.fetched':
-      return `the patchset is in the work tree, at ${event.revision.slice(0, 10)}`;
+      return `the patchset was fetched, at ${event.revision.slice(0, 10)}`;
     case 'stage.started':
-      return `${event.stage} ${event.adopted ? 'was found again' : 'started'}, pid ${event.pid}`;
+      return `${event.stage} ${event.adopted ? 'was found running' : 'started'}, pid ${event.pid}`;
     case 'stage.exited':
       return `${event.stage} ${endText(event.end)}${reasonSuffix(event.lastLine ?? '')}`;
     case 'stage.lost':
-      return `${event.stage} vanished${reasonSuffix(event.why)}`;
+      return `${event.stage} was lost${reasonSuffix(event.why)}`;
     case 'stage.stopped':
       return `${event.stage} was stopped`;
     case 'slot.granted':
@@ -115,13 +115,13 @@ function jobEventText(event: JobOnly): string {
     case 'results.read':
       return `results: ${resultsText(event.results)}`;
     case 'results.read-failed':
-      return `results can not be read${reasonSuffix(event.why)}`;
+      return `results cannot be read${reasonSuffix(event.why)}`;
     case 'server.deleted':
       return event.deleted === 0
-        ? 'clean: nothing of this job is left'
-        : `clean: ${count(event.deleted, 'server')} removed`;
+        ? 'no server of this job is left'
+        : `${count(event.deleted, 'server')} deleted`;
     case 'job.promoted':
-      return `put at the head of the queue by ${event.by}${reasonSuffix(event.why)}`;
+      return `moved to the head of the queue by ${event.by}${reasonSuffix(event.why)}`;
     case 'job.cancelled':
       return `cancelled${reasonSuffix(event.reason)}`;
     case 'job.superseded':
@@ -141,20 +141,20 @@ function jobEventText(event: JobOnly): string {
 }
 
 const PLAIN = {
-  'slot.granted': 'a slot became free',
-  'verdict.accepted': 'the review has the verdict',
-  'evidence.discarded': 'what was gathered on this host is removed',
+  'slot.granted': 'got a slot',
+  'verdict.accepted': 'the review accepted the verdict',
+  'evidence.discarded': 'the evidence on this host was deleted',
 } as const;
 
 const TROUBLE = {
-  'server.create-failed': 'no server',
+  'server.create-failed': 'the server could not be created',
   'patchset.fetch-failed': 'the patchset could not be fetched',
   'stage.start-failed': 'could not be started',
   'stage.stop-failed': 'could not be stopped',
   'evidence.collect-failed': 'evidence could not be collected',
   'evidence.publish-failed': 'evidence could not be published',
-  'server.delete-failed': 'not clean yet',
-  'evidence.discard-failed': 'what was gathered on this host could not be removed',
+  'server.delete-failed': 'the server could not be deleted',
+  'evidence.discard-failed': 'the evidence on this host could not be deleted',
 } as const;
 
 function troubleText(event: {
@@ -174,18 +174,18 @@ function failureText(failure: Failure): string {
 /** Timers are named `deadline:STATE:N` and `retry:STATE:N`. */
 function timerText(timer: string): string {
   const [kind, state = timer] = timer.split(':');
-  if (kind === 'retry') return `the wait is over: ${state} is tried again`;
+  if (kind === 'retry') return `retrying ${state}`;
   return deadlineText(timer);
 }
 
 function endText(end: StageEnd): string {
   switch (end.how) {
     case 'exited':
-      return end.code === 0 ? 'ended well' : `ended with exit code ${end.code}`;
+      return end.code === 0 ? 'succeeded' : `exited with code ${end.code}`;
     case 'killed':
       return `was killed by signal ${end.signal}`;
     case 'timedOut':
-      return 'outlived its deadline and was ended';
+      return 'exceeded its timeout and was stopped';
     case 'stopped':
       return 'was stopped';
     default:
@@ -204,7 +204,7 @@ function resolvedText(change: ResolvedChange): string {
   const facts = [
     `patchset ${change.current} is current`,
     ...hidden,
-    needs === '' ? '' : `it depends on ${needs}`,
+    needs === '' ? '' : `depends on ${needs}`,
   ];
   return `the change is ${change.status}: ${facts.filter(Boolean).join(', ')}${reasonSuffix(change.trouble ?? '')}`;
 }
@@ -234,7 +234,7 @@ export function reasonSuffix(why: string): string {
   return why === '' ? '' : `: ${why}`;
 }
 
-/** For summaries: what is left of a wait. */
+/** The remaining time of a timer. */
 export function timeLeft(dueAt: number, now: number): string {
   return dueAt <= now ? 'now' : `in ${formatDuration(dueAt - now)}`;
 }

@@ -1,4 +1,4 @@
-/** Evidence in plain words: collected, published at once or later, given up. */
+/** Describes the events of evidence: collected, published now or later, abandoned. */
 
 import { assertNever } from '../../machines/model/domain.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
@@ -27,15 +27,15 @@ export function evidenceText(event: EvidenceEvent): string {
     case 'evidence.published':
       return `evidence published at ${event.url}`;
     case 'evidence.abandoned':
-      return `evidence was given up${reasonSuffix(event.why)}`;
+      return `evidence was abandoned${reasonSuffix(event.why)}`;
     case 'publication.opened':
-      return `evidence of ${bytes(event.bytes)} waits to be published at ${event.url}${reasonSuffix(event.why)}`;
+      return `evidence of ${bytes(event.bytes)} is waiting to be published at ${event.url}${reasonSuffix(event.why)}`;
     case 'publication.dropped':
-      return `given up${reasonSuffix(event.why)}`;
+      return `abandoned${reasonSuffix(event.why)}`;
     case 'job.evidence-published':
       return `evidence of ${event.job} was published at ${event.url}`;
     case 'job.evidence-abandoned':
-      return `evidence of ${event.job} was given up${reasonSuffix(event.why)}`;
+      return `evidence of ${event.job} was abandoned${reasonSuffix(event.why)}`;
     default:
       return assertNever(event);
   }

@@ -1,26 +1,26 @@
 /**
- * Exit codes: what a script may rely on (docs/cli.md), and the error that carries one. A negative answer is not an error:
+ * Exit codes that scripts may rely on (docs/cli.md), and the error that carries one. A negative answer is not an error:
  * commands return it.
  */
 import type { Verdict } from '../../machines/model/verdict.ts';
 
 export const EXIT = {
   ok: 0,
-  /** The answer is no: a difference, a damaged log, a daemon that does not run. */
+  /** The answer is no: a difference, a damaged log, no running daemon. */
   negative: 1,
   usage: 2,
   config: 3,
   store: 4,
-  /** The other side could not be reached, or refused. */
+  /** The other side is unreachable or refused. */
   refused: 5,
-  /** A defect of this program. */
+  /** A bug in this program. */
   internal: 70,
   interrupted: 130,
-  /** The reader of standard output went away before the answer was known: as if SIGPIPE had ended the command. */
+  /** The reader of standard output closed it before the result was known, as if SIGPIPE had ended the command. */
   brokenPipe: 141,
 } as const;
 
-/** What `sos-ci run` answers. */
+/** The exit codes of `sos-ci run`. */
 export const VERDICT_EXIT: Readonly<Record<Verdict, number>> = {
   SUCCESS: 0,
   FAILURE: 1,
@@ -33,7 +33,7 @@ export const VERDICT_EXIT: Readonly<Record<Verdict, number>> = {
   SKIPPED: 16,
 };
 
-/** Ends the command: what is wrong, and in one line what to do next. */
+/** Ends the command with an exit code, a message, and one line that says what to do next. */
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: number;

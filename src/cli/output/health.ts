@@ -1,10 +1,10 @@
-/** The newest health check for people and programs. */
+/** The newest health check, as text and as JSON. */
 import type { HealthRecord } from '../../engine/ports/store.ts';
 import { iso, utc } from './time.ts';
 
 export const HEALTHY = 'healthy';
 
-/** What is wrong, a line each; nothing before the first daemon. */
+/** One line for each problem; empty before the first start of a daemon. */
 export function healthLines(record: HealthRecord | null): readonly string[] {
   if (record === null) return [];
   if (record.problems.length === 0) return [HEALTHY];

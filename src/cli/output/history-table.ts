@@ -1,4 +1,4 @@
-/** The rows of one history and what it is still owed, for people and as JSON (docs/cli.md). */
+/** The rows of one history and its pending effects, as text and as JSON (docs/cli.md). */
 import type { NumberedRow, OwedView } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import { plainText } from '../../terminal-text.ts';
@@ -9,7 +9,7 @@ import { padEnd, padStart, wrap } from './table.ts';
 import { type Io, paint } from './terminal.ts';
 import { iso, utc } from './time.ts';
 
-/** @param start times are told from then on; null: as they are */
+/** @param start prints times relative to this; null: absolute times */
 export function printRows(io: Io, start: number | null, rows: readonly NumberedRow[]): void {
   let before = '';
   for (const row of rows) {
@@ -37,14 +37,14 @@ export function printRows(io: Io, start: number | null, rows: readonly NumberedR
 export function printPending(io: Io, owed: readonly OwedView[]): void {
   io.out('\n');
   if (owed.length === 0) {
-    io.out('  nothing is owed\n');
+    io.out('  nothing is pending\n');
     return;
   }
-  io.out('  owed:\n');
+  io.out('  pending:\n');
   const now = io.now();
   for (const item of owed) {
     const requested =
-      item.effect.type === 'setTimer' ? '' : `  (asked ${formatDuration(now - item.requestedAt)} ago)`;
+      item.effect.type === 'setTimer' ? '' : `  (requested ${formatDuration(now - item.requestedAt)} ago)`;
     for (const line of wrap(plainText(`${pendingText(item.effect, now)}${requested}`), io.width - 4))
       io.out(`    ${line}\n`);
   }
@@ -59,7 +59,7 @@ export function pendingJson(owed: readonly OwedView[]) {
   }));
 }
 
-/** @param start times are told from then on, too */
+/** @param start of the history, for relative times */
 export function eventsJson(rows: readonly NumberedRow[], start: number) {
   return rows.map((row) => ({
     seq: row.seq,

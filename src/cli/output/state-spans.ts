@@ -1,4 +1,4 @@
-/** A job's time by states: one episode for each stretch in one of the seven states, within one attempt. */
+/** Splits a job's history into spans: one for each stay in a state, within one attempt. */
 import type { NumberedRow } from '../../engine/ports/store.ts';
 import { isEnded } from '../../machines/versions.ts';
 
@@ -6,7 +6,7 @@ export interface StateSpan {
   readonly state: string;
   readonly attempt: number;
   readonly startedAt: number;
-  /** Null: it goes on. */
+  /** Null: the job is still in this state. */
   readonly endedAt: number | null;
 }
 
@@ -33,7 +33,7 @@ export function topState(state: string): string {
   return state.split('.')[0] ?? state;
 }
 
-/** The attempt that a row begins: a server is asked for once in each. */
+/** The attempt that a row starts: each attempt requests one server. */
 export function startedAttempt(row: NumberedRow): number | null {
   for (const effect of row.effects) if (effect.type === 'createServer') return effect.owner.attempt;
   return null;

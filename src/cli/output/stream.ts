@@ -1,4 +1,4 @@
-/** The connection to Gerrit in plain words: how it is, and one line for each fact of the history `stream`. */
+/** Describes the connection to Gerrit: its state, and the events of the history `stream`. */
 import { assertNever } from '../../machines/model/domain.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import type { CommonEvent, StreamEvent } from '../../machines/protocol/events.ts';
@@ -12,24 +12,24 @@ export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): strin
   switch (event.type) {
     case 'stream.started':
       return event.since === null
-        ? `listening to ${event.server} begins`
-        : `listening to ${event.server} begins, for all since ${utc(event.since)}`;
+        ? `connecting to ${event.server}`
+        : `connecting to ${event.server}, catching up since ${utc(event.since)}`;
     case 'stream.connected':
       return event.why;
     case 'stream.disconnected':
       return `not connected: ${event.why}`;
     case 'stream.rejected':
-      return `refused: ${event.why}${event.hint === '' ? '' : `; next: ${event.hint}`}`;
+      return `rejected: ${event.why}${event.hint === '' ? '' : `; next: ${event.hint}`}`;
     case 'stream.gap-suspected':
       return event.changes === null
-        ? `something may have been missed: ${event.why}`
-        : `something may have been missed on ${event.changes.join(', ')}: ${event.why}`;
+        ? `events may have been missed: ${event.why}`
+        : `events may have been missed on ${event.changes.join(', ')}: ${event.why}`;
     case 'stream.stopped':
-      return 'listening ends';
+      return 'stopped';
     case 'catchup.completed':
       return gapText(event);
     case 'catchup.failed':
-      return `what was missed could not be looked up: ${event.failure.message}`;
+      return `catching up failed: ${event.failure.message}`;
     default:
       return assertNever(event);
   }
@@ -37,13 +37,13 @@ export function streamEventText(event: Exclude<StreamEvent, CommonEvent>): strin
 
 function gapText(event: Extract<StreamEvent, { type: 'catchup.completed' }>): string {
   const { since, changes, found, unsure, unread } = event;
-  const lookedAt = `looked at ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
-  const again = unsure.length === 0 ? '' : `; once more at ${unsure.join(', ')}`;
+  const lookedAt = `checked ${changes} ${changes === 1 ? 'change' : 'changes'} since ${utc(since)}`;
+  const again = unsure.length === 0 ? '' : `; checking again: ${unsure.join(', ')}`;
   const unreadText = unread === 0 ? '' : `; ${unread} could not be read`;
   return `${lookedAt}: ${found === 0 ? 'nothing was missed' : `${found} missed`}${unreadText}${again}`;
 }
 
-/** How the connection is, since when and why; the last look for what was missed; a line each. */
+/** The state of the connection, since when and why; and the last catch-up. One line each. */
 export function streamLines(stored: Stored | null, now: number): readonly string[] {
   if (stored === null) return [];
   const { server, upSince, downSince, why, hint, caughtUp } = contextOf(stored);
@@ -53,8 +53,8 @@ export function streamLines(stored: Stored | null, now: number): readonly string
   const lines = [`${stateText}${time}, ${server}${why === '' ? '' : `: ${why}`}`];
   if (hint !== '') lines.push(`-> ${hint}`);
   if (caughtUp !== null) {
-    const missed = caughtUp.found === 0 ? 'nothing was missed' : `${caughtUp.found} were missed`;
-    lines.push(`last looked back ${utc(caughtUp.at)}: ${missed}`);
+    const missed = caughtUp.found === 0 ? 'nothing was missed' : `${caughtUp.found} missed`;
+    lines.push(`last catch-up ${utc(caughtUp.at)}: ${missed}`);
   }
   return lines;
 }

@@ -1,6 +1,6 @@
 /**
- * Plain text in columns: how wide a text is on a terminal, cutting, padding, wrapping, tables. Texts are defused before
- * they are measured, so that a cell is as wide as it looks.
+ * Text in columns: display width, cutting, padding, wrapping and tables. Escapes control characters before measuring, so that
+ * a cell is as wide as it looks.
  */
 import { plainText } from '../../terminal-text.ts';
 import { type Io, type Paint, paint } from './terminal.ts';
@@ -10,7 +10,7 @@ const WIDE =
   /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u;
 const NARROW = /^[\u0020-\u02ff]*$/;
 
-/** Columns that the text takes. */
+/** The display width of the text. */
 export function textWidth(text: string): number {
   if (NARROW.test(text)) return text.length;
   let width = 0;
@@ -18,12 +18,12 @@ export function textWidth(text: string): number {
   return width;
 }
 
-/** The text, or as much of it as fits with an ellipsis. */
+/** The text, cut with an ellipsis if it is too wide. */
 export function cut(text: string, width: number): string {
   return textWidth(text) <= width ? text : `${prefix(text, width - 1)}…`;
 }
 
-/** As many whole characters as fit. */
+/** As many characters as fit. */
 function prefix(text: string, width: number): string {
   let taken = '';
   let used = 0;
@@ -79,19 +79,16 @@ export interface Column<Row> {
   text(row: Row): string;
   readonly right?: boolean;
   paint?(row: Row): Paint | null;
-  /** Left out of a narrow table before any other column is cut, the lowest first. */
+  /** Dropped from a narrow table before any other column is cut, the lowest first. */
   readonly dropOrder?: number;
 }
 
-/** Columns of a narrow table are cut to no less. */
+/** The minimum width of a cut column. */
 const MIN_WIDTH = 4;
 const MIN_LAST_WIDTH = 8;
 const GAP = 2;
 
-/**
- * A table that fits the terminal: its last column gives way first, then the spare columns are left out, and then the
- * widest are cut.
- */
+/** Prints a table that fits the terminal: cuts the last column, then drops columns by `dropOrder`, then cuts the widest. */
 export function printTable<Row>(io: Io, all: readonly Column<Row>[], rows: readonly Row[]): void {
   const columns = fittingColumns(all, rows, io.width);
   const cells = rows.map((row) => columns.map((column) => plainText(column.text(row))));

@@ -1,23 +1,20 @@
-/**
- * What a command may touch of its surroundings: where it prints, how wide, in colour or not, the time. Handed in, so that
- * the same command can be compared whole with what it should print.
- */
+/** The environment of a command: its output, the terminal's width and colour, the time. Tests pass a fake one. */
 import { readFileSync } from 'node:fs';
 
 export interface Io {
-  /** Standard output: the answer. */
+  /** Standard output: the result. */
   out(text: string): void;
   /** Standard error: progress and errors. */
   err(text: string): void;
   /** Standard output may be coloured. */
   readonly color: boolean;
-  /** Columns of the terminal; Infinity when nobody watches. */
+  /** Columns of the terminal; Infinity without a terminal. */
   readonly width: number;
-  /** Standard error is a terminal, so progress may be shown there. */
+  /** Standard error is a terminal, so progress is shown. */
   readonly progress: boolean;
   /** Epoch ms. */
   now(): number;
-  /** Whether the process that was started then still runs; `startTicks` 0: only the pid is known. */
+  /** Whether this process still runs; `startTicks` 0: only the pid is known. */
   alive(pid: number, startTicks: number): boolean;
 }
 
@@ -35,7 +32,7 @@ export function terminalIo(): Io {
   };
 }
 
-/** Linux tells when a pid was started, so that another process with the same number is not taken for it. */
+/** Compares the start time as well, so that a reused pid does not count. */
 function processRuns(pid: number, startTicks: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -61,12 +58,12 @@ export function paint(io: Pick<Io, 'color'>, style: Paint, text: string): string
   return io.color && text !== '' ? `\u001b[${CODES[style]}m${text}\u001b[0m` : text;
 }
 
-/** The same for standard error, which may be a file while the answer goes to a terminal. */
+/** The same for standard error, which may be a file while standard output is a terminal. */
 export function paintError(io: Pick<Io, 'color' | 'progress'>, style: Paint, text: string): string {
   return paint({ color: io.color && io.progress }, style, text);
 }
 
-/** A JSON answer: one document, indented, with a line end. Terminal escapes can not survive JSON. */
+/** Prints one indented JSON document. Escapes control characters that JSON leaves as they are. */
 export function printJson(io: Io, value: object): void {
   const text = JSON.stringify({ format: 1, ...value }, null, 2);
   io.out(`${text.replaceAll(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, escaped)}\n`);

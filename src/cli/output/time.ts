@@ -1,4 +1,4 @@
-/** Times as people read them. Always UTC: the operator, Gerrit and the node may sit in three time zones. */
+/** Formats times and sizes. Always UTC: the operator, Gerrit and the node may be in different time zones. */
 
 /** `2026-11-22 17:09:35 UTC` */
 export function utc(at: number): string {

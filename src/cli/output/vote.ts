@@ -1,4 +1,4 @@
-/** What happened around votes and the message that tests begin, in plain words. Defused where it is printed, not here. */
+/** Describes events of votes and start messages. Callers must escape control characters before printing. */
 
 import { assertNever } from '../../machines/model/domain.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
@@ -31,17 +31,17 @@ export function isVoteOrStart(event: AnyEvent): event is VoteOrStart {
 }
 
 const JUDGEMENT_TEXTS = {
-  success: 'a success',
-  failure: 'no success',
-  neither: 'it says nothing of this CI',
+  success: 'success',
+  failure: 'failure',
+  neither: 'neither success nor failure of this CI',
 } as const;
 
 export function voteText(event: VoteOrStart): string {
   switch (event.type) {
     case 'voting.opened':
-      return 'votes are allowed from the beginning';
+      return 'voting is on';
     case 'voting.resumed':
-      return `${event.by} let votes be given again${reasonSuffix(event.why)}`;
+      return `${event.by} resumed voting${reasonSuffix(event.why)}`;
     case 'vote.requested':
       return `review ${event.review} of change ${event.change} ended: ${JUDGEMENT_TEXTS[event.judgement]}`;
     case 'vote.allowed':
@@ -51,25 +51,25 @@ export function voteText(event: VoteOrStart): string {
     case 'runs.admitted':
       return `review ${event.review} of patchset ${event.patchset} was admitted with ${event.jobs.map(({ name }) => name).join(', ')}`;
     case 'run.ended':
-      return `job ${event.job} came to ${event.verdict}`;
+      return `job ${event.job} ended with ${event.verdict}`;
     case 'turn.requested':
       return `review ${event.review} wants to post`;
     case 'turn.granted':
-      return 'no other review of the change posts';
+      return 'no other review of the change is posting';
     case 'verdicts.requested':
       return `review ${event.review} asks for all verdicts`;
     case 'verdicts.listed':
-      return event.runs.length === 0 ? 'no run counts' : `counted are ${event.runs.map(runText).join(', ')}`;
+      return event.runs.length === 0 ? 'no run counts' : `counted: ${event.runs.map(runText).join(', ')}`;
     case 'review.ended':
       return `review ${event.review} ended`;
     case 'change-state.read':
-      return `patchset ${event.standing.patchset.patchset} is the current one, our vote on it is ${event.standing.vote}`;
+      return `patchset ${event.standing.patchset.patchset} is current, our vote on it is ${event.standing.vote}`;
     case 'change-state.read-failed':
       return `our vote on the change could not be read${reasonSuffix(event.failure.message)}`;
     case 'start-message.posted':
-      return 'Gerrit has the message that the tests begin';
+      return 'the start message was posted';
     case 'start-message.post-failed':
-      return `the message that the tests begin was not posted${reasonSuffix(event.failure.message)}`;
+      return `the start message was not posted${reasonSuffix(event.failure.message)}`;
     default:
       return assertNever(event);
   }

@@ -36,7 +36,7 @@ describe('enqueue', () => {
   test.each(['acme-fc', '912345,0', '0', '912345,3,4', ''])('of %j is a mistake of usage', async (change) => {
     const daemon = answering<Enqueue>(BEGUN);
     const asked = enqueueCommand(fakeIo(), daemon.ask, change, ['acme-dsvm'], OPTIONS);
-    const message = expect.stringContaining('is no change');
+    const message = expect.stringContaining('is not a change');
     await expect(asked).rejects.toMatchObject({ exitCode: 2, message });
     expect(daemon.asked).toEqual([]);
   });

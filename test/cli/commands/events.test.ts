@@ -81,7 +81,7 @@ describe('events export', () => {
     const { lines, err } = await exported();
     expect(lines).toEqual([LINES[0], '{"type":"comm', '[1]', LINES[1]]);
     expect(err).toContain('4 lines');
-    expect(err).toContain('2 of them no events');
+    expect(err).toContain('2 of them not events');
     expect((await exported({ type: 'comment-added' })).lines).toEqual([LINES[1]]);
   });
 

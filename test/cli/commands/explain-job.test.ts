@@ -82,7 +82,7 @@ describe('explain JOB', () => {
     expect(explained(world)).toContain(
       [
         '  verdict   RETRY_LIMIT: stacking: its command exited with 2',
-        '  decided   in stacking, 2026-01-02 03:04:35 UTC: stacking ended with exit code 2: No space left',
+        '  decided   in stacking, 2026-01-02 03:04:35 UTC: stacking exited with code 2: No space left',
         '  output    No space left',
         '  vote      No vote: not every job below ended with a result.',
         '  counted   acme-dsvm: RETRY_LIMIT on patchset 3, this job',

@@ -64,7 +64,7 @@ async function explain(options: ExplainOptions, width = Number.POSITIVE_INFINITY
 describe('a file', () => {
   test.each([100, Number.POSITIVE_INFINITY])('at a width of %d', async (width) => {
     const { code, out, err } = await explain({ events: SAMPLE }, width);
-    expect([code, err]).toEqual([0, '49 lines: 7 starts, 33 more that never start anything (--all)\n']);
+    expect([code, err]).toEqual([0, '49 lines: 7 starts, 33 more that never start a job (--all)\n']);
     await expect(out).toMatchFileSnapshot(`../../golden/explain-events-${width}.txt`);
     for (const line of out.split('\n')) expect(textWidth(line)).toBeLessThanOrEqual(Math.max(width, 112));
   });

@@ -73,7 +73,7 @@ describe('status', () => {
     expect(show(false)).toContain(
       [
         'stream    listening, and looks once more soon for what was missed since 2026-01-02 03:34:05 UTC (2h 00m 00s), review:29418: connected to Gerrit 3.12',
-        '          last looked back 2026-01-02 04:04:05 UTC: 1 were missed',
+        '          last catch-up 2026-01-02 04:04:05 UTC: 1 missed',
       ].join('\n'),
     );
     expect(show(false, lost)).toMatch(/^stream {4}not connected, tried again since .*: ended \\x1b\[2Jby/m);
@@ -140,7 +140,7 @@ describe('history NAME', () => {
     expect(text).toMatch(
       /^stream {2}down\.backoff {2}\(stream@1\)\n {2}since 2026-01-02 03:04:05 UTC, 4 rows\n/,
     );
-    expect(text).toMatch(/^01-02 03:04:05 down {7}listening to review:29418 begins$/m);
+    expect(text).toMatch(/^01-02 03:04:05 down {7}connecting to review:29418$/m);
     expect(text).toMatch(/^01-02 05:34:05 down {7}not connected: ended \\x1b\[2Jby an evil server$/m);
     expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
   });
@@ -161,6 +161,6 @@ describe('history NAME', () => {
     const io = fakeIo({ now: contents.now, width: 100 });
     historyCommand(io, fakeReader(contents), 'stream', {});
     expect(io.stdout()).toContain('123 rows; the newest 100 are shown, --json prints all');
-    expect(io.stdout()).not.toContain('begins');
+    expect(io.stdout()).not.toContain('connecting');
   });
 });

@@ -110,7 +110,7 @@ describe('init with flags', () => {
   });
 
   test.each([
-    [{ user: 'acme-ci' }, 'there is no terminal to ask questions on'],
+    [{ user: 'acme-ci' }, 'init needs a terminal, or --yes with options'],
     [{ yes: true }, '--user is missing'],
     [{ yes: true, user: 'acme-ci' }, '--node is missing'],
     [{ yes: true, user: 'acme-ci', kind: 'local' }, '--allow-untrusted-code is missing'],
@@ -123,9 +123,9 @@ describe('init with flags', () => {
     [{ ...FLAGS, name: 'a\u0007' }, '--name: it must be a name'],
     [{ ...FLAGS, project: 'openstack/*' }, '--project: it must be the name of one project'],
     [{ ...FLAGS, wiki: 'nowhere' }, '--wiki: it must be an address'],
-    [{ ...FLAGS, node: 'node1' }, '--node: it is no USER@HOST'],
+    [{ ...FLAGS, node: 'node1' }, '--node: it is not USER@HOST'],
     [{ ...FLAGS, job: 'a b' }, '--job: it has a space'],
-    [{ ...FLAGS, program: './nodes' }, '--node, --program and --allow-untrusted-code are for different'],
+    [{ ...FLAGS, program: './nodes' }, '--node, --program and --allow-untrusted-code exclude each other'],
   ])('%j is refused, and nothing is written: %s', async (flags, message) => {
     const error = await refusal(init(flags));
     expect(error.message).toContain(message);
@@ -155,7 +155,7 @@ describe('init with flags', () => {
     expect(readFileSync(join(dir, 'gerrit-key'), 'utf8')).toBe('mine');
     expect(shown(io.stdout())).toContain('the public half of /DIR/gerrit-key');
     const before = readFileSync(file, 'utf8');
-    expect((await refusal(init(FLAGS))).message).toContain('is there already');
+    expect((await refusal(init(FLAGS))).message).toContain('init never overwrites a file');
     expect(readFileSync(file, 'utf8')).toBe(before);
   });
 
@@ -173,7 +173,7 @@ describe('the host key', () => {
     expect(await init(flags)).toBe(1);
     expect(pins).toEqual([]);
     expect(io.stdout()).toContain(
-      `ask the operator of review.opendev.org why it shows the host key ${FINGERPRINT} and not SHA256:other`,
+      `ask the operator of review.opendev.org why its host key is ${FINGERPRINT} and not SHA256:other`,
     );
     expect(io.stdout()).not.toMatch(/known_hosts|ssh-keyscan|a2V5/);
   });
@@ -215,15 +215,15 @@ describe('init on a terminal', () => {
     expect(await init({}, asking)).toBe(0);
     expect(asking.asked).toEqual([
       'Gerrit server [review.opendev.org]: ',
-      'its SSH port [29418]: ',
-      "the CI account's user name there: ",
-      "the account's display name [Acme CI]: ",
-      "the CI's page, how to rerun and whom to ask (a dash: none yet) [https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI]: ",
-      'project to begin with [opendev/ci-sandbox]: ',
-      'where jobs run: local (this host), static (a host by SSH), command (servers that your own program makes) [static]: ',
-      'the host that runs them: USER@HOST or USER@HOST:PORT: ',
-      "Is that what the server's operator says? Type yes to trust it: ",
-      "Is that what the server's operator says? Type yes to trust it: ",
+      'SSH port of Gerrit [29418]: ',
+      "user name of the CI's account: ",
+      "display name of the CI's account [Acme CI]: ",
+      'wiki page of the CI: how to rerun, whom to ask (- for none yet) [https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI]: ',
+      'the first project [opendev/ci-sandbox]: ',
+      'where jobs run: local (this host), static (a host over SSH), command (servers that your own program creates) [static]: ',
+      'the host that runs jobs: USER@HOST or USER@HOST:PORT: ',
+      "Does it match the fingerprint that the server's operator published? Type yes to trust it: ",
+      "Does it match the fingerprint that the server's operator published? Type yes to trust it: ",
     ]);
     expect(pins).toHaveLength(2);
     expect(loadConfig(file).jobs).toMatchObject([{ spec: { name: 'acme-ci-first' } }]);
@@ -233,9 +233,9 @@ describe('init on a terminal', () => {
     const answers = ['', '', 'acme ci', 'acme-ci', '', '-', '', 'node1', 'stack@node1', 'yes', 'yes'];
     const asking = typing('', '', ...answers.slice(1, 7), 'static', ...answers.slice(7));
     expect(await init({}, asking)).toBe(0);
-    expect(asking.asked[3]).toContain('it is needed');
+    expect(asking.asked[3]).toContain('it is required');
     expect(asking.asked[4]).toContain('it must be one word');
-    expect(asking.asked.at(-3)).toContain('it is no USER@HOST');
+    expect(asking.asked.at(-3)).toContain('it is not USER@HOST');
     expect(loadConfig(file).report.helpUrl).toBe('');
   });
 

@@ -60,7 +60,7 @@ describe('the queue', () => {
       'openstack/cinder has the one job that it may have',
     ],
     ['its job', { jobs: { [jobSpec().name]: 2 } }, `2 jobs called ${jobSpec().name} may run at a time`],
-    ['its provider', { slots: { local: 0 } }, 'local gives no slots now'],
+    ['its provider', { slots: { local: 0 } }, 'local has no slots now'],
   ])('names the limit of %s', async (_, limits, why) => {
     const lab = new Lab({ ...EVERYWHERE, slots: 9 });
     await lab.start();
@@ -89,17 +89,17 @@ describe('the queue', () => {
     lab.daemon.service.refresh();
     const first = lab.jobs().find(({ change }) => change === 100)?.id;
     expect(shown(lab)).toEqual([
-      [100, 1, 'it is served now'],
+      [100, 1, 'it gets a slot now'],
       [101, 2, `the next place of openstack/cinder is kept for ${first}, which waits for longer`],
     ]);
   });
 
   test('says that nobody serves it', async () => {
     const lab = await labWith([100, 101]);
-    expect(shown(lab, false)).toEqual([[101, 1, 'no daemon runs']]);
+    expect(shown(lab, false)).toEqual([[101, 1, 'no daemon is running']]);
     void lab.daemon.service.drain();
     await lab.quiet();
-    expect(shown(lab)).toEqual([[101, 1, 'the daemon drains: the next one serves it']]);
+    expect(shown(lab)).toEqual([[101, 1, 'the daemon is draining; the next one serves it']]);
   });
 
   test('holds what is still prepared, with the reason', async () => {

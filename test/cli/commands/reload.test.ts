@@ -12,8 +12,8 @@ describe('reload', () => {
   test.each([
     [[], [], 'nothing changed\n'],
     [['jobs.acme', 'report.label'], [], 'changed: jobs.acme, report.label\n'],
-    [['jobs.acme'], ['gerrit.host'], 'changed: jobs.acme; after the next start: gerrit.host\n'],
-    [[], ['gerrit.host\u001b[2J'], 'nothing changed; after the next start: gerrit.host\\x1b[2J\n'],
+    [['jobs.acme'], ['gerrit.host'], 'changed: jobs.acme; after a restart: gerrit.host\n'],
+    [[], ['gerrit.host\u001b[2J'], 'nothing changed; after a restart: gerrit.host\\x1b[2J\n'],
   ])('of a file that changes %j and %j', async (changed, restart, text) => {
     const [io, daemon] = [fakeIo(), answering<Reload>({ changed, restart, problems: [] })];
     expect(await reloadCommand(io, daemon.ask, OPTIONS)).toBe(0);
@@ -30,7 +30,7 @@ describe('reload', () => {
     ];
     expect(await reloadCommand(io, daemon.ask, OPTIONS)).toBe(3);
     expect(io.stdout()).toBe(`${problems[0]}\n`);
-    expect(io.stderr()).toBe('1 mistake; the daemon goes on with the configuration that it had\n');
+    expect(io.stderr()).toBe('1 mistake; the daemon keeps its configuration\n');
     expect(await reloadCommand(json, daemon.ask, { ...OPTIONS, json: true })).toBe(3);
     expect(JSON.parse(json.stdout())).toEqual({ format: 1, changed: [], restart: [], problems });
   });
@@ -38,8 +38,8 @@ describe('reload', () => {
 
 describe('resume-voting', () => {
   test.each([
-    [true, 0, 'voting again\n'],
-    [false, 1, 'voting had not been stopped\n'],
+    [true, 0, 'voting is on again\n'],
+    [false, 1, 'voting was not stopped\n'],
   ])('when it %s', async (resumed, code, text) => {
     const [io, json, daemon] = [fakeIo(), fakeIo(), answering<Resume>({ resumed })];
     expect(await resumeVotingCommand(io, daemon.ask, OPTIONS)).toBe(code);

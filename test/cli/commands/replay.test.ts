@@ -78,7 +78,7 @@ describe('replay', () => {
     const { exit, text } = replay(altered, undefined, { all: true });
     expect(exit).toBe(1);
     expect(text).toMatch(
-      /^different: history j2, row 3, in state\n {2}stored {4}"booting\.\\x?\\?u?001b\[2J"\n {2}computed {2}"booting\.\w+"\n6 rows of 2 histories were equal before it, in 4ms\n$/,
+      /^different: history j2, row 3, in state\n {2}stored {4}"booting\.\\x?\\?u?001b\[2J"\n {2}computed {2}"booting\.\w+"\n6 rows of 2 histories before it were equal, in 4ms\n$/,
     );
   });
 
@@ -101,8 +101,8 @@ describe('replay', () => {
   test.each([
     ['j', {}, /several histories begin with "j":\n {2}j1\n {2}j2/],
     ['x', {}, /no history begins with "x"/],
-    [undefined, {}, /name one history, or --all/],
-    ['j1', { all: true }, /name one history, or --all/],
+    [undefined, {}, /name one history, or use --all/],
+    ['j1', { all: true }, /name one history, or use --all/],
   ])('of %s with %j is an error', (typed, options, message) => {
     expect(() => replay(good, typed, options)).toThrow(message);
   });

@@ -31,7 +31,7 @@ describe('status', () => {
     const io = fakeIo({ now, alive: () => false });
     expect(statusCommand(io, fakeReader(SAMPLE), {})).toBe(1);
     expect(io.stdout()).toContain(
-      'daemon    not running: the last one (pid 4100, started 2026-11-21 17:00:00 UTC) ended without a clean stop. Start it: sos-ci daemon\nstream    not connected\n',
+      'daemon    not running: the last daemon (pid 4100, started 2026-11-21 17:00:00 UTC) ended uncleanly. Start it: sos-ci daemon\nstream    not connected\n',
     );
   });
 

@@ -16,28 +16,28 @@ describe('verify', () => {
   test('of a sound store', () => {
     expect(verify(SOUND)).toEqual({
       exit: 0,
-      text: 'sound: hash chains and views fit; 40 rows of 2 histories, in 7ms\n',
+      text: 'sound: hash chains and views match; 40 rows of 2 histories, in 7ms\n',
     });
   });
 
   test('of a damaged log names each history', () => {
     expect(verify(DAMAGED)).toEqual({
       exit: 1,
-      text: 'damaged: 1 history of the log; 40 rows of 2 histories, in 7ms were sound\n  j1\\x1b[2J, row 3: hash\nCompare one: sos-ci replay ID. Restore a backup, or keep this file for whoever looks into it.\n',
+      text: 'damaged: 1 history of the log; 40 rows of 2 histories, in 7ms are sound\n  j1\\x1b[2J, row 3: hash\nCompare one: sos-ci replay ID. Restore a backup, and keep this file for the analysis.\n',
     });
   });
 
   test('of stale views says how to make them again', () => {
     expect(verify(STALE)).toEqual({
       exit: 1,
-      text: 'views differ from the log, which is sound; 40 rows of 2 histories, in 7ms\n  - job_view {"id":"j1"}\n  + job_view {"id":"j2"}\nMake them again: stop the daemon, then sos-ci rebuild\n',
+      text: 'views differ from the log, which is sound; 40 rows of 2 histories, in 7ms\n  - job_view {"id":"j1"}\n  + job_view {"id":"j2"}\nRebuild them: stop the daemon, then sos-ci rebuild\n',
     });
   });
 
   test('of a log without its triggers says so, although its rows are sound', () => {
     expect(verify({ ...SOUND, schema: ['- trigger event_rows_stay'] })).toEqual({
       exit: 1,
-      text: 'the schema was changed: its triggers keep rows of the log from being changed\n  - trigger event_rows_stay\nFind out who changed it, and restore a backup. - is missing, + is not as sos-ci made it.\n',
+      text: 'the schema was changed: its triggers protect the rows of the log\n  - trigger event_rows_stay\nFind out who changed it, and restore a backup. - is missing, + differs from what sos-ci created.\n',
     });
   });
 

@@ -57,6 +57,6 @@ describe('a command that could not do its work', () => {
   test.each([new TypeError('x is not a function'), 'a text', undefined])('admits a defect: %s', (thrown) => {
     const { exit, text } = report(thrown);
     expect(exit).toBe(70);
-    expect(text).toContain('This is a defect of sos-ci');
+    expect(text).toContain('This is a bug in sos-ci');
   });
 });
