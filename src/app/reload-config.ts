@@ -5,7 +5,7 @@
  */
 import { assertLoopbackGerrit } from '../adapters/local/loopback-guard.ts';
 import type { Config } from '../config/config.ts';
-import { difference, inForceAfter } from '../config/diff.ts';
+import { activeAfter, difference } from '../config/diff.ts';
 import { ConfigError } from '../config/file/config-error.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Admission } from '../engine/intake/admission.ts';
@@ -79,7 +79,7 @@ export class ConfigReloader {
       return { changed: [], restart: [], problems };
     }
     const { changed, restart } = difference(this.active, config, read.config);
-    this.apply(inForceAfter(config, read.config));
+    this.apply(activeAfter(config, read.config));
     this.recordLoaded({ who, why }, changed, restart);
     log.info({ file, changed, by: who }, 'the configuration was read anew');
     if (restart.length > 0) log.warn({ restart }, 'part of the configuration counts after the next start');

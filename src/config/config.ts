@@ -1,6 +1,6 @@
 /**
- * The configuration as the program uses it: every default filled in, every path absolute, times in milliseconds, sizes
- * in bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`; docs/configuration.md says what the file may hold.
+ * The configuration as the program uses it: defaults and constants filled in, paths absolute, times in milliseconds, sizes in
+ * bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`.
  */
 
 import type { JobSpec, PreparePlan, TriggerKind } from '../machines/model/domain.ts';
@@ -21,20 +21,20 @@ export interface Config {
   /** Written on everything that we create; null: the database's own random id. */
   readonly deployment: string | null;
   readonly gerrit: GerritConfig;
-  /** Null: nobody is told by mail. */
+  /** Null: no mail is sent. */
   readonly mail: MailConfig | null;
   readonly catchUp: IntakeConfig;
   readonly report: ReportSpec & { readonly pipeline: string };
-  /** What starts jobs; what each of them asks for is with the job. */
+  /** What starts jobs, as far as it is the same for all of them. */
   readonly triggers: Omit<TriggerRules, 'jobs'>;
-  /** What is done for a patchset before its jobs may run. */
+  /** What happens to a patchset before its jobs run. */
   readonly prepare: PreparePlan;
   readonly monitoring: { readonly intervalMs: number; readonly limits: HealthLimits };
   readonly git: GitCacheConfig;
   readonly providers: readonly ProviderConfig[];
   /** Limits and turns of single projects, by name. */
   readonly projects: Readonly<Record<string, ProjectConfig>>;
-  /** By how much a job counts as if it had waited longer, by what started it. */
+  /** Added to a job's waiting time, by what started it. */
   readonly headStartsMs: Readonly<Record<TriggerKind, number>>;
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
   readonly logs: { readonly dir: string; readonly url: string; readonly limits: EvidenceLimits };
@@ -57,28 +57,28 @@ export interface DoctorConfig {
   readonly clockSkewMs: number;
 }
 
-/** Of a job's evidence: what no job sets for itself. */
+/** Limits of a job's evidence that are the same for all jobs. */
 export interface EvidenceLimits {
   /** Bytes of one file; of a longer one the beginning is published. */
   readonly maxFileBytes: number;
-  /** Directory entries that are looked at for one job. */
+  /** Directory entries that are examined for one job. */
   readonly maxEntries: number;
-  /** Directories inside one another. */
+  /** Nested directories. */
   readonly maxDepth: number;
   /** Skipped files that are listed by name. */
   readonly maxIndexEntries: number;
 }
 
-/** Bounds of the repositories that are kept to merge in. */
+/** Limits of the repositories in which patches are merged. */
 export interface GitCacheConfig {
   /** All of them together. */
   readonly maxCacheBytes: number;
   readonly maxProjects: number;
-  /** Packs in one repository, until they are made into one. */
+  /** Packs in one repository until it is repacked. */
   readonly repackThreshold: number;
-  /** For the fetch that brings a whole project. */
+  /** For the first fetch of a project. */
   readonly cloneTimeoutMs: number;
-  /** Between two times that a repository is thrown away for being broken. */
+  /** Between two clones that replace a broken repository. */
   readonly recloneIntervalMs: number;
 }
 
@@ -93,30 +93,30 @@ export interface GerritConfig {
   readonly keepaliveMs: number;
   /** Unanswered keepalives after which the connection counts as dead. */
   readonly keepaliveMax: number;
-  /** No byte on the stream for this long: the server is asked whether it lives. */
+  /** After this long without a byte on the stream, the daemon checks the connection. */
   readonly streamIdleTimeoutMs: number;
   readonly backoffMinMs: number;
   readonly backoffMaxMs: number;
   readonly maxEventBytes: number;
   /** One query or one review. */
   readonly commandTimeoutMs: number;
-  /** After a review request was cut off: how long it might still arrive. */
+  /** How long a review may still arrive after its connection broke. */
   readonly postSettleTimeoutMs: number;
-  /** After a failure that does not mend itself (host key, key, missing right): until the stream is tried again. */
+  /** Before a stream that was refused (host key, key, missing right) is tried again. */
   readonly authRetryIntervalMs: number;
-  /** How long the server may take part in a polite end of a connection. */
+  /** For an orderly end of a connection; then it is cut. */
   readonly closeTimeoutMs: number;
-  /** Reviews that are on their way at the same time; further ones wait. */
+  /** Reviews in flight over REST; further ones wait. */
   readonly maxConcurrentReviews: number;
-  /** Questions on their way at the same time, all over one connection; further ones wait. */
+  /** Queries in flight, all over one connection; further ones wait. */
   readonly maxConcurrentQueries: number;
-  /** How long the connection for questions is kept when nobody asks. */
+  /** How long an unused connection for queries is kept. */
   readonly idleMs: number;
-  /** For so long after an upload Gerrit may not show yet what was uploaded. */
+  /** How long Gerrit may not show an upload yet. */
   readonly indexLagMs: number;
-  /** Files of a patchset that are looked at; of one that touches more nobody says what it leaves alone. */
+  /** Files of a patchset that are read. A patchset with more matches every pattern. */
   readonly maxFiles: number;
-  /** The longest answer to one question. */
+  /** The longest response to one query. */
   readonly maxResponseBytes: number;
   /** Null: reviews are posted by SSH. */
   readonly rest: RestConfig | null;
@@ -124,7 +124,7 @@ export interface GerritConfig {
   readonly fetchUrl: string | null;
 }
 
-/** Where a password is: one of the two. */
+/** Where a secret is: one of the two. */
 export interface PasswordSource {
   /** Absolute. */
   readonly file: string | null;
@@ -137,9 +137,9 @@ export interface RestConfig {
   readonly user: string;
   readonly password: PasswordSource;
   readonly caFile: string | null;
-  /** That an unused connection is kept. */
+  /** How long an unused connection is kept. */
   readonly idleMs: number;
-  /** Longest wait that a busy site may ask for. */
+  /** The longest Retry-After that is honoured. */
   readonly maxRetryAfterMs: number;
 }
 
@@ -149,11 +149,10 @@ export interface MailConfig {
   readonly to: readonly string[];
   readonly on: 'failure' | 'always' | 'never';
   readonly alarmsTo: readonly string[];
-  /** Mails about alarms in one hour. */
   readonly maxAlarmMailsPerHour: number;
-  /** Wait for more alarms before a mail about them. */
+  /** Alarms within this time share one mail. */
   readonly alarmBatchDelayMs: number;
-  /** SMTP, or a program of this host's that takes mail. */
+  /** SMTP, or a program of this host. */
   readonly by: SmtpConfig | { readonly sendmail: readonly string[] };
   readonly timeoutMs: number;
   readonly attempts: number;
@@ -169,17 +168,17 @@ export interface SmtpConfig {
   readonly caFile: string | null;
 }
 
-/** What is looked up when the stream may have lost something, and what is kept of Gerrit's events. */
+/** How events are found that the stream lost, and where all events are archived. */
 export interface IntakeConfig {
-  /** How far before the newest event a look begins. */
+  /** How far before the newest event a catch-up query begins. */
   readonly overlapMs: number;
-  /** By how much the stream's times and a query's may differ for the same thing. */
+  /** By how much the times of the stream and of a query may differ for the same event. */
   readonly clockToleranceMs: number;
-  /** How long before the newest event what was decided upon is remembered. */
+  /** How long a handled event is remembered. */
   readonly dedupRetentionMs: number;
-  /** Changes in one page of a look. */
+  /** Changes in one page of a query. */
   readonly pageSize: number;
-  /** Open jobs, and open reviews, whose changes are looked at whenever anything is. */
+  /** Open jobs, and open reviews, whose changes each query includes. */
   readonly maxOpenReviews: number;
   readonly stream: StreamLimits;
   readonly segments: SegmentsConfig;
@@ -194,9 +193,9 @@ export interface SegmentsConfig {
   readonly segmentAgeMs: number;
   readonly maxAgeMs: number;
   readonly maxBytes: number;
-  /** Lines that may wait for the disk; further ones are counted and not kept. */
+  /** Lines that wait for the disk; further ones are counted and dropped. */
   readonly bufferBytes: number;
-  /** After the disk has refused: until it is tried again. */
+  /** After a disk error. */
   readonly retryMs: number;
 }
 
@@ -223,9 +222,9 @@ export interface StaticProviderConfig {
   readonly slots: number;
   readonly ssh: SshConfig;
   readonly hosts: readonly StaticHostConfig[];
-  /** Runs on a host before a job gets it; null: nothing needs cleaning. */
+  /** Runs on a host before a job gets it; null: no reset. */
   readonly reset: { readonly argv: readonly string[]; readonly timeoutMs: number } | null;
-  /** Failures in a row after which a host is put aside, and for how long. */
+  /** Failures in a row after which a host is quarantined, and for how long. */
   readonly quarantineAfterFailures: number;
   readonly quarantineMs: number;
   /** For ending a server's processes and removing its directory. */
@@ -264,7 +263,7 @@ export interface CommandProviderConfig {
 /** How a provider's nodes are reached, and for how long they may be away. */
 export interface SshConfig {
   readonly keyFile: string;
-  /** Names the nodes' host keys; null: pinned at first contact, for each server anew. */
+  /** Names the nodes' host keys; null: pinned at first contact, for each server. */
   readonly knownHostsFile: string | null;
   /** TCP, handshake and login together. */
   readonly connectTimeoutMs: number;
@@ -275,24 +274,24 @@ export interface SshConfig {
   readonly backoffMaxMs: number;
   /** One short command on a node, or one request for a file. */
   readonly commandTimeoutMs: number;
-  /** A node that is away for longer has lost what ran on it. */
+  /** After this long without a connection, what ran on the node is lost. */
   readonly reconnectTimeoutMs: number;
-  /** A connection that nobody uses is closed after this. */
+  /** How long an unused connection is kept. */
   readonly idleMs: number;
-  /** How often a run is looked at although nothing woke us. */
+  /** How often a run is polled without a notification. */
   readonly pollIntervalMs: number;
 }
 
 export interface ProjectConfig {
   /** Jobs at the same time; null: no limit. */
   readonly concurrency: number | null;
-  /** Its last turn counts as longer ago by this. */
+  /** Added to the time since its last turn. */
   readonly priorityMs: number;
 }
 
 /** A job by name: what it runs, and for which changes. */
 export interface JobDefinition {
-  /** So many of it at the same time; null: no limit. */
+  /** Runs at the same time; null: no limit. */
   readonly concurrency: number | null;
   readonly spec: JobSpec;
   readonly rules: JobRules;

@@ -39,7 +39,7 @@ export function difference(active: Config, started: Config, next: Config): Diffe
 }
 
 /** What applies once `next` was read: what needs a restart stays as it was at the start. */
-export function inForceAfter(started: Config, next: Config): Config {
+export function activeAfter(started: Config, next: Config): Config {
   const live = Object.fromEntries(LIVE_FIELDS.map((key) => [key, next[key]])) as Partial<Config>;
   const { account, name } = started.triggers;
   return { ...started, ...live, triggers: { ...next.triggers, account, name } };

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EXAMPLE } from '../../src/config/file/example.ts';
+import { EXAMPLE } from '../../src/config/file/init-template.ts';
 import { JOB_ID, makeStore, Program } from './program.ts';
 
 let program: Program;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
-import { difference, inForceAfter } from '../../src/config/diff.ts';
+import { activeAfter, difference } from '../../src/config/diff.ts';
 import { listKeys } from '../../src/config/key-reference.ts';
 import { loadConfig } from '../../src/config/load.ts';
 
@@ -79,7 +79,7 @@ describe('what counts after the next start', () => {
   test('is told until it is as it was at the start again', () => {
     const started = load('');
     const next = load('stateDir: ./elsewhere\nreport: {jobTimeout: 1h}');
-    const inForce = inForceAfter(started, next);
+    const inForce = activeAfter(started, next);
     const again = load('stateDir: ./elsewhere\nreport: {jobTimeout: 2h}');
     expect(difference(inForce, started, again)).toEqual({
       changed: ['report.jobTimeout'],
@@ -95,7 +95,7 @@ test('in force is what counts at once of the new one, and all else of the one at
     'stateDir: ./elsewhere\nreport: {jobTimeout: 1h}\ngit: {merge: false, maxCacheSize: 1GB}\ntriggers: {supersede: never, maxOpenJobs: 7}',
     GERRIT.replace('acme-ci', 'other-ci'),
   );
-  const inForce = inForceAfter(started, next);
+  const inForce = activeAfter(started, next);
   expect(inForce).toMatchObject({
     stateDir: started.stateDir,
     gerrit: started.gerrit,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SecretSet } from '../../src/adapters/evidence/redact/redact.ts';
 import { ConfigError } from '../../src/config/file/config-error.ts';
-import { EXAMPLE } from '../../src/config/file/example.ts';
+import { EXAMPLE } from '../../src/config/file/init-template.ts';
 import { loadConfig } from '../../src/config/load.ts';
 
 let dir: string;

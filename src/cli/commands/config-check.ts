@@ -1,7 +1,7 @@
 /** `sos-ci config check`, `config keys` and `config schema`: all errors of the file, and what a file can hold. */
 
 import { ConfigError } from '../../config/file/config-error.ts';
-import { EXAMPLE } from '../../config/file/example.ts';
+import { EXAMPLE } from '../../config/file/init-template.ts';
 import { jsonSchema, type KeyDoc, listKeys } from '../../config/key-reference.ts';
 import { loadConfig } from '../../config/load.ts';
 import { plainText } from '../../terminal-text.ts';

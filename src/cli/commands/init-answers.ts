@@ -13,7 +13,7 @@ import {
   projectPattern,
   webAddress,
 } from '../../config/fields/validators.ts';
-import type { FirstAnswers } from '../../config/file/init-template.ts';
+import type { InitAnswers } from '../../config/file/init-template.ts';
 import type { Prompt } from '../input/prompt.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import { readNode } from './init-node.ts';
@@ -62,7 +62,7 @@ export async function readAnswers(
   dir: string,
   flags: InitFlags,
   prompt: Prompt | null,
-): Promise<FirstAnswers> {
+): Promise<InitAnswers> {
   if (prompt === null && flags.yes !== true) {
     throw new CliError(
       EXIT.usage,
@@ -105,7 +105,7 @@ export async function readAnswers(
 async function readGerritAnswers(
   flags: InitFlags,
   ask: AnswerQuestion,
-): Promise<Pick<FirstAnswers, 'host' | 'port' | 'user' | 'name'>> {
+): Promise<Pick<InitAnswers, 'host' | 'port' | 'user' | 'name'>> {
   const host = await ask({
     flag: '--host',
     text: 'Gerrit server',

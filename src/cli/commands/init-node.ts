@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { FieldError } from '../../config/fields/fields.ts';
 import { hostName, isLoopback, portNumber, userName } from '../../config/fields/validators.ts';
-import type { FirstNode } from '../../config/file/init-template.ts';
+import type { InitNode } from '../../config/file/init-template.ts';
 import { CliError, EXIT } from '../output/exit-codes.ts';
 import type { AnswerQuestion, InitFlags } from './init-answers.ts';
 
@@ -17,7 +17,7 @@ export async function readNode(
   host: string,
   flags: InitFlags,
   ask: AnswerQuestion,
-): Promise<FirstNode> {
+): Promise<InitNode> {
   const { node, program, nodeUser, allowUntrustedCode } = flags;
   const kind = await ask({
     flag: '--kind',

@@ -6,7 +6,7 @@ import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync
 import { dirname, join, resolve } from 'node:path';
 import { type HostKey, type KeyProvisioner, keyProvisioner } from '../../app/provision-keys.ts';
 import { pathResolver } from '../../config/build.ts';
-import { type FirstAnswers, firstConfig } from '../../config/file/init-template.ts';
+import { type InitAnswers, initConfig } from '../../config/file/init-template.ts';
 import { loadConfig } from '../../config/load.ts';
 import { errorText, OperationError } from '../../errors.ts';
 import { plainText } from '../../terminal-text.ts';
@@ -35,7 +35,7 @@ export async function initCommand(
     answers.node.kind === 'local'
       ? null
       : await ensureKey(path(answers.node.keyFile), `${answers.user}-node`, keys);
-  writeConfig(file, firstConfig(answers));
+  writeConfig(file, initConfig(answers));
   io.err(`${plainText(file)} is written.\n`);
   const unpinned: Unpinned[] = [];
   for (const target of hostKeyTargets(answers, flags)) {
@@ -102,7 +102,7 @@ interface Unpinned {
   readonly shown: HostKey | null;
 }
 
-function hostKeyTargets({ host, port, node }: FirstAnswers, flags: InitFlags): readonly HostKeyTarget[] {
+function hostKeyTargets({ host, port, node }: InitAnswers, flags: InitFlags): readonly HostKeyTarget[] {
   const gerrit = { host, port, accepted: flags.acceptHostKey, flag: '--accept-host-key' };
   if (node.kind !== 'static') return [gerrit];
   const accepted = flags.acceptNodeKey;
@@ -167,7 +167,7 @@ function pinStep({ target, shown }: Unpinned, file: string): string {
 function printNextSteps(
   io: Io,
   dir: string | null,
-  { user, node, knownHostsFile }: FirstAnswers,
+  { user, node, knownHostsFile }: InitAnswers,
   result: {
     readonly gerritKey: string;
     readonly nodeKey: string | null;

@@ -1,9 +1,23 @@
 /**
- * The configuration that `sos-ci init` writes: whole and small, with a comment for each thing that is decided later. What
- * people typed gets into it as quoted YAML and nothing else.
+ * The configurations that sos-ci prints and writes: a minimal example, and the one of `sos-ci init`, with a comment for each
+ * decision that comes later. What people typed is inserted as quoted YAML.
  */
 
-export interface FirstAnswers {
+/** The smallest configuration that works. */
+export const EXAMPLE = `gerrit: {host: review.opendev.org, user: acme-ci, key: ~/.ssh/acme-ci}
+report: {helpUrl: https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI}
+providers:
+  lab: {type: static, hosts: {node1: {host: node1.acme.example}},   # whoever uploads a change runs code there
+        ssh: {user: stack, key: ~/.ssh/acme-node, knownHosts: ~/.ssh/known_hosts}}
+jobs:
+  acme-dsvm:
+    project: openstack/cinder
+    stacking: {command: [./stack.sh], timeout: 1h}
+    testing: {command: [./run-tests.sh], timeout: 3h, results: results.tap}
+    logs: [logs]
+`;
+
+export interface InitAnswers {
   readonly host: string;
   readonly port: number;
   readonly user: string;
@@ -17,11 +31,11 @@ export interface FirstAnswers {
   readonly wiki: string;
   readonly project: string;
   readonly job: string;
-  readonly node: FirstNode;
+  readonly node: InitNode;
 }
 
 /** Where jobs run. */
-export type FirstNode =
+export type InitNode =
   | { readonly kind: 'local'; readonly untrusted: boolean }
   | {
       readonly kind: 'static';
@@ -32,7 +46,7 @@ export type FirstNode =
     }
   | { readonly kind: 'command'; readonly program: string; readonly user: string; readonly keyFile: string };
 
-export function firstConfig(answers: FirstAnswers): string {
+export function initConfig(answers: InitAnswers): string {
   const { host, port, user, name, keyFile, knownHostsFile, deployment, project, job } = answers;
   return `# yaml-language-server: $schema=./sos-ci.schema.json
 # For completion in editors: sos-ci config schema > sos-ci.schema.json
@@ -81,14 +95,14 @@ jobs:
 `;
 }
 
-function reportLines({ wiki }: FirstAnswers): string {
+function reportLines({ wiki }: InitAnswers): string {
   const about = "The CI's page: how to rerun, how to debug, whom to ask. Each comment must link to it.";
   return wiki === ''
     ? `  enabled: true\n  # ${about}\n  # helpUrl: https://wiki.openstack.org/wiki/ThirdPartySystems/...`
     : `  # ${about}\n  helpUrl: ${quoted(wiki)}`;
 }
 
-function providerLines({ node, knownHostsFile }: FirstAnswers): string {
+function providerLines({ node, knownHostsFile }: InitAnswers): string {
   if (node.kind === 'local') {
     const trust = node.untrusted
       ? '\n    allowUntrustedCode: true   # whoever may upload a change runs code on this host, as this user'
