@@ -69,7 +69,7 @@ export function factsOf(rows: readonly NumberedRow[]): readonly Fact[] {
   for (const row of JSON.parse(text) as NumberedRow[]) {
     const newest = facts.at(-1);
     // A job is accepted together with its review; what one history tells the other follows by itself.
-    if (newest !== undefined && row.cause !== null) {
+    if (newest !== undefined && row.causationId !== null) {
       newest.rows.push(JSON.stringify(row));
       if (row.type === 'job.accepted' || row.type === 'runs.admitted')
         newest.submissions.push(submissionOf(row));
@@ -83,8 +83,8 @@ export function eventOf(row: NumberedRow): AnyEvent {
 }
 
 function submissionOf(row: NumberedRow): Submission {
-  const { history, machine: startsOn, settles, cause } = row;
-  return { history, startsOn, event: eventOf(row), settles, cause };
+  const { history, machine: startsOn, settles, causationId: cause } = row;
+  return { history, startsOn, event: eventOf(row), settles, causationId: cause };
 }
 
 function created(change: number): GerritEvent {

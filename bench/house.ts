@@ -8,7 +8,7 @@ import { Admission } from '../src/engine/intake/admission.ts';
 import { idMaker } from '../src/engine/intake/ids.ts';
 import { Engine } from '../src/engine/loop/engine.ts';
 import type { Adapters, Clock } from '../src/engine/ports/adapters.ts';
-import type { Append, Store } from '../src/engine/ports/store.ts';
+import type { LogEntry, Store } from '../src/engine/ports/store.ts';
 import type { Log } from '../src/log.ts';
 import { jobSpec, preparePlan, reportSpec } from '../test/machines/facts.ts';
 import { jobRules, triggerRules } from '../test/machines/rule-facts.ts';
@@ -27,7 +27,7 @@ export function house(
   store: Store,
   adapters: Adapters,
   clock: Clock,
-  onAppended: (batch: readonly Append[]) => void = () => {},
+  onAppended: (batch: readonly LogEntry[]) => void = () => {},
 ): House {
   const engine = new Engine({
     store,

@@ -21,7 +21,7 @@ import { SshRunner } from '../adapters/ssh/runner.ts';
 import type { Config } from '../config/config.ts';
 import type { ServiceLimits } from '../config/constants/service-limits.ts';
 import type { EventIntake } from '../engine/intake/event-intake.ts';
-import type { ServiceOptions } from '../engine/lifecycle.ts';
+import type { LifecycleOptions } from '../engine/lifecycle.ts';
 import type { Adapters, Alarms, CatchUp, Provider } from '../engine/ports/adapters.ts';
 import type { EventSource } from '../engine/ports/event-source.ts';
 import type { Store } from '../engine/ports/store.ts';
@@ -146,7 +146,7 @@ export interface EventSourceOptions {
 export function buildEventSources(
   config: Config,
   { events, store, since, connections, monitorOnly = false, report: posts = true }: EventSourceOptions,
-): Pick<ServiceOptions, 'listening' | 'monitoring' | 'connections'> {
+): Pick<LifecycleOptions, 'listening' | 'monitoring' | 'connections'> {
   const { stateDir, logs, gerrit, catchUp, limits, monitoring, report } = config;
   const { dir, keep } = catchUp.segments;
   const lost = (lines: number) => store.count('unkept:lines', lines);

@@ -8,13 +8,13 @@ import { NodeMaintenance } from '../adapters/ssh/node-maintenance.ts';
 import { NodePool } from '../adapters/ssh/node-pool.ts';
 import { StaticProvider } from '../adapters/static/provider.ts';
 import type { Config, ProviderConfig, SshConfig } from '../config/config.ts';
-import { type ProviderDefinition, ProviderSet } from '../engine/operations/provider-registry.ts';
+import { type ProviderDefinition, ProviderRegistry } from '../engine/operations/provider-registry.ts';
 import type { Alarms, Provider } from '../engine/ports/adapters.ts';
 import { assertNever } from '../machines/model/domain.ts';
 import type { Wrappers } from './build-adapters.ts';
 
 export interface BuiltProviders {
-  readonly set: ProviderSet;
+  readonly set: ProviderRegistry;
   readonly nodes: NodePool;
   /** What another configuration says of them. */
   define(config: Config): readonly ProviderDefinition[];
@@ -65,7 +65,7 @@ export function buildProviders(
         },
       };
     });
-  return { set: new ProviderSet(define(config)), nodes, define };
+  return { set: new ProviderRegistry(define(config)), nodes, define };
 }
 
 /** A list of hosts has no more places than hosts. */

@@ -14,7 +14,7 @@ import { SendmailMailer } from '../adapters/mail/sendmail.ts';
 import { SmtpMailer, type SmtpOptions } from '../adapters/mail/smtp.ts';
 import type { Config, MailConfig, RestConfig, SmtpConfig } from '../config/config.ts';
 import { readPassword } from '../config/fields/password.ts';
-import { OperatorMail } from '../engine/operations/alarm-mailer.ts';
+import { AlarmMailer } from '../engine/operations/alarm-mailer.ts';
 import type { Adapters, Mailer } from '../engine/ports/adapters.ts';
 import type { Store } from '../engine/ports/store.ts';
 import type { Log } from '../log.ts';
@@ -79,9 +79,9 @@ export function createAlarmMailer(
   { mail }: Config,
   { mailer, alarms }: Adapters,
   context: { readonly store: Store; readonly log: Log; readonly deployment: string },
-): OperatorMail | null {
+): AlarmMailer | null {
   if (mail === null || mailer === null || mail.alarmsTo.length === 0) return null;
-  return new OperatorMail({
+  return new AlarmMailer({
     ...context,
     mailer,
     alarms,

@@ -11,16 +11,16 @@ import type { Config } from '../config/config.ts';
 import { Admission } from '../engine/intake/admission.ts';
 import { EventIntake } from '../engine/intake/event-intake.ts';
 import { idMaker } from '../engine/intake/ids.ts';
-import { Service } from '../engine/lifecycle.ts';
+import { Lifecycle } from '../engine/lifecycle.ts';
 import { Engine } from '../engine/loop/engine.ts';
 import { recordCrash } from '../engine/loop/record-crash.ts';
-import { currentWork } from '../engine/loop/work-context.ts';
-import type { OperatorMail } from '../engine/operations/alarm-mailer.ts';
-import { storeAlarms } from '../engine/operations/alarm-sink.ts';
+import { workContext } from '../engine/loop/work-context.ts';
+import type { AlarmMailer } from '../engine/operations/alarm-mailer.ts';
+import { persistentAlarms } from '../engine/operations/alarm-sink.ts';
 import { openVoting } from '../engine/operations/open-voting.ts';
 import { Sweep } from '../engine/operations/sweep.ts';
 import type { Adapters, Alarms, CatchUp } from '../engine/ports/adapters.ts';
-import type { Append, JobView, Store } from '../engine/ports/store.ts';
+import type { JobView, LogEntry, Store } from '../engine/ports/store.ts';
 import type { Log, SecretValues } from '../log.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';
 import { jobsInForce } from '../machines/trigger/rules/active-jobs.ts';
@@ -80,7 +80,7 @@ export class Daemon implements RunningDaemon {
   private readonly engine: Engine;
   private readonly admission: Admission;
   private readonly events: EventIntake;
-  private readonly service: Service;
+  private readonly service: Lifecycle;
   private readonly control: OperatorControl;
   private readonly idleGc: IdleGc;
   private readonly closeAdapters: () => Promise<void>;
@@ -90,9 +90,9 @@ export class Daemon implements RunningDaemon {
   private closing = false;
   private crashing = false;
   private exitCode = 0;
-  private readonly alarmMailer: OperatorMail | null;
+  private readonly alarmMailer: AlarmMailer | null;
 
-  constructor(config: Config, options: DaemonOptions, onAppend: (append: Append) => void) {
+  constructor(config: Config, options: DaemonOptions, onAppend: (append: LogEntry) => void) {
     this.config = config;
     this.secrets = options.secrets ?? { values: config.redact };
     this.options = options;
@@ -107,7 +107,9 @@ export class Daemon implements RunningDaemon {
     this.stateDirectory = new StateDirectory(config.stateDir, wrappers, log);
     this.store = this.stateDirectory.store;
     this.idleGc = new IdleGc(systemClock, config.limits.restMs);
-    const alarms = storeAlarms(this.store, systemClock, log, config.limits, () => this.alarmMailer?.poke());
+    const alarms = persistentAlarms(this.store, systemClock, log, config.limits, () =>
+      this.alarmMailer?.schedule(),
+    );
     this.alarms = alarms;
     const { adapters, providers, connections, close } = this.buildAdapters(alarms, wrappers);
     this.closeAdapters = close;
@@ -126,7 +128,7 @@ export class Daemon implements RunningDaemon {
     });
     const who = identity();
     this.control = this.buildControl(providers, who);
-    this.service = new Service({
+    this.service = new Lifecycle({
       engine: this.engine,
       store: this.store,
       sweep: new Sweep({
@@ -158,7 +160,7 @@ export class Daemon implements RunningDaemon {
     try {
       if (listen) {
         await this.service.start();
-        this.alarmMailer?.poke();
+        this.alarmMailer?.schedule();
         await this.control.start();
       } else this.engine.served.begin();
     } catch (thrown) {
@@ -231,7 +233,7 @@ export class Daemon implements RunningDaemon {
     // What fails in the wake of the first is nobody else's fault, and the last word must find the log as it is.
     this.engine.halt();
     this.rejectCrashed(error);
-    const work = currentWork.getStore();
+    const work = workContext.getStore();
     this.options.log.error({ err: error, ...work }, 'the daemon crashes');
     void recordCrash(this.store, systemClock, sha256, work, error).then(() => this.close());
   };
@@ -258,7 +260,7 @@ export class Daemon implements RunningDaemon {
     this.resolveStopped(this.exitCode);
   }
 
-  private buildEngine(adapters: Adapters, limits: SlotLimits, onAppend: (append: Append) => void): Engine {
+  private buildEngine(adapters: Adapters, limits: SlotLimits, onAppend: (append: LogEntry) => void): Engine {
     const { config, options } = this;
     return new Engine({
       store: this.store,
@@ -268,7 +270,7 @@ export class Daemon implements RunningDaemon {
       limits,
       bounds: config.limits,
       strict: false,
-      onTrouble: (trouble) => this.service.troubled(trouble),
+      onTrouble: (trouble) => this.service.onStoreTrouble(trouble),
       onAppended: (batch) => {
         for (const append of batch) {
           logRow(options.log, append);

@@ -9,7 +9,7 @@ import { confirmIdentity } from '../adapters/sqlite/database-identity.ts';
 import { takeLock } from '../adapters/sqlite/lock.ts';
 import { openSnapshot } from '../adapters/sqlite/reader.ts';
 import { openStore } from '../adapters/sqlite/store.ts';
-import { type Audit, audit, rebuild } from '../engine/operations/verify-log.ts';
+import { type LogReport, rebuild, verifyLog } from '../engine/operations/verify-log.ts';
 
 export const databaseFile = (stateDir: string): string => join(stateDir, 'sos-ci.db');
 export const lockFile = (stateDir: string): string => join(stateDir, 'daemon.lock');
@@ -19,11 +19,11 @@ export function sha256(text: string): string {
 }
 
 /** Hash chains, strict replay, and views against the log. Reads beside a running daemon. @throws OperationError */
-export function verifyDatabase(stateDir: string): Audit {
+export function verifyDatabase(stateDir: string): LogReport {
   const reader = openSnapshot(databaseFile(stateDir));
   const scratch = openStore(':memory:');
   try {
-    return audit(reader, scratch, sha256);
+    return verifyLog(reader, scratch, sha256);
   } finally {
     scratch.close();
     reader.close();

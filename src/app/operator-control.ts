@@ -6,7 +6,7 @@ import { systemClock } from '../adapters/clock/system.ts';
 import { ControlServer } from '../adapters/control/server.ts';
 import { lookUpPatchset } from '../adapters/gerrit/changes/patchset-lookup.ts';
 import type { Config } from '../config/config.ts';
-import { OperatorDesk } from '../engine/operations/operator-commands.ts';
+import { OperatorCommands } from '../engine/operations/operator-commands.ts';
 import type { Operator, ReloadAnswer } from '../engine/ports/operator-api.ts';
 import type { Store } from '../engine/ports/store.ts';
 import { ConfigReloader, type ReloadOptions } from './reload-config.ts';
@@ -24,7 +24,7 @@ export class OperatorControl {
     const { config, engine, store, admission, identity } = options;
     this.reloader = new ConfigReloader(options);
     const { pid, version } = identity;
-    const operators = new OperatorDesk({
+    const operators = new OperatorCommands({
       engine,
       store,
       admission,

@@ -64,7 +64,7 @@ export class ConfigReloader {
   /** The engine appended something: jobs that a provider waited for may have ended. */
   onAppended(): void {
     const { set } = this.options.providers;
-    if (set.leaving.length > 0 && set.settle(this.usage)) this.setLimits();
+    if (set.draining.length > 0 && set.reconcile(this.usage)) this.setLimits();
   }
 
   private async reloadNow({ who, why }: Operator): Promise<ReloadAnswer> {
@@ -94,7 +94,7 @@ export class ConfigReloader {
     admission.updateSettings(admissionSettings(config, overrides));
     providers.set.define(providers.define(config), this.usage);
     this.setLimits();
-    const { leaving } = providers.set;
+    const { draining: leaving } = providers.set;
     if (leaving.length > 0)
       log.info({ providers: leaving }, 'providers that change or go when their jobs have ended');
   }

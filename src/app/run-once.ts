@@ -6,7 +6,7 @@ import { lookUpPatchset } from '../adapters/gerrit/changes/patchset-lookup.ts';
 import { follow } from '../adapters/local/tail.ts';
 import { LockHeld, takeLock } from '../adapters/sqlite/lock.ts';
 import type { Config } from '../config/config.ts';
-import type { Append } from '../engine/ports/store.ts';
+import type { LogEntry } from '../engine/ports/store.ts';
 import { OperationError } from '../errors.ts';
 import type { Verdict } from '../machines/model/verdict.ts';
 import { Daemon, type DaemonOptions } from './daemon.ts';
@@ -36,13 +36,13 @@ export interface RunOnceResult {
 export async function runOnce(config: Config, options: RunOnceOptions): Promise<RunOnceResult> {
   const { change, patchset, log } = options;
   assertNoDaemon(config, options);
-  let done: (job: Append) => void = () => {};
-  const ended = new Promise<Append>((resolve) => {
+  let done: (job: LogEntry) => void = () => {};
+  const ended = new Promise<LogEntry>((resolve) => {
     done = resolve;
   });
   const tails: (() => void)[] = [];
   const daemon = new Daemon(config, options, (append) => {
-    const { row, stored, view } = append;
+    const { row, stored, projection: view } = append;
     if (view.kind !== 'job') return;
     options.onState?.(stored.state, view.id);
     if (row.type === 'stage.started') {
@@ -61,7 +61,7 @@ export async function runOnce(config: Config, options: RunOnceOptions): Promise<
     if (found === null) throw unknownChange(config, change, patchset);
     await daemon.startJob(found, options.job);
     const crashed = daemon.crashed();
-    const { view } = await Promise.race([ended, crashed]);
+    const { projection: view } = await Promise.race([ended, crashed]);
     await Promise.race([daemon.reviewsEnded(), crashed]);
     if (view.kind !== 'job' || view.verdict === null) throw new Error('a job ended without a verdict');
     log.debug({ job: view.id }, 'ended');

@@ -13,9 +13,9 @@ import { openVoting } from './operations/open-voting.ts';
 import { boundPublications } from './operations/publication-limit.ts';
 import type { Sweep } from './operations/sweep.ts';
 import type { Alarms, Clock } from './ports/adapters.ts';
-import type { Append, ConnectionsView, DaemonView, Store } from './ports/store.ts';
+import type { ConnectionsView, DaemonView, LogEntry, Store } from './ports/store.ts';
 
-export interface ServiceOptions {
+export interface LifecycleOptions {
   readonly engine: Engine;
   readonly store: Store;
   readonly sweep: Sweep;
@@ -39,8 +39,8 @@ export interface ServiceOptions {
 
 type Mode = 'starting' | 'running' | 'draining' | 'stopped';
 
-export class Service {
-  private readonly options: ServiceOptions;
+export class Lifecycle {
+  private readonly options: LifecycleOptions;
   private readonly listening: StreamService;
   private readonly monitoring: HealthMonitor | null;
   private mode: Mode = 'starting';
@@ -48,11 +48,11 @@ export class Service {
   private trouble: string | null = null;
   private stream = 'not connected';
   private cancelSweep: () => void = () => {};
-  private whenDrained: () => void = () => {};
+  private resolveDrained: () => void = () => {};
   /** Resolves when a drain has nothing left to finish. */
   readonly drained: Promise<void>;
 
-  constructor(options: ServiceOptions) {
+  constructor(options: LifecycleOptions) {
     this.options = options;
     const { engine, store, clock, log } = options;
     const onState = (text: string) => {
@@ -75,7 +75,7 @@ export class Service {
           });
     if (options.connections !== undefined) options.connections.onChange = () => this.refresh();
     this.drained = new Promise((resolve) => {
-      this.whenDrained = resolve;
+      this.resolveDrained = resolve;
     });
   }
 
@@ -90,7 +90,7 @@ export class Service {
     log.info({ ...recovered }, 'recovered');
     this.boundPublications();
     if (this.mode === 'stopped') return;
-    this.sweepSoon(0);
+    this.scheduleSweep(0);
     if (this.mode === 'draining') {
       this.listening.rest();
       this.checkDrained();
@@ -107,7 +107,7 @@ export class Service {
     const recovered = this.mode === 'running';
     this.mode = 'draining';
     this.options.admission.rest();
-    this.options.engine.slots.pause();
+    this.options.engine.slots.stop();
     if (!recovered) return;
     this.publish();
     await this.monitoring?.stop();
@@ -137,14 +137,14 @@ export class Service {
   }
 
   /** The engine appended something. */
-  appended(batch: readonly Append[]): void {
+  appended(batch: readonly LogEntry[]): void {
     this.options.engine.served.check();
     if (batch.some(({ row }) => row.type === 'publication.opened')) this.boundPublications();
     if (this.mode === 'draining') this.checkDrained();
   }
 
   /** Writing does not work, or (null) works again. */
-  troubled(trouble: { readonly message: string; readonly hint: string } | null): void {
+  onStoreTrouble(trouble: { readonly message: string; readonly hint: string } | null): void {
     const { log, alarms } = this.options;
     if (trouble !== null) {
       this.trouble = `${trouble.message} (${trouble.hint})`;
@@ -178,16 +178,16 @@ export class Service {
     for (const stored of this.options.engine.histories.values()) {
       if (versionOf(stored).blocksDrain(stored)) return;
     }
-    this.whenDrained();
+    this.resolveDrained();
   }
 
-  private sweepSoon(delayMs: number): void {
+  private scheduleSweep(delayMs: number): void {
     const { engine, clock, sweep, sweepIntervalMs, log } = this.options;
     this.cancelSweep = clock.after(delayMs, () => {
       engine.served.beat();
       sweep.run().then(
         () => {
-          if (this.mode !== 'stopped') this.sweepSoon(sweepIntervalMs);
+          if (this.mode !== 'stopped') this.scheduleSweep(sweepIntervalMs);
         },
         (error: unknown) => {
           // The store is closed under a sweep that a stop overtook.

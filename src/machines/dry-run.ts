@@ -5,7 +5,7 @@
 
 import type { HoldSpec } from './model/domain.ts';
 import type { ChangeNow } from './model/gerrit-event.ts';
-import { isAwaited } from './review/preconditions.ts';
+import { satisfiesHold } from './review/preconditions.ts';
 import type { StartingEvent } from './trigger/rules/cause.ts';
 import { type FileRules, judgeFiles } from './trigger/rules/files.ts';
 import type { Finding } from './trigger/rules/rule-names.ts';
@@ -89,7 +89,7 @@ function outlook(change: ChangeNow, event: StartingEvent, options: DryRunInput):
     const why = looked.find(({ rule }) => rule === 'files')?.why ?? decision.why;
     return { starts: false, rule: 'files', why, hold: null, jobs: looked };
   }
-  const hold = change.votes.some((vote) => isAwaited(vote, decision.hold)) ? null : decision.hold;
+  const hold = change.votes.some((vote) => satisfiesHold(vote, decision.hold)) ? null : decision.hold;
   const why = hold === null ? decision.why : `${decision.why}, after ${hold.account} ${voteText(hold)}`;
   return { starts: true, rule: decision.rule, why, hold, jobs: looked };
 }

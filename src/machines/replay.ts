@@ -4,7 +4,7 @@
  */
 import { canonicalJson } from './protocol/canonical-json.ts';
 import type { AnyEvent } from './protocol/events.ts';
-import type { Hash, LogRow, Stored } from './protocol/row.ts';
+import type { Hash, HistorySnapshot, LogRow } from './protocol/row.ts';
 import { askedKeys, step } from './step.ts';
 
 export interface Difference {
@@ -20,7 +20,7 @@ export interface Replayed {
   readonly rows: number;
   readonly difference: Difference | null;
   /** The state after the last equal row. */
-  readonly stored: Stored | null;
+  readonly stored: HistorySnapshot | null;
 }
 
 const COMPARED = [
@@ -36,7 +36,7 @@ const COMPARED = [
 ] as const;
 
 export function replayHistory(rows: Iterable<LogRow>, hash: Hash): Replayed {
-  let before: Stored | null = null;
+  let before: HistorySnapshot | null = null;
   let equal = 0;
   const asked = new Set<string>();
   for (const row of rows) {
@@ -50,11 +50,11 @@ export function replayHistory(rows: Iterable<LogRow>, hash: Hash): Replayed {
 }
 
 function recompute(
-  before: Stored | null,
+  before: HistorySnapshot | null,
   row: LogRow,
   hash: Hash,
   asked: (key: string) => boolean,
-): Stored | Difference {
+): HistorySnapshot | Difference {
   const at = { history: row.history, version: row.version };
   try {
     const event = { ...row.data, type: row.type } as unknown as AnyEvent;

@@ -52,15 +52,15 @@ export interface SlotQueue {
 }
 
 /** Why a request is not served now. */
-export type Obstacle =
+export type BlockedBy =
   | { readonly by: 'provider' | 'project' | 'job'; readonly name: string; readonly limit: number }
   /** The last place of this limit is kept for a request that has waited for too long. */
   | { readonly by: 'patience'; readonly name: string; readonly history: string };
 
 /** The request that is served next, or null when none can be. */
-export function nextInLine(queue: SlotQueue, limits: SlotLimits, now: number): SlotRequest | null {
+export function nextRequest(queue: SlotQueue, limits: SlotLimits, now: number): SlotRequest | null {
   const count = counts(queue.holders);
-  const keepers = keepersOf(queue.waiting, limits, now);
+  const keepers = reservations(queue.waiting, limits, now);
   let best: SlotRequest | null = null;
   for (const request of queue.waiting) {
     if (obstacleIn(request, limits, count, keepers) !== null) continue;
@@ -70,13 +70,13 @@ export function nextInLine(queue: SlotQueue, limits: SlotLimits, now: number): S
 }
 
 /** What keeps one of the waiting requests back, or null: it is only not its turn. */
-export function obstacleOf(
+export function blockedBy(
   request: SlotRequest,
   queue: SlotQueue,
   limits: SlotLimits,
   now: number,
-): Obstacle | null {
-  return obstacleIn(request, limits, counts(queue.holders), keepersOf(queue.waiting, limits, now));
+): BlockedBy | null {
+  return obstacleIn(request, limits, counts(queue.holders), reservations(queue.waiting, limits, now));
 }
 
 /** The first `most` requests of one provider as they will be served, as far as nothing but its slots keeps them back. */
@@ -97,14 +97,14 @@ export function servingOrder(
     );
     left.splice(left.indexOf(next), 1);
     turn += 1;
-    served.set(turnOf(next), turn);
+    served.set(fairShareKey(next), turn);
     order.push(next);
   }
   return order;
 }
 
 /** The key of a project's turns on a provider: a project that is served often elsewhere must not wait here for that. */
-export function turnOf(holder: Pick<SlotHolder, 'provider' | 'project'>): string {
+export function fairShareKey(holder: Pick<SlotHolder, 'provider' | 'project'>): string {
   return `${holder.provider}\n${holder.project}`;
 }
 
@@ -125,7 +125,7 @@ function compare(
 }
 
 function turn(request: SlotRequest, served: ReadonlyMap<string, number>, limits: SlotLimits): number {
-  return (served.get(turnOf(request)) ?? Number.NEGATIVE_INFINITY) - priority(request, limits);
+  return (served.get(fairShareKey(request)) ?? Number.NEGATIVE_INFINITY) - priority(request, limits);
 }
 
 /** The time at which it would have had to be made without its head starts. */
@@ -158,7 +158,7 @@ function obstacleIn(
   limits: SlotLimits,
   count: ReadonlyMap<string, number>,
   keepers: ReadonlyMap<string, SlotRequest>,
-): Obstacle | null {
+): BlockedBy | null {
   const used = (by: string, name: string) => count.get(`${by}\n${name}`) ?? 0;
   const slots = own(limits.slots, request.provider) ?? 0;
   if (used('provider', request.provider) >= slots)
@@ -174,7 +174,7 @@ function obstacleIn(
 }
 
 /** For each limit the oldest request that waits for it, among those that have waited for too long. */
-function keepersOf(
+function reservations(
   waiting: readonly SlotRequest[],
   limits: SlotLimits,
   now: number,

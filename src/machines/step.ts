@@ -1,5 +1,5 @@
 /**
- * The one function that moves a history: `step(stored, happening) -> { stored, row }`. The daemon, replay and the
+ * The one function that moves a history: `step(stored, input) -> { stored, row }`. The daemon, replay and the
  * simulator of the tests all call it. Pure: time, hash and everything else come in by the front door. It decides first
  * whether an event settles something that is owed; what comes too late is recorded and moves nothing.
  */
@@ -7,7 +7,15 @@ import { type AnyMachineSnapshot, initialTransition } from 'xstate';
 import { canonicalJson, type Memo } from './protocol/canonical-json.ts';
 import type { Effect, KeyedEffect } from './protocol/effects.ts';
 import type { AnyEvent } from './protocol/events.ts';
-import type { Hash, LogRow, MachineName, Outcome, StateValue, StepTexts, Stored } from './protocol/row.ts';
+import type {
+  Hash,
+  HistorySnapshot,
+  LogRow,
+  MachineName,
+  Outcome,
+  StateValue,
+  StepTexts,
+} from './protocol/row.ts';
 import { pureTransition } from './pure-transition.ts';
 import { versionOf } from './versions.ts';
 
@@ -15,10 +23,10 @@ import { versionOf } from './versions.ts';
 const memo: Memo = new WeakMap();
 
 /** Where a stored state came from by a step of this process, so that it need not be resolved from its names again. */
-const snapshots = new WeakMap<Stored, AnyMachineSnapshot>();
+const snapshots = new WeakMap<HistorySnapshot, AnyMachineSnapshot>();
 
 /** An event and its circumstances. */
-export interface Happening {
+export interface StepInput {
   readonly history: string;
   /** The machine that a new history begins on; must agree with the stored one later. */
   readonly machine: MachineName;
@@ -26,16 +34,16 @@ export interface Happening {
   /** Epoch ms. A clock that went back is lifted to the time of the history's newest row. */
   readonly at: number;
   readonly settles: string | null;
-  readonly cause: string | null;
+  readonly causationId: string | null;
 }
 
-export interface Stepped {
-  readonly stored: Stored;
+export interface StepResult {
+  readonly stored: HistorySnapshot;
   readonly row: LogRow;
   readonly texts: StepTexts;
 }
 
-interface Moved {
+interface Transition {
   readonly value: StateValue;
   readonly context: Readonly<Record<string, unknown>>;
   readonly ended: boolean;
@@ -51,42 +59,42 @@ interface Moved {
  * @throws whatever the machine throws, and on an effect key that was used before: both are programmers' errors
  */
 export function step(
-  before: Stored | null,
-  happening: Happening,
+  before: HistorySnapshot | null,
+  input: StepInput,
   hash: Hash,
   asked: (key: string) => boolean = () => false,
-): Stepped {
-  if (before !== null) assertSameHistory(before, happening);
-  const at = Math.max(happening.at, before?.at ?? 0);
-  const owed = new Map(Object.entries(before?.owed ?? {}));
-  const late = happening.settles !== null && !owed.delete(happening.settles);
-  const moved = late && before !== null ? unmoved(before) : move(before, happening, at, [...owed.values()]);
-  const effects = keepAccounts(owed, moved.requested, asked);
-  const state = dotted(moved.value);
+): StepResult {
+  if (before !== null) assertSameHistory(before, input);
+  const at = Math.max(input.at, before?.at ?? 0);
+  const pending = new Map(Object.entries(before?.pending ?? {}));
+  const late = input.settles !== null && !pending.delete(input.settles);
+  const moved = late && before !== null ? unchanged(before) : move(before, input, at, [...pending.values()]);
+  const effects = updateOutbox(pending, moved.requested, asked);
+  const state = toPath(moved.value);
   const after = {
-    history: happening.history,
-    machine: happening.machine,
+    history: input.history,
+    machine: input.machine,
     version: (before?.version ?? 0) + 1,
     at,
     value: moved.value,
     state,
     ended: moved.ended,
     context: moved.context,
-    owed: Object.fromEntries(owed),
+    pending: Object.fromEntries(pending),
   };
   const text = canonicalJson(after, memo);
-  const { type, ...data } = happening.event;
+  const { type, ...data } = input.event;
   const unhashed = {
-    history: happening.history,
+    history: input.history,
     version: after.version,
     type,
     eventVersion: 1,
     at,
     data,
-    settles: happening.settles,
-    cause: happening.cause,
+    settles: input.settles,
+    causationId: input.causationId,
     outcome: moved.outcome,
-    machine: happening.machine,
+    machine: input.machine,
     state,
     stateHash: hash(text),
     effects,
@@ -107,24 +115,35 @@ export function rowText(
   row: Omit<LogRow, 'hash'>,
   { data, effects }: Pick<StepTexts, 'data' | 'effects'>,
 ): string {
-  const { at, cause, eventVersion, history, machine, outcome, settles, state, stateHash, type, version } =
-    row;
+  const {
+    at,
+    causationId,
+    eventVersion,
+    history,
+    machine,
+    outcome,
+    settles,
+    state,
+    stateHash,
+    type,
+    version,
+  } = row;
   return (
-    `{"at":${at},"cause":${JSON.stringify(cause)},"data":${data},"effects":[${effects.join(',')}],` +
+    `{"at":${at},"causationId":${JSON.stringify(causationId)},"data":${data},"effects":[${effects.join(',')}],` +
     `"eventVersion":${eventVersion},"history":${JSON.stringify(history)},"machine":${JSON.stringify(machine)},` +
     `"outcome":${JSON.stringify(outcome)},"settles":${JSON.stringify(settles)},"state":${JSON.stringify(state)},` +
     `"stateHash":${JSON.stringify(stateHash)},"type":${JSON.stringify(type)},"version":${version}}`
   );
 }
 
-function assertSameHistory(before: Stored, happening: Happening): void {
-  if (before.history !== happening.history)
-    throw new Error(`${happening.history} is not the history ${before.history}`);
-  if (before.machine !== happening.machine)
-    throw new Error(`${before.history} is on ${before.machine}, not on ${happening.machine}`);
+function assertSameHistory(before: HistorySnapshot, input: StepInput): void {
+  if (before.history !== input.history)
+    throw new Error(`${input.history} is not the history ${before.history}`);
+  if (before.machine !== input.machine)
+    throw new Error(`${before.history} is on ${before.machine}, not on ${input.machine}`);
 }
 
-function unmoved(before: Stored): Moved {
+function unchanged(before: HistorySnapshot): Transition {
   return {
     value: before.value,
     context: before.context,
@@ -136,13 +155,13 @@ function unmoved(before: Stored): Moved {
 }
 
 function move(
-  before: Stored | null,
-  happening: Happening,
+  before: HistorySnapshot | null,
+  input: StepInput,
   at: number,
-  inFlight: readonly KeyedEffect[],
-): Moved {
-  const { machine } = versionOf(happening);
-  const event = { ...happening.event, at, settles: happening.settles, inFlight };
+  pending: readonly KeyedEffect[],
+): Transition {
+  const { machine } = versionOf(input);
+  const event = { ...input.event, at, settles: input.settles, pending };
   if (before === null) return read(initialTransition(machine, event), 'moved');
   const snapshot =
     snapshots.get(before) ?? machine.resolveState({ value: before.value, context: before.context });
@@ -154,7 +173,7 @@ function move(
 function read(
   [snapshot, actions]: readonly [AnyMachineSnapshot, readonly unknown[]],
   outcome: Outcome,
-): Moved {
+): Transition {
   // A history's first event that throws is caught by xstate, which would leave a machine that nothing moves.
   if (snapshot.status === 'error') throw snapshot.error;
   const requested: Effect[] = [];
@@ -180,8 +199,8 @@ function isList(params: Effect | readonly Effect[]): params is readonly Effect[]
 }
 
 /** Adds what is requested to what is owed and takes away what is withdrawn. What cancels out within one row is not recorded. */
-function keepAccounts(
-  owed: Map<string, KeyedEffect>,
+function updateOutbox(
+  pending: Map<string, KeyedEffect>,
   requested: readonly Effect[],
   asked: (key: string) => boolean,
 ): readonly Effect[] {
@@ -190,15 +209,15 @@ function keepAccounts(
     if (effect.type === 'sendEvent') {
       effects.push(effect);
     } else if (effect.type === 'cancelEffect') {
-      const known = owed.get(effect.key);
+      const known = pending.get(effect.key);
       if (known === undefined) continue;
-      owed.delete(effect.key);
+      pending.delete(effect.key);
       if (effects.includes(known)) effects = effects.filter((other) => other !== known);
       else effects.push(effect);
     } else {
-      if (owed.has(effect.key) || asked(effect.key))
+      if (pending.has(effect.key) || asked(effect.key))
         throw new Error(`effect ${effect.key} was asked for before`);
-      owed.set(effect.key, effect);
+      pending.set(effect.key, effect);
       effects.push(effect);
     }
   }
@@ -212,9 +231,9 @@ export function askedKeys({ effects }: Pick<LogRow, 'effects'>): readonly string
   );
 }
 
-function dotted(value: StateValue): string {
+function toPath(value: StateValue): string {
   if (typeof value === 'string') return value;
   const [entry] = Object.entries(value);
   if (entry === undefined) throw new Error('a state value without a state');
-  return `${entry[0]}.${dotted(entry[1])}`;
+  return `${entry[0]}.${toPath(entry[1])}`;
 }

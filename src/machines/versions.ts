@@ -5,7 +5,7 @@
 import { jobMachine } from './job/job.ts';
 import { publicationMachine, publicationSelectors } from './job/publication.ts';
 import { jobVersion } from './job/selectors.ts';
-import type { MachineFamily, MachineName, Stored } from './protocol/row.ts';
+import type { HistorySnapshot, MachineFamily, MachineName } from './protocol/row.ts';
 import { defineVersion, hasTag, type MachineVersion } from './protocol/version.ts';
 import { reviewMachine } from './review/review.ts';
 import { reviewVersion } from './review/selectors.ts';
@@ -38,13 +38,13 @@ export function knowsMachine(name: string): boolean {
   return Object.hasOwn(versions, name);
 }
 
-export function versionOf({ machine }: Pick<Stored, 'machine'>): MachineVersion {
+export function versionOf({ machine }: Pick<HistorySnapshot, 'machine'>): MachineVersion {
   const version = versions[machine];
   if (version === undefined) throw new Error(`there is no machine ${machine}`);
   return version;
 }
 
 /** True for a row or a history that is in a state where its history has ended. False for an unknown machine. */
-export function isEnded({ machine, state }: Pick<Stored, 'machine' | 'state'>): boolean {
+export function isEnded({ machine, state }: Pick<HistorySnapshot, 'machine' | 'state'>): boolean {
   return knowsMachine(machine) && hasTag(versionOf({ machine }).machine, state, 'ended');
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { current } from '../../src/adapters/evidence/redact/redact.ts';
 import { ConfigReloader } from '../../src/app/reload-config.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { ProviderSet } from '../../src/engine/operations/provider-registry.ts';
+import { ProviderRegistry } from '../../src/engine/operations/provider-registry.ts';
 import { createLog, type SecretValues } from '../../src/log.ts';
 import { FakeProvider } from '../fakes/provider.ts';
 import { created } from '../scenarios/gerrit-says.ts';
@@ -56,7 +56,7 @@ async function started() {
     clock: lab.clock,
     engine,
     admission,
-    providers: { set: new ProviderSet(define(config)), define },
+    providers: { set: new ProviderRegistry(define(config)), define },
     onLimits: () => refreshed.push('limits'),
   });
   reload.recordStart();

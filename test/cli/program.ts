@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import { sha256 } from '../../src/app/database-admin.ts';
-import { appendOf } from '../../src/engine/loop/projections.ts';
+import { toLogEntry } from '../../src/engine/loop/projections.ts';
 import type { JobSpec, Patchset } from '../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import type { Stored } from '../../src/machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../src/machines/protocol/row.ts';
 import { step } from '../../src/machines/step.ts';
 import { ROOT } from '../house/source.ts';
 
@@ -85,13 +85,13 @@ export async function makeStore(stateDir: string): Promise<void> {
     { type: 'job.ready', trees: [] },
     { type: 'slot.granted' },
   ];
-  let before: Stored | null = null;
+  let before: HistorySnapshot | null = null;
   for (const [index, event] of events.entries()) {
     const settles = event.type === 'slot.granted' ? 'slot' : null;
     const at = Date.parse('2026-11-22T17:00:00Z') + index;
-    const happening = { history: JOB_ID, machine: 'job@1', event, at, settles, cause: null } as const;
+    const happening = { history: JOB_ID, machine: 'job@1', event, at, settles, causationId: null } as const;
     const stepped: ReturnType<typeof step> = step(before, happening, sha256);
-    await store.append([appendOf(before, stepped)]);
+    await store.append([toLogEntry(before, stepped)]);
     before = stepped.stored;
   }
   store.close();

@@ -75,7 +75,7 @@ function row(
     at: START + seconds * 1000,
     data,
     settles: more.settles ?? null,
-    cause: null,
+    causationId: null,
     outcome: more.outcome ?? 'moved',
     machine: 'job@1',
     state,

@@ -1,5 +1,5 @@
 /** A store's contents for the tests of the query commands: a job that failed, one that runs, strangers' texts in both. */
-import type { JobView, OwedView } from '../../src/engine/ports/store.ts';
+import type { JobView, OutboxEntry } from '../../src/engine/ports/store.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { Contents } from '../fakes/reader.ts';
 import { FAILED, HOSTILE, patchset, START, stage, story, timer } from './sample-story.ts';
@@ -48,7 +48,7 @@ const runningJob: JobView = {
   endedAt: null,
 };
 
-function owed(key: string, effect: KeyedEffect, seconds: number): OwedView {
+function owed(key: string, effect: KeyedEffect, seconds: number): OutboxEntry {
   return { history: RUNNING, key, effect, seq: 1, requestedAt: START + seconds * 1000 };
 }
 

@@ -20,11 +20,11 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       store = open();
     });
     afterEach(() => store.close());
-    const targets = () => store.untold(9).map(({ target }) => target);
+    const targets = () => store.unmailed(9).map(({ target }) => target);
 
     test('is untold until it is told, and then until it is new again', () => {
       store.alarm(alarm('a'), 10_000, QUIET);
-      expect(store.untold(9)).toEqual([
+      expect(store.unmailed(9)).toEqual([
         {
           ...alarm('a'),
           firstAt: 10_000,
@@ -35,19 +35,19 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
           ...UNSEEN,
         },
       ]);
-      store.told(store.untold(9));
+      store.markMailed(store.unmailed(9));
       // The same one goes on, each time before it has been quiet for long enough.
       for (const at of [10_500, 11_400, 12_400]) store.alarm(alarm('a'), at, QUIET);
       expect(targets()).toEqual([]);
       store.alarm({ ...alarm('a'), message: 'full again' }, 13_500, QUIET);
-      expect(store.untold(9)).toMatchObject([{ message: 'full again', times: 5, newAt: 13_500 }]);
+      expect(store.unmailed(9)).toMatchObject([{ message: 'full again', times: 5, newAt: 13_500 }]);
     });
 
     test('one that has become new while a mail was on its way stays untold', () => {
       store.alarm(alarm('a'), 1, QUIET);
-      const sent = store.untold(9);
+      const sent = store.unmailed(9);
       store.alarm(alarm('a'), 5_000, QUIET);
-      store.told(sent);
+      store.markMailed(sent);
       expect(targets()).toEqual(['a']);
     });
 
@@ -55,33 +55,35 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
       store.alarm(alarm('m', 'mail-send-failed'), 1, QUIET);
       for (const [index, target] of ['c', 'b', 'a'].entries()) store.alarm(alarm(target), 2 + index, QUIET);
       expect(targets()).toEqual(['c', 'b', 'a', 'm']);
-      expect(store.untold(2).map(({ target }) => target)).toEqual(['c', 'b']);
-      store.told(store.untold(2));
+      expect(store.unmailed(2).map(({ target }) => target)).toEqual(['c', 'b']);
+      store.markMailed(store.unmailed(2));
       expect(targets()).toEqual(['a', 'm']);
     });
 
     test('one that is over is told once more, and is new when it comes again', () => {
       const over = { ...alarm('a'), message: 'room again', hint: '', cleared: true } as const;
       store.alarm(alarm('a'), 1, QUIET);
-      store.told(store.untold(9));
+      store.markMailed(store.unmailed(9));
       store.alarm(over, 100, QUIET);
       store.alarm(over, 101, QUIET);
-      expect(store.untold(9)).toMatchObject([{ message: 'room again', clearedAt: 100, lastAt: 1, times: 1 }]);
-      store.told(store.untold(9));
+      expect(store.unmailed(9)).toMatchObject([
+        { message: 'room again', clearedAt: 100, lastAt: 1, times: 1 },
+      ]);
+      store.markMailed(store.unmailed(9));
       store.alarm(alarm('a'), 200, QUIET);
-      expect(store.untold(9)).toMatchObject([{ message: 'full', clearedAt: null, lastAt: 200, times: 2 }]);
+      expect(store.unmailed(9)).toMatchObject([{ message: 'full', clearedAt: null, lastAt: 200, times: 2 }]);
     });
 
     test('what is told and over in the same moment is told', () => {
       store.alarm(alarm('a'), 1, QUIET);
-      store.told(store.untold(9));
+      store.markMailed(store.unmailed(9));
       store.alarm({ ...alarm('a'), cleared: true }, 1, QUIET);
       expect(targets()).toEqual(['a']);
     });
 
     test('clearing what was never raised leaves nothing', () => {
       store.alarm({ ...alarm('a'), cleared: true }, 1, QUIET);
-      expect([store.alarms(9), store.untold(9)]).toEqual([[], []]);
+      expect([store.alarms(9), store.unmailed(9)]).toEqual([[], []]);
     });
 
     test('what is over is shown behind what is not', () => {
@@ -116,7 +118,7 @@ export function storeAlarmsContract(name: string, open: () => Store): void {
     });
 
     test('telling of what is gone is no error', () => {
-      store.told([
+      store.markMailed([
         { ...alarm('gone'), firstAt: 1, lastAt: 1, times: 1, newAt: 1, clearedAt: null, ...UNSEEN },
       ]);
       expect(targets()).toEqual([]);

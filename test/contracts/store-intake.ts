@@ -1,7 +1,12 @@
 /** What every store promises of the intake's side tables: kept with what the events started, forgotten by age, never ahead of the events. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cascade } from '../../src/engine/loop/dispatch.ts';
-import { type Append, type IntakeUpdate, type Store, VersionConflict } from '../../src/engine/ports/store.ts';
+import { dispatch } from '../../src/engine/loop/dispatch.ts';
+import {
+  type IntakeUpdate,
+  type LogEntry,
+  type Store,
+  VersionConflict,
+} from '../../src/engine/ports/store.ts';
 import type { SeenEvent } from '../../src/machines/trigger/deduplication.ts';
 import { accepted, JOB, START } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
@@ -33,16 +38,16 @@ export function storeIntakeContract(name: string, open: () => StoreHarness): voi
       ...changes,
     });
     const note = (changes: Partial<IntakeUpdate>) => store.append([], [{ ...NOTHING, ...changes }]);
-    const oneJob = (): readonly Append[] => {
-      const batch: Append[] = [];
+    const oneJob = (): readonly LogEntry[] => {
+      const batch: LogEntry[] = [];
       const submission = {
         history: JOB,
         startsOn: 'job@1',
         event: accepted(),
         settles: null,
-        cause: null,
+        causationId: null,
       } as const;
-      cascade(batch, submission, {
+      dispatch(batch, submission, {
         hash: sha256,
         now: () => START,
         stored: () => null,

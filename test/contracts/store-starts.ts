@@ -1,7 +1,7 @@
 /** What every store promises of the starts that it counts: by change, account, project and all, by the time of their events. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cascade } from '../../src/engine/loop/dispatch.ts';
-import type { Append, Store } from '../../src/engine/ports/store.ts';
+import { dispatch } from '../../src/engine/loop/dispatch.ts';
+import type { LogEntry, Store } from '../../src/engine/ports/store.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import type { StartCause } from '../../src/machines/trigger/rules/cause.ts';
 import { opened, PATCHSET, START } from '../machines/facts.ts';
@@ -21,14 +21,14 @@ export function startsContract(name: string, open: () => Store): void {
       by: string,
       at: number,
       project = 'p',
-    ): Promise<readonly Append[]> => {
+    ): Promise<readonly LogEntry[]> => {
       reviews += 1;
       const cause: StartCause = { kind: 'recheck', by, at, why: `recheck by ${by}` };
       const patchset = { ...PATCHSET, change, project };
       return submit({ ...opened(), trigger: `t${reviews}`, patchset, cause } as AnyEvent);
     };
     const submit = async (event: AnyEvent) => {
-      const batch: Append[] = [];
+      const batch: LogEntry[] = [];
       const options = {
         hash: sha256,
         now: () => START,
@@ -36,9 +36,9 @@ export function startsContract(name: string, open: () => Store): void {
         asked: () => false,
         strict: false,
       };
-      cascade(
+      dispatch(
         batch,
-        { history: `r${reviews}`, startsOn: 'review@1', event, settles: null, cause: null },
+        { history: `r${reviews}`, startsOn: 'review@1', event, settles: null, causationId: null },
         options,
       );
       const own = batch.filter(({ row }) => row.history === `r${reviews}`);

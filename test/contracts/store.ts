@@ -3,8 +3,13 @@
  * look into it, it also gives a reader beside it and a way to run a statement behind its back.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { cascade, type Submission } from '../../src/engine/loop/dispatch.ts';
-import { type Append, type Store, type StoreReader, VersionConflict } from '../../src/engine/ports/store.ts';
+import { dispatch, type Submission } from '../../src/engine/loop/dispatch.ts';
+import {
+  type LogEntry,
+  type Store,
+  type StoreReader,
+  VersionConflict,
+} from '../../src/engine/ports/store.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import { ALL_FILES } from '../../src/machines/trigger/rules/files.ts';
 import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
@@ -33,8 +38,8 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     });
     afterEach(() => harness.close());
 
-    const batchOf = (...happenings: readonly Submission[]): readonly Append[] => {
-      const batch: Append[] = [];
+    const batchOf = (...happenings: readonly Submission[]): readonly LogEntry[] => {
+      const batch: LogEntry[] = [];
       const options = {
         hash: sha256,
         now: () => now,
@@ -42,7 +47,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
         asked: () => false,
         strict: true,
       };
-      for (const happening of happenings) cascade(batch, happening, options);
+      for (const happening of happenings) dispatch(batch, happening, options);
       return batch;
     };
     const told = (history: string, event: AnyEvent, settles: string | null = null): Submission => ({
@@ -54,7 +59,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
           : 'job@1',
       event,
       settles,
-      cause: null,
+      causationId: null,
     });
     const begun = (number: number, trigger = `trigger-${number}`, change = PATCHSET.change) => {
       const [job, review] = [`j${number}`, `r${number}`];
@@ -165,19 +170,19 @@ export function storeContract(name: string, open: () => StoreHarness): void {
       expect(store.review('r1')).toMatchObject(review);
       expect(
         store
-          .owed('j1')
+          .outbox('j1')
           .map(({ key }) => key)
           .sort(),
       ).toEqual(['deadline:queued', 'slot']);
       now += 5_000;
       const [granted] = await append(told('j1', { type: 'slot.granted' }, 'slot'));
       expect(store.job('j1')).toMatchObject({ state: 'booting.creating', updatedAt: now, acceptedAt: START });
-      expect(store.owed('j1').map(({ key, seq, requestedAt }) => [key, seq, requestedAt])).toEqual([
+      expect(store.outbox('j1').map(({ key, seq, requestedAt }) => [key, seq, requestedAt])).toEqual([
         ['createServer:1', 5, now],
         ['deadline:booting:1', 5, now],
       ]);
       expect(store.stored('j1')).toEqual(granted?.stored);
-      expect(store.owed().map(({ key }) => key)).toContain('deadline:lookingUp:1');
+      expect(store.outbox().map(({ key }) => key)).toContain('deadline:lookingUp:1');
     });
 
     /** The whole way of a cancelled job. */
@@ -278,7 +283,7 @@ export function storeContract(name: string, open: () => StoreHarness): void {
     });
 
     test('views that are made again from the rows are the same text', async () => {
-      const all: Append[] = [];
+      const all: LogEntry[] = [];
       for (const number of [1, 2]) all.push(...(await append(...begun(number))));
       all.push(...(await append(told('j1', { type: 'slot.granted' }, 'slot'))));
       const active = { type: 'server.active', server: server(), adopted: false } as const;

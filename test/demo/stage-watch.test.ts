@@ -154,7 +154,7 @@ function row(version: number, state: string, at: number, attempt?: number): Numb
     at,
     data: {},
     settles: null,
-    cause: null,
+    causationId: null,
     outcome: 'moved',
     machine: 'job@1',
     state,

@@ -6,13 +6,13 @@ import type {
   DayCount,
   HealthRecord,
   JobView,
+  LastServed,
   NumberedRow,
-  OwedView,
+  OutboxEntry,
   ReviewView,
   StoreReader,
-  TurnView,
 } from '../../src/engine/ports/store.ts';
-import type { Stored } from '../../src/machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../src/machines/protocol/row.ts';
 
 export interface Contents {
   readonly health?: HealthRecord;
@@ -20,15 +20,15 @@ export interface Contents {
   readonly jobs: readonly JobView[];
   readonly reviews: readonly ReviewView[];
   readonly rows: readonly NumberedRow[];
-  readonly owed: readonly OwedView[];
-  readonly turns: readonly TurnView[];
+  readonly owed: readonly OutboxEntry[];
+  readonly turns: readonly LastServed[];
   readonly counts: readonly DayCount[];
   readonly starts: ReturnType<StoreReader['starts']>;
   readonly waitingStarts: ReturnType<StoreReader['waitingStarts']>;
   readonly ignoredRequests: ReturnType<StoreReader['ignoredRequests']>;
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
-  readonly stored: Readonly<Record<string, Stored>>;
+  readonly stored: Readonly<Record<string, HistorySnapshot>>;
   readonly daemon: DaemonView | null;
 }
 
@@ -52,8 +52,8 @@ export function fakeReader(contents: Partial<Contents> = {}): StoreReader {
     reportActivity: () => ({ ownAt: null, listenedMs: 0, others: 0 }),
     health: () => contents.health ?? null,
     config: () => contents.config ?? null,
-    owed: (history) => owed.filter((item) => history === undefined || item.history === history),
-    turns: () => contents.turns ?? [],
+    outbox: (history) => owed.filter((item) => history === undefined || item.history === history),
+    lastServed: () => contents.turns ?? [],
     counts: (sinceDay) => counts.filter((row) => row.day >= sinceDay),
     starts: () => contents.starts ?? [],
     startedBy: () => null,

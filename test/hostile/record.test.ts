@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { oneLine } from '../../src/adapters/gerrit/json-schemas.ts';
 import { openStore } from '../../src/adapters/sqlite/store.ts';
 import { jobsCommand } from '../../src/cli/commands/jobs.ts';
-import { cascade, type Submission } from '../../src/engine/loop/dispatch.ts';
-import { audit } from '../../src/engine/operations/verify-log.ts';
-import type { Append } from '../../src/engine/ports/store.ts';
+import { dispatch, type Submission } from '../../src/engine/loop/dispatch.ts';
+import { verifyLog } from '../../src/engine/operations/verify-log.ts';
+import type { LogEntry } from '../../src/engine/ports/store.ts';
 import type { Patchset } from '../../src/machines/model/domain.ts';
 import { fakeIo } from '../fakes/io.ts';
 import { jobSpec, PATCHSET, START } from '../machines/facts.ts';
@@ -17,10 +17,10 @@ describe('hostile texts', () => {
     const [store, scratch] = [openStore(':memory:'), openStore(':memory:')];
     let change = 0;
     for (const texts of inBatches(HOSTILE_TEXTS, 500)) {
-      const batch: Append[] = [];
+      const batch: LogEntry[] = [];
       for (const text of texts) {
         change += 1;
-        cascade(batch, accepted(change, text), {
+        dispatch(batch, accepted(change, text), {
           hash: sha256,
           now: () => START,
           stored: (history) => store.stored(history),
@@ -30,7 +30,7 @@ describe('hostile texts', () => {
       }
       await store.append(batch);
     }
-    expect(audit(store, scratch, sha256)).toMatchObject({
+    expect(verifyLog(store, scratch, sha256)).toMatchObject({
       rows: HOSTILE_TEXTS.length,
       differences: [],
       views: [],
@@ -64,6 +64,6 @@ function accepted(change: number, text: string): Submission {
     startsOn: 'job@1',
     event: { type: 'job.accepted', job, review: 'r1', deployment: 'd', patchset, spec: jobSpec() },
     settles: null,
-    cause: null,
+    causationId: null,
   };
 }

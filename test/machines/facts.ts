@@ -4,6 +4,7 @@
  */
 import type { CommentFacts } from '../../src/machines/comment/comment.ts';
 import type {
+  ChangeState,
   Failure,
   JobLimits,
   JobReport,
@@ -14,7 +15,6 @@ import type {
   ResolvedChange,
   ResultsSummary,
   Server,
-  Standing,
 } from '../../src/machines/model/domain.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
@@ -139,7 +139,7 @@ export const RESOLVED: ResolvedChange = {
 };
 
 /** The change just before a post: as it was tested, with no vote of ours on it. */
-export const STANDING: Standing = {
+export const STANDING: ChangeState = {
   status: 'open',
   patchset: PATCHSET,
   vote: 0,

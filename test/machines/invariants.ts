@@ -6,7 +6,7 @@
 import type { JobReport, JobSpec, StageEnd } from '../../src/machines/model/domain.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
-import type { LogRow, Stored } from '../../src/machines/protocol/row.ts';
+import type { HistorySnapshot, LogRow } from '../../src/machines/protocol/row.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
 import { type Simulator, sha256 } from './simulator.ts';
 
@@ -72,7 +72,7 @@ function inEveryHistory(rows: readonly LogRow[]): readonly string[] {
   return broken;
 }
 
-function inAJob(rows: readonly LogRow[], stored: Stored, world: Simulator): readonly string[] {
+function inAJob(rows: readonly LogRow[], stored: HistorySnapshot, world: Simulator): readonly string[] {
   const spec = rows[0]?.data.spec as JobSpec;
   const broken: string[] = [];
   const count = (test: (effect: LogRow['effects'][number]) => boolean) =>
@@ -120,7 +120,7 @@ function ofAReport(report: JobReport, rows: readonly LogRow[], spec: JobSpec): r
   return broken;
 }
 
-function ofADoneJob(rows: readonly LogRow[], stored: Stored, world: Simulator): readonly string[] {
+function ofADoneJob(rows: readonly LogRow[], stored: HistorySnapshot, world: Simulator): readonly string[] {
   const broken: string[] = [];
   if (!rows.some((row) => row.state.startsWith('cleanup'))) broken.push('done without a clean-up');
   const leaked = rows.some((row) =>
@@ -133,7 +133,7 @@ function ofADoneJob(rows: readonly LogRow[], stored: Stored, world: Simulator): 
   const evidenceLeft = rows.some((row) =>
     row.effects.some((effect) => effect.type === 'raiseAlarm' && effect.alarm.kind === 'evidence-leaked'),
   );
-  const left = Object.values(stored.owed).filter(
+  const left = Object.values(stored.pending).filter(
     ({ type }) => type !== 'raiseAlarm' && !(type === 'discardEvidence' && evidenceLeft),
   );
   if (left.length > 0) broken.push(`done while ${left.map((effect) => effect.key).join(', ')} is owed`);

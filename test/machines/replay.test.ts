@@ -56,7 +56,7 @@ describe('an altered copy', () => {
   test('is altered in every field that a row has', () => {
     expect(fields.toSorted()).toEqual([
       'at',
-      'cause',
+      'causationId',
       'data',
       'effects',
       'eventVersion',

@@ -8,7 +8,7 @@ import type { JobSpec, PreparePlan } from '../../src/machines/model/domain.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
 import type { KeyedEffect } from '../../src/machines/protocol/effects.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import type { LogRow, MachineName, Stored } from '../../src/machines/protocol/row.ts';
+import type { HistorySnapshot, LogRow, MachineName } from '../../src/machines/protocol/row.ts';
 import { askedKeys, step } from '../../src/machines/step.ts';
 import { verdictsOf } from '../../src/machines/verdicts/verdicts.ts';
 import { goodAnswer } from './answers.ts';
@@ -38,7 +38,7 @@ export class Simulator {
   readonly rows = new Map<string, LogRow[]>();
   /** The rows of all histories in the order in which they were appended. */
   readonly log: LogRow[] = [];
-  readonly stored = new Map<string, Stored>();
+  readonly stored = new Map<string, HistorySnapshot>();
   /** What was told to histories that this world does not have. */
   readonly unheard: { readonly to: string; readonly event: AnyEvent }[] = [];
   /** Names of the servers that exist. */
@@ -105,7 +105,7 @@ export class Simulator {
     const machine = before?.machine ?? FIRST_EVENTS[event.type] ?? 'job@1';
     const { stored, row } = step(
       before,
-      { history, machine, event, at: this.now, settles: settles ?? null, cause: cause ?? null },
+      { history, machine, event, at: this.now, settles: settles ?? null, causationId: cause ?? null },
       sha256,
       (key) => this.rowsOf(history).some((earlier) => askedKeys(earlier).includes(key)),
     );
@@ -123,7 +123,7 @@ export class Simulator {
 
   /** Answers one owed effect. Without an event: as when all is well. */
   answer(history: string, key: string, event?: AnyEvent): LogRow {
-    const effect = this.at(history).owed[key];
+    const effect = this.at(history).pending[key];
     if (effect === undefined) throw new Error(`${history} does not owe ${key}`);
     if (effect.type === 'setTimer') this.now = Math.max(this.now, effect.dueAt);
     return this.tell(history, event ?? goodAnswer(effect, this.votes), { settles: key });
@@ -142,14 +142,14 @@ export class Simulator {
     return this.answerType(history, 'setTimer');
   }
 
-  at(history: string): Stored {
+  at(history: string): HistorySnapshot {
     const stored = this.stored.get(history);
     if (stored === undefined) throw new Error(`no history ${history}`);
     return stored;
   }
 
   owed(history: string): readonly KeyedEffect[] {
-    return Object.values(this.at(history).owed);
+    return Object.values(this.at(history).pending);
   }
 
   /** Effects that the outside is performing. */

@@ -5,12 +5,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  nextInLine,
-  obstacleOf,
+  blockedBy,
+  fairShareKey,
+  nextRequest,
   type SlotHolder,
   type SlotLimits,
   type SlotRequest,
-  turnOf,
 } from '../../src/machines/slot-queue.ts';
 import { runs } from '../fixtures/effort.ts';
 
@@ -82,7 +82,7 @@ class Lab {
   serve(): readonly Want[] {
     const begun: Want[] = [];
     for (;;) {
-      const next = nextInLine(this.queue, this.#limits, this.now);
+      const next = nextRequest(this.queue, this.#limits, this.now);
       if (next === null) return begun;
       const [taken] = this.waiting.splice(
         this.waiting.findIndex(({ history }) => history === next.history),
@@ -92,7 +92,7 @@ class Lab {
       this.granted.push(taken.history);
       this.running.push({ holder: taken, want: taken.want, until: this.now + taken.want.takesMs });
       this.#turn = Math.max(this.now, this.#turn + 1);
-      this.#served.set(turnOf(taken), this.#turn);
+      this.#served.set(fairShareKey(taken), this.#turn);
       begun.push(taken.want);
     }
   }
@@ -159,8 +159,8 @@ describe('whatever arrives', () => {
         for (const [, wanted, promoted] of all) lab.ask(wanted, promoted);
         const at = all.length === 0 ? 0 : seed % all.length;
         const turned = [...lab.waiting.slice(at), ...lab.waiting.slice(0, at)].reverse();
-        const next = nextInLine(lab.queue, given, 5);
-        expect(nextInLine({ ...lab.queue, waiting: turned }, given, 5)).toEqual(next);
+        const next = nextRequest(lab.queue, given, 5);
+        expect(nextRequest({ ...lab.queue, waiting: turned }, given, 5)).toEqual(next);
       }),
       { numRuns: runs(200) },
     );
@@ -173,7 +173,7 @@ describe('whatever arrives', () => {
         for (const [, wanted, promoted] of all) lab.ask(wanted, promoted);
         lab.serve();
         for (const request of lab.waiting)
-          expect(obstacleOf(request, lab.queue, given, lab.now)).not.toBeNull();
+          expect(blockedBy(request, lab.queue, given, lab.now)).not.toBeNull();
       }),
       { numRuns: runs(200) },
     );

@@ -1,14 +1,14 @@
 /** Who gets a free slot: the rules one by one. What holds whatever arrives is in the property tests beside this file. */
 import { describe, expect, test } from 'vitest';
 import {
-  nextInLine,
-  obstacleOf,
+  blockedBy,
+  fairShareKey,
+  nextRequest,
   type SlotHolder,
   type SlotLimits,
   type SlotQueue,
   type SlotRequest,
   servingOrder,
-  turnOf,
 } from '../../src/machines/slot-queue.ts';
 
 const HOUR = 3_600_000;
@@ -43,8 +43,8 @@ const holder = (changes: Partial<SlotHolder> = {}): SlotHolder => ({
   ...changes,
 });
 const served = (...turns: readonly (readonly [project: string, at: number])[]) =>
-  new Map(turns.map(([project, at]) => [turnOf({ provider: 'local', project }), at]));
-const next = (of: SlotQueue, limits = LIMITS, now = NOW) => nextInLine(of, limits, now)?.history ?? null;
+  new Map(turns.map(([project, at]) => [fairShareKey({ provider: 'local', project }), at]));
+const next = (of: SlotQueue, limits = LIMITS, now = NOW) => nextRequest(of, limits, now)?.history ?? null;
 
 describe('next is', () => {
   test('the oldest of one project', () => {
@@ -72,9 +72,9 @@ describe('next is', () => {
 
   test('not later here because its project was served elsewhere', () => {
     const turns = new Map([
-      [turnOf({ provider: 'local', project: 'cinder' }), 1],
-      [turnOf({ provider: 'cloud', project: 'cinder' }), NOW],
-      [turnOf({ provider: 'local', project: 'nova' }), 2],
+      [fairShareKey({ provider: 'local', project: 'cinder' }), 1],
+      [fairShareKey({ provider: 'cloud', project: 'cinder' }), NOW],
+      [fairShareKey({ provider: 'local', project: 'nova' }), 2],
     ]);
     expect(next(queue([request('b', { project: 'nova' }), request('a')], { served: turns }))).toBe('a');
   });
@@ -100,7 +100,7 @@ describe('next is', () => {
 describe('a limit', () => {
   const obstacle = (of: SlotQueue, limits: SlotLimits, now = NOW) => {
     const [first] = of.waiting;
-    return first === undefined ? null : obstacleOf(first, of, limits, now);
+    return first === undefined ? null : blockedBy(first, of, limits, now);
   };
 
   test('of the provider keeps a request back, and one that is not configured has no slot', () => {
@@ -144,7 +144,7 @@ describe('patience', () => {
   test('that is lost keeps the last place of a limit', () => {
     const both = queue([young, waiter], { holders: busy });
     expect(next(both, limits)).toBeNull();
-    expect(obstacleOf(young, both, limits, NOW)).toEqual({
+    expect(blockedBy(young, both, limits, NOW)).toEqual({
       by: 'patience',
       name: 'cinder',
       history: 'waiter',
@@ -172,7 +172,7 @@ describe('patience', () => {
       [young, waiter, older, twin],
       [twin, older, waiter, young],
     ]) {
-      expect(obstacleOf(young, queue(waiting, { holders: busy }), limits, NOW)).toMatchObject({
+      expect(blockedBy(young, queue(waiting, { holders: busy }), limits, NOW)).toMatchObject({
         history: 'older',
       });
     }
@@ -205,10 +205,10 @@ describe('the order in which a provider serves', () => {
     const said = servingOrder('local', queue(waiting, { served: turns }), LIMITS, NOW, 10);
     const given: string[] = [];
     for (let left = waiting, at = NOW; left.length > 0; at += 1) {
-      const one = nextInLine(queue(left, { served: turns }), LIMITS, at);
+      const one = nextRequest(queue(left, { served: turns }), LIMITS, at);
       if (one === null) break;
       given.push(one.history);
-      turns.set(turnOf(one), at);
+      turns.set(fairShareKey(one), at);
       left = left.filter((other) => other !== one);
     }
     expect(said.map(({ history }) => history)).toEqual(given);

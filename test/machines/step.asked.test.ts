@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import type { LogRow, MachineName, Stored } from '../../src/machines/protocol/row.ts';
+import type { HistorySnapshot, LogRow, MachineName } from '../../src/machines/protocol/row.ts';
 import { defineVersion, type MachineVersion } from '../../src/machines/protocol/version.ts';
 import { replayHistory } from '../../src/machines/replay.ts';
 import { askedKeys, step } from '../../src/machines/step.ts';
@@ -34,7 +34,7 @@ const raised: AnyEvent = { type: 'alarm.raised' };
 /** Rows as a program writes them that checks only what is owed, or that checks all keys. */
 function history(checked: boolean): readonly LogRow[] {
   const rows: LogRow[] = [];
-  let before: Stored | null = null;
+  let before: HistorySnapshot | null = null;
   const events: readonly (readonly [AnyEvent, string | null])[] = [
     [raise, null],
     [raise, null],
@@ -42,7 +42,7 @@ function history(checked: boolean): readonly LogRow[] {
     [raise, null],
   ];
   for (const [event, settles] of events) {
-    const happening = { history: 'h', machine: NAME, event, at: START, settles, cause: null };
+    const happening = { history: 'h', machine: NAME, event, at: START, settles, causationId: null };
     const asked = (key: string) => checked && rows.some((row) => askedKeys(row).includes(key));
     const stepped = step(before, happening, sha256, asked);
     before = stepped.stored;

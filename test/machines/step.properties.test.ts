@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { VERDICTS } from '../../src/machines/model/verdict.ts';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import type { Stored } from '../../src/machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../src/machines/protocol/row.ts';
 import { step } from '../../src/machines/step.ts';
 import { EXHAUSTIVE, runs } from '../fixtures/effort.ts';
 import { otherAnswers } from './answers.ts';
@@ -125,9 +125,10 @@ describe('any sequence of events', () => {
         const world = worldOf(shape);
         for (const one of happenings) happen(world, one);
         for (const rows of world.rows.values()) {
-          let memory: Stored | null = null;
+          let memory: HistorySnapshot | null = null;
           for (const row of rows) {
-            const stored: Stored | null = memory === null ? null : JSON.parse(JSON.stringify(memory));
+            const stored: HistorySnapshot | null =
+              memory === null ? null : JSON.parse(JSON.stringify(memory));
             const event = { ...row.data, type: row.type } as unknown as AnyEvent;
             const fromStore = step(stored, { ...row, event }, sha256);
             const fromMemory = step(memory, { ...row, event }, sha256);

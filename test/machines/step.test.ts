@@ -1,18 +1,18 @@
 /** The one step: what settles, what comes too late, what nobody handles, and what only a programmer's error can bring. */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
-import type { MachineName, Stored } from '../../src/machines/protocol/row.ts';
-import { type Happening, step } from '../../src/machines/step.ts';
+import type { HistorySnapshot, MachineName } from '../../src/machines/protocol/row.ts';
+import { type StepInput, step } from '../../src/machines/step.ts';
 import { accepted, JOB, jobReport, jobSpec, opened, REVIEW, reportSpec, START } from './facts.ts';
 import { Simulator, sha256 } from './simulator.ts';
 
-const happening = (event: AnyEvent, changes: Partial<Happening> = {}): Happening => ({
+const happening = (event: AnyEvent, changes: Partial<StepInput> = {}): StepInput => ({
   history: JOB,
   machine: 'job@1',
   event,
   at: START,
   settles: null,
-  cause: null,
+  causationId: null,
   ...changes,
 });
 const begun = step(null, happening(accepted()), sha256).stored;
@@ -22,8 +22,8 @@ const granted: AnyEvent = { type: 'slot.granted' };
 describe('an event that settles', () => {
   test('takes its effect off what is owed, and moves', () => {
     const { stored, row } = step(queued, happening(granted, { settles: 'slot' }), sha256);
-    expect(Object.keys(queued.owed).sort()).toEqual(['deadline:queued', 'slot']);
-    expect(Object.keys(stored.owed).sort()).toEqual(['createServer:1', 'deadline:booting:1']);
+    expect(Object.keys(queued.pending).sort()).toEqual(['deadline:queued', 'slot']);
+    expect(Object.keys(stored.pending).sort()).toEqual(['createServer:1', 'deadline:booting:1']);
     expect(row).toMatchObject({ version: 3, outcome: 'moved', settles: 'slot', state: 'booting.creating' });
   });
 
@@ -50,7 +50,7 @@ describe('an event that no state handles', () => {
   test('still settles what it names', () => {
     const { stored, row } = step(queued, happening({ type: 'alarm.raised' }, { settles: 'slot' }), sha256);
     expect(row.outcome).toBe('ignored');
-    expect(Object.keys(stored.owed)).toEqual(['deadline:queued']);
+    expect(Object.keys(stored.pending)).toEqual(['deadline:queued']);
   });
 
   test('is not confused with one that is expected and changes nothing', () => {
@@ -111,14 +111,15 @@ test('versions count up by one, and each hash holds the one before', () => {
 
 test('the cause is part of the row', () => {
   const [one, two] = ['review-1/2', 'review-1/3'].map(
-    (cause) => step(queued, happening({ type: 'job.superseded', by: 'x' }, { cause }), sha256).row,
+    (cause) =>
+      step(queued, happening({ type: 'job.superseded', by: 'x' }, { causationId: cause }), sha256).row,
   );
-  expect(one?.cause).toBe('review-1/2');
+  expect(one?.causationId).toBe('review-1/2');
   expect(one?.hash).not.toBe(two?.hash);
 });
 
 describe('programmers’ errors are thrown', () => {
-  test.each<[string, Stored | null, Happening, string]>([
+  test.each<[string, HistorySnapshot | null, StepInput, string]>([
     ['another history', queued, happening(granted, { history: 'job-2' }), 'job-2 is not the history job-1'],
     [
       'another machine',
@@ -148,7 +149,10 @@ describe('programmers’ errors are thrown', () => {
       'an effect that is owed already',
       {
         ...queued,
-        owed: { ...queued.owed, 'createServer:1': { type: 'raiseAlarm', key: 'createServer:1' } as never },
+        pending: {
+          ...queued.pending,
+          'createServer:1': { type: 'raiseAlarm', key: 'createServer:1' } as never,
+        },
       },
       happening(granted, { settles: 'slot' }),
       'effect createServer:1 was asked for before',

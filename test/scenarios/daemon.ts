@@ -1,13 +1,13 @@
 /** One daemon of the lab: engine, admission and service as src/app/daemon.ts puts them together, behind one life's gate. */
 import { Admission } from '../../src/engine/intake/admission.ts';
 import { EventIntake } from '../../src/engine/intake/event-intake.ts';
-import { Service } from '../../src/engine/lifecycle.ts';
+import { Lifecycle } from '../../src/engine/lifecycle.ts';
 import { Engine } from '../../src/engine/loop/engine.ts';
 import { recordCrash } from '../../src/engine/loop/record-crash.ts';
-import { currentWork } from '../../src/engine/loop/work-context.ts';
+import { workContext } from '../../src/engine/loop/work-context.ts';
 import { Sweep } from '../../src/engine/operations/sweep.ts';
 import type { CaughtUp, EffectOf } from '../../src/engine/ports/adapters.ts';
-import type { Append, Store } from '../../src/engine/ports/store.ts';
+import type { LogEntry, Store } from '../../src/engine/ports/store.ts';
 import type { ChangeNow, GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import type { StreamLimits } from '../../src/machines/protocol/events.ts';
 import { jobsInForce } from '../../src/machines/trigger/rules/active-jobs.ts';
@@ -38,7 +38,7 @@ export class Daemon {
   readonly engine: Engine;
   readonly admission: Admission;
   readonly events: EventIntake;
-  readonly service: Service;
+  readonly service: Lifecycle;
   stream: FakeGerritStream | null = null;
   readonly #store: Store;
   readonly #lab: Lab;
@@ -76,8 +76,8 @@ export class Daemon {
       hash: sha256,
       bounds: { ...ENGINE_BOUNDS, storeRetryMs: STORE_RETRY_MS },
       strict: options.strict ?? true,
-      onTrouble: (trouble) => this.service.troubled(trouble),
-      onAppended: (batch: readonly Append[]) => {
+      onTrouble: (trouble) => this.service.onStoreTrouble(trouble),
+      onAppended: (batch: readonly LogEntry[]) => {
         if (batch.length > 0) this.service.appended(batch);
       },
       onFatal: (error) => this.#crash(error),
@@ -115,7 +115,7 @@ export class Daemon {
       },
       onGap: (why, changes) => this.service.gapped(why, changes),
     });
-    this.service = new Service({
+    this.service = new Lifecycle({
       engine: this.engine,
       store,
       sweep: new Sweep({
@@ -173,7 +173,7 @@ export class Daemon {
   /** As the real one: the last word is whose work it was, then it is gone. */
   #crash(error: unknown): void {
     if (!this.life.alive) return;
-    const work = currentWork.getStore();
+    const work = workContext.getStore();
     this.#lab.crashes.push(error);
     this.engine.halt();
     void recordCrash(this.#store, this.#clock, sha256, work, error).then(() => this.life.end());

@@ -71,7 +71,7 @@ test('at rest nothing is owed and nothing is left', LONG, async () => {
   await fc.assert(
     fc.asyncProperty(endings, crashes, fc.constantFrom(0, 600_000), async (planned, crashAt, deadMs) => {
       const lab = await lived(new Map(planned), crashAt, deadMs);
-      expect(lab.store.owed().map(({ history, key }) => `${history} ${key}`)).toEqual([]);
+      expect(lab.store.outbox().map(({ history, key }) => `${history} ${key}`)).toEqual([]);
       expect(lab.provider.servers()).toEqual([]);
       expect(lab.runner.running()).toEqual([]);
       expect(await lab.evidence.held()).toEqual([]);

@@ -54,8 +54,8 @@ async function diedAt(call: string, history: string, state: string): Promise<Lab
 
 test.each(CALLS)('%s of %s in %s is settled after the restart', async (call, history, state) => {
   const lab = await diedAt(call, history, state);
-  await lab.run(() => lab.store.owed(history).length === 0);
-  await lab.run(() => lab.store.owed().every((owed) => owed.history === 'stream'));
+  await lab.run(() => lab.store.outbox(history).length === 0);
+  await lab.run(() => lab.store.outbox().every((owed) => owed.history === 'stream'));
   lab.store.close();
 });
 
@@ -71,20 +71,20 @@ test('a start message that was not sent is not sent after the result', async () 
   await lab.start();
   lab.say(created());
   await lab.run(() => held && lab.store.review(REVIEW)?.ended === true);
-  expect(lab.store.owed(REVIEW).map(({ effect }) => effect.type)).toEqual(['postStartMessage']);
+  expect(lab.store.outbox(REVIEW).map(({ effect }) => effect.type)).toEqual(['postStartMessage']);
   await lab.restart();
-  await lab.run(() => lab.store.owed(REVIEW).length === 0);
+  await lab.run(() => lab.store.outbox(REVIEW).length === 0);
   expect(lab.reviewer.posted.map(({ run }) => run)).toEqual([REVIEW]);
   lab.store.close();
 });
 
 test('neither a result nor evidence of a history that has ended is published', async () => {
   const posting = await diedAt('post', REVIEW, 'posting.sending');
-  await posting.run(() => posting.store.owed(REVIEW).length === 0);
+  await posting.run(() => posting.store.outbox(REVIEW).length === 0);
   expect(posting.reviewer.posted).toEqual([]);
   posting.store.close();
   const publishing = await diedAt('publish', JOB, 'publishing.uploading');
-  await publishing.run(() => publishing.store.owed(JOB).length === 0);
+  await publishing.run(() => publishing.store.outbox(JOB).length === 0);
   expect([...publishing.evidence.published.keys()]).toEqual([]);
   publishing.store.close();
 });

@@ -4,7 +4,7 @@
  * Each crossing is a point at which a test can end it.
  */
 import type { Adapters, Clock, Provider, RunHandle } from '../../src/engine/ports/adapters.ts';
-import type { Append, IntakeUpdate, Store } from '../../src/engine/ports/store.ts';
+import type { IntakeUpdate, LogEntry, Store } from '../../src/engine/ports/store.ts';
 
 export class Life {
   alive = true;
@@ -99,8 +99,8 @@ export class Life {
   }
 
   /** @param durable told of each batch that is in the log, also when the engine never hears of it */
-  store(store: Store, durable: (batch: readonly Append[]) => void): Store {
-    const append = (batch: readonly Append[], noted: readonly IntakeUpdate[] = []) =>
+  store(store: Store, durable: (batch: readonly LogEntry[]) => void): Store {
+    const append = (batch: readonly LogEntry[], noted: readonly IntakeUpdate[] = []) =>
       this.call('append', async () => {
         await store.append(batch, noted);
         durable(batch);

@@ -3,7 +3,7 @@
  * the log against itself. Each broken promise is a sentence.
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
-import { audit } from '../../src/engine/operations/verify-log.ts';
+import { verifyLog } from '../../src/engine/operations/verify-log.ts';
 import { sha256 } from '../machines/simulator.ts';
 import { DEPLOYMENT } from './daemon.ts';
 import type { Lab } from './lab.ts';
@@ -28,13 +28,13 @@ export function brokenInTheWorld(lab: Lab): readonly string[] {
   if (lab.unheard > 0) found.push(`${lab.unheard} events lost`);
   for (const { history, state } of lab.openWork()) found.push(`${history} is open in ${state}`);
   for (const { id, state } of lab.jobs()) if (state !== 'done') found.push(`${id} ended as ${state}`);
-  for (const { history, key } of lab.store.owed()) found.push(`${history} is owed ${key}`);
+  for (const { history, key } of lab.store.outbox()) found.push(`${history} is owed ${key}`);
   return found;
 }
 
 function inTheLog(lab: Lab): readonly string[] {
   const found: string[] = [];
-  const { differences, views } = audit(lab.store, scratch, sha256);
+  const { differences, views } = verifyLog(lab.store, scratch, sha256);
   for (const { history, version, field } of differences)
     found.push(`${history}/${version}: ${field} differs`);
   return [...found, ...views];

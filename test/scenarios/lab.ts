@@ -4,13 +4,13 @@
  * one died; what Gerrit says while nobody listens is found in its own account, as in production.
  */
 import { openStore } from '../../src/adapters/sqlite/store.ts';
-import type { ServiceOptions } from '../../src/engine/lifecycle.ts';
+import type { LifecycleOptions } from '../../src/engine/lifecycle.ts';
 import type { Adapters, EffectOf, RunOutcome } from '../../src/engine/ports/adapters.ts';
-import type { Append, JobView, Store } from '../../src/engine/ports/store.ts';
+import type { JobView, LogEntry, Store } from '../../src/engine/ports/store.ts';
 import type { JobSpec, PreparePlan, ResultsSummary, TriggerKind } from '../../src/machines/model/domain.ts';
 import type { GerritEvent } from '../../src/machines/model/gerrit-event.ts';
 import type { ReportSpec } from '../../src/machines/model/report-spec.ts';
-import type { Stored } from '../../src/machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../src/machines/protocol/row.ts';
 import type { MailSpec } from '../../src/machines/review/mail.ts';
 import type { TriggerRules } from '../../src/machines/trigger/trigger.ts';
 import { versionOf } from '../../src/machines/versions.ts';
@@ -54,7 +54,7 @@ export interface LabOptions {
   readonly stage?: (request: EffectOf<'runStage'>) => StagePlan | null;
   readonly results?: ResultsSummary | { readonly unreadable: string };
   /** What is looked at; absent: nobody looks around. */
-  readonly monitoring?: Omit<NonNullable<ServiceOptions['monitoring']>, 'metrics'>;
+  readonly monitoring?: Omit<NonNullable<LifecycleOptions['monitoring']>, 'metrics'>;
   /** What may wait to be published. */
   readonly pendingEvidenceBytes?: number;
   /** How long nobody starts the daemon again after a crash. */
@@ -92,7 +92,7 @@ export class Lab {
   /** What daemons died of that were not killed. */
   readonly crashes: unknown[] = [];
   /** Told of each durable batch. */
-  onDurable: (batch: readonly Append[]) => void = () => {};
+  onDurable: (batch: readonly LogEntry[]) => void = () => {};
   daemon: Daemon;
   lives = 1;
   #unheard: GerritEvent[] = [];
@@ -145,7 +145,7 @@ export class Lab {
   }
 
   /** Jobs, reviews and publications that have not ended; other histories last as long as the database. */
-  openWork(): readonly Stored[] {
+  openWork(): readonly HistorySnapshot[] {
     return this.store
       .open()
       .filter(
@@ -231,7 +231,7 @@ export class Lab {
   }
 
   summary(): string {
-    const owed = this.store.owed().map(({ history, key }) => `${history} ${key}`);
+    const owed = this.store.outbox().map(({ history, key }) => `${history} ${key}`);
     const states = this.openWork().map(({ history, state }) => `${history} ${state}`);
     return `${states.join(', ')}; owed: ${owed.join(', ')}; unheard: ${this.#unheard.length}; lives: ${this.lives}`;
   }

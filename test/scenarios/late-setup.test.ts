@@ -44,7 +44,7 @@ test('a server that nobody had made is not made', async () => {
   const owed: string[] = [];
   const lab = await diedPublishing(
     bentProvider(() => ({ create: never })),
-    ({ store }) => owed.push(...store.owed('j00002').map(({ key }) => key)),
+    ({ store }) => owed.push(...store.outbox('j00002').map(({ key }) => key)),
   );
   expect(owed).toContain('createServer:1');
   expect(broken(lab)).toEqual([]);

@@ -4,13 +4,13 @@
  */
 
 import type { Adapters } from '../../src/engine/ports/adapters.ts';
-import type { Append } from '../../src/engine/ports/store.ts';
+import type { LogEntry } from '../../src/engine/ports/store.ts';
 import { OperationError } from '../../src/errors.ts';
 import { failure } from '../machines/facts.ts';
 import type { Lab } from './lab.ts';
 
 /** Does something in the world when the first row that fits is in the log. */
-export function when(lab: Lab, fits: (append: Append) => boolean, act: () => void): void {
+export function when(lab: Lab, fits: (append: LogEntry) => boolean, act: () => void): void {
   const others = lab.onDurable;
   let done = false;
   lab.onDurable = (batch) => {
@@ -21,8 +21,8 @@ export function when(lab: Lab, fits: (append: Append) => boolean, act: () => voi
   };
 }
 
-export const isAt = (state: string) => (append: Append) => append.stored.state === state;
-export const isRow = (type: string) => (append: Append) => append.row.type === type;
+export const isAt = (state: string) => (append: LogEntry) => append.stored.state === state;
+export const isRow = (type: string) => (append: LogEntry) => append.row.type === type;
 
 export function outage(operation: string, retryable = true): OperationError {
   return new OperationError(failure(operation, { retryable }));

@@ -4,7 +4,7 @@
  */
 import { afterEach, expect, test } from 'vitest';
 import { readQueue } from '../../src/cli/commands/queue.ts';
-import { OperatorDesk } from '../../src/engine/operations/operator-commands.ts';
+import { OperatorCommands } from '../../src/engine/operations/operator-commands.ts';
 import type { OperatorAnswers, OperatorRequest } from '../../src/engine/ports/operator-api.ts';
 import { fakeIo } from '../fakes/io.ts';
 import { withJobTwo } from '../fixtures/job-two.ts';
@@ -32,7 +32,7 @@ async function upgraded(options: LabOptions = {}): Promise<Lab> {
 }
 
 function ask<R extends OperatorRequest>(lab: Lab, request: R): Promise<OperatorAnswers[R['do']]> {
-  const desk = new OperatorDesk({
+  const desk = new OperatorCommands({
     engine: lab.daemon.engine,
     store: lab.store,
     admission: lab.daemon.admission,
@@ -64,7 +64,8 @@ test('they share the slots, and the views tell the same of both', async () => {
   ]);
   const seen = new Set<string>();
   lab.onDurable = (batch) => {
-    for (const { view } of batch) if (view.kind === 'job') seen.add(`${view.state} ${view.cleaningUp}`);
+    for (const { projection: view } of batch)
+      if (view.kind === 'job') seen.add(`${view.state} ${view.cleaningUp}`);
   };
   await lab.run();
   expect([...seen]).toEqual(

@@ -1,6 +1,6 @@
 /** What was posted, beside what a second reading of the vote's rules says, fed from the log's facts alone. */
 
-import type { JobReport, Patchset, ResolvedChange, Standing } from '../../src/machines/model/domain.ts';
+import type { ChangeState, JobReport, Patchset, ResolvedChange } from '../../src/machines/model/domain.ts';
 import type { LogRow } from '../../src/machines/protocol/row.ts';
 import type { JobInForce } from '../../src/machines/verdicts/vote-rule.ts';
 import { type ReferenceWorld, referenceVote } from '../machines/vote-reference.ts';
@@ -103,8 +103,8 @@ function readingOf(rows: readonly LogRow[], review: string): LogRow | undefined 
   );
 }
 
-function standingAt(rows: readonly LogRow[], review: string): Standing | null {
-  return (readingOf(rows, review)?.data.standing ?? null) as Standing | null;
+function standingAt(rows: readonly LogRow[], review: string): ChangeState | null {
+  return (readingOf(rows, review)?.data.standing ?? null) as ChangeState | null;
 }
 
 /** As Gerrit said last; a change that could not be read counts as open. */

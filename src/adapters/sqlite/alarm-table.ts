@@ -3,7 +3,7 @@
  * log: what is lost here is still in the daemon's own log.
  */
 import type Sqlite from 'better-sqlite3';
-import type { AlarmName, UntoldAlarm } from '../../engine/ports/store.ts';
+import type { AlarmName, UnmailedAlarm } from '../../engine/ports/store.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
 import { prepared } from './statements.ts';
 
@@ -47,8 +47,8 @@ export class AlarmTable {
     return prepared(this.#database, ACKNOWLEDGE).run(at, by, why, kind, kind, target).changes;
   }
 
-  untold(limit: number): readonly UntoldAlarm[] {
-    return prepared(this.#database, UNTOLD).all(limit) as UntoldAlarm[];
+  untold(limit: number): readonly UnmailedAlarm[] {
+    return prepared(this.#database, UNTOLD).all(limit) as UnmailedAlarm[];
   }
 
   tell(alarms: readonly (AlarmName & { readonly newAt: number })[]): void {

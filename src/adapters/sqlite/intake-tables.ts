@@ -11,7 +11,7 @@ import type {
 } from '../../engine/ports/store.ts';
 import type { SeenEvent } from '../../machines/trigger/deduplication.ts';
 import type { Database } from './database.ts';
-import type { Record_ } from './rows.ts';
+import type { SqlRow } from './rows.ts';
 import { prepared } from './statements.ts';
 
 export const SELECT_POSITION = 'SELECT origin, position, forgotten FROM checkpoint';
@@ -54,7 +54,7 @@ export class IntakeTables {
   }
 
   seen(change: number): readonly SeenEvent[] {
-    return (this.statements.ofChange.all(change) as Record_[]).map(seenRow);
+    return (this.statements.ofChange.all(change) as SqlRow[]).map(seenRow);
   }
 
   move(position: number): void {
@@ -85,7 +85,7 @@ export class IntakeTables {
   }
 }
 
-export function positionRow(row: Record_ | undefined): CheckpointRecord | null {
+export function positionRow(row: SqlRow | undefined): CheckpointRecord | null {
   if (row === undefined) return null;
   return {
     origin: Number(row.origin),
@@ -94,7 +94,7 @@ export function positionRow(row: Record_ | undefined): CheckpointRecord | null {
   };
 }
 
-function seenRow(row: Record_): SeenEvent {
+function seenRow(row: SqlRow): SeenEvent {
   return {
     number: Number(row.number),
     kind: String(row.kind) as SeenEvent['kind'],

@@ -7,18 +7,18 @@ import type {
   DayCount,
   HealthRecord,
   JobView,
+  LastServed,
   NumberedRow,
-  OwedView,
+  OutboxEntry,
   ReviewView,
   StoreReader,
-  TurnView,
 } from '../../engine/ports/store.ts';
 import type { ReportActivity } from '../../machines/model/health-snapshot.ts';
-import type { Stored } from '../../machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import { asOperationError, beginSnapshot, type Database, openReadOnly } from './database.ts';
 import { positionRow, SELECT_POSITION } from './intake-tables.ts';
 import { assertCurrent } from './migrate.ts';
-import { eventRow, jobRow, owedRow, type Record_, reviewRow } from './rows.ts';
+import { eventRow, jobRow, owedRow, reviewRow, type SqlRow } from './rows.ts';
 import { prepared } from './statements.ts';
 
 /** For the query commands: read-only, beside a running daemon. @throws OperationError */
@@ -142,12 +142,12 @@ export class SqliteReader implements StoreReader {
     }
   }
 
-  stored(history: string): Stored | null {
+  stored(history: string): HistorySnapshot | null {
     const row = this.rowOf('SELECT stored, hash FROM history_view WHERE history = ?', history);
     return row === undefined ? null : storedOf(row);
   }
 
-  owed(history?: string): readonly OwedView[] {
+  outbox(history?: string): readonly OutboxEntry[] {
     const rows =
       history === undefined
         ? this.rowsOf('SELECT * FROM outbox ORDER BY seq')
@@ -155,8 +155,10 @@ export class SqliteReader implements StoreReader {
     return rows.map(owedRow);
   }
 
-  turns(): readonly TurnView[] {
-    return this.rowsOf('SELECT provider, project, at FROM last_served ORDER BY seq') as unknown as TurnView[];
+  lastServed(): readonly LastServed[] {
+    return this.rowsOf(
+      'SELECT provider, project, at FROM last_served ORDER BY seq',
+    ) as unknown as LastServed[];
   }
 
   counts(sinceDay: string): readonly DayCount[] {
@@ -267,12 +269,12 @@ export class SqliteReader implements StoreReader {
     this.database.close();
   }
 
-  protected rowOf(sql: string, ...values: readonly unknown[]): Record_ | undefined {
-    return prepared(this.database, sql).get(...values) as Record_ | undefined;
+  protected rowOf(sql: string, ...values: readonly unknown[]): SqlRow | undefined {
+    return prepared(this.database, sql).get(...values) as SqlRow | undefined;
   }
 
-  protected rowsOf(sql: string, ...values: readonly unknown[]): readonly Record_[] {
-    return prepared(this.database, sql).all(...values) as Record_[];
+  protected rowsOf(sql: string, ...values: readonly unknown[]): readonly SqlRow[] {
+    return prepared(this.database, sql).all(...values) as SqlRow[];
   }
 }
 
@@ -281,7 +283,7 @@ function holes(columns: string): string {
 }
 
 /** A history's state as its view keeps it; the newest row's hash stands beside the hashed text. */
-export function storedOf(row: Record_): Stored {
+export function storedOf(row: SqlRow): HistorySnapshot {
   return { ...JSON.parse(String(row.stored)), hash: String(row.hash) };
 }
 

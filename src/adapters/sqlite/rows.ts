@@ -1,9 +1,9 @@
 /** Rows of the tables as the port's types, and back. The one place that knows the columns' names. */
 import {
-  type Append,
   type JobView,
+  type LogEntry,
   type NumberedRow,
-  type OwedView,
+  type OutboxEntry,
   type ReviewView,
   UnreadableRow,
 } from '../../engine/ports/store.ts';
@@ -11,9 +11,9 @@ import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { ReviewEvent } from '../../machines/protocol/events.ts';
 import type { LogRow } from '../../machines/protocol/row.ts';
 
-export type Record_ = Readonly<Record<string, unknown>>;
+export type SqlRow = Readonly<Record<string, unknown>>;
 
-export function eventRow(row: Record_): NumberedRow {
+export function eventRow(row: SqlRow): NumberedRow {
   return {
     seq: Number(row.seq),
     history: String(row.history),
@@ -23,7 +23,7 @@ export function eventRow(row: Record_): NumberedRow {
     at: Number(row.at),
     data: parsed(row, 'data') as NumberedRow['data'],
     settles: textOrNull(row.settles),
-    cause: textOrNull(row.causation_id),
+    causationId: textOrNull(row.causation_id),
     outcome: String(row.outcome) as NumberedRow['outcome'],
     machine: String(row.machine) as NumberedRow['machine'],
     state: String(row.state),
@@ -33,7 +33,7 @@ export function eventRow(row: Record_): NumberedRow {
   };
 }
 
-function parsed(row: Record_, field: 'data' | 'effects'): unknown {
+function parsed(row: SqlRow, field: 'data' | 'effects'): unknown {
   try {
     return JSON.parse(String(row[field]));
   } catch (thrown) {
@@ -46,7 +46,7 @@ export const INSERT_EVENT = `INSERT INTO event (history, version, type, event_ve
   outcome,
   machine, state, state_hash, effects, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-export function eventValues({ row, texts }: Append): readonly unknown[] {
+export function eventValues({ row, texts }: LogEntry): readonly unknown[] {
   return [
     row.history,
     row.version,
@@ -55,7 +55,7 @@ export function eventValues({ row, texts }: Append): readonly unknown[] {
     row.at,
     texts.data,
     row.settles,
-    row.cause,
+    row.causationId,
     row.outcome,
     row.machine,
     row.state,
@@ -65,7 +65,7 @@ export function eventValues({ row, texts }: Append): readonly unknown[] {
   ];
 }
 
-export function jobRow(row: Record_): JobView {
+export function jobRow(row: SqlRow): JobView {
   return {
     id: String(row.id),
     review: String(row.review),
@@ -151,7 +151,7 @@ export function jobValues(job: JobView): readonly unknown[] {
   ];
 }
 
-export function reviewRow(row: Record_): ReviewView {
+export function reviewRow(row: SqlRow): ReviewView {
   return {
     id: String(row.id),
     pipeline: String(row.pipeline),
@@ -191,7 +191,7 @@ export function startValues({ history, data }: LogRow): readonly unknown[] | nul
   return cause === undefined ? null : [history, patchset.project, patchset.change, cause.by, cause.at];
 }
 
-export function owedRow(row: Record_): OwedView {
+export function owedRow(row: SqlRow): OutboxEntry {
   return {
     history: String(row.history),
     key: String(row.key),

@@ -5,20 +5,20 @@
 import { hash, randomBytes } from 'node:crypto';
 import Sqlite from 'better-sqlite3';
 import {
-  type Append,
   type CheckpointRecord,
   type ConfigRecord,
   type DaemonView,
   type HealthRecord,
   type IntakeUpdate,
+  type LogEntry,
   type ServedNote,
   type Store,
   StoreUnavailable,
-  type UntoldAlarm,
+  type UnmailedAlarm,
   VersionConflict,
 } from '../../engine/ports/store.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
-import type { LogRow, Stored } from '../../machines/protocol/row.ts';
+import type { HistorySnapshot, LogRow } from '../../machines/protocol/row.ts';
 import type { SeenEvent } from '../../machines/trigger/deduplication.ts';
 import { after } from '../../timer.ts';
 import { AlarmTable } from './alarm-table.ts';
@@ -36,8 +36,8 @@ import {
   PUT_HISTORY,
   PUT_JOB,
   PUT_REVIEW,
-  type Record_,
   reviewValues,
+  type SqlRow,
   startValues,
 } from './rows.ts';
 import { prepared } from './statements.ts';
@@ -60,7 +60,7 @@ const COUNTS_WAIT_MS = 500;
 
 class SqliteStore extends SqliteReader implements Store {
   private readonly statements: ReturnType<typeof prepareAll>;
-  private readonly appendAll: (batch: readonly Append[], noted: readonly IntakeUpdate[]) => void;
+  private readonly appendAll: (batch: readonly LogEntry[], noted: readonly IntakeUpdate[]) => void;
   private readonly intakeTables: IntakeTables;
   private readonly alarmTable: AlarmTable;
   /** Counted, and not written yet. */
@@ -75,7 +75,7 @@ class SqliteStore extends SqliteReader implements Store {
     this.statements.addMeta.run('deployment', randomBytes(8).toString('hex'));
     this.intakeTables = new IntakeTables(database);
     this.alarmTable = new AlarmTable(database);
-    this.appendAll = database.transaction((batch: readonly Append[], noted: readonly IntakeUpdate[]) => {
+    this.appendAll = database.transaction((batch: readonly LogEntry[], noted: readonly IntakeUpdate[]) => {
       for (const append of batch) {
         const { lastInsertRowid } = this.statements.insertEvent.run(...eventValues(append));
         this.project(append, Number(lastInsertRowid));
@@ -85,7 +85,7 @@ class SqliteStore extends SqliteReader implements Store {
     }).immediate;
   }
 
-  async append(batch: readonly Append[], noted: readonly IntakeUpdate[] = []): Promise<void> {
+  async append(batch: readonly LogEntry[], noted: readonly IntakeUpdate[] = []): Promise<void> {
     try {
       this.appendAll(batch, noted);
     } catch (thrown) {
@@ -126,8 +126,8 @@ class SqliteStore extends SqliteReader implements Store {
     return this.statements.findTrigger.get(trigger) !== undefined;
   }
 
-  open(): readonly Stored[] {
-    return (this.statements.findOpen.all() as Record_[]).map((row) => {
+  open(): readonly HistorySnapshot[] {
+    return (this.statements.findOpen.all() as SqlRow[]).map((row) => {
       const found = hash('sha256', String(row.stored), 'hex');
       if (found === row.state_hash && row.hash === row.event_hash && row.behind === 0) return storedOf(row);
       throw new Error(
@@ -182,11 +182,11 @@ class SqliteStore extends SqliteReader implements Store {
     return count;
   }
 
-  untold(limit: number): readonly UntoldAlarm[] {
+  unmailed(limit: number): readonly UnmailedAlarm[] {
     return this.alarmTable.untold(limit);
   }
 
-  told(alarms: readonly UntoldAlarm[]): void {
+  markMailed(alarms: readonly UnmailedAlarm[]): void {
     this.aside(this.database.transaction(() => this.alarmTable.tell(alarms)).immediate);
   }
 
@@ -223,7 +223,7 @@ class SqliteStore extends SqliteReader implements Store {
     return row === undefined ? null : Number(row.at);
   }
 
-  replaceViews(appends: Iterable<Append & { readonly seq: number }>): void {
+  replaceViews(appends: Iterable<LogEntry & { readonly seq: number }>): void {
     this.database
       .transaction(() => {
         this.statements.clearViews.forEach((statement) => {
@@ -234,7 +234,7 @@ class SqliteStore extends SqliteReader implements Store {
       .immediate();
   }
 
-  private project({ row, stored, texts, view, endsJob, reopens }: Append, seq: number): void {
+  private project({ row, stored, texts, projection: view, endsJob, reopens }: LogEntry, seq: number): void {
     const { statements } = this;
     const { ended } = stored;
     const putHistory = ended || reopens ? statements.endHistory : statements.putHistory;

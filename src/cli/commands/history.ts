@@ -26,7 +26,7 @@ export function historyCommand(
   if (stored === null)
     throw new CliError(EXIT.store, `the views have no history ${plainText(name)}`, 'sos-ci rebuild');
   const rows = reader.rows(stored.history);
-  const owed = reader.owed(stored.history);
+  const owed = reader.outbox(stored.history);
   const start = rows[0]?.at ?? stored.at;
   if (options.json) {
     const { history, machine, state, ended, at, context } = stored;

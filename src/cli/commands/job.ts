@@ -1,5 +1,5 @@
 /** `sos-ci job ID`: the story of one job, from the event that started it to the end of its cleanup. */
-import type { JobView, NumberedRow, OwedView, ReviewView, StoreReader } from '../../engine/ports/store.ts';
+import type { JobView, NumberedRow, OutboxEntry, ReviewView, StoreReader } from '../../engine/ports/store.ts';
 import { publicationOf } from '../../machines/job/publication.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import type { Verdict } from '../../machines/model/verdict.ts';
@@ -20,7 +20,7 @@ export interface JobOptions {
 export function jobCommand(io: Io, reader: StoreReader, typed: string, options: JobOptions): number {
   const job = findJob(reader, typed);
   const rows = reader.rows(job.id);
-  const owed = reader.owed(job.id);
+  const owed = reader.outbox(job.id);
   const review = reader.review(job.review);
   if (options.json) {
     printJson(io, storyJson(job, review, rows, owed));
@@ -125,7 +125,7 @@ function storyJson(
   job: JobView,
   review: ReviewView | null,
   rows: readonly NumberedRow[],
-  owed: readonly OwedView[],
+  owed: readonly OutboxEntry[],
 ) {
   return {
     job: jobJson(job),

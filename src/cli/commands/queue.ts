@@ -5,14 +5,14 @@
 import type { DaemonView, JobView, StoreReader } from '../../engine/ports/store.ts';
 import type { JobContext } from '../../machines/job/machine-setup.ts';
 import {
-  type Obstacle,
-  obstacleOf,
+  type BlockedBy,
+  blockedBy,
+  fairShareKey,
   type SlotHolder,
   type SlotLimits,
   type SlotQueue,
   type SlotRequest,
   servingOrder,
-  turnOf,
 } from '../../machines/slot-queue.ts';
 import { versionOf } from '../../machines/versions.ts';
 import type { Io } from '../output/terminal.ts';
@@ -58,7 +58,7 @@ export function readQueue(io: Io, reader: StoreReader): readonly Waiting[] {
 }
 
 function readRequests(reader: StoreReader): readonly SlotRequest[] {
-  return reader.owed().flatMap(({ history, effect, requestedAt, seq }) => {
+  return reader.outbox().flatMap(({ history, effect, requestedAt, seq }) => {
     return effect.type === 'acquireSlot' ? [{ ...effect, history, requestedAt, order: seq }] : [];
   });
 }
@@ -74,9 +74,9 @@ function readHolders(reader: StoreReader, open: readonly JobView[]): readonly Sl
 function readTurns(reader: StoreReader): SlotQueue['served'] {
   const served = new Map<string, number>();
   let last = 0;
-  for (const turn of reader.turns()) {
+  for (const turn of reader.lastServed()) {
     last = Math.max(turn.at, last + 1);
-    served.set(turnOf(turn), last);
+    served.set(fairShareKey(turn), last);
   }
   return served;
 }
@@ -93,11 +93,11 @@ function whyIdle(io: Io, daemon: DaemonView | null): string | null {
 }
 
 function whyText(request: SlotRequest, queue: SlotQueue, limits: SlotLimits, now: number): string {
-  const obstacle = obstacleOf(request, queue, limits, now);
+  const obstacle = blockedBy(request, queue, limits, now);
   return obstacle === null ? 'it gets a slot now' : obstacleText(obstacle);
 }
 
-function obstacleText(obstacle: Obstacle): string {
+function obstacleText(obstacle: BlockedBy): string {
   const { by, name } = obstacle;
   switch (by) {
     case 'provider':
@@ -127,6 +127,6 @@ function preparationText(reader: StoreReader, { review }: JobView): string {
 
 /** The timer of the review's state; each state has at most one. */
 function dueText(reader: StoreReader, review: string, preposition: 'at' | 'until'): string {
-  const timer = reader.owed(review).find(({ effect }) => effect.type === 'setTimer')?.effect;
+  const timer = reader.outbox(review).find(({ effect }) => effect.type === 'setTimer')?.effect;
   return timer?.type === 'setTimer' ? ` ${preposition} ${utc(timer.dueAt)}` : '';
 }

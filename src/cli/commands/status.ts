@@ -9,7 +9,7 @@ import type {
   StoreReader,
 } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
-import type { Stored } from '../../machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import { VOTING, type VotingContext } from '../../machines/system/voting.ts';
 import { plainText } from '../../terminal-text.ts';
 import { pendingCount } from '../output/effect.ts';
@@ -47,7 +47,7 @@ export function statusCommand(io: Io, reader: StoreReader, options: StatusOption
     running,
     jobs,
     reviews: reader.reviews({ open: true, limit: MAX_OPEN }),
-    owed: reader.owed(),
+    owed: reader.outbox(),
     counts: reader.counts(since),
     alarms: reader.alarms(ALARMS_SHOWN),
     intake: reader.intake(),
@@ -92,12 +92,12 @@ interface Facts {
   readonly running: boolean;
   readonly jobs: ReturnType<StoreReader['jobs']>;
   readonly reviews: ReturnType<StoreReader['reviews']>;
-  readonly owed: ReturnType<StoreReader['owed']>;
+  readonly owed: ReturnType<StoreReader['outbox']>;
   readonly counts: readonly DayCount[];
   readonly alarms: readonly AlarmView[];
   readonly intake: Readonly<Record<string, number>>;
-  readonly stream: Stored | null;
-  readonly voting: Stored | null;
+  readonly stream: HistorySnapshot | null;
+  readonly voting: HistorySnapshot | null;
   readonly health: HealthRecord | null;
   readonly config: ConfigRecord | null;
 }
@@ -164,7 +164,7 @@ function eventCountsText(intake: Facts['intake']): string {
 }
 
 /** Whether voting is on; prints nothing before the first start of a daemon. */
-function printVoting(io: Io, stored: Stored | null): void {
+function printVoting(io: Io, stored: HistorySnapshot | null): void {
   if (stored === null) return;
   const { failed, stoppedAt } = votingContext(stored);
   const row = failed.length === 0 ? '' : `${count(failed.length, 'change')} failed in a row`;
@@ -176,13 +176,13 @@ function printVoting(io: Io, stored: Stored | null): void {
   printLine(io, '', '-> find out what fails (sos-ci jobs), fix it, then: sos-ci resume-voting', null);
 }
 
-function votingJson(stored: Stored | null) {
+function votingJson(stored: HistorySnapshot | null) {
   if (stored === null) return null;
   const { failed, stoppedAt } = votingContext(stored);
   return { allowed: stoppedAt === null, stoppedAt: stoppedAt === null ? null : iso(stoppedAt), failed };
 }
 
-function votingContext(stored: Stored): VotingContext {
+function votingContext(stored: HistorySnapshot): VotingContext {
   return stored.context as unknown as VotingContext;
 }
 

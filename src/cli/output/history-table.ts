@@ -1,5 +1,5 @@
 /** The rows of one history and its pending effects, as text and as JSON (docs/cli.md). */
-import type { NumberedRow, OwedView } from '../../engine/ports/store.ts';
+import type { NumberedRow, OutboxEntry } from '../../engine/ports/store.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import { plainText } from '../../terminal-text.ts';
 import { effectText, pendingText } from './effect.ts';
@@ -34,7 +34,7 @@ export function printRows(io: Io, start: number | null, rows: readonly NumberedR
   }
 }
 
-export function printPending(io: Io, owed: readonly OwedView[]): void {
+export function printPending(io: Io, owed: readonly OutboxEntry[]): void {
   io.out('\n');
   if (owed.length === 0) {
     io.out('  nothing is pending\n');
@@ -50,7 +50,7 @@ export function printPending(io: Io, owed: readonly OwedView[]): void {
   }
 }
 
-export function pendingJson(owed: readonly OwedView[]) {
+export function pendingJson(owed: readonly OutboxEntry[]) {
   return owed.map(({ key, effect, requestedAt }) => ({
     key,
     type: effect.type,

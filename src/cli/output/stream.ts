@@ -2,7 +2,7 @@
 import { assertNever } from '../../machines/model/domain.ts';
 import { formatDuration } from '../../machines/model/duration.ts';
 import type { CommonEvent, StreamEvent } from '../../machines/protocol/events.ts';
-import type { Stored } from '../../machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import { describeState } from '../../machines/protocol/version.ts';
 import type { StreamContext } from '../../machines/system/stream-setup.ts';
 import { versionOf } from '../../machines/versions.ts';
@@ -44,7 +44,7 @@ function gapText(event: Extract<StreamEvent, { type: 'catchup.completed' }>): st
 }
 
 /** The state of the connection, since when and why; and the last catch-up. One line each. */
-export function streamLines(stored: Stored | null, now: number): readonly string[] {
+export function streamLines(stored: HistorySnapshot | null, now: number): readonly string[] {
   if (stored === null) return [];
   const { server, upSince, downSince, why, hint, caughtUp } = contextOf(stored);
   const since = upSince ?? downSince;
@@ -59,7 +59,7 @@ export function streamLines(stored: Stored | null, now: number): readonly string
   return lines;
 }
 
-export function streamJson(stored: Stored | null) {
+export function streamJson(stored: HistorySnapshot | null) {
   if (stored === null) return null;
   const { server, upSince, downSince, why, hint, outages, failures, caughtUp } = contextOf(stored);
   return {
@@ -75,6 +75,6 @@ export function streamJson(stored: Stored | null) {
   };
 }
 
-function contextOf({ context }: Stored): StreamContext {
+function contextOf({ context }: HistorySnapshot): StreamContext {
   return context as unknown as StreamContext;
 }

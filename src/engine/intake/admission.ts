@@ -363,7 +363,7 @@ function forward(decision: Decision & { readonly review: string }, event: AnyEve
     history: decision.review,
     event,
     settles: null,
-    cause: null,
+    causationId: null,
   };
   return { decision, begun: null, submissions: [told] };
 }

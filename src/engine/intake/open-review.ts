@@ -66,7 +66,7 @@ export function openReview(
       ...(mail === null ? {} : { mail }),
     },
     settles: null,
-    cause: null,
+    causationId: null,
   };
   const accepted = jobs.map(
     ({ job, spec }): Submission => ({
@@ -74,7 +74,7 @@ export function openReview(
       startsOn: newest.job,
       event: { type: 'job.accepted', job, review, deployment, patchset, spec, ...siblingsOf(job, jobs) },
       settles: null,
-      cause: `${review}/1`,
+      causationId: `${review}/1`,
     }),
   );
   const known: Submission = {
@@ -88,7 +88,7 @@ export function openReview(
       jobs: jobs.map(({ job, name, spec: { voting } }) => ({ job, name, voting })),
     },
     settles: null,
-    cause: `${review}/1`,
+    causationId: `${review}/1`,
   };
   const admitted = { review, jobs: jobs.map(({ job, name }) => ({ id: job, name })) };
   return { admitted, submissions: [opened, known, ...accepted] };

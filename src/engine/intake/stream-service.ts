@@ -145,7 +145,7 @@ export class StreamService {
   /** Rejects only when the daemon stops. */
   private tell(event: StreamEvent): Promise<void> {
     const told = this.options.engine.submit([
-      { history: STREAM_HISTORY, startsOn: newest.stream, event, settles: null, cause: null },
+      { history: STREAM_HISTORY, startsOn: newest.stream, event, settles: null, causationId: null },
     ]);
     return told.catch(this.ignoreWhenStopping);
   }

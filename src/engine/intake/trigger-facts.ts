@@ -2,7 +2,7 @@
 
 import type { Patchset } from '../../machines/model/domain.ts';
 import type { ChangeName } from '../../machines/model/gerrit-event.ts';
-import type { Stored } from '../../machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import type { ReviewSummary } from '../../machines/protocol/version.ts';
 import { type CountedStart, LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';
 import { type BeganBy, lastStart } from '../../machines/trigger/rules/trigger-key.ts';
@@ -12,7 +12,7 @@ import { versionOf } from '../../machines/versions.ts';
 import type { Store } from '../ports/store.ts';
 
 type Started = Pick<Store, 'startedBy' | 'stored'>;
-type Histories = ReadonlyMap<string, Stored>;
+type Histories = ReadonlyMap<string, HistorySnapshot>;
 
 export function openReviews(
   store: Pick<Store, 'openReviews'>,
@@ -26,12 +26,12 @@ export function openReviews(
   });
 }
 
-function summaryOf(stored: Stored | null | undefined): ReviewSummary | null {
+function summaryOf(stored: HistorySnapshot | null | undefined): ReviewSummary | null {
   return stored ? versionOf(stored).summarizeReview(stored) : null;
 }
 
 /** A job that is not open any more has left the queue too. */
-function isQueued(job: Stored | undefined): boolean {
+function isQueued(job: HistorySnapshot | undefined): boolean {
   return job !== undefined && versionOf(job).isQueued(job);
 }
 

@@ -7,23 +7,23 @@
 import { errorText } from '../../errors.ts';
 import type { Effect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import type { Hash, LogRow, MachineName, Stored } from '../../machines/protocol/row.ts';
-import { askedKeys, type Happening, type Stepped, step } from '../../machines/step.ts';
-import type { Append } from '../ports/store.ts';
-import { appendOf } from './projections.ts';
-import { currentWork } from './work-context.ts';
+import type { Hash, HistorySnapshot, LogRow, MachineName } from '../../machines/protocol/row.ts';
+import { askedKeys, type StepInput, type StepResult, step } from '../../machines/step.ts';
+import type { LogEntry } from '../ports/store.ts';
+import { toLogEntry } from './projections.ts';
+import { workContext } from './work-context.ts';
 
 /** An event for a history; the time is added when it is taken. */
-export interface Submission extends Omit<Happening, 'at' | 'machine'> {
+export interface Submission extends Omit<StepInput, 'at' | 'machine'> {
   /** The machine that the history begins on, if it does not exist; absent: it exists. */
   readonly startsOn?: MachineName;
 }
 
-export interface CascadeOptions {
+export interface DispatchOptions {
   readonly hash: Hash;
   readonly now: () => number;
   /** The state of a history before this batch; null for one that was never heard of. */
-  readonly stored: (history: string) => Stored | null;
+  readonly stored: (history: string) => HistorySnapshot | null;
   /** Whether a row of the history before this batch asked for an effect with this key. */
   readonly asked: (history: string, key: string) => boolean;
   /** Tests set it: an event that no state handles, or that throws, is an error and not a row. */
@@ -31,13 +31,13 @@ export interface CascadeOptions {
 }
 
 /** A chain of histories that tell each other longer than this is a loop. */
-const TELL_DEPTH = 16;
+const MAX_DISPATCH_DEPTH = 16;
 
 /** Adds to `batch` what the submission leads to. @throws and leaves `batch` as it was, when a new history can not begin */
-export function cascade(batch: Append[], submission: Submission, options: CascadeOptions): void {
+export function dispatch(batch: LogEntry[], submission: Submission, options: DispatchOptions): void {
   const length = batch.length;
   try {
-    stepOnto(batch, submission, options, 0);
+    stepInto(batch, submission, options, 0);
   } catch (thrown) {
     batch.length = length;
     throw thrown;
@@ -45,12 +45,13 @@ export function cascade(batch: Append[], submission: Submission, options: Cascad
 }
 
 /** An event for a history that exists. */
-export function addressed(history: string, event: AnyEvent, settles: string | null = null): Submission {
-  return { history, event, settles, cause: null };
+export function submissionFor(history: string, event: AnyEvent, settles: string | null = null): Submission {
+  return { history, event, settles, causationId: null };
 }
 
-function stepOnto(batch: Append[], submission: Submission, options: CascadeOptions, depth: number): void {
-  if (depth > TELL_DEPTH) throw new Error(`histories tell each other without end at ${submission.history}`);
+function stepInto(batch: LogEntry[], submission: Submission, options: DispatchOptions, depth: number): void {
+  if (depth > MAX_DISPATCH_DEPTH)
+    throw new Error(`histories tell each other without end at ${submission.history}`);
   const { startsOn, ...rest } = submission;
   const before = newest(batch, submission.history, options);
   const machine = before?.machine ?? startsOn;
@@ -69,12 +70,24 @@ function stepOnto(batch: Append[], submission: Submission, options: CascadeOptio
 }
 
 /** @throws when the effect tells a history that does not exist, or that can take nothing: the sender is to blame */
-function deliver(batch: Append[], row: LogRow, effect: Effect, options: CascadeOptions, depth: number): void {
+function deliver(
+  batch: LogEntry[],
+  row: LogRow,
+  effect: Effect,
+  options: DispatchOptions,
+  depth: number,
+): void {
   if (effect.type !== 'sendEvent') return;
   const { to: history, event, startsOn } = effect;
   const begins = startsOn === undefined ? {} : { startsOn };
-  const submission = { history, event, settles: null, cause: `${row.history}/${row.version}`, ...begins };
-  stepOnto(batch, submission, options, depth + 1);
+  const submission = {
+    history,
+    event,
+    settles: null,
+    causationId: `${row.history}/${row.version}`,
+    ...begins,
+  };
+  stepInto(batch, submission, options, depth + 1);
 }
 
 /** A quarantined history says its last words to whoever can hear them. */
@@ -87,32 +100,32 @@ function deliverIfPossible(...[batch, ...rest]: Parameters<typeof deliver>): voi
   }
 }
 
-function push(batch: Append[], append: Append): Append {
+function push(batch: LogEntry[], append: LogEntry): LogEntry {
   batch.push(append);
   return append;
 }
 
 function stepOne(
-  batch: readonly Append[],
-  before: Stored | null,
-  happening: Happening,
-  options: CascadeOptions,
-): Append {
+  batch: readonly LogEntry[],
+  before: HistorySnapshot | null,
+  happening: StepInput,
+  options: DispatchOptions,
+): LogEntry {
   const { type } = happening.event;
-  const stepped = currentWork.run({ history: happening.history, during: type }, () =>
+  const stepped = workContext.run({ history: happening.history, during: type }, () =>
     stepIn(batch, before, happening, options),
   );
   if (options.strict && stepped.row.outcome === 'ignored')
     throw new Error(`${type} has no handler in ${stepped.row.state}`);
-  return appendOf(before, stepped);
+  return toLogEntry(before, stepped);
 }
 
 function stepIn(
-  batch: readonly Append[],
-  before: Stored | null,
-  happening: Happening,
-  { hash, asked }: CascadeOptions,
-): Stepped {
+  batch: readonly LogEntry[],
+  before: HistorySnapshot | null,
+  happening: StepInput,
+  { hash, asked }: DispatchOptions,
+): StepResult {
   const { history } = happening;
   return step(before, happening, hash, (key) => {
     return (
@@ -122,16 +135,16 @@ function stepIn(
 }
 
 function quarantine(
-  batch: readonly Append[],
-  before: Stored,
-  happening: Happening,
+  batch: readonly LogEntry[],
+  before: HistorySnapshot,
+  happening: StepInput,
   thrown: unknown,
-  options: CascadeOptions,
-): Append {
-  const instead = (type: 'machine.failed' | 'machine.quarantine-failed', why: unknown): Append => {
+  options: DispatchOptions,
+): LogEntry {
+  const instead = (type: 'machine.failed' | 'machine.quarantine-failed', why: unknown): LogEntry => {
     const message = errorText(why).slice(0, MESSAGE_LIMIT);
     const event = { type, event: happening.event.type, message };
-    return appendOf(before, stepIn(batch, before, { ...happening, event }, options));
+    return toLogEntry(before, stepIn(batch, before, { ...happening, event }, options));
   };
   try {
     return instead('machine.failed', thrown);
@@ -143,10 +156,10 @@ function quarantine(
 const MESSAGE_LIMIT = 500;
 
 function newest(
-  batch: readonly Append[],
+  batch: readonly LogEntry[],
   history: string,
-  options: Pick<CascadeOptions, 'stored'>,
-): Stored | null {
+  options: Pick<DispatchOptions, 'stored'>,
+): HistorySnapshot | null {
   for (let index = batch.length - 1; index >= 0; index -= 1) {
     const append = batch[index];
     if (append?.row.history === history) return append.stored;

@@ -8,7 +8,7 @@ import type { OutsideEffect, Performance } from './perform.ts';
  * Runs `work` until its deadline. Past it the signal aborts; an adapter that does not notice is given up after a grace,
  * so that every effect is settled.
  */
-export async function within(
+export async function withTimeout(
   effect: OutsideEffect & { readonly timeoutMs: number },
   performance: Performance,
   work: (signal: AbortSignal) => Promise<AnyEvent>,

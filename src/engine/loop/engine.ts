@@ -4,19 +4,19 @@
  */
 import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import type { Hash, Stored } from '../../machines/protocol/row.ts';
+import type { Hash, HistorySnapshot } from '../../machines/protocol/row.ts';
 import type { SlotLimits } from '../../machines/slot-queue.ts';
 import { versionOf } from '../../machines/versions.ts';
 import { sleep } from '../../timer.ts';
 import type { Adapters, Clock } from '../ports/adapters.ts';
 import type { EngineBounds } from '../ports/bounds.ts';
-import { type Append, type IntakeUpdate, type Store, StoreUnavailable } from '../ports/store.ts';
-import { addressed, type CascadeOptions, cascade, type Submission } from './dispatch.ts';
+import { type IntakeUpdate, type LogEntry, type Store, StoreUnavailable } from '../ports/store.ts';
+import { type DispatchOptions, dispatch, type Submission, submissionFor } from './dispatch.ts';
 import { type OutsideEffect, perform } from './perform.ts';
 import { ServedTime } from './served-time.ts';
 import { Slots } from './slots.ts';
 import { Timers } from './timers.ts';
-import { currentWork } from './work-context.ts';
+import { workContext } from './work-context.ts';
 
 export interface EngineOptions {
   readonly store: Store;
@@ -31,7 +31,7 @@ export interface EngineOptions {
   /** Called once for each change: null when writing works, else why it does not. */
   readonly onTrouble: (trouble: StoreUnavailable | null) => void;
   /** After each durable batch, before its effects are performed. */
-  readonly onAppended: (batch: readonly Append[]) => void;
+  readonly onAppended: (batch: readonly LogEntry[]) => void;
   /** A broken invariant or an adapter's own bug: the process must end. */
   readonly onFatal: (error: unknown) => void;
 }
@@ -44,15 +44,15 @@ interface Waiting {
 }
 
 /** What is needed of the row that asked for an effect. */
-type AskingRow = Pick<Append['row'], 'history' | 'at'>;
+type AskingRow = Pick<LogEntry['row'], 'history' | 'at'>;
 
 export class Engine {
   readonly timers: Timers;
   readonly served: ServedTime;
   readonly slots: Slots;
   private readonly options: EngineOptions;
-  private readonly cascading: CascadeOptions;
-  private readonly open = new Map<string, Stored>();
+  private readonly cascading: DispatchOptions;
+  private readonly open = new Map<string, HistorySnapshot>();
   private readonly inbox: Waiting[] = [];
   private readonly stopping = new AbortController();
   /** Restored reviews that an earlier daemon had tried to post. */
@@ -90,15 +90,15 @@ export class Engine {
   }
 
   /** Histories that have not ended. */
-  get histories(): ReadonlyMap<string, Stored> {
+  get histories(): ReadonlyMap<string, HistorySnapshot> {
     return this.open;
   }
 
   /** Puts a history back as the store has it; `recover` does this before anything else. */
-  restore(stored: Stored): void {
+  restore(stored: HistorySnapshot): void {
     this.open.set(stored.history, stored);
     const version = versionOf(stored);
-    this.slots.update(stored.history, version.heldSlot(stored));
+    this.slots.sync(stored.history, version.heldSlot(stored));
     if (version.mayHavePosted(stored)) this.inherited.add(stored.history);
   }
 
@@ -111,17 +111,17 @@ export class Engine {
     return new Promise((resolve, reject) => {
       this.inbox.push({ submissions, noted, resolve, reject });
       // The loop works for all histories: what breaks in it must not be laid at the door of the one that woke it.
-      this.draining ??= currentWork.exit(() => this.drain());
+      this.draining ??= workContext.exit(() => this.drain());
     });
   }
 
   /** Tells an existing history. One that was never heard of is a programmer's error. */
   tell(history: string, event: AnyEvent): Promise<void> {
-    return this.submit([addressed(history, event)]);
+    return this.submit([submissionFor(history, event)]);
   }
 
   /** Performs what a durable row asked for. @param recovered true after a restart */
-  performEffect(row: AskingRow, effect: Append['row']['effects'][number], recovered: boolean): void {
+  performEffect(row: AskingRow, effect: LogEntry['row']['effects'][number], recovered: boolean): void {
     const { history } = row;
     switch (effect.type) {
       case 'sendEvent':
@@ -159,7 +159,7 @@ export class Engine {
   /** Takes nothing more, lets runs run, leaves what is unanswered owed, and waits until all that is being performed has ended. Idempotent. */
   async stop(): Promise<void> {
     this.timers.stop();
-    this.slots.pause();
+    this.slots.stop();
     this.stopping.abort();
     await this.idle();
     while (this.working.size > 0) await Promise.allSettled(this.working);
@@ -175,20 +175,20 @@ export class Engine {
   halt(): void {
     this.halted = true;
     this.timers.stop();
-    this.slots.pause();
+    this.slots.stop();
     this.stopping.abort();
   }
 
   /** Tells a history that a timer of its came due, if it still waits for it. */
   async fireTimer(history: string, key: string): Promise<void> {
-    if (this.open.get(history)?.owed[key] === undefined) return;
+    if (this.open.get(history)?.pending[key] === undefined) return;
     const event = { type: 'timer.fired', timer: key } as const;
-    await this.submit([addressed(history, event, key)]);
+    await this.submit([submissionFor(history, event, key)]);
   }
 
   private settle(history: string, key: string, event: AnyEvent): void {
     if (this.stopping.signal.aborted) return;
-    this.submit([addressed(history, event, key)]).catch(this.fatal);
+    this.submit([submissionFor(history, event, key)]).catch(this.fatal);
   }
 
   /** While stopping, whatever does not work stays owed and is taken up after the next start. */
@@ -206,13 +206,13 @@ export class Engine {
     const tried = effect.type === 'postReview' && this.inherited.delete(history);
     const stored = this.open.get(history);
     const ended = recovered && stored === undefined;
-    const unwanted = recovered && (stored === undefined || versionOf(stored).isPastServer(stored));
-    const note = (event: AnyEvent) => {
+    const serverUnneeded = recovered && (stored === undefined || versionOf(stored).isPastServer(stored));
+    const emit = (event: AnyEvent) => {
       if (!stopping.aborted) this.tell(history, event).catch(this.fatal);
     };
-    currentWork.run({ history, during: effect.key }, () => {
+    workContext.run({ history, during: effect.key }, () => {
       this.performing.add(effect);
-      const circumstances = { recovered: recovered || tried, unwanted, ended, note, track: this.track };
+      const circumstances = { recovered: recovered || tried, serverUnneeded, ended, emit, track: this.track };
       const performed = perform(effect, { adapters, clock, bounds, stopping, ...circumstances });
       this.track(performed);
       performed
@@ -236,7 +236,7 @@ export class Engine {
   }
 
   private async drainOnce(taken: readonly Waiting[]): Promise<void> {
-    const batch: Append[] = [];
+    const batch: LogEntry[] = [];
     const accepted = taken.filter((waiting) => this.stepAll(waiting, batch));
     const noted = accepted.flatMap((waiting) => waiting.noted);
     try {
@@ -255,10 +255,10 @@ export class Engine {
   }
 
   /** Steps one submission's happenings onto the batch, whole or not at all. */
-  private stepAll({ submissions, reject }: Waiting, batch: Append[]): boolean {
+  private stepAll({ submissions, reject }: Waiting, batch: LogEntry[]): boolean {
     const before = batch.length;
     try {
-      for (const submission of submissions) cascade(batch, submission, this.cascading);
+      for (const submission of submissions) dispatch(batch, submission, this.cascading);
       return true;
     } catch (thrown) {
       batch.length = before;
@@ -267,17 +267,17 @@ export class Engine {
     }
   }
 
-  private commit({ stored }: Append): void {
+  private commit({ stored }: LogEntry): void {
     if (stored.ended) {
       this.open.delete(stored.history);
       this.inherited.delete(stored.history);
     } else this.open.set(stored.history, stored);
     const holder = versionOf(stored).heldSlot(stored);
-    this.slots.update(stored.history, holder, (key) => stored.owed[key] !== undefined);
+    this.slots.sync(stored.history, holder, (key) => stored.pending[key] !== undefined);
   }
 
   /** Writes until it is written. No room or a locked database is waited for; the daemon takes nothing new meanwhile. */
-  private async write(batch: readonly Append[], noted: readonly IntakeUpdate[]): Promise<void> {
+  private async write(batch: readonly LogEntry[], noted: readonly IntakeUpdate[]): Promise<void> {
     let troubled = false;
     for (;;) {
       try {

@@ -9,7 +9,7 @@ import type { OutsideEffect } from './perform.ts';
 const FAILURE_LIMIT = 2_000;
 
 /** What each effect is settled by when it did not work. Programs and nodes may say a secret in their last words. */
-export function failed(
+export function failureEvent(
   effect: OutsideEffect,
   error: OperationError,
   adapters: Pick<Adapters, 'hide' | 'jobsInForce'>,

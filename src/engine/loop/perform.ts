@@ -9,8 +9,8 @@ import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Adapters, Clock, EffectOf, Provider, RunHandle, RunOutcome } from '../ports/adapters.ts';
 import type { PerformBounds } from '../ports/bounds.ts';
-import { within } from './effect-timeout.ts';
-import { failed } from './failure-event.ts';
+import { withTimeout } from './effect-timeout.ts';
+import { failureEvent } from './failure-event.ts';
 import { sendMail } from './send-mail.ts';
 
 /** Effects that reach the outside; timers and slots are the engine's own. */
@@ -25,13 +25,13 @@ export interface Performance {
   /** True: an earlier daemon may have performed this already. */
   readonly recovered: boolean;
   /** True: the job needs no server any more. What was begun on one is looked for, to be removed, and nothing is begun. */
-  readonly unwanted: boolean;
+  readonly serverUnneeded: boolean;
   /** True: the history ended before the daemon started. What nobody needs any more is settled without being done. */
   readonly ended: boolean;
   /** Told of each piece of work: it may go on after the effect was given up. */
   readonly track: (work: Promise<unknown>) => void;
   /** A fact on the way that settles nothing. */
-  readonly note: (event: AnyEvent) => void;
+  readonly emit: (event: AnyEvent) => void;
 }
 
 /** Rejects only for programmers' errors, and when the daemon stops: then the effect stays owed. */
@@ -43,7 +43,7 @@ export async function perform(effect: OutsideEffect, performance: Performance): 
   } catch (thrown) {
     if (performance.stopping.aborted) throw thrown;
     if (!(thrown instanceof OperationError)) throw thrown;
-    return failed(effect, thrown, performance.adapters);
+    return failureEvent(effect, thrown, performance.adapters);
   }
 }
 
@@ -67,11 +67,11 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     case 'raiseAlarm':
       return adapters.alarms.raise(effect.alarm).then(() => ({ type: 'alarm.raised' }));
     case 'catchUp':
-      return within(effect, performance, async (signal) => {
+      return withTimeout(effect, performance, async (signal) => {
         return { type: 'catchup.completed', ...(await adapters.catchUp.run(effect, signal)) };
       });
     case 'lookUpChange':
-      return within(effect, performance, async (signal) => {
+      return withTimeout(effect, performance, async (signal) => {
         return { type: 'change.looked-up', change: await adapters.changes.lookUp(effect, signal) };
       });
     case 'mergePatchset':
@@ -83,25 +83,25 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
     case 'runStage':
       return runStage(effect, performance);
     case 'stopStage':
-      return within(effect, performance, async (signal) => {
+      return withTimeout(effect, performance, async (signal) => {
         await adapters.runner.stop(effect.run, signal);
         return { type: 'stage.stopped', stage: effect.run.stage };
       });
     case 'readResults':
       return readResults(effect, performance);
     case 'collectEvidence':
-      return within(effect, performance, async (signal) => {
+      return withTimeout(effect, performance, async (signal) => {
         const collected = await adapters.evidence.collect(effect, signal);
         return { type: 'evidence.collected', ...collected };
       });
     case 'publishEvidence':
-      return within(effect, performance, async (signal) => {
+      return withTimeout(effect, performance, async (signal) => {
         return { type: 'evidence.published', url: await adapters.evidence.publish(effect, signal) };
       });
     case 'deleteServer':
       return deleteServer(effect, performance);
     case 'discardEvidence':
-      return within(effect, performance, async () => {
+      return withTimeout(effect, performance, async () => {
         await adapters.evidence.discard(effect.job, effect.part);
         return { type: 'evidence.discarded' };
       });
@@ -121,7 +121,7 @@ function attempt(effect: OutsideEffect, performance: Performance): Promise<AnyEv
 }
 
 function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performance): Promise<AnyEvent> {
-  return within(effect, performance, async (signal) => {
+  return withTimeout(effect, performance, async (signal) => {
     const { merged, ...outcome } = await performance.adapters.merger.merge(effect, signal);
     return 'trees' in outcome
       ? { type: 'patchset.merged', trees: outcome.trees }
@@ -131,17 +131,17 @@ function mergePatchset(effect: EffectOf<'mergePatchset'>, performance: Performan
 
 async function createServer(effect: EffectOf<'createServer'>, performance: Performance): Promise<AnyEvent> {
   const provider = providerOf(effect.provider, performance.adapters);
-  return within(effect, performance, async (signal) => {
+  return withTimeout(effect, performance, async (signal) => {
     const adopted = performance.recovered ? await adopt(effect, provider, signal) : null;
-    if (adopted === null && performance.unwanted) throw notBegun(effect, NOT_NEEDED);
+    if (adopted === null && performance.serverUnneeded) throw notBegun(effect, NOT_NEEDED);
     const server = adopted ?? (await provider.create(effect, signal));
     return { type: 'server.active', server, adopted: adopted !== null };
   });
 }
 
 function fetchPatchset(effect: EffectOf<'fetchPatchset'>, performance: Performance): Promise<AnyEvent> {
-  const { adapters, unwanted } = performance;
-  return within(effect, performance, async (signal) => {
+  const { adapters, serverUnneeded: unwanted } = performance;
+  return withTimeout(effect, performance, async (signal) => {
     if (unwanted) throw notBegun(effect, NOT_NEEDED);
     return { type: 'patchset.fetched', revision: await adapters.source.fetch(effect, signal) };
   });
@@ -178,10 +178,10 @@ async function runStage(effect: EffectOf<'runStage'>, performance: Performance):
   const { stage } = effect.run;
   const { adapters, stopping } = performance;
   // Stopped before it is looked for, a run that never began does not begin.
-  if (performance.unwanted) await adapters.runner.stop(effect.run, stopping);
+  if (performance.serverUnneeded) await adapters.runner.stop(effect.run, stopping);
   const handle = await adapters.runner.start(effect, stopping);
   if (!stopping.aborted)
-    performance.note({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
+    performance.emit({ type: 'stage.started', stage, pid: handle.pid, adopted: handle.adopted });
   const end = await endedOrDetached(handle, stopping);
   if (end.how === 'lost') return { type: 'stage.lost', stage, why: adapters.hide(end.why) };
   const wentWell = end.how === 'exited' && end.code === 0;
@@ -205,7 +205,7 @@ function endedOrDetached(handle: RunHandle, stopping: AbortSignal): Promise<RunO
 /** The names of tests are the node's own words. */
 function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
   const { runner, hide } = performance.adapters;
-  return within(effect, performance, async (signal) => {
+  return withTimeout(effect, performance, async (signal) => {
     const results = await runner.readResults(effect.server, effect.results, effect.timeoutMs, signal);
     if ('unreadable' in results) return { type: 'results.read-failed', why: hide(results.unreadable) };
     return { type: 'results.read', results: { ...results, failures: results.failures.map(hide) } };
@@ -216,7 +216,7 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
   const provider = providerOf(effect.provider, performance.adapters);
   const { deployment, job } = effect.owner;
   const { deleteRounds } = performance.bounds;
-  return within(effect, performance, async (signal) => {
+  return withTimeout(effect, performance, async (signal) => {
     let deleted = 0;
     for (let round = 0; round < deleteRounds; round += 1) {
       const left = await provider.list({ deployment, job }, signal);
@@ -237,7 +237,7 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
 }
 
 async function postReview(effect: EffectOf<'postReview'>, performance: Performance): Promise<AnyEvent> {
-  return within(effect, performance, async (signal) => {
+  return withTimeout(effect, performance, async (signal) => {
     const outcome = await performance.adapters.reviewer.post(effect, signal, performance.recovered);
     if (outcome.posted) {
       const { found, voted, why } = outcome;
@@ -257,7 +257,7 @@ async function postReview(effect: EffectOf<'postReview'>, performance: Performan
 
 function readChangeState(effect: EffectOf<'readChangeState'>, performance: Performance): Promise<AnyEvent> {
   const { reviewer, jobsInForce } = performance.adapters;
-  return within(effect, performance, async (signal) => {
+  return withTimeout(effect, performance, async (signal) => {
     const { change, vote, kinds } = await reviewer.readChangeState(effect, signal);
     const { status, patchset } = change;
     return {
@@ -269,7 +269,7 @@ function readChangeState(effect: EffectOf<'readChangeState'>, performance: Perfo
 }
 
 function readVotes(effect: EffectOf<'readVotes'>, performance: Performance): Promise<AnyEvent> {
-  return within(effect, performance, async (signal) => {
+  return withTimeout(effect, performance, async (signal) => {
     return { type: 'votes.read', votes: await performance.adapters.reviewer.readVotes(effect, signal) };
   });
 }
@@ -277,7 +277,7 @@ function readVotes(effect: EffectOf<'readVotes'>, performance: Performance): Pro
 /** With the same care as the review itself, and no vote. */
 function postStartMessage(effect: EffectOf<'postStartMessage'>, performance: Performance): Promise<AnyEvent> {
   const review = { ...effect, type: 'postReview', labels: {} } as const;
-  return within(effect, performance, async (signal) => {
+  return withTimeout(effect, performance, async (signal) => {
     await performance.adapters.reviewer.post(review, signal, performance.recovered);
     return { type: 'start-message.posted' };
   });

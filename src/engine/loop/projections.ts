@@ -1,16 +1,16 @@
 /** Makes a step ready for the store, with the projection that its machine gives. */
-import type { Stored } from '../../machines/protocol/row.ts';
-import type { Stepped } from '../../machines/step.ts';
+import type { HistorySnapshot } from '../../machines/protocol/row.ts';
+import type { StepResult } from '../../machines/step.ts';
 import { versionOf } from '../../machines/versions.ts';
-import type { Append } from '../ports/store.ts';
+import type { LogEntry } from '../ports/store.ts';
 
-export function appendOf(before: Stored | null, { row, stored, texts }: Stepped): Append {
+export function toLogEntry(before: HistorySnapshot | null, { row, stored, texts }: StepResult): LogEntry {
   const view = versionOf(stored).project(stored);
   return {
     row,
     stored,
     texts,
-    view,
+    projection: view,
     reopens: (before?.ended ?? false) && !stored.ended,
     endsJob: view.kind === 'job' && stored.ended && !(before?.ended ?? false),
   };

@@ -6,9 +6,9 @@
 import { errorText } from '../../errors.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
 import type { Clock } from '../ports/adapters.ts';
-import type { Append, Store } from '../ports/store.ts';
-import { addressed, cascade } from './dispatch.ts';
-import type { Work } from './work-context.ts';
+import type { LogEntry, Store } from '../ports/store.ts';
+import { dispatch, submissionFor } from './dispatch.ts';
+import type { WorkContext } from './work-context.ts';
 
 const MESSAGE_LIMIT = 500;
 
@@ -17,7 +17,7 @@ export async function recordCrash(
   store: Store,
   clock: Clock,
   hash: Hash,
-  work: Work | undefined,
+  work: WorkContext | undefined,
   error: unknown,
 ): Promise<boolean> {
   if (work === undefined) return false;
@@ -31,9 +31,9 @@ export async function recordCrash(
   const message = errorText(error).slice(0, MESSAGE_LIMIT);
   try {
     if (store.stored(work.history)?.ended !== false) return false;
-    const batch: Append[] = [];
+    const batch: LogEntry[] = [];
     const event = { type: 'daemon.crashed', during: work.during, message } as const;
-    cascade(batch, addressed(work.history, event), options);
+    dispatch(batch, submissionFor(work.history, event), options);
     await store.append(batch);
     return true;
   } catch {

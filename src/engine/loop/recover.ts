@@ -3,7 +3,7 @@
  * ones first and in their order, then every effect that is still owed, reconciled before it is performed.
  */
 import { OperationError } from '../../errors.ts';
-import type { Stored } from '../../machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import { knowsMachine } from '../../machines/versions.ts';
 import type { Store } from '../ports/store.ts';
 import type { Engine } from './engine.ts';
@@ -16,18 +16,18 @@ export interface Recovered {
 
 export async function recover(engine: Engine, store: Store): Promise<Recovered> {
   // The first that is heard of is not the first in the queue.
-  const grantSlots = engine.slots.hold();
-  engine.slots.recall(store.turns());
+  const grantSlots = engine.slots.suspend();
+  engine.slots.restoreTurns(store.lastServed());
   engine.served.begin();
   for (const stored of store.open()) {
     if (!knowsMachine(stored.machine)) throw unknownMachine(stored);
     engine.restore(stored);
   }
-  const owedAtStart = store.owed();
+  const owedAtStart = store.outbox();
   const overdue = await fireOverdue(engine, owedAtStart);
   let owed = 0;
   // Reading them is a good part of a start: it is done again only when something has changed.
-  for (const { history, effect, seq, requestedAt } of overdue.fired === 0 ? owedAtStart : store.owed()) {
+  for (const { history, effect, seq, requestedAt } of overdue.fired === 0 ? owedAtStart : store.outbox()) {
     // What the overdue timers led to is newer, and is being performed already.
     if (seq > overdue.newest) continue;
     // Asked anew as soon as there is a connection to ask on.
@@ -39,7 +39,7 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
   return { histories: engine.histories.size, overdue: overdue.fired, owed };
 }
 
-function unknownMachine({ history, machine }: Stored): OperationError {
+function unknownMachine({ history, machine }: HistorySnapshot): OperationError {
   return new OperationError({
     operation: 'open database',
     target: history,
@@ -51,7 +51,7 @@ function unknownMachine({ history, machine }: Stored): OperationError {
 
 async function fireOverdue(
   engine: Engine,
-  owed: ReturnType<Store['owed']>,
+  owed: ReturnType<Store['outbox']>,
 ): Promise<{ readonly fired: number; readonly newest: number }> {
   const newest = owed.at(-1)?.seq ?? 0;
   const overdue = owed

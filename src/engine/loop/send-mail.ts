@@ -7,7 +7,7 @@ import { OperationError } from '../../errors.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import { sleep } from '../../timer.ts';
 import type { EffectOf } from '../ports/adapters.ts';
-import { within } from './effect-timeout.ts';
+import { withTimeout } from './effect-timeout.ts';
 import type { Performance } from './perform.ts';
 
 export async function sendMail(effect: EffectOf<'sendMail'>, performance: Performance): Promise<AnyEvent> {
@@ -17,7 +17,7 @@ export async function sendMail(effect: EffectOf<'sendMail'>, performance: Perfor
   if (stopping.aborted) throw new Error('the daemon stops');
   const { mailer } = adapters;
   if (mailer === null) throw notConfigured(effect);
-  return within(effect, performance, async (signal) => {
+  return withTimeout(effect, performance, async (signal) => {
     await mailer.send(effect.mail, signal);
     return { type: 'mail.sent' };
   });

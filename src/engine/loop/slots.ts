@@ -4,14 +4,14 @@
  * each project was last served. A free slot is given on at once, to whom machines/queue.ts says; nothing polls.
  */
 import {
-  nextInLine,
+  fairShareKey,
+  nextRequest,
   type SlotHolder,
   type SlotLimits,
   type SlotQueue,
   type SlotRequest,
-  turnOf,
 } from '../../machines/slot-queue.ts';
-import type { TurnView } from '../ports/store.ts';
+import type { LastServed } from '../ports/store.ts';
 
 export interface SlotsOptions {
   readonly limits: SlotLimits;
@@ -71,7 +71,7 @@ export class Slots {
    * What a committed row says of its job: `holder` is what it counts against, null when it holds no slot. While a grant
    * is on its way to the log (its request is `owed` still) the slot is not free.
    */
-  update(history: string, holder: SlotHolder | null, owed: (key: string) => boolean = () => false): void {
+  sync(history: string, holder: SlotHolder | null, owed: (key: string) => boolean = () => false): void {
     const key = this.granted.get(history);
     if (holder === null && key !== undefined && owed(key)) return;
     this.granted.delete(history);
@@ -80,12 +80,12 @@ export class Slots {
   }
 
   /** What an earlier daemon has served, oldest first. */
-  recall(turns: readonly TurnView[]): void {
+  restoreTurns(turns: readonly LastServed[]): void {
     for (const turn of turns) this.takeTurn(turn, turn.at);
   }
 
   /** Grants nothing until the returned function is called: what is told meanwhile is weighed together. */
-  hold(): () => void {
+  suspend(): () => void {
     this.held += 1;
     let over = false;
     return () => {
@@ -97,8 +97,8 @@ export class Slots {
   }
 
   /** Grants nothing more, for draining. */
-  pause(): void {
-    this.hold();
+  stop(): void {
+    this.suspend();
   }
 
   private serve(): void {
@@ -107,7 +107,7 @@ export class Slots {
     this.serving = true;
     try {
       while (this.held === 0 && this.waiting.size > 0) {
-        const next = nextInLine(this.queue, this.current, this.options.now());
+        const next = nextRequest(this.queue, this.current, this.options.now());
         if (next === null) return;
         this.waiting.delete(next.history);
         const { provider, name, project } = next;
@@ -124,6 +124,6 @@ export class Slots {
   /** No two turns are at the same time, so that their order is certain. */
   private takeTurn(holder: Pick<SlotHolder, 'provider' | 'project'>, at: number): void {
     this.lastTurn = Math.max(at, this.lastTurn + 1);
-    this.served.set(turnOf(holder), this.lastTurn);
+    this.served.set(fairShareKey(holder), this.lastTurn);
   }
 }

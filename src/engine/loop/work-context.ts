@@ -4,10 +4,10 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-export interface Work {
+export interface WorkContext {
   readonly history: string;
   /** The event that was stepped or the effect that was performed. */
   readonly during: string;
 }
 
-export const currentWork = new AsyncLocalStorage<Work>();
+export const workContext = new AsyncLocalStorage<WorkContext>();

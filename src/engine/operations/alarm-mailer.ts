@@ -9,12 +9,12 @@ import type { Log } from '../../log.ts';
 import { backoff } from '../../machines/model/backoff.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
 import type { Alarms, Clock, EffectOf, Mailer } from '../ports/adapters.ts';
-import type { Store, UntoldAlarm } from '../ports/store.ts';
+import type { Store, UnmailedAlarm } from '../ports/store.ts';
 
 type Mail = EffectOf<'sendMail'>['mail'];
 
-export interface OperatorMailOptions {
-  readonly store: Pick<Store, 'untold' | 'told'>;
+export interface AlarmMailerOptions {
+  readonly store: Pick<Store, 'unmailed' | 'markMailed'>;
   readonly mailer: Mailer;
   readonly clock: Clock;
   readonly alarms: Alarms;
@@ -37,8 +37,8 @@ const HOUR_MS = 3_600_000;
 /** Alarms in one mail. */
 const TOGETHER = 200;
 
-export class OperatorMail {
-  private readonly options: OperatorMailOptions;
+export class AlarmMailer {
+  private readonly options: AlarmMailerOptions;
   private readonly stopping = new AbortController();
   /** Monotonic times of the mails of the last hour. */
   private sentAt: number[] = [];
@@ -47,12 +47,12 @@ export class OperatorMail {
   private cancelWait: () => void = () => {};
   private waits = false;
 
-  constructor(options: OperatorMailOptions) {
+  constructor(options: AlarmMailerOptions) {
     this.options = options;
   }
 
   /** There may be something to tell: at the start, and after an alarm. */
-  poke(): void {
+  schedule(): void {
     if (this.sending === null && !this.waits) this.later(this.options.gatherMs);
   }
 
@@ -66,7 +66,7 @@ export class OperatorMail {
   private async run(): Promise<void> {
     const { store, log } = this.options;
     while (!this.stopping.signal.aborted) {
-      const untold = store.untold(TOGETHER);
+      const untold = store.unmailed(TOGETHER);
       if (untold.every(({ kind }) => kind === 'mail-send-failed')) return;
       const leftMs = this.untilAllowed();
       if (leftMs > 0) return this.later(leftMs);
@@ -79,7 +79,7 @@ export class OperatorMail {
       }
       this.failures = 0;
       this.sentAt.push(this.options.clock.monotonic());
-      store.told(untold);
+      store.markMailed(untold);
       log.info({ alarms: untold.length }, 'the operator was told by mail');
     }
   }
@@ -129,7 +129,7 @@ export class OperatorMail {
 }
 
 /** The same alarms make the same mail, so that one that was sent just before a crash is known again. */
-function mailOf(alarms: readonly UntoldAlarm[], { to, deployment, hash }: OperatorMailOptions): Mail {
+function mailOf(alarms: readonly UnmailedAlarm[], { to, deployment, hash }: AlarmMailerOptions): Mail {
   const names = alarms.map(({ kind, target, newAt }) => `${kind}\n${target}\n${newAt}`).join('\n\n');
   const [first] = alarms;
   const over = alarms.filter(({ clearedAt }) => clearedAt !== null).length;
@@ -145,7 +145,7 @@ function mailOf(alarms: readonly UntoldAlarm[], { to, deployment, hash }: Operat
   };
 }
 
-function paragraph({ kind, target, message, hint, lastAt, times, clearedAt }: UntoldAlarm): string {
+function paragraph({ kind, target, message, hint, lastAt, times, clearedAt }: UnmailedAlarm): string {
   const often = times === 1 ? '' : `, ${times} times in all`;
   return [
     `${clearedAt === null ? '' : 'cleared: '}${kind}: ${inLine(target)}`,

@@ -12,7 +12,7 @@ export interface AlarmLimits {
 }
 
 /** @param raised is told of each */
-export function storeAlarms(
+export function persistentAlarms(
   store: Store,
   clock: Clock,
   log: Log,

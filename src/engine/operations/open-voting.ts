@@ -13,7 +13,9 @@ type Stored = Pick<StoreReader, 'stored'>;
 export async function openVoting(engine: Engine, store: Stored): Promise<void> {
   if (store.stored(VOTING) !== null) return;
   const event = { type: 'voting.opened' } as const;
-  await engine.submit([{ history: VOTING, startsOn: newest.voting, event, settles: null, cause: null }]);
+  await engine.submit([
+    { history: VOTING, startsOn: newest.voting, event, settles: null, causationId: null },
+  ]);
 }
 
 /** Lets votes be given again. Resolves when that is durable: true when they had been stopped. */

@@ -6,7 +6,7 @@
 
 import { assertNever, type Patchset } from '../../machines/model/domain.ts';
 import type { Admission } from '../intake/admission.ts';
-import { addressed, type Submission } from '../loop/dispatch.ts';
+import { type Submission, submissionFor } from '../loop/dispatch.ts';
 import type { Engine } from '../loop/engine.ts';
 import type { Clock } from '../ports/adapters.ts';
 import {
@@ -23,7 +23,7 @@ import {
 import type { AlarmView, JobView, Store } from '../ports/store.ts';
 import { resumeVoting } from './open-voting.ts';
 
-export interface OperatorDeskOptions {
+export interface OperatorCommandsOptions {
   readonly engine: Engine;
   readonly store: Store;
   readonly admission: Admission;
@@ -39,10 +39,10 @@ const JOBS_LIMIT = 10_000;
 /** Alarms that are looked through. */
 const ALARMS_LIMIT = 10_000;
 
-export class OperatorDesk implements Operators {
-  private readonly options: OperatorDeskOptions;
+export class OperatorCommands implements Operators {
+  private readonly options: OperatorCommandsOptions;
 
-  constructor(options: OperatorDeskOptions) {
+  constructor(options: OperatorCommandsOptions) {
     this.options = options;
   }
 
@@ -121,8 +121,8 @@ export class OperatorDesk implements Operators {
     const twice = this.jobsOf(patchset).filter(({ name }) => jobs.includes(name));
     if (twice.length > 0) throw underWay(twice);
     const at = clock.now();
-    const by = titleOf(operator);
-    const cause = { kind: 'recheck', by, at, why: `enqueued${because(operator)}` } as const;
+    const by = displayName(operator);
+    const cause = { kind: 'recheck', by, at, why: `enqueued${reasonSuffix(operator)}` } as const;
     const { project, change } = patchset;
     const trigger = `${project}~${change},${patchset.patchset}:enqueued:${by}:${at}:${jobs.join(',')}`;
     const admitted = await admission.start(patchset, jobs, trigger, cause);
@@ -131,10 +131,10 @@ export class OperatorDesk implements Operators {
   }
 
   private async dequeue(target: Target, operator: Operator): Promise<OperatorAnswers['dequeue']> {
-    const reason = `dequeued by ${operator.who}${because(operator)}`;
+    const reason = `dequeued by ${operator.who}${reasonSuffix(operator)}`;
     if ('job' in target) {
       const job = this.openJob(target.job);
-      await this.submit([addressed(job.id, { type: 'job.cancelled', reason })]);
+      await this.submit([submissionFor(job.id, { type: 'job.cancelled', reason })]);
       return { jobs: [placeOf(job)], reviews: [] };
     }
     const reviews = this.options.store
@@ -142,7 +142,7 @@ export class OperatorDesk implements Operators {
       .filter(({ patchset }) => target.patchset === null || patchset === target.patchset);
     if (reviews.length === 0) throw nothingOpen(target);
     const jobs = this.openJobs(target).filter((job) => reviews.some(({ id }) => id === job.review));
-    await this.submit(reviews.map(({ id }) => addressed(id, { type: 'review.cancelled', reason })));
+    await this.submit(reviews.map(({ id }) => submissionFor(id, { type: 'review.cancelled', reason })));
     return { jobs: jobs.map(placeOf), reviews: reviews.map(({ id }) => id) };
   }
 
@@ -160,7 +160,7 @@ export class OperatorDesk implements Operators {
     const waiting = jobs.filter(({ queued }) => queued);
     const event = { type: 'job.promoted', by: who, why } as const;
     // The newest promotion is at the head, so the last is told first.
-    await this.submit([...waiting].reverse().map(({ id }) => addressed(id, event)));
+    await this.submit([...waiting].reverse().map(({ id }) => submissionFor(id, event)));
     const passed = jobs.filter((job) => !waiting.includes(job));
     return { promoted: waiting.map(placeOf), passed: passed.map(placeOf) };
   }
@@ -173,7 +173,7 @@ export class OperatorDesk implements Operators {
     const { admission, clock } = this.options;
     this.assertStarting();
     const patchset = await this.find(change, null);
-    const by = { username: '', name: titleOf(operator), email: '' };
+    const by = { username: '', name: displayName(operator), email: '' };
     const event = {
       type: 'comment-added',
       at: clock.now(),
@@ -260,11 +260,11 @@ function placeOf({ id, name, state, change, patchset }: JobView): JobPlace {
 }
 
 /** As what begins work is counted and shown. */
-function titleOf({ who }: Operator): string {
+function displayName({ who }: Operator): string {
   return `${who} (operator)`;
 }
 
-function because({ why }: Operator): string {
+function reasonSuffix({ why }: Operator): string {
   return why === '' ? '' : `: ${why}`;
 }
 

@@ -3,7 +3,7 @@
  * its last job has ended; one that is defined in another way gets no new job until what runs there has ended, and then
  * is the new one. So every server has somebody who can remove it.
  */
-import type { Stored } from '../../machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import { versionOf } from '../../machines/versions.ts';
 import type { Provider } from '../ports/adapters.ts';
 
@@ -25,7 +25,7 @@ export interface ProviderUse {
 }
 
 /** What the open jobs among these histories have to do with a provider. */
-export function providerUse(histories: Iterable<Stored>, provider: string): ProviderUse {
+export function providerUse(histories: Iterable<HistorySnapshot>, provider: string): ProviderUse {
   let [jobs, holders] = [0, 0];
   for (const stored of histories) {
     const version = versionOf(stored);
@@ -36,7 +36,7 @@ export function providerUse(histories: Iterable<Stored>, provider: string): Prov
   return { jobs, holders };
 }
 
-export class ProviderSet {
+export class ProviderRegistry {
   private readonly live = new Map<string, Provider>();
   private readonly definitions = new Map<string, ProviderDefinition>();
   /** Not in the configuration any more. */
@@ -67,7 +67,7 @@ export class ProviderSet {
   }
 
   /** Names of those that wait for jobs to end before they change or go. */
-  get leaving(): readonly string[] {
+  get draining(): readonly string[] {
     return [...this.retired, ...this.next.keys()];
   }
 
@@ -83,12 +83,12 @@ export class ProviderSet {
       else if (known.text === definition.text) this.definitions.set(definition.name, definition);
       else this.next.set(definition.name, definition);
     }
-    this.settle(useOf);
+    this.reconcile(useOf);
   }
 
   /** Jobs may have ended: who waited for that changes or goes. Returns whether anything did. */
-  settle(useOf: (name: string) => ProviderUse): boolean {
-    const before = this.leaving.length;
+  reconcile(useOf: (name: string) => ProviderUse): boolean {
+    const before = this.draining.length;
     for (const name of this.retired) {
       if (useOf(name).jobs > 0) continue;
       this.retired.delete(name);
@@ -101,7 +101,7 @@ export class ProviderSet {
       this.next.delete(name);
       this.put(definition);
     }
-    return this.leaving.length !== before;
+    return this.draining.length !== before;
   }
 
   private put(definition: ProviderDefinition): void {

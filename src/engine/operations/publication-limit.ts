@@ -25,7 +25,7 @@ export async function boundPublications(
       history,
       event: { type: 'publication.dropped', why },
       settles: null,
-      cause: null,
+      causationId: null,
     })),
   );
 }

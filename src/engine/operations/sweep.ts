@@ -10,7 +10,7 @@ import { publicationOf } from '../../machines/job/publication.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import type { Alarms, Clock, Evidence, Merger, OwnedServer, Provider } from '../ports/adapters.ts';
-import type { OwedView, Store } from '../ports/store.ts';
+import type { OutboxEntry, Store } from '../ports/store.ts';
 
 export interface SweepOptions {
   readonly providers: ReadonlyMap<string, Provider>;
@@ -122,7 +122,7 @@ export class Sweep {
     if (store.stored(publicationOf(id))?.ended === false) return false;
     // One that is configured no more, or does not answer, can not say that it has none.
     if (!providers.has(job.provider) || silent.has(job.provider)) return false;
-    return !store.owed(id).some((owed) => mayBePerformed(owed, clock.now()));
+    return !store.outbox(id).some((owed) => mayBePerformed(owed, clock.now()));
   }
 
   private async sweepProvider(provider: Provider, round: Round): Promise<number> {
@@ -207,6 +207,6 @@ function evidenceRemoved(job: string): Alarm {
 }
 
 /** True within its time: what an ended job is owed longer than that is not performed, and stays owed. */
-function mayBePerformed({ effect, requestedAt }: OwedView, now: number): boolean {
+function mayBePerformed({ effect, requestedAt }: OutboxEntry, now: number): boolean {
   return 'timeoutMs' in effect && now < requestedAt + effect.timeoutMs;
 }

@@ -5,19 +5,19 @@
 
 import { OperationError } from '../../errors.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
-import type { Hash, LogRow, Stored } from '../../machines/protocol/row.ts';
+import type { Hash, HistorySnapshot, LogRow } from '../../machines/protocol/row.ts';
 import { type Difference, type Replayed, replayHistory } from '../../machines/replay.ts';
 import { step } from '../../machines/step.ts';
-import { appendOf } from '../loop/projections.ts';
+import { toLogEntry } from '../loop/projections.ts';
 import {
-  type Append,
+  type LogEntry,
   type NumberedRow,
   type Store,
   type StoreReader,
   UnreadableRow,
 } from '../ports/store.ts';
 
-export interface Audit {
+export interface LogReport {
   readonly histories: number;
   readonly rows: number;
   /** Histories whose rows do not replay to what was stored: the first difference of each. */
@@ -31,7 +31,7 @@ export interface Audit {
 const VIEW_LINES = 20;
 
 /** @param scratch an empty store in memory, in which the views are made anew */
-export function audit(store: StoreReader, scratch: Store, hash: Hash): Audit {
+export function verifyLog(store: StoreReader, scratch: Store, hash: Hash): LogReport {
   const schema = compare(scratch.schema(), store.schema()).map(nameOf);
   const differences: Difference[] = [];
   let histories = 0;
@@ -92,8 +92,8 @@ function replayOne(store: StoreReader, history: string, hash: Hash): Replayed {
 }
 
 /** Folds the whole log in its order. Only open histories are kept in memory: there are few, however long the log. */
-function* refold(store: StoreReader, hash: Hash): Iterable<Append & { readonly seq: number }> {
-  const open = new Map<string, Stored>();
+function* refold(store: StoreReader, hash: Hash): Iterable<LogEntry & { readonly seq: number }> {
+  const open = new Map<string, HistorySnapshot>();
   let expected = 1;
   for (const row of readableLog(store)) {
     const { history, version, seq } = row;
@@ -105,7 +105,7 @@ function* refold(store: StoreReader, hash: Hash): Iterable<Append & { readonly s
     if (stepped.row.hash !== row.hash) throw faultAt(row, 'hash', row.hash, stepped.row.hash);
     if (stepped.stored.ended) open.delete(history);
     else open.set(history, stepped.stored);
-    yield { ...appendOf(before, stepped), seq };
+    yield { ...toLogEntry(before, stepped), seq };
   }
 }
 
@@ -127,7 +127,7 @@ function nameOf(line: string): string {
 }
 
 /** What is told to a history that has ended: rare, so its rows are read once more. */
-function replayBefore(store: StoreReader, row: NumberedRow, hash: Hash): Stored | null {
+function replayBefore(store: StoreReader, row: NumberedRow, hash: Hash): HistorySnapshot | null {
   return replayHistory(
     store.rows(row.history).filter(({ version }) => version < row.version),
     hash,

@@ -11,7 +11,7 @@ import type { HealthLimits, ReportActivity } from '../../machines/model/health-s
 import type { Verdict } from '../../machines/model/verdict.ts';
 import type { KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { JobView, Projection, ReviewView } from '../../machines/protocol/projection.ts';
-import type { LogRow, StepTexts, Stored } from '../../machines/protocol/row.ts';
+import type { HistorySnapshot, LogRow, StepTexts } from '../../machines/protocol/row.ts';
 import type { SlotLimits } from '../../machines/slot-queue.ts';
 import type { IdAssignment, SeenEvent } from '../../machines/trigger/deduplication.ts';
 import type { CountedStart } from '../../machines/trigger/rules/rate-limit.ts';
@@ -21,12 +21,12 @@ import type { WaitingStart } from '../../machines/trigger/trigger-facts.ts';
 export type { JobView, ReviewView };
 
 /** A row, the state that it leads to, and what people will see of it. */
-export interface Append {
+export interface LogEntry {
   readonly row: LogRow;
-  readonly stored: Stored;
+  readonly stored: HistorySnapshot;
   /** What the hashes were made over; kept as it is. */
   readonly texts: StepTexts;
-  readonly view: Projection;
+  readonly projection: Projection;
   /** True on the one row that ends a job: it is counted for its day. */
   readonly endsJob: boolean;
   /** True where a history that had ended goes on. */
@@ -109,7 +109,7 @@ export interface NumberedRow extends LogRow {
   readonly seq: number;
 }
 
-export interface OwedView {
+export interface OutboxEntry {
   readonly history: string;
   readonly key: string;
   readonly effect: KeyedEffect;
@@ -140,13 +140,13 @@ export interface AlarmView extends Omit<Alarm, 'cleared'> {
 
 export type AlarmName = Pick<Alarm, 'kind' | 'target'>;
 
-export interface UntoldAlarm extends AlarmView {
+export interface UnmailedAlarm extends AlarmView {
   /** When it last began anew, or was over. */
   readonly newAt: number;
 }
 
 /** When a project was last given a slot of a provider. */
-export interface TurnView {
+export interface LastServed {
   readonly provider: string;
   readonly project: string;
   readonly at: number;
@@ -244,10 +244,10 @@ export interface StoreReader {
   rows(history: string): readonly NumberedRow[];
   /** Every history's name, in the order of its first row. */
   histories(): Iterable<string>;
-  stored(history: string): Stored | null;
-  owed(history?: string): readonly OwedView[];
+  stored(history: string): HistorySnapshot | null;
+  outbox(history?: string): readonly OutboxEntry[];
   /** In the order in which they were. */
-  turns(): readonly TurnView[];
+  lastServed(): readonly LastServed[];
   counts(sinceDay: string): readonly DayCount[];
   /**
    * Reviews that an event began after `since` and not after `until`, by the time of the event. Those that a newer patchset
@@ -292,7 +292,7 @@ export interface Store extends StoreReader {
    * All or nothing, durable when it resolves. The trigger of a `review.opened` is kept with it and refused when it is known already.
    * @throws VersionConflict, StoreUnavailable
    */
-  append(batch: readonly Append[], noted?: readonly IntakeUpdate[]): Promise<void>;
+  append(batch: readonly LogEntry[], noted?: readonly IntakeUpdate[]): Promise<void>;
   /** True when a row of the history asked for an effect with this key, settled or not. */
   asked(history: string, key: string): boolean;
   /** What was decided upon of a change and is not forgotten, oldest number first. */
@@ -306,7 +306,7 @@ export interface Store extends StoreReader {
   /** True when this trigger has started something before. */
   triggered(trigger: string): boolean;
   /** Open histories, in the order of their first row. A state that does not fit its hash is a corrupt row: it throws. */
-  open(): readonly Stored[];
+  open(): readonly HistorySnapshot[];
   /** Open review of the change in the pipeline, newest first. */
   openReviews(
     project: string,
@@ -323,9 +323,9 @@ export interface Store extends StoreReader {
   /** An operator has seen this alarm, or all with null. Returns how many were not acknowledged before. */
   acknowledge(alarm: AlarmName | null, at: number, by: string, why: string): number;
   /** New alarms that nobody was told of by mail, the oldest first; those about mail itself last. */
-  untold(limit: number): readonly UntoldAlarm[];
+  unmailed(limit: number): readonly UnmailedAlarm[];
   /** These were told; one that has become new since then has not. */
-  told(alarms: readonly UntoldAlarm[]): void;
+  markMailed(alarms: readonly UnmailedAlarm[]): void;
   /** Listened to between two looks. What began before `forgetBefore` is forgotten. */
   recordPeerActivity(heard: PeerActivity, forgetBefore: number): void;
   setHealth(record: HealthRecord): void;
@@ -337,5 +337,5 @@ export interface Store extends StoreReader {
   /** When the newest row was appended; null: there is none. */
   lastRowAt(): number | null;
   /** Empties the views and makes them again, in one transaction. */
-  replaceViews(appends: Iterable<Append & { readonly seq: number }>): void;
+  replaceViews(appends: Iterable<LogEntry & { readonly seq: number }>): void;
 }

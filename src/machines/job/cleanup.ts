@@ -26,7 +26,7 @@ export interface ClearingOptions {
 /** A clean-up waits as long as what is on its way may take by itself: a server may come up to the end of that time. */
 const settleDeadline = deadline(
   (context) => `deadline:awaitingEffects:${context.clearings}:${context.deletions}`,
-  (context, inFlight) => Math.max(context.spec.limits.cleanupTimeoutMs, ...inFlight.map(timeoutOf)),
+  (context, pending) => Math.max(context.spec.limits.cleanupTimeoutMs, ...pending.map(timeoutOf)),
 );
 const deleteDeadline = deadline(
   (context) => `deadline:deleting:${context.deletions}`,
@@ -105,8 +105,8 @@ function timeoutOf(effect: KeyedEffect): number {
 
 /** A stage that runs and is not being stopped already is told to stop. */
 function stopWhatRuns({ context, event }: Args): Effect | null {
-  if (event.inFlight.some((effect) => effect.type === 'stopStage')) return null;
-  for (const effect of event.inFlight) {
+  if (event.pending.some((effect) => effect.type === 'stopStage')) return null;
+  for (const effect of event.pending) {
     if (effect.type !== 'runStage') continue;
     const { stage } = effect.run;
     return {

@@ -3,11 +3,11 @@
  * happens inside each lives in job/. Every way out passes through cleanup; done and parked are where a job rests.
  */
 
-import { assertInput } from '../protocol/actions.ts';
+import { assertFirstEvent } from '../protocol/actions.ts';
 import { booting } from './booting.ts';
 import { clearing } from './cleanup.ts';
 import { reasonOf } from './failure-reason.ts';
-import { saidAtTheEnd } from './late-events.ts';
+import { terminalEvents } from './late-events.ts';
 import {
   type Args,
   backoffMs,
@@ -20,7 +20,7 @@ import {
   keep,
   request,
 } from './machine-setup.ts';
-import { lastWords, publishing, reporting, tellReview } from './publishing.ts';
+import { minimalReport, publishing, reporting, tellReview } from './publishing.ts';
 import { stacking, testing } from './stages.ts';
 
 const queueDeadline = deadline(
@@ -78,7 +78,7 @@ export const jobMachine = jobSetup.createMachine({
     // What the other ways to parked compute may be what threw.
     'machine.quarantine-failed': {
       target: '.parked',
-      actions: ['breakOff', ...lastWords(), request(({ context }) => parked(context))],
+      actions: ['breakOff', ...minimalReport(), request(({ context }) => parked(context))],
     },
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.parked', actions: park },
@@ -177,18 +177,18 @@ export const jobMachine = jobSetup.createMachine({
     done: {
       tags: 'ended',
       entry: 'rest',
-      on: saidAtTheEnd,
+      on: terminalEvents,
     },
     parked: {
       tags: ['ended', 'parked'],
       entry: 'rest',
-      on: saidAtTheEnd,
+      on: terminalEvents,
     },
   },
 });
 
 function firstContext(accepted: JobMachineEvent): JobContext {
-  assertInput(accepted);
+  assertFirstEvent(accepted);
   if (accepted.type !== 'job.accepted')
     throw new Error(`a job begins with job.accepted, not ${accepted.type}`);
   return {

@@ -41,7 +41,7 @@ export const lateAnswers = {
 } as const;
 
 /** Where a job rests nothing moves it: what may still be said to it is noted. */
-export const saidAtTheEnd = {
+export const terminalEvents = {
   ...lateAnswers,
   'server.active': noted,
   'verdict.accepted': noted,

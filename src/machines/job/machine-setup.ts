@@ -18,7 +18,7 @@ import type {
 } from '../model/domain.ts';
 import { endTrouble } from '../model/judge-testing.ts';
 import type { Verdict } from '../model/verdict.ts';
-import { type Told, wordsOf } from '../protocol/actions.ts';
+import { actionsFor, type StepMeta } from '../protocol/actions.ts';
 import type { Effect, KeyedEffect } from '../protocol/effects.ts';
 import type { JobEvent } from '../protocol/events.ts';
 import { lastLineOf, reasonOf } from './failure-reason.ts';
@@ -70,13 +70,13 @@ export interface JobContext {
   readonly crashes: number;
 }
 
-export type JobMachineEvent = JobEvent & Told;
+export type JobMachineEvent = JobEvent & StepMeta;
 export interface Args {
   readonly context: JobContext;
   readonly event: JobMachineEvent;
 }
 
-export const { request, change, deadline } = wordsOf<JobContext, JobEvent>();
+export const { request, change, deadline } = actionsFor<JobContext, JobEvent>();
 
 /** Keeps what an event of the named type brought. */
 export function keep<T extends JobEvent['type']>(
@@ -130,8 +130,8 @@ const ANSWERED_LATER: readonly KeyedEffect['type'][] = [
   'discardEvidence',
 ];
 
-function isSettled(event: Told): boolean {
-  return !event.inFlight.some((effect) => ANSWERED_LATER.includes(effect.type));
+function isSettled(event: StepMeta): boolean {
+  return !event.pending.some((effect) => ANSWERED_LATER.includes(effect.type));
 }
 
 /** Whether trying again can help, as the adapter that failed knows it. */

@@ -6,7 +6,7 @@
 import { assign, setup } from 'xstate';
 import { backoff } from '../model/backoff.ts';
 import type { Failure } from '../model/domain.ts';
-import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
+import { actionsFor, assertFirstEvent, type StepMeta } from '../protocol/actions.ts';
 import type { Effect, PublishSpec } from '../protocol/effects.ts';
 import type { PublicationEvent, PublicationLimits } from '../protocol/events.ts';
 import type { Selectors } from '../protocol/version.ts';
@@ -31,13 +31,13 @@ interface PublicationContext {
   readonly crashes: number;
 }
 
-type PublicationMachineEvent = PublicationEvent & Told;
+type PublicationMachineEvent = PublicationEvent & StepMeta;
 interface Args {
   readonly context: PublicationContext;
   readonly event: PublicationMachineEvent;
 }
 
-const { request, change, deadline } = wordsOf<PublicationContext, PublicationEvent>();
+const { request, change, deadline } = actionsFor<PublicationContext, PublicationEvent>();
 const noted = { actions: 'noted' } as const;
 
 const retry = deadline(
@@ -177,7 +177,7 @@ export const publicationSelectors: Partial<Selectors> = {
 };
 
 function firstContext(opened: PublicationMachineEvent): PublicationContext {
-  assertInput(opened);
+  assertFirstEvent(opened);
   if (opened.type !== 'publication.opened')
     throw new Error(`a publication begins with publication.opened, not ${opened.type}`);
   const { review, publish, url, bytes, why, limits, at } = opened;

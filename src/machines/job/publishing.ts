@@ -103,7 +103,7 @@ export const publishing = jobSetup.createStateConfig({
 
 export const reporting = jobSetup.createStateConfig({
   tags: 'past-server',
-  entry: [...tellReview(), request(({ context }) => ownTrouble(context)), reportDeadline.arm],
+  entry: [...tellReview(), request(({ context }) => infrastructureAlarm(context)), reportDeadline.arm],
   exit: reportDeadline.disarm,
   on: {
     ...lateAnswers,
@@ -121,7 +121,7 @@ export function tellReview() {
 }
 
 /** The same for a job that is broken: nothing is worked out, and nothing is said but that it ends. */
-export function lastWords() {
+export function minimalReport() {
   return handOver(({ context }) => ({
     job: context.job,
     name: context.spec.name,
@@ -167,7 +167,7 @@ function report(context: JobContext, at: number): JobReport {
 }
 
 /** A verdict that says nothing of the patch is the operator's business. */
-function ownTrouble(context: JobContext): Effect | null {
+function infrastructureAlarm(context: JobContext): Effect | null {
   const { job, spec, reason, verdict } = context;
   const kind = troubleOf(context);
   if (kind === null) return null;

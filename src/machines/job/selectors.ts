@@ -1,14 +1,14 @@
 /** What every version of the job's machine answers. Its states say what they are by their tags, its context is JobContext. */
 import type { AnyStateMachine } from 'xstate';
 import type { Projection } from '../protocol/projection.ts';
-import type { Stored } from '../protocol/row.ts';
+import type { HistorySnapshot } from '../protocol/row.ts';
 import { defineVersion, hasTag, type MachineVersion } from '../protocol/version.ts';
 import type { JobContext } from './machine-setup.ts';
 
 export function jobVersion(machine: AnyStateMachine): MachineVersion {
-  const tagged = ({ state }: Stored, tag: 'queued' | 'cleanup' | 'parked' | 'past-server') =>
+  const tagged = ({ state }: HistorySnapshot, tag: 'queued' | 'cleanup' | 'parked' | 'past-server') =>
     hasTag(machine, state, tag);
-  const isQueued = (stored: Stored) => tagged(stored, 'queued');
+  const isQueued = (stored: HistorySnapshot) => tagged(stored, 'queued');
   return defineVersion(machine, {
     project: (stored) =>
       projectJob(stored, {
@@ -29,7 +29,7 @@ export function jobVersion(machine: AnyStateMachine): MachineVersion {
 }
 
 function projectJob(
-  stored: Stored,
+  stored: HistorySnapshot,
   phase: { readonly queued: boolean; readonly cleaningUp: boolean; readonly parked: boolean },
 ): Projection {
   const context = contextOf(stored);
@@ -59,6 +59,6 @@ function projectJob(
   };
 }
 
-function contextOf(stored: Stored): JobContext {
+function contextOf(stored: HistorySnapshot): JobContext {
   return stored.context as unknown as JobContext;
 }

@@ -52,8 +52,8 @@ export const stacking = jobSetup.createStateConfig({
       },
     },
     running: {
-      entry: [request((args) => runStage(args, 'stacking')), guardOf('stacking').arm],
-      exit: guardOf('stacking').disarm,
+      entry: [request((args) => runStage(args, 'stacking')), stageWatchdog('stacking').arm],
+      exit: stageWatchdog('stacking').disarm,
       on: {
         'stage.started': noted,
         'stage.exited': stackingEnded,
@@ -84,8 +84,8 @@ export const testing = jobSetup.createStateConfig({
   on: { 'stage.stopped': noted, 'stage.stop-failed': noted },
   states: {
     running: {
-      entry: [request((args) => runStage(args, 'testing')), guardOf('testing').arm],
-      exit: guardOf('testing').disarm,
+      entry: [request((args) => runStage(args, 'testing')), stageWatchdog('testing').arm],
+      exit: stageWatchdog('testing').disarm,
       on: {
         'stage.started': noted,
         'stage.exited': testingEnded,
@@ -177,7 +177,7 @@ function stageRun(context: JobContext, stage: Stage) {
 }
 
 /** The daemon's own deadline for a stage: the runner's, and some grace for it to say so. */
-function guardOf(stage: Stage) {
+function stageWatchdog(stage: Stage) {
   return deadline(
     (context) => `deadline:${stage}:${context.attempt}`,
     (context) => {
@@ -206,7 +206,7 @@ function judge() {
       const { verdict, reason } = judgeTesting(
         context.stageEnd,
         context.results,
-        whyNot(event),
+        missingResultsReason(event),
         context.spec,
       );
       return { verdict, reason: oneLine(reason) };
@@ -215,7 +215,7 @@ function judge() {
 }
 
 /** Why there are no results to judge by. */
-function whyNot(event: Args['event']): string {
+function missingResultsReason(event: Args['event']): string {
   if (event.type === 'results.read-failed') return event.why;
   return event.type === 'timer.fired' ? 'reading took longer than allowed' : 'the job keeps none';
 }

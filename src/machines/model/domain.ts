@@ -164,7 +164,7 @@ export interface StandingVote {
 }
 
 /** The change just before a review of it is posted. */
-export interface Standing {
+export interface ChangeState {
   readonly status: 'open' | 'merged' | 'abandoned';
   /** The current patchset. */
   readonly patchset: Patchset;

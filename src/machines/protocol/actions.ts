@@ -5,14 +5,14 @@
 import type { Effect, KeyedEffect } from './effects.ts';
 
 /** What `step` adds to every event: its time, what it settles, and what is still being performed after that. */
-export interface Told {
+export interface StepMeta {
   readonly at: number;
   readonly settles: string | null;
-  readonly inFlight: readonly KeyedEffect[];
+  readonly pending: readonly KeyedEffect[];
 }
 
 /** A history's first event reaches its first state as xstate's own `xstate.init`, with ours as its input. */
-function told<E extends { readonly type: string }>(event: E): E {
+function unwrapInit<E extends { readonly type: string }>(event: E): E {
   return event.type === 'xstate.init' ? (event as unknown as { readonly input: E }).input : event;
 }
 
@@ -23,7 +23,7 @@ const NO_INPUT = new Error('no first event');
  * For a machine's first context. xstate makes an actor of the machine to step it, without an input, and swallows what
  * that throws.
  */
-export function assertInput(input: object | undefined): void {
+export function assertFirstEvent(input: object | undefined): void {
   if (input === undefined) throw NO_INPUT;
 }
 
@@ -33,30 +33,30 @@ export function isDeadline(timer: string): boolean {
 }
 
 /** The words of one machine. */
-export function wordsOf<Context, Event extends { readonly type: string }>() {
-  type Args = { readonly context: Context; readonly event: Event & Told };
+export function actionsFor<Context, Event extends { readonly type: string }>() {
+  type Args = { readonly context: Context; readonly event: Event & StepMeta };
 
   /** Asks for effects. `step` collects them; xstate itself never performs anything here. */
   const request = (make: (args: Args) => Effect | readonly Effect[] | null) =>
     ({
       type: 'request',
-      params: ({ context, event }: Args) => make({ context, event: told(event) }),
+      params: ({ context, event }: Args) => make({ context, event: unwrapInit(event) }),
     }) as const;
 
   /** Changes the context. */
   const change = (make: (args: Args) => Partial<Context>) =>
     ({
       type: 'keep',
-      params: ({ context, event }: Args): Partial<Context> => make({ context, event: told(event) }),
+      params: ({ context, event }: Args): Partial<Context> => make({ context, event: unwrapInit(event) }),
     }) as const;
 
   /** A state's deadline: armed on entry, taken back on exit. Only one runs at a time, so `timer.fired` needs no guard. */
   const deadline = (
     key: (context: Context) => string,
-    delayMs: (context: Context, inFlight: readonly KeyedEffect[]) => number,
+    delayMs: (context: Context, pending: readonly KeyedEffect[]) => number,
   ) => ({
     arm: request(({ context, event }) => {
-      const delay = delayMs(context, event.inFlight);
+      const delay = delayMs(context, event.pending);
       return { type: 'setTimer', key: key(context), dueAt: event.at + delay, delayMs: delay };
     }),
     disarm: request(({ context }) => ({ type: 'cancelEffect', key: key(context) })),

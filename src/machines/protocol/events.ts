@@ -4,6 +4,7 @@
  */
 
 import type {
+  ChangeState,
   Dependency,
   Failure,
   JobReport,
@@ -17,7 +18,6 @@ import type {
   Sibling,
   Stage,
   StageEnd,
-  Standing,
   StandingVote,
 } from '../model/domain.ts';
 import type { Judgement } from '../model/judge-review.ts';
@@ -166,7 +166,11 @@ export type ReviewEvent =
   | { readonly type: 'turn.granted' }
   | { readonly type: 'verdicts.listed'; readonly runs: readonly VoteRun[]; readonly forgotten: number }
   /** Settle `readChangeState`: the change just before the post, and the jobs of the configuration in force; it was not read. */
-  | { readonly type: 'change-state.read'; readonly standing: Standing; readonly jobs: readonly JobInForce[] }
+  | {
+      readonly type: 'change-state.read';
+      readonly standing: ChangeState;
+      readonly jobs: readonly JobInForce[];
+    }
   | {
       readonly type: 'change-state.read-failed';
       readonly failure: Failure;

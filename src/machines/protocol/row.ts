@@ -14,7 +14,7 @@ export type MachineName = `${MachineFamily}@${number}`;
 export type Outcome = 'moved' | 'ignored' | 'late';
 
 /** Everything a history is, between two events. Plain JSON. */
-export interface Stored {
+export interface HistorySnapshot {
   readonly history: string;
   readonly machine: MachineName;
   /** Number of rows so far. */
@@ -28,7 +28,7 @@ export interface Stored {
   readonly ended: boolean;
   readonly context: Readonly<Record<string, unknown>>;
   /** Effects requested and not yet settled, by key. */
-  readonly owed: Readonly<Record<string, KeyedEffect>>;
+  readonly pending: Readonly<Record<string, KeyedEffect>>;
   /** The newest row's hash. */
   readonly hash: string;
 }
@@ -48,7 +48,7 @@ export interface LogRow {
   /** The effect key that it settles, or null. */
   readonly settles: string | null;
   /** `HISTORY/VERSION` of the row whose effect told this history, or null. */
-  readonly cause: string | null;
+  readonly causationId: string | null;
   readonly outcome: Outcome;
   readonly machine: MachineName;
   /** The state it led to, dotted. */

@@ -6,7 +6,7 @@ import type { AnyStateMachine, AnyStateNode } from 'xstate';
 import type { HoldSpec, Patchset } from '../model/domain.ts';
 import type { SlotHolder } from '../slot-queue.ts';
 import type { Projection } from './projection.ts';
-import type { Stored } from './row.ts';
+import type { HistorySnapshot } from './row.ts';
 
 /** What the trigger and other reviews of the change need of a review. */
 export interface ReviewSummary {
@@ -37,34 +37,34 @@ export interface PendingEvidence {
 
 /** Only open histories are asked, where nothing else is said. */
 export interface Selectors {
-  project(stored: Stored): Projection;
+  project(stored: HistorySnapshot): Projection;
   /** True for a history that ends; the others last as long as the database. */
-  isWork(stored: Stored): boolean;
+  isWork(stored: HistorySnapshot): boolean;
   /** True for a history that a draining daemon waits for. */
-  blocksDrain(stored: Stored): boolean;
+  blocksDrain(stored: HistorySnapshot): boolean;
   /** True for a job that still waits for its slot. */
-  isQueued(stored: Stored): boolean;
+  isQueued(stored: HistorySnapshot): boolean;
   /** True for a job that starts nothing on a server any more. */
-  isPastServer(stored: Stored): boolean;
+  isPastServer(stored: HistorySnapshot): boolean;
   /** What a job counts against while it holds a slot. */
-  heldSlot(stored: Stored): SlotHolder | null;
+  heldSlot(stored: HistorySnapshot): SlotHolder | null;
   /** The provider that a job was accepted for. */
-  jobProvider(stored: Stored): string | null;
+  jobProvider(stored: HistorySnapshot): string | null;
   /** Also of a review that has ended. */
-  summarizeReview(stored: Stored): ReviewSummary | null;
-  describePreparation(stored: Stored): Preparation | null;
+  summarizeReview(stored: HistorySnapshot): ReviewSummary | null;
+  describePreparation(stored: HistorySnapshot): Preparation | null;
   /** True for a review of which at least one post was tried. */
-  mayHavePosted(stored: Stored): boolean;
+  mayHavePosted(stored: HistorySnapshot): boolean;
   /** The timer that a review waits for before it posts again. */
-  postRetryTimer(stored: Stored): string | null;
+  postRetryTimer(stored: HistorySnapshot): string | null;
   /** The review that may post on this change now. */
-  postingReview(stored: Stored, change: number): string | null;
+  postingReview(stored: HistorySnapshot, change: number): string | null;
   /** Also of a publication that has ended. */
-  pendingEvidence(stored: Stored): PendingEvidence | null;
+  pendingEvidence(stored: HistorySnapshot): PendingEvidence | null;
   /** True for a stream that no daemon listens to, and for voting that was stopped. */
-  isStopped(stored: Stored): boolean;
+  isStopped(stored: HistorySnapshot): boolean;
   /** When the connection to Gerrit was made. */
-  connectedSince(stored: Stored): number | null;
+  connectedSince(stored: HistorySnapshot): number | null;
 }
 
 export interface MachineVersion extends Selectors {

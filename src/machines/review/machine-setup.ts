@@ -5,13 +5,20 @@ import { backoff } from '../model/backoff.ts';
 import type { Dependency, Failure, JobReport, MergedTree, Patchset, PreparePlan } from '../model/domain.ts';
 import { isQuiet } from '../model/judge-review.ts';
 import type { ReportSpec } from '../model/report-spec.ts';
-import { type Told, wordsOf } from '../protocol/actions.ts';
+import { actionsFor, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { ReviewEvent } from '../protocol/events.ts';
 import type { ReviewJob } from '../trigger/rules/files.ts';
 import { verdictsOf } from '../verdicts/verdicts.ts';
 import type { MailSpec } from './mail.ts';
-import { isAwaited, isUnwelcome, mayGo, objectionTo, type Skip, skipsOf } from './preconditions.ts';
+import {
+  isReady,
+  isVeto,
+  type Skip,
+  satisfiesHold,
+  skippedJobs,
+  unmetPrecondition,
+} from './preconditions.ts';
 import { isShown, type SentVote, type Weighed } from './vote.ts';
 
 type ReviewOutcome = 'posted' | 'shadow' | 'suppressed' | 'withdrawn' | 'post-failed' | 'parked';
@@ -69,13 +76,13 @@ export interface ReviewContext {
   readonly crashes: number;
 }
 
-export type ReviewMachineEvent = ReviewEvent & Told;
+export type ReviewMachineEvent = ReviewEvent & StepMeta;
 export interface ReviewArgs {
   readonly context: ReviewContext;
   readonly event: ReviewMachineEvent;
 }
 
-export const { request, change, deadline } = wordsOf<ReviewContext, ReviewEvent>();
+export const { request, change, deadline } = actionsFor<ReviewContext, ReviewEvent>();
 
 /** How the review ends. */
 export function finish(outcome: ReviewOutcome) {
@@ -126,21 +133,21 @@ export const reviewSetup = setup({
   },
   guards: {
     objectionable: ({ context, event }) =>
-      event.type === 'change.looked-up' && objectionTo(context, event.change) !== null,
+      event.type === 'change.looked-up' && unmetPrecondition(context, event.change) !== null,
     nothingTouched: ({ context, event }) =>
       event.type === 'change.looked-up' &&
       context.jobs.length > 0 &&
-      skipsOf(context, event.change).length === context.jobs.length,
-    mustHold: ({ context, event }) => event.type === 'change.looked-up' && !mayGo(context, event.change),
+      skippedJobs(context, event.change).length === context.jobs.length,
+    mustHold: ({ context, event }) => event.type === 'change.looked-up' && !isReady(context, event.change),
     mustMerge: ({ context }) => context.plan.merge,
     mayLookUpAgain: ({ context, event }) =>
       mayHelp(event) && context.lookUpAttempt < context.plan.lookUpAttempts,
     mayMergeAgain: ({ context, event }) =>
       mayHelp(event) && context.mergeAttempt < context.plan.mergeAttempts,
     awaitedVote: ({ context, event }) =>
-      event.type === 'vote.cast' && isAwaited(event.vote, context.plan.hold),
+      event.type === 'vote.cast' && satisfiesHold(event.vote, context.plan.hold),
     unwelcomeVote: ({ context, event }) =>
-      event.type === 'vote.cast' && isUnwelcome(event.vote, context.plan.hold),
+      event.type === 'vote.cast' && isVeto(event.vote, context.plan.hold),
     allReported: ({ context }) => context.jobs.every(({ job }) => hasReported(context, job)),
     nothingPending: ({ context }) => context.reports.every(({ evidence }) => evidence !== 'pending'),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,

@@ -24,7 +24,7 @@ export interface Skip {
 }
 
 /** Jobs that the patchset's files are none of the business of; by hand everything runs. */
-export function skipsOf(
+export function skippedJobs(
   { jobs, plan }: Pick<ReviewContext, 'jobs' | 'plan'>,
   change: ResolvedChange,
 ): readonly Skip[] {
@@ -39,7 +39,7 @@ export function skipsOf(
 export function objection(context: ReviewContext, event: ReviewEvent): Objection {
   switch (event.type) {
     case 'change.looked-up': {
-      const against = objectionTo(context, event.change);
+      const against = unmetPrecondition(context, event.change);
       if (against === null) throw new Error('refused without a reason');
       return against;
     }
@@ -60,7 +60,7 @@ export function objection(context: ReviewContext, event: ReviewEvent): Objection
 }
 
 /** Null: the jobs may go on. */
-export function objectionTo(
+export function unmetPrecondition(
   { plan, patchset }: Pick<ReviewContext, 'plan' | 'patchset'>,
   change: ResolvedChange,
 ): Objection | null {
@@ -105,17 +105,20 @@ function conflict(
 }
 
 /** True when the vote that is waited for stands already, or nothing is waited for. */
-export function mayGo({ held, plan }: Pick<ReviewContext, 'held' | 'plan'>, change: ResolvedChange): boolean {
-  return plan.hold === null || held || change.votes.some((vote) => isAwaited(vote, plan.hold));
+export function isReady(
+  { held, plan }: Pick<ReviewContext, 'held' | 'plan'>,
+  change: ResolvedChange,
+): boolean {
+  return plan.hold === null || held || change.votes.some((vote) => satisfiesHold(vote, plan.hold));
 }
 
-export function isAwaited(vote: StandingVote, hold: HoldSpec | null): boolean {
+export function satisfiesHold(vote: StandingVote, hold: HoldSpec | null): boolean {
   if (hold === null || !isOfHold(vote, hold)) return false;
   return hold.value < 0 ? vote.value <= hold.value : vote.value >= hold.value;
 }
 
 /** The other CI has judged against the patch just now: our result would only be noise. */
-export function isUnwelcome(vote: StandingVote, hold: HoldSpec | null): boolean {
+export function isVeto(vote: StandingVote, hold: HoldSpec | null): boolean {
   return hold !== null && isOfHold(vote, hold) && Math.sign(vote.value) === -Math.sign(hold.value);
 }
 

@@ -14,7 +14,7 @@ import {
   request,
   reviewSetup,
 } from './machine-setup.ts';
-import { isAwaited, isHidden, objection, skipsOf } from './preconditions.ts';
+import { isHidden, objection, satisfiesHold, skippedJobs } from './preconditions.ts';
 import { announceStart } from './start-message.ts';
 
 const lookUpDeadline = deadline(
@@ -160,7 +160,7 @@ function keepVote() {
   return {
     type: 'keep',
     params: ({ context, event }: ReviewArgs): Partial<ReviewContext> =>
-      event.type === 'vote.cast' && isAwaited(event.vote, context.plan.hold) ? { held: true } : {},
+      event.type === 'vote.cast' && satisfiesHold(event.vote, context.plan.hold) ? { held: true } : {},
   } as const;
 }
 
@@ -169,7 +169,7 @@ function keepChange() {
     type: 'keep',
     params: ({ context, event }: ReviewArgs): Partial<ReviewContext> =>
       event.type === 'change.looked-up'
-        ? { dependencies: event.change.dependencies, skipped: skipsOf(context, event.change) }
+        ? { dependencies: event.change.dependencies, skipped: skippedJobs(context, event.change) }
         : {},
   } as const;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { JobReport } from '../model/domain.ts';
-import { assertInput } from '../protocol/actions.ts';
+import { assertFirstEvent } from '../protocol/actions.ts';
 import {
   answerJob,
   change,
@@ -199,7 +199,7 @@ export const reviewMachine = reviewSetup.createMachine({
 });
 
 function firstContext(opened: ReviewMachineEvent): ReviewContext {
-  assertInput(opened);
+  assertFirstEvent(opened);
   if (opened.type !== 'review.opened')
     throw new Error(`a review begins with review.opened, not ${opened.type}`);
   return {

@@ -1,7 +1,7 @@
 /** What every version of the review's machine answers. */
 import type { AnyStateMachine } from 'xstate';
 import type { Projection } from '../protocol/projection.ts';
-import type { Stored } from '../protocol/row.ts';
+import type { HistorySnapshot } from '../protocol/row.ts';
 import {
   defineVersion,
   describeState,
@@ -14,7 +14,7 @@ import type { ReviewContext } from './machine-setup.ts';
 type Tag = 'jobs-pending' | 'preparing' | 'posting' | 'post-backoff' | 'awaits-vote' | 'backoff';
 
 export function reviewVersion(machine: AnyStateMachine): MachineVersion {
-  const tagged = ({ state }: Stored, tag: Tag) => hasTag(machine, state, tag);
+  const tagged = ({ state }: HistorySnapshot, tag: Tag) => hasTag(machine, state, tag);
   return defineVersion(machine, {
     project: (stored) => projectReview(stored, tagged(stored, 'jobs-pending')),
     isWork: () => true,
@@ -47,12 +47,12 @@ export function reviewVersion(machine: AnyStateMachine): MachineVersion {
     mayHavePosted: (stored) => contextOf(stored).postAttempt > 1 || tagged(stored, 'posting'),
     postRetryTimer: (stored) =>
       tagged(stored, 'post-backoff')
-        ? (Object.values(stored.owed).find(({ type }) => type === 'setTimer')?.key ?? null)
+        ? (Object.values(stored.pending).find(({ type }) => type === 'setTimer')?.key ?? null)
         : null,
   });
 }
 
-function projectReview(stored: Stored, jobsPending: boolean): Projection {
+function projectReview(stored: HistorySnapshot, jobsPending: boolean): Projection {
   const context = contextOf(stored);
   const { patchset } = context;
   return {
@@ -72,6 +72,6 @@ function projectReview(stored: Stored, jobsPending: boolean): Projection {
   };
 }
 
-function contextOf(stored: Stored): ReviewContext {
+function contextOf(stored: HistorySnapshot): ReviewContext {
   return stored.context as unknown as ReviewContext;
 }

@@ -1,7 +1,7 @@
 /** The vote of a review: on which patchset its comment goes, with which label, and what the comment says of it. */
 import { harmless } from '../comment/sanitize.ts';
 import { type VoteTelling, voteLines } from '../comment/vote-lines.ts';
-import type { JobReport, Patchset, Standing } from '../model/domain.ts';
+import type { ChangeState, JobReport, Patchset } from '../model/domain.ts';
 import {
   computeVote,
   countingPatchset,
@@ -15,7 +15,7 @@ import type { ReviewContext } from './machine-setup.ts';
 /** What was learned just before the post. */
 export interface Weighed {
   /** Null: Gerrit was not read. */
-  readonly standing: Standing | null;
+  readonly standing: ChangeState | null;
   readonly jobs: readonly JobInForce[];
   /** Null: the history of the verdicts has not answered. */
   readonly runs: readonly VoteRun[] | null;

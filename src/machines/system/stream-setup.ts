@@ -1,10 +1,10 @@
 /** What every state of stream@1 is written with: its context, guards, actions, and the texts of its alarms. */
 import { assign, setup } from 'xstate';
 import type { Alarm } from '../model/alarm.ts';
-import { type Told, wordsOf } from '../protocol/actions.ts';
+import { actionsFor, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { StreamEvent, StreamLimits } from '../protocol/events.ts';
-import type { Stored } from '../protocol/row.ts';
+import type { HistorySnapshot } from '../protocol/row.ts';
 import type { Selectors } from '../protocol/version.ts';
 
 /** What has to be looked at: everything since the position that is kept, or some changes only. */
@@ -52,14 +52,14 @@ export interface StreamContext {
   readonly crashes: number;
 }
 
-export type StreamMachineEvent = StreamEvent & Told;
+export type StreamMachineEvent = StreamEvent & StepMeta;
 
 export interface StreamArgs {
   readonly context: StreamContext;
   readonly event: StreamMachineEvent;
 }
 
-export const { request, change, deadline } = wordsOf<StreamContext, StreamEvent>();
+export const { request, change, deadline } = actionsFor<StreamContext, StreamEvent>();
 
 /** Counts an alarm; its key is the count. To be followed by `raise`. */
 export const countAlarm = change(({ context }) => ({ alarms: context.alarms + 1 }));
@@ -117,6 +117,6 @@ export const streamSelectors: Partial<Selectors> = {
   connectedSince: ({ context }) => contextOf(context).upSince,
 };
 
-function contextOf(context: Stored['context']): StreamContext {
+function contextOf(context: HistorySnapshot['context']): StreamContext {
   return context as unknown as StreamContext;
 }

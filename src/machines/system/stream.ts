@@ -5,7 +5,7 @@
  */
 import { backoff } from '../model/backoff.ts';
 import { formatLimit } from '../model/duration.ts';
-import { assertInput } from '../protocol/actions.ts';
+import { assertFirstEvent } from '../protocol/actions.ts';
 import { caughtUpAgain, recovered } from './stream-recovery.ts';
 import {
   both,
@@ -234,7 +234,7 @@ export const streamMachine = streamSetup.createMachine({
 });
 
 function firstContext(started: StreamMachineEvent): StreamContext {
-  assertInput(started);
+  assertFirstEvent(started);
   if (started.type !== 'stream.started')
     throw new Error(`a stream begins with stream.started, not ${started.type}`);
   return {

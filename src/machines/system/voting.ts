@@ -4,7 +4,7 @@
  * and resumes. One history for a database; it never ends. A review asks just before it posts, in the same transaction.
  */
 import { assign, setup } from 'xstate';
-import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
+import { actionsFor, assertFirstEvent, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { VotingEvent } from '../protocol/events.ts';
 import type { Selectors } from '../protocol/version.ts';
@@ -21,7 +21,7 @@ export interface VotingContext {
   readonly stops: number;
 }
 
-type VotingMachineEvent = VotingEvent & Told;
+type VotingMachineEvent = VotingEvent & StepMeta;
 interface VotingArgs {
   readonly context: VotingContext;
   readonly event: VotingMachineEvent;
@@ -32,7 +32,7 @@ const FAILURES_KEPT = 1000;
 /** Changes that an alarm names. */
 const CHANGES_NAMED = 5;
 
-const { request, change } = wordsOf<VotingContext, VotingEvent>();
+const { request, change } = actionsFor<VotingContext, VotingEvent>();
 const noted = { actions: 'noted' } as const;
 
 const votingSetup = setup({
@@ -99,7 +99,7 @@ export const votingMachine = votingSetup.createMachine({
 });
 
 function firstContext(opened: VotingMachineEvent): VotingContext {
-  assertInput(opened);
+  assertFirstEvent(opened);
   if (opened.type !== 'voting.opened')
     throw new Error(`the history of voting begins with voting.opened, not ${opened.type}`);
   return { failed: [], stoppedAt: null, stops: 0 };

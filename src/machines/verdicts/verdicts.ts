@@ -6,7 +6,7 @@
  */
 import { assign, setup } from 'xstate';
 import type { Patchset } from '../model/domain.ts';
-import { assertInput, type Told, wordsOf } from '../protocol/actions.ts';
+import { actionsFor, assertFirstEvent, type StepMeta } from '../protocol/actions.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { Selectors } from '../protocol/version.ts';
 import type { VerdictsEvent } from './verdict-events.ts';
@@ -31,7 +31,7 @@ export interface VerdictsContext {
   readonly waiting: readonly string[];
 }
 
-type VerdictsMachineEvent = VerdictsEvent & Told;
+type VerdictsMachineEvent = VerdictsEvent & StepMeta;
 interface VerdictsArgs {
   readonly context: VerdictsContext;
   readonly event: VerdictsMachineEvent;
@@ -42,7 +42,7 @@ const PATCHSETS_KEPT = 20;
 /** Runs that are kept: far more than the jobs of a configuration times the patchsets that matter. */
 const RUNS_KEPT = 400;
 
-const { request, change } = wordsOf<VerdictsContext, VerdictsEvent>();
+const { request, change } = actionsFor<VerdictsContext, VerdictsEvent>();
 const noted = { actions: 'noted' } as const;
 
 /** The history's name. */
@@ -102,7 +102,7 @@ const EMPTY: VerdictsContext = {
 };
 
 function firstContext(opened: VerdictsMachineEvent): VerdictsContext {
-  assertInput(opened);
+  assertFirstEvent(opened);
   if (opened.type !== 'runs.admitted')
     throw new Error(`the verdicts of a change begin with runs.admitted, not ${opened.type}`);
   return { ...EMPTY, ...admitted(EMPTY, opened) };

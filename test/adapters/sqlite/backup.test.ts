@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { backupStore } from '../../../src/adapters/sqlite/backup.ts';
 import { openReader, openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { audit } from '../../../src/engine/operations/verify-log.ts';
+import { verifyLog } from '../../../src/engine/operations/verify-log.ts';
 import type { StoreReader } from '../../../src/engine/ports/store.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { OtherProgram } from './processes.ts';
@@ -98,7 +98,7 @@ test('what verify compares is of one moment, while a daemon goes on writing', as
 
 function audited(reader: StoreReader) {
   const scratchStore = openStore(':memory:');
-  const { differences, views } = audit(reader, scratchStore, sha256);
+  const { differences, views } = verifyLog(reader, scratchStore, sha256);
   scratchStore.close();
   return { differences, views };
 }

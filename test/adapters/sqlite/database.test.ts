@@ -15,7 +15,7 @@ import { ProcHostMetrics } from '../../../src/adapters/host/host-metrics.ts';
 import { openReadOnly, openWritable, translate } from '../../../src/adapters/sqlite/database.ts';
 import { openReader, openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { audit } from '../../../src/engine/operations/verify-log.ts';
+import { verifyLog } from '../../../src/engine/operations/verify-log.ts';
 import { StoreUnavailable } from '../../../src/engine/ports/store.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { OtherProgram } from './processes.ts';
@@ -207,7 +207,7 @@ test('a WAL cut at any byte leaves a log without gaps that opens and goes on', {
 
 function audited(store: ReturnType<typeof openStore>) {
   const scratchStore = openStore(':memory:');
-  const { differences, views } = audit(store, scratchStore, sha256);
+  const { differences, views } = verifyLog(store, scratchStore, sha256);
   scratchStore.close();
   return { differences, views };
 }

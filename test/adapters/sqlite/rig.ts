@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cascade, type Submission } from '../../../src/engine/loop/dispatch.ts';
+import { dispatch, type Submission } from '../../../src/engine/loop/dispatch.ts';
 import type { Adapters } from '../../../src/engine/ports/adapters.ts';
-import type { Append, Store } from '../../../src/engine/ports/store.ts';
+import type { LogEntry, Store } from '../../../src/engine/ports/store.ts';
 import { ALL_FILES } from '../../../src/machines/trigger/rules/files.ts';
 import { FakeAlarms } from '../../fakes/alarms.ts';
 import { nothingMissed } from '../../fakes/catch-up.ts';
@@ -71,14 +71,14 @@ export function submissions(number: number): readonly Submission[] {
         report: reportSpec(),
       },
       settles: null,
-      cause: null,
+      causationId: null,
     },
     {
       history: job,
       startsOn: 'job@1',
       event: { type: 'job.accepted', job, review, deployment: 'd', patchset: PATCHSET, spec: jobSpec() },
       settles: null,
-      cause: `${review}/1`,
+      causationId: `${review}/1`,
     },
   ];
 }
@@ -94,8 +94,8 @@ export async function grown(store: Store, jobs: number, slots = false): Promise<
   };
   let rows = 0;
   const put = async (happenings: readonly Submission[]) => {
-    const batch: Append[] = [];
-    for (const happening of happenings) cascade(batch, happening, options);
+    const batch: LogEntry[] = [];
+    for (const happening of happenings) dispatch(batch, happening, options);
     await store.append(batch);
     rows += batch.length;
   };
@@ -104,7 +104,7 @@ export async function grown(store: Store, jobs: number, slots = false): Promise<
   if (!slots) return rows;
   for (const { id } of store.jobs({ open: true, limit: 1_000 })) {
     const event = { type: 'slot.granted' } as const;
-    await put([{ history: id, event, settles: 'slot', cause: null }]);
+    await put([{ history: id, event, settles: 'slot', causationId: null }]);
   }
   return rows;
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openReader } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import type { Append, Store } from '../../../src/engine/ports/store.ts';
+import type { LogEntry, Store } from '../../../src/engine/ports/store.ts';
 import { grown, type Scratch, scratch } from './rig.ts';
 
 let folder: Scratch;
@@ -41,7 +41,7 @@ test('the next append takes them along, each once', async () => {
 
 test('an append that is refused leaves them to the next one', async () => {
   const append = store.append.bind(store);
-  let batch: readonly Append[] = [];
+  let batch: readonly LogEntry[] = [];
   store.append = (appends) => {
     batch = appends;
     return append(appends);

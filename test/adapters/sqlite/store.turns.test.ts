@@ -1,8 +1,8 @@
 /** Whose turn it is, as the store keeps it: newest per provider and project, in the order of the log. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { cascade, type Submission } from '../../../src/engine/loop/dispatch.ts';
-import type { Append, Store } from '../../../src/engine/ports/store.ts';
+import { dispatch, type Submission } from '../../../src/engine/loop/dispatch.ts';
+import type { LogEntry, Store } from '../../../src/engine/ports/store.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { jobSpec, PATCHSET, START } from '../../machines/facts.ts';
 import { sha256 } from '../../machines/simulator.ts';
@@ -23,8 +23,8 @@ afterEach(() => {
 });
 
 async function tell(history: string, event: AnyEvent, settles: string | null = null): Promise<void> {
-  const batch: Append[] = [];
-  const happening: Submission = { history, startsOn: 'job@1', event, settles, cause: null };
+  const batch: LogEntry[] = [];
+  const happening: Submission = { history, startsOn: 'job@1', event, settles, causationId: null };
   const options = {
     hash: sha256,
     now: () => now,
@@ -32,7 +32,7 @@ async function tell(history: string, event: AnyEvent, settles: string | null = n
     asked: () => false,
     strict: true,
   };
-  cascade(batch, happening, options);
+  dispatch(batch, happening, options);
   await store.append(batch);
 }
 
@@ -58,9 +58,9 @@ test('the newest turn of each project on each provider is kept, oldest first', a
     await waits(job, project);
   }
   await waits('j4', 'cinder', 'cloud');
-  expect(store.turns()).toEqual([]);
+  expect(store.lastServed()).toEqual([]);
   for (const [index, job] of ['j1', 'j2', 'j4', 'j3'].entries()) await served(job, START + index);
-  expect(store.turns()).toEqual([
+  expect(store.lastServed()).toEqual([
     { provider: 'local', project: 'nova', at: START + 1 },
     { provider: 'cloud', project: 'cinder', at: START + 2 },
     { provider: 'local', project: 'cinder', at: START + 3 },
@@ -71,5 +71,5 @@ test('a grant that came too late is no turn', async () => {
   await waits('j1', 'cinder');
   await tell('j1', { type: 'job.promoted', by: 'alice', why: '' });
   await served('j1', START);
-  expect(store.turns()).toEqual([]);
+  expect(store.lastServed()).toEqual([]);
 });

@@ -84,7 +84,7 @@ describe('the queue', () => {
     slots.setLimits({ ...slots.limits, slots: { local: 1 }, projects, patienceMs: 1 });
     lab.daemon.service.refresh();
     await lab.clock.advance(60_000);
-    slots.hold();
+    slots.suspend();
     slots.setLimits({ ...slots.limits, slots: { local: 2 } });
     lab.daemon.service.refresh();
     const first = lab.jobs().find(({ change }) => change === 100)?.id;

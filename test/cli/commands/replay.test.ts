@@ -4,7 +4,7 @@ import { replayCommand } from '../../../src/cli/commands/replay.ts';
 import type { NumberedRow } from '../../../src/engine/ports/store.ts';
 import type { JobLimits, JobSpec, Patchset } from '../../../src/machines/model/domain.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
-import type { Stored } from '../../../src/machines/protocol/row.ts';
+import type { HistorySnapshot } from '../../../src/machines/protocol/row.ts';
 import { step } from '../../../src/machines/step.ts';
 import { fakeIo } from '../../fakes/io.ts';
 import { fakeReader } from '../../fakes/reader.ts';
@@ -29,7 +29,7 @@ function history(name: string): readonly NumberedRow[] {
     { type: 'slot.granted' },
     { type: 'job.cancelled', reason: 'asked for' },
   ];
-  let before: Stored | null = null;
+  let before: HistorySnapshot | null = null;
   return events.map((event, index) => {
     const settles = event.type === 'slot.granted' ? 'slot' : null;
     const happening = {
@@ -38,7 +38,7 @@ function history(name: string): readonly NumberedRow[] {
       event,
       at: 1000 + index,
       settles,
-      cause: null,
+      causationId: null,
     } as const;
     const stepped: ReturnType<typeof step> = step(before, happening, sha256);
     before = stepped.stored;

@@ -61,7 +61,7 @@ describe('a newer patchset', () => {
 
 describe('a head start', () => {
   const requests = (lab: Lab) =>
-    lab.store.owed().flatMap(({ effect }) => (effect.type === 'acquireSlot' ? [effect.headStartMs] : []));
+    lab.store.outbox().flatMap(({ effect }) => (effect.type === 'acquireSlot' ? [effect.headStartMs] : []));
 
   test('is that of what started the job', async () => {
     const lab = new Lab({ slots: 0, headStartsMs: { recheck: 600_000, patchset: 5 } });

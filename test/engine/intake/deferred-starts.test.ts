@@ -1,6 +1,6 @@
 /** Limits on starts delay and never lose: the newest patchset is always tested, and nothing ends for one that is not started. */
 import { describe, expect, test } from 'vitest';
-import { storeAlarms } from '../../../src/engine/operations/alarm-sink.ts';
+import { persistentAlarms } from '../../../src/engine/operations/alarm-sink.ts';
 import type { Adapters } from '../../../src/engine/ports/adapters.ts';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';
 import { MAX_WAITING_CHANGES } from '../../../src/machines/trigger/rules/rate-limit.ts';
@@ -65,7 +65,7 @@ describe('a storm', () => {
     const bend = (world: Adapters, { store, clock, log }: Lab): Adapters => {
       return {
         ...world,
-        alarms: storeAlarms(store, clock, log, { alarmRepeatAfterMs: 0, maxAlarms: 10 }, () => {}),
+        alarms: persistentAlarms(store, clock, log, { alarmRepeatAfterMs: 0, maxAlarms: 10 }, () => {}),
       };
     };
     const lab = await labWith({ rules: { limits: { ...MANY, author: 1 } }, bend, slots: 9 });

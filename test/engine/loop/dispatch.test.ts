@@ -1,7 +1,7 @@
 /** What an error of our own costs: its own history, never the daemon. The hash is where a step can be made to fail. */
 import { describe, expect, test } from 'vitest';
-import { type CascadeOptions, cascade } from '../../../src/engine/loop/dispatch.ts';
-import type { Append } from '../../../src/engine/ports/store.ts';
+import { type DispatchOptions, dispatch } from '../../../src/engine/loop/dispatch.ts';
+import type { LogEntry } from '../../../src/engine/ports/store.ts';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { JOB, REVIEW, START } from '../../machines/facts.ts';
 import { comeTo, Simulator, sha256 } from '../../machines/simulator.ts';
@@ -14,9 +14,9 @@ function tell(
   failing: readonly string[],
   strict = false,
   askedBefore: readonly string[] = [],
-): readonly Append[] {
+): readonly LogEntry[] {
   const world = comeTo(Simulator.whole(), JOB, 'testing.running');
-  const options: CascadeOptions = {
+  const options: DispatchOptions = {
     hash: (text) => {
       const type = failing.find((one) => text.includes(`"type":"${one}"`));
       if (type !== undefined) throw new Error(`a bug at ${type}`);
@@ -27,8 +27,8 @@ function tell(
     asked: (_, key) => askedBefore.includes(key),
     strict,
   };
-  const batch: Append[] = [];
-  cascade(batch, { history: JOB, startsOn: 'job@1', event, settles: null, cause: null }, options);
+  const batch: LogEntry[] = [];
+  dispatch(batch, { history: JOB, startsOn: 'job@1', event, settles: null, causationId: null }, options);
   return batch;
 }
 
@@ -50,7 +50,7 @@ test('when the way to the clean-up throws too, the job is parked and told', () =
       data: { event: 'job.cancelled', message: 'a bug at machine.failed' },
     },
     stored: { ended: true, context: { slot: false } },
-    view: { verdict: 'ABORTED', reason: 'internal error at job.cancelled: a bug at machine.failed' },
+    projection: { verdict: 'ABORTED', reason: 'internal error at job.cancelled: a bug at machine.failed' },
     endsJob: true,
   });
   expect(append?.row.effects.at(-1)).toMatchObject({ type: 'raiseAlarm', alarm: { kind: 'job-parked' } });
@@ -58,9 +58,9 @@ test('when the way to the clean-up throws too, the job is parked and told', () =
 
 describe('a tell to a history that does not exist', () => {
   /** A job that reports to a review that is not in the store. */
-  function orphan(strict = false): { readonly batch: Append[]; readonly options: CascadeOptions } {
+  function orphan(strict = false): { readonly batch: LogEntry[]; readonly options: DispatchOptions } {
     const world = comeTo(Simulator.whole(), JOB, 'testing.running');
-    const options: CascadeOptions = {
+    const options: DispatchOptions = {
       hash: sha256,
       now: () => START,
       stored: (history) => (history === REVIEW ? null : (world.stored.get(history) ?? null)),
@@ -74,12 +74,12 @@ describe('a tell to a history that does not exist', () => {
     machine: 'job@1',
     event: cancelled,
     settles: null,
-    cause: null,
+    causationId: null,
   } as const;
 
   test('fails its sender, which is cleaned up', () => {
     const { batch, options } = orphan();
-    cascade(batch, submission, options);
+    dispatch(batch, submission, options);
     expect(batch.map(({ row }) => [row.history, row.type, row.state])).toEqual([
       [JOB, 'machine.failed', 'cleanup.awaitingEffects'],
     ]);
@@ -93,18 +93,18 @@ describe('a tell to a history that does not exist', () => {
     const history = new Map([[other, { ...world.at(REVIEW), history: other }]]);
     const stored = (name: string) => history.get(name) ?? options.stored(name);
     const event = { type: 'daemon.crashed', during: 'x', message: 'y' } as const;
-    cascade(
+    dispatch(
       batch,
-      { history: other, startsOn: 'review@1', event, settles: null, cause: null },
+      { history: other, startsOn: 'review@1', event, settles: null, causationId: null },
       { ...options, stored },
     );
-    cascade(batch, submission, { ...options, stored });
+    dispatch(batch, submission, { ...options, stored });
     expect(batch.map(({ row }) => row.history)).toEqual([other, JOB]);
   });
 
   test('is an error in tests', () => {
     const { batch, options } = orphan(true);
-    expect(() => cascade(batch, submission, options)).toThrow(`there is no history ${REVIEW}`);
+    expect(() => dispatch(batch, submission, options)).toThrow(`there is no history ${REVIEW}`);
     expect(batch).toEqual([]);
   });
 });

@@ -50,10 +50,10 @@ function stage() {
       bounds: ENGINE_BOUNDS,
       stopping,
       recovered: false,
-      unwanted: false,
+      serverUnneeded: false,
       ended: false,
       track: () => {},
-      note: () => {},
+      emit: () => {},
     });
   return { provider, clock, start };
 }

@@ -33,10 +33,10 @@ async function ended(end: StageEnd): Promise<unknown> {
       bounds: ENGINE_BOUNDS,
       stopping: new AbortController().signal,
       recovered: false,
-      unwanted: false,
+      serverUnneeded: false,
       ended: false,
       track: () => {},
-      note: () => {},
+      emit: () => {},
     },
   );
 }

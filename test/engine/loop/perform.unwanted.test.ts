@@ -64,10 +64,10 @@ function unwanted() {
     bounds: ENGINE_BOUNDS,
     stopping: new AbortController().signal,
     recovered: true,
-    unwanted: true,
+    serverUnneeded: true,
     ended: false,
     track: () => {},
-    note: () => {},
+    emit: () => {},
   };
   return { provider, runner, source, performance };
 }

@@ -33,8 +33,8 @@ test('grants in the order of the requests, up to the capacity, and on when one i
   const { slots, granted } = slotsOf({ local: 2 });
   for (const job of ['a', 'b', 'c', 'd']) slots.request(asked(job));
   expect(granted).toEqual(['a', 'b']);
-  for (const job of ['a', 'b']) slots.update(job, HOLDS);
-  slots.update('a', null);
+  for (const job of ['a', 'b']) slots.sync(job, HOLDS);
+  slots.sync('a', null);
   expect(granted).toEqual(['a', 'b', 'c']);
 });
 
@@ -49,11 +49,11 @@ test('a provider has its own slots; one that nobody knows has none', () => {
 
 test('a restored holder counts, also over the capacity', () => {
   const { slots, granted } = slotsOf({ local: 1 });
-  for (const job of ['a', 'b']) slots.update(job, HOLDS);
+  for (const job of ['a', 'b']) slots.sync(job, HOLDS);
   slots.request(asked('c'));
-  slots.update('a', null);
+  slots.sync('a', null);
   expect(granted).toEqual([]);
-  slots.update('b', null);
+  slots.sync('b', null);
   expect(granted).toEqual(['c']);
 });
 
@@ -61,11 +61,11 @@ test('a grant on its way to the log is not a free slot, whatever else its job is
   const { slots, granted } = slotsOf({ local: 1 });
   slots.request(asked('a'));
   slots.request(asked('b'));
-  slots.update('a', null, owes);
+  slots.sync('a', null, owes);
   expect(granted).toEqual(['a']);
-  slots.update('a', HOLDS);
+  slots.sync('a', HOLDS);
   expect(granted).toEqual(['a']);
-  slots.update('a', null);
+  slots.sync('a', null);
   expect(granted).toEqual(['a', 'b']);
 });
 
@@ -73,23 +73,23 @@ test('one that is cancelled between grant and log gives its slot on', () => {
   const { slots, granted } = slotsOf({ local: 1 });
   slots.request(asked('a'));
   slots.request(asked('b'));
-  slots.update('a', null, () => false);
+  slots.sync('a', null, () => false);
   slots.withdraw('a', 'slot');
   expect(granted).toEqual(['a', 'b']);
 });
 
 test('a request that was taken back is not served; paused, nothing is', () => {
   const { slots, granted } = slotsOf({ local: 1 });
-  slots.update('holder', HOLDS);
+  slots.sync('holder', HOLDS);
   slots.request(asked('a'));
   slots.request(asked('b'));
   slots.withdraw('a', 'slot');
   slots.withdraw('b', 'an older key');
   slots.withdraw('nobody', 'slot');
-  slots.update('holder', null);
+  slots.sync('holder', null);
   expect(granted).toEqual(['b']);
-  slots.pause();
-  slots.update('b', null);
+  slots.stop();
+  slots.sync('b', null);
   slots.request(asked('c'));
   expect(granted).toEqual(['b']);
 });
@@ -100,8 +100,8 @@ test('projects take turns, and one that asks again as promoted is next', () => {
   for (const job of ['n1', 'n2']) slots.request(asked(job, { project: 'nova' }));
   const end = (job: string) => {
     clock.now += 10;
-    slots.update(job, HOLDS);
-    slots.update(job, null);
+    slots.sync(job, HOLDS);
+    slots.sync(job, null);
   };
   end('c1');
   expect(granted).toEqual(['c1', 'n1']);
@@ -113,7 +113,7 @@ test('projects take turns, and one that asks again as promoted is next', () => {
 
 test('many slots at the same instant are shared between the projects too', () => {
   const { slots, granted } = slotsOf({ local: 4 });
-  const release = slots.hold();
+  const release = slots.suspend();
   for (const job of ['c1', 'c2', 'c3', 'c4']) slots.request(asked(job));
   for (const job of ['n1', 'n2']) slots.request(asked(job, { project: 'nova' }));
   expect(granted).toEqual([]);
@@ -124,8 +124,8 @@ test('many slots at the same instant are shared between the projects too', () =>
 
 test('whose turn it is follows from what an earlier daemon served, also of the same millisecond', () => {
   const { slots, granted } = slotsOf({ local: 1 });
-  const release = slots.hold();
-  slots.recall([
+  const release = slots.suspend();
+  slots.restoreTurns([
     { provider: 'local', project: 'nova', at: 900 },
     { provider: 'local', project: 'cinder', at: 900 },
     { provider: 'cloud', project: 'nova', at: 950 },
@@ -138,11 +138,11 @@ test('whose turn it is follows from what an earlier daemon served, also of the s
 
 test('held twice, it grants when both have let go; paused meanwhile, not even then', () => {
   const { slots, granted } = slotsOf({ local: 1 });
-  const [one, other] = [slots.hold(), slots.hold()];
+  const [one, other] = [slots.suspend(), slots.suspend()];
   slots.request(asked('a'));
   one();
   expect(granted).toEqual([]);
-  slots.pause();
+  slots.stop();
   other();
   expect(granted).toEqual([]);
 });
@@ -155,7 +155,7 @@ test('new limits count at once, and nobody who has a slot loses it', () => {
   slots.setLimits({ ...slots.limits, jobs: {} });
   expect(granted).toEqual(['a', 'b']);
   slots.setLimits({ ...slots.limits, slots: {} });
-  slots.update('a', null);
+  slots.sync('a', null);
   expect(granted).toEqual(['a', 'b']);
   expect(slots.queue.holders).toHaveLength(1);
 });
@@ -165,7 +165,7 @@ test('a place that was kept for one that is gone is free for others', () => {
     { local: 1, cloud: 1 },
     { projects: { cinder: { concurrency: 1, priorityMs: 0 } } },
   );
-  slots.update('busy', { ...HOLDS, project: 'nova' });
+  slots.sync('busy', { ...HOLDS, project: 'nova' });
   slots.request(asked('waiter'));
   clock.now += 60_000;
   slots.request(asked('young', { provider: 'cloud', requestedAt: clock.now }));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { OperatorMail } from '../../../src/engine/operations/alarm-mailer.ts';
-import { storeAlarms } from '../../../src/engine/operations/alarm-sink.ts';
+import { AlarmMailer } from '../../../src/engine/operations/alarm-mailer.ts';
+import { persistentAlarms } from '../../../src/engine/operations/alarm-sink.ts';
 import type { Alarms } from '../../../src/engine/ports/adapters.ts';
 import type { Store } from '../../../src/engine/ports/store.ts';
 import type { Alarm } from '../../../src/machines/model/alarm.ts';
@@ -17,7 +17,7 @@ let clock: FakeClock;
 let mailer: FakeMailer;
 let log: FakeLog;
 let alarms: Alarms;
-let operator: OperatorMail;
+let operator: AlarmMailer;
 
 beforeEach(() => {
   store = openStore(':memory:');
@@ -33,10 +33,10 @@ afterEach(async () => {
 
 /** A daemon's life on this database. */
 function begin(): void {
-  alarms = storeAlarms(store, clock, log, { alarmRepeatAfterMs: 6 * HOUR, maxAlarms: 100 }, () =>
-    operator.poke(),
+  alarms = persistentAlarms(store, clock, log, { alarmRepeatAfterMs: 6 * HOUR, maxAlarms: 100 }, () =>
+    operator.schedule(),
   );
-  operator = new OperatorMail({
+  operator = new AlarmMailer({
     store,
     mailer,
     clock,
@@ -118,7 +118,7 @@ describe('a storm of alarms', () => {
     const told = mailer.sent.map(({ text }) => text).join('\n');
     for (let number = 1; number <= 120; number += 1)
       expect(told).toContain(`server-leaked: job j${number}\n`);
-    expect(store.untold(9)).toEqual([]);
+    expect(store.unmailed(9)).toEqual([]);
   });
 });
 
@@ -171,11 +171,11 @@ describe('a restart', () => {
     expect(mailer.calls.held).toBe(1);
     await operator.stop();
     begin();
-    operator.poke();
+    operator.schedule();
     await clock.advance(10_000);
     expect(mailer.sent).toHaveLength(2);
     expect(mailer.sent[0]?.id).toBe(mailer.sent[1]?.id);
-    expect(store.untold(9)).toEqual([]);
+    expect(store.unmailed(9)).toEqual([]);
   });
 
   test('after a stop nothing is sent any more', async () => {

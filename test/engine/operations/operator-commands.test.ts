@@ -1,6 +1,6 @@
 /** What operators do to a running daemon: what begins, ends and moves by it, what is refused, and what the log says of it. */
 import { describe, expect, test } from 'vitest';
-import { OperatorDesk } from '../../../src/engine/operations/operator-commands.ts';
+import { OperatorCommands } from '../../../src/engine/operations/operator-commands.ts';
 import type { OperatorAnswers, OperatorRequest, Refused } from '../../../src/engine/ports/operator-api.ts';
 import type { Patchset } from '../../../src/machines/model/domain.ts';
 import { jobSpec, PATCHSET } from '../../machines/facts.ts';
@@ -24,8 +24,8 @@ async function started(options: LabOptions = {}): Promise<Lab> {
   return lab;
 }
 
-function deskOf(lab: Lab): OperatorDesk {
-  return new OperatorDesk({
+function deskOf(lab: Lab): OperatorCommands {
+  return new OperatorCommands({
     engine: lab.daemon.engine,
     store: lab.store,
     admission: lab.daemon.admission,

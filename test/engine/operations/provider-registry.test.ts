@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import {
   type ProviderDefinition,
-  ProviderSet,
+  ProviderRegistry,
   type ProviderUse,
 } from '../../../src/engine/operations/provider-registry.ts';
 import { FakeProvider } from '../../fakes/provider.ts';
@@ -15,19 +15,19 @@ const definition = (name: string, slots = 1, text = 'local'): ProviderDefinition
 });
 const nobody = () => ({ jobs: 0, holders: 0 });
 const by = (use: Readonly<Record<string, ProviderUse>>) => (name: string) => use[name] ?? nobody();
-const names = (set: ProviderSet) => [...set.providers.keys()];
+const names = (set: ProviderRegistry) => [...set.providers.keys()];
 
 test('what is defined is there, with its slots', () => {
-  const set = new ProviderSet([definition('local', 2), definition('cloud', 5)]);
-  expect([names(set), set.slots, set.leaving]).toEqual([['local', 'cloud'], { local: 2, cloud: 5 }, []]);
+  const set = new ProviderRegistry([definition('local', 2), definition('cloud', 5)]);
+  expect([names(set), set.slots, set.draining]).toEqual([['local', 'cloud'], { local: 2, cloud: 5 }, []]);
   expect(set.providers.get('cloud')?.name).toBe('cloud');
 });
 
 test('a new one is there at once, and one that nobody uses goes at once', () => {
-  const set = new ProviderSet([definition('local')]);
+  const set = new ProviderRegistry([definition('local')]);
   const { providers } = set;
   set.define([definition('cloud', 3)], nobody);
-  expect([names(set), set.slots, set.leaving]).toEqual([['cloud'], { cloud: 3 }, []]);
+  expect([names(set), set.slots, set.draining]).toEqual([['cloud'], { cloud: 3 }, []]);
   expect(providers).toBe(set.providers);
 });
 
@@ -40,7 +40,7 @@ test('one that can do less for a while has fewer slots, and says so', () => {
       return new FakeProvider({ name: 'pool', slots });
     },
   });
-  const set = new ProviderSet([pool(3)]);
+  const set = new ProviderRegistry([pool(3)]);
   const seen: unknown[] = [];
   set.onCapacity = () => seen.push(set.slots);
   told[0]?.(1);
@@ -53,49 +53,49 @@ test('one that can do less for a while has fewer slots, and says so', () => {
 });
 
 test('other slots need no other provider', () => {
-  const set = new ProviderSet([definition('local', 1)]);
+  const set = new ProviderRegistry([definition('local', 1)]);
   const before = set.providers.get('local');
   set.define([definition('local', 4)], by({ local: { jobs: 1, holders: 1 } }));
   expect([set.providers.get('local'), set.slots]).toEqual([before, { local: 4 }]);
 });
 
 test('one that was taken out stays with its slots until its last job has ended', () => {
-  const set = new ProviderSet([definition('local', 2), definition('cloud')]);
+  const set = new ProviderRegistry([definition('local', 2), definition('cloud')]);
   const use = { local: { jobs: 2, holders: 1 } };
   set.define([definition('cloud')], by(use));
-  expect([names(set), set.slots, set.leaving]).toEqual([
+  expect([names(set), set.slots, set.draining]).toEqual([
     ['local', 'cloud'],
     { local: 2, cloud: 1 },
     ['local'],
   ]);
-  expect(set.settle(by({ local: { jobs: 1, holders: 0 } }))).toBe(false);
-  expect(set.settle(nobody)).toBe(true);
-  expect([names(set), set.leaving, set.settle(nobody)]).toEqual([['cloud'], [], false]);
+  expect(set.reconcile(by({ local: { jobs: 1, holders: 0 } }))).toBe(false);
+  expect(set.reconcile(nobody)).toBe(true);
+  expect([names(set), set.draining, set.reconcile(nobody)]).toEqual([['cloud'], [], false]);
 });
 
 test('one that is put back before that has never been away', () => {
-  const set = new ProviderSet([definition('local', 2), definition('cloud')]);
+  const set = new ProviderRegistry([definition('local', 2), definition('cloud')]);
   const before = set.providers.get('local');
   set.define([definition('cloud')], by({ local: { jobs: 1, holders: 1 } }));
   set.define([definition('cloud'), definition('local', 3)], by({ local: { jobs: 1, holders: 1 } }));
-  expect([set.providers.get('local'), set.slots.local, set.leaving]).toEqual([before, 3, []]);
+  expect([set.providers.get('local'), set.slots.local, set.draining]).toEqual([before, 3, []]);
 });
 
 test('one that is defined anew gets no new job until what runs there has ended', () => {
-  const set = new ProviderSet([definition('lab', 2, 'hosts a, b')]);
+  const set = new ProviderRegistry([definition('lab', 2, 'hosts a, b')]);
   const before = set.providers.get('lab');
   set.define([definition('lab', 3, 'hosts c')], by({ lab: { jobs: 4, holders: 2 } }));
-  expect([set.providers.get('lab'), set.slots, set.leaving]).toEqual([before, { lab: 0 }, ['lab']]);
-  expect(set.settle(by({ lab: { jobs: 2, holders: 0 } }))).toBe(true);
+  expect([set.providers.get('lab'), set.slots, set.draining]).toEqual([before, { lab: 0 }, ['lab']]);
+  expect(set.reconcile(by({ lab: { jobs: 2, holders: 0 } }))).toBe(true);
   expect(set.providers.get('lab')).not.toBe(before);
-  expect([set.slots, set.leaving]).toEqual([{ lab: 3 }, []]);
+  expect([set.slots, set.draining]).toEqual([{ lab: 3 }, []]);
 });
 
 test('one that is defined as it was again, while it waits, goes on as it was', () => {
-  const set = new ProviderSet([definition('lab', 2, 'hosts a')]);
+  const set = new ProviderRegistry([definition('lab', 2, 'hosts a')]);
   const before = set.providers.get('lab');
   const busy = by({ lab: { jobs: 1, holders: 1 } });
   set.define([definition('lab', 2, 'hosts b')], busy);
   set.define([definition('lab', 2, 'hosts a')], busy);
-  expect([set.providers.get('lab'), set.slots, set.leaving]).toEqual([before, { lab: 2 }, []]);
+  expect([set.providers.get('lab'), set.slots, set.draining]).toEqual([before, { lab: 2 }, []]);
 });

@@ -188,7 +188,7 @@ describe('what was gathered on this host', () => {
     expect(await held()).toEqual(['j00002']);
     // The next daemon settles it without doing it.
     await lab.restart();
-    expect(lab.store.owed('j00002')).toEqual([]);
+    expect(lab.store.outbox('j00002')).toEqual([]);
     for (let round = 0; round < 2; round += 1) await sweep.run();
     expect(await held()).toEqual([]);
   });

@@ -6,7 +6,7 @@ import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSnapshot } from '../../../src/adapters/sqlite/reader.ts';
 import { openStore } from '../../../src/adapters/sqlite/store.ts';
-import { type Audit, audit, rebuild } from '../../../src/engine/operations/verify-log.ts';
+import { type LogReport, rebuild, verifyLog } from '../../../src/engine/operations/verify-log.ts';
 import { sha256 } from '../../machines/simulator.ts';
 import { comment, created, FIRST } from '../../scenarios/gerrit-says.ts';
 import { Lab } from '../../scenarios/lab.ts';
@@ -38,10 +38,10 @@ function alter(sql: string): void {
   database.close();
 }
 
-function audited(): Audit {
+function audited(): LogReport {
   const [reader, scratch] = [openSnapshot(file), openStore(':memory:')];
   try {
-    return audit(reader, scratch, sha256);
+    return verifyLog(reader, scratch, sha256);
   } finally {
     scratch.close();
     reader.close();

@@ -18,7 +18,7 @@ const REQUEST = {
 describe('a job that is promoted', () => {
   test('while it waits takes its request back and makes another, each time', () => {
     const world = Simulator.job();
-    expect(world.at(JOB).owed.slot).toEqual({ ...REQUEST, key: 'slot', promoted: false });
+    expect(world.at(JOB).pending.slot).toEqual({ ...REQUEST, key: 'slot', promoted: false });
     expect(world.tell(JOB, PROMOTED)).toMatchObject({
       state: 'queued.waiting',
       outcome: 'moved',

@@ -263,7 +263,7 @@ describe('a job that goes well', () => {
     ]);
     const done = world.answerType(JOB, 'discardEvidence');
     expect([done.state, done.effects]).toEqual(['done', [withdrawn('deadline:discarding:1')]]);
-    expect(world.at(JOB)).toMatchObject({ ended: true, owed: {}, context: { slot: false, server: null } });
+    expect(world.at(JOB)).toMatchObject({ ended: true, pending: {}, context: { slot: false, server: null } });
   });
 
   test('passes the seven states in their order', () => {

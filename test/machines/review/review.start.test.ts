@@ -49,7 +49,7 @@ describe('a review whose jobs are released', () => {
     world.answerType(REVIEW, 'postReview');
     expect(world.at(REVIEW).state).toBe('done');
     world.answerType(REVIEW, 'postStartMessage');
-    expect(world.at(REVIEW)).toMatchObject({ state: 'done', owed: {} });
+    expect(world.at(REVIEW)).toMatchObject({ state: 'done', pending: {} });
     orderly(world);
   });
 });
