@@ -1,6 +1,6 @@
 /**
- * The part of a configuration that counts for what is accepted from now on: rules, jobs, report, places in the queue.
- * What was accepted before keeps what it was accepted with, so this part can be read anew while the daemon runs.
+ * The part of a configuration that applies to new admissions: rules, jobs, report, queue. Admitted reviews keep the settings
+ * that they were admitted with, so this part can be reloaded while the daemon runs.
  */
 
 import type { Config, MailConfig } from '../config/config.ts';
@@ -9,11 +9,11 @@ import type { AdmissionSettings } from '../engine/intake/admission.ts';
 import type { MailSpec } from '../machines/review/mail.ts';
 import type { SlotLimits } from '../machines/slot-queue.ts';
 
-/** What a command line says on top of the file. */
+/** Command line options that override the file. */
 export interface Overrides {
-  /** Instead of the slots of every provider. */
+  /** Overrides the slots of every provider. */
   readonly slots?: number;
-  /** False: everything but the post. */
+  /** False: shadow mode, everything except posting. */
   readonly report?: boolean;
 }
 
@@ -31,14 +31,14 @@ export function admissionSettings(config: Config, overrides: Overrides): Admissi
   };
 }
 
-/** Null: nobody wants to hear how reviews end. */
+/** Null: no mail about ended reviews. */
 function mailSpec(mail: MailConfig | null): MailSpec | null {
   if (mail === null || mail.on === 'never' || mail.to.length === 0) return null;
   const { to, on, attempts, retryMs, timeoutMs } = mail;
   return { to, on, attempts, retryMs, timeoutMs };
 }
 
-/** @param slots of the providers, as they are now */
+/** @param slots the current slots of the providers */
 export function slotLimits(config: Config, slots: SlotLimits['slots']): SlotLimits {
   const jobs = config.jobs.flatMap(({ spec, concurrency }) =>
     concurrency === null ? [] : [[spec.name, concurrency] as const],

@@ -1,4 +1,4 @@
-/** The adapters that a configuration names, as the ports that the engine performs its effects on. */
+/** Creates the configured adapters, as the ports on which the engine performs its effects. */
 import { systemClock } from '../adapters/clock/system.ts';
 import { EventSegments } from '../adapters/event-archive/segments.ts';
 import { LocalEvidence } from '../adapters/evidence/local-evidence.ts';
@@ -44,7 +44,7 @@ export interface BuiltAdapters {
   readonly adapters: Adapters;
   readonly connections: GerritConnections;
   readonly providers: Pick<BuiltProviders, 'set' | 'define'>;
-  /** Ends what is open or under way when nobody performs anything any more. */
+  /** Closes connections and caches. Call it after the engine has stopped. */
   close(): Promise<void>;
 }
 
@@ -119,7 +119,7 @@ function withoutSecrets(alarms: Alarms, hide: Adapters['hide']): Alarms {
   };
 }
 
-/** Of a stage, wherever it runs. */
+/** The limits of a stage, wherever it runs. */
 function stageLimits(limits: ServiceLimits) {
   return {
     graceMs: limits.stopTermTimeoutMs,
@@ -130,19 +130,19 @@ function stageLimits(limits: ServiceLimits) {
   };
 }
 
-/** What of the service's surroundings comes from the configuration and this host: ear and eye. */
+/** What the event sources and the health monitor need. */
 export interface EventSourceOptions {
   readonly events: EventIntake;
   readonly store: Pick<Store, 'count'>;
-  /** From when on all is looked at; absent: from where the last daemon had come. */
+  /** Catch up from this time; absent: from the checkpoint. Epoch ms. */
   readonly since?: number;
-  /** What this daemon finds is not reported. */
+  /** Starts no jobs, so it reports nothing. */
   readonly monitorOnly?: boolean;
   readonly report?: boolean;
   readonly connections: GerritConnections;
 }
 
-/** What hears Gerrit and keeps what it says, and what looks around. */
+/** Creates the event stream, the event archive and the health monitor's inputs. */
 export function buildEventSources(
   config: Config,
   { events, store, since, connections, monitorOnly = false, report: posts = true }: EventSourceOptions,
@@ -186,7 +186,7 @@ export function buildEventSources(
   };
 }
 
-/** What was heard last is kept too. */
+/** Closes the archive after the stream, so that the last events are archived. */
 function withClose(stream: EventSource, close: () => Promise<void>): EventSource {
   return {
     history: stream.history,

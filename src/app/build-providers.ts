@@ -1,6 +1,6 @@
 /**
- * The providers that a configuration names, as definitions that can be made into adapters, now or when what they replace
- * has come to rest. How a provider's nodes are reached is that of the adapter which is in use.
+ * Creates the configured providers as definitions. A definition becomes an adapter immediately, or after the provider that it
+ * replaces has drained. Nodes are reached with the SSH configuration of the adapter in use.
  */
 import { CommandProvider } from '../adapters/command/provider.ts';
 import { LocalProvider } from '../adapters/local/provider.ts';
@@ -16,11 +16,11 @@ import type { Wrappers } from './build-adapters.ts';
 export interface BuiltProviders {
   readonly set: ProviderRegistry;
   readonly nodes: NodePool;
-  /** What another configuration says of them. */
+  /** The definitions of another configuration. */
   define(config: Config): readonly ProviderDefinition[];
 }
 
-/** @param slots instead of the slots of every provider */
+/** @param slots overrides the slots of every provider */
 export function buildProviders(
   config: Config,
   slots: number | undefined,
@@ -68,12 +68,12 @@ export function buildProviders(
   return { set: new ProviderRegistry(define(config)), nodes, define };
 }
 
-/** A list of hosts has no more places than hosts. */
+/** A static provider has at most one slot for each host. */
 function slotCount({ type, slots }: ProviderConfig, override: number | undefined): number {
   return type === 'static' ? Math.min(override ?? slots, slots) : (override ?? slots);
 }
 
-/** Slots and trust are no part of what a provider is. */
+/** Identifies a definition. A change of slots or trust does not make another provider. */
 function definitionText(provider: ProviderConfig): string {
   const { slots, ...rest } = provider;
   return JSON.stringify(rest, (key, value) => (key === 'allowUntrustedCode' ? undefined : value));

@@ -1,6 +1,6 @@
 /**
- * The roads to the outside that a configuration names: reviews by REST or by SSH, mail by SMTP or by a program of the
- * host's. Passwords are read when they are needed, and nowhere kept.
+ * Creates the configured transports: reviews over REST or SSH, mail over SMTP or sendmail. Passwords are read when they are
+ * used and are not cached.
  */
 import { systemClock } from '../adapters/clock/system.ts';
 import { restPages } from '../adapters/gerrit/history/pages-rest.ts';
@@ -20,7 +20,7 @@ import type { Store } from '../engine/ports/store.ts';
 import type { Log } from '../log.ts';
 import { sha256 } from './database-admin.ts';
 
-/** @param graceMs how long a program may take to end after it was told to */
+/** @param graceMs how long a program may take to exit after SIGTERM */
 export function createMailer({ by, from, timeoutMs }: MailConfig, graceMs: number): Mailer {
   if ('sendmail' in by) return new SendmailMailer({ argv: by.sendmail, from, graceMs });
   return new SmtpMailer(smtpOptions(by, { from, timeoutMs }));
@@ -40,7 +40,7 @@ export function smtpOptions(
   };
 }
 
-/** Gerrit's own account by REST, where that is configured: only there a comment has an id. */
+/** A change's history over REST, if configured: only there a comment has an id. */
 export function createRestHistory(
   gerrit: Config['gerrit'],
 ): { readonly pages: FetchPage; close(): void } | null {
@@ -50,7 +50,7 @@ export function createRestHistory(
   return { pages: restPages(client, rest.url), close: () => client.close() };
 }
 
-/** By REST where it is configured, by SSH otherwise. */
+/** Over REST if it is configured, else over SSH. */
 export function createReviewTransport(gerrit: Config['gerrit'], shared: SharedConnection): ReviewTransport {
   const { rest } = gerrit;
   if (rest === null) return new SshReviews(gerrit, gerrit.user, shared);
@@ -74,7 +74,7 @@ export function restClient(gerrit: Config['gerrit'], rest: RestConfig): RestClie
   return new RestClient(options, systemClock);
 }
 
-/** Null: no operator wants mail. */
+/** Null: no mail to operators is configured. */
 export function createAlarmMailer(
   { mail }: Config,
   { mailer, alarms }: Adapters,

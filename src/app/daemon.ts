@@ -1,6 +1,6 @@
 /**
- * The composition root: the only file that knows everybody. Builds the world from a configuration, starts the service,
- * and gives back a handle to stop it. What it promises to whoever starts it: an exit code, always.
+ * The composition root of the daemon: creates all parts from a configuration, starts them, and returns a handle that stops
+ * them. Every run ends with an exit code.
  */
 import { randomInt } from 'node:crypto';
 import manifest from '../../package.json' with { type: 'json' };
@@ -37,13 +37,13 @@ import { StateDirectory } from './state-directory.ts';
 
 export interface DaemonOptions extends Overrides {
   readonly log: Log;
-  /** What the log hides. Default: what the configuration names. */
+  /** Secrets that the log redacts; default: those of the configuration. */
   readonly secrets?: SecretValues;
-  /** Counts and decides upon events, starts nothing. */
+  /** Counts and decides events but starts no jobs. */
   readonly monitorOnly?: boolean;
-  /** Epoch ms: all from then on is looked at, though no daemon listened then. */
+  /** Catch up from this time, even if no daemon listened then. Epoch ms. */
   readonly since?: number;
-  /** Finishes what holds a slot or posts, takes nothing new, and ends. */
+  /** Finishes jobs that hold a slot and reviews that post, accepts nothing new, and exits. */
   readonly drain?: boolean;
   readonly wrappers?: Wrappers | null;
 }
@@ -53,22 +53,22 @@ export interface RunningDaemon {
   readonly stopped: Promise<number>;
   stop(): void;
   drain(): void;
-  /** Reads the configuration anew, for whoever asks. */
+  /** Reloads the configuration. */
   reload(who: string): void;
 }
 
 const EXIT_CRASHED = 70;
 
-/** @throws OperationError when it can not start: the lock is held, the database is a copy, a limit of trust is met */
+/** @throws OperationError when it cannot start: the lock is held, the database is a copy, untrusted code would run here */
 export async function runDaemon(config: Config, options: DaemonOptions): Promise<RunningDaemon> {
   const daemon = new Daemon(config, options, () => {});
-  // Before it starts: a job that waits for a slot is left waiting.
+  // Before the start, so that no queued job gets a slot.
   if (options.drain === true) daemon.drain();
   await daemon.start({ listen: true });
   return daemon;
 }
 
-/** One started program: lock, store, engine and service, and the way down. */
+/** One running daemon: lock, store, engine, service, and their shutdown. */
 export class Daemon implements RunningDaemon {
   readonly stopped: Promise<number>;
   private readonly config: Config;
@@ -164,7 +164,7 @@ export class Daemon implements RunningDaemon {
         await this.control.start();
       } else this.engine.served.begin();
     } catch (thrown) {
-      // Nobody gets a handle to stop it by: what was begun here would keep the process, and the lock, for ever.
+      // The caller gets no handle, so the parts that started must be closed here; they would keep the process and the lock.
       this.exitCode = EXIT_CRASHED;
       await this.close();
       throw thrown;
@@ -177,7 +177,7 @@ export class Daemon implements RunningDaemon {
     await this.admission.start(patchset, [job], `by-hand:${Date.now()}:${process.pid}`);
   }
 
-  /** Open jobs that hold a slot of the provider, whoever works on them, and how many may. */
+  /** Open jobs that hold a slot of the provider, and the number of its slots. */
   slotUsage(provider: string): { readonly holders: readonly JobView[]; readonly slots: number } {
     const holders = this.store
       .open()
@@ -186,7 +186,7 @@ export class Daemon implements RunningDaemon {
     return { holders, slots: this.engine.slots.limits.slots[provider] ?? 0 };
   }
 
-  /** An interrupted review that is about to post on the change; others wait for it. */
+  /** An interrupted review that is about to post on the change. Other reviews of the change wait for it. */
   reviewAboutToPost(change: number): string | null {
     return (
       this.store
@@ -196,7 +196,7 @@ export class Daemon implements RunningDaemon {
     );
   }
 
-  /** Resolves when every review that was begun here has ended. */
+  /** Resolves when every review that this process opened has ended. */
   async reviewsEnded(): Promise<void> {
     while ([...this.engine.histories.values()].some((stored) => versionOf(stored).isWork(stored))) {
       await new Promise<void>((resolve) => {
@@ -230,7 +230,7 @@ export class Daemon implements RunningDaemon {
     if (this.crashing) return;
     this.crashing = true;
     this.exitCode = EXIT_CRASHED;
-    // What fails in the wake of the first is nobody else's fault, and the last word must find the log as it is.
+    // Stops the engine first: later failures follow from this one, and the crash record must be the next row.
     this.engine.halt();
     this.rejectCrashed(error);
     const work = workContext.getStore();
@@ -241,7 +241,7 @@ export class Daemon implements RunningDaemon {
   private async close(): Promise<void> {
     if (this.closing) return;
     this.closing = true;
-    // A part that does not close must not keep the process: everything it owes is in the log.
+    // A part that does not close must not block the exit: everything pending is in the log.
     const cancelTimeout = systemClock.after(this.config.limits.shutdownTimeoutMs, () =>
       this.resolveStopped(this.exitCode),
     );
@@ -329,7 +329,7 @@ export class Daemon implements RunningDaemon {
   }
 }
 
-/** This process, so that a reader of the database can tell whether it still runs. */
+/** Identifies this process, so that readers of the database can check whether it runs. */
 function identity() {
   return {
     pid: process.pid,

@@ -1,6 +1,6 @@
 /**
- * Work on a database without a daemon: verify, rebuild, confirm, and the copy of a live one. A second composition root
- * beside daemon.ts, so that these commands load neither Gerrit nor any provider.
+ * Database commands without a daemon: verify, rebuild, confirm and backup. A composition root of its own, so that these
+ * commands load neither Gerrit nor providers.
  */
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export function sha256(text: string): string {
   return hash('sha256', text, 'hex');
 }
 
-/** Hash chains, strict replay, and views against the log. Reads beside a running daemon. @throws OperationError */
+/** Checks hash chains, strict replay, and views against the log. Works beside a running daemon. @throws OperationError */
 export function verifyDatabase(stateDir: string): LogReport {
   const reader = openSnapshot(databaseFile(stateDir));
   const scratch = openStore(':memory:');
@@ -30,7 +30,7 @@ export function verifyDatabase(stateDir: string): LogReport {
   }
 }
 
-/** Makes all views again from the log; returns the number of rows. The daemon must not run. @throws OperationError */
+/** Rebuilds all views from the log; returns the number of rows. The daemon must be stopped. @throws OperationError */
 export function rebuildDatabase(stateDir: string): number {
   return withLock(stateDir, () => {
     const store = openStore(databaseFile(stateDir));
@@ -42,12 +42,12 @@ export function rebuildDatabase(stateDir: string): number {
   });
 }
 
-/** The operator's word that a restored or copied database is now the one. The daemon must not run. @throws OperationError */
+/** Accepts a restored or copied database as the one in use. The daemon must be stopped. @throws OperationError */
 export function confirmDatabase(stateDir: string): void {
   withLock(stateDir, () => confirmIdentity(databaseFile(stateDir)));
 }
 
-/** Copies a live database whole to a file that must not exist. @throws OperationError */
+/** Copies a live database to a file that must not exist. @throws OperationError */
 export function backupDatabase(
   stateDir: string,
   target: string,

@@ -1,6 +1,6 @@
 /**
- * Rules tried out: on events that Gerrit has sent, from a file or a pipe, and on a change as Gerrit shows it. A composition root:
- * it brings the adapters that read together with the pure rules. Nothing is started, written or sent.
+ * Applies the trigger's rules to archived events and to a change as Gerrit shows it now. A composition root: combines the
+ * reading adapters with the pure rules. Starts, writes and sends nothing.
  */
 import { systemClock } from '../adapters/clock/system.ts';
 import { readChangeInfo } from '../adapters/gerrit/changes/change-info.ts';
@@ -14,25 +14,25 @@ import { type Decision, explain, resume, type TriggerRules } from '../machines/t
 import { Rehearsal } from '../machines/trigger/trigger-facts.ts';
 import { sha256 } from './database-admin.ts';
 
-/** What became of one line. */
+/** The result for one line. */
 export type ExplainedLine = { readonly line: number } & (
   | {
       readonly event: GerritEvent;
       readonly decisions: readonly Decision[];
-      /** What each job made of it; empty: none was asked. */
+      /** The decision for each job; empty: no job was considered. */
       readonly jobs: readonly JobFinding[];
     }
-  /** What became, before this line, of a start that a limit had held back. */
+  /** A start that was delayed by a limit and was decided before this line. */
   | { readonly waited: Patchset; readonly decisions: readonly Decision[] }
   | { readonly rejected: string }
-  /** A note of Gerrit's that is dropped unread. */
+  /** An update of a change's notes, which is dropped unread. */
   | { readonly dropped: string }
 );
 
 /**
- * Decides each line as the daemon does, as if every test ended before the next line. Starts are counted from line to line, so
- * that limits show, and what a limit holds back starts when the time of a later line allows it.
- * @param onLine called for each line that is not empty, in order
+ * Decides each line as the daemon does, as if every job ended before the next line. Counts starts across lines, so that limits
+ * apply; a delayed start is decided when the time of a later line allows it.
+ * @param onLine called for each non-empty line, in order
  */
 export async function explainLines(
   rules: TriggerRules,
@@ -74,7 +74,7 @@ function explainLine(
   return explainEvent(parsed.event, number, rules, rehearsal);
 }
 
-/** What waited and may start by now, then the event. */
+/** First the delayed starts that are due, then the event. */
 export function explainEvent(
   event: GerritEvent,
   number: number,

@@ -1,13 +1,13 @@
 /**
- * Gerrit's events as they came, read back from the files that a daemon keeps them in. A composition root: it brings those
- * files together with what cuts a stream into lines. Works beside a running daemon, whose newest line may be torn.
+ * Reads archived Gerrit events. A composition root: combines the archive's files with the line splitter. Works beside a
+ * running daemon, whose newest line may be incomplete.
  */
 import { createReadStream } from 'node:fs';
 import { segmentFiles } from '../adapters/event-archive/files.ts';
 import { type Line, LineSplitter } from '../adapters/gerrit/stream/line-splitter.ts';
 
 export interface EventFilter {
-  /** Epoch ms; the first is included, the second not. */
+  /** Epoch ms; `since` is inclusive, `until` exclusive. */
   readonly since: number | null;
   readonly until: number | null;
   readonly type: string | null;
@@ -15,17 +15,17 @@ export interface EventFilter {
 }
 
 export interface ArchivedEvent {
-  /** The line as it is. */
+  /** The raw line. */
   readonly text: string;
-  /** Null: the line is no JSON object. */
+  /** Null: the line is not a JSON object. */
   readonly event: Readonly<Record<string, unknown>> | null;
-  /** By Gerrit's clock, epoch ms; of a line that does not tell it, that of the line before. */
+  /** By Gerrit's clock, epoch ms; for a line without a time, that of the previous line. */
   readonly at: number | null;
   readonly type: string | null;
   readonly change: number | null;
 }
 
-/** Oldest first. A line that is no event fits every time, and neither type nor change. */
+/** Oldest first. A line that is not an event matches every time but no type and no change. */
 export async function* archivedEvents(
   dir: string,
   filter: EventFilter,
@@ -41,7 +41,7 @@ export async function* archivedEvents(
   }
 }
 
-/** One that was removed meanwhile holds none. */
+/** A file that was removed meanwhile has no lines. */
 async function* linesOf(file: string, lineLimitBytes: number): AsyncIterable<Buffer> {
   const splitter = new LineSplitter(lineLimitBytes);
   try {

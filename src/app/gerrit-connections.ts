@@ -1,6 +1,6 @@
 /**
- * The SSH connections to Gerrit that a daemon has: one for the stream and all queries, and one for git. Gerrit limits them
- * for each account (sshd.maxConnectionsPerUser). What is refused raises an alarm, and `sos-ci status` shows the count.
+ * The daemon's SSH connections to Gerrit: one for the stream and all queries, and one for git. Gerrit limits them for each
+ * account (sshd.maxConnectionsPerUser). A refused connection raises an alarm; `sos-ci status` shows the count.
  */
 import { systemClock } from '../adapters/clock/system.ts';
 import { StreamConnection } from '../adapters/gerrit/stream/stream-connection.ts';
@@ -44,7 +44,7 @@ export class GerritConnections {
   }
 }
 
-/** git takes one beside the one for stream and queries, unless it fetches by another protocol. */
+/** Two, because git needs its own connection; one if git fetches over another protocol. */
 export function connectionsNeeded({ fetchUrl }: Pick<GerritConfig, 'fetchUrl'>): number {
   return fetchUrl === null || fetchUrl.startsWith('ssh:') ? 2 : 1;
 }

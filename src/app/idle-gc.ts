@@ -1,24 +1,24 @@
 /**
- * A daemon at rest is small. V8 lets its heap grow while jobs follow each other, and gives nothing back while nothing
- * is asked of it: on the one small machine of a lab that memory is somebody else's.
+ * Runs a full garbage collection when the daemon is idle: V8 does not return heap to the OS on its own, and a small lab host
+ * needs the memory for its jobs.
  */
 import type { Clock } from '../engine/ports/adapters.ts';
 
-/** Collects once in each rest. That stops the process for less than a tenth of a second. */
+/** Collects once in each idle period. A collection pauses the process for less than 100 ms. */
 export class IdleGc {
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #collect: () => void;
   #cancel = () => {};
 
-  /** @param idleMs without a new row until the daemon rests */
+  /** @param idleMs how long without a new row until the daemon counts as idle */
   constructor(clock: Clock, idleMs: number, collect: () => void = () => void collectGarbage()) {
     this.#clock = clock;
     this.#idleMs = idleMs;
     this.#collect = collect;
   }
 
-  /** There is work: the rest begins anew. */
+  /** Call it for each new row: restarts the idle period. */
   reset(): void {
     this.#cancel();
     this.#cancel = this.#clock.after(this.#idleMs, this.#collect);
@@ -30,7 +30,7 @@ export class IdleGc {
 }
 
 /**
- * Frees what nothing refers to, and returns it to the host. Does nothing in a Node that is built without its inspector.
+ * Runs a full collection and returns the memory to the OS. Does nothing in a Node without the inspector.
  * https://chromedevtools.github.io/devtools-protocol/v8/HeapProfiler/#method-collectGarbage
  */
 export async function collectGarbage(): Promise<void> {

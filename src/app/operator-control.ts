@@ -1,6 +1,6 @@
 /**
- * How operators reach a running daemon: the control socket, what they may do, and the configuration that is read anew.
- * It is opened after the daemon has recovered, and closed before anything else is.
+ * The operators' access to a running daemon: the control socket, its commands, and the reload of the configuration. It opens
+ * after the daemon has recovered, and closes first.
  */
 import { systemClock } from '../adapters/clock/system.ts';
 import { ControlServer } from '../adapters/control/server.ts';
@@ -56,7 +56,7 @@ export class OperatorControl {
     return this.reloader.reload(operator);
   }
 
-  /** The engine appended something. */
+  /** Call it after the engine appended rows. */
   onAppended(): void {
     this.reloader.onAppended();
   }

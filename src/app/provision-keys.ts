@@ -1,4 +1,4 @@
-/** What `sos-ci init` does outside of the configuration: keys, and host keys of servers. A composition root of its own. */
+/** Creates keys and reads and pins host keys for `sos-ci init`. A composition root of its own. */
 
 import { makeKey } from '../adapters/openssh/generate-key.ts';
 import { publicHalf } from '../adapters/openssh/key-file.ts';
@@ -11,15 +11,15 @@ export interface HostKey {
   readonly type: string;
   /** As `ssh-keygen -l` prints it. */
   readonly fingerprint: string;
-  /** For known_hosts. */
+  /** A line for known_hosts. */
   readonly line: string;
 }
 
-/** What init needs of the outside. */
+/** The operations on keys that init needs. */
 export interface KeyProvisioner {
-  /** Never over a file that is there. */
+  /** Never overwrites a file. */
   makeKey(file: string, comment: string): Promise<void>;
-  /** The line that belongs into an account. */
+  /** The public key, as a line for an account. */
   publicHalf(file: string): Promise<string>;
   hostKey(place: SshPlace): Promise<HostKey>;
   pin(file: string, place: SshPlace, key: Buffer): 'pinned' | 'known';

@@ -1,7 +1,7 @@
 /**
- * Has the configuration file read anew while the daemon runs. With a mistake in it everything stays as it is, and every
- * mistake is told with its place; otherwise what is accepted from now on follows the new file, and what only counts
- * after the next start is said. Both are the configuration's record in the database.
+ * Reloads the configuration file while the daemon runs. If the file has mistakes, nothing changes and every mistake is
+ * reported with its line. Otherwise the new file applies to everything that is admitted from now on, and keys that need a
+ * restart are reported. Records both in the database.
  */
 import { assertLoopbackGerrit } from '../adapters/local/loopback-guard.ts';
 import type { Config } from '../config/config.ts';
@@ -24,7 +24,7 @@ import type { BuiltProviders } from './build-providers.ts';
 export interface ReloadOptions {
   readonly config: Config;
   readonly overrides: Overrides;
-  /** What the daemon's log and the evidence hide. */
+  /** Secrets that the log and evidence redact. */
   readonly secrets: SecretValues;
   readonly log: Log;
   readonly store: Pick<Store, 'config' | 'setConfig'>;
@@ -32,11 +32,11 @@ export interface ReloadOptions {
   readonly engine: Engine;
   readonly admission: Admission;
   readonly providers: Pick<BuiltProviders, 'set' | 'define'>;
-  /** Others may run at a time from now on. */
+  /** Called when the slot limits changed. */
   readonly onLimits: () => void;
 }
 
-/** Mistakes that are kept in the log, and the length of each. */
+/** Mistakes that are recorded, and the length of each. */
 const MAX_PROBLEMS = 100;
 const MAX_PROBLEM_LENGTH = 1_000;
 
@@ -51,17 +51,17 @@ export class ConfigReloader {
     options.providers.set.onCapacity = () => this.setLimits();
   }
 
-  /** The daemon has started with its configuration. */
+  /** Records the configuration that the daemon started with. */
   recordStart(): void {
     this.recordLoaded({ who: '', why: '' }, [], []);
   }
 
-  /** One after the other. Resolves when it is in the log, and counts. */
+  /** Reloads one at a time. Resolves when the new configuration is recorded and in effect. */
   reload(operator: Operator): Promise<ReloadAnswer> {
     return this.mutex.run(() => this.reloadNow(operator));
   }
 
-  /** The engine appended something: jobs that a provider waited for may have ended. */
+  /** Call it after the engine appended rows: a draining provider's last job may have ended. */
   onAppended(): void {
     const { set } = this.options.providers;
     if (set.draining.length > 0 && set.reconcile(this.usage)) this.setLimits();
@@ -73,7 +73,7 @@ export class ConfigReloader {
     const read = reread(config);
     if ('problems' in read) {
       for (const problem of read.problems) log.error({}, `configuration: ${problem}`);
-      log.error({ file, mistakes: read.problems.length }, 'the configuration stays as it was');
+      log.error({ file, mistakes: read.problems.length }, 'the configuration was not changed');
       const problems = read.problems.slice(0, MAX_PROBLEMS).map((text) => text.slice(0, MAX_PROBLEM_LENGTH));
       this.recordRejected(problems);
       return { changed: [], restart: [], problems };
@@ -81,22 +81,22 @@ export class ConfigReloader {
     const { changed, restart } = difference(this.active, config, read.config);
     this.apply(activeAfter(config, read.config));
     this.recordLoaded({ who, why }, changed, restart);
-    log.info({ file, changed, by: who }, 'the configuration was read anew');
-    if (restart.length > 0) log.warn({ restart }, 'part of the configuration counts after the next start');
+    log.info({ file, changed, by: who }, 'the configuration was reloaded');
+    if (restart.length > 0) log.warn({ restart }, 'part of the configuration needs a restart');
     return { changed, restart, problems: [] };
   }
 
   private apply(config: Config): void {
     const { admission, providers, overrides, secrets, log } = this.options;
     this.active = config;
-    // What is connected with a password keeps it until the next start, so what was hidden at the start stays so.
+    // Open connections use the passwords of the start, so those stay redacted.
     secrets.values = [...new Set([...this.options.config.redact, ...config.redact])];
     admission.updateSettings(admissionSettings(config, overrides));
     providers.set.define(providers.define(config), this.usage);
     this.setLimits();
     const { draining: leaving } = providers.set;
     if (leaving.length > 0)
-      log.info({ providers: leaving }, 'providers that change or go when their jobs have ended');
+      log.info({ providers: leaving }, 'providers that change or are removed when their jobs have ended');
   }
 
   private setLimits(): void {
@@ -124,7 +124,7 @@ export class ConfigReloader {
 
 type RereadResult = { readonly config: Config } | { readonly problems: readonly string[] };
 
-/** @param original what the daemon was started with */
+/** @param original the configuration that the daemon started with */
 function reread(original: Config): RereadResult {
   try {
     const config = loadConfig(original.file);
@@ -136,7 +136,7 @@ function reread(original: Config): RereadResult {
   }
 }
 
-/** The file is judged by the Gerrit that it names; until the next start it is the other one whose patches run. */
+/** Checks the new providers against the Gerrit in use: a changed gerrit.host needs a restart. */
 function trustProblems({ file, gerrit: { host } }: Config, { providers }: Config): readonly string[] {
   return providers.flatMap((provider) => {
     if (provider.type !== 'local') return [];

@@ -1,6 +1,6 @@
 /**
- * Sends each piece of work to whoever can do it where its server is: on this host, or on a node by SSH. A server's address
- * says which, so that this holds for a provider too that is not in the configuration any more.
+ * Routes each request to the adapter for its server: local, or a node over SSH. The server's address decides, so this also
+ * works for a provider that is no longer configured.
  */
 import { isNode } from '../adapters/ssh/address.ts';
 import type { Runner, Source } from '../engine/ports/adapters.ts';

@@ -1,8 +1,7 @@
-/** What the daemon's own log says of a row of the event log: where a job is, and how it ended. */
+/** Logs appended rows: stages, posts and ended jobs at level info, every row at level debug. */
 import type { LogEntry } from '../engine/ports/store.ts';
 import type { Log } from '../log.ts';
 
-/** Every row is there at level debug. */
 export function logRow(log: Log, { row, projection: view, endsJob }: LogEntry): void {
   const { history, version, type, state, outcome } = row;
   log.debug({ history, version, type, state, outcome }, 'appended');

@@ -1,4 +1,4 @@
-/** One job by hand: the same machine, log and world as the daemon's, without listening to Gerrit. */
+/** Runs one job with the daemon's machine, log and adapters, without listening to Gerrit. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../adapters/clock/system.ts';
@@ -12,16 +12,16 @@ import type { Verdict } from '../machines/model/verdict.ts';
 import { Daemon, type DaemonOptions } from './daemon.ts';
 import { lockFile } from './database-admin.ts';
 
-/** Interrupted jobs that a refusal names. */
+/** Interrupted jobs that an error names. */
 const MAX_HOLDERS_SHOWN = 3;
 
 export interface RunOnceOptions extends DaemonOptions {
   readonly job: string;
   readonly change: number;
   readonly patchset: number;
-  /** What the stages print, as they print it. */
+  /** Receives the live output of the stages. */
   readonly onOutput: (text: string) => void;
-  /** Each state that the job comes to. */
+  /** Called for each state that the job enters. */
   readonly onState?: (state: string, job: string) => void;
 }
 
@@ -32,7 +32,7 @@ export interface RunOnceResult {
   readonly reason: string;
 }
 
-/** One job by hand, through the same machine and log as any other. Other open jobs stay as they are. */
+/** Runs one job to its end. Other open jobs are left alone. */
 export async function runOnce(config: Config, options: RunOnceOptions): Promise<RunOnceResult> {
   const { change, patchset, log } = options;
   assertNoDaemon(config, options);
@@ -73,7 +73,7 @@ export async function runOnce(config: Config, options: RunOnceOptions): Promise<
   }
 }
 
-/** @throws OperationError before Gerrit is asked, with the command by which the daemon runs the job */
+/** @throws OperationError when a daemon runs, with the command that makes the daemon run the job */
 function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: RunOnceOptions): void {
   if (!existsSync(stateDir)) return;
   try {
@@ -81,14 +81,14 @@ function assertNoDaemon({ stateDir }: Config, { change, patchset, job }: RunOnce
   } catch (thrown) {
     if (!(thrown instanceof LockHeld)) throw thrown;
     const { operation, target, message, retryable } = thrown;
-    const hint = `have the daemon run it: sos-ci enqueue ${change},${patchset} ${job}`;
+    const hint = `let the daemon run it: sos-ci enqueue ${change},${patchset} ${job}`;
     throw new OperationError({ operation, target, message, retryable, hint, cause: thrown });
   }
 }
 
 /**
- * Refuses when interrupted jobs hold every slot of the job's provider: they stay as they are here, so the new one would
- * wait for their hosts in vain.
+ * @throws OperationError when interrupted jobs hold every slot of the job's provider: they are left alone here, so the new
+ * job would wait forever
  */
 function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
   const provider = config.jobs.find(({ spec }) => spec.name === name)?.spec.provider;
@@ -106,20 +106,23 @@ function assertFreeSlot(config: Config, name: string, daemon: Daemon): void {
     target: name,
     message: `${named.join(', ')}${more} ${are} ${all} of the provider ${provider}`,
     retryable: false,
-    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+    hint: 'finish the interrupted work first: sos-ci daemon --drain',
   });
 }
 
-/** Refuses when an interrupted review is about to post on the change: it stays as it is here, and reviews of a change post in turn. */
+/**
+ * @throws OperationError when an interrupted review is about to post on the change: it is left alone here, and reviews of a
+ * change post one at a time
+ */
 function assertNoPendingPost(change: number, daemon: Daemon): void {
   const review = daemon.reviewAboutToPost(change);
   if (review === null) return;
   throw new OperationError({
     operation: 'start job',
     target: `change ${change}`,
-    message: `review ${review} was interrupted before its comment was on the change`,
+    message: `review ${review} was interrupted before it posted on the change`,
     retryable: false,
-    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+    hint: 'finish the interrupted work first: sos-ci daemon --drain',
   });
 }
 
@@ -127,8 +130,8 @@ function unknownChange(config: Config, change: number, patchset: number): Operat
   return new OperationError({
     operation: 'look up change',
     target: `${change},${patchset}`,
-    message: `${config.gerrit.host} does not show this patchset to ${config.gerrit.user}`,
+    message: `${config.gerrit.host} has no such patchset that ${config.gerrit.user} may see`,
     retryable: false,
-    hint: 'check the numbers, and whether the account may see the project',
+    hint: 'check the numbers, and whether the account may read the project',
   });
 }

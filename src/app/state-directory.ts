@@ -1,6 +1,6 @@
 /**
- * What a daemon stands on: the lock that makes it the only one, its database, and the note of where the database is, so
- * that an older copy of it is known as one.
+ * The daemon's state directory: the lock that allows one daemon, the database, and the record of the database's identity,
+ * by which an older copy is recognized.
  */
 import { mkdirSync } from 'node:fs';
 import { systemClock } from '../adapters/clock/system.ts';
@@ -64,7 +64,7 @@ export class StateDirectory {
     this.lock.release();
   }
 
-  /** A disk without room costs a note, no more. */
+  /** A failed write, such as on a full disk, is only logged. */
   private recordIdentity(): void {
     try {
       if (this.identity.missing() === null) this.identity.note(this.store.length());
@@ -79,8 +79,8 @@ function databaseAlarm(file: string, missing: string | null): Alarm {
   if (missing === null) return { ...alarm, message: 'the file is back', hint: '', cleared: true };
   return {
     ...alarm,
-    message: `${missing}: the daemon still writes to the file that it opened, which is lost when it stops`,
-    hint: 'move the same file back; if it was deleted, stop the daemon, restore a backup and run sos-ci confirm',
+    message: `${missing}: the daemon still writes to the file that it opened, which is lost when the daemon stops`,
+    hint: 'move the file back; if it was deleted, stop the daemon, restore a backup and run sos-ci confirm',
   };
 }
 

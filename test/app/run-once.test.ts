@@ -41,7 +41,7 @@ test('beside a daemon a job by hand is refused before Gerrit is asked, and enque
   const lock = takeLock(lockFile(folder), 0);
   await expect(run()).rejects.toMatchObject({
     message: expect.stringMatching(/^another daemon runs on this database: pid \d+, started /),
-    hint: 'have the daemon run it: sos-ci enqueue 912345,3 acme-dsvm',
+    hint: 'let the daemon run it: sos-ci enqueue 912345,3 acme-dsvm',
   });
   lock.release();
 });
@@ -57,7 +57,7 @@ test('after one that was interrupted a job by hand is refused, and told who hold
   await expect(run()).rejects.toMatchObject({
     operation: 'start job',
     message: `${job?.id} (acme-dsvm ${job?.change},1) was interrupted and still holds the only slot of the provider local`,
-    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+    hint: 'finish the interrupted work first: sos-ci daemon --drain',
   });
 });
 
@@ -71,7 +71,7 @@ test('while an interrupted review is about to post on the change a job by hand i
   lab.store.close();
   await expect(run()).rejects.toMatchObject({
     operation: 'start job',
-    message: expect.stringMatching(/^review \w+ was interrupted before its comment was on the change$/),
-    hint: 'let what was interrupted finish first: sos-ci daemon --drain',
+    message: expect.stringMatching(/^review \w+ was interrupted before it posted on the change$/),
+    hint: 'finish the interrupted work first: sos-ci daemon --drain',
   });
 });

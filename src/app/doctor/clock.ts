@@ -1,19 +1,19 @@
-/** Whether this host's clock is right, as far as another server tells the time. */
+/** Compares this host's clock with the time of another server. */
 import { type Finding, failure, ok, unchecked } from './finding.ts';
 
-const CLOCK_HINT = 'configure gerrit.rest or an https logs.url, or see: timedatectl';
+const CLOCK_HINT = 'configure gerrit.rest or an https logs.url, or check: timedatectl';
 
-/** @param aheadMs ours before theirs; null: they did not say */
+/** @param aheadMs how far our clock is ahead; null: the server sent no time */
 export function clockFinding(target: string, aheadMs: number | null, limitMs: number): Finding {
   const subject = { check: 'clock', target };
-  if (aheadMs === null) return unchecked(subject, 'it does not tell the time', CLOCK_HINT);
+  if (aheadMs === null) return unchecked(subject, 'the server sent no time', CLOCK_HINT);
   const seconds = Math.round(Math.abs(aheadMs) / 1000);
-  if (Math.abs(aheadMs) <= limitMs) return ok(subject, `the same within ${Math.max(seconds, 1)} s`);
+  if (Math.abs(aheadMs) <= limitMs) return ok(subject, `differs by at most ${Math.max(seconds, 1)} s`);
   const found = `this host's clock is ${seconds} s ${aheadMs > 0 ? 'ahead' : 'behind'}`;
-  return failure(subject, found, 'let it be set: timedatectl set-ntp true');
+  return failure(subject, found, 'synchronize it: timedatectl set-ntp true');
 }
 
-/** By SSH nobody tells the time. */
+/** SSH transfers no time. */
 export function clockUnknown(target: string): Finding {
-  return unchecked({ check: 'clock', target }, 'SSH does not tell the time', CLOCK_HINT);
+  return unchecked({ check: 'clock', target }, 'SSH transfers no time', CLOCK_HINT);
 }

@@ -1,4 +1,4 @@
-/** What people see and get of us: mail, the published logs, the page on the wiki. */
+/** Checks mail, the published logs, and the wiki page. */
 
 import { reachAddress } from '../../adapters/evidence/publish/probe-url.ts';
 import { missingPrograms } from '../../adapters/local/host.ts';
@@ -21,14 +21,18 @@ export function externalChecks(config: Config, clock: Clock): readonly Check[] {
       ...wiki,
       run: async () => [
         report.helpUrl === ''
-          ? warning(wiki, 'no page is named', 'OpenDev wants it in each comment: how to rerun, whom to ask')
+          ? warning(
+              wiki,
+              'no page is configured',
+              'OpenDev requires it in each comment: how to rerun, whom to ask',
+            )
           : ok(wiki, report.helpUrl),
       ],
     },
   ];
 }
 
-/** Also the clock's, where Gerrit does not tell the time. */
+/** Also checks the clock when Gerrit's REST API is not configured. */
 async function addressFindings(
   { logs, gerrit, doctor }: Config,
   clock: Clock,
@@ -39,8 +43,8 @@ async function addressFindings(
     gerrit.rest !== null ? [] : [clockFinding(logs.url, ahead, doctor.clockSkewMs)];
   const unknownClock = gerrit.rest !== null ? [] : [clockUnknown(gerrit.host)];
   if (logs.url === '' || logs.url.startsWith('file:')) {
-    const found = 'links in comments are file:// addresses, which nobody else can open';
-    const fix = `serve ${logs.dir} by a web server, and write its address in logs.url`;
+    const found = 'links in comments are file:// addresses, which only this host can open';
+    const fix = `serve ${logs.dir} with a web server, and set logs.url to its address`;
     return [isLoopback(gerrit.host) ? ok(subject, found) : warning(subject, found, fix), ...unknownClock];
   }
   let response: Awaited<ReturnType<typeof reachAddress>>;
@@ -74,7 +78,7 @@ function mailCheck(mail: MailConfig, timeoutMs: number): Check {
     run: async () => {
       const waitMs = Math.min(mail.timeoutMs, timeoutMs);
       await new SmtpMailer(smtpOptions(by, { ...mail, timeoutMs: waitMs })).reach();
-      return [ok(subject, by.login === null ? 'takes mail' : `lets ${by.login.user} in`)];
+      return [ok(subject, by.login === null ? 'accepts mail' : `accepts the login of ${by.login.user}`)];
     },
   };
 }
@@ -82,6 +86,6 @@ function mailCheck(mail: MailConfig, timeoutMs: number): Check {
 async function programFinding(subject: Pick<Finding, 'check' | 'target'>, program: string): Promise<Finding> {
   const missing = await missingPrograms([program]);
   return missing.length === 0
-    ? ok(subject, 'is there; whether mail gets on from here shows when one is sent')
-    : failure(subject, 'there is no such program, or it may not be run', 'correct mail.sendmail');
+    ? ok(subject, 'installed; whether it delivers mail is not checked')
+    : failure(subject, 'the program is missing or not executable', 'correct mail.sendmail');
 }

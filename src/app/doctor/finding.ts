@@ -1,6 +1,6 @@
 /**
- * What `sos-ci doctor` finds, and the shape of a check. A check answers with findings and changes nothing; what it throws as
- * an OperationError is a failure with that error's hint.
+ * The findings of `sos-ci doctor` and the interface of a check. A check returns findings and changes nothing; an
+ * OperationError that it throws becomes a failure with that error's hint.
  */
 import { OperationError } from '../../errors.ts';
 
@@ -8,19 +8,19 @@ export const VERDICTS = ['ok', 'warning', 'failure', 'unchecked'] as const;
 export type FindingVerdict = (typeof VERDICTS)[number];
 
 export interface Finding {
-  /** A word that scripts may rely on: docs/cli.md lists them. */
+  /** A stable name for scripts; docs/cli.md lists them. */
   readonly check: string;
-  /** What was looked at: a file, a host, a project. */
+  /** What was checked: a file, a host, a project. */
   readonly target: string;
   readonly verdict: FindingVerdict;
   readonly found: string;
-  /** What to do, in one line; '' where there is nothing to do. */
+  /** How to fix it, in one line; '' when there is nothing to do. */
   readonly fix: string;
 }
 
-/** Findings in the order in which people should read them; each check has its own time. */
+/** Returns findings in reading order; each check has its own timeout. */
 export interface Check {
-  /** Of the finding when it is not done in time. */
+  /** Names the finding when the check times out. */
   readonly check: string;
   readonly target: string;
   run(signal: AbortSignal): Promise<readonly Finding[]>;
@@ -44,7 +44,7 @@ export function unchecked({ check, target }: Subject, found: string, fix = ''): 
   return { check, target, verdict: 'unchecked', found, fix };
 }
 
-/** @throws what is no OperationError: a mistake of ours */
+/** @throws any other error: it is a bug */
 export function failed(subject: Subject, thrown: unknown): Finding {
   if (!(thrown instanceof OperationError)) throw thrown;
   return failure(subject, thrown.message, thrown.hint);

@@ -1,6 +1,6 @@
 /**
- * Our account on Gerrit: key, host key, login, the stream of events, the label. One connection for all of it; what can not
- * be known by the roads that are configured is said to be so.
+ * Checks our account on Gerrit over SSH: key, host key, login, event stream, label. Uses one connection for all; what SSH
+ * cannot show is reported as unchecked.
  */
 import { SshProbe } from '../../adapters/gerrit/probe/ssh-probe.ts';
 import { publicHalf } from '../../adapters/openssh/key-file.ts';
@@ -27,7 +27,7 @@ async function keyFindings({ keyFile, user }: GerritConfig): Promise<readonly Fi
   try {
     const use = { setting: 'gerrit.key', place: `to the SSH keys of ${user} in Gerrit` };
     const { type } = await publicHalf(keyFile, use);
-    return [ok(subject, `${type}, without a passphrase, for us alone`)];
+    return [ok(subject, `${type}, without a passphrase, readable only by us`)];
   } catch (error) {
     return [failed(subject, error)];
   }
@@ -58,7 +58,7 @@ async function loginFindings(config: Config, clock: Clock, signal: AbortSignal):
   }
 }
 
-/** Errors of these operations say that the host key is not the right one, or that nobody can tell. */
+/** Errors of these operations mean that the host key is wrong or could not be checked. */
 const HOST_KEY_OPERATIONS = ['verify host key', 'read known_hosts'];
 
 function connectionFailures(config: Config, error: unknown): readonly Finding[] {
@@ -67,16 +67,18 @@ function connectionFailures(config: Config, error: unknown): readonly Finding[] 
   const hostKey = { check: 'host-key', target: `${gerrit.host}:${gerrit.port}` };
   const login = { check: 'login', target: accountOf(gerrit) };
   const without = [
-    unchecked({ check: 'stream', target: accountOf(gerrit) }, 'there is no login'),
-    unchecked({ check: 'connections', target: accountOf(gerrit) }, 'there is no login'),
+    unchecked({ check: 'stream', target: accountOf(gerrit) }, 'no login'),
+    unchecked({ check: 'connections', target: accountOf(gerrit) }, 'no login'),
     ...(report.label === null || gerrit.rest !== null
       ? []
-      : [unchecked({ check: 'label', target: report.label }, 'there is no login')]),
+      : [unchecked({ check: 'label', target: report.label }, 'no login')]),
   ];
   if (HOST_KEY_OPERATIONS.includes(error.operation))
     return [failed(hostKey, error), unchecked(login, 'the host key is not trusted'), ...without];
   const refused = error.operation === 'authenticate';
-  const found = refused ? ok(hostKey, `as in ${gerrit.knownHostsFile}`) : unchecked(hostKey, 'not seen');
+  const found = refused
+    ? ok(hostKey, `as in ${gerrit.knownHostsFile}`)
+    : unchecked(hostKey, 'not checked: no connection');
   return [found, failed(login, error), ...without];
 }
 
@@ -88,27 +90,27 @@ async function streamFinding(
   const subject = { check: 'stream', target: accountOf(gerrit) };
   try {
     await probe.stream(doctor.streamWaitMs, signal);
-    return ok(subject, 'Gerrit lets us hear its events');
+    return ok(subject, 'Gerrit streams its events to us');
   } catch (error) {
     return failed(subject, error);
   }
 }
 
-/** Beside the connection of the visit itself. */
+/** Opens a second connection beside the probe's own. */
 async function connectionsFinding({ gerrit }: Config, clock: Clock, signal: AbortSignal): Promise<Finding> {
   const subject = { check: 'connections', target: accountOf(gerrit) };
-  if (connectionsNeeded(gerrit) === 1) return ok(subject, '1 is needed, for the stream and queries');
+  if (connectionsNeeded(gerrit) === 1) return ok(subject, 'needs 1, for the stream and queries');
   try {
     await (await SshProbe.open(gerrit, clock, signal)).close();
-    return ok(subject, '2 at a time are needed, for the stream and queries and for git, and were open');
+    return ok(subject, 'needs 2 at a time, for the stream and queries and for git; both were open');
   } catch (error) {
     if (!(error instanceof OperationError)) throw error;
-    const found = `2 at a time are needed, and the second is refused: ${error.message}`;
-    return failure(subject, found, `${error.hint}; those of a daemon that runs now count too`);
+    const found = `needs 2 at a time, and Gerrit refused the second: ${error.message}`;
+    return failure(subject, found, `${error.hint}; the connections of a running daemon count too`);
   }
 }
 
-/** By SSH. Where REST is configured, it tells more. */
+/** Checks the label over SSH, unless REST is configured: it shows more. */
 async function labelFindings(
   probe: SshProbe,
   { gerrit, report, jobs }: Config,
@@ -118,15 +120,15 @@ async function labelFindings(
   if (label === null || gerrit.rest !== null) return [];
   const project = firstProject(jobs);
   const subject = { check: 'label', target: project === null ? label : `${label} in ${project}` };
-  const fix = 'configure gerrit.rest: REST tells what we may vote';
+  const fix = 'configure gerrit.rest: REST shows what we may vote';
   if (project === null) return [unchecked(subject, 'no job names a project without a pattern', fix)];
   const labels = await probe.labels(project, signal);
   if (labels === null || labels.length === 0)
     return [unchecked(subject, `SSH shows no open change of ${project} with labels`, fix)];
   if (labels.includes(label))
-    return [unchecked(subject, 'it is there; whether we may vote on it can not be known by SSH', fix)];
-  const others = `a change there has to do with ${labels.join(', ')}, not with it`;
-  return [warning(subject, others, `is report.label right? ${fix}`)];
+    return [unchecked(subject, 'the label exists; SSH cannot show whether we may vote on it', fix)];
+  const others = `a change of that project has the labels ${labels.join(', ')}, not this one`;
+  return [warning(subject, others, `check report.label; ${fix}`)];
 }
 
 function accountOf({ user, host, port }: GerritConfig): string {

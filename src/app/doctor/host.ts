@@ -1,4 +1,4 @@
-/** What this host must have: a state directory, disk, git and other programs, and a folder for logs. */
+/** Checks this host: state directory, disk space, git and other programs, logs directory. */
 import { gitVersion } from '../../adapters/git/version.ts';
 import { type Folder, missingPrograms, probeFolder } from '../../adapters/local/host.ts';
 import type { Config } from '../../config/config.ts';
@@ -32,7 +32,7 @@ async function folderFindings(
   try {
     folder = await probeFolder(target);
   } catch (error) {
-    return [failure({ check, target }, errorText(error), 'is every folder on its way there readable?')];
+    return [failure({ check, target }, errorText(error), 'check that every parent directory is readable')];
   }
   const free = gigabytes(folder.freeBytes);
   const disk = { check: diskCheck, target };
@@ -40,25 +40,25 @@ async function folderFindings(
     folderFinding({ check, target }, folder, ours),
     folder.freeBytes >= needed
       ? ok(disk, `${free} free`)
-      : failure(disk, `${free} free, less than ${gigabytes(needed)}`, 'make room'),
+      : failure(disk, `${free} free, less than ${gigabytes(needed)}`, 'free some space'),
   ];
 }
 
 function folderFinding(subject: Pick<Finding, 'check' | 'target'>, folder: Folder, ours: boolean): Finding {
   const { there, whole, isDirectory, writable, mode } = folder;
-  if (!isDirectory) return failure(subject, `${there} is no folder`, 'name another one in the configuration');
+  if (!isDirectory) return failure(subject, `${there} is not a directory`, 'configure another directory');
   if (!writable) {
     return failure(
       subject,
       `this user may not write to ${there}`,
-      'run sos-ci as its owner, or correct the rights',
+      'run sos-ci as its owner, or change its permissions',
     );
   }
-  if (!whole) return ok(subject, `not there yet; it can be made in ${there}`);
+  if (!whole) return ok(subject, `does not exist yet; it can be created in ${there}`);
   const octal = mode.toString(8);
   return ours && (mode & 0o077) !== 0
-    ? warning(subject, `other users can look into it (mode ${octal})`, `chmod 700 ${subject.target}`)
-    : ok(subject, `may be written to, mode ${octal}`);
+    ? warning(subject, `other users can read it (mode ${octal})`, `chmod 700 ${subject.target}`)
+    : ok(subject, `writable, mode ${octal}`);
 }
 
 async function gitFindings(signal: AbortSignal): Promise<readonly Finding[]> {

@@ -1,4 +1,4 @@
-/** Where jobs run: what each provider needs, and each host of a list. */
+/** Checks each provider, and each host of a static one. */
 import { CommandProvider } from '../../adapters/command/provider.ts';
 import { mayGroup } from '../../adapters/local/cgroup.ts';
 import { missingPrograms } from '../../adapters/local/host.ts';
@@ -53,13 +53,13 @@ function checksForProvider(provider: ProviderConfig, config: Config): readonly C
   }
 }
 
-/** Both are right; an operator must know which. */
+/** Both are fine; the operator should know which applies. */
 function processesFinding(target: string, grouping: boolean): Finding {
   return ok(
     { check: 'processes', target },
     grouping
-      ? 'what a job leaves is found by its cgroup'
-      : 'what a job leaves is found by its mark and its lock: this account may make no cgroup',
+      ? 'leftover processes of a job are found by its cgroup'
+      : 'leftover processes of a job are found by its mark and its lock: this account cannot create cgroups',
   );
 }
 
@@ -81,10 +81,10 @@ async function trustFinding(
   return allowUntrustedCode
     ? warning(
         subject,
-        `whoever may upload a change to ${gerrit.host} runs code on this host, as this user`,
-        'let jobs run elsewhere: docs/providers.md',
+        `everyone who may upload a change to ${gerrit.host} can run code on this host as this user`,
+        'run jobs elsewhere: docs/providers.md',
       )
-    : ok(subject, 'jobs run on this host, and so does Gerrit');
+    : ok(subject, 'jobs and Gerrit run on this host');
 }
 
 function keyCheck({ name, ssh }: StaticProviderConfig | CommandProviderConfig): Check {
@@ -93,7 +93,7 @@ function keyCheck({ name, ssh }: StaticProviderConfig | CommandProviderConfig): 
   return {
     ...subject,
     run: async () => [
-      ok(subject, `${(await publicHalf(ssh.keyFile, use)).type}, without a passphrase, for us alone`),
+      ok(subject, `${(await publicHalf(ssh.keyFile, use)).type}, without a passphrase, readable only by us`),
     ],
   };
 }
@@ -122,33 +122,33 @@ async function nodeFindings(
   const disk = { check: 'node-disk', target };
   return [
     hostKeyFinding(target, look, host.name),
-    ok({ check: 'node', target }, `${host.user} is let in`),
+    ok({ check: 'node', target }, `login as ${host.user} works`),
     missing.length === 0
-      ? ok(tools, 'all there')
+      ? ok(tools, 'all installed')
       : failure(tools, `missing: ${missing.join(', ')}`, 'apt-get install util-linux coreutils grep git'),
     processesFinding(target, grouping),
-    sftp === null ? ok(files, 'it transfers files') : failed(files, sftp),
+    sftp === null ? ok(files, 'SFTP works') : failed(files, sftp),
     writable
       ? ok(
           place,
-          folder === host.directory ? 'may be written to' : `not there yet; it can be made in ${folder}`,
+          folder === host.directory ? 'writable' : `does not exist yet; it can be created in ${folder}`,
         )
       : failure(
           place,
           `${host.user} may not write to ${folder}`,
-          `mkdir and chown it, or name another ssh.directory`,
+          'create and chown it, or configure another ssh.directory',
         ),
     diskFinding(disk, freeBytes, config.doctor.nodeDiskFreeBytes),
     ...commandFindings({ check: 'commands', target }, commands, look.absent),
   ];
 }
 
-/** A program that a job runs by its absolute path: others may come with the patch. */
+/** A program that a job runs by its absolute path. Others may come with the patch. */
 interface JobCommand {
   readonly program: string;
-  /** As the configuration has it. */
+  /** Its configuration key. */
   readonly key: string;
-  /** A setup runs before it and may be what installs it. */
+  /** A setup stage runs before it and may install it. */
   readonly afterSetup: boolean;
 }
 
@@ -177,12 +177,12 @@ function commandFindings(
 ): readonly Finding[] {
   if (commands.length === 0) return [];
   const missing = commands.filter(({ program }) => absent.includes(program));
-  if (missing.length === 0) return [ok(subject, 'all there')];
+  if (missing.length === 0) return [ok(subject, 'all installed')];
   return missing.map(({ program, key, afterSetup }) => {
-    const found = `${key}: ${program} is not there, or may not be run`;
+    const found = `${key}: ${program} is missing or not executable`;
     return afterSetup
-      ? warning(subject, found, 'install it, or correct the command, unless the setup installs it')
-      : failure(subject, found, 'install it there, or correct the command');
+      ? warning(subject, found, 'install it or correct the command, unless the setup installs it')
+      : failure(subject, found, 'install it there or correct the command');
   });
 }
 
@@ -191,17 +191,17 @@ function diskFinding(
   free: number | null,
   needed: number,
 ): Finding {
-  if (free === null) return unchecked(subject, 'df does not say', 'see by hand: df -h');
+  if (free === null) return unchecked(subject, 'df reports no value', 'check with: df -h');
   return free >= needed
     ? ok(subject, `${gigabytes(free)} free`)
-    : failure(subject, `${gigabytes(free)} free, less than ${gigabytes(needed)}`, 'make room');
+    : failure(subject, `${gigabytes(free)} free, less than ${gigabytes(needed)}`, 'free some space');
 }
 
 function hostKeyFinding(target: string, { unpinned }: NodeProbe, name: string): Finding {
   const subject = { check: 'node-host-key', target };
-  if (unpinned === null) return ok(subject, 'the one that is pinned');
-  const found = `it shows ${unpinned.fingerprint}; not pinned, so whoever has the address is trusted`;
-  return warning(subject, found, `compare it, then write for ${name}: hostKey: ${unpinned.line}`);
+  if (unpinned === null) return ok(subject, 'matches the pinned key');
+  const found = `the host key is ${unpinned.fingerprint}; it is not pinned, so any host at this address is trusted`;
+  return warning(subject, found, `compare it, then add to ${name}: hostKey: ${unpinned.line}`);
 }
 
 const HOST_KEY_OPERATIONS = ['verify host key', 'look up host key', 'read known_hosts'];
@@ -212,18 +212,18 @@ function connectionFailures(target: string, error: unknown, pinned: boolean): re
   const wrongKey = HOST_KEY_OPERATIONS.includes(error.operation);
   const seen = pinned && error.operation === 'log in to node';
   const hostKey = seen
-    ? ok(subjectOf('node-host-key'), 'the one that is pinned')
-    : unchecked(subjectOf('node-host-key'), 'not seen');
+    ? ok(subjectOf('node-host-key'), 'matches the pinned key')
+    : unchecked(subjectOf('node-host-key'), 'not checked: no connection');
   return [
     wrongKey ? failed(subjectOf('node-host-key'), error) : hostKey,
     wrongKey ? unchecked(subjectOf('node'), 'the host key is not trusted') : failed(subjectOf('node'), error),
     ...['node-tools', 'processes', 'node-sftp', 'node-folder', 'node-disk'].map((check) =>
-      unchecked(subjectOf(check), 'there is no login'),
+      unchecked(subjectOf(check), 'no login'),
     ),
   ];
 }
 
-/** `list` alone: it changes nothing. */
+/** Runs only `list`, which changes nothing. */
 async function programFindings(
   provider: CommandProviderConfig,
   { doctor }: Config,
@@ -235,7 +235,7 @@ async function programFindings(
     access: { address: formatAddress, pin: nothing, release: nothing, prepare: nothing },
   });
   await commandProvider.list({ deployment: '' }, new AbortController().signal);
-  return [ok(subject, `its program answers as it should: ${provider.list.join(' ')}`)];
+  return [ok(subject, `the program answers correctly: ${provider.list.join(' ')}`)];
 }
 
 async function nothing(): Promise<void> {}

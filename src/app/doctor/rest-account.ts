@@ -1,4 +1,4 @@
-/** Our account as REST shows it: its names, what it may vote, and by how much the clocks differ. */
+/** Checks our account over REST: names, permitted votes, and the clock difference. */
 import { RestProbe, type Self } from '../../adapters/gerrit/probe/rest-probe.ts';
 import type { Config, JobDefinition, RestConfig } from '../../config/config.ts';
 import type { Clock } from '../../engine/ports/adapters.ts';
@@ -12,8 +12,8 @@ export function restAccountChecks(config: Config, clock: Clock): readonly Check[
   const { gerrit, report } = config;
   const { rest } = gerrit;
   if (rest === null) {
-    const found = `SSH lets ${gerrit.user} in by this name and does not tell the account's display name`;
-    const fix = `${CONFIGURE_REST}, or see Gerrit's settings page: readers of comments know a CI by a name that ends in " CI"`;
+    const found = `SSH accepts the login of ${gerrit.user} but does not show the account's display name`;
+    const fix = `${CONFIGURE_REST}, or check Gerrit's settings page: readers of comments recognize a CI by a name that ends in " CI"`;
     const finding = unchecked({ check: 'account', target: gerrit.user }, found, fix);
     return [
       { check: 'account', target: gerrit.user, run: async () => [finding] },
@@ -29,7 +29,10 @@ export function restAccountChecks(config: Config, clock: Clock): readonly Check[
 
 function noLabelChecks(label: string | null): readonly Check[] {
   if (label !== null) return [];
-  const finding = ok({ check: 'label', target: 'report.label' }, 'no vote is configured: comments only');
+  const finding = ok(
+    { check: 'label', target: 'report.label' },
+    'no vote is configured; only comments are posted',
+  );
   return [{ check: 'label', target: 'report.label', run: async () => [finding] }];
 }
 
@@ -51,8 +54,8 @@ async function restFindings(
       const { label } = config.report;
       return [
         failed(subject, error),
-        unchecked({ check: 'clock', target: rest.url }, 'there is no login'),
-        ...(label === null ? [] : [unchecked({ check: 'label', target: label }, 'there is no login')]),
+        unchecked({ check: 'clock', target: rest.url }, 'no login'),
+        ...(label === null ? [] : [unchecked({ check: 'label', target: label }, 'no login')]),
       ];
     }
     return [
@@ -70,14 +73,14 @@ function accountFinding(
   { username, name }: Self,
   { gerrit, triggers }: Config,
 ): Finding {
-  const who = `it is ${username}, called ${JSON.stringify(name)}`;
+  const who = `user name ${username}, display name ${JSON.stringify(name)}`;
   if (username !== gerrit.user)
     return failure(subject, who, `SSH uses ${gerrit.user}: gerrit.rest.password must be that account's`);
   if (triggers.name !== null && triggers.name !== name)
     return warning(subject, who, `gerrit.name says ${JSON.stringify(triggers.name)}: make them the same`);
   return name.endsWith(' CI')
     ? ok(subject, who)
-    : warning(subject, who, 'let its display name end in " CI": readers of CI comments go by that');
+    : warning(subject, who, 'end the display name in " CI": readers of comments recognize a CI by that');
 }
 
 async function labelFindings(
@@ -93,29 +96,25 @@ async function labelFindings(
   try {
     const votes = await probe.votes(project, signal);
     if (votes === null) {
-      const fix = 'upload a change there, or see what the first review says';
-      return [unchecked(subject, `we see no open change of ${project}`, fix)];
+      const fix = 'upload a change there, or check the first review';
+      return [unchecked(subject, `no open change of ${project} is visible to us`, fix)];
     }
     if (!votes.labels.includes(label))
       return [
-        failure(
-          subject,
-          `there is no such label; there are ${votes.labels.join(', ')}`,
-          'correct report.label',
-        ),
+        failure(subject, `no such label; the labels are ${votes.labels.join(', ')}`, 'correct report.label'),
       ];
     const permitted = votes.permitted[label] ?? [];
     const wanted = [...new Set([success, failureVote, timedOut])].filter((value) => value !== 0);
     const missing = wanted.filter((value) => !permitted.includes(value));
     if (missing.length === 0) return [ok(subject, `we may vote ${wanted.map(signed).join(', ')}`)];
     const found = `${gerrit.user} may not vote ${missing.map(signed).join(', ')}`;
-    return [failure(subject, found, "ask the project's team for the right, or remove report.label")];
+    return [failure(subject, found, "ask the project's team for the permission, or remove report.label")];
   } catch (error) {
     return [failed(subject, error)];
   }
 }
 
-/** The first that a job names without a pattern. */
+/** The first project that a job names without a pattern. */
 export function firstProject(jobs: readonly JobDefinition[]): string | null {
   return jobs.flatMap(({ rules }) => rules.projects).find((project) => !project.includes('*')) ?? null;
 }

@@ -1,6 +1,6 @@
 /**
- * All checks of `sos-ci doctor`, side by side, each with its own time. A composition root: it brings what adapters can look at
- * together with what the configuration wants. Nothing is changed anywhere, and no secret is in any finding.
+ * Runs all checks of `sos-ci doctor` in parallel, each with its own timeout. A composition root: combines the adapters' probes
+ * with the configuration. Changes nothing; no finding contains a secret.
  */
 import { systemClock } from '../../adapters/clock/system.ts';
 import type { Config } from '../../config/config.ts';
@@ -13,7 +13,7 @@ import { hostChecks } from './host.ts';
 import { providerChecks } from './nodes.ts';
 import { restAccountChecks } from './rest-account.ts';
 
-/** In the order in which things are needed. */
+/** Returns findings in the order in which things are needed. */
 export async function runChecks(config: Config, clock: Clock = systemClock): Promise<readonly Finding[]> {
   const names = config.jobs.map(({ spec }) => spec.name).join(', ');
   const checks = [
@@ -24,7 +24,7 @@ export async function runChecks(config: Config, clock: Clock = systemClock): Pro
     ...externalChecks(config, clock),
   ];
   const found = await Promise.all(checks.map((check) => withTimeout(check, config.doctor.timeoutMs, clock)));
-  return [ok({ check: 'config', target: config.file }, `right; jobs: ${names}`), ...found.flat()];
+  return [ok({ check: 'config', target: config.file }, `valid; jobs: ${names}`), ...found.flat()];
 }
 
 async function withTimeout(check: Check, timeoutMs: number, clock: Clock): Promise<readonly Finding[]> {
@@ -33,7 +33,7 @@ async function withTimeout(check: Check, timeoutMs: number, clock: Clock): Promi
   const timedOut = new Promise<readonly Finding[]>((resolve) => {
     disarm = clock.after(timeoutMs, () => {
       const found = `not done within ${formatLimit(timeoutMs)}`;
-      resolve([failure(check, found, 'see whether it answers at all')]);
+      resolve([failure(check, found, 'check whether it answers at all')]);
       controller.abort();
     });
   });

@@ -60,9 +60,9 @@ describe('a right configuration', () => {
   test('without REST says what SSH can not tell', async () => {
     const findings = await lab.findings({ gerrit: { rest: undefined } });
     expect(trouble(findings)).toEqual([
-      ['unchecked', 'label', 'it is there; whether we may vote on it can not be known by SSH'],
-      ['unchecked', 'account', expect.stringContaining("does not tell the account's display name")],
-      ['unchecked', 'clock', 'SSH does not tell the time'],
+      ['unchecked', 'label', 'the label exists; SSH cannot show whether we may vote on it'],
+      ['unchecked', 'account', expect.stringContaining("does not show the account's display name")],
+      ['unchecked', 'clock', 'SSH transfers no time'],
     ]);
   });
 });
@@ -135,7 +135,7 @@ describe('the key file', () => {
 
 describe('account and votes', () => {
   test.each([
-    ['an unknown label', { report: { label: 'Verfied' } }, {}, 'there are Verified, Code-Review'],
+    ['an unknown label', { report: { label: 'Verfied' } }, {}, 'the labels are Verified, Code-Review'],
     ['a vote that we may not give', { report: { success: 2 } }, {}, 'acme-ci may not vote +2'],
     ['a label that is not ours', {}, { labels: {} }, 'acme-ci may not vote +1, -1'],
   ])('%s', async (_what, change, account, found) => {
@@ -153,12 +153,18 @@ describe('account and votes', () => {
   test('a project without an open change', async () => {
     const job = { project: 'openstack/nova', testing: { command: ['true'], exitCodeIsResult: true } };
     expect(trouble(await lab.findings({ jobs: { first: job } }))).toEqual([
-      ['unchecked', 'label', 'we see no open change of openstack/nova'],
+      ['unchecked', 'label', 'no open change of openstack/nova is visible to us'],
     ]);
   });
 
   test.each([
-    ['a name that does not end in CI', {}, { name: 'Acme' }, 'warning', 'it is acme-ci, called "Acme"'],
+    [
+      'a name that does not end in CI',
+      {},
+      { name: 'Acme' },
+      'warning',
+      'user name acme-ci, display name "Acme"',
+    ],
     ['a wrong password', {}, { httpPassword: 'other' }, 'failure', 'Gerrit answers 401: Unauthorized'],
   ])('%s', async (_what, change, account, verdict, found) => {
     lab.account(account);
@@ -255,7 +261,7 @@ describe('a node', () => {
     expect(await commands(job('./stack.sh', 'tox'))).toEqual([]);
     expect(await commands(job(there, 'tox'))).toMatchObject([{ verdict: 'ok' }]);
     expect(await commands(job(plain, `${lab.dir}/none`))).toMatchObject([
-      { verdict: 'failure', found: `jobs.first.stacking.command: ${plain} is not there, or may not be run` },
+      { verdict: 'failure', found: `jobs.first.stacking.command: ${plain} is missing or not executable` },
       { verdict: 'warning', target: 'nodes/node1' },
     ]);
     const here = { providers: { nodes: undefined, here: { type: 'local' } } };

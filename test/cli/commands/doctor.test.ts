@@ -23,7 +23,7 @@ const FINDINGS: readonly Finding[] = [
     check: 'node-host-key',
     target: 'lab/node1',
     verdict: 'warning',
-    found: 'it shows ssh-ed25519 SHA256:abc; not pinned, so whoever has the address is trusted',
+    found: 'it shows ssh-ed25519 SHA256:abc; it is not pinned, so any host at this address is trusted',
     fix: 'compare it, then write for node1: hostKey: ssh-ed25519 AAAA',
   },
   {
@@ -37,7 +37,7 @@ const FINDINGS: readonly Finding[] = [
     check: 'stream',
     target: 'ci@localhost:29418',
     verdict: 'unchecked',
-    found: 'there is no login',
+    found: 'no login',
     fix: '',
   },
 ];
