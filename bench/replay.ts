@@ -47,7 +47,7 @@ function transitionsOf(rows: readonly NumberedRow[]): void {
   const machine: AnyStateMachine = rows[0]?.machine === 'review@1' ? reviewMachine : jobMachine;
   let snapshot: ReturnType<typeof initialTransition<AnyStateMachine>>[0] | null = null;
   for (const row of rows) {
-    const event = { ...eventOf(row), at: row.at, settles: row.settles, inFlight: [] };
+    const event = { ...eventOf(row), at: row.at, settles: row.settles, pending: [] };
     snapshot =
       snapshot === null ? initialTransition(machine, event)[0] : transition(machine, snapshot, event)[0];
   }

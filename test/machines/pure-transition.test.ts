@@ -18,7 +18,7 @@ describe.each(Object.entries(stories))('%s', (_, tell) => {
         const event = { ...row.data, type: row.type } as never;
         if (before !== null && row.outcome !== 'late') {
           const { machine } = versionOf(row);
-          const told = { ...(event as object), at: row.at, settles: row.settles, inFlight: [] } as never;
+          const told = { ...(event as object), at: row.at, settles: row.settles, pending: [] } as never;
           const snapshot = machine.resolveState({ value: before.value, context: before.context } as never);
           const [theirs, asked] = transition(machine, snapshot as never, told);
           const [ours, actions] = pureTransition(machine, snapshot as never, told);

@@ -4,14 +4,14 @@
  */
 import { clearing } from './cleanup.ts';
 import {
+  assignFrom,
   backoffMs,
-  change,
   deadline,
   jobSetup,
-  keep,
   ownerOf,
   request,
   setupFailed,
+  update,
 } from './machine-setup.ts';
 
 const bootDeadline = deadline(
@@ -42,7 +42,7 @@ export const booting = jobSetup.createStateConfig({
       on: {
         'server.active': {
           target: '#job.stacking',
-          actions: keep('server.active', (event) => ({ server: event.server })),
+          actions: assignFrom('server.active', (event) => ({ server: event.server })),
         },
         'server.create-failed': setupFailed('NODE_FAILURE'),
         'timer.fired': setupFailed('NODE_FAILURE'),
@@ -56,7 +56,7 @@ export const booting = jobSetup.createStateConfig({
     backoff: {
       description: 'waiting',
       entry: retry.arm,
-      exit: [retry.disarm, change(({ context }) => ({ attempt: context.attempt + 1 }))],
+      exit: [retry.disarm, update(({ context }) => ({ attempt: context.attempt + 1 }))],
       on: { 'timer.fired': 'creating' },
     },
   },

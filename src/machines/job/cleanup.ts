@@ -7,14 +7,14 @@ import type { Effect, KeyedEffect } from '../protocol/effects.ts';
 import { lateAnswers } from './late-events.ts';
 import {
   type Args,
+  assignFrom,
   backoffMs,
-  change,
   deadline,
   decide,
   jobSetup,
-  keep,
   ownerOf,
   request,
+  update,
 } from './machine-setup.ts';
 
 export interface ClearingOptions {
@@ -36,7 +36,7 @@ const retry = deadline(
   (context) => `retry:deleting:${context.deletions}`,
   (context) => backoffMs(context.spec.limits.cleanupRetryMs, context.cleanupAttempt),
 );
-const keepServer = keep('server.active', (event) => ({ server: event.server }));
+const keepServer = assignFrom('server.active', (event) => ({ server: event.server }));
 
 export function clearing(options: ClearingOptions) {
   const failedDeletion = [
@@ -45,8 +45,8 @@ export function clearing(options: ClearingOptions) {
   ] as const;
   return jobSetup.createStateConfig({
     initial: 'awaitingEffects',
-    entry: change(({ context }) => ({ cleanupAttempt: 0, clearings: context.clearings + 1 })),
-    on: { ...lateAnswers, 'verdict.accepted': { actions: 'noted' } },
+    entry: update(({ context }) => ({ cleanupAttempt: 0, clearings: context.clearings + 1 })),
+    on: { ...lateAnswers, 'verdict.accepted': { actions: 'noop' } },
     states: {
       awaitingEffects: {
         entry: [request(stopWhatRuns), settleDeadline.arm],
@@ -56,7 +56,7 @@ export function clearing(options: ClearingOptions) {
       },
       deleting: {
         entry: [
-          change(({ context }) => ({
+          update(({ context }) => ({
             cleanupAttempt: context.cleanupAttempt + 1,
             deletions: context.deletions + 1,
           })),
@@ -68,12 +68,12 @@ export function clearing(options: ClearingOptions) {
           // It may have come after the deletion had looked: another one follows, but never two at a time.
           'server.active': { target: 'awaitingEffects', actions: keepServer },
           'server.deleted': [
-            { guard: 'ofEarlierDeletion', actions: 'noted' },
+            { guard: 'ofEarlierDeletion', actions: 'noop' },
             { guard: 'mayDeleteAgain', target: 'awaitingEffects' },
             { guard: 'unsettled', target: options.givenUp, actions: decide('NODE_FAILURE') },
-            { target: options.done, actions: change(() => ({ server: null })) },
+            { target: options.done, actions: update(() => ({ server: null })) },
           ],
-          'server.delete-failed': [{ guard: 'ofEarlierDeletion', actions: 'noted' }, ...failedDeletion],
+          'server.delete-failed': [{ guard: 'ofEarlierDeletion', actions: 'noop' }, ...failedDeletion],
           'timer.fired': failedDeletion,
         },
       },

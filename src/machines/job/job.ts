@@ -10,15 +10,15 @@ import { reasonOf } from './failure-reason.ts';
 import { terminalEvents } from './late-events.ts';
 import {
   type Args,
+  assignFrom,
   backoffMs,
-  change,
   deadline,
   decide,
   type JobContext,
   type JobMachineEvent,
   jobSetup,
-  keep,
   request,
+  update,
 } from './machine-setup.ts';
 import { minimalReport, publishing, reporting, tellReview } from './publishing.ts';
 import { stacking, testing } from './stages.ts';
@@ -36,7 +36,7 @@ const alarmDeadline = deadline(
 const park = [decide('ABORTED'), ...tellReview(), request(({ context }) => parked(context))] as const;
 
 /** Asks for its slot anew, as one that was promoted. */
-const promote = change(({ context }) => ({ promotions: context.promotions + 1 }));
+const promote = update(({ context }) => ({ promotions: context.promotions + 1 }));
 
 const discardDeadline = deadline(
   (context) => `deadline:discarding:${context.discards}`,
@@ -57,7 +57,7 @@ const discardFailed = [
 ] as const;
 const serverAppeared = {
   target: 'awaitingEffects',
-  actions: keep('server.active', (event) => ({ server: event.server })),
+  actions: assignFrom('server.active', (event) => ({ server: event.server })),
 } as const;
 
 export const jobMachine = jobSetup.createMachine({
@@ -72,20 +72,20 @@ export const jobMachine = jobSetup.createMachine({
       {
         target: '.cleanup',
         reenter: true,
-        actions: [decide('NODE_FAILURE'), change(({ context }) => ({ failures: context.failures + 1 }))],
+        actions: [decide('NODE_FAILURE'), update(({ context }) => ({ failures: context.failures + 1 }))],
       },
     ],
     // What the other ways to parked compute may be what threw.
     'machine.quarantine-failed': {
       target: '.parked',
-      actions: ['breakOff', ...minimalReport(), request(({ context }) => parked(context))],
+      actions: ['abort', ...minimalReport(), request(({ context }) => parked(context))],
     },
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.parked', actions: park },
-      { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
+      { actions: update(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
     // Whatever it does by now, it does not wait for a slot any more.
-    'job.promoted': { actions: 'noted' },
+    'job.promoted': { actions: 'noop' },
   },
   states: {
     queued: {
@@ -100,11 +100,11 @@ export const jobMachine = jobSetup.createMachine({
           on: {
             'job.ready': {
               target: 'waiting',
-              actions: keep('job.ready', ({ trees, dependencies = [] }) => ({ trees, dependencies })),
+              actions: assignFrom('job.ready', ({ trees, dependencies = [] }) => ({ trees, dependencies })),
             },
             'job.rejected': {
               target: '#job.reporting',
-              actions: keep('job.rejected', ({ verdict, reason }) => ({ verdict, reason })),
+              actions: assignFrom('job.rejected', ({ verdict, reason }) => ({ verdict, reason })),
             },
             'job.promoted': { actions: promote },
           },
@@ -115,7 +115,7 @@ export const jobMachine = jobSetup.createMachine({
           on: {
             'slot.granted': {
               target: '#job.booting',
-              actions: keep('slot.granted', ({ at }) => ({ slot: true, startedAt: at })),
+              actions: assignFrom('slot.granted', ({ at }) => ({ slot: true, startedAt: at })),
             },
             'job.promoted': { target: 'waiting', reenter: true, actions: promote },
           },
@@ -133,22 +133,22 @@ export const jobMachine = jobSetup.createMachine({
       entry: [clearingAtTheEnd.entry, ...tellReview()],
       on: {
         ...clearingAtTheEnd.on,
-        'job.cancelled': { actions: 'noted' },
-        'job.superseded': { actions: 'noted' },
+        'job.cancelled': { actions: 'noop' },
+        'job.superseded': { actions: 'noop' },
       },
       states: {
         ...clearingAtTheEnd.states,
         // No server is left. What lies on this host is removed last: leftover processes are found by it.
         discarding: {
           entry: [
-            change(({ context }) => ({ slot: false, discards: context.discards + 1 })),
+            update(({ context }) => ({ slot: false, discards: context.discards + 1 })),
             request(discardEvidence),
             discardDeadline.arm,
           ],
           exit: discardDeadline.disarm,
           on: {
-            'evidence.discarded': [{ guard: 'unsettled', actions: 'noted' }, { target: '#job.done' }],
-            'evidence.discard-failed': [{ guard: 'ofEarlierDiscard', actions: 'noted' }, ...discardFailed],
+            'evidence.discarded': [{ guard: 'unsettled', actions: 'noop' }, { target: '#job.done' }],
+            'evidence.discard-failed': [{ guard: 'ofEarlierDiscard', actions: 'noop' }, ...discardFailed],
             'timer.fired': discardFailed,
             'server.active': serverAppeared,
           },

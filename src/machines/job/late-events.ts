@@ -3,51 +3,51 @@
  * told to stop. Having settled their effect is all they do; only a URL is kept. `server.active` is not among them: a
  * server that appears late must be deleted, which each state sees to.
  */
-import { keep } from './machine-setup.ts';
+import { assignFrom } from './machine-setup.ts';
 
-const noted = { actions: 'noted' } as const;
+const noop = { actions: 'noop' } as const;
 
-export const keepPublished = keep('evidence.published', (event) => ({
+export const keepPublished = assignFrom('evidence.published', (event) => ({
   evidence: 'published',
   url: event.url,
 }));
 
 export const lateAnswers = {
-  'server.create-failed': noted,
-  'patchset.fetched': noted,
-  'patchset.fetch-failed': noted,
-  'stage.started': noted,
-  'stage.exited': noted,
-  'stage.lost': noted,
-  'stage.start-failed': noted,
-  'stage.stopped': noted,
-  'stage.stop-failed': noted,
-  'results.read': noted,
-  'results.read-failed': noted,
-  'evidence.collected': noted,
-  'evidence.collect-failed': noted,
+  'server.create-failed': noop,
+  'patchset.fetched': noop,
+  'patchset.fetch-failed': noop,
+  'stage.started': noop,
+  'stage.exited': noop,
+  'stage.lost': noop,
+  'stage.start-failed': noop,
+  'stage.stopped': noop,
+  'stage.stop-failed': noop,
+  'results.read': noop,
+  'results.read-failed': noop,
+  'evidence.collected': noop,
+  'evidence.collect-failed': noop,
   // Also from the history that publishes later.
   'evidence.published': { actions: keepPublished },
-  'evidence.abandoned': { actions: keep('evidence.abandoned', () => ({ evidence: 'none' })) },
-  'evidence.publish-failed': noted,
-  'server.deleted': noted,
-  'server.delete-failed': noted,
-  'evidence.discarded': noted,
-  'evidence.discard-failed': noted,
-  'alarm.raised': noted,
+  'evidence.abandoned': { actions: assignFrom('evidence.abandoned', () => ({ evidence: 'none' })) },
+  'evidence.publish-failed': noop,
+  'server.deleted': noop,
+  'server.delete-failed': noop,
+  'evidence.discarded': noop,
+  'evidence.discard-failed': noop,
+  'alarm.raised': noop,
   // The review may release or refuse a job that has ended meanwhile.
-  'job.ready': noted,
-  'job.rejected': noted,
+  'job.ready': noop,
+  'job.rejected': noop,
 } as const;
 
-/** Where a job rests nothing moves it: what may still be said to it is noted. */
+/** Where a job rests nothing moves it: what may still be said to it is recorded. */
 export const terminalEvents = {
   ...lateAnswers,
-  'server.active': noted,
-  'verdict.accepted': noted,
-  'job.cancelled': noted,
-  'job.superseded': noted,
-  'machine.failed': noted,
-  'machine.quarantine-failed': noted,
-  'daemon.crashed': noted,
+  'server.active': noop,
+  'verdict.accepted': noop,
+  'job.cancelled': noop,
+  'job.superseded': noop,
+  'machine.failed': noop,
+  'machine.quarantine-failed': noop,
+  'daemon.crashed': noop,
 } as const;

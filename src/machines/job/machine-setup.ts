@@ -76,15 +76,15 @@ export interface Args {
   readonly event: JobMachineEvent;
 }
 
-export const { request, change, deadline } = actionsFor<JobContext, JobEvent>();
+export const { request, update, deadline } = actionsFor<JobContext, JobEvent>();
 
 /** Keeps what an event of the named type brought. */
-export function keep<T extends JobEvent['type']>(
+export function assignFrom<T extends JobEvent['type']>(
   type: T,
   make: (event: Extract<JobMachineEvent, { type: T }>, context: JobContext) => Partial<JobContext>,
 ) {
   return {
-    type: 'keep',
+    type: 'update',
     params: ({ context, event }: Args): Partial<JobContext> => {
       if (event.type !== type) throw new Error(`expected ${type}, was told ${event.type}`);
       return make(event as Extract<JobMachineEvent, { type: T }>, context);
@@ -148,7 +148,7 @@ export const jobSetup = setup({
   },
   actions: {
     request: (_, _effects: Effect | readonly Effect[] | null) => {},
-    keep: assign((_, changes: Partial<JobContext>) => changes),
+    update: assign((_, changes: Partial<JobContext>) => changes),
     decide: assign(({ context, event }, { verdict }: { verdict: Verdict }) =>
       context.verdict === null ||
       (context.verdict === 'SUCCESS' && context.evidence === 'none' && !context.told)
@@ -162,13 +162,13 @@ export const jobSetup = setup({
     ),
     /** The job is at rest: it no longer counts against its provider's slots. */
     rest: assign(({ event }) => ({ slot: false, endedAt: event.at })),
-    breakOff: assign(({ context, event }) => ({
+    abort: assign(({ context, event }) => ({
       verdict: context.told ? context.verdict : 'ABORTED',
       reason: reasonOf(event),
     })),
     noteTrouble: assign(({ event }) => ({ reason: reasonOf(event), lastLine: lastLineOf(event) })),
     /** The event is expected here and changes nothing. */
-    noted: () => {},
+    noop: () => {},
   },
   guards: {
     settled: ({ event }) => isSettled(event),

@@ -37,8 +37,8 @@ interface Args {
   readonly event: PublicationMachineEvent;
 }
 
-const { request, change, deadline } = actionsFor<PublicationContext, PublicationEvent>();
-const noted = { actions: 'noted' } as const;
+const { request, update, deadline } = actionsFor<PublicationContext, PublicationEvent>();
+const noop = { actions: 'noop' } as const;
 
 const retry = deadline(
   (context) => `retry:publishing:${context.attempt}`,
@@ -63,8 +63,8 @@ const publicationSetup = setup({
   },
   actions: {
     request: (_, _effects: Effect | readonly Effect[] | null) => {},
-    keep: assign((_, changes: Partial<PublicationContext>) => changes),
-    noted: () => {},
+    update: assign((_, changes: Partial<PublicationContext>) => changes),
+    noop: () => {},
   },
   guards: {
     hopeless: ({ context, event }) => context.dropped || event.at - context.openedAt >= context.limits.ageMs,
@@ -75,7 +75,7 @@ const publicationSetup = setup({
 const published = {
   target: '#publication.discarding',
   actions: [
-    change(({ event }) =>
+    update(({ event }) =>
       event.type === 'evidence.published' ? { url: event.url, outcome: 'published' } : {},
     ),
     request(tellPublished),
@@ -84,7 +84,7 @@ const published = {
 const abandoned = {
   target: '#publication.discarding',
   actions: [
-    change(({ context, event }) => ({ outcome: 'abandoned', why: whyOf(context, event) })),
+    update(({ context, event }) => ({ outcome: 'abandoned', why: whyOf(context, event) })),
     request(tellAbandoned),
   ],
 } as const;
@@ -92,7 +92,7 @@ const failed = [
   { guard: 'hopeless', ...abandoned },
   {
     target: '#publication.backoff',
-    actions: change(({ context, event }) => ({
+    actions: update(({ context, event }) => ({
       attempt: context.attempt + 1,
       why: whyOf(context, event),
     })),
@@ -100,15 +100,15 @@ const failed = [
 ] as const;
 
 const saidAtTheEnd = {
-  'evidence.published': noted,
-  'evidence.publish-failed': noted,
-  'evidence.discarded': noted,
-  'evidence.discard-failed': noted,
-  'publication.dropped': noted,
-  'alarm.raised': noted,
-  'machine.failed': noted,
-  'machine.quarantine-failed': noted,
-  'daemon.crashed': noted,
+  'evidence.published': noop,
+  'evidence.publish-failed': noop,
+  'evidence.discarded': noop,
+  'evidence.discard-failed': noop,
+  'publication.dropped': noop,
+  'alarm.raised': noop,
+  'machine.failed': noop,
+  'machine.quarantine-failed': noop,
+  'daemon.crashed': noop,
 } as const;
 
 export const publicationMachine = publicationSetup.createMachine({
@@ -117,16 +117,16 @@ export const publicationMachine = publicationSetup.createMachine({
   initial: 'backoff',
   entry: request(({ context }) => pendingAlarm(context)),
   on: {
-    'alarm.raised': noted,
+    'alarm.raised': noop,
     // The answer to an attempt that was silent for too long.
     'evidence.published': published,
-    'evidence.publish-failed': noted,
+    'evidence.publish-failed': noop,
     'machine.failed': abandoned,
     // What the other way to the end computes may be what threw. The sweep removes what was collected.
     'machine.quarantine-failed': '.done',
     'daemon.crashed': [
       { guard: 'crashedBefore', ...abandoned },
-      { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
+      { actions: update(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
   },
   states: {
@@ -144,7 +144,7 @@ export const publicationMachine = publicationSetup.createMachine({
       on: {
         'evidence.publish-failed': failed,
         'timer.fired': failed,
-        'publication.dropped': { actions: change(() => ({ dropped: true })) },
+        'publication.dropped': { actions: update(() => ({ dropped: true })) },
       },
     },
     discarding: {

@@ -11,14 +11,14 @@ import { reasonOf } from './failure-reason.ts';
 import { keepPublished, lateAnswers } from './late-events.ts';
 import {
   type Args,
+  assignFrom,
   backoffMs,
-  change,
   deadline,
   type JobContext,
   jobSetup,
-  keep,
   ownerOf,
   request,
+  update,
 } from './machine-setup.ts';
 import { PUBLISH_RETRY_MAX_MS, publicationOf } from './publication.ts';
 
@@ -41,12 +41,12 @@ const reportDeadline = deadline(
 
 /** A failed try at collecting: another one, or on without evidence. */
 const uncollected = [
-  { guard: 'ofEarlierPublishing', actions: 'noted' },
+  { guard: 'ofEarlierPublishing', actions: 'noop' },
   { guard: 'mayRetryPublishing', target: '#job.publishing.backoff' },
   {
     target: '#job.reporting',
     actions: {
-      type: 'keep',
+      type: 'update',
       params: ({ context, event }: Args): Partial<JobContext> =>
         context.verdict === 'SUCCESS' ? { verdict: 'POST_FAILURE', reason: reasonOf(event) } : {},
     },
@@ -56,10 +56,10 @@ const uncollected = [
 /** Nobody waits for a log site: the server is cleaned up while another history tries again. */
 const handOverEvidence = {
   target: '#job.reporting',
-  actions: [request(openPublication), change(() => ({ evidence: 'pending' }))],
+  actions: [request(openPublication), update(() => ({ evidence: 'pending' }))],
 } as const;
 
-const keepServer = keep('server.active', (event) => ({ server: event.server }));
+const keepServer = assignFrom('server.active', (event) => ({ server: event.server }));
 
 export const publishing = jobSetup.createStateConfig({
   tags: 'past-server',
@@ -70,10 +70,10 @@ export const publishing = jobSetup.createStateConfig({
       exit: collectDeadline.disarm,
       on: {
         'evidence.collected': [
-          { guard: 'ofEarlierPublishing', actions: 'noted' },
+          { guard: 'ofEarlierPublishing', actions: 'noop' },
           {
             target: 'uploading',
-            actions: keep('evidence.collected', ({ bytes, url }) => ({ collectedBytes: bytes, url })),
+            actions: assignFrom('evidence.collected', ({ bytes, url }) => ({ collectedBytes: bytes, url })),
           },
         ],
         'evidence.collect-failed': uncollected,
@@ -94,7 +94,7 @@ export const publishing = jobSetup.createStateConfig({
     },
     backoff: {
       entry: retry.arm,
-      exit: [retry.disarm, change(({ context }) => ({ publishAttempt: context.publishAttempt + 1 }))],
+      exit: [retry.disarm, update(({ context }) => ({ publishAttempt: context.publishAttempt + 1 }))],
       on: { 'timer.fired': 'collecting' },
     },
   },
@@ -110,8 +110,8 @@ export const reporting = jobSetup.createStateConfig({
     'server.active': { actions: keepServer },
     'verdict.accepted': 'cleanup',
     'timer.fired': 'cleanup',
-    'job.cancelled': { actions: 'noted' },
-    'job.superseded': { actions: 'noted' },
+    'job.cancelled': { actions: 'noop' },
+    'job.superseded': { actions: 'noop' },
   },
 });
 
@@ -147,7 +147,7 @@ function handOver(reportOf: (args: Args) => JobReport) {
             event: { type: 'job.reported', report: reportOf(args) },
           },
     ),
-    change(() => ({ told: true })),
+    update(() => ({ told: true })),
   ] as const;
 }
 

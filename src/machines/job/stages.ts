@@ -9,11 +9,11 @@ import { judgeTesting } from '../model/judge-testing.ts';
 import { lastLineOf, oneLine } from './failure-reason.ts';
 import {
   type Args,
+  assignFrom,
   deadline,
   decide,
   type JobContext,
   jobSetup,
-  keep,
   ownerOf,
   request,
   setupFailed,
@@ -28,7 +28,7 @@ const readDeadline = deadline(
   // Reading has its own limit; this only catches a silent one.
   (context) => context.spec.limits.resultsTimeoutMs * 2,
 );
-const noted = { actions: 'noted' } as const;
+const noop = { actions: 'noop' } as const;
 
 const stackingEnded = [
   { guard: 'stackedWell', target: '#job.testing' },
@@ -55,7 +55,7 @@ export const stacking = jobSetup.createStateConfig({
       entry: [request((args) => runStage(args, 'stacking')), stageWatchdog('stacking').arm],
       exit: stageWatchdog('stacking').disarm,
       on: {
-        'stage.started': noted,
+        'stage.started': noop,
         'stage.exited': stackingEnded,
         'stage.lost': setupFailed('RETRY_LIMIT'),
         'stage.start-failed': setupFailed('RETRY_LIMIT'),
@@ -66,9 +66,9 @@ export const stacking = jobSetup.createStateConfig({
       entry: [request((args) => stopStage(args, 'stacking')), stopDeadline('stacking').arm],
       exit: stopDeadline('stacking').disarm,
       on: {
-        'stage.started': noted,
-        'stage.stopped': noted,
-        'stage.stop-failed': noted,
+        'stage.started': noop,
+        'stage.stopped': noop,
+        'stage.stop-failed': noop,
         'stage.exited': stackingEnded,
         'stage.lost': setupFailed('RETRY_LIMIT'),
         'stage.start-failed': setupFailed('RETRY_LIMIT'),
@@ -81,13 +81,13 @@ export const stacking = jobSetup.createStateConfig({
 export const testing = jobSetup.createStateConfig({
   initial: 'running',
   // A stage that was told to stop may end first: the answer to the stop comes after it.
-  on: { 'stage.stopped': noted, 'stage.stop-failed': noted },
+  on: { 'stage.stopped': noop, 'stage.stop-failed': noop },
   states: {
     running: {
       entry: [request((args) => runStage(args, 'testing')), stageWatchdog('testing').arm],
       exit: stageWatchdog('testing').disarm,
       on: {
-        'stage.started': noted,
+        'stage.started': noop,
         'stage.exited': testingEnded,
         'stage.lost': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
         'stage.start-failed': { target: '#job.publishing', actions: decide('NODE_FAILURE') },
@@ -98,7 +98,7 @@ export const testing = jobSetup.createStateConfig({
       entry: [request((args) => stopStage(args, 'testing')), stopDeadline('testing').arm],
       exit: stopDeadline('testing').disarm,
       on: {
-        'stage.started': noted,
+        'stage.started': noop,
         // It had ended in time, or its runner had ended it: then that counts. Stopped by us it is a time-out.
         'stage.exited': [
           { guard: 'stoppedByUs', target: '#job.publishing', actions: decide('TIMED_OUT') },
@@ -128,7 +128,7 @@ export const testing = jobSetup.createStateConfig({
       on: {
         'results.read': {
           target: '#job.publishing',
-          actions: [keep('results.read', (event) => ({ results: event.results })), judge()],
+          actions: [assignFrom('results.read', (event) => ({ results: event.results })), judge()],
         },
         'results.read-failed': { target: '#job.publishing', actions: judge() },
         'timer.fired': { target: '#job.publishing', actions: judge() },
@@ -195,12 +195,12 @@ function stopDeadline(stage: Stage) {
 }
 
 function keepEnd() {
-  return keep('stage.exited', (event) => ({ stageEnd: event.end, lastLine: lastLineOf(event) }));
+  return assignFrom('stage.exited', (event) => ({ stageEnd: event.end, lastLine: lastLineOf(event) }));
 }
 
 function judge() {
   return {
-    type: 'keep',
+    type: 'update',
     params: ({ context, event }: Args): Partial<JobContext> => {
       if (context.stageEnd === null) throw new Error('judged before the stage ended');
       const { verdict, reason } = judgeTesting(

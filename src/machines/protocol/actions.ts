@@ -1,6 +1,6 @@
 /**
  * What the states of every machine are written with: asking for effects, changing the context, and deadlines. A machine
- * asks with the one action `request`, whose params are effects as data, and changes its context with the one action `keep`.
+ * asks with the one action `request`, whose params are effects as data, and changes its context with the one action `update`.
  */
 import type { Effect, KeyedEffect } from './effects.ts';
 
@@ -44,9 +44,9 @@ export function actionsFor<Context, Event extends { readonly type: string }>() {
     }) as const;
 
   /** Changes the context. */
-  const change = (make: (args: Args) => Partial<Context>) =>
+  const update = (make: (args: Args) => Partial<Context>) =>
     ({
-      type: 'keep',
+      type: 'update',
       params: ({ context, event }: Args): Partial<Context> => make({ context, event: unwrapInit(event) }),
     }) as const;
 
@@ -62,5 +62,5 @@ export function actionsFor<Context, Event extends { readonly type: string }>() {
     disarm: request(({ context }) => ({ type: 'cancelEffect', key: key(context) })),
   });
 
-  return { request, change, deadline };
+  return { request, update, deadline };
 }

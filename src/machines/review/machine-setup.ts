@@ -82,17 +82,17 @@ export interface ReviewArgs {
   readonly event: ReviewMachineEvent;
 }
 
-export const { request, change, deadline } = actionsFor<ReviewContext, ReviewEvent>();
+export const { request, update, deadline } = actionsFor<ReviewContext, ReviewEvent>();
 
 /** How the review ends. */
 export function finish(outcome: ReviewOutcome) {
-  return change(() => ({ outcome }));
+  return update(() => ({ outcome }));
 }
 
 /** Prepares the alarm that the state alarming raises, told in the words of the failure that led there. */
 export function withAlarm(kind: Alarm['kind']) {
   return {
-    type: 'keep',
+    type: 'update',
     params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => ({
       alarms: context.alarms + 1,
       alarm: {
@@ -128,8 +128,8 @@ export const reviewSetup = setup({
   },
   actions: {
     request: (_, _effects: Effect | readonly Effect[] | null) => {},
-    keep: assign((_, changes: Partial<ReviewContext>) => changes),
-    noted: () => {},
+    update: assign((_, changes: Partial<ReviewContext>) => changes),
+    noop: () => {},
   },
   guards: {
     objectionable: ({ context, event }) =>
@@ -186,7 +186,7 @@ function mayHelp(event: ReviewMachineEvent): boolean {
 
 /** Keeps a job's report, the first for each job. */
 export const keepReport = {
-  type: 'keep',
+  type: 'update',
   params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => {
     if (event.type !== 'job.reported' || hasReported(context, event.report.job)) return {};
     return { reports: [...context.reports, event.report] };
@@ -195,7 +195,7 @@ export const keepReport = {
 
 /** Keeps what became of evidence that was pending. */
 export const keepEvidence = {
-  type: 'keep',
+  type: 'update',
   params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => {
     if (event.type !== 'job.evidence-published' && event.type !== 'job.evidence-abandoned') return {};
     const now =

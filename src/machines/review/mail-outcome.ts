@@ -3,7 +3,7 @@
  * has ended by then, so nothing waits for it; what is owed survives a restart as every effect does.
  */
 import { backoff } from '../model/backoff.ts';
-import { change, type ReviewArgs, request } from './machine-setup.ts';
+import { type ReviewArgs, request, update } from './machine-setup.ts';
 import { reviewMail } from './mail.ts';
 
 /** For the entry of the state that a review ends in. */
@@ -11,12 +11,12 @@ export const mailEnd = request((args) => sendMail(args, 0));
 
 /** What is said of a mail, to a review that has ended. */
 export const mailAnswers = {
-  'mail.sent': { actions: 'noted' },
+  'mail.sent': { actions: 'noop' },
   'mail.send-failed': [
     {
       guard: 'mayMailAgain',
       actions: [
-        change(({ context }) => ({ mailAttempt: context.mailAttempt + 1 })),
+        update(({ context }) => ({ mailAttempt: context.mailAttempt + 1 })),
         request((args) => sendMail(args, retryMs(args))),
       ],
     },

@@ -6,13 +6,13 @@ import { composeComment } from '../comment/compose.ts';
 import type { Effect } from '../protocol/effects.ts';
 import {
   backoffMs,
-  change,
   deadline,
   finish,
   type ReviewArgs,
   type ReviewContext,
   request,
   reviewSetup,
+  update,
   withAlarm,
 } from './machine-setup.ts';
 import { sendVote, voteOf } from './vote.ts';
@@ -26,11 +26,11 @@ const overdue = deadline(
   // The reviewer has its own limit for one post and for looking afterwards; this only catches a silent one.
   (context) => context.report.postTimeoutMs * 4,
 );
-const withdraw = { actions: change(() => ({ withdrawn: true })) } as const;
-const nextAttempt = change(({ context }) => ({ postAttempt: context.postAttempt + 1 }));
+const withdraw = { actions: update(() => ({ withdrawn: true })) } as const;
+const nextAttempt = update(({ context }) => ({ postAttempt: context.postAttempt + 1 }));
 
 /** Unless Gerrit had the message before, the vote that counts is that of the last attempt. */
-const keepTaken = change(({ context: { sent }, event }) =>
+const keepTaken = update(({ context: { sent }, event }) =>
   sent === null || event.type !== 'review.posted' || event.found ? {} : { sent: { ...sent, earlier: [] } },
 );
 
@@ -39,7 +39,7 @@ export const posting = reviewSetup.createStateConfig({
   initial: 'sending',
   states: {
     sending: {
-      entry: [change(({ context }) => ({ sent: sendVote(context) })), request(postReview), overdue.arm],
+      entry: [update(({ context }) => ({ sent: sendVote(context) })), request(postReview), overdue.arm],
       exit: overdue.disarm,
       on: {
         'review.posted': [
@@ -56,7 +56,7 @@ export const posting = reviewSetup.createStateConfig({
           },
           {
             target: '#review.raisingAlarm',
-            actions: [withAlarm('vote-rejected'), nextAttempt, change(() => ({ voteless: true }))],
+            actions: [withAlarm('vote-rejected'), nextAttempt, update(() => ({ voteless: true }))],
           },
         ],
         'review.post-failed': [
@@ -69,7 +69,7 @@ export const posting = reviewSetup.createStateConfig({
         ],
         // Never a second post beside one that has not answered: told to the operator, and waited for.
         'timer.fired': { actions: request(overdueAlarm) },
-        'alarm.raised': { actions: 'noted' },
+        'alarm.raised': { actions: 'noop' },
         'review.superseded': withdraw,
         'review.cancelled': withdraw,
       },
@@ -84,7 +84,7 @@ export const posting = reviewSetup.createStateConfig({
           { guard: 'votes', target: '#review.computingVote.readingChange' },
           { target: 'sending' },
         ],
-        'alarm.raised': { actions: 'noted' },
+        'alarm.raised': { actions: 'noop' },
         'review.superseded': { target: '#review.done', actions: finish('withdrawn') },
         'review.cancelled': { target: '#review.done', actions: finish('withdrawn') },
       },

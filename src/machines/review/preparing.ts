@@ -7,12 +7,12 @@ import { backoff } from '../model/backoff.ts';
 import type { Effect } from '../protocol/effects.ts';
 import type { AnyEvent } from '../protocol/events.ts';
 import {
-  change,
   deadline,
   type ReviewArgs,
   type ReviewContext,
   request,
   reviewSetup,
+  update,
 } from './machine-setup.ts';
 import { isHidden, objection, satisfiesHold, skippedJobs } from './preconditions.ts';
 import { announceStart } from './start-message.ts';
@@ -39,14 +39,14 @@ const mergeRetry = deadline(
   ({ plan, mergeAttempt }) => backoff(mergeAttempt, plan.mergeRetryMs, plan.mergeRetryMs * 64),
 );
 
-const noted = { actions: 'noted' } as const;
+const noop = { actions: 'noop' } as const;
 const refused = { target: '#review.awaitingJobs', actions: request(refuseAll) } as const;
 const lookedUp = [
   {
     guard: 'objectionable',
     target: '#review.awaitingJobs',
     actions: [
-      change(({ context, event }) =>
+      update(({ context, event }) =>
         event.type === 'change.looked-up' && isHidden(context, event.change) ? { hidden: true } : {},
       ),
       request(refuseAll),
@@ -79,7 +79,7 @@ export const preparing = reviewSetup.createStateConfig({
     lookingUp: {
       description: 'Gerrit is asked how the change is now',
       entry: [
-        change(({ context }) => ({ lookUps: context.lookUps + 1 })),
+        update(({ context }) => ({ lookUps: context.lookUps + 1 })),
         request(lookUpChange),
         lookUpDeadline.arm,
       ],
@@ -90,19 +90,19 @@ export const preparing = reviewSetup.createStateConfig({
       tags: 'backoff',
       description: 'Gerrit is asked again how the change is',
       entry: lookUpRetry.arm,
-      exit: [lookUpRetry.disarm, change(({ context }) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
+      exit: [lookUpRetry.disarm, update(({ context }) => ({ lookUpAttempt: context.lookUpAttempt + 1 }))],
       on: { 'timer.fired': 'lookingUp' },
     },
     awaitingVote: {
       tags: 'awaits-vote',
       description: 'waits for a vote',
       entry: holdDeadline.arm,
-      exit: [holdDeadline.disarm, change(() => ({ held: true, lookUpAttempt: 1 }))],
+      exit: [holdDeadline.disarm, update(() => ({ held: true, lookUpAttempt: 1 }))],
       on: {
         'vote.cast': [
           { guard: 'unwelcomeVote', ...refused },
           { guard: 'awaitedVote', target: 'lookingUp' },
-          noted,
+          noop,
         ],
         // Nobody voted: a CI that waited for ever for another would be as silent as that one.
         'timer.fired': 'lookingUp',
@@ -119,7 +119,7 @@ export const preparing = reviewSetup.createStateConfig({
         },
         'patchset.conflicted': {
           ...refused,
-          actions: [change(() => ({ conflicted: true })), refused.actions],
+          actions: [update(() => ({ conflicted: true })), refused.actions],
         },
         'patchset.merge-failed': notMerged,
         'timer.fired': notMerged,
@@ -129,7 +129,7 @@ export const preparing = reviewSetup.createStateConfig({
       tags: 'backoff',
       description: 'the patch is merged with its branch again',
       entry: mergeRetry.arm,
-      exit: [mergeRetry.disarm, change(({ context }) => ({ mergeAttempt: context.mergeAttempt + 1 }))],
+      exit: [mergeRetry.disarm, update(({ context }) => ({ mergeAttempt: context.mergeAttempt + 1 }))],
       on: { 'timer.fired': 'merging' },
     },
   },
@@ -158,7 +158,7 @@ function mergePatchset({ context }: ReviewArgs) {
 
 function keepVote() {
   return {
-    type: 'keep',
+    type: 'update',
     params: ({ context, event }: ReviewArgs): Partial<ReviewContext> =>
       event.type === 'vote.cast' && satisfiesHold(event.vote, context.plan.hold) ? { held: true } : {},
   } as const;
@@ -166,7 +166,7 @@ function keepVote() {
 
 function keepChange() {
   return {
-    type: 'keep',
+    type: 'update',
     params: ({ context, event }: ReviewArgs): Partial<ReviewContext> =>
       event.type === 'change.looked-up'
         ? { dependencies: event.change.dependencies, skipped: skippedJobs(context, event.change) }
@@ -176,7 +176,7 @@ function keepChange() {
 
 function keepTrees() {
   return {
-    type: 'keep',
+    type: 'update',
     params: ({ event }: ReviewArgs): Partial<ReviewContext> =>
       event.type === 'patchset.merged' ? { trees: event.trees } : {},
   } as const;

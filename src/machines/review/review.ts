@@ -8,7 +8,6 @@ import type { JobReport } from '../model/domain.ts';
 import { assertFirstEvent } from '../protocol/actions.ts';
 import {
   answerJob,
-  change,
   deadline,
   finish,
   keepEvidence,
@@ -21,6 +20,7 @@ import {
   reviewSetup,
   tellJobs,
   tellVerdict,
+  update,
   withAlarm,
 } from './machine-setup.ts';
 import { mailAnswers, mailEnd } from './mail-outcome.ts';
@@ -43,44 +43,44 @@ const alarmDeadline = deadline(
   (context) => `deadline:raisingAlarm:${context.alarms}`,
   (context) => context.report.postTimeoutMs,
 );
-const noted = { actions: 'noted' } as const;
-const withdraw = { actions: change(() => ({ withdrawn: true })) } as const;
+const noop = { actions: 'noop' } as const;
+const withdraw = { actions: update(() => ({ withdrawn: true })) } as const;
 /** Answers that come when an internal error or an alarm has taken the review elsewhere: what Gerrit says is true all the same. */
 const lateAnswers = {
   'review.posted': { actions: finish('posted') },
-  'review.post-failed': noted,
-  'vote.rejected': noted,
-  'votes.read': noted,
-  'votes.read-failed': noted,
-  'alarm.raised': noted,
+  'review.post-failed': noop,
+  'vote.rejected': noop,
+  'votes.read': noop,
+  'votes.read-failed': noop,
+  'alarm.raised': noop,
 } as const;
 /** What a vote would have been computed from. */
 const lateWeights = {
-  'turn.granted': noted,
-  'change-state.read': noted,
-  'change-state.read-failed': noted,
-  'verdicts.listed': noted,
+  'turn.granted': noop,
+  'change-state.read': noop,
+  'change-state.read-failed': noop,
+  'verdicts.listed': noop,
 } as const;
 /** What the preparation had asked for, or was told, and nobody waits for any more. */
 const latePreparation = {
-  'change.looked-up': noted,
-  'change.lookup-failed': noted,
-  'patchset.merged': noted,
-  'patchset.conflicted': noted,
-  'patchset.merge-failed': noted,
-  'vote.cast': noted,
+  'change.looked-up': noop,
+  'change.lookup-failed': noop,
+  'patchset.merged': noop,
+  'patchset.conflicted': noop,
+  'patchset.merge-failed': noop,
+  'vote.cast': noop,
 } as const;
 const saidAtTheEnd = {
   ...lateAnswers,
   // A job that hands over after the deadline is answered, so that it can go on to its clean-up.
   'job.reported': { actions: [answerJob, tellVerdict] },
-  'job.evidence-published': noted,
-  'job.evidence-abandoned': noted,
-  'review.superseded': noted,
-  'review.cancelled': noted,
-  'machine.failed': noted,
-  'machine.quarantine-failed': noted,
-  'daemon.crashed': noted,
+  'job.evidence-published': noop,
+  'job.evidence-abandoned': noop,
+  'review.superseded': noop,
+  'review.cancelled': noop,
+  'machine.failed': noop,
+  'machine.quarantine-failed': noop,
+  'daemon.crashed': noop,
 } as const;
 /** Nobody waits for this review any more, and nothing was said yet. */
 const withdrawnByPeople = {
@@ -103,8 +103,8 @@ export const reviewMachine = reviewSetup.createMachine({
     ...latePreparation,
     ...lateWeights,
     ...startAnswers,
-    'vote.allowed': noted,
-    'vote.withheld': noted,
+    'vote.allowed': noop,
+    'vote.withheld': noop,
     'job.reported': acceptReport,
     'job.evidence-published': { actions: keepEvidence },
     'job.evidence-abandoned': { actions: keepEvidence },
@@ -113,7 +113,7 @@ export const reviewMachine = reviewSetup.createMachine({
       {
         target: '.raisingAlarm',
         actions: [
-          change(() => ({ failed: true })),
+          update(() => ({ failed: true })),
           finish('post-failed'),
           withAlarm('review-post-failed'),
           tellJobs,
@@ -124,7 +124,7 @@ export const reviewMachine = reviewSetup.createMachine({
     'machine.quarantine-failed': { target: '.parked', actions: [finish('parked'), request(cancelAll)] },
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.parked', actions: [finish('parked'), tellJobs] },
-      { actions: change(({ context }) => ({ crashes: context.crashes + 1 })) },
+      { actions: update(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
   },
   states: {
@@ -141,12 +141,12 @@ export const reviewMachine = reviewSetup.createMachine({
         {
           guard: 'waitedLongEnough',
           target: 'verdictsComplete',
-          actions: change(({ context }) => fillMissing(context)),
+          actions: update(({ context }) => fillMissing(context)),
         },
       ],
       on: {
         // With nothing to say yet it waits for the first verdict: every job ends some time, and says so.
-        'timer.fired': { actions: change(() => ({ overdue: true })) },
+        'timer.fired': { actions: update(() => ({ overdue: true })) },
         ...withdrawnByPeople,
       },
     },

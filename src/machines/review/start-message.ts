@@ -24,6 +24,6 @@ export const announceStart = request(({ context }) => {
 
 /** What becomes of it changes nothing. */
 export const startAnswers = {
-  'start-message.posted': { actions: 'noted' },
-  'start-message.post-failed': { actions: 'noted' },
+  'start-message.posted': { actions: 'noop' },
+  'start-message.post-failed': { actions: 'noop' },
 } as const;

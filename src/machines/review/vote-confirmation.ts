@@ -1,6 +1,6 @@
 /** confirmingVote: the vote is read back, because Gerrit 3 drops an unknown label or value with exit status 0. */
 import { backoff } from '../model/backoff.ts';
-import { change, deadline, finish, request, reviewSetup, withAlarm } from './machine-setup.ts';
+import { deadline, finish, request, reviewSetup, update, withAlarm } from './machine-setup.ts';
 
 const readDeadline = deadline(
   (context) => `deadline:confirmingVote:${context.confirmAttempt}`,
@@ -10,7 +10,7 @@ const retry = deadline(
   (context) => `retry:confirmingVote:${context.confirmAttempt}`,
   ({ report, confirmAttempt }) => backoff(confirmAttempt + 1, report.postRetryMs, report.postRetryMaxMs),
 );
-const noted = { actions: 'noted' } as const;
+const noop = { actions: 'noop' } as const;
 const unread = [
   { guard: 'mayRetryConfirm', target: 'backoff' },
   { target: '#review.raisingAlarm', actions: [withAlarm('vote-dropped'), finish('posted')] },
@@ -19,9 +19,9 @@ const unread = [
 export const confirming = reviewSetup.createStateConfig({
   initial: 'readingVotes',
   on: {
-    'review.superseded': noted,
-    'review.cancelled': noted,
-    'alarm.raised': noted,
+    'review.superseded': noop,
+    'review.cancelled': noop,
+    'alarm.raised': noop,
     // The message is there already: only its vote is in doubt.
     'machine.failed': {
       target: '#review.raisingAlarm',
@@ -51,8 +51,8 @@ export const confirming = reviewSetup.createStateConfig({
     },
     backoff: {
       entry: retry.arm,
-      exit: [retry.disarm, change(({ context }) => ({ confirmAttempt: context.confirmAttempt + 1 }))],
-      on: { 'timer.fired': 'readingVotes', 'votes.read': noted, 'votes.read-failed': noted },
+      exit: [retry.disarm, update(({ context }) => ({ confirmAttempt: context.confirmAttempt + 1 }))],
+      on: { 'timer.fired': 'readingVotes', 'votes.read': noop, 'votes.read-failed': noop },
     },
   },
 });

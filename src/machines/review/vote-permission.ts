@@ -4,7 +4,7 @@
  */
 import { judgementOf } from '../model/judge-review.ts';
 import { VOTING } from '../system/voting.ts';
-import { change, deadline, request, reviewSetup } from './machine-setup.ts';
+import { deadline, request, reviewSetup, update } from './machine-setup.ts';
 
 const unanswered = deadline(
   () => 'deadline:checkingVotePermission',
@@ -36,7 +36,7 @@ export const asking = reviewSetup.createStateConfig({
 });
 
 function keepRefusal() {
-  return change(({ event }) => ({
+  return update(({ event }) => ({
     withheld:
       event.type === 'vote.withheld' ? event.why : 'it was not answered in time whether this CI may vote',
   }));

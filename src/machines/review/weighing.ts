@@ -8,12 +8,12 @@ import { verdictsOf } from '../verdicts/verdicts.ts';
 import { earliestCounting } from '../verdicts/vote-rule.ts';
 import {
   backoffMs,
-  change,
   deadline,
   type ReviewArgs,
   type ReviewContext,
   request,
   reviewSetup,
+  update,
 } from './machine-setup.ts';
 
 const turnDeadline = deadline(
@@ -47,12 +47,12 @@ export const weighing = reviewSetup.createStateConfig({
       exit: turnDeadline.disarm,
       on: {
         'turn.granted': 'readingChange',
-        'timer.fired': { target: 'readingChange', actions: change(() => ({ turnless: true })) },
+        'timer.fired': { target: 'readingChange', actions: update(() => ({ turnless: true })) },
       },
     },
     readingChange: {
       entry: [
-        change(({ context }) => ({ readings: context.readings + 1, weighed: null })),
+        update(({ context }) => ({ readings: context.readings + 1, weighed: null })),
         request(readChangeState),
         readDeadline.arm,
       ],
@@ -65,7 +65,7 @@ export const weighing = reviewSetup.createStateConfig({
     },
     readBackoff: {
       entry: readRetry.arm,
-      exit: [readRetry.disarm, change(({ context }) => ({ readAttempt: context.readAttempt + 1 }))],
+      exit: [readRetry.disarm, update(({ context }) => ({ readAttempt: context.readAttempt + 1 }))],
       on: { 'timer.fired': 'readingChange' },
     },
     readingVerdicts: {
@@ -99,7 +99,7 @@ function readChangeState({ context }: ReviewArgs) {
 }
 
 function keepStanding() {
-  return change(({ event }) => {
+  return update(({ event }) => {
     if (event.type === 'change-state.read') {
       const { standing, jobs } = event;
       return { weighed: { standing, jobs, runs: null, forgotten: 0 } };
@@ -122,7 +122,7 @@ function askForVerdicts({ context }: ReviewArgs) {
 }
 
 function keepRuns() {
-  return change(({ context, event }): Partial<ReviewContext> => {
+  return update(({ context, event }): Partial<ReviewContext> => {
     if (event.type !== 'verdicts.listed' || context.weighed === null) return {};
     const { runs, forgotten } = event;
     return { weighed: { ...context.weighed, runs, forgotten } };

@@ -59,13 +59,13 @@ export interface StreamArgs {
   readonly event: StreamMachineEvent;
 }
 
-export const { request, change, deadline } = actionsFor<StreamContext, StreamEvent>();
+export const { request, update, deadline } = actionsFor<StreamContext, StreamEvent>();
 
 /** Counts an alarm; its key is the count. To be followed by `raise`. */
-export const countAlarm = change(({ context }) => ({ alarms: context.alarms + 1 }));
+export const countAlarm = update(({ context }) => ({ alarms: context.alarms + 1 }));
 
 /** The same for an alarm that the next look that works clears. */
-export const countFailing = change(({ context }) => ({ alarms: context.alarms + 1, toldOfFailing: true }));
+export const countFailing = update(({ context }) => ({ alarms: context.alarms + 1, toldOfFailing: true }));
 
 export function raise(
   kind: Alarm['kind'],
@@ -96,8 +96,8 @@ export const streamSetup = setup({
   },
   actions: {
     request: (_, _effects: Effect | readonly Effect[] | null) => {},
-    keep: assign((_, changes: Partial<StreamContext>) => changes),
-    noted: () => {},
+    update: assign((_, changes: Partial<StreamContext>) => changes),
+    noop: () => {},
   },
   guards: {
     /** More than once, and looking is what brings the daemon down. */

@@ -9,7 +9,6 @@ import { assertFirstEvent } from '../protocol/actions.ts';
 import { caughtUpAgain, recovered } from './stream-recovery.ts';
 import {
   both,
-  change,
   countAlarm,
   countFailing,
   deadline,
@@ -20,6 +19,7 @@ import {
   type StreamContext,
   type StreamMachineEvent,
   streamSetup,
+  update,
 } from './stream-setup.ts';
 
 const downTimer = deadline(
@@ -34,30 +34,30 @@ const settleTimer = deadline(
   (context) => `retry:look:${context.catchUps}`,
   (context) => context.limits.catchUpAgainMs,
 );
-const noted = { actions: 'noted' } as const;
+const noop = { actions: 'noop' } as const;
 
 /** A question that is under way is taken back with the connection that it was asked on; it is asked anew on the next one. */
 const takeBack = [
   request(({ context }) =>
     context.asked === null ? null : { type: 'cancelEffect', key: `catchUp:${context.catchUps}` },
   ),
-  change(() => ({ asked: null, gap: EVERYTHING })),
+  update(() => ({ asked: null, gap: EVERYTHING })),
 ] as const;
-const keepWhy = change(({ event }) =>
+const keepWhy = update(({ event }) =>
   'why' in event ? { why: event.why, hint: 'hint' in event ? event.hint : '' } : {},
 );
-const widen = change(({ context, event }) => {
+const widen = update(({ context, event }) => {
   if (event.type !== 'stream.gap-suspected') return {};
   const { changes, why } = event;
   return { gap: both(context.gap, { everything: changes === null, changes: changes ?? [], why }) };
 });
-const begin = change(({ context, event }) =>
+const begin = update(({ context, event }) =>
   event.type === 'stream.started'
     ? { server: event.server, limits: event.limits, crashes: event.since === null ? context.crashes : 0 }
     : {},
 );
 
-const close = [request(({ context }) => caughtUpAgain(context)), change(closed)] as const;
+const close = [request(({ context }) => caughtUpAgain(context)), update(closed)] as const;
 
 /** While there is no connection. */
 const lost = { target: '#stream.down.backoff', actions: keepWhy } as const;
@@ -67,7 +67,7 @@ const refused = [
     target: '#stream.down.rejected',
     actions: [
       keepWhy,
-      change(() => ({ told: 'stream-access-denied' })),
+      update(() => ({ told: 'stream-access-denied' })),
       countAlarm,
       raise('stream-access-denied', ({ context }) => ({ message: context.why, hint: context.hint })),
     ],
@@ -82,7 +82,7 @@ export const streamMachine = streamSetup.createMachine({
     // A daemon that was killed has left it in any state.
     'stream.started': { target: '.down', reenter: true, actions: begin },
     'stream.stopped': { target: '.stopped' },
-    'alarm.raised': noted,
+    'alarm.raised': noop,
     'machine.failed': {
       actions: [
         countFailing,
@@ -95,16 +95,16 @@ export const streamMachine = streamSetup.createMachine({
     'daemon.crashed': [
       {
         guard: 'crashedBefore',
-        actions: [change(() => ({ crashes: 2 })), countFailing, raise('catch-up-failing', givenUp)],
+        actions: [update(() => ({ crashes: 2 })), countFailing, raise('catch-up-failing', givenUp)],
       },
-      { actions: change(() => ({ crashes: 1 })) },
+      { actions: update(() => ({ crashes: 1 })) },
     ],
   },
   states: {
     down: {
       entry: [
         ...takeBack,
-        change(({ context, event }) => ({
+        update(({ context, event }) => ({
           outages: context.outages + 1,
           upSince: null,
           downSince: context.downSince ?? event.at,
@@ -117,12 +117,12 @@ export const streamMachine = streamSetup.createMachine({
         'stream.connected': { target: 'up', actions: keepWhy },
         'stream.disconnected': lost,
         'stream.rejected': refused,
-        'stream.gap-suspected': noted,
+        'stream.gap-suspected': noop,
         'timer.fired': [
-          { guard: 'wasTold', actions: 'noted' },
+          { guard: 'wasTold', actions: 'noop' },
           {
             actions: [
-              change(() => ({ told: 'stream-down' })),
+              update(() => ({ told: 'stream-down' })),
               countAlarm,
               raise('stream-down', ({ context, event }) => ({
                 message: `no connection for ${formatLimit(event.at - (context.downSince ?? event.at))}: ${context.why}`,
@@ -141,7 +141,7 @@ export const streamMachine = streamSetup.createMachine({
     up: {
       entry: [
         request(({ context, event }) => recovered(context, event.at)),
-        change(({ context, event }) => ({
+        update(({ context, event }) => ({
           alarms: context.told === null ? context.alarms : context.alarms + 1,
           told: null,
           upSince: event.at,
@@ -162,7 +162,7 @@ export const streamMachine = streamSetup.createMachine({
         catchingUp: {
           description: 'connected, looking for what was missed',
           entry: [
-            change(({ context }) => ({
+            update(({ context }) => ({
               catchUps: context.catchUps + 1,
               asked: context.gap ?? EVERYTHING,
               gap: null,
@@ -184,9 +184,9 @@ export const streamMachine = streamSetup.createMachine({
               {
                 guard: 'failedOften',
                 target: 'catchUpBackoff',
-                actions: [change(unclosed), countFailing, raise('catch-up-failing', failing)],
+                actions: [update(unclosed), countFailing, raise('catch-up-failing', failing)],
               },
-              { target: 'catchUpBackoff', actions: change(unclosed) },
+              { target: 'catchUpBackoff', actions: update(unclosed) },
             ],
           },
         },
@@ -204,7 +204,7 @@ export const streamMachine = streamSetup.createMachine({
           on: {
             'timer.fired': {
               target: 'catchingUp',
-              actions: change(() => ({ settled: true, gap: EVERYTHING })),
+              actions: update(() => ({ settled: true, gap: EVERYTHING })),
             },
             'stream.gap-suspected': { target: 'catchingUp', actions: widen },
           },
@@ -214,7 +214,7 @@ export const streamMachine = streamSetup.createMachine({
           on: {
             'stream.gap-suspected': [
               { guard: 'mayLook', target: 'catchingUp', actions: widen },
-              { actions: 'noted' },
+              { actions: 'noop' },
             ],
           },
         },
@@ -222,12 +222,12 @@ export const streamMachine = streamSetup.createMachine({
     },
     stopped: {
       description: 'not connected',
-      entry: [...takeBack, change(() => ({ upSince: null, downSince: null, why: 'stopped', hint: '' }))],
+      entry: [...takeBack, update(() => ({ upSince: null, downSince: null, why: 'stopped', hint: '' }))],
       on: {
-        'stream.connected': noted,
-        'stream.disconnected': noted,
-        'stream.rejected': noted,
-        'stream.gap-suspected': noted,
+        'stream.connected': noop,
+        'stream.disconnected': noop,
+        'stream.rejected': noop,
+        'stream.gap-suspected': noop,
       },
     },
   },

@@ -32,8 +32,8 @@ const FAILURES_KEPT = 1000;
 /** Changes that an alarm names. */
 const CHANGES_NAMED = 5;
 
-const { request, change } = actionsFor<VotingContext, VotingEvent>();
-const noted = { actions: 'noted' } as const;
+const { request, update } = actionsFor<VotingContext, VotingEvent>();
+const noop = { actions: 'noop' } as const;
 
 const votingSetup = setup({
   types: {
@@ -43,8 +43,8 @@ const votingSetup = setup({
   },
   actions: {
     request: (_, _effects: Effect | readonly Effect[] | null) => {},
-    keep: assign((_, changes: Partial<VotingContext>) => changes),
-    noted: () => {},
+    update: assign((_, changes: Partial<VotingContext>) => changes),
+    noop: () => {},
   },
   guards: {
     tooMany: ({ context, event }) =>
@@ -52,7 +52,7 @@ const votingSetup = setup({
   },
 });
 
-const count = change(({ context, event }) =>
+const count = update(({ context, event }) =>
   event.type === 'vote.requested' ? { failed: counted(context, event) } : {},
 );
 
@@ -61,11 +61,11 @@ export const votingMachine = votingSetup.createMachine({
   context: ({ input }) => firstContext(input),
   initial: 'allowed',
   on: {
-    'alarm.raised': noted,
+    'alarm.raised': noop,
     // What breaks here keeps no review: it waits for its answer only for a while.
-    'machine.failed': noted,
-    'daemon.crashed': noted,
-    'voting.opened': noted,
+    'machine.failed': noop,
+    'daemon.crashed': noop,
+    'voting.opened': noop,
   },
   states: {
     allowed: {
@@ -76,14 +76,14 @@ export const votingMachine = votingSetup.createMachine({
             target: 'stopped',
             actions: [
               count,
-              change(({ context, event }) => ({ stops: context.stops + 1, stoppedAt: event.at })),
+              update(({ context, event }) => ({ stops: context.stops + 1, stoppedAt: event.at })),
               request(withhold),
               request(stoppedAlarm),
             ],
           },
           { actions: [count, request(allow)] },
         ],
-        'voting.resumed': { actions: change(() => ({ failed: [] })) },
+        'voting.resumed': { actions: update(() => ({ failed: [] })) },
       },
     },
     stopped: {
@@ -91,7 +91,7 @@ export const votingMachine = votingSetup.createMachine({
         'vote.requested': { actions: [count, request(withhold)] },
         'voting.resumed': {
           target: 'allowed',
-          actions: [request(resumedAlarm), change(() => ({ failed: [], stoppedAt: null }))],
+          actions: [request(resumedAlarm), update(() => ({ failed: [], stoppedAt: null }))],
         },
       },
     },

@@ -42,8 +42,8 @@ const PATCHSETS_KEPT = 20;
 /** Runs that are kept: far more than the jobs of a configuration times the patchsets that matter. */
 const RUNS_KEPT = 400;
 
-const { request, change } = actionsFor<VerdictsContext, VerdictsEvent>();
-const noted = { actions: 'noted' } as const;
+const { request, update } = actionsFor<VerdictsContext, VerdictsEvent>();
+const noop = { actions: 'noop' } as const;
 
 /** The history's name. */
 export function verdictsOf({ project, change }: Pick<Patchset, 'project' | 'change'>): string {
@@ -59,8 +59,8 @@ const verdictsSetup = setup({
   },
   actions: {
     request: (_, _effects: Effect | readonly Effect[] | null) => {},
-    keep: assign((_, changes: Partial<VerdictsContext>) => changes),
-    noted: () => {},
+    update: assign((_, changes: Partial<VerdictsContext>) => changes),
+    noop: () => {},
   },
   guards: {
     someOpen: ({ context }) => context.open.length > 0,
@@ -73,17 +73,17 @@ export const verdictsMachine = verdictsSetup.createMachine({
   context: ({ input }) => firstContext(input),
   initial: 'open',
   on: {
-    'runs.admitted': { actions: change(({ context, event }) => admitted(context, event)) },
-    'run.ended': { actions: change(({ context, event }) => ended(context, event)) },
+    'runs.admitted': { actions: update(({ context, event }) => admitted(context, event)) },
+    'run.ended': { actions: update(({ context, event }) => ended(context, event)) },
     'turn.requested': {
-      actions: [change(({ context, event }) => queued(context, event)), request(grantNow)],
+      actions: [update(({ context, event }) => queued(context, event)), request(grantNow)],
     },
     'verdicts.requested': { actions: request(tellVerdicts) },
-    'review.ended': { actions: [request(grantNext), change(({ context, event }) => left(context, event))] },
+    'review.ended': { actions: [request(grantNext), update(({ context, event }) => left(context, event))] },
     // What breaks here keeps no review: it waits for an answer only for a while, and votes nothing positive then.
-    'machine.failed': noted,
-    'machine.quarantine-failed': noted,
-    'daemon.crashed': noted,
+    'machine.failed': noop,
+    'machine.quarantine-failed': noop,
+    'daemon.crashed': noop,
   },
   states: {
     open: { always: { guard: 'noneOpen', target: 'idle' } },
