@@ -1,12 +1,11 @@
 /**
- * How a published file is announced to a browser. Logs are text whatever they hold, so that they open instead of being
- * downloaded; what a browser could run is only ever shown inside a sandbox (the server sees to that); what is not
- * known is bytes. Together with `nosniff` a browser does not guess.
+ * The content type of a published file. Logs are always text, so that browsers show them; the server puts pages into a
+ * sandbox; unknown types are bytes. With `nosniff`, browsers do not guess.
  */
 
 export interface ContentType {
   readonly type: string;
-  /** The file is stored packed: a browser that takes gzip is shown what is inside. */
+  /** The file is stored gzipped; a browser that accepts gzip shows its content. */
   readonly gzip: boolean;
 }
 
@@ -28,7 +27,7 @@ const TYPES: Readonly<Record<string, string>> = {
   pdf: 'application/pdf',
 };
 
-/** Endings of what a CI writes for people to read. */
+/** Extensions of text files that CIs write. */
 const TEXT_EXTENSIONS = new Set(
   'log txt tap out err conf cfg ini yaml yml toml md rst csv diff patch sh py rc env'.split(' '),
 );
@@ -36,13 +35,13 @@ const ARCHIVE_EXTENSIONS = new Set(
   'tar tgz zip xz bz2 zst 7z rar whl jar qcow2 img subunit bin core'.split(' '),
 );
 
-/** From the name alone. A name without an ending is text: console, syslog, local.conf's siblings. */
+/** By name only. A name without an extension is text, such as console or syslog. */
 export function contentTypeOf(name: string): ContentType {
   const extensions = name.toLowerCase().split('.').slice(1);
   const last = extensions.at(-1);
   if (last !== 'gz') return { type: typeOf(last), gzip: false };
   const inner = extensions.at(-2);
-  // A packed archive is for saving, not for looking into.
+  // Browsers should save an archive, not unpack it.
   if (inner !== undefined && ARCHIVE_EXTENSIONS.has(inner)) return { type: 'application/gzip', gzip: false };
   return { type: typeOf(inner), gzip: true };
 }

@@ -1,6 +1,6 @@
 /**
- * The daemon as operators run it: a process of its own, started by its command line, in a session of its own, killed
- * and started again. Nothing of it runs in the demo's process.
+ * Runs the daemon as operators do: as a separate process in its own session, started from the command line, killed and
+ * restarted.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -39,7 +39,7 @@ export class DaemonProcess {
     const child = spawn(process.execPath, [program, 'daemon', '--config', config], {
       cwd: path.dirname(config),
       env: environment(),
-      // Ctrl-C in the terminal is for the demo, which then ends the daemon.
+      // Ctrl-C in the terminal is for the demo, which then stops the daemon.
       detached: true,
       stdio: ['ignore', log, log],
     });
@@ -62,7 +62,7 @@ export class DaemonProcess {
     return this.#child?.pid ?? 0;
   }
 
-  /** How it ended, or null while it runs. */
+  /** How the daemon ended; null while it runs. */
   get exitStatus(): ExitStatus | null {
     return this.#ending;
   }
@@ -71,11 +71,11 @@ export class DaemonProcess {
     return this.#ended;
   }
 
-  /** @throws DemoFailure when it ended although nobody asked for that: waiting on would be in vain */
+  /** @throws DemoFailure when the daemon ended unexpectedly */
   assertRunning(): void {
     if (this.#ending === null || this.#endedByUs) return;
     const { code, signal } = this.#ending;
-    throw new DemoFailure(`the daemon ended by itself, with ${signal ?? `exit code ${code}`}`);
+    throw new DemoFailure(`the daemon ended unexpectedly with ${signal ?? `exit code ${code}`}`);
   }
 
   /** SIGKILL to the daemon alone, as `kill -9` does. */
@@ -90,13 +90,13 @@ export class DaemonProcess {
     this.#child?.kill('SIGTERM');
   }
 
-  /** The end of what it has logged. */
+  /** The last lines of its log. */
   async logTail(lines: number): Promise<string> {
     const text = await readFile(this.#options.logFile, 'utf8').catch(() => '');
     return text.trimEnd().split('\n').slice(-lines).join('\n');
   }
 
-  /** What another command of the same program answers; its standard error is part of it. */
+  /** Runs another command of the program; the text includes its standard error. */
   runCommand(...args: string[]): Promise<{ readonly code: number; readonly text: string }> {
     const argv = [this.#options.program, ...args, '--config', this.#options.config];
     const options = { env: environment(), maxBuffer: MAX_OUTPUT_BYTES };
@@ -108,7 +108,7 @@ export class DaemonProcess {
   }
 }
 
-/** The demo's own node first in the search path: the sample project's tests need one. */
+/** Puts the demo's own node first in PATH: the sample project's tests need one. */
 function environment(): NodeJS.ProcessEnv {
   const { PATH = '/usr/local/bin:/usr/bin:/bin', HOME, LANG, TMPDIR } = process.env;
   return {

@@ -1,6 +1,6 @@
 /**
- * `sos-ci demo`: a patchset's way from a push to a review, six times, with real SSH, real git and real processes on
- * this host. Promises: exit code 0 only if every claim held, and nothing left running or lying about, also after Ctrl-C.
+ * `sos-ci demo`: six scenes, each from a push to a review, with real SSH, git and processes on this host. Exits with 0 only
+ * if every claim held. Leaves no process and no file, also after Ctrl-C.
  */
 import { access, constants } from 'node:fs/promises';
 import path from 'node:path';
@@ -26,13 +26,13 @@ import {
 import { DemoFailure } from './wait.ts';
 
 export interface DemoOptions {
-  /** Stay up afterwards, until Ctrl-C. */
+  /** Keep everything running afterwards, until Ctrl-C. */
   readonly keep: boolean;
-  /** Makes the Gerrit that it runs on, below a directory. Default: the embedded one. */
+  /** Creates the Gerrit below a directory. Default: the embedded one. */
   readonly makeGerrit?: (directory: string) => Promise<GerritHost>;
   readonly out: (text: string) => void;
   readonly color: boolean;
-  /** The command line's main file; by default the one that was built with this file. */
+  /** The CLI's main file; default: the one that was built with this file. */
   readonly program?: string;
 }
 
@@ -64,7 +64,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       interrupted.signal,
     );
   } catch (error) {
-    screen.claim(false, 'there is a Gerrit to show it with', error instanceof Error ? error.message : '');
+    screen.claim(false, 'Gerrit is available', error instanceof Error ? error.message : '');
     return 1;
   }
   let ended = false;
@@ -83,9 +83,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     if (crashed) await printFailure(environment, screen, error);
   } finally {
     const keepDirectory = crashed || screen.failed > 0;
-    if (interrupted.signal.aborted) screen.note('Ending and removing everything.');
+    if (interrupted.signal.aborted) screen.note('Stopping and removing everything.');
     await environment.close(keepDirectory);
-    if (keepDirectory) screen.note(`left for you to look at: ${environment.directory}`);
+    if (keepDirectory) screen.note(`kept for inspection: ${environment.directory}`);
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(name, interrupt);
   }
   const remaining = await leftovers(environment);
@@ -94,7 +94,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   return ended ? 0 : INTERRUPTED;
 }
 
-/** All scenes; resolves to the job of the third. */
+/** Plays all scenes; resolves to the third scene's job. */
 async function runScenes(scene: SceneContext, keep: boolean): Promise<JobView> {
   const { environment, screen } = scene;
   const start = performance.now();
@@ -120,13 +120,13 @@ async function runScenes(scene: SceneContext, keep: boolean): Promise<JobView> {
   await showStory(scene, third);
   if (!keep) await claimNothingLeft(scene);
   screen.blank();
-  const verdict = screen.failed === 0 ? 'All of it held' : `${screen.failed} claims did not hold`;
+  const verdict = screen.failed === 0 ? 'All claims held' : `${screen.failed} claims did not hold`;
   screen.heading(`${verdict}: ${screen.held} proofs in ${formatDuration(performance.now() - start)}.`);
-  if (!keep) screen.note('npm run demo -- --keep   stays up, with the lines to play with: push, kill, look.');
+  if (!keep) screen.note('npm run demo -- --keep   keeps everything running and prints commands to try');
   return third;
 }
 
-/** What our own commands tell of it, and that the log computes to the same again. */
+/** Shows the job's story, and replays the log. */
 async function showStory({ environment, screen }: SceneContext, job: JobView): Promise<void> {
   screen.blank();
   screen.heading(`sos-ci job ${job.id.slice(0, 12)}     the third job`);
@@ -135,7 +135,7 @@ async function showStory({ environment, screen }: SceneContext, job: JobView): P
   screen.heading('sos-ci replay --all');
   const replay = await environment.daemon.runCommand('replay', '--all');
   screen.verbatim(replay.text);
-  screen.claim(replay.code === 0, 'every row of the log computes to the same again', `exit ${replay.code}`);
+  screen.claim(replay.code === 0, 'every row of the log replays to the same result', `exit ${replay.code}`);
 }
 
 async function claimNothingLeft({ environment, screen }: SceneContext): Promise<void> {
@@ -152,13 +152,13 @@ async function claimNothingLeft({ environment, screen }: SceneContext): Promise<
   screen.claim(folders.length === 0, 'no server and no unpublished evidence is left', folders.join(', '));
 }
 
-/** `--keep`: lines that can be pasted into another terminal. */
+/** For `--keep`: prints commands to paste into another terminal. */
 function printKeepHelp({ environment, screen }: SceneContext, program: string, job: JobView): void {
   const config = environment.path('sos-ci.yaml');
   const command = (words: string): string =>
     `node ${shellQuoted(program)} ${words} --config ${shellQuoted(config)}`;
   screen.blank();
-  screen.note('Still up. In another terminal:');
+  screen.note('Still running. In another terminal:');
   screen.blank();
   screen.fact('push', `cd ${shellQuoted(environment.developer.directory)}`);
   screen.fact('', "git commit --allow-empty -m 'My change' && git push");
@@ -171,19 +171,19 @@ function printKeepHelp({ environment, screen }: SceneContext, program: string, j
   screen.fact('logs', `${environment.logsUrl}/`);
   screen.fact('daemon log', `tail -f ${shellQuoted(environment.path('daemon.log'))}`);
   screen.blank();
-  screen.note('Ctrl-C ends and removes everything.');
+  screen.note('Ctrl-C stops and removes everything.');
 }
 
 async function printFailure(environment: DemoEnvironment, screen: Screen, error: unknown): Promise<void> {
   const text = error instanceof Error ? error.message : String(error);
   const stack = error instanceof DemoFailure || !(error instanceof Error) ? '' : (error.stack ?? '');
-  screen.claim(false, 'the demo comes to its end', text);
+  screen.claim(false, 'the demo runs to its end', text);
   if (stack !== '') screen.verbatim(stack);
   screen.note("The end of the daemon's log:");
   screen.verbatim(await environment.daemon.logTail(LOG_LINES));
 }
 
-/** Looked for once more when everything was closed. */
+/** Processes that are still running after everything was closed. */
 async function leftovers(environment: DemoEnvironment): Promise<string> {
   const processes = await markedProcesses(environment.directory);
   const daemons = await findDaemons(environment.path('sos-ci.yaml'));
@@ -203,7 +203,7 @@ async function missingPrograms(): Promise<readonly string[]> {
   return REQUIRED_PROGRAMS.filter((_name, index) => found[index] !== true);
 }
 
-/** Only where a shell would stumble. */
+/** Quotes only what a shell would split or expand. */
 function shellQuoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

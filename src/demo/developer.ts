@@ -1,6 +1,6 @@
 /**
- * The developer of the sample project: a clone, and the real git to commit and push with over SSH. The clone is set up
- * as people have it, with Gerrit's kind of commit-msg hook, so that one can go on by hand.
+ * The developer of the sample project: a clone, and the real git to commit and push over SSH. The clone has a commit-msg hook
+ * like Gerrit's, so that a user can continue by hand.
  */
 import { spawn } from 'node:child_process';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import type { Files, SampleChange } from './sample-project.ts';
 import { DemoFailure } from './wait.ts';
 
 const HOOK = `#!/bin/sh
-# Gives a commit message its Change-Id, as the hook that Gerrit hands out does.
+# Adds a Change-Id to the commit message, like Gerrit's own hook.
 grep -q '^Change-Id: I' "$1" && exit 0
 id=$(cat "$1" /proc/self/stat | git hash-object --stdin)
 printf '\\nChange-Id: I%s\\n' "$id" >>"$1"
@@ -34,7 +34,7 @@ export class Developer {
     this.#files = files;
   }
 
-  /** The first commit of a project that has none, past review: by somebody who may. */
+  /** Pushes the first commit of an empty project, bypassing review. */
   static async pushInitialCommit(options: DeveloperOptions, files: Files): Promise<void> {
     const developer = new Developer(options, files);
     await developer.#setUp();
@@ -81,12 +81,12 @@ export class Developer {
     await chmod(hook, 0o755);
   }
 
-  /** Back to the branch as it is in Gerrit. */
+  /** Resets the clone to the branch in Gerrit. */
   async resetToBranch(): Promise<void> {
     await this.#git('checkout', '--quiet', '-B', 'master', 'origin/master');
   }
 
-  /** Pushes the change for review, based on the branch alone. */
+  /** Pushes the change for review, based on the branch. */
   async push(change: SampleChange): Promise<void> {
     await this.resetToBranch();
     for (const [name, text] of Object.entries(change.edit(this.#files))) {
@@ -116,7 +116,7 @@ export class Developer {
   }
 }
 
-/** core.sshCommand is read by a shell, and a temporary directory may have any name. */
+/** A shell parses core.sshCommand, and a temporary directory may have any name. */
 function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,4 +1,4 @@
-/** The demo on the Gerrit that it brings along, inside its own process. */
+/** Runs the demo on the embedded Gerrit, inside the demo's process. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { EmbeddedGerrit } from './gerrit/embedded-gerrit.ts';

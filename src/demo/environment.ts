@@ -1,6 +1,6 @@
 /**
  * Everything that the demo needs, in one temporary directory: Gerrit, accounts and keys, the sample project, a package
- * mirror, a web server for logs, a configuration, and the daemon. Closing it leaves nothing: no process, no directory.
+ * mirror, a web server for logs, a configuration, and the daemon. Closing it removes all processes and the directory.
  */
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,7 @@ export class DemoEnvironment {
     this.daemon = new DaemonProcess({ program, config, logFile: this.path('daemon.log') });
   }
 
-  /** Builds everything but the daemon. What was built before a failure must be closed all the same. */
+  /** Creates the directory and Gerrit. Call `open` to start everything but the daemon, and `close` even if `open` fails. */
   static async make(
     program: string,
     makeGerrit: (directory: string) => Promise<GerritHost>,
@@ -85,7 +85,7 @@ export class DemoEnvironment {
   }
 
   get developer(): Developer {
-    if (this.#developer === null) throw new Error('the lab is not open');
+    if (this.#developer === null) throw new Error('the demo environment is not open');
     return this.#developer;
   }
 
@@ -93,30 +93,30 @@ export class DemoEnvironment {
     return this.#logServer?.url ?? '';
   }
 
-  /** The daemon's own store, read beside it. */
+  /** The daemon's store, opened read-only. */
   get reader(): StoreReader {
     this.#reader ??= openReader(path.join(this.stateDir, 'sos-ci.db'));
     return this.#reader;
   }
 
-  /** Resolves once the daemon hears Gerrit's stream; how long that took, in ms. */
+  /** Resolves once the daemon is connected to Gerrit's stream; returns how long that took, in ms. */
   async startDaemon(): Promise<number> {
     const start = performance.now();
     this.daemon.start();
-    await this.until('the daemon to hear the stream', () => {
+    await this.until('the daemon to connect to the stream', () => {
       this.daemon.assertRunning();
       return this.#hears();
     });
     return performance.now() - start;
   }
 
-  /** By what the daemon itself shows: one that was killed may have left the same words, but not with this pid. */
+  /** Checks the daemon's own record; the pid excludes the record of a killed daemon. */
   #hears(): boolean {
     let view: DaemonView | null;
     try {
       view = this.reader.daemon();
     } catch (error) {
-      // It is still making its database.
+      // The daemon is still creating its database.
       if (error instanceof OperationError) return false;
       throw error;
     }
@@ -127,7 +127,7 @@ export class DemoEnvironment {
     return waitFor(what, START_TIMEOUT_MS, this.#signal, test);
   }
 
-  /** SIGTERM, and its exit code; null when it had to be killed. */
+  /** Sends SIGTERM and returns the exit code; null when the daemon had to be killed. */
   async stopDaemon(): Promise<number | null> {
     this.daemon.terminate();
     const never = new AbortController().signal;
@@ -139,7 +139,7 @@ export class DemoEnvironment {
     }
   }
 
-  /** Ends what is still there, whoever started it, and removes the directory unless it is to be looked at. */
+  /** Ends all remaining processes, and removes the directory unless `keepDirectory` is set. */
   async close(keepDirectory: boolean): Promise<void> {
     this.#reader?.close();
     this.#reader = null;
@@ -155,7 +155,7 @@ export class DemoEnvironment {
   }
 
   #configuration(logsUrl: string): string {
-    return `# Written by sos-ci demo. Only the short waits are unusual: a demo has no time.
+    return `# Written by sos-ci demo. Only the short timeouts are unusual.
 gerrit:
   {host: ${this.gerrit.host}, port: ${this.gerrit.port}, user: ${this.gerrit.ci}, key: '${this.gerrit.keyFile(this.gerrit.ci)}',
    knownHosts: known_hosts, postSettleTimeout: 2s}
@@ -172,7 +172,7 @@ jobs:
   }
 }
 
-/** Asks politely once, then does not ask. What appears meanwhile is ended too. */
+/** Sends SIGTERM, and SIGKILL after a grace period. Ends processes that appear meanwhile, too. */
 async function endAll(what: string, find: () => Promise<readonly number[]>): Promise<void> {
   let signal: NodeJS.Signals = 'SIGTERM';
   const killAfter = performance.now() + TERM_GRACE_MS;
@@ -188,6 +188,6 @@ function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // Gone already.
+    // The process has already exited.
   }
 }

@@ -1,26 +1,26 @@
 /**
- * What the demo asks of a Gerrit, embedded or real: people and a project on it, what it shows to them, and a way to
- * stand between a review and its answer.
+ * The interface of the demo to a Gerrit, embedded or real: accounts, a project, what Gerrit shows, and a way to hold back the
+ * response to a review.
  */
 import type { Files } from './sample-project.ts';
 
-/** A review that Gerrit has taken and whose answer has not reached the daemon. */
+/** A review that Gerrit accepted and whose response has not reached the daemon. */
 export interface HeldResponse {
   readonly taken: Promise<void>;
-  /** Lets go; to be called when the daemon that asked is dead. */
+  /** Releases the response. Call it after the daemon that posted is dead. */
   release(): void;
 }
 
 export interface GerritHost {
-  /** As it is shown: `embedded`, `Gerrit 3.9.1`. */
+  /** The name to print: `embedded`, `Gerrit 3.9.1`. */
   readonly title: string;
   /** Username and display name of the CI's account. */
   readonly ci: string;
   readonly ciName: string;
   readonly host: string;
-  /** Where the daemon connects to. */
+  /** The port for the daemon. */
   readonly port: number;
-  /** Where people do. */
+  /** The port for developers. */
   readonly developerPort: number;
   /** Lines of a known_hosts file for both. */
   readonly knownHosts: string;
@@ -36,10 +36,10 @@ export interface GerritHost {
   messages(change: number): Promise<readonly string[]>;
   /** The CI's votes on its current patchset. */
   votes(change: number): Promise<Readonly<Record<string, number>>>;
-  /** Somebody who may approves and merges it. */
+  /** Approves and merges a change as an administrator. */
   merge(change: number): Promise<void>;
-  /** How often the CI asked to post a review, all in all. */
+  /** How many reviews the CI has sent. */
   reviewsSent(): Promise<number>;
-  /** For the next review on this change or a later one. */
+  /** Holds the response to the next review. */
   holdResponse(): HeldResponse;
 }

@@ -1,8 +1,8 @@
 /**
- * Shows published evidence to a browser: a small static server for the demo, not for the open Internet. Promises: GET
- * and HEAD only; nothing outside of its root, no link, no name that begins with a dot (unfinished publications do);
- * files are strangers' work, so pages run in a sandbox without scripts and types are never guessed; bounded in
- * connections and waits; `close` ends at once, open downloads included.
+ * A small static web server for published evidence: for the demo, not for the Internet. Serves GET and HEAD only; nothing
+ * outside of its root, no links, and no names that start with a dot (unfinished publications). Files are untrusted, so pages
+ * run in a sandbox without scripts, and browsers must not guess types. Limits connections and waits. `close` ends open
+ * downloads too.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { realpath } from 'node:fs/promises';
@@ -18,14 +18,14 @@ import { contentTypeOf } from './content-type.ts';
 
 export interface LogServerOptions {
   readonly dir: string;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number;
   /** Default: loopback. */
   readonly host?: string;
 }
 
 export interface LogServer {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
   close(): Promise<void>;
 }
@@ -33,7 +33,7 @@ export interface LogServer {
 const MAX_CONNECTIONS = 64;
 const HEADERS_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 5_000;
-/** A client that takes nothing for so long is cut off. */
+/** Closes a connection that is idle for this long. */
 const IDLE_TIMEOUT_MS = 60_000;
 const MAX_SEGMENTS = 64;
 
@@ -114,7 +114,7 @@ async function respond(
   if (opened === null) return respondText(request, response, 404, 'Not found.');
   if (opened === 'directory') {
     response.setHeader('Location', `/${(names ?? []).map(encodeURIComponent).join('/')}/`);
-    return respondText(request, response, 301, 'A directory: see there.');
+    return respondText(request, response, 301, 'Moved to the directory.');
   }
   try {
     await send(opened, request, response, closing);
@@ -129,7 +129,7 @@ interface OpenedFile {
   readonly size: number;
 }
 
-/** Null: not there, or not ours to show. `directory`: its address lacks the slash. */
+/** Null: missing or not allowed. `directory`: the address lacks the trailing slash. */
 async function lookUp(
   parent: Directory,
   names: readonly string[],
@@ -166,7 +166,7 @@ async function openRegular(parent: Directory, name: string): Promise<OpenedFile 
   return null;
 }
 
-/** The names of a path; null for one that could mean anything but a place below the root. */
+/** The segments of a path; null for a path that could leave the root. */
 function parsePath(path: string): readonly string[] | null {
   if (!path.startsWith('/')) return null;
   const encoded = path.slice(1).replace(/\/$/, '');
@@ -211,7 +211,7 @@ async function send(
   await pipeline(Readable.from(chunks(opened, closing), { objectMode: false }), response);
 }
 
-/** Copies, since the response may hold on to a chunk while the next one is read. */
+/** Copies each chunk, because the response may still use it while the next one is read. */
 async function* chunks(opened: OpenedFile, closing: AbortSignal): AsyncGenerator<Buffer> {
   for await (const chunk of readChunks(opened.file, opened.size, closing)) yield Buffer.from(chunk);
 }

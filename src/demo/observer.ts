@@ -1,6 +1,6 @@
 /**
- * What the outside saw, found without asking sos-ci: processes by their marks in /proc, directories by looking, the
- * ticks that a test wrote. The demo is judged by these, never by our own log.
+ * Observes the demo from outside, without asking sos-ci: marked processes in /proc, directories, and the ticks that a test
+ * wrote. The demo's claims are checked against these and never against our own log.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,10 +8,10 @@ import path from 'node:path';
 /** A process of a stage or server, known by the marks in its environment. */
 export interface MarkedProcess {
   readonly pid: number;
-  /** When the kernel started it: with the pid, no two processes have the same. */
+  /** The kernel's start time: unique together with the pid. */
   readonly startTicks: string;
   readonly command: string;
-  /** Its run directory; '' for a process of a server outside of a run. */
+  /** Its run directory; '' for a server's process outside of a run. */
   readonly run: string;
 }
 
@@ -28,13 +28,13 @@ export async function markedProcesses(directory: string): Promise<readonly Marke
   return result;
 }
 
-/** The process of the stage's own command, and no helper of ours around it. */
+/** The process of the stage's own command, not one of our helpers. */
 export async function stageProcess(directory: string, command: string): Promise<MarkedProcess | null> {
   const result = await markedProcesses(directory);
   return result.find((one) => one.run !== '' && one.command.endsWith(command)) ?? null;
 }
 
-/** Daemons that were started with this configuration, by whomever. */
+/** Daemons that were started with this configuration. */
 export async function findDaemons(config: string): Promise<readonly number[]> {
   const result: number[] = [];
   for (const pid of await pids()) {
@@ -44,17 +44,17 @@ export async function findDaemons(config: string): Promise<readonly number[]> {
   return result;
 }
 
-/** Directories of servers that are there. */
+/** Directories of servers that still exist. */
 export async function remainingServers(stateDir: string): Promise<readonly string[]> {
   return listNames(path.join(stateDir, 'servers'));
 }
 
-/** What was gathered of jobs and is still waiting to be published. */
+/** Evidence that is not published yet. */
 export async function stagedEvidence(stateDir: string): Promise<readonly string[]> {
   return listNames(path.join(stateDir, 'evidence'));
 }
 
-/** One line of the ticker: the how manieth, by which process, when (ms since its first). */
+/** One line of the ticker: its number, its process, and the time in ms since the first tick. */
 export interface Tick {
   readonly number: number;
   readonly pid: number;
@@ -71,7 +71,7 @@ export function readTicks(text: string): readonly Tick[] {
     });
 }
 
-/** What is wrong with a row of ticks: '' when it is whole, by one process, without a pause. */
+/** Describes a gap in the ticks; '' when they are complete, by one process, and without a pause. */
 export function findGap(ticks: readonly Tick[], maxPauseMs: number): string {
   if (ticks.length === 0) return 'no ticks at all';
   for (const [index, tick] of ticks.entries()) {
@@ -86,7 +86,7 @@ export function findGap(ticks: readonly Tick[], maxPauseMs: number): string {
   return '';
 }
 
-/** The first file of this name anywhere below. */
+/** The first file of this name in the directory tree. */
 export async function findFile(directory: string, name: string): Promise<string | null> {
   for (const entry of await readdir(directory, { withFileTypes: true, recursive: true }).catch(() => [])) {
     if (entry.isFile() && entry.name === name) return path.join(entry.parentPath ?? entry.path, name);
@@ -115,7 +115,7 @@ async function startTicks(pid: number): Promise<string> {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
-/** A process that is gone, or another user's, has nothing to say. */
+/** '' for a process that has exited or that belongs to another user. */
 async function readProc(pid: number, file: string): Promise<string> {
   return readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
 }

@@ -1,6 +1,6 @@
 /**
- * What people see of the demo: scenes, stages as they come and go with their times, quotes from Gerrit, and what was
- * claimed and whether it held. Plain lines, so that it reads the same in a terminal and in a file.
+ * The demo's output: scenes, stages with their times, quotes from Gerrit, and claims with their results. Plain lines, so that
+ * it reads the same in a terminal and in a file.
  */
 import { plainText } from '../terminal-text.ts';
 
@@ -19,7 +19,7 @@ export class Screen {
     this.#color = color;
   }
 
-  /** Claims that did not hold, so far. */
+  /** The number of claims that failed so far. */
   get failed(): number {
     return this.#failed;
   }
@@ -37,7 +37,7 @@ export class Screen {
     this.#line(this.#paint('bold', `${number}. ${title}`));
   }
 
-  /** A fact with its name in front. */
+  /** Prints a name and a value. */
   fact(name: string, text: string): void {
     this.#line(`   ${this.#paint('dim', name.padEnd(11))} ${plainText(text)}`);
   }
@@ -46,7 +46,7 @@ export class Screen {
     this.#line(`   ${plainText(text)}`);
   }
 
-  /** Begins a line that `finish` ends, perhaps seconds later. What is said meanwhile stands between them. */
+  /** Starts a line that `finish` ends later. Output in between starts new lines. */
   begin(name: string): void {
     this.#close();
     this.#begun = name;
@@ -60,20 +60,20 @@ export class Screen {
     this.#lineOpen = false;
   }
 
-  /** Somebody else's words, behind a bar. */
+  /** Prints quoted text behind a bar. */
   quote(text: string): void {
     for (const line of text.trimEnd().split('\n')) {
       this.#line(`   ${this.#paint('dim', '|')} ${plainText(line)}`.trimEnd());
     }
   }
 
-  /** What a program printed, as it printed it. */
+  /** Prints a program's output unchanged. */
   verbatim(text: string): void {
     this.#close();
     this.#out(text.endsWith('\n') || text === '' ? text : `${text}\n`);
   }
 
-  /** Says whether it holds; `seen` is what was there instead. */
+  /** Prints whether a claim holds; `seen` is what was observed instead. */
   claim(holds: boolean, text: string, seen: string): void {
     if (holds) {
       this.#held += 1;

@@ -1,6 +1,6 @@
 /**
- * A package mirror on loopback, from which the sample project installs what it needs, and which can go down. It counts
- * who fetched what, so that a stage that ran twice is seen from outside.
+ * A package mirror on loopback from which the sample project installs a package. It can go down. It counts fetches by job, so
+ * that a stage that runs twice is visible from outside.
  */
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -19,7 +19,7 @@ export class PackageMirror {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** On a free port the first time, on the same one afterwards. */
+  /** Listens on a free port the first time, and on the same port afterwards. */
   open(): Promise<void> {
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? '/', this.url);
@@ -45,7 +45,7 @@ export class PackageMirror {
     });
   }
 
-  /** Goes down: connections are refused. */
+  /** Goes down: refuses connections. */
   close(): Promise<void> {
     const server = this.#server;
     this.#server = null;

@@ -1,18 +1,18 @@
 /**
- * The project that the demo tests: a few lines of real code with a real suite, and the changes that people push to it.
- * Its files lie in sample/, as they are committed.
+ * The project that the demo tests: a few lines of real code with a test suite, and the changes that are pushed to it. Its
+ * files are in sample/.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 export const PROJECT = 'demo/volumes';
 export const FAILING_TEST = 'a volume can not shrink';
-/** How long the tests of the third change take: time enough to kill a daemon and start it again. */
+/** How long the third change's tests take: long enough to kill and restart a daemon. */
 const LONG_SOAK_SECONDS = 5;
 
 export type Files = Readonly<Record<string, string>>;
 
-/** One change: what it says, and the files that it replaces. */
+/** One change: its subject, and the files that it replaces. */
 export interface SampleChange {
   readonly subject: string;
   edit(files: Files): Files;
@@ -61,7 +61,7 @@ test('what is used and what is free is all there is', () => {
     subject: `Soak volumes for ${LONG_SOAK_SECONDS} seconds`,
     edit: () => ({ 'soak.json': `{ "seconds": ${LONG_SOAK_SECONDS} }\n` }),
   },
-  /** In the place where the first one writes. */
+  /** Edits the same lines as the first change. */
   conflicts: {
     subject: 'Say how many volumes there are',
     edit: (files) => ({
@@ -94,7 +94,7 @@ test('what is used and what is free is all there is', () => {
   },
 } as const satisfies Record<string, SampleChange>;
 
-/** An edit that changes nothing would be a demo of nothing. */
+/** @throws when the edit changes nothing */
 function replaced(text: string | undefined, pattern: string | RegExp, replacement: string): string {
   const result = text?.replace(pattern, () => replacement);
   if (result === undefined || result === text) throw new Error(`the sample project has no ${pattern}`);

@@ -1,6 +1,6 @@
 /**
- * The six scenes. Each one pushes a change, watches, breaks something where it is meant to, and then claims what the
- * outside saw: Gerrit's messages and votes, processes and their ticks, directories, what the mirror counted.
+ * The six scenes. Each one pushes a change, watches the job, may break something on purpose, and then checks claims from
+ * outside: Gerrit's messages and votes, processes and their ticks, directories, the mirror's counter.
  */
 import { readFile } from 'node:fs/promises';
 import type { JobView } from '../engine/ports/store.ts';
@@ -12,7 +12,7 @@ import { CHANGES, FAILING_TEST, type SampleChange } from './sample-project.ts';
 import { StageWatch } from './stage-watch.ts';
 import { waitForPromise } from './wait.ts';
 
-/** Where a scene plays. */
+/** What a scene works with. */
 export interface SceneContext {
   readonly environment: DemoEnvironment;
   readonly screen: Screen;
@@ -21,7 +21,7 @@ export interface SceneContext {
 
 const TICKS_BEFORE_KILL = 8;
 const TICKS_WHILE_DEAD = 8;
-/** Ten ticks that did not come: nothing that a busy machine does by itself. */
+/** Ten missed ticks: more than a busy machine causes. */
 const LONGEST_PAUSE_MS = 1000;
 const REVIEW_TIMEOUT_MS = 30_000;
 
@@ -33,7 +33,7 @@ export async function changePasses(scene: SceneContext): Promise<JobView> {
   await claimReview(scene, change, /^Build succeeded/, 1);
   scene.screen.fact('logs', job.url ?? 'none');
   const page = await readUrl(job.url);
-  scene.screen.claim(page.includes('results.tap'), 'the logs are there to be read', page.slice(0, 80));
+  scene.screen.claim(page.includes('results.tap'), 'the logs are readable', page.slice(0, 80));
   const line = / : SUCCESS/.test(text);
   scene.screen.claim(line, 'the comment has a line for the job, with SUCCESS', text);
   return job;
@@ -61,7 +61,7 @@ export async function daemonDiesWhileTesting(scene: SceneContext): Promise<JobVi
   const oldPid = environment.daemon.pid;
   await environment.daemon.kill();
   const atKill = await countTicks();
-  screen.note(`kill -9 ${oldPid}: the daemon is gone, the tests (pid ${before?.pid}) are at tick ${atKill}`);
+  screen.note(`kill -9 ${oldPid}: the daemon is dead, the tests (pid ${before?.pid}) are at tick ${atKill}`);
   await watch.waitUntil(
     'ticks without a daemon',
     async () => (await countTicks()) >= atKill + TICKS_WHILE_DEAD,
@@ -73,21 +73,21 @@ export async function daemonDiesWhileTesting(scene: SceneContext): Promise<JobVi
   const describe = (process: typeof before): string => `${process?.pid}, started at ${process?.startTicks}`;
   screen.claim(
     before !== null && after !== null && describe(before) === describe(after),
-    `the same process ran on: pid ${before?.pid}`,
+    `the same process kept running: pid ${before?.pid}`,
     `before ${describe(before)}; after ${describe(after)}`,
   );
   const ticks = readTicks(await publishedFile(scene, job, 'ticks.txt'));
   const gap = findGap(ticks, LONGEST_PAUSE_MS);
   screen.claim(gap === '', `its ${ticks.length} ticks have no gap`, gap);
   const fetches = environment.mirror.fetches.get(job.id) ?? 0;
-  screen.claim(fetches === 1, 'setup was done once: the mirror counted one fetch', `${fetches} fetches`);
+  screen.claim(fetches === 1, 'setup ran once: the mirror counted one fetch', `${fetches} fetches`);
   await claimReview(scene, change, /^Build succeeded/, 1);
   return job;
 }
 
 export async function daemonDiesWhileReporting(scene: SceneContext): Promise<JobView> {
   const { environment, screen, signal } = scene;
-  screen.scene(4, 'The daemon is killed after Gerrit has taken the review, before that is recorded');
+  screen.scene(4, 'The daemon is killed after Gerrit accepted the review and before that is recorded');
   const heldResponse = environment.gerrit.holdResponse();
   const reviewsBefore = await environment.gerrit.reviewsSent();
   const { watch, change } = await push(scene, CHANGES.reworded);
@@ -95,23 +95,25 @@ export async function daemonDiesWhileReporting(scene: SceneContext): Promise<Job
   void heldResponse.taken.then(() => {
     reached = true;
   });
-  await watch.waitUntil('Gerrit to take the review', () => reached);
+  await watch.waitUntil('Gerrit to accept the review', () => reached);
   const atKill = (await environment.gerrit.messages(change)).length;
   const recorded = environment.reader.review(environment.reader.job(watch.job)?.review ?? '')?.ended ?? false;
   await environment.daemon.kill();
   heldResponse.release();
-  screen.note(
-    `kill -9: Gerrit shows ${atKill} message of ours, the daemon's log knows of ${recorded ? 1 : 0}`,
-  );
+  screen.note(`kill -9: Gerrit shows ${atKill} message of ours, the daemon's log has ${recorded ? 1 : 0}`);
   const startMs = await waitForPromise('the daemon', REVIEW_TIMEOUT_MS, signal, environment.startDaemon());
   screen.note(`started again as pid ${environment.daemon.pid}, listening after ${formatDuration(startMs)}`);
   const job = await watch.waitForEnd();
-  screen.claim(atKill === 1 && !recorded, 'the kill fell between the two', `${atKill} taken, ${recorded}`);
+  screen.claim(
+    atKill === 1 && !recorded,
+    'the kill happened between the two',
+    `${atKill} taken, ${recorded}`,
+  );
   await claimReview(scene, change, /^Build succeeded/, 1);
   const sent = (await environment.gerrit.reviewsSent()) - reviewsBefore;
   screen.claim(
     sent === 1,
-    'Gerrit was sent one review, and was asked for it before a second',
+    'one review was sent to Gerrit: the daemon looked for it before posting again',
     `${sent} sent`,
   );
   return job;
@@ -131,19 +133,19 @@ export async function setupFails(scene: SceneContext): Promise<JobView> {
   return job;
 }
 
-/** `merged` is somebody else's change, which the branch gets first. */
+/** `merged` is another change, which is merged first. */
 export async function changeConflicts(scene: SceneContext, merged: JobView): Promise<JobView> {
   const { environment, screen } = scene;
   screen.scene(6, 'A change conflicts with its branch');
   await environment.gerrit.merge(merged.change);
   screen.note(
-    `change ${merged.change} "${merged.subject}" is merged; the next one stands on the branch before it`,
+    `change ${merged.change} "${merged.subject}" is merged; the next change is based on the branch before it`,
   );
   const { watch, change } = await push(scene, CHANGES.conflicts);
   const job = await watch.waitForEnd();
   screen.note(`the job ended as ${job.verdict}: ${job.reason}`);
   const conflictFound = job.verdict === 'MERGER_FAILURE' && job.reason.includes('volume.mjs');
-  screen.claim(conflictFound, 'the conflict was found, with its file', `${job.verdict}: ${job.reason}`);
+  screen.claim(conflictFound, 'the conflict was found, with the file', `${job.verdict}: ${job.reason}`);
   const stages = [...new Set(environment.reader.rows(job.id).map((row) => row.state.split('.')[0]))].join(
     ', ',
   );
@@ -157,7 +159,7 @@ export async function changeConflicts(scene: SceneContext, merged: JobView): Pro
   return job;
 }
 
-/** Pushes with the real git; the change's number is Gerrit's newest. */
+/** Pushes with the real git; the change is Gerrit's newest. */
 async function push(
   { environment, screen, signal }: SceneContext,
   change: SampleChange,
@@ -173,7 +175,7 @@ async function push(
   return { watch, change: number };
 }
 
-/** Prints our messages as Gerrit shows them; returns them as one text. */
+/** Prints our messages as Gerrit shows them, and returns them as one text. */
 async function showReview({ environment, screen }: SceneContext, change: number): Promise<string> {
   const messages = await environment.gerrit.messages(change);
   screen.note('Gerrit shows:');
@@ -181,7 +183,7 @@ async function showReview({ environment, screen }: SceneContext, change: number)
   return messages.join('\n');
 }
 
-/** One message with the right beginning, the right vote, and no server left. */
+/** Claims one message with this beginning, this vote, and no server left. */
 async function claimReview(
   scene: SceneContext,
   change: number,
@@ -203,7 +205,7 @@ async function claimReview(
   screen.claim(servers.length === 0, 'no server left', servers.join(', '));
 }
 
-/** The ticks of the run that goes on, from the server's own directory. */
+/** The ticks of the running stage, from the server's directory. */
 async function currentTicks(environment: DemoEnvironment): Promise<ReturnType<typeof readTicks>> {
   const file = await findFile(environment.path('state', 'servers'), 'ticks.txt');
   return file === null ? [] : readTicks(await readFile(file, 'utf8').catch(() => ''));

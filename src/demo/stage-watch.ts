@@ -1,6 +1,6 @@
 /**
- * Follows one job from outside its daemon, by reading the store beside it, and shows its stages as they come and go.
- * It goes on over a daemon's death: the store is all that it looks at.
+ * Follows one job by reading the daemon's store, and shows its stages. Continues when the daemon dies, because it reads only
+ * the store.
  */
 import type { JobView, NumberedRow, StoreReader } from '../engine/ports/store.ts';
 import { formatDuration } from '../machines/model/duration.ts';
@@ -11,7 +11,7 @@ import { waitFor } from './wait.ts';
 
 const STAGE_TIMEOUT_MS = 60_000;
 
-/** What it asks of the store. */
+/** The queries that it uses. */
 export type WatchedStore = Pick<StoreReader, 'jobs' | 'job' | 'review' | 'rows'>;
 
 export class StageWatch {
@@ -26,7 +26,7 @@ export class StageWatch {
   #since = 0;
   #attempt = 1;
 
-  /** `assertHope` throws when nothing more can come of waiting. */
+  /** `assertDaemonRuns` throws when waiting is pointless. */
   constructor(
     reader: WatchedStore,
     change: number,
@@ -41,22 +41,22 @@ export class StageWatch {
     this.#assertHope = assertDaemonRuns;
   }
 
-  /** The id of the job; '' until it was accepted. */
+  /** The job's id; '' until it is accepted. */
   get job(): string {
     return this.#job;
   }
 
-  /** Until the job is in this stage. */
+  /** Waits until the job is in this stage. */
   async waitForStage(stage: string): Promise<void> {
     await this.#until(`change ${this.#change} to reach ${stage}`, () => this.#stage === stage);
   }
 
-  /** Until the test holds, while stages are shown. */
+  /** Waits until the test holds, and shows stages meanwhile. */
   async waitUntil<T>(what: string, test: () => T | null | false | Promise<T | null | false>): Promise<T> {
     return this.#until(what, test);
   }
 
-  /** Until the job and its review have ended. */
+  /** Waits until the job and its review have ended. */
   async waitForEnd(): Promise<JobView> {
     return this.#until(`change ${this.#change} to end`, () => {
       const job = this.#reader.job(this.#job);
@@ -105,7 +105,7 @@ function stageOf({ machine, state }: NumberedRow): string {
   return text === state ? (state.split('.')[0] ?? state) : text;
 }
 
-/** The attempt that a row begins. */
+/** The attempt that a row starts. */
 function startedAttempt(row: NumberedRow): number | null {
   for (const effect of row.effects) if (effect.type === 'createServer') return effect.owner.attempt;
   return null;

@@ -1,17 +1,15 @@
-/**
- * Waiting for what happens outside of this process, with a limit and a way to be called off. The only clock of the demo.
- */
+/** Waits for conditions outside of this process, with a timeout and a signal. */
 import { formatLimit } from '../machines/model/duration.ts';
 import { sleep } from '../timer.ts';
 
-/** The demo can not go on; the message says what was waited for. */
+/** The demo cannot continue; the message names the condition that did not become true. */
 export class DemoFailure extends Error {
   override readonly name = 'DemoFailure';
 }
 
 const POLL_MS = 25;
 
-/** Asks again and again until the answer is there (not null, not false). @throws DemoFailure after `limitMs` */
+/** Polls until the result is neither null nor false. @throws DemoFailure after `timeoutMs` */
 export async function waitFor<T>(
   what: string,
   timeoutMs: number,

@@ -20,8 +20,8 @@ describe('a demo that can not come to its end', () => {
       "console.log('no license for', process.argv.slice(2, 4).join(' '));process.exit(3);\n",
     );
     expect(await demo(program)).toBe(1);
-    expect(shown).toContain('NOT TRUE    the demo comes to its end\n');
-    expect(shown).toContain('seen instead: the daemon ended by itself, with exit code 3\n');
+    expect(shown).toContain('NOT TRUE    the demo runs to its end\n');
+    expect(shown).toContain('seen instead: the daemon ended unexpectedly with exit code 3\n');
     expect(shown).toContain('no license for daemon --config\n');
     const left = /left for you to look at: (\S+)/.exec(shown)?.[1] ?? '';
     expect(path.basename(left)).toMatch(/^sos-ci-demo-/);

@@ -31,7 +31,7 @@ test('holds all that it claims, in this order', async () => {
     '1. A change passes',
     '- one message in Gerrit, Verified+1',
     '- no server left',
-    '- the logs are there to be read',
+    '- the logs are readable',
     '- the comment has a line for the job, with SUCCESS',
     '2. A change has a failing test',
     '- one message in Gerrit, Verified-1',
@@ -39,26 +39,26 @@ test('holds all that it claims, in this order', async () => {
     '- the comment says FAILURE',
     '- and names the test "a volume can not shrink"',
     '3. The daemon is killed with SIGKILL in the middle of testing',
-    '- the same process ran on: pid N',
+    '- the same process kept running: pid N',
     '- its N ticks have no gap',
-    '- setup was done once: the mirror counted one fetch',
+    '- setup ran once: the mirror counted one fetch',
     '- one message in Gerrit, Verified+1',
     '- no server left',
-    '4. The daemon is killed after Gerrit has taken the review, before that is recorded',
-    '- the kill fell between the two',
+    '4. The daemon is killed after Gerrit accepted the review and before that is recorded',
+    '- the kill happened between the two',
     '- one message in Gerrit, Verified+1',
     '- no server left',
-    '- Gerrit was sent one review, and was asked for it before a second',
+    '- one review was sent to Gerrit: the daemon looked for it before posting again',
     '5. Setup fails: the package mirror is down',
     '- one message in Gerrit, no vote',
     '- no server left',
     '- the comment never says FAILURE',
     '- it says that setup failed',
     '6. A change conflicts with its branch',
-    '- the conflict was found, with its file',
+    '- the conflict was found, with the file',
     '- before anything booted',
     '- nothing was posted in Gerrit',
-    '- every row of the log computes to the same again',
+    '- every row of the log replays to the same result',
     '- SIGTERM ends the daemon cleanly',
     '- no process of any job is left',
     '- no server and no unpublished evidence is left',
@@ -73,7 +73,7 @@ test('leaves nothing behind when it is interrupted while tests run and the daemo
     if (shown.includes('kill -9')) process.kill(pid, 'SIGINT');
   });
   expect(code).toBe(130);
-  expect(text).toContain('Ending and removing everything.');
+  expect(text).toContain('Stopping and removing everything.');
   await expectNothingLeft();
 });
 

@@ -1,6 +1,6 @@
 /**
- * Gerrit's JSON, field by field and in its order, as its stream and its query print it; test/samples holds what real
- * servers wrote. Absent means absent: no nulls, no empty topics, `wip` and `private` only when true.
+ * Gerrit's JSON as its stream and its query print it, with the same fields in the same order; test/samples has the output of
+ * real servers. Omits absent values: no nulls, no empty topics, `wip` and `private` only when true.
  */
 import type { ChangeRecord, EventJson, GerritAccount, GerritState, PatchsetRecord } from './state.ts';
 import { changeRef, currentPatchset } from './state.ts';
@@ -50,7 +50,7 @@ export function changeJson(
   };
 }
 
-/** What a change's current patchset is stacked on, closed or not, and what is stacked on that patchset. */
+/** The changes that the current patchset depends on, closed or not, and those that depend on it. */
 export function relativesJson(state: GerritState, change: ChangeRecord): Json {
   const current = currentPatchset(change);
   const relative = ({ id, number }: ChangeRecord, { revision, ref }: PatchsetRecord) => ({
@@ -138,7 +138,7 @@ export function metaUpdatedEvent(
   return refUpdatedEvent(state, by, change.project, changeRef(change.number, 'meta'), old, change.meta);
 }
 
-/** An event about a change. `lead` holds what stands before the patchset or change in Gerrit's order. */
+/** An event about a change. `fields` come before the patchset and the change in Gerrit's order. */
 export function changeEvent(
   state: GerritState,
   type: string,

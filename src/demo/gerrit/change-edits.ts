@@ -1,6 +1,6 @@
 /**
- * What people do to a change on its web page: work in progress, private, topic, hashtags, taking a vote away. There is
- * no web page here, so tests and the demo call these.
+ * Edits that users make on a change's web page: work in progress, private, topic, hashtags, removing a vote. There is no web
+ * page here, so tests and the demo call these.
  */
 import { accountJson, changeEvent } from './attributes.ts';
 import { markUpdated } from './review.ts';
@@ -63,7 +63,7 @@ export function addHashtags(
   state.publish(changeEvent(state, 'hashtags-changed', change, fields, null), change);
 }
 
-/** `remover` takes the vote of `reviewer` off the current patchset. */
+/** `remover` deletes the vote of `reviewer` on the current patchset. */
 export function deleteVote(
   state: GerritState,
   remover: GerritAccount,

@@ -1,6 +1,6 @@
 /**
- * Changes, messages and accounts as Gerrit's REST interface shows them, field by field as a real server was measured to,
- * as far as a CI reads them. Its JSON differs from the stream's: numbers begin with an underscore, times are texts.
+ * Changes, messages and accounts as Gerrit's REST API shows them: the fields that a CI reads, as real servers return them. The
+ * JSON differs from the stream's: names of numbers start with an underscore, and times are strings.
  */
 import type {
   ChangeRecord,
@@ -14,7 +14,7 @@ import { currentPatchset } from './state.ts';
 
 type Json = Record<string, unknown>;
 
-/** What `o=` may ask for; others are refused. */
+/** The supported values of `o=`; others are rejected. */
 export const CHANGE_OPTIONS = [
   'MESSAGES',
   'ALL_REVISIONS',
@@ -43,7 +43,7 @@ export function messageInfo(state: GerritState, message: MessageRecord, detailed
   };
 }
 
-/** By file, and there by their words. Those of one second belong to its first message, as far as Gerrit says. */
+/** By file, and there by text. Gerrit assigns comments of one second to the first message of that second. */
 export function commentsInfo(state: GerritState, change: ChangeRecord): Json {
   const files: Record<string, Json[]> = {};
   const byText = [...change.comments].sort((one, other) => (one.text < other.text ? -1 : 1));

@@ -1,9 +1,9 @@
 /**
- * A command line as Gerrit reads it: words split by blanks, quotes and backslashes as in its own parser, then options.
- * No shell is ever asked. An empty quoted word disappears, as it does there.
+ * Parses a command line like Gerrit: splits arguments by blanks, quotes and backslashes, then parses options. Uses no shell.
+ * Drops empty quoted arguments, as Gerrit does.
  */
 
-/** Words of one SSH command. */
+/** The arguments of one SSH command. */
 export function splitArguments(line: string): string[] {
   const args: string[] = [];
   let arg = '';

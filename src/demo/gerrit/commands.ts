@@ -1,7 +1,4 @@
-/**
- * The SSH commands of the embedded Gerrit, from a command line to an exit status. Each one is given its words, already
- * split; none reaches a shell.
- */
+/** The SSH commands of the embedded Gerrit, from a command line to an exit status. None uses a shell. */
 import { spawn } from 'node:child_process';
 import type { ServerChannel } from 'ssh2';
 import { parseOptions, splitArguments, UsageError } from './command-line.ts';
@@ -25,18 +22,18 @@ export interface Call {
   readonly channel: ServerChannel;
 }
 
-/** What commands need of the server around them. */
+/** What commands need from the server. */
 export interface CommandContext {
   readonly state: GerritState;
   readonly version: string;
   readonly faults: ReviewFaults;
-  /** One push at a time. */
+  /** Runs one push at a time. */
   serialize<T>(work: () => Promise<T>): Promise<T>;
-  /** A stream that is open from now until its channel closes. */
+  /** Called with a stream that stays open until its channel closes. */
   onStream(stream: EventStream, call: Call): void;
 }
 
-/** The connection breaks here, without an answer. */
+/** The connection breaks here, without a response. */
 export class Hangup extends Error {
   override readonly name = 'Hangup';
 }

@@ -1,11 +1,10 @@
 /**
- * A Gerrit for demos and tests, inside this process: an SSH server on loopback over real bare git repositories, with the
- * commands that a CI uses and the events that it hears, and the few REST calls that a CI makes. It answers as real
- * servers were measured to.
+ * A Gerrit for demos and tests, inside this process: an SSH server on loopback with real bare git repositories, the commands
+ * and events that a CI uses, and its few REST calls. Responses match those of real servers.
  *
  * Known limits: no web page; changes live in memory; notes (`refs/changes/NN/N/meta`) are named in events
- * but not stored; everybody may read every project and push for review; votes are not copied to a new patchset; submit
- * only moves the branch forward; a query knows the operators that are listed in query.ts; one answer format, JSON.
+ * but not stored; every account may read every project and push for review; votes are not copied to a new patchset; submit
+ * only fast-forwards; queries support the operators in query.ts and the output format JSON only.
  */
 import { mkdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
@@ -33,28 +32,28 @@ import { WebUser } from './web-user.ts';
 const MAX_COMMANDS = 1000;
 
 export interface EmbeddedGerritOptions {
-  /** Where the repositories are made. */
+  /** The directory of the repositories. */
   readonly directory: string;
   readonly accounts: readonly NewAccount[];
-  /** Verified and Code-Review, -2..+2 each, when left out. */
+  /** Default: Verified and Code-Review, -2..+2 each. */
   readonly labels?: readonly Label[];
   readonly version?: string;
-  /** Private host keys as OpenSSH text; one fresh Ed25519 key when left out. */
+  /** Private host keys in OpenSSH format; default: one new Ed25519 key. */
   readonly hostKeys?: readonly { readonly privateKey: string; readonly publicKey: string }[];
 }
 
-/** Left out: the name is the username, mail at example.org, no rights. */
+/** Defaults: the username as name, mail at example.org, no permissions. */
 export type NewAccount = Pick<GerritAccount, 'username'> & Partial<GerritAccount>;
 
 export class EmbeddedGerrit {
   readonly host = '127.0.0.1';
   readonly state: GerritState;
   readonly faults = new ReviewFaults();
-  /** Command lines that came in, newest last: `USER: LINE`. */
+  /** Received command lines, newest last: `USER: LINE`. */
   readonly commands: string[] = [];
-  /** Requests that came in by REST, newest last: `USER: METHOD PATH`. */
+  /** Received REST requests, newest last: `USER: METHOD PATH`. */
   readonly requests: string[] = [];
-  /** Logins that were let in and turned away, connections ever made. */
+  /** Connections, accepted logins, rejected logins, closed connections. */
   readonly counts = { connected: 0, authenticated: 0, rejected: 0, closed: 0 };
   readonly #directory: string;
   readonly #version: string;
@@ -108,7 +107,7 @@ export class EmbeddedGerrit {
     this.state.url = `http://${this.host}:${this.#rest.port}`;
   }
 
-  /** Closes the port and every connection. Start opens the same port again. */
+  /** Closes the port and all connections. `start` opens the same port again. */
   async stop(): Promise<void> {
     this.refuseConnections();
     this.cutConnections();
@@ -119,7 +118,7 @@ export class EmbeddedGerrit {
     return this.#ssh.port;
   }
 
-  /** Connections to the REST interface that were ever made. */
+  /** The number of connections to the REST interface so far. */
   get restConnected(): number {
     return this.#rest.connected;
   }
@@ -135,7 +134,7 @@ export class EmbeddedGerrit {
     return this.#streams.size;
   }
 
-  /** Makes or replaces an account; open connections keep the old one. */
+  /** Creates or replaces an account; open connections keep the old one. */
   setAccount(account: NewAccount): GerritAccount {
     const { username } = account;
     const fullAccount: GerritAccount = {
@@ -151,7 +150,7 @@ export class EmbeddedGerrit {
     return fullAccount;
   }
 
-  /** A project with one branch and one commit. */
+  /** Creates a project with one branch and one commit. */
   async createProject(
     name: string,
     files: Readonly<Record<string, string>> = {},
@@ -169,7 +168,7 @@ export class EmbeddedGerrit {
     return change;
   }
 
-  /** Everything that was said on a change, oldest first; by one account where named. */
+  /** The messages on a change, oldest first; optionally only those of one account. */
   messages(change: number, username?: string): readonly MessageRecord[] {
     const all = this.change(change).messages;
     return username === undefined ? all : all.filter((message) => message.author.username === username);
@@ -186,14 +185,14 @@ export class EmbeddedGerrit {
     );
   }
 
-  /** What a person would do on the web page. */
+  /** The actions of a user on the web page. */
   as(username: string): WebUser {
     const account = this.state.accounts.get(username);
     if (account === undefined) throw new Error(`no account ${username}`);
     return new WebUser(this.state, account, (number) => this.change(number));
   }
 
-  /** Resolves once the test holds; it is asked again whenever something happened here. */
+  /** Resolves once the test holds; runs it again after every event and request. */
   until(test: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       const ask = (): void => {
@@ -206,17 +205,17 @@ export class EmbeddedGerrit {
     });
   }
 
-  /** Sends any event to everybody who listens. */
+  /** Sends an event to all streams. */
   publish(event: EventJson): void {
     this.state.publish(event, null);
   }
 
-  /** Bytes into every open stream, as they are. */
+  /** Writes raw bytes to every open stream. */
   writeRaw(bytes: string | Buffer): void {
     for (const stream of this.#streams.keys()) stream.writeRaw(bytes);
   }
 
-  /** Breaks every stream's connection; in the middle of a line when one is given. */
+  /** Breaks every stream's connection, in the middle of `line` if given. */
   cutStreams(line: EventJson | null = null): void {
     for (const [stream, socket] of this.#streams) {
       if (line !== null) {
@@ -227,7 +226,7 @@ export class EmbeddedGerrit {
     }
   }
 
-  /** Streams stay open and say nothing; commands are answered. */
+  /** Holds back the events of open streams; commands still work. */
   holdStreams(hold: boolean): void {
     for (const stream of this.#streams.keys()) hold ? stream.hold() : stream.release();
   }
@@ -237,14 +236,14 @@ export class EmbeddedGerrit {
     this.#rest.cut();
   }
 
-  /** Half dead: connections stay open, nothing is answered any more, events included. */
+  /** Connections stay open but nothing is sent any more. */
   setSilent(silent: boolean): void {
     this.#ssh.setSilent(silent);
     this.#rest.setSilent(silent);
     this.holdStreams(silent);
   }
 
-  /** Connection refused, while what is open stays. */
+  /** Refuses new connections; open ones stay. */
   refuseConnections(): void {
     this.#ssh.refuse();
     this.#rest.refuse();
@@ -254,7 +253,7 @@ export class EmbeddedGerrit {
     await Promise.all([this.#ssh.open(), this.#rest.open()]);
   }
 
-  /** From the next connection on. */
+  /** Applies from the next connection on. */
   replaceHostKey(): void {
     this.#hostKeys = [makeKeyPair('host')];
     this.#ssh.replaceHostKeys(

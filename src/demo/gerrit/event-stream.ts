@@ -1,6 +1,6 @@
 /**
- * One `gerrit stream-events` connection: a queue of 128 events as in Gerrit. A reader that is slower than that loses
- * events, and is told so by `dropped-output`, not what was lost.
+ * One `gerrit stream-events` connection: a queue of 128 events, as in Gerrit. A slower reader loses events and gets
+ * `dropped-output`, which does not say which.
  */
 import type { Writable } from 'node:stream';
 import { toLine } from './attributes.ts';
@@ -17,7 +17,7 @@ export class EventStream {
   #blocked = false;
   #dropped = false;
 
-  /** `types`: only these, or all when empty. */
+  /** `types`: only events of these types; empty: all. */
   constructor(state: GerritState, account: GerritAccount, types: ReadonlySet<string>, out: Writable) {
     this.#out = out;
     this.#stopListening = state.listen((event, change) => this.#offer(event, change, account, types));
@@ -27,7 +27,7 @@ export class EventStream {
     });
   }
 
-  /** As a network that swallows everything: events wait in the queue, and past its end they are lost. */
+  /** Simulates a stalled network: events wait in the queue, and are lost when it is full. */
   hold(): void {
     this.#held = true;
   }
@@ -37,7 +37,7 @@ export class EventStream {
     this.#flush();
   }
 
-  /** Writes bytes as they are: half a line, or what is no JSON at all. */
+  /** Writes raw bytes, such as half a line or invalid JSON. */
   writeRaw(bytes: string | Buffer): void {
     this.#out.write(bytes);
   }

@@ -1,6 +1,6 @@
 /**
- * The web side of the embedded Gerrit: HTTP on loopback with passwords, kept connections, and the ways in which servers
- * and proxies go wrong: refused, silent, cut, an answer that comes late, never, or from somebody else.
+ * The REST server of the embedded Gerrit: HTTP on loopback with passwords and keep-alive. Simulates failures of servers and
+ * proxies: refused, silent or broken connections, and late, missing or foreign responses.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -9,14 +9,14 @@ import type { ReviewFaults } from './review-faults.ts';
 import type { GerritAccount, GerritState } from './state.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
-/** So that no browser takes an answer for a script. */
+/** Gerrit's prefix against cross-site script inclusion. */
 const JSON_PREFIX = ")]}'\n";
 
 export interface HttpServerOptions {
   readonly state: GerritState;
   readonly version: string;
   readonly faults: ReviewFaults;
-  /** Told of each request: `USER: METHOD PATH`. */
+  /** Called for each request with `USER: METHOD PATH`. */
   readonly onRequest: (line: string) => void;
 }
 
@@ -26,7 +26,7 @@ export class HttpServer {
   #server: Server | null = null;
   #port = 0;
   #silent = false;
-  /** Connections ever made. */
+  /** The number of connections so far. */
   connected = 0;
 
   constructor(options: HttpServerOptions) {
@@ -41,7 +41,7 @@ export class HttpServer {
     return this.#sockets.size;
   }
 
-  /** Listens on a free port the first time, on the same one afterwards. */
+  /** Listens on a free port the first time, and on the same port afterwards. */
   open(): Promise<void> {
     const server = createServer((request, response) => void this.#serve(request, response));
     server.on('connection', (socket) => this.#enter(socket));
@@ -56,7 +56,7 @@ export class HttpServer {
     });
   }
 
-  /** New connections are refused; those that are open stay. */
+  /** Refuses new connections; open ones stay. */
   refuse(): void {
     this.#server?.close();
     this.#server = null;
@@ -66,7 +66,7 @@ export class HttpServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Nothing is answered any more, and nothing closed. */
+  /** Stops responding without closing connections. */
   setSilent(silent: boolean): void {
     this.#silent = silent;
     for (const socket of this.#sockets) silent ? socket.pause() : socket.resume();
@@ -154,7 +154,7 @@ function readAll(request: IncomingMessage): Promise<string> {
       if (size <= MAX_BODY_BYTES) parts.push(part);
     });
     request.on('end', () => resolve(Buffer.concat(parts).toString('utf8')));
-    // Cut off in its middle: what is not JSON is refused, and nobody hears of it.
+    // A truncated request is rejected as invalid JSON; the client is gone.
     request.on('close', () => resolve(Buffer.concat(parts).toString('utf8')));
   });
 }

@@ -1,6 +1,6 @@
 /**
- * Fresh Ed25519 keys in OpenSSH's format, for accounts and hosts that live as long as a demo or a test. Written out here
- * because ssh2's own generator makes about one unreadable key in two hundred.
+ * Generates Ed25519 keys in OpenSSH's format, for accounts and hosts of demos and tests. Does not use ssh2's generator, which
+ * creates about one unreadable key in two hundred.
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 

@@ -1,6 +1,6 @@
 /**
- * What a push means: commits sent to refs/for/BRANCH make changes or their next patchsets, found by Change-Id; anything
- * else needs an administrator. Every commit of a push is checked before the first one is taken.
+ * Handles pushes: commits to refs/for/BRANCH create changes or new patchsets, found by Change-Id; all other pushes need an
+ * administrator. Checks every commit of a push before accepting the first one.
  */
 import { accountJson, changeEvent, changeUrl, refUpdatedEvent } from './attributes.ts';
 import { topicChangedEvent } from './change-edits.ts';
@@ -17,7 +17,7 @@ export interface PushCommand {
   readonly ref: string;
 }
 
-/** `refused`: git's one-line reason. `lines`: what Gerrit tells the person who pushed. */
+/** `rejected`: git's one-line reason. `lines`: Gerrit's messages to the user. */
 export interface PushResult {
   readonly rejected: string | null;
   readonly lines: readonly string[];
@@ -139,7 +139,7 @@ function isKnown(state: GerritState, project: string, branch: string, revision: 
   return false;
 }
 
-/** The Change-Id in the last paragraph, or a refusal in Gerrit's words. */
+/** The Change-Id in the last paragraph. @throws PushRejected with Gerrit's message */
 function changeId(commit: Commit): string {
   const footer = commit.message.trimEnd().split(/\n\n+/).slice(1).at(-1) ?? '';
   const ids = footer.split('\n').filter((line) => line.startsWith('Change-Id:'));
@@ -231,7 +231,7 @@ async function patchsetRecord(
 ): Promise<PatchsetRecord> {
   const files = await repository.changedFiles(commit);
   const author = state.accountByEmail(commit.author.email);
-  // Gerrit counts the commit message as a file: its lines, after six of a header of its own.
+  // Gerrit counts the commit message as a file, with six header lines.
   const messageLines = commit.message.split('\n').length - 1 + 6;
   const gerritFiles = ['/COMMIT_MSG', ...(commit.parents.length > 1 ? ['/MERGE_LIST'] : [])];
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

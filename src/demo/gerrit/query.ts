@@ -42,7 +42,7 @@ export function findChanges(
   ).slice(0, limit);
 }
 
-/** The lines to print. Throws UsageError for a command line that Gerrit refuses. */
+/** The lines to print. @throws UsageError for a command line that Gerrit rejects */
 export function runQuery(state: GerritState, by: GerritAccount, args: readonly string[]): string {
   const { options, operands } = parseOptions(args, OPTIONS);
   if (options.get('--format')?.at(-1)?.toUpperCase() !== 'JSON') {
@@ -127,7 +127,7 @@ function approvalRows(state: GerritState, patchset: PatchsetRecord): Record<stri
   );
 }
 
-/** File by file, without their times. */
+/** By file, without times. */
 function commentRows(change: ChangeRecord, { number }: PatchsetRecord): Record<string, unknown>[] {
   return change.comments
     .filter(({ patchset }) => patchset === number)
@@ -135,7 +135,7 @@ function commentRows(change: ChangeRecord, { number }: PatchsetRecord): Record<s
     .map(({ file, author, text }) => ({ file, line: 0, reviewer: accountJson(author), message: text }));
 }
 
-/** Reads a query by descent: OR of ANDs of terms. */
+/** A recursive descent parser: OR of ANDs of terms. */
 class QueryReader {
   limit = DEFAULT_LIMIT;
   readonly #state: GerritState;
@@ -264,7 +264,7 @@ function olderThan(time: number): Test {
   return (change) => change.lastUpdated <= time;
 }
 
-/** `2026-11-22`, with a time of day and a zone where given; UTC otherwise. */
+/** `2026-11-22`, optionally with a time and a zone; UTC by default. */
 function dateSeconds(value: string): number {
   const parts = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d:\d\d)(?:\.\d+)?(?: ([+-]\d{4}))?)?$/.exec(value);
   const zone = parts?.[3]?.replace(/(\d\d)$/, ':$1') ?? 'Z';

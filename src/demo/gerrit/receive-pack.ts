@@ -1,6 +1,6 @@
 /**
- * The server's half of `git push`: it says which branches there are, reads what is wanted, lets the real git unpack
- * the objects, and reports per ref. Deciding is push.ts's part. (https://git-scm.com/docs/pack-protocol)
+ * The server side of `git push`: advertises the branches, reads the commands, lets the real git unpack the objects, and
+ * reports for each ref. push.ts decides. (https://git-scm.com/docs/pack-protocol)
  */
 import { spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
@@ -45,7 +45,7 @@ async function advertise(repository: Repository, output: Writable): Promise<void
   output.write(`${lines.map((line) => packet(`${line}\n`)).join('')}0000`);
 }
 
-/** The wanted updates, and what came after them already. */
+/** The requested updates, and the bytes that were read after them. */
 function readCommands(input: Readable): Promise<{ commands: PushCommand[]; rest: Buffer }> {
   return new Promise((resolve, reject) => {
     let buffer = Buffer.alloc(0);
@@ -85,7 +85,7 @@ function readCommands(input: Readable): Promise<{ commands: PushCommand[]; rest:
   });
 }
 
-/** `ok`, or why not. git knows by itself where the pack ends. */
+/** `ok`, or git's error. git detects the end of the pack. */
 function unpack(repository: Repository, first: Buffer, input: Readable): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn('git', ['unpack-objects', '-q', '--strict'], {

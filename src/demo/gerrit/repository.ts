@@ -1,6 +1,6 @@
 /**
- * One bare git repository, driven through the real git by argument vectors. System and user configuration, hooks and
- * prompts are off, so that the demo behaves the same on every machine.
+ * A bare git repository, driven by the real git with argument vectors. System and user configuration, hooks and prompts are
+ * off, so that the demo behaves the same on every machine.
  */
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import type { FileRecord } from './state.ts';
 
 const MAX_OUTPUT_BYTES = 32 * 1024 * 1024;
 
-/** git said no; `message` is its standard error. */
+/** git failed; `message` is its standard error. */
 class GitError extends Error {
   override readonly name = 'GitError';
 }
@@ -23,7 +23,7 @@ export interface Commit {
   readonly message: string;
 }
 
-/** The environment of every git that we start: nothing of the caller's but the search path. */
+/** The environment of every git process: only PATH comes from the caller. */
 export function gitEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   return {
     PATH: process.env.PATH ?? '/usr/bin:/bin',
@@ -43,7 +43,7 @@ export class Repository {
     this.directory = directory;
   }
 
-  /** Makes the repository with one branch and one commit that holds `files`. A path ending in `.sh` is executable. */
+  /** Creates the repository with one branch and one commit that holds `files`. A path ending in `.sh` is executable. */
   async create(branch: string, files: Readonly<Record<string, string>>): Promise<void> {
     await mkdir(this.directory, { recursive: true });
     await this.git(['init', '--quiet', '--bare', `--initial-branch=${branch}`, '.']);
@@ -63,7 +63,7 @@ export class Repository {
     return runGit(argv, this.directory, input);
   }
 
-  /** refs by name, in git's order; all below `prefix`. */
+  /** The refs below `prefix`, in git's order. */
   async refs(prefix: string): Promise<ReadonlyMap<string, string>> {
     const out = await this.git(['for-each-ref', '--format=%(objectname) %(refname)', prefix]);
     const refs = new Map<string, string>();
@@ -93,7 +93,7 @@ export class Repository {
     };
   }
 
-  /** What a commit touches, against its first parent; of a merge commit nothing, as far as it merges by itself. */
+  /** The files that a commit changes against its first parent; none for a merge commit. */
   async changedFiles(commit: Commit): Promise<readonly FileRecord[]> {
     if (commit.parents.length > 1) return [];
     const range = commit.parents[0] === undefined ? ['--root'] : [commit.parents[0]];
@@ -110,14 +110,14 @@ export class Repository {
     return readChangedFiles(out.split('\0'));
   }
 
-  /** The same for two commits that make the same edit, wherever they are based. */
+  /** Equal for two commits that make the same edit, whatever their base. */
   async patchId(commit: Commit): Promise<string> {
     const diff = await this.git(['diff-tree', '-r', '-p', '--root', commit.revision]);
     return (await this.git(['patch-id', '--stable'], diff)).slice(0, 40);
   }
 }
 
-/** First a record for each file that says what became of it, then one for each with its numbers of lines. */
+/** Parses one record for each file with its status, then one for each with its line counts. */
 function readChangedFiles(fields: readonly string[]): FileRecord[] {
   const files = new Map<string, FileRecord>();
   for (let index = 0; index < fields.length; index += 1) {
@@ -141,7 +141,7 @@ function readChangedFiles(fields: readonly string[]): FileRecord[] {
     if (name === '') index += 2;
     const file = files.get(name === '' ? (fields[index] ?? '') : name);
     const count = (text: string | undefined): number => Number.parseInt(text ?? '', 10) || 0;
-    // Gerrit counts lines that went with a minus.
+    // Gerrit counts deleted lines as negative.
     if (file !== undefined)
       files.set(file.file, { ...file, insertions: count(plus), deletions: 0 - count(minus) });
   }

@@ -1,6 +1,6 @@
 /**
- * The part of Gerrit's REST interface that a CI uses: who am I, a change with its messages, a review. Answers and
- * refusals are those of a real server, status by status.
+ * The part of Gerrit's REST API that a CI uses: its account, changes with messages, reviews. Responses and status codes are
+ * those of a real server.
  */
 import { accountInfo, CHANGE_OPTIONS, changeInfo, commentsInfo, messageInfo } from './change-info.ts';
 import { findChanges, QueryError } from './query.ts';
@@ -14,13 +14,13 @@ export interface RestCall {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly body: string;
-  /** Null: nobody logged in. */
+  /** Null: anonymous. */
   readonly account: GerritAccount | null;
 }
 
 export interface RestReply {
   readonly status: number;
-  /** JSON of anything but a text. */
+  /** Sent as JSON unless it is a string. */
   readonly body: unknown;
 }
 
@@ -29,7 +29,7 @@ const MESSAGES = /^\/changes\/([^/]+)\/messages\/?$/;
 const COMMENTS = /^\/changes\/([^/]+)\/comments\/?$/;
 const CHANGE = /^\/changes\/([^/]+)\/?$/;
 
-/** True for the one request that changes something. */
+/** True for the only request that changes something. */
 export function isReview(method: string, path: string): boolean {
   return method === 'POST' && REVIEW.test(path);
 }

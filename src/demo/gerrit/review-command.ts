@@ -1,6 +1,6 @@
 /**
- * `gerrit review` as a command line: options or `--json` with a ReviewInput on standard input, one or several changes
- * named by CHANGE,PATCHSET or by commit. Exit statuses and sentences are those of real servers.
+ * The command `gerrit review`: options, or `--json` with a ReviewInput on standard input; one or several changes named by
+ * CHANGE,PATCHSET or by commit. Exit statuses and messages are those of real servers.
  */
 import { parseOptions, UsageError } from './command-line.ts';
 import {
@@ -44,7 +44,7 @@ export function readsInput(args: readonly string[]): boolean {
   return args.includes('--json') || args.includes('-j');
 }
 
-/** Throws UsageError for a command line that Gerrit refuses as a whole. */
+/** @throws UsageError for a command line that Gerrit rejects */
 export async function runReview(
   state: GerritState,
   by: GerritAccount,
@@ -69,7 +69,7 @@ export async function runReview(
     const message = moves ? '' : one('--message');
     input = { message, labels: optionLabels(options), tag: one('--tag'), comments: {} };
   }
-  // Refusals of options come with a word of their own in front, those of JSON without: so it was measured.
+  // Real servers prefix errors of options with `fatal:`, and errors of JSON without.
   const prefix = options.has('--json') ? 'error: ' : 'error: fatal: ';
   let stderr = '';
   for (const { change, patchset } of targets) {

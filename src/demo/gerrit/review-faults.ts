@@ -1,13 +1,13 @@
 /**
- * What can go wrong between a review and its answer, switched on by tests and by the demo: the request is late, the
- * answer is late, or the connection breaks after Gerrit has taken it. Each fault meets one review, the next one.
+ * Faults between a review and its response, injected by tests and the demo: a late request, a late response, or a connection
+ * that breaks after Gerrit accepted the review. Each fault applies to the next review only.
  */
 
-/** A review on hold. */
+/** A held review. */
 export interface HeldReview {
-  /** Resolves when a review stands where it is held. */
+  /** Resolves when a review is being held. */
   readonly reached: Promise<void>;
-  /** Lets it go on. */
+  /** Lets the review continue. */
   release(): void;
 }
 
@@ -28,7 +28,7 @@ type Fault =
 export class ReviewFaults {
   readonly #next: Fault[] = [];
 
-  /** Before: Gerrit has the request and has not acted. After: it has acted and not answered. */
+  /** Before: Gerrit has the request and has not applied it. After: Gerrit has applied it and has not responded. */
   hold(at: HoldPoint): HeldReview {
     const reached = deferred();
     const go = deferred();
@@ -36,19 +36,19 @@ export class ReviewFaults {
     return { reached: reached.opened, release: go.open };
   }
 
-  /** The connection breaks after the review was taken, before its exit status. Resolves then. */
+  /** Breaks the connection after the review was applied and before its exit status. Resolves then. */
   dropResponse(): Promise<void> {
     const reached = deferred();
     this.#next.push({ kind: 'drop-answer', reach: reached.open });
     return reached.opened;
   }
 
-  /** Nothing is taken; the command ends like this. */
+  /** Applies nothing; the command ends with this status and text. */
   fail(status: number, stderr: string): void {
     this.#next.push({ kind: 'fail', status, stderr });
   }
 
-  /** By REST: the next review is answered like this, as by a proxy, whether Gerrit has taken it or not. */
+  /** REST only: responds to the next review like a proxy; `taken` says whether Gerrit applies it. */
   respond(
     status: number,
     text: string,

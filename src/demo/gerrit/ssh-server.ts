@@ -1,6 +1,6 @@
 /**
- * The SSH side: a listener on loopback, host key, public-key logins, one command a channel. It can be made to refuse,
- * to fall silent and to cut connections, as networks and servers do.
+ * The SSH server of the embedded Gerrit: a listener on loopback, host keys, public-key logins, one command for each channel.
+ * It can refuse, stall and cut connections, as networks and servers do.
  */
 import { createServer, type Server as Listener, type Socket } from 'node:net';
 import ssh2, { type AuthContext, type Connection, type ServerChannel, type Session } from 'ssh2';
@@ -8,14 +8,14 @@ import { type Call, Hangup } from './commands.ts';
 import type { GerritAccount } from './state.ts';
 
 const { Server: Ssh2Server, utils } = ssh2;
-/** ssh2 pings clients every 15 s unless told a longer time; a silent server must be silent. */
+/** Disables ssh2's keepalive of 15 s: a silent server must send nothing. */
 const NEVER_MS = 2 ** 31 - 1;
 
 export interface SshServerHandler {
   account(username: string): GerritAccount | undefined;
   /** Exit status, or null for a command that ends with its connection. */
   run(call: Call, socket: Socket): Promise<number | null>;
-  /** Something was opened, closed or logged in. */
+  /** Called for each connection that opens, logs in or closes. */
   onConnectionEvent(what: 'connected' | 'authenticated' | 'rejected' | 'closed'): void;
 }
 
@@ -40,7 +40,7 @@ export class SshServer {
     return this.#sockets.size;
   }
 
-  /** Listens on a free port the first time, on the same one afterwards. */
+  /** Listens on a free port the first time, and on the same port afterwards. */
   open(): Promise<void> {
     const listener = createServer((socket) => this.#enter(socket));
     this.#listener = listener;
@@ -54,7 +54,7 @@ export class SshServer {
     });
   }
 
-  /** New connections are refused; those that are open stay. */
+  /** Refuses new connections; open ones stay. */
   refuse(): void {
     this.#listener?.close();
     this.#listener = null;
@@ -64,7 +64,7 @@ export class SshServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Nothing is read, nothing answered, nobody let in, and no connection closed. */
+  /** Reads and sends nothing, accepts no login, and closes no connection. */
   setSilent(silent: boolean): void {
     this.#silent = silent;
     for (const socket of this.#sockets) {
@@ -92,7 +92,7 @@ export class SshServer {
       this.#handler.onConnectionEvent('closed');
     });
     this.#handler.onConnectionEvent('connected');
-    // A pause that ssh2 does not know of: it takes up reading when the server speaks again.
+    // ssh2 does not know about this pause; reading resumes when the server is no longer silent.
     this.#ssh.injectSocket(socket);
     if (this.#silent) socket.pause();
   }
@@ -120,7 +120,7 @@ export class SshServer {
     for (const line of account?.publicKeys ?? []) {
       const key = utils.parseKey(line);
       if (key instanceof Error || !key.getPublicSSH().equals(attempt.key.data)) continue;
-      // Without a signature it is only asked whether this key would do.
+      // Without a signature, the client only asks whether this key is acceptable.
       if (attempt.signature === undefined || attempt.blob === undefined) {
         attempt.accept();
         return undefined;
@@ -152,7 +152,7 @@ export class SshServer {
           channel.end();
         },
         (error: unknown) => {
-          // A command that breaks down takes its connection along, and the client sees no exit status.
+          // A command that throws breaks its connection; the client sees no exit status.
           if (!(error instanceof Hangup)) process.emitWarning(error instanceof Error ? error : String(error));
           socket.destroy();
         },
@@ -170,7 +170,7 @@ function welcome(channel: ServerChannel, account: GerritAccount): void {
   channel.end();
 }
 
-/** ssh2 keeps the socket to itself; only the door can cut it. */
+/** ssh2 does not expose the socket, which is needed to cut the connection. */
 function socketOf(client: Connection): Socket {
   return (client as unknown as { readonly _sock: Socket })._sock;
 }

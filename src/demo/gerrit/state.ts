@@ -1,6 +1,6 @@
 /**
- * What the embedded Gerrit knows: accounts, labels, projects and changes, all in memory, and who listens for events.
- * Refs and objects are in real git repositories; `refs/changes/NN/N/meta` has no object behind it, only its name in events.
+ * The state of the embedded Gerrit, in memory: accounts, labels, projects, changes, and the listeners for events. Refs and
+ * objects are in real git repositories, except for `refs/changes/NN/N/meta`, which only appears in events.
  */
 import { randomBytes } from 'node:crypto';
 import type { Repository } from './repository.ts';
@@ -8,7 +8,7 @@ import type { Repository } from './repository.ts';
 const FIRST_ACCOUNT = 1_000_000;
 export const NO_REVISION = '0'.repeat(40);
 
-/** An account. Ranges say what it may vote; a label that is not named may not be voted. */
+/** An account. `labels` are the ranges that it may vote; it may not vote on other labels. */
 export interface GerritAccount {
   readonly username: string;
   readonly name: string;
@@ -36,7 +36,7 @@ export interface Vote {
 /** A file that a patchset touches. */
 export interface FileRecord {
   readonly file: string;
-  /** Where it was before, when it was renamed. */
+  /** The old path of a renamed file. */
   readonly fileOld?: string;
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'RENAMED';
   readonly insertions: number;
@@ -79,7 +79,7 @@ export interface CommentRecord {
   readonly text: string;
 }
 
-/** What Gerrit calls the file of a comment on a patchset as a whole: a reply on its web page is such a comment. */
+/** Gerrit's name for the file of a patchset-level comment, such as a reply on the web page. */
 export const PATCHSET_LEVEL = '/PATCHSET_LEVEL';
 
 export interface ChangeRecord {
@@ -92,7 +92,7 @@ export interface ChangeRecord {
   readonly createdOn: number;
   readonly patchsets: PatchsetRecord[];
   readonly messages: MessageRecord[];
-  /** In the order in which they were posted. */
+  /** In posting order. */
   readonly comments: CommentRecord[];
   commitMessage: string;
   lastUpdated: number;
@@ -113,11 +113,11 @@ export class GerritState {
   readonly accounts = new Map<string, GerritAccount>();
   readonly projects = new Map<string, Repository>();
   readonly changes = new Map<number, ChangeRecord>();
-  /** In the order in which Gerrit shows them. */
+  /** In Gerrit's display order. */
   readonly labels: readonly Label[];
-  /** Canonical web address, without a slash at its end. */
+  /** The canonical web URL, without a trailing slash. */
   url = 'http://127.0.0.1';
-  /** event.comment-added.publishPatchSetLevelComment: events carry the words of patchset-level comments. */
+  /** event.comment-added.publishPatchSetLevelComment: events contain the text of patchset-level comments. */
   publishesPatchsetComments = true;
   readonly #listeners = new Set<Listener>();
   readonly #accountIds = new Map<string, number>();
@@ -126,7 +126,7 @@ export class GerritState {
     this.labels = labels;
   }
 
-  /** Numbers from a million on, one for each name for ever. */
+  /** Numbers from 1,000,000 on; stable for each name. */
   accountId(username: string): number {
     const id = this.#accountIds.get(username) ?? FIRST_ACCOUNT + this.#accountIds.size;
     this.#accountIds.set(username, id);
@@ -138,7 +138,7 @@ export class GerritState {
     return () => this.#listeners.delete(listener);
   }
 
-  /** `about`: the change that decides who may see the event. */
+  /** `change` decides which accounts may see the event. */
   publish(event: EventJson, change: ChangeRecord | null): void {
     for (const listener of [...this.#listeners]) listener(event, change);
   }
@@ -159,7 +159,7 @@ export class GerritState {
   }
 }
 
-/** A private change is seen by its owner and administrators. */
+/** Only the owner and administrators see a private change. */
 export function canSee(account: GerritAccount, change: ChangeRecord): boolean {
   return !change.isPrivate || account.admin || account === change.owner;
 }
@@ -174,12 +174,12 @@ export function changeRef(change: number, last: string | number): string {
   return `refs/changes/${String(change % 100).padStart(2, '0')}/${change}/${last}`;
 }
 
-/** Something was said on the change: by a person, or by Gerrit in somebody's name. */
+/** Adds a message to the change, by a user or by Gerrit on a user's behalf. */
 export function addMessage(change: ChangeRecord, message: Omit<MessageRecord, 'id'>): void {
   change.messages.push({ id: randomBytes(20).toString('hex'), ...message });
 }
 
-/** A name for the next state of a change's notes; nothing is stored under it. */
+/** A revision for the next state of a change's notes; no object exists. */
 export function newMetaRevision(): string {
   return randomBytes(20).toString('hex');
 }

@@ -1,6 +1,6 @@
 /**
- * Somebody at Gerrit's web page, for tests and the demo: says something, votes, abandons, edits. Every act goes the way
- * of the SSH commands and makes the same events.
+ * A user of Gerrit's web page, for tests and the demo: comments, votes, abandons, edits. Every action sends the same events as
+ * the SSH commands.
  */
 import { addHashtags, deleteVote, setPrivate, setTopic, setWorkInProgress } from './change-edits.ts';
 import { moveChange, postReview, type ReviewInput, submitChange } from './review.ts';
@@ -18,7 +18,7 @@ export class WebUser {
     this.#find = find;
   }
 
-  /** On the newest patchset. */
+  /** Reviews the newest patchset. */
   review(change: number, input: Partial<ReviewInput>): void {
     const record = this.#find(change);
     const fullInput = { message: '', labels: {}, tag: '', comments: {}, ...input };
