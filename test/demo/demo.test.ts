@@ -1,8 +1,11 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { runDemo } from '../../src/demo/demo.ts';
+import { needs } from '../fixtures/needs.ts';
+
+const { test } = needs('git');
 
 let directory: string;
 let shown: string;

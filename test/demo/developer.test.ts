@@ -2,10 +2,13 @@ import { execFile } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { Developer } from '../../src/demo/developer.ts';
 import { gitEnvironment } from '../../src/demo/gerrit/repository.ts';
+import { needs } from '../fixtures/needs.ts';
 import { Stand } from './gerrit/stand.ts';
+
+const { test } = needs('git', 'ssh');
 
 let stand: Stand;
 let developer: Developer;

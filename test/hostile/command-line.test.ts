@@ -9,6 +9,7 @@ import { commandLine } from '../../src/adapters/gerrit/transport/ssh-command.ts'
 import { launchText } from '../../src/adapters/ssh/launch-script.ts';
 import { OperationError } from '../../src/errors.ts';
 import { splitWords } from '../fakes/gerrit-model.ts';
+import { needs } from '../fixtures/needs.ts';
 import { HOSTILE_TEXTS, inBatches } from './strings.ts';
 
 let directory: string;
@@ -58,21 +59,24 @@ describe('hostile texts', () => {
     expect(refused).toBeLessThan(HOSTILE_TEXTS.length / 2);
   });
 
-  test("as JSON for a user's program: another language reads one line and the same texts", async () => {
-    const echo =
-      'import json,sys; lines = sys.stdin.buffer.read().split(b"\\n"); ' +
-      'print(json.dumps({"lines": len(lines), "texts": json.loads(lines[0])["texts"]}))';
-    const answer = await runProgram({
-      operation: 'echo',
-      argv: ['python3', '-c', echo],
-      input: { texts: HOSTILE_TEXTS },
-      timeoutMs: 60_000,
-      outputLimitBytes: 64 * 1024 * 1024,
-      environment: [],
-      signal: new AbortController().signal,
-    });
-    expect(answer).toEqual({ lines: 2, texts: HOSTILE_TEXTS });
-  });
+  needs('python3').test(
+    "as JSON for a user's program: another language reads one line and the same texts",
+    async () => {
+      const echo =
+        'import json,sys; lines = sys.stdin.buffer.read().split(b"\\n"); ' +
+        'print(json.dumps({"lines": len(lines), "texts": json.loads(lines[0])["texts"]}))';
+      const answer = await runProgram({
+        operation: 'echo',
+        argv: ['python3', '-c', echo],
+        input: { texts: HOSTILE_TEXTS },
+        timeoutMs: 60_000,
+        outputLimitBytes: 64 * 1024 * 1024,
+        environment: [],
+        signal: new AbortController().signal,
+      });
+      expect(answer).toEqual({ lines: 2, texts: HOSTILE_TEXTS });
+    },
+  );
 });
 
 function splitOnce(fact: string): [string, string] {

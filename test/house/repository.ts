@@ -70,7 +70,7 @@ export function testBreaches(file: Source): string[] {
   const asserts = /\b(expect|assert|fc|storyTests)\b|contracts\//.test(file.text);
   const silent = file.path.endsWith('.test.ts') && !asserts ? [`${file.path} asserts nothing`] : [];
   const unasked =
-    file.path.endsWith('.test.ts') && /\/sshd\.ts'/.test(file.text) && !/\bneeds\('sshd'\)/.test(file.text)
+    file.path.endsWith('.test.ts') && /\/sshd\.ts'/.test(file.text) && !/\bneeds\('sshd'/.test(file.text)
       ? [`${file.path} starts sshd without needs('sshd')`]
       : [];
   return [...lines, ...silent, ...unasked];

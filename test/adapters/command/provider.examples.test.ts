@@ -18,7 +18,7 @@ import { mountSmallDisk } from '../../fixtures/small-disk.ts';
 import { Sshd } from '../../fixtures/sshd.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
-const { it } = needs('sshd');
+const { it } = needs('sshd', 'python3');
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples/providers/', import.meta.url));
 const signal = new AbortController().signal;

@@ -16,7 +16,7 @@ import { Sshd } from '../../fixtures/sshd.ts';
 import { isAlive, until, written } from '../local/scratch.ts';
 import { NodeScratch } from '../ssh/scratch.ts';
 
-const { describe, it } = needs('sshd');
+const { describe, it } = needs('sshd', 'python3');
 
 const POOL = fileURLToPath(new URL('../../../examples/providers/pool.py', import.meta.url));
 

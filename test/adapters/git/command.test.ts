@@ -2,8 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { GitFailed, git, TooManyConnections } from '../../../src/adapters/git/command.ts';
+import { needs } from '../../fixtures/needs.ts';
+
+const { test } = needs('git');
 
 let folder: string;
 beforeEach(() => {

@@ -13,15 +13,20 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import type { EffectOf } from '../../../src/engine/ports/adapters.ts';
 import { OperationError } from '../../../src/errors.ts';
 import type { Patchset, Server } from '../../../src/machines/model/domain.ts';
-import { sourceContract } from '../../contracts/source.ts';
+import { type SourceHarness, sourceContract } from '../../contracts/source.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { readProc } from '../../fixtures/proc.ts';
 import { Place } from './place.ts';
 
-sourceContract('git', async () => {
+const { describe, it } = needs('git');
+
+describe('with git', () => sourceContract('git', start));
+
+async function start(): Promise<SourceHarness> {
   const place = new Place();
   writeFileSync(join(place.work, 'only-in-first'), 'x');
   const first = place.patchset(1);
@@ -41,7 +46,7 @@ sourceContract('git', async () => {
     held,
     close: async () => place.close(),
   };
-});
+}
 
 describe('GitSource', () => {
   const signal = new AbortController().signal;

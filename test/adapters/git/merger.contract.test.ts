@@ -4,36 +4,39 @@ import { GitMerger } from '../../../src/adapters/git/merger.ts';
 import { treeRef } from '../../../src/adapters/git/tree-ref.ts';
 import type { Patchset } from '../../../src/machines/model/domain.ts';
 import { mergerContract } from '../../contracts/merger.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { Place } from './place.ts';
 
-mergerContract('git', async () => {
-  const place = new Place();
-  const cache = place.cache();
-  const merger = new GitMerger(cache);
-  let landed = 0;
-  for (const project of ['openstack/cinder', 'openstack/nova']) place.land(project, { README: 'one\n' });
-  const fileOf = ({ change }: Patchset) => `file-${change}`;
-  return {
-    merger,
-    upload: async (project) => {
-      const number = place.changes + 1;
-      return place.upload(project, { [`file-${100 + number}`]: 'uploaded\n' });
-    },
-    land: async (project) => place.land(project, { [`landed-${++landed}`]: 'landed\n' }),
-    tip: async (project) => place.tip(project),
-    conflict: async (patchset) => {
-      place.land(patchset.project, { [fileOf(patchset)]: 'something else\n' });
-      return [fileOf(patchset)];
-    },
-    keeps: async (review, trees) => {
-      if (!(await merger.reviews()).includes(review)) return false;
-      return trees.every((tree) => {
-        const { directory } = cache.project(tree.project);
-        return (
-          place.git(directory, 'for-each-ref', '--format=%(objectname)', treeRef(tree)) === tree.revision
-        );
-      });
-    },
-    close: () => place.close(),
-  };
+needs('git').describe('with git', () => {
+  mergerContract('git', async () => {
+    const place = new Place();
+    const cache = place.cache();
+    const merger = new GitMerger(cache);
+    let landed = 0;
+    for (const project of ['openstack/cinder', 'openstack/nova']) place.land(project, { README: 'one\n' });
+    const fileOf = ({ change }: Patchset) => `file-${change}`;
+    return {
+      merger,
+      upload: async (project) => {
+        const number = place.changes + 1;
+        return place.upload(project, { [`file-${100 + number}`]: 'uploaded\n' });
+      },
+      land: async (project) => place.land(project, { [`landed-${++landed}`]: 'landed\n' }),
+      tip: async (project) => place.tip(project),
+      conflict: async (patchset) => {
+        place.land(patchset.project, { [fileOf(patchset)]: 'something else\n' });
+        return [fileOf(patchset)];
+      },
+      keeps: async (review, trees) => {
+        if (!(await merger.reviews()).includes(review)) return false;
+        return trees.every((tree) => {
+          const { directory } = cache.project(tree.project);
+          return (
+            place.git(directory, 'for-each-ref', '--format=%(objectname)', treeRef(tree)) === tree.revision
+          );
+        });
+      },
+      close: () => place.close(),
+    };
+  });
 });

@@ -1,14 +1,17 @@
 /** Merging what was made to go wrong: hostile names, green on an old base but red merged, broken and killed repositories. */
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect } from 'vitest';
 import type { BareRepository } from '../../../src/adapters/git/bare-repository.ts';
 import { bundleTree } from '../../../src/adapters/git/bundle.ts';
 import type { GitCache } from '../../../src/adapters/git/git-cache.ts';
 import { GitMerger } from '../../../src/adapters/git/merger.ts';
 import { treeRef } from '../../../src/adapters/git/tree-ref.ts';
 import type { Dependency, MergedTree, Patchset } from '../../../src/machines/model/domain.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { CINDER, dependency, Place } from './place.ts';
+
+const { it } = needs('git');
 
 const NOVA = 'openstack/nova';
 const signal = new AbortController().signal;

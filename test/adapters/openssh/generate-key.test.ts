@@ -1,9 +1,12 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { makeKey } from '../../../src/adapters/openssh/generate-key.ts';
 import { publicHalf } from '../../../src/adapters/openssh/key-file.ts';
+import { needs } from '../../fixtures/needs.ts';
+
+const { test } = needs('ssh-keygen');
 
 const USE = { setting: 'gerrit.key', place: 'in Gerrit' };
 const TIMEOUT_MS = 60_000;

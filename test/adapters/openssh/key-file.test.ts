@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
 import { readPrivateKey } from '../../../src/adapters/openssh/key-file.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { keys, Site } from '../gerrit/site.ts';
+
+const { test } = needs('ssh-keygen');
 
 const site = new Site();
 const USE = { setting: 'gerrit.key', place: 'in Gerrit' };

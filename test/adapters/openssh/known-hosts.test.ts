@@ -8,6 +8,7 @@ import {
   judgeHostKey,
   readKnownHost,
 } from '../../../src/adapters/openssh/known-hosts.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { blobOf, hashed, keys, Site } from '../gerrit/site.ts';
 
 const site = new Site();
@@ -70,7 +71,7 @@ describe('finding the entries of a host', () => {
     });
   });
 
-  test('agrees with ssh-keygen about the hash of a name', async () => {
+  needs('ssh-keygen').test('agrees with ssh-keygen about the hash of a name', async () => {
     const path = site.file('hashed_hosts', `[review.example.org]:29418 ${ed}\n`);
     execFileSync('ssh-keygen', ['-q', '-H', '-f', path], { stdio: 'ignore' });
     const known = await readKnownHost(path, 'review.example.org', 29418);
@@ -104,7 +105,7 @@ describe('judging a key', () => {
     expect(judgeHostKey(both, blobOf(ed))).toBe('revoked');
   });
 
-  test('prints fingerprints as ssh-keygen does', () => {
+  needs('ssh-keygen').test('prints fingerprints as ssh-keygen does', () => {
     const path = site.file('key.pub', `${ed}\n`);
     const printed = execFileSync('ssh-keygen', ['-l', '-f', path], { encoding: 'utf8' });
     expect(printed.split(' ')[1]).toBe(fingerprint(blobOf(ed)));

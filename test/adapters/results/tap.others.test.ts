@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { readTap } from '../../../src/adapters/results/tap.ts';
 import { judgeTesting } from '../../../src/machines/model/judge-testing.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { CORPUS } from './tap-corpus.ts';
 
 const CASES = Object.entries(CORPUS);
@@ -66,7 +67,7 @@ async function askTapParser(): Promise<Answers | null> {
   });
 }
 
-test('beside prove and tap-parser', async (context) => {
+needs('prove').test('beside prove and tap-parser', async (context) => {
   const [prove, tapParser] = [askProve(), await askTapParser()];
   if (prove === null) return context.skip('perl has no TAP::Parser here');
   if (tapParser === null) return context.skip('tap-parser is not installed here');

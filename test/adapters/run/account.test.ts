@@ -1,13 +1,16 @@
 /** A local server whose commands run as an account of their own: what they can reach, and that everything of theirs ends. */
 import { chmodSync, existsSync, lstatSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { accountOf, giveTree } from '../../../src/adapters/run/account.ts';
 import type { RunStage } from '../../../src/adapters/run/stage-environment.ts';
 import { OperationError } from '../../../src/errors.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { serverRequest } from '../../fixtures/server-request.ts';
 import { FOR_EVER, isAlive, Scratch, until, written } from '../local/scratch.ts';
+
+const { it } = needs('setpriv');
 
 const USER = 'nobody';
 

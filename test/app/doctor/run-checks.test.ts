@@ -10,7 +10,7 @@ import { WebServer } from '../../fakes/web-server.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { HTTP_PASSWORD, Lab } from './lab.ts';
 
-const { test } = needs('sshd');
+const { test } = needs('sshd', 'git');
 
 const NO_VOTE = { label: undefined, success: undefined, failure: undefined };
 let lab: Lab;

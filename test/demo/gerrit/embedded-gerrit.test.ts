@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { newChangeId, type PeerActivity } from '../../contracts/gerrit-stand.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { Stand } from './stand.ts';
+
+const { test } = needs('git', 'ssh');
 
 const CINDER = 'openstack/cinder';
 const NOVA = 'openstack/nova';

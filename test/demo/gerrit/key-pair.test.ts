@@ -6,11 +6,12 @@ import ssh2 from 'ssh2';
 import { afterEach, expect, test } from 'vitest';
 import { makeKeyPair } from '../../../src/demo/gerrit/key-pair.ts';
 import { runs } from '../../fixtures/effort.ts';
+import { needs } from '../../fixtures/needs.ts';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'sos-ci-keys-'));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-test('OpenSSH reads the private key and finds the public one in it', () => {
+needs('ssh-keygen').test('OpenSSH reads the private key and finds the public one in it', () => {
   const { privateKey, publicKey } = makeKeyPair('someone');
   const file = path.join(directory, 'key');
   writeFileSync(file, privateKey, { mode: 0o600 });

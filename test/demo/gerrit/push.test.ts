@@ -1,6 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { newChangeId, type Ran } from '../../contracts/gerrit-stand.ts';
+import { needs } from '../../fixtures/needs.ts';
 import { Stand } from './stand.ts';
+
+const { test } = needs('git', 'ssh');
 
 let stand: Stand;
 beforeEach(async () => {

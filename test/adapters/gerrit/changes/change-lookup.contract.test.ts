@@ -1,5 +1,8 @@
 /** Looking changes up in the embedded Gerrit, over SSH. */
 import { gerritChangesContract } from '../../../contracts/gerrit-changes.ts';
 import { Stand } from '../../../demo/gerrit/stand.ts';
+import { needs } from '../../../fixtures/needs.ts';
 
-gerritChangesContract('embedded Gerrit', () => new Stand().open());
+needs('git', 'ssh').describe('with git and ssh', () => {
+  gerritChangesContract('embedded Gerrit', () => new Stand().open());
+});
