@@ -8,46 +8,51 @@ import { verifyLog } from '../../src/engine/operations/verify-log.ts';
 import type { LogEntry } from '../../src/engine/ports/store.ts';
 import type { Patchset } from '../../src/machines/model/domain.ts';
 import { fakeIo } from '../fakes/io.ts';
+import { LONG } from '../fixtures/effort.ts';
 import { jobSpec, PATCHSET, START } from '../machines/facts.ts';
 import { sha256 } from '../machines/simulator.ts';
 import { HOSTILE_TEXTS, inBatches } from './strings.ts';
 
 describe('hostile texts', () => {
-  test('as facts of patchsets: the log keeps them, its hashes hold, and no line on a terminal obeys them', async () => {
-    const [store, scratch] = [openStore(':memory:'), openStore(':memory:')];
-    let change = 0;
-    for (const texts of inBatches(HOSTILE_TEXTS, 500)) {
-      const batch: LogEntry[] = [];
-      for (const text of texts) {
-        change += 1;
-        dispatch(batch, accepted(change, text), {
-          hash: sha256,
-          now: () => START,
-          stored: (history) => store.stored(history),
-          asked: (history, key) => store.asked(history, key),
-          strict: true,
-        });
+  test(
+    'as facts of patchsets: the log keeps them, its hashes hold, and no line on a terminal obeys them',
+    LONG,
+    async () => {
+      const [store, scratch] = [openStore(':memory:'), openStore(':memory:')];
+      let change = 0;
+      for (const texts of inBatches(HOSTILE_TEXTS, 500)) {
+        const batch: LogEntry[] = [];
+        for (const text of texts) {
+          change += 1;
+          dispatch(batch, accepted(change, text), {
+            hash: sha256,
+            now: () => START,
+            stored: (history) => store.stored(history),
+            asked: (history, key) => store.asked(history, key),
+            strict: true,
+          });
+        }
+        await store.append(batch);
       }
-      await store.append(batch);
-    }
-    expect(verifyLog(store, scratch, sha256)).toMatchObject({
-      rows: HOSTILE_TEXTS.length,
-      differences: [],
-      views: [],
-    });
-    const io = fakeIo({ width: Number.POSITIVE_INFINITY });
-    jobsCommand(io, store, { limit: 20_000 });
-    const lines = io.stdout().split('\n');
-    expect(lines).toHaveLength(1 + HOSTILE_TEXTS.length + 1);
-    expect(io.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
-    const json = fakeIo();
-    jobsCommand(json, store, { limit: 20_000, json: true });
-    expect(json.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u2028\u2029\u202a-\u202e]/u);
-    const subjects = JSON.parse(json.stdout()).jobs.map((job: { subject: string }) => job.subject);
-    expect(subjects.reverse()).toEqual(HOSTILE_TEXTS.map((text) => patchsetOf(1, text).subject));
-    store.close();
-    scratch.close();
-  });
+      expect(verifyLog(store, scratch, sha256)).toMatchObject({
+        rows: HOSTILE_TEXTS.length,
+        differences: [],
+        views: [],
+      });
+      const io = fakeIo({ width: Number.POSITIVE_INFINITY });
+      jobsCommand(io, store, { limit: 20_000 });
+      const lines = io.stdout().split('\n');
+      expect(lines).toHaveLength(1 + HOSTILE_TEXTS.length + 1);
+      expect(io.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u);
+      const json = fakeIo();
+      jobsCommand(json, store, { limit: 20_000, json: true });
+      expect(json.stdout().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u2028\u2029\u202a-\u202e]/u);
+      const subjects = JSON.parse(json.stdout()).jobs.map((job: { subject: string }) => job.subject);
+      expect(subjects.reverse()).toEqual(HOSTILE_TEXTS.map((text) => patchsetOf(1, text).subject));
+      store.close();
+      scratch.close();
+    },
+  );
 });
 
 /** As an event brings it: the subject is one line for people, the rest as the stranger wrote it. */
