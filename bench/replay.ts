@@ -1,5 +1,5 @@
 /**
- * Strict replay of recorded jobs, which computes each row anew and compares it with what was stored, against xstate's
+ * Strict replay of recorded jobs, which computes each row again and compares it with what was stored, against xstate's
  * bare `transition()` over the same events, which compares nothing.
  */
 import { type AnyStateMachine, initialTransition, transition } from 'xstate';

@@ -5,7 +5,7 @@ import type { ChangeNow } from '../src/machines/model/gerrit-event.ts';
 
 export interface WorldOptions {
   readonly slots: number;
-  /** False: a stage runs for ever. */
+  /** False: a stage runs forever. */
   readonly stagesEnd: boolean;
 }
 

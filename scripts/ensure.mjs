@@ -24,7 +24,7 @@ import { fileURLToPath } from 'node:url';
 const OLDEST_NODE = [20, 19];
 const NATIVE = 'better-sqlite3';
 
-/** Brings everything under `root` up to date. Throws an Error with a message for people when it can not. */
+/** Brings everything under `root` up to date. Throws an Error with a message for people when it cannot. */
 export async function ensure(root, say) {
   const stale = () => packagesReason(root) ?? nativeReason(root) ?? distReason(root);
   refuseOldNode();

@@ -1,7 +1,7 @@
 /**
  * Runs the unit tests on Node 24, whatever Node is installed here. The runtime is an npm package that brings its
  * headers; the tests run in a copy of the sources whose packages are links to ours, but for the native module, which
- * is built anew. All of it lies under .cache/node24 and is used again.
+ * is built again. All of it lies under .cache/node24 and is used again.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * The last one on which better-sqlite3 12 may throw native objects away: from 24.19 on that aborts the process, which the
- * program takes care not to do (src/adapters/sqlite/statements.ts) and test workers can not.
+ * program takes care not to do (src/adapters/sqlite/statements.ts) and test workers cannot.
  */
 const VERSION = '24.18.1';
 const PACKAGE = `node-${process.platform}-${process.arch}`;

@@ -1,7 +1,7 @@
 /**
  * Writes the stories of test/machines/stories.ts down as test/histories/NAME.jsonl, one row of the log a line. A file
- * that is there already stays: histories are recorded once and replayed for ever. Before the first release the
- * machines still change; then `--again` writes all of them anew.
+ * that is there already stays: histories are recorded once and replayed forever. Before the first release the
+ * machines still change; then `--again` writes all of them again.
  */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';

@@ -78,7 +78,7 @@ describe('lines for people', () => {
     expect(lines[0]).toContain('\u001b[32mINFO \u001b[0m up');
   });
 
-  test('can not drive the terminal', () => {
+  test('cannot drive the terminal', () => {
     const { log, lines } = capture({ pretty: true });
     const hostile = '\u001b[2J\u009b31m\u202eevil\r\n';
     log.info({ subject: hostile, [hostile]: 1, err: new Error(hostile), hint: hostile }, hostile);

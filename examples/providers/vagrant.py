@@ -83,7 +83,7 @@ def delete(config, records, wanted):
         vagrant(place, "destroy", "--force", "--no-color")
     shutil.rmtree(place, ignore_errors=True)
     if os.path.exists(place):
-        give_up(f"{place} can not be removed")
+        give_up(f"{place} cannot be removed")
     records.drop(wanted["id"])
 
 

@@ -96,6 +96,6 @@ function keyFileProblem(
     return [{ ...place, what: `${file} is no regular file`, next: 'name the private key' }];
   } catch {
     const next = `correct the path, or make a key: ssh-keygen -t ed25519 -N '' -f ${file}`;
-    return [{ ...place, what: `${file} is not there or can not be read`, next }];
+    return [{ ...place, what: `${file} is not there or cannot be read`, next }];
   }
 }

@@ -6,7 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 export const PROJECT = 'demo/volumes';
-export const FAILING_TEST = 'a volume can not shrink';
+export const FAILING_TEST = 'a volume cannot shrink';
 /** How long the third change's tests take: long enough to kill and restart a daemon. */
 const LONG_SOAK_SECONDS = 5;
 
@@ -52,7 +52,7 @@ test('what is used and what is free is all there is', () => {
     edit: (files) => ({
       'volume.mjs': replaced(
         files['volume.mjs'],
-        /^.*can not shrink.*\n/m,
+        /^.*cannot shrink.*\n/m,
         '    // The array knows what it can do.\n',
       ),
     }),

@@ -150,12 +150,12 @@ export class Lifecycle {
       this.trouble = `${trouble.message} (${trouble.hint})`;
       log.error(
         { hint: trouble.hint },
-        `the event log can not be written, nothing new is taken: ${trouble.message}`,
+        `the event log cannot be written, nothing new is taken: ${trouble.message}`,
       );
     } else if (this.trouble !== null) {
       // Only now is there room to keep it where `sos-ci status` finds it.
       const message = `the event log could not be written for a while: ${this.trouble}`;
-      const hint = 'all went on by itself; see that it does not come again';
+      const hint = 'everything continued; check that it does not happen again';
       void alarms.raise({ kind: 'storage-full', target: 'event log', message, hint });
       this.trouble = null;
       log.info({}, 'the event log can be written again: going on');
@@ -199,7 +199,7 @@ export class Lifecycle {
     });
   }
 
-  /** What people see of the daemon is written anew: its limits or connections have changed. */
+  /** What people see of the daemon is written again: its limits or connections have changed. */
   refresh(): void {
     if (this.started && this.mode !== 'stopped') this.publish();
   }

@@ -1,5 +1,5 @@
 /**
- * xstate's own `transition()`, without the actor that it makes anew for each step: one for each machine, which is never
+ * xstate's own `transition()`, without the actor that it makes again for each step: one for each machine, which is never
  * started, is enough for a machine that invokes, spawns, delays and emits nothing. A test holds the two to be the same.
  */
 import { type AnyActorScope, type AnyMachineSnapshot, type AnyStateMachine, createActor } from 'xstate';

@@ -1,5 +1,5 @@
 /**
- * Strict replay: every row of a history is computed anew from the facts alone and compared with what was stored:
+ * Strict replay: every row of a history is computed again from the facts alone and compared with what was stored:
  * state, effects, outcome and both hashes, and that no effect key is used twice. The first difference is named.
  */
 import { canonicalJson } from './protocol/canonical-json.ts';

@@ -4,7 +4,7 @@
  *
  * Nobody starves, whatever arrives: a project that waits is served before any other is served a second time on that
  * provider (a project with a priority may be served again for as long as that, and no longer). A request that a limit of
- * its project or job keeps back although its provider has room could still be overtaken for ever, by others that run
+ * its project or job keeps back although its provider has room could still be overtaken forever, by others that run
  * elsewhere: so the oldest one that lost its patience keeps one place of each of its limits for itself.
  */
 

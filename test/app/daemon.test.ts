@@ -1,4 +1,4 @@
-/** A daemon that can not go on from its log says so and is gone: it keeps neither the lock nor the process. */
+/** A daemon that cannot go on from its log says so and is gone: it keeps neither the lock nor the process. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

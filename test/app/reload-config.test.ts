@@ -1,4 +1,4 @@
-/** The configuration read anew: what counts from then on, what stays as it was, and what the log says of it. */
+/** The configuration read again: what counts from then on, what stays as it was, and what the log says of it. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

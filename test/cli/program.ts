@@ -33,7 +33,7 @@ export class Program {
         placeOf: () => 'import.meta.url',
       });`;
     const built = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
-    if (built.status !== 0) throw new Error(`the program can not be bundled: ${built.stderr}`);
+    if (built.status !== 0) throw new Error(`the program cannot be bundled: ${built.stderr}`);
   }
 
   get main(): string {

@@ -98,16 +98,16 @@ describe('secrets to redact', () => {
     expect(published).toContain('+ cat key\n-----BEGIN OPENSSH PRIVATE KEY-----\n[redacted]');
   });
 
-  test('that can not be read are mistakes', () => {
+  test('that cannot be read are mistakes', () => {
     writeFileSync(join(dir, 'short'), 'abc');
     expect(
       mistakes(
         `${GERRIT}\n${JOB}\nredact:\n  - {file: none}\n  - {env: TOKEN}\n  - {file: short}\n  - {}\n  - {file: a, env: B}\n`,
       ),
     ).toEqual([
-      'sos-ci.yaml:4:5: redact.0: none can not be read; correct the path or its mode, or remove the entry',
+      'sos-ci.yaml:4:5: redact.0: none cannot be read; correct the path or its mode, or remove the entry',
       'sos-ci.yaml:5:5: redact.1: the environment variable TOKEN is not set; set it for the daemon, or remove the entry',
-      'sos-ci.yaml:6:5: redact.2: short holds less than 4 characters; a secret that short can not be told from other text',
+      'sos-ci.yaml:6:5: redact.2: short holds less than 4 characters; a secret that short cannot be told from other text',
       'sos-ci.yaml:7:5: redact.3: must have either file or env; write {file: PATH} or {env: NAME}',
       'sos-ci.yaml:8:5: redact.4: must have either file or env; write {file: PATH} or {env: NAME}',
     ]);
@@ -208,7 +208,7 @@ monitoring: {quiet: 1d}
     [
       "strangers' code on this host",
       `${GERRIT.replace('localhost', 'review.opendev.org')}\n${JOB}\n`,
-      'sos-ci.yaml:1:1: providers.local: would run patchsets of review.opendev.org as this user, on this host; name an account for their code: providers.local.user; or, if whoever may upload there may run code as this user, say so: providers.local.allowUntrustedCode: true',
+      'sos-ci.yaml:1:1: providers.local: would run patchsets of review.opendev.org as this user, on this host; name an account for their code: providers.local.user; or, if anyone who can upload there may run code as this user, say so: providers.local.allowUntrustedCode: true',
     ],
     [
       'two providers and a job that chooses none',
@@ -282,7 +282,7 @@ monitoring: {quiet: 1d}
   });
 });
 
-describe('a file that can not be read', () => {
+describe('a file that cannot be read', () => {
   test.each([
     ['is missing', () => join(dir, 'none.yaml'), /none\.yaml: there is no such file; name one with --config/],
     ['is a folder', () => dir, /: is a folder, not a file; name the YAML file in it/],

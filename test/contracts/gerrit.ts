@@ -1,6 +1,6 @@
 /**
  * What our adapters rely on in a Gerrit's behaviour: the shapes of its stream and its queries, the edges of its reviews,
- * fetching, rights. Run on the embedded Gerrit and on real ones, so that the embedded one can not drift from them.
+ * fetching, rights. Run on the embedded Gerrit and on real ones, so that the embedded one cannot drift from them.
  *
  * The stand needs: admin; dev; zuul and acme-ci who may listen and vote Verified (acme-ci from -1 to +1); deaf-ci who may
  * not listen; mute-ci who may not vote. By REST everybody's password is `secret`.

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-describe('a demo that can not come to its end', () => {
+describe('a demo that cannot come to its end', () => {
   test('says so at once, shows the log, leaves the directory to look at, and exits with 1', async () => {
     const program = path.join(directory, 'main.mjs');
     writeFileSync(

@@ -158,7 +158,7 @@ describe('the log server', () => {
     expect((await readdir('/proc/self/fd')).length).toBeLessThan(before + 10);
   });
 
-  test('says why it can not start', async () => {
+  test('says why it cannot start', async () => {
     await mkdir(join(base, 'two'));
     const port = Number(new URL(server.url).port);
     expect((await failureOf(startLogServer({ dir: join(base, 'two'), port }))).target).toContain(

@@ -35,7 +35,7 @@ describe('ticks', () => {
     ['cut in its last line', `${whole}4 7`, ''],
     ['none', '', 'no ticks at all'],
     ['one is missing', '1 7 0\n3 7 200\n', 'line 2 is tick 3'],
-    ['begun anew', `${whole}1 8 0\n`, 'line 4 is tick 1'],
+    ['begun again', `${whole}1 8 0\n`, 'line 4 is tick 1'],
     ['by another process', '1 7 0\n2 8 100\n', 'tick 2 came from another process'],
     ['with a pause', '1 7 0\n2 7 1400\n', '1400 ms between ticks 1 and 2'],
     ['no numbers', 'a b c\n', 'line 1 is tick NaN'],

@@ -110,10 +110,10 @@ describe('a job that is watched', () => {
 
   test('is given up when there is no hope', async () => {
     const hopeless = (): void => {
-      throw new DemoFailure('the daemon ended by itself');
+      throw new DemoFailure('the daemon exited on its own');
     };
     const following = watch(new SlowStore([['queued', 0]]), hopeless);
-    await expect(following.waitForStage('testing')).rejects.toThrow('the daemon ended by itself');
+    await expect(following.waitForStage('testing')).rejects.toThrow('the daemon exited on its own');
   });
 });
 

@@ -187,7 +187,7 @@ test('votes stop by themselves, and are given again when an operator says so', a
   await one.eventually('voting has stopped', async () =>
     (await one.ask('status')).text.includes('then: sos-ci resume-voting'),
   );
-  expect(await operate(one, 'resume-voting', '--reason', 'mended')).toMatchObject({
+  expect(await operate(one, 'resume-voting', '--reason', 'fixed')).toMatchObject({
     code: 0,
     text: 'voting is on again\n',
   });

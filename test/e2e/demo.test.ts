@@ -37,7 +37,7 @@ test('holds all that it claims, in this order', async () => {
     '- one message in Gerrit, Verified-1',
     '- no server left',
     '- the comment says FAILURE',
-    '- and names the test "a volume can not shrink"',
+    '- and names the test "a volume cannot shrink"',
     '3. The daemon is killed with SIGKILL in the middle of testing',
     '- the same process kept running: pid N',
     '- its N ticks have no gap',

@@ -59,7 +59,7 @@ test('a stage that outlives its deadline while the daemon is dead is ended witho
   await one.close();
 });
 
-test('a stage that writes for ever is read on, cut short and ended at its deadline', async () => {
+test('a stage that writes forever is read on, cut short and ended at its deadline', async () => {
   const { one, daemon, change } = await untilTesting({
     testing: "yes 'the same line over and over'\n",
     testTimeout: '10s',

@@ -172,7 +172,7 @@ test('a service starts once', async () => {
   await expect(lab.daemon.service.start()).rejects.toThrow('a service starts once');
 });
 
-test('monitor-only: events are counted and decided upon, and nothing begins', async () => {
+test('monitor-only: events are counted and decided, and nothing begins', async () => {
   const lab = new Lab({ starts: false });
   await lab.start();
   lab.say(created());
@@ -197,7 +197,7 @@ test('what comes on top of a full queue waits, and the operator is told', async 
   expect(lab.alarms.raised[0]).toMatchObject({ target: 'all', hint: expect.stringContaining('maxOpenJobs') });
 });
 
-test('the stream’s state is shown; one that will not mend itself is an alarm', async () => {
+test('the stream’s state is shown; one that will not fix itself is an alarm', async () => {
   const lab = new Lab();
   await lab.start();
   expect(lab.store.daemon()?.stream).toBe('connected');

@@ -132,6 +132,6 @@ function notYet({ change, patchset }: Patchset): OperationError {
     target: `${change},${patchset}`,
     message: `Gerrit does not show ${change},${patchset} yet`,
     retryable: true,
-    hint: 'it is asked again by itself',
+    hint: 'sos-ci asks again automatically',
   });
 }

@@ -56,7 +56,7 @@ export class FakeGerritStream implements EventSource {
     });
   }
 
-  /** Gerrit says something that can not be understood. */
+  /** Gerrit says something that cannot be understood. */
   sayNonsense(rejection: Rejection): void {
     if (this.#running) this.#listener.rejected(rejection);
   }

@@ -85,7 +85,7 @@ export class FakeMerger implements Merger {
       const files = this.#conflicts.get(change);
       if (files !== undefined) return { merged: false, project, change, branch, files };
       const tree = place(patch);
-      // One tree for each project: what is meant for another branch of it can not be in there.
+      // One tree for each project: what is meant for another branch of it cannot be in there.
       if (tree.branch !== branch) continue;
       trees.set(project, { ...tree, revision: this.#onto(tree, patch.revision) });
     }

@@ -84,7 +84,7 @@ function specifierOf(node: ts.Node): string | undefined {
   return loads ? textOf(node.arguments[0]) : undefined;
 }
 
-/** An import that can not be read here is one that no rule allows. */
+/** An import that cannot be read here is one that no rule allows. */
 function textOf(node: ts.Node | undefined): string {
   return node !== undefined && ts.isStringLiteralLike(node) ? node.text : 'computed at run time';
 }

@@ -69,7 +69,7 @@ export function goodAnswer(effect: KeyedEffect, votes: Readonly<Record<string, n
   }
 }
 
-/** Each other answer that the effect can have; none for what can not fail. */
+/** Each other answer that the effect can have; none for what cannot fail. */
 export function otherAnswers(effect: KeyedEffect): readonly AnyEvent[] {
   switch (effect.type) {
     case 'setTimer':

@@ -43,7 +43,7 @@ export const endlessStories: Readonly<Record<string, () => Simulator>> = {
     world.tell(REVIEW, { type: 'job.reported', report: jobReport({ verdict: 'FAILURE' }) });
     world.answerType(VOTING, 'raiseAlarm');
     world.run();
-    world.tell(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is mended' });
+    world.tell(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the switch is fixed' });
     return troubled(world, VOTING).run();
   },
 

@@ -187,7 +187,7 @@ export function server(attempt = 1, job = JOB): Server {
 }
 
 export function failure(operation: string, changes: Partial<Failure> = {}): Failure {
-  return { operation, target: 'there', message: 'it broke', retryable: true, hint: 'mend it', ...changes };
+  return { operation, target: 'there', message: 'it broke', retryable: true, hint: 'fix it', ...changes };
 }
 
 export const PASSED: ResultsSummary = { passed: 3, failed: 0, skipped: 1, failures: [] };

@@ -1,6 +1,6 @@
 /**
  * Whatever arrives in whatever order: no limit is ever exceeded, nothing that could run is left waiting, the same
- * arrivals are served in the same order, and nobody starves while others arrive for ever.
+ * arrivals are served in the same order, and nobody starves while others arrive forever.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -181,7 +181,7 @@ describe('whatever arrives', () => {
 });
 
 /**
- * Everybody who has been served asks again at once, for ever. How long one request may take then: until it has lost
+ * Everybody who has been served asks again at once, forever. How long one request may take then: until it has lost
  * its patience, until all who count as older have gone before it, each after every other project had its turn.
  */
 function longestWait(rivals: number, given: SlotLimits): number {

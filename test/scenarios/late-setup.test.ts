@@ -18,7 +18,7 @@ type Bend = (world: Adapters, lab: Lab) => Adapters;
 const never = () => new Promise<never>(() => {});
 const ONCE = jobSpec({ limits: { setupAttempts: 1 } });
 
-/** The daemon dies while its job waits to have its evidence collected; the next one, in a world that is mended, brings the job to its end. */
+/** The daemon dies while its job waits to have its evidence collected; the next one, in a world that is fixed, brings the job to its end. */
 async function diedPublishing(bend: Bend, during: (lab: Lab) => void = () => {}): Promise<Lab> {
   const collecting = bent('evidence', () => ({ collect: never }));
   let lives = 0;

@@ -14,7 +14,7 @@ import { Lab } from './lab.ts';
 import { bent, bentProvider, outage } from './trouble.ts';
 
 /** A lab whose one job has ended without its server. */
-async function givenUp(): Promise<{ readonly lab: Lab; readonly mend: () => void }> {
+async function givenUp(): Promise<{ readonly lab: Lab; readonly fix: () => void }> {
   let locked = true;
   const lab = new Lab({
     bend: bentProvider((inner) => ({
@@ -25,19 +25,19 @@ async function givenUp(): Promise<{ readonly lab: Lab; readonly mend: () => void
   await lab.start();
   lab.say(created());
   await lab.run();
-  const mend = () => {
+  const fix = () => {
     locked = false;
   };
-  return { lab, mend };
+  return { lab, fix };
 }
 
 test('neither its server nor what was gathered is left after the sweep', async () => {
-  const { lab, mend } = await givenUp();
+  const { lab, fix } = await givenUp();
   expect(lab.jobs()).toMatchObject([{ state: 'done', verdict: 'SUCCESS' }]);
   expect(lab.alarms.kinds).toEqual(['server-leaked']);
   expect(lab.provider.servers()).toHaveLength(1);
   expect(await lab.evidence.held()).toEqual(['j00002']);
-  mend();
+  fix();
   await lab.clock.advance(4 * 600_000);
   await lab.quiet();
   expect(broken(lab)).toEqual([]);
@@ -45,7 +45,7 @@ test('neither its server nor what was gathered is left after the sweep', async (
   lab.store.close();
 });
 
-test('evidence that can not be removed is no leaked server, and the sweep removes it', async () => {
+test('evidence that cannot be removed is no leaked server, and the sweep removes it', async () => {
   let broken = true;
   const lab = new Lab({
     bend: bent('evidence', (inner) => ({

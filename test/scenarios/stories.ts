@@ -67,7 +67,7 @@ const endings: readonly Story[] = [
     end: { verdicts: ['NODE_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
   },
   {
-    name: 'results can not be read',
+    name: 'results cannot be read',
     options: { results: { unreadable: 'results.tap is cut off' } },
     tell: plainly,
     end: { verdicts: ['POST_FAILURE'], posts: [TROUBLE], stages: 2, servers: 1 },
@@ -171,7 +171,7 @@ const afterwards: readonly Story[] = [
     },
   },
   {
-    name: 'evidence can not be published',
+    name: 'evidence cannot be published',
     options: {
       specs: [jobSpec({ limits: { publishAgeMs: 120_000 } })],
       results: FAILED,

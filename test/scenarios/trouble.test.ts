@@ -1,4 +1,4 @@
-/** The daemon's own trouble: a store that can not be written for a while, an adapter or a machine with a bug. */
+/** The daemon's own trouble: a store that cannot be written for a while, an adapter or a machine with a bug. */
 import { describe, expect, test } from 'vitest';
 import { StoreUnavailable } from '../../src/engine/ports/store.ts';
 import { jobSpec } from '../machines/facts.ts';
@@ -10,7 +10,7 @@ import { bent, bentProvider, isAt, when } from './trouble.ts';
 
 const GOOD = `${FIRST},1 succeeded Verified+1`;
 
-describe('the store can not be written', () => {
+describe('the store cannot be written', () => {
   test.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])(
     'at append %d: held back, told, and gone on with',
     async (at) => {
@@ -163,7 +163,7 @@ describe('an adapter with a bug', () => {
 });
 
 describe('an event that throws inside the machine', () => {
-  /** A server without its id is no JSON: the job that is told of it can not be stored. */
+  /** A server without its id is no JSON: the job that is told of it cannot be stored. */
   const poisonous = (change: number) =>
     bentProvider((provider, lab) => ({
       create: async (request, signal) => {

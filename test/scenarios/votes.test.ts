@@ -108,8 +108,8 @@ describe('a partial run after a failure', () => {
   });
 });
 
-describe('a vote that can not be read', () => {
-  test('is asked for again, and voted upon then', async () => {
+describe('a vote that cannot be read', () => {
+  test('is asked for again, and voted on then', async () => {
     const lab = await started();
     const trouble = { operation: 'read', target: '', message: 'away', retryable: true, hint: '' };
     lab.reviewer.failNext(trouble, 'readChangeState');

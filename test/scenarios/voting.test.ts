@@ -65,7 +65,7 @@ describe('failures on several changes in a row', () => {
   });
 });
 
-test('resuming what was never stopped counts anew, and says so', async () => {
+test('resuming what was never stopped counts again, and says so', async () => {
   const lab = await started();
   await failing(lab, 1, 2);
   expect(await resumeVoting(lab.daemon.engine, lab.store, 'alice', 'for good measure')).toBe(false);

@@ -1,6 +1,6 @@
 /**
  * Replies that people write on Gerrit's web page: patchset-level comments, which the stream and the history word differently.
- * Each is decided upon once and by its words, whether it was streamed, found afterwards, or both.
+ * Each is decided once and by its words, whether it was streamed, found afterwards, or both.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ChangeHistoryQuery } from '../../src/adapters/gerrit/history/change-history.ts';

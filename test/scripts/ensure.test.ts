@@ -104,7 +104,7 @@ test('shows why an install failed, and leaves nothing half done', async () => {
   expect((await ensure()).code).toBe(0);
 });
 
-test('says what to install when the native module can not be compiled', async () => {
+test('says what to install when the native module cannot be compiled', async () => {
   await ensure();
   rmSync(join(root, BINARY));
   write('npm-fails', '');

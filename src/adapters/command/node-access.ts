@@ -2,7 +2,7 @@
 import type { Server } from '../../machines/model/domain.ts';
 
 export interface NodeAccess {
-  /** The address of a server in this place. Throws when its parts can not stand in one. */
+  /** The address of a server in this place. Throws when its parts cannot stand in one. */
   address(place: {
     readonly user: string;
     readonly host: string;

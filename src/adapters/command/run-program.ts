@@ -62,7 +62,7 @@ export async function runProgram(program: Program): Promise<unknown> {
   if (!result.failed) return parse(program, result.stdout);
   if (result.isMaxBuffer) throw failure(program, `it said more than ${outputLimitBytes} bytes`, false);
   if (result.exitCode === undefined && result.signal === undefined) {
-    throw failure(program, `${file} can not be run: ${result.code ?? 'unknown error'}`, false);
+    throw failure(program, `${file} cannot be run: ${result.code ?? 'unknown error'}`, false);
   }
   const how = result.exitCode === undefined ? `killed by ${result.signal}` : `exit code ${result.exitCode}`;
   const said = lastLine(result.stderr);

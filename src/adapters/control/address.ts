@@ -17,7 +17,7 @@ export interface Address {
   close(): void;
 }
 
-/** @throws OperationError when the folder can not be opened, or the path is too long on this system */
+/** @throws OperationError when the folder cannot be opened, or the path is too long on this system */
 export function openAddress(stateDir: string): Address {
   const shown = join(stateDir, NAME);
   if (Buffer.byteLength(shown) <= ADDRESS_LIMIT_BYTES) return { path: shown, shown, close: () => {} };

@@ -72,7 +72,7 @@ function exchange(path: string, question: string, timeoutMs: number): Promise<st
 }
 
 function troubleOf({ code }: Trouble, target: string): OperationError {
-  const look = 'see what came of it: sos-ci status, sos-ci jobs';
+  const look = 'check the result: sos-ci status, sos-ci jobs';
   switch (code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
@@ -87,7 +87,7 @@ function troubleOf({ code }: Trouble, target: string): OperationError {
     case 'EPIPE':
       return failed(target, 'the daemon went away before it answered', look);
     default:
-      return failed(target, `the daemon can not be asked: ${code}`, look);
+      return failed(target, `the daemon cannot be asked: ${code}`, look);
   }
 }
 

@@ -54,7 +54,7 @@ export interface Question extends Operator {
 
 /** What an operator is told who was refused. */
 export interface Refusal {
-  /** What was asked for can not be understood, names nothing that is there, or is not possible now. */
+  /** What was asked for cannot be understood, names nothing that is there, or is not possible now. */
   readonly kind: 'misunderstood' | 'unknown' | 'refused';
   readonly message: string;
   readonly hint: string;

@@ -54,7 +54,7 @@ export class EventSegments {
     if (this.#cancelRetry === null) this.#writing ??= this.#write();
   }
 
-  /** Why events can not be kept, or were not since the last call; null: all were. */
+  /** Why events cannot be kept, or were not since the last call; null: all were. */
   trouble(): string | null {
     const lost = this.#lost - this.#lostBefore;
     this.#lostBefore = this.#lost;

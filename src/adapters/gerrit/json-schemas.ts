@@ -66,7 +66,7 @@ export const flag = anything.transform((value) => value === true);
 const PATH = /^(?![-/ ])[^\u0000-\u001f\u007f-\u009f\ufffd\ud800-\udfff]+$/u;
 const REVISION = /^[0-9a-f]{40}$/;
 
-/** A project's or branch's name goes into argument lists and paths of URLs: what can not be a name is refused. */
+/** A project's or branch's name goes into argument lists and paths of URLs: what cannot be a name is refused. */
 const path = z
   .string()
   .min(1)

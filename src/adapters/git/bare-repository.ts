@@ -36,7 +36,7 @@ export interface NewCommit {
   readonly committedAt: number;
 }
 
-const LOCAL_HINT = 'it is made anew by itself; see whether there is room in the state directory';
+const LOCAL_HINT = 'it is recreated automatically; check the free space in the state directory';
 const IDENTITY = { name: 'sos-ci', email: 'sos-ci@localhost' };
 const REF_LINE = /^(\S+) ([0-9a-f]{40}) commit (-?\d+)$/;
 /** Conflicts are told to people: the first few files. */

@@ -1,5 +1,5 @@
 /**
- * Ships a merged tree to a host that can not be fetched from here: a bundle, which is all that such a host needs to make
+ * Ships a merged tree to a host that cannot be fetched from here: a bundle, which is all that such a host needs to make
  * the work tree with its history by itself.
  */
 import { rename, rm } from 'node:fs/promises';

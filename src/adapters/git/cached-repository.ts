@@ -1,6 +1,6 @@
 /**
  * One project in the cache: its repository, who is in it, and what is fetched into it. A repository that does not work
- * any more is thrown away and made anew; nothing in it is worth more than a fetch.
+ * any more is thrown away and made again; nothing in it is worth more than a fetch.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, statfs, utimes } from 'node:fs/promises';
@@ -190,7 +190,7 @@ export class CachedRepository {
       if (isFileError(error) && error.code === 'ENOENT') return;
       throw error;
     }
-    // What can not be removed now goes at the next start.
+    // What cannot be removed now goes at the next start.
     void rm(passing, { recursive: true, force: true }).catch(() => {});
   }
 
@@ -245,6 +245,6 @@ function stopped({ operation, target }: GitContext): OperationError {
     target,
     message: 'given up while waiting for the cache',
     retryable: true,
-    hint: 'it is tried again by itself',
+    hint: 'sos-ci retries automatically',
   });
 }

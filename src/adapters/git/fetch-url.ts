@@ -46,7 +46,7 @@ export function addressOf(gerrit: FetchFrom, project: string): Address {
     throw refusal(
       project,
       'gerrit.fetchUrl is no address with ssh, https, http or file',
-      'mend gerrit.fetchUrl',
+      'fix gerrit.fetchUrl',
     );
   }
   // A command line can be read by every user of the host.

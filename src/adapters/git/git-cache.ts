@@ -49,7 +49,7 @@ export class GitCache {
     });
   }
 
-  /** The project, which may not have been fetched yet. Refuses names that can not stand in an address. */
+  /** The project, which may not have been fetched yet. Refuses names that cannot stand in an address. */
   project(name: string): CachedRepository {
     const known = this.#projects.get(name);
     if (known !== undefined) return known;

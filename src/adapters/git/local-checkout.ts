@@ -149,7 +149,7 @@ async function removeLeftovers(address: string): Promise<void> {
   }
 }
 
-/** What can not be removed now goes with the next fetch, or with the server; no tree is ever made from it. */
+/** What cannot be removed now goes with the next fetch, or with the server; no tree is ever made from it. */
 async function discard(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => {});
 }
@@ -169,7 +169,7 @@ function refuseNested(target: string, trees: readonly MergedTree[]): void {
     target,
     message: `${inside.project} would lie inside the tree of another project that is needed too`,
     retryable: false,
-    hint: 'such a pair of projects can not be tested together',
+    hint: 'such a pair of projects cannot be tested together',
   });
 }
 

@@ -63,7 +63,7 @@ export class MergeRecords {
 
   #file(review: string): string {
     if (!REVIEW.test(review))
-      throw new Error(`a review's id that can not be a file: ${JSON.stringify(review)}`);
+      throw new Error(`a review's id that cannot be a file: ${JSON.stringify(review)}`);
     return join(this.#directory, `${review}${SUFFIX}`);
   }
 

@@ -24,7 +24,7 @@ export interface TreePlan {
 
 export type Made = { readonly tree: MadeTree } | Extract<Merged, { readonly conflict: unknown }>;
 
-/** Refuses names that can not be handed to git. */
+/** Refuses names that cannot be handed to git. */
 export function checkPlan({ project, branch, patches }: TreePlan): void {
   branchRef(project, branch);
   for (const patch of patches) checkPatchset(patch);
@@ -85,7 +85,7 @@ async function remake(
   const base = { revision: made.base, committedAt: made.baseAt };
   const again = await project.use(errand, (repository) => makeIn(project, repository, errand, made, base));
   if (!('tree' in again) || again.tree.revision !== tree.revision) {
-    throw forgotten(errand, tree, 'and it can not be made again as it was');
+    throw forgotten(errand, tree, 'and it cannot be made again as it was');
   }
 }
 

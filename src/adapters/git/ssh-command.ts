@@ -41,7 +41,7 @@ function file(path: string): string {
     throw new OperationError({
       operation: 'fetch patchset',
       target: path,
-      message: 'ssh can not be given a file name with a quotation mark or a line end in it',
+      message: 'ssh cannot be given a file name with a quotation mark or a line end in it',
       retryable: false,
       hint: 'give the file another name',
     });

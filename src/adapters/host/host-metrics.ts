@@ -1,6 +1,6 @@
 /**
  * Looks at what this host has left: room on the disks that we write to, and how large the database's write-ahead log is.
- * What can not be found out is null, and never an error: whoever looks for trouble must not make any.
+ * What cannot be found out is null, and never an error: whoever looks for trouble must not make any.
  */
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -16,7 +16,7 @@ export interface LookoutOptions {
   readonly places: readonly Place[];
   /** The database. */
   readonly database: string;
-  /** Why Gerrit's events can not be kept in files at present; null: they can, or are not to be. */
+  /** Why Gerrit's events cannot be kept in files at present; null: they can, or are not to be. */
   readonly unkept: () => string | null;
 }
 

@@ -38,7 +38,7 @@ export function membersOf(group: string): readonly number[] {
   }
 }
 
-/** SIGKILL to all of it at once. Kernels before 5.14 can not: there each member is killed. */
+/** SIGKILL to all of it at once. Kernels before 5.14 cannot: there each member is killed. */
 export function killGroup(group: string): void {
   try {
     writeFileSync(join(group, 'cgroup.kill'), '1', { flag: 'r+' });

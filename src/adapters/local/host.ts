@@ -35,7 +35,7 @@ export async function probeFolder(path: string): Promise<Folder> {
   }
 }
 
-/** Those of these programs that can not be run; names are looked for in PATH. */
+/** Those of these programs that cannot be run; names are looked for in PATH. */
 export async function missingPrograms(programs: readonly string[]): Promise<readonly string[]> {
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   const missing: string[] = [];

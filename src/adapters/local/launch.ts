@@ -134,7 +134,7 @@ class Standing {
     this.#cancelPoll ??= every(POLL_MS, () => void this.#look());
   }
 
-  /** What can not be read now may be readable at the next look; the limit ends it otherwise. */
+  /** What cannot be read now may be readable at the next look; the limit ends it otherwise. */
   async #look(): Promise<void> {
     const pid = await readPid(this.#directory, 'pid').catch(() => null);
     if (pid !== null) this.#found(pid);

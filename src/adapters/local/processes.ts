@@ -1,7 +1,7 @@
 /**
  * Finds and ends processes by what they carry: a marker in their environment, the lock of a run, or the cgroup of one. A
  * process that left its process group, its session or its parent is found all the same. Reads /proc, so it is for Linux only. Processes of
- * other users can not be read and are never touched.
+ * other users cannot be read and are never touched.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
@@ -23,7 +23,7 @@ export interface Membership {
 export interface Process {
   readonly pid: number;
   readonly parent: number;
-  /** Kernel start time in ticks: with the pid it names one process for ever. */
+  /** Kernel start time in ticks: with the pid it names one process forever. */
   readonly startTicks: string;
 }
 

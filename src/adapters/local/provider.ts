@@ -67,7 +67,7 @@ export class LocalProvider implements Provider {
       const account = await this.#account();
       return await makeServer(temporary, { name, provider: this.name, owner, address, account });
     } catch (error) {
-      // What can not be removed now is abandoned, and the next list takes it.
+      // What cannot be removed now is abandoned, and the next list takes it.
       await removeTrees([temporary], this.#options.deleteTimeoutMs).catch(() => {});
       throw isTaken(error) ? nameTaken(address) : fileError('create server', name, error);
     } finally {

@@ -11,7 +11,7 @@ import { type Cancel, every } from '../../timer.ts';
 import { readEnding } from '../run/run-directory.ts';
 
 export class RunWatch {
-  /** Resolves once, never rejects; after `detach` it stays open for ever. */
+  /** Resolves once, never rejects; after `detach` it stays open forever. */
   readonly ended: Promise<RunOutcome>;
   readonly #directory: string;
   readonly #cancel: Cancel;

@@ -106,7 +106,7 @@ export class LocalRunner implements Runner {
     }
   }
 
-  /** The runner's guard ends the run; what it can not do any more is done here. */
+  /** The runner's guard ends the run; what it cannot do any more is done here. */
   async #end(directory: string, server: Server, signal: AbortSignal): Promise<void> {
     const { graceMs, killTimeoutMs, safetyMs } = this.#options;
     const watch = new RunWatch(directory, safetyMs);

@@ -38,7 +38,7 @@ export function smtpFailure(error: unknown, target: string, tls: string): Operat
     case 'ETIMEDOUT':
       return fail(true, 'is the mail server up, and are mail.smtp.port and tls right?');
     default:
-      return fail(true, 'it is tried again by itself');
+      return fail(true, 'sos-ci retries automatically');
   }
 }
 
@@ -69,7 +69,7 @@ export function stoppedMail(target: string): OperationError {
     target,
     message: 'stopped: it took too long, or the daemon stops',
     retryable: true,
-    hint: 'it is tried again by itself',
+    hint: 'sos-ci retries automatically',
   });
 }
 

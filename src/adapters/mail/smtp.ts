@@ -1,6 +1,6 @@
 /**
  * Mail by SMTP: one connection for each mail, encrypted as the configuration says and never less, every wait bounded.
- * The password is read anew for each, and is in no error.
+ * The password is read again for each, and is in no error.
  */
 import nodemailer, { type SMTPTransportOptions } from 'nodemailer';
 import type { SmtpConfig } from '../../config/config.ts';

@@ -1,5 +1,5 @@
 /**
- * Our private key, read anew for each connection so that an operator's correction counts at once. Every way in which
+ * Our private key, read again for each connection so that an operator's correction counts at once. Every way in which
  * a key file can be wrong has its own message, because ssh2 would only say that authentication failed.
  */
 import { open } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { errorText, OperationError } from '../../errors.ts';
 
 const KEY_LIMIT_BYTES = 64 * 1024;
 
-/** What the key is for, in the words of an operator who has to mend it. */
+/** What the key is for, in the words of an operator who has to fix it. */
 export interface KeyUse {
   /** The key of the configuration that names the file. */
   readonly setting: string;

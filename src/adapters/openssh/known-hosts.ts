@@ -36,7 +36,7 @@ const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
   'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
 };
 
-/** Reads the file anew each time, so that an operator's correction counts at the next try. A missing file knows nobody. */
+/** Reads the file again each time, so that an operator's correction counts at the next try. A missing file knows nobody. */
 export async function readKnownHost(file: string, host: string, port: number): Promise<KnownHost> {
   let text = '';
   try {

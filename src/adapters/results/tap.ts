@@ -44,7 +44,7 @@ class TapReader {
     this.#tree = new TapTree(limits);
   }
 
-  /** What has failed all the same in a file that can not be read to its end; null: nothing. */
+  /** What has failed all the same in a file that cannot be read to its end; null: nothing. */
   failures(): ResultsSummary | null {
     if (this.#believed !== null) return this.#believed.failures;
     this.#release();

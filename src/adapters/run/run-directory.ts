@@ -17,7 +17,7 @@ export function attemptDirectory(stateDir: string, owner: Which): string {
     throw new OperationError({
       operation: 'find run directory',
       target: owner.job,
-      message: 'the id of the job can not be the name of a directory',
+      message: 'the id of the job cannot be the name of a directory',
       retryable: false,
       hint: 'report this: job ids are made by the program itself',
     });

@@ -27,7 +27,7 @@ set -u
 main() {
   dir=$1 work=$2 timeout=$3 grace=$4 limit=$5 patience=$6
   shift 6
-  # Not by exec at once: a shell ends when exec or `:` can not open a file.
+  # Not by exec at once: a shell ends when exec or `:` cannot open a file.
   for file in runner.err lock main; do true >>"$dir/$file" || exit 73; done
   exec 2>>"$dir/runner.err" 9>>"$dir/lock" || exit 70
   flock -n 9
@@ -274,7 +274,7 @@ complete_log() {
 # for (the lock's release ends them), but for a drain that somebody still writes to.
 finish() {
   rm -f "$dir/reserve"
-  [ "$word" != unwritten ] || printf '\n[sos-ci: output was dropped: the log can not be written]\n' >>"$dir/log"
+  [ "$word" != unwritten ] || printf '\n[sos-ci: output was dropped: the log cannot be written]\n' >>"$dir/log"
   rounds=$patience
   until printf '%-10s\n' "$how" 1<>"$dir/rc.new" && mv -f "$dir/rc.new" "$dir/rc"; do
     rounds=$((rounds - 1))

@@ -1,5 +1,5 @@
 /**
- * Alarms: what happened, how often, when it last began anew or was over, and whether the operator was told of that by mail. Beside the
+ * Alarms: what happened, how often, when it last began again or was over, and whether the operator was told of that by mail. Beside the
  * log: what is lost here is still in the daemon's own log.
  */
 import type Sqlite from 'better-sqlite3';

@@ -26,7 +26,7 @@ export function openWritable(file: string): Database {
   const database = connect(file, false);
   try {
     database.exec('PRAGMA journal_mode = WAL');
-    // Else one that grew once, while somebody read for long, stays large for ever.
+    // Else one that grew once, while somebody read for long, stays large forever.
     database.exec(`PRAGMA journal_size_limit = ${2 * WAL_BYTES}`);
     database.exec('PRAGMA synchronous = FULL');
     assertPragmas(database, file);
@@ -37,7 +37,7 @@ export function openWritable(file: string): Database {
   return database;
 }
 
-/** A connection that can not write, for people's questions beside a running daemon. */
+/** A connection that cannot write, for people's questions beside a running daemon. */
 export function openReadOnly(file: string): Database {
   const database = connect(file, true);
   try {
@@ -100,7 +100,7 @@ export function asOperationError(operation: string, file: string, thrown: unknow
   const hint =
     translated instanceof StoreUnavailable
       ? translated.hint
-      : 'is this a sos-ci database? restore a backup, or move the file away to begin anew';
+      : 'is this a sos-ci database? restore a backup, or move the file away to begin again';
   return new OperationError({
     operation,
     target: file,

@@ -1,5 +1,5 @@
 /**
- * The side tables of the intake: what was decided upon, and how far. They are written inside the transaction of the
+ * The side tables of the intake: what was decided, and how far. They are written inside the transaction of the
  * append that they belong to; this file knows their columns and begins no transaction of its own.
  */
 import type {

@@ -23,7 +23,7 @@ export function isNode(server: Pick<Server, 'address'>): boolean {
   return server.address.startsWith('ssh://');
 }
 
-/** @throws OperationError when the parts can not stand in an address */
+/** @throws OperationError when the parts cannot stand in an address */
 export function formatAddress(address: NodeAddress): string {
   const { user, host, port, directory } = address;
   const text = `ssh://${user}@${host.includes(':') ? `[${host}]` : host}:${port}${directory}`;

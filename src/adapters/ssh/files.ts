@@ -13,7 +13,7 @@ import { NodeUnreachable } from './connection-failure.ts';
 /** It did not answer in time: what was asked for may be what it hangs on. */
 export class FileRequestTimeout extends NodeUnreachable {}
 
-/** The node's own answer that something can not be done: no such file, no permission, no room. */
+/** The node's own answer that something cannot be done: no such file, no permission, no room. */
 export class FileRequestRefused extends OperationError {
   readonly code: number;
 

@@ -3,7 +3,7 @@
 #   TOKEN DIRECTORY [COMMAND...]
 #                      says, a line each: `missing` and the programs that are; `folder`, how far DIRECTORY is there and
 #                      `yes` or `no` for whether we may write to it; `absent` and the places, from 0, of the commands that
-#                      can not be run; `free` and the kilobytes on DIRECTORY's file system; `group`
+#                      cannot be run; `free` and the kilobytes on DIRECTORY's file system; `group`
 #                      and `yes` or `no` for whether a runner may make a cgroup, which it finds out in the same way
 set -u
 

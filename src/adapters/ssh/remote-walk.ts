@@ -99,7 +99,7 @@ export class RemoteWalk {
     await this.#listing(path, () => this.#any(path, stats, depth + 1));
   }
 
-  /** What can not be read is listed, and the walk goes on. */
+  /** What cannot be read is listed, and the walk goes on. */
   async #listing(path: string, visit: () => Promise<void>): Promise<void> {
     try {
       await visit();
@@ -178,5 +178,5 @@ function kindOf(stats: SftpStats): string {
 }
 
 function refusal(error: FileRequestRefused): string {
-  return error.code === SFTP_STATUS.PERMISSION_DENIED ? 'not readable' : 'the node can not read it';
+  return error.code === SFTP_STATUS.PERMISSION_DENIED ? 'not readable' : 'the node cannot read it';
 }

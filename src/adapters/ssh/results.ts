@@ -83,6 +83,6 @@ function refusal(error: FileRequestRefused): string {
     case SFTP_STATUS.BAD_MESSAGE:
       return 'its name is too long';
     default:
-      return 'the node can not read it';
+      return 'the node cannot read it';
   }
 }

@@ -161,6 +161,6 @@ function cutOff(target: string, why: string): NodeUnreachable {
     target,
     message: `the log of the stage on ${target}: ${errorText(why).trim().slice(-300)}`,
     retryable: true,
-    hint: 'it is tried again by itself',
+    hint: 'sos-ci retries automatically',
   });
 }

@@ -38,7 +38,7 @@ export class Capacity {
     const { hosts, health, now, changed } = this.#options;
     const until = await Promise.all(
       hosts.map(async (host) => {
-        // What can not be read is found by whoever wants that host.
+        // What cannot be read is found by whoever wants that host.
         const standing = await health.read(host).catch(() => null);
         return standing?.quarantinedUntil ?? 0;
       }),

@@ -233,9 +233,9 @@ export class StaticProvider implements Provider {
     return new OperationError({
       operation: 'create server',
       target: name,
-      message: `given up before a host could be had: ${states.join('; ')}${last === null ? '' : `; last: ${last.message}`}`,
+      message: `given up before a host was available: ${states.join('; ')}${last === null ? '' : `; last: ${last.message}`}`,
       retryable: true,
-      hint: last?.hint ?? 'mend or add hosts, or allow a longer bootTimeout',
+      hint: last?.hint ?? 'fix or add hosts, or allow a longer bootTimeout',
       cause: last,
     });
   }

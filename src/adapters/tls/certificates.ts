@@ -10,7 +10,7 @@ export async function readCertificates(file: string, key: string): Promise<strin
     throw new OperationError({
       operation: 'read certificates',
       target: file,
-      message: `${file} can not be read`,
+      message: `${file} cannot be read`,
       retryable: false,
       hint: `correct ${key}, or make the file readable`,
       cause: error,

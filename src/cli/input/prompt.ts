@@ -8,7 +8,7 @@ import { CliError, EXIT } from '../output/exit-codes.ts';
 export interface Prompt {
   /**
    * The trimmed answer; '' for an empty line. Rejects when the input ends.
-   * @param discardTypedAhead true: only what is typed after the question counts, because it can not be answered before
+   * @param discardTypedAhead true: only what is typed after the question counts, because it cannot be answered before
    */
   ask(question: string, discardTypedAhead?: boolean): Promise<string>;
   close(): void;

@@ -301,7 +301,7 @@ function readMeasure(
   if (typeof value === 'number') return new FieldError(`${value} has no unit`, `write it like ${forms}`);
   const parsed = typeof value === 'string' ? parse(value) : null;
   if (parsed === null)
-    return new FieldError(`can not be understood: ${describe(value)}`, `write it like ${forms}`);
+    return new FieldError(`cannot be understood: ${describe(value)}`, `write it like ${forms}`);
   const [low, high] = [parse(min) ?? 0, parse(max) ?? 0];
   return parsed >= low && parsed <= high
     ? parsed

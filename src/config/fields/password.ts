@@ -51,7 +51,7 @@ function readFile(file: string): string {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw wrong(
       file,
-      missing ? 'is not there' : `can not be read: ${errorText(error)}`,
+      missing ? 'is not there' : `cannot be read: ${errorText(error)}`,
       missing ? 'correct the path, or put the password there (mode 600)' : 'correct its owner or mode',
     );
   }
@@ -89,7 +89,7 @@ export function readPasswords(
     if (source === null) continue;
     try {
       const value = readPassword(resolveSource(source, resolvePath), environment);
-      // A shorter one can not be told from other text.
+      // A shorter one cannot be told from other text.
       if (value.length >= REDACT_FROM) values.push(value);
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;

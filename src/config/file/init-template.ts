@@ -105,7 +105,7 @@ function reportLines({ wiki }: InitAnswers): string {
 function providerLines({ node, knownHostsFile }: InitAnswers): string {
   if (node.kind === 'local') {
     const trust = node.untrusted
-      ? '\n    allowUntrustedCode: true   # whoever may upload a change runs code on this host, as this user'
+      ? '\n    allowUntrustedCode: true   # anyone who can upload a change runs code on this host, as this user'
       : '';
     return `  local:\n    type: local\n    slots: 1${trust}`;
   }

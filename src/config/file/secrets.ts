@@ -1,6 +1,6 @@
 /**
  * Reads the values that must be kept out of evidence and logs, from the files and environment variables that `redact`
- * names. A secret that can not be read is a mistake: leaving it out would publish it.
+ * names. A secret that cannot be read is a mistake: leaving it out would publish it.
  */
 import { readFileSync, statSync } from 'node:fs';
 import type { PasswordSource } from '../config.ts';
@@ -85,7 +85,7 @@ function readOne(
     }
     return split(readFileSync(file, 'utf8'), file);
   } catch {
-    return { what: `${file} can not be read`, next: 'correct the path or its mode, or remove the entry' };
+    return { what: `${file} cannot be read`, next: 'correct the path or its mode, or remove the entry' };
   }
 }
 
@@ -97,6 +97,6 @@ function split(text: string, from: string): One {
     ? { values }
     : {
         what: `${from} holds less than ${LEAST} characters`,
-        next: 'a secret that short can not be told from other text',
+        next: 'a secret that short cannot be told from other text',
       };
 }

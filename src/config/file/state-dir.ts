@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 
 const DEFAULT = './state';
 
-/** Absolute. Null when the file can not be read or is no YAML: `config check` says why. */
+/** Absolute. Null when the file cannot be read or is no YAML: `config check` says why. */
 export async function findStateDir(file: string): Promise<string | null> {
   let text: string;
   try {

@@ -101,7 +101,7 @@ function cannotRead(error: unknown): { readonly problem: Problem } {
   if (code === 'EACCES' || code === 'EPERM')
     return cannot('may not be read by this user', 'correct its owner or mode');
   if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return cannot('is not UTF-8 text', 'save it as UTF-8');
-  return cannot(`can not be read: ${errorText(error)}`, 'name another file with --config FILE');
+  return cannot(`cannot be read: ${errorText(error)}`, 'name another file with --config FILE');
 }
 
 const SYNTAX: Readonly<Record<string, readonly [what: string, next: string]>> = {

@@ -264,7 +264,7 @@ function checkTrust(root: unknown, names: readonly string[], add: ReportProblem)
     if ((at(root, ['providers', name, 'type']) ?? LOCAL) !== LOCAL) continue;
     const allowed = at(root, ['providers', name, 'allowUntrustedCode']);
     if (allowed === true || typeof at(root, ['providers', name, 'user']) === 'string') continue;
-    const next = `name an account for their code: providers.${name}.user; or, if whoever may upload there may run code as this user, say so: providers.${name}.allowUntrustedCode: true`;
+    const next = `name an account for their code: providers.${name}.user; or, if anyone who can upload there may run code as this user, say so: providers.${name}.allowUntrustedCode: true`;
     add(['providers', name], `would run patchsets of ${gerrit} as this user, on this host`, next);
   }
 }

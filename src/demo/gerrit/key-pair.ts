@@ -17,7 +17,7 @@ export interface KeyPair {
 }
 
 export function makeKeyPair(comment: string): KeyPair {
-  // Exported while they are generated: to export a key later can hang Node 20 for ever. A collection in the middle of the
+  // Exported while they are generated: to export a key later can hang Node 20 forever. A collection in the middle of the
   // export destroys the job that generated the key, which waits for the lock that the export holds.
   const { privateKey, publicKey } = generateKeyPairSync('ed25519', {
     privateKeyEncoding: { format: 'der', type: 'pkcs8' },

@@ -22,7 +22,7 @@ export class Pool {
 
   extend(name, gigabytes) {
     const size = this.#size(name);
-    if (gigabytes < size) throw new Error(`volume ${name} can not shrink`);
+    if (gigabytes < size) throw new Error(`volume ${name} cannot shrink`);
     this.#take(gigabytes - size);
     this.#volumes.set(name, gigabytes);
   }

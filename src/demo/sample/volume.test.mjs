@@ -33,9 +33,9 @@ test('a volume grows', () => {
   assert.equal(pool.free, 3);
 });
 
-test('a volume can not shrink', () => {
+test('a volume cannot shrink', () => {
   pool.create('a', 4);
-  assert.throws(() => pool.extend('a', 3), /can not shrink/);
+  assert.throws(() => pool.extend('a', 3), /cannot shrink/);
 });
 
 test('a removed volume gives its size back', () => {

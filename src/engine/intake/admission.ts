@@ -1,7 +1,7 @@
 /**
  * Where Gerrit's events become work: the trigger decides, and what it starts is appended whole, the review and all of
  * its jobs in one transaction, at most once for one trigger. Events are taken one after the other, so that each is
- * decided upon what the one before it left.
+ * decided what the one before it left.
  */
 import type { Log } from '../../log.ts';
 import {
@@ -41,7 +41,7 @@ import { reportDelay } from './report-delay.ts';
 import { NO_UPDATE } from './seen-cache.ts';
 import { beganBy, openReviews, startsIn } from './trigger-facts.ts';
 
-/** What counts for everything that is accepted from now on, and may be read anew. */
+/** What counts for everything that is accepted from now on, and may be read again. */
 export interface AdmissionSettings {
   readonly rules: TriggerRules;
   readonly specs: ReadonlyMap<string, JobSpec>;
@@ -64,7 +64,7 @@ export interface AdmissionOptions extends AdmissionSettings {
   readonly log: Log;
   readonly newId: NewId;
   readonly deployment: string;
-  /** False: events are counted and decided upon, and nothing is started. */
+  /** False: events are counted and decided, and nothing is started. */
   readonly starts: boolean;
   /** There is a place to wait again for starts that found none: Gerrit must be asked for them. */
   readonly onRoom: () => void;
@@ -76,7 +76,7 @@ export interface AdmissionResult {
   readonly begun: OpenedReview | null;
 }
 
-/** What was decided: the next event may be decided upon. */
+/** What was decided: the next event may be decided. */
 export interface Decided {
   /** Resolves when all of it is stored. */
   readonly durable: Promise<void>;
@@ -165,7 +165,7 @@ export class Admission {
     return [...new Set(this.options.rules.jobs.flatMap(({ projects }) => projects))];
   }
 
-  /** False: events are only decided upon. */
+  /** False: events are only decided. */
   get starts(): boolean {
     return this.options.starts;
   }
@@ -258,7 +258,7 @@ export class Admission {
     const all = waiting.length === 0 ? noted : [...noted, { ...NO_UPDATE, waiting }];
     const nothing = submissions.length + all.length === 0;
     const durable = nothing ? Promise.resolve() : engine.submit(submissions, all);
-    // The next decision is made upon what this one has stored; what starts nothing holds nobody up.
+    // The next decision is made on what this one has stored; what starts nothing holds nobody up.
     if (submissions.length > 0) await durable;
     return { outcomes: carried, durable };
   }

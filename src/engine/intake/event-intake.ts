@@ -1,7 +1,7 @@
 /**
- * Between Gerrit and the trigger: each thing that happened is decided upon once, whether the stream told it, a look at
+ * Between Gerrit and the trigger: each thing that happened is decided once, whether the stream told it, a look at
  * Gerrit's own account, or both, before or after a restart. What was decided is noted in the transaction of what it
- * started. What the stream tells of, and what may be only the echo of what a look had brought, is not decided upon: the
+ * started. What the stream tells of, and what may be only the echo of what a look had brought, is not decided: the
  * change is looked at again, and the count decides.
  */
 import { OperationError } from '../../errors.ts';
@@ -130,7 +130,7 @@ export class EventIntake implements CatchUp {
     }
   }
 
-  /** True when Gerrit's account holds what its stream should have told and did not. Decides upon nothing. */
+  /** True when Gerrit's account holds what its stream should have told and did not. Decides on nothing. */
   async hasMissed(signal: AbortSignal): Promise<boolean> {
     const since = this.#checkpoint.from;
     const reading = this.#reading(since);

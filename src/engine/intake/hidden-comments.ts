@@ -1,6 +1,6 @@
 /**
  * Comments whose words the stream does not show: it says `(1 comment)` where a patchset-level comment was saved as a draft
- * before, or the site sets publishPatchSetLevelComment=false. They are not decided upon when the stream tells them but
+ * before, or the site sets publishPatchSetLevelComment=false. They are not decided when the stream tells them but
  * by a look at the change. Gerrit can stream an event before a query shows it, so a look that does not find one
  * is followed by another, a limited number of times.
  */

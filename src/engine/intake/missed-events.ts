@@ -1,4 +1,4 @@
-/** What of a change's own account was not decided upon yet: a pure comparison of what Gerrit tells with what is remembered. */
+/** What of a change's own account was not decided yet: a pure comparison of what Gerrit tells with what is remembered. */
 import type { GerritEvent } from '../../machines/model/gerrit-event.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
 import {
@@ -12,7 +12,7 @@ import { type Message, type PatchsetComment, saidWith } from '../../machines/tri
 import { hiddenComments, written } from '../../machines/trigger/rules/recheck-comment.ts';
 import type { ChangeHistory, HistoryEntry } from '../ports/event-source.ts';
 
-/** One thing that happened and was not decided upon. */
+/** One thing that happened and was not decided. */
 export interface MissedEvent {
   readonly sighting: EventFingerprint;
   /** Null: it is too late for it to mean anything; it is only remembered. */
@@ -24,7 +24,7 @@ export interface CatchUpDiff {
   readonly missed: readonly MissedEvent[];
   /** The stream told of the same while Gerrit answered: there may be more. */
   readonly unsure: boolean;
-  /** Ids that are known now of what was decided upon before. */
+  /** Ids that are known now of what was decided before. */
   readonly named: readonly IdAssignment[];
 }
 

@@ -1,4 +1,4 @@
-/** What was decided upon, as the store has it and as it is on its way there: the next event is compared with both. */
+/** What was decided, as the store has it and as it is on its way there: the next event is compared with both. */
 import type { IdAssignment, SeenEvent } from '../../machines/trigger/deduplication.ts';
 import type { IntakeUpdate, Store } from '../ports/store.ts';
 
@@ -53,7 +53,7 @@ export class SeenCache {
     const arrived = (): void => {
       for (const one of newer) if (this.#onTheWay.get(one.number) === one) this.#onTheWay.delete(one.number);
     };
-    // Whoever waits for it hears of a failure; nobody decides upon anything after that.
+    // Whoever waits for it hears of a failure; nobody decides on anything after that.
     durable.then(arrived, () => {});
   }
 }

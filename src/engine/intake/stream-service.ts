@@ -66,7 +66,7 @@ export class StreamService {
   rest(): void {
     const known = this.options.engine.histories.get(STREAM_HISTORY);
     if (known === undefined || versionOf(known).isStopped(known)) return;
-    // A stop does not wait for the log: the next daemon begins anew in any state.
+    // A stop does not wait for the log: the next daemon begins again in any state.
     this.tell({ type: 'stream.stopped' }).catch(() => {});
   }
 

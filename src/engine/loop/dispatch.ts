@@ -33,7 +33,7 @@ export interface DispatchOptions {
 /** A chain of histories that tell each other longer than this is a loop. */
 const MAX_DISPATCH_DEPTH = 16;
 
-/** Adds to `batch` what the submission leads to. @throws and leaves `batch` as it was, when a new history can not begin */
+/** Adds to `batch` what the submission leads to. @throws and leaves `batch` as it was, when a new history cannot begin */
 export function dispatch(batch: LogEntry[], submission: Submission, options: DispatchOptions): void {
   const length = batch.length;
   try {

@@ -5,7 +5,7 @@ import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Adapters } from '../ports/adapters.ts';
 import type { OutsideEffect } from './perform.ts';
 
-/** What is kept of an error's text: every failure is a row of the log for ever. */
+/** What is kept of an error's text: every failure is a row of the log forever. */
 const FAILURE_LIMIT = 2_000;
 
 /** What each effect is settled by when it did not work. Programs and nodes may say a secret in their last words. */

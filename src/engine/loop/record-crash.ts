@@ -1,6 +1,6 @@
 /**
  * The last word of a daemon that goes down: whose work it was is written to that history before the process ends. Two
- * such rows park the job, so that one poisonous job can not keep the daemon from the others. SIGKILL, power
+ * such rows park the job, so that one poisonous job cannot keep the daemon from the others. SIGKILL, power
  * loss and out of memory leave no row and never count.
  */
 import { errorText } from '../../errors.ts';

@@ -30,7 +30,7 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
   for (const { history, effect, seq, requestedAt } of overdue.fired === 0 ? owedAtStart : store.outbox()) {
     // What the overdue timers led to is newer, and is being performed already.
     if (seq > overdue.newest) continue;
-    // Asked anew as soon as there is a connection to ask on.
+    // Asked again as soon as there is a connection to ask on.
     if (effect.type === 'catchUp') continue;
     engine.performEffect({ history, at: requestedAt }, effect, true);
     owed += 1;

@@ -1,6 +1,6 @@
 /**
  * Durable timers: what is due is in the log, this only wakes up for it. A timer waits on the monotonic clock and never
- * longer than it was set for, so a wall clock that jumps neither fires it early nor keeps it for ever. After a restart a
+ * longer than it was set for, so a wall clock that jumps neither fires it early nor keeps it forever. After a restart a
  * deadline has lost only the time for which a daemon was alive; the pause before another attempt is over when it is due.
  */
 import { isDeadline } from '../../machines/protocol/actions.ts';

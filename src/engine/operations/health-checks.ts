@@ -136,8 +136,8 @@ function eventsCheck(unkept: string | null): Check {
     topic: 'events',
     kind: 'event-archive-failing',
     target: 'raw events',
-    message: `Gerrit's events can not be kept as they came: ${unkept ?? ''}`,
-    hint: 'all else goes on; what is lost can not be exported later. they are kept in events of stateDir',
+    message: `Gerrit's events cannot be kept as they came: ${unkept ?? ''}`,
+    hint: 'all else goes on; what is lost cannot be exported later. they are kept in events of stateDir',
     wrong: unkept !== null,
     well: "Gerrit's events are kept again",
   };

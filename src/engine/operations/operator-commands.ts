@@ -1,6 +1,6 @@
 /**
  * What operators may do to a running daemon. Each wish becomes events of the histories that it is about, with who asked
- * and why, so that a replay shows it; what can not be done is refused with what to do instead. An answer means that the
+ * and why, so that a replay shows it; what cannot be done is refused with what to do instead. An answer means that the
  * events are in the log.
  */
 
@@ -97,7 +97,7 @@ export class OperatorCommands implements Operators {
   /** Once each; without any name every job that is for the project and branch. */
   private jobsToBegin(names: readonly string[], patchset: Patchset): readonly string[] {
     const { admission } = this.options;
-    // The configuration may have been read anew while Gerrit was asked.
+    // The configuration may have been read again while Gerrit was asked.
     this.assertKnown(names);
     const jobs = names.length > 0 ? [...new Set(names)] : admission.jobsFor(patchset);
     const { project, branch } = patchset;

@@ -1,5 +1,5 @@
 /**
- * The providers as the configuration defines them, now and after it was read anew. One that was taken out stays until
+ * The providers as the configuration defines them, now and after it was reloaded. One that was taken out stays until
  * its last job has ended; one that is defined in another way gets no new job until what runs there has ended, and then
  * is the new one. So every server has somebody who can remove it.
  */
@@ -41,7 +41,7 @@ export class ProviderRegistry {
   private readonly definitions = new Map<string, ProviderDefinition>();
   /** Not in the configuration any more. */
   private readonly retired = new Set<string>();
-  /** Defined anew, and still used as it was. */
+  /** Defined again, and still used as it was. */
   private readonly next = new Map<string, ProviderDefinition>();
   /** Those that can be had, where a provider has said so. */
   private readonly capacities = new Map<string, number>();

@@ -120,7 +120,7 @@ export class Sweep {
     const job = store.job(id);
     if (job === null || !job.ended || served.has(id)) return false;
     if (store.stored(publicationOf(id))?.ended === false) return false;
-    // One that is configured no more, or does not answer, can not say that it has none.
+    // One that is configured no more, or does not answer, cannot say that it has none.
     if (!providers.has(job.provider) || silent.has(job.provider)) return false;
     return !store.outbox(id).some((owed) => mayBePerformed(owed, clock.now()));
   }
@@ -141,7 +141,7 @@ export class Sweep {
     return removed;
   }
 
-  /** One that can not be removed is told and tried again, and keeps none of the others from it. */
+  /** One that cannot be removed is told and tried again, and keeps none of the others from it. */
   private async remove(provider: Provider, { server, owner }: OwnedServer): Promise<boolean> {
     const { deployment, alarms, log } = this.options;
     try {
@@ -152,7 +152,7 @@ export class Sweep {
     } catch (thrown) {
       if (!(thrown instanceof OperationError)) throw thrown;
       if (this.stopping.signal.aborted) return false;
-      const message = `the sweep can not remove it: ${errorText(thrown)}`;
+      const message = `the sweep cannot remove it: ${errorText(thrown)}`;
       await alarms.raise({ kind: 'server-leaked', target: server.name, message, hint: thrown.hint });
       return false;
     }

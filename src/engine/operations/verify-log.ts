@@ -30,7 +30,7 @@ export interface LogReport {
 
 const VIEW_LINES = 20;
 
-/** @param scratch an empty store in memory, in which the views are made anew */
+/** @param scratch an empty store in memory, in which the views are made again */
 export function verifyLog(store: StoreReader, scratch: Store, hash: Hash): LogReport {
   const schema = compare(scratch.schema(), store.schema()).map(nameOf);
   const differences: Difference[] = [];

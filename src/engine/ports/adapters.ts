@@ -235,7 +235,7 @@ export interface CaughtUp {
 
 /** Finds in Gerrit's own account what its stream may have lost. */
 export interface CatchUp {
-  /** All that was missed is decided upon, and durable, when it resolves. Called again it finds what is still missing. */
+  /** All that was missed is decided, and durable, when it resolves. Called again it finds what is still missing. */
   run(request: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp>;
 }
 

@@ -22,7 +22,7 @@ export interface StreamState {
   readonly why: string;
   /** What the operator should do; '' where there is nothing to do. */
   readonly hint: string;
-  /** True: it will not mend itself (host key, key, missing right). Tried again only very slowly. */
+  /** True: it will not fix itself (host key, key, missing right). Tried again only very slowly. */
   readonly permanent: boolean;
 }
 
@@ -104,7 +104,7 @@ export interface HistoryRequest {
 
 /** Gerrit's own account, asked for by query: what its stream may have lost is in there. */
 export interface ChangeHistoryReader {
-  /** @throws OperationError: then nothing is known. Changes that can not be read are counted in `unread`. */
+  /** @throws OperationError: then nothing is known. Changes that cannot be read are counted in `unread`. */
   read(
     request: HistoryRequest,
     signal: AbortSignal,

@@ -25,7 +25,7 @@ export type OperatorRequest =
   | { readonly do: 'resume-voting' }
   /** This alarm was seen; null: all were. */
   | { readonly do: 'acknowledge'; readonly alarm: { readonly kind: string; readonly target: string } | null }
-  /** Read the configuration anew. */
+  /** Read the configuration again. */
   | { readonly do: 'reload' };
 
 /** Who asks and why; both stand in the log. */
@@ -84,7 +84,7 @@ export interface Operators {
   perform(request: OperatorRequest, operator: Operator): Promise<OperatorAnswers[OperatorRequest['do']]>;
 }
 
-/** An operator's wish that can not be fulfilled: it names nothing that is there, or is not possible now. */
+/** An operator's wish that cannot be fulfilled: it names nothing that is there, or is not possible now. */
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly kind: 'unknown' | 'refused';

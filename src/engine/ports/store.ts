@@ -33,7 +33,7 @@ export interface LogEntry {
   readonly reopens: boolean;
 }
 
-/** What was decided upon, kept in the transaction of what it started. */
+/** What was decided, kept in the transaction of what it started. */
 export interface IntakeUpdate {
   readonly seen: readonly SeenEvent[];
   /** Numbers of those that the stream has now told of as well. */
@@ -69,7 +69,7 @@ export interface IgnoredRequest extends Finding {
 export interface CheckpointRecord {
   /** From when on we are responsible: nothing older is ever started by a look back. */
   readonly origin: number;
-  /** Everything up to here was decided upon; written behind the events, never ahead of them. */
+  /** Everything up to here was decided; written behind the events, never ahead of them. */
   readonly position: number;
   /** What was seen before this may have been forgotten. */
   readonly forgotten: number;
@@ -141,7 +141,7 @@ export interface AlarmView extends Omit<Alarm, 'cleared'> {
 export type AlarmName = Pick<Alarm, 'kind' | 'target'>;
 
 export interface UnmailedAlarm extends AlarmView {
-  /** When it last began anew, or was over. */
+  /** When it last began again, or was over. */
   readonly newAt: number;
 }
 
@@ -295,7 +295,7 @@ export interface Store extends StoreReader {
   append(batch: readonly LogEntry[], noted?: readonly IntakeUpdate[]): Promise<void>;
   /** True when a row of the history asked for an effect with this key, settled or not. */
   asked(history: string, key: string): boolean;
-  /** What was decided upon of a change and is not forgotten, oldest number first. */
+  /** What was decided of a change and is not forgotten, oldest number first. */
   seen(change: number): readonly SeenEvent[];
   /** The highest number that was ever given to something seen; 0 for none. */
   lastSeen(): number;

@@ -50,7 +50,7 @@ export function harmlessName(name: string): string {
   return withoutCommands(word, '_') || 'job';
 }
 
-/** An address that every reader takes whole: what it can not hold is escaped, and so are words in it that start CIs. */
+/** An address that every reader takes whole: what it cannot hold is escaped, and so are words in it that start CIs. */
 export function harmlessUrl(url: string): string {
   return url
     .replace(/[^\w$.+!',%:@=?#/~&-]+/gu, escapeAll)
@@ -73,7 +73,7 @@ function withoutCommands(text: string, hyphen = '-'): string {
     .replace(RUN_COMMAND, (word) => `${word.slice(0, 3)}${hyphen === '-' ? NO_BREAK_HYPHEN : hyphen}`);
 }
 
-/** Percent-encoding in UTF-8, of letters too. A lone surrogate can not be encoded and is left out. */
+/** Percent-encoding in UTF-8, of letters too. A lone surrogate cannot be encoded and is left out. */
 function escapeAll(text: string): string {
   return Array.from(text, (character) => {
     if (/^[\x21-\x7e ]$/.test(character))

@@ -18,7 +18,7 @@ import {
 } from './machine-setup.ts';
 
 export interface ClearingOptions {
-  /** Where to go when nothing is left, and when something of ours can not be removed. */
+  /** Where to go when nothing is left, and when something of ours cannot be removed. */
   readonly done: string;
   readonly givenUp: string;
 }

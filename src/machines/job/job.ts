@@ -35,7 +35,7 @@ const alarmDeadline = deadline(
 /** Parked: nothing moves it any more, and an operator is told. */
 const park = [decide('ABORTED'), ...tellReview(), request(({ context }) => parked(context))] as const;
 
-/** Asks for its slot anew, as one that was promoted. */
+/** Asks for its slot again, as one that was promoted. */
 const promote = update(({ context }) => ({ promotions: context.promotions + 1 }));
 
 const discardDeadline = deadline(

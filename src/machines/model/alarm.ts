@@ -1,4 +1,4 @@
-/** What an operator must hear of, and nobody else can mend: one line of what happened, and one of what to do next. */
+/** What an operator must hear of, and nobody else can fix: one line of what happened, and one of what to do next. */
 
 export interface Alarm {
   readonly kind:

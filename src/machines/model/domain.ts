@@ -188,7 +188,7 @@ export interface ResolvedChange {
   readonly votes: readonly StandingVote[];
   /** Open changes that it needs, each after what it needs itself. Merged ones need no care. */
   readonly dependencies: readonly Dependency[];
-  /** Why the dependencies can not be met (a cycle, one that is abandoned or missing, too many), told in the comment; null when they can. */
+  /** Why the dependencies cannot be met (a cycle, one that is abandoned or missing, too many), told in the comment; null when they can. */
   readonly trouble: string | null;
 }
 

@@ -44,7 +44,7 @@ export type GerritEvent =
       readonly type: 'patchset-created';
       readonly kind: string;
       /**
-       * The branch that the change was on when this patchset was decided upon: it was moved since, and counts as a new patchset.
+       * The branch that the change was on when this patchset was decided: it was moved since, and counts as a new patchset.
        * Only a look back tells it, Gerrit's stream does not.
        */
       readonly movedFrom?: string;

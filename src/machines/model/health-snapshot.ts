@@ -40,6 +40,6 @@ export interface HealthSnapshot {
   readonly walBytes: number | null;
   /** Null: nothing is to be reported, so nothing is missing. */
   readonly reports: ReportActivity | null;
-  /** Why Gerrit's events can not be kept in files at present; null: they can, or are not to be. */
+  /** Why Gerrit's events cannot be kept in files at present; null: they can, or are not to be. */
   readonly unkept: string | null;
 }

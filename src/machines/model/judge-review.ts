@@ -1,6 +1,6 @@
 /**
  * What a review came to as a whole: whether there is anything to say, and whether it speaks for or against this CI
- * itself. A patch that can not be merged, or that was not tested at all, does neither.
+ * itself. A patch that cannot be merged, or that was not tested at all, does neither.
  */
 
 import type { JobReport } from './domain.ts';

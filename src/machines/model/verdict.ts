@@ -6,7 +6,7 @@ export const VERDICTS = [
   'NODE_FAILURE',
   'POST_FAILURE',
   'RETRY_LIMIT',
-  /** The patch can not be merged with its branch or with what it depends on; nothing was booted. */
+  /** The patch cannot be merged with its branch or with what it depends on; nothing was booted. */
   'MERGER_FAILURE',
   /** The job has nothing to do with what the patch touches. */
   'SKIPPED',

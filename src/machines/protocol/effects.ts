@@ -55,7 +55,7 @@ export type KeyedEffect =
       readonly type: 'acquireSlot';
       readonly key: string;
       readonly provider: string;
-      /** The job's name and project: each may have a limit of its own, and no project waits for ever behind another. */
+      /** The job's name and project: each may have a limit of its own, and no project waits forever behind another. */
       readonly name: string;
       readonly project: string;
       /** Milliseconds by which the request counts as older than it is. */
@@ -158,7 +158,7 @@ export type KeyedEffect =
       readonly timeoutMs: number;
     }
   | {
-      /** Asks Gerrit what the stream may have missed, and has it decided upon. */
+      /** Asks Gerrit what the stream may have missed, and has it decided. */
       readonly type: 'catchUp';
       readonly key: string;
       /** Only on these; null: everything since the position that is kept. */

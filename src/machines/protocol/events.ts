@@ -1,6 +1,6 @@
 /**
  * Facts. Every row of the event log is one of these, named `noun.past-participle`. Both unions are closed and
- * plain JSON; the names and fields are stored for ever, so a change of meaning is a new event, not an edit.
+ * plain JSON; the names and fields are stored forever, so a change of meaning is a new event, not an edit.
  */
 
 import type {
@@ -62,7 +62,7 @@ export type JobEvent =
       /** The open changes that are merged in too; absent: there is none. */
       readonly dependencies?: readonly Dependency[];
     }
-  /** Its review found that there is nothing to run, or that it can not be run. */
+  /** Its review found that there is nothing to run, or that it cannot be run. */
   | {
       readonly type: 'job.rejected';
       readonly verdict: Extract<Verdict, 'MERGER_FAILURE' | 'NODE_FAILURE' | 'SKIPPED' | 'ABORTED'>;
@@ -143,7 +143,7 @@ export type ReviewEvent =
   | { readonly type: 'change.lookup-failed'; readonly failure: Failure }
   /** Somebody voted on the patchset while the review waited for that. */
   | { readonly type: 'vote.cast'; readonly vote: StandingVote }
-  /** Settle `mergePatchset`: done; it can not be merged; it did not work. */
+  /** Settle `mergePatchset`: done; it cannot be merged; it did not work. */
   | { readonly type: 'patchset.merged'; readonly trees: readonly MergedTree[] }
   | {
       readonly type: 'patchset.conflicted';
@@ -251,10 +251,10 @@ export type VotingEvent =
       /** Failures on so many changes in a row stop voting. */
       readonly stopAfter: number;
     }
-  /** An operator has seen to it: failures are counted anew. */
+  /** An operator has seen to it: failures are counted again. */
   | { readonly type: 'voting.resumed'; readonly by: string; readonly why: string };
 
-/** Every wait and retry of the connection to Gerrit's stream that its history decides upon. */
+/** Every wait and retry of the connection to Gerrit's stream that its history decides on. */
 export interface StreamLimits {
   /** Down for longer than this, the operator is told. */
   readonly downAlarmMs: number;
@@ -283,7 +283,7 @@ export type StreamEvent =
     }
   /** Gerrit has answered on the connection that the stream runs on. */
   | { readonly type: 'stream.connected'; readonly why: string }
-  /** The connection ended, or could not be made; it is tried again by itself. */
+  /** The connection ended, or could not be made; sos-ci retries automatically. */
   | { readonly type: 'stream.disconnected'; readonly why: string; readonly hint: string }
   /** Gerrit does not let us in (account, key, host key, missing right): tried again only very slowly. */
   | { readonly type: 'stream.rejected'; readonly why: string; readonly hint: string }

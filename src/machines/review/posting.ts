@@ -48,7 +48,7 @@ export const posting = reviewSetup.createStateConfig({
           { target: '#review.done', actions: finish('posted') },
         ],
         'vote.rejected': [
-          // It went without one already: then something else is refused, and trying again would go on for ever.
+          // It went without one already: then something else is refused, and trying again would go on forever.
           {
             guard: 'voteless',
             target: '#review.raisingAlarm',
@@ -121,7 +121,7 @@ function comment(context: ReviewContext, vote: readonly string[]) {
   return composeComment(facts, report.template);
 }
 
-/** One for all reviews: it is the same template until somebody mends it. */
+/** One for all reviews: it is the same template until somebody fixes it. */
 function brokenTemplate(complaints: readonly string[]): Effect {
   return {
     type: 'raiseAlarm',

@@ -1,7 +1,7 @@
 /**
  * preparing: what is done for a patchset before any of its jobs may wait for a slot. Gerrit is asked how the change is
  * now, a vote is waited for where the plan wants one, and the patch is merged with its branch and with what it depends
- * on. What can not or need not run is refused here: nothing was booted for it.
+ * on. What cannot or need not run is refused here: nothing was booted for it.
  */
 import { backoff } from '../model/backoff.ts';
 import type { Effect } from '../protocol/effects.ts';
@@ -104,7 +104,7 @@ export const preparing = reviewSetup.createStateConfig({
           { guard: 'awaitedVote', target: 'lookingUp' },
           noop,
         ],
-        // Nobody voted: a CI that waited for ever for another would be as silent as that one.
+        // Nobody voted: a CI that waited forever for another would be as silent as that one.
         'timer.fired': 'lookingUp',
       },
     },

@@ -46,7 +46,7 @@ export interface StreamContext {
   readonly settled: boolean;
   /** What the operator was told of and has not ended yet. */
   readonly told: 'stream-down' | 'stream-access-denied' | null;
-  /** The operator was told that what was missed can not be looked up, and it has not been since. */
+  /** The operator was told that what was missed cannot be looked up, and it has not been since. */
   readonly toldOfFailing: boolean;
   /** The daemon went down so often while it looked; twice, and it looks no more until an operator asks for it. */
   readonly crashes: number;

@@ -36,7 +36,7 @@ const settleTimer = deadline(
 );
 const noop = { actions: 'noop' } as const;
 
-/** A question that is under way is taken back with the connection that it was asked on; it is asked anew on the next one. */
+/** A question that is under way is taken back with the connection that it was asked on; it is asked again on the next one. */
 const takeBack = [
   request(({ context }) =>
     context.asked === null ? null : { type: 'cancelEffect', key: `catchUp:${context.catchUps}` },
@@ -126,7 +126,7 @@ export const streamMachine = streamSetup.createMachine({
               countAlarm,
               raise('stream-down', ({ context, event }) => ({
                 message: `no connection for ${formatLimit(event.at - (context.downSince ?? event.at))}: ${context.why}`,
-                hint: context.hint === '' ? 'it is tried again by itself; is Gerrit there?' : context.hint,
+                hint: context.hint === '' ? 'sos-ci retries automatically; is Gerrit there?' : context.hint,
               })),
             ],
           },
@@ -280,7 +280,7 @@ function unclosed({ context }: StreamArgs): Partial<StreamContext> {
 function failing({ context, event }: StreamArgs) {
   const { message, hint } = event.type === 'catchup.failed' ? event.failure : { message: '', hint: '' };
   return {
-    message: `what was missed can not be looked up, tried ${context.failures} times: ${message}`,
+    message: `what was missed cannot be looked up, tried ${context.failures} times: ${message}`,
     hint: hint === '' ? 'nothing is lost yet: it is tried until it works' : hint,
   };
 }

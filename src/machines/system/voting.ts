@@ -135,7 +135,7 @@ function stoppedAlarm({ context }: VotingArgs): Effect {
       kind: 'voting-stopped',
       target: 'voting',
       message: `no change succeeded of the last ${context.failed.length} (${newest}): no vote is given any more`,
-      hint: 'see whether it is this CI that fails: sos-ci jobs. When it is mended: sos-ci resume-voting',
+      hint: 'see whether it is this CI that fails: sos-ci jobs. When it is fixed: sos-ci resume-voting',
     },
   };
 }

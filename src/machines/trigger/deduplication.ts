@@ -1,5 +1,5 @@
 /**
- * What was decided upon already. Over SSH nothing in Gerrit has an id, the stream and a query word the same comment differently
+ * What was decided already. Over SSH nothing in Gerrit has an id, the stream and a query word the same comment differently
  * and tell different seconds, and eight equal comments may share one. So what both tell is brought to account, patchset,
  * votes and words, and matched as a multiset for each of these, in the order of time with a few seconds' tolerance: as many
  * as the query holds more than were seen are new. Which of several equal ones is taken for new makes no difference.
@@ -28,7 +28,7 @@ export interface EventFingerprint {
   readonly id?: string;
 }
 
-/** A sighting that was decided upon. */
+/** A sighting that was decided. */
 export interface SeenEvent extends EventFingerprint {
   /** Counts up, and is never given twice. */
   readonly number: number;
@@ -93,11 +93,11 @@ export function votesIn(fingerprint: string): string {
 
 /** What a look at Gerrit's own account comes to. */
 export interface Comparison<T> {
-  /** Not decided upon yet, oldest first. */
+  /** Not decided yet, oldest first. */
   readonly fresh: readonly T[];
   /** The stream told of the same while Gerrit answered, so some of the others may be new as well. */
   readonly unsure: boolean;
-  /** Ids that are known now of what was decided upon before. */
+  /** Ids that are known now of what was decided before. */
   readonly named: readonly IdAssignment[];
 }
 
@@ -109,8 +109,8 @@ export interface IdAssignment {
 
 /**
  * @param told all of one change that Gerrit's answer holds
- * @param before what was decided upon when Gerrit was asked: its answer holds all of that
- * @param during what was decided upon since then: its answer holds some of that
+ * @param before what was decided when Gerrit was asked: its answer holds all of that
+ * @param during what was decided since then: its answer holds some of that
  */
 export function matchSeen<T extends EventFingerprint>(
   told: readonly T[],
@@ -145,7 +145,7 @@ export function samePatchset(sighting: EventFingerprint, seen: readonly SeenEven
 
 /**
  * Takes away as many as were seen: by their ids, where both have one, and the rest one by one. The newest are matched first:
- * what lies before all that we remember was never decided upon, is not to be, and must not use up what stands for
+ * what lies before all that we remember was never decided, is not to be, and must not use up what stands for
  * something newer. One whose id is known stands for no other.
  */
 function unmatched<T extends EventFingerprint>(

@@ -1,7 +1,7 @@
 /**
  * Which patchset-level comments were posted with which message of a change. Gerrit's history has a message `(2 comments)` and,
  * apart from it, the comments: by SSH in their order but without times, by REST with times of whole seconds. Comments on
- * files count in the same number. What was decided upon before tells most of them apart. Where it does not, the newest
+ * files count in the same number. What was decided before tells most of them apart. Where it does not, the newest
  * messages come first: a comment that is taken for a newer message may start a job again, one that is taken for an
  * older message would be lost.
  */
@@ -44,7 +44,7 @@ export interface Said {
 /**
  * @param messages of one account on one patchset, oldest first
  * @param comments of that account on that patchset, oldest first
- * @param seen what was decided upon of that account on that patchset
+ * @param seen what was decided of that account on that patchset
  */
 export function saidWith<M extends Message>(
   messages: readonly M[],

@@ -201,7 +201,7 @@ describe('a program', () => {
   it('that is missing is told as such', async () => {
     const provider = lab.provider({ create: ['/no/such/program'] });
     await expect(provider.create(serverRequest(), signal)).rejects.toMatchObject({
-      message: '/no/such/program can not be run: ENOENT',
+      message: '/no/such/program cannot be run: ENOENT',
       retryable: false,
     });
   });

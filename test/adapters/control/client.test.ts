@@ -97,7 +97,7 @@ test('an answer without end', async () => {
     socket.on('drain', more);
     more();
   });
-  await expect(ask()).rejects.toMatchObject({ message: 'the daemon can not be asked: TOO LONG' });
+  await expect(ask()).rejects.toMatchObject({ message: 'the daemon cannot be asked: TOO LONG' });
   expect(ANSWER_LIMIT_BYTES).toBeGreaterThan(65_536);
 });
 

@@ -163,7 +163,7 @@ describe('a broken repository', () => {
         }
       },
     ],
-  ])('%s is made anew', async (_what, damage) => {
+  ])('%s is made again', async (_what, damage) => {
     const patchset = place.upload(CINDER, { a: 'x\n' });
     place.land(CINDER, { b: 'x\n' });
     const before = await trees(patchset);
@@ -179,7 +179,7 @@ describe('a broken repository', () => {
       merger = new GitMerger(cache);
     });
 
-    it('is made anew each time that this helps', async () => {
+    it('is made again each time that this helps', async () => {
       const patchset = place.upload(CINDER, { a: 'x\n' });
       const before = await trees(patchset);
       for (let time = 0; time < 2; time += 1) {
@@ -188,7 +188,7 @@ describe('a broken repository', () => {
       }
     });
 
-    it('is not made anew again when that did not help', async () => {
+    it('is not made again when that did not help', async () => {
       await merge(place.upload(CINDER, { a: 'x\n' }));
       const project = cache.project(CINDER);
       const before = project.generation;
@@ -199,7 +199,7 @@ describe('a broken repository', () => {
       expect(project.generation).toBe(generation);
     });
 
-    it('is not made anew without an end', async () => {
+    it('is not made again without an end', async () => {
       await merge(place.upload(CINDER, { a: 'x\n' }));
       const project = cache.project(CINDER);
       const ended: string[] = [];

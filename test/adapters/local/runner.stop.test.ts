@@ -96,7 +96,7 @@ describe('stop', () => {
     await nothingLeft();
   });
 
-  it('does not wait for ever for a runner that stands still', async () => {
+  it('does not wait forever for a runner that stands still', async () => {
     const { request, handle } = await started(STUBBORN);
     for (const pid of [handle.pid, await guardOf(request)]) kill(pid, 'SIGSTOP');
     await scratch.runner({ graceMs: 300, killTimeoutMs: 1_000 }).stop(request.run, NEVER);

@@ -83,7 +83,7 @@ describe('LocalRunner', () => {
 
   it.each([
     ['a program that is missing', ['/no/such/program', '-x'], { how: 'exited', code: 127 }],
-    ['a program that can not be executed', ['/etc/passwd'], { how: 'exited', code: 126 }],
+    ['a program that cannot be executed', ['/etc/passwd'], { how: 'exited', code: 126 }],
     ['a program that is killed', ['sh', '-c', 'kill -9 $$'], { how: 'killed', signal: 9 }],
     ['a program that crashes', ['sh', '-c', 'kill -SEGV $$'], { how: 'killed', signal: 11 }],
     ['an exit code that is no signal', ['sh', '-c', 'exit 255'], { how: 'exited', code: 255 }],
@@ -116,7 +116,7 @@ describe('LocalRunner', () => {
     expect(log.endsWith('xerr\nend')).toBe(true);
   });
 
-  it('caps the log of a command that writes for ever, reads on, and says so in the last line', async () => {
+  it('caps the log of a command that writes forever, reads on, and says so in the last line', async () => {
     const request = await scratch.script('head -c 5000000 /dev/zero | tr "\\0" x; echo done >"$1/done"', {
       outputLimitBytes: 100_000,
     });
@@ -128,7 +128,7 @@ describe('LocalRunner', () => {
     expect(lines.slice(1)).toEqual(['[sos-ci: output past 100000 bytes was dropped]', '']);
   });
 
-  it('ends at the deadline a command that writes for ever', async () => {
+  it('ends at the deadline a command that writes forever', async () => {
     const request = await scratch.request(['yes'], { timeoutMs: 700, outputLimitBytes: 10_000 });
     const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'timedOut' });

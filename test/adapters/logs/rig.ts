@@ -90,7 +90,7 @@ export async function everyByte(directory: string): Promise<string> {
   return text;
 }
 
-/** A named pipe, which node can not make. */
+/** A named pipe, which node cannot make. */
 export function makePipe(path: string): void {
   execFileSync('/usr/bin/env', ['mkfifo', '--', path]);
 }

@@ -179,7 +179,7 @@ describe('what goes wrong', () => {
     expect(sink.mails).toEqual([]);
   });
 
-  test('certificates that can not be read', async () => {
+  test('certificates that cannot be read', async () => {
     const ours = await mailer({}, { caFile: '/nonexistent/ca.pem' });
     expect(await refusal(ours.send(mail, never))).toMatchObject({ operation: 'read certificates' });
   });

@@ -37,7 +37,7 @@ test('no key in the place of another', () => {
   expect(readFileSync(file, 'utf8')).toBe(before);
 });
 
-test('a file that can not be written is said', () => {
+test('a file that cannot be written is said', () => {
   expect(() => pinHostKey(join(dir, 'nowhere', 'x'), 'h', 22, newKey())).toThrow(
     expect.objectContaining({ name: 'OperationError', operation: 'pin host key' }),
   );

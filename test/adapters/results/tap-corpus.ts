@@ -11,13 +11,13 @@ export interface TapCase {
 const CUT = 'a file that was cut proves nothing about the patch: no result is shown, and there is no vote';
 const NOTHING_RUN = 'a success needs a test that was run';
 const TAP_14 = 'prove knows neither subtests nor what else TAP 14 brought';
-const BAIL = 'the tests say that they can not go on, which is often the fault of what is around them';
+const BAIL = 'the tests say that they cannot go on, which is often the fault of what is around them';
 const TWICE = 'node 20 numbers files without tests by themselves, in runs that went well too';
 const EXCUSED = 'TAP 14: a failing SKIP is no failure, and prove takes it for one';
 const PARENT = 'a TODO excuses what is in it';
 
 export const CORPUS: Readonly<Record<string, TapCase>> = {
-  // What every reader agrees upon.
+  // What every reader agrees on.
   'plan first': { text: '1..2\nok 1 - a\nok 2 - b\n', verdict: 'SUCCESS' },
   'plan last': { text: 'ok 1 - a\nok 2 - b\n1..2\n', verdict: 'SUCCESS' },
   'version 13': { text: 'TAP version 13\n1..1\nok 1 - a\n', verdict: 'SUCCESS' },

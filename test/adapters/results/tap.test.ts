@@ -124,7 +124,7 @@ describe('readTap', () => {
     expect(await read('1..2\nok 1 - a\nnot ok 2 - b')).toHaveProperty('failures', ['b']);
   });
 
-  it('keeps a failure that stands before what it can not read', async () => {
+  it('keeps a failure that stands before what it cannot read', async () => {
     const limits = { ...TAP_LIMITS, bytes: 100, lineBytes: 20 };
     const failed = { passed: 0, failed: 1, skipped: 0, failures: ['a'] };
     expect(await read(`not ok 1 - a\nok 2 - ${'x'.repeat(50)}\n1..2\n`, limits)).toEqual(failed);

@@ -61,7 +61,7 @@ describe('the runner on a disk of 256 KB', () => {
     if (typeof disk === 'string') context.skip(disk);
     expect(run('yes | head -c 600000; exit 3')).toBe(0);
     expect(file('rc').trim()).toBe('exited 3');
-    expect(file('log')).toMatch(/\n\[sos-ci: output was dropped: the log can not be written\]\n$/);
+    expect(file('log')).toMatch(/\n\[sos-ci: output was dropped: the log cannot be written\]\n$/);
   });
 
   test('starts nothing without room for the ending', (context) => {

@@ -69,7 +69,7 @@ test('writes between its steps do not make it begin again', { timeout: 60_000 },
   store.close();
 });
 
-test('it overwrites nothing, and leaves nothing behind when it can not be made', async () => {
+test('it overwrites nothing, and leaves nothing behind when it cannot be made', async () => {
   openStore(file).close();
   writeFileSync(target, 'precious');
   await expect(backupStore(file, target, () => {})).rejects.toMatchObject({

@@ -50,7 +50,7 @@ test('every connection syncs each commit, in WAL, on an SQLite that is new enoug
   for (const connection of connections) connection.close();
 });
 
-test('a reader can not write', () => {
+test('a reader cannot write', () => {
   openStore(file).close();
   const reading = openReadOnly(file);
   expect(() => reading.exec("INSERT INTO meta VALUES ('a', 'b')")).toThrow(/readonly/);
@@ -82,7 +82,7 @@ test('a WAL that grows while somebody reads for long is seen, and small again wh
   store.close();
 });
 
-describe('what can not be opened', () => {
+describe('what cannot be opened', () => {
   test.each([
     ['a folder that is not there', () => openStore(join(folder.path, 'no', 'sos-ci.db')), 'stateDir exists'],
     ['a reader without a database', () => openReader(file), 'start `sos-ci daemon` once'],
@@ -133,7 +133,7 @@ test.each([
   expect(translated).toMatchObject({ hint: expect.stringContaining(hint) });
 });
 
-test.each(['SQLITE_CORRUPT', 'SQLITE_CONSTRAINT', 'SQLITE_ERROR'])('%s can not', (code) => {
+test.each(['SQLITE_CORRUPT', 'SQLITE_CONSTRAINT', 'SQLITE_ERROR'])('%s cannot', (code) => {
   const thrown = new Sqlite.SqliteError('no', code);
   expect(translate(thrown)).toBe(thrown);
   expect(translate('a text')).toBe('a text');

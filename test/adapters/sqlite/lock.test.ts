@@ -32,7 +32,7 @@ test('a second daemon is refused, with the pid and start time of the first', asy
   await other.kill();
 });
 
-test('one process can not take it twice either, and gives it back', () => {
+test('one process cannot take it twice either, and gives it back', () => {
   const lock = takeLock(file, STARTED);
   expect(() => takeLock(file, STARTED)).toThrow(`pid ${process.pid}`);
   lock.release();

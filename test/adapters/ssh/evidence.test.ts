@@ -1,4 +1,4 @@
-/** What is taken from a node that lies: nothing outside of its place here, nothing past the limits, and no wait for ever. */
+/** What is taken from a node that lies: nothing outside of its place here, nothing past the limits, and no wait forever. */
 
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';

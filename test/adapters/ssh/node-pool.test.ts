@@ -89,7 +89,7 @@ describe('a node is known', () => {
     await strict.nodes.reach(server, effort());
   });
 
-  it('by nothing that can not be read', async () => {
+  it('by nothing that cannot be read', async () => {
     const server = scratch.server();
     await scratch.nodes.reach(server, effort());
     await scratch.nodes.disconnect(server);
@@ -166,7 +166,7 @@ describe('a connection', () => {
     expect(proxy.connections).toBeGreaterThan(1);
   });
 
-  it('is not tried with a key file that can not be used', async () => {
+  it('is not tried with a key file that cannot be used', async () => {
     const other = fresh({ keyFile: join(scratch.root, 'missing') });
     await expect(other.nodes.reach(other.server(), effort())).rejects.toMatchObject({
       operation: 'read private key',

@@ -113,7 +113,7 @@ describe('SshRunner', () => {
 
   it.each([
     ['a program that is missing', ['/no/such/program', '-x'], { how: 'exited', code: 127 }],
-    ['a program that can not be executed', ['/etc/passwd'], { how: 'exited', code: 126 }],
+    ['a program that cannot be executed', ['/etc/passwd'], { how: 'exited', code: 126 }],
     ['a program that is killed', ['sh', '-c', 'kill -9 $$'], { how: 'killed', signal: 9 }],
     ['a relative program', ['./run.sh'], { how: 'exited', code: 42 }],
   ])('tells %s', async (_what, argv, end) => {
@@ -145,7 +145,7 @@ describe('SshRunner', () => {
     expect(readFileSync(join(scratch.here(request), 'rc'), 'latin1').trim()).toBe('exited 0');
   });
 
-  it('caps the log of a command that writes for ever', async () => {
+  it('caps the log of a command that writes forever', async () => {
     const request = scratch.script('head -c 5000000 /dev/zero | tr "\\0" x; echo done >"$1/done"', {
       outputLimitBytes: 100_000,
     });
@@ -156,7 +156,7 @@ describe('SshRunner', () => {
     expect(lines.slice(1)).toEqual(['[sos-ci: output past 100000 bytes was dropped]', '']);
   });
 
-  it('ends at the deadline a command that writes for ever', async () => {
+  it('ends at the deadline a command that writes forever', async () => {
     const request = scratch.request(['yes'], { timeoutMs: 700, outputLimitBytes: 10_000 });
     const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual({ how: 'timedOut' });

@@ -1,8 +1,8 @@
-/** How many hosts can be had, where the directory that tells of them can not be watched. */
+/** How many hosts can be had, where the directory that tells of them cannot be watched. */
 import { expect, test } from 'vitest';
 import { Capacity } from '../../../src/adapters/static/capacity.ts';
 
-test('a directory that can not be watched costs no news: the time runs without it', async () => {
+test('a directory that cannot be watched costs no news: the time runs without it', async () => {
   let now = 1_000;
   const told: number[] = [];
   const health = {

@@ -68,7 +68,7 @@ describe('a leased host', () => {
     giveUp.abort();
     expect(await third).toMatchObject({
       name: 'OperationError',
-      message: 'given up before a host could be had: a is leased to job one; b is leased to job two',
+      message: 'given up before a host was available: a is leased to job one; b is leased to job two',
     });
   });
 
@@ -109,7 +109,7 @@ describe('a leased host', () => {
     expect(lab.disk('a')).not.toContain(server.id);
   });
 
-  it('refuses to guess when a lease can not be read', async () => {
+  it('refuses to guess when a lease cannot be read', async () => {
     const provider = lab.provider();
     await provider.create(serverRequest(), signal);
     writeFileSync(join(lab.scratch.stateDir, 'leases', 'lab', 'a.json'), '{"host":');

@@ -57,7 +57,7 @@ describe('a right configuration', () => {
     await lab.gerrit.until(() => lab.gerrit.streams === 0);
   });
 
-  test('without REST says what SSH can not tell', async () => {
+  test('without REST says what SSH cannot tell', async () => {
     const findings = await lab.findings({ gerrit: { rest: undefined } });
     expect(trouble(findings)).toEqual([
       ['unchecked', 'label', 'the label exists; SSH cannot show whether we may vote on it'],

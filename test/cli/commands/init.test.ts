@@ -192,7 +192,7 @@ describe('the host key', () => {
     expect(existsSync(file)).toBe(true);
   });
 
-  test('of a server that can not be reached is told how to be pinned later', async () => {
+  test('of a server that cannot be reached is told how to be pinned later', async () => {
     const away = new OperationError({
       operation: 'ask for host key',
       target: 'x',

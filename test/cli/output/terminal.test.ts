@@ -6,7 +6,7 @@ import { fakeIo } from '../../fakes/io.ts';
 import { ROOT } from '../../house/source.ts';
 
 describe('JSON', () => {
-  test('can not drive a terminal, and is the same for a parser', () => {
+  test('cannot drive a terminal, and is the same for a parser', () => {
     const io = fakeIo();
     const value = { subject: '\u001b[2J\u009b31m\u202e\u007f\n北' };
     printJson(io, value);

@@ -43,7 +43,7 @@ describe('a password', () => {
     expect(readPassword({ file: null, env: 'PW' }, { PW: 'hunter2' })).toBe('hunter2');
   });
 
-  test('is read anew each time', () => {
+  test('is read again each time', () => {
     const source = { file: lay('old'), env: null };
     readPassword(source);
     writeFileSync(file, 'new');
@@ -62,7 +62,7 @@ describe('a password', () => {
     expect(JSON.stringify({ ...error, message: error.message })).not.toContain('two');
   });
 
-  test('that others can read is refused, with the command that mends it', () => {
+  test('that others can read is refused, with the command that fixes it', () => {
     const error = refused(() => readPassword({ file: lay('x', 0o644), env: null }));
     expect(error).toMatchObject({ hint: `chmod 600 ${file}`, message: expect.stringContaining('mode 644') });
   });

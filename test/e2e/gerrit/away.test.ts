@@ -53,7 +53,7 @@ test.each(['SSH', 'REST'])(
   },
 );
 
-test('running jobs whose changes are abandoned, merged or uploaded anew while the daemon is down are ended', async () => {
+test('running jobs whose changes are abandoned, merged or uploaded again while the daemon is down are ended', async () => {
   const one = await rig.newCase({
     testing: 'if [ "$SOS_CI_PATCHSET" = 1 ]; then sleep 600; fi\npass\n',
     nodes: 3,

@@ -52,7 +52,7 @@ describe('doctor with REST', () => {
 });
 
 describe('doctor by SSH alone', () => {
-  test('sees the label, and says what it can not know', async () => {
+  test('sees the label, and says what it cannot know', async () => {
     const answer = await found({});
     expect(answer).toMatchObject({ login: 'ok', stream: 'ok', label: 'unchecked', account: 'unchecked' });
   });

@@ -88,9 +88,9 @@ describe.each(ROADS)('by %s', (road, gerrit) => {
 
     rmSync(gate);
     await enqueue(one, change, FIRST);
-    const mended = (await one.reported(change, 4)).at(-1);
-    expect(mended?.text).toMatch(/^Patch Set 1: Verified\+1\n/);
-    expect(mended?.text).toMatch(/^Verified\+1 also counts: unit-2 succeeded, \S+\.$/m);
+    const fixed = (await one.reported(change, 4)).at(-1);
+    expect(fixed?.text).toMatch(/^Patch Set 1: Verified\+1\n/);
+    expect(fixed?.text).toMatch(/^Verified\+1 also counts: unit-2 succeeded, \S+\.$/m);
     expect(await one.vote(change)).toBe(1);
     await one.settled(5);
     expect(await daemon.stop()).toBe(0);

@@ -1,6 +1,6 @@
 /**
  * The demo on a real Gerrit, which is fetched and started for it. The daemon comes to it through a proxy that can keep
- * answers back, because the server itself can not be asked to.
+ * answers back, because the server itself cannot be asked to.
  */
 import { readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';

@@ -94,7 +94,7 @@ async function fetchJars(folder: string, jars: readonly Jar[]): Promise<void> {
   }
 }
 
-/** Without this file the server calls itself "(dev)", which clients that read its version can not parse. */
+/** Without this file the server calls itself "(dev)", which clients that read its version cannot parse. */
 async function versionFolder(cache: string, version: GerritVersion): Promise<string> {
   const folder = path.join(cache, `version-${version}`);
   const place = path.join(folder, 'com', 'google', 'gerrit', 'common');

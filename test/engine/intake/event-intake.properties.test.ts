@@ -1,7 +1,7 @@
 /**
  * Stream and looks in any interleaving, a daemon that dies anywhere, a connection that breaks anywhere, times that are
- * off by a second, replies that stream and history word differently: every comment is decided upon once. Judged by counts,
- * because equal comments can not be told apart.
+ * off by a second, replies that stream and history word differently: every comment is decided once. Judged by counts,
+ * because equal comments cannot be told apart.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -266,17 +266,13 @@ test.each([
   [60_000, false],
   [600_000, true],
   [60_000, true],
-])(
-  'each comment is decided upon once, with an overlap of %i ms, and ids: %s',
-  LONG,
-  async (overlapMs, ids) => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
-        const story = await tell(steps, overlapMs, ids);
-        expect(counts(story.decided)).toEqual(counts(story.said));
-        story.store.close();
-      }),
-      { numRuns: runs(400) },
-    );
-  },
-);
+])('each comment is decided once, with an overlap of %i ms, and ids: %s', LONG, async (overlapMs, ids) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
+      const story = await tell(steps, overlapMs, ids);
+      expect(counts(story.decided)).toEqual(counts(story.said));
+      story.store.close();
+    }),
+    { numRuns: runs(400) },
+  );
+});

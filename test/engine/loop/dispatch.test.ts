@@ -8,7 +8,7 @@ import { comeTo, Simulator, sha256 } from '../../machines/simulator.ts';
 
 const cancelled: AnyEvent = { type: 'job.cancelled', reason: 'the change was abandoned' };
 
-/** Told to a job that tests, while the rows of these types can not be made. */
+/** Told to a job that tests, while the rows of these types cannot be made. */
 function tell(
   event: AnyEvent,
   failing: readonly string[],

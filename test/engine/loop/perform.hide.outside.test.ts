@@ -26,7 +26,7 @@ test('in the names of failed tests', async () => {
   expect(everything(lab)).not.toContain(SECRET);
 });
 
-test('in why results can not be read', async () => {
+test('in why results cannot be read', async () => {
   const lab = new Lab({ results: { unreadable: `${SECRET}.tap: it is not there` } });
   await lab.start();
   lab.say(created());

@@ -81,7 +81,7 @@ test('one that is put back before that has never been away', () => {
   expect([set.providers.get('local'), set.slots.local, set.draining]).toEqual([before, 3, []]);
 });
 
-test('one that is defined anew gets no new job until what runs there has ended', () => {
+test('one that is defined again gets no new job until what runs there has ended', () => {
   const set = new ProviderRegistry([definition('lab', 2, 'hosts a, b')]);
   const before = set.providers.get('lab');
   set.define([definition('lab', 3, 'hosts c')], by({ lab: { jobs: 4, holders: 2 } }));

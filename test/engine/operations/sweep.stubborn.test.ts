@@ -1,4 +1,4 @@
-/** A leaked server that can not be removed must not shield the others from the sweep, nor be forgotten itself. */
+/** A leaked server that cannot be removed must not shield the others from the sweep, nor be forgotten itself. */
 
 import { expect, test } from 'vitest';
 import { Sweep } from '../../../src/engine/operations/sweep.ts';
@@ -26,7 +26,7 @@ class Stubborn extends FakeProvider {
   }
 }
 
-test('one that can not be removed is told, tried again, and keeps none of the others', async () => {
+test('one that cannot be removed is told, tried again, and keeps none of the others', async () => {
   const provider = new Stubborn();
   for (const name of ['oldest', 'newer', 'newest']) {
     provider.add({ name, owner: { deployment: DEPLOYMENT, job: `job-of-${name}`, attempt: 1 } });
@@ -49,7 +49,7 @@ test('one that can not be removed is told, tried again, and keeps none of the ot
   expect(await sweep.run()).toBe(0);
   expect(await sweep.run()).toBe(2);
   expect(provider.servers().map(({ server }) => server.name)).toEqual(['oldest']);
-  expect(alarms.raised).toMatchObject([{ kind: 'server-leaked', target: 'oldest', hint: 'mend it' }]);
+  expect(alarms.raised).toMatchObject([{ kind: 'server-leaked', target: 'oldest', hint: 'fix it' }]);
 
   provider.locked = null;
   expect(await sweep.run()).toBe(1);

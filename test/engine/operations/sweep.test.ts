@@ -69,7 +69,7 @@ test('another deployment’s servers are not even looked at', async () => {
   expect(lab.alarms.kinds).toEqual([]);
 });
 
-test('an outage is logged and delays, and the rounds must agree anew', async () => {
+test('an outage is logged and delays, and the rounds must agree again', async () => {
   await lab.run();
   leak('j00002');
   await sweep.run();
@@ -99,7 +99,7 @@ test('merged commits go when their review is over, or when nobody knows it', asy
   expect([...lab.merger.kept]).toEqual([]);
 });
 
-test('a git cache that can not be read costs this part of the round only', async () => {
+test('a git cache that cannot be read costs this part of the round only', async () => {
   await lab.run();
   lab.merger.failNext(failure('drop merged commits'), 'drop');
   lab.merger.kept.add('r-left');
@@ -193,7 +193,7 @@ describe('what was gathered on this host', () => {
     expect(await held()).toEqual([]);
   });
 
-  test('that can not be removed is logged, and keeps no other job’s', async () => {
+  test('that cannot be removed is logged, and keeps no other job’s', async () => {
     lab.say(created(7));
     await lab.run();
     for (const { id } of lab.jobs()) lab.evidence.lay(id, 'testing.log', 'output');

@@ -59,7 +59,7 @@ f: not finished. There are no logs.
 sos-ci run ${RUN}`);
   });
 
-  test('of a patch that can not be merged: its reason stands once for all jobs', () => {
+  test('of a patch that cannot be merged: its reason stands once for all jobs', () => {
     const reason = 'the patch does not merge with master of openstack/cinder: a.py, b.py';
     const refused = { verdict: 'MERGER_FAILURE', reason, url: null, durationMs: 900, results: null } as const;
     const text = render(['a', 'b', 'c', 'd', 'e'].map((name) => jobReport({ name, ...refused })));

@@ -39,7 +39,7 @@ const report: fc.Arbitrary<JobReport> = fc
 
 const facts: fc.Arbitrary<CommentFacts> = fc
   .record({
-    // One name for two jobs can not be: the configuration is a mapping.
+    // One name for two jobs cannot be: the configuration is a mapping.
     reports: fc
       .array(report, { minLength: 1, maxLength: 5 })
       .map((reports) => reports.map((each, index) => ({ ...each, name: `${each.name}${index}` }))),

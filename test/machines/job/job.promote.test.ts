@@ -1,4 +1,4 @@
-/** An operator puts a job at the head of the queue: while it waits it asks for its slot anew, later it changes nothing. */
+/** An operator puts a job at the head of the queue: while it waits it asks for its slot again, later it changes nothing. */
 import { describe, expect, test } from 'vitest';
 import type { AnyEvent } from '../../../src/machines/protocol/events.ts';
 import { accepted, JOB, jobSpec, PATCHSET } from '../facts.ts';

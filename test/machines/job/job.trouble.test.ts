@@ -1,6 +1,6 @@
 /**
- * job@1 when the rest of its life goes wrong: tests that fail or vanish, evidence that can not be published, servers
- * that can not be removed, an error of our own, and a daemon that dies of this job.
+ * job@1 when the rest of its life goes wrong: tests that fail or vanish, evidence that cannot be published, servers
+ * that cannot be removed, an error of our own, and a daemon that dies of this job.
  */
 import { describe, expect, test } from 'vitest';
 import { publicationOf } from '../../../src/machines/job/publication.ts';
@@ -146,7 +146,7 @@ describe('a test that did not pass', () => {
 
 const unreadable: AnyEvent = { type: 'results.read-failed', why: 'results.tap is missing' };
 
-describe('evidence that can not be collected', () => {
+describe('evidence that cannot be collected', () => {
   test('is tried as often as allowed, then a success is POST_FAILURE', () => {
     const world = Simulator.job();
     const event = { type: 'evidence.collect-failed', failure: failure('collect evidence') } as const;
@@ -159,7 +159,7 @@ describe('evidence that can not be collected', () => {
   });
 });
 
-describe('evidence that can not be published', () => {
+describe('evidence that cannot be published', () => {
   const unpublished = (retryable = true): AnyEvent => ({
     type: 'evidence.publish-failed',
     failure: failure('publish evidence', { retryable }),
@@ -229,7 +229,7 @@ describe('evidence that can not be published', () => {
   });
 });
 
-describe('a server that can not be removed', () => {
+describe('a server that cannot be removed', () => {
   test('is tried as often as allowed, then the operator is told and the verdict stands', () => {
     const world = Simulator.job();
     world.answers = unless('deleteServer', undeleted);
@@ -279,7 +279,7 @@ describe('a server that can not be removed', () => {
   });
 });
 
-describe('evidence that can not be removed from this host', () => {
+describe('evidence that cannot be removed from this host', () => {
   test.each([
     ['fails', { type: 'evidence.discard-failed', failure: failure('discard evidence') }, 'it broke'],
     ['does not answer', null, 'discarding took longer than allowed'],
@@ -355,7 +355,7 @@ describe('an error of our own', () => {
   });
 });
 
-describe('a failure that another try can not mend', () => {
+describe('a failure that another try cannot fix', () => {
   test('is not tried again in setup', () => {
     const world = comeTo(Simulator.job(), JOB, 'stacking.fetching');
     const hopeless = failure('fetch patchset', { retryable: false });

@@ -15,7 +15,7 @@ describe('a review is not posted', () => {
     [['SKIPPED', 'ABORTED'], false, [], true],
     [['MERGER_FAILURE'], true, ['merge-conflict'], true],
     [['MERGER_FAILURE'], true, [], false],
-    // Dependencies that can not be met are always told.
+    // Dependencies that cannot be met are always told.
     [['MERGER_FAILURE'], false, QUIET_OUTCOMES, false],
     [['RETRY_LIMIT', 'NODE_FAILURE', 'POST_FAILURE'], false, ['infrastructure'], true],
     [['RETRY_LIMIT', 'SUCCESS'], false, ['infrastructure'], false],

@@ -48,7 +48,7 @@ describe('what does not work at once', () => {
     orderly(world);
   });
 
-  test('what can not be mended by waiting is not tried again', () => {
+  test('what cannot be fixed by waiting is not tried again', () => {
     const world = begun();
     const unresolved = failure('look up change', { retryable: false });
     world.answerType(REVIEW, 'lookUpChange', { type: 'change.lookup-failed', failure: unresolved });

@@ -130,7 +130,7 @@ describe('a mail that does not go', () => {
     expect(world.owed(REVIEW)).toEqual([]);
   });
 
-  test('is not tried again when that can not help', () => {
+  test('is not tried again when that cannot help', () => {
     const world = ended(SPEC, FAILING, noMail(false));
     expect(mails(world)).toHaveLength(1);
     expect(world.rowsOf(REVIEW).at(-1)?.type).toBe('alarm.raised');

@@ -207,7 +207,7 @@ describe('posting', () => {
     orderly(world);
   });
 
-  test('that can not be retried is told to the operator at once', () => {
+  test('that cannot be retried is told to the operator at once', () => {
     const world = sending();
     expect(world.answerType(REVIEW, 'postReview', unposted(false)).state).toBe('raisingAlarm');
     expect([...(outcome(world.run()) as string[]), ...alarms(world)]).toEqual([
@@ -227,7 +227,7 @@ describe('posting', () => {
     orderly(world);
   });
 
-  test('that is refused without a vote too ends, instead of going on for ever', () => {
+  test('that is refused without a vote too ends, instead of going on forever', () => {
     const world = sending();
     world.answers = (effect, it) => (effect.type === 'postReview' ? refused : answerWell(effect, it));
     expect(outcome(world.run())).toEqual(['done', 'post-failed']);

@@ -69,7 +69,7 @@ describe('a connection', () => {
     expect(world.hear(connected).look?.key).toBe('catchUp:2');
   });
 
-  test('of a daemon that was killed is begun anew, whatever state it was in', () => {
+  test('of a daemon that was killed is begun again, whatever state it was in', () => {
     for (const before of [[], [connected], [lost], [refused], [connected, lost]]) {
       const world = new StreamWorld().hear(...before, started());
       expect(world.state).toBe('down.connecting');
@@ -129,7 +129,7 @@ describe('something that may have been missed', () => {
     }
     expect(waits.map((ms) => ms / 1_000)).toEqual([5, 10, 20, 40, 60, 60, 60, 60]);
     expect(world.alarms()).toEqual([
-      'catch-up-failing: what was missed can not be looked up, tried 3 times: it broke',
+      'catch-up-failing: what was missed cannot be looked up, tried 3 times: it broke',
     ]);
     expect(world.settle(closed()).state).toBe('up.awaitingIndex');
     expect(world.context.failures).toBe(0);

@@ -89,7 +89,7 @@ describe('votes that stopped', () => {
     orderly(world);
   });
 
-  test('are resumed by an operator, and counted anew', () => {
+  test('are resumed by an operator, and counted again', () => {
     const world = stopped();
     world.tell(VOTING, { type: 'voting.resumed', by: 'alice', why: 'the array is back' });
     expect(world.at(VOTING)).toMatchObject({ state: 'allowed', context: { failed: [], stoppedAt: null } });

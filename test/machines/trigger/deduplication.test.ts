@@ -1,4 +1,4 @@
-/** What was decided upon is known again in whatever Gerrit tells later, as often as it happened and not once more. */
+/** What was decided is known again in whatever Gerrit tells later, as often as it happened and not once more. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { GerritEvent } from '../../../src/machines/model/gerrit-event.ts';

@@ -1,6 +1,6 @@
 /**
  * The last thing that a stage printed, for one line of a comment. Secrets are taken out of it before it goes anywhere,
- * and where it can not be certain that none was cut in half, there is no such line.
+ * and where it cannot be certain that none was cut in half, there is no such line.
  */
 import { Directory, errorCode } from '../files/dir-handle.ts';
 import type { SecretSet } from '../redact/redact.ts';
@@ -13,7 +13,7 @@ const LINE_LIMIT = 200;
 const UNSEEN = /(?!\s)\p{Cc}(?:\[[0-9;?]*[ -/]*[@-~]|\][^\p{Cc}]*)?/gu;
 const OUR_NOTE = /^\[sos-ci: /;
 
-/** @param runs the run directories of one attempt. Null: nothing was printed, or it can not be read. */
+/** @param runs the run directories of one attempt. Null: nothing was printed, or it cannot be read. */
 export async function lastLine(runs: string, stage: string, secrets: SecretSet): Promise<string | null> {
   try {
     const tail = await readTail(runs, stage);

@@ -2,7 +2,7 @@
  * Where a job's evidence is put while it is collected: a directory of ours that takes regular files up to the job's
  * limits and keeps the list of what it took and what it did not, and why. Promises: a file is opened without following
  * a link, looked at again once it is open, and copied no further than it was long then, so that neither a file that
- * grows for ever nor a sparse one of a terabyte fills our disk.
+ * grows forever nor a sparse one of a terabyte fills our disk.
  */
 import type { Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, unlink } from 'node:fs/promises';
@@ -31,7 +31,7 @@ export interface StagingOptions {
   readonly beforeStep: BeforeStep;
 }
 
-/** The file that was to be read can not be; the work goes on without it. */
+/** The file that was to be read cannot be; the work goes on without it. */
 export class Unreadable extends Error {
   override readonly name = 'Unreadable';
 }

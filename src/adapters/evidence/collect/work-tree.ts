@@ -123,7 +123,7 @@ class Walk {
     });
   }
 
-  /** What can not be read is listed, and the walk goes on. */
+  /** What cannot be read is listed, and the walk goes on. */
   async #listing(shown: string, visit: () => Promise<void>): Promise<void> {
     try {
       await visit();

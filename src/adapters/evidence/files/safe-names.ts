@@ -12,7 +12,7 @@ const MAX_PATH = 1000;
 const SEGMENT_OF_OURS = /^[\p{L}\p{N}_][\p{L}\p{N}._+@=,~-]*$/u;
 const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
-/** The segments of a path that a job names as evidence, or why it can not be one. */
+/** The segments of a path that a job names as evidence, or why it cannot be one. */
 export function evidencePath(path: string): readonly string[] | { readonly why: string } {
   if (path === '') return { why: 'the path is empty' };
   if (path.startsWith('/')) return { why: 'the path is not relative to the work tree' };
@@ -98,7 +98,7 @@ function refused(what: string, value: string, allowed: string): OperationError {
   return new OperationError({
     operation: 'name evidence',
     target: JSON.stringify(value.slice(0, 200)),
-    message: `the ${what} can not stand in a path: ${JSON.stringify(value.slice(0, 200))}`,
+    message: `the ${what} cannot stand in a path: ${JSON.stringify(value.slice(0, 200))}`,
     retryable: false,
     hint: `use ${allowed}`,
   });

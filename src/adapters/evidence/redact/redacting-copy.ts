@@ -15,7 +15,7 @@ import { errorCode } from '../files/dir-handle.ts';
 import { readChunks, writeAll, writeNew } from '../files/new-file.ts';
 import { Redactor, type SecretSet } from './redact.ts';
 
-/** The file can not be published; the others can. */
+/** The file cannot be published; the others can. */
 export class Unfit extends Error {
   override readonly name = 'Unfit';
 }
@@ -42,7 +42,7 @@ export interface Transferred {
   readonly sha256: string;
 }
 
-/** First bytes of packed formats. What is in them can not be searched as it stands. */
+/** First bytes of packed formats. What is in them cannot be searched as it stands. */
 const PACKED: ReadonlyArray<readonly [name: string, hex: string]> = [
   ['gzip', '1f8b'],
   ['compress', '1f9d'],

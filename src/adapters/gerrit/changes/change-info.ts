@@ -8,7 +8,7 @@ import { filesOf, parseQueryRow, type QueryRow, statusOf, votesOf } from './quer
 
 /**
  * Null when Gerrit does not show the change to this account.
- * Rejects with an OperationError when Gerrit could not be asked, or said what can not be used.
+ * Rejects with an OperationError when Gerrit could not be asked, or said what cannot be used.
  */
 export async function readChangeInfo(
   options: GerritOptions,
@@ -32,7 +32,7 @@ export async function readChangeInfo(
   }
 }
 
-/** @throws OperationError for what can not be used */
+/** @throws OperationError for what cannot be used */
 export function toChangeInfo(row: QueryRow, target: string, filesLimit: number): ChangeNow {
   const { currentPatchSet: current, wip, hashtags } = row;
   if (current === undefined) throw queryError(target, 'it has no patchset', false);
@@ -52,6 +52,6 @@ export function toChangeInfo(row: QueryRow, target: string, filesLimit: number):
     };
   } catch (error) {
     if (!(error instanceof shapes.SchemaMismatch)) throw error;
-    throw queryError(target, `its ${error.message} can not be used`, false);
+    throw queryError(target, `its ${error.message} cannot be used`, false);
   }
 }

@@ -127,7 +127,7 @@ function notYet(patchset: Patchset, host: string): OperationError {
     target: formatPatchset(patchset),
     message: `${host} does not show ${formatPatchset(patchset)} yet`,
     retryable: true,
-    hint: 'the change is gone, or this account may not read it, when this does not go away by itself',
+    hint: 'the change is gone, or this account may not read it, if this persists',
   });
 }
 
@@ -137,7 +137,7 @@ function notYetNeeded(patchset: Patchset, host: string): OperationError {
     target: formatPatchset(patchset),
     message: `${host} does not show yet what ${formatPatchset(patchset)} depends on`,
     retryable: true,
-    hint: 'it is asked again by itself',
+    hint: 'sos-ci asks again automatically',
   });
 }
 

@@ -94,6 +94,6 @@ export function dependencyOf(row: QueryRow, target: string): Dependency | null {
     return { project, branch, change, patchset, revision, ref };
   } catch (error) {
     if (!(error instanceof shapes.SchemaMismatch)) throw error;
-    throw queryError(target, `its ${error.message} can not be used`, false);
+    throw queryError(target, `its ${error.message} cannot be used`, false);
   }
 }

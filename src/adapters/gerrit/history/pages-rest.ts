@@ -12,7 +12,7 @@ import type { FetchPage } from './pages-ssh.ts';
 import { PATCHSET_LEVEL } from './rows.ts';
 
 const OPTIONS = ['MESSAGES', 'CURRENT_REVISION', 'CURRENT_COMMIT', 'DETAILED_ACCOUNTS'];
-/** Checked where it is read, row by row: one that can not be read must not hide the others. */
+/** Checked where it is read, row by row: one that cannot be read must not hide the others. */
 const page = z.array(z.record(z.string(), z.unknown()));
 
 const comments = z.record(z.string(), page);

@@ -158,7 +158,7 @@ function commentsOf(comments: readonly unknown[], patchset: number): readonly Hi
   });
 }
 
-/** One that can not be read says nothing; it must not hide the others. */
+/** One that cannot be read says nothing; it must not hide the others. */
 function messagesOf(comments: readonly unknown[]): readonly Message[] {
   return comments.flatMap((comment) => {
     const { success, data } = message.safeParse(comment);

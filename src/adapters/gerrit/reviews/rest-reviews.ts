@@ -97,7 +97,7 @@ export class RestReviews implements ReviewTransport {
     if (voted && answer.status === 403) return { is: 'vote-rejected', why: firstLine(answer.text) };
     if (voted && answer.status === 409) return { is: 'closed', why: firstLine(answer.text) };
     if (answer.status === 404) return { is: 'perhaps-missing', error };
-    return { is: 'failed', error: mended(error, answer) };
+    return { is: 'failed', error: fixed(error, answer) };
   }
 
   /** Gerrit tells the votes on the current patchset only; on an older one they are what our messages said. */
@@ -172,7 +172,7 @@ export class RestReviews implements ReviewTransport {
 
   #right(operation: string, answer: RestAnswer): string {
     if (answer.status === 200) return answer.text;
-    throw mended(statusFailure(operation, this.#client.target, answer), answer);
+    throw fixed(statusFailure(operation, this.#client.target, answer), answer);
   }
 }
 
@@ -190,12 +190,12 @@ function rowWithFiles(shown: Info, site: string): Info {
 
 function somebodyElse({ operation, target }: OperationError) {
   const message = "the answer is not Gerrit's";
-  const hint = 'is a proxy or another program at gerrit.rest.url? it is tried again by itself';
+  const hint = 'is a proxy or another program at gerrit.rest.url? sos-ci retries automatically';
   return { operation, target, message, retryable: true, hint };
 }
 
 /** A mistake that an operator can put right must not lose a review. */
-function mended(error: OperationError, { status }: RestAnswer): OperationError {
+function fixed(error: OperationError, { status }: RestAnswer): OperationError {
   return MENDABLE.includes(status) ? asRetryable(error) : error;
 }
 

@@ -27,7 +27,7 @@ export class GerritReviewer implements Reviewer {
   readonly #clock: Clock;
   readonly #settleMs: number;
   /**
-   * Runs whose request may still arrive at Gerrit, and the monotonic time from which on it can not. Null until Gerrit has
+   * Runs whose request may still arrive at Gerrit, and the monotonic time from which on it cannot. Null until Gerrit has
    * answered since the cut: one that stood still takes up what waits in its sockets when it goes on, however late.
    */
   readonly #unsettled = new Map<string, number | null>();
@@ -254,6 +254,6 @@ function stopped(run: string): OperationError {
     target: run,
     message: 'stopped while waiting for an earlier request to settle',
     retryable: true,
-    hint: 'it is tried again by itself',
+    hint: 'sos-ci retries automatically',
   });
 }

@@ -83,7 +83,7 @@ const LETTER_T = 0x74;
 /**
  * True for `ref-updated` of refs/changes/NN/N/meta. Sound, not complete: a line that it takes is such an event if it is
  * JSON at all. The type counts only where it is surely a key of the outermost object: as its very first key, or
- * behind the last inner bracket. Inside a string the marks can not stand, since quotes are escaped there. Most lines
+ * behind the last inner bracket. Inside a string the marks cannot stand, since quotes are escaped there. Most lines
  * are told by a few bytes at their end.
  */
 export function isMetaRefUpdate(line: Buffer): boolean {

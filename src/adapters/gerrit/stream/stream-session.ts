@@ -33,14 +33,14 @@ export interface Session {
   readonly connected: (version: string, connection: SshClient) => void;
   /** The server answers, and its stream has said nothing for long. */
   readonly silent: () => void;
-  /** Aborted with a reason when the connection is to be made anew. */
+  /** Aborted with a reason when the connection is to be made again. */
   readonly restart: AbortSignal;
 }
 
 export interface SessionEnd {
   readonly why: string;
   readonly hint: string;
-  /** It will not mend itself. */
+  /** It will not fix itself. */
   readonly permanent: boolean;
   /** How long the stream was up; 0: it never was. */
   readonly upMs: number;

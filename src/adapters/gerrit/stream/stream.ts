@@ -1,5 +1,5 @@
 /**
- * Gerrit's stream, kept up for months: one session after the other, never two at a time. What mends itself is tried
+ * Gerrit's stream, kept up for months: one session after the other, never two at a time. What fixes itself is tried
  * again after a growing, jittered wait; what does not (host key, key, missing right) is told once with its fix and
  * tried again only every few minutes, so that a mistake in the configuration is not a storm of logins.
  */
@@ -148,7 +148,7 @@ export class GerritStream implements EventSource {
 
   /**
    * Doubles from one failure to the next; half of it is jitter, so that many clients do not come back together. It begins
-   * anew after a connection that lasted: longer than the wait before it, and than what is no more than a stumble.
+   * again after a connection that lasted: longer than the wait before it, and than what is no more than a stumble.
    */
   #delayMs(end: SessionEnd | null): number {
     const { backoffMinMs, backoffMaxMs, connectTimeoutMs, authRetryIntervalMs } = this.#options;

@@ -123,7 +123,7 @@ export function toPatchset(row: ChangeRow, set: PatchSetRow): Patchset {
     return shapes.toPatchset(row, set);
   } catch (error) {
     if (!(error instanceof shapes.SchemaMismatch)) throw error;
-    throw queryError(`change ${row.number}`, `its ${error.message} can not be used`, false);
+    throw queryError(`change ${row.number}`, `its ${error.message} cannot be used`, false);
   }
 }
 
@@ -171,7 +171,7 @@ export function queryError(
     message: `query for ${target}: ${shapes.oneLine(message, 500)}`,
     retryable,
     hint: retryable
-      ? 'it is tried again by itself'
+      ? 'sos-ci retries automatically'
       : 'this Gerrit answers in a way that is not known; please report it',
     cause,
   });

@@ -18,7 +18,7 @@ export interface RestOptions {
   /** Of the site, with its path if it has one. */
   readonly url: string;
   readonly user: string;
-  /** Read anew for each request, so that an operator's correction counts at once. @throws OperationError */
+  /** Read again for each request, so that an operator's correction counts at once. @throws OperationError */
   readonly password: () => string;
   /** Certificates of authorities (PEM) instead of the host's; null: the host's. */
   readonly caFile: string | null;

@@ -1,6 +1,6 @@
 /**
  * What went wrong with a request to Gerrit's REST interface, as an OperationError with a hint. Decided by codes of the
- * system, of TLS and of HTTP, never by text. A refusal (4xx) does not mend itself, but for 408 and 429; a server's
+ * system, of TLS and of HTTP, never by text. A refusal (4xx) does not fix itself, but for 408 and 429; a server's
  * trouble (5xx) does.
  */
 import { errorText, OperationError, type OperationErrorFields } from '../../../errors.ts';
@@ -28,7 +28,7 @@ export function transportFailure(
   });
   switch (code) {
     case 'stopped':
-      return fail('stopped', true, 'it is tried again by itself');
+      return fail('stopped', true, 'sos-ci retries automatically');
     case 'connect-timeout':
       return fail(
         `no connection within ${formatLimit(limits.connectTimeoutMs)}`,
@@ -39,7 +39,7 @@ export function transportFailure(
       return fail(
         `no answer within ${formatLimit(limits.requestTimeoutMs)}`,
         true,
-        'it is tried again by itself',
+        'sos-ci retries automatically',
       );
     case 'answer-too-long':
       return fail(
@@ -48,7 +48,7 @@ export function transportFailure(
         'see what the site answers: no query of ours needs so much',
       );
     case 'answer-cut':
-      return fail('the answer ended in its middle', true, 'it is tried again by itself');
+      return fail('the answer ended in its middle', true, 'sos-ci retries automatically');
     case 'ECONNREFUSED':
       return fail('connection refused', true, 'is Gerrit up, and is gerrit.rest.url right?');
     case 'ENOTFOUND':
@@ -57,7 +57,7 @@ export function transportFailure(
     default:
       return code.startsWith('CERT_') || TLS_CODES.has(code)
         ? fail(`the server's certificate was refused: ${code}`, false, certificateHint(code, limits))
-        : fail(oneLine(errorText(cause), 300) || 'no answer', true, 'it is tried again by itself');
+        : fail(oneLine(errorText(cause), 300) || 'no answer', true, 'sos-ci retries automatically');
   }
 }
 
@@ -118,7 +118,7 @@ function statusHint(status: number): string {
       return 'the site limits requests: see which other programs use this account';
     default:
       return status >= 500
-        ? "look into Gerrit's log; it is tried again by itself"
+        ? "look into Gerrit's log; sos-ci retries automatically"
         : 'please report this answer';
   }
 }

@@ -95,7 +95,7 @@ export function readJson<T>(text: string, schema: z.ZodType<T>, target: string):
       message,
       retryable,
       hint: retryable
-        ? 'is a proxy or another program at gerrit.rest.url? it is tried again by itself'
+        ? 'is a proxy or another program at gerrit.rest.url? sos-ci retries automatically'
         : 'this Gerrit answers in a way that is not known; please report it',
       cause,
     });

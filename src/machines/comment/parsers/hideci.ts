@@ -7,7 +7,7 @@ import type { GerritMessage, Reading, ShownJob } from './parsed-comment.ts';
 const ACCOUNT = /^(?:.* CI|Jenkins)$/;
 const PATCH_SET = /^Patch Set \d+:/;
 const PIPELINE = /Build \w+ \((\w+) pipeline\)/;
-/** What Gerrit makes a link of: a web address up to the first character that can not belong to one. */
+/** What Gerrit makes a link of: a web address up to the first character that cannot belong to one. */
 const LINK = /https?:\/\/(?:[\w$.+!*',%;:@=?#/~-]|&(?!lt;|gt;)){2,}/;
 const CHANGE_ID = /\bI[0-9a-f]{8,40}\b/;
 

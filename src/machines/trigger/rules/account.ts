@@ -1,5 +1,5 @@
 /**
- * Whose doing an event is: ours, another CI's, or a person's. Two CIs that answer each other's comments would go on for ever, so
+ * Whose doing an event is: ours, another CI's, or a person's. Two CIs that answer each other's comments would go on forever, so
  * what a CI does starts nothing, and an account that looks like a CI's is taken for one unless the configuration says otherwise.
  */
 import type { Account } from '../../model/gerrit-event.ts';
@@ -28,7 +28,7 @@ export const EVERYBODY: PeopleRule = { include: [], exclude: [] };
 const NOBODY: Account = { username: '', name: '', email: '' };
 
 export function nameOf(account: Account): string {
-  return account.username || account.email || account.name || 'somebody without a name';
+  return account.username || account.email || account.name || 'an account without a name';
 }
 
 export function isOurs(account: Account, { account: username, name }: Accounts): boolean {

@@ -42,7 +42,7 @@ export function patternProblem(pattern: string): { readonly what: string; readon
 function adviceFor(pattern: string): string {
   if (/^[*?]/.test(pattern)) return 'this is no glob: any text is .*, one character is .';
   return /\(\?<?[=!]|\\[1-9]/.test(pattern)
-    ? 'looking ahead or behind and \\1 are not known: they can not be done in bounded time'
+    ? 'looking ahead or behind and \\1 are not known: they cannot be done in bounded time'
     : 'the syntax is that of RE2 (https://github.com/google/re2/wiki/Syntax)';
 }
 

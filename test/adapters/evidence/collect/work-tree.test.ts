@@ -246,7 +246,7 @@ describe('a hostile work tree', () => {
     expect(paths).toEqual(['worktree/logs/a', 'worktree/logs/b']);
   });
 
-  test('what can not be read is listed', async () => {
+  test('what cannot be read is listed', async () => {
     const logs = join(rig.tree, 'logs');
     await lay(join(logs, 'closed', 'a'), 'a');
     await lay(join(logs, 'locked.log'), 'b');

@@ -80,7 +80,7 @@ describe('what is not there', () => {
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
   });
 
-  it('counts anew when it was there meanwhile', async () => {
+  it('counts again when it was there meanwhile', async () => {
     answer('none');
     const by = changes({ indexLagMs: 10_000 });
     await expect(lookUp(by)).rejects.toMatchObject({ retryable: true });
@@ -236,7 +236,7 @@ describe('dependencies', () => {
   });
 });
 
-it('says what Gerrit said when it can not answer', async () => {
+it('says what Gerrit said when it cannot answer', async () => {
   server.answer('gerrit query', '{"type":"error","message":"Invalid change format"}\n');
   await expect(lookUp(changes())).rejects.toMatchObject({
     name: 'OperationError',

@@ -33,7 +33,7 @@ test('null for what Gerrit does not show', async () => {
   expect(await lookUp(1, null)).toBeNull();
 });
 
-test('an answer that can not be used is an error, and the connection is closed', async () => {
+test('an answer that cannot be used is an error, and the connection is closed', async () => {
   server.answer('gerrit query', `${JSON.stringify({ project: '-x', number: 912345 })}\n{"type":"stats"}\n`);
   await expect(lookUp(912345, null)).rejects.toMatchObject({ operation: 'query change', retryable: false });
   await server.until(() => server.open === 0);

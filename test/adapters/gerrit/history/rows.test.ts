@@ -133,7 +133,7 @@ describe('a row', () => {
     ['a bad ref', { currentPatchSet: { ...patchSet, ref: 'refs/heads/master', createdOn: 1 } }],
     ['no project', { project: undefined }],
     ['a project that is an option', { project: '--exec=x' }],
-  ])('with %s can not be read', (_, changes) => {
+  ])('with %s cannot be read', (_, changes) => {
     expect(historyOf(row(changes))).toBeNull();
   });
 

@@ -125,7 +125,7 @@ describe('statuses', () => {
     await expect(voteless).rejects.toMatchObject({ retryable: false });
   });
 
-  test('403 to a vote refuses the vote; to a message alone it is for the operator to mend', async () => {
+  test('403 to a vote refuses the vote; to a message alone it is for the operator to fix', async () => {
     place.gerrit.faults.respond(403, 'Applying label "Verified": -1 is restricted');
     expect(await place.rest().post(request(), never)).toEqual({
       posted: false,

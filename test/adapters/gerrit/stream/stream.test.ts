@@ -111,7 +111,7 @@ describe('a stream that breaks', () => {
     await up();
   });
 
-  test('waits longer after each failure, up to the limit, and begins anew once it was up for long', async () => {
+  test('waits longer after each failure, up to the limit, and begins again once it was up for long', async () => {
     const delays: number[] = [];
     let ahead = 0;
     const clock: Clock = {
@@ -170,7 +170,7 @@ describe('a stream that breaks', () => {
   });
 });
 
-describe('what does not mend itself is told once, with its fix, and is no storm of logins', () => {
+describe('what does not fix itself is told once, with its fix, and is no storm of logins', () => {
   const told = async () => {
     await down();
     // The next try lies ten minutes off: nothing comes for as long as we care to look.
@@ -218,7 +218,7 @@ describe('what does not mend itself is told once, with its fix, and is no storm 
     expect(server.connections).toBe(0);
   });
 
-  test('it is tried again slowly, not told again, and works once it is mended', async () => {
+  test('it is tried again slowly, not told again, and works once it is fixed', async () => {
     server.acceptLogins = false;
     start({ authRetryIntervalMs: 20 });
     await server.until(() => server.logins === 3);

@@ -98,7 +98,7 @@ describe('a request', () => {
     expect(server.connections).toBe(2);
   });
 
-  test('reads its password anew each time', async () => {
+  test('reads its password again each time', async () => {
     const passwords = ['old', 'new'];
     const ours = client({ password: () => passwords.shift() ?? '' });
     await ours.request(get(), never);
@@ -204,7 +204,7 @@ describe('a request without an answer', () => {
     silent.close();
   });
 
-  test('because the password can not be read', async () => {
+  test('because the password cannot be read', async () => {
     const wrong = new OperationError({
       operation: 'read password',
       target: 'f',
@@ -293,7 +293,7 @@ describe('certificates', () => {
     await secure.close();
   });
 
-  test('of an authority that can not be read', async () => {
+  test('of an authority that cannot be read', async () => {
     const error = await failure(client({ caFile: `${site.directory}/none` }).request(get(), never));
     expect(error).toMatchObject({ operation: 'read certificates', hint: expect.stringContaining('caFile') });
   });

@@ -86,7 +86,7 @@ describe('people', () => {
     expect(whyNot(alice, { include: [], exclude: ['alice'] })).toBe('alice is passed over');
     expect(whyNot(alice, { include: ['alice'], exclude: ['*@acme.example'] })).toBe('alice is passed over');
     expect(whyNot(undefined, { include: ['alice'], exclude: [] })).toBe(
-      'somebody without a name is none of alice',
+      'an account without a name is none of alice',
     );
     expect(whyNot(undefined, { include: [], exclude: ['*'] })).toBe(null);
   });
@@ -96,7 +96,7 @@ describe('people', () => {
       'alice',
       'a@b',
       'Al',
-      'somebody without a name',
+      'an account without a name',
     ]);
   });
 });
