@@ -105,13 +105,13 @@ export class DemoEnvironment {
     this.daemon.start();
     await this.until('the daemon to connect to the stream', () => {
       this.daemon.assertRunning();
-      return this.#hears();
+      return this.#isConnected();
     });
     return performance.now() - start;
   }
 
   /** Checks the daemon's own record; the pid excludes the record of a killed daemon. */
-  #hears(): boolean {
+  #isConnected(): boolean {
     let view: DaemonView | null;
     try {
       view = this.reader.daemon();

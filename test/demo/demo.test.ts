@@ -26,7 +26,7 @@ describe('a demo that cannot come to its end', () => {
     expect(shown).toContain('NOT TRUE    the demo runs to its end\n');
     expect(shown).toContain('seen instead: the daemon ended unexpectedly with exit code 3\n');
     expect(shown).toContain('no license for daemon --config\n');
-    const left = /left for you to look at: (\S+)/.exec(shown)?.[1] ?? '';
+    const left = /kept for inspection: (\S+)/.exec(shown)?.[1] ?? '';
     expect(path.basename(left)).toMatch(/^sos-ci-demo-/);
     expect(existsSync(path.join(left, 'sos-ci.yaml'))).toBe(true);
     rmSync(left, { recursive: true });

@@ -148,7 +148,7 @@ function printChange(io: Io, change: ChangeNow, { waiting, ignored }: LocalState
   for (const { patchset: number, by, at, rule, why } of ignored) {
     line('ignored', `${utc(at)} patchset ${number}, by ${by} (${rule}: ${why})`);
   }
-  line('votes', votes.map((vote) => `${vote.account || 'somebody'} ${voteText(vote)}`).join(', '));
+  line('votes', votes.map((vote) => `${vote.account || 'unknown'} ${voteText(vote)}`).join(', '));
 }
 
 function printOutlook(io: Io, outlook: DryRunResult): void {

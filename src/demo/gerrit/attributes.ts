@@ -24,7 +24,7 @@ export function accountJson(account: { name: string; email: string; username?: s
   };
 }
 
-/** As an event carries it; `asked` as `gerrit query` prints it, which leaves the commit message out unless asked for it. */
+/** With `options` as `gerrit query` prints it, else as in an event. A query omits the commit message unless requested. */
 export function changeJson(
   state: GerritState,
   change: ChangeRecord,
