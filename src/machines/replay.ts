@@ -1,6 +1,6 @@
 /**
- * Strict replay: every row of a history is computed again from the facts alone and compared with what was stored:
- * state, effects, outcome and both hashes, and that no effect key is used twice. The first difference is named.
+ * Strict replay: recomputes every row of a history from its events and compares state, effects, outcome and both hashes
+ * with the stored row. Also checks that no effect key is used twice. Reports the first difference.
  */
 import { canonicalJson } from './protocol/canonical-json.ts';
 import type { AnyEvent } from './protocol/events.ts';
@@ -16,7 +16,7 @@ export interface Difference {
 }
 
 export interface Replayed {
-  /** Rows that were equal. */
+  /** Number of rows before the first difference. */
   readonly rows: number;
   readonly difference: Difference | null;
   /** The state after the last equal row. */

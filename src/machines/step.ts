@@ -1,7 +1,7 @@
 /**
- * The one function that moves a history: `step(stored, input) -> { stored, row }`. The daemon, replay and the
- * simulator of the tests all call it. Pure: time, hash and everything else come in by the front door. It decides first
- * whether an event settles something that is owed; what comes too late is recorded and moves nothing.
+ * `step(stored, input) -> { stored, row }` is the only function that moves a history. The daemon, replay and the
+ * simulator of the tests all call it. It is pure: time, hash and everything else are parameters. An event that settles
+ * an effect which is no longer pending is recorded as `late` and changes nothing.
  */
 import { type AnyMachineSnapshot, initialTransition } from 'xstate';
 import { canonicalJson, type Memo } from './protocol/canonical-json.ts';
@@ -19,19 +19,18 @@ import type {
 import { pureTransition } from './pure-transition.ts';
 import { versionOf } from './versions.ts';
 
-/** Texts of parts of states and rows that stay the same; nothing that a machine has made is ever changed in place. */
+/** Canonical texts of parts of states and rows that do not change. Machines never change a value in place. */
 const memo: Memo = new WeakMap();
 
-/** Where a stored state came from by a step of this process, so that it need not be resolved from its names again. */
+/** The xstate snapshot of each state that this process computed, which saves `resolveState` on the next step. */
 const snapshots = new WeakMap<HistorySnapshot, AnyMachineSnapshot>();
 
-/** An event and its circumstances. */
 export interface StepInput {
   readonly history: string;
-  /** The machine that a new history begins on; must agree with the stored one later. */
+  /** The machine that a new history begins on. Must match the stored machine later. */
   readonly machine: MachineName;
   readonly event: AnyEvent;
-  /** Epoch ms. A clock that went back is lifted to the time of the history's newest row. */
+  /** Epoch ms. If the clock went back, the time of the history's newest row is used instead. */
   readonly at: number;
   readonly settles: string | null;
   readonly causationId: string | null;
@@ -49,7 +48,7 @@ interface Transition {
   readonly ended: boolean;
   readonly requested: readonly Effect[];
   readonly outcome: Outcome;
-  /** Null: as before. */
+  /** Null: unchanged. */
   readonly snapshot: AnyMachineSnapshot | null;
 }
 
@@ -110,7 +109,7 @@ export function step(
   return { stored, row: { ...unhashed, hash: rowHash }, texts };
 }
 
-/** The canonical text of a row without its hash, put together from the parts that are there already. */
+/** The canonical text of a row without its hash, assembled from texts that exist already. */
 export function rowText(
   row: Omit<LogRow, 'hash'>,
   { data, effects }: Pick<StepTexts, 'data' | 'effects'>,
@@ -174,10 +173,10 @@ function read(
   [snapshot, actions]: readonly [AnyMachineSnapshot, readonly unknown[]],
   outcome: Outcome,
 ): Transition {
-  // A history's first event that throws is caught by xstate, which would leave a machine that nothing moves.
+  // xstate catches an error in a history's first event, which would leave a machine that no event moves.
   if (snapshot.status === 'error') throw snapshot.error;
   const requested: Effect[] = [];
-  // xstate types these as its own built-in actions only; ours are there too, by name.
+  // xstate types these as its built-in actions only; our named actions are in the list too.
   for (const action of actions as readonly { readonly type: string; readonly params?: unknown }[]) {
     if (action.type !== 'request') continue;
     const params = action.params as Effect | readonly Effect[] | null;
@@ -198,7 +197,10 @@ function isList(params: Effect | readonly Effect[]): params is readonly Effect[]
   return Array.isArray(params);
 }
 
-/** Adds what is requested to what is owed and takes away what is withdrawn. What cancels out within one row is not recorded. */
+/**
+ * Adds requested effects to the pending ones and removes withdrawn ones. Does not record an effect that is requested
+ * and withdrawn in the same row.
+ */
 function updateOutbox(
   pending: Map<string, KeyedEffect>,
   requested: readonly Effect[],

@@ -1,6 +1,6 @@
 /**
- * booting: a server of our own. A failed setup comes back here (`clearing`): what the last attempt left is removed
- * before another server is asked for, so that a job never holds two.
+ * booting: creates a server for the job. A failed setup returns here (`clearing`) and removes what the last attempt
+ * left before the next server is requested, so that a job never has two.
  */
 import { clearing } from './cleanup.ts';
 import {

@@ -1,7 +1,7 @@
 /**
- * Leaves nothing behind: ends what runs, waits for answers that are still on their way (a server whose creation was
- * asked for may yet appear), then deletes everything that carries this job's name until nothing is left. Used between
- * two attempts at setup and, as the state cleanup, at the end of every job.
+ * Cleanup: stops a running stage, waits for pending answers (a requested server may still appear), then deletes
+ * everything that carries this job's name until nothing is left. Runs between two setup attempts and, as the state
+ * cleanup, at the end of every job.
  */
 import type { Effect, KeyedEffect } from '../protocol/effects.ts';
 import { lateAnswers } from './late-events.ts';
@@ -18,12 +18,12 @@ import {
 } from './machine-setup.ts';
 
 export interface ClearingOptions {
-  /** Where to go when nothing is left, and when something of ours cannot be removed. */
+  /** Target states: `done` when nothing is left, `givenUp` when a resource cannot be removed. */
   readonly done: string;
   readonly givenUp: string;
 }
 
-/** A clean-up waits as long as what is on its way may take by itself: a server may come up to the end of that time. */
+/** Waits as long as the longest pending effect may take: a server may become active at the end of that time. */
 const settleDeadline = deadline(
   (context) => `deadline:awaitingEffects:${context.clearings}:${context.deletions}`,
   (context, pending) => Math.max(context.spec.limits.cleanupTimeoutMs, ...pending.map(timeoutOf)),
@@ -65,7 +65,8 @@ export function clearing(options: ClearingOptions) {
         ],
         exit: deleteDeadline.disarm,
         on: {
-          // It may have come after the deletion had looked: another one follows, but never two at a time.
+          // The server may have appeared after the deletion listed its servers, so another deletion follows. Two never
+          // run at once.
           'server.active': { target: 'awaitingEffects', actions: keepServer },
           'server.deleted': [
             { guard: 'ofEarlierDeletion', actions: 'noop' },
@@ -103,7 +104,7 @@ function timeoutOf(effect: KeyedEffect): number {
   return 'timeoutMs' in effect ? effect.timeoutMs : 0;
 }
 
-/** A stage that runs and is not being stopped already is told to stop. */
+/** Stops the running stage unless a stop is already pending. */
 function stopWhatRuns({ context, event }: Args): Effect | null {
   if (event.pending.some((effect) => effect.type === 'stopStage')) return null;
   for (const effect of event.pending) {

@@ -1,4 +1,4 @@
-/** Why something went wrong, in one line that a developer on Gerrit can read. Bounded, and free of line breaks. */
+/** The reason of a failure as one bounded line without line breaks, for developers on Gerrit. */
 
 import { assertNever, type Failure } from '../model/domain.ts';
 import { endTrouble } from '../model/judge-testing.ts';
@@ -10,15 +10,15 @@ export function reasonOf(event: JobMachineEvent): string {
   return oneLine(describe(event));
 }
 
-/** What the stage printed last; null for every other event. */
+/** The last line of the stage's output; null for every other event. */
 export function lastLineOf(event: JobMachineEvent): string | null {
   if (event.type !== 'stage.exited' || event.lastLine === undefined) return null;
   return oneLine(event.lastLine) || null;
 }
 
-/** One line of at most 300 characters, without characters that control, hide or reorder text. */
+/** One line of at most 300 characters, without control, invisible or bidirectional characters. */
 export function oneLine(text: string): string {
-  // Longer than what is kept by far; cut first, so that a huge text costs nothing.
+  // Cuts to a generous length first, so that a huge text costs nothing.
   const flat = text
     .slice(0, REASON_LIMIT * 10)
     .replace(/[\p{Cf}\p{Co}\p{Cs}]/gu, '')
@@ -76,7 +76,7 @@ function describe(event: JobMachineEvent): string {
       return event.reason;
     case 'evidence.abandoned':
       return event.why;
-    // Ends a clean-up only when it was given up.
+    // Ends a cleanup only when the cleanup was given up.
     case 'server.deleted':
       return 'what was asked for has not answered, and may still appear';
     default:
@@ -88,7 +88,7 @@ function failureText(failure: Failure): string {
   return `${failure.operation}: ${failure.message}`;
 }
 
-/** Timers are named `deadline:STATE:N`. */
+/** Text for a timer named `deadline:STATE:N`. */
 export function deadlineText(timer: string): string {
   const [, state = timer] = timer.split(':');
   switch (state) {

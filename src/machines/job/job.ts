@@ -1,6 +1,6 @@
 /**
- * job@1: one CI job from a slot to a clean lab. The seven states and their order are the project's promise; what
- * happens inside each lives in job/. Every way out passes through cleanup; done and parked are where a job rests.
+ * job@1: one CI job from its slot to the end of its cleanup. The seven states and their order are fixed; the files in
+ * job/ define the steps within each. Every path ends with cleanup; the final states are done and parked.
  */
 
 import { assertFirstEvent } from '../protocol/actions.ts';
@@ -32,10 +32,10 @@ const alarmDeadline = deadline(
   (context) => context.spec.limits.cleanupTimeoutMs,
 );
 
-/** Parked: nothing moves it any more, and an operator is told. */
+/** Parked: no event moves the job any more, and an alarm is raised. */
 const park = [decide('ABORTED'), ...tellReview(), request(({ context }) => parked(context))] as const;
 
-/** Asks for its slot again, as one that was promoted. */
+/** Requests its slot again, as a promoted job. */
 const promote = update(({ context }) => ({ promotions: context.promotions + 1 }));
 
 const discardDeadline = deadline(
@@ -50,7 +50,7 @@ const discardRetry = deadline(
   (context) => backoffMs(context.spec.limits.cleanupRetryMs, context.discards),
 );
 
-/** After the last attempt the job ends: the sweep goes on. */
+/** After the last attempt the job ends and leaves the rest to the sweep. */
 const discardFailed = [
   { guard: 'discardsLeft', target: 'discardBackoff' },
   { target: '#job.done', actions: request(({ context, event }) => evidenceLeft(context, reasonOf(event))) },
@@ -75,7 +75,7 @@ export const jobMachine = jobSetup.createMachine({
         actions: [decide('NODE_FAILURE'), update(({ context }) => ({ failures: context.failures + 1 }))],
       },
     ],
-    // What the other ways to parked compute may be what threw.
+    // The other paths to parked run code that may be what threw.
     'machine.quarantine-failed': {
       target: '.parked',
       actions: ['abort', ...minimalReport(), request(({ context }) => parked(context))],
@@ -84,7 +84,7 @@ export const jobMachine = jobSetup.createMachine({
       { guard: 'crashedBefore', target: '.parked', actions: park },
       { actions: update(({ context }) => ({ crashes: context.crashes + 1 })) },
     ],
-    // Whatever it does by now, it does not wait for a slot any more.
+    // In the other states the job no longer waits for a slot.
     'job.promoted': { actions: 'noop' },
   },
   states: {
@@ -95,7 +95,7 @@ export const jobMachine = jobSetup.createMachine({
       exit: queueDeadline.disarm,
       on: { 'timer.fired': { target: 'reporting', actions: decide('NODE_FAILURE') } },
       states: {
-        // The review looks at the change and merges it, for all of its jobs at once.
+        // The review looks the change up and merges it once, for all of its jobs.
         preparing: {
           on: {
             'job.ready': {
@@ -138,7 +138,7 @@ export const jobMachine = jobSetup.createMachine({
       },
       states: {
         ...clearingAtTheEnd.states,
-        // No server is left. What lies on this host is removed last: leftover processes are found by it.
+        // No server is left. Files on this host are removed last, because leftover processes are found by them.
         discarding: {
           entry: [
             update(({ context }) => ({ slot: false, discards: context.discards + 1 })),
@@ -168,7 +168,7 @@ export const jobMachine = jobSetup.createMachine({
           on: {
             'alarm.raised': '#job.done',
             'timer.fired': '#job.done',
-            // What makes the clean-up hopeless so far may be what just came.
+            // The server that appears may be the one that the cleanup could not find.
             'server.active': serverAppeared,
           },
         },
@@ -261,7 +261,7 @@ function discardEvidence({ context }: Args) {
     type: 'discardEvidence',
     key: `discardEvidence:${context.discards}`,
     job: context.job,
-    // What was collected belongs to the history that publishes it later.
+    // Collected evidence belongs to the history that publishes it later.
     part: context.evidence === 'pending' ? 'runs' : 'all',
     timeoutMs: context.spec.limits.cleanupTimeoutMs,
   } as const;

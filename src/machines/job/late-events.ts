@@ -1,7 +1,7 @@
 /**
- * Answers that come after the state that asked for them has gone: a try that ran into its deadline, a stage that was
- * told to stop. Having settled their effect is all they do; only a URL is kept. `server.active` is not among them: a
- * server that appears late must be deleted, which each state sees to.
+ * Answers that arrive after the state that requested them has ended: an attempt that ran into its deadline, a stage
+ * that was stopped. They settle their effect and change nothing else; only a URL is kept. `server.active` is not
+ * included: a server that appears late must be deleted, and each state handles that.
  */
 import { assignFrom } from './machine-setup.ts';
 
@@ -26,7 +26,7 @@ export const lateAnswers = {
   'results.read-failed': noop,
   'evidence.collected': noop,
   'evidence.collect-failed': noop,
-  // Also from the history that publishes later.
+  // Also sent by the history that publishes later.
   'evidence.published': { actions: keepPublished },
   'evidence.abandoned': { actions: assignFrom('evidence.abandoned', () => ({ evidence: 'none' })) },
   'evidence.publish-failed': noop,
@@ -35,12 +35,12 @@ export const lateAnswers = {
   'evidence.discarded': noop,
   'evidence.discard-failed': noop,
   'alarm.raised': noop,
-  // The review may release or refuse a job that has ended meanwhile.
+  // The review may release or refuse a job that has already ended.
   'job.ready': noop,
   'job.rejected': noop,
 } as const;
 
-/** Where a job rests nothing moves it: what may still be said to it is recorded. */
+/** Events that a final state still accepts. They are recorded and move nothing. */
 export const terminalEvents = {
   ...lateAnswers,
   'server.active': noop,

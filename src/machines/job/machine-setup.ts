@@ -1,6 +1,6 @@
 /**
- * What every state of job@1 is written with: its context, the shape in which it sees events, its named guards and
- * actions. The states live in files of their own beside this one; `./job.ts` puts them together.
+ * The setup of every state of job@1: context, event types, guards and actions. Each state has a file in this folder;
+ * `./job.ts` combines them.
  */
 import { assign, setup } from 'xstate';
 import { backoff } from '../model/backoff.ts';
@@ -30,41 +30,41 @@ export interface JobContext {
   readonly patchset: Patchset;
   readonly spec: JobSpec;
   readonly acceptedAt: number;
-  /** When its wait for a server was over; null until then. */
+  /** When the wait for a server ended; null until then. */
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  /** Attempt at setup, from 1. Names the server and its effects. */
+  /** Setup attempt, from 1. Part of the server's name and of the effect keys. */
   readonly attempt: number;
   /** What is tested; empty: the patchset as it was uploaded. */
   readonly trees: readonly MergedTree[];
   readonly dependencies: readonly Dependency[];
   readonly siblings: readonly Sibling[];
-  /** How often an operator has put it at the head of the queue. */
+  /** How often an operator has moved the job to the head of the queue. */
   readonly promotions: number;
   readonly server: Server | null;
   /** True while the job counts against its provider's slots. */
   readonly slot: boolean;
   readonly verdict: Verdict | null;
   readonly reason: string;
-  /** How the stage ended that the verdict is about. */
+  /** How the stage ended that decides the verdict. */
   readonly stageEnd: StageEnd | null;
-  /** What the stage that failed printed last. */
+  /** The last line of output of the failed stage. */
   readonly lastLine: string | null;
   readonly results: ResultsSummary | null;
   readonly collectedBytes: number;
-  /** Attempts at collecting. */
+  /** Attempts at collecting evidence. */
   readonly publishAttempt: number;
   readonly evidence: EvidenceState;
-  /** Where the evidence is or will be published; null until it is collected. */
+  /** URL of the published or pending evidence; null until it is collected. */
   readonly url: string | null;
-  /** The review has been told. */
+  /** The verdict has been sent to the review. */
   readonly told: boolean;
-  /** Attempts at deleting in the clean-up under way. */
+  /** Deletion attempts in the current cleanup. */
   readonly cleanupAttempt: number;
-  /** Clean-ups and deletions so far: they make the keys of their effects unique. */
+  /** Cleanups and deletions so far, which make their effect keys unique. */
   readonly clearings: number;
   readonly deletions: number;
-  /** Attempts at removing what was gathered on this host. */
+  /** Attempts at removing the job's files from this host. */
   readonly discards: number;
   readonly failures: number;
   readonly crashes: number;
@@ -78,7 +78,7 @@ export interface Args {
 
 export const { request, update, deadline } = actionsFor<JobContext, JobEvent>();
 
-/** Keeps what an event of the named type brought. */
+/** Stores fields of the named event in the context. */
 export function assignFrom<T extends JobEvent['type']>(
   type: T,
   make: (event: Extract<JobMachineEvent, { type: T }>, context: JobContext) => Partial<JobContext>,
@@ -96,12 +96,12 @@ export function ownerOf(context: JobContext): Ownership {
   return { deployment: context.deployment, job: context.job, attempt: context.attempt };
 }
 
-/** At most 64-fold. */
+/** Grows to at most 64 times `baseMs`. */
 export function backoffMs(baseMs: number, attempt: number): number {
   return backoff(attempt, baseMs, baseMs * 64);
 }
 
-/** Where a failed setup goes: to another attempt, or with `verdict` to publishing. */
+/** After a failed setup: another attempt, or publishing with `verdict`. */
 export function setupFailed(verdict: Verdict) {
   return [
     { guard: 'mayRetrySetup', target: '#job.booting.cleaningUp', actions: 'noteTrouble' },
@@ -110,14 +110,14 @@ export function setupFailed(verdict: Verdict) {
 }
 
 /**
- * The first verdict stands: what goes wrong later never hides it. Only a success that ends before its evidence can be
- * read does not: nobody could check it.
+ * Keeps the first verdict: later failures do not replace it. The exception is a success whose evidence cannot be read,
+ * because it cannot be verified.
  */
 export function decide(verdict: Verdict) {
   return { type: 'decide', params: { verdict } } as const;
 }
 
-/** Effects that the outside world has seen and that answer later: a clean-up waits for them. */
+/** Effects that are already visible outside and are answered later. A cleanup waits for the answers. */
 const ANSWERED_LATER: readonly KeyedEffect['type'][] = [
   'createServer',
   'fetchPatchset',
@@ -134,7 +134,7 @@ function isSettled(event: StepMeta): boolean {
   return !event.pending.some((effect) => ANSWERED_LATER.includes(effect.type));
 }
 
-/** Whether trying again can help, as the adapter that failed knows it. */
+/** Whether a retry can help, according to the adapter that failed. */
 function mayHelp(event: JobMachineEvent): boolean {
   return !('failure' in event) || event.failure.retryable;
 }
@@ -160,20 +160,20 @@ export const jobSetup = setup({
           }
         : {},
     ),
-    /** The job is at rest: it no longer counts against its provider's slots. */
+    /** The job has ended: it no longer counts against its provider's slots. */
     rest: assign(({ event }) => ({ slot: false, endedAt: event.at })),
     abort: assign(({ context, event }) => ({
       verdict: context.told ? context.verdict : 'ABORTED',
       reason: reasonOf(event),
     })),
     noteTrouble: assign(({ event }) => ({ reason: reasonOf(event), lastLine: lastLineOf(event) })),
-    /** The event is expected here and changes nothing. */
+    /** For events that are expected in a state and change nothing. */
     noop: () => {},
   },
   guards: {
     settled: ({ event }) => isSettled(event),
     unsettled: ({ event }) => !isSettled(event),
-    /** Deleted, but something may still appear, and there are attempts left to wait for it. */
+    /** The deletion succeeded, but a server may still appear, and attempts are left. */
     mayDeleteAgain: ({ context, event }) =>
       !isSettled(event) && context.cleanupAttempt < context.spec.limits.cleanupAttempts,
     ofEarlierDeletion: ({ context, event }) => event.settles !== `deleteServer:${context.deletions}`,

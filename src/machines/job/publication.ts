@@ -1,7 +1,8 @@
 /**
- * publication@1: evidence that could not be published while its job waited, for example because the log disk is full. The
- * job hands over what was collected and ends without waiting. This history retries with back-off until the evidence is
- * published, too old, or dropped because all publications together hold too much. Then it removes what was collected.
+ * publication@1: evidence that could not be published while its job waited, for example because the log disk is full.
+ * The job hands over the collected evidence and ends. This history retries with backoff until the evidence is
+ * published, is too old, or is dropped because all publications together exceed their size limit. Then it removes the
+ * collected files.
  */
 import { assign, setup } from 'xstate';
 import { backoff } from '../model/backoff.ts';
@@ -11,21 +12,21 @@ import type { Effect, PublishSpec } from '../protocol/effects.ts';
 import type { PublicationEvent, PublicationLimits } from '../protocol/events.ts';
 import type { Selectors } from '../protocol/version.ts';
 
-/** The longest wait between two attempts: a disk that was cleared is used again within this time. */
+/** The longest wait between two attempts, and so the longest delay until a freed disk is used again. */
 export const PUBLISH_RETRY_MAX_MS = 900_000;
 
 interface PublicationContext {
   readonly review: string;
   readonly publish: PublishSpec;
-  /** Where it will be published; where it is published, once it is. */
+  /** The URL that the evidence has, or will have once it is published. */
   readonly url: string;
   readonly bytes: number;
   readonly limits: PublicationLimits;
   readonly openedAt: number;
   readonly attempt: number;
-  /** Why the newest attempt did not work. */
+  /** Why the newest attempt failed. */
   readonly why: string;
-  /** Dropped while an attempt was under way: its answer decides. */
+  /** Dropped during an attempt: its answer decides. */
   readonly dropped: boolean;
   readonly outcome: 'published' | 'abandoned' | null;
   readonly crashes: number;
@@ -46,7 +47,7 @@ const retry = deadline(
 );
 const publishDeadline = deadline(
   (context) => `deadline:publishing:${context.attempt}`,
-  // The attempt has its own limit; this only catches a silent one.
+  // The attempt has its own limit; this deadline catches one that never answers.
   (context) => context.publish.timeoutMs * 2,
 );
 const discardDeadline = deadline(
@@ -118,11 +119,11 @@ export const publicationMachine = publicationSetup.createMachine({
   entry: request(({ context }) => pendingAlarm(context)),
   on: {
     'alarm.raised': noop,
-    // The answer to an attempt that was silent for too long.
+    // The answer to an attempt that ran into its deadline.
     'evidence.published': published,
     'evidence.publish-failed': noop,
     'machine.failed': abandoned,
-    // What the other way to the end computes may be what threw. The sweep removes what was collected.
+    // The other path to the end runs code that may be what threw. The sweep removes the collected files.
     'machine.quarantine-failed': '.done',
     'daemon.crashed': [
       { guard: 'crashedBefore', ...abandoned },
@@ -163,7 +164,7 @@ export const publicationMachine = publicationSetup.createMachine({
   },
 });
 
-/** The name of the history that publishes what a job could not. */
+/** The name of the history that publishes a job's evidence later. */
 export function publicationOf(job: string): string {
   return `publication-${job}`;
 }
@@ -204,7 +205,10 @@ function publishEvidence({ context }: Args) {
   } as const;
 }
 
-/** The job may still be cleaning up its server, and leftover processes are found by what its stages left. */
+/**
+ * Removes the collected files only: the job may still be cleaning up its server, and leftover processes are found by
+ * the stage files.
+ */
 function discardEvidence({ context }: Args) {
   const { owner, timeoutMs } = context.publish;
   return {
@@ -255,7 +259,7 @@ function tellAbandoned({ context }: Args): readonly Effect[] {
   ];
 }
 
-/** One for all publications: they fail for the same reason. */
+/** One alarm for all publications: they fail for the same reason. */
 function pendingAlarm({ publish, why }: PublicationContext) {
   return {
     type: 'raiseAlarm',

@@ -1,7 +1,7 @@
 /**
- * publishing: the evidence of every attempt is collected and published, whatever the verdict; then reporting hands the
- * verdict to the review. Evidence that cannot be published now is handed to a history of its own (`./publication.ts`),
- * and the job goes on. A success of which nothing could be collected is POST_FAILURE; any other verdict stands.
+ * publishing: the evidence of every attempt is collected and published, whatever the verdict; then reporting sends the
+ * verdict to the review. Evidence that cannot be published now is handed to a separate history (`./publication.ts`),
+ * and the job continues. A success without any collected evidence becomes POST_FAILURE; other verdicts are kept.
  */
 import type { Alarm } from '../model/alarm.ts';
 import type { JobReport, JobSpec } from '../model/domain.ts';
@@ -39,7 +39,7 @@ const reportDeadline = deadline(
   (context) => context.spec.limits.reportTimeoutMs,
 );
 
-/** A failed try at collecting: another one, or on without evidence. */
+/** After a failed collection: another attempt, or on without evidence. */
 const uncollected = [
   { guard: 'ofEarlierPublishing', actions: 'noop' },
   { guard: 'mayRetryPublishing', target: '#job.publishing.backoff' },
@@ -53,7 +53,7 @@ const uncollected = [
   },
 ] as const;
 
-/** Nobody waits for a log site: the server is cleaned up while another history tries again. */
+/** The job does not wait for the log site: its server is cleaned up while another history retries. */
 const handOverEvidence = {
   target: '#job.reporting',
   actions: [request(openPublication), update(() => ({ evidence: 'pending' }))],
@@ -115,12 +115,12 @@ export const reporting = jobSetup.createStateConfig({
   },
 });
 
-/** Hands the verdict to the review, once. */
+/** Sends the verdict to the review, once. */
 export function tellReview() {
   return handOver(({ context, event }) => report(context, event.at));
 }
 
-/** The same for a job that is broken: nothing is worked out, and nothing is said but that it ends. */
+/** The same for a job with an internal error: reports only that the job ended. */
 export function minimalReport() {
   return handOver(({ context }) => ({
     job: context.job,
@@ -166,7 +166,7 @@ function report(context: JobContext, at: number): JobReport {
   };
 }
 
-/** A verdict that says nothing of the patch is the operator's business. */
+/** Alarm for a verdict caused by the infrastructure and not by the patch. */
 function infrastructureAlarm(context: JobContext): Effect | null {
   const { job, spec, reason, verdict } = context;
   const kind = troubleOf(context);
@@ -190,7 +190,7 @@ function troubleOf({ verdict, stageEnd }: JobContext): Alarm['kind'] | null {
   if (verdict !== 'NODE_FAILURE' && verdict !== 'RETRY_LIMIT') return null;
   if (stageEnd?.how !== 'exited') return 'node-failing';
   if (couldNotRun(stageEnd.code) !== null) return 'command-missing';
-  // The script of the setup ran and failed, which may be the patch's fault: its comment says so.
+  // The setup script ran and failed, which may be the patch's fault: the comment reports it.
   return verdict === 'RETRY_LIMIT' ? null : 'node-failing';
 }
 
@@ -254,7 +254,7 @@ function publishSpec(context: JobContext): PublishSpec {
   };
 }
 
-/** The results file decides the verdict, so it is evidence whether or not `logs` names it. */
+/** The results file decides the verdict, so it is evidence even if `logs` does not name it. */
 function evidencePaths({ logs, results }: Pick<JobSpec, 'logs' | 'results'>): readonly string[] {
   if (results === null) return logs;
   const covered = logs.some((path) => path === results.file || results.file.startsWith(`${path}/`));

@@ -1,4 +1,4 @@
-/** What every version of the job's machine answers. Its states say what they are by their tags, its context is JobContext. */
+/** Selectors for every version of the job machine. They read the tags of its states and its JobContext. */
 import type { AnyStateMachine } from 'xstate';
 import type { Projection } from '../protocol/projection.ts';
 import type { HistorySnapshot } from '../protocol/row.ts';

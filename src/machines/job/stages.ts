@@ -25,7 +25,7 @@ const fetchDeadline = deadline(
 );
 const readDeadline = deadline(
   (context) => `deadline:results:${context.attempt}`,
-  // Reading has its own limit; this only catches a silent one.
+  // Reading has its own limit; this deadline catches a read that never answers.
   (context) => context.spec.limits.resultsTimeoutMs * 2,
 );
 const noop = { actions: 'noop' } as const;
@@ -80,7 +80,7 @@ export const stacking = jobSetup.createStateConfig({
 
 export const testing = jobSetup.createStateConfig({
   initial: 'running',
-  // A stage that was told to stop may end first: the answer to the stop comes after it.
+  // A stage may end before it is stopped; the answer to the stop then arrives afterwards.
   on: { 'stage.stopped': noop, 'stage.stop-failed': noop },
   states: {
     running: {
@@ -99,7 +99,7 @@ export const testing = jobSetup.createStateConfig({
       exit: stopDeadline('testing').disarm,
       on: {
         'stage.started': noop,
-        // It had ended in time, or its runner had ended it: then that counts. Stopped by us it is a time-out.
+        // The stage or its runner ended in time: that result counts. If the daemon stopped the stage, it timed out.
         'stage.exited': [
           { guard: 'stoppedByUs', target: '#job.publishing', actions: decide('TIMED_OUT') },
           ...testingEnded,
@@ -176,7 +176,7 @@ function stageRun(context: JobContext, stage: Stage) {
   return { server: context.server, owner: ownerOf(context), stage };
 }
 
-/** The daemon's own deadline for a stage: the runner's, and some grace for it to say so. */
+/** The daemon's deadline for a stage: the runner's timeout plus a grace period for its answer. */
 function stageWatchdog(stage: Stage) {
   return deadline(
     (context) => `deadline:${stage}:${context.attempt}`,
@@ -214,7 +214,7 @@ function judge() {
   } as const;
 }
 
-/** Why there are no results to judge by. */
+/** Why there are no results to judge. */
 function missingResultsReason(event: Args['event']): string {
   if (event.type === 'results.read-failed') return event.why;
   return event.type === 'timer.fired' ? 'reading took longer than allowed' : 'the job keeps none';
