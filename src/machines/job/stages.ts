@@ -1,7 +1,7 @@
 /**
- * stacking and testing: the two states that run a command on the server. Both are watched by a deadline that is
- * longer than the command's own, which the runner enforces even while no daemon lives; the daemon steps in only when
- * the runner stays silent. Setup that fails is tried again; a test never is.
+ * stacking and testing: the two states that run a command on the server. The runner enforces the command's own timeout,
+ * even while no daemon runs. The daemon's deadline is longer and only acts when the runner does not answer. Failed
+ * setup is retried; a test never is.
  */
 
 import type { Stage } from '../model/domain.ts';

@@ -1,4 +1,4 @@
-/** What every state of review@1 is written with: context, guards and actions, as for job@1. */
+/** The setup of every state of review@1: context, guards and actions. */
 import { assign, setup } from 'xstate';
 import type { Alarm } from '../model/alarm.ts';
 import { backoff } from '../model/backoff.ts';
@@ -32,46 +32,52 @@ export interface ReviewContext {
   readonly report: ReportSpec;
   readonly mail: MailSpec | null;
   readonly openedAt: number;
-  /** Look-ups so far; they make the keys of their effects unique. */
+  /** Look-ups so far, which make their effect keys unique. */
   readonly lookUps: number;
   readonly lookUpAttempt: number;
   readonly mergeAttempt: number;
-  /** The vote that the plan waits for has come, or was waited for long enough. */
+  /** The awaited vote was cast, or the wait for it timed out. */
   readonly held: boolean;
   readonly dependencies: readonly Dependency[];
-  /** Jobs that have nothing to do with what the patchset touches. */
+  /** Jobs whose file rules do not match the patchset. */
   readonly skipped: readonly Skip[];
-  /** What is tested; empty: the patchset as it was uploaded. */
+  /** The commits to test; empty: the patchset as uploaded. */
   readonly trees: readonly MergedTree[];
-  /** It does not merge. Its author sees that in Gerrit too, and is not told by every CI. */
+  /** The patchset does not merge. Gerrit shows that to the author, so not every CI has to. */
   readonly conflicted: boolean;
-  /** It was work in progress, or private: nothing was run, and when it is shown it may be started after all. */
+  /**
+   * The change was work in progress or private, so nothing ran. The review may start again when the change becomes
+   * ready.
+   */
   readonly hidden?: true;
   readonly reports: readonly JobReport[];
-  /** The wait for the jobs is over: what is there is posted. */
+  /** The deadline for the jobs has passed: the review posts the reports that it has. */
   readonly overdue: boolean;
   readonly postAttempt: number;
   readonly confirmAttempt: number;
   readonly mailAttempt: number;
-  /** Gerrit refused our vote: the message goes without one. */
+  /** Gerrit refused our vote: the message is posted without one. */
   readonly voteless: boolean;
-  /** Why this CI may not vote, so that the message goes without one; '': it may, as far as was asked. */
+  /** Why this CI may not vote, so that the message goes without a vote; '': no known reason. */
   readonly withheld: string;
-  /** It did not get its turn in time, and other reviews of the change may post beside it: nothing positive is voted. */
+  /**
+   * The review did not get its turn in time, so other reviews of the change may post concurrently: it casts no positive
+   * vote.
+   */
   readonly turnless: boolean;
-  /** Questions for the vote that stands; they make the keys of their effects unique. */
+  /** Reads of the current vote so far, which make their effect keys unique. */
   readonly readings: number;
   readonly readAttempt: number;
-  /** What the vote is computed from; null: not learned yet. */
+  /** The inputs of the vote; null: not read yet. */
   readonly weighed: Weighed | null;
-  /** Null until it posts. */
+  /** Null before the first post. */
   readonly sent: SentVote | null;
-  /** Superseded or cancelled while a post was on its way: do not try again. */
+  /** Superseded or cancelled during a post: no further attempt. */
   readonly withdrawn: boolean;
   readonly outcome: ReviewOutcome | null;
   readonly alarm: Extract<Effect, { type: 'raiseAlarm' }> | null;
   readonly alarms: number;
-  /** An internal error has sent it to its alarm: the next one parks it. */
+  /** An internal error sent the review to its alarm: the next one parks it. */
   readonly failed?: true;
   readonly crashes: number;
 }
@@ -84,12 +90,12 @@ export interface ReviewArgs {
 
 export const { request, update, deadline } = actionsFor<ReviewContext, ReviewEvent>();
 
-/** How the review ends. */
+/** Sets the outcome of the review. */
 export function finish(outcome: ReviewOutcome) {
   return update(() => ({ outcome }));
 }
 
-/** Prepares the alarm that the state alarming raises, told in the words of the failure that led there. */
+/** Prepares the alarm that the state raisingAlarm raises, from the failure that led there. */
 export function withAlarm(kind: Alarm['kind']) {
   return {
     type: 'update',
@@ -152,7 +158,7 @@ export const reviewSetup = setup({
     nothingPending: ({ context }) => context.reports.every(({ evidence }) => evidence !== 'pending'),
     waitedLongEnough: ({ context }) => context.overdue && context.reports.length > 0,
     nothingToSay: ({ context }) => isQuiet(context.reports, context.conflicted, context.report.suppress),
-    /** Also where the result is nothing to count: what other runs came to may be voted all the same. */
+    /** Also when this review has no result to count: it may vote because of other runs. */
     asksFirst: ({ context }) => context.report.maxConsecutiveFailures > 0 && votes(context),
     votes: ({ context }) => votes(context),
     mayReadAgain: ({ context, event }) => mayHelp(event) && context.readAttempt < context.report.postAttempts,
@@ -165,7 +171,7 @@ export const reviewSetup = setup({
       context.postAttempt < context.report.postAttempts,
     voteless: ({ context }) => context.voteless,
     hasVote: ({ context, event }) => {
-      // Rows from before the field was there count as voted.
+      // Rows from before this field existed count as voted.
       const leftOut = event.type === 'review.posted' && event.voted === false;
       return !leftOut && Object.keys(context.sent?.labels ?? {}).length > 0;
     },
@@ -179,12 +185,12 @@ export const reviewSetup = setup({
   },
 });
 
-/** Whether trying again can help, as the adapter that failed knows it. */
+/** Whether a retry can help, according to the adapter that failed. */
 function mayHelp(event: ReviewMachineEvent): boolean {
   return !('failure' in event) || event.failure.retryable;
 }
 
-/** Keeps a job's report, the first for each job. */
+/** Keeps the first report of each job. */
 export const keepReport = {
   type: 'update',
   params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => {
@@ -193,7 +199,7 @@ export const keepReport = {
   },
 } as const;
 
-/** Keeps what became of evidence that was pending. */
+/** Keeps the final state of pending evidence. */
 export const keepEvidence = {
   type: 'update',
   params: ({ context, event }: ReviewArgs): Partial<ReviewContext> => {
@@ -212,7 +218,7 @@ function votes({ report, voteless }: ReviewContext): boolean {
   return report.label !== null && !voteless;
 }
 
-/** Tells the history of the change's verdicts. */
+/** Sends the verdict to the verdicts history of the change. */
 export const tellVerdict = request(({ context, event }) => {
   if (event.type !== 'job.reported') return null;
   const { job, verdict, url, evidence } = event.report;
@@ -225,21 +231,21 @@ export const tellVerdict = request(({ context, event }) => {
   return { type: 'sendEvent', to: verdictsOf(context.patchset), event: ended };
 });
 
-/** At every end of a review: the next one of the change may post. */
+/** Sent at every end of a review: the next review of the change may post. */
 export const leave = request(({ context: { patchset, review } }) => ({
   type: 'sendEvent',
   to: verdictsOf(patchset),
   event: { type: 'review.ended', review },
 }));
 
-/** Tells the job that its verdict has been taken. */
+/** Confirms to the job that the review has its verdict. */
 export const answerJob = request(({ event }) =>
   event.type === 'job.reported'
     ? { type: 'sendEvent', to: event.report.job, event: { type: 'verdict.accepted' } }
     : null,
 );
 
-/** Passes a cancel or supersede on to the jobs that have not handed over; nobody waits for them either when the review itself breaks. */
+/** Passes a cancel or supersede on to the jobs that have not reported yet. Also used when the review itself fails. */
 export const tellJobs = request(({ context, event }) => {
   const open = context.jobs.filter(({ job }) => !hasReported(context, job));
   if (event.type === 'review.superseded') {

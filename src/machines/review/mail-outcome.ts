@@ -1,15 +1,15 @@
 /**
- * The mail at a review's end: asked for by the row that ends it, and again a few times when it does not go. The review
- * has ended by then, so nothing waits for it; what is owed survives a restart as every effect does.
+ * The mail at the end of a review: requested by the row that ends the review, and retried a few times. The review has
+ * ended, so nothing waits for the mail; a pending mail survives a restart like every effect.
  */
 import { backoff } from '../model/backoff.ts';
 import { type ReviewArgs, request, update } from './machine-setup.ts';
 import { reviewMail } from './mail.ts';
 
-/** For the entry of the state that a review ends in. */
+/** For the entry of a final state. */
 export const mailEnd = request((args) => sendMail(args, 0));
 
-/** What is said of a mail, to a review that has ended. */
+/** Answers about the mail, in a final state. */
 export const mailAnswers = {
   'mail.sent': { actions: 'noop' },
   'mail.send-failed': [

@@ -1,8 +1,7 @@
 /**
- * The mail that tells people outside of Gerrit how a review ended: what it is, whom it goes to, and its words. It is asked
- * for when the review has ended, so it can neither delay nor keep anything; what goes wrong with it is tried again a
- * few times, each time a row of the review's history. Subjects, owners and reasons are strangers' words: they stay in
- * their line here, and what a header is made of them is the mailer's care.
+ * The mail about the end of a review: its recipients and text. It is requested when the review has ended, so it delays
+ * nothing; failures are retried a few times, each as a row of the review's history. Subjects, owners and reasons are
+ * untrusted: here each is kept to one line; the mailer encodes the headers.
  */
 import type { JobReport, Patchset } from '../model/domain.ts';
 import { formatSeconds } from '../model/duration.ts';
@@ -14,31 +13,31 @@ export interface MailSpec {
   /** `failure`: when a voting job did not succeed, or Gerrit did not take the review. */
   readonly on: 'failure' | 'always';
   readonly attempts: number;
-  /** Wait before a second attempt; doubles. */
+  /** Wait before the second attempt; doubles. */
   readonly retryMs: number;
   readonly timeoutMs: number;
 }
 
-/** One mail, before anybody has made headers of it. */
+/** One mail, before the mailer builds its headers. */
 export interface Mail {
-  /** The same for each attempt, so that a mail that comes twice is known as one. Letters, digits, dots and dashes. */
+  /** The same for each attempt, so that a duplicate mail can be recognized. Letters, digits, dots and dashes. */
   readonly id: string;
   readonly to: readonly string[];
   readonly subject: string;
   readonly text: string;
 }
 
-/** How a review ended, as far as a mail speaks of it. */
+/** The facts of a review's end that a mail uses. */
 export interface MailFacts {
   readonly review: string;
   readonly pipeline: string;
   readonly patchset: Patchset;
   readonly reports: readonly JobReport[];
-  /** False: Gerrit did not take the review. Null: it was not to be posted. */
+  /** False: Gerrit did not take the review. Null: it was not meant to be posted. */
   readonly posted: boolean | null;
 }
 
-/** The mail, or null when nobody wants to hear of this end. */
+/** The mail, or null when the configuration wants none for this outcome. */
 export function reviewMail(facts: MailFacts, { to, on }: MailSpec): Mail | null {
   const { review, patchset, pipeline, reports, posted } = facts;
   const verdict = summary(reports);
@@ -59,7 +58,7 @@ export function reviewMail(facts: MailFacts, { to, on }: MailSpec): Mail | null 
 
 const SUBJECT_LIMIT = 200;
 const LINE_LIMIT = 500;
-/** The worst first: what a person who reads only the subject must know. */
+/** Worst first: the subject names the worst verdict. */
 const WORST_FIRST: readonly Verdict[] = [
   'FAILURE',
   'TIMED_OUT',
@@ -88,7 +87,7 @@ function jobLines(report: JobReport): readonly string[] {
   return [first, ...more.map((line) => `    ${inLine(line, LINE_LIMIT)}`)];
 }
 
-/** One line, printable, bounded: what stands for line ends, control or formatting characters becomes a space. */
+/** One printable line of limited length: line ends, control and formatting characters become spaces. */
 function inLine(text: string, limit: number): string {
   return text
     .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ')

@@ -1,6 +1,6 @@
 /**
- * posting: the one comment. A refused vote does not lose the message: it is posted again without labels, and the
- * operator hears of it. A cancel that arrives while the post is on its way waits for its answer.
+ * posting: posts the one comment. If Gerrit refuses the vote, the message is posted again without labels, and an alarm
+ * is raised. A cancel during a post waits for its answer.
  */
 import { composeComment } from '../comment/compose.ts';
 import type { Effect } from '../protocol/effects.ts';
@@ -23,13 +23,14 @@ const retry = deadline(
 );
 const overdue = deadline(
   (context) => `deadline:posting:${context.postAttempt}`,
-  // The reviewer has its own limit for one post and for looking afterwards; this only catches a silent one.
+  // The reviewer has its own limits for a post and for the check afterwards; this deadline catches one that never
+  // answers.
   (context) => context.report.postTimeoutMs * 4,
 );
 const withdraw = { actions: update(() => ({ withdrawn: true })) } as const;
 const nextAttempt = update(({ context }) => ({ postAttempt: context.postAttempt + 1 }));
 
-/** Unless Gerrit had the message before, the vote that counts is that of the last attempt. */
+/** Unless Gerrit had the message already, the vote that counts is the last attempt's. */
 const keepTaken = update(({ context: { sent }, event }) =>
   sent === null || event.type !== 'review.posted' || event.found ? {} : { sent: { ...sent, earlier: [] } },
 );
@@ -43,12 +44,12 @@ export const posting = reviewSetup.createStateConfig({
       exit: overdue.disarm,
       on: {
         'review.posted': [
-          // A vote that was left out (an outdated patchset, a closed change) is nothing to read back and no trouble.
+          // A vote that was left out (outdated patchset, closed change) needs no confirmation and is no error.
           { guard: 'hasVote', target: '#review.confirmingVote', actions: keepTaken },
           { target: '#review.done', actions: finish('posted') },
         ],
         'vote.rejected': [
-          // It went without one already: then something else is refused, and trying again would go on forever.
+          // The attempt had no vote already, so Gerrit refused something else, and a retry would loop forever.
           {
             guard: 'voteless',
             target: '#review.raisingAlarm',
@@ -67,7 +68,7 @@ export const posting = reviewSetup.createStateConfig({
             actions: [withAlarm('review-post-failed'), finish('post-failed')],
           },
         ],
-        // Never a second post beside one that has not answered: told to the operator, and waited for.
+        // Never posts a second time while a post is unanswered: raises an alarm and keeps waiting.
         'timer.fired': { actions: request(overdueAlarm) },
         'alarm.raised': { actions: 'noop' },
         'review.superseded': withdraw,
@@ -79,7 +80,7 @@ export const posting = reviewSetup.createStateConfig({
       entry: retry.arm,
       exit: [retry.disarm, nextAttempt],
       on: {
-        // Much may have happened meanwhile.
+        // The change may be different by now, so the vote is computed again.
         'timer.fired': [
           { guard: 'votes', target: '#review.computingVote.readingChange' },
           { target: 'sending' },
@@ -110,7 +111,7 @@ function postReview({ context }: ReviewArgs): readonly Effect[] {
   return told ? [post] : [brokenTemplate(complaints), post];
 }
 
-/** Once: patchsets that go on coming must not keep the comment back. */
+/** At most once: a steady stream of new patchsets must not delay the comment. */
 function mayComputeAgain({ sent, postAttempt, report }: ReviewContext): boolean {
   return postAttempt === 1 && report.postAttempts > 1 && Object.keys(sent?.labels ?? {}).length > 0;
 }
@@ -121,7 +122,7 @@ function comment(context: ReviewContext, vote: readonly string[]) {
   return composeComment(facts, report.template);
 }
 
-/** One for all reviews: it is the same template until somebody fixes it. */
+/** One alarm for all reviews: they share the template. */
 function brokenTemplate(complaints: readonly string[]): Effect {
   return {
     type: 'raiseAlarm',

@@ -1,6 +1,6 @@
 /**
- * Why the jobs of a patchset are not run, and whether the vote that they wait for is there: pure readings of what
- * Gerrit and git said before anything was booted.
+ * Why the jobs of a patchset do not run, and whether the vote that they wait for is there. Pure functions of the
+ * answers of Gerrit and git before anything boots.
  */
 
 import type { HoldSpec, Patchset, ResolvedChange, StandingVote } from '../model/domain.ts';
@@ -14,16 +14,18 @@ export interface Objection {
   readonly reason: string;
 }
 
-/** Paths in conflict that are named. */
+/** How many conflicting paths are named. */
 const FILES_NAMED = 5;
 
-/** A job that is not run, and why. */
+/** A job that does not run, and why. */
 export interface Skip {
   readonly job: string;
   readonly why: string;
 }
 
-/** Jobs that the patchset's files are none of the business of; by hand everything runs. */
+/**
+ * Jobs whose rules do not match the patchset's files; empty for a run that an operator started, which runs everything.
+ */
 export function skippedJobs(
   { jobs, plan }: Pick<ReviewContext, 'jobs' | 'plan'>,
   change: ResolvedChange,
@@ -35,7 +37,7 @@ export function skippedJobs(
   });
 }
 
-/** What an event says against running the jobs; one that says nothing against it is a programmer's error. */
+/** The reason in an event not to run the jobs. Throws for an event without one, which is a programmer's error. */
 export function objection(context: ReviewContext, event: ReviewEvent): Objection {
   switch (event.type) {
     case 'change.looked-up': {
@@ -59,7 +61,7 @@ export function objection(context: ReviewContext, event: ReviewEvent): Objection
   }
 }
 
-/** Null: the jobs may go on. */
+/** Null: the jobs may run. */
 export function unmetPrecondition(
   { plan, patchset }: Pick<ReviewContext, 'plan' | 'patchset'>,
   change: ResolvedChange,
@@ -70,7 +72,7 @@ export function unmetPrecondition(
   return null;
 }
 
-/** It would run, were it not work in progress or private. */
+/** True if only the work-in-progress or private flag keeps the jobs from running. */
 export function isHidden(
   { plan, patchset }: Pick<ReviewContext, 'plan' | 'patchset'>,
   change: ResolvedChange,
@@ -104,7 +106,7 @@ function conflict(
   return `${who} does not merge with ${event.branch} of ${event.project}${where}`;
 }
 
-/** True when the vote that is waited for stands already, or nothing is waited for. */
+/** True when the awaited vote is there, or no vote is awaited. */
 export function isReady(
   { held, plan }: Pick<ReviewContext, 'held' | 'plan'>,
   change: ResolvedChange,
@@ -117,7 +119,7 @@ export function satisfiesHold(vote: StandingVote, hold: HoldSpec | null): boolea
   return hold.value < 0 ? vote.value <= hold.value : vote.value >= hold.value;
 }
 
-/** The other CI has judged against the patch just now: our result would only be noise. */
+/** The awaited CI has voted against the patch, so our result would only be noise. */
 export function isVeto(vote: StandingVote, hold: HoldSpec | null): boolean {
   return hold !== null && isOfHold(vote, hold) && Math.sign(vote.value) === -Math.sign(hold.value);
 }

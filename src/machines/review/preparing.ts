@@ -1,7 +1,7 @@
 /**
- * preparing: what is done for a patchset before any of its jobs may wait for a slot. Gerrit is asked how the change is
- * now, a vote is waited for where the plan wants one, and the patch is merged with its branch and with what it depends
- * on. What cannot or need not run is refused here: nothing was booted for it.
+ * preparing: runs before any job of the patchset waits for a slot. Looks the change up in Gerrit, waits for a vote if
+ * the plan requires one, and merges the patch with its branch and its dependencies. Jobs that cannot or need not run
+ * are refused before anything boots.
  */
 import { backoff } from '../model/backoff.ts';
 import type { Effect } from '../protocol/effects.ts';
@@ -19,7 +19,7 @@ import { announceStart } from './start-message.ts';
 
 const lookUpDeadline = deadline(
   (context) => `deadline:lookingUp:${context.lookUps}`,
-  // The look-up has its own limit; this only catches a silent one.
+  // The look-up has its own limit; this deadline catches one that never answers.
   (context) => context.plan.lookUpTimeoutMs * 2,
 );
 const lookUpRetry = deadline(
@@ -72,7 +72,7 @@ export const preparing = reviewSetup.createStateConfig({
   description: 'its change is prepared',
   initial: 'lookingUp',
   on: {
-    // A vote may come while Gerrit is being asked, and not be in its answer.
+    // A vote may be cast during the look-up and be missing from its answer.
     'vote.cast': { actions: keepVote() },
   },
   states: {
@@ -104,7 +104,7 @@ export const preparing = reviewSetup.createStateConfig({
           { guard: 'awaitedVote', target: 'lookingUp' },
           noop,
         ],
-        // Nobody voted: a CI that waited forever for another would be as silent as that one.
+        // No vote was cast in time. The jobs run without it, so that this CI still reports.
         'timer.fired': 'lookingUp',
       },
     },
@@ -182,7 +182,7 @@ function keepTrees() {
   } as const;
 }
 
-/** Jobs that have nothing to do with the patchset hand over at once. */
+/** Refuses the jobs that do not apply to the patchset; they report SKIPPED at once. */
 function skip({ context }: ReviewArgs): readonly Effect[] {
   return context.skipped.map(({ job, why }) => ({
     type: 'sendEvent',
@@ -191,7 +191,7 @@ function skip({ context }: ReviewArgs): readonly Effect[] {
   }));
 }
 
-/** The jobs may wait for their slots. */
+/** Lets the jobs wait for their slots. */
 function releaseAll({ context, event }: ReviewArgs): readonly Effect[] {
   const trees = event.type === 'patchset.merged' ? event.trees : [];
   const { dependencies } = context;
@@ -199,7 +199,7 @@ function releaseAll({ context, event }: ReviewArgs): readonly Effect[] {
   return tellAll(context, { type: 'job.ready', trees, ...needed });
 }
 
-/** No job runs; each hands over this verdict at once, and the review says what there is to say. */
+/** Refuses all jobs. Each reports this verdict at once, and the review comments on it. */
 function refuseAll({ context, event }: ReviewArgs): readonly Effect[] {
   return tellAll(context, { type: 'job.rejected', ...objection(context, event) });
 }

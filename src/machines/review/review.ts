@@ -1,7 +1,8 @@
 /**
- * review@1: what we say on one patchset in one pipeline. It prepares the patchset, waits for the verdicts of its jobs (or a deadline), posts
- * one comment, and reads the vote back, because Gerrit drops an unknown label in silence. Posting waits for Gerrit for
- * hours if it must; a message is never posted blindly a second time (the reviewer looks for it first).
+ * review@1: the comment on one patchset in one pipeline. It prepares the patchset, waits for the verdicts of its jobs
+ * (or a deadline), posts one comment, and reads the vote back, because Gerrit drops an unknown label silently. If
+ * Gerrit is unavailable, posting is retried for hours. Before each retry the reviewer checks whether the message is
+ * already there.
  */
 
 import type { JobReport } from '../model/domain.ts';
@@ -45,7 +46,7 @@ const alarmDeadline = deadline(
 );
 const noop = { actions: 'noop' } as const;
 const withdraw = { actions: update(() => ({ withdrawn: true })) } as const;
-/** Answers that come when an internal error or an alarm has taken the review elsewhere: what Gerrit says is true all the same. */
+/** Answers that arrive after an internal error or an alarm has moved the review on. Gerrit's answers are kept. */
 const lateAnswers = {
   'review.posted': { actions: finish('posted') },
   'review.post-failed': noop,
@@ -54,14 +55,14 @@ const lateAnswers = {
   'votes.read-failed': noop,
   'alarm.raised': noop,
 } as const;
-/** What a vote would have been computed from. */
+/** Late inputs of a vote. */
 const lateWeights = {
   'turn.granted': noop,
   'change-state.read': noop,
   'change-state.read-failed': noop,
   'verdicts.listed': noop,
 } as const;
-/** What the preparation had asked for, or was told, and nobody waits for any more. */
+/** Late answers to preparation requests that no state waits for. */
 const latePreparation = {
   'change.looked-up': noop,
   'change.lookup-failed': noop,
@@ -72,7 +73,7 @@ const latePreparation = {
 } as const;
 const saidAtTheEnd = {
   ...lateAnswers,
-  // A job that hands over after the deadline is answered, so that it can go on to its clean-up.
+  // A job that reports after the deadline gets its answer, so that it can continue with its cleanup.
   'job.reported': { actions: [answerJob, tellVerdict] },
   'job.evidence-published': noop,
   'job.evidence-abandoned': noop,
@@ -82,7 +83,7 @@ const saidAtTheEnd = {
   'machine.quarantine-failed': noop,
   'daemon.crashed': noop,
 } as const;
-/** Nobody waits for this review any more, and nothing was said yet. */
+/** Superseded or cancelled before anything was posted. */
 const withdrawnByPeople = {
   'review.superseded': { target: '#review.done', actions: [finish('withdrawn'), tellJobs] },
   'review.cancelled': { target: '#review.done', actions: [finish('withdrawn'), tellJobs] },
@@ -120,7 +121,7 @@ export const reviewMachine = reviewSetup.createMachine({
         ],
       },
     ],
-    // What the other way to parked computes may be what threw. All its jobs are told, also those that have handed over.
+    // The other path to parked runs code that may be what threw. Cancels all jobs, including those that have reported.
     'machine.quarantine-failed': { target: '.parked', actions: [finish('parked'), request(cancelAll)] },
     'daemon.crashed': [
       { guard: 'crashedBefore', target: '.parked', actions: [finish('parked'), tellJobs] },
@@ -145,7 +146,7 @@ export const reviewMachine = reviewSetup.createMachine({
         },
       ],
       on: {
-        // With nothing to say yet it waits for the first verdict: every job ends some time, and says so.
+        // Without any report it waits for the first verdict: every job ends and reports eventually.
         'timer.fired': { actions: update(() => ({ overdue: true })) },
         ...withdrawnByPeople,
       },
@@ -239,7 +240,7 @@ function firstContext(opened: ReviewMachineEvent): ReviewContext {
   };
 }
 
-/** Jobs that have not handed over when the deadline passes are named, so that nobody waits for them. */
+/** Adds an ABORTED report for each job that has not reported by the deadline, so that the comment names it. */
 function fillMissing(context: ReviewContext): Partial<ReviewContext> {
   const missing = context.jobs
     .filter(({ job }) => !context.reports.some((report) => report.job === job))

@@ -1,4 +1,4 @@
-/** What every version of the review's machine answers. */
+/** Selectors for every version of the review machine. */
 import type { AnyStateMachine } from 'xstate';
 import type { Projection } from '../protocol/projection.ts';
 import type { HistorySnapshot } from '../protocol/row.ts';
@@ -43,7 +43,7 @@ export function reviewVersion(machine: AnyStateMachine): MachineVersion {
       const due = tagged(stored, 'backoff') ? 'at' : null;
       return { text: describeState(machine, stored.state), due };
     },
-    // The attempt is counted on when the next one begins.
+    // The attempt is counted when the next one begins.
     mayHavePosted: (stored) => contextOf(stored).postAttempt > 1 || tagged(stored, 'posting'),
     postRetryTimer: (stored) =>
       tagged(stored, 'post-backoff')

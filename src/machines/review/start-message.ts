@@ -1,12 +1,12 @@
 /**
- * The message that the tests begin, for sites that want one. It is asked for when the jobs are released to wait for their
- * servers: the review knows that moment by itself, and nothing is announced for a patch that turns out not to be tested.
- * It is sent beside everything else, once, and whatever becomes of it the result neither waits for it nor is kept by it.
+ * The optional message that the tests begin. It is requested when the jobs are released to wait for their servers, so
+ * nothing is announced for a patch that is not tested. It is sent once, in parallel with everything else; the result
+ * does not depend on it.
  */
 import { startComment, startRun } from '../comment/start-message.ts';
 import { request } from './machine-setup.ts';
 
-/** With the release of the jobs. */
+/** Requested with the release of the jobs. */
 export const announceStart = request(({ context }) => {
   const { report, review, patchset, pipeline, skipped } = context;
   if (!report.startMessage || !report.enabled) return null;
@@ -22,7 +22,7 @@ export const announceStart = request(({ context }) => {
   };
 });
 
-/** What becomes of it changes nothing. */
+/** The answers change nothing. */
 export const startAnswers = {
   'start-message.posted': { actions: 'noop' },
   'start-message.post-failed': { actions: 'noop' },

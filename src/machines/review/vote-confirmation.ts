@@ -22,7 +22,7 @@ export const confirming = reviewSetup.createStateConfig({
     'review.superseded': noop,
     'review.cancelled': noop,
     'alarm.raised': noop,
-    // The message is there already: only its vote is in doubt.
+    // The message is already posted: only its vote is unconfirmed.
     'machine.failed': {
       target: '#review.raisingAlarm',
       actions: [withAlarm('vote-dropped'), finish('posted')],

@@ -1,6 +1,6 @@
 /**
- * checkingVotePermission: whether this CI may vote at all, asked of the history that counts failures in a row. Its answer comes in the same
- * transaction; should it ever stay away, the review goes on after a while as if it had said no.
+ * checkingVotePermission: asks the history `voting`, which counts failures in a row, whether this CI may vote. The
+ * answer arrives in the same transaction. If none arrives before the deadline, the review continues without a vote.
  */
 import { judgementOf } from '../model/judge-review.ts';
 import { VOTING } from '../system/voting.ts';
@@ -13,7 +13,7 @@ const unanswered = deadline(
 
 export const asking = reviewSetup.createStateConfig({
   entry: [
-    // First, so that the answer, which comes with this very row, finds it to take back.
+    // Armed first, because the answer arrives with this row and disarms it.
     unanswered.arm,
     request(({ context }) => ({
       type: 'sendEvent',

@@ -1,4 +1,6 @@
-/** The vote of a review: on which patchset its comment goes, with which label, and what the comment says of it. */
+/**
+ * The vote of a review: the patchset of its comment, the label and value, and the lines of the comment about the vote.
+ */
 import { harmless } from '../comment/sanitize.ts';
 import { type VoteTelling, voteLines } from '../comment/vote-lines.ts';
 import type { ChangeState, JobReport, Patchset } from '../model/domain.ts';
@@ -12,12 +14,12 @@ import {
 } from '../verdicts/vote-rule.ts';
 import type { ReviewContext } from './machine-setup.ts';
 
-/** What was learned just before the post. */
+/** The inputs that are read just before the post. */
 export interface Weighed {
   /** Null: Gerrit was not read. */
   readonly standing: ChangeState | null;
   readonly jobs: readonly JobInForce[];
-  /** Null: the history of the verdicts has not answered. */
+  /** Null: the verdicts history has not answered. */
   readonly runs: readonly VoteRun[] | null;
   readonly forgotten: number;
 }
@@ -26,15 +28,15 @@ type Labels = Readonly<Record<string, number>>;
 
 export interface ReviewVote {
   readonly labels: Labels;
-  /** Where the comment goes. */
+  /** The patchset that gets the comment. */
   readonly target: Patchset;
-  /** For the comment. */
+  /** Lines of the comment. */
   readonly lines: readonly string[];
   /** Null: no vote was computed. */
   readonly decision: VoteDecision | null;
 }
 
-/** What the review asked Gerrit for. Later news of its jobs changes what `voteOf` computes, but not this. */
+/** The vote that the review sent. Later reports of its jobs change the result of `voteOf`, but not this. */
 export interface SentVote {
   readonly labels: Labels;
   readonly target: Patchset;
@@ -107,7 +109,7 @@ function factsOf(context: ReviewContext, weighed: Weighed, runs: readonly VoteRu
     jobs,
     current: standing?.patchset.patchset ?? patchset.patchset,
     kinds: standing?.kinds ?? [{ patchset: patchset.patchset, kind: '' }],
-    // What was tested for another branch says nothing of this one.
+    // Results for another branch do not count for this one.
     runs: runs
       .filter(({ branch }) => branch === patchset.branch)
       .map((run) => (run.review === review ? withEvidence(run, reports) : run)),
@@ -116,26 +118,26 @@ function factsOf(context: ReviewContext, weighed: Weighed, runs: readonly VoteRu
   };
 }
 
-/** Evidence may have been published since the verdict was taken. */
+/** Evidence may have been published after the verdict was recorded. */
 function withEvidence(run: VoteRun, reports: readonly JobReport[]): VoteRun {
   const report = reports.find(({ name }) => name === run.name);
   return report === undefined ? run : { ...run, url: report.url, readable: report.evidence === 'published' };
 }
 
-/** A review of an older patchset speaks of the current one only where its own runs count for that. */
+/** A review of an older patchset counts for the current one only where its runs do. */
 function countsForCurrent(reports: readonly JobReport[], facts: VoteFacts, { patchset }: Patchset): boolean {
   if (patchset === facts.current) return true;
   const own = facts.jobs.filter(({ name }) => reports.some((report) => report.name === name));
   return own.some((job) => countingPatchset(job, facts.current, facts) === patchset);
 }
 
-/** Why a vote that the rule asks for is not sent. '' where nothing keeps it back. */
+/** Why a vote that the rule asks for is not sent; '' if it is sent. */
 function whyWithheld(context: ReviewContext, { value, counted }: VoteDecision, facts: VoteFacts): string {
   if (context.withheld !== '') return context.withheld;
   if (context.voteless) return 'Gerrit refused it';
   if (value === null || value <= 0) return '';
   if (context.turnless) return 'another comment on this change was not finished in time';
-  // It says nothing any more when its job ends, so an older success must not stand in for the job.
+  // The job's end causes no further comment, so an older success must not count in its place.
   const unfinished = facts.runs.find(
     ({ review, verdict, name }) =>
       review === facts.review && verdict === null && counted.some((one) => one.name === name),

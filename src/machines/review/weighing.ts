@@ -1,7 +1,7 @@
 /**
- * weighing: what the vote is computed from. One review of a change posts at a time; it then reads from Gerrit how the
- * change is now and which vote of ours is on it, and last of all what every run on the change came to, in the very
- * transaction that asks for the post. Every wait has an end, and what was not learned keeps a positive vote back.
+ * weighing: collects the inputs of the vote. Only one review of a change posts at a time. It reads the change and our
+ * current vote from Gerrit, and then the results of all runs on the change, in the same transaction that requests the
+ * post. Every wait has a deadline; a missing input prevents a positive vote.
  */
 import type { ReportSpec } from '../model/report-spec.ts';
 import { verdictsOf } from '../verdicts/verdicts.ts';
@@ -22,7 +22,7 @@ const turnDeadline = deadline(
 );
 const readDeadline = deadline(
   (context) => `deadline:readingChange:${context.readings}`,
-  // The question has its own limit; this only catches a silent one.
+  // The read has its own limit; this deadline catches one that never answers.
   (context) => context.report.postTimeoutMs * 2,
 );
 const readRetry = deadline(
@@ -42,7 +42,7 @@ export const weighing = reviewSetup.createStateConfig({
   initial: 'awaitingTurn',
   states: {
     awaitingTurn: {
-      // First, so that the answer, which may come with this very row, finds it to take back.
+      // Armed first, because the answer may arrive with this row and disarms it.
       entry: [turnDeadline.arm, request(askForTurn)],
       exit: turnDeadline.disarm,
       on: {
@@ -79,7 +79,7 @@ export const weighing = reviewSetup.createStateConfig({
   },
 });
 
-/** A review before this one may try to post for as long as this, and ends then. */
+/** The longest time for which an earlier review may keep trying to post. */
 function turnTimeoutMs({ postAttempts, postTimeoutMs, postRetryMaxMs }: ReportSpec): number {
   return postAttempts * (postTimeoutMs * 4 + postRetryMaxMs);
 }

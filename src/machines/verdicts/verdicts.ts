@@ -1,8 +1,8 @@
 /**
- * verdicts@1: what the runs on the patchsets of one change came to, and which review may post now. One history for a
- * change and not for a patchset, because the verdict on a patchset may count for later ones. It is told of each admission
- * and each verdict in the transaction in which they happen, so a review that posts knows all of them, and reviews of one
- * change post one after the other.
+ * verdicts@1: the results of the runs on the patchsets of one change, and which review may post now. There is one
+ * history per change, because the verdict on a patchset may count for later ones. Each admission and verdict is sent to
+ * it in the same transaction, so a review that posts sees all of them, and the reviews of one change post one after the
+ * other.
  */
 import { assign, setup } from 'xstate';
 import type { Patchset } from '../model/domain.ts';
@@ -18,16 +18,16 @@ interface KeptRun extends VoteRun {
 }
 
 export interface VerdictsContext {
-  /** Admissions so far: runs are ordered by them. */
+  /** Admissions so far, which order the runs. */
   readonly admissions: number;
   readonly runs: readonly KeptRun[];
-  /** Runs on this patchset and on earlier ones may have been forgotten; 0: none were. */
+  /** The newest patchset whose runs may have been forgotten, along with those of earlier ones; 0: none were. */
   readonly forgotten: number;
   /** Reviews that have not ended. */
   readonly open: readonly string[];
-  /** The review that may post; null: none wants to. */
+  /** The review that may post; null: none is ready to. */
   readonly turn: string | null;
-  /** Reviews that want to post, in the order in which they asked. */
+  /** Reviews that wait for their turn, in the order of their requests. */
   readonly waiting: readonly string[];
 }
 
@@ -37,9 +37,9 @@ interface VerdictsArgs {
   readonly event: VerdictsMachineEvent;
 }
 
-/** Patchsets whose runs are kept. Without a limit each row of a change that never ends would be larger than the last. */
+/** Number of patchsets whose runs are kept. Without a limit, the rows of a long-lived change would grow forever. */
 const PATCHSETS_KEPT = 20;
-/** Runs that are kept: far more than the jobs of a configuration times the patchsets that matter. */
+/** Number of runs that are kept: far more than the jobs of a configuration times the patchsets that matter. */
 const RUNS_KEPT = 400;
 
 const { request, update } = actionsFor<VerdictsContext, VerdictsEvent>();
@@ -80,14 +80,14 @@ export const verdictsMachine = verdictsSetup.createMachine({
     },
     'verdicts.requested': { actions: request(tellVerdicts) },
     'review.ended': { actions: [request(grantNext), update(({ context, event }) => left(context, event))] },
-    // What breaks here keeps no review: it waits for an answer only for a while, and votes nothing positive then.
+    // An error here blocks no review: each waits for the answer with a deadline, and casts no positive vote without it.
     'machine.failed': noop,
     'machine.quarantine-failed': noop,
     'daemon.crashed': noop,
   },
   states: {
     open: { always: { guard: 'noneOpen', target: 'idle' } },
-    // It ends and begins again: the histories of all changes that are not worked on would be kept in memory otherwise.
+    // The history ends and begins again; otherwise the histories of all inactive changes would stay in memory.
     idle: { tags: 'ended', always: { guard: 'someOpen', target: 'open' } },
   },
 });
@@ -120,7 +120,7 @@ function admitted(context: VerdictsContext, event: VerdictsEvent): Partial<Verdi
   return { admissions, open, ...pruned([...context.runs, ...runs], open, context.forgotten) };
 }
 
-/** The first verdict of a run stands. */
+/** Keeps the first verdict of a run. */
 function ended(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsContext> {
   if (event.type !== 'run.ended') return {};
   const { verdict, url, dependencies, readable } = event;
@@ -161,7 +161,7 @@ function left(context: VerdictsContext, event: VerdictsEvent): Partial<VerdictsC
   return { ...after, turn: waiting[0] ?? null, waiting: waiting.slice(1) };
 }
 
-/** Only the patchsets that may count: the answer is a row of the review. */
+/** Only the patchsets that may count, because the answer becomes a row of the review. */
 function tellVerdicts({ context, event }: VerdictsArgs): Effect | null {
   if (event.type !== 'verdicts.requested') return null;
   const { review, from, to } = event;
@@ -175,7 +175,7 @@ function tellVerdicts({ context, event }: VerdictsArgs): Effect | null {
   };
 }
 
-/** What can still count: what has not ended, what a review that has not ended ran itself, and the newest of each job. */
+/** Keeps what can still count: unfinished runs, the runs of open reviews, and the newest runs of each job. */
 function pruned(
   runs: readonly KeptRun[],
   open: readonly string[],

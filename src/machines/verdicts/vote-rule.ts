@@ -1,18 +1,19 @@
 /**
- * What is voted on a patchset. A vote is a statement about the patchset and not about one run: it follows from the newest
- * result and the newest verdict of every voting job that applies to it. Pure; docs/rules.md tells the same in words.
+ * Which vote a patchset gets. A vote is a statement about the patchset and not about one run: it follows from the
+ * newest result and the newest verdict of every voting job that applies to it. Pure; docs/rules.md describes the same
+ * rules.
  */
 
 import type { Verdict } from '../model/verdict.ts';
 import { type KindRule, whyNotKind } from '../trigger/rules/patchset-kind.ts';
 
-/** A job of the configuration that is in force when the vote is sent. */
+/** A job of the configuration at the time when the vote is sent. */
 export interface JobInForce {
   readonly name: string;
   readonly voting: boolean;
-  /** It fits the change as it is now, and something other than a comment starts it. */
+  /** It matches the change as it is now, and a trigger other than a comment starts it. */
   readonly startsUnasked: boolean;
-  /** The kinds of patchset that it passes over. */
+  /** The kinds of patchset that the job includes and excludes. */
   readonly kinds: KindRule;
 }
 
@@ -21,25 +22,25 @@ export interface VoteRun {
   readonly review: string;
   /** The job's name. */
   readonly name: string;
-  /** As it was when the run was admitted. */
+  /** Whether the job was voting when the run was admitted. */
   readonly voting: boolean;
   readonly patchset: number;
   /** The branch that it was tested for. */
   readonly branch: string;
   /** Runs that were admitted later have larger numbers. */
   readonly admitted: number;
-  /** Null: it has not ended. */
+  /** Null: the run has not ended. */
   readonly verdict: Verdict | null;
   readonly url: string | null;
   /** The revisions of the open changes that the change depended on, as one text. */
   readonly dependencies: string;
-  /** Whether people can read its evidence. */
+  /** Whether its evidence is readable. */
   readonly readable: boolean;
 }
 
 export interface PatchsetKind {
   readonly patchset: number;
-  /** Gerrit's word. */
+  /** Gerrit's name for the kind. */
   readonly kind: string;
 }
 
@@ -51,30 +52,32 @@ export interface VoteValues {
 
 export interface VoteFacts {
   readonly values: VoteValues;
-  /** The review that is about to post. */
+  /** The review that posts. */
   readonly review: string;
   readonly jobs: readonly JobInForce[];
   /** The change's current patchset. */
   readonly current: number;
-  /** Of the patchsets that are known. */
+  /** Of the known patchsets. */
   readonly kinds: readonly PatchsetKind[];
   readonly runs: readonly VoteRun[];
-  /** Runs on this patchset and on earlier ones may have been forgotten; 0: none were. */
+  /** The newest patchset whose runs may have been forgotten, along with those of earlier ones; 0: none were. */
   readonly forgotten: number;
   /** Our account's vote on the current patchset, 0 for none; null: it could not be read. */
   readonly standing: number | null;
 }
 
-/** What one voting job that applies says of the current patchset. */
+/** The result of one applicable voting job for the current patchset. */
 export interface Counted {
   readonly name: string;
   /** The newest run that ended as SUCCESS, FAILURE or TIMED_OUT. */
   readonly result: VoteRun | null;
-  /** The newest run that ended in any way but ABORTED and SKIPPED. */
+  /** The newest run that ended with a verdict other than ABORTED and SKIPPED. */
   readonly verdict: VoteRun | null;
 }
 
-/** Why the vote is what it is. The first four are statements about the patchset, the others say why there is none. */
+/**
+ * The reason for the vote. The first four are statements about the patchset, the others say why there is no statement.
+ */
 export type VoteReason =
   | 'failure'
   | 'timed-out'
@@ -82,15 +85,15 @@ export type VoteReason =
   /** No voting job applies. */
   | 'no-job'
   | 'no-verdict'
-  /** All succeeded, and not with the same revisions of what the change depends on. */
+  /** All succeeded, but not with the same revisions of the change's dependencies. */
   | 'dependencies'
   /** Runs that may count were forgotten. */
   | 'forgotten';
 
 export interface VoteDecision {
-  /** The label's value that has to be sent; null: no label. */
+  /** The label's value to send; null: no label. */
   readonly value: number | null;
-  /** What is true of the patchset as far as it is known; null: nothing yet. */
+  /** The vote that the known results justify; null: none yet. */
   readonly statement: number | null;
   readonly reason: VoteReason;
   readonly counted: readonly Counted[];
@@ -129,7 +132,7 @@ export function earliestCounting(facts: Pick<VoteFacts, 'jobs' | 'current' | 'ki
   return patchset;
 }
 
-/** A run that says something of its patchset. */
+/** A run whose verdict is a result for its patchset. */
 export function isCounted(run: VoteRun): boolean {
   return run.verdict !== null && !UNCOUNTED.includes(run.verdict);
 }
@@ -145,7 +148,7 @@ export function newestOf(runs: readonly VoteRun[]): VoteRun | null {
   );
 }
 
-/** From the patchset backwards, over kinds that the job passes over, to the first on which it came to a verdict. */
+/** Goes back from the patchset, over kinds that the job skips, to the first patchset on which the job has a verdict. */
 function runsFor(
   job: Pick<JobInForce, 'name' | 'kinds'>,
   of: number,
@@ -191,14 +194,14 @@ function valueToSend(
 ): number | null {
   const { standing } = facts;
   if (statement === null) return null;
-  // A vote that is not known may be a negative one.
+  // An unknown vote may be a negative one.
   if (statement > 0) return standing === null ? null : statement;
   if (statement < 0 && failedItself(counted, facts)) return statement;
-  // A person may have removed the negative vote, so this run does not restore it. A positive vote is wrong all the same.
+  // A person may have removed the negative vote, so this run does not restore it. A positive vote is wrong in any case.
   return standing !== null && standing > 0 ? 0 : null;
 }
 
-/** True when this review's own jobs give a reason for a negative vote that people can read. */
+/** True when this review's own jobs failed with readable evidence. */
 function failedItself(
   counted: readonly Pick<Counted, 'name'>[],
   { review, runs, values }: Pick<VoteFacts, 'review' | 'runs' | 'values'>,
