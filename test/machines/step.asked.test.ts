@@ -1,5 +1,5 @@
 /** An effect key is used once in a history, also after it was settled. A machine with a mistake shows what keeps it. */
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMachine } from 'xstate';
 import type { AnyEvent } from '../../src/machines/protocol/events.ts';
 import type { HistorySnapshot, LogRow, MachineName } from '../../src/machines/protocol/row.ts';
@@ -12,21 +12,29 @@ import { sha256 } from './simulator.ts';
 
 const NAME = 'forgetful@1' as MachineName;
 const alarm = { kind: 'job-parked', target: 'x', message: 'x', hint: 'x' };
-(versions as Record<string, MachineVersion>)[NAME] = defineVersion(
-  createMachine({
-    initial: 'on',
-    states: {
-      on: {
+const all = versions as Record<string, MachineVersion>;
+
+// Files share their modules: what one registers, it takes away again.
+beforeAll(() => {
+  all[NAME] = defineVersion(
+    createMachine({
+      initial: 'on',
+      states: {
         on: {
-          'timer.fired': {
-            actions: { type: 'request', params: { type: 'raiseAlarm', key: 'alarm', alarm } },
+          on: {
+            'timer.fired': {
+              actions: { type: 'request', params: { type: 'raiseAlarm', key: 'alarm', alarm } },
+            },
+            'alarm.raised': { actions: { type: 'request', params: null } },
           },
-          'alarm.raised': { actions: { type: 'request', params: null } },
         },
       },
-    },
-  }),
-);
+    }),
+  );
+});
+afterAll(() => {
+  delete all[NAME];
+});
 
 const raise: AnyEvent = { type: 'timer.fired', timer: 'x' };
 const raised: AnyEvent = { type: 'alarm.raised' };
