@@ -1,13 +1,14 @@
 /**
- * Where a server that is reached by SSH is: `ssh://USER@HOST:PORT/ABSOLUTE/DIRECTORY`. The directory is ours alone, one for
- * each server. Its words go into command lines on the node, so each is held to letters that mean nothing to any shell.
+ * The address of a server reached over SSH: `ssh://USER@HOST:PORT/ABSOLUTE/DIRECTORY`. Each server has its own
+ * directory, which only sos-ci uses. The parts go into command lines on the node, so they are limited to characters
+ * that no shell interprets.
  */
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { type SshEndpoint, sshTarget } from './client/client.ts';
 
 export interface NodeAddress extends SshEndpoint {
-  /** Absolute; no link, no dot segment. */
+  /** An absolute path without `.` or `..` segments. */
   readonly directory: string;
 }
 
@@ -23,7 +24,7 @@ export function isNode(server: Pick<Server, 'address'>): boolean {
   return server.address.startsWith('ssh://');
 }
 
-/** @throws OperationError when the parts cannot stand in an address */
+/** @throws OperationError when a part is not valid in an address */
 export function formatAddress(address: NodeAddress): string {
   const { user, host, port, directory } = address;
   const text = `ssh://${user}@${host.includes(':') ? `[${host}]` : host}:${port}${directory}`;
@@ -31,7 +32,7 @@ export function formatAddress(address: NodeAddress): string {
   return text;
 }
 
-/** @throws OperationError for anything else than an address of a node */
+/** @throws OperationError when `text` is not a node's address */
 export function parseAddress(text: string): NodeAddress {
   const [, user = '', hostText = '', portText = '', directory = ''] = FORM.exec(text) ?? [];
   const bracketed = hostText.startsWith('[');
@@ -54,7 +55,7 @@ export function parseAddress(text: string): NodeAddress {
   });
 }
 
-/** `user@host:port`, for people. */
+/** `user@host:port`, for messages. */
 export function nodeName(address: NodeAddress): string {
   return sshTarget(address);
 }

@@ -1,6 +1,7 @@
 /**
- * Brings what is tested to a node: each tree as a git bundle that this host makes and SFTP carries. The node needs no way
- * to Gerrit and gets no key; and it has the very commits that were merged here, by their SHA-1.
+ * Transfers the trees under test to a node: each as a git bundle that this host creates and sends over SFTP. The node
+ * needs no access to Gerrit and gets no key, and it has exactly the commits that were merged here, with the same
+ * SHA-1s.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
@@ -25,11 +26,11 @@ export interface BundleSourceOptions {
     haves: readonly string[],
     signal: AbortSignal,
   ) => Promise<void>;
-  /** The same for a patchset as it was uploaded, which nothing was merged with. */
+  /** Does the same for a patchset as uploaded, without a merge. */
   readonly bundlePatchset: (patchset: Patchset, file: string, signal: AbortSignal) => Promise<void>;
 }
 
-/** A bundle on this host and its place on the node. */
+/** A bundle on this host and its path on the node. */
 interface Parcel {
   readonly file: string;
   readonly number: number;
@@ -73,7 +74,7 @@ export class BundleSource implements Source {
     }
   }
 
-  /** What a daemon that was killed has left is of no use to anybody. */
+  /** Removes bundles that a killed daemon left behind. */
   async #prepare(place: string): Promise<void> {
     this.#swept ??= rm(this.#outgoing, { recursive: true, force: true });
     try {
@@ -133,7 +134,7 @@ interface Destination {
   readonly commandTimeoutMs: number;
 }
 
-/** These become words of a plan and paths on the node. */
+/** The project and revision become fields of the plan and paths on the node. */
 function checkTree({ project, revision }: Pick<MergedTree, 'project' | 'revision'>): void {
   if (!PROJECT.test(project) || project.includes('..'))
     throw refusal(project, 'this is no name of a project');

@@ -1,7 +1,7 @@
 /**
- * One short command on a node: a script of ours on its standard input, words of ours as its arguments, its exit status and
- * bounded output back. The script first prints a token of this call, so that what the user's start-up files print before
- * it is passed over.
+ * Runs one short command on a node: our script on standard input, our words as its arguments, its exit status and
+ * bounded output back. The script first prints a token unique to this call, so that output of the user's start-up files
+ * before the token is skipped.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -12,9 +12,9 @@ import { wordLine } from './connection.ts';
 import { NodeUnreachable } from './connection-failure.ts';
 
 export interface NodeCommand {
-  /** What it is for, in the words of an operator. */
+  /** The purpose, in an operator's terms. */
   readonly operation: string;
-  /** A script that lies beside this file. */
+  /** A script in this file's directory. */
   readonly script: URL;
   readonly words: readonly string[];
   readonly timeoutMs: number;
@@ -22,18 +22,18 @@ export interface NodeCommand {
 
 export interface Answer {
   readonly status: number;
-  /** What it printed after its token, cut to a bounded length. */
+  /** The output after the token, truncated to a bounded length. */
   readonly output: string;
 }
 
-/** Scripts do not change while we run: their text is read once. */
+/** Caches the text of scripts, which do not change while the daemon runs. */
 const texts = new Map<string, string>();
-/** More than any of our scripts prints, and any start-up file should. */
+/** More than any of our scripts prints, or any start-up file should print. */
 const MAX_OUTPUT_BYTES = 64 * 1024;
-/** What an error repeats of it. */
+/** The number of characters of the output that an error message quotes. */
 const SAID_LENGTH = 500;
 
-/** Rejects with `NodeUnreachable` when no exit status came back, and may then be asked again. */
+/** Rejects with `NodeUnreachable` when no exit status is received; the call may then be repeated. */
 export async function ask(connection: SshClient, command: NodeCommand, signal: AbortSignal): Promise<Answer> {
   const token = randomBytes(8).toString('hex');
   const { status, stdout } = await runScript(connection, command, token, signal);
@@ -42,7 +42,7 @@ export async function ask(connection: SshClient, command: NodeCommand, signal: A
   return { status, output: stdout.slice(begin + token.length + 1) };
 }
 
-/** Words that run a script from standard input with these arguments. */
+/** The command words that run a script from standard input with these arguments. */
 export function scriptWords(token: string, words: readonly string[]): readonly string[] {
   return ['sh', '-s', '--', token, ...words];
 }
@@ -64,7 +64,7 @@ async function runScript(
   const command = {
     line: wordLine(scriptWords(token, words)),
     stdin: scriptText(script),
-    // A script takes the end of its standard input for the end of us.
+    // A script treats the end of its standard input as the end of the daemon.
     endStdin: false,
     timeoutMs,
     maxStdoutBytes: MAX_OUTPUT_BYTES,
@@ -76,7 +76,7 @@ async function runScript(
     if (!(error instanceof CommandFailure)) throw error;
     if (error.kind === 'stopped') throw new AbortedError(operation, connection.target);
     if (error.kind === 'not-started') throw error.cause;
-    // On a timeout, start-up files, or a program that asks for a password, may have said why.
+    // On a timeout, the output of start-up files or of a password prompt may show the cause.
     const text = error.kind === 'timeout' ? said(error.output.replace(`${token}\n`, '')) : '';
     throw new NodeUnreachable({
       operation,

@@ -1,16 +1,17 @@
 /**
- * What went wrong on the way to a node, as an OperationError with a hint. A node that cannot be reached now may be there in
- * a minute: it boots, its network was cut, its sshd refuses logins while it goes up or down. So most of it is `NodeUnreachable`.
+ * Maps SSH failures to an OperationError with a hint. A node that is unreachable now may be reachable in a minute: it
+ * boots, its network was cut, or its sshd refuses logins while it starts or stops. So most failures are
+ * `NodeUnreachable`.
  */
 import { AbortedError, errorText, failureMarks, OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import { type NodeAddress, nodeName } from './address.ts';
 import { type SshFailure, socketHint } from './client/failure.ts';
 
-/** The node cannot be reached now, or the connection to it was cut: what was asked for may be asked for again. */
+/** The node cannot be reached now, or its connection was cut. The operation may be retried. */
 export class NodeUnreachable extends OperationError {}
 
-/** The node was away for longer than its user waits. */
+/** The node was unreachable for longer than its caller waits. */
 export class NodeLost extends OperationError {}
 
 export function nodeError(

@@ -1,4 +1,4 @@
-/** Connections to nodes: the key of the provider, and host keys that are pinned for each server. */
+/** Opens connections to nodes, with the provider's key and the host keys pinned for each server. */
 import type { SshConfig } from '../../config/config.ts';
 import { after } from '../../timer.ts';
 import type { NodeAddress } from './address.ts';
@@ -14,12 +14,12 @@ export interface Access {
   readonly config: SshConfig;
 }
 
-/** How long the node may take part in a clean end. */
+/** How long to wait for the node to complete a clean close. */
 const CLOSE_TIMEOUT_MS = 1_000;
-/** Words of ours: no shell that a user may have on a node gives these letters a meaning. */
+/** The form of command words: no login shell on a node interprets any of these characters. */
 export const WORD = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
-/** Rejects with `NodeUnreachable` for what may pass, and with another OperationError for what does not. */
+/** Rejects with `NodeUnreachable` for transient failures, and with another OperationError for permanent ones. */
 export function connectToNode(
   { address, privateKey, pinned, config }: Access,
   signal: AbortSignal,
@@ -31,14 +31,14 @@ export function connectToNode(
     keepaliveMs: config.keepaliveMs,
     keepaliveMax: config.keepaliveMax,
     closeTimeoutMs: CLOSE_TIMEOUT_MS,
-    // Work on a node does no harm when it is done again over the next connection.
+    // Work on a node is safe to repeat over the next connection.
     closeOnStuckChannel: true,
     toError: (failure: SshFailure) => nodeError(address, config, failure),
   };
   return SshClient.open(access, signal);
 }
 
-/** A command line of our own words. */
+/** Joins our own words to a command line. */
 export function wordLine(words: readonly string[]): string {
   const odd = words.find((word) => !WORD.test(word));
   if (odd !== undefined) throw new Error(`not a word for a command line: ${JSON.stringify(odd)}`);

@@ -1,7 +1,8 @@
 /**
- * Brings the named paths of a node's work tree to this host, below `into/tree/`, where they are looked through, redacted and
- * published like those of any other server. Promises: regular files only, no link followed, nothing taken on the node's word
- * (names, sizes, kinds), and bounded in files, bytes, depth, entries and time. What is passed over is told with the reason.
+ * Copies the named paths of a node's work tree to this host, below `into/tree/`, where they are inspected, redacted and
+ * published like those of any other server. Guarantees: only regular files, no link is followed, no name, size or type
+ * reported by the node is trusted, and files, bytes, depth, entries and time are bounded. Skipped paths are reported
+ * with the reason.
  */
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
@@ -14,7 +15,7 @@ import { RemoteWalk } from './remote-walk.ts';
 export interface TreeLimits {
   readonly bytes: number;
   readonly files: number;
-  /** Of one file; of a longer one the beginning is taken. */
+  /** The limit for one file; only the beginning of a longer file is copied. */
   readonly maxFileBytes: number;
   readonly maxEntries: number;
   readonly maxDepth: number;
@@ -36,7 +37,7 @@ export interface SkippedPath {
   readonly why: string;
 }
 
-/** Of its time, the part in which a node that is away is waited for: the rest of the evidence is still to be kept. */
+/** The share of the timeout to wait for an unreachable node. The rest is for storing the remaining evidence. */
 const WAIT_SHARE = 0.8;
 
 export async function fetchTree(
@@ -48,7 +49,7 @@ export async function fetchTree(
   const node = nodes.get(server);
   const waitMs = Math.min(node.config.reconnectTimeoutMs, timeoutMs * WAIT_SHARE);
   const effort = { operation: 'collect evidence', timeoutMs: waitMs, awayOnly: true, signal };
-  // Files on which the node has hung: they are not tried again when the rest is.
+  // Files on which the node hung. A retry skips them.
   const hung = new Set<string>();
   try {
     return await node.using(effort, (connection, within, alive) =>
@@ -67,7 +68,7 @@ export async function fetchTree(
       }),
     );
   } catch (error) {
-    // A node that is gone for good took its files along; what its stages have printed is here.
+    // The files of a permanently lost node are lost; the output of its stages is already on this host.
     const gone = error instanceof NodeLost || (error instanceof OperationError && !error.retryable);
     if (!gone) throw error;
     return paths.map((path) => ({ path, why: error.message }));

@@ -1,7 +1,7 @@
 /**
- * Files on a node, by SFTP. Every request has a deadline and every answer a bound: what comes back may lie about sizes, never
- * end, or never come. A session belongs to one piece of work and is closed after it, so that one which hangs hinders nobody
- * else.
+ * Files on a node, over SFTP. Every request has a deadline and every answer a bound: a node may report false sizes,
+ * send without end, or never answer. Each piece of work has its own session, closed afterwards, so that a session that
+ * hangs blocks no other work.
  */
 import { randomBytes } from 'node:crypto';
 import { AbortedError, errorText, OperationError } from '../../errors.ts';
@@ -10,10 +10,10 @@ import { after } from '../../timer.ts';
 import { SFTP_STATUS, type Sftp, type SftpEntry, type SftpStats, type SshClient } from './client/client.ts';
 import { NodeUnreachable } from './connection-failure.ts';
 
-/** It did not answer in time: what was asked for may be what it hangs on. */
+/** The node did not answer in time. The requested file may be the cause. */
 export class FileRequestTimeout extends NodeUnreachable {}
 
-/** The node's own answer that something cannot be done: no such file, no permission, no room. */
+/** The node answered that the request cannot be done: no such file, no permission, disk full. */
 export class FileRequestRefused extends OperationError {
   readonly code: number;
 
@@ -29,7 +29,7 @@ export class FileRequestRefused extends OperationError {
   }
 }
 
-/** One request for content, and how many of them are under way for one file. */
+/** The size of one read request, and the number of concurrent read requests for one file. */
 const CHUNK_BYTES = 32 * 1024;
 const AHEAD = 8;
 
@@ -48,7 +48,7 @@ export class NodeFiles {
     sftp.on('close', () => this.#fail(this.#away('its SFTP session ended', null)));
   }
 
-  /** Runs `work` with a session of its own. `timeoutMs` is for one request. */
+  /** Runs `work` with its own session. `timeoutMs` applies to each request. */
   static async using<T>(
     connection: SshClient,
     timeoutMs: number,
@@ -73,7 +73,7 @@ export class NodeFiles {
     }
   }
 
-  /** Appears whole, in the place of what was there. */
+  /** Replaces the file atomically. */
   async put(path: string, text: string): Promise<void> {
     const making = `${path}.${randomBytes(4).toString('hex')}`;
     const content = Buffer.from(text, 'utf8');
@@ -83,19 +83,19 @@ export class NodeFiles {
     await this.#ask<void>((done) => this.#sftp.ext_openssh_rename(making, path, done));
   }
 
-  /** The directories that lead from `root`, which is there, to `path` below it. */
+  /** Creates the directories from `root`, which exists, down to `path` below it. */
   async makeDirectories(root: string, path: string): Promise<void> {
     let made = root;
     for (const name of path.slice(root.length + 1).split('/')) {
       made = `${made}/${name}`;
       await this.#ask<void>((done) => this.#sftp.mkdir(made, { mode: 0o700 }, done)).catch((error) => {
-        // The protocol has no word for what is there already; if it is in the way, the next step says so.
+        // SFTP has no error code for a path that already exists; if the path is not a directory, the next step fails.
         if (!(error instanceof FileRequestRefused) || error.code !== SFTP_STATUS.FAILURE) throw error;
       });
     }
   }
 
-  /** Sends a file of this host's. No deadline but the signal: it takes as long as its size asks for. */
+  /** Sends a file of this host. Only the signal bounds it: the time depends on the file's size. */
   putFile(from: string, to: string): Promise<void> {
     return this.#ask<void>((done) => this.#sftp.fastPut(from, to, { mode: 0o600 }, done), false);
   }
@@ -112,7 +112,7 @@ export class NodeFiles {
     return this.#ask<Buffer>((done) => this.#sftp.opendir(path, done));
   }
 
-  /** The next entries of an open directory, as many as the node sends at a time; null: that was all. */
+  /** The next entries of an open directory, as many as the node sends per request; null at the end. */
   async readDirectory(handle: Buffer): Promise<readonly SftpEntry[] | null> {
     try {
       return await this.#ask<SftpEntry[]>((done) => this.#sftp.readdir(handle, done));
@@ -134,14 +134,14 @@ export class NodeFiles {
     return this.#ask<void>((done) => this.#sftp.close(handle, done));
   }
 
-  /** The first `limit` bytes of an open file, whatever the node says of its length. */
+  /** The first `limit` bytes of an open file, whatever length the node reports. */
   async *read(handle: Buffer, limit: number): AsyncGenerator<Buffer> {
     const ahead: Promise<Buffer | null>[] = [];
     let asked = 0;
     const askMore = (): void => {
       while (ahead.length < AHEAD && asked < limit) {
         const part = this.#readAt(handle, asked, Math.min(CHUNK_BYTES, limit - asked));
-        // It is looked at in its turn, or never when the work ends before.
+        // The part is awaited later, or never if the work ends first.
         part.catch(() => {});
         ahead.push(part);
         asked += CHUNK_BYTES;
@@ -155,7 +155,7 @@ export class NodeFiles {
     }
   }
 
-  /** All of it, or what there is before the file's end; null: nothing. */
+  /** Reads `length` bytes, or fewer at the end of the file; null for none. */
   async #readAt(handle: Buffer, position: number, length: number): Promise<Buffer | null> {
     const buffer = Buffer.allocUnsafe(length);
     let got = 0;
@@ -170,7 +170,7 @@ export class NodeFiles {
     return got === 0 ? null : buffer.subarray(0, got);
   }
 
-  /** `bounded` false: its time is the signal's alone. */
+  /** With `bounded` false, only the signal ends the request. */
   #ask<T>(ask: (done: (error?: Error | null, answer?: T) => void) => void, bounded = true): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#failed !== null) return reject(this.#failed);
@@ -183,7 +183,7 @@ export class NodeFiles {
         reject(error);
       };
       const cancel = after(bounded ? this.#timeoutMs : Number.POSITIVE_INFINITY, () => {
-        // The oldest request is the one on which it hangs; what came after it only waits in the same row.
+        // The oldest request caused the hang; later requests only wait behind it.
         const message = `no answer to a file request within ${formatLimit(this.#timeoutMs)}`;
         fail(new FileRequestTimeout(this.#fields(message, null)));
         this.#fail(this.#away(message, null));
@@ -202,7 +202,7 @@ export class NodeFiles {
     });
   }
 
-  /** A status of the protocol is the node's answer; all else means that there was none. */
+  /** An SFTP status code is the node's answer; any other error means that no answer was received. */
   #translate(error: Error): Error {
     const code = 'code' in error ? error.code : undefined;
     const answered = typeof code === 'number' && code !== SFTP_STATUS.CONNECTION_LOST;
@@ -226,7 +226,7 @@ export class NodeFiles {
     };
   }
 
-  /** Nothing more is wanted of a session that has failed once. */
+  /** Ends the session after its first failure. */
   #fail(error: OperationError): void {
     if (this.#failed !== null) return;
     this.#failed = error;
@@ -235,7 +235,7 @@ export class NodeFiles {
   }
 }
 
-/** Opens an SFTP session and asks it one question: no file is read or written. */
+/** Opens an SFTP session and sends one request. No file is read or written. */
 export function probeFiles(connection: SshClient, timeoutMs: number, signal: AbortSignal): Promise<void> {
   return NodeFiles.using(connection, timeoutMs, signal, async (files) => {
     await files.realpath('.');

@@ -1,22 +1,22 @@
 /**
- * The file `launch` in a run directory on a node: environment and arguments of one stage, and the runner that gets them. It
- * is a file and no command line, because all of it comes from strangers; inside single quotes a shell takes every byte but
- * the quote and the NUL as it stands.
+ * The file `launch` in a run directory on a node: the environment and arguments of one stage, and the runner that
+ * receives them. It is a file and not a command line because its content comes from untrusted input. Inside single
+ * quotes a shell takes every byte except the quote and NUL literally.
  */
 import { type RunnerOrder, runnerArguments } from '../run/runner-protocol.ts';
 
-/** Its paths are the node's, absolute. */
+/** All paths are absolute paths on the node. */
 export interface Launch extends RunnerOrder {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** Search path and language are the node's own, and the home directory of a command that has none of its own. */
+/** PATH and LANG are the node's own. HOME is the node's for a command whose environment sets none. */
 export function launchText(launch: Launch): string {
   const { directory, environment } = launch;
   const facts = Object.entries(environment).map(([name, value]) => quoted(`${name}=${value}`));
   const runner = ['sh', `${directory}/runner.sh`, ...runnerArguments(launch)].map(quoted);
   return [
-    // The file that it is started with learns who it is; as the runner it is the same process.
+    // Writes the process id to the file given as argument; `exec` keeps it for the runner.
     'printf "%s\\n" "$$" >"$1"',
     'cd / || exit 70',
     `exec env -i "PATH=$PATH" "LANG=\${LANG:-C.UTF-8}" "HOME=$HOME" ${facts.join(' ')} ${runner.join(' ')}`,

@@ -1,6 +1,6 @@
 /**
- * Starts a run on a node, or finds the one that was started before: never two. Asked again after it was cut off, at
- * whatever point, it goes on from there.
+ * Starts a run on a node, or finds the one that was started before, so that there are never two. A call that is
+ * repeated after a cut connection continues from wherever the last one stopped.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path/posix';
@@ -12,14 +12,14 @@ import { NodeFiles } from './files.ts';
 import { type Launch, launchText } from './launch-script.ts';
 
 export interface Launching extends Launch, RunBounds {
-  /** The server's own directory on the node: it is there. */
+  /** The server's own directory on the node, which exists. */
   readonly server: string;
   readonly commandTimeoutMs: number;
 }
 
 const SCRIPT = new URL('./launch.sh', import.meta.url);
 
-/** The runner's process id on the node, and whether it was this call that started it. */
+/** Returns the runner's process id on the node, and whether this call started it. */
 export async function launch(
   run: Launching,
   connection: SshClient,

@@ -1,6 +1,6 @@
 /**
- * What providers do to a node around a job: make its directory, run a command of the operator's there, and clear away all
- * that a server has left, processes first.
+ * What providers do on a node before and after a job: create its directory, run an operator's command there, and remove
+ * everything that a server left, processes first.
  */
 import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
@@ -19,7 +19,7 @@ import { RunFollower } from './run-follower.ts';
 export interface NodeMaintenanceOptions extends RunBounds {
   readonly stateDir: string;
   readonly nodes: NodePool;
-  /** Until what was killed must be gone. */
+  /** How long killed processes may take to disappear. */
   readonly killTimeoutMs: number;
 }
 
@@ -37,12 +37,12 @@ export class NodeMaintenance {
     return formatAddress(place);
   }
 
-  /** Says by which host key the server is known, unless it is known already. */
+  /** Pins the server's host key, unless one is already pinned. */
   async pin(server: Server, key: Buffer): Promise<void> {
     await this.#options.nodes.pin(server, key);
   }
 
-  /** Waits until the server lets us in, makes its directory, and tries its SFTP, without which no job can run there. */
+  /** Waits until the server accepts the login, creates its directory, and checks SFTP, which every job needs. */
   async prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const node = this.#options.nodes.get(server);
     const { commandTimeoutMs } = node.config;
@@ -52,7 +52,7 @@ export class NodeMaintenance {
     });
   }
 
-  /** Runs a command to its end, in the server's directory and with its mark. */
+  /** Runs a command to its end, in the server's directory and with the server's mark in its environment. */
   async run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void> {
     const { nodes, stateDir, graceMs, startTimeoutMs, endingTimeoutMs } = this.#options;
     const node = nodes.get(server);
@@ -100,7 +100,7 @@ export class NodeMaintenance {
     if (status !== 0) throw uncleared(server, status, output);
   }
 
-  /** Nothing more is wanted of it: the connection ends, and its host key is known no more. */
+  /** Closes the connection and removes the pinned host key. */
   async release(server: Server): Promise<void> {
     await this.#options.nodes.release(server);
   }

@@ -1,6 +1,6 @@
 /**
- * The nodes that there are connections to, one for each server. Whoever runs, brings, reads or deletes something on a node
- * comes here for it, so that they share the connection and its pinned host key.
+ * The connected nodes, one for each server. All code that runs, copies, reads or deletes something on a node gets the
+ * node here, so that it shares the connection and the pinned host key.
  */
 import type { SshConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
@@ -10,7 +10,7 @@ import { pinNew, unpin } from './pinned-key.ts';
 
 export interface NodePoolOptions {
   readonly stateDir: string;
-  /** How a provider's nodes are reached; undefined: it is not in the configuration (any more). */
+  /** The SSH settings of a provider; undefined when the provider is not, or no longer, in the configuration. */
   readonly configOf: (provider: string) => SshConfig | undefined;
 }
 
@@ -33,23 +33,23 @@ export class NodePool {
     return node;
   }
 
-  /** Says by which host key the server is known, unless it is known already. */
+  /** Pins the server's host key, unless one is already pinned. */
   async pin(server: Server, key: Buffer): Promise<void> {
     await pinNew(this.#options.stateDir, server, [key]);
   }
 
-  /** Waits until the server lets us in. */
+  /** Waits until the server accepts the login. */
   async reach(server: Server, effort: Effort): Promise<void> {
     await this.get(server).using(effort, async () => {});
   }
 
-  /** The server is gone, or nothing more is wanted of it. */
+  /** Called when the server is deleted or no longer needed. */
   async release(server: Server): Promise<void> {
     await this.disconnect(server);
     await unpin(this.#options.stateDir, server);
   }
 
-  /** Ends the connection; the next use makes another one. */
+  /** Closes the connection. The next use opens another. */
   async disconnect(server: Server): Promise<void> {
     const key = keyOf(server);
     const node = this.#nodes.get(key);
@@ -57,7 +57,7 @@ export class NodePool {
     await node?.close();
   }
 
-  /** Ends all connections. */
+  /** Closes all connections. */
   async close(): Promise<void> {
     const nodes = [...this.#nodes.values()];
     this.#nodes.clear();

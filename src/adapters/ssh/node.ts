@@ -1,7 +1,6 @@
 /**
- * One server that is reached by SSH: at most one connection, shared by all who want something of it and made again when it
- * was cut, with a back-off that all of them share. What is asked for here must do no harm when it is asked for twice:
- * nobody knows how far the first went.
+ * One server reached over SSH: at most one connection, shared by all callers and reopened after it was cut, with a
+ * common backoff. Work must be idempotent: it is repeated after a cut, and it is unknown how far the first attempt got.
  */
 import type { SshConfig } from '../../config/config.ts';
 import { AbortedError, OperationError, unlessAborted } from '../../errors.ts';
@@ -19,11 +18,11 @@ import { NodeLost, NodeUnreachable } from './connection-failure.ts';
 import { PinnedKey } from './pinned-key.ts';
 
 export interface Effort {
-  /** What it is for, in the words of an operator. */
+  /** The purpose, in an operator's terms. */
   readonly operation: string;
-  /** For all of it, the waiting for a node that is away included. */
+  /** The total time, including the wait for an unreachable node. */
   readonly timeoutMs: number;
-  /** True: the time counts only until `work` calls `alive`, and again from when it was cut off. */
+  /** True: the timeout runs only until `work` calls `alive`, and restarts when the connection is cut. */
   readonly awayOnly?: boolean;
   readonly signal: AbortSignal;
 }
@@ -50,7 +49,7 @@ export class Node {
     this.#server = server;
   }
 
-  /** Does `work` on a connection; again on the next one when the node was away meanwhile. */
+  /** Runs `work` on a connection, and again on the next one when the node became unreachable meanwhile. */
   async using<T>(effort: Effort, work: Work<T>): Promise<T> {
     const over = new AbortController();
     const arm = () => after(effort.timeoutMs, () => over.abort());
@@ -69,7 +68,8 @@ export class Node {
         try {
           return await work(await this.#connected(signal), signal, alive);
         } catch (error) {
-          // What was cut off because it is given up is no cause; any other error is, also when it comes at the same time.
+          // An error caused by this abort is not the cause to report. Any other error is, even when it occurs at the
+          // same time.
           const cutOff = error instanceof AbortedError || error instanceof NodeUnreachable;
           if (signal.aborted && cutOff) throw this.#tooLate(effort, over.signal, last);
           if (!(error instanceof NodeUnreachable)) throw error;
@@ -84,7 +84,7 @@ export class Node {
     }
   }
 
-  /** Ends the connection, and whatever still goes on over it. */
+  /** Closes the connection and ends all work that uses it. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#cancelIdle();
@@ -92,7 +92,7 @@ export class Node {
     await this.#connection?.close();
   }
 
-  /** Shares the attempt that is under way; nobody's giving up ends it for the others. */
+  /** Shares the current connection attempt; a caller that gives up does not end it for the others. */
   #connected(signal: AbortSignal): Promise<SshClient> {
     if (this.#connection?.isOpen) return Promise.resolve(this.#connection);
     this.#opening ??= this.#open().finally(() => {
@@ -127,7 +127,7 @@ export class Node {
     }
   }
 
-  /** A connection that had lived for long was no failure. */
+  /** A connection that lasted longer than the maximum backoff resets the failure count. */
   #backOff(livedMs: number): void {
     const { backoffMinMs, backoffMaxMs } = this.config;
     if (livedMs > backoffMaxMs) this.#failures = 0;

@@ -1,8 +1,8 @@
 /**
- * The host keys by which one server is known, in a file of our own until the server is deleted: what the configuration or
- * the program that made the server says, or else the key that it shows at first contact. So a host that is leased twice, or
- * an address that is given to another server, is never taken for the one before; and a key that changes meanwhile is
- * refused.
+ * The pinned host keys of one server, in a file that is kept until the server is deleted. They come from the
+ * configuration or from the program that created the server, or else from the first contact. So a host that is leased
+ * twice, or an address that is reused for another server, is never mistaken for the previous one, and a key that
+ * changes meanwhile is refused.
  */
 import { createHash } from 'node:crypto';
 import { access, mkdir, readFile } from 'node:fs/promises';
@@ -16,7 +16,7 @@ import { errorCode, fileError } from '../run/fs-error.ts';
 type Which = Pick<Server, 'id' | 'provider'>;
 
 export class PinnedKey {
-  /** Null: nothing is kept. */
+  /** Null: the keys are not saved. */
   readonly #file: string | null;
   readonly #target: string;
   #blobs: readonly Buffer[];
@@ -28,8 +28,8 @@ export class PinnedKey {
   }
 
   /**
-   * As it is kept now; `target` is for people. Where nothing is kept, `otherwise` says what counts; when that says nothing
-   * either, it is the key that comes first.
+   * Reads the pinned keys; `target` is for messages. Without a pin file, `otherwise` supplies the keys; if it supplies
+   * none, the first key that the server presents is accepted.
    */
   static async read(
     stateDir: string,
@@ -49,7 +49,7 @@ export class PinnedKey {
     }
   }
 
-  /** For one look: nothing is read or kept. No keys: whatever is shown first. */
+  /** For a probe: reads and saves nothing. Without keys, the first key presented is accepted. */
   static forLook(target: string, keys: readonly Buffer[]): PinnedKey {
     return new PinnedKey(null, target, keys);
   }
@@ -58,13 +58,13 @@ export class PinnedKey {
     return this.#blobs;
   }
 
-  /** What to ask the node for: signatures by keys of the types that are pinned. */
+  /** The signature algorithms to request from the node: those of the pinned key types. */
   get algorithms(): readonly string[] {
     const keys = this.#blobs.map((blob) => ({ type: keyType(blob) ?? '' }));
     return keys.length === 0 ? allHostKeyAlgorithms() : hostKeyAlgorithms({ keys });
   }
 
-  /** Null: it is the right one. A first key is on the disk before it counts. */
+  /** Null: the key is accepted. A first key is saved to disk before it is accepted. */
   async judge(presented: Buffer): Promise<OperationError | null> {
     if (this.#blobs.length === 0) {
       if (this.#file !== null) await writePin(this.#file, [presented]);
@@ -86,7 +86,7 @@ export class PinnedKey {
   }
 }
 
-/** Pins keys before the first contact; once there has been one, it counts. */
+/** Pins keys before the first contact. An existing pin file is kept. */
 export async function pinNew(stateDir: string, server: Which, keys: readonly Buffer[]): Promise<void> {
   const file = pinFile(stateDir, server);
   const known = await access(file).then(
@@ -96,7 +96,7 @@ export async function pinNew(stateDir: string, server: Which, keys: readonly Buf
   if (!known) await writePin(file, keys);
 }
 
-/** The server is gone: its key says nothing any more. */
+/** Removes the pin of a deleted server. */
 export async function unpin(stateDir: string, server: Which): Promise<void> {
   await removeWithTemporaries(pinFile(stateDir, server));
 }

@@ -1,6 +1,6 @@
 /**
- * Makes a server's directory on a node and sees that the programs are there that every job needs. Done again, it changes
- * nothing; so it comes before whatever needs the directory, also when a server was found that somebody else had made.
+ * Creates a server's directory on a node and checks for the programs that every job needs. It is idempotent, so it runs
+ * before everything that needs the directory, also for a server that another process created.
  */
 import { OperationError } from '../../errors.ts';
 import type { SshClient } from './client/client.ts';

@@ -1,4 +1,7 @@
-/** A look at a node by one connection: does it let us in, is there what a job needs. Nothing is written, there or here. */
+/**
+ * Probes a node over one connection: whether the login works, and whether the node has what a job needs. Writes nothing
+ * on the node or on this host.
+ */
 import type { SshConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 import { knownHostKeys, parseHostKey } from '../openssh/host-key.ts';
@@ -15,33 +18,33 @@ export interface NodeToProbe {
   readonly provider: string;
   readonly address: NodeAddress;
   readonly config: SshConfig;
-  /** As the configuration has it. */
+  /** The value in the configuration. */
   readonly hostKey: string | null;
-  /** Absolute paths of programs that jobs run there. One with a blank or other rare characters is not looked for. */
+  /** Absolute paths of programs that jobs run there. Paths with spaces or other unusual characters are not checked. */
   readonly commands: readonly string[];
 }
 
 export interface NodeProbe {
-  /** Null: it was known before. */
+  /** The key that the node presented; null when a key was already known. */
   readonly unpinned: { readonly line: string; readonly fingerprint: string } | null;
-  /** Programs. */
+  /** Required programs that the node lacks. */
   readonly missing: readonly string[];
-  /** Those of the commands that are no programs which the account may run. */
+  /** The commands that the account cannot execute. */
   readonly absent: readonly string[];
-  /** As much of the directory as is there. */
+  /** The deepest existing ancestor of the directory. */
   readonly folder: string;
   readonly writable: boolean;
-  /** Why no files can be transferred; null: they can. */
+  /** Why SFTP does not work; null when it works. */
   readonly sftp: OperationError | null;
-  /** Whether a runner there may put a command into a cgroup. */
+  /** Whether a runner there may create a cgroup for a command. */
   readonly grouping: boolean;
-  /** Null: the node did not say. */
+  /** Null: the node did not report it. */
   readonly freeBytes: number | null;
 }
 
 const SCRIPT = new URL('./probe.sh', import.meta.url);
 
-/** @throws OperationError of the key, the host key, the way there, or the account */
+/** @throws OperationError for a bad key, host key, connection or account */
 export async function probeNode(node: NodeToProbe, signal: AbortSignal): Promise<NodeProbe> {
   const { address, config, provider } = node;
   const privateKey = await readPrivateKey(config.keyFile, {

@@ -1,6 +1,6 @@
 /**
- * One walk over named paths of a node's work tree, several files at a time. What the node says of a name, a size or a kind
- * only decides what is asked for next; what is written here is bounded by our own limits, and lies where we say.
+ * Walks named paths of a node's work tree, several files at a time. Names, sizes and types that the node reports only
+ * decide the next request. Our own limits bound what is written here, and it stays below `into`.
  */
 import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -16,13 +16,13 @@ export interface WalkOptions {
   /** Its copy on this host. */
   readonly into: string;
   readonly limits: TreeLimits;
-  /** Paths that are not tried again. */
+  /** Paths to skip because the node hung on them. */
   readonly hung: Set<string>;
 }
 
-/** Files under way at a time: on a long line each one costs a few round trips. */
+/** Concurrent files. Over a slow link each file costs a few round trips. */
 const TOGETHER = 8;
-/** A length that a file of this host can be given. */
+/** The greatest length that a file on this host can be given. */
 const LONGEST_FILE = 2 ** 42;
 
 export class RemoteWalk {
@@ -42,7 +42,7 @@ export class RemoteWalk {
     this.#filesLeft = options.limits.files;
   }
 
-  /** What is not there is not told: whoever looks through the copy finds that out. */
+  /** Copies one path. A missing path is not reported here: the later inspection of the copy reports it. */
   async path(path: string): Promise<void> {
     const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.');
     if (path.startsWith('/') || segments.includes('..')) return;
@@ -59,7 +59,7 @@ export class RemoteWalk {
     });
   }
 
-  /** Waits for the files that are under way. */
+  /** Waits for the current files. */
   async finish(): Promise<readonly SkippedPath[]> {
     await Promise.all(this.#running);
     if (this.#failure !== null) throw this.#failure.error;
@@ -99,7 +99,7 @@ export class RemoteWalk {
     await this.#listing(path, () => this.#any(path, stats, depth + 1));
   }
 
-  /** What cannot be read is listed, and the walk goes on. */
+  /** Lists an unreadable path as skipped and continues the walk. */
   async #listing(path: string, visit: () => Promise<void>): Promise<void> {
     try {
       await visit();
@@ -109,7 +109,7 @@ export class RemoteWalk {
     }
   }
 
-  /** Starts on one file, as soon as there is a hand free. */
+  /** Starts one file, as soon as fewer than `TOGETHER` files are in progress. */
   async #begin(path: string): Promise<void> {
     if (this.#seen.has(path)) return;
     this.#seen.add(path);
@@ -156,7 +156,10 @@ export class RemoteWalk {
   }
 }
 
-/** `whole`: the length that it has on the node, when only its beginning is taken; the copy shows it, and holds no more. */
+/**
+ * `whole`: the length on the node when only the beginning is copied. The copy is extended to that length as a sparse
+ * file.
+ */
 async function copy(chunks: AsyncIterable<Buffer>, to: string, whole: number | null): Promise<void> {
   await mkdir(dirname(to), { recursive: true, mode: 0o700 });
   const handle = await open(to, 'w', 0o600);

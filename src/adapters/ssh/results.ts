@@ -1,7 +1,7 @@
 /**
- * Reads a results file that a stranger's test run left in its work tree on a node: a regular file inside the tree, up to a
- * limit, whatever links, pipes or sizes the node shows. What is read is the node's word and nothing more: the code under
- * test has the same rights there as we.
+ * Reads a results file that an untrusted test run left in its work tree on a node: a regular file inside the tree, up
+ * to a limit, whatever links, pipes or sizes the node reports. The content is not verified: the code under test has the
+ * same rights on the node as sos-ci.
  */
 import { join } from 'node:path/posix';
 import type { ResultsSummary } from '../../machines/model/domain.ts';
@@ -38,7 +38,7 @@ async function readIn(files: NodeFiles, request: ResultsRequest): Promise<Result
   const { tree, file, limitBytes, read } = request;
   const path = join(tree, file);
   const objection = (why: string) => ({ unreadable: `${file}: ${why}` });
-  // Before it is opened: the open of a pipe would wait for its writer.
+  // Checked before the open, because opening a pipe waits for its writer.
   const seen = await files.lstat(path);
   if (seen.isSymbolicLink()) return objection('it is a symbolic link');
   if (!seen.isFile()) return objection('it is not a regular file');
@@ -53,7 +53,7 @@ async function readIn(files: NodeFiles, request: ResultsRequest): Promise<Result
   return bounded.exceeded ? objection(`it is larger than ${limitBytes} bytes`) : results;
 }
 
-/** Passes on what a reader may see, and notices when there is more. */
+/** Passes on at most `limitBytes`, and records whether there was more. */
 class Bounded implements AsyncIterable<Uint8Array> {
   exceeded = false;
   readonly #chunks: AsyncIterable<Buffer>;

@@ -1,7 +1,7 @@
 /**
- * Follows one run on a node until it ends, over as many connections as that takes. A node that is away is waited for; only
- * one that stays away too long, or that shows another host key, has lost its run. What could not be written here for want
- * of room is asked for again later.
+ * Follows one run on a node until it ends, over as many connections as that takes. It waits for an unreachable node;
+ * the run is lost only when the node stays unreachable too long or presents another host key. Log data that this host
+ * could not write for lack of disk space is requested again later.
  */
 import type { RunHandle, RunOutcome } from '../../engine/ports/adapters.ts';
 import { errorText, OperationError } from '../../errors.ts';
@@ -12,22 +12,22 @@ import { pollRun } from './run-poll.ts';
 
 export interface FollowOptions {
   readonly node: Node;
-  /** Of the run, on the node. */
+  /** The run's directory on the node. */
   readonly directory: string;
   /** Its mirror on this host. */
   readonly mirror: string;
   readonly limitBytes: number;
-  /** When whoever wrote the mirror before has finished. */
+  /** Resolves when the previous writer of the mirror has finished. */
   readonly after: Promise<void>;
 }
 
 export type Watched = Pick<RunHandle, 'ended' | 'detach'>;
 
-/** Looks that come back sooner, one after the other, find nothing to wait for: then we wait ourselves. */
+/** After consecutive polls that return sooner than this, the follower sleeps before the next poll. */
 const HASTY_MS = 200;
 
 export class RunFollower {
-  /** Resolves when nothing is written any more. */
+  /** Resolves after the last write. */
   readonly closed: Promise<void>;
   readonly #options: FollowOptions;
   readonly #stop = new AbortController();
@@ -47,7 +47,7 @@ export class RunFollower {
       });
   }
 
-  /** True once nobody watches: it watches no more itself. */
+  /** True once the last watcher has detached. The follower has then stopped too. */
   get isStopped(): boolean {
     return this.#stop.signal.aborted;
   }

@@ -1,7 +1,7 @@
 /**
- * What is known here of a run on a node: a run directory of the same form as a local one, so that evidence and whoever
- * watches find it where they look for any other. The size of its log is how far the node's log has been read: nothing else
- * has to be remembered, whatever ends us.
+ * The local mirror of a run on a node: a run directory of the same form as a local one, so that the evidence code and
+ * log readers handle both alike. The size of its log is the offset up to which the node's log has been read, so a crash
+ * loses no other state.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, utimes } from 'node:fs/promises';
@@ -26,7 +26,7 @@ export class RunMirror {
     this.#limitBytes = limitBytes;
   }
 
-  /** `limitBytes`: more than this is not believed. */
+  /** `limitBytes` bounds the log; the rest is dropped. */
   static async open(directory: string, limitBytes: number): Promise<RunMirror> {
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -38,12 +38,12 @@ export class RunMirror {
     }
   }
 
-  /** The byte of the node's log that comes next; null: no more of it is wanted. */
+  /** The next offset to read in the node's log; null when the log is full. */
   get offset(): number | null {
     return this.#bytes < this.#limitBytes ? this.#bytes : null;
   }
 
-  /** False: the log is full, and says so. */
+  /** False: the log is full, and a note at its end states that. */
   async append(chunk: Buffer): Promise<boolean> {
     const left = Math.max(this.#limitBytes - this.#bytes, 0);
     await this.#write(chunk.subarray(0, left));
@@ -61,8 +61,8 @@ export class RunMirror {
   }
 
   /**
-   * How the run ended. Its file and that of the process id get the times of the node's own, in seconds ago: both of one
-   * look, so that a stage lasts here as long as it did there.
+   * Saves how the run ended. `rc` and `pid` get the node's file times, as seconds before now; both are from the same
+   * poll, so that a stage has the same duration here as on the node.
    */
   async keepEnding(
     text: string,
@@ -78,7 +78,7 @@ export class RunMirror {
     await this.#keep('rc', text, now - ago.endedAgo);
   }
 
-  /** A small file, whole. `at`: when it was written on the node, in epoch seconds. */
+  /** Writes a small file atomically. `at`: the time of writing on the node, in epoch seconds. */
   async #keep(name: 'pid' | 'rc', text: string, at: number): Promise<void> {
     const file = join(this.#directory, name);
     try {
@@ -100,7 +100,7 @@ export class RunMirror {
     await this.#log.close();
   }
 
-  /** What was written before an error counts too: the offset is where the file ends. */
+  /** Counts bytes written before an error too: the offset is the end of the file. */
   async #write(bytes: Buffer): Promise<void> {
     let at = 0;
     try {

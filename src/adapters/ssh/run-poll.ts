@@ -1,7 +1,6 @@
 /**
- * One look at a run on a node that lasts as long as nothing changes: takes what its log gets, and comes back when the run
- * has ended, or when something has changed and it is to be looked at again. Cut off, it rejects with `NodeUnreachable`, and everything
- * that it took is in the mirror.
+ * One long poll of a run on a node: copies new log data, and returns when the run has ended or when it must be polled
+ * again. When the connection is cut, it rejects with `NodeUnreachable`, and the mirror has all data received so far.
  */
 import { randomBytes } from 'node:crypto';
 import type { RunOutcome } from '../../engine/ports/adapters.ts';
@@ -16,25 +15,25 @@ import type { RunMirror } from './run-mirror.ts';
 
 export interface RunPoll {
   readonly connection: SshClient;
-  /** Of the run, on the node. */
+  /** The run's directory on the node. */
   readonly directory: string;
   readonly mirror: RunMirror;
   readonly signal: AbortSignal;
-  /** The node has answered. */
+  /** Called when the node has answered. */
   readonly alive: () => void;
   readonly commandTimeoutMs: number;
-  /** Between two questions whether it is still so. */
+  /** The interval between checks that the run still goes on. */
   readonly safetyMs: number;
 }
 
 const SCRIPT = new URL('./follow.sh', import.meta.url);
 /** The script's exit codes. */
 const [ENDED, CHANGED, GONE] = [0, 3, 4];
-/** What start-up files may print before the script begins, and the script may say at its end. */
+/** The limit for output of start-up files before the script begins, and for the script's standard error. */
 const NOISE_LIMIT_BYTES = 64 * 1024;
 const OLDEST_SECONDS = 10 * 365 * 86_400;
 
-/** Null: to be looked at again. */
+/** Null: the run must be polled again. */
 export async function pollRun(pass: RunPoll): Promise<RunOutcome | null> {
   const token = randomBytes(8).toString('hex');
   const words = scriptWords(token, [pass.directory, String(pass.mirror.offset ?? '-')]);
@@ -67,7 +66,7 @@ async function openChannel(pass: RunPoll, words: readonly string[]): Promise<Ssh
   return new Promise((resolve, reject) => {
     const attach = (channel: SshChannel): void => {
       channel.on('error', () => {});
-      // Its end is what the script takes for the end of us: it is never sent.
+      // Standard input is never ended: the script treats its end as the end of the daemon.
       channel.write(scriptText(SCRIPT));
       resolve(channel);
     };
@@ -75,7 +74,7 @@ async function openChannel(pass: RunPoll, words: readonly string[]): Promise<Ssh
   });
 }
 
-/** Reading waits for the disk, and the node's sending for the reading. */
+/** Backpressure: reading waits for the disk, and the node's sending waits for the reading. */
 async function takeLog(channel: SshChannel, token: string, pass: RunPoll): Promise<void> {
   const { target } = pass.connection;
   const chunks: AsyncIterator<Buffer> = channel[Symbol.asyncIterator]();
@@ -105,7 +104,7 @@ function collectEnd(channel: SshChannel): Promise<{ readonly status: number | nu
   let bytes = 0;
   let status: number | null = null;
   channel.stderr.on('data', (chunk: Buffer) => {
-    // The last words count.
+    // Keeps the end of the output.
     chunks.push(chunk);
     bytes += chunk.length;
     while (bytes - (chunks[0]?.length ?? 0) > NOISE_LIMIT_BYTES) bytes -= chunks.shift()?.length ?? 0;
@@ -118,7 +117,10 @@ function collectEnd(channel: SshChannel): Promise<{ readonly status: number | nu
   });
 }
 
-/** `BEGAN ENDED NOW WORDS`: by the node's clock, which may be wrong, when the run began and ended; and how. */
+/**
+ * Parses `BEGAN ENDED NOW RC`: the start and end of the run and the current time, by the node's clock, which may be
+ * wrong; and how the run ended.
+ */
 async function ending(text: string, token: string, mirror: RunMirror): Promise<RunOutcome> {
   const said = text.slice(text.indexOf(`${token}\n`) + token.length + 1);
   const [, began, ended, now, rc] =
@@ -139,7 +141,7 @@ function within(seconds: number): number {
   return Math.min(Math.max(seconds, 0), OLDEST_SECONDS);
 }
 
-/** The look is over when it has missed something; whether the node is still there at all, the keepalive finds out. */
+/** Ends the poll when it has missed the end of the run. The keepalive detects a node that is gone. */
 async function doubt(pass: RunPoll, close: () => void): Promise<void> {
   try {
     const question = {

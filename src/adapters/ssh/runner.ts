@@ -1,7 +1,8 @@
 /**
- * Runs stages on nodes by the run-directory protocol, with the same runner file as on this host: each command goes on when
- * the connection is cut, when the daemon dies or is replaced, and when nobody watches; its output is read on from where we
- * stopped. All that must be known of a run is in its directory on the node and in the mirror of that here.
+ * Runs stages on nodes by the run-directory protocol, with the same runner file as on this host. A command continues
+ * when the connection is cut, when the daemon dies or is replaced, and when no process watches it; reading its output
+ * resumes at the last offset. The state of a run is in its directory on the node and in the local mirror of that
+ * directory.
  */
 import { join } from 'node:path/posix';
 import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
@@ -24,17 +25,17 @@ type Results = ResultsSummary | { readonly unreadable: string };
 export interface SshRunnerOptions extends RunBounds {
   readonly stateDir: string;
   readonly nodes: NodePool;
-  /** Sums up a results file; the reader of its format bounds lines and names. */
+  /** Summarizes a results file; the format's reader bounds lines and names. */
   readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
-  /** How long a stop may take once everything was killed. */
+  /** How long a stop may take after everything was killed. */
   readonly killTimeoutMs: number;
   readonly resultsLimitBytes: number;
 }
 
 const STOP_SCRIPT = new URL('./stop.sh', import.meta.url);
-/** For what the runner says about itself in a log. */
+/** Space for the runner's own notes in a log. */
 const NOTES_BYTES = 1024;
-/** The runner names a cgroup after no other id. */
+/** The runner creates a cgroup only for an id of this form. */
 const PLAIN_ID = /^[A-Za-z0-9._-]{1,200}$/;
 
 export class SshRunner implements Runner {
@@ -120,7 +121,7 @@ export class SshRunner implements Runner {
     return started;
   }
 
-  /** All who watch one run share one follower: only one may write its mirror. */
+  /** All watchers of one run share one follower, because only one may write its mirror. */
   #watch(run: StageRun, node: Node, mirror: string, outputLimitBytes: number): Watched {
     const known = this.#follows.get(mirror);
     if (known !== undefined && !known.isStopped) return known.watch();

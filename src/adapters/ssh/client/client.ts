@@ -1,7 +1,7 @@
 /**
- * The SSH client, for Gerrit and for nodes: one connection with the host key pinned, only our key offered, no forwarding,
- * and a deadline and a signal for every wait. `close` always ends the connection: the socket is ours, and it is destroyed
- * when the server does not take part in a clean end. Leaked connections have taken Gerrit servers down.
+ * The SSH client, for Gerrit and for nodes: one connection with a pinned host key, only our key offered, no forwarding,
+ * and a deadline and an abort signal for every wait. `close` always ends the connection: this client owns the socket
+ * and destroys it when the server does not complete a clean close. Leaked connections have taken Gerrit servers down.
  */
 import { Socket } from 'node:net';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
@@ -12,7 +12,7 @@ import { type Cancel, timerDelay } from '../../../timer.ts';
 import { bindContext } from './async-context.ts';
 import { connectFailureKind, type SshFailure, type SshFailureKind, sftpFailureKind } from './failure.ts';
 
-/** ssh2's types under our names: ssh2 is imported nowhere else. */
+/** ssh2's types under our own names. No other file imports ssh2. */
 export type SshChannel = ssh2.ClientChannel;
 export type Sftp = ssh2.SFTPWrapper;
 export type SftpStats = ssh2.Stats;
@@ -21,29 +21,29 @@ export const SFTP_STATUS = ssh2.utils.sftp.STATUS_CODE;
 
 export interface SshEndpoint {
   readonly user: string;
-  /** A name or an address; IPv6 without brackets. */
+  /** A host name or an IP address; IPv6 without brackets. */
   readonly host: string;
   readonly port: number;
 }
 
 export interface SshAccess extends SshEndpoint {
-  /** Null: the host key is all that is wanted, and `hostKeys` accepts none. */
+  /** Null: the connection only reads the host key, and `hostKeys` accepts none. */
   readonly privateKey: Buffer | null;
   readonly hostKeys: HostKeys;
   readonly connectTimeoutMs: number;
   readonly keepaliveMs: number;
   readonly keepaliveMax: number;
   readonly closeTimeoutMs: number;
-  /** Close the connection when the server neither opens nor refuses a channel. */
+  /** Closes the connection when the server neither opens nor refuses a channel. */
   readonly closeOnStuckChannel: boolean;
   readonly after: (delayMs: number, due: () => void) => Cancel;
   /** The error that callers see. */
   readonly toError: (failure: SshFailure) => OperationError;
 }
 
-/** The host keys by which the server is known. */
+/** The known host keys of the server. */
 export interface HostKeys {
-  /** The signature algorithms to ask the server for. */
+  /** The signature algorithms to request from the server. */
   readonly algorithms: readonly string[];
   /** Null: the key is accepted. Rejects with an OperationError only. */
   judge(presented: Buffer): Promise<OperationError | null>;
@@ -55,7 +55,7 @@ export interface ChannelBounds {
   readonly signal: AbortSignal;
 }
 
-/** `user@host:port`, for people. */
+/** `user@host:port`, for messages. */
 export function sshTarget({ user, host, port }: SshEndpoint): string {
   return `${user}@${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
@@ -86,15 +86,15 @@ export class SshClient {
     });
   }
 
-  /** Rejects with what `toError` makes of a failure, or with the refusal of the host key. */
+  /** Rejects with the error that `toError` creates, or with the error that `hostKeys` refused the host key with. */
   static open(access: SshAccess, signal: AbortSignal): Promise<SshClient> {
     const client = new SshClient(access);
     return client.#connect(signal);
   }
 
   /**
-   * Starts a command. `attach` is called in the same turn in which its channel opens, so that no output is missed, and in
-   * the caller's async context. Rejects when the channel does not open.
+   * Starts a command. `attach` is called in the same tick in which the channel opens, so that no output is missed, and
+   * in the caller's async context. Rejects when the channel does not open.
    */
   exec(line: string, attach: (channel: SshChannel) => void, bounds: ChannelBounds): Promise<void> {
     return this.#openChannel<SshChannel, void>(bounds, {
@@ -119,8 +119,8 @@ export class SshClient {
   }
 
   /**
-   * Calls `listener` when the socket is gone, with the failure or with null when we closed it; at once when it is gone
-   * already. The returned function takes the listener back: a stream's connection lives for months.
+   * Calls `listener` when the socket is closed, with the error, or with null when we closed it; immediately when it is
+   * already closed. The returned function removes the listener, because a stream's connection lives for months.
    */
   onClosed(listener: (error: OperationError | null) => void): () => void {
     if (this.#end !== null) listener(this.#end.error);
@@ -128,7 +128,7 @@ export class SshClient {
     return () => this.#onClosed.delete(listener);
   }
 
-  /** Resolves when the socket is gone, after the close timeout at the latest. */
+  /** Resolves when the socket is closed, at the latest after the close timeout. */
   async close(): Promise<void> {
     this.#closing = true;
     const cancel = this.after(this.#access.closeTimeoutMs, () => this.#socket.destroy());
@@ -158,7 +158,7 @@ export class SshClient {
           return;
         }
         this.#socket.destroy();
-        // Only when the socket is gone may the caller try again: never two connections.
+        // The caller may retry only after the socket is closed, so that there are never two connections.
         this.onClosed(() => reject(error));
       };
       const failed = (kind: SshFailureKind, cause: unknown) =>
@@ -227,8 +227,8 @@ export class SshClient {
       if (signal.aborted) return abort();
       const refused = (error: Error): void => {
         fail(channel.refused(error), error);
-        // A server that opens no more channels gives a reason. Without one the channel is open and its request was refused:
-        // ssh2 neither closes it nor hands it out, and it counts against the server's MaxSessions.
+        // A server that opens no more channels gives a reason. Without a reason, the channel is open and its request
+        // was refused: ssh2 neither closes nor returns such a channel, and it counts against the server's MaxSessions.
         if (!('reason' in error)) this.#stuck(error);
       };
       try {
@@ -266,9 +266,9 @@ interface SeenKey {
 
 interface ChannelType<T, R> {
   readonly ask: (done: (error: Error | undefined, channel: T) => void) => void;
-  /** In the same turn in which the channel opens. */
+  /** Called in the same tick in which the channel opens. */
   readonly take: (channel: T) => R;
-  /** It opened after its caller had given up. */
+  /** Called when the channel opens after its caller has given up. */
   readonly discard: (channel: T) => void;
   readonly refused: (error: Error) => SshFailureKind;
 }

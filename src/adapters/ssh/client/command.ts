@@ -1,6 +1,7 @@
 /**
- * One command over an open connection: standard input in, exit status and bounded output back. An ending without an exit
- * status is a CommandFailure, which says whether the input was sent: only then may the command have had an effect.
+ * Runs one command over an open connection: standard input in, exit status and bounded output back. A command that ends
+ * without an exit status is a CommandFailure, which reports whether the input was sent: only then can the command have
+ * had an effect.
  */
 import { errorText } from '../../../errors.ts';
 import { formatLimit } from '../../../machines/model/duration.ts';
@@ -8,20 +9,20 @@ import type { SshChannel, SshClient } from './client.ts';
 
 export interface SshCommand {
   readonly line: string;
-  /** Null: none, and the command sees its end at once. */
+  /** Null: no input, and the command reads end of file immediately. */
   readonly stdin: string | null;
-  /** False: the end of standard input comes with the end of the channel. */
+  /** False: standard input ends only when the channel closes. */
   readonly endStdin: boolean;
   readonly timeoutMs: number;
   readonly maxStdoutBytes: number;
-  /** True: standard error counts as standard output, in the order in which they arrive. */
+  /** True: standard error is merged into standard output, in the order of arrival. */
   readonly mergeStderr: boolean;
 }
 
 export interface CommandResult {
   readonly status: number;
   readonly stdout: string;
-  /** Cut to a bounded length. */
+  /** Truncated to a bounded length. */
   readonly stderr: string;
 }
 
@@ -37,9 +38,9 @@ export type CommandFailureKind =
 export class CommandFailure extends Error {
   override readonly name = 'CommandFailure';
   readonly kind: CommandFailureKind;
-  /** The server may have all of standard input. */
+  /** True: the server may have received all of standard input. */
   readonly sent: boolean;
-  /** Standard output until then. */
+  /** Standard output up to the failure. */
   readonly output: string;
 
   constructor(
@@ -83,7 +84,7 @@ export async function runCommand(
       ];
       if (signal.aborted) return abort();
       const attach = (opened: SshChannel): void => {
-        // The caller has been told that nothing was sent, and may ask again by now.
+        // The caller already knows that nothing was sent, and may have retried by now.
         if (over) {
           opened.close();
           return;
@@ -107,8 +108,9 @@ export async function runCommand(
 }
 
 /**
- * Not by `end`: Node destroys a stream that both sides have ended, ssh2 then closes the channel on the server's end of
- * file, and Gerrit, which sends the exit status after that, drops it (every third to fifth time, measured).
+ * Does not use `end`: Node destroys a stream that both sides have ended, ssh2 then closes the channel on the server's
+ * end of file, and Gerrit, which sends the exit status after that, drops the status (measured: one time in three to
+ * five).
  */
 function sendInput(channel: SshChannel, { stdin, endStdin }: SshCommand): void {
   if (stdin === null || stdin === '') channel.eof();

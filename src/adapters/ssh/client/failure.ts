@@ -1,6 +1,6 @@
 /**
- * What went wrong with an SSH connection, classified by ssh2's error levels, the system's error codes and SSH's disconnect
- * reasons, never by the text of a message. Who connects turns it into an error with a hint that fits its server.
+ * Classifies SSH connection failures by ssh2's error levels, system error codes and SSH disconnect reasons, never by
+ * message text. The caller that connects turns a failure into an error with a hint that fits its server.
  */
 import { failureMarks } from '../../../errors.ts';
 
@@ -11,11 +11,11 @@ export type SshFailureKind =
   | 'connect-timeout'
   | 'too-many-connections'
   | 'unreachable'
-  /** It was up and ended without our doing. */
+  /** An established connection ended, and we did not close it. */
   | 'lost'
-  /** The signal aborted, or our own side has closed the connection. */
+  /** The signal aborted, or we closed the connection. */
   | 'stopped'
-  /** The server offers no SFTP, or offers it broken. */
+  /** The server offers no SFTP, or its SFTP is broken. */
   | 'sftp-protocol'
   | 'sftp-not-runnable'
   | 'sftp-refused';
@@ -27,14 +27,14 @@ export interface SshFailure {
   readonly cause: unknown;
 }
 
-/** SSH_DISCONNECT_* of RFC 4253 that concern the account or load. */
+/** The SSH_DISCONNECT_* codes of RFC 4253 that concern the account or the load. */
 const TOO_MANY_CONNECTIONS = 12;
 const NO_MORE_AUTH_METHODS = 14;
 const ILLEGAL_USER_NAME = 15;
 /** A shell's exit statuses for a program that it cannot run. */
 const [CANNOT_EXECUTE, NOT_FOUND] = [126, 127];
 
-/** @param keyShown the server had shown its host key by then */
+/** @param keyShown whether the server had presented its host key by then */
 export function connectFailureKind(cause: unknown, keyShown: boolean): SshFailureKind {
   const { level, code } = failureMarks(cause);
   if (level === 'client-authentication' || code === NO_MORE_AUTH_METHODS || code === ILLEGAL_USER_NAME) {
@@ -52,7 +52,7 @@ export function sftpFailureKind(error: Error): SshFailureKind {
   return 'code' in error || 'reason' in error ? 'lost' : 'sftp-refused';
 }
 
-/** What to do about a socket that does not connect. */
+/** The hint for a socket that does not connect. */
 export function socketHint(cause: unknown, port: number): string {
   switch (failureMarks(cause).code) {
     case 'ECONNREFUSED':
