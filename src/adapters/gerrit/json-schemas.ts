@@ -1,7 +1,6 @@
 /**
- * The pieces that Gerrit's JSON is made of, in all the shapes that its versions give them: numbers as strings, a
- * project as an object, fields that are missing. Each is brought to one bounded shape or refused. Used for events
- * and for the rows of a query.
+ * Schemas for the parts of Gerrit's JSON, in every form that its versions use: numbers as strings, a project as an
+ * object, missing fields. Each value is normalized to one bounded form or refused. Used for events and query rows.
  */
 import { z } from 'zod';
 import type { Patchset } from '../../machines/model/domain.ts';
@@ -16,10 +15,13 @@ const PATH_LIMIT = 512;
 const HASHTAGS_LIMIT = 100;
 const SECONDS_MAX = 100_000_000_000;
 
-/** A field that may be missing or of any kind, and is brought into shape rather than refused. */
+/** A field that may be missing or of any type, and is normalized rather than refused. */
 const anything = z.unknown().optional();
 
-/** A change's or patchset's number. Written as one step, as `vote` is: unions cost more than all the rest of an event. */
+/**
+ * The number of a change or patchset. A single transform, as for `vote`: a union would cost more than the rest of the
+ * event.
+ */
 export const positive = anything.transform((value, context) => {
   const number = typeof value === 'string' && /^[0-9]{1,10}$/.test(value) ? Number(value) : value;
   if (isInteger(number) && number >= 1 && number <= NUMBER_MAX) return number;
@@ -27,7 +29,7 @@ export const positive = anything.transform((value, context) => {
   return z.NEVER;
 });
 
-/** A vote. Null when there is none; what is empty is 0. */
+/** A vote. Null when absent; an empty value is 0. */
 export const vote = anything.transform((value, context) => {
   if (value === undefined || value === null) return null;
   const number = typeof value === 'string' && /^(?:[+-]?[0-9]{1,4})?$/.test(value) ? Number(value) : value;
@@ -40,7 +42,7 @@ function isInteger(value: unknown): value is number {
   return Number.isSafeInteger(value);
 }
 
-/** Seconds since the epoch as ms; 0 when absent or absurd, since nothing is decided by it. */
+/** Seconds since the epoch, converted to ms. 0 when absent or out of range: no decision depends on it. */
 export const time = anything.transform(timeOf);
 
 function timeOf(value: unknown): number {
@@ -49,24 +51,24 @@ function timeOf(value: unknown): number {
   return seconds > 0 && seconds < SECONDS_MAX ? Math.floor(seconds) * 1_000 : 0;
 }
 
-/** One line for people: cut, control characters blanked. Anything but a string is ''. */
+/** One line for display: truncated, control characters blanked. '' for anything but a string. */
 const line = (limit: number) => anything.transform((value) => oneLine(value, limit));
 
-/** Many lines, kept as they are but cut. */
+/** Multi-line text, truncated but otherwise unchanged. */
 export const text = (limit: number) => anything.transform((value) => textOf(value, limit));
 
 function textOf(value: unknown, limit: number): string {
   return typeof value === 'string' ? wellFormed(cut(value, limit)) : '';
 }
 
-/** True only for true: Gerrit leaves the field out otherwise. */
+/** Gerrit omits the field when it is false. */
 export const flag = anything.transform((value) => value === true);
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern refuses them.
 const PATH = /^(?![-/ ])[^\u0000-\u001f\u007f-\u009f\ufffd\ud800-\udfff]+$/u;
 const REVISION = /^[0-9a-f]{40}$/;
 
-/** A project's or branch's name goes into argument lists and paths of URLs: what cannot be a name is refused. */
+/** The name of a project or branch. It goes into argument lists and URL paths, so invalid names are refused. */
 const path = z
   .string()
   .min(1)
@@ -76,7 +78,7 @@ const path = z
 
 export const project = z.union([path, z.object({ name: path }).transform(({ name }) => name)]);
 
-/** `master`, also when it comes as `refs/heads/master`. */
+/** `master`, also when Gerrit sends `refs/heads/master`. */
 export const branch = z
   .string()
   .transform((value) => value.replace(/^refs\/heads\//, ''))
@@ -84,7 +86,7 @@ export const branch = z
 
 const revision = z.string().regex(REVISION);
 
-/** Never refused: who did something must not hide what was done. */
+/** Never refused: an unreadable account must not hide the event. */
 export const account = anything.transform(accountOf);
 
 function accountOf(value: unknown): Account {
@@ -102,7 +104,7 @@ interface Unread {
   readonly email?: unknown;
 }
 
-/** What is no text is left out. */
+/** Non-string entries are dropped. */
 const hashtags = anything.transform(hashtagsOf);
 
 function hashtagsOf(value: unknown): readonly string[] {
@@ -134,12 +136,12 @@ export const patchSet = z.object({
   author: account,
 });
 
-/** What could not be put together, by the name of the field. */
+/** A field that could not be read; the message is its name. */
 export class SchemaMismatch extends Error {
   override readonly name = 'SchemaMismatch';
 }
 
-/** One patchset out of what Gerrit spreads over change, patchSet and the event itself. */
+/** Builds one patchset from the fields that Gerrit spreads over change, patchSet and the event. */
 export function toPatchset(
   of: z.infer<typeof change>,
   set: z.infer<typeof patchSet>,
@@ -165,23 +167,23 @@ export function toPatchset(
   };
 }
 
-/** Text that may be shown and stored: bounded, printable, no half characters. */
+/** Text that is safe to display and store: bounded, printable, no lone surrogates. */
 export function oneLine(value: unknown, limit: number): string {
   if (typeof value !== 'string') return '';
   const short = cut(value, limit);
   return UNPRINTABLE.test(short) ? wellFormed(short).replace(UNPRINTABLES, ' ') : short;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is blanked.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern blanks them.
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ud800-\udfff]/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is blanked.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern blanks them.
 const UNPRINTABLES = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 function cut(value: string, limit: number): string {
   return value.length > limit ? value.slice(0, limit) : value;
 }
 
-/** Halves of characters become U+FFFD, as they would on their way into a database. */
+/** Replaces lone surrogates with U+FFFD, as encoding for a database would. */
 export function wellFormed(value: string): string {
   return /[\ud800-\udfff]/.test(value) ? Buffer.from(value, 'utf8').toString('utf8') : value;
 }

@@ -1,4 +1,4 @@
-/** One change by its number with what rules ask about: for people who want to know what would be done, and nothing is done. */
+/** Reads one change by its number, with the data that rules match on. Used by read-only commands. */
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import type { ChangeNow } from '../../../machines/model/gerrit-event.ts';
 import * as shapes from '../json-schemas.ts';
@@ -7,8 +7,8 @@ import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection
 import { filesOf, parseQueryRow, type QueryRow, statusOf, votesOf } from './query-row.ts';
 
 /**
- * Null when Gerrit does not show the change to this account.
- * Rejects with an OperationError when Gerrit could not be asked, or said what cannot be used.
+ * Returns null when Gerrit does not show the change to this account. Rejects with an OperationError when the query
+ * fails or its result is unusable.
  */
 export async function readChangeInfo(
   options: GerritOptions,
@@ -32,7 +32,7 @@ export async function readChangeInfo(
   }
 }
 
-/** @throws OperationError for what cannot be used */
+/** @throws OperationError when the row is unusable */
 export function toChangeInfo(row: QueryRow, target: string, filesLimit: number): ChangeNow {
   const { currentPatchSet: current, wip, hashtags } = row;
   if (current === undefined) throw queryError(target, 'it has no patchset', false);

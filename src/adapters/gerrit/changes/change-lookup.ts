@@ -1,7 +1,7 @@
 /**
- * How a change is now, asked of Gerrit over the shared connection: one question for the change itself, and one more for
- * each step of the way along what it depends on. Gerrit's stream can be ahead of its index, so what is not there is an
- * error that goes away, until it has been missed for long enough.
+ * Looks up the current state of a change over the shared connection: one query for the change, plus one per level of
+ * its dependencies. Gerrit's stream can be ahead of its index, so a missing change is a retryable error until it has
+ * been missing for long enough.
  */
 import type { Changes, Clock, EffectOf } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
@@ -31,8 +31,8 @@ const NEEDED: readonly QueryPart[] = ['--current-patch-set', '--commit-message',
 
 /**
  * How long a dependency may be missing. It was pushed before the change that names it, and Gerrit indexes a push before
- * that push returns, so only the replication of an index can be late: seconds. The developer waits for the refusal.
- * Attempts follow at 0.25, 0.75, 1.75 and 3.75 s by default, so the refusal comes after 4 s.
+ * the push returns, so only index replication can be late, by seconds. The developer waits for the refusal: with the
+ * default retries at 0.25, 0.75, 1.75 and 3.75 s it comes after 4 s.
  */
 const DEPENDENCY_DELAY_MS = 3_000;
 
@@ -109,7 +109,7 @@ export class ChangeLookup implements Changes {
   }
 }
 
-/** Null when Gerrit does not show the patchset yet. Refuses a Gerrit where the change is another one. */
+/** Null when Gerrit does not show the patchset yet. Throws when the row is a different change (wrong Gerrit). */
 function currentOf(row: QueryRow, patchset: Patchset): CurrentSet | null {
   const current = row.currentPatchSet;
   if (current === undefined || current.number < patchset.patchset) return null;

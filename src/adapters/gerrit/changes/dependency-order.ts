@@ -1,27 +1,27 @@
 /**
- * Puts what a change depends on into an order in which it can be merged, or says why there is none. Pure: whoever asked
- * Gerrit hands in what it said.
+ * Orders the dependencies of a change for merging, or says why there is no order. Pure: the caller supplies Gerrit's
+ * data.
  */
 import type { Dependency, ResolvedChange } from '../../../machines/model/domain.ts';
 
-/** One change as far as dependencies go. */
+/** The dependency-related fields of one change. */
 export interface DependencyNode {
   readonly status: 'open' | 'merged' | 'abandoned';
   readonly dependency: Dependency;
-  /** Changes that its message names. */
+  /** Changes that the commit message names. */
   readonly needs: readonly Needed[];
-  /** Changes that its commit is stacked on: git brings them along, and what they need is needed too. */
+  /** Changes that the commit is stacked on. Git merges them along with it, and their dependencies are needed too. */
   readonly parents: readonly number[];
 }
 
-/** The changes that one reference stands for; none: Gerrit does not show any. */
+/** The changes that one reference resolves to; empty when Gerrit shows none. */
 export interface Needed {
-  /** As the message has it, for people. */
+  /** The reference as written in the message, for display. */
   readonly named: string;
   readonly changes: readonly number[];
 }
 
-/** Why there is no order, in words for a comment. */
+/** Why there is no order, worded for a review comment. */
 class Trouble extends Error {
   override readonly name = 'Trouble';
 }
@@ -44,14 +44,14 @@ export function tooMany(limit: number): string {
   return `it depends on more than ${limit} changes that are not merged yet`;
 }
 
-/** One walk in depth: what a change needs is done before the change itself. */
+/** Depth-first walk: the dependencies of a change come before the change. */
 class Order {
   readonly #root: number;
   readonly #nodes: ReadonlyMap<number, DependencyNode>;
   readonly #limit: number;
   readonly #done = new Set<number>();
   readonly #path: number[] = [];
-  /** Changes that somebody names; stacked ones that nobody names need no merge of their own. */
+  /** Changes that a message names. A stacked change that no message names needs no separate merge. */
   readonly #named = new Set<number>();
   readonly #ordered: number[] = [];
 

@@ -1,27 +1,26 @@
 /**
- * Finds everything that a change depends on: what its message names, what the changes under it name, and so on across
- * projects. All that is known to be missing is asked for in one question, so the questions are as many as the deepest
- * chain is long, and no chain can be longer than the limit.
+ * Finds all dependencies of a change, transitively and across projects. All references still missing go into one query,
+ * so the number of queries is the depth of the longest chain, which the limit bounds.
  */
 import type { ResolvedChange } from '../../../machines/model/domain.ts';
 import { type DependencyNode, type Needed, orderDependencies, tooMany } from './dependency-order.ts';
 import { dependsOn, type Pages, type Reference, referenceText } from './depends-on.ts';
 import { dependencyOf, type QueryRow, statusOf } from './query-row.ts';
 
-/** Asks for all changes that any of these terms fits. */
+/** Queries all changes that match any of these terms. */
 export type AskRows = (terms: readonly string[]) => Promise<readonly QueryRow[]>;
 
 export interface Found extends Pick<ResolvedChange, 'dependencies' | 'trouble'> {
-  /** Some of it is not shown by Gerrit, which may be a matter of time. */
+  /** Gerrit does not show some dependencies, perhaps only for a while. */
   readonly missing: boolean;
 }
 
-/** Terms in one question: a command line has an end. */
+/** Terms per query: the length of a command line is limited. */
 const TERMS_LIMIT = 25;
-/** Lines of one message that are followed. */
+/** References followed per message. */
 const REFERENCES_LIMIT = 100;
 
-/** @param limit open changes that one change may depend on, all in all */
+/** @param limit maximum number of open changes that one change may depend on, in total */
 export async function searchDependencies(
   root: QueryRow,
   pages: Pages,
@@ -39,7 +38,7 @@ class Search {
   readonly #ask: AskRows;
   readonly #rows = new Map<number, QueryRow>();
   readonly #references = new Map<number, readonly Reference[]>();
-  /** References that were asked for, by their text, with the changes that they stand for. */
+  /** Changes that each queried reference resolves to, by the reference's text. */
   readonly #answered = new Map<string, readonly number[]>();
   #trouble: string | null = null;
 
@@ -53,7 +52,7 @@ class Search {
   }
 
   async run(): Promise<Found> {
-    // A chain of stacked changes is followed no farther than one of named ones could be long.
+    // The same limit bounds the depth of a chain of stacked changes.
     for (let depth = 0; depth <= this.#limit && this.#trouble === null; depth += 1) {
       const open = this.#unanswered();
       if (open.length === 0) break;
@@ -134,7 +133,7 @@ class Search {
     return nodes;
   }
 
-  /** A Change-Id is also that of the same change on other branches: who names its own means those. */
+  /** The same change on other branches has the same Change-Id: a change that names its own Change-Id means those. */
   #needed(change: number, reference: Reference): Needed {
     const changes = this.#answered.get(referenceText(reference)) ?? [];
     const others = changes.filter((other) => other !== change);

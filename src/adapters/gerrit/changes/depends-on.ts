@@ -1,16 +1,16 @@
 /**
- * What a commit message says in its `Depends-On:` lines: changes of this Gerrit, by their page's address in any form
- * that Gerrit has had, or by a Change-Id. What names another place is left to whoever knows that place.
+ * Parses the `Depends-On:` lines of a commit message: changes of this Gerrit, by any URL form that Gerrit has used, or
+ * by Change-Id. References to other sites are ignored.
  */
 
 export type Reference =
   | { readonly by: 'number'; readonly change: number }
   | { readonly by: 'id'; readonly id: string };
 
-/** Where this Gerrit's pages are. */
+/** The URLs of this Gerrit's pages. */
 export interface Pages {
   readonly hosts: readonly string[];
-  /** What stands before `/c/` in their paths; '' nearly everywhere. */
+  /** Path prefix before `/c/`; usually ''. */
   readonly prefix: string;
 }
 
@@ -19,7 +19,7 @@ const CHANGE_ID = /^I[0-9a-f]{40}$/;
 const VALUE_LIMIT = 2_000;
 const NUMBER_MAX = 2_147_483_647;
 
-/** In the order of their first mention, each once. */
+/** Each reference once, in order of first mention. */
 export function dependsOn(message: string, pages: Pages): readonly Reference[] {
   const found = new Map<string, Reference>();
   for (const [, value = ''] of message.matchAll(LINE)) {
@@ -29,12 +29,12 @@ export function dependsOn(message: string, pages: Pages): readonly Reference[] {
   return [...found.values()];
 }
 
-/** For people, and as a key. */
+/** For display, and as a key. */
 export function referenceText(reference: Reference): string {
   return reference.by === 'number' ? String(reference.change) : reference.id;
 }
 
-/** From a page that Gerrit itself has named, and the host that we talk to. */
+/** Derived from a page URL that Gerrit returned and the configured host. */
 export function pagesOf(host: string, pageUrl: string): Pages {
   const known = { hosts: [host.toLowerCase()], prefix: '' };
   if (!URL.canParse(pageUrl)) return known;
@@ -51,7 +51,7 @@ function readReference(value: string, pages: Pages): Reference | null {
   return readPage(`${pathname}${hash}`, pages.prefix);
 }
 
-/** `/c/PROJECT/+/N`, `/c/N`, `/#/c/N`, `/N`, each perhaps with a patchset; `/q/ID`. */
+/** `/c/PROJECT/+/N`, `/c/N`, `/#/c/N` and `/N`, each with an optional patchset; `/q/ID`. */
 function readPage(page: string, prefix: string): Reference | null {
   const path = (page.startsWith(`${prefix}/`) ? page.slice(prefix.length) : page).replace(/^\/#/, '');
   const [, query] = /^\/q\/(?:change:)?([^/]+)\/?$/.exec(path) ?? [];

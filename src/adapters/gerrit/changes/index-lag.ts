@@ -1,10 +1,10 @@
 /**
- * How long something may be missing before it counts as not there. Gerrit's stream is ahead of its index at times, so
- * what is not shown is asked for again for a while. Remembered from the first time that it was missed, by this process.
+ * Decides when something missing counts as absent. Gerrit's stream can be ahead of its index, so callers retry for a
+ * while. The time of the first miss is kept in memory.
  */
 import type { Clock } from '../../../engine/ports/adapters.ts';
 
-/** Things that are missed at the same time; the one that was missed first is forgotten. */
+/** Maximum number of missing items tracked; the oldest is dropped. */
 const LIMIT = 1_000;
 
 export class IndexLagTracker {
@@ -17,7 +17,7 @@ export class IndexLagTracker {
     this.#delayMs = delayMs;
   }
 
-  /** It is missed (again). True: for long enough by now. */
+  /** Records a miss. Returns true once the item has been missing for long enough. */
   expired(what: string): boolean {
     const now = this.#clock.monotonic();
     const since = this.#missedAt.get(what) ?? now;

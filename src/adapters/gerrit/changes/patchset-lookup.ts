@@ -1,15 +1,12 @@
-/**
- * One patchset by its numbers, for work that starts by hand and not by an event: what the stream would have told is
- * asked for.
- */
+/** Looks up one patchset by its numbers, for runs that a user starts by hand, without an event. */
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
 import { patchSetOf, queryChange, toPatchset } from '../transport/query.ts';
 import { connectToGerrit, type GerritOptions } from '../transport/ssh-connection.ts';
 
 /**
- * The patchset, the current one for null; null when Gerrit does not show it to this account.
- * Rejects with an OperationError when Gerrit could not be asked.
+ * Looks up the patchset; null selects the current one. Returns null when Gerrit does not show it to this account.
+ * Rejects with an OperationError when the query fails.
  */
 export async function lookUpPatchset(
   options: GerritOptions,

@@ -1,6 +1,6 @@
 /**
- * A row of `gerrit query` as far as a look-up reads it: state, current patchset with its files and votes, the commit
- * message, what it is stacked on. Everything in it was written by strangers, so everything is bounded here.
+ * The fields of a `gerrit query` row that a lookup reads: state, current patchset with files and votes, commit message,
+ * parents. The data is untrusted, so every field is bounded here.
  */
 import { z } from 'zod';
 import type { Dependency, StandingVote } from '../../../machines/model/domain.ts';
@@ -46,16 +46,16 @@ export function parseQueryRow(row: unknown, target: string): QueryRow {
   throw queryError(target, `a row of it has an unknown shape: ${z.prettifyError(error)}`, false);
 }
 
-/** Anything but a known word for closed counts as open: Gerrit itself refuses what a closed change does not take. */
+/** An unknown status counts as open: Gerrit itself refuses reviews that a closed change does not accept. */
 export function statusOf({ status }: QueryRow): 'open' | 'merged' | 'abandoned' {
   if (status === 'MERGED') return 'merged';
   return status === 'ABANDONED' ? 'abandoned' : 'open';
 }
 
 /**
- * Paths that the current patchset touches, where a file came from included. Null when nobody can say what it leaves
- * alone: there are more than `limit`, one is not to be believed, or it is a merge commit, of which Gerrit lists only
- * what differs from an automatic merge.
+ * Paths that the current patchset touches, including the old paths of renames. Null when the list cannot be complete:
+ * more than `limit` files, a malformed path, or a merge commit, for which Gerrit lists only the differences from an
+ * automatic merge.
  */
 export function filesOf(row: QueryRow, limit: number): readonly string[] | null {
   if ((row.currentPatchSet?.parents?.length ?? 0) > 1) return null;
@@ -64,7 +64,7 @@ export function filesOf(row: QueryRow, limit: number): readonly string[] | null 
     const { file, fileOld } = (typeof entry === 'object' && entry !== null ? entry : {}) as Unread;
     for (const path of fileOld === undefined ? [file] : [file, fileOld]) {
       if (typeof path !== 'string' || path === '' || path.length > PATH_LIMIT) return null;
-      // Gerrit's own, such as /COMMIT_MSG.
+      // Gerrit's magic files, such as /COMMIT_MSG.
       if (!path.startsWith('/')) paths.add(shapes.wellFormed(path));
       if (paths.size > limit) return null;
     }

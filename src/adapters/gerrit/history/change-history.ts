@@ -1,6 +1,6 @@
 /**
- * Gerrit's own account of what happened, page by page, by whichever road it is asked. Pages are bounded in rows and bytes; a
- * row that is too large by itself is counted and passed over.
+ * Reads the history of changes from Gerrit page by page, over REST or SSH. Pages are bounded in rows and bytes; a row
+ * that exceeds the byte limit is counted and skipped.
  */
 import type {
   ChangeHistory,
@@ -10,10 +10,10 @@ import type {
 import type { FetchPage } from './pages-ssh.ts';
 import { historyOf } from './rows.ts';
 
-/** Changes that are asked for by name in one query: Gerrit bounds the terms of one. */
+/** Changes named in one query: Gerrit limits the number of terms. */
 const NAMED_AT_ONCE = 50;
 const PROJECTS_LIMIT = 100;
-/** Rows of a page that the next one repeats: a change that is deleted meanwhile moves all that follow up by one. */
+/** Rows that consecutive pages share: deleting a change in between shifts all following rows up by one. */
 const PAGE_OVERLAP = 1;
 
 interface Found {
@@ -62,17 +62,17 @@ export class ChangeHistoryQuery implements ChangeHistoryReader {
   }
 }
 
-/** Changes in every state by the time of their newest update, which Gerrit takes as within the second. */
+/** Changes in any state updated after this time, which Gerrit compares with a precision of one second. */
 function sinceTerms(since: number, projects: readonly string[]): string {
   const time = new Date(since).toISOString().replace('T', ' ').slice(0, 19);
-  // A name that could be read as anything else is not asked for: then all projects are, and the others are passed over.
+  // A project name that needs quoting drops the filter: the query then covers all projects and the caller filters.
   const plain = projects.every((name) => /^[A-Za-z0-9*][A-Za-z0-9._/*-]*$/u.test(name));
   const asked = plain && projects.length <= PROJECTS_LIMIT ? projects : [];
   const filter = asked.length === 0 ? '' : ` (${asked.map(projectTerm).join(' OR ')})`;
   return `after:{${time} +0000}${filter}`;
 }
 
-/** A name with `*` is asked for by a regular expression; the dots in it match more than they say, which does no harm. */
+/** A name with `*` becomes a regular expression. Its dots match any character, which only adds rows. */
 function projectTerm(name: string): string {
   return name.includes('*') ? `project:^${name.replaceAll('*', '.*')}` : `project:${name}`;
 }

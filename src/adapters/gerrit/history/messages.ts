@@ -1,6 +1,6 @@
 /**
- * What the messages of a change say happened. Over SSH they have no type and no tag, so Gerrit's own sentences are read,
- * as real servers were seen to write them; what a person wrote always follows a header that only Gerrit can write.
+ * Reconstructs events from the messages of a change. Over SSH, messages have neither type nor tag, so this parses the
+ * sentences that real Gerrit servers write. User text always follows a header that only Gerrit can write.
  */
 import type { Account, Approval } from '../../../machines/model/gerrit-event.ts';
 
@@ -9,28 +9,28 @@ export interface Message {
   readonly at: number;
   readonly by: Account;
   readonly text: string;
-  /** Where the road tells them; '' otherwise. */
+  /** '' where the transport does not return it. */
   readonly id: string;
   readonly tag: string;
 }
 
-/** One message that the stream tells of as well. */
+/** A message that also appears in the stream. */
 export interface MessageEntry {
   readonly kind: 'comment' | 'restored';
   readonly message: Message;
   readonly patchset: number;
-  /** As the stream tells it. */
+  /** The text as the stream sends it. */
   readonly text: string;
   readonly approvals: readonly Approval[];
-  /** It was said when nobody was to act on it: while the change was abandoned, or before we were to see it. */
+  /** The message must not trigger anything: it was posted while the change was abandoned or not visible to us. */
   readonly moot: boolean;
 }
 
 export interface ReadMessages {
   readonly said: readonly MessageEntry[];
-  /** The newest message by which it became ready or public; null for none. */
+  /** The newest message that made the change ready or public; null for none. */
   readonly ready: Message | null;
-  /** The newest message by which it was closed; null for none. */
+  /** The newest message that closed the change; null for none. */
   readonly closed: Message | null;
 }
 
@@ -40,11 +40,14 @@ export function readMessages(messages: readonly Message[]): ReadMessages {
   return reader;
 }
 
-/** `Patch Set 3: Verified+1 -Code-Review`: what follows the colon is votes or nothing. Anything else is Gerrit's own. */
+/**
+ * `Patch Set 3: Verified+1 -Code-Review`: only votes follow the colon of a comment header. Other text is a Gerrit
+ * message.
+ */
 const HEADER = /^Patch Set (\d{1,9}):(.*)$/u;
-/** A push with votes: the stream tells it as a comment without a text. */
+/** A push with votes, which the stream sends as a comment without text. */
 const UPLOAD_WITH_VOTES = /^Uploaded patch set (\d{1,9}): (.*)\.$/u;
-/** Messages by which a patchset came. */
+/** Messages that report an uploaded patchset. */
 const UPLOAD =
   /^(?:Uploaded patch set \d|Patch Set \d+: (?:Published edit|Patch Set \d+ was rebased|Commit message was updated|Cherry Picked))/u;
 const COPIED_VOTES = /^Copied Votes:\n((?:\*.*\n?)+)/mu;
@@ -54,9 +57,9 @@ class MessageReader implements ReadMessages {
   said: MessageEntry[] = [];
   ready: Message | null = null;
   closed: Message | null = null;
-  /** Standing votes by account and label, as far as messages tell. */
+  /** Current votes by account and label, as derived from the messages. */
   #votes = new Map<string, Map<string, number>>();
-  /** Where what nobody was to act on begins: everything for a change that we could not see. */
+  /** Index of the first message since the change was abandoned; null while it is not. */
   #abandonedFrom: number | null = null;
 
   read(message: Message): void {
@@ -94,7 +97,7 @@ class MessageReader implements ReadMessages {
     this.said = this.said.map((one, place) => (place < index ? one : { ...one, moot: true }));
   }
 
-  /** Votes stay on the old patchset, but for those that Gerrit names as copied. */
+  /** Votes stay on the old patchset, except those that Gerrit lists as copied. */
   #uploaded(message: Message, head: string): void {
     const copied = COPIED_VOTES.exec(message.text)?.[1] ?? '';
     for (const votes of this.#votes.values()) {
@@ -108,7 +111,7 @@ class MessageReader implements ReadMessages {
       this.#say(message, Number(pushed[1]), '', this.#cast(message.by, words));
   }
 
-  /** A header names what was voted now; what it was before is known from the messages before it. */
+  /** A header holds only the new votes. The old values come from earlier messages. */
   #cast(
     by: Account,
     words: readonly { readonly label: string; readonly value: number }[],
@@ -119,13 +122,13 @@ class MessageReader implements ReadMessages {
     return words.map(({ label, value }) => {
       const before = votes.get(label) ?? 0;
       votes.set(label, value);
-      // A vote was taken away that no message told of: it was not nothing.
+      // A removed vote that no earlier message shows: its old value was not 0.
       return { label, value, oldValue: value === 0 && before === 0 ? 1 : before };
     });
   }
 }
 
-/** Null when there is anything but votes. */
+/** Null when the text holds anything but votes. */
 function votesIn(text: string): readonly { readonly label: string; readonly value: number }[] | null {
   const votes = [];
   for (const word of text.split(/[\s,]+/u)) {

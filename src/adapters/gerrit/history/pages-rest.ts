@@ -1,7 +1,7 @@
 /**
- * Pages of Gerrit's own account by REST, brought to the form of `gerrit query`, with what only REST tells: the id of each
- * message, by which it is known again however its time and its words are told elsewhere, and the times of
- * patchset-level comments. Those are asked for change by change, where a message says that there are any.
+ * Reads history pages over REST and converts them to the rows of `gerrit query`. REST adds message ids, which identify
+ * a message regardless of its time and text elsewhere, and the times of patchset-level comments. Those comments take
+ * one request per change, made only when a message mentions comments.
  */
 import { z } from 'zod';
 import { OperationError } from '../../../errors.ts';
@@ -12,7 +12,7 @@ import type { FetchPage } from './pages-ssh.ts';
 import { PATCHSET_LEVEL } from './rows.ts';
 
 const OPTIONS = ['MESSAGES', 'CURRENT_REVISION', 'CURRENT_COMMIT', 'DETAILED_ACCOUNTS'];
-/** Checked where it is read, row by row: one that cannot be read must not hide the others. */
+/** Rows are validated one by one, so that an unreadable row does not hide the others. */
 const page = z.array(z.record(z.string(), z.unknown()));
 
 const comments = z.record(z.string(), page);
@@ -22,10 +22,10 @@ export type Info = Readonly<Record<string, unknown>>;
 /** By file. */
 type Comments = Readonly<Record<string, readonly Info[]>>;
 
-/** @param site the address of Gerrit's pages */
+/** @param site URL of Gerrit's pages */
 export function restPages(client: RestClient, site: string): FetchPage {
   const target = `changes at ${client.target}`;
-  /** Null: the answer is longer than anybody believes. */
+  /** Null: the answer exceeds the size limit. */
   const get = async (path: string, signal: AbortSignal): Promise<RestAnswer | null> => {
     try {
       return await client.request({ method: 'GET', path, body: null }, signal);
@@ -38,7 +38,7 @@ export function restPages(client: RestClient, site: string): FetchPage {
     if (!hasComments(info)) return {};
     const change = `${encodeURIComponent(String(info.project))}~${String(info._number)}`;
     const answer = await get(`changes/${change}/comments`, signal);
-    // It was deleted meanwhile, or its comments are too long: its messages count without them.
+    // The change was deleted meanwhile, or its comments exceed the size limit: use its messages without comments.
     if (answer === null || answer.status === 404) return {};
     if (answer.status !== 200) throw retryable(statusFailure('query comments', target, answer));
     return readJson(answer.text, comments, target);
@@ -56,7 +56,7 @@ export function restPages(client: RestClient, site: string): FetchPage {
   };
 }
 
-/** True when a message on the current patchset says that comments were posted with it. */
+/** True when a message on the current patchset mentions comments. */
 function hasComments({ current_revision: revision, revisions, messages }: Info): boolean {
   const { _number: current } = objectOf(objectOf(revisions)[String(revision)]);
   return (Array.isArray(messages) ? messages : []).map(objectOf).some(({ message, ...about }) => {
@@ -64,7 +64,7 @@ function hasComments({ current_revision: revision, revisions, messages }: Info):
   });
 }
 
-/** A refusal may be put right by an operator, and giving up would lose events. */
+/** Makes a refusal retryable: an operator may fix its cause, and giving up would lose events. */
 function retryable({ operation, target, message, hint, cause }: OperationError): OperationError {
   return new OperationError({ operation, target, message, retryable: true, hint, cause });
 }
@@ -73,7 +73,7 @@ function isTooLong(cause: unknown): boolean {
   return (cause as { readonly code?: unknown } | null | undefined)?.code === 'answer-too-long';
 }
 
-/** @param site the address of Gerrit's pages */
+/** @param site URL of Gerrit's pages */
 export function rowOf(info: Info, comments: Comments, site: string): Info {
   const { project, branch, subject, status, topic, hashtags, owner, messages } = info;
   const revision = typeof info.current_revision === 'string' ? info.current_revision : '';
@@ -108,7 +108,10 @@ export function rowOf(info: Info, comments: Comments, site: string): Info {
   };
 }
 
-/** Git knows names and addresses; what Gerrit calls the author is known when it is also who uploaded it, or whose change it is. */
+/**
+ * Git has only names and email addresses. The author's Gerrit account is known only if it is also the uploader or the
+ * owner.
+ */
 function authorOf(set: Info, accounts: readonly unknown[]): Info {
   const author = objectOf(objectOf(set.commit).author);
   const known = accounts.map(objectOf).find(({ email }) => email !== undefined && email === author.email);

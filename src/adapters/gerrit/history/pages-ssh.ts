@@ -1,6 +1,6 @@
 /**
- * One page of Gerrit's own account, as rows of the form that `gerrit query` gives them: by SSH, on the connection that the
- * stream runs on, so that no second one is made for it, and it is there exactly while events come.
+ * Reads history pages over SSH as rows of `gerrit query`. Uses the stream's connection, so it opens none and works
+ * exactly while the stream is up.
  */
 import { OperationError } from '../../../errors.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
@@ -11,15 +11,15 @@ import type { GerritOptions } from '../transport/ssh-connection.ts';
 export interface PageRequest {
   /** In Gerrit's query language. */
   readonly terms: string;
-  /** Rows to pass over. */
+  /** Rows to skip. */
   readonly start: number;
   readonly rows: number;
 }
 
-/** Null: it is longer than anybody believes. @throws OperationError */
+/** Null: the answer exceeds the size limit. @throws OperationError */
 export type FetchPage = (page: PageRequest, signal: AbortSignal) => Promise<Answer | null>;
 
-/** @param connection the stream's own, null while there is none */
+/** @param connection the stream's connection; null while the stream is down */
 export function sshPages(options: GerritOptions, connection: () => SshClient | null): FetchPage {
   return async ({ terms, start, rows }, signal) => {
     const open = connection();

@@ -1,4 +1,7 @@
-/** One row of `gerrit query --comments --current-patch-set` as a change's past: pure, and never refused for what a stranger wrote. */
+/**
+ * Converts one row of `gerrit query --comments --current-patch-set` to a change history. Pure; user text never makes it
+ * fail.
+ */
 import { z } from 'zod';
 import type { ChangeHistory, HistoryComment, HistoryEntry } from '../../../engine/ports/event-source.ts';
 import type { Account, GerritEvent } from '../../../machines/model/gerrit-event.ts';
@@ -9,7 +12,7 @@ import { type Message, type MessageEntry, readMessages } from './messages.ts';
 const MESSAGE_LIMIT = 65_536;
 const STATUS_LIMIT = 20;
 const NAME_LIMIT = 256;
-/** What Gerrit calls the file of a comment that is on none: people's replies on its web page are such comments. */
+/** Gerrit's file name for comments on no file. Replies in the web UI are such comments. */
 export const PATCHSET_LEVEL = '/PATCHSET_LEVEL';
 const NOBODY: Account = { username: '', name: '', email: '' };
 
@@ -22,7 +25,7 @@ const message = z.object({
   timestamp: shapes.time,
   reviewer: shapes.account,
   message: shapes.text(MESSAGE_LIMIT),
-  /** Only REST tells these. */
+  /** REST only. */
   id: shortText,
   tag: shortText,
 });
@@ -31,7 +34,7 @@ const comment = z.object({
   file: z.literal(PATCHSET_LEVEL),
   reviewer: shapes.account,
   message: shapes.text(MESSAGE_LIMIT),
-  /** Only REST tells it. */
+  /** REST only. */
   timestamp: shapes.time,
 });
 
@@ -45,7 +48,7 @@ const row = shapes.change.extend({
   }),
 });
 
-/** Null for a row that is no change, or none that we can name safely. */
+/** Null when the row is not a change, or its names are not safe. */
 export function historyOf(json: unknown): ChangeHistory | null {
   const { success, data } = row.safeParse(json);
   if (!success) return null;
@@ -57,7 +60,7 @@ export function historyOf(json: unknown): ChangeHistory | null {
   }
 }
 
-/** As Gerrit sent it: the parser of events checks it again. */
+/** Unvalidated; the event parser checks it. */
 interface RawRow {
   readonly currentPatchSet: unknown;
 }
@@ -101,13 +104,13 @@ function toPast(raw: z.infer<typeof row>, json: RawRow): ChangeHistory {
   };
 }
 
-/** The parts of an event that name the patchset. */
+/** The fields of an event that identify the patchset. */
 interface About {
   readonly change: unknown;
   readonly patchSet: unknown;
 }
 
-/** Gerrit's events have seconds. */
+/** Gerrit's events have a precision of one second. */
 function createdOn(at: number): { readonly eventCreatedOn: number } {
   return { eventCreatedOn: at / 1_000 };
 }
@@ -125,7 +128,7 @@ function closedOf(
     : eventAs('change-abandoned', { type: 'change-abandoned', ...about, ...at, abandoner: by });
 }
 
-/** @param current the number of the patchset that can be acted on; null: the change is closed */
+/** @param current number of the patchset that can be acted on; null when the change is closed */
 function entryOf(said: MessageEntry, about: About, current: number | null): HistoryEntry {
   const { kind, text, approvals: votes, patchset } = said;
   const { at, by, id } = said.message;
@@ -148,7 +151,7 @@ function eventOf(
   return tag === '' ? event : { ...event, tag };
 }
 
-/** Comments on files start nothing. */
+/** Only patchset-level comments: comments on files trigger nothing. */
 function commentsOf(comments: readonly unknown[], patchset: number): readonly HistoryComment[] {
   return comments.flatMap((one) => {
     const { success, data } = comment.safeParse(one);
@@ -158,7 +161,7 @@ function commentsOf(comments: readonly unknown[], patchset: number): readonly Hi
   });
 }
 
-/** One that cannot be read says nothing; it must not hide the others. */
+/** Skips unreadable messages, so that they do not hide the others. */
 function messagesOf(comments: readonly unknown[]): readonly Message[] {
   return comments.flatMap((comment) => {
     const { success, data } = message.safeParse(comment);

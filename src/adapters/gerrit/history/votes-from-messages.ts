@@ -1,13 +1,13 @@
 /**
- * The votes that one account's messages on one patchset add up to. Gerrit opens each message with what it changed,
- * `Patch Set 3: Verified+1 -Code-Review`, and says nothing of a vote that stayed as it was.
+ * Adds up the votes in one account's messages on one patchset. Gerrit begins each message with the votes that changed,
+ * such as `Patch Set 3: Verified+1 -Code-Review`, and omits unchanged votes.
  */
 
 const HEADER = /^Patch Set \d{1,9}:((?: [^\s]{1,120}){0,50})[ ]*(?:\n|$)/;
 const CAST = /^([A-Za-z][A-Za-z0-9-]*)([+-]\d{1,3})$/;
 const TAKEN_BACK = /^-([A-Za-z][A-Za-z0-9-]*)$/;
 
-/** @param texts of one account on one patchset, oldest first */
+/** @param texts messages of one account on one patchset, oldest first */
 export function votesInMessages(texts: readonly string[]): Readonly<Record<string, number>> {
   const votes = new Map<string, number>();
   for (const text of texts) {

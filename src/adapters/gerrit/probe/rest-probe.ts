@@ -1,6 +1,6 @@
 /**
- * What Gerrit's REST interface says of our own account: who it is, what it may vote, and what time it is there. Only
- * questions; each answer is bounded and checked.
+ * Queries Gerrit's REST interface about our account: its identity, the votes it may cast, and the server's clock.
+ * Read-only; each answer is bounded and validated.
  */
 import { z } from 'zod';
 import type { RestAnswer, RestClient } from '../transport/rest-client.ts';
@@ -24,13 +24,13 @@ const changes = z.array(
 export interface Self {
   readonly username: string;
   readonly name: string;
-  /** By how much our clock was ahead of the server's when it answered, to a second; null: it did not say. */
+  /** How far our clock is ahead of the server's, to about a second; null when the server sends no date. */
   readonly aheadMs: number | null;
 }
 
 export interface Votes {
   readonly labels: readonly string[];
-  /** What we may vote, by label. */
+  /** Permitted votes by label. */
   readonly permitted: Readonly<Record<string, readonly number[]>>;
 }
 
@@ -38,7 +38,7 @@ export class RestProbe {
   readonly #client: RestClient;
   readonly #now: () => number;
 
-  /** @param now our own clock, epoch ms */
+  /** @param now our clock, epoch ms */
   constructor(client: RestClient, now: () => number) {
     this.#client = client;
     this.#now = now;
@@ -46,13 +46,13 @@ export class RestProbe {
 
   async self(signal: AbortSignal): Promise<Self> {
     const { text, date } = await this.#get('ask who we are', 'accounts/self', signal);
-    // The header names the second in which the answer was made.
+    // The Date header truncates to the second, so assume the middle of it.
     const aheadMs = date === null ? null : this.#now() - date - 500;
     const { username, name } = readJson(text, account, this.#client.target);
     return { username: username ?? '', name: name ?? '', aheadMs };
   }
 
-  /** On some open change of the project; null: there is none that we see. */
+  /** Votes permitted on any open change of the project; null when we see none. */
   async votes(project: string, signal: AbortSignal): Promise<Votes | null> {
     const query = encodeURIComponent(`project:{${project}} status:open`);
     const path = `changes/?q=${query}&n=1&o=DETAILED_LABELS`;

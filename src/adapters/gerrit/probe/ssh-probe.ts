@@ -1,6 +1,6 @@
 /**
- * A visit to Gerrit by SSH that changes nothing: does it let us in, may we hear its events, which labels does it know. Each
- * question is really asked, on one connection.
+ * Read-only check of Gerrit over SSH: login, permission to stream events, and the labels of a project. Runs the real
+ * commands over one connection.
  */
 import { z } from 'zod';
 import type { Clock } from '../../../engine/ports/adapters.ts';
@@ -29,12 +29,15 @@ export class SshProbe {
     this.#clock = clock;
   }
 
-  /** @throws OperationError `verify host key`, `read known_hosts`, `authenticate`, or another one: nobody was there */
+  /**
+   * @throws OperationError `verify host key`, `read known_hosts`, `authenticate`, or another one when the server is
+   * unreachable
+   */
   static async open(options: GerritOptions, clock: Clock, signal: AbortSignal): Promise<SshProbe> {
     return new SshProbe(await connectToGerrit(options, clock, signal), options, clock);
   }
 
-  /** As Gerrit says it, `gerrit version 3.12.0`. */
+  /** The output of Gerrit, such as `gerrit version 3.12.0`. */
   async version(signal: AbortSignal): Promise<string> {
     const command = {
       argv: ['gerrit', 'version'],
@@ -46,7 +49,11 @@ export class SshProbe {
     return stdout.trim().replace(/\s+/g, ' ').slice(0, VERSION_LENGTH);
   }
 
-  /** Opens the stream and ends it again. @param waitMs a refusal comes within this. @throws OperationError: refused */
+  /**
+   * Opens the stream and closes it again.
+   * @param waitMs how long to wait for a refusal
+   * @throws OperationError when refused
+   */
   async stream(waitMs: number, signal: AbortSignal): Promise<void> {
     let close = (): void => {};
     let disarm = (): void => {};
@@ -55,7 +62,7 @@ export class SshProbe {
         const forget = this.#connection.onClosed((error) => reject(error ?? this.#cut()));
         signal.addEventListener('abort', () => reject(this.#cut()), { once: true });
         const attach = (channel: SshChannel): void => {
-          // Its events are not read, and must not block it.
+          // Discards its events so that they do not block the channel.
           channel.resume();
           channelEnd(channel, this.#options).then(reject, reject);
           close = () => channel.close();
@@ -75,7 +82,7 @@ export class SshProbe {
     }
   }
 
-  /** The labels that an open change of the project has to do with; null: there is no such change. */
+  /** The labels of an open change of the project; null when there is no such change. */
   async labels(project: string, signal: AbortSignal): Promise<readonly string[] | null> {
     const question = {
       target: `labels of ${project}`,
