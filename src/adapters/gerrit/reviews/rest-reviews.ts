@@ -1,6 +1,6 @@
 /**
- * Reviews by REST. What an answer means is decided by its status. Ours is what our account id said, whatever it is
- * called, and under our tag. A review is addressed by the commit that was tested, so it can land on no other.
+ * Posts reviews over REST. The HTTP status decides what an answer means. Messages are ours when they have our account
+ * id (names can change) and our tag. A review addresses the tested commit, so it cannot land on another one.
  */
 import type { ReviewedChange } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
@@ -32,7 +32,7 @@ import {
   type ReviewTransport,
 } from './transport.ts';
 
-/** All that says how a change is now, the kinds of all patchsets and the files of the current one. */
+/** Query options for the current state of a change: the kinds of all patchsets and the files of the current one. */
 const STANDING_PARTS = [
   'ALL_REVISIONS',
   'CURRENT_COMMIT',
@@ -40,9 +40,9 @@ const STANDING_PARTS = [
   'DETAILED_ACCOUNTS',
   'DETAILED_LABELS',
 ];
-/** Answers after which Gerrit may have the review all the same: it broke down on the way, or a proxy gave up on it. */
+/** Statuses after which Gerrit may still have stored the review: an internal failure, or a proxy that gave up. */
 const UNDECIDED = [408, 500, 502, 504];
-/** Refusals that an operator puts right: credentials, rights, and an address that moved. */
+/** Refusals that an operator can fix: credentials, permissions, a moved URL. */
 const MENDABLE = [301, 302, 303, 307, 308, 401, 403];
 
 export class RestReviews implements ReviewTransport {
@@ -50,7 +50,7 @@ export class RestReviews implements ReviewTransport {
   readonly #options: { readonly url: string; readonly filesLimit: number };
   #self: Promise<number> | null = null;
 
-  /** @param options the address of Gerrit's pages, and how many files of a patchset are listed */
+  /** @param options the URL of Gerrit's pages, and the maximum number of files listed per patchset */
   constructor(client: RestClient, options: { readonly url: string; readonly filesLimit: number }) {
     this.#client = client;
     this.#options = options;
@@ -60,7 +60,7 @@ export class RestReviews implements ReviewTransport {
     return this.#client.host;
   }
 
-  /** Requests take their turn one by one, so a session needs none. */
+  /** Requests are queued one by one, so a session holds no resource. */
   withSession<T>(_signal: AbortSignal, work: (session: ReviewSession) => Promise<T>): Promise<T> {
     return work({
       readChange: (patchset, signal) => this.#look(patchset, signal),
@@ -91,7 +91,7 @@ export class RestReviews implements ReviewTransport {
     const voted = Object.keys(input.labels).length > 0;
     const error = statusFailure('post review', formatPatchset(patchset), answer);
     if (answer.status === 200 && isJson(answer.text)) return { is: 'posted' };
-    // Also a page of somebody else's, which says nothing of what became of the review.
+    // A 200 that is not JSON may be another server's page; it does not say whether the review was stored.
     if (answer.status === 200) throw new UnknownOutcomeError({ ...somebodyElse(error), cause: error }, true);
     if (UNDECIDED.includes(answer.status)) throw new UnknownOutcomeError(error, true);
     if (voted && answer.status === 403) return { is: 'vote-rejected', why: firstLine(answer.text) };
@@ -100,7 +100,7 @@ export class RestReviews implements ReviewTransport {
     return { is: 'failed', error: fixed(error, answer) };
   }
 
-  /** Gerrit tells the votes on the current patchset only; on an older one they are what our messages said. */
+  /** REST returns votes on the current patchset only. Votes on older patchsets come from our messages. */
   async #votes(patchset: Patchset, signal: AbortSignal): Promise<Readonly<Record<string, number>> | null> {
     const parts = ['DETAILED_LABELS', 'CURRENT_REVISION', 'MESSAGES'];
     const found = await this.#change(patchset, parts, signal);
@@ -132,7 +132,7 @@ export class RestReviews implements ReviewTransport {
     return { change: now, vote: ours?.value ?? 0, kinds };
   }
 
-  /** The change, or null when Gerrit does not show it. */
+  /** Null when Gerrit does not show the change. */
   async #change(
     patchset: Patchset,
     parts: readonly string[],
@@ -144,7 +144,7 @@ export class RestReviews implements ReviewTransport {
     return readJson(this.#right('look up change', answer), change, formatPatchset(patchset));
   }
 
-  /** Our account's id, asked for once. */
+  /** Our account id, fetched once. */
   #account(signal: AbortSignal): Promise<number> {
     this.#self ??= this.#askSelf(signal).catch((error: unknown) => {
       this.#self = null;
@@ -159,7 +159,10 @@ export class RestReviews implements ReviewTransport {
     return _account_id;
   }
 
-  /** What goes wrong before Gerrit has a request (its address, a certificate, our password's file) is put right by an operator. */
+  /**
+   * Makes failures before the request is sent retryable: an operator can fix the URL, the certificate or the password
+   * file.
+   */
   async #ask(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
     try {
       return await this.#client.request(request, signal);
@@ -176,7 +179,7 @@ export class RestReviews implements ReviewTransport {
   }
 }
 
-/** As `gerrit query --files` tells it. */
+/** In the form of `gerrit query --files`. */
 function rowWithFiles(shown: Info, site: string): Info {
   const row = rowOf(shown, {}, site);
   const { files, commit } = objectOf(objectOf(shown.revisions)[String(shown.current_revision)]);
@@ -194,7 +197,7 @@ function somebodyElse({ operation, target }: OperationError) {
   return { operation, target, message, retryable: true, hint };
 }
 
-/** A mistake that an operator can put right must not lose a review. */
+/** Makes refusals that an operator can fix retryable, so that the review is not lost. */
 function fixed(error: OperationError, { status }: RestAnswer): OperationError {
   return MENDABLE.includes(status) ? asRetryable(error) : error;
 }

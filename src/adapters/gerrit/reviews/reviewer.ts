@@ -1,7 +1,7 @@
 /**
- * Posts reviews, once for each run. Gerrit posts the same message twice when it is asked twice, so our own messages
- * are read first, and a request whose answer was lost is given time to arrive before anybody looks again. A vote goes
- * to the current patchset of an open change only; elsewhere the message goes without it.
+ * Posts reviews, once per run. Gerrit does not deduplicate messages, so our own messages are read before posting. After
+ * a lost answer, the request gets time to arrive before the next check. A vote is sent only for the current patchset of
+ * an open change; otherwise the message is posted without it.
  */
 import type { Clock, PostOutcome, ReviewedChange, Reviewer } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
@@ -27,19 +27,20 @@ export class GerritReviewer implements Reviewer {
   readonly #clock: Clock;
   readonly #settleMs: number;
   /**
-   * Runs whose request may still arrive at Gerrit, and the monotonic time from which on it cannot. Null until Gerrit has
-   * answered since the cut: one that stood still takes up what waits in its sockets when it goes on, however late.
+   * Runs whose request may still arrive at Gerrit, with the monotonic time from which it no longer can. Null until
+   * Gerrit has answered since the connection broke: a server that hung processes its queued sockets when it resumes,
+   * however late.
    */
   readonly #unsettled = new Map<string, number | null>();
 
-  /** @param settleMs how long a request that was cut off might still arrive at a Gerrit that answers */
+  /** @param settleMs how long an interrupted request may still arrive at a Gerrit that answers */
   constructor(route: ReviewTransport, clock: Clock, settleMs: number) {
     this.#route = route;
     this.#clock = clock;
     this.#settleMs = settleMs;
   }
 
-  /** @param recovered an earlier process may have sent this request just before it died. */
+  /** @param recovered an earlier process may have sent this request before it died */
   async post(request: PostReview, signal: AbortSignal, recovered = false): Promise<PostOutcome> {
     const message = truncateMessage(request.message, request.run);
     if (recovered) this.#unsettled.set(request.run, null);
@@ -111,7 +112,7 @@ export class GerritReviewer implements Reviewer {
     }
   }
 
-  /** The change was closed since it was looked at; Gerrit took nothing. */
+  /** Posts without votes: the change was closed after it was read, and Gerrit stored nothing. */
   async #postBare(
     session: ReviewSession,
     { patchset, tag }: PostReview,
@@ -125,7 +126,9 @@ export class GerritReviewer implements Reviewer {
     return { posted: false, refused: answer.why };
   }
 
-  /** The change with our messages; null while Gerrit does not show it. Refuses a Gerrit where it is another change. */
+  /**
+   * The change with our messages; null while Gerrit does not show it. Throws when the number belongs to another change.
+   */
   async #look(
     session: ReviewSession,
     patchset: Patchset,
@@ -143,7 +146,7 @@ export class GerritReviewer implements Reviewer {
     return seen;
   }
 
-  /** Our message of this run, if it is there. */
+  /** Our message of this run, if Gerrit has it. */
   async #find(request: PostReview, signal: AbortSignal): Promise<PostOutcome | null> {
     const seen = await this.#route.withSession(signal, (session) =>
       this.#look(session, request.patchset, signal),
@@ -152,7 +155,7 @@ export class GerritReviewer implements Reviewer {
     return { posted: true, found: true, ...vote(request, seen) };
   }
 
-  /** Waits until a request that was cut off can no longer arrive. One that is there already is the answer. */
+  /** Waits until an interrupted request can no longer arrive. Returns its outcome if it has already arrived. */
   async #settle(request: PostReview, signal: AbortSignal): Promise<PostOutcome | null> {
     const { run } = request;
     let settledAt = this.#unsettled.get(run);
@@ -176,14 +179,14 @@ export class GerritReviewer implements Reviewer {
 }
 
 /**
- * Whether the vote goes along. One that a message found on the change would have carried is judged the same way:
- * patchsets only grow, so a patchset that is current now was current then.
+ * Decides whether the vote is sent. Also applies to a message found on the change: patchset numbers only grow, so a
+ * patchset that is current now was current when the message was posted.
  */
 function vote(
   { labels, patchset }: PostReview,
   seen: ChangeSnapshot | null,
 ): { readonly voted: boolean; readonly why: string } {
-  // An explicit 0 takes a vote away.
+  // An explicit 0 removes a vote.
   if (Object.keys(labels).length === 0) return { voted: false, why: '' };
   if (seen === null || seen.current === null) {
     return { voted: false, why: 'Gerrit does not show which patchset is the current one' };
@@ -198,10 +201,15 @@ function isOutdated({ patchset }: PostReview, seen: ChangeSnapshot | null): bool
   return seen?.open === true && seen.current !== null && seen.current > patchset.patchset;
 }
 
-/** Kinds that are told: a vote is carried over a few patchsets, and each is a part of a row of the log. */
+/**
+ * Maximum number of patchset kinds returned: votes are copied over few patchsets, and each kind is stored in a log row.
+ */
 const KINDS_KEPT = 100;
 
-/** A message of ours that holds the run's id as a whole word. Where Gerrit shows tags, somebody who logs in as us and quotes it has another. */
+/**
+ * Whether one of our messages holds the run's id as a whole word. Where Gerrit shows tags, a quote of it posted from
+ * our account has a different tag.
+ */
 function holdsRun(seen: ChangeSnapshot, { run, tag }: PostReview): boolean {
   return seen.ours.some((said) => (said.tag === null || said.tag === tag) && holdsWord(said.message, run));
 }
@@ -215,7 +223,7 @@ function holdsWord(text: string, word: string): boolean {
   return false;
 }
 
-/** What an id is made of, so that `a` is not found in `a-2` or `a:start`. */
+/** Characters of an id, so that `a` does not match in `a-2` or `a:start`. */
 const WORD = /[A-Za-z0-9_:-]/;
 
 function elsewhere(patchset: Patchset, what: string): OperationError {

@@ -1,7 +1,7 @@
 /**
- * What Gerrit's answer to a review by SSH means. Gerrit's SSH commands end with status 1 for everything and say the rest
- * in English, so this one file has to know its sentences (seen on 3.9 and 3.12). What is not known counts as
- * passing: a review is tried again rather than lost.
+ * Interprets Gerrit's answer to a review over SSH. Gerrit's SSH commands exit with status 1 for every error and
+ * describe it in English, so this file matches its sentences (as of 3.9 and 3.12). An unknown sentence counts as
+ * temporary, so the review is retried rather than lost.
  */
 import { OperationError } from '../../../errors.ts';
 import { oneLine } from '../json-schemas.ts';
@@ -12,10 +12,10 @@ const VOTE_REFUSED = [
   /is not a configured label/,
   /is not a valid value/,
 ];
-/** An abandoned change takes no votes at all, a merged one no lower ones; both take messages. */
+/** An abandoned change accepts no votes, a merged one no lower votes. Both accept messages. */
 const CLOSED = [/^error: change is closed$/m, /Cannot reduce vote on labels for closed change/];
 const PROJECT_MISSING = /^fatal: project .{1,600} not found$/m;
-/** A change that was deleted; one that turned private. */
+/** The change was deleted or became private. */
 const PERHAPS_MISSING = [/^fatal: database error$/m, /^error: Not found: (?:.{1,600}~)?[0-9]{1,10}$/m];
 const MISSING = [/^fatal: "[^"]{1,60}" no such (?:patch set|change)$/m, PROJECT_MISSING];
 const TOO_LONG = /Comment size exceeds limit/;

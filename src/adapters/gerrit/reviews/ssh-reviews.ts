@@ -1,9 +1,8 @@
 /**
- * Reviews by SSH: `gerrit query` and `gerrit review --json`, over the connection that questions go over too, because a
- * handshake takes longer than a review. What is asked for once is sent once: when that connection turns out to be dead, a
- * question is asked again over a new one, and a review is not. The message goes as JSON on standard input, so no shell
- * and no command line ever sees it. An SSH answer does not show the tags of messages: ours are known by their author and
- * their text.
+ * Posts reviews over SSH with `gerrit query` and `gerrit review --json`. Shares the query connection, because a
+ * handshake takes longer than a review. When that connection turns out to be dead, queries are repeated over a new one;
+ * reviews are not. The message is JSON on standard input, so it never reaches a shell or command line. SSH answers do
+ * not show message tags, so our messages are recognized by author and text.
  */
 import type { ReviewedChange } from '../../../engine/ports/adapters.ts';
 import type { Patchset } from '../../../machines/model/domain.ts';
@@ -37,7 +36,7 @@ export class SshReviews implements ReviewTransport {
   readonly #account: string;
   readonly #shared: SharedConnection;
 
-  /** @param account our username on Gerrit: only its messages and votes are ours. */
+  /** @param account our Gerrit username, which identifies our messages and votes */
   constructor(options: GerritOptions, account: string, shared: SharedConnection) {
     this.host = options.host;
     this.#options = options;
@@ -57,7 +56,7 @@ export class SshReviews implements ReviewTransport {
         return { value: await work({ ...session, review: once }) };
       } catch (error) {
         if (!said) throw error;
-        // As an answer, so that it is not asked again.
+        // Returned rather than thrown, so that it is not repeated.
         return { error };
       }
     });
@@ -93,7 +92,7 @@ export class SshReviews implements ReviewTransport {
     };
   }
 
-  /** Two questions: Gerrit would list the files of every patchset together with the kinds. */
+  /** Two queries: in one, Gerrit would list the files of every patchset along with the kinds. */
   async #standing(
     connection: SshClient,
     change: number,
@@ -127,7 +126,9 @@ export class SshReviews implements ReviewTransport {
     };
   }
 
-  /** By change and patchset: a commit alone can belong to several changes. That it is the tested one was checked. */
+  /**
+   * Addressed by change and patchset, since a commit can belong to several changes. The revision was checked before.
+   */
   async #review(
     connection: SshClient,
     patchset: Patchset,

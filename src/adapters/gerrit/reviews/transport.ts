@@ -1,6 +1,6 @@
 /**
- * What a reviewer needs of Gerrit, by whichever road it is reached: the change as it is now, one review, our votes. The
- * road knows how to ask and what the answers mean; what is said once and when a vote is left out is the reviewer's.
+ * What a reviewer needs from Gerrit over either transport: the current change, posting a review, our votes. The
+ * transport knows the requests and the meaning of answers; the reviewer decides on duplicates and votes.
  */
 import type { ReviewedChange } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
@@ -9,12 +9,12 @@ import type { Patchset } from '../../../machines/model/domain.ts';
 /** A change as Gerrit shows it now. */
 export interface ChangeSnapshot {
   readonly project: string;
-  /** Number of the current patchset; null where Gerrit did not say. */
+  /** Number of the current patchset; null when Gerrit does not return it. */
   readonly current: number | null;
-  /** SHA-1 of the patchset that was asked about; null where Gerrit did not say. */
+  /** SHA-1 of the requested patchset; null when Gerrit does not return it. */
   readonly revision: string | null;
   readonly open: boolean;
-  /** What our account has said on it, oldest first. */
+  /** Our messages on the change, oldest first. */
   readonly ours: readonly { readonly message: string; readonly tag: string | null }[];
 }
 
@@ -25,32 +25,32 @@ export interface ReviewInput {
   readonly labels: Readonly<Record<string, number>>;
 }
 
-/** What an answer to a review means. Only `posted` took anything. */
+/** The meaning of an answer to a review. Only `posted` stored anything. */
 export type ReviewAnswer =
   | { readonly is: 'posted' }
-  /** The labels were refused, and with them the message. */
+  /** Gerrit refused the labels, and the message with them. */
   | { readonly is: 'vote-rejected'; readonly why: string }
-  /** The change is closed, which refuses labels and takes messages. */
+  /** The change is closed: labels are refused, messages accepted. */
   | { readonly is: 'closed'; readonly why: string }
-  /** The change may not be there; Gerrit says the same when its database fails, and to who may not see it. */
+  /** The change may be missing. Gerrit gives the same answer when its database fails or access is denied. */
   | { readonly is: 'perhaps-missing'; readonly error: OperationError }
   | { readonly is: 'failed'; readonly error: OperationError };
 
-/** All reject with an UnknownOutcomeError when the answer is not known. */
+/** All methods reject with an UnknownOutcomeError when the outcome is unknown. */
 export interface ReviewSession {
   /** Null when Gerrit does not show the change to us. */
   readChange(patchset: Patchset, signal: AbortSignal): Promise<ChangeSnapshot | null>;
   review(patchset: Patchset, input: ReviewInput, signal: AbortSignal): Promise<ReviewAnswer>;
-  /** The change as it is now, with our vote on it; null when Gerrit does not show it to us. */
+  /** The current change with our vote; null when Gerrit does not show it to us. */
   readReviewedChange(change: Patchset, label: string, signal: AbortSignal): Promise<ReviewedChange | null>;
   /** Our votes on the patchset by label; null when Gerrit does not show it to us. */
   readVotes(patchset: Patchset, signal: AbortSignal): Promise<Readonly<Record<string, number>> | null>;
 }
 
 export interface ReviewTransport {
-  /** For people. */
+  /** For display. */
   readonly host: string;
-  /** Runs `work` when it is its turn. What goes wrong before that is retryable, because an operator can put it right. */
+  /** Runs `work` when a slot is free. Failures before that are retryable, because an operator can fix them. */
   withSession<T>(signal: AbortSignal, work: (session: ReviewSession) => Promise<T>): Promise<T>;
 }
 
@@ -58,7 +58,7 @@ export function formatPatchset(patchset: Patchset): string {
   return `${patchset.change},${patchset.patchset}`;
 }
 
-/** A mistake that an operator can put right must not lose a review: the same error, tried again. */
+/** The same error as retryable: a mistake that an operator can fix must not lose a review. */
 export function asRetryable(error: OperationError): OperationError {
   if (error.retryable) return error;
   const { operation, target, message, hint } = error;

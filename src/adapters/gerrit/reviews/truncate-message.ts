@@ -1,14 +1,14 @@
 /**
- * The text of a review, cut to what Gerrit takes. The line that holds the run's id is never cut off, because by it
- * our own message is known again after a crash.
+ * Truncates the text of a review to Gerrit's limit. Keeps the line with the run's id, which identifies our message
+ * after a crash.
  */
 
-/** Comments are made to fit; past this nothing is sent, whatever asks for it. */
+/** Hard limit for any message; comments are composed to stay below it. */
 export const MESSAGE_LIMIT_BYTES = 1024 * 1024;
 
 const NOTE = '(cut here: the message was too long)';
 
-/** The message itself when it fits; else its first lines, a note, and the line with the run's id. */
+/** The message if it fits; otherwise its first lines, a note, and the line with the run's id. */
 export function truncateMessage(
   message: string,
   run: string,
@@ -34,7 +34,7 @@ function firstLines(lines: readonly string[], limitBytes: number): string {
   return lines.slice(0, count).join('\n');
 }
 
-/** A line of any length that still holds the id. */
+/** Shortens a line of any length but keeps the id. */
 function shortened(line: string, run: string, limitBytes: number): string {
   return Buffer.byteLength(line) <= limitBytes ? line : `- run ${run}`;
 }

@@ -1,7 +1,7 @@
 /**
- * From a channel's bytes to the listener's calls, in the stream's order and with back-pressure: at most `queueLimit`
- * events wait for the store at a time, and past that the channel is not read, so that Gerrit keeps them for us. It
- * outlives a connection: what had arrived before a cut is still handed over.
+ * Passes events from a channel to the listener, in stream order and with back-pressure: when `queueLimit` events wait
+ * for the store, the channel is not read and Gerrit buffers. The reader outlives a connection: lines that arrived
+ * before a disconnect are still delivered.
  */
 import type { Readable } from 'node:stream';
 import { BehaviorSubject, filter, firstValueFrom, Subscription } from 'rxjs';
@@ -12,20 +12,20 @@ import { parseEvent, sampleOf } from './parse-event.ts';
 
 export interface EventReaderOptions {
   readonly lineLimitBytes: number;
-  /** Events that may wait for the listener at a time. */
+  /** Maximum number of events waiting for the listener. */
   readonly queueLimit: number;
   /** Monotonic time. */
   readonly now: () => number;
-  /** Told of every whole line as it came, also of those that are dropped; it may keep the bytes. */
+  /** Called with every complete line as received, including dropped ones. It may keep the bytes. */
   readonly keep?: (line: Buffer) => void;
 }
 
-/** The beginning of a line whose rest was lost with the connection. */
+/** The beginning of a line that the end of the connection cut off. */
 interface CutLine {
   readonly cut: Buffer;
 }
 
-/** Different names of events that are counted by themselves; a server that invents more has them counted as one. */
+/** Event names counted separately. Further names share one counter, so that a server cannot grow it without bound. */
 const NAMES_LIMIT = 200;
 
 export class EventReader {
@@ -33,15 +33,15 @@ export class EventReader {
   readonly #options: EventReaderOptions;
   readonly #splitter: LineSplitter;
   readonly #names = new Set<string>();
-  /** Lines that arrived and were not handed over yet: what one chunk held, not more. */
+  /** Lines received but not delivered yet; at most one chunk's worth. */
   #lines: (Line | CutLine)[] = [];
   #next = 0;
   #waiting = 0;
-  /** Too many wait: nothing is read. */
+  /** True while the queue is full and nothing is read. */
   readonly #full = new BehaviorSubject(false);
   #stopped = false;
   #source: Readable | null = null;
-  /** Stops and resumes the source. */
+  /** Pauses and resumes the source. */
   #flow = Subscription.EMPTY;
   #lastByteAt: number;
 
@@ -66,11 +66,14 @@ export class EventReader {
     this.#flow = this.#full.subscribe((full) => (full ? source.pause() : source.resume()));
   }
 
-  /** The connection is gone: takes what was still buffered of it. A line that was cut off is told as a rejection. */
+  /**
+   * Handles the end of the connection: reads what is still buffered. A line that was cut off is reported as a
+   * rejection.
+   */
   detach(): void {
     const source = this.#source;
     if (source === null) return;
-    // Each read is also emitted as `data`, where it is taken.
+    // Each read also emits `data`, whose handler takes the bytes.
     while (source.read() !== null);
     this.#source = null;
     const rest = this.#splitter.end();
@@ -79,7 +82,7 @@ export class EventReader {
     if (!this.#handOver()) this.#full.next(true);
   }
 
-  /** Nothing is handed over any more. */
+  /** Stops all delivery. */
   stop(): void {
     this.#stopped = true;
     this.#source = null;
@@ -88,22 +91,22 @@ export class EventReader {
     this.#full.complete();
   }
 
-  /** Resolves when events can be taken. */
+  /** Resolves when the queue accepts events. */
   async room(): Promise<void> {
     await firstValueFrom(this.#full.pipe(filter((full) => !full)), { defaultValue: false });
   }
 
-  /** How long nothing has come; 0 while it is we who do not read. */
+  /** How long nothing has arrived; 0 while back-pressure stops us from reading. */
   silentMs(): number {
     return this.#full.value ? 0 : this.#options.now() - this.#lastByteAt;
   }
 
-  /** The server gave a sign of life. */
+  /** Records that the server has responded. */
   alive(): void {
     this.#lastByteAt = this.#options.now();
   }
 
-  /** False: not all, too many wait. */
+  /** Delivers lines. Returns false when the queue filled up before all were delivered. */
   #handOver(): boolean {
     while (this.#next < this.#lines.length) {
       if (this.#waiting >= this.#options.queueLimit) return false;
@@ -140,7 +143,7 @@ export class EventReader {
       return;
     }
     this.#waiting++;
-    // No catch: the listener does not reject, and where it does the process must not go on without the event.
+    // No catch: the listener does not reject. If it does, the process must not continue without the event.
     void this.#listener.event(this.#bounded(parsed.event)).then(() => this.#taken());
   }
 

@@ -1,10 +1,10 @@
 /**
- * Gerrit's stream as lines, cut on bytes: decoding or `readline` would cost more than all the rest. Nothing is kept
- * of a line past the limit but its beginning. Also the cheap test for the half of the stream that says nothing to
- * us, done before any parsing.
+ * Splits Gerrit's stream into lines at byte level: decoding or `readline` would cost more than all other processing. Of
+ * a line over the limit only the beginning is kept. Also detects meta ref updates, about half of the stream, without
+ * parsing them.
  */
 
-/** A line that was longer than the limit, and passed over. */
+/** A skipped line that exceeded the limit. */
 export interface OverlongLine {
   readonly bytes: number;
   readonly start: Buffer;
@@ -15,11 +15,11 @@ export type Line = Buffer | OverlongLine;
 const NEWLINE = 0x0a;
 const SAMPLE_BYTES = 1_024;
 
-/** Bytes in, whole lines out, without their line ends. */
+/** Takes bytes and returns complete lines without line endings. */
 export class LineSplitter {
   readonly #limitBytes: number;
   #parts: Buffer[] = [];
-  /** Bytes of the unfinished line so far, also when they were not kept. */
+  /** Bytes of the unfinished line so far, including those not kept. */
   #bytes = 0;
   #start: Buffer | null = null;
 
@@ -39,7 +39,7 @@ export class LineSplitter {
     return lines;
   }
 
-  /** What is left of a line when the stream has ended without a line end; null when nothing is. */
+  /** The unterminated rest after the end of the stream; null when there is none. */
   end(): Line | null {
     return this.#bytes === 0 ? null : this.#finish();
   }
@@ -49,7 +49,7 @@ export class LineSplitter {
     if (this.#start !== null) return;
     this.#parts.push(part);
     if (this.#bytes <= this.#limitBytes) return;
-    // A copy, so that the long line's chunks are not held by it.
+    // Copied, so that the chunks of the long line can be freed.
     this.#start = Buffer.from(Buffer.concat(this.#parts, Math.min(this.#bytes, SAMPLE_BYTES)));
     this.#parts = [];
   }
@@ -74,17 +74,17 @@ const META = Buffer.from('/meta"');
 const HEAD = Buffer.from('{"type":"ref-updated",');
 const TYPE = Buffer.from(',"type":"ref-updated"');
 const CREATED = Buffer.from(',"eventCreatedOn":');
-/** `12/9012/` and then some. */
+/** Enough for `12/9012/` and longer numbers. */
 const REF_LIMIT_BYTES = 32;
 const SLASH = 0x2f;
 const BRACE = 0x7d;
 const LETTER_T = 0x74;
 
 /**
- * True for `ref-updated` of refs/changes/NN/N/meta. Sound, not complete: a line that it takes is such an event if it is
- * JSON at all. The type counts only where it is surely a key of the outermost object: as its very first key, or
- * behind the last inner bracket. Inside a string the marks cannot stand, since quotes are escaped there. Most lines
- * are told by a few bytes at their end.
+ * True for `ref-updated` of refs/changes/NN/N/meta. Sound but incomplete: every line it matches is such an event if it
+ * is valid JSON. The type counts only as a key of the outermost object: as its first key, or after the last inner
+ * bracket. The patterns cannot match inside a string, where quotes are escaped. A few bytes at the end decide most
+ * lines.
  */
 export function isMetaRefUpdate(line: Buffer): boolean {
   if (!endsAsRefUpdate(line) && !(line[2] === LETTER_T && holds(line, HEAD, 0))) return false;
@@ -93,11 +93,11 @@ export function isMetaRefUpdate(line: Buffer): boolean {
   const from = name + REF_NAME.length;
   let at = from;
   while (at < from + REF_LIMIT_BYTES && isDigitOrSlash(line[at])) at++;
-  // The digits have taken the slash of `/meta` with them.
+  // The digit loop has consumed the slash of `/meta`.
   return at > from && holds(line, META, at - 1);
 }
 
-/** The change that such an update is about; null: its ref is none that Gerrit makes. */
+/** The change that the update is about; null when the ref does not have Gerrit's form. */
 export function changeOfMetaRef(line: Buffer): number | null {
   const from = line.indexOf(REF_NAME) + REF_NAME.length;
   const ref = line.toString('latin1', from, from + REF_LIMIT_BYTES);
@@ -105,7 +105,9 @@ export function changeOfMetaRef(line: Buffer): number | null {
   return number === undefined ? null : Number(number);
 }
 
-/** `,"type":"ref-updated"}` or with `,"eventCreatedOn":1` before the bracket; white space may follow. */
+/**
+ * Ends with `,"type":"ref-updated"}`, optionally with `,"eventCreatedOn":1` before the brace and whitespace after it.
+ */
 function endsAsRefUpdate(line: Buffer): boolean {
   let end = line.length;
   while (end > 0 && (line[end - 1] ?? 0) <= 0x20) end--;

@@ -1,6 +1,6 @@
 /**
- * The one parser of Gerrit's events: lines of the stream, lines of files, and what catch-up finds in a query's rows. A line
- * becomes one GerritEvent, or a rejection that says why; it never throws, whatever the line holds.
+ * The only parser of Gerrit events: lines of the stream, lines of files, and rows that catch-up converts to events. A
+ * line yields one GerritEvent or a rejection with a reason; it never throws.
  */
 import { z } from 'zod';
 import type { Rejection } from '../../../engine/ports/event-source.ts';
@@ -16,7 +16,7 @@ const LABEL_LIMIT = 100;
 const NOBODY: Account = { username: '', name: '', email: '' };
 
 export function parseEvent(line: Buffer | string): ParsedLine {
-  // Bytes that are no UTF-8 become U+FFFD, which no name may hold, and which does no harm in a text.
+  // Invalid UTF-8 becomes U+FFFD, which names refuse and texts accept.
   const text = typeof line === 'string' ? line : line.toString('utf8');
   try {
     return { event: toEvent(JSON.parse(text)) };
@@ -25,12 +25,12 @@ export function parseEvent(line: Buffer | string): ParsedLine {
   }
 }
 
-/** The beginning of a line, printable. */
+/** The beginning of a line, made printable. */
 export function sampleOf(text: string): string {
   return shapes.oneLine(text, SAMPLE_LIMIT);
 }
 
-/** What is no event that we can read. */
+/** An event that cannot be read. */
 export class Rejected extends Error {
   override readonly name = 'Rejected';
 }
@@ -80,7 +80,7 @@ const onComment = onPatchset.extend({
   approvals: z.array(approval).max(APPROVALS_LIMIT).nullish(),
 });
 
-/** The event of this type, made from what a query told, in the form of the stream. @throws Rejected */
+/** Builds an event of this type from query data in the form of the stream. @throws Rejected */
 export function eventAs<T extends GerritEvent['type']>(
   type: T,
   json: Readonly<Record<string, unknown>>,
@@ -135,7 +135,7 @@ function toEvent(json: unknown): GerritEvent {
   }
 }
 
-/** Types that are acted on by what their patchset says. */
+/** Types whose handling needs patchset data. */
 const NEED_PATCHSET: ReadonlySet<string> = new Set([
   'patchset-created',
   'comment-added',
@@ -144,14 +144,14 @@ const NEED_PATCHSET: ReadonlySet<string> = new Set([
   'change-restored',
 ]);
 
-/** Some versions and sites leave the patchset out. What the event would have started is found by looking the change up. */
+/** Some Gerrit versions and sites omit the patchset. The event then becomes one that looks up the change. */
 function withoutPatchset(type: string, json: object): GerritEvent {
   const raw = checked(type, onChange, json);
   if (isHiding(type, raw.change)) return { type: 'other', name: type };
   return { type: 'change-incomplete', name: type, ...aboutChange(type, raw, NOBODY) };
 }
 
-/** Nothing is to be done when a change is hidden: what was started may end. */
+/** Hiding a change triggers nothing: running jobs may finish. */
 function isHiding(type: string, change: { readonly wip: boolean; readonly private: boolean }): boolean {
   if (type === 'wip-state-changed') return change.wip;
   return type === 'private-state-changed' && change.private;
@@ -160,7 +160,7 @@ function isHiding(type: string, change: { readonly wip: boolean; readonly privat
 function checked<T>(type: string, schema: z.ZodType<T>, json: unknown): T {
   const result = schema.safeParse(json);
   if (result.success) return result.data;
-  // The path holds our own field names; the place in a list is left out, so that few reasons are counted.
+  // The path holds only our field names. List indexes are omitted, so that there are few distinct reasons.
   const path = result.error.issues[0]?.path.filter((part) => typeof part === 'string').join('.');
   throw new Rejected(`${type} ${path ?? ''}`.trim());
 }
@@ -193,7 +193,7 @@ function named(account: Account): boolean {
   return account.username !== '' || account.name !== '' || account.email !== '';
 }
 
-/** A counter's name: what does not look like one of Gerrit's is not spelt out. */
+/** A counter name; a type that does not look like one of Gerrit's is not included literally. */
 function nameOf(type: string): string {
   return /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/.test(type) ? type : 'unnamed';
 }

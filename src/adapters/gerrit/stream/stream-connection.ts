@@ -1,6 +1,6 @@
 /**
- * The connection of Gerrit's stream, lent to whoever has a question: one connection less for the account. It is lent
- * while the stream is up; the borrower must expect that it ends at any time.
+ * Shares the connection of Gerrit's stream with queries, which saves the account one connection. Available only while
+ * the stream is up; it can end at any time.
  */
 import type { SshClient } from '../../ssh/client/client.ts';
 
@@ -12,12 +12,12 @@ export class StreamConnection {
     this.#onChange = onChange;
   }
 
-  /** Null: the stream is not up. */
+  /** Null while the stream is down. */
   get connection(): SshClient | null {
     return this.#connection;
   }
 
-  /** The stream is up on this connection. */
+  /** Called when the stream is up on this connection. */
   connected(connection: SshClient): void {
     this.#connection = connection;
     connection.onClosed(() => {

@@ -1,7 +1,7 @@
 /**
- * One life of the stream: connect, `gerrit stream-events`, read until it ends, close. It resolves only when the
- * connection is gone, so that whoever starts the next one never holds two. A silent server is asked for its version
- * on the same connection before the connection is given up.
+ * One session of the stream: connect, run `gerrit stream-events`, read until it ends, close. Resolves only after the
+ * connection has closed, so that two sessions never overlap. When the server is silent, it is queried for its version
+ * on the same connection before the connection is dropped.
  */
 import {
   catchError,
@@ -29,20 +29,20 @@ export interface Session {
   readonly options: GerritOptions;
   readonly clock: Clock;
   readonly intake: EventReader;
-  /** The stream is up: Gerrit has answered a question after it took the stream's command. */
+  /** Called when the stream is up: Gerrit has answered a query after it accepted the stream command. */
   readonly connected: (version: string, connection: SshClient) => void;
-  /** The server answers, and its stream has said nothing for long. */
+  /** Called when the server answers but its stream has been silent for long. */
   readonly silent: () => void;
-  /** Aborted with a reason when the connection is to be made again. */
+  /** Aborted with a reason to force a reconnect. */
   readonly restart: AbortSignal;
 }
 
 export interface SessionEnd {
   readonly why: string;
   readonly hint: string;
-  /** It will not fix itself. */
+  /** Retrying soon cannot fix it. */
   readonly permanent: boolean;
-  /** How long the stream was up; 0: it never was. */
+  /** How long the stream was up; 0 when it never was. */
   readonly upMs: number;
 }
 
@@ -72,7 +72,7 @@ export async function runSession(session: Session, signal: AbortSignal): Promise
   }
 }
 
-/** Errors with why the stream ended, whichever comes first. Emits nothing. */
+/** Errors with the first reason for which the stream ends. Emits nothing. */
 function life(
   connection: SshClient,
   session: Session,
@@ -110,7 +110,7 @@ function failOnClose(connection: SshClient, options: GerritOptions): Observable<
   );
 }
 
-/** Emits when Gerrit has taken the command, and errors when the stream ends. */
+/** Emits when Gerrit has accepted the command; errors when the stream ends. */
 function openStream(
   connection: SshClient,
   { options, intake }: Session,
@@ -127,7 +127,7 @@ function openStream(
   });
 }
 
-/** Resolves with the reason when the channel ends. A status other than 0 is Gerrit's refusal of the command. */
+/** Resolves with the reason when the channel ends. A nonzero exit status means that Gerrit refused the command. */
 export function channelEnd(channel: SshChannel, options: GerritOptions): Promise<OperationError> {
   return new Promise((resolve) => {
     let status: number | null = null;
@@ -158,7 +158,7 @@ export function channelEnd(channel: SshChannel, options: GerritOptions): Promise
   });
 }
 
-/** Emits Gerrit's version once. Unsubscribing ends the question. */
+/** Emits Gerrit's version once. Unsubscribing cancels the query. */
 function askVersion(connection: SshClient, { options, intake }: Session): Observable<string> {
   return new Observable((subscriber) => {
     const over = new AbortController();
@@ -180,7 +180,7 @@ function askVersion(connection: SshClient, { options, intake }: Session): Observ
   });
 }
 
-/** Errors when the server is silent and does not answer either. Emits nothing. */
+/** Errors when the server is silent and does not answer a query either. Emits nothing. */
 function watchSilence(connection: SshClient, session: Session): Observable<never> {
   const { options, clock, intake } = session;
   const leftMs = (): number => options.streamIdleTimeoutMs - intake.silentMs();

@@ -1,7 +1,7 @@
 /**
- * Gerrit's stream, kept up for months: one session after the other, never two at a time. What fixes itself is tried
- * again after a growing, jittered wait; what does not (host key, key, missing right) is told once with its fix and
- * tried again only every few minutes, so that a mistake in the configuration is not a storm of logins.
+ * Keeps Gerrit's stream running for months, one session at a time. Temporary failures are retried after a growing,
+ * jittered delay. Permanent ones (host key, key, missing permission) are reported once with their fix and retried only
+ * every few minutes, so that a configuration mistake does not flood Gerrit with logins.
  */
 import { defer, Observable, repeat, type Subscription, tap } from 'rxjs';
 import type { Clock } from '../../../engine/ports/adapters.ts';
@@ -21,17 +21,17 @@ import { EventReader } from './event-reader.ts';
 import { runSession, type SessionEnd } from './stream-session.ts';
 
 export interface StreamTuning {
-  /** Events that may wait for the store at a time; past that the stream is not read. */
+  /** Maximum number of events waiting for the store. At the limit the stream is not read. */
   readonly queueLimit: number;
-  /** Rows of one page when it is asked what happened. */
+  /** Rows per page of a history query. */
   readonly pageRows: number;
-  /** Asks what happened; null: on the stream's own connection. */
+  /** Reads history pages; null uses the stream's connection. */
   readonly pages: FetchPage | null;
-  /** Told of every line as it came. */
+  /** Called with every line as received. */
   readonly keep: (line: Buffer) => void;
-  /** 0 to 1, for the jitter. */
+  /** Returns 0 to 1, for the jitter. */
   readonly random: () => number;
-  /** Told of each connection on which the stream is up. */
+  /** Called with each connection on which the stream comes up. */
   readonly up: (connection: SshClient) => void;
 }
 
@@ -51,17 +51,17 @@ export class GerritStream implements EventSource {
   readonly #listener: StreamListener;
   readonly #tuning: StreamTuning;
   readonly #intake: EventReader;
-  /** Failures since the stream was last up for good. */
+  /** Failures since the stream was last stable. */
   #failures = 0;
-  /** Before the session that runs now. */
+  /** Delay before the current session. */
   #waitedMs = 0;
   #told: StreamState | null = null;
-  /** The connection that stands now. */
+  /** The current connection. */
   #connection: SshClient | null = null;
   #restart = new AbortController();
   #stopped = false;
   #subscription: Subscription | null = null;
-  /** Resolves when the session that runs now has closed its connection. */
+  /** Resolves when the current session has closed its connection. */
   #session: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -111,7 +111,7 @@ export class GerritStream implements EventSource {
     await this.#session;
   }
 
-  /** Completes with how it ended, when its connection is gone. Unsubscribing ends it. */
+  /** Completes with the reason after the connection has closed. Unsubscribing ends the session. */
   #runSession(): Observable<SessionEnd> {
     return new Observable((subscriber) => {
       const abort = new AbortController();
@@ -137,7 +137,7 @@ export class GerritStream implements EventSource {
         },
         abort.signal,
       );
-      // Nothing is caught here: an error that is no SessionEnd is a programmer's, and ends the process.
+      // No catch: an error that is not a SessionEnd is a bug and ends the process.
       this.#session = session.then((end) => {
         subscriber.next(end);
         subscriber.complete();
@@ -147,8 +147,8 @@ export class GerritStream implements EventSource {
   }
 
   /**
-   * Doubles from one failure to the next; half of it is jitter, so that many clients do not come back together. It begins
-   * again after a connection that lasted: longer than the wait before it, and than what is no more than a stumble.
+   * Doubles after each failure; half of the delay is jitter, so that clients do not reconnect at the same time. Resets
+   * after a connection that lasted at least as long as the delay before it and as the connect timeout.
    */
   #delayMs(end: SessionEnd | null): number {
     const { backoffMinMs, backoffMaxMs, connectTimeoutMs, authRetryIntervalMs } = this.#options;

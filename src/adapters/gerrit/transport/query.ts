@@ -1,6 +1,6 @@
 /**
- * `gerrit query`: its rows, and one change as checked data. An `{"type":"error"}` row is a failure whatever the exit status,
- * and so is an answer without its closing `stats` row.
+ * Runs `gerrit query` and validates rows. A row `{"type":"error"}` is a failure whatever the exit status, and so is an
+ * answer without its closing `stats` row.
  */
 import { z } from 'zod';
 import { OperationError } from '../../../errors.ts';
@@ -11,7 +11,7 @@ import * as shapes from '../json-schemas.ts';
 import { runGerrit } from './ssh-command.ts';
 import type { GerritOptions } from './ssh-connection.ts';
 
-/** What to ask for beside the change itself. */
+/** Query options for data beyond the change itself. */
 export type QueryPart =
   | '--comments'
   | '--current-patch-set'
@@ -23,17 +23,17 @@ export type QueryPart =
   | '--files';
 
 export interface Question {
-  /** What it is about, for people. */
+  /** The target of the query, for display. */
   readonly target: string;
   /** One operand in Gerrit's query language; it must not begin with `-`. */
   readonly terms: string;
   readonly parts: readonly QueryPart[];
-  /** Rows to pass over: another page. */
+  /** Rows to skip, for paging. */
   readonly start?: number;
 }
 
 export interface Answer {
-  /** Not checked yet. */
+  /** Not validated yet. */
   readonly rows: readonly unknown[];
   /** There is another page. */
   readonly more: boolean;
@@ -61,7 +61,7 @@ const changeRow = shapes.change.extend({
 export type ChangeRow = z.infer<typeof changeRow>;
 export type PatchSetRow = z.infer<typeof patchSet>;
 
-/** Asks over a connection that is open. */
+/** Runs the query over an open connection. */
 export async function queryRows(
   connection: SshClient,
   options: GerritOptions,
@@ -85,7 +85,7 @@ function startOf({ start = 0 }: Question): readonly string[] {
   return start === 0 ? [] : [`--start=${start}`];
 }
 
-/** The change, or null when Gerrit does not show it (to this account). */
+/** Null when Gerrit does not show the change to this account. */
 export async function queryChange(
   connection: SshClient,
   options: GerritOptions,
@@ -105,12 +105,12 @@ export async function queryChange(
   return rows.find((row) => row.number === change) ?? null;
 }
 
-/** Anything but a known word for closed counts as open: Gerrit itself refuses what a closed change does not take. */
+/** An unknown status counts as open: Gerrit itself refuses reviews that a closed change does not accept. */
 export function isOpen(status: string): boolean {
   return status !== 'ABANDONED' && status !== 'MERGED';
 }
 
-/** The patchset, or null when the row does not hold it. Null as number: the current one. */
+/** Null when the row does not hold the patchset. A null number selects the current one. */
 export function patchSetOf(row: ChangeRow, number: number | null): PatchSetRow | null {
   const { currentPatchSet } = row;
   if (number === null) return currentPatchSet ?? null;
@@ -127,7 +127,7 @@ export function toPatchset(row: ChangeRow, set: PatchSetRow): Patchset {
   }
 }
 
-/** The rows before the closing one. */
+/** The rows before the closing `stats` row. */
 function readRows(result: CommandResult, target: string): Answer {
   if (result.status !== 0) {
     throw queryError(target, result.stderr === '' ? `exit status ${result.status}` : result.stderr, true);

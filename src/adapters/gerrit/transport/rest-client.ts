@@ -1,8 +1,8 @@
 /**
- * Gerrit's REST interface: one request in, status and bounded text out, every wait bounded. On node:http and node:https,
- * because fetch can neither be given a certificate authority nor tell whether a request had gone out when it failed,
- * and only then must a review be looked for before it is sent again. Connections are kept for the next request;
- * certificates are verified; redirects are not followed, so our password goes nowhere but where it was meant to.
+ * Client for Gerrit's REST interface: sends one request, returns its status and bounded text, with a timeout on every
+ * wait. Uses node:http and node:https, because fetch accepts no certificate authority and does not say whether a failed
+ * request was sent; only a sent review must be looked up before it is sent again. Connections are kept alive and
+ * certificates verified. Redirects are not followed, so the password reaches only the configured site.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -15,30 +15,30 @@ import { transportFailure } from './rest-failure.ts';
 import { UnknownOutcomeError } from './unknown-outcome.ts';
 
 export interface RestOptions {
-  /** Of the site, with its path if it has one. */
+  /** Base URL of the site, including its path if any. */
   readonly url: string;
   readonly user: string;
-  /** Read again for each request, so that an operator's correction counts at once. @throws OperationError */
+  /** Called for each request, so that an operator's fix takes effect immediately. @throws OperationError */
   readonly password: () => string;
-  /** Certificates of authorities (PEM) instead of the host's; null: the host's. */
+  /** PEM file of certificate authorities that replaces the host's; null uses the host's. */
   readonly caFile: string | null;
   readonly connectTimeoutMs: number;
-  /** For one request and its answer. */
+  /** For one request including its answer. */
   readonly requestTimeoutMs: number;
-  /** How long a connection that is not used is kept. */
+  /** How long an unused connection is kept. */
   readonly idleMs: number;
-  /** Longest wait that a server may ask for with Retry-After. */
+  /** Longest Retry-After that is obeyed. */
   readonly retryAfterMaxMs: number;
   readonly answerLimitBytes: number;
-  /** Requests at the same time; further ones wait. */
+  /** Maximum number of concurrent requests; further requests wait. */
   readonly connections: number;
 }
 
 export interface RestRequest {
   readonly method: 'GET' | 'POST';
-  /** Below `/a/`, encoded: `changes/openstack%2Fcinder~1`. */
+  /** Path below `/a/`, URL-encoded: `changes/openstack%2Fcinder~1`. */
   readonly path: string;
-  /** Sent as JSON; null: nothing is sent. */
+  /** Sent as JSON; null sends no body. */
   readonly body: object | null;
 }
 
@@ -46,7 +46,7 @@ export interface RestAnswer {
   readonly status: number;
   readonly text: string;
   readonly location: string | null;
-  /** The server's clock, ms since the epoch; null where it did not say. */
+  /** The server's clock, epoch ms; null when the answer has no date. */
   readonly date: number | null;
 }
 
@@ -61,7 +61,7 @@ export class RestClient {
   readonly #clock: Clock;
   readonly #turns: Semaphore;
   readonly #agents: { readonly 'http:': http.Agent; readonly 'https:': https.Agent };
-  /** Monotonic: the server has asked not to be asked before this. */
+  /** Monotonic time before which the server asked not to be called. */
   #notBefore = 0;
 
   constructor(options: RestOptions, clock: Clock) {
@@ -80,7 +80,7 @@ export class RestClient {
     return new URL(this.#options.url).host;
   }
 
-  /** Resolves with any answer that is one, also a refusal; rejects with an UnknownOutcomeError when there is none. */
+  /** Resolves with any HTTP answer, including refusals; rejects with an UnknownOutcomeError when there is none. */
   async request(request: RestRequest, signal: AbortSignal): Promise<RestAnswer> {
     const over = await this.#turn(signal);
     try {
@@ -91,7 +91,7 @@ export class RestClient {
       try {
         return await this.#exchange(prepared, signal);
       } catch (error) {
-        // A kept connection that the server had closed meanwhile. What only asks may be asked again at once.
+        // The server closed an idle connection before our request. Read-only requests can be repeated immediately.
         if (!(error instanceof UnknownOutcomeError) || request.method !== 'GET' || !isStale(error.cause))
           throw error;
         return await this.#exchange(prepared, signal);
@@ -101,7 +101,7 @@ export class RestClient {
     }
   }
 
-  /** Closes the connections that are kept. */
+  /** Closes the idle connections. */
   close(): void {
     this.#agents['http:'].destroy();
     this.#agents['https:'].destroy();
@@ -171,7 +171,7 @@ export class RestClient {
     });
   }
 
-  /** A server that is busy says when to come back: until then, and no longer than allowed, nobody asks it. */
+  /** Obeys Retry-After up to the configured limit: no request is sent before then. */
   #heed(response: http.IncomingMessage): void {
     if (response.statusCode !== 429 && response.statusCode !== 503) return;
     const asked = retryAfterMs(response.headers['retry-after'], this.#clock.now());
@@ -185,7 +185,7 @@ export class RestClient {
   }
 }
 
-/** A kept connection that was closed by the server before it got our request. */
+/** The server closed a kept connection before it received our request. */
 class StaleConnection extends Error {
   constructor(cause: unknown) {
     super('the kept connection was closed by the server', { cause });
@@ -201,7 +201,7 @@ function isReset(error: unknown): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE';
 }
 
-/** Calls back when the connection is up: from then on the server may have the request. */
+/** Calls back when the connection is up; from then on the server may have the request. */
 function whenReady(request: http.ClientRequest, ready: () => void): void {
   request.once('socket', (socket) => {
     if (!socket.connecting && request.reusedSocket) return ready();
@@ -219,7 +219,7 @@ function collect(response: http.IncomingMessage, limitBytes: number): Promise<st
       else reject({ code: 'answer-too-long' });
     });
     response.on('error', reject);
-    // The connection can end in the middle of an answer without any error.
+    // The connection can end in the middle of an answer without an error event.
     response.on('close', () => reject({ code: 'answer-cut' }));
     response.on('end', () => {
       if (response.complete) resolve(Buffer.concat(parts).toString('utf8'));
@@ -237,7 +237,7 @@ function answerOf(response: http.IncomingMessage, text: string): RestAnswer {
   };
 }
 
-/** Seconds or a date; 0 where there is neither. */
+/** Parses seconds or a date; 0 for neither. */
 function retryAfterMs(value: string | undefined, now: number): number {
   if (value === undefined) return 0;
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;

@@ -1,7 +1,6 @@
 /**
- * What went wrong with a request to Gerrit's REST interface, as an OperationError with a hint. Decided by codes of the
- * system, of TLS and of HTTP, never by text. A refusal (4xx) does not fix itself, but for 408 and 429; a server's
- * trouble (5xx) does.
+ * Converts failures of REST requests to OperationErrors with hints. Decides by system, TLS and HTTP codes, never by
+ * text. Refusals (4xx) are permanent, except 408 and 429; server errors (5xx) are temporary.
  */
 import { errorText, OperationError, type OperationErrorFields } from '../../../errors.ts';
 import { formatLimit } from '../../../machines/model/duration.ts';
@@ -10,7 +9,7 @@ import type { RestAnswer, RestOptions } from './rest-client.ts';
 
 type Limits = Pick<RestOptions, 'connectTimeoutMs' | 'requestTimeoutMs' | 'answerLimitBytes' | 'caFile'>;
 
-/** A request without an answer. `sent`: the connection was up. */
+/** A request without an answer. `sent`: the connection was established. */
 export function transportFailure(
   target: string,
   limits: Limits,
@@ -61,7 +60,7 @@ export function transportFailure(
   }
 }
 
-/** An answer that is a refusal. `retryable` by its status alone. */
+/** An answer that refuses the request. The status alone decides `retryable`. */
 export function statusFailure(operation: string, target: string, answer: RestAnswer): OperationError {
   const { status } = answer;
   const said = status >= 300 && status < 400 ? `to ${oneLine(answer.location, 200)}` : firstLine(answer.text);
@@ -74,12 +73,12 @@ export function statusFailure(operation: string, target: string, answer: RestAns
   });
 }
 
-/** What a refusal says, for people. */
+/** The first line of a refusal, for display. */
 export function firstLine(text: string): string {
   return oneLine(text.trimStart().split('\n')[0] ?? '', 300).trim();
 }
 
-/** Names in Node's TLS errors that do not begin with CERT_. */
+/** Codes of Node's TLS errors that do not begin with CERT_. */
 const TLS_CODES = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',

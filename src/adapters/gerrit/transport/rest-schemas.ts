@@ -1,6 +1,6 @@
 /**
- * The pieces of Gerrit's REST answers that we use, brought to one bounded shape. Gerrit puts `)]}'` before its JSON so
- * that no web page can load it as a script.
+ * Schemas for the parts of Gerrit's REST answers that are used, each normalized to one bounded form. Gerrit prefixes
+ * its JSON with `)]}'` so that no web page can load it as a script.
  */
 import { z } from 'zod';
 import { OperationError } from '../../../errors.ts';
@@ -12,7 +12,7 @@ const NAME_LIMIT = 256;
 const KIND_LIMIT = 100;
 const MESSAGES_LIMIT = 100_000;
 
-/** `2026-11-22 20:07:12.000000000`, in UTC, as ms; 0 where it is none. */
+/** `2026-11-22 20:07:12.000000000` in UTC, as ms; 0 when invalid. */
 const timestamp = z
   .unknown()
   .optional()
@@ -22,7 +22,7 @@ const timestamp = z
     return Number.isNaN(ms) ? 0 : ms;
   });
 
-/** Account ids are integers; 0 where there is none. */
+/** Account ids are integers; 0 when absent. */
 const accountId = z
   .unknown()
   .optional()
@@ -60,7 +60,7 @@ export type RestMessage = z.infer<typeof message>;
 const approval = z.object({ _account_id: z.int(), value: shapes.vote });
 const label = z.object({ all: z.array(approval).nullish() });
 
-/** Any object: what is used of it is checked where it is read. */
+/** Any object; its fields are validated where they are read. */
 export const info = z.record(z.string(), z.unknown());
 
 export const change = z.object({
@@ -86,7 +86,10 @@ export function isJson(text: string): boolean {
   }
 }
 
-/** The answer's JSON in this shape. @throws OperationError, retryable: a proxy's page is no answer of Gerrit's. */
+/**
+ * Parses the answer's JSON with this schema.
+ * @throws OperationError, retryable, since invalid JSON is likely a proxy's page
+ */
 export function readJson<T>(text: string, schema: z.ZodType<T>, target: string): T {
   const fail = (message: string, retryable: boolean, cause?: unknown): OperationError =>
     new OperationError({

@@ -1,9 +1,9 @@
 /**
- * One connection to Gerrit for all questions. While the stream is up it is the stream's, because Gerrit limits the
- * connections of an account. Otherwise it is opened when somebody asks, shared while others ask too, kept for a while
- * afterwards, because a handshake costs more than most answers. Never more than one at a time. One that was kept, or the
- * stream's, may have died unnoticed; then what was asked over it is asked once more over a new one. So only what may be
- * asked twice may fail here: what must happen once takes its failure for an answer.
+ * One connection to Gerrit for all queries. While the stream is up, queries use its connection, because Gerrit limits
+ * the connections per account. Otherwise a connection is opened on demand, shared, and kept for a while, because a
+ * handshake costs more than most answers; there is never more than one. A reused connection may have died unnoticed;
+ * the query is then repeated once over a new one. Only repeatable work may therefore reject: work that must happen once
+ * returns its failure as a result.
  */
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
@@ -14,7 +14,7 @@ import { asRetryable } from '../reviews/transport.ts';
 import { connectToGerrit, type GerritOptions } from './ssh-connection.ts';
 import { stoppedConnection } from './ssh-failure.ts';
 
-/** One connection from its opening to its end. */
+/** One connection, from opening to close. */
 interface Line {
   readonly opening: Promise<SshClient>;
   readonly giveUp: AbortController;
@@ -28,13 +28,13 @@ export class SharedConnection {
   readonly #turns: Semaphore;
   readonly #lent: () => SshClient | null;
   #line: Line | null = null;
-  /** The goodbye of the last one, which the next one waits for. */
+  /** Resolves when the previous connection has closed; the next one waits for it. */
   #ending: Promise<void> = Promise.resolve();
   #asking = 0;
   #closed = false;
   #disarm: () => void = () => {};
 
-  /** @param lent the stream's connection, or null while the stream is not up */
+  /** @param lent the stream's connection; null while the stream is down */
   constructor(options: GerritOptions, clock: Clock, lent: () => SshClient | null = () => null) {
     this.#options = options;
     this.#lent = lent;
@@ -42,7 +42,9 @@ export class SharedConnection {
     this.#turns = new Semaphore(options.maxConcurrentQueries);
   }
 
-  /** Runs `question` when it is its turn, perhaps twice. What goes wrong before it is asked is retryable. */
+  /**
+   * Runs `question` when a slot is free, twice if a reused connection was dead. Failures before it runs are retryable.
+   */
   async ask<T>(signal: AbortSignal, question: (connection: SshClient) => Promise<T>): Promise<T> {
     const over = await this.#turn(signal);
     try {
@@ -53,7 +55,7 @@ export class SharedConnection {
     }
   }
 
-  /** Ends its own connection. False: it has none, or one over which something is being asked. */
+  /** Closes its own connection. Returns false when it has none, or when a query is using it. */
   async makeRoom(): Promise<boolean> {
     if (this.#asking > 0 || this.#line === null) return false;
     this.#disarm();
@@ -61,12 +63,12 @@ export class SharedConnection {
     return true;
   }
 
-  /** Whether it has a connection of its own. */
+  /** Whether it has its own connection, apart from the stream's. */
   get isOpen(): boolean {
     return this.#line !== null;
   }
 
-  /** Null: the stream is not up, or its connection ended meanwhile. */
+  /** Null: the stream is down, or its connection ended during the query. */
   async #overLent<T>(
     signal: AbortSignal,
     question: (connection: SshClient) => Promise<T>,
@@ -105,7 +107,7 @@ export class SharedConnection {
     }
   }
 
-  /** Ends the connection; who asks now or later is told so. */
+  /** Closes the connection. Current and later queries fail. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#disarm();
@@ -132,7 +134,7 @@ export class SharedConnection {
       line.lost = true;
       if (this.#line === line) this.#line = null;
     };
-    // Who asks sees the error; here it only matters that there is no connection.
+    // Callers receive the error; here a failure only means that there is no connection.
     opening.then((connection) => {
       line.up = true;
       connection.onClosed(lose);
@@ -143,7 +145,7 @@ export class SharedConnection {
 
   #hangUpLater(): void {
     if (this.#asking > 0 || this.#closed || this.#line === null) return;
-    // The next question goes over the stream's.
+    // The next query uses the stream's connection.
     const idleMs = this.#lent() === null ? this.#options.idleMs : 0;
     this.#disarm = this.#clock.after(idleMs, () => void this.#hangUp());
   }
@@ -160,7 +162,7 @@ export class SharedConnection {
     return this.#ending;
   }
 
-  /** A connection is opened for everybody: who is told to stop leaves, and it goes on for the others. */
+  /** An aborted caller stops waiting, and the shared connection attempt continues for the others. */
   #unlessStopped(opening: Promise<SshClient>, signal: AbortSignal): Promise<SshClient> {
     return new Promise((resolve, reject) => {
       const stop = (): void => reject(this.#stopped(signal));

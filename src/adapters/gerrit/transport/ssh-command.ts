@@ -1,6 +1,6 @@
 /**
- * Gerrit's commands by SSH. A command that ends without an exit status is an UnknownOutcomeError, which says whether Gerrit may have the
- * whole request: only then must a review be looked for before it is sent again.
+ * Runs Gerrit's commands over SSH. A command that ends without an exit status throws an UnknownOutcomeError, which says
+ * whether Gerrit may have the whole request: only then must a review be looked up before it is sent again.
  */
 import { OperationError } from '../../../errors.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
@@ -8,9 +8,9 @@ import { CommandFailure, type CommandResult, runCommand } from '../../ssh/client
 import { UnknownOutcomeError } from './unknown-outcome.ts';
 
 export interface GerritCommand {
-  /** Words; quoted here. */
+  /** Arguments, quoted by this function. */
   readonly argv: readonly string[];
-  /** Sent and closed; null: nothing is sent. */
+  /** Written to standard input, which is then closed; null sends nothing. */
   readonly stdin: string | null;
   readonly timeoutMs: number;
   readonly maxStdoutBytes: number;
@@ -41,13 +41,13 @@ export async function runGerrit(
   }
 }
 
-/** Gerrit splits a command line by its own rules: quotes of both kinds and backslashes, no expansion. */
+/** Gerrit splits command lines by its own rules: both kinds of quotes and backslashes, no expansion. */
 export function commandLine(argv: readonly string[]): string {
   return argv.map(quote).join(' ');
 }
 
 function quote(word: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a command line.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach a command line.
   if (/[\u0000-\u001f\u007f]/.test(word)) {
     throw new OperationError({
       operation: 'make command line',

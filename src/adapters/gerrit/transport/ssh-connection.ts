@@ -1,4 +1,4 @@
-/** Connections to Gerrit by SSH: the account and the key of the configuration, host keys from known_hosts. */
+/** Connects to Gerrit over SSH with the configured account and key, and host keys from known_hosts. */
 import type { GerritConfig } from '../../../config/config.ts';
 import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
@@ -14,12 +14,12 @@ import {
 import { type HostKeys, type SshAccess, SshClient } from '../../ssh/client/client.ts';
 import { gerritError } from './ssh-failure.ts';
 
-/** What this folder needs of the configuration. */
+/** The configuration that this folder needs. */
 export type GerritOptions = Omit<GerritConfig, 'fetchUrl' | 'rest'>;
 
 const KEY_USE = { setting: 'gerrit.key', place: 'in Gerrit' };
 
-/** Rejects with an OperationError, not retryable for what an operator must fix: key, host key, account. */
+/** Rejects with an OperationError; not retryable when an operator must fix the key, host key or account. */
 export async function connectToGerrit(
   options: GerritOptions,
   clock: Clock,
@@ -31,7 +31,7 @@ export async function connectToGerrit(
     ...options,
     privateKey,
     hostKeys: hostKeysOf(known, algorithms),
-    // A query that Gerrit does not take up in time must not end the stream, which has the same connection.
+    // A query that Gerrit does not accept in time must not end the stream, which shares the connection.
     closeOnStuckChannel: false,
     after: (delayMs, due) => clock.after(delayMs, due),
     toError: (failure) => gerritError(options, failure),
@@ -42,7 +42,8 @@ export async function connectToGerrit(
   try {
     return await SshClient.open(access(algorithms), signal);
   } catch (error) {
-    // The server has no key of a type that we know. Asked for any, it shows one for the operator to compare.
+    // The server has no key of a known type. A connection without that restriction shows a key for the operator to
+    // compare.
     if (error instanceof OperationError && error.operation === 'agree on algorithms') {
       return SshClient.open(access(all), signal);
     }

@@ -1,4 +1,4 @@
-/** What went wrong with a connection to Gerrit, as an OperationError with a hint. */
+/** Converts failures of SSH connections to Gerrit to OperationErrors with hints. */
 import { errorText, OperationError } from '../../../errors.ts';
 import { formatLimit } from '../../../machines/model/duration.ts';
 import { sshTarget } from '../../ssh/client/client.ts';
@@ -54,7 +54,7 @@ export function gerritError(options: GerritOptions, { kind, cause }: SshFailure)
   }
 }
 
-/** We were told to stop. */
+/** The caller aborted the connection. */
 export function stoppedConnection(target: string): OperationError {
   return new OperationError({
     operation: 'connect',

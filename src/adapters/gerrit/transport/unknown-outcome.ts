@@ -1,12 +1,12 @@
 /**
- * An answer of Gerrit's that is not known: the connection broke, the time was over, or what came back says nothing.
- * Over SSH and over REST alike it says whether Gerrit may have got the whole request, because only then must a review
- * be looked for before it is sent again.
+ * The outcome of a request to Gerrit is unknown: the connection broke, the request timed out, or the answer is
+ * unusable. Says, for SSH and REST alike, whether Gerrit may have the whole request: only then must a review be looked
+ * up before it is sent again.
  */
 import { OperationError, type OperationErrorFields } from '../../../errors.ts';
 
 export class UnknownOutcomeError extends OperationError {
-  /** True: the server may have the whole request, and may still act on it. */
+  /** True: the server may have the whole request and may still process it. */
   readonly sent: boolean;
 
   constructor(fields: OperationErrorFields, sent: boolean) {
