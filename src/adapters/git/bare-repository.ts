@@ -1,20 +1,21 @@
 /**
- * One bare repository of the cache, driven by plumbing commands: nothing is checked out, so nothing that a patch brings
- * can do anything. Its directory is named outright, so that a broken one is never taken for a part of what lies around it.
+ * A bare repository of the cache, used through plumbing commands. Nothing is checked out, so no file of a patch can
+ * run. Commands name the git directory explicitly, so that git never falls back from a broken repository to a
+ * surrounding one.
  */
 import { join } from 'node:path';
 import { askGit, type GitAnswer, type GitCommand, git } from './command.ts';
 import { type ConnectionLimit, overSsh } from './connection-limit.ts';
 import type { Address } from './fetch-url.ts';
 
-/** On whose behalf: what stands in errors, and when to stop. */
+/** Operation and target for errors, and the signal that cancels it. */
 export interface GitContext {
   readonly operation: string;
   readonly target: string;
   readonly signal: AbortSignal;
 }
 
-/** Where it is fetched from. */
+/** Where to fetch from. */
 export interface Remote {
   readonly address: Address;
   readonly connectionLimit: ConnectionLimit;
@@ -22,7 +23,7 @@ export interface Remote {
 
 export interface RefAt {
   readonly revision: string;
-  /** When it was committed, seconds since the epoch. */
+  /** Commit time, seconds since the epoch. */
   readonly committedAt: number;
 }
 
@@ -32,32 +33,32 @@ export interface NewCommit {
   readonly tree: string;
   readonly parents: readonly string[];
   readonly message: string;
-  /** Seconds since the epoch. Everything about it is given, so the same merge is the same commit everywhere. */
+  /** Seconds since the epoch. All commit data is given, so the same merge yields the same commit everywhere. */
   readonly committedAt: number;
 }
 
 const LOCAL_HINT = 'it is recreated automatically; check the free space in the state directory';
 const IDENTITY = { name: 'sos-ci', email: 'sos-ci@localhost' };
 const REF_LINE = /^(\S+) ([0-9a-f]{40}) commit (-?\d+)$/;
-/** Conflicts are told to people: the first few files. */
+/** Maximum number of conflicting files reported. */
 const FILES_LIMIT = 20;
 
 export class BareRepository {
   readonly directory: string;
   readonly #environment: Readonly<Record<string, string>>;
 
-  /** @param environment for git, and for the ssh that it starts */
+  /** @param environment for git and the ssh that it starts */
   constructor(directory: string, environment: Readonly<Record<string, string>>) {
     this.directory = directory;
     this.#environment = { ...environment, GIT_DIR: directory };
   }
 
-  /** In a directory that is there and empty. */
+  /** Initializes the repository in an existing empty directory. */
   async create(errand: GitContext): Promise<void> {
     await this.#local(errand, ['init', '--quiet', '--bare', '--template=', '--initial-branch=none']);
   }
 
-  /** Refs that are not there fail the whole fetch. Tags come along with the history that they belong to. */
+  /** A missing ref fails the whole fetch. Tags on the fetched history are included. */
   async fetch(
     errand: GitContext,
     { address, connectionLimit }: Remote,
@@ -81,7 +82,7 @@ export class BareRepository {
     await overSsh(connectionLimit, fetch, () => git(fetch));
   }
 
-  /** Which of these refs the other side has. */
+  /** Which of these refs the remote has. */
   async remoteRefs(
     errand: GitContext,
     { address, connectionLimit }: Remote,
@@ -89,7 +90,7 @@ export class BareRepository {
   ): Promise<ReadonlySet<string>> {
     const ask = {
       ...this.#command(errand),
-      // Outside: whether the repository is sound is what is to be found out.
+      // Outside the repository, whose integrity is in question.
       cwd: '/',
       environment: { ...this.#environment, GIT_DIR: '/dev/null' },
       protocol: address.protocol,
@@ -100,7 +101,7 @@ export class BareRepository {
     return new Set(listed.split('\n').map((line) => line.slice(line.indexOf('\t') + 1)));
   }
 
-  /** All refs below these, or of these names, that are commits. */
+  /** All refs with these names or prefixes that point to commits. */
   async refs(errand: GitContext, patterns: readonly string[]): Promise<ReadonlyMap<string, RefAt>> {
     const format = '--format=%(refname) %(objectname) %(objecttype) %(committerdate:unix)';
     const listed = await this.#local(errand, ['for-each-ref', format, '--', ...patterns]);
@@ -112,12 +113,12 @@ export class BareRepository {
     return refs;
   }
 
-  /** Tags and what they name, as the lines of git's own list of packed refs. */
+  /** Tags and their targets, in the format of git's packed-refs file. */
   tags(errand: GitContext): Promise<string> {
     return this.#local(errand, ['for-each-ref', '--format=%(objectname) %(refname)', '--', 'refs/tags/']);
   }
 
-  /** Null: they have no history in common. */
+  /** Null when they share no history. */
   async mergeBase(errand: GitContext, one: string, other: string): Promise<string | null> {
     const { status, stdout } = await this.#ask(errand, ['merge-base', one, other], [1]);
     return status === 0 ? (stdout.split('\n')[0] ?? null) : null;
@@ -127,7 +128,7 @@ export class BareRepository {
     const options = ['--write-tree', '--name-only', '--no-messages', '-z'];
     const { status, stdout, cut } = await this.#ask(errand, ['merge-tree', ...options, ours, theirs], [1]);
     const [tree = '', ...files] = stdout.split('\0');
-    // It says much only of conflicts; what was cut off ends in the middle of a name.
+    // Only conflicts produce long output. Truncated output ends in the middle of a name.
     if (cut) files.pop();
     if (status === 0) return { tree };
     return { files: files.filter((file) => file !== '').slice(0, FILES_LIMIT) };
@@ -153,14 +154,14 @@ export class BareRepository {
     });
   }
 
-  /** All of it or nothing. Null: the ref goes. */
+  /** Atomic. Null deletes the ref. */
   async setRefs(errand: GitContext, refs: ReadonlyMap<string, string | null>): Promise<void> {
     if (refs.size === 0) return;
     const lines = [...refs].map(([ref, at]) => (at === null ? `delete ${ref}\n` : `update ${ref} ${at}\n`));
     await git({ ...this.#command(errand), argv: ['update-ref', '--stdin'], input: lines.join('') });
   }
 
-  /** Those of the commits that are here. */
+  /** Those of the commits that exist in this repository. */
   async known(errand: GitContext, revisions: readonly string[]): Promise<readonly string[]> {
     if (revisions.length === 0) return [];
     const input = revisions.map((revision) => `${revision}^{commit}\n`).join('');
@@ -177,7 +178,7 @@ export class BareRepository {
     await this.#local(errand, ['archive', '--format=tar', '--output=/dev/null', revision]);
   }
 
-  /** A bundle of these refs, without what the receiver has. It never comes out empty: `revision` itself is always in it. */
+  /** Bundles these refs without the receiver's commits. Never empty: always includes `revision`. */
   async bundle(
     errand: GitContext,
     file: string,
@@ -187,12 +188,12 @@ export class BareRepository {
   ): Promise<void> {
     const without = haves.map((have) => `^${have}`);
     const left = await this.#local(errand, ['rev-list', '--count', '--max-count=1', revision, ...without]);
-    // The receiver has the commit already, or more: then its parents are what is left out.
+    // The receiver already has the commit: exclude only its parents.
     const limits = left === '0' ? [`^${revision}^@`] : without;
     await this.#local(errand, ['bundle', 'create', '--quiet', file, ...refs, ...limits]);
   }
 
-  /** One pack instead of many, and nothing that no ref leads to. */
+  /** Packs everything into one pack and drops unreachable objects. */
   async pack(errand: GitContext): Promise<void> {
     await this.#local(errand, ['gc', '--quiet', '--prune=now']);
   }

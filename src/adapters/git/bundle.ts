@@ -1,6 +1,6 @@
 /**
- * Ships a merged tree to a host that cannot be fetched from here: a bundle, which is all that such a host needs to make
- * the work tree with its history by itself.
+ * Ships a merged tree to a host that cannot be fetched from here, as a bundle from which the host creates the work tree
+ * with its history.
  */
 import { rename, rm } from 'node:fs/promises';
 import type { MergedTree } from '../../machines/model/domain.ts';
@@ -10,8 +10,8 @@ import { withTree } from './merged-tree.ts';
 import { treeRef } from './tree-ref.ts';
 
 /**
- * Writes the tree with its history as a git bundle to `file`, whole or not at all. It holds `treeRef(tree)` and the tags.
- * @param haves commits that the receiver has already; those that are not known here are left out
+ * Writes the tree with its history as a git bundle to `file`, atomically. It holds `treeRef(tree)` and the tags.
+ * @param haves commits that the receiver already has; those unknown here are ignored
  */
 export async function bundleTree(
   cache: GitCache,

@@ -1,7 +1,7 @@
 /**
- * Keeps the cache small while nobody needs it: refs that no review needs, packs that have become many, projects that
- * were not used for longest. It works beside everything else, gives way at once to whoever wants in, and has nobody to
- * tell what did not work: that is tried again after the next use.
+ * Keeps the cache small while it is idle: drops refs that no review needs, repacks repositories, and evicts the least
+ * recently used projects. Aborts at once when a merge needs the repository. Failures are not reported; the next use
+ * triggers another attempt.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ export interface Kept {
   readonly limits: Pick<GitCacheConfig, 'maxCacheBytes' | 'maxProjects' | 'repackThreshold'>;
   readonly records: MergeRecords;
   project(name: string): CachedRepository;
-  /** Names of the projects that are on disk. */
+  /** Names of the projects on disk. */
   list(): readonly string[];
 }
 
@@ -26,7 +26,7 @@ interface Size {
   readonly loose: number;
 }
 
-/** Loose objects for one pack that is allowed: merges leave a handful each. */
+/** Loose objects per allowed pack: each merge leaves a handful. */
 const LOOSE_FOR_ONE_PACK = 20;
 
 export class CacheGc {
@@ -105,7 +105,7 @@ export class CacheGc {
     this.#sizes.set(name, (await sizeOf(project(name).directory)).bytes);
   }
 
-  /** Of merges that were cut off, and of reviews that nobody has a record of. */
+  /** Drops refs of interrupted merges and of reviews without a record. */
   async #dropStrayRefs(errand: GitContext, name: string, repository: BareRepository): Promise<void> {
     const needed = await this.#kept.records.revisions(name);
     const refs = await repository.refs(errand, [TREES, FETCHED]);
@@ -113,7 +113,7 @@ export class CacheGc {
     await repository.setRefs(errand, new Map(stray.map((ref) => [ref, null])));
   }
 
-  /** The least recently used first, the one that was used last never. */
+  /** Evicts the least recently used projects first, never the most recently used one. */
   async #evict(): Promise<void> {
     const { limits, records, project } = this.#kept;
     const names = this.#kept.list();

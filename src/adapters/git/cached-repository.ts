@@ -1,6 +1,6 @@
 /**
- * One project in the cache: its repository, who is in it, and what is fetched into it. A repository that does not work
- * any more is thrown away and made again; nothing in it is worth more than a fetch.
+ * One project in the cache: its repository, its lock and its fetches. A broken repository is deleted and fetched again;
+ * it holds nothing that cannot be fetched.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, statfs, utimes } from 'node:fs/promises';
@@ -21,22 +21,22 @@ export interface ProjectOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly connectionLimit: ConnectionLimit;
-  /** For the fetch that brings the whole project. */
+  /** Timeout of the initial fetch of the whole project. */
   readonly cloneTimeoutMs: number;
-  /** After a new repository did not help, until the next one is made. */
+  /** After a new repository fails too, the time until the next one is made. */
   readonly recloneIntervalMs: number;
 }
 
-/** Directories that are being made or thrown away begin so; nobody looks for anything in them. */
+/** Name prefix of directories being created or deleted; never used as repositories. */
 export const PASSING = '.passing-';
-/** With less room than this, what fails is not the repository's fault. */
+/** With less free disk space than this, a failure is not the repository's fault. */
 const ROOM_BYTES = 64 * 1024 * 1024;
 /**
- * New repositories in one `renewInterval`, each a fetch of the whole project. A disk that breaks more of them than this
- * needs an operator.
+ * Maximum number of new repositories in one `renewInterval`; each fetches the whole project. A disk that breaks more of
+ * them needs an operator.
  */
 const RENEWALS_LIMIT = 5;
-/** What a git that was killed leaves behind. Nobody else works here, so nobody holds them. */
+/** Files that a killed git leaves. No other program uses the repository, so all of them are stale. */
 const LEFT_BEHIND = /\.lock$|^tmp_|\.keep$|^gc\.pid$/;
 
 export class CachedRepository {
@@ -46,12 +46,12 @@ export class CachedRepository {
   readonly #options: ProjectOptions;
   readonly #repository: BareRepository;
   readonly #fetches: FetchCoalescer;
-  /** It is there, and nothing is left in it of a git that was killed. */
+  /** The repository exists and holds no leftovers of a killed git. */
   #isTidy = false;
   #generation = 0;
-  /** Monotonic times at which it was thrown away for being broken, in the last `renewInterval`. */
+  /** Monotonic times at which the repository was deleted as broken, within the last `renewInterval`. */
   #renewals: readonly number[] = [];
-  /** Monotonic time at which git could not work in a new repository either. */
+  /** Monotonic time at which git last failed in a new repository as well. */
   #failedAgainAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProjectOptions) {
@@ -72,7 +72,7 @@ export class CachedRepository {
     });
   }
 
-  /** Runs `work` in the repository; once more in a new one, when git could not work in the old one. */
+  /** Runs `work` in the repository. When git fails in it, runs `work` again in a new one. */
   async use<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     const generation = this.#generation;
     try {
@@ -85,7 +85,7 @@ export class CachedRepository {
     }
   }
 
-  /** The same, in the repository as it is. */
+  /** Runs `work` in the existing repository, without a second attempt. */
   useAsItIs<T>(errand: GitContext, work: (repository: BareRepository) => Promise<T>): Promise<T> {
     return this.#inside(errand, work);
   }
@@ -96,12 +96,12 @@ export class CachedRepository {
     await utimes(this.directory, new Date(), new Date());
   }
 
-  /** Changes whenever the repository was thrown away. */
+  /** Changes whenever the repository is deleted. */
   get generation(): number {
     return this.#generation;
   }
 
-  /** Throws the repository away, unless somebody did since `generation`. */
+  /** Deletes the repository, unless it has been deleted since `generation`. */
   async renew(errand: GitContext, generation: number): Promise<void> {
     await this.alone(errand, async () => {
       if (this.#generation !== generation) return;
@@ -110,14 +110,16 @@ export class CachedRepository {
     });
   }
 
-  /** Throws it away for good, unless it is in use. True: it is gone. */
+  /** Deletes the repository permanently, unless it is in use. Returns true when it was deleted. */
   async clear(errand: GitContext): Promise<boolean> {
     if (this.gate.inUse) return false;
     await this.alone(errand, () => this.#discard());
     return true;
   }
 
-  /** Runs `work` while nobody else is in. What can wait looks at `wanted`: it aborts when others want to go in. */
+  /**
+   * Runs `work` with exclusive access. Interruptible work watches `wanted`, which aborts when others wait for access.
+   */
   async alone<T>(
     errand: GitContext,
     work: (repository: BareRepository, wanted: AbortSignal) => Promise<T>,
@@ -179,7 +181,7 @@ export class CachedRepository {
     this.#isTidy = true;
   }
 
-  /** Out of the way at once, and removed beside everything else: a large one takes its time. */
+  /** Renames the repository, then removes it in the background, which takes long for a large one. */
   async #discard(): Promise<void> {
     this.#isTidy = false;
     this.#generation += 1;
@@ -190,11 +192,11 @@ export class CachedRepository {
       if (isFileError(error) && error.code === 'ENOENT') return;
       throw error;
     }
-    // What cannot be removed now goes at the next start.
+    // The next start removes what remains.
     void rm(passing, { recursive: true, force: true }).catch(() => {});
   }
 
-  /** Not for want of room, not when the last new one did not help, and not without an end. */
+  /** False when disk space is short, when the last new repository did not help, or at the renewal limit. */
   async #mayRenew(): Promise<boolean> {
     const { clock, recloneIntervalMs } = this.#options;
     if (clock.monotonic() - this.#failedAgainAt < recloneIntervalMs) return false;
@@ -210,7 +212,7 @@ export class CachedRepository {
   }
 }
 
-/** Removes what a killed git has left, so that it stands in nobody's way and takes no room. */
+/** Removes the leftovers of a killed git, which block commands and use disk space. */
 async function tidy(directory: string): Promise<void> {
   const folders = ['.', 'objects/pack', 'refs'].map((folder) => join(directory, folder));
   const files = await Promise.all(

@@ -1,6 +1,6 @@
 /**
- * Runs git without anything that this host or the repository could have set up: no configuration but ours, no hooks,
- * filters, helpers, prompts or other protocols. It gets a process group of its own, so that giving up ends ssh and all.
+ * Runs git isolated from the setup of the host and the repository: own configuration only, no hooks, filters, helpers,
+ * prompts or other protocols. git gets its own process group, so that cancelling also ends its ssh.
  */
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
@@ -8,29 +8,29 @@ import { execa } from 'execa';
 import { OperationError, type OperationErrorFields } from '../../errors.ts';
 
 export interface GitCommand {
-  /** What it is for, in the words of an operator. */
+  /** The purpose, worded for an operator. */
   readonly operation: string;
   readonly target: string;
   readonly hint: string;
   readonly cwd: string;
   readonly argv: readonly string[];
-  /** The one protocol that may be used; null: none. */
+  /** The only permitted protocol; null permits none. */
   readonly protocol: string | null;
   readonly environment: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
-  /** On its standard input. */
+  /** Written to standard input. */
   readonly input?: string;
 }
 
 export interface GitAnswer {
   readonly status: number;
-  /** Without the last line end. */
+  /** Without the final line ending. */
   readonly stdout: string;
-  /** It said more than is kept, and was ended for it. */
+  /** The output exceeded the limit, and git was killed. */
   readonly cut: boolean;
 }
 
-/** git ended with a status that is none of its answers. Some of them mean that it is another git than we need. */
+/** git exited with an unexpected status. Some statuses mean that this git version is unsuitable. */
 export class GitFailed extends OperationError {
   readonly status: number | null;
 
@@ -40,7 +40,7 @@ export class GitFailed extends OperationError {
   }
 }
 
-/** Gerrit accepts no further connection of this account. Nothing is wrong with the repository. */
+/** Gerrit refuses further connections of this account. The repository is fine. */
 export class TooManyConnections extends OperationError {}
 
 const SETTINGS = [
@@ -53,12 +53,12 @@ const SETTINGS = [
   'fetch.recurseSubmodules=false',
   'gc.auto=0',
   'maintenance.auto=false',
-  // What is lost in a power cut is fetched again.
+  // Data lost in a power failure is fetched again.
   'core.fsync=none',
-  // One file for each fetch, however small: a repository is copied file by file.
+  // One pack per fetch, however small: repositories are copied file by file.
   'fetch.unpackLimit=1',
   'protocol.allow=never',
-  // Objects are checked as they come in, but for old mistakes that respectable projects have in their history.
+  // Incoming objects are checked, except for old mistakes in the history of well-known projects.
   'fetch.fsckObjects=true',
   ...[
     'badTimezone',
@@ -76,25 +76,25 @@ const SETTINGS = [
   ].map((mistake) => `fetch.fsck.${mistake}=ignore`),
 ];
 
-/** The status of a git that does not know what it was told. */
+/** git's exit status for an unknown option or command. */
 const USAGE = 129;
 /**
- * What OpenSSH prints when the server ends the connection with SSH_DISCONNECT_TOO_MANY_CONNECTIONS (RFC 4253, 12). Its
- * exit status says nothing, and git's neither; the number is the code of the protocol, not a word of a text.
+ * OpenSSH's message when the server disconnects with SSH_DISCONNECT_TOO_MANY_CONNECTIONS (RFC 4253, 12). Neither its
+ * exit status nor git's shows this; the number is the protocol code, independent of the message text.
  */
 const REFUSED = /^Received disconnect from \S+ port \d+:12: *(.*)$/m;
-/** What is kept of what it says. */
+/** Maximum output kept. */
 const OUTPUT_BYTES = 1024 * 1024;
 const MESSAGE_LENGTH = 500;
 
-/** Its standard output without the last line end; anything but status 0 is an error. */
+/** Returns standard output without the final line ending; any status but 0 is an error. */
 export async function git(command: GitCommand): Promise<string> {
   const { stdout, cut } = await askGit(command, []);
   if (cut) throw failed(command, 'it says more than anybody can read', null, undefined);
   return stdout;
 }
 
-/** @param answers statuses beside 0 that say something */
+/** @param answers statuses other than 0 that are valid results */
 export async function askGit(command: GitCommand, answers: readonly number[]): Promise<GitAnswer> {
   if (command.signal.aborted) throw givenUp(command);
   const input = command.input === undefined ? { stdin: 'ignore' as const } : { input: command.input };
@@ -114,7 +114,7 @@ export async function askGit(command: GitCommand, answers: readonly number[]): P
   command.signal.removeEventListener('abort', end);
   const status = result.exitCode ?? null;
   if (!result.failed) return { status: 0, stdout: result.stdout, cut: false };
-  // What it had started may still be there.
+  // Child processes of git may still be running.
   end();
   if (command.signal.aborted) throw givenUp(command, result.stderr.trim().slice(-MESSAGE_LENGTH));
   if (result.isMaxBuffer) return { status: -1, stdout: result.stdout, cut: true };
@@ -127,7 +127,7 @@ export async function askGit(command: GitCommand, answers: readonly number[]): P
   throw failed(command, said === '' ? (result.shortMessage ?? 'it failed') : said, status, result.cause);
 }
 
-/** Refuses when a program that git will need is not installed: git itself does not say that in a code. */
+/** Throws when a program that git needs is not installed: git has no exit status for that. */
 export async function assertInstalled(program: string, target: string): Promise<void> {
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   for (const folder of folders) {
@@ -166,11 +166,11 @@ function endGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // Nothing of it lives.
+    // No process of the group is alive.
   }
 }
 
-/** A missing folder to run in has the same code as a missing program. */
+/** A missing working directory has the same error code as a missing program. */
 async function missing(command: GitCommand): Promise<OperationError> {
   try {
     await assertInstalled('git', command.target);
@@ -183,7 +183,7 @@ async function missing(command: GitCommand): Promise<OperationError> {
 
 function failed(command: GitCommand, message: string, status: number | null, cause: unknown): GitFailed {
   const { operation, target, hint } = command;
-  // A bad moment and a bad address look the same in git's exit code; the attempts are bounded.
+  // git's exit status does not distinguish a temporary failure from a wrong address; the attempts are bounded.
   const fields = { operation, target, message: message.slice(-MESSAGE_LENGTH), retryable: true, hint, cause };
   return new GitFailed(fields, status);
 }

@@ -1,17 +1,17 @@
 /**
- * git's connections to Gerrit by SSH. Gerrit limits the connections of one account (sshd.maxConnectionsPerUser), and
- * nobody outside knows the limit: when one is refused, fewer are made at a time until those under way have ended. The
- * operator is told when not even one is accepted.
+ * Limits git's SSH connections to Gerrit. Gerrit limits the connections per account (sshd.maxConnectionsPerUser) and
+ * does not expose the limit. After a refusal, fewer connections are made at a time until all current ones have ended.
+ * The operator is alerted when Gerrit refuses even a single connection.
  */
 import type { OperationError } from '../../errors.ts';
 import { type GitCommand, TooManyConnections } from './command.ts';
 
 export interface ConnectionLimitOptions {
-  /** Ends a connection that this program keeps open beside git's. False: there is none. */
+  /** Closes a connection that this program keeps open besides git's. Returns false when there is none. */
   readonly makeRoom: () => Promise<boolean>;
-  /** Gerrit refuses the only connection that git makes, or (null) accepts one again. */
+  /** Called when Gerrit refuses git's only connection, and with null when it accepts one again. */
   readonly onRefused: (error: OperationError | null) => void;
-  /** The number of connections has changed. */
+  /** Called when the number of connections has changed. */
   readonly onChange: () => void;
 }
 
@@ -26,12 +26,14 @@ export class ConnectionLimit {
     this.#options = options;
   }
 
-  /** Connections that git has now. */
+  /** Current number of git connections. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Runs `work`, which makes one connection; again when it was refused and something of ours could end first. */
+  /**
+   * Runs `work`, which makes one connection. After a refusal, runs it again once another of our connections can end.
+   */
   async use<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (;;) {
       await this.#take(signal);
@@ -61,7 +63,7 @@ export class ConnectionLimit {
 
   #release(): void {
     this.#taken -= 1;
-    // What was learned is about the moment: other programs use the account too.
+    // The learned limit is temporary: other programs use the account too.
     if (this.#taken === 0) this.#limit = Number.POSITIVE_INFINITY;
     for (const wake of this.#waiting) wake();
     this.#options.onChange();
@@ -88,7 +90,7 @@ export class ConnectionLimit {
   }
 }
 
-/** Runs a command of git's that may go to Gerrit by SSH; by other protocols it takes no connection of the account. */
+/** Runs a git command that may use SSH to Gerrit. Other protocols use no connection of the account. */
 export function overSsh<T>(
   connectionLimit: ConnectionLimit,
   command: Pick<GitCommand, 'protocol' | 'signal'>,

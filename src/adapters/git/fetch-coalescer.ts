@@ -1,7 +1,7 @@
 /**
- * Fetching for one repository: one at a time, and whoever asks while one is under way goes with the next, all of them
- * together, so that ten reviews of a project cost two connections and not ten. A fetch ends when nobody waits for it any
- * more; only the first one, which brings the whole history, may take its time, because it would never end otherwise.
+ * Coalesces the fetches of one repository: one runs at a time, and requests that arrive meanwhile share the next one,
+ * so that ten reviews of a project cost two connections. A fetch is cancelled when no request waits for it. The first
+ * one, which brings the whole history, continues anyway, because it would otherwise never finish.
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,9 +11,9 @@ import type { BareRepository, GitContext, Remote } from './bare-repository.ts';
 import { GitFailed } from './command.ts';
 
 export interface Wanted {
-  /** On the other side. */
+  /** Name on the remote. */
   readonly ref: string;
-  /** Here. */
+  /** Local name. */
   readonly as: string;
 }
 
@@ -23,7 +23,7 @@ interface Asker {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   left: boolean;
-  /** What went wrong with it before it is tried alone. */
+  /** Its last error, before it is fetched alone. */
   last: OperationError | null;
 }
 
@@ -31,9 +31,9 @@ interface FetchLineOptions {
   readonly repository: BareRepository;
   readonly remote: Remote;
   readonly clock: Clock;
-  /** For the fetch that brings a whole project. */
+  /** Timeout of the initial fetch of the whole project. */
   readonly cloneTimeoutMs: number;
-  /** A fetch was killed or failed: what it left behind is in the way. */
+  /** Called after a fetch was killed or failed, because its leftovers block the next one. */
   readonly untidy: () => void;
 }
 
@@ -42,7 +42,7 @@ export class FetchCoalescer {
   #waiting: Asker[] = [];
   #under: AbortController | null = null;
   #closed = false;
-  /** While a fetch is under way: asks whether it still has to be. */
+  /** During a fetch: checks whether it is still needed. */
   #wake: () => void = () => {};
 
   constructor(options: FetchLineOptions) {
@@ -50,8 +50,8 @@ export class FetchCoalescer {
   }
 
   /**
-   * Resolves when all that is wanted has been fetched after this call began. Rejects with GitFailed only when the
-   * repository itself must be broken; with another OperationError when the other side is to blame.
+   * Resolves when a fetch that starts after this call has brought everything in `wanted`. Rejects with GitFailed only
+   * when the repository must be broken, and with another OperationError when the remote is at fault.
    */
   fetch(errand: GitContext, wanted: readonly Wanted[]): Promise<void> {
     let leave = (): void => {};
@@ -70,7 +70,7 @@ export class FetchCoalescer {
     }).finally(() => errand.signal.removeEventListener('abort', leave));
   }
 
-  /** Ends what is under way. */
+  /** Cancels the current fetch. */
   close(): void {
     this.#closed = true;
     this.#under?.abort();
@@ -108,7 +108,7 @@ export class FetchCoalescer {
         for (const asker of askers) asker.reject(error);
         return;
       }
-      // One ref that is not there fails all: each is told what is wrong with its own.
+      // One missing ref fails the whole fetch, so each request is retried alone to get its own error.
       for (const asker of askers) {
         asker.last = error;
         if (!asker.left) await this.#fetchAlone(asker, under.signal).then(asker.resolve, asker.reject);
@@ -118,7 +118,7 @@ export class FetchCoalescer {
     }
   }
 
-  /** Nothing was ever fetched. */
+  /** The repository has no pack yet. */
   async #isEmpty(): Promise<boolean> {
     const files = await readdir(join(this.#options.repository.objects, 'pack')).catch(() => null);
     return files !== null && !files.some((file) => file.endsWith('.idx'));

@@ -1,6 +1,6 @@
 /**
- * Where a project's patchsets are fetched from, checked so that neither a project's name nor a ref that came over the
- * stream can be taken for an option, a helper program or another place.
+ * Builds fetch URLs and refs. Validates them, so that a project name or ref from the stream cannot act as an option, a
+ * helper program or another URL.
  */
 import { OperationError } from '../../errors.ts';
 import type { Dependency } from '../../machines/model/domain.ts';
@@ -9,7 +9,7 @@ export interface FetchFrom {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** With {project} in it; null: the same Gerrit by SSH. */
+  /** Contains {project}; null uses the same Gerrit over SSH. */
   readonly fetchUrl: string | null;
 }
 
@@ -26,8 +26,8 @@ const PROJECT_LENGTH = 200;
 const REF = /^refs\/changes\/\d\d\/\d+\/\d+$/;
 const REVISION = /^[0-9a-f]{40}$/;
 const BRANCH_LENGTH = 200;
-/** What git-check-ref-format(1) refuses, and a dash in front. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+/** Refuses what git-check-ref-format(1) refuses, and a leading dash. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern refuses them.
 const NO_BRANCH = /[\u0000-\u0020\u007f~^:?*[\\]|\.\.|@\{|^-|^@$|\.$/;
 
 export function addressOf(gerrit: FetchFrom, project: string): Address {
@@ -49,7 +49,7 @@ export function addressOf(gerrit: FetchFrom, project: string): Address {
       'fix gerrit.fetchUrl',
     );
   }
-  // A command line can be read by every user of the host.
+  // Every user of the host can read command lines.
   if (new URL(url).password !== '') {
     throw refusal(
       project,
@@ -60,7 +60,7 @@ export function addressOf(gerrit: FetchFrom, project: string): Address {
   return { url, protocol };
 }
 
-/** A patchset's ref and commit, be it what is tested or what that depends on. */
+/** Validates the ref and commit of a tested patchset or a dependency. */
 export function checkPatchset({
   change,
   patchset,
@@ -79,7 +79,7 @@ export function checkRevision(revision: string): void {
   if (!REVISION.test(revision)) throw refusal(revision, 'this is no SHA-1', 'look at the change in Gerrit');
 }
 
-/** The branch as a ref that can stand in what git is told to fetch: no pattern, no option, nothing git itself refuses. */
+/** The branch as a full ref that is safe in a refspec: no pattern, no option, nothing that git refuses. */
 export function branchRef(project: string, branch: string): string {
   const parts = branch.split('/');
   const sound = parts.every((part) => part !== '' && !part.startsWith('.') && !part.endsWith('.lock'));
@@ -91,7 +91,7 @@ export function branchRef(project: string, branch: string): string {
   );
 }
 
-/** The ref was fetched, and is not what Gerrit told us to test. */
+/** The fetched ref does not point to the revision that Gerrit announced. */
 export function otherRevision(target: string, wanted: string, fetched: string): OperationError {
   return refusal(
     target,

@@ -1,7 +1,7 @@
 /**
- * Bare repositories of the projects that are tested, under stateDir/git: fetched from Gerrit once and kept up to date
- * step by step, so that a merge costs one short fetch. Bounded by size and number; what was not used for longest goes
- * first, but never what an open review needs.
+ * Bare repositories of the tested projects, under stateDir/git. Each is cloned from Gerrit once and updated
+ * incrementally, so a merge costs one short fetch. Bounded by size and number; the least recently used are evicted
+ * first, except those that an open review needs.
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export interface GitCacheOptions {
   readonly stateDir: string;
   readonly gerrit: FetchFrom & SshIdentity;
   readonly clock: Clock;
-  /** Shared by all that git does with this Gerrit. */
+  /** Shared by all git commands for this Gerrit. */
   readonly connectionLimit: ConnectionLimit;
   readonly limits: GitCacheConfig;
 }
@@ -49,7 +49,7 @@ export class GitCache {
     });
   }
 
-  /** The project, which may not have been fetched yet. Refuses names that cannot stand in an address. */
+  /** The project, which may not have been fetched yet. Throws for names that are not valid in a URL. */
   project(name: string): CachedRepository {
     const known = this.#projects.get(name);
     if (known !== undefined) return known;
@@ -73,43 +73,40 @@ export class GitCache {
     return project;
   }
 
-  /** Whether the project is there. */
+  /** Whether the project is on disk. */
   holds(name: string): boolean {
     return existsSync(this.project(name).directory);
   }
 
-  /**
-   * What is in these projects stays, until the returned function is called. Then they are looked at: what there is to
-   * tidy up is done while nobody needs them.
-   */
+  /** Protects these projects from garbage collection until the returned function is called, which then schedules it. */
   hold(names: readonly string[]): () => void {
     return this.#gc.hold(names);
   }
 
-  /** Resolves when nothing is tidied up any more. */
+  /** Resolves when no garbage collection is running. */
   settled(): Promise<void> {
     return this.#gc.settled();
   }
 
-  /** Ends what is under way: fetches, and tidying up. */
+  /** Cancels fetches and garbage collection. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const project of this.#projects.values()) project.close();
     await this.#gc.close();
   }
 
-  /** What a daemon that died was making or throwing away. */
+  /** Removes directories that a crashed daemon was creating or deleting. */
   #begin(): void {
     try {
       for (const name of readdirSync(this.#directory)) {
         if (name.startsWith(PASSING)) rmSync(join(this.#directory, name), { recursive: true, force: true });
       }
     } catch {
-      // Whoever goes to work there is told.
+      // The first use of the cache reports the error.
     }
   }
 
-  /** Names of the projects that are there. */
+  /** Names of the projects on disk. */
   #list(): readonly string[] {
     return readdirSync(this.#directory).flatMap((file) => {
       const name = projectName(file);
@@ -118,7 +115,7 @@ export class GitCache {
   }
 }
 
-/** One plain name for each project: flat, because a project may be called as a folder of another one. */
+/** One flat file name per project, because one project's path can be a prefix of another's. */
 function fileName(project: string): string {
   const name = encodeURIComponent(project);
   if (name.length <= NAME_LENGTH) return name;
@@ -131,7 +128,7 @@ function fileName(project: string): string {
   });
 }
 
-/** Null for what we did not make. */
+/** Null for directories that this cache did not create. */
 function projectName(file: string): string | null {
   if (!file.endsWith(REPOSITORY)) return null;
   try {

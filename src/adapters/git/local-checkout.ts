@@ -1,8 +1,7 @@
 /**
- * Brings what is tested into a local server: the merged trees out of the cache, or a patchset as it was uploaded straight
- * from Gerrit. Nothing of it is executed: no hook, no filter, no submodule. All of it is made beside its place and put
- * there whole, so a fetch that was cut off leaves no half of one. The history comes with it, because builds look for tags
- * and versions in it.
+ * Checks out the tested code into a local server: merged trees from the cache, or an uploaded patchset directly from
+ * Gerrit. Executes no hooks, filters or submodules. Trees are created in a temporary directory and renamed, so an
+ * interrupted fetch leaves no partial tree. The history is included, because builds read tags and versions from it.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
@@ -76,14 +75,14 @@ export class GitSource implements Source {
     }
   }
 
-  /** The first is the work tree; each of the others lies in the folder of dependencies, by its project's name. */
+  /** The first tree becomes the work tree; the others go to the dependencies folder, by project name. */
   async #merged(run: Omit<Run, 'cwd'>, making: string, trees: readonly MergedTree[]): Promise<string> {
     const [own, ...others] = trees;
     if (own === undefined) throw new Error('no tree');
     refuseNested(run.target, others);
     const make = (tree: MergedTree, place: string) =>
       withTree(this.#cache, run, tree, async (repository) => {
-        // What an attempt that failed has left.
+        // Removes the leftovers of a failed attempt.
         await rm(place, { recursive: true, force: true });
         await makeWorkTree(repository, run, place, tree.revision, run.environment);
       });
@@ -91,7 +90,7 @@ export class GitSource implements Source {
       make(own, join(making, TREE)),
       ...others.map((tree) => make(tree, join(making, DEPENDENCIES, ...tree.project.split('/')))),
     ];
-    // None goes on behind anybody's back.
+    // Waits for all, so that none continues in the background.
     await Promise.allSettled(made);
     await Promise.all(made);
     return own.revision;
@@ -131,7 +130,7 @@ export class GitSource implements Source {
     });
   }
 
-  /** The mark, so that a git of a daemon that died goes with the server at the latest. */
+  /** The mark identifies git processes of a dead daemon, so that removing the server also ends them. */
   #environment(server: Server): Readonly<Record<string, string>> {
     return { SOS_CI_SERVER: server.id, GIT_SSH_COMMAND: sshCommand(this.#gerrit) };
   }
@@ -142,14 +141,14 @@ function fetchArguments(url: string, ref: string): readonly string[] {
   return ['fetch', ...options, '--', url, `+${ref}:${FETCHED}`];
 }
 
-/** Of fetches that were cut off; a git that still works in one of them fails by it. */
+/** Removes the leftovers of interrupted fetches; a git still running in one of them fails. */
 async function removeLeftovers(address: string): Promise<void> {
   for (const name of await readdir(address)) {
     if (MAKING.test(name)) await discard(join(address, name));
   }
 }
 
-/** What cannot be removed now goes with the next fetch, or with the server; no tree is ever made from it. */
+/** The next fetch removes what remains, or the removal of the server does. No tree is ever made from it. */
 async function discard(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => {});
 }
@@ -160,7 +159,7 @@ function checkTree({ project, branch, revision }: MergedTree, gerrit: FetchFrom)
   checkRevision(revision);
 }
 
-/** A project that is called as a folder of another one would lie inside that one's tree. */
+/** Throws when one project's path lies inside another project's tree. */
 function refuseNested(target: string, trees: readonly MergedTree[]): void {
   const inside = trees.find(({ project }) => trees.some((other) => project.startsWith(`${other.project}/`)));
   if (inside === undefined) return;
@@ -173,7 +172,7 @@ function refuseNested(target: string, trees: readonly MergedTree[]): void {
   });
 }
 
-/** Everything else is an OperationError already, or a mistake in this program. */
+/** All other errors are OperationErrors or bugs. */
 function isFileError(error: unknown): boolean {
   return error instanceof Error && !(error instanceof OperationError) && 'code' in error;
 }

@@ -1,13 +1,12 @@
 /**
- * Merges patchsets of one project onto a branch's tip, one after the other. A patchset that stands on what is there
- * already is taken as it is, one that is in it needs nothing; for the rest a merge commit is made, the same one wherever
- * and whenever it is made.
+ * Merges patchsets of one project onto a branch's tip, in order. A patchset based on the current tip fast-forwards, and
+ * one already contained is skipped. The others get a merge commit that is identical wherever and whenever it is made.
  */
 import type { Dependency } from '../../machines/model/domain.ts';
 import type { BareRepository, GitContext, RefAt } from './bare-repository.ts';
 
 export interface Patch extends Dependency {
-  /** When it was committed, seconds since the epoch. */
+  /** Commit time, seconds since the epoch. */
   readonly committedAt: number;
 }
 
@@ -15,7 +14,7 @@ export type Merged =
   | { readonly revision: string }
   | { readonly conflict: Dependency; readonly files: readonly string[] };
 
-/** Dates that git can write. */
+/** Latest date that git can write. */
 const LATEST = 253_402_300_799;
 
 export async function mergeOnto(
@@ -47,7 +46,7 @@ export async function mergeOnto(
   return { revision: current.revision };
 }
 
-/** What was merged, and nothing that a stranger wrote. */
+/** Identifies the merge; contains no user text. */
 function messageOf({ project, branch, change, patchset, revision }: Dependency): string {
   const lines = [
     `Merge ${change},${patchset} into ${branch}`,

@@ -1,6 +1,6 @@
 /**
- * What was merged for each review that is not over yet, on disk: which commits must stay, and how to make them again
- * should the repository be lost meanwhile. One small file for each review.
+ * Records on disk what was merged for each open review: the commits to keep, and how to remake them if the repository
+ * is lost. One small file per review.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,9 +8,9 @@ import { OperationError } from '../../errors.ts';
 import type { Dependency, MergedTree } from '../../machines/model/domain.ts';
 import { writeAtomically } from '../run/atomic-file.ts';
 
-/** A merged tree with what it was made of, in the order of the merges. */
+/** A merged tree with its inputs, in merge order. */
 export interface MadeTree extends MergedTree {
-  /** When the branch's tip was committed, seconds since the epoch. */
+  /** Commit time of the branch's tip, seconds since the epoch. */
   readonly baseAt: number;
   readonly patches: readonly Dependency[];
 }
@@ -33,7 +33,7 @@ export class MergeRecords {
     records.set(review, trees);
   }
 
-  /** What was kept for it. */
+  /** Removes the record of a review and returns its trees. */
   async remove(review: string): Promise<readonly MadeTree[]> {
     const records = await this.#records();
     const trees = records.get(review) ?? [];
@@ -46,7 +46,7 @@ export class MergeRecords {
     return [...(await this.#records()).keys()];
   }
 
-  /** How this tree was made, for whichever review. */
+  /** How this tree was made, for any review. */
   async find({ project, revision }: MergedTree): Promise<MadeTree | null> {
     for (const trees of (await this.#records()).values()) {
       const found = trees.find((tree) => tree.project === project && tree.revision === revision);
@@ -55,7 +55,7 @@ export class MergeRecords {
     return null;
   }
 
-  /** Commits of this project that must stay. */
+  /** Commits of this project that must be kept. */
   async revisions(project: string): Promise<ReadonlySet<string>> {
     const trees = [...(await this.#records()).values()].flat();
     return new Set(trees.filter((tree) => tree.project === project).map(({ revision }) => revision));
@@ -82,7 +82,7 @@ async function load(directory: string): Promise<Map<string, readonly MadeTree[]>
   for (const name of await readdir(directory)) {
     const file = join(directory, name);
     const trees = name.endsWith(SUFFIX) ? parse(await readFile(file, 'utf8')) : null;
-    // Cut off when it was written: nobody was told of that merge.
+    // The write was interrupted, so the merge was never reported.
     if (trees === null) await rm(file, { force: true });
     else records.set(name.slice(0, -SUFFIX.length), trees);
   }

@@ -1,6 +1,6 @@
 /**
- * Makes merged trees in the cache: all patches of one project onto the tip of a branch, and again onto the tip that it was
- * then, when the repository was lost since.
+ * Makes merged trees in the cache: all patches of one project on the tip of a branch. Remakes them on the original tip
+ * when the repository has been lost.
  */
 import { randomBytes } from 'node:crypto';
 import { OperationError } from '../../errors.ts';
@@ -14,17 +14,17 @@ import { type Merged, mergeOnto, type Patch } from './merge-onto.ts';
 import type { MadeTree } from './merge-record.ts';
 import { FETCHED, tipRef, treeRef } from './tree-ref.ts';
 
-/** What becomes one tree. */
+/** The inputs of one tree. */
 export interface TreePlan {
   readonly project: string;
   readonly branch: string;
-  /** In the order in which they are merged. */
+  /** In merge order. */
   readonly patches: readonly Dependency[];
 }
 
 export type Made = { readonly tree: MadeTree } | Extract<Merged, { readonly conflict: unknown }>;
 
-/** Refuses names that cannot be handed to git. */
+/** Throws for names that are not safe to pass to git. */
 export function checkPlan({ project, branch, patches }: TreePlan): void {
   branchRef(project, branch);
   for (const patch of patches) checkPatchset(patch);
@@ -35,7 +35,7 @@ export async function makeTree(cache: GitCache, errand: GitContext, plan: TreePl
   return project.use(errand, (repository) => makeIn(project, repository, errand, plan, null));
 }
 
-/** Runs `work` on the tree's repository; once more after the tree was made again, when it could not be read. */
+/** Runs `work` on the tree's repository. When the tree cannot be read, remakes it and runs `work` again. */
 export async function withTree<T>(
   cache: GitCache,
   errand: GitContext,
@@ -89,7 +89,7 @@ async function remake(
   }
 }
 
-/** @param onto null: the branch's tip as it is now */
+/** @param onto null: the current tip of the branch */
 async function makeIn(
   project: CachedRepository,
   repository: BareRepository,

@@ -1,6 +1,6 @@
 /**
- * Merges a patchset and what it depends on, each project in its own cached repository, side by side. Whatever a patch
- * holds is only ever an object there: no work tree, no hook, no filter, no submodule.
+ * Merges a patchset and its dependencies, each project in its own cached repository, in parallel. Patches exist only as
+ * git objects there: no work tree, hooks, filters or submodules.
  */
 import type { EffectOf, MergeOutcome, Merger } from '../../engine/ports/adapters.ts';
 import type { Dependency, MergedTree } from '../../machines/model/domain.ts';
@@ -51,7 +51,7 @@ export class GitMerger implements Merger {
     }
   }
 
-  /** The commits themselves go when the repository is tidied up. */
+  /** Garbage collection removes the commits later. */
   async #forget(tree: MadeTree): Promise<void> {
     const needed = await this.#cache.records.revisions(tree.project);
     if (needed.has(tree.revision) || !this.#cache.holds(tree.project)) return;
@@ -62,12 +62,12 @@ export class GitMerger implements Merger {
   }
 }
 
-/** One tree for each project, the patchset's own first and the patchset last in it. */
+/** One tree per project: the patchset's project first, with the patchset merged last in it. */
 function plan({ patchset, dependencies }: Merge): readonly TreePlan[] {
   const { project, branch } = patchset;
   const plans = new Map<string, TreePlan & { readonly patches: Dependency[] }>();
   plans.set(project, { project, branch, patches: [] });
-  // Of a project with patches for several branches the tree is that of the patchset's own branch, where there is one.
+  // For a project with patches on several branches, the tree uses the patchset's own branch if it is among them.
   const ownBranchFirst = [...dependencies].sort(
     (a, b) => Number(b.branch === branch) - Number(a.branch === branch),
   );
@@ -87,13 +87,13 @@ function dependencyOf({ project, branch, change, patchset, revision, ref }: Depe
   return { project, branch, change, patchset, revision, ref };
 }
 
-/** All of them have ended when it resolves or rejects: none goes on behind anybody's back. */
+/** Settles only after all have ended, so that none continues in the background. */
 async function allOf<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
   await Promise.allSettled(promises);
   return Promise.all(promises);
 }
 
-/** Of several the first in what it depends on, because the others may be its consequence. */
+/** The first conflict in dependency order, because later ones may be its consequence. */
 function conflictOf(made: readonly Made[]): MergeOutcome | null {
   const [own, ...others] = made;
   for (const each of own === undefined ? others : [...others, own]) {

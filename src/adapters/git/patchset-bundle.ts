@@ -1,6 +1,6 @@
 /**
- * A patchset as it was uploaded, with its history, as a git bundle for a node: fetched into a repository that lives as long
- * as that takes. Nothing of what is fetched is executed.
+ * Writes an uploaded patchset with its history as a git bundle for a node, using a temporary repository. Nothing
+ * fetched is executed.
  */
 import { mkdir, rm } from 'node:fs/promises';
 import { errorText, OperationError } from '../../errors.ts';
@@ -11,7 +11,7 @@ import { addressOf, checkPatchset, type FetchFrom, otherRevision } from './fetch
 import { type SshIdentity, sshCommand } from './ssh-command.ts';
 import { treeRef } from './tree-ref.ts';
 
-/** Writes the bundle to `file`, whole or not at all, with the one ref that `treeRef` names. */
+/** Writes the bundle to `file`, atomically, with only the ref that `treeRef` names. */
 export async function bundleUploaded(
   gerrit: FetchFrom & SshIdentity,
   connectionLimit: ConnectionLimit,

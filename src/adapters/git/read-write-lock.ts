@@ -1,28 +1,28 @@
 /**
- * Who may be in a repository: many who read and add, or one who throws away. The one waits until the many have left, and
- * meanwhile no more are let in; so nobody ever finds half a repository.
+ * Read-write lock of a repository: many users that read and add objects, or one that deletes. A writer waits until all
+ * readers have left and blocks new ones, so no reader sees a partial repository.
  */
 
 export class ReadWriteLock {
   #inside = 0;
-  /** Resolves when the one who throws away is done. */
+  /** Resolves when the writer is done. */
   #closed: Promise<void> | null = null;
   #whenEmpty: (() => void) | null = null;
-  /** Aborts when somebody waits for the one who is alone. */
+  /** Aborts when others wait for the writer. */
   #wanted: AbortController | null = null;
 
   get inUse(): boolean {
     return this.#inside > 0 || this.#closed !== null;
   }
 
-  /** Lets the caller in; the returned function lets it out. Rejects with the signal's reason while it waits. */
+  /** Acquires a read lock; the returned function releases it. Rejects with the signal's reason while waiting. */
   async read(signal: AbortSignal): Promise<() => void> {
     signal.throwIfAborted();
     while (this.#closed !== null) {
       this.#wanted?.abort();
       await unlessAborted(this.#closed, signal);
     }
-    // Nobody comes between this look and what follows.
+    // No await between the check above and this line.
     this.#inside += 1;
     let out = false;
     return () => {
@@ -33,14 +33,16 @@ export class ReadWriteLock {
     };
   }
 
-  /** Runs `work` while nobody else is inside. What can wait looks at `wanted`: it aborts when others want to go in. */
+  /**
+   * Runs `work` with exclusive access. Interruptible work watches `wanted`, which aborts when others wait for access.
+   */
   async write<T>(signal: AbortSignal, work: (wanted: AbortSignal) => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     while (this.#closed !== null) {
       this.#wanted?.abort();
       await unlessAborted(this.#closed, signal);
     }
-    // Nobody comes between this look and what follows.
+    // No await between the check above and setting `#closed`.
     const wanted = new AbortController();
     this.#wanted = wanted;
     let open = (): void => {};

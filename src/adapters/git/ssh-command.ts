@@ -1,6 +1,6 @@
 /**
- * The ssh that git starts: our key and our known_hosts, and nothing of the user's or the host's own set-up. git hands
- * this line to a shell, so every word of it is quoted.
+ * The ssh command for git, with our key and known_hosts and without the configuration of the user or host. git passes
+ * this line to a shell, so every argument is quoted.
  */
 import { OperationError } from '../../errors.ts';
 
@@ -35,7 +35,7 @@ export function sshCommand(identity: SshIdentity): string {
   return ['ssh', '-F', '/dev/null', ...options.flatMap((option) => ['-o', option])].map(quoted).join(' ');
 }
 
-/** ssh splits a value at spaces and replaces %-letters in it. */
+/** ssh splits values at spaces and expands %-letters in them. */
 function file(path: string): string {
   if (/["\n\0]/.test(path)) {
     throw new OperationError({
@@ -49,7 +49,7 @@ function file(path: string): string {
   return `"${path.replaceAll('%', '%%')}"`;
 }
 
-/** Inside single quotes a shell takes everything as it stands, but for the quote itself. */
+/** In single quotes a shell takes everything literally except the quote itself. */
 function quoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,19 +1,19 @@
-/** Which git is installed here. Merging without a work tree needs 2.38. */
+/** The installed git version. Merging without a work tree needs 2.38. */
 import { tmpdir } from 'node:os';
 import { git } from './command.ts';
 
-/** Major and minor from which on `git merge-tree --write-tree` is there. */
+/** First version with `git merge-tree --write-tree`. */
 const NEEDED = [2, 38] as const;
 
 export interface GitVersion {
-  /** As it calls itself. */
+  /** As printed by git. */
   readonly text: string;
   readonly enough: boolean;
   /** `2.38`. */
   readonly needed: string;
 }
 
-/** @throws OperationError when there is none */
+/** @throws OperationError when git is not installed */
 export async function gitVersion(signal: AbortSignal): Promise<GitVersion> {
   const text = await git({
     operation: 'ask git for its version',

@@ -1,7 +1,7 @@
 /**
- * A work tree out of the cache, with its history and tags. The objects are copied, file by file, never shared: the code
- * of a job runs as the user who owns the cache, and what it does to its own copy must not reach the other jobs. Where the
- * file system can, a copy shares blocks until one side is written to.
+ * Creates a work tree from the cache, with history and tags. Objects are copied, never shared: a job's code runs as the
+ * owner of the cache, and changes to its copy must not affect other jobs. Where the file system supports it, copies are
+ * copy-on-write.
  */
 import { constants, type Dirent } from 'node:fs';
 import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import type { BareRepository, GitContext } from './bare-repository.ts';
 import { git } from './command.ts';
 
-/** Copies at the same time. */
+/** Concurrent copies. */
 const COPIES = 8;
 const PACK_FILE = /^pack-[0-9a-f]{40}\.(?:pack|idx|rev)$/;
 const LOOSE_FOLDER = /^[0-9a-f]{2}$/;
 const LOOSE_FILE = /^[0-9a-f]{38}$/;
 
-/** @param environment carried by every git that works in the tree */
+/** @param environment for every git command in the tree */
 export async function makeWorkTree(
   repository: BareRepository,
   errand: GitContext,
@@ -32,7 +32,7 @@ export async function makeWorkTree(
     hint: 'see whether there is room in the state directory',
     environment: { ...environment, GIT_DIR: own, GIT_WORK_TREE: place },
   };
-  // Asked first: of a repository that is lost git says so.
+  // Runs first, because git reports here when the repository is lost.
   const tags = await repository.tags(errand);
   await Promise.all([
     copyObjects(repository.objects, join(own, 'objects'), errand.signal),
@@ -43,7 +43,7 @@ export async function makeWorkTree(
   await git({ ...command, argv: ['checkout', ...options, revision, '--'] });
 }
 
-/** Packs and loose objects; what git has not finished yet is not there yet. */
+/** Copies packs and loose objects, skipping git's temporary files. */
 async function copyObjects(from: string, to: string, signal: AbortSignal): Promise<void> {
   const wanted: (readonly [folder: string, name: string])[] = [];
   const add = async (folder: string, fits: RegExp): Promise<void> => {
