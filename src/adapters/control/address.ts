@@ -1,6 +1,6 @@
 /**
- * Where the control socket is: `control.sock` in the state directory. The kernel takes addresses of at most 107 bytes;
- * a longer one is reached through an open folder, which is short whatever its real path is.
+ * Address of the control socket, `control.sock` in the state directory. The kernel limits socket addresses to 107
+ * bytes; a longer one is reached through an open directory descriptor, whose path is short.
  */
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,14 +10,14 @@ const ADDRESS_LIMIT_BYTES = 107;
 const NAME = 'control.sock';
 
 export interface Address {
-  /** For bind and connect, as long as it is open. */
+  /** Path for bind and connect; valid until closed. */
   readonly path: string;
-  /** For people. */
+  /** For display. */
   readonly shown: string;
   close(): void;
 }
 
-/** @throws OperationError when the folder cannot be opened, or the path is too long on this system */
+/** @throws OperationError when the directory cannot be opened, or the path is too long on this system */
 export function openAddress(stateDir: string): Address {
   const shown = join(stateDir, NAME);
   if (Buffer.byteLength(shown) <= ADDRESS_LIMIT_BYTES) return { path: shown, shown, close: () => {} };

@@ -1,4 +1,4 @@
-/** An operator's side of the control socket: asks the daemon that runs on this state directory one question. */
+/** Client of the control socket: sends one request to the daemon that runs on this state directory. */
 import { connect } from 'node:net';
 import type { AnswerTo, Operator, OperatorRequest } from '../../engine/ports/operator-api.ts';
 import { OperationError } from '../../errors.ts';
@@ -9,7 +9,7 @@ import { ANSWER_LIMIT_BYTES, FORMAT, type Question, type Refusal, readAnswer } f
 export interface AskOptions {
   readonly stateDir: string;
   readonly operator: Operator;
-  /** For the answer. What was asked for may be done all the same when it is over. */
+  /** Time limit for the answer. The daemon may still carry out the request after a timeout. */
   readonly timeoutMs: number;
 }
 
@@ -17,7 +17,7 @@ export type Asked<R extends OperatorRequest> =
   | { readonly result: AnswerTo<R> }
   | { readonly refusal: Refusal };
 
-/** @throws OperationError when no daemon runs there, or it gave no answer */
+/** @throws OperationError when no daemon runs there, or it does not answer */
 export async function askDaemon<R extends OperatorRequest>(
   request: R,
   options: AskOptions,
@@ -37,7 +37,7 @@ export async function askDaemon<R extends OperatorRequest>(
   }
 }
 
-/** Why there is no answer: a code of the system's, or ours. */
+/** The reason for a missing answer: a system error code, or one of ours. */
 class Trouble extends Error {
   readonly code: string;
 

@@ -1,19 +1,19 @@
 /**
- * What goes over the control socket: one line of JSON each way. Both sides check what they read, because the other may
- * be of another release, or no sos-ci at all.
+ * Messages of the control socket: one line of JSON each way. Both sides validate their input, because the other may be
+ * a different release or a different program.
  */
 import { z } from 'zod';
 import type { Operator, OperatorAnswers, OperatorRequest } from '../../engine/ports/operator-api.ts';
 
-/** Bytes of one line, its end included. */
+/** Bytes per line, including its line ending. */
 export const REQUEST_LIMIT_BYTES = 64 * 1024;
 export const ANSWER_LIMIT_BYTES = 4 * 1024 * 1024;
 
-/** Of the protocol: a daemon answers no other. */
+/** Protocol version; a daemon answers no other. */
 export const FORMAT = 1;
 
 const NAMES_MAX = 100;
-/** Of an alarm's target: a path may be long. */
+/** Characters in an alarm's target; paths can be long. */
 const TARGET_MAX = 10_000;
 
 const id = z.string().min(1).max(100);
@@ -52,9 +52,9 @@ export interface Question extends Operator {
   readonly request: OperatorRequest;
 }
 
-/** What an operator is told who was refused. */
+/** The answer to a refused request. */
 export interface Refusal {
-  /** What was asked for cannot be understood, names nothing that is there, or is not possible now. */
+  /** The request cannot be parsed, names nothing that exists, or is not possible now. */
   readonly kind: 'misunderstood' | 'unknown' | 'refused';
   readonly message: string;
   readonly hint: string;
@@ -95,7 +95,7 @@ const answered = z.union([
   z.object({ ok: z.literal(false), refusal }),
 ]);
 
-/** A line as a question, or what is wrong with it. */
+/** Parses a line as a question, or says what is wrong with it. */
 export function readQuestion(line: string): Question | { readonly wrong: string } {
   const parsed = question.safeParse(parseJson(line));
   if (parsed.success) return parsed.data;
@@ -103,7 +103,7 @@ export function readQuestion(line: string): Question | { readonly wrong: string 
   return { wrong: issue === undefined ? 'no question' : `${issue.path.join('.')}: ${issue.message}` };
 }
 
-/** A line as an answer to a question of this kind; null for what is none. */
+/** Parses a line as the answer to a question of this kind; null when it is not one. */
 export function readAnswer<K extends keyof OperatorAnswers>(
   asked: K,
   line: string,

@@ -1,7 +1,6 @@
 /**
- * The daemon's side of the control socket: for this user alone, one question and one answer for each connection. Who
- * says nothing, too much or nonsense costs nobody anything: questions are bounded in bytes and time, and when there are
- * too many connections the one that has been silent for longest goes.
+ * Server of the control socket, for this user only, with one question and one answer per connection. Questions are
+ * bounded in bytes and time. When there are too many connections, the one that has been silent for longest is closed.
  */
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -16,16 +15,16 @@ export interface ControlServerOptions {
   readonly stateDir: string;
   readonly operators: Operators;
   readonly clock: Clock;
-  /** For one question to come in, and again for its answer to be taken. */
+  /** Time limit for receiving the question, and separately for sending the answer. */
   readonly timeoutMs: number;
-  /** Connections at the same time. */
+  /** Maximum number of concurrent connections. */
   readonly clientLimit: number;
 }
 
 export class ControlServer {
   readonly #options: ControlServerOptions;
   readonly #server: Server;
-  /** Connections without a whole question yet, the oldest first. */
+  /** Connections without a complete question, oldest first. */
   readonly #silent = new Set<Socket>();
   readonly #connections = new Set<Socket>();
   #address: Address | null = null;
@@ -33,12 +32,12 @@ export class ControlServer {
 
   constructor(options: ControlServerOptions) {
     this.#options = options;
-    // A client may close its side once it has asked.
+    // Clients may half-close the connection after the question.
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#connected(socket));
   }
 
   /**
-   * Listens. What an earlier daemon left behind is taken away, so the caller must hold the daemon's lock.
+   * Starts listening. Removes the socket of an earlier daemon, so the caller must hold the daemon's lock.
    * @throws OperationError
    */
   async start(): Promise<void> {
@@ -61,7 +60,7 @@ export class ControlServer {
     }
   }
 
-  /** Takes no more questions and answers none; the socket is gone afterwards. Idempotent. */
+  /** Stops accepting and answering questions and removes the socket. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const socket of this.#connections) socket.destroy();
@@ -70,7 +69,7 @@ export class ControlServer {
     this.#address = null;
   }
 
-  /** Nobody else may connect, also not in the moment before the mode is set. */
+  /** Creates the socket so that other users cannot connect, even before its mode is set. */
   #listen(path: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
@@ -87,7 +86,7 @@ export class ControlServer {
   }
 
   #connected(socket: Socket): void {
-    // A client that goes away is its own affair.
+    // A client may disconnect at any time.
     socket.on('error', () => {});
     this.#connections.add(socket);
     this.#silent.add(socket);
@@ -100,12 +99,12 @@ export class ControlServer {
     const read = lineReader((line) => {
       cancel();
       this.#silent.delete(socket);
-      // Whatever else it sends is not read.
+      // Further input is not read.
       socket.pause();
       void this.#answer(socket, line);
     });
     socket.on('data', read);
-    // It will ask nothing any more.
+    // The client can no longer send a question.
     socket.on('end', () => {
       if (this.#silent.has(socket)) socket.destroy();
     });
@@ -127,7 +126,7 @@ export class ControlServer {
     socket.end(`${JSON.stringify(answer)}\n`, () => socket.destroySoon());
   }
 
-  /** Null: there is nothing to say any more. */
+  /** Null: send no answer. */
   async #answerTo(line: string | null): Promise<object | null> {
     if (line === null) return refused('misunderstood', 'the question is too long', 'ask for less at a time');
     const question = readQuestion(line);
@@ -143,7 +142,7 @@ export class ControlServer {
       if (thrown instanceof Refused) return refused(thrown.kind, thrown.message, thrown.hint);
       if (thrown instanceof OperationError)
         return refused('refused', `${thrown.operation}: ${thrown.message}`, thrown.hint);
-      // What a stop cut off is not in the log, and nobody is told that it was.
+      // The stop interrupted the request before it was logged, so it is not confirmed.
       if (this.#stopping) return null;
       throw thrown;
     }
@@ -154,13 +153,13 @@ function refused(kind: Refusal['kind'], message: string, hint: string): object {
   return { ok: false, refusal: { kind, message, hint } satisfies Refusal };
 }
 
-/** Takes away the socket of a daemon that is gone. Anything else of that name stays, and listening will fail. */
+/** Removes the socket of a dead daemon. Any other file with that name stays, and listening fails. */
 function clear(path: string): void {
   const there = lstatSync(path, { throwIfNoEntry: false });
   if (there?.isSocket()) rmSync(path, { force: true });
 }
 
-/** Calls `take` once: with the first line, or with null when there is none within the limit. */
+/** Calls `take` once: with the first line, or with null when no line ends within the limit. */
 function lineReader(take: (line: string | null) => void): (chunk: Buffer) => void {
   const chunks: Buffer[] = [];
   let bytes = 0;

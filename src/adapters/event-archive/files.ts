@@ -1,6 +1,6 @@
 /**
- * The files that hold Gerrit's events as they came, a line an event: named by the time at which they were begun, so that
- * their names sort as they were written. Whatever else lies in the folder is not ours.
+ * The files of the event archive: Gerrit's events as received, one per line. File names hold their start time and sort
+ * chronologically. Other files in the directory are ignored.
  */
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export function segmentName(at: number): string {
   return `events-${new Date(at).toISOString().replaceAll(/[-:]/g, '')}.jsonl`;
 }
 
-/** All of them, oldest first; a folder that is not there holds none. */
+/** All archive files, oldest first; none when the directory does not exist. */
 export async function segmentFiles(dir: string): Promise<readonly string[]> {
   const names = await readdir(dir).catch((thrown: NodeJS.ErrnoException) => {
     if (thrown.code === 'ENOENT') return [];
@@ -24,13 +24,13 @@ export async function segmentFiles(dir: string): Promise<readonly string[]> {
 }
 
 export interface KeepLimits {
-  /** Nothing of it was written to for longer. */
+  /** Files not written to for longer are removed. */
   readonly maxAgeMs: number;
-  /** All together. */
+  /** Total size of all files. */
   readonly maxBytes: number;
 }
 
-/** Removes what is too old, and the oldest of what is too much. */
+/** Removes files that are too old, then the oldest ones over the size limit. */
 export async function removeOld(dir: string, limits: KeepLimits, now: number): Promise<void> {
   let bytes = 0;
   for (const file of [...(await segmentFiles(dir))].reverse()) {

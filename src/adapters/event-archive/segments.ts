@@ -1,7 +1,7 @@
 /**
- * Keeps Gerrit's events as they came, in files that are closed by size and age. It works behind the intake and never in its
- * way: lines wait in memory while the disk works, up to a bound, and what does not fit, or what a full disk does not take,
- * is counted and let go. Nothing here may stop a daemon.
+ * Archives Gerrit's events as received, in files that are rotated by size and age. Never blocks the event intake: lines
+ * wait in memory up to a limit. Lines over the limit and failed writes are counted and dropped. No failure here stops
+ * the daemon.
  */
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,21 +28,21 @@ export class EventSegments {
   #waitingBytes = 0;
   #segment: Segment | null = null;
   #writing: Promise<void> | null = null;
-  /** Why the disk refused, until it takes something again. */
+  /** The last write error; null after a successful write. */
   #refused: string | null = null;
   #cancelRetry: (() => void) | null = null;
   #closed = false;
   #lost = 0;
   #lostBefore = 0;
 
-  /** @param onLost told of lines that are not kept */
+  /** @param onLost called with the number of dropped lines */
   constructor(options: SegmentOptions, clock: Clock, onLost: (lines: number) => void) {
     this.#options = options;
     this.#clock = clock;
     this.#onLost = onLost;
   }
 
-  /** Never waits, never throws. The bytes must not be changed afterwards. */
+  /** Never waits or throws. The caller must not modify the bytes afterwards. */
   keep(line: Uint8Array): void {
     if (this.#closed) return;
     if (this.#waitingBytes + line.length + 1 > this.#options.bufferBytes) {
@@ -54,7 +54,7 @@ export class EventSegments {
     if (this.#cancelRetry === null) this.#writing ??= this.#write();
   }
 
-  /** Why events cannot be kept, or were not since the last call; null: all were. */
+  /** Why events are not archived, or were dropped since the last call; null when all were archived. */
   trouble(): string | null {
     const lost = this.#lost - this.#lostBefore;
     this.#lostBefore = this.#lost;
@@ -62,7 +62,7 @@ export class EventSegments {
     return lost === 0 ? null : `the disk is too slow: ${lost} lost`;
   }
 
-  /** Writes what waits, as far as the disk takes it. Nothing is kept after it. */
+  /** Writes the waiting lines as far as the disk accepts them. Later lines are ignored. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelRetry?.();
@@ -72,7 +72,7 @@ export class EventSegments {
   }
 
   async #write(): Promise<void> {
-    // What one chunk of the stream brings goes in one write.
+    // Collects all lines of a stream chunk into one write.
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
       const taken = this.#waiting;
@@ -105,16 +105,16 @@ export class EventSegments {
     const { dir, maxAgeMs, maxBytes, segmentBytes } = this.#options;
     const now = this.#clock.now();
     await mkdir(dir, { recursive: true, mode: 0o700 });
-    // With room for the one that begins.
+    // Leaves space for the new file.
     await removeOld(dir, { maxAgeMs, maxBytes: Math.max(0, maxBytes - segmentBytes) }, now);
     const handle = await open(join(dir, segmentName(now)), 'a', 0o600);
     const { size } = await handle.stat();
-    // Of the same moment, and its last line may be torn.
+    // The file existed already, with the same start time, and its last line may be incomplete.
     if (size > 0) await handle.appendFile(NEWLINE);
     return { handle, begunAt: now, bytes: size };
   }
 
-  /** The next write begins a file: this one may end in the middle of a line. */
+  /** The next write starts a new file, since this one may end in the middle of a line. */
   async #fail(thrown: unknown, lines: number): Promise<void> {
     this.#refused = errorText(thrown);
     this.#lose(lines);
@@ -129,7 +129,7 @@ export class EventSegments {
   async #end(): Promise<void> {
     const segment = this.#segment;
     this.#segment = null;
-    // What could be written is written; a close that fails changes nothing of that.
+    // The data is already written, so a failed close loses nothing.
     await segment?.handle.close().catch(() => undefined);
   }
 

@@ -1,8 +1,7 @@
 /**
- * From a mail's words to what nodemailer makes a message of. Recipients and sender come from the configuration alone, for
- * the headers and for the envelope; what strangers wrote gets into the subject and the text and nowhere else, and
- * nodemailer may open no file and no address for it. The Message-ID follows from the mail's own id, so that a mail
- * that was sent twice is known as one by whoever gets it.
+ * Builds the nodemailer message of a mail. Recipients and sender come only from the configuration, for headers and
+ * envelope. Untrusted text goes only into subject and body, and nodemailer may not open files or URLs for it. The
+ * Message-ID derives from the mail's id, so that recipients can detect a duplicate.
  */
 import { createHash } from 'node:crypto';
 import type { SendMailOptions } from 'nodemailer';
@@ -23,7 +22,7 @@ export function compose({ id, to, subject, text }: Mail, from: Sender): SendMail
     subject: oneLine(subject) || '(no subject)',
     text,
     textEncoding: 'quoted-printable',
-    // No out-of-office answer comes back to a program.
+    // Suppresses out-of-office replies.
     headers: { 'Auto-Submitted': 'auto-generated' },
     xMailer: false,
     disableFileAccess: true,
@@ -31,7 +30,7 @@ export function compose({ id, to, subject, text }: Mail, from: Sender): SendMail
   };
 }
 
-/** What may stand before the @ of a Message-ID; another id becomes its hash. */
+/** The local part of a Message-ID; an id with other characters is hashed. */
 function localPart(id: string): string {
   return /^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/.test(id) && id.length <= 100
     ? id
@@ -39,8 +38,8 @@ function localPart(id: string): string {
 }
 
 /**
- * A header is one line: what is none, or hidden, or half a character becomes a space. Nor may it hold what a reader would
- * decode once more into something else (`=?utf-8?q?...?=`).
+ * Makes a header one line: control, invisible and invalid characters become spaces. Also breaks encoded words
+ * (`=?utf-8?q?...?=`), which a mail reader would decode.
  */
 function oneLine(text: string): string {
   return text

@@ -1,7 +1,7 @@
 /**
- * What went wrong with a mail, as an OperationError. Whether another attempt can help is told by the server's reply
- * code (4xx passes, 5xx does not), by nodemailer's codes, or by a program's exit status; never by text. No error
- * carries its cause: what a login went wrong with is in there.
+ * Converts mail failures to OperationErrors. SMTP reply codes (4xx is temporary, 5xx permanent), nodemailer's codes or
+ * a program's exit status decide whether a retry can help; the text never does. No error carries its cause, which can
+ * contain login data.
  */
 import { OperationError } from '../../errors.ts';
 
@@ -42,9 +42,9 @@ export function smtpFailure(error: unknown, target: string, tls: string): Operat
   }
 }
 
-/** Exit statuses of <sysexits.h> that say: not now. */
+/** Exit statuses of <sysexits.h> for temporary failures. */
 const TEMPORARY = [71, 74, 75];
-/** By which a shell says that it could not run the program. */
+/** Exit statuses of a shell that could not run the program. */
 const NOT_RUN = [126, 127];
 
 export function programFailure(

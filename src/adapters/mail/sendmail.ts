@@ -1,7 +1,7 @@
 /**
- * Mail by a program of this host's that takes it on its standard input, as sendmail does and as postfix, exim, msmtp
- * and others do in its name: `PROGRAM ... -i -f SENDER -- RECIPIENT ...`. Arguments are a list; all addresses in it are the
- * configuration's, and none begins with a dash.
+ * Sends mail through a local program that reads it from standard input, such as sendmail or its replacements from
+ * postfix, exim and msmtp: `PROGRAM ... -i -f SENDER -- RECIPIENT ...`. Arguments are passed as a list; all addresses
+ * come from the configuration, and none begins with a dash.
  */
 import { execa } from 'execa';
 import nodemailer from 'nodemailer';
@@ -10,10 +10,10 @@ import { compose, type Mail, type Sender } from './compose.ts';
 import { programFailure, stoppedMail } from './failure.ts';
 
 export interface SendmailOptions {
-  /** Program and arguments of the user's. */
+  /** The configured program and arguments. */
   readonly argv: readonly string[];
   readonly from: Sender;
-  /** How long the program may take to end after it was told to. */
+  /** How long the program may take to exit after SIGTERM. */
   readonly graceMs: number;
 }
 
@@ -46,7 +46,7 @@ export class SendmailMailer implements Mailer {
   }
 }
 
-/** Line ends of Unix, as such programs want them. */
+/** With Unix line endings, which such programs expect. */
 async function rawMessage(mail: Mail, from: Sender): Promise<Buffer> {
   const composer = nodemailer.createTransport({ streamTransport: true, buffer: true, newline: 'unix' });
   const { message } = await composer.sendMail(compose(mail, from));

@@ -1,6 +1,6 @@
 /**
- * Mail by SMTP: one connection for each mail, encrypted as the configuration says and never less, every wait bounded.
- * The password is read again for each, and is in no error.
+ * Sends mail over SMTP: one connection per mail, encrypted at least as configured, with a timeout on every wait. The
+ * password is read again for each mail and never appears in errors.
  */
 import nodemailer, { type SMTPTransportOptions } from 'nodemailer';
 import type { SmtpConfig } from '../../config/config.ts';
@@ -14,7 +14,7 @@ import { smtpFailure, stoppedMail } from './failure.ts';
 export interface SmtpOptions extends Omit<SmtpConfig, 'login'> {
   readonly login: { readonly user: string; readonly password: () => string } | null;
   readonly from: Sender;
-  /** For each wait on the way: connection, greeting, answer. */
+  /** For each step: connection, greeting, answer. */
   readonly timeoutMs: number;
 }
 
@@ -41,7 +41,7 @@ export class SmtpMailer implements Mailer {
     }
   }
 
-  /** Connects and logs in as for a mail, and sends none. */
+  /** Connects and logs in without sending a mail. */
   async reach(): Promise<void> {
     const { host, port, tls } = this.#options;
     const transport = nodemailer.createTransport(await this.#transport());
@@ -75,7 +75,7 @@ export class SmtpMailer implements Mailer {
   }
 }
 
-/** The others have got it: said, not tried again. */
+/** The other recipients received the mail, so it is reported and not retried. */
 function refused(target: string, addresses: readonly unknown[]): OperationError {
   return new OperationError({
     operation: 'send mail',
