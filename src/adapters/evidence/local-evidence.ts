@@ -1,7 +1,7 @@
 /**
- * A job's evidence on this host: gathered from its run directories and its server's work tree, published into a
- * directory that a web server shows. Everything is files, so a killed daemon loses nothing: each call can be made
- * again, at any point, and ends in the same place.
+ * A job's evidence on this host: collected from its run directories and its server's work tree, and published to a
+ * directory that a web server serves. All state is in files, so a killed daemon loses nothing: each call can be
+ * repeated at any point, with the same result.
  */
 import { mkdir, rename } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
@@ -30,8 +30,8 @@ type Counts = Omit<CollectedSummary, 'url'>;
 type CollectRequest = Extract<KeyedEffect, { type: 'collectEvidence' }>;
 
 /**
- * Puts copies of regular files below `into/tree/`, as far as the limits go, and returns what was passed over and why. What is
- * not there is not named.
+ * Copies regular files below `into/tree/`, within the limits, and returns the skipped paths with reasons. Missing paths
+ * are not returned.
  */
 export type FetchTree = (
   wanted: {
@@ -47,13 +47,13 @@ export type FetchTree = (
 
 export interface LocalEvidenceOptions {
   readonly stateDir: string;
-  /** The root of the published evidence, and its address; '' as address: file URLs. */
+  /** The root of the published evidence and its URL; with '' as URL, file URLs are used. */
   readonly dir: string;
   readonly url: string;
   readonly redact: SecretValues;
-  /** What no job sets for itself. */
+  /** The limits that a job cannot set. */
   readonly limits: EvidenceLimits;
-  /** Copies named paths of a server's tree that is not on this host; without it they are listed as skipped. */
+  /** Copies named paths of the work tree of a remote server; without it they are listed as skipped. */
   readonly fetchTree?: FetchTree;
   readonly now?: () => number;
   /** For tests: called before each change on the disk. */
@@ -112,7 +112,7 @@ export class LocalEvidence implements Evidence {
     try {
       const run = await this.#directoriesIn(join(stateDir, 'runs'));
       const staged = await this.#directoriesIn(this.#stagingRoot);
-      // Also what was never gathered to its end.
+      // Includes jobs whose collection was interrupted.
       const jobs = [...run, ...staged.map((name) => name.replace(/^\./, ''))].filter(isJobId);
       return [...new Set(jobs)].sort();
     } catch (error) {
@@ -153,7 +153,7 @@ export class LocalEvidence implements Evidence {
     });
   }
 
-  /** Fills the staging directory, its list last. */
+  /** Fills the staging directory and writes its list last. */
   async #gather(request: CollectRequest, directory: Directory, signal: AbortSignal): Promise<Counts> {
     const { owner, server, logs } = request;
     const secrets = this.#secrets();
@@ -178,7 +178,7 @@ export class LocalEvidence implements Evidence {
     return { files: list.files.length, bytes, skipped: list.skipped };
   }
 
-  /** From a server that is not on this host: through a copy of its tree, which is looked through as any other. */
+  /** Collects from a remote server: through a copy of its tree, which is inspected like any local tree. */
   async #gatherFrom(
     server: Server,
     request: CollectRequest,
@@ -225,10 +225,10 @@ export class LocalEvidence implements Evidence {
   }
 }
 
-/** Where a tree of another host is copied to, beside the files. */
+/** The directory for the copy of a remote tree, beside the files. */
 const COPY = 'copy';
 
-/** Where a job's evidence is gathered until all of it is there. No job id begins with a dot. */
+/** The staging directory of a job until its collection is complete. No job id begins with a dot. */
 function unfinished(job: string): string {
   return `.${job}`;
 }

@@ -1,31 +1,31 @@
 /**
- * The list of what was collected for a job: stands beside the files, is written last, and is what `publish` works
- * from. Kept as JSON; what is read back is checked, because a disk may hold anything after a crash.
+ * The list of files collected for a job. It is stored beside the files, is written last, and is the input of `publish`.
+ * It is JSON and is validated when read, because a disk may hold anything after a crash.
  */
 
-/** How the list is called in a job's directory of collected evidence; its files are in `files`. */
+/** The name of the list in a job's directory of collected evidence; the collected files are in `files`. */
 export const COLLECTED_LIST = 'collected.json';
 export const COLLECTED_FILES = 'files';
 
-/** One stage of one attempt, as its run directory told it. Times are ISO 8601, UTC. */
+/** One stage of one attempt, as recorded in its run directory. Times are ISO 8601, UTC. */
 export interface StageEntry {
   readonly attempt: number;
   readonly stage: string;
-  /** `exited 1`, `killed 9`, `timedOut`, `stopped`; null when it left no ending. */
+  /** `exited 1`, `killed 9`, `timedOut`, `stopped`; null when the stage left no ending. */
   readonly end: string | null;
   readonly startedAt: string | null;
   readonly endedAt: string | null;
-  /** Its log among the files; null when there is none. */
+  /** The path of its log among the files; null when there is none. */
   readonly log: string | null;
 }
 
 export interface CollectedFile {
-  /** Below `files`; the same in the published directory. */
+  /** Relative to `files`; the same in the published directory. */
   readonly path: string;
   readonly bytes: number;
-  /** The name that it had, where that could not be kept. */
+  /** The original name, when it could not be kept. */
   readonly original?: string;
-  /** It was this long; only its beginning was taken. */
+  /** The original length, when only the beginning was copied. */
   readonly cutFrom?: number;
 }
 
@@ -39,16 +39,16 @@ export interface Collected {
   readonly job: string;
   readonly attempt: number;
   readonly collectedAt: string;
-  /** What the job may collect; the most that its packed files may come to when they are unpacked. */
+  /** The byte limit for the job's evidence. The limit for its unpacked archives is derived from it. */
   readonly limitBytes: number;
   readonly stages: readonly StageEntry[];
   readonly files: readonly CollectedFile[];
-  /** The first of them; `skipped` may be longer than what is listed. */
+  /** The first skipped files; `skipped` counts all of them. */
   readonly skippedFiles: readonly SkippedFile[];
   readonly skipped: number;
 }
 
-/** Null when the text is no such list. */
+/** Null when the text is not such a list. */
 export function parseCollected(text: string): Collected | null {
   const value = parseObject(text);
   if (value === null || value.version !== 1 || typeof value.job !== 'string') return null;

@@ -1,19 +1,22 @@
 /**
- * The last thing that a stage printed, for one line of a comment. Secrets are taken out of it before it goes anywhere,
- * and where it cannot be certain that none was cut in half, there is no such line.
+ * The last line that a stage printed, for a review comment. Secrets are removed first. When a secret may have been cut
+ * in half, there is no line.
  */
 import { Directory, errorCode } from '../files/dir-handle.ts';
 import type { SecretSet } from '../redact/redact.ts';
 
-/** The end of the log that is looked at. */
+/** How much of the end of the log is read. */
 const TAIL_BYTES = 16 * 1024;
-/** Characters that are kept. */
+/** The maximum length of the line in characters. */
 const LINE_LIMIT = 200;
-/** What a terminal would not show, and the notes that our own runner leaves in the log. */
+/** Control sequences, which a terminal does not show, and the runner's own notes in the log. */
 const UNSEEN = /(?!\s)\p{Cc}(?:\[[0-9;?]*[ -/]*[@-~]|\][^\p{Cc}]*)?/gu;
 const OUR_NOTE = /^\[sos-ci: /;
 
-/** @param runs the run directories of one attempt. Null: nothing was printed, or it cannot be read. */
+/**
+ * @param runs the run directories of one attempt
+ * @returns null when nothing was printed or the log cannot be read
+ */
 export async function lastLine(runs: string, stage: string, secrets: SecretSet): Promise<string | null> {
   try {
     const tail = await readTail(runs, stage);
@@ -24,7 +27,7 @@ export async function lastLine(runs: string, stage: string, secrets: SecretSet):
   }
 }
 
-/** Whole lines only: half a secret would not be known as one. */
+/** Returns whole lines only, because half a secret would not be recognized. */
 async function readTail(runs: string, stage: string): Promise<string | null> {
   const attempt = await Directory.at(runs);
   const run = await attempt.using(() => attempt.enter(stage));

@@ -1,7 +1,7 @@
 /**
- * The logs of a job's stages, from the run directories that its attempts left on this host: they outlive the server,
- * so the log of an attempt that failed an hour ago is there too. What a run directory holds may have been tampered
- * with by the test itself, so it is read with the same care as the work tree.
+ * The logs of a job's stages, from the run directories of its attempts on this host. They outlive the server, so the
+ * log of an attempt that failed an hour ago is available too. The test itself may have tampered with a run directory,
+ * so it is read with the same care as the work tree.
  */
 import type { FileHandle } from 'node:fs/promises';
 import { Directory, ifThere } from '../files/dir-handle.ts';
@@ -11,7 +11,10 @@ import { ofSource, type Staging, Unreadable } from './staging.ts';
 const STAGES = ['stacking', 'testing'];
 const STAGE_END = /^(exited \d{1,3}|killed \d{1,3}|timedOut|stopped)$/;
 
-/** The log of every stage of every attempt below a job's run directory. No such directory: the job never ran. */
+/**
+ * Collects the log of every stage of every attempt below a job's run directory. If the directory does not exist, the
+ * job never ran.
+ */
 export async function collectStages(runs: string, attempts: number, staging: Staging): Promise<void> {
   const job = await readable(Directory.at(runs), 'attempt-1', staging);
   if (job === null) return;
@@ -37,7 +40,10 @@ async function collectStage(job: Directory, attempt: number, stage: string, stag
   });
 }
 
-/** Null when it is not there, which is no news: an attempt that did not get so far. Anything but a directory is listed. */
+/**
+ * Null when the directory does not exist, as for an attempt that did not get that far. Anything other than a directory
+ * is listed as skipped.
+ */
 async function readable(
   directory: Promise<Directory>,
   shown: string,
@@ -52,7 +58,7 @@ async function readable(
   }
 }
 
-/** How the stage ended and when, as its runner left it. */
+/** How and when the stage ended, as recorded by its runner. */
 async function readEnd(run: Directory): Promise<Pick<StageEntry, 'end' | 'startedAt' | 'endedAt'>> {
   const pid = await peek(run, 'pid');
   const rc = await peek(run, 'rc');
@@ -60,7 +66,7 @@ async function readEnd(run: Directory): Promise<Pick<StageEntry, 'end' | 'starte
   return { end, startedAt: pid?.at ?? null, endedAt: end === null ? null : (rc?.at ?? null) };
 }
 
-/** The first few bytes of a regular file, and when it was written; null for anything else. */
+/** The first 64 bytes of a regular file and its modification time; null for anything else. */
 async function peek(directory: Directory, name: string): Promise<{ text: string; at: string } | null> {
   let file: FileHandle;
   try {

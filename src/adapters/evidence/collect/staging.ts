@@ -1,8 +1,8 @@
 /**
- * Where a job's evidence is put while it is collected: a directory of ours that takes regular files up to the job's
- * limits and keeps the list of what it took and what it did not, and why. Promises: a file is opened without following
- * a link, looked at again once it is open, and copied no further than it was long then, so that neither a file that
- * grows forever nor a sparse one of a terabyte fills our disk.
+ * The staging directory for a job's evidence: takes regular files up to the job's limits and keeps the list of copied
+ * and skipped files, with reasons. Guarantees: a file is opened without following a link, checked again once it is
+ * open, and copied only up to its length at that time, so that neither a file that grows forever nor a sparse file of a
+ * terabyte fills our disk.
  */
 import type { Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, unlink } from 'node:fs/promises';
@@ -15,9 +15,9 @@ import type { Collected, CollectedFile, SkippedFile, StageEntry } from './collec
 export interface StagingLimits {
   readonly bytes: number;
   readonly files: number;
-  /** Bytes of one file; of a longer one the beginning is taken. */
+  /** The byte limit for one file; only the beginning of a longer file is copied. */
   readonly maxFileBytes: number;
-  /** How many skipped files are listed by name. */
+  /** The maximum number of skipped files that are listed by name. */
   readonly maxIndexEntries: number;
 }
 
@@ -25,13 +25,13 @@ export interface StagingOptions {
   readonly files: Directory;
   readonly limits: StagingLimits;
   readonly names: StoredNames;
-  /** Takes secrets out of a text. */
+  /** Removes secrets from a text. */
   readonly clean: (text: string) => string;
   readonly signal: AbortSignal;
   readonly beforeStep: BeforeStep;
 }
 
-/** The file that was to be read cannot be; the work goes on without it. */
+/** A source file cannot be read. The collection continues without it. */
 export class Unreadable extends Error {
   override readonly name = 'Unreadable';
 }
@@ -49,7 +49,7 @@ export class Staging {
     this.options = options;
   }
 
-  /** True: nothing more can be taken. */
+  /** True when no more files can be added. */
   get full(): boolean {
     return this.#files.size >= this.options.limits.files;
   }
@@ -62,8 +62,8 @@ export class Staging {
   }
 
   /**
-   * Copies the file `name` of `source` to `path`, or lists why not; twice is once. `always`: when there is no room for
-   * all of it, its beginning is taken. Resolves to whether it was copied.
+   * Copies the file `name` of `source` to `path`, or lists why not. A repeated call does nothing. With `always`, the
+   * beginning is copied when not all of the file fits. Resolves to whether the file was copied.
    */
   async take(
     source: Directory,
@@ -95,14 +95,14 @@ export class Staging {
     }
   }
 
-  /** Brings the names of all files to the disk. */
+  /** Syncs the directories, so that all file names are on disk. */
   async sync(): Promise<void> {
     for (const path of this.#directories) {
       await (await this.options.files.enter(path)).using((directory) => directory.sync());
     }
   }
 
-  /** The list, as it is kept. */
+  /** The list in its stored form. */
   list(job: string, attempt: number, collectedAt: string): Collected {
     return {
       version: 1,
@@ -154,7 +154,9 @@ export class Staging {
   }
 }
 
-/** Errors of the file itself become `Unreadable`; all others (no memory, no file handles) end the work. */
+/**
+ * Maps errors of the source file to `Unreadable`; all others (out of memory, out of file handles) end the collection.
+ */
 export async function ofSource<T>(promise: Promise<T>): Promise<T> {
   try {
     return await promise;

@@ -1,7 +1,7 @@
 /**
- * The named paths of a server's work tree. Promises: only regular files, found without ever following a link or
- * entering a linked directory; everything that was passed over is listed with the reason; bounded in files, bytes,
- * depth and in how many directory entries are looked at.
+ * Collects the named paths of a server's work tree. Guarantees: only regular files, no link is followed and no linked
+ * directory is entered; every skipped path is listed with the reason; files, bytes, depth and directory entries are
+ * bounded.
  */
 import { lstat } from 'node:fs/promises';
 import { Directory } from '../files/dir-handle.ts';
@@ -9,16 +9,16 @@ import { evidencePath } from '../files/safe-names.ts';
 import { ofSource, type Staging, Unreadable } from './staging.ts';
 
 export interface WalkLimits {
-  /** Directory entries that are looked at, for one job. */
+  /** The maximum number of directory entries read for one job. */
   readonly maxEntries: number;
-  /** Directories inside one another. */
+  /** The maximum nesting of directories. */
   readonly maxDepth: number;
 }
 
-/** What a work tree's files are filed under. */
+/** The directory for a work tree's files in the evidence. */
 export const WORKTREE = 'worktree';
 
-/** The named paths of the work tree below a server's directory. */
+/** Collects the named paths of the work tree below a server's directory. */
 export async function collectTree(
   server: string,
   paths: readonly string[],
@@ -52,7 +52,7 @@ class Walk {
     this.#entriesLeft = limits.maxEntries;
   }
 
-  /** Goes down to a named path, and takes what is there. */
+  /** Descends to a named path and collects it. */
   async path(tree: Directory, path: string): Promise<void> {
     const shown = `${WORKTREE}/${path}`;
     const segments = evidencePath(path);
@@ -76,14 +76,14 @@ class Walk {
       await this.#staging.take(directory, name, { shown: next, path: place.path, always: false });
       return;
     }
-    // What is missing on the way is told by the whole path that was named.
+    // A missing directory on the way is reported with the whole requested path.
     const whole = `${shown}/${segments.join('/')}`;
     await this.#inside(directory, name, whole, depth, (child) =>
       this.#descend(child, next, place.path, segments.slice(1), depth + 1),
     );
   }
 
-  /** Everything below an open directory. */
+  /** Collects everything below an open directory. */
   async #all(directory: Directory, shown: string, stored: string, depth: number): Promise<void> {
     const { entries, more } = await ofSource(directory.entries(this.#entriesLeft));
     this.#entriesLeft -= entries.length;
@@ -123,7 +123,7 @@ class Walk {
     });
   }
 
-  /** What cannot be read is listed, and the walk goes on. */
+  /** Lists an unreadable path as skipped and continues the walk. */
   async #listing(shown: string, visit: () => Promise<void>): Promise<void> {
     try {
       await visit();
@@ -134,7 +134,7 @@ class Walk {
   }
 }
 
-/** False also for what is not there or not readable: `take` finds that out, and lists it. */
+/** False also for a missing or unreadable path: `take` detects that and lists it. */
 async function isDirectory(parent: Directory, name: string): Promise<boolean> {
   try {
     return (await ofSource(lstat(parent.path(name)))).isDirectory();

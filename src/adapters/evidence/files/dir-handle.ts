@@ -1,13 +1,13 @@
 /**
- * A directory held open, and what stands in it. Tests are strangers' code and may swap a directory for a link while
- * we look, so nothing here resolves a path of more than one name: each step opens one name relative to a directory
- * that is held open (through /proc/self/fd), and follows no link. What was opened stays what it was.
+ * An open directory and its entries. Tests are untrusted code and may replace a directory with a link during
+ * collection, so no function here resolves a path of more than one name: each step opens one name relative to an open
+ * directory (through /proc/self/fd) and follows no link. An open handle keeps referring to the same file.
  */
 import { constants, type Dirent } from 'node:fs';
 import { type FileHandle, mkdir, open, opendir, readdir } from 'node:fs/promises';
 
 const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-/** Without O_NONBLOCK the open of a pipe that nobody writes to would never return. */
+/** Without O_NONBLOCK, opening a pipe that has no writer would never return. */
 const FILE_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export class Directory {
@@ -17,12 +17,15 @@ export class Directory {
     this.#handle = handle;
   }
 
-  /** Opens a directory of ours by its path. Its last name must not be a link; what is before it is the operator's. */
+  /**
+   * Opens one of our own directories by its path. Its last segment must not be a link; the segments before it are under
+   * the operator's control.
+   */
   static async at(path: string): Promise<Directory> {
     return new Directory(await open(path, DIRECTORY_FLAGS));
   }
 
-  /** Runs `use` with this directory and closes it afterwards, whatever happens. */
+  /** Runs `use` with this directory and always closes it afterwards. */
   async using<T>(use: (directory: Directory) => Promise<T>): Promise<T> {
     try {
       return await use(this);
@@ -35,29 +38,29 @@ export class Directory {
     return this.#handle.close();
   }
 
-  /** A path that means `name` in this very directory, wherever that is by now. Valid while it is open. */
+  /** A path to `name` in this directory, even if the directory is moved. Valid while the directory is open. */
   path(name: string): string {
     return `/proc/self/fd/${this.#handle.fd}/${name}`;
   }
 
-  /** The same for a name that is not UTF-8. */
+  /** The same for a name in bytes, which need not be UTF-8. */
   rawPath(name: Buffer): Buffer {
     return Buffer.concat([Buffer.from(this.path('')), name]);
   }
 
-  /** A directory in this one. A link to a directory is refused (ENOTDIR or ELOOP). */
+  /** Opens a subdirectory. A link to a directory is refused (ENOTDIR or ELOOP). */
   async enter(name: string | Buffer): Promise<Directory> {
     return new Directory(
       await open(typeof name === 'string' ? this.path(name) : this.rawPath(name), DIRECTORY_FLAGS),
     );
   }
 
-  /** A file in this directory, for reading. May be a device or a pipe: look at its stat before reading. */
+  /** Opens a file in this directory for reading. It may be a device or a pipe: check its stat before reading. */
   openFile(name: string): Promise<FileHandle> {
     return open(this.path(name), FILE_FLAGS);
   }
 
-  /** Enters `name`, which is made first when it is missing. */
+  /** Opens the subdirectory `name`, and creates it first when it is missing. */
   async enterOrMake(name: string, mode: number): Promise<Directory> {
     const made = await mkdir(this.path(name), { mode }).then(
       () => true,
@@ -67,12 +70,12 @@ export class Directory {
       },
     );
     const child = await this.enter(name);
-    // The mode of mkdir is cut by the umask.
+    // The umask reduces the mode of mkdir.
     if (made) await child.setMode(mode).then(() => this.sync());
     return child;
   }
 
-  /** Names and kinds, sorted by name; at most `limit` are looked at. */
+  /** The entries, sorted by name; at most `limit` are read. */
   async entries(limit: number): Promise<{ readonly entries: readonly Dirent[]; readonly more: boolean }> {
     const entries: Dirent[] = [];
     for await (const entry of await opendir(this.path('.'))) {
@@ -82,28 +85,28 @@ export class Directory {
     return { entries: entries.sort(byName), more: false };
   }
 
-  /** Names as bytes, so that names that are not UTF-8 can be removed too. */
+  /** The entries with names as bytes, so that names that are not UTF-8 can be removed too. */
   rawEntries(): Promise<Dirent<Buffer>[]> {
     return readdir(this.path('.'), { withFileTypes: true, encoding: 'buffer' });
   }
 
-  /** Changes the mode of this very directory. */
+  /** Changes the mode of this directory. */
   setMode(mode: number): Promise<void> {
     return this.#handle.chmod(mode);
   }
 
-  /** Names of this directory survive power loss. */
+  /** Syncs this directory, so that its names survive power loss. */
   sync(): Promise<void> {
     return this.#handle.sync();
   }
 }
 
-/** The errno name of what was thrown; '' for anything else. */
+/** The errno name of a thrown error; '' for anything else. */
 export function errorCode(thrown: unknown): string {
   return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';
 }
 
-/** Null instead of an error that says that nothing is there. */
+/** Resolves to null instead of rejecting with ENOENT. */
 export async function ifThere<T>(promise: Promise<T>): Promise<T | null> {
   try {
     return await promise;

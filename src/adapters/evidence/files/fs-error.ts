@@ -1,13 +1,13 @@
 /**
- * What went wrong with our own disk, as an OperationError: from the error's code, whether trying again can help and
- * what the operator should do. What is wrong with a job's files never comes here; it is listed as skipped.
+ * Maps errors of our own disk to an OperationError: the error's code decides whether a retry can help and what the
+ * operator should do. Errors of a job's files do not get here; they are listed as skipped.
  */
 import { errorText, OperationError } from '../../../errors.ts';
 import { formatLimit } from '../../../machines/model/duration.ts';
 import { after, type Cancel } from '../../../timer.ts';
 import { errorCode } from './dir-handle.ts';
 
-/** An operation's time: ends with the caller's signal, or by itself. */
+/** The deadline of an operation: its signal aborts with the caller's, or when the timeout expires. */
 export class Deadline {
   readonly signal: AbortSignal;
   readonly #timeoutMs: number;
@@ -25,7 +25,7 @@ export class Deadline {
     this.signal = AbortSignal.any([caller, own.signal]);
   }
 
-  /** Runs the work; what it throws, and that it was stopped, comes out as an OperationError. */
+  /** Runs the work. Disk errors and aborts are rethrown as an OperationError. */
   async run<T>(operation: string, target: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     try {
       this.signal.throwIfAborted();
@@ -39,7 +39,7 @@ export class Deadline {
     }
   }
 
-  /** True when it was thrown because the time was over, not merely at that time. */
+  /** True when the abort caused the error; false when the error merely coincides with it. */
   #causedBy(error: unknown): boolean {
     if (!this.signal.aborted) return false;
     return error === this.signal.reason || (error instanceof Error && error.name === 'AbortError');
@@ -61,7 +61,7 @@ export class Deadline {
   }
 }
 
-/** An error of the disk as an OperationError. Anything else is a programmer's error and passes as it is. */
+/** Maps a disk error to an OperationError. Any other error is a bug and is returned unchanged. */
 export function asFailure(operation: string, target: string, error: unknown): unknown {
   const code = errorCode(error);
   if (error instanceof OperationError || !/^E[A-Z0-9]+$/.test(code)) return error;

@@ -1,6 +1,6 @@
 /**
- * Writes files so that they are whole on the disk when the call returns. New files only: what is there already is
- * never written into, and a link that stands in the way is not followed.
+ * Writes files that are complete on disk when the call returns. Only new files: an existing file is never written to,
+ * and a link at the path is not followed.
  */
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -8,10 +8,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const CHUNK_BYTES = 1 << 18;
 
-/** Names what is about to be changed on the disk. Tests throw from it, to stop the work as a crash would. */
+/** Called with the name of the next change on disk. Tests throw from it to stop the work as a crash would. */
 export type BeforeStep = (step: string) => void;
 
-/** Makes a file, lets `fill` write it, and brings it to the disk. */
+/** Creates a file, lets `fill` write it, and syncs it to disk. */
 export async function writeNew<T>(
   path: string,
   mode: number,
@@ -19,7 +19,7 @@ export async function writeNew<T>(
 ): Promise<T> {
   const file = await open(path, NEW_FILE, mode);
   try {
-    // The mode of open is cut by the umask.
+    // The umask reduces the mode of open.
     await file.chmod(mode);
     const filled = await fill(file);
     await file.sync();
@@ -29,7 +29,7 @@ export async function writeNew<T>(
   }
 }
 
-/** Writes all of it: a single write may take less than it was given. */
+/** Writes all bytes: a single write may write fewer than requested. */
 export async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
@@ -37,7 +37,7 @@ export async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
   }
 }
 
-/** The file's first `limit` bytes, in chunks. Each chunk is only valid until the next one is asked for. */
+/** The file's first `limit` bytes, in chunks. A chunk is valid only until the next one is requested. */
 export async function* readChunks(
   file: FileHandle,
   limit: number,

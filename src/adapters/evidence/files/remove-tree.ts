@@ -1,18 +1,21 @@
 /**
- * Removes a tree that strangers' code may have built, or may still be changing. Promises: follows no link and enters
- * no directory but by name from one that is held open; works at any depth, with a fixed number of open files (what is
- * deep is first moved to the top); directories without permissions and names that are not UTF-8 go too.
+ * Removes a tree that untrusted code may have built or may still be changing. Guarantees: follows no link and enters
+ * directories only by name from an open directory; works at any depth with a fixed number of open files (deep
+ * directories are first moved to the top); also removes directories without permissions and names that are not UTF-8.
  */
 import { constants } from 'node:fs';
 import { chmod, open, rename, rmdir, unlink } from 'node:fs/promises';
 import { type Directory, errorCode, ifThere } from './dir-handle.ts';
 
-/** O_PATH, which node does not name: opens without asking for any right on what is opened. */
+/** O_PATH, which Node does not define: opens a file without needing any permission on it. */
 const O_PATH = 0o10000000;
-/** How often the top is looked through. Each pass takes one level; only somebody who keeps adding gets past this. */
+/**
+ * The maximum number of passes over the top directory. Each pass removes one level; only a process that keeps adding
+ * files exceeds this.
+ */
 const MAX_PASSES = 100_000;
 
-/** Removes `name` in `parent`, whatever it is. Not there is success. */
+/** Removes `name` in `parent`, whatever its type. Succeeds when it does not exist. */
 export async function removeTree(parent: Directory, name: string): Promise<void> {
   const top = await enterOwned(parent, Buffer.from(name));
   if (top === 'missing') return;
@@ -34,7 +37,7 @@ async function empty(top: Directory): Promise<void> {
   throw new Error('files are added faster than they can be removed');
 }
 
-/** Removes a file; of a directory removes the files, moves its directories to the top, removes it. */
+/** Removes a file. For a directory: removes its files, moves its subdirectories to the top, and removes it. */
 async function removeEntry(top: Directory, name: Buffer, names: { moved: number }): Promise<void> {
   const child = await enterOwned(top, name);
   if (child === 'missing') return;
@@ -48,7 +51,7 @@ async function removeEntry(top: Directory, name: Buffer, names: { moved: number 
       else await unlinkFile(directory, entry.name);
     }
   });
-  // Not empty: somebody added to it. The next pass sees to that.
+  // If entries were added meanwhile, the directory is not empty; the next pass removes them.
   await rmdir(top.rawPath(name)).catch(ignoring('ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'));
 }
 
@@ -62,7 +65,7 @@ async function moveUp(
   top: Directory,
   names: { moved: number },
 ): Promise<void> {
-  // Renaming a directory writes its `..`: it has to be ours to write first.
+  // Renaming a directory changes its `..`, so we need write permission on it.
   const child = await enterOwned(from, name);
   if (typeof child === 'string') return;
   await child.close();
@@ -72,17 +75,17 @@ async function moveUp(
       return await rename(from.rawPath(name), top.path(`.removing-${names.moved}`));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return;
-      // The name is taken: by an earlier try that was cut off, or by a file that happens to be called so.
+      // The name is taken by an earlier removal that was interrupted, or by a file that happens to have this name.
       if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error))) throw error;
     }
   }
 }
 
-/** Enters a directory, giving ourselves the right to if need be. A link is a file. */
+/** Opens a directory, and changes its mode first when necessary. A link counts as a file. */
 async function enterOwned(parent: Directory, name: Buffer): Promise<Directory | 'file' | 'missing'> {
   try {
     const child = await parent.enter(name);
-    // Readable is not enough: its entries are going to be removed.
+    // Read permission is not enough, because its entries will be removed.
     await child.setMode(0o700).catch(ignoring('EPERM'));
     return child;
   } catch (error) {
@@ -95,7 +98,9 @@ async function enterOwned(parent: Directory, name: Buffer): Promise<Directory | 
   return parent.enter(name);
 }
 
-/** chmod of exactly what was opened: by its path it would follow a link that was put there meanwhile. */
+/**
+ * Changes the mode through the open handle: chmod by path would follow a link that replaced the directory meanwhile.
+ */
 async function makeOurs(parent: Directory, name: Buffer): Promise<void> {
   const flags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
   const handle = await open(parent.rawPath(name), flags);

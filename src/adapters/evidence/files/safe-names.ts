@@ -1,8 +1,8 @@
 /**
- * Names of files that strangers chose, made fit for a path on our disk, a URL and a web server; and names from our
- * own configuration, held to what a path segment may be. Promises: what comes out of `StoredNames` holds letters,
- * digits and `._+@=,~-` only, never begins with a dot (a web server obeys `.htaccess`), is never longer than a URL
- * or a disk takes, and is different for different files.
+ * Converts untrusted file names for use in a path on our disk, in a URL and on a web server; and validates path
+ * segments from our own configuration. Guarantees: a name from `StoredNames` contains only letters, digits and
+ * `._+@=,~-`, never begins with a dot (a web server obeys `.htaccess`), never exceeds the limits of a URL or a disk,
+ * and is unique for each file.
  */
 import { createHash } from 'node:crypto';
 import { OperationError } from '../../../errors.ts';
@@ -12,7 +12,7 @@ const MAX_PATH = 1000;
 const SEGMENT_OF_OURS = /^[\p{L}\p{N}_][\p{L}\p{N}._+@=,~-]*$/u;
 const JOB_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
-/** The segments of a path that a job names as evidence, or why it cannot be one. */
+/** The segments of a path that a job names as evidence, or why the path is invalid. */
 export function evidencePath(path: string): readonly string[] | { readonly why: string } {
   if (path === '') return { why: 'the path is empty' };
   if (path.startsWith('/')) return { why: 'the path is not relative to the work tree' };
@@ -26,32 +26,32 @@ export function isJobId(name: string): boolean {
   return JOB_ID.test(name);
 }
 
-/** A job's id as a name in a path. Anything else would be a programmer's error or a forged row: refused. */
+/** Validates a job's id as a path segment. Anything else is a bug or a forged row, and is refused. */
 export function checkJobId(job: string): string {
   if (isJobId(job)) return job;
   throw refused('job id', job, 'letters, digits, dot, underscore and hyphen');
 }
 
-/** A word of the configuration as a name in a path. */
+/** Validates a value of the configuration as a path segment. */
 export function checkSegment(what: string, value: string): string {
   if (SEGMENT_OF_OURS.test(value) && Buffer.byteLength(value) <= 200) return value;
   throw refused(what, value, 'letters, digits and ._+@=,~- (the first one a letter, digit or underscore)');
 }
 
-/** Gives each source path its stored path, the same one each time. */
+/** Assigns each source path its stored path; repeated calls return the same path. */
 export class StoredNames {
   readonly #clean: (text: string) => string;
   readonly #stored = new Map<string, string>();
   readonly #taken = new Set<string>();
-  /** How often a path was asked for, so that thousands of names that come out as one cost no thousands of looks. */
+  /** Counts the requests for each path, so that thousands of names that map to the same one need no linear search. */
   readonly #copies = new Map<string, number>();
 
-  /** @param clean takes secrets out of a text */
+  /** @param clean removes secrets from a text */
   constructor(clean: (text: string) => string) {
     this.#clean = clean;
   }
 
-  /** `parent` is an earlier call's `path`, or ours. */
+  /** `parent` is the `path` of an earlier call, or one of our own directories. */
   place(
     parent: string,
     sourceParent: string,
@@ -79,7 +79,7 @@ export class StoredNames {
   }
 }
 
-/** One name, made harmless. Two names may come out as one: `StoredNames` keeps them apart. */
+/** Sanitizes one name. Two names may map to the same one: `StoredNames` distinguishes them. */
 function storedName(name: string): string {
   const plain = name.replace(/[^A-Za-z0-9._+@=,~-]/gu, '_').replace(/^\./, '_.');
   if (plain.length <= MAX_SEGMENT && plain !== '') return plain;

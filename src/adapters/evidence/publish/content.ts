@@ -1,6 +1,7 @@
 /**
- * What goes into a publication: every collected file without its secrets, the index page, and last the manifest.
- * Streams, so memory does not grow with the evidence; each file and directory is on the disk when it returns.
+ * Writes the content of a publication: every collected file without its secrets, the index page, and last the manifest.
+ * Files are streamed, so memory does not grow with the evidence; each file and directory is on disk when the call
+ * returns.
  */
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path/posix';
@@ -22,10 +23,10 @@ import { INDEX, MANIFEST, manifestOf, type PublishedFile } from './manifest.ts';
 import { PUBLIC_DIRECTORY, PUBLIC_FILE } from './path.ts';
 import type { Publication } from './transaction.ts';
 
-/** A job's packed files may unpack to this many times what it may collect: text packs to about a tenth. */
+/** A job's packed files may unpack to this many times its collection limit: text compresses to about a tenth. */
 const UNPACK_FACTOR = 10;
 
-/** Copies the files, and writes the page and the manifest. */
+/** Copies the files and writes the index page and the manifest. */
 export async function fill(
   publication: Publication,
   parent: Directory,
@@ -57,7 +58,7 @@ export async function fill(
   });
 }
 
-/** A log that was not published has no last lines to show. */
+/** Removes logs that were not published from the stages, because they have no last lines to show. */
 function publishedStages({ stages }: Collected, files: readonly PublishedFile[]): readonly StageEntry[] {
   const paths = new Set(files.map(({ path }) => path));
   return stages.map((entry) => ({
@@ -120,7 +121,7 @@ async function copyFile(
   }
 }
 
-/** The directories of a path, each made once, and readable for everybody whatever the umask says. */
+/** Creates the directories of a path, each once, readable by all users regardless of the umask. */
 async function makeDirectories(target: Directory, path: string, made: Set<string>): Promise<void> {
   if (made.has(path)) return;
   await makeDirectories(target, dirname(path), made);

@@ -2,7 +2,7 @@
 import type { StageEntry } from '../collect/collected.ts';
 import type { Directory } from '../files/dir-handle.ts';
 
-/** The end of the log that is read; the lines of it that are shown; characters of each. */
+/** How much of the end of the log is read, how many lines are shown, and the maximum length of each line. */
 const TAIL_BYTES = 16 * 1024;
 const LINES_SHOWN = 25;
 const LINE_LIMIT = 500;
@@ -11,7 +11,7 @@ export interface FailedStage extends StageEntry {
   readonly lastLines: readonly string[];
 }
 
-/** The newest stage that did not exit with 0; when all did (their results say FAILURE), the newest one. */
+/** The latest stage that did not exit with 0; when all did (the test results failed the job), the latest stage. */
 export async function failedStage(
   target: Directory,
   stages: readonly StageEntry[],
@@ -21,7 +21,7 @@ export async function failedStage(
   return { ...entry, lastLines: entry.log === null ? [] : await lastLines(target, entry.log) };
 }
 
-/** Of the published copy, which holds no secret. */
+/** Reads the published copy, which contains no secret. */
 async function lastLines(target: Directory, log: string): Promise<readonly string[]> {
   const file = await target.openFile(log);
   try {
@@ -29,7 +29,7 @@ async function lastLines(target: Directory, log: string): Promise<readonly strin
     const from = Math.max(0, size - TAIL_BYTES);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, from);
     const lines = buffer.toString('utf8', 0, bytesRead).split(/\r?\n/);
-    // The first one may be cut off.
+    // The first line may be incomplete.
     if (from > 0) lines.shift();
     if (lines.at(-1) === '') lines.pop();
     return lines.slice(-LINES_SHOWN).map((line) => line.slice(0, LINE_LIMIT));

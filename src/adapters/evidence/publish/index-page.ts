@@ -1,14 +1,14 @@
 /**
- * The first page that a developer sees when a comment says FAILURE: the verdict and why, the stages with their logs,
- * every other file, and what is missing and why. One file, no script, nothing loaded from elsewhere, readable on a
- * phone and in the dark. Everything in it came from strangers and is escaped.
+ * The page that a comment links to: the verdict and the reason, the stages with their logs, every other file, and the
+ * missing files with reasons. One file without scripts or external resources, readable on a phone and in dark mode. All
+ * of its content is untrusted and is escaped.
  */
 import { formatSeconds } from '../../../machines/model/duration.ts';
 import type { StageEntry } from '../collect/collected.ts';
 import type { Manifest, PublishedFile } from './manifest.ts';
 import { candidateNames } from './path.ts';
 
-/** The page, in pieces: for 20,000 files it has some megabytes. */
+/** Generates the page in pieces: with 20,000 files it is several megabytes long. */
 export function* indexPage(manifest: Manifest): Generator<string> {
   const { patchset } = manifest;
   const title = `${manifest.verdict}: ${manifest.name} ${patchset.change},${patchset.patchset}`;
@@ -26,7 +26,7 @@ export function* indexPage(manifest: Manifest): Generator<string> {
   yield `Job <code>${html(manifest.job)}</code>, by sos-ci.</footer>\n</main>\n</body>\n</html>\n`;
 }
 
-/** A path as a relative link: each name encoded, and never taken for a scheme or a host. */
+/** Converts a path to a relative link: each segment is encoded, and the link cannot be parsed as a scheme or a host. */
 export function linkTo(path: string): string {
   return `./${path.split('/').map(encodeURIComponent).join('/')}`;
 }
@@ -79,7 +79,7 @@ function* lastLines({ failedStage: stage }: Manifest): Generator<string> {
   yield `<pre>${stage.lastLines.map(html).join('\n')}</pre>\n`;
 }
 
-/** '' where a time is missing. */
+/** '' when a time is missing. */
 function tookText({ startedAt, endedAt }: Pick<StageEntry, 'startedAt' | 'endedAt'>): string {
   const ms =
     startedAt === null || endedAt === null ? Number.NaN : Date.parse(endedAt) - Date.parse(startedAt);
@@ -171,14 +171,14 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Text as text: HTML's characters, and those that reorder or hide what stands around them. */
+/** Escapes HTML characters and replaces characters that reorder or hide the surrounding text. */
 function html(text: string): string {
   return text
     .replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, '\ufffd')
     .replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
-/** Colours only; the words carry the meaning. */
+/** CSS classes for colours only; the text carries the meaning. */
 const TONES: Readonly<Record<string, string>> = { SUCCESS: 'good', FAILURE: 'bad', TIMED_OUT: 'bad' };
 
 const STYLE = `

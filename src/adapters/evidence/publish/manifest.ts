@@ -1,7 +1,7 @@
 /**
- * What a published directory says of itself: `manifest.json`, with the checksum of every file. It is our mark as
- * well: a directory whose manifest names our job is ours, whole when its state is `published`. Written last but for
- * the rename, so that what a crash left behind can be told from what is finished.
+ * `manifest.json` of a published directory, with the checksum of every file. It is also our ownership mark: a directory
+ * whose manifest names our job is ours, and it is complete when its state is `published`. The final manifest is written
+ * last before the rename, so that a complete directory is distinguishable from the remains of a crash.
  */
 import { createHash } from 'node:crypto';
 import type { KeyedEffect } from '../../../machines/protocol/effects.ts';
@@ -40,7 +40,7 @@ export interface Manifest {
     PublishRequest['patchset'],
     'project' | 'branch' | 'change' | 'patchset' | 'revision' | 'subject' | 'url'
   >;
-  /** Names of tests, the first few. */
+  /** The test results, with the names of the first failed tests. */
   readonly results: PublishRequest['results'];
   readonly trees: PublishRequest['trees'];
   readonly dependencies: PublishRequest['dependencies'];
@@ -53,11 +53,11 @@ export interface Manifest {
   readonly stages: readonly StageEntry[];
   readonly files: readonly PublishedFile[];
   readonly skippedFiles: readonly SkippedFile[];
-  /** May be more than are listed. */
+  /** The number of skipped files; may exceed the listed ones. */
   readonly skipped: number;
 }
 
-/** The manifest of a publication; without what was collected, the mark that one is under way. */
+/** The manifest of a publication. Without `collected`, it is the mark of a publication in progress. */
 export function manifestOf(
   request: PublishRequest,
   published: {
@@ -97,7 +97,7 @@ export function manifestOf(
   };
 }
 
-/** Whose a directory is and whether it is finished; null when it carries no manifest of ours. */
+/** Reads the manifest, which identifies the owner and state of a directory; null when there is no valid manifest. */
 export async function readManifest(directory: Directory): Promise<Manifest | null> {
   const file = await directory.openFile(MANIFEST).catch((error: unknown) => {
     if (['ENOENT', 'ELOOP', 'ENXIO'].includes(errorCode(error))) return null;
@@ -115,7 +115,7 @@ export async function readManifest(directory: Directory): Promise<Manifest | nul
   }
 }
 
-/** True when every file that the manifest names is there with its size and checksum, and the index page too. */
+/** True when every file in the manifest exists with its size and checksum, and the index page exists. */
 export async function verifyFiles(
   directory: Directory,
   manifest: Manifest,

@@ -1,8 +1,8 @@
 /**
- * Where a job's evidence is published, below the root of all logs:
- * `<last two digits of change>/<change>/<patchset>/<pipeline>/<job name>/<first 12 of job id>/`, the way OpenStack's
- * readers know it. Promises: each name on the way is one plain directory, made when missing and never a link; a
- * place that another job holds is left alone, and the whole job id is used instead.
+ * The path of a job's published evidence below the root of all logs: `<last two digits of
+ * change>/<change>/<patchset>/<pipeline>/<job name>/<first 12 of job id>/`, the layout that OpenStack developers know.
+ * Guarantees: each segment is a plain directory, created when missing and never a link; a directory that another job
+ * holds is not touched, and the whole job id is used as the name instead.
  */
 import { chmod, mkdir, realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -12,17 +12,17 @@ import { Directory, errorCode } from '../files/dir-handle.ts';
 import { checkJobId, checkSegment } from '../files/safe-names.ts';
 import { type Manifest, type PublishRequest, readManifest, verifyFiles } from './manifest.ts';
 
-/** Everybody may read what is published. */
+/** Published files are world-readable. */
 export const PUBLIC_DIRECTORY = 0o755;
 export const PUBLIC_FILE = 0o644;
 const SHORT_ID = 12;
 
-/** What stands at a name: nothing, another's, ours and whole, or ours and damaged. */
+/** The state of a name: free, taken by another owner, ours and complete, or ours and damaged. */
 export type Holder =
   | { readonly state: 'free' | 'taken' | 'damaged' }
   | { readonly state: 'ours'; readonly manifest: Manifest };
 
-/** The names below the root that lead to the parent of a job's directory. */
+/** The path segments from the root to the parent of a job's directory. */
 export function parentSegments(
   request: Pick<PublishRequest, 'patchset' | 'pipeline' | 'name'>,
 ): readonly string[] {
@@ -37,22 +37,22 @@ export function parentSegments(
   ];
 }
 
-/** The names that a job's directory may have, the usual one first. */
+/** The possible names of a job's directory, the usual one first. */
 export function candidateNames(job: string): readonly [string, ...string[]] {
   const short = checkJobId(job).slice(0, SHORT_ID);
   return short === job ? [short] : [short, job];
 }
 
-/** The address of a published directory; ends in a slash. '' as root: the directory as a file URL. */
+/** The URL of a published directory; ends with a slash. With '' as root, the directory's file URL. */
 export function urlOf(root: string, dir: string, segments: readonly string[]): string {
   const base = root === '' ? pathToFileURL(dir).href : root;
   return `${base.replace(/\/+$/, '')}/${segments.map(encodeURIComponent).join('/')}/`;
 }
 
-/** Opens the parent of a job's directory, and makes what is missing on the way. */
+/** Opens the parent of a job's directory and creates missing directories on the way. */
 export async function openParent(root: string, segments: readonly string[]): Promise<Directory> {
   await makeRoot(resolve(root));
-  // The root itself may be a link of the operator's.
+  // The root itself may be a link that the operator created.
   let parent = await Directory.at(await realpath(root));
   for (const segment of segments) {
     parent = await parent.using((directory) => directory.enterOrMake(segment, PUBLIC_DIRECTORY));
@@ -60,7 +60,7 @@ export async function openParent(root: string, segments: readonly string[]): Pro
   return parent;
 }
 
-/** The modes of what is made on the way are set apart, because the umask cuts those of mkdir. */
+/** Creates the root. Sets the modes of created directories separately, because the umask reduces those of mkdir. */
 async function makeRoot(root: string): Promise<void> {
   const first = await mkdir(root, { recursive: true });
   if (first === undefined) return;
@@ -70,7 +70,7 @@ async function makeRoot(root: string): Promise<void> {
   }
 }
 
-/** Looks at a name in the parent: whose it is, and whether all of it is there. */
+/** Checks a name in the parent: its owner, and whether its directory is complete. */
 export async function lookAt(
   parent: Directory,
   name: string,

@@ -1,15 +1,18 @@
-/** Whether readers of our comments would reach the published logs: one request as any browser makes it, without a login. */
+/**
+ * Checks whether readers of our comments can reach the published logs: one request as a browser makes it, without a
+ * login.
+ */
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { errorText, OperationError } from '../../../errors.ts';
 
 export interface Reached {
   readonly status: number;
-  /** The server's clock, ms since the epoch; null: it did not say. */
+  /** The server's clock, ms since the epoch; null: not reported. */
   readonly date: number | null;
 }
 
-/** Any answer is one. @throws OperationError when there is none */
+/** Resolves for any HTTP status. @throws OperationError when there is no answer */
 export function reachAddress(address: string, signal: AbortSignal): Promise<Reached> {
   const url = new URL(address.endsWith('/') ? address : `${address}/`);
   return new Promise((resolve, reject) => {

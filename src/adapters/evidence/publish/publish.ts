@@ -1,8 +1,8 @@
 /**
- * Publishes what was collected for one job, whole or not at all. Everything is written under a temporary name beside
- * its place, brought to the disk, and renamed. So after a crash anywhere, another call finds either a finished
- * directory, whose names it returns, or a temporary one of this job, which it removes and begins again. Nothing of
- * another job is ever removed or written into.
+ * Publishes a job's collected evidence atomically. All files are written to a temporary directory beside the final
+ * path, synced to disk, and renamed. So after a crash at any point, the next call finds either a finished directory,
+ * whose path it returns, or a temporary one of this job, which it removes before it starts again. Files of another job
+ * are never removed or written to.
  */
 import { rename } from 'node:fs/promises';
 import { OperationError } from '../../../errors.ts';
@@ -20,7 +20,7 @@ import {
 
 type NamedHolder = Holder & { readonly name: string };
 
-/** Publishes, or finds what was published. Resolves to the names that lead there from the root. */
+/** Publishes the evidence, or finds it already published. Resolves to the path segments below the root. */
 export async function publish(publication: Publication): Promise<readonly string[]> {
   const { request, root, signal } = publication;
   const { job } = request.owner;
@@ -32,7 +32,7 @@ export async function publish(publication: Publication): Promise<readonly string
     for (const name of names) holders.push({ name, ...(await lookAt(parent, name, job, signal)) });
     const ours = holders.find((holder) => holder.state === 'ours');
     if (ours !== undefined) {
-      // Left by a crash right behind the rename. The evidence is published, whether or not this can be removed.
+      // Remains of a crash right after the rename. The evidence is published, whether or not they can be removed.
       await removeStale(publication, parent).catch(unlessOfTheDisk);
       return [...segments, ours.name];
     }
@@ -51,13 +51,13 @@ async function publishAt(publication: Publication, parent: Directory, place: Nam
     await fill(publication, parent, temporary, collected);
     await putInPlace(publication, parent, temporary, place);
   } catch (error) {
-    // To give the room back. When even that fails, the first error is the one to tell; the next call tries again.
+    // Frees the disk space. When that fails too, the first error is reported, and the next call removes the directory.
     await removeMarked(publication, parent, temporary).catch(() => undefined);
     throw error;
   }
 }
 
-/** The list of what was collected. */
+/** Reads the list of collected files. */
 async function readCollected(publication: Publication): Promise<Collected> {
   const { job } = publication.request.owner;
   const staged = await ifThere(Directory.at(publication.staged));
@@ -82,7 +82,7 @@ async function readList(staged: Directory): Promise<Collected | null> {
   }
 }
 
-/** The rename. A damaged publication of the same job goes out of the way first. */
+/** Renames the temporary directory to its final name. A damaged publication of the same job is moved aside first. */
 async function putInPlace(
   publication: Publication,
   parent: Directory,

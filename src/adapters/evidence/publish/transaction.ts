@@ -1,7 +1,7 @@
 /**
- * A publication under way: the directory beside its final place that is filled and then renamed. The manifest in it
- * is our mark from its first moment and goes last, so whatever a crash leaves can be told to be this job's; what does
- * not carry the mark is left alone and another name is taken.
+ * A publication in progress: a directory beside its final path that is filled and then renamed. It contains the
+ * manifest, our ownership mark, almost from its creation, and the manifest is removed last, so the remains of a crash
+ * can be attributed to this job. A directory without the mark is not touched, and another name is used.
  */
 import { mkdir } from 'node:fs/promises';
 import { OperationError } from '../../../errors.ts';
@@ -25,10 +25,10 @@ export interface Publication {
   readonly beforeStep: BeforeStep;
 }
 
-/** How many names are tried: one is taken only when something that is not ours stands there. */
+/** The number of names to try: a name is taken only when a directory or file there is not ours. */
 const TEMPORARY_NAMES = 10;
 
-/** Removes what an earlier try for this job left, and only what carries this job's mark (or nothing at all). */
+/** Removes the remains of earlier attempts for this job: only directories that carry this job's mark or are empty. */
 export async function removeStale(publication: Publication, parent: Directory): Promise<void> {
   for (const name of temporaryNames(publication)) {
     const directory = await enterDirectory(parent, name);
@@ -41,12 +41,12 @@ export async function removeStale(publication: Publication, parent: Directory): 
 async function carriesMark(publication: Publication, directory: Directory): Promise<boolean> {
   const manifest = await readManifest(directory);
   if (manifest !== null) return manifest.job === publication.request.owner.job;
-  // Cut off between making the directory and marking it.
+  // Interrupted between creating the directory and marking it.
   const { entries } = await directory.entries(2);
   return entries.every((entry) => entry.name === `${MANIFEST}.part`);
 }
 
-/** Removes a directory of ours, its mark last. */
+/** Removes one of our directories, its mark last. */
 export async function removeMarked(publication: Publication, parent: Directory, name: string): Promise<void> {
   const directory = await enterDirectory(parent, name);
   if (directory === null) return;
@@ -62,7 +62,7 @@ export async function removeMarked(publication: Publication, parent: Directory, 
   await removeTree(parent, name);
 }
 
-/** Makes a temporary directory that says whose it is. */
+/** Creates a temporary directory with its ownership mark. */
 export async function makeTemporary(publication: Publication, parent: Directory): Promise<string> {
   const at = new Date(publication.now()).toISOString();
   const mark = manifestOf(publication.request, { at, clean: (text) => publication.secrets.text(text) });
@@ -85,7 +85,7 @@ export async function makeTemporary(publication: Publication, parent: Directory)
   throw noName(publication);
 }
 
-/** A name at which nothing stands. */
+/** Returns an unused name. */
 export async function freeTemporaryName(publication: Publication, parent: Directory): Promise<string> {
   const { entries } = await parent.entries(Number.POSITIVE_INFINITY);
   const taken = new Set(entries.map((entry) => entry.name));
@@ -94,13 +94,13 @@ export async function freeTemporaryName(publication: Publication, parent: Direct
   return free;
 }
 
-/** They begin with a dot: no web server lists or serves them, and no job's name can be the same. */
+/** The names begin with a dot: web servers neither list nor serve them, and no job's directory has such a name. */
 function temporaryNames(publication: Publication): readonly string[] {
   const { job } = publication.request.owner;
   return Array.from({ length: TEMPORARY_NAMES }, (_, index) => `.sos-ci-${job}.${index + 1}`);
 }
 
-/** Null when nothing is there, or no directory. */
+/** Null when the name does not exist or is not a directory. */
 async function enterDirectory(parent: Directory, name: string): Promise<Directory | null> {
   try {
     return await parent.enter(name);

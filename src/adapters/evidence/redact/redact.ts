@@ -1,22 +1,25 @@
 /**
- * Takes secrets out of a stream of bytes. Promises: every byte that belongs to any occurrence of any form of any
- * secret is gone, overlapping ones too, and each unbroken run of such bytes becomes one mark; the result does not
- * depend on how the stream was cut into chunks; at most one secret's length is held back, whatever the stream's
- * length. Bytes are not decoded, so binary files pass through whole but for the secrets in them.
+ * Removes secrets from a byte stream. Guarantees: every byte that belongs to any occurrence of any form of any secret
+ * is removed, overlapping ones too, and each unbroken run of such bytes becomes one mark; the result does not depend on
+ * chunk boundaries; at most one secret's length is held back, whatever the stream's length. Bytes are not decoded, so
+ * binary files are unchanged except for the secrets in them.
  */
 import type { SecretValues } from '../../../log.ts';
 import { secretForms } from './secret-encodings.ts';
 
-/** Stands where a secret stood. */
+/** The mark that replaces a secret. */
 export const REDACTED = '[redacted]';
 
 const MARK = Buffer.from(REDACTED, 'utf8');
-/** Bits of the filter that most positions fail; more would not stay in the processor's first cache. */
+/**
+ * The size of the filter that rejects most positions, in bits of its index; a larger one would not fit in the CPU's L1
+ * cache.
+ */
 const FILTER_BITS = 15;
 
-/** The forms of all secrets, made ready for searching. One for all streams. */
+/** The forms of all secrets, indexed for searching. Shared by all streams. */
 export class SecretSet {
-  /** Bytes of the longest form; 0 when there is nothing to look for. */
+  /** Length of the longest form in bytes; 0 when there are no secrets. */
   readonly longest: number;
   readonly #filter = new Uint8Array(1 << FILTER_BITS);
   /** Forms by their first four bytes, the longest first. */
@@ -51,7 +54,7 @@ export class SecretSet {
     return -1;
   }
 
-  /** Bytes of the longest form that begins here; 0 for none. */
+  /** Length of the longest form that begins at `at`, in bytes; 0 for none. */
   lengthAt(bytes: Buffer, at: number): number {
     if (at + 4 > bytes.length) return 0;
     for (const form of this.#forms.get(bytes.readInt32LE(at)) ?? []) {
@@ -62,7 +65,7 @@ export class SecretSet {
     return 0;
   }
 
-  /** A short text, whole. */
+  /** Redacts a short text. */
   text(text: string): string {
     if (this.empty) return text;
     const redactor = new Redactor(this);
@@ -70,7 +73,7 @@ export class SecretSet {
   }
 }
 
-/** The secrets as they are now, made ready once each time that they change. */
+/** Returns the current secrets; the index is rebuilt only when they change. */
 export function current(secrets: SecretValues): () => SecretSet {
   let known = secrets.values;
   let set = new SecretSet(known);
@@ -83,25 +86,25 @@ export function current(secrets: SecretValues): () => SecretSet {
   };
 }
 
-/** Takes the secrets out of short texts, in all the forms in which evidence is searched for them. */
+/** Removes the secrets from short texts, in all the forms that evidence is searched for. */
 export function hider(secrets: SecretValues): (text: string) => string {
   const set = current(secrets);
   return (text) => set().text(text);
 }
 
-/** One stream. */
+/** Redacts one stream. */
 export class Redactor {
   readonly #secrets: SecretSet;
-  /** Bytes whose fate is open: a form that begins among them might end in the next chunk. */
+  /** Undecided bytes: a form that begins in them may end in the next chunk. */
   #held: Buffer = Buffer.alloc(0);
-  /** How far into `#held` the run that was marked last reaches; -1 outside of a run. */
+  /** The end in `#held` of the last marked run; -1 outside of a run. */
   #covered = -1;
 
   constructor(secrets: SecretSet) {
     this.#secrets = secrets;
   }
 
-  /** Takes the next chunk; returns what is certain. */
+  /** Accepts the next chunk and returns the decided bytes. */
   push(chunk: Buffer): Buffer {
     if (this.#secrets.empty) return chunk;
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
@@ -111,7 +114,10 @@ export class Redactor {
     return out;
   }
 
-  /** The rest, when the stream ended by itself. For one that was cut off, leave it: half a secret might be in it. */
+  /**
+   * Returns the rest when the stream is complete. Do not call it for a truncated stream: the rest may contain half a
+   * secret.
+   */
   end(): Buffer {
     const out = this.#redact(this.#held, this.#held.length);
     this.#held = Buffer.alloc(0);
@@ -119,13 +125,13 @@ export class Redactor {
     return out;
   }
 
-  /** Everything before `decided`, redacted. Afterwards the state speaks of what begins at `decided`. */
+  /** Redacts everything before `decided`. Afterwards the state applies to the bytes from `decided` on. */
   #redact(bytes: Buffer, decided: number): Buffer {
     const pieces: Buffer[] = [];
     let at = 0;
     while (at < decided) {
       if (at <= this.#covered) {
-        // Inside a run, or right behind it: a form that begins here makes it longer.
+        // Inside a run, or directly after it: a form that begins here extends the run.
         this.#covered = Math.max(this.#covered, at + this.#secrets.lengthAt(bytes, at));
         if (at < this.#covered) {
           at += 1;

@@ -1,10 +1,11 @@
 /**
- * The last step before a file is public: copies it with its secrets taken out, and counts and sums what comes out.
+ * The last step before a file is public: copies it without its secrets, and computes the size and checksum of the
+ * output.
  *
- * Packed files: gzip is unpacked, redacted and packed again, since a CI's logs are full of it (testr_results.html.gz)
- * and leaving them out would hide what people look for; how much they may unpack to is bounded, so a bomb ends as a
- * line in the list of skipped files. Other packed formats can hide a secret, and are left out while there is one to
- * hide. Without secrets everything goes through as it is.
+ * Packed files: gzip is unpacked, redacted and packed again, because CI logs contain many gzip files
+ * (testr_results.html.gz) that readers need. The unpacked size is bounded, so a decompression bomb is listed as a
+ * skipped file. Other packed formats can hide a secret, and are skipped while there are secrets. Without secrets all
+ * files are copied unchanged.
  */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
@@ -15,22 +16,22 @@ import { errorCode } from '../files/dir-handle.ts';
 import { readChunks, writeAll, writeNew } from '../files/new-file.ts';
 import { Redactor, type SecretSet } from './redact.ts';
 
-/** The file cannot be published; the others can. */
+/** This file cannot be published; the others can. */
 export class Unfit extends Error {
   override readonly name = 'Unfit';
 }
 
-/** How much packed files may still unpack to. Shared by all files of one publication. */
+/** The bytes that packed files may still unpack to. Shared by all files of one publication. */
 export interface UnpackBudget {
   left: number;
 }
 
 export interface Transfer {
   readonly from: FileHandle;
-  /** A path at which nothing is. */
+  /** A path that does not exist. */
   readonly to: string;
   readonly mode: number;
-  /** False: the file was cut off, and half a secret might stand at its end. */
+  /** False: the file was truncated, and its end may contain half a secret. */
   readonly whole: boolean;
   readonly secrets: SecretSet;
   readonly budget: UnpackBudget;
@@ -42,7 +43,7 @@ export interface Transferred {
   readonly sha256: string;
 }
 
-/** First bytes of packed formats. What is in them cannot be searched as it stands. */
+/** Magic bytes of packed formats. Packed content cannot be searched directly. */
 const PACKED: ReadonlyArray<readonly [name: string, hex: string]> = [
   ['gzip', '1f8b'],
   ['compress', '1f9d'],
@@ -56,7 +57,7 @@ const PACKED: ReadonlyArray<readonly [name: string, hex: string]> = [
 ];
 const LONGEST_MAGIC = 6;
 
-/** Copies one file. @throws Unfit when its secrets could not be taken out. */
+/** Copies one file. @throws Unfit when its secrets cannot be removed */
 export async function transfer(job: Transfer): Promise<Transferred> {
   const format = job.secrets.empty ? null : await packedAs(job.from);
   if (format !== null && format !== 'gzip') {
@@ -72,7 +73,7 @@ export async function transfer(job: Transfer): Promise<Transferred> {
   });
 }
 
-/** Counts and sums what it writes. */
+/** Counts and hashes the bytes that it writes. */
 class Sink {
   readonly #file: FileHandle;
   readonly #hash = createHash('sha256');
@@ -107,7 +108,7 @@ async function* redacted(chunks: AsyncIterable<Buffer>, job: Transfer): AsyncGen
 async function throughGzip(source: AsyncIterable<Buffer>, job: Transfer, sink: Sink): Promise<void> {
   try {
     await pipeline(
-      // A chunk is only valid until the next one is read, and a stream reads ahead.
+      // A chunk is valid only until the next one is read, and a stream reads ahead.
       Readable.from(copies(source)),
       createGunzip(),
       (unpacked: AsyncIterable<Buffer>) => redacted(withinBudget(unpacked, job.budget), job),

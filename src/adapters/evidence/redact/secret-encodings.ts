@@ -1,18 +1,18 @@
 /**
- * In which shapes a secret turns up in a log: as it is, in base64 (wherever it stands inside a longer text, so that
- * an Authorization header is caught too), URL-encoded, and escaped as JSON, HTML and a quoted string are.
- * Promises: every form of at least four characters is there; secrets of one to three characters give none, because
- * they would black out half of every log.
+ * The forms in which a secret may appear in a log: as it is, in base64 (at any offset in a longer text, so that an
+ * Authorization header is covered too), URL-encoded, and escaped for JSON, HTML and quoted strings. Guarantees: every
+ * form of a secret of at least four characters is included; secrets of one to three characters have no forms, because
+ * they would redact half of every log.
  */
 
 /** Shorter secrets are ignored. */
 const MIN_SECRET_LENGTH = 4;
-/** Parts of a base64 text shorter than this turn up by chance. */
+/** Shorter parts of a base64 text occur by chance. */
 const MIN_BASE64_PART = 8;
-/** Lines of a secret that has several (a private key) are secrets too, from this length on. */
+/** Lines of a multi-line secret (a private key) are secrets too, from this length on. */
 const MIN_LINE_LENGTH = 16;
 
-/** All forms of all secrets, each once, the longest first. */
+/** All forms of all secrets, without duplicates, the longest first. */
 export function secretForms(secrets: readonly string[]): readonly Buffer[] {
   const forms = new Map<string, Buffer>();
   for (const secret of secrets) {
@@ -23,7 +23,7 @@ export function secretForms(secrets: readonly string[]): readonly Buffer[] {
   return [...forms.values()].sort((a, b) => b.length - a.length);
 }
 
-/** The secret without the line break that a file ends with, and its long lines: a log puts a time before each. */
+/** The secret without its trailing line break, and its long lines, because a log puts a timestamp before each line. */
 function parts(secret: string): readonly string[] {
   const whole = secret.replace(/[\r\n]+$/, '');
   const lines = whole
@@ -50,9 +50,12 @@ function htmlForms(secret: string): readonly string[] {
   return [tags, quoted, quoted.replaceAll("'", '&#39;'), quoted.replaceAll("'", '&#x27;')];
 }
 
-/** As encodeURIComponent does, as forms do (a plus for a space), and with every reserved character encoded; hex in either case. */
+/**
+ * URL-encoded by encodeURIComponent, as in HTML forms (plus for space), and with every reserved character encoded; hex
+ * digits in either case.
+ */
 function urlForms(secret: string): readonly string[] {
-  // A lone surrogate, which encodeURIComponent refuses, is written as the byte form of the replacement character.
+  // encodeURIComponent rejects a lone surrogate; the UTF-8 round trip replaces it with the replacement character.
   const text = Buffer.from(secret, 'utf8').toString('utf8');
   const component = encodeURIComponent(text);
   const path = component.replaceAll('%2F', '/');
@@ -65,7 +68,10 @@ function hex(character: string): string {
   return character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0');
 }
 
-/** Alone, with and without padding; and what is the same wherever the secret begins inside a group of three bytes. */
+/**
+ * The base64 text of the secret alone, with and without padding; and the part that is the same for each offset within a
+ * group of three bytes.
+ */
 function base64Forms(secret: string): readonly string[] {
   const bytes = Buffer.from(secret, 'utf8');
   const alone = bytes.toString('base64');
