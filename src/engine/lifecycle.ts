@@ -1,6 +1,6 @@
 /**
- * The daemon's life: recover, sweep, listen; drain or stop. Starting twice is an error, stopping twice is not. Stopping
- * leaves running stages running and everything unanswered owed; the next start takes both up.
+ * Starts, drains and stops the daemon. A start recovers, sweeps, then listens. Starting twice is an error; stopping
+ * twice is not. A stop leaves running stages running and unsettled effects owed; the next start resumes both.
  */
 import type { Log } from '../log.ts';
 import { versionOf } from '../machines/versions.ts';
@@ -24,16 +24,16 @@ export interface LifecycleOptions {
   readonly alarms: Alarms;
   readonly log: Log;
   readonly listening: Omit<StreamServiceOptions, 'engine' | 'store' | 'log' | 'onState'>;
-  /** Null: nobody looks around. */
+  /** Null: no health monitoring. */
   readonly monitoring: Omit<
     HealthMonitorOptions,
     'engine' | 'store' | 'clock' | 'log' | 'alarms' | 'others'
   > | null;
   readonly identity: Pick<DaemonView, 'pid' | 'startTicks' | 'startedAt' | 'version'>;
   readonly sweepIntervalMs: number;
-  /** Evidence of ended jobs that waits to be published. */
+  /** Limit on the evidence of ended jobs that waits for publication. */
   readonly pendingEvidenceBytes: number;
-  /** Our connections to Gerrit as they are now; the service wants to hear when they change. */
+  /** The current connections to Gerrit. The service sets `onChange` to be notified of changes. */
   readonly connections?: { readonly view: ConnectionsView; onChange: () => void };
 }
 
@@ -101,7 +101,10 @@ export class Lifecycle {
     }
   }
 
-  /** Takes nothing new; `drained` resolves when everything that holds a slot or posts has ended. Before `start`: nothing is begun at all. */
+  /**
+   * Accepts no new work; `drained` resolves when every job that holds a slot and every posting review has ended. Before
+   * `start`: no work begins at all.
+   */
   async drain(): Promise<void> {
     if (this.mode !== 'running' && this.mode !== 'starting') return;
     const recovered = this.mode === 'running';
@@ -112,7 +115,7 @@ export class Lifecycle {
     this.publish();
     await this.monitoring?.stop();
     await this.listening.stop();
-    // A slot that was granted just before is taken, and what it leads to is waited for.
+    // A slot granted just before the drain is used; the drain waits for that job too.
     await this.options.engine.idle();
     this.checkDrained();
   }
@@ -131,19 +134,19 @@ export class Lifecycle {
     this.publish();
   }
 
-  /** Something may have been missed while the connection stands; null: on any change. */
+  /** Events may have been missed while the connection is up; `changes` null: for any change. */
   gapped(why: string, changes: readonly number[] | null): void {
     this.listening.gapped(why, changes);
   }
 
-  /** The engine appended something. */
+  /** Called after each durable batch. */
   appended(batch: readonly LogEntry[]): void {
     this.options.engine.served.check();
     if (batch.some(({ row }) => row.type === 'publication.opened')) this.boundPublications();
     if (this.mode === 'draining') this.checkDrained();
   }
 
-  /** Writing does not work, or (null) works again. */
+  /** Called when writing fails, and with null when it works again. */
   onStoreTrouble(trouble: { readonly message: string; readonly hint: string } | null): void {
     const { log, alarms } = this.options;
     if (trouble !== null) {
@@ -153,7 +156,7 @@ export class Lifecycle {
         `the event log cannot be written, nothing new is taken: ${trouble.message}`,
       );
     } else if (this.trouble !== null) {
-      // Only now is there room to keep it where `sos-ci status` finds it.
+      // The database is writable again only now, so the alarm is stored for `sos-ci status`.
       const message = `the event log could not be written for a while: ${this.trouble}`;
       const hint = 'everything continued; check that it does not happen again';
       void alarms.raise({ kind: 'storage-full', target: 'event log', message, hint });
@@ -166,14 +169,14 @@ export class Lifecycle {
   private boundPublications(): void {
     const { engine, log, pendingEvidenceBytes } = this.options;
     boundPublications(engine, pendingEvidenceBytes).catch((error: unknown) => {
-      // What a stop cuts off is done at the next start.
+      // The next start completes what a stop interrupts.
       if (engine.ending) return;
       log.error({ err: error }, 'publications');
       throw error;
     });
   }
 
-  /** What still has to end before a drained daemon may go: jobs that left the queue, and reviews that post. */
+  /** Checks what must end before a drained daemon may exit: jobs that left the queue, and reviews that post. */
   private checkDrained(): void {
     for (const stored of this.options.engine.histories.values()) {
       if (versionOf(stored).blocksDrain(stored)) return;
@@ -190,7 +193,7 @@ export class Lifecycle {
           if (this.mode !== 'stopped') this.scheduleSweep(sweepIntervalMs);
         },
         (error: unknown) => {
-          // The store is closed under a sweep that a stop overtook.
+          // A stop during the sweep closes the store.
           if (this.mode === 'stopped') return;
           log.error({ err: error }, 'sweep');
           throw error;
@@ -199,7 +202,7 @@ export class Lifecycle {
     });
   }
 
-  /** What people see of the daemon is written again: its limits or connections have changed. */
+  /** Publishes the daemon's view again after its limits or connections have changed. */
   refresh(): void {
     if (this.started && this.mode !== 'stopped') this.publish();
   }

@@ -1,7 +1,7 @@
 /**
- * One event and all that it leads to in the same transaction: the step itself, and a step for each history that its
- * effects tell. An event that throws inside its machine, or that tells a history that does not exist, becomes
- * `machine.failed`, so that it quarantines its own history and no other; when that throws too, it becomes
+ * Steps one event and everything it leads to in the same transaction: the event itself, and one step for each history
+ * that its effects send events to. An event that throws inside its machine, or that sends an event to a history that
+ * does not exist, becomes `machine.failed`, which quarantines only its own history. When that throws too, it becomes
  * `machine.quarantine-failed`, which parks the history.
  */
 import { errorText } from '../../errors.ts';
@@ -13,27 +13,30 @@ import type { LogEntry } from '../ports/store.ts';
 import { toLogEntry } from './projections.ts';
 import { workContext } from './work-context.ts';
 
-/** An event for a history; the time is added when it is taken. */
+/** An event for a history. The time is added when the engine takes it. */
 export interface Submission extends Omit<StepInput, 'at' | 'machine'> {
-  /** The machine that the history begins on, if it does not exist; absent: it exists. */
+  /** The machine that a new history begins on; absent: the history exists. */
   readonly startsOn?: MachineName;
 }
 
 export interface DispatchOptions {
   readonly hash: Hash;
   readonly now: () => number;
-  /** The state of a history before this batch; null for one that was never heard of. */
+  /** The state of a history before this batch; null for an unknown history. */
   readonly stored: (history: string) => HistorySnapshot | null;
-  /** Whether a row of the history before this batch asked for an effect with this key. */
+  /** Whether a row of the history before this batch requested an effect with this key. */
   readonly asked: (history: string, key: string) => boolean;
-  /** Tests set it: an event that no state handles, or that throws, is an error and not a row. */
+  /** Set by tests: an event that no state handles, or that throws, is an error instead of a row. */
   readonly strict: boolean;
 }
 
-/** A chain of histories that tell each other longer than this is a loop. */
+/** A longer chain of histories that send each other events is a loop. */
 const MAX_DISPATCH_DEPTH = 16;
 
-/** Adds to `batch` what the submission leads to. @throws and leaves `batch` as it was, when a new history cannot begin */
+/**
+ * Adds the rows that the submission leads to to `batch`. @throws when a new history cannot begin; `batch` is then
+ * unchanged
+ */
 export function dispatch(batch: LogEntry[], submission: Submission, options: DispatchOptions): void {
   const length = batch.length;
   try {
@@ -69,7 +72,7 @@ function stepInto(batch: LogEntry[], submission: Submission, options: DispatchOp
   }
 }
 
-/** @throws when the effect tells a history that does not exist, or that can take nothing: the sender is to blame */
+/** @throws when the target history does not exist or accepts no events: the sender is at fault */
 function deliver(
   batch: LogEntry[],
   row: LogRow,
@@ -90,7 +93,7 @@ function deliver(
   stepInto(batch, submission, options, depth + 1);
 }
 
-/** A quarantined history says its last words to whoever can hear them. */
+/** Delivers the final events of a quarantined history to every history that accepts them. */
 function deliverIfPossible(...[batch, ...rest]: Parameters<typeof deliver>): void {
   const length = batch.length;
   try {

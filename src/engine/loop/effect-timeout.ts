@@ -1,12 +1,12 @@
-/** Every effect has a deadline, and every effect is settled: also when an adapter does not notice that its time is over. */
+/** Settles every effect by its deadline, including when an adapter ignores its abort signal. */
 import { AbortedError, OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { OutsideEffect, Performance } from './perform.ts';
 
 /**
- * Runs `work` until its deadline. Past it the signal aborts; an adapter that does not notice is given up after a grace,
- * so that every effect is settled.
+ * Runs `work` until its deadline, then aborts the signal. An adapter that does not react within a grace period is
+ * abandoned, so every effect is settled.
  */
 export async function withTimeout(
   effect: OutsideEffect & { readonly timeoutMs: number },
@@ -27,7 +27,7 @@ export async function withTimeout(
   try {
     return await Promise.race([working, late.promise]);
   } catch (thrown) {
-    // What an adapter makes of its own abort signal is not an error of its own.
+    // An error that the adapter throws because of its abort signal is reported as the abort itself.
     if (abort.signal.aborted && !(thrown instanceof OperationError)) throw abort.signal.reason;
     if (abort.signal.aborted && !performance.stopping.aborted && thrown instanceof AbortedError)
       throw tooLong(effect, thrown.last);
@@ -47,7 +47,7 @@ function deferred(): { readonly promise: Promise<never>; readonly reject: (reaso
   return { promise, reject };
 }
 
-/** `last`: what went wrong before its time was over. */
+/** @param last the last error before the deadline */
 function tooLong(
   effect: OutsideEffect & { readonly timeoutMs: number },
   last: OperationError | null = null,

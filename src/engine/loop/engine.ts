@@ -1,6 +1,6 @@
 /**
- * The loop: take what waits, step, append, perform. Everything that one tick brings goes into one transaction; effects
- * are performed only after it is durable. One event at a time for each history, by construction: there is one loop.
+ * The loop: take waiting events, step, append, perform. All events of one tick go into one transaction; effects are
+ * performed only after it is durable. A single loop processes one event at a time for each history.
  */
 import { setMaxListeners } from 'node:events';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
@@ -23,14 +23,14 @@ export interface EngineOptions {
   readonly adapters: Adapters;
   readonly clock: Clock;
   readonly hash: Hash;
-  /** Default: the providers' own slots, and nothing else. */
+  /** Default: only the providers' own slots. */
   readonly limits?: SlotLimits;
   readonly bounds: EngineBounds;
-  /** Tests set it: an event that no state handles is an error, not a row. */
+  /** Set by tests: an event that no state handles is an error instead of a row. */
   readonly strict: boolean;
-  /** Called once for each change: null when writing works, else why it does not. */
+  /** Called once for each change: null when writing works, otherwise the reason why it fails. */
   readonly onTrouble: (trouble: StoreUnavailable | null) => void;
-  /** After each durable batch, before its effects are performed. */
+  /** Called after each durable batch, before its effects are performed. */
   readonly onAppended: (batch: readonly LogEntry[]) => void;
   /** A broken invariant or an adapter's own bug: the process must end. */
   readonly onFatal: (error: unknown) => void;
@@ -43,7 +43,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** What is needed of the row that asked for an effect. */
+/** The fields of the requesting row that performing an effect needs. */
 type AskingRow = Pick<LogEntry['row'], 'history' | 'at'>;
 
 export class Engine {
@@ -55,17 +55,17 @@ export class Engine {
   private readonly open = new Map<string, HistorySnapshot>();
   private readonly inbox: Waiting[] = [];
   private readonly stopping = new AbortController();
-  /** Restored reviews that an earlier daemon had tried to post. */
+  /** Restored reviews that an earlier daemon tried to post. */
   private readonly inherited = new Set<string>();
   private readonly performing = new Set<OutsideEffect>();
-  /** What adapters are at, also what was given up and has not ended yet. */
+  /** Running adapter work, including abandoned work that has not ended yet. */
   private readonly working = new Set<Promise<unknown>>();
   private draining: Promise<void> | null = null;
   private halted = false;
 
   constructor(options: EngineOptions) {
     this.options = options;
-    // Everything that is performed listens, and as much is performed at a time as there are slots.
+    // Every performed effect adds a listener, and there can be as many at a time as there are slots.
     setMaxListeners(0, this.stopping.signal);
     this.cascading = {
       hash: options.hash,
@@ -94,7 +94,7 @@ export class Engine {
     return this.open;
   }
 
-  /** Puts a history back as the store has it; `recover` does this before anything else. */
+  /** Restores a history from the store; `recover` calls this first. */
   restore(stored: HistorySnapshot): void {
     this.open.set(stored.history, stored);
     const version = versionOf(stored);
@@ -103,24 +103,24 @@ export class Engine {
   }
 
   /**
-   * Appends all of `submissions` in one transaction, with what is noted beside them; resolves when they are durable. Rejects when a new history's first
-   * event throws inside its machine: then none of them happened.
+   * Appends all of `submissions` and `noted` in one transaction; resolves when they are durable. Rejects when the first
+   * event of a new history throws inside its machine: then nothing is appended.
    */
   submit(submissions: readonly Submission[], noted: readonly IntakeUpdate[] = []): Promise<void> {
     if (this.stopping.signal.aborted) return Promise.reject(new Error('the engine stops'));
     return new Promise((resolve, reject) => {
       this.inbox.push({ submissions, noted, resolve, reject });
-      // The loop works for all histories: what breaks in it must not be laid at the door of the one that woke it.
+      // The loop serves all histories: its failures must not be attributed to the submission that woke it.
       this.draining ??= workContext.exit(() => this.drain());
     });
   }
 
-  /** Tells an existing history. One that was never heard of is a programmer's error. */
+  /** Sends an event to an existing history. An unknown history is a programmer's error. */
   tell(history: string, event: AnyEvent): Promise<void> {
     return this.submit([submissionFor(history, event)]);
   }
 
-  /** Performs what a durable row asked for. @param recovered true after a restart */
+  /** Performs an effect that a durable row requested. @param recovered true after a restart */
   performEffect(row: AskingRow, effect: LogEntry['row']['effects'][number], recovered: boolean): void {
     const { history } = row;
     switch (effect.type) {
@@ -141,22 +141,25 @@ export class Engine {
     }
   }
 
-  /** Resolves when nothing waits to be written. Effects that are being performed go on. */
+  /** Resolves when no submission waits to be written. Effects in progress continue. */
   async idle(): Promise<void> {
     while (this.draining !== null) await this.draining;
   }
 
-  /** Number of effects that are being performed outside. */
+  /** Number of outside effects in progress. */
   get inFlight(): number {
     return this.performing.size;
   }
 
-  /** It takes nothing more: what is rejected now is nobody's fault. */
+  /** True: the engine accepts nothing more, and rejections from now on are expected. */
   get ending(): boolean {
     return this.stopping.signal.aborted;
   }
 
-  /** Takes nothing more, lets runs run, leaves what is unanswered owed, and waits until all that is being performed has ended. Idempotent. */
+  /**
+   * Accepts nothing more, lets runs continue, leaves unsettled effects owed, and waits until all performed work has
+   * ended. Idempotent.
+   */
   async stop(): Promise<void> {
     this.timers.stop();
     this.slots.stop();
@@ -171,7 +174,9 @@ export class Engine {
     work.then(ended, ended);
   };
 
-  /** For a daemon that goes down: not even what waits is written any more, so its last word finds the log as it is. */
+  /**
+   * For a crashing daemon: waiting submissions are not written either, so `recordCrash` appends to the log as it is.
+   */
   halt(): void {
     this.halted = true;
     this.timers.stop();
@@ -179,7 +184,7 @@ export class Engine {
     this.stopping.abort();
   }
 
-  /** Tells a history that a timer of its came due, if it still waits for it. */
+  /** Sends a due timer's event to its history, if the history still waits for it. */
   async fireTimer(history: string, key: string): Promise<void> {
     if (this.open.get(history)?.pending[key] === undefined) return;
     const event = { type: 'timer.fired', timer: key } as const;
@@ -191,10 +196,10 @@ export class Engine {
     this.submit([submissionFor(history, event, key)]).catch(this.fatal);
   }
 
-  /** While stopping, whatever does not work stays owed and is taken up after the next start. */
+  /** While stopping, a failed effect stays owed and is performed after the next start. */
   private readonly fatal = (error: unknown): void => {
     if (this.stopping.signal.aborted) return;
-    // One cause, told once: what fails in its wake is nobody else's fault.
+    // Reports one cause once: later failures are consequences of it.
     this.halt();
     this.options.onFatal(error);
   };
@@ -202,7 +207,7 @@ export class Engine {
   private performOutside(history: string, effect: OutsideEffect, recovered: boolean): void {
     const { adapters, clock, bounds } = this.options;
     const stopping = this.stopping.signal;
-    // A post of an earlier daemon that was cut off may still arrive, also when this is the next attempt.
+    // An interrupted post of an earlier daemon may still arrive, also when this is the next attempt.
     const tried = effect.type === 'postReview' && this.inherited.delete(history);
     const stored = this.open.get(history);
     const ended = recovered && stored === undefined;
@@ -223,7 +228,7 @@ export class Engine {
 
   private async drain(): Promise<void> {
     try {
-      // Whatever else this tick brings shares the transaction.
+      // Everything else that arrives in this tick shares the transaction.
       await nextTick();
       while (this.inbox.length > 0 && !this.halted) {
         await this.drainOnce(this.inbox.splice(0, this.options.bounds.maxTransactionEvents));
@@ -254,7 +259,7 @@ export class Engine {
     }
   }
 
-  /** Steps one submission's happenings onto the batch, whole or not at all. */
+  /** Steps all events of one submission onto the batch, or none of them. */
   private stepAll({ submissions, reject }: Waiting, batch: LogEntry[]): boolean {
     const before = batch.length;
     try {
@@ -276,7 +281,10 @@ export class Engine {
     this.slots.sync(stored.history, holder, (key) => stored.pending[key] !== undefined);
   }
 
-  /** Writes until it is written. No room or a locked database is waited for; the daemon takes nothing new meanwhile. */
+  /**
+   * Retries until the batch is written. Waits for a full disk or a locked database; the daemon accepts nothing new
+   * meanwhile.
+   */
   private async write(batch: readonly LogEntry[], noted: readonly IntakeUpdate[]): Promise<void> {
     let troubled = false;
     for (;;) {

@@ -1,14 +1,14 @@
-/** What an error of an adapter's means for the effect that it was to perform. */
+/** Maps an adapter's error to the event that settles the failed effect. */
 import { errorText, type OperationError } from '../../errors.ts';
 import { assertNever, type Failure } from '../../machines/model/domain.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
 import type { Adapters } from '../ports/adapters.ts';
 import type { OutsideEffect } from './perform.ts';
 
-/** What is kept of an error's text: every failure is a row of the log forever. */
+/** Limit on a stored error text: every failure is a log row forever. */
 const FAILURE_LIMIT = 2_000;
 
-/** What each effect is settled by when it did not work. Programs and nodes may say a secret in their last words. */
+/** The event that settles each failed effect. Secrets are hidden in the output of programs and nodes. */
 export function failureEvent(
   effect: OutsideEffect,
   error: OperationError,

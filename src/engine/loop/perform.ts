@@ -1,7 +1,6 @@
 /**
- * Turns one effect into the one event that settles it. The only place that catches what adapters throw. An effect that
- * was owed when the daemon started is reconciled first: what an earlier daemon may have done is looked for before
- * anything is done again.
+ * Turns one effect into the one event that settles it, and is the only code that catches adapter errors. An effect that
+ * was owed at the daemon's start is reconciled first: an earlier daemon may have performed it already.
  */
 import { OperationError } from '../../errors.ts';
 import { assertNever, type Server } from '../../machines/model/domain.ts';
@@ -13,7 +12,7 @@ import { withTimeout } from './effect-timeout.ts';
 import { failureEvent } from './failure-event.ts';
 import { sendMail } from './send-mail.ts';
 
-/** Effects that reach the outside; timers and slots are the engine's own. */
+/** Effects on the outside; the engine itself performs timers and slots. */
 export type OutsideEffect = Exclude<KeyedEffect, { type: 'setTimer' | 'acquireSlot' }>;
 
 export interface Performance {
@@ -24,13 +23,19 @@ export interface Performance {
   readonly stopping: AbortSignal;
   /** True: an earlier daemon may have performed this already. */
   readonly recovered: boolean;
-  /** True: the job needs no server any more. What was begun on one is looked for, to be removed, and nothing is begun. */
+  /**
+   * True: the job no longer needs a server. A server or run that was begun is found in order to be removed; nothing new
+   * is begun.
+   */
   readonly serverUnneeded: boolean;
-  /** True: the history ended before the daemon started. What nobody needs any more is settled without being done. */
+  /**
+   * True: the history ended before the daemon started. Effects that are no longer needed are settled without being
+   * performed.
+   */
   readonly ended: boolean;
-  /** Told of each piece of work: it may go on after the effect was given up. */
+  /** Called with each piece of work, which may continue after its effect was abandoned. */
   readonly track: (work: Promise<unknown>) => void;
-  /** A fact on the way that settles nothing. */
+  /** Emits an intermediate event that settles nothing. */
   readonly emit: (event: AnyEvent) => void;
 }
 
@@ -48,8 +53,8 @@ export async function perform(effect: OutsideEffect, performance: Performance): 
 }
 
 /**
- * What is still performed for a history that has ended: people must hear of it, or it looks for what may have been begun
- * and removes it. A result, a start message or evidence comes too late.
+ * Effects that are still performed for a history that has ended: they inform people, or find and remove what may have
+ * been begun. Results, start messages and evidence come too late.
  */
 const PERFORMED_AFTER_THE_END: readonly OutsideEffect['type'][] = [
   'raiseAlarm',
@@ -159,7 +164,7 @@ function notBegun(effect: OutsideEffect, why: string): OperationError {
   });
 }
 
-/** The oldest server of this very attempt, if an earlier daemon had it made; any others of it are removed. */
+/** Returns the oldest server of this attempt if an earlier daemon created one; removes any others of the attempt. */
 async function adopt(
   effect: EffectOf<'createServer'>,
   provider: Provider,
@@ -177,7 +182,7 @@ async function adopt(
 async function runStage(effect: EffectOf<'runStage'>, performance: Performance): Promise<AnyEvent> {
   const { stage } = effect.run;
   const { adapters, stopping } = performance;
-  // Stopped before it is looked for, a run that never began does not begin.
+  // Stopping before the lookup ensures that a run that has not begun does not begin.
   if (performance.serverUnneeded) await adapters.runner.stop(effect.run, stopping);
   const handle = await adapters.runner.start(effect, stopping);
   if (!stopping.aborted)
@@ -189,7 +194,7 @@ async function runStage(effect: EffectOf<'runStage'>, performance: Performance):
   return { type: 'stage.exited', stage, end, ...(lastLine === null ? {} : { lastLine }) };
 }
 
-/** A daemon that stops watches no more; the run goes on. */
+/** Resolves when the run ends. When the daemon stops, it detaches and the run continues. */
 function endedOrDetached(handle: RunHandle, stopping: AbortSignal): Promise<RunOutcome> {
   return new Promise((resolve, reject) => {
     const stop = () => {
@@ -202,7 +207,7 @@ function endedOrDetached(handle: RunHandle, stopping: AbortSignal): Promise<RunO
   });
 }
 
-/** The names of tests are the node's own words. */
+/** Hides secrets in the test names, which come from the node. */
 function readResults(effect: EffectOf<'readResults'>, performance: Performance): Promise<AnyEvent> {
   const { runner, hide } = performance.adapters;
   return withTimeout(effect, performance, async (signal) => {
@@ -220,7 +225,7 @@ async function deleteServer(effect: EffectOf<'deleteServer'>, performance: Perfo
     let deleted = 0;
     for (let round = 0; round < deleteRounds; round += 1) {
       const left = await provider.list({ deployment, job }, signal);
-      // Given up meanwhile: what is listed now may be the server of the next attempt.
+      // After the effect was abandoned, the listed servers may belong to the next attempt.
       signal.throwIfAborted();
       if (left.length === 0) return { type: 'server.deleted', deleted };
       for (const { server } of left) await provider.delete(server, deployment, signal);
@@ -274,7 +279,7 @@ function readVotes(effect: EffectOf<'readVotes'>, performance: Performance): Pro
   });
 }
 
-/** With the same care as the review itself, and no vote. */
+/** Posts as `postReview` does, without labels. */
 function postStartMessage(effect: EffectOf<'postStartMessage'>, performance: Performance): Promise<AnyEvent> {
   const review = { ...effect, type: 'postReview', labels: {} } as const;
   return withTimeout(effect, performance, async (signal) => {

@@ -1,4 +1,4 @@
-/** Makes a step ready for the store, with the projection that its machine gives. */
+/** Prepares a step for the store, with its machine's projection. */
 import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import type { StepResult } from '../../machines/step.ts';
 import { versionOf } from '../../machines/versions.ts';

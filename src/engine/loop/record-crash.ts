@@ -1,7 +1,7 @@
 /**
- * The last word of a daemon that goes down: whose work it was is written to that history before the process ends. Two
- * such rows park the job, so that one poisonous job cannot keep the daemon from the others. SIGKILL, power
- * loss and out of memory leave no row and never count.
+ * Records an uncaught exception in the history that caused it, before the process ends. Two such rows park the job, so
+ * one job that crashes the daemon cannot block the others. SIGKILL, power loss and out of memory leave no row and never
+ * count.
  */
 import { errorText } from '../../errors.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
@@ -12,7 +12,7 @@ import type { WorkContext } from './work-context.ts';
 
 const MESSAGE_LIMIT = 500;
 
-/** Returns true when the crash was laid at a history's door. Never throws: there is nobody left to catch. */
+/** Returns true when the crash was attributed to a history. Never throws: no caller could handle it. */
 export async function recordCrash(
   store: Store,
   clock: Clock,

@@ -1,6 +1,7 @@
 /**
- * After a start: the open histories as their views have them (checked by hash, not refolded), then the timers, overdue
- * ones first and in their order, then every effect that is still owed, reconciled before it is performed.
+ * Recovers after a start, in this order: the open histories from their views (checked by hash, not refolded), then the
+ * timers, overdue ones first and in order, then every effect that is still owed, each reconciled before it is
+ * performed.
  */
 import { OperationError } from '../../errors.ts';
 import type { HistorySnapshot } from '../../machines/protocol/row.ts';
@@ -15,7 +16,7 @@ export interface Recovered {
 }
 
 export async function recover(engine: Engine, store: Store): Promise<Recovered> {
-  // The first that is heard of is not the first in the queue.
+  // The order of restoration is not the order of the queue.
   const grantSlots = engine.slots.suspend();
   engine.slots.restoreTurns(store.lastServed());
   engine.served.begin();
@@ -26,11 +27,11 @@ export async function recover(engine: Engine, store: Store): Promise<Recovered> 
   const owedAtStart = store.outbox();
   const overdue = await fireOverdue(engine, owedAtStart);
   let owed = 0;
-  // Reading them is a good part of a start: it is done again only when something has changed.
+  // Reading the outbox takes a large part of a start: it is read again only when overdue timers changed it.
   for (const { history, effect, seq, requestedAt } of overdue.fired === 0 ? owedAtStart : store.outbox()) {
-    // What the overdue timers led to is newer, and is being performed already.
+    // Newer effects come from the overdue timers and are in progress already.
     if (seq > overdue.newest) continue;
-    // Asked again as soon as there is a connection to ask on.
+    // The stream requests this again once it is connected.
     if (effect.type === 'catchUp') continue;
     engine.performEffect({ history, at: requestedAt }, effect, true);
     owed += 1;

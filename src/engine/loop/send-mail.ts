@@ -1,7 +1,6 @@
 /**
- * Performs the mail that a history asked for. An attempt that has to wait waits here: the history has ended, and a timer
- * would have nobody to wake. A daemon that stops leaves it owed, and after the next start only what is left of the wait
- * is waited for.
+ * Sends the mail that a history requested. Waits between attempts happen here, because the history has ended and could
+ * not handle a timer. A stop leaves the mail owed; after the next start only the rest of the wait remains.
  */
 import { OperationError } from '../../errors.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';

@@ -1,21 +1,21 @@
 /**
- * How much of a wait some daemon was alive for. Deadlines count this time only: a job that waited through two days of
- * downtime has not had its time in the queue, and a clock that was set forward has taken none of it. The gaps are kept
- * beside the log; the last row and a regular note say when a daemon that was killed was last alive.
+ * Measures for how much of a wait a daemon was alive. Deadlines count only this time: neither two days of downtime nor
+ * a clock that is set forward uses up a job's time in the queue. The gaps are stored beside the log; the last row and a
+ * regular note show when a killed daemon was last alive.
  */
 import type { Clock } from '../ports/adapters.ts';
 import type { Gap, ServedNote, Store } from '../ports/store.ts';
 
-/** Clocks that are disciplined move by less than this between two checks. */
+/** Clock discipline such as NTP moves the clock by less than this between two checks. */
 const TOLERANCE_MS = 1_000;
-/** Gaps that are kept. Past it the oldest one counts as served, in a daemon that is restarted this often in one wait. */
+/** Limit on stored gaps. Past it the oldest gap counts as served time; this takes as many restarts within one wait. */
 const GAPS_LIMIT = 100;
 
 export class ServedTime {
   readonly #store: Pick<Store, 'servedNote' | 'noteServed' | 'lastRowAt'>;
   readonly #clock: Clock;
   #note: ServedNote;
-  /** Monotonic time at `aliveAt`; null: an earlier daemon was alive then. */
+  /** Monotonic time at `aliveAt`; null: `aliveAt` is from an earlier daemon. */
   #mark: number | null = null;
 
   constructor(store: Pick<Store, 'servedNote' | 'noteServed' | 'lastRowAt'>, clock: Clock) {
@@ -24,7 +24,7 @@ export class ServedTime {
     this.#note = { aliveAt: clock.now(), gaps: [] };
   }
 
-  /** Call before timers are armed: what passed since the last daemon was alive is a gap. */
+  /** Call before timers are armed: records the time since the last daemon was alive as a gap. */
   begin(): void {
     const note = this.#store.servedNote();
     const alive = Math.max(note?.aliveAt ?? 0, this.#store.lastRowAt() ?? 0);
@@ -33,18 +33,18 @@ export class ServedTime {
     this.beat();
   }
 
-  /** Notes that this daemon is alive, and by how much the wall clock was set forward meanwhile. */
+  /** Notes that this daemon is alive, and how far the wall clock was set forward since the last note. */
   beat(): void {
     this.#advance();
     this.#store.noteServed(this.#note);
   }
 
-  /** The same, written down only when the clock was set. Cheap: called with every row. */
+  /** Like `beat`, but stores the note only when the clock was set. Cheap: called for every batch. */
   check(): void {
     if (this.#advance()) this.#store.noteServed(this.#note);
   }
 
-  /** Milliseconds since `at` (wall clock) for which a daemon was alive. */
+  /** Milliseconds since `at` (wall clock) during which a daemon was alive. */
   since(at: number): number {
     const now = this.#clock.now();
     const missed = this.#note.gaps.map((gap) => Math.max(0, Math.min(gap.to, now) - Math.max(gap.from, at)));
@@ -54,7 +54,7 @@ export class ServedTime {
     );
   }
 
-  /** True: there was a gap. */
+  /** Returns true when it found a gap. */
   #advance(): boolean {
     const [now, mark] = [this.#clock.now(), this.#clock.monotonic()];
     const passed = this.#mark === null ? 0 : mark - this.#mark;

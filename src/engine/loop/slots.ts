@@ -1,7 +1,7 @@
 /**
- * Slots: how many jobs may hold a server of each provider, run under one name, and run for one project. Who holds one
- * follows from the jobs' stored states, who waits from the effects that they are owed, and whose turn it is from when
- * each project was last served. A free slot is given on at once, to whom machines/queue.ts says; nothing polls.
+ * Slots limit how many jobs hold a server of each provider, run under one name, and run for one project. The holders
+ * follow from the jobs' stored states, the waiting jobs from their owed effects, and the order from when each project
+ * was last served. A free slot is granted immediately in the order that machines/queue.ts defines, without polling.
  */
 import {
   fairShareKey,
@@ -25,7 +25,7 @@ export class Slots {
   private current: SlotLimits;
   private readonly holders = new Map<string, SlotHolder>();
   private readonly waiting = new Map<string, SlotRequest>();
-  /** Granted, and not in the log yet: the key by history. */
+  /** Keys of slots that are granted but not in the log yet, by history. */
   private readonly granted = new Map<string, string>();
   private readonly served = new Map<string, number>();
   private requests = 0;
@@ -47,7 +47,7 @@ export class Slots {
     return { waiting, holders, served: this.served };
   }
 
-  /** From now on; who holds a slot keeps it, also over a limit. */
+  /** Applies new limits from now on; holders keep their slots, also above a limit. */
   setLimits(limits: SlotLimits): void {
     this.current = limits;
     this.serve();
@@ -59,17 +59,17 @@ export class Slots {
     this.serve();
   }
 
-  /** Takes a request back; one that was granted or never was is no error. */
+  /** Withdraws a request; one that was granted or never existed is not an error. */
   withdraw(history: string, key: string): void {
     if (this.granted.get(history) === key) this.granted.delete(history);
     if (this.waiting.get(history)?.key === key) this.waiting.delete(history);
-    // What it kept for itself is free for others.
+    // The withdrawn request may have reserved slots, which are free for others now.
     this.serve();
   }
 
   /**
-   * What a committed row says of its job: `holder` is what it counts against, null when it holds no slot. While a grant
-   * is on its way to the log (its request is `owed` still) the slot is not free.
+   * Updates a job from a committed row: `holder` is what the job counts against, null when it holds no slot. While a
+   * grant is not in the log yet (its request is still `owed`) the slot is not free.
    */
   sync(history: string, holder: SlotHolder | null, owed: (key: string) => boolean = () => false): void {
     const key = this.granted.get(history);
@@ -79,12 +79,12 @@ export class Slots {
     else if (this.holders.delete(history)) this.serve();
   }
 
-  /** What an earlier daemon has served, oldest first. */
+  /** Restores when earlier daemons served each project, oldest first. */
   restoreTurns(turns: readonly LastServed[]): void {
     for (const turn of turns) this.takeTurn(turn, turn.at);
   }
 
-  /** Grants nothing until the returned function is called: what is told meanwhile is weighed together. */
+  /** Grants nothing until the returned function is called; requests until then are ordered together. */
   suspend(): () => void {
     this.held += 1;
     let over = false;
@@ -102,7 +102,7 @@ export class Slots {
   }
 
   private serve(): void {
-    // A grant may be answered within the call, with something that frees a slot or asks for one.
+    // `grant` may release or request a slot synchronously, which calls this again.
     if (this.serving) return;
     this.serving = true;
     try {
@@ -121,7 +121,7 @@ export class Slots {
     }
   }
 
-  /** No two turns are at the same time, so that their order is certain. */
+  /** Gives every turn a distinct time, so their order is unambiguous. */
   private takeTurn(holder: Pick<SlotHolder, 'provider' | 'project'>, at: number): void {
     this.lastTurn = Math.max(at, this.lastTurn + 1);
     this.served.set(fairShareKey(holder), this.lastTurn);

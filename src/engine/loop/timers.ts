@@ -1,7 +1,8 @@
 /**
- * Durable timers: what is due is in the log, this only wakes up for it. A timer waits on the monotonic clock and never
- * longer than it was set for, so a wall clock that jumps neither fires it early nor keeps it forever. After a restart a
- * deadline has lost only the time for which a daemon was alive; the pause before another attempt is over when it is due.
+ * Durable timers: the log holds what is due; this module only fires it. A timer waits on the monotonic clock and never
+ * longer than its delay, so a wall clock that jumps neither fires it early nor delays it forever. After a restart a
+ * deadline has lost only the time during which a daemon was alive; a pause before another attempt ends at its
+ * wall-clock time.
  */
 import { isDeadline } from '../../machines/protocol/actions.ts';
 import type { Clock, EffectOf } from '../ports/adapters.ts';
@@ -14,7 +15,7 @@ export class Timers {
   private readonly fire: (history: string, key: string) => void;
   private readonly armed = new Map<string, () => void>();
 
-  /** @param servedSince how long a daemon was alive since this time of the wall clock */
+  /** @param servedSince how long a daemon was alive since this wall-clock time */
   constructor(
     clock: Clock,
     servedSince: (at: number) => number,
@@ -25,7 +26,7 @@ export class Timers {
     this.fire = fire;
   }
 
-  /** @param recovered true after a restart: only the wall clock and the gaps in it tell how much of the wait is over. */
+  /** @param recovered true after a restart: only the wall clock and its gaps show how much of the wait is over */
   arm(history: string, timer: SetTimer, recovered: boolean): void {
     const id = idOf(history, timer.key);
     const delayMs = recovered ? this.remainingMs(timer) : timer.delayMs;
@@ -36,7 +37,7 @@ export class Timers {
     this.armed.set(id, cancel);
   }
 
-  /** Takes a timer back; one that fired or never was is no error. */
+  /** Disarms a timer; one that fired or never existed is not an error. */
   disarm(history: string, key: string): void {
     const id = idOf(history, key);
     this.armed.get(id)?.();
@@ -52,7 +53,7 @@ export class Timers {
     this.armed.clear();
   }
 
-  /** How many wait. */
+  /** Number of armed timers. */
   get size(): number {
     return this.armed.size;
   }

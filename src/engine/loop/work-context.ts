@@ -1,12 +1,12 @@
 /**
- * Whose work is being done: follows every promise and callback that began with it, so that an exception which nobody
- * caught can be laid at a history's door.
+ * Tracks which history the current work belongs to, across its promises and callbacks, so that an uncaught exception
+ * can be attributed to a history.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 export interface WorkContext {
   readonly history: string;
-  /** The event that was stepped or the effect that was performed. */
+  /** The type of the stepped event, or the key of the performed effect. */
   readonly during: string;
 }
 

@@ -1,7 +1,7 @@
 /**
- * What the engine needs of the outside, as interfaces whose comments are promises. Adapters keep them, named fakes
- * in test/fakes keep them too, and test/contracts holds one suite for each. All fallible calls reject with
- * OperationError; anything else that is thrown is a programmer's error.
+ * The engine's ports to the outside. The comments on these interfaces are contracts: adapters and the named fakes in
+ * test/fakes keep them, and test/contracts has one suite for each. All fallible calls reject with OperationError; any
+ * other error is a programmer's error.
  */
 
 import type { Alarm } from '../../machines/model/alarm.ts';
@@ -23,32 +23,37 @@ import type { JobInForce, PatchsetKind } from '../../machines/verdicts/vote-rule
 
 export type EffectOf<T extends KeyedEffect['type']> = Extract<KeyedEffect, { type: T }>;
 
-/** Time. The only source of it in the engine. */
+/** The engine's only source of time. */
 export interface Clock {
   /** Wall clock, ms since the epoch. */
   now(): number;
   /** Monotonic, ms since an arbitrary start: for durations inside one process. */
   monotonic(): number;
-  /** Calls `due` once after `delayMs` of monotonic time (any length). The returned function takes it back. */
+  /** Calls `due` once after `delayMs` of monotonic time (any length). The returned function cancels it. */
   after(delayMs: number, due: () => void): () => void;
 }
 
-/** Makes, finds and removes servers. A call whose signal aborts rejects soon, and nothing of it goes on here. */
+/**
+ * Creates, lists and deletes servers. A call whose signal aborts rejects soon and leaves nothing running on this host.
+ */
 export interface Provider {
   readonly name: string;
-  /** Servers that may exist at the same time. */
+  /** Number of servers that may exist at the same time. */
   readonly slots: number;
   /**
-   * Makes one server that carries `owner` from the first moment of its existence. Called again for the same owner it
-   * must not be assumed to be idempotent: the engine lists first after a restart.
+   * Creates one server, which carries `owner` from the first moment of its existence. Not necessarily idempotent: after
+   * a restart the engine lists the owner's servers first.
    */
   create(request: EffectOf<'createServer'>, signal: AbortSignal): Promise<Server>;
-  /** All servers that carry this deployment's id (and of this job, when given), oldest first. */
+  /** All servers that carry this deployment's id (and belong to this job, when given), oldest first. */
   list(
     owner: { readonly deployment: string; readonly job?: string },
     signal: AbortSignal,
   ): Promise<readonly OwnedServer[]>;
-  /** Ends every process of the server and removes it. Not found is success. Refuses what does not carry `deployment`. */
+  /**
+   * Ends every process of the server and removes it. Not found is success. Refuses a server that does not carry
+   * `deployment`.
+   */
   delete(server: Server, deployment: string, signal: AbortSignal): Promise<void>;
 }
 
@@ -57,15 +62,13 @@ export interface OwnedServer {
   readonly owner: Ownership;
 }
 
-/** Asks Gerrit how a change is now. */
+/** Queries Gerrit for the current state of a change. */
 export interface Changes {
-  /**
-   * @throws OperationError, retryable also when Gerrit does not show the patchset yet that its stream has told of
-   */
+  /** @throws OperationError, retryable also when Gerrit does not show yet a patchset that its stream has reported */
   lookUp(request: EffectOf<'lookUpChange'>, signal: AbortSignal): Promise<ResolvedChange>;
 }
 
-/** How a merge ended. */
+/** The result of a merge. */
 export type MergeOutcome =
   | { readonly merged: true; readonly trees: readonly MergedTree[] }
   | {
@@ -77,54 +80,54 @@ export type MergeOutcome =
     };
 
 /**
- * Merges a patchset and what it depends on onto the tips of their branches, on this host, in bare repositories. Nothing
- * of the patch is executed.
+ * Merges a patchset and its dependencies onto the tips of their branches, on this host, in bare repositories. Nothing
+ * from the patch is executed.
  */
 export interface Merger {
-  /** Called again for the same review it starts over. The first tree is the patchset's own project. */
+  /** A repeated call for the same review starts over. The first tree is the patchset's own project. */
   merge(request: EffectOf<'mergePatchset'>, signal: AbortSignal): Promise<MergeOutcome>;
-  /** The reviews for which commits are kept. */
+  /** The reviews whose commits are kept. */
   reviews(): Promise<readonly string[]>;
-  /** The review is over: its commits may go. Never heard of is success. */
+  /** Allows the commits of an ended review to be removed. An unknown review is success. */
   drop(review: string): Promise<void>;
 }
 
-/** Brings what is tested into the server's work tree. */
+/** Fetches the code under test into the server's work tree. */
 export interface Source {
   /**
-   * After it resolves the work tree holds exactly the first of `trees` (the patchset as uploaded when there are none),
-   * and the folder of dependencies the others; called again it starts from scratch. Returns the commit's SHA-1.
+   * After it resolves, the work tree holds exactly the first of `trees` (the uploaded patchset when there are none),
+   * and the dependencies folder holds the others. A repeated call starts from scratch. Returns the commit's SHA-1.
    */
   fetch(request: EffectOf<'fetchPatchset'>, signal: AbortSignal): Promise<string>;
 }
 
-/** What became of a run: it ended, or it vanished without leaving an ending. */
+/** The result of a run: it ended, or it vanished without a recorded end. */
 export type RunOutcome = StageEnd | { readonly how: 'lost'; readonly why: string };
 
 export interface RunHandle {
   /** Process id of the command's runner on the server. */
   readonly pid: number;
-  /** True when the run had been started before and was found alive or ended. */
+  /** True when the run had been started before and was found running or ended. */
   readonly adopted: boolean;
   /** Resolves once, when the run has ended or vanished. Never rejects. */
   readonly ended: Promise<RunOutcome>;
-  /** Stops watching; the run itself goes on. */
+  /** Stops watching; the run continues. */
   detach(): void;
 }
 
 /**
- * Runs one command per stage on a server, so that it outlives this process. A call whose signal aborts rejects soon: a
- * start may have begun the command, and the next one finds it.
+ * Runs one command per stage on a server, where it outlives this process. A call whose signal aborts rejects soon: an
+ * aborted start may have begun the command, and the next start finds it.
  */
 export interface Runner {
   /**
-   * Starts the stage, or finds the one that was started before for the same run (same server, attempt, stage): never
-   * two. The command's deadline and output limit are enforced on the server's side, also while nobody watches.
+   * Starts the stage, or finds the earlier start of the same run (same server, attempt, stage): never two. The server
+   * enforces the command's deadline and output limit, also while no daemon watches.
    */
   start(request: EffectOf<'runStage'>, signal: AbortSignal): Promise<RunHandle>;
-  /** Ends every process of the run, children that left its process group included. Ended already is success. */
+  /** Ends every process of the run, including children that left its process group. A run that has ended is success. */
   stop(run: StageRun, signal: AbortSignal): Promise<void>;
-  /** Reads and sums up a results file. Resolves to `unreadable` for a missing, oversized or malformed file. */
+  /** Reads and summarizes a results file. Resolves to `unreadable` for a missing, oversized or malformed file. */
   readResults(
     server: Server,
     results: ResultsSpec,
@@ -133,7 +136,7 @@ export interface Runner {
   ): Promise<ResultsSummary | { readonly unreadable: string }>;
 }
 
-/** What was collected, and where `publish` will put it unless something else stands there. */
+/** What was collected, and where `publish` puts it unless the location is taken. */
 export interface CollectedSummary {
   readonly files: number;
   readonly bytes: number;
@@ -141,105 +144,110 @@ export interface CollectedSummary {
   readonly url: string;
 }
 
-/** A job's evidence: gathers it on this host, publishes it. */
+/** Collects a job's evidence on this host and publishes it. */
 export interface Evidence {
-  /** Gathers stage logs and the named paths from the server (null: what this host has). Called again it starts over. */
+  /**
+   * Collects stage logs and the named paths from the server (null: what this host has). A repeated call starts over.
+   */
   collect(request: EffectOf<'collectEvidence'>, signal: AbortSignal): Promise<CollectedSummary>;
-  /** Publishes what was collected, redacted, whole or not at all; a second call finds the first one's work. Returns its URL. */
+  /**
+   * Publishes the collected evidence, redacted, all or nothing; a second call finds the result of the first. Returns
+   * the URL.
+   */
   publish(request: EffectOf<'publishEvidence'>, signal: AbortSignal): Promise<string>;
   /**
-   * The last thing that a stage printed, in one line without secrets, of at most a few hundred characters; null when it
-   * printed nothing or that is not known. Never rejects for what it finds.
+   * The last line that a stage printed, without secrets, at most a few hundred characters; null when it printed nothing
+   * or the line is unknown. Never rejects because of the content.
    */
   lastLine(owner: Pick<Ownership, 'job' | 'attempt'>, stage: Stage): Promise<string | null>;
-  /** The jobs for which something lies on this host: what their stages printed, or what was gathered. Not what was published. */
+  /** The jobs with evidence on this host: stage output or collected files. Published evidence does not count. */
   held(): Promise<readonly string[]>;
-  /** Removes what lies on this host for a job, or a part of it. Published evidence stays. */
+  /** Removes all or part of a job's evidence from this host. Published evidence stays. */
   discard(job: string, part: EvidencePart): Promise<void>;
 }
 
-/** What Gerrit said to a review. Errors that leave it open whether Gerrit has it are thrown, retryable. */
+/** Gerrit's answer to a review. Errors that leave open whether Gerrit has it are thrown, retryable. */
 export type PostOutcome =
   | {
       readonly posted: true;
-      /** It was there already. */
+      /** True: the review was posted already. */
       readonly found: boolean;
-      /** With the vote that was asked for: false also when none was. */
+      /** True: posted with the requested vote; false also when no vote was requested. */
       readonly voted: boolean;
-      /** Why the vote that was asked for was left out: an outdated patchset, a closed change. '' otherwise. */
+      /** Why the requested vote was left out: an outdated patchset, a closed change. '' otherwise. */
       readonly why: string;
     }
-  /** Gerrit refused the labels and took nothing. */
+  /** Gerrit refused the labels and posted nothing. */
   | { readonly posted: false; readonly refused: string };
 
-/** A change just before a review of it is posted. */
+/** A change immediately before a review of it is posted. */
 export interface ReviewedChange {
   readonly change: ChangeNow;
-  /** Our account's vote on the current patchset with the label that was asked about, copied ones too; 0 for none. */
+  /** Our account's vote on the current patchset with the requested label, copied votes included; 0 for none. */
   readonly vote: number;
-  /** The kinds of the newest patchsets, the current one among them. */
+  /** The kinds of the newest patchsets, including the current one. */
   readonly kinds: readonly PatchsetKind[];
 }
 
 /** Posts to Gerrit. */
 export interface Reviewer {
   /**
-   * Posts once for each `run`: our own messages on the change are read first, and one that holds the run's id is
-   * taken for the post. On a patchset that is not the current one, or a closed change, the message goes without votes. With
-   * `onlyCurrent`, a newer patchset is a retryable error instead, and nothing is posted. After a request that was cut off
-   * (by this process, or with `recovered` by one before it) it waits until that request can no longer arrive.
+   * Posts once for each `run`: reads our own messages on the change first, and treats one that holds the run's id as
+   * the post. On a patchset that is not the current one, or a closed change, posts the message without votes. With
+   * `onlyCurrent`, a newer patchset is a retryable error instead, and nothing is posted. After an interrupted request
+   * (of this process, or of an earlier one with `recovered`) it waits until that request can no longer arrive.
    */
   post(request: EffectOf<'postReview'>, signal: AbortSignal, recovered: boolean): Promise<PostOutcome>;
   /** @throws OperationError, retryable also when Gerrit does not show the patchset yet */
   readChangeState(request: EffectOf<'readChangeState'>, signal: AbortSignal): Promise<ReviewedChange>;
-  /** Our account's votes on the patchset, by label; 0 and absent are the same. */
+  /** Our account's votes on the patchset, by label; an absent label means 0. */
   readVotes(request: EffectOf<'readVotes'>, signal: AbortSignal): Promise<Readonly<Record<string, number>>>;
 }
 
 /** Sends mail. */
 export interface Mailer {
   /**
-   * Resolves when another program or host has taken the mail, once for each call: the same `mail.id` again carries the
-   * same Message-ID, so that whoever gets it twice can tell. What strangers wrote stays inside its header or the text.
-   * @throws OperationError, retryable unless the other side has refused for good
+   * Resolves when another program or host has accepted the mail, once for each call. A repeated `mail.id` has the same
+   * Message-ID, so a recipient can recognize a duplicate. Untrusted text cannot escape its header or the body.
+   * @throws OperationError, retryable unless the other side has refused permanently
    */
   send(mail: EffectOf<'sendMail'>['mail'], signal: AbortSignal): Promise<void>;
 }
 
-/** Tells the operator. */
+/** Notifies the operator. */
 export interface Alarms {
   raise(alarm: Alarm): Promise<void>;
 }
 
-/** What this host has left. */
+/** Free disk space and other resources of this host. */
 export type HostSnapshot = Pick<HealthSnapshot, 'disks' | 'walBytes' | 'unkept'>;
 
-/** Looks at this host. */
+/** Measures this host. */
 export interface HostMetrics {
-  /** Never rejects for what it finds: what nobody knows is null. */
+  /** Never rejects because of what it finds: an unknown value is null. */
   look(): Promise<HostSnapshot>;
 }
 
-/** How a look at what may have been missed went. */
+/** The result of a catch-up query. */
 export interface CaughtUp {
-  /** From when on it was looked at, epoch ms. */
+  /** Start of the period that was checked, epoch ms. */
   readonly since: number;
   readonly changes: number;
-  /** What the stream had not told of. */
+  /** Number of events that the stream did not report. */
   readonly found: number;
-  /** Changes that must be looked at once more. */
+  /** Changes that must be checked again. */
   readonly unsure: readonly number[];
-  /** Rows of Gerrit's answer that could not be read. */
+  /** Rows of Gerrit's answer that could not be parsed. */
   readonly unread: number;
 }
 
-/** Finds in Gerrit's own account what its stream may have lost. */
+/** Queries Gerrit for events that its stream may have lost. */
 export interface CatchUp {
-  /** All that was missed is decided, and durable, when it resolves. Called again it finds what is still missing. */
+  /** When it resolves, every missed event is decided and durable. A repeated call finds what is still missing. */
   run(request: EffectOf<'catchUp'>, signal: AbortSignal): Promise<CaughtUp>;
 }
 
-/** Everything that `perform` may touch. */
+/** Everything that `perform` may use. */
 export interface Adapters {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly catchUp: CatchUp;
@@ -250,10 +258,12 @@ export interface Adapters {
   readonly evidence: Evidence;
   readonly reviewer: Reviewer;
   readonly alarms: Alarms;
-  /** The jobs of the configuration in force, and which of them apply to the change; null: it could not be read. */
+  /**
+   * The jobs of the active configuration, and which of them apply to the change; null: the change could not be read.
+   */
   readonly jobsInForce: (change: ChangeNow | null) => readonly JobInForce[];
   /** Null: mail is not configured. */
   readonly mailer: Mailer | null;
-  /** Takes secrets out of what somebody else wrote, before it is written down or shown. */
+  /** Removes secrets from foreign text before it is stored or shown. */
   readonly hide: (text: string) => string;
 }

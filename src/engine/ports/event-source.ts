@@ -1,72 +1,72 @@
 /**
- * What the engine offers to whoever hears Gerrit's stream. Types only: the adapter pushes, the engine takes.
- * Every line of the stream ends in exactly one call of `event`, `rejected` or `dropped`, in the stream's order,
- * so that what came in can be added up.
+ * The interface between the engine and the adapter of Gerrit's stream. Types only: the adapter pushes, the engine
+ * receives. Every line of the stream ends in exactly one call of `event`, `rejected` or `dropped`, in the stream's
+ * order, so the counts add up.
  */
 import type { Account, GerritEvent } from '../../machines/model/gerrit-event.ts';
 
-/** A line that could not be understood. Both texts are bounded and printable. */
+/** A line that could not be parsed. Both texts are bounded and printable. */
 export interface Rejection {
-  /** Few different values: it is a counter's name. */
+  /** One of few values: it is the name of a counter. */
   readonly reason: string;
   /** The beginning of the line. */
   readonly sample: string;
-  /** Present: the line was too long to be read, so what it reported has to be looked up. */
+  /** Present: the line was too long to parse, so its event must be queried from Gerrit. */
   readonly unread?: true;
 }
 
-/** How the connection to Gerrit's stream is. */
+/** The state of the connection to Gerrit's stream. */
 export interface StreamState {
   readonly connected: boolean;
-  /** In one line, for people. */
+  /** One line, for people. */
   readonly why: string;
   /** What the operator should do; '' where there is nothing to do. */
   readonly hint: string;
-  /** True: it will not fix itself (host key, key, missing right). Tried again only very slowly. */
+  /** True: only an operator can fix it (host key, key, missing permission). Retried only very slowly. */
   readonly permanent: boolean;
 }
 
 export interface StreamListener {
   /**
-   * Takes one event. Resolves when the fact is safely stored; several may wait at the same time, up to the stream's
-   * queue limit, and past that the stream stops reading. It must not reject: a store that is full for now is
-   * waited for in here, and the back-pressure does the rest. A rejection is a programmer's error.
+   * Takes one event. Resolves when the event is durable. Up to the stream's queue limit of calls may wait at a time;
+   * past that the stream stops reading. It must not reject: it waits while the store is full, and back-pressure stops
+   * the stream. A rejection is a programmer's error.
    */
   event(event: GerritEvent): Promise<void>;
   rejected(rejection: Rejection): void;
-  /** A line that was thrown away unread because it says nothing to us; `name` is a counter's name. */
+  /** An irrelevant line that was dropped unparsed; `name` is the name of a counter. */
   dropped(name: string): void;
-  /** Gerrit wrote to the notes of this change; the event that says why, if there is one, follows at once. */
+  /** Gerrit wrote to the notes of this change; the event that explains it, if there is one, follows at once. */
   touched(change: number): void;
-  /** Called when the state changes, and once for each change: a failure that repeats is not told again. */
+  /** Called once for each change of the state: a repeated failure is not reported again. */
   state(state: StreamState): void;
-  /** The server answers, and its stream has said nothing for long. */
+  /** The server answers, but its stream has sent nothing for a long time. */
   silent(): void;
 }
 
-/** One thing that a change's own account holds. */
+/** One entry of a change's history in Gerrit. */
 export interface HistoryEntry {
   readonly kind: 'comment' | 'restored';
   /** Epoch ms, of whole seconds. */
   readonly at: number;
-  /** 0 where the account does not tell it. */
+  /** 0 where Gerrit does not report it. */
   readonly patchset: number;
   readonly by: Account;
-  /** With Gerrit's header, and without the comments that were posted with it. */
+  /** With Gerrit's header, without the comments that were posted with it. */
   readonly text: string;
-  /** That were cast with it. */
+  /** The votes that were cast with it. */
   readonly votes: readonly { readonly label: string; readonly value: number }[];
-  /** By which Gerrit knows it; absent where that is not told. */
+  /** Gerrit's id of the entry; absent where Gerrit does not report it. */
   readonly id?: string;
-  /** What the stream would have told; null: nothing is to be done about it any more. */
+  /** The equivalent event of the stream; null: no action is needed any more. */
   readonly event: GerritEvent | null;
 }
 
-/** A comment on a patchset as a whole: what people write on Gerrit's web page. */
+/** A comment on a patchset as a whole, as people write it on Gerrit's web page. */
 export interface HistoryComment {
   readonly by: Account;
   readonly patchset: number;
-  /** Epoch ms, of whole seconds; null where it is not told. */
+  /** Epoch ms, of whole seconds; null where Gerrit does not report it. */
   readonly at: number | null;
   readonly text: string;
 }
@@ -75,50 +75,52 @@ type CreatedEvent = Extract<GerritEvent, { type: 'patchset-created' }>;
 type ReadyEvent = Extract<GerritEvent, { type: 'change-ready' }>;
 type ClosedEvent = Extract<GerritEvent, { type: 'change-abandoned' | 'change-merged' }>;
 
-/** What Gerrit says of one change when it is asked. */
+/** Gerrit's answer to a query about one change. */
 export interface ChangeHistory {
   readonly project: string;
   readonly change: number;
   /** Epoch ms. */
   readonly updatedAt: number;
-  /** All of it, oldest first. */
+  /** All entries, oldest first. */
   readonly entries: readonly HistoryEntry[];
-  /** Comments on the current patchset as a whole, oldest first. Gerrit does not say with which entry each was posted. */
+  /**
+   * Comments on the current patchset as a whole, oldest first. Gerrit does not report with which entry each was posted.
+   */
   readonly comments: readonly HistoryComment[];
   /** The current patchset of an open change, and when it was uploaded. */
   readonly patchset: { readonly event: CreatedEvent; readonly at: number } | null;
-  /** For an open change that everybody may see. `saidAt`: when it became so, where Gerrit says that. */
+  /** For an open change that is visible to everyone. `saidAt`: when it became ready, where Gerrit reports that. */
   readonly ready: { readonly event: ReadyEvent; readonly saidAt: number | null } | null;
-  /** For one that is abandoned or merged. */
+  /** For an abandoned or merged change. */
   readonly closed: ClosedEvent | null;
 }
 
 export interface HistoryRequest {
-  /** Changes that were updated then or later, in every state, epoch ms; null: only those that are named. */
+  /** Changes in any state that were updated then or later, epoch ms; null: only the named changes. */
   readonly since: number | null;
-  /** Of projects that fit one of these, in which `*` is any run of characters; some of others may come along. */
+  /** Patterns of projects, in which `*` is any run of characters; changes of other projects may be included. */
   readonly projects: readonly string[];
-  /** These too, whenever they were updated. */
+  /** Changes to include whenever they were updated. */
   readonly changes: readonly number[];
 }
 
-/** Gerrit's own account, asked for by query: what its stream may have lost is in there. */
+/** Queries the history of changes from Gerrit, which includes events that its stream may have lost. */
 export interface ChangeHistoryReader {
-  /** @throws OperationError: then nothing is known. Changes that cannot be read are counted in `unread`. */
+  /** @throws OperationError when the query fails as a whole. Changes that cannot be parsed are counted in `unread`. */
   read(
     request: HistoryRequest,
     signal: AbortSignal,
   ): Promise<{ readonly changes: readonly ChangeHistory[]; readonly unread: number }>;
 }
 
-/** Where events come from. */
+/** The source of Gerrit's events. */
 export interface EventSource {
-  /** Asked on the stream's own connection: it works while that stands. */
+  /** Uses the stream's own connection: works while that is connected. */
   readonly history: ChangeHistoryReader;
-  /** Connects, and stays connected, until `stop`. Never throws: what goes wrong is told to the listener's `state`. */
+  /** Connects, and stays connected until `stop`. Never throws: failures are reported to the listener's `state`. */
   start(): void;
-  /** Ends the connection, and makes a new one as after any other loss. */
+  /** Closes the connection and reconnects as after any other loss. */
   restart(why: string): void;
-  /** Ends the connection. Nothing is handed to the listener after it resolves. */
+  /** Closes the connection. The listener receives nothing after it resolves. */
   stop(): Promise<void>;
 }

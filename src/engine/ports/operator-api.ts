@@ -1,34 +1,37 @@
 /**
- * What operators may ask of a running daemon, and what it answers. Whoever carries the questions (a socket) pushes, the
- * engine answers. Plain JSON: it crosses a process boundary.
+ * The requests of operators to a running daemon, and its answers. A transport (a socket) delivers the requests; the
+ * engine answers. Plain JSON, because it crosses a process boundary.
  */
 
-/** A job by its id, or every job of a change (of one patchset of it, or of whichever is there). */
+/** A job by its id, or every job of a change (of one patchset, or with null of any). */
 export type Target = { readonly job: string } | { readonly change: number; readonly patchset: number | null };
 
 export type OperatorRequest =
-  /** Is it there? */
+  /** Checks that the daemon runs. */
   | { readonly do: 'ping' }
-  /** Run these jobs (none named: all of the project and branch) on a patchset (null: the current one), whatever the rules say. */
+  /**
+   * Runs these jobs (empty: all of the project and branch) on a patchset (null: the current one), regardless of the
+   * rules.
+   */
   | {
       readonly do: 'enqueue';
       readonly jobs: readonly string[];
       readonly change: number;
       readonly patchset: number | null;
     }
-  /** End these, queued or running; nothing is posted for what is ended whole. */
+  /** Ends these jobs, queued or running; nothing is posted for a review whose jobs are all ended. */
   | { readonly do: 'dequeue'; readonly target: Target }
-  /** To the head of the queue, the first before the second. */
+  /** Moves these to the head of the queue, in this order. */
   | { readonly do: 'promote'; readonly targets: readonly Target[] }
-  /** As if somebody had asked this CI to run on the change. */
+  /** Acts like a recheck comment to this CI on the change. */
   | { readonly do: 'recheck'; readonly change: number }
   | { readonly do: 'resume-voting' }
-  /** This alarm was seen; null: all were. */
+  /** Marks this alarm as acknowledged; null: all alarms. */
   | { readonly do: 'acknowledge'; readonly alarm: { readonly kind: string; readonly target: string } | null }
-  /** Read the configuration again. */
+  /** Reloads the configuration. */
   | { readonly do: 'reload' };
 
-/** Who asks and why; both stand in the log. */
+/** Who makes the request, and why; the log records both. */
 export interface Operator {
   readonly who: string;
   readonly why: string;
@@ -39,7 +42,7 @@ export interface JobName {
   readonly name: string;
 }
 
-/** A job and where it was when it was asked about. */
+/** A job and its state at the time of the request. */
 export interface JobPlace extends JobName {
   readonly state: string;
   readonly change: number;
@@ -53,7 +56,7 @@ export interface Begun {
   readonly jobs: readonly JobName[];
 }
 
-/** What is answered, by what was asked. */
+/** The answer to each request. */
 export interface OperatorAnswers {
   readonly ping: { readonly pid: number; readonly version: string };
   readonly enqueue: Begun;
@@ -66,11 +69,11 @@ export interface OperatorAnswers {
 }
 
 export interface ReloadAnswer {
-  /** What changed and counts from now on, as dotted keys. */
+  /** Changed keys that take effect immediately, as dotted keys. */
   readonly changed: readonly string[];
-  /** What changed and counts after the next start. */
+  /** Changed keys that take effect after the next start. */
   readonly restart: readonly string[];
-  /** Mistakes, each with file and line: then nothing changed. */
+  /** Errors, each with file and line; when there are any, nothing changed. */
   readonly problems: readonly string[];
 }
 
@@ -78,13 +81,13 @@ export type AnswerTo<R extends OperatorRequest> = OperatorAnswers[R['do']];
 
 export interface Operators {
   /**
-   * Resolves when what was asked for is in the log.
-   * @throws Refused, OperationError when the outside could not be asked
+   * Resolves when the request is durable.
+   * @throws Refused; OperationError when an outside query failed
    */
   perform(request: OperatorRequest, operator: Operator): Promise<OperatorAnswers[OperatorRequest['do']]>;
 }
 
-/** An operator's wish that cannot be fulfilled: it names nothing that is there, or is not possible now. */
+/** A request that cannot be fulfilled: its target does not exist, or it is not possible in the current state. */
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly kind: 'unknown' | 'refused';

@@ -1,9 +1,10 @@
 /**
- * The store's port. Its comments are durability promises; test/contracts/store.ts holds every engine to them.
+ * The store's port. Its comments are durability promises; test/contracts/store.ts checks every implementation.
  *
- * - `append` resolves only after the whole batch would survive power loss; when it rejects, nothing of the batch is there.
+ * - `append` resolves only after the whole batch would survive power loss; when it rejects, nothing of the batch is
+ *   stored.
  * - Rows are never changed or removed. A row whose version is not the next one of its history is refused.
- * - Views change in the same transaction as the rows that they are made from, and can be made again from the rows alone.
+ * - Views change in the same transaction as their rows, and can be rebuilt from the rows alone.
  */
 
 import type { Alarm } from '../../machines/model/alarm.ts';
@@ -20,32 +21,32 @@ import type { WaitingStart } from '../../machines/trigger/trigger-facts.ts';
 
 export type { JobView, ReviewView };
 
-/** A row, the state that it leads to, and what people will see of it. */
+/** A row, the resulting state, and the view of it for people. */
 export interface LogEntry {
   readonly row: LogRow;
   readonly stored: HistorySnapshot;
-  /** What the hashes were made over; kept as it is. */
+  /** The texts that the hashes cover; stored unchanged. */
   readonly texts: StepTexts;
   readonly projection: Projection;
-  /** True on the one row that ends a job: it is counted for its day. */
+  /** True on the one row that ends a job: it adds to the counts of its day. */
   readonly endsJob: boolean;
-  /** True where a history that had ended goes on. */
+  /** True on the row that reopens an ended history. */
   readonly reopens: boolean;
 }
 
-/** What was decided, kept in the transaction of what it started. */
+/** Decisions of the intake, stored in the same transaction as the work that they started. */
 export interface IntakeUpdate {
   readonly seen: readonly SeenEvent[];
-  /** Numbers of those that the stream has now told of as well. */
+  /** Numbers of events that the stream has now reported as well. */
   readonly streamed: readonly number[];
-  /** Numbers of patchsets that are not hidden any more. */
+  /** Numbers of patchsets that are no longer hidden. */
   readonly shown: readonly number[];
-  /** Of what was seen without an id, the ids that it has. */
+  /** The ids of events that were first seen without one. */
   readonly named?: readonly IdAssignment[];
-  /** Starts that a limit holds back from now on, one for each change; null: none waits for the change any more. */
+  /** Starts that a limit holds back from now on, one for each change; null: no start waits for the change any more. */
   readonly waiting?: readonly WaitingChange[];
   readonly ignored?: readonly IgnoredRequest[];
-  /** Null: as it was. */
+  /** Null: unchanged. */
   readonly intake: CheckpointRecord | null;
 }
 
@@ -55,7 +56,7 @@ export interface WaitingChange {
   readonly waiting: WaitingStart | null;
 }
 
-/** Somebody asked for a run and did not get it, or a start found no place to wait. */
+/** A requested run that was ignored, or a start that did not fit on the waiting list. */
 export interface IgnoredRequest extends Finding {
   readonly project: string;
   readonly change: number;
@@ -65,22 +66,24 @@ export interface IgnoredRequest extends Finding {
   readonly at: number;
 }
 
-/** How far Gerrit's events were taken. Epoch ms, by Gerrit's clock. */
+/** How far Gerrit's events were processed. Epoch ms, by Gerrit's clock. */
 export interface CheckpointRecord {
-  /** From when on we are responsible: nothing older is ever started by a look back. */
+  /** When our responsibility begins: a catch-up never starts anything older. */
   readonly origin: number;
-  /** Everything up to here was decided; written behind the events, never ahead of them. */
+  /** Everything up to this time is decided; written after the events, never before them. */
   readonly position: number;
-  /** What was seen before this may have been forgotten. */
+  /** Events before this time may have been forgotten. */
   readonly forgotten: number;
 }
 
-/** Refused: another row has this version already. */
+/** Refused: another row already has this version. */
 export class VersionConflict extends Error {
   override readonly name = 'VersionConflict';
 }
 
-/** Nothing was written because there is no room, or the database is locked or read-only for now. Trying again later can help. */
+/**
+ * Nothing was written because the disk is full, or the database is locked or read-only for now. A retry can succeed.
+ */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
   readonly hint: string;
@@ -90,7 +93,7 @@ export class StoreUnavailable extends Error {
   }
 }
 
-/** A row of the log whose text is no JSON: the file was damaged, or changed behind the program's back. */
+/** A log row whose text is not JSON: the file is damaged, or another program changed it. */
 export class UnreadableRow extends Error {
   override readonly name = 'UnreadableRow';
   readonly history: string;
@@ -104,7 +107,7 @@ export class UnreadableRow extends Error {
   }
 }
 
-/** A row with its place in the whole log. */
+/** A row with its number in the whole log. */
 export interface NumberedRow extends LogRow {
   readonly seq: number;
 }
@@ -113,7 +116,7 @@ export interface OutboxEntry {
   readonly history: string;
   readonly key: string;
   readonly effect: KeyedEffect;
-  /** seq of the row that asked for it: the order in which slots are granted. */
+  /** seq of the requesting row: the order in which slots are granted. */
   readonly seq: number;
   readonly requestedAt: number;
 }
@@ -130,9 +133,9 @@ export interface AlarmView extends Omit<Alarm, 'cleared'> {
   readonly firstAt: number;
   readonly lastAt: number;
   readonly times: number;
-  /** When what it tells of was over; null: it may still hold, or is of a kind that does not end by itself. */
+  /** When the alarm was cleared; null: it may still hold, or is of a kind that is never cleared automatically. */
   readonly clearedAt: number | null;
-  /** When an operator acknowledged it, who and why; null: no one did since it became new. */
+  /** When an operator acknowledged it, who and why; null: not acknowledged since it became new. */
   readonly acknowledgedAt: number | null;
   readonly acknowledgedBy: string;
   readonly acknowledgedWhy: string;
@@ -141,30 +144,30 @@ export interface AlarmView extends Omit<Alarm, 'cleared'> {
 export type AlarmName = Pick<Alarm, 'kind' | 'target'>;
 
 export interface UnmailedAlarm extends AlarmView {
-  /** When it last began again, or was over. */
+  /** When it last became new, or was cleared. */
   readonly newAt: number;
 }
 
-/** When a project was last given a slot of a provider. */
+/** When a project last received a slot of a provider. */
 export interface LastServed {
   readonly provider: string;
   readonly project: string;
   readonly at: number;
 }
 
-/** The last daemon that held the database; whether it still runs is for the reader to find out. */
+/** The last daemon that held the database; the reader must check whether it still runs. */
 export interface DaemonView {
   readonly pid: number;
-  /** Kernel start time of that pid (clock ticks since boot), so that a reused pid is not taken for it; 0 if unknown. */
+  /** Kernel start time of the pid (clock ticks since boot), which reveals a reused pid; 0 if unknown. */
   readonly startTicks: number;
   readonly startedAt: number;
   readonly version: string;
   /** running, draining, degraded, stopped. */
   readonly mode: string;
   readonly stream: string;
-  /** How many jobs it runs at a time; absent in what an older one left. */
+  /** Limits on concurrent jobs; absent in records of older versions. */
   readonly limits?: SlotLimits;
-  /** Connections to Gerrit by SSH; absent in what an older one left. */
+  /** SSH connections to Gerrit; absent in records of older versions. */
   readonly connections?: ConnectionsView;
 }
 
@@ -173,7 +176,7 @@ export interface ConnectionsView {
   readonly open: number;
 }
 
-/** What was heard of Gerrit's stream in a stretch of time. */
+/** Activity on Gerrit's stream in a period of time. */
 export interface PeerActivity {
   readonly begunAt: number;
   readonly listenedMs: number;
@@ -181,22 +184,22 @@ export interface PeerActivity {
   readonly others: number;
 }
 
-/** Wall-clock time for which no daemon was alive, or that a clock which was set forward made up. */
+/** Wall-clock time during which no daemon was alive, or which a clock skipped when it was set forward. */
 export interface Gap {
   readonly from: number;
   readonly to: number;
 }
 
 export interface ServedNote {
-  /** A daemon was alive then, ms since the epoch. */
+  /** When a daemon was last known to be alive, ms since the epoch. */
   readonly aliveAt: number;
   /** Oldest first. */
   readonly gaps: readonly Gap[];
 }
 
-/** What an operator was told of and is not over. */
+/** A problem that was reported to the operator and is not over. */
 export interface Problem extends Pick<Alarm, 'kind' | 'target' | 'message' | 'hint'> {
-  /** The same for the same cause. */
+  /** Identifies the cause. */
   readonly topic: string;
   readonly since: number;
 }
@@ -208,23 +211,23 @@ export interface HealthRecord {
   readonly problems: readonly Problem[];
 }
 
-/** The configuration that is active, and what is wrong with the file since it was read. */
+/** The active configuration, and the errors of the file since it was loaded. */
 export interface ConfigRecord {
   readonly file: string;
-  /** Who had the active configuration read, and why; both '' at a start of the daemon. */
+  /** Who reloaded the active configuration, and why; both '' at a start of the daemon. */
   readonly by: string;
   readonly why: string;
   readonly loadedAt: number;
-  /** Dotted keys that changed with it. */
+  /** Dotted keys that the reload changed. */
   readonly changed: readonly string[];
-  /** Dotted keys that are in the file and count only after the next start. */
+  /** Dotted keys that differ in the file and take effect only after the next start. */
   readonly restart: readonly string[];
-  /** Mistakes in the file, the first ones, each with its place; empty: none. */
+  /** The first errors in the file, each with its location; empty: none. */
   readonly problems: readonly string[];
   readonly rejectedAt: number | null;
 }
 
-/** Read-only questions. Works beside a running daemon. */
+/** Read-only queries. Works beside a running daemon. */
 export interface StoreReader {
   /** Newest first. */
   jobs(query: {
@@ -233,7 +236,7 @@ export interface StoreReader {
     readonly limit: number;
   }): readonly JobView[];
   job(id: string): JobView | null;
-  /** Ids that begin with `prefix`, at most `limit`: people type the first characters. */
+  /** Up to `limit` ids that begin with `prefix`: people type only the first characters. */
   jobIds(prefix: string, limit: number): readonly string[];
   review(id: string): ReviewView | null;
   reviews(query: {
@@ -242,72 +245,77 @@ export interface StoreReader {
     readonly limit: number;
   }): readonly ReviewView[];
   rows(history: string): readonly NumberedRow[];
-  /** Every history's name, in the order of its first row. */
+  /** The name of every history, in the order of its first row. */
   histories(): Iterable<string>;
   stored(history: string): HistorySnapshot | null;
   outbox(history?: string): readonly OutboxEntry[];
-  /** In the order in which they were. */
+  /** In chronological order. */
   lastServed(): readonly LastServed[];
   counts(sinceDay: string): readonly DayCount[];
   /**
-   * Reviews that an event began after `since` and not after `until`, by the time of the event. Those that a newer patchset
-   * superseded are left out.
+   * Reviews that an event began after `since` and not after `until`, by the time of the event. Reviews that a newer
+   * patchset superseded are left out.
    */
   starts(of: { readonly since: number; readonly until: number }): readonly CountedStart[];
-  /** Starts that a limit holds back, the longest first. */
+  /** Starts that a limit holds back, the longest wait first. */
   waitingStarts(): readonly WaitingStart[];
-  /** Requests that were ignored on the change, the newest first. */
+  /** Ignored requests on the change, newest first. */
   ignoredRequests(change: number, limit: number): readonly IgnoredRequest[];
-  /** The review that this trigger has started; null: none. */
+  /** The review that this trigger started; null: none. */
   startedBy(trigger: string): string | null;
   alarms(limit: number): readonly AlarmView[];
   lastAlarm(kind: Alarm['kind'], target: string): AlarmView | null;
-  /** Our newest report, and what was heard since then. */
+  /** Our newest report, and the stream's activity since then. */
   reportActivity(): ReportActivity;
   /** Null: no daemon has checked yet. */
   health(): HealthRecord | null;
   /** Null: no daemon has run on this database. */
   config(): ConfigRecord | null;
-  /** Null before anybody has listened. */
+  /** Null: no daemon has listened to the stream yet. */
   intakePosition(): CheckpointRecord | null;
-  /** Gerrit events by name since the database was made: `patchset-created`, `rejected:not-json` ... */
+  /** Gerrit events by name since the database was created: `patchset-created`, `rejected:not-json` ... */
   intake(): Readonly<Record<string, number>>;
   daemon(): DaemonView | null;
-  /** Rows in the log. */
+  /** Number of rows in the log. */
   length(): number;
   /** Every row in the order in which it was appended. */
   log(): Iterable<NumberedRow>;
-  /** The random id that this database was made with: what is written on servers where the configuration names none. */
+  /** The random id of this database, which servers carry when the configuration sets no deployment name. */
   deployment(): string;
-  /** The schema's objects as text, a line an object, sorted: equal text, equal schema. */
+  /** The schema's objects as sorted text, one line per object: equal text means equal schema. */
   schema(): readonly string[];
-  /** All views as text, a line a row, sorted: equal text, equal views. */
+  /** All views as sorted text, one line per row: equal text means equal views. */
   views(): Iterable<string>;
   close(): void;
 }
 
-/** The writing side, for the one daemon. */
+/** The writing side, for the single daemon. */
 export interface Store extends StoreReader {
   /**
-   * All or nothing, durable when it resolves. The trigger of a `review.opened` is kept with it and refused when it is known already.
+   * All or nothing; durable when it resolves. Stores the trigger of a `review.opened` and refuses a known one.
    * @throws VersionConflict, StoreUnavailable
    */
   append(batch: readonly LogEntry[], noted?: readonly IntakeUpdate[]): Promise<void>;
-  /** True when a row of the history asked for an effect with this key, settled or not. */
+  /** True when a row of the history requested an effect with this key, settled or not. */
   asked(history: string, key: string): boolean;
-  /** What was decided of a change and is not forgotten, oldest number first. */
+  /** Decided events of a change that are not forgotten, lowest number first. */
   seen(change: number): readonly SeenEvent[];
-  /** The highest number that was ever given to something seen; 0 for none. */
+  /** The highest number ever assigned to a seen event; 0 for none. */
   lastSeen(): number;
-  /** Moves the position on, some time soon: one that is lost is an older one, and what follows it is looked at again. */
+  /**
+   * Advances the position with a delay. A lost update leaves an older position, after which a catch-up checks events
+   * again.
+   */
   moveIntake(position: number): void;
-  /** Forgets what was seen before `before`, at most `limit` of it. Returns how many were forgotten. */
+  /** Forgets up to `limit` events seen before `before`. Returns how many were forgotten. */
   forgetSeen(before: number, limit: number): number;
-  /** True when this trigger has started something before. */
+  /** True when this trigger has started a review before. */
   triggered(trigger: string): boolean;
-  /** Open histories, in the order of their first row. A state that does not fit its hash is a corrupt row: it throws. */
+  /**
+   * Open histories, in the order of their first row. A state that does not match its hash is a corrupt row: it throws.
+   */
   open(): readonly HistorySnapshot[];
-  /** Open review of the change in the pipeline, newest first. */
+  /** Open reviews of the change in the pipeline, newest first. */
   openReviews(
     project: string,
     change: number,
@@ -315,27 +323,27 @@ export interface Store extends StoreReader {
   /** Counters and alarms are side tables: not in the log, lost counts are acceptable. */
   count(name: string, by: number): void;
   /**
-   * One that is `cleared` marks the alarm of its name, where there is one, and is untold again.
-   * @param quietMs that it was not raised before it counts as a new one; after it was cleared it is always new
-   * @param kept different alarms that are remembered; the oldest go first
+   * Records an alarm. A `cleared` one marks the existing alarm of its name, if any, and makes it unmailed again.
+   * @param quietMs an alarm that was not raised for this long counts as new again; after a clear it is always new
+   * @param kept maximum number of distinct alarms; the oldest are removed first
    */
   alarm(alarm: Alarm, at: number, quietMs?: number, kept?: number): void;
-  /** An operator has seen this alarm, or all with null. Returns how many were not acknowledged before. */
+  /** Acknowledges this alarm, or all with null. Returns how many were not acknowledged before. */
   acknowledge(alarm: AlarmName | null, at: number, by: string, why: string): number;
-  /** New alarms that nobody was told of by mail, the oldest first; those about mail itself last. */
+  /** New alarms that were not mailed yet, oldest first; those about mail itself last. */
   unmailed(limit: number): readonly UnmailedAlarm[];
-  /** These were told; one that has become new since then has not. */
+  /** Marks these alarms as mailed, except those that became new again since then. */
   markMailed(alarms: readonly UnmailedAlarm[]): void;
-  /** Listened to between two looks. What began before `forgetBefore` is forgotten. */
+  /** Records the activity between two health checks. Forgets activity that began before `forgetBefore`. */
   recordPeerActivity(heard: PeerActivity, forgetBefore: number): void;
   setHealth(record: HealthRecord): void;
   setConfig(record: ConfigRecord): void;
   setDaemon(view: DaemonView): void;
-  /** Null: none was written yet. */
+  /** Null: no note yet. */
   servedNote(): ServedNote | null;
   noteServed(note: ServedNote): void;
-  /** When the newest row was appended; null: there is none. */
+  /** When the newest row was appended; null: the log is empty. */
   lastRowAt(): number | null;
-  /** Empties the views and makes them again, in one transaction. */
+  /** Clears and rebuilds the views in one transaction. */
   replaceViews(appends: Iterable<LogEntry & { readonly seq: number }>): void;
 }
