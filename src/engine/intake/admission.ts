@@ -1,7 +1,7 @@
 /**
- * Where Gerrit's events become work: the trigger decides, and what it starts is appended whole, the review and all of
- * its jobs in one transaction, at most once for one trigger. Events are taken one after the other, so that each is
- * decided what the one before it left.
+ * Turns Gerrit's events into work. The trigger decides; a started review and all of its jobs are appended in one
+ * transaction, at most once for each trigger. Events are processed one at a time, so each decision sees the result of
+ * the one before it.
  */
 import type { Log } from '../../log.ts';
 import {
@@ -41,18 +41,18 @@ import { reportDelay } from './report-delay.ts';
 import { NO_UPDATE } from './seen-cache.ts';
 import { beganBy, openReviews, startsIn } from './trigger-facts.ts';
 
-/** What counts for everything that is accepted from now on, and may be read again. */
+/** Settings for everything that is accepted from now on; a reload may change them. */
 export interface AdmissionSettings {
   readonly rules: TriggerRules;
   readonly specs: ReadonlyMap<string, JobSpec>;
   readonly plan: PreparePlan;
   readonly report: ReportSpec;
-  /** Null: nobody is told by mail. */
+  /** Null: no mail is sent. */
   readonly mail: MailSpec | null;
   readonly pipeline: string;
-  /** Jobs that may be open at the same time; what comes on top waits. */
+  /** Maximum number of open jobs; further starts wait. */
   readonly queueLength: number;
-  /** By how much a job counts as if it had waited longer, by what started it. */
+  /** Added to a job's waiting time, by what started it. */
   readonly headStartsMs: Readonly<Partial<Record<TriggerKind, number>>>;
 }
 
@@ -64,27 +64,27 @@ export interface AdmissionOptions extends AdmissionSettings {
   readonly log: Log;
   readonly newId: NewId;
   readonly deployment: string;
-  /** False: events are counted and decided, and nothing is started. */
+  /** False: events are counted and decided, but nothing is started. */
   readonly starts: boolean;
-  /** There is a place to wait again for starts that found none: Gerrit must be asked for them. */
+  /** Called when starts that did not fit on the waiting list may fit again: Gerrit must be queried for them. */
   readonly onRoom: () => void;
 }
 
-/** A decision, and what was begun by it. */
+/** A decision, and what it started. */
 export interface AdmissionResult {
   readonly decision: Decision;
   readonly begun: OpenedReview | null;
 }
 
-/** What was decided: the next event may be decided. */
+/** The event is decided: the next one may be. */
 export interface Decided {
-  /** Resolves when all of it is stored. */
+  /** Resolves when the decision's results are durable. */
   readonly durable: Promise<void>;
-  /** The event counts as not seen: a look back must find it again. */
+  /** True: the event counts as not seen, so that a catch-up finds it again. */
   readonly findAgain?: boolean;
 }
 
-/** The same with its outcomes. */
+/** `Decided` with the results. */
 export interface Taken extends Decided {
   readonly outcomes: readonly AdmissionResult[];
 }
@@ -101,23 +101,23 @@ export class Admission {
     this.waiting = new DeferredStarts(store, clock, () => this.resumeWaiting(), onRoom);
   }
 
-  /** From the next event on. */
+  /** Applies from the next event on. */
   updateSettings(settings: AdmissionSettings): void {
     this.options = { ...this.options, ...settings };
   }
 
-  /** From now on what waits is started as soon as its limit allows it. */
+  /** Starts waiting work as soon as its limit allows it. */
   begin(): void {
     if (this.options.starts) this.waiting.begin();
   }
 
-  /** What waits goes on waiting. */
+  /** Stops starting waiting work; it keeps waiting. */
   rest(): void {
     this.waiting.rest();
   }
 
   /**
-   * Resolves when what the event means is durable.
+   * Resolves when the event's results are durable.
    * @param note is added to the reason of what it starts
    * @param number as for `decide`
    */
@@ -132,9 +132,9 @@ export class Admission {
   }
 
   /**
-   * Within `runExclusive`. Resolves when the next event may be decided.
-   * @param noted kept in the transaction of what the event starts
-   * @param number of the event among all that were seen: what may ask again is told apart by it
+   * Call within `runExclusive`. Resolves when the next event may be decided.
+   * @param noted stored in the transaction of what the event starts
+   * @param number the event's number among all seen events, which distinguishes repeated requests
    */
   decide(
     event: GerritEvent,
@@ -145,57 +145,57 @@ export class Admission {
     return this.decideOne(event, noted, number, '', novelty);
   }
 
-  /** Starts what waits and may start, the longest first. Resolves to what was decided of it. */
+  /** Starts waiting work that may start, the longest wait first. Resolves to the decisions. */
   resumeWaiting(): Promise<readonly Decision[]> {
     return this.runExclusive(() => this.resumeAll());
   }
 
-  /** The one mutex of the intake: stream, catch-up, starts that waited and operators take turns. */
+  /** The intake's only mutex: stream, catch-up, waiting starts and operators take turns. */
   runExclusive<T>(work: () => Promise<T>): Promise<T> {
     return this.mutex.run(work);
   }
 
-  /** Reports of other CIs that came in since the start, on what our jobs are for. */
+  /** Number of other CIs' reports since the start, on changes that our jobs cover. */
   get reportsOfOthers(): number {
     return this.others;
   }
 
-  /** The projects that any job is for: patterns, in which `*` is any run of characters. */
+  /** Project patterns of all jobs, in which `*` is any run of characters. */
   get projects(): readonly string[] {
     return [...new Set(this.options.rules.jobs.flatMap(({ projects }) => projects))];
   }
 
-  /** False: events are only decided. */
+  /** False: events are decided, but nothing is started. */
   get starts(): boolean {
     return this.options.starts;
   }
 
-  /** Jobs that may be begun beside those that are open. */
+  /** Number of jobs that may be started in addition to the open ones. */
   get freeCapacity(): number {
     return Math.max(0, this.options.queueLength - this.openJobs);
   }
 
-  /** The jobs that can be started. */
+  /** The names of all jobs. */
   get jobNames(): readonly string[] {
     return [...this.options.specs.keys()];
   }
 
-  /** Those of them that are for this project and branch, whatever else their rules say. */
+  /** The names of the jobs for this project and branch, regardless of their other rules. */
   jobsFor({ project, branch }: Pick<Patchset, 'project' | 'branch'>): readonly string[] {
     return this.options.rules.jobs.flatMap(({ name, projects, branches }) =>
       matchesAny(projects, project) && matchesAny(branches, branch) ? [name] : [],
     );
   }
 
-  /** What counts for what is accepted from now on. */
+  /** Settings for everything that is accepted from now on. */
   get settings(): AdmissionSettings {
     return this.options;
   }
 
   /**
-   * Opens a review with these jobs by hand, whatever the change's state is, or returns null when the trigger has started
+   * Opens a review with these jobs by hand, regardless of the change's state. Returns null when the trigger has started
    * something before.
-   * @param cause null: of no account for the rules' limits and head starts
+   * @param cause null: does not count for limits and head starts of the rules
    */
   async start(
     patchset: Patchset,
@@ -238,13 +238,15 @@ export class Admission {
     if (!this.options.starts) return this.carryOut(null, [], noted);
     const findAgain = decisions.some((decision) => decision.do === 'ignore' && decision.findAgain === true);
     const ignored = explained.asked || findAgain ? this.tellIgnored(event, decisions) : [];
-    // What must be found again is not noted as seen.
+    // An event that must be found again is not noted as seen.
     const kept = findAgain ? [] : noted;
     const told = ignored.length === 0 ? kept : [...kept, { ...NO_UPDATE, ignored }];
     return { ...(await this.carryOut(change, decisions, told)), findAgain };
   }
 
-  /** All that one event means is one transaction: a change whose older review is ended has its newer one. */
+  /**
+   * Appends everything that one event means in one transaction: a superseded review never ends without its successor.
+   */
   private async carryOut(
     change: ChangeName | null,
     decisions: readonly Decision[],
@@ -258,7 +260,7 @@ export class Admission {
     const all = waiting.length === 0 ? noted : [...noted, { ...NO_UPDATE, waiting }];
     const nothing = submissions.length + all.length === 0;
     const durable = nothing ? Promise.resolve() : engine.submit(submissions, all);
-    // The next decision is made on what this one has stored; what starts nothing holds nobody up.
+    // The next decision needs the stored result of this one; a decision that starts nothing delays no event.
     if (submissions.length > 0) await durable;
     return { outcomes: carried, durable };
   }
@@ -303,7 +305,7 @@ export class Admission {
     };
   }
 
-  /** Somebody waits for a run that does not come: the log and `sos-ci explain CHANGE` say why. */
+  /** Records a requested run that is not started: the log and `sos-ci explain CHANGE` report why. */
   private tellIgnored(event: GerritEvent, decisions: readonly Decision[]): readonly IgnoredRequest[] {
     const last = decisions.at(-1);
     if (last?.do !== 'ignore' || !('patchset' in event)) return [];
@@ -349,7 +351,7 @@ export class Admission {
   }
 }
 
-/** What came of a decision, and what has to be appended for it. */
+/** The result of a decision, and what must be appended for it. */
 interface AppliedDecision extends AdmissionResult {
   readonly submissions: readonly Submission[];
 }

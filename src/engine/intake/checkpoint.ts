@@ -1,24 +1,27 @@
 /**
- * How far Gerrit's events were taken, by Gerrit's own clock. It moves behind what is durable, never ahead of it, and
- * not at all while anything may have been missed. The origin bounds what a look back may start.
+ * The position up to which Gerrit's events are processed, by Gerrit's own clock. It advances only after events are
+ * durable, and not at all while events may have been missed. The origin limits what a catch-up may start.
  */
 import type { Clock } from '../ports/adapters.ts';
 import type { CheckpointRecord, Store } from '../ports/store.ts';
 
 export interface IntakeLimits {
-  /** How far before the position a look begins. */
+  /** How long before the position a catch-up query begins. */
   readonly overlapMs: number;
-  /** By how much the times of the stream and of a query may differ for the same thing. */
+  /** How far the times of the stream and of a query may differ for the same event. */
   readonly clockToleranceMs: number;
-  /** How long before the position what was seen is remembered. */
+  /** How long before the position seen events are remembered. */
   readonly dedupRetentionMs: number;
-  /** Open jobs, and open reviews, whose changes are looked at whenever anything is. */
+  /** Limit on open jobs, and on open reviews, whose changes every catch-up query includes. */
   readonly maxOpenReviews: number;
 }
 
-/** What is forgotten in one go: it shares the disk with the log. */
+/** Limit on events forgotten at a time: this shares the disk with the log. */
 const FORGOTTEN_AT_ONCE = 1_000;
-/** By how much Gerrit's clock may be ahead of ours until its times are not believed: a position ahead of the truth would lose events. */
+/**
+ * How far Gerrit's clock may be ahead of ours before its times are ignored: a position ahead of the real time would
+ * lose events.
+ */
 const AHEAD_MS = 300_000;
 
 export class Checkpoint {
@@ -26,7 +29,7 @@ export class Checkpoint {
   readonly #clock: Clock;
   readonly #limits: IntakeLimits;
   #kept: CheckpointRecord = { origin: 0, position: 0, forgotten: 0 };
-  /** The newest time that was told and is durable. */
+  /** The newest event time that is durable. */
   #newest = 0;
 
   constructor(store: Store, clock: Clock, limits: IntakeLimits) {
@@ -35,7 +38,7 @@ export class Checkpoint {
     this.#limits = limits;
   }
 
-  /** Without a stored position we begin now; `since` opts in to more. Returns what must be noted, or null. */
+  /** Without a stored position the origin is now; `since` sets an earlier one. Returns what must be stored, or null. */
   begin(since: number | null): CheckpointRecord | null {
     const known = this.#store.intakePosition();
     if (known !== null && since === null) {
@@ -48,7 +51,7 @@ export class Checkpoint {
     return this.#kept;
   }
 
-  /** Nothing older is started by a look. */
+  /** A catch-up starts nothing older. */
   get from(): number {
     const { origin, position, forgotten } = this.#kept;
     const { overlapMs, clockToleranceMs } = this.#limits;
@@ -56,14 +59,14 @@ export class Checkpoint {
     return Math.max(origin, position - overlapMs, remembered);
   }
 
-  /** Something was told at `at`, and is durable. */
+  /** Records the time of a durable event. */
   observe(at: number): void {
     this.#newest = Math.max(this.#newest, Math.min(at, this.#clock.now() + AHEAD_MS));
   }
 
   /**
-   * What the stream tells has just happened: when it lies before our origin, our clock was ahead of Gerrit's when we
-   * began. Returns what must be noted, or null.
+   * A streamed event has just happened: when it is older than our origin, our clock was ahead of Gerrit's at that time.
+   * Returns what must be stored, or null.
    */
   lowerOrigin(at: number): CheckpointRecord | null {
     if (at <= 0 || at >= this.#kept.origin) return null;
@@ -71,14 +74,14 @@ export class Checkpoint {
     return this.#kept;
   }
 
-  /** Nothing can have been missed up to what was heard. */
+  /** Advances to the newest observed time: nothing can have been missed until then. */
   advance(): void {
     if (this.#newest <= this.#kept.position) return;
     this.#kept = { ...this.#kept, position: this.#newest };
     this.#store.moveIntake(this.#newest);
   }
 
-  /** Forgets what no look reaches any more, a part of it. */
+  /** Forgets a batch of seen events that no catch-up can reach any more. */
   forget(): void {
     const before = this.#kept.position - this.#limits.dedupRetentionMs;
     if (before <= 0 || this.#store.forgetSeen(before, FORGOTTEN_AT_ONCE) === 0) return;

@@ -1,6 +1,6 @@
 /**
- * Starts that a limit holds back, one for each change. They are stored in the transaction of what decided them, so they survive a
- * restart, and are looked at again every few seconds until they start.
+ * Starts that a limit holds back, one for each change. They are stored in the transaction of the decision, so they
+ * survive a restart, and are checked again every few seconds until they start.
  */
 import { concatMap, defer, EMPTY, exhaustMap, repeat, Subject, takeUntil, tap } from 'rxjs';
 import type { ChangeName } from '../../machines/model/gerrit-event.ts';
@@ -11,21 +11,21 @@ import type { Clock } from '../ports/adapters.ts';
 import { afterDelay } from '../ports/delay.ts';
 import type { Store, WaitingChange } from '../ports/store.ts';
 
-/** How soon a free place is noticed. A limit counts in hours and a job takes minutes, so seconds do not matter. */
+/** Delay until free capacity is noticed. Limits count in hours and jobs take minutes, so seconds do not matter. */
 const LOOK_INTERVAL_MS = 10_000;
 
 export class DeferredStarts {
   readonly #clock: Clock;
   readonly #onRoom: () => void;
   readonly #kept = new Map<string, WaitingStart>();
-  /** Some start found no place. */
+  /** True: a start did not fit on the waiting list. */
   #passedOver = false;
   #active = false;
-  /** A look after this delay. */
+  /** Requests a check after this delay. */
   readonly #wanted = new Subject<number>();
   readonly #rests = new Subject<void>();
 
-  /** @param look starts what may start */
+  /** @param look starts all waiting work that may start */
   constructor(
     store: Pick<Store, 'waitingStarts'>,
     clock: Clock,
@@ -34,7 +34,7 @@ export class DeferredStarts {
   ) {
     this.#clock = clock;
     this.#onRoom = onRoom;
-    // What is wanted while one look is due or under way is what comes after it.
+    // Requests while a check is scheduled or running are dropped: the check repeats anyway.
     const looks = defer(look).pipe(
       tap(() => this.#looked()),
       repeat({ delay: () => (this.#isIdle ? EMPTY : afterDelay(clock, LOOK_INTERVAL_MS)) }),
@@ -70,12 +70,12 @@ export class DeferredStarts {
     return this.#kept.get(keyOf(change)) ?? null;
   }
 
-  /** As they are now, the longest first. */
+  /** The current waiting starts, the longest wait first. */
   all(): readonly WaitingStart[] {
     return [...this.#kept.values()].sort((one, other) => one.since - other.since);
   }
 
-  /** What the decisions change of it; the caller stores that. */
+  /** Returns the changes that the decisions make; the caller stores them. */
   apply({ project, change }: ChangeName, decisions: readonly Decision[]): readonly WaitingChange[] {
     const before = this.of({ project, change });
     let waiting = before;
@@ -100,7 +100,7 @@ export class DeferredStarts {
   }
 
   #looked(): void {
-    // Not for each place by itself: asking Gerrit for everything costs more than a start.
+    // Waits until half the list is free instead of one entry: querying Gerrit for everything costs more than a start.
     if (this.#passedOver && this.#kept.size <= MAX_WAITING_CHANGES / 2) {
       this.#passedOver = false;
       this.#onRoom();

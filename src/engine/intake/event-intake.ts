@@ -1,8 +1,7 @@
 /**
- * Between Gerrit and the trigger: each thing that happened is decided once, whether the stream told it, a look at
- * Gerrit's own account, or both, before or after a restart. What was decided is noted in the transaction of what it
- * started. What the stream tells of, and what may be only the echo of what a look had brought, is not decided: the
- * change is looked at again, and the count decides.
+ * Deduplicates Gerrit events from the live stream and from catch-up queries, also across restarts, so the trigger sees
+ * each event exactly once. Decisions are stored in the transaction of what they start. A streamed event that may repeat
+ * one from a catch-up query is not decided directly: the change is queried again, and the number of its events decides.
  */
 import { OperationError } from '../../errors.ts';
 import { assertNever } from '../../machines/model/domain.ts';
@@ -36,13 +35,15 @@ export interface EventIntakeOptions {
   readonly clock: Clock;
   readonly hash: Hash;
   readonly limits: IntakeLimits;
-  /** Something may have been missed; null: on any change. */
+  /** Called when events may have been missed; `changes` null: on any change. */
   readonly onGap: (why: string, changes: readonly number[] | null) => void;
 }
 
 /** Gerrit sends the event within milliseconds of the update of the notes. */
 const EXPLAINED_WITHIN_MS = 5_000;
-/** Changes that wait for their event at the same time. A stream that sends none for so many is broken, and a catch-up follows. */
+/**
+ * Limit on changes that wait for their event. A stream that sends no event for so many is broken; a catch-up follows.
+ */
 const MAX_UNEXPLAINED = 1_000;
 
 const NOTHING: Decided = { durable: Promise.resolve() };
@@ -51,7 +52,7 @@ export class EventIntake implements CatchUp {
   readonly #options: EventIntakeOptions;
   readonly #seenCache: SeenCache;
   readonly #gaps = new GapTracker();
-  /** Changes that Gerrit wrote to, and no event has said why yet; each with what ends the wait. */
+  /** Changes whose notes Gerrit updated without an event so far; each with the function that ends the wait. */
   readonly #unexplained = new Map<number, () => void>();
   readonly #hiddenComments: HiddenComments;
   #history: ChangeHistoryReader | null = null;
@@ -64,25 +65,25 @@ export class EventIntake implements CatchUp {
     this.#checkpoint = new Checkpoint(options.store, options.clock, options.limits);
   }
 
-  /** From where we are responsible. Without a position that is now; `since` opts in to more. Resolves when it is durable. */
+  /** Sets the origin: now when there is no stored position, or earlier with `since`. Resolves when it is durable. */
   async begin(since: number | null): Promise<void> {
     const intake = this.#checkpoint.begin(since);
     if (intake !== null) await this.#note({ intake }).durable;
   }
 
-  /** A connection stands: Gerrit's own account can be asked for. */
+  /** Called when the stream is connected: the history of changes can be queried. */
   attachHistory(history: ChangeHistoryReader): void {
     this.#history = history;
   }
 
-  /** Something may have been missed: the position stands still until it was looked for. */
+  /** Events may have been missed: the position stays until a catch-up has run. */
   markGap(changes: readonly number[] | null): void {
     this.#gaps.open(changes);
   }
 
   /**
-   * Gerrit wrote to the change's notes. The event that says why follows at once. A move to another branch has none, so a change of
-   * ours is looked up when no event follows.
+   * Gerrit updated the change's notes. An event that explains it follows at once, except for a move to another branch;
+   * so one of our changes is queried when no event follows.
    */
   touched(change: number): void {
     if (this.#unexplained.has(change)) {
@@ -94,17 +95,17 @@ export class EventIntake implements CatchUp {
     this.#unexplained.set(change, cancel);
   }
 
-  /** Starts found no place to wait, and there is one again: Gerrit is asked for them. */
+  /** The waiting list has free entries again: queries Gerrit for the starts that did not fit. */
   findAgain(): void {
     this.#gap('starts found no place to wait', null);
   }
 
-  /** Reports of other CIs that came in since the start, on what our jobs are for. */
+  /** Number of other CIs' reports since the start, on changes that our jobs cover. */
   get reportsOfOthers(): number {
     return this.#options.admission.reportsOfOthers;
   }
 
-  /** Resolves when what the event means is durable. */
+  /** Resolves when the event's results are durable. */
   async handle(event: GerritEvent): Promise<void> {
     const change = changeOf(event);
     if (change !== null) this.#explained(change.change);
@@ -130,7 +131,7 @@ export class EventIntake implements CatchUp {
     }
   }
 
-  /** True when Gerrit's account holds what its stream should have told and did not. Decides on nothing. */
+  /** True when a query finds an event that the stream should have sent and did not. Decides nothing. */
   async hasMissed(signal: AbortSignal): Promise<boolean> {
     const since = this.#checkpoint.from;
     const reading = this.#reading(since);
@@ -180,7 +181,7 @@ export class EventIntake implements CatchUp {
     return this.#decide(event, sighting, true);
   }
 
-  /** @param told the stream has told of it, without its words */
+  /** @param told true: the stream reported the event without its text */
   async #handleMissed({ sighting, event }: MissedEvent, told: boolean): Promise<Decided> {
     if (event === null) {
       const seen = { ...sighting, number: this.#seenCache.nextNumber(), streamed: false, hidden: false };
@@ -190,7 +191,7 @@ export class EventIntake implements CatchUp {
     return this.#decide(event, sighting, false);
   }
 
-  /** An end needs no memory: whatever it would end has ended the second time. */
+  /** Closing events are not remembered: a repeated one finds nothing left to end. */
   async #handleClosing({ project, change, closed }: ChangeHistory): Promise<Decided> {
     const { admission, store } = this.#options;
     if (closed === null || store.openReviews(project, change).length === 0) return NOTHING;
@@ -198,7 +199,7 @@ export class EventIntake implements CatchUp {
     return admission.decide(closed);
   }
 
-  /** Has the trigger decide, and remembers what its decision is made of in the same transaction. */
+  /** Lets the trigger decide, and stores the event's fingerprint in the same transaction. */
   async #decide(event: GerritEvent, sighting: EventFingerprint | null, streamed: boolean): Promise<Decided> {
     const { admission } = this.#options;
     const seen = sighting === null ? [] : this.#seenCache.forChange(sighting.change);
@@ -224,7 +225,7 @@ export class EventIntake implements CatchUp {
         return this.#hold(noted, [novelty.seen], decided);
       }
       case 'wordless':
-        // It is counted and decided when its words are known.
+        // The event is counted and decided when its text is known.
         this.#hiddenComments.add(sighting);
         this.#gap('a comment came without its words', [sighting.change]);
         return NOTHING;
@@ -241,7 +242,7 @@ export class EventIntake implements CatchUp {
     return this.#hold(whole, changed, { durable: this.#options.engine.submit([], [whole]) });
   }
 
-  /** Of what was seen without an id it is known now. */
+  /** Stores ids that became known for events first seen without one. */
   #name(change: number, named: readonly IdAssignment[]): Decided {
     const numbers = new Set(named.map(({ number }) => number));
     return this.#note(
@@ -295,14 +296,14 @@ export class EventIntake implements CatchUp {
     return [...new Set([...store.reviews(open), ...store.jobs(open)].map(({ change }) => change))];
   }
 
-  /** Of projects that no job is for nothing is news; what is still open there can only end. */
+  /** Ignores new events of projects that no job covers; open reviews there can only end. */
   #missedOf(past: ChangeHistory, reading: CatchUpQuery): CatchUpDiff {
     return this.#concerns(past.project)
       ? findMissedEvents(past, this.#seen(past), reading)
       : { missed: [], unsure: false, named: [] };
   }
 
-  /** A patchset that was refused for being hidden counts as hidden, whatever its event said. */
+  /** A patchset that was rejected as hidden counts as hidden, regardless of its event. */
   #seen({ change, patchset }: ChangeHistory): readonly SeenEvent[] {
     const seen = this.#seenCache.forChange(change);
     if (patchset === null || !awaitsReady(this.#options.store, patchset.event.patchset)) return seen;
@@ -321,7 +322,7 @@ export class EventIntake implements CatchUp {
   }
 }
 
-/** Gerrit's times are whole seconds; of the same second the change with the lower number was created first. */
+/** Gerrit's times are whole seconds; within a second, the change with the lower number was created first. */
 function oldestFirst({ sighting: one }: MissedEvent, { sighting: other }: MissedEvent): number {
   return one.at - other.at || one.change - other.change;
 }

@@ -1,16 +1,16 @@
 /**
- * What may have been missed and was not looked for yet: everything, or some changes. While there is any, the position
- * stands still, so that a daemon that dies now is followed by one that looks from before the gap.
+ * Tracks what may have been missed and was not checked yet: everything, or some changes. While there is any, the
+ * position does not advance, so after a crash the next daemon's catch-up begins before the gap.
  */
 export class GapTracker {
   #everything = true;
   readonly #changes = new Set<number>();
   #looks = 0;
   #begun = 0;
-  /** The newest look for everything that worked; what an older one did not find, it has. */
+  /** Number of the newest successful full catch-up; it covers what older failed ones missed. */
   #whole = 0;
 
-  /** True when nothing can have been missed, as far as anybody knows. */
+  /** True when, as far as is known, nothing can have been missed. */
   get none(): boolean {
     return !this.#everything && this.#changes.size === 0 && this.#looks === 0;
   }
@@ -22,8 +22,8 @@ export class GapTracker {
   }
 
   /**
-   * A look begins. What opens from now on stays open after it. The returned function ends it: what it was for is closed,
-   * or open as before when it did not work.
+   * Begins a catch-up. Gaps that open from now on stay open after it. The returned function ends it: its gaps are
+   * closed, or open again when it failed.
    */
   begin(changes: readonly number[] | null): (worked: boolean) => void {
     const covered = changes ?? [...this.#changes];

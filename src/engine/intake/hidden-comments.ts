@@ -1,15 +1,18 @@
 /**
- * Comments whose words the stream does not show: it says `(1 comment)` where a patchset-level comment was saved as a draft
- * before, or the site sets publishPatchSetLevelComment=false. They are not decided when the stream tells them but
- * by a look at the change. Gerrit can stream an event before a query shows it, so a look that does not find one
- * is followed by another, a limited number of times.
+ * Comments whose text the stream does not include: it sends `(1 comment)` where a patchset-level comment was saved as a
+ * draft before, or the site sets publishPatchSetLevelComment=false. They are decided by a query of the change instead
+ * of by the stream's event. Gerrit can stream an event before a query shows it, so a query that does not find the
+ * comment is repeated, a limited number of times.
  */
 
 import { type EventFingerprint, nameOf, near } from '../../machines/trigger/deduplication.ts';
 import { hiddenComments } from '../../machines/trigger/rules/recheck-comment.ts';
 import type { ChangeHistory, HistoryEntry } from '../ports/event-source.ts';
 
-/** Looks for one comment. A second lies between them, so that all take as long as Zuul waits for Gerrit's index. */
+/**
+ * Maximum number of queries for one comment. With a second between them, the total is as long as Zuul waits for
+ * Gerrit's index.
+ */
 const LOOKS = 10;
 export const BETWEEN_LOOKS_MS = 1_000;
 
@@ -30,7 +33,7 @@ export class HiddenComments {
     this.#all.add({ sighting, looks: 0 });
   }
 
-  /** A look begins. The returned function ends it with what it found. */
+  /** Begins a query. The returned function ends it with the result. */
   begin(): (past: readonly ChangeHistory[], asked: (change: number) => boolean) => Shown {
     const before = [...this.#all];
     return (past, asked) => {
@@ -62,10 +65,10 @@ export class HiddenComments {
   }
 }
 
-/** What a look found of the comments that the stream had told without their words. */
+/** What a query found of the comments that the stream sent without text. */
 export interface Shown {
-  /** Changes that have to be looked at again. */
+  /** Changes that must be queried again. */
   readonly missing: readonly number[];
-  /** The stream has told of this. */
+  /** True when the stream has reported this event. */
   readonly tells: (sighting: EventFingerprint) => boolean;
 }

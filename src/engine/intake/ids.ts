@@ -1,13 +1,13 @@
 /**
- * Ids that sort by the time they were made: 9 characters of milliseconds, 7 of chance, in an alphabet without letters
- * that are taken for others. Sortable keys keep the indexes flat, however long the log grows.
+ * Ids that sort by creation time: 9 characters of milliseconds, then 7 random ones, in an alphabet without ambiguous
+ * letters. New keys go to the end of an index, so inserts stay cheap however long the log grows.
  */
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 export type NewId = (kind: 'j' | 'r', now: number) => string;
 
-/** @param random whole numbers below 32, from a good source */
+/** @param random integers below 32, cryptographically secure */
 export function idMaker(random: () => number): NewId {
   return (kind, now) => {
     let time = '';

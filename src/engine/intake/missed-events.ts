@@ -1,4 +1,7 @@
-/** What of a change's own account was not decided yet: a pure comparison of what Gerrit tells with what is remembered. */
+/**
+ * Finds events in a change's history that were not decided yet: a pure comparison of Gerrit's answer with the seen
+ * events.
+ */
 import type { GerritEvent } from '../../machines/model/gerrit-event.ts';
 import type { Hash } from '../../machines/protocol/row.ts';
 import {
@@ -12,32 +15,35 @@ import { type Message, type PatchsetComment, saidWith } from '../../machines/tri
 import { hiddenComments, written } from '../../machines/trigger/rules/recheck-comment.ts';
 import type { ChangeHistory, HistoryEntry } from '../ports/event-source.ts';
 
-/** One thing that happened and was not decided. */
+/** An event that was not decided. */
 export interface MissedEvent {
   readonly sighting: EventFingerprint;
-  /** Null: it is too late for it to mean anything; it is only remembered. */
+  /** Null: too old to act on; it is only remembered. */
   readonly event: GerritEvent | null;
 }
 
 export interface CatchUpDiff {
   /** Oldest first. */
   readonly missed: readonly MissedEvent[];
-  /** The stream told of the same while Gerrit answered: there may be more. */
+  /** True: the stream reported the same event during the query, so there may be more. */
   readonly unsure: boolean;
-  /** Ids that are known now of what was decided before. */
+  /** Ids that are now known for events decided earlier. */
   readonly named: readonly IdAssignment[];
 }
 
 export interface CatchUpQuery {
-  /** Nothing older is news. */
+  /** Older events are ignored. */
   readonly since: number;
-  /** The highest number that was given to anything seen when Gerrit was asked. */
+  /** The highest number of a seen event when the query began. */
   readonly asked: number;
   readonly toleranceMs: number;
   readonly hash: Hash;
 }
 
-/** Older entries than this before `since` are not even compared: what stands beside `since` must still find its counterpart. */
+/**
+ * Entries older than this before `since` are not compared. The margin keeps entries close to `since` matched with their
+ * counterparts.
+ */
 const COMPARED_BEFORE_MS = 3_600_000;
 
 export function findMissedEvents(
@@ -58,7 +64,7 @@ export function findMissedEvents(
   return { missed: missed.sort((one, other) => one.sighting.at - other.sighting.at), unsure, named };
 }
 
-/** The current patchset when it is new, or when it is to be seen at last. */
+/** The current patchset, when it is new or no longer hidden. */
 function missedPatchset(
   { change, patchset, ready, updatedAt }: ChangeHistory,
   seen: readonly SeenEvent[],
@@ -78,12 +84,12 @@ function missedPatchset(
   if (known === undefined && patchset !== null && patchset.at >= since)
     return news(patchset.event, patchset.at);
   if (ready === null) return null;
-  // Gerrit does not always say when a change became ready: that it was not when it was seen is enough.
+  // Gerrit does not always report when a change became ready: it is enough that it was not ready when it was seen.
   if (known !== undefined) return known.hidden ? news(ready.event, ready.saidAt ?? known.at) : null;
   return ready.saidAt !== null && ready.saidAt >= since ? news(ready.event, ready.saidAt) : null;
 }
 
-/** What was seen before branches were remembered is on whatever branch it is now. */
+/** Events that were stored without a branch count as on the current branch. */
 function isMoved({ text }: SeenEvent, branch: string): boolean {
   return text !== '' && text !== branch;
 }
@@ -91,7 +97,7 @@ function isMoved({ text }: SeenEvent, branch: string): boolean {
 type Told = EventFingerprint & Pick<HistoryEntry, 'event'>;
 type PastMessage = Message & { readonly entry: HistoryEntry };
 
-/** The entries, in their order, with all that was said in them. */
+/** The entries in order, with the text of their comments. */
 function toldOf(
   past: ChangeHistory,
   seen: readonly SeenEvent[],
@@ -111,7 +117,7 @@ function toldOf(
   return past.entries.map((entry) => said.get(entry) ?? { ...sightingOf(past, entry), event: entry.event });
 }
 
-/** Without its words. */
+/** The fingerprint without the text. */
 function sightingOf(
   { change }: ChangeHistory,
   { kind, patchset, by, at, id }: HistoryEntry,
@@ -126,7 +132,7 @@ function messageOf(past: ChangeHistory, entry: HistoryEntry): PastMessage {
   return { ...sightingOf(past, entry), ...words, entry };
 }
 
-/** @param messages of one account on one patchset, oldest first */
+/** @param messages by one account on one patchset, oldest first */
 function withWords(
   messages: readonly PastMessage[],
   comments: readonly PatchsetComment[],
@@ -147,7 +153,7 @@ function withWords(
   });
 }
 
-/** As the stream tells it where it shows patchset-level comments. */
+/** The event as a stream that includes patchset-level comments would send it. */
 function eventWith(event: GerritEvent | null, comments: readonly string[]): GerritEvent | null {
   if (event?.type !== 'comment-added' || comments.length === 0) return event;
   const [header = ''] = event.comment.split('\n', 1);

@@ -1,4 +1,4 @@
-/** A review and all of its jobs as they begin: the events that are appended in one transaction. */
+/** The opening events of a review and all of its jobs, which are appended in one transaction. */
 
 import type { JobSpec, Patchset, PreparePlan, Sibling, TriggerKind } from '../../machines/model/domain.ts';
 import type { ReportSpec } from '../../machines/model/report-spec.ts';
@@ -17,7 +17,7 @@ export interface ReviewRequest {
   readonly trigger: string;
   readonly plan: PreparePlan;
   readonly report: ReportSpec;
-  /** Null: somebody's own doing, by hand. */
+  /** Null: started by hand. */
   readonly cause: StartCause | null;
   readonly mail: MailSpec | null;
 }
@@ -31,7 +31,7 @@ export interface ReviewRequestOptions {
   readonly deployment: string;
 }
 
-/** What was begun. */
+/** The review and jobs that were started. */
 export interface OpenedReview {
   readonly review: string;
   readonly jobs: readonly { readonly id: string; readonly name: string }[];
@@ -99,7 +99,7 @@ function siblingsOf(own: string, jobs: readonly Sibling[]): { readonly siblings?
   return siblings.length === 0 ? {} : { siblings };
 }
 
-/** With the head start of what started it. */
+/** The job's spec, with the head start of its trigger. */
 function specOf(
   name: string,
   cause: StartCause | null,

@@ -1,4 +1,7 @@
-/** Tells the operator that a limit delays starts: counted by rule, with at most one alarm an hour for each limit and target. */
+/**
+ * Reports to the operator that a limit delays starts: counted by rule, with at most one alarm an hour for each limit
+ * and target.
+ */
 import type { Log } from '../../log.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
 import { type Delay, LIMIT_WINDOW_MS } from '../../machines/trigger/rules/rate-limit.ts';

@@ -1,4 +1,4 @@
-/** What was decided, as the store has it and as it is on its way there: the next event is compared with both. */
+/** The decided events, both stored and still being stored: the next event is compared with both. */
 import type { IdAssignment, SeenEvent } from '../../machines/trigger/deduplication.ts';
 import type { IntakeUpdate, Store } from '../ports/store.ts';
 
@@ -6,7 +6,7 @@ export const NO_UPDATE: IntakeUpdate = { seen: [], streamed: [], shown: [], inta
 
 export class SeenCache {
   readonly #store: Store;
-  /** Newer than the store's, by number. */
+  /** Events that are not durable yet, by number. */
   readonly #onTheWay = new Map<number, SeenEvent>();
   #last: number;
 
@@ -15,12 +15,12 @@ export class SeenCache {
     this.#last = store.lastSeen();
   }
 
-  /** The highest number that was given. */
+  /** The highest assigned number. */
   get last(): number {
     return this.#last;
   }
 
-  /** A number that is nobody else's, ever. */
+  /** Returns a number that was never used before. */
   nextNumber(): number {
     this.#last += 1;
     return this.#last;
@@ -34,7 +34,10 @@ export class SeenCache {
     return [...all.values()];
   }
 
-  /** Counts from now on, and is in the store when `durable` resolves. `changed` holds those that are marked, as they were. */
+  /**
+   * Applies the update at once; the store has it when `durable` resolves. `changed` holds the marked events in their
+   * earlier state.
+   */
   add(
     { seen, streamed, shown, named = [] }: IntakeUpdate,
     changed: readonly SeenEvent[],
@@ -53,7 +56,7 @@ export class SeenCache {
     const arrived = (): void => {
       for (const one of newer) if (this.#onTheWay.get(one.number) === one) this.#onTheWay.delete(one.number);
     };
-    // Whoever waits for it hears of a failure; nobody decides on anything after that.
+    // The caller that awaits `durable` handles a failure; no further decisions follow one.
     durable.then(arrived, () => {});
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The daemon's ear: starts and stops what hears Gerrit, and tells the history `stream` how the connection is. The machine
- * decides when to look for what was missed; this only tells it what happened.
+ * Starts and stops the listener to Gerrit's stream, and sends the history `stream` the state of the connection. That
+ * machine decides when to run a catch-up.
  */
 import { exhaustMap, Subject } from 'rxjs';
 import { OperationError } from '../../errors.ts';
@@ -13,7 +13,7 @@ import type { EventSource, StreamListener, StreamState } from '../ports/event-so
 import type { Store } from '../ports/store.ts';
 import type { EventIntake } from './event-intake.ts';
 
-/** There is one connection, and one history of it, for all daemons of a database. */
+/** All daemons of a database share one history of the connection. */
 const STREAM_HISTORY = 'stream';
 
 export interface StreamServiceOptions {
@@ -25,9 +25,9 @@ export interface StreamServiceOptions {
   /** HOST:PORT */
   readonly server: string;
   readonly limits: StreamLimits;
-  /** An operator wants all from then on to be looked at; null: from where the last daemon had come. */
+  /** Set by an operator: catch up from this time on; null: from the stored position. */
   readonly since: number | null;
-  /** How the connection is, in one line. */
+  /** Called with the connection's state, in one line. */
   readonly onState: (text: string) => void;
 }
 
@@ -39,11 +39,11 @@ export class StreamService {
 
   constructor(options: StreamServiceOptions) {
     this.options = options;
-    // One question at a time: a silence that is noticed meanwhile is the same silence.
+    // One probe at a time: silence that is reported during a probe has the same cause.
     this.silences.pipe(exhaustMap(() => this.probeIdleStream())).subscribe();
   }
 
-  /** Nothing is heard before it is known from where on we are responsible. */
+  /** Sets the origin before the first event can arrive. */
   async start(): Promise<void> {
     const { events, intake, server, limits, since } = this.options;
     await events.begin(since);
@@ -54,7 +54,7 @@ export class StreamService {
     this.intake.start();
   }
 
-  /** Idempotent. Nothing is heard after it resolves. */
+  /** Idempotent. No event arrives after it resolves. */
   async stop(): Promise<void> {
     if (this.stopping.signal.aborted) return;
     this.stopping.abort();
@@ -62,15 +62,15 @@ export class StreamService {
     this.rest();
   }
 
-  /** Nobody listens: no question is open, and no alarm is due for that. */
+  /** Tells the machine that the stream is stopped on purpose, so it ends its open catch-up and raises no alarm. */
   rest(): void {
     const known = this.options.engine.histories.get(STREAM_HISTORY);
     if (known === undefined || versionOf(known).isStopped(known)) return;
-    // A stop does not wait for the log: the next daemon begins again in any state.
+    // A stop does not wait for the log: the next daemon can begin from any state.
     this.tell({ type: 'stream.stopped' }).catch(() => {});
   }
 
-  /** Something may have been missed while the connection stands; null: on any change. */
+  /** Events may have been missed while the connection is up; `changes` null: on any change. */
   gapped(why: string, changes: readonly number[] | null): void {
     void this.tell({ type: 'stream.gap-suspected', why, changes });
   }
@@ -91,13 +91,13 @@ export class StreamService {
     };
   }
 
-  /** It may have been about any change: the position stays where it is until all were looked at. */
+  /** The skipped event may concern any change: the position stays until a catch-up has checked all. */
   private skipped(): void {
     this.options.events.markGap(null);
     this.gapped('a line of the stream was too long', null);
   }
 
-  /** An event that a stop cut off is never acknowledged: it is not stored, and the next daemon finds it in Gerrit. */
+  /** An event that a stop interrupts is not stored; the next daemon's catch-up finds it in Gerrit. */
   private async take(event: GerritEvent): Promise<void> {
     try {
       await this.options.events.handle(event);
@@ -121,7 +121,7 @@ export class StreamService {
     void this.tell({ type: permanent ? 'stream.rejected' : 'stream.disconnected', why, hint });
   }
 
-  /** Gerrit is back: what it did not take while it was away need not wait any longer. */
+  /** Gerrit is reachable again: failed posts are retried without waiting longer. */
   private postAgain(): void {
     const { engine } = this.options;
     for (const stored of engine.histories.values()) {
@@ -130,7 +130,7 @@ export class StreamService {
     }
   }
 
-  /** A server that answers while its stream is dead: Gerrit's own account shows it. */
+  /** Detects a dead stream of a server that still answers: a query shows events that the stream did not send. */
   private async probeIdleStream(): Promise<void> {
     const { events, log } = this.options;
     try {

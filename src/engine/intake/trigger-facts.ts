@@ -1,4 +1,4 @@
-/** The facts that the trigger decides on, read from the store and from the histories that are open. */
+/** The facts that the trigger decides on, read from the store and from the open histories. */
 
 import type { Patchset } from '../../machines/model/domain.ts';
 import type { ChangeName } from '../../machines/model/gerrit-event.ts';
@@ -30,12 +30,12 @@ function summaryOf(stored: HistorySnapshot | null | undefined): ReviewSummary | 
   return stored ? versionOf(stored).summarizeReview(stored) : null;
 }
 
-/** A job that is not open any more has left the queue too. */
+/** A job that is not open is not queued either. */
 function isQueued(job: HistorySnapshot | undefined): boolean {
   return job !== undefined && versionOf(job).isQueued(job);
 }
 
-/** Remembers the last answer: starts that wait are looked at in one go. */
+/** Caches the last answer: waiting starts are checked in one batch. */
 export function startsIn(store: Pick<Store, 'starts'>): (until: number) => readonly CountedStart[] {
   let known: { readonly until: number; readonly starts: readonly CountedStart[] } | null = null;
   return (until) => {
@@ -58,7 +58,7 @@ export function beganBy(store: Started): BeganBy {
   };
 }
 
-/** True while the patchset waits to be shown, after it was refused for being hidden. */
+/** True while the patchset waits to become visible, after it was rejected as hidden. */
 export function awaitsReady(store: Started, patchset: Patchset): boolean {
   return lastStart(beganBy(store), createdTrigger(patchset), patchset.branch) === 'hidden';
 }

@@ -1,8 +1,8 @@
 /**
- * Tells the operator of alarms by mail: each alarm once for each time that it is new, and once when it is over, several in one mail when they come
- * together, and no more than so many mails in an hour. What was not told yet is kept in the database, so a crash or
- * a mail server that is away for days only delays it. Mail that could not be sent is told of in the next one, and is no
- * reason for one.
+ * Mails alarms to the operator: each alarm once whenever it is new, and once when it is over. Alarms that come together
+ * share a mail, and the number of mails in an hour is limited. Unmailed alarms are stored in the database, so a crash
+ * or days without a mail server only delay them. Alarms about failed mail are included in the next mail, but do not
+ * cause one.
  */
 import { OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -21,26 +21,26 @@ export interface AlarmMailerOptions {
   readonly log: Log;
   readonly hash: Hash;
   readonly to: readonly string[];
-  /** Which installation speaks. */
+  /** Names the installation in the mail. */
   readonly deployment: string;
-  /** Mails in any hour. */
+  /** Maximum number of mails in any hour. */
   readonly limit: number;
-  /** Wait for more alarms before a mail. */
+  /** Wait for more alarms before a mail is sent. */
   readonly gatherMs: number;
   readonly timeoutMs: number;
   readonly attempts: number;
-  /** Wait before a second attempt; doubles. After the last one there is a pause of an hour. */
+  /** Wait before a second attempt; doubles. The last attempt is followed by a pause of an hour. */
   readonly retryMs: number;
 }
 
 const HOUR_MS = 3_600_000;
-/** Alarms in one mail. */
+/** Maximum number of alarms in one mail. */
 const TOGETHER = 200;
 
 export class AlarmMailer {
   private readonly options: AlarmMailerOptions;
   private readonly stopping = new AbortController();
-  /** Monotonic times of the mails of the last hour. */
+  /** Monotonic times of the last hour's mails. */
   private sentAt: number[] = [];
   private failures = 0;
   private sending: Promise<void> | null = null;
@@ -51,12 +51,12 @@ export class AlarmMailer {
     this.options = options;
   }
 
-  /** There may be something to tell: at the start, and after an alarm. */
+  /** Call at the start, and after an alarm: there may be something to mail. */
   schedule(): void {
     if (this.sending === null && !this.waits) this.later(this.options.gatherMs);
   }
 
-  /** What was not told stays so until the next start. */
+  /** Unmailed alarms wait for the next start. */
   async stop(): Promise<void> {
     this.stopping.abort();
     this.cancelWait();
@@ -108,7 +108,7 @@ export class AlarmMailer {
     });
   }
 
-  /** Until the hour in which so many were sent is over. */
+  /** Time until the hourly limit allows another mail. */
   private untilAllowed(): number {
     const { clock, limit } = this.options;
     const now = clock.monotonic();
@@ -128,7 +128,10 @@ export class AlarmMailer {
   }
 }
 
-/** The same alarms make the same mail, so that one that was sent just before a crash is known again. */
+/**
+ * The same alarms produce the same mail, so a recipient can recognize a mail that was sent just before a crash and
+ * repeated.
+ */
 function mailOf(alarms: readonly UnmailedAlarm[], { to, deployment, hash }: AlarmMailerOptions): Mail {
   const names = alarms.map(({ kind, target, newAt }) => `${kind}\n${target}\n${newAt}`).join('\n\n');
   const [first] = alarms;
@@ -155,7 +158,7 @@ function paragraph({ kind, target, message, hint, lastAt, times, clearedAt }: Un
   ].join('\n');
 }
 
-/** An alarm may quote strangers. */
+/** An alarm may quote untrusted text. */
 function inLine(text: string): string {
   return text
     .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\s]+/gu, ' ')

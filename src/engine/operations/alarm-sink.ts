@@ -1,17 +1,17 @@
-/** Alarms go where an operator looks: the daemon's log at once, and the database for `sos-ci status`. */
+/** Writes alarms to the daemon's log at once, and to the database for `sos-ci status`. */
 import type { Log } from '../../log.ts';
 import type { Alarm } from '../../machines/model/alarm.ts';
 import type { Alarms, Clock } from '../ports/adapters.ts';
 import type { Store } from '../ports/store.ts';
 
 export interface AlarmLimits {
-  /** Without the same alarm until its next one counts as new. */
+  /** An alarm that was not raised for this long counts as new again. */
   readonly alarmRepeatAfterMs: number;
-  /** Different ones that are remembered. */
+  /** Maximum number of distinct alarms that are remembered. */
   readonly maxAlarms: number;
 }
 
-/** @param raised is told of each */
+/** @param raised called with each alarm */
 export function persistentAlarms(
   store: Store,
   clock: Clock,

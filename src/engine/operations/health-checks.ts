@@ -1,6 +1,7 @@
 /**
- * What is wrong in a snapshot of the host, the database and the reports. Each check has a topic that identifies it, and
- * a wider margin for its end than for its beginning, so that a disk at its limit does not raise and clear an alarm all day.
+ * Finds problems in a snapshot of the host, the database and the reports. Each check has a topic that identifies it. A
+ * problem ends with a margin beyond the limit at which it begins, so a disk at its limit does not raise and clear an
+ * alarm all day.
  */
 import { formatLimit } from '../../machines/model/duration.ts';
 import type {
@@ -12,19 +13,19 @@ import type {
 import type { Problem } from '../ports/store.ts';
 
 interface Check extends Omit<Problem, 'since'> {
-  /** Null: nobody knows, so it stays as it was. */
+  /** Null: unknown, so the problem's state stays as it was. */
   readonly wrong: boolean | null;
-  /** How it is when it is not wrong. */
+  /** The text for a check that passes. */
   readonly well: string;
 }
 
-/** What is not as it was known. */
+/** The problems that began or ended since the last evaluation. */
 export interface Evaluation {
   readonly begun: readonly Omit<Problem, 'since'>[];
   readonly over: readonly (Problem & { readonly well: string })[];
 }
 
-/** What lies between the end of a problem and its beginning. */
+/** Factor between the limit at which a problem begins and the one at which it ends. */
 const MARGIN = 1.25;
 
 export function evaluate(
@@ -108,7 +109,10 @@ function walCheck(walBytes: number | null, limits: HealthLimits, known: Known): 
   };
 }
 
-/** Over when something was reported, or nothing is to be reported any more; not when what was heard is forgotten. */
+/**
+ * Ends when something was reported, or when reports are no longer expected; not when the recorded activity is
+ * forgotten.
+ */
 function reportCheck(
   reports: ReportActivity | null,
   limits: HealthLimits,
@@ -143,7 +147,7 @@ function eventsCheck(unkept: string | null): Check {
   };
 }
 
-/** In the units of the configuration. */
+/** Formats a size in the configuration's units. */
 function megabytes(size: number): string {
   const mega = size / 1024 ** 2;
   return mega < 10_240 ? `${Math.round(mega)} MB` : `${(mega / 1024).toFixed(1)} GB`;

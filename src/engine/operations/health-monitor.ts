@@ -1,6 +1,6 @@
 /**
  * Checks the host, the database and our reports at an interval while a daemon runs, and raises an alarm once for each
- * problem and once for its end. Known problems are one record in the database, so a restart raises nothing again.
+ * problem and once for its end. Known problems are one record in the database, so a restart raises no alarm again.
  */
 import type { Log } from '../../log.ts';
 import type { HealthLimits, HealthSnapshot } from '../../machines/model/health-snapshot.ts';
@@ -19,13 +19,13 @@ export interface HealthMonitorOptions {
   readonly metrics: HostMetrics;
   readonly limits: HealthLimits;
   readonly intervalMs: number;
-  /** False: this daemon posts nothing, so nothing is missing. */
+  /** False: this daemon posts nothing, so missing reports are no problem. */
   readonly reports: boolean;
-  /** Reports of other CIs that came in so far, on what our rules cover. */
+  /** Number of other CIs' reports so far, on changes that our rules cover. */
   readonly others: () => number;
 }
 
-/** How long it is remembered what was heard, in the times that nothing may be reported. */
+/** How long stream activity is kept, as a multiple of the time that may pass without a report. */
 const HEARD_KEPT = 4;
 
 export class HealthMonitor {
@@ -33,19 +33,19 @@ export class HealthMonitor {
   private stopped = false;
   private looking: Promise<void> = Promise.resolve();
   private cancelLook: () => void = () => {};
-  /** The look before: wall clock, monotonic, and the reports of others until then. */
+  /** The previous check: wall clock, monotonic time, and the number of other CIs' reports until then. */
   private before: { readonly at: number; readonly mark: number; readonly others: number } | null = null;
 
   constructor(options: HealthMonitorOptions) {
     this.options = options;
   }
 
-  /** Checks at once, and again at each interval. */
+  /** Checks immediately, and then at each interval. */
   start(): void {
     this.lookSoon(0);
   }
 
-  /** Idempotent. Nothing is looked at after it resolves. */
+  /** Idempotent. No check runs after it resolves. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.cancelLook();
@@ -79,12 +79,12 @@ export class HealthMonitor {
     store.setHealth({ limits, problems });
   }
 
-  /** Writes down what was heard since the look before, and adds up what was since our newest report. */
+  /** Stores the stream's activity since the previous check, and adds up the activity since our newest report. */
   private hear(): HealthSnapshot['reports'] {
     const { clock, store, limits, reports } = this.options;
     const now = { at: clock.now(), mark: clock.monotonic(), others: this.options.others() };
     const { before } = this;
-    // What came in before the first look counts for the time after it.
+    // Reports before the first check count for the time after it.
     this.before = before === null ? { ...now, others: 0 } : now;
     if (!reports) return null;
     if (before !== null) {
@@ -99,7 +99,7 @@ export class HealthMonitor {
     return store.reportActivity();
   }
 
-  /** For how long the connection to the stream has stood; 0 while there is none. */
+  /** How long the stream has been connected; 0 while it is not. */
   private upMs(now: number): number {
     const stream = this.options.engine.histories.get('stream');
     const upSince = stream === undefined ? null : versionOf(stream).connectedSince(stream);

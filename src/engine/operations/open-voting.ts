@@ -1,6 +1,6 @@
 /**
- * The one history that decides whether this CI may vote: begun once for a database, and moved by operators. Reviews speak to
- * it by themselves.
+ * The single history that decides whether this CI may vote: created once for a database, and changed by operators.
+ * Reviews send it events directly.
  */
 import { VOTING } from '../../machines/system/voting.ts';
 import { newest, versionOf } from '../../machines/versions.ts';
@@ -9,7 +9,7 @@ import type { StoreReader } from '../ports/store.ts';
 
 type Stored = Pick<StoreReader, 'stored'>;
 
-/** Before any review may ask. A database that has it already is left alone. */
+/** Call before any review can use it. An existing history stays unchanged. */
 export async function openVoting(engine: Engine, store: Stored): Promise<void> {
   if (store.stored(VOTING) !== null) return;
   const event = { type: 'voting.opened' } as const;
@@ -18,7 +18,7 @@ export async function openVoting(engine: Engine, store: Stored): Promise<void> {
   ]);
 }
 
-/** Lets votes be given again. Resolves when that is durable: true when they had been stopped. */
+/** Allows votes again. Resolves when that is durable: true when voting had been stopped. */
 export async function resumeVoting(engine: Engine, store: Stored, by: string, why: string): Promise<boolean> {
   const voting = store.stored(VOTING);
   const stopped = voting !== null && versionOf(voting).isStopped(voting);

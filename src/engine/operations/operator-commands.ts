@@ -1,7 +1,7 @@
 /**
- * What operators may do to a running daemon. Each wish becomes events of the histories that it is about, with who asked
- * and why, so that a replay shows it; what cannot be done is refused with what to do instead. An answer means that the
- * events are in the log.
+ * The commands of operators to a running daemon. Each request becomes events of its target histories, with the operator
+ * and the reason, so that a replay shows them; an impossible request is refused with a hint what to do instead. The
+ * command returns once the events are durable.
  */
 
 import { assertNever, type Patchset } from '../../machines/model/domain.ts';
@@ -28,15 +28,15 @@ export interface OperatorCommandsOptions {
   readonly store: Store;
   readonly admission: Admission;
   readonly clock: Clock;
-  /** Asks Gerrit for a patchset, for the current one with null; null when it shows none. */
+  /** Queries a patchset from Gerrit, the current one with null; null when Gerrit does not show it. */
   readonly findPatchset: (change: number, patchset: number | null) => Promise<Patchset | null>;
   readonly reload: (operator: Operator) => Promise<ReloadAnswer>;
   readonly identity: { readonly pid: number; readonly version: string };
 }
 
-/** Open jobs of one change that are looked at. */
+/** Maximum number of open jobs of one change that are considered. */
 const JOBS_LIMIT = 10_000;
-/** Alarms that are looked through. */
+/** Maximum number of alarms that are searched. */
 const ALARMS_LIMIT = 10_000;
 
 export class OperatorCommands implements Operators {
@@ -81,7 +81,7 @@ export class OperatorCommands implements Operators {
     this.assertStarting();
     this.assertKnown(request.jobs);
     const patchset = await this.find(request.change, request.patchset);
-    // Who asks twice at the same time, or while an event starts the same, must see what the first has begun.
+    // Concurrent requests, and events that start the same jobs, must see each other's results.
     return admission.runExclusive(() =>
       this.begin(patchset, this.jobsToBegin(request.jobs, patchset), operator),
     );
@@ -94,10 +94,10 @@ export class OperatorCommands implements Operators {
       throw new Refused('unknown', `there is no job ${unknown.join(', ')}`, `known: ${jobNames.join(', ')}`);
   }
 
-  /** Once each; without any name every job that is for the project and branch. */
+  /** Removes duplicates; an empty list means every job for the project and branch. */
   private jobsToBegin(names: readonly string[], patchset: Patchset): readonly string[] {
     const { admission } = this.options;
-    // The configuration may have been read again while Gerrit was asked.
+    // The configuration may have been reloaded during the query to Gerrit.
     this.assertKnown(names);
     const jobs = names.length > 0 ? [...new Set(names)] : admission.jobsFor(patchset);
     const { project, branch } = patchset;
@@ -159,15 +159,15 @@ export class OperatorCommands implements Operators {
     const jobs = [...new Map(found.map((job) => [job.id, job])).values()];
     const waiting = jobs.filter(({ queued }) => queued);
     const event = { type: 'job.promoted', by: who, why } as const;
-    // The newest promotion is at the head, so the last is told first.
+    // Each promotion moves its job to the head, so the last job is promoted first.
     await this.submit([...waiting].reverse().map(({ id }) => submissionFor(id, event)));
     const passed = jobs.filter((job) => !waiting.includes(job));
     return { promoted: waiting.map(placeOf), passed: passed.map(placeOf) };
   }
 
   /**
-   * As somebody who asks this CI alone to run. Rules know Gerrit's accounts and no operators: one who is called like an
-   * account (the daemon's user often is called like ours) must not be taken for it.
+   * Acts like a recheck comment to this CI alone. Rules match Gerrit accounts, not operators: an operator whose name
+   * equals an account's (the daemon's user often has the name of our account) must not match as that account.
    */
   private async recheck(change: number, operator: Operator): Promise<OperatorAnswers['recheck']> {
     const { admission, clock } = this.options;
@@ -223,7 +223,7 @@ export class OperatorCommands implements Operators {
     throw new Refused('unknown', `Gerrit shows no ${what} to our account`, 'check the number');
   }
 
-  /** The job as it is now. @throws Refused for one that has ended or never was */
+  /** The job's current view. @throws Refused when it has ended or does not exist */
   private openJob(id: string): JobView {
     const job = this.options.store.job(id);
     if (job === null) throw new Refused('unknown', `there is no job ${id}`, 'list them: sos-ci jobs --open');
@@ -259,7 +259,7 @@ function placeOf({ id, name, state, change, patchset }: JobView): JobPlace {
   return { id, name, state, change, patchset };
 }
 
-/** As what begins work is counted and shown. */
+/** The name under which started work is counted and shown. */
 function displayName({ who }: Operator): string {
   return `${who} (operator)`;
 }

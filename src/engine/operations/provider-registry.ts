@@ -1,7 +1,7 @@
 /**
- * The providers as the configuration defines them, now and after it was reloaded. One that was taken out stays until
- * its last job has ended; one that is defined in another way gets no new job until what runs there has ended, and then
- * is the new one. So every server has somebody who can remove it.
+ * The configured providers, now and after each reload. A removed provider stays until its last job has ended. A
+ * redefined one gets no new job until the jobs on it have ended, and is then replaced. So every server always has a
+ * provider that can delete it.
  */
 import type { HistorySnapshot } from '../../machines/protocol/row.ts';
 import { versionOf } from '../../machines/versions.ts';
@@ -10,21 +10,21 @@ import type { Provider } from '../ports/adapters.ts';
 export interface ProviderDefinition {
   readonly name: string;
   readonly slots: number;
-  /** Everything else that is said of it, as text: a change of slots alone needs no other provider. */
+  /** The rest of the definition, as text: a provider whose slots alone change is not replaced. */
   readonly text: string;
-  /** @param onCapacity to be told when fewer jobs than `slots` can be had there, and when that is over */
+  /** @param onCapacity called when the number of available slots falls below `slots`, and when it recovers */
   readonly make: (onCapacity: (slots: number) => void) => Provider;
 }
 
-/** What open jobs have to do with a provider. */
+/** How many open jobs use a provider. */
 export interface ProviderUse {
-  /** Jobs that were accepted for it, and may still wait. */
+  /** Jobs that were accepted for it, including waiting ones. */
   readonly jobs: number;
-  /** Those of them that hold a slot. */
+  /** Number of these jobs that hold a slot. */
   readonly holders: number;
 }
 
-/** What the open jobs among these histories have to do with a provider. */
+/** How many open jobs among these histories use a provider. */
 export function providerUse(histories: Iterable<HistorySnapshot>, provider: string): ProviderUse {
   let [jobs, holders] = [0, 0];
   for (const stored of histories) {
@@ -39,25 +39,25 @@ export function providerUse(histories: Iterable<HistorySnapshot>, provider: stri
 export class ProviderRegistry {
   private readonly live = new Map<string, Provider>();
   private readonly definitions = new Map<string, ProviderDefinition>();
-  /** Not in the configuration any more. */
+  /** Providers that were removed from the configuration. */
   private readonly retired = new Set<string>();
-  /** Defined again, and still used as it was. */
+  /** New definitions of providers that are still in use. */
   private readonly next = new Map<string, ProviderDefinition>();
-  /** Those that can be had, where a provider has said so. */
+  /** Available slots, where a provider has reported them. */
   private readonly capacities = new Map<string, number>();
-  /** Told when `slots` has changed because of what a provider can do. */
+  /** Called when `slots` changes because of a provider's available capacity. */
   onCapacity: () => void = () => {};
 
   constructor(definitions: readonly ProviderDefinition[]) {
     for (const definition of definitions) this.put(definition);
   }
 
-  /** As they are now; it changes with the configuration. */
+  /** The current providers; the map changes with the configuration. */
   get providers(): ReadonlyMap<string, Provider> {
     return this.live;
   }
 
-  /** Jobs that each may have at the same time. */
+  /** Maximum number of concurrent jobs of each provider. */
   get slots(): Readonly<Record<string, number>> {
     const entries = [...this.definitions.values()].map(({ name, slots }) => [
       name,
@@ -66,12 +66,12 @@ export class ProviderRegistry {
     return Object.fromEntries(entries);
   }
 
-  /** Names of those that wait for jobs to end before they change or go. */
+  /** Names of the providers that wait for jobs to end before they are replaced or removed. */
   get draining(): readonly string[] {
     return [...this.retired, ...this.next.keys()];
   }
 
-  /** From now on these are defined, and no others. */
+  /** Replaces all definitions. */
   define(definitions: readonly ProviderDefinition[], useOf: (name: string) => ProviderUse): void {
     const names = definitions.map(({ name }) => name);
     for (const name of this.definitions.keys()) if (!names.includes(name)) this.retired.add(name);
@@ -86,7 +86,7 @@ export class ProviderRegistry {
     this.reconcile(useOf);
   }
 
-  /** Jobs may have ended: who waited for that changes or goes. Returns whether anything did. */
+  /** Replaces and removes providers whose jobs have ended. Returns whether any changed. */
   reconcile(useOf: (name: string) => ProviderUse): boolean {
     const before = this.draining.length;
     for (const name of this.retired) {
@@ -107,7 +107,7 @@ export class ProviderRegistry {
   private put(definition: ProviderDefinition): void {
     const { name } = definition;
     const provider = definition.make((slots) => {
-      // One that was replaced has nothing to say any more.
+      // Reports of a replaced provider are ignored.
       if (this.live.get(name) !== provider) return;
       this.capacities.set(name, slots);
       this.onCapacity();

@@ -1,4 +1,4 @@
-/** Bounds what waits to be published: past the limit the oldest publications are dropped. */
+/** Limits the evidence that waits for publication: past the limit the oldest publications are dropped. */
 import { versionOf } from '../../machines/versions.ts';
 import type { Engine } from '../loop/engine.ts';
 

@@ -1,8 +1,8 @@
 /**
- * What cleanup could not reach: servers that carry our deployment's id although their job has ended, what was gathered
- * on this host for such a job, and merged commits of reviews that are over. Servers and what was gathered are removed
- * only when two sweeps in a row found them so, and only with the proof that the job is ours and over. Those whose job
- * nobody knows are left alone, and a server of them is told to the operator.
+ * Removes what cleanup could not reach: servers that carry our deployment's id although their job has ended, evidence
+ * on this host of such a job, and merged commits of ended reviews. Servers and evidence are removed only when two
+ * sweeps in a row found them, and only if the store proves that the job is ours and has ended. Those of unknown jobs
+ * are left alone; an alarm reports such a server.
  */
 import { errorText, OperationError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
@@ -21,17 +21,17 @@ export interface SweepOptions {
   readonly log: Log;
   readonly deployment: string;
   readonly clock: Clock;
-  /** For one call to a provider: one that hangs must not end sweeping for good. */
+  /** Timeout of one provider call: a hanging call must not stop all later sweeps. */
   readonly callTimeoutMs: number;
 }
 
-/** What one round has seen. */
+/** What one round found. */
 interface Round {
-  /** What looks leaked: when the round before saw it too, it goes. */
+  /** Apparent leaks: removed when the previous round found them too. */
   readonly suspects: Set<string>;
   /** Jobs that have a server. */
   readonly served: Set<string>;
-  /** Providers that did not say which servers they have. */
+  /** Providers that failed to list their servers. */
   readonly silent: Set<string>;
 }
 
@@ -45,7 +45,10 @@ export class Sweep {
     this.options = options;
   }
 
-  /** One round over all providers, this host and the merged commits. Returns how many servers were removed. Never two rounds at a time; never rejects for an outage. */
+  /**
+   * Runs one round over all providers, this host and the merged commits. Returns how many servers were removed. Rounds
+   * never overlap; an outage never rejects.
+   */
   run(): Promise<number> {
     this.running ??= this.round().finally(() => {
       this.running = null;
@@ -53,7 +56,7 @@ export class Sweep {
     return this.running;
   }
 
-  /** Ends the round that is under way and begins none any more. Resolves when nothing of it goes on. */
+  /** Ends the current round and begins no other. Resolves when no work of it remains. */
   async stop(): Promise<void> {
     this.stopping.abort();
     await this.running?.catch(() => {});
@@ -74,7 +77,7 @@ export class Sweep {
     return removed;
   }
 
-  /** An outage costs this part of this round and nothing else. Resolves to whether there was none. */
+  /** An outage ends only this part of this round. Resolves to false after an outage. */
   private async enduring(part: string, work: () => Promise<void>): Promise<boolean> {
     if (this.stopping.signal.aborted) return false;
     try {
@@ -88,7 +91,7 @@ export class Sweep {
     }
   }
 
-  /** Commits of reviews that are over. They lie in our own cache: one that nobody knows is of no use to anybody. */
+  /** Removes commits of ended reviews. They are in our own cache, so commits of unknown reviews are removed too. */
   private async sweepMerges(): Promise<void> {
     const { merger, store } = this.options;
     for (const review of await this.within(() => merger.reviews(), 'list merged commits', 'git cache')) {
@@ -97,7 +100,7 @@ export class Sweep {
     }
   }
 
-  /** What was gathered for jobs that ended without removing it. */
+  /** Removes evidence of jobs that ended without removing it. */
   private async sweepEvidence(round: Round): Promise<void> {
     const { evidence, alarms, log } = this.options;
     for (const job of await this.within(() => evidence.held(), 'list evidence', 'this host')) {
@@ -114,13 +117,16 @@ export class Sweep {
     }
   }
 
-  /** Its servers go first, because leftover processes are found by what lies here; and nobody works with it any more. */
+  /**
+   * True when the job has ended, none of its servers is left and no effect still needs the evidence. Servers must go
+   * first: leftover processes are found with the files here.
+   */
   private isOver(id: string, { served, silent }: Round): boolean {
     const { store, clock, providers } = this.options;
     const job = store.job(id);
     if (job === null || !job.ended || served.has(id)) return false;
     if (store.stored(publicationOf(id))?.ended === false) return false;
-    // One that is configured no more, or does not answer, cannot say that it has none.
+    // A provider that was removed or does not answer cannot confirm that the job has no server.
     if (!providers.has(job.provider) || silent.has(job.provider)) return false;
     return !store.outbox(id).some((owed) => mayBePerformed(owed, clock.now()));
   }
@@ -141,7 +147,7 @@ export class Sweep {
     return removed;
   }
 
-  /** One that cannot be removed is told and tried again, and keeps none of the others from it. */
+  /** A server that cannot be removed is reported and retried, and does not block the removal of others. */
   private async remove(provider: Provider, { server, owner }: OwnedServer): Promise<boolean> {
     const { deployment, alarms, log } = this.options;
     try {
@@ -195,7 +201,7 @@ export class Sweep {
   }
 }
 
-/** Ends the alarm that the job raised when it could not remove it itself, if it did. */
+/** Clears the alarm that the job raised when it failed to remove its evidence, if any. */
 function evidenceRemoved(job: string): Alarm {
   return {
     kind: 'evidence-leaked',
@@ -206,7 +212,7 @@ function evidenceRemoved(job: string): Alarm {
   };
 }
 
-/** True within its time: what an ended job is owed longer than that is not performed, and stays owed. */
+/** True before the effect's deadline: later effects of an ended job are not performed, and stay owed. */
 function mayBePerformed({ effect, requestedAt }: OutboxEntry, now: number): boolean {
   return 'timeoutMs' in effect && now < requestedAt + effect.timeoutMs;
 }

@@ -1,6 +1,6 @@
 /**
- * The log against itself, and the views against the log. Reads everything, changes nothing; `rebuild` then makes the
- * views again from the rows alone.
+ * Verifies the log's integrity, and the views against the log. Reads everything and changes nothing; `rebuild` rebuilds
+ * the views from the rows alone.
  */
 
 import { OperationError } from '../../errors.ts';
@@ -20,17 +20,19 @@ import {
 export interface LogReport {
   readonly histories: number;
   readonly rows: number;
-  /** Histories whose rows do not replay to what was stored: the first difference of each. */
+  /** The first difference of each history whose rows do not replay to the stored state. */
   readonly differences: readonly Difference[];
-  /** Tables, indexes and triggers that are missing (`-`) or not as this program made them (`+`), by type and name. */
+  /**
+   * Tables, indexes and triggers that are missing (`-`) or differ from this program's schema (`+`), by type and name.
+   */
   readonly schema: readonly string[];
-  /** Lines of the views that should be other, missing ones with `-`, surplus ones with `+`; at most `VIEW_LINES`. */
+  /** Differing lines of the views, missing ones with `-`, surplus ones with `+`; at most `VIEW_LINES`. */
   readonly views: readonly string[];
 }
 
 const VIEW_LINES = 20;
 
-/** @param scratch an empty store in memory, in which the views are made again */
+/** @param scratch an empty in-memory store, in which the views are rebuilt */
 export function verifyLog(store: StoreReader, scratch: Store, hash: Hash): LogReport {
   const schema = compare(scratch.schema(), store.schema()).map(nameOf);
   const differences: Difference[] = [];
@@ -42,7 +44,7 @@ export function verifyLog(store: StoreReader, scratch: Store, hash: Hash): LogRe
     rows += replayed.rows;
     if (replayed.difference !== null) differences.push(replayed.difference);
   }
-  // Views of a log that does not replay would differ in consequence; one fault is told, not two.
+  // Views of a log that does not replay differ as a consequence: only the log's fault is reported.
   if (differences.length > 0) return { histories, rows, differences, schema, views: [] };
   try {
     scratch.replaceViews(refold(store, hash));
@@ -53,7 +55,7 @@ export function verifyLog(store: StoreReader, scratch: Store, hash: Hash): LogRe
   return { histories, rows, differences, schema, views: compare(scratch.views(), store.views()) };
 }
 
-/** Makes the views again from the rows. Returns how many rows were read. @throws LogFault when the log is damaged */
+/** Rebuilds the views from the rows. Returns how many rows were read. @throws LogFault when the log is damaged */
 export function rebuild(store: Store, hash: Hash): number {
   let rows = 0;
   const counted = function* () {
@@ -66,7 +68,7 @@ export function rebuild(store: Store, hash: Hash): number {
   return rows;
 }
 
-/** The rows are not what they were: nothing may be made from them. */
+/** The rows were changed or damaged: nothing may be built from them. */
 class LogFault extends OperationError {
   readonly difference: Difference;
 
@@ -91,13 +93,13 @@ function replayOne(store: StoreReader, history: string, hash: Hash): Replayed {
   }
 }
 
-/** Folds the whole log in its order. Only open histories are kept in memory: there are few, however long the log. */
+/** Folds the whole log in order. Keeps only open histories in memory: there are few, however long the log is. */
 function* refold(store: StoreReader, hash: Hash): Iterable<LogEntry & { readonly seq: number }> {
   const open = new Map<string, HistorySnapshot>();
   let expected = 1;
   for (const row of readableLog(store)) {
     const { history, version, seq } = row;
-    // Numbers have no gaps, so one shows that rows were taken out, even a history as a whole.
+    // Numbers are consecutive, so a gap shows that rows were removed, even those of a whole history.
     if (seq !== expected) throw faultAt(row, 'seq', String(seq), String(expected));
     expected += 1;
     const before = open.get(history) ?? (version > 1 ? replayBefore(store, row, hash) : null);
@@ -121,12 +123,12 @@ function unreadable({ history, version, field, message }: UnreadableRow): Differ
   return { history, version, field, stored: message, computed: 'JSON' };
 }
 
-/** `- trigger event_rows_stay`, without the text of the object. */
+/** For example `- trigger event_rows_stay`, without the object's text. */
 function nameOf(line: string): string {
   return line.split(' ').slice(0, 3).join(' ');
 }
 
-/** What is told to a history that has ended: rare, so its rows are read once more. */
+/** The state of an ended history before this row: events for ended histories are rare, so the rows are read again. */
 function replayBefore(store: StoreReader, row: NumberedRow, hash: Hash): HistorySnapshot | null {
   return replayHistory(
     store.rows(row.history).filter(({ version }) => version < row.version),
@@ -142,7 +144,7 @@ function eventOf(row: LogRow): AnyEvent {
   return { ...row.data, type: row.type } as unknown as AnyEvent;
 }
 
-/** Both come in the same order, so that where they are equal nothing is kept. */
+/** Both inputs have the same order, so equal lines are dropped at once. */
 function compare(expected: Iterable<string>, found: Iterable<string>): readonly string[] {
   const missing = new Set<string>();
   const surplus = new Set<string>();
