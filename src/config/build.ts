@@ -1,4 +1,4 @@
-/** From the checked file to the configuration that the program uses: paths absolute, constants added. */
+/** Builds the program's configuration from the checked file: makes paths absolute and adds constants. */
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Config } from './config.ts';
@@ -18,7 +18,7 @@ import { buildHeadStarts, buildProjects } from './sections/queue.ts';
 import { buildReport } from './sections/report.ts';
 import { buildTriggers } from './sections/triggers.ts';
 
-/** `~` is this user's home; other paths are relative to the configuration file. */
+/** Resolves `~` to this user's home, and other paths relative to the configuration file. */
 export function pathResolver(file: string, home: string = homedir()): (path: string) => string {
   return (path) => {
     if (path === '~') return home;
@@ -67,7 +67,7 @@ export function buildConfig(
   };
 }
 
-/** What the file says, default or not: each key of a section, or each named entry, as JSON. */
+/** The values in the file, including defaults: each key of a section, or each named entry, as JSON. */
 function writtenKeys(checked: ConfigFile, template: string | null): Config['written'] {
   const keys = Object.entries(checked).flatMap(([section, value]): [string, unknown][] => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[section, value]];

@@ -1,6 +1,6 @@
 /**
- * All errors of a file that is valid YAML: those of the schema, and those that only several keys together show. The checks
- * work on a file that is partly wrong, so that one error never hides another.
+ * Finds all errors of a file that is valid YAML: violations of the schema, and conflicts between keys. The checks work
+ * on a partly wrong file, so one error never hides another.
  */
 import type { z } from 'zod';
 import { describe, notOneOf } from './fields/fields.ts';
@@ -13,7 +13,7 @@ import { checkProviders, PROVIDER_TYPES } from './sections/providers.ts';
 import { checkProjects } from './sections/queue.ts';
 import { checkReport } from './sections/report.ts';
 
-/** The errors that zod found, in our words and with their places. */
+/** Translates zod's errors into our wording, with their locations. */
 export function schemaProblems(
   document: YamlDocument,
   issues: readonly z.core.$ZodIssue[],
@@ -37,12 +37,12 @@ export function schemaProblems(
   });
 }
 
-/** A secret that was written in place of its source: never shown. */
+/** True for a secret that was written instead of its source: its value is never shown. */
 function isSecret(path: KeyPath): boolean {
   return path[0] === 'redact';
 }
 
-/** Errors between keys. */
+/** Conflicts between keys. */
 export function crossProblems(document: YamlDocument): readonly Problem[] {
   const found: Problem[] = [];
   const root = document.value;
@@ -57,7 +57,7 @@ export function crossProblems(document: YamlDocument): readonly Problem[] {
   return found;
 }
 
-/** Keys that look like the place of a secret. */
+/** Keys whose name suggests a secret. */
 const SECRET = /pass(word|wd|phrase)?$|secret|token|credential|api[-_]?key|private/i;
 
 function unknownKey(document: YamlDocument, path: KeyPath, key: string): Problem {

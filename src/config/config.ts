@@ -1,6 +1,6 @@
 /**
- * The configuration as the program uses it: defaults and constants filled in, paths absolute, times in milliseconds, sizes in
- * bytes, secrets read. `load.ts` makes it from `sos-ci.yaml`.
+ * The program's configuration: defaults and constants filled in, paths absolute, times in milliseconds, sizes in bytes,
+ * secrets read. `load.ts` builds it from `sos-ci.yaml`.
  */
 
 import type { JobSpec, PreparePlan, TriggerKind } from '../machines/model/domain.ts';
@@ -14,7 +14,7 @@ import type { ServiceLimits } from './constants/service-limits.ts';
 export interface Config {
   /** Absolute path of the file it was read from. */
   readonly file: string;
-  /** What the file says, default or not: dotted key of a section or entry, and its value as JSON. */
+  /** The values in the file, including defaults: the dotted key of each section key or entry, and its value as JSON. */
   readonly written: Readonly<Record<string, string>>;
   /** Absolute. Holds the event log, run directories and evidence. */
   readonly stateDir: string;
@@ -25,20 +25,20 @@ export interface Config {
   readonly mail: MailConfig | null;
   readonly catchUp: IntakeConfig;
   readonly report: ReportSpec & { readonly pipeline: string };
-  /** What starts jobs, as far as it is the same for all of them. */
+  /** The trigger rules that all jobs share. */
   readonly triggers: Omit<TriggerRules, 'jobs'>;
   /** What happens to a patchset before its jobs run. */
   readonly prepare: PreparePlan;
   readonly monitoring: { readonly intervalMs: number; readonly limits: HealthLimits };
   readonly git: GitCacheConfig;
   readonly providers: readonly ProviderConfig[];
-  /** Limits and turns of single projects, by name. */
+  /** Limits and priorities of individual projects, by name. */
   readonly projects: Readonly<Record<string, ProjectConfig>>;
   /** Added to a job's waiting time, by what started it. */
   readonly headStartsMs: Readonly<Record<TriggerKind, number>>;
   /** Where evidence is published, and its address for readers; '' is the folder itself as a file:// address. */
   readonly logs: { readonly dir: string; readonly url: string; readonly limits: EvidenceLimits };
-  /** Secret values that must not get into evidence, comments or logs. Never printed. */
+  /** Secret values that must not appear in evidence, comments or logs. Never printed. */
   readonly redact: readonly string[];
   readonly limits: ServiceLimits;
   readonly jobs: readonly JobDefinition[];
@@ -46,20 +46,20 @@ export interface Config {
   readonly doctor: DoctorConfig;
 }
 
-/** What `sos-ci doctor` waits for, and what it takes for too little or too far off. */
+/** Timeouts and thresholds of `sos-ci doctor`. */
 export interface DoctorConfig {
   /** For one check. */
   readonly timeoutMs: number;
-  /** For Gerrit to refuse the stream. */
+  /** How long Gerrit may take to refuse the stream. */
   readonly streamWaitMs: number;
   readonly diskFreeBytes: number;
   readonly nodeDiskFreeBytes: number;
   readonly clockSkewMs: number;
 }
 
-/** Limits of a job's evidence that are the same for all jobs. */
+/** Limits on a job's evidence that are the same for all jobs. */
 export interface EvidenceLimits {
-  /** Bytes of one file; of a longer one the beginning is published. */
+  /** Bytes of one file; only the beginning of a longer file is published. */
   readonly maxFileBytes: number;
   /** Directory entries that are examined for one job. */
   readonly maxEntries: number;
@@ -69,16 +69,16 @@ export interface EvidenceLimits {
   readonly maxIndexEntries: number;
 }
 
-/** Limits of the repositories in which patches are merged. */
+/** Limits on the repositories in which patches are merged. */
 export interface GitCacheConfig {
-  /** All of them together. */
+  /** All repositories together. */
   readonly maxCacheBytes: number;
   readonly maxProjects: number;
-  /** Packs in one repository until it is repacked. */
+  /** Number of packs in one repository that triggers a repack. */
   readonly repackThreshold: number;
   /** For the first fetch of a project. */
   readonly cloneTimeoutMs: number;
-  /** Between two clones that replace a broken repository. */
+  /** Minimum time between two clones that replace a broken repository. */
   readonly recloneIntervalMs: number;
 }
 
@@ -102,29 +102,29 @@ export interface GerritConfig {
   readonly commandTimeoutMs: number;
   /** How long a review may still arrive after its connection broke. */
   readonly postSettleTimeoutMs: number;
-  /** Before a stream that was refused (host key, key, missing right) is tried again. */
+  /** Wait before a refused stream (host key, key, missing permission) is retried. */
   readonly authRetryIntervalMs: number;
-  /** For an orderly end of a connection; then it is cut. */
+  /** For an orderly close of a connection; then it is cut. */
   readonly closeTimeoutMs: number;
   /** Reviews in flight over REST; further ones wait. */
   readonly maxConcurrentReviews: number;
   /** Queries in flight, all over one connection; further ones wait. */
   readonly maxConcurrentQueries: number;
-  /** How long an unused connection for queries is kept. */
+  /** How long an unused query connection is kept. */
   readonly idleMs: number;
-  /** How long Gerrit may not show an upload yet. */
+  /** How long Gerrit may take to show an upload. */
   readonly indexLagMs: number;
-  /** Files of a patchset that are read. A patchset with more matches every pattern. */
+  /** Maximum number of files read of a patchset. A patchset with more matches every pattern. */
   readonly maxFiles: number;
   /** The longest response to one query. */
   readonly maxResponseBytes: number;
   /** Null: reviews are posted by SSH. */
   readonly rest: RestConfig | null;
-  /** Where patchsets are fetched from, with {project} in it; null: the same Gerrit by SSH. */
+  /** URL from which patchsets are fetched, containing {project}; null: the same Gerrit by SSH. */
   readonly fetchUrl: string | null;
 }
 
-/** Where a secret is: one of the two. */
+/** The source of a secret: exactly one of the two is set. */
 export interface PasswordSource {
   /** Absolute. */
   readonly file: string | null;
@@ -152,7 +152,7 @@ export interface MailConfig {
   readonly maxAlarmMailsPerHour: number;
   /** Alarms within this time share one mail. */
   readonly alarmBatchDelayMs: number;
-  /** SMTP, or a program of this host. */
+  /** SMTP server, or a program on this host. */
   readonly by: SmtpConfig | { readonly sendmail: readonly string[] };
   readonly timeoutMs: number;
   readonly attempts: number;
@@ -168,23 +168,23 @@ export interface SmtpConfig {
   readonly caFile: string | null;
 }
 
-/** How events are found that the stream lost, and where all events are archived. */
+/** How events that the stream lost are found, and where all events are archived. */
 export interface IntakeConfig {
   /** How far before the newest event a catch-up query begins. */
   readonly overlapMs: number;
-  /** By how much the times of the stream and of a query may differ for the same event. */
+  /** How far the times of the stream and of a query may differ for the same event. */
   readonly clockToleranceMs: number;
   /** How long a handled event is remembered. */
   readonly dedupRetentionMs: number;
   /** Changes in one page of a query. */
   readonly pageSize: number;
-  /** Open jobs, and open reviews, whose changes each query includes. */
+  /** Limit on open jobs, and on open reviews, whose changes each query includes. */
   readonly maxOpenReviews: number;
   readonly stream: StreamLimits;
   readonly segments: SegmentsConfig;
 }
 
-/** Gerrit's events as they came, in files that are closed by size and age and removed by age and total size. */
+/** Gerrit's events unmodified, in files that are closed by size and age and removed by age and total size. */
 export interface SegmentsConfig {
   readonly keep: boolean;
   /** Absolute. */
@@ -193,9 +193,9 @@ export interface SegmentsConfig {
   readonly segmentAgeMs: number;
   readonly maxAgeMs: number;
   readonly maxBytes: number;
-  /** Lines that wait for the disk; further ones are counted and dropped. */
+  /** Limit on lines that wait for the disk; further ones are counted and dropped. */
   readonly bufferBytes: number;
-  /** After a disk error. */
+  /** Wait after a disk error. */
   readonly retryMs: number;
 }
 
@@ -204,9 +204,9 @@ export type ProviderConfig = LocalProviderConfig | StaticProviderConfig | Comman
 export interface LocalProviderConfig {
   readonly type: 'local';
   readonly name: string;
-  /** Servers, and so jobs, at the same time. */
+  /** Maximum number of servers, and so of jobs, at the same time. */
   readonly slots: number;
-  /** Run patchsets of a Gerrit that is not on this host, as this user. */
+  /** Allows patchsets of a Gerrit on another host to run as this user. */
   readonly allowUntrustedCode: boolean;
   /** The account that commands run as; null: the daemon's own. */
   readonly user: string | null;
@@ -222,7 +222,7 @@ export interface StaticProviderConfig {
   readonly slots: number;
   readonly ssh: SshConfig;
   readonly hosts: readonly StaticHostConfig[];
-  /** Runs on a host before a job gets it; null: no reset. */
+  /** Runs on a host before a job uses it; null: no reset. */
   readonly reset: { readonly argv: readonly string[]; readonly timeoutMs: number } | null;
   /** Failures in a row after which a host is quarantined, and for how long. */
   readonly quarantineAfterFailures: number;
@@ -236,19 +236,19 @@ export interface StaticHostConfig {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** On the host, absolute; each job gets a directory below it. */
+  /** Absolute path on the host; each job gets a directory below it. */
   readonly directory: string;
-  /** As in known_hosts, without the name; null: the file of known hosts, or the key at first contact. */
+  /** As in known_hosts, without the name; null: from the known hosts file, or pinned at first contact. */
   readonly hostKey: string | null;
 }
 
-/** Servers that the user's own programs make, list and delete. */
+/** Servers that the user's own programs create, list and delete. */
 export interface CommandProviderConfig {
   readonly type: 'command';
   readonly name: string;
   readonly slots: number;
   readonly ssh: SshConfig;
-  /** Of a server, where the program does not say it. */
+  /** Defaults for a server, used where the program does not report them. */
   readonly place: { readonly user: string; readonly port: number; readonly directory: string };
   readonly create: readonly string[];
   readonly list: readonly string[];
@@ -256,14 +256,14 @@ export interface CommandProviderConfig {
   readonly listTimeoutMs: number;
   readonly deleteTimeoutMs: number;
   readonly outputLimitBytes: number;
-  /** Names of the daemon's environment variables that the programs get. */
+  /** Names of the daemon's environment variables that are passed to the programs. */
   readonly environment: readonly string[];
 }
 
-/** How a provider's nodes are reached, and for how long they may be away. */
+/** How a provider's nodes are reached, and how long they may be unreachable. */
 export interface SshConfig {
   readonly keyFile: string;
-  /** Names the nodes' host keys; null: pinned at first contact, for each server. */
+  /** Contains the nodes' host keys; null: pinned at first contact, for each server. */
   readonly knownHostsFile: string | null;
   /** TCP, handshake and login together. */
   readonly connectTimeoutMs: number;
@@ -274,7 +274,7 @@ export interface SshConfig {
   readonly backoffMaxMs: number;
   /** One short command on a node, or one request for a file. */
   readonly commandTimeoutMs: number;
-  /** After this long without a connection, what ran on the node is lost. */
+  /** After this long without a connection, the node's run counts as lost. */
   readonly reconnectTimeoutMs: number;
   /** How long an unused connection is kept. */
   readonly idleMs: number;
@@ -283,15 +283,15 @@ export interface SshConfig {
 }
 
 export interface ProjectConfig {
-  /** Jobs at the same time; null: no limit. */
+  /** Maximum number of concurrent jobs; null: no limit. */
   readonly concurrency: number | null;
-  /** Added to the time since its last turn. */
+  /** Added to the time since the project was last served. */
   readonly priorityMs: number;
 }
 
-/** A job by name: what it runs, and for which changes. */
+/** A named job: what it runs, and for which changes. */
 export interface JobDefinition {
-  /** Runs at the same time; null: no limit. */
+  /** Maximum number of concurrent runs; null: no limit. */
   readonly concurrency: number | null;
   readonly spec: JobSpec;
   readonly rules: JobRules;

@@ -1,20 +1,20 @@
 /**
- * The keys in which two configurations differ: those that apply as soon as the file is read again, and those that need a
- * restart, because connections and folders last as long as the daemon.
+ * The keys in which two configurations differ: those that apply on a reload, and those that need a restart, because
+ * connections and folders last as long as the daemon.
  */
 import type { Config } from './config.ts';
 
 export interface Difference {
-  /** Applies to what is accepted from now on. */
+  /** Keys that apply to everything accepted from now on. */
   readonly changed: readonly string[];
-  /** Applies after a restart. */
+  /** Keys that apply after a restart. */
   readonly restart: readonly string[];
 }
 
-/** Applies while the daemon runs. */
+/** Sections that apply while the daemon runs. */
 const LIVE = ['report', 'triggers', 'providers', 'projects', 'headStart', 'jobs', 'redact', 'git.merge'];
 
-/** The same, as fields. */
+/** The same sections as fields of Config. */
 const LIVE_FIELDS = [
   'report',
   'prepare',
@@ -28,8 +28,8 @@ const LIVE_FIELDS = [
 ] as const;
 
 /**
- * @param active what applies now
- * @param started what the daemon was started with: that stays active where a restart is needed
+ * @param active the active configuration
+ * @param started the configuration at the daemon's start, which stays active where a restart is needed
  */
 export function difference(active: Config, started: Config, next: Config): Difference {
   return {
@@ -38,7 +38,7 @@ export function difference(active: Config, started: Config, next: Config): Diffe
   };
 }
 
-/** What applies once `next` was read: what needs a restart stays as it was at the start. */
+/** The active configuration after a reload to `next`: keys that need a restart keep their value from the start. */
 export function activeAfter(started: Config, next: Config): Config {
   const live = Object.fromEntries(LIVE_FIELDS.map((key) => [key, next[key]])) as Partial<Config>;
   const { account, name } = started.triggers;
@@ -48,7 +48,7 @@ export function activeAfter(started: Config, next: Config): Config {
 function unlike(one: Config, other: Config): readonly string[] {
   const keys = new Set([...Object.keys(one.written), ...Object.keys(other.written)]);
   const changed = [...keys].filter((key) => key !== 'redact' && one.written[key] !== other.written[key]);
-  // By value: the file of a secret may have changed, and its name not.
+  // Compared by value: the content of a secret's file may have changed under the same name.
   const secrets = JSON.stringify(one.redact) === JSON.stringify(other.redact) ? [] : ['redact'];
   return [...changed, ...secrets].sort();
 }

@@ -1,6 +1,6 @@
 /**
- * The JSON Schema of the configuration file, and all keys as a list made from it: for editors, for the documentation, and to
- * suggest the key that was meant.
+ * The JSON Schema of the configuration file, and a list of all keys made from it: for editors, for the documentation,
+ * and to suggest the intended key.
  */
 import { z } from 'zod';
 import { fieldMeta } from './fields/fields.ts';
@@ -8,7 +8,7 @@ import { nearest } from './file/config-error.ts';
 import { configSchema } from './schema.ts';
 
 export interface KeyDoc {
-  /** Dotted; NAME stands for a name that the user chooses. */
+  /** Dotted; NAME is a placeholder for a user-defined name. */
   readonly path: string;
   readonly kind: string;
   /** Undefined: required; null: none. */
@@ -18,7 +18,7 @@ export interface KeyDoc {
   readonly about: string;
 }
 
-/** A part of a JSON Schema, as far as this file uses it. */
+/** The parts of a JSON Schema that this file uses. */
 interface Node {
   readonly title?: string;
   readonly description?: string;
@@ -31,7 +31,7 @@ interface Node {
   readonly oneOf?: readonly Node[];
 }
 
-/** For editors: draft 7 is what YAML language servers know. */
+/** For editors: YAML language servers support draft 7. */
 export function jsonSchema(): object {
   const schema = z.toJSONSchema(configSchema, {
     target: 'draft-7',
@@ -50,7 +50,7 @@ export function jsonSchema(): object {
   return schema;
 }
 
-/** Zod takes every field for optional, because each reports its own absence. */
+/** Zod treats every field as optional, because each field reports its own absence. */
 function requiredFields({ _zod: { def } }: z.core.$ZodTypes): readonly string[] {
   if (def.type !== 'object') return [];
   const isRequired = (one: z.core.$ZodType) =>
@@ -71,7 +71,7 @@ export function listKeys(): readonly KeyDoc[] {
   return found;
 }
 
-/** The keys that the mapping at `path` can have; `value` is the document's, where they depend on it. */
+/** The allowed keys of the mapping at `path`; `value` is the document's, for keys that depend on it. */
 export function keysAt(path: readonly PropertyKey[], value?: unknown): readonly string[] {
   let [node, inner]: [Node | undefined, unknown] = [rootNode(), value];
   for (const step of path) {
@@ -88,19 +88,19 @@ export function keysAt(path: readonly PropertyKey[], value?: unknown): readonly 
   return Object.keys(chosen(node, inner).properties ?? {});
 }
 
-/** What an unknown key was probably meant to be, as a question; otherwise which keys there are. */
+/** Suggests the intended key for an unknown one, as a question; otherwise lists the allowed keys. */
 export function suggestKey(path: readonly PropertyKey[], key: string, value?: unknown): string {
   const known = keysAt(path, value);
   const near = nearest(key, known);
   if (near !== null) return `did you mean "${near}"?`;
   const named = listKeys().filter((entry) => entry.path.endsWith(`.${key}`));
-  // One of the same part of the file, if there is one.
+  // Prefers a key of the same section.
   const elsewhere = named.find((entry) => entry.path.startsWith(`${String(path[0])}.`)) ?? named[0];
   if (elsewhere !== undefined) return `did you mean ${elsewhere.path}?`;
   return `known here: ${known.join(', ')}`;
 }
 
-/** Of the variants of a mapping, the one that its `type` names; otherwise the first. */
+/** The variant of a mapping that its `type` selects; otherwise the first. */
 function chosen(node: Node, value: unknown): Node {
   if (node.title !== undefined) return {};
   const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
@@ -126,7 +126,7 @@ function collectKeys(node: Node, path: string, found: KeyDoc[], required = true)
   if (node.items !== undefined) collectKeys(node.items, `${path}[]`, found);
 }
 
-/** A key that not every variant has says which ones do. */
+/** A key that only some variants have lists them. */
 function collectVariants(variants: readonly Node[], path: string, found: KeyDoc[]): void {
   const byPath = new Map<string, { readonly doc: KeyDoc; readonly names: unknown[] }>();
   for (const variant of variants) {
@@ -145,7 +145,7 @@ function collectVariants(variants: readonly Node[], path: string, found: KeyDoc[
   }
 }
 
-/** As in the file. */
+/** Formats a value as in the file. */
 function flow(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
   return value === '' || value === '*' ? `'${value}'` : String(value ?? '');

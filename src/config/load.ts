@@ -1,6 +1,6 @@
 /**
- * Reads `sos-ci.yaml`. Throws one ConfigError that holds every mistake with its place, or returns a configuration that
- * nothing has to check again.
+ * Reads `sos-ci.yaml`. Throws one ConfigError with every error and its location, or returns a configuration that needs
+ * no further checks.
  */
 import { accessSync, constants, statSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -15,9 +15,9 @@ import { at, isMapping, parseYaml, readText, type YamlDocument } from './file/ya
 import { type ConfigFile, configSchema } from './schema.ts';
 
 export interface LoadOptions {
-  /** What `~` stands for. Default: this user's home. */
+  /** The directory that `~` means. Default: this user's home. */
   readonly home?: string;
-  /** Where `redact: [{env: NAME}]` looks. Default: this process's environment. */
+  /** The source of `redact: [{env: NAME}]`. Default: this process's environment. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -62,13 +62,13 @@ function notAMapping(document: YamlDocument): Problem {
   };
 }
 
-/** The private keys with which this CI logs in somewhere. */
+/** The private keys that this CI uses to log in. */
 function keyFilesOf({ gerrit, providers }: Pick<ConfigFile, 'gerrit' | 'providers'>): readonly string[] {
   const nodes = Object.values(providers).flatMap((provider) => ('ssh' in provider ? [provider.ssh.key] : []));
   return [gerrit.key, ...nodes];
 }
 
-/** Keys are needed at the first connection; one that is found missing here has a line. */
+/** Keys are read at the first connection; checking them here gives a missing one a line in the file. */
 function keyFileProblems(document: YamlDocument, path: (path: string) => string): readonly Problem[] {
   const providers = at(document.value, ['providers']);
   const names = isMapping(providers) ? Object.keys(providers) : [];

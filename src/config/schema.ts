@@ -1,4 +1,4 @@
-/** Every key of `sos-ci.yaml`, in the order in which a newcomer needs them. Unknown keys are errors everywhere. */
+/** Every key of `sos-ci.yaml`, in the order in which a new user needs them. Unknown keys are errors everywhere. */
 import { z } from 'zod';
 import { LOG_LEVELS } from '../log.ts';
 import { choice, FieldError, optionalText, secretSource, text } from './fields/fields.ts';

@@ -1,10 +1,10 @@
-/** What `sos-ci doctor` waits for, and what it takes for too little. Tests pass smaller values. */
+/** Timeouts and thresholds of `sos-ci doctor`. Tests pass smaller values. */
 import type { DoctorConfig } from '../config.ts';
 
 export const DOCTOR: DoctorConfig = {
   /** For one check; past it, the check has failed. */
   timeoutMs: 30_000,
-  /** For Gerrit to refuse the stream; a loaded one takes seconds. */
+  /** How long Gerrit may take to refuse the stream; under load it takes seconds. */
   streamWaitMs: 5_000,
   /** On this host: the logs of a few days. */
   diskFreeBytes: 5 * 1024 ** 3,

@@ -1,48 +1,48 @@
 /** Limits of the daemon as a whole. Tests pass smaller ones. */
 
 export interface ServiceLimits {
-  /** Open jobs; what would start more waits. */
+  /** Maximum number of open jobs; further starts wait. */
   readonly maxOpenJobs: number;
   /** Starvation limit: after waiting this long, a job reserves the next free slot. */
   readonly starvationTimeoutMs: number;
-  /** Gerrit events that wait to be stored; more hold the stream back. */
+  /** Maximum number of Gerrit events waiting to be stored; past it the stream is not read. */
   readonly maxBufferedEvents: number;
-  /** Events in one transaction of the log. */
+  /** Maximum number of events in one transaction of the log. */
   readonly maxTransactionEvents: number;
   /** For a clean stop. */
   readonly shutdownTimeoutMs: number;
-  /** Between two sweeps for servers and directories that cleanup could not reach. */
+  /** Time between two sweeps for servers and directories that cleanup could not reach. */
   readonly sweepIntervalMs: number;
   /** For one call to a provider in a sweep. */
   readonly sweepTimeoutMs: number;
-  /** Before an append that found no room is tried again. */
+  /** Wait before an append that failed on a full disk is retried. */
   readonly storeRetryMs: number;
-  /** An alarm that returns after this long counts as new, and is mailed again. */
+  /** An alarm that was not raised for this long counts as new, and is mailed again. */
   readonly alarmRepeatAfterMs: number;
-  /** Different alarms that are remembered; the oldest go first. */
+  /** Maximum number of distinct alarms that are remembered; the oldest are removed first. */
   readonly maxAlarms: number;
-  /** Operators connected at the same time, and the time to read a request or write an answer. */
+  /** Maximum number of connected operators, and the timeout to read a request or write an answer. */
   readonly maxControlClients: number;
   readonly controlTimeoutMs: number;
-  /** Without a new row until the heap is collected. */
+  /** Time without a new row before the heap is collected. */
   readonly restMs: number;
-  /** Past its deadline: until an adapter counts as failed without an answer. */
+  /** Time after its deadline before an adapter counts as failed without an answer. */
   readonly adapterGraceMs: number;
-  /** Rounds of list and delete in one attempt at cleanup. */
+  /** Maximum rounds of list and delete in one cleanup attempt. */
   readonly deleteRounds: number;
-  /** For a stage: between SIGTERM and SIGKILL, and from then until all of it must be gone. */
+  /** For a stage: the time from SIGTERM to SIGKILL, and from SIGKILL until all processes must be gone. */
   readonly stopTermTimeoutMs: number;
   readonly stopKillTimeoutMs: number;
-  /** The same for processes that are left on a server when it is deleted. */
+  /** The same for processes that remain on a server when it is deleted. */
   readonly deleteTermTimeoutMs: number;
   readonly deleteKillTimeoutMs: number;
   /** For the runner of a stage to start. */
   readonly startTimeoutMs: number;
-  /** For the runner to record how its stage ended, on a full disk. */
+  /** For the runner to record the end of its stage, on a full disk. */
   readonly exitRecordTimeoutMs: number;
-  /** Evidence of ended jobs that waits to be published. */
+  /** Limit on the evidence of ended jobs that waits for publication. */
   readonly maxPendingEvidenceBytes: number;
-  /** The longest results file. */
+  /** Maximum size of a results file. */
   readonly maxResultsBytes: number;
 }
 
@@ -56,7 +56,7 @@ export const SERVICE_LIMITS: Omit<ServiceLimits, 'maxOpenJobs'> = {
   sweepIntervalMs: 600_000,
   sweepTimeoutMs: 300_000,
   storeRetryMs: 2_000,
-  /** An alarm that comes and goes is mailed four times a day at most. */
+  /** A recurring alarm is mailed at most four times a day. */
   alarmRepeatAfterMs: 6 * 3_600_000,
   maxAlarms: 1_000,
   maxControlClients: 16,

@@ -1,6 +1,6 @@
 /**
- * The kinds of value in the configuration file. Each key carries the metadata for the key reference and the JSON Schema, and
- * reports a wrong value in its own words with the next step.
+ * The kinds of values in the configuration file. Each field carries the metadata for the key reference and the JSON
+ * Schema, and reports a wrong value with its own message and next step.
  */
 import { z } from 'zod';
 import type { PasswordSource } from '../config.ts';
@@ -25,7 +25,7 @@ export const fieldMeta = z.registry<FieldMeta>();
 export class FieldError {
   readonly what: string;
   readonly next: string;
-  /** The errors of single list items, by index. Empty: the error is about the whole value. */
+  /** The errors of individual list items, by index. Empty: the error concerns the whole value. */
   readonly items: ReadonlyMap<number, FieldError>;
 
   constructor(what: string, next = '', items: ReadonlyMap<number, FieldError> = new Map()) {
@@ -64,7 +64,7 @@ interface Described<D = string> {
   readonly default?: D;
 }
 
-/** Checks a text; null when it is right. */
+/** Checks a text; null when it is valid. */
 export type TextCheck = (text: string) => FieldError | null;
 
 export function text(options: Described & { readonly kind?: string; readonly check?: TextCheck }) {
@@ -147,7 +147,7 @@ export function choice<const C extends string>(options: Described<C> & { readonl
   });
 }
 
-/** For a value that is none of the known words. */
+/** The error for a value that is not one of the known values. */
 export function notOneOf(value: unknown, known: readonly string[]): FieldError {
   const near = typeof value === 'string' ? nearest(value, known) : null;
   const next = near === null ? '' : `did you mean "${near}"?`;
@@ -160,7 +160,7 @@ export function texts(options: {
   readonly kind: string;
   readonly check: TextCheck;
   readonly default?: readonly string[];
-  /** The only words that an item can be. */
+  /** The only values that an item can have. */
   readonly of?: readonly string[];
 }) {
   const items = { type: 'string', ...(options.of === undefined ? {} : { enum: options.of }) };
@@ -224,7 +224,7 @@ function readCommand(value: unknown): readonly string[] | FieldError {
   return argv.some((item) => item.includes('\0')) ? new FieldError('holds a NUL character') : argv;
 }
 
-/** Where a secret is, never the secret itself. @param hint for a file that holds the secret */
+/** The source of a secret, never the secret itself. @param hint for a file that holds the secret */
 export function secretSource(options: { readonly about: string; readonly hint: string }) {
   const only = (name: string) => {
     const properties = { [name]: { type: 'string' } };
@@ -235,7 +235,7 @@ export function secretSource(options: { readonly about: string; readonly hint: s
   return field(meta, (value) => readSource(value, options.hint));
 }
 
-/** What names a secret; null when it is not well-formed. */
+/** The source that a value names; null when it is malformed. */
 export function sourceOf(value: unknown): PasswordSource | null {
   const source = readSource(value, '');
   return source instanceof FieldError ? null : source;
@@ -272,7 +272,7 @@ function readInteger(value: unknown, { min, max }: Range): number | FieldError {
   return value >= min && value <= max ? value : new FieldError(`must be from ${min} to ${max}, not ${value}`);
 }
 
-/** Keeps reading a list cheap. */
+/** Keeps list checks cheap. */
 const MAX_ITEMS = 100;
 
 function readList<T>(value: unknown, read: (item: unknown) => T | FieldError): readonly T[] | FieldError {
@@ -308,7 +308,7 @@ function readMeasure(
     : new FieldError(`must be from ${min} to ${max}, not ${String(value)}`);
 }
 
-/** A value in a few words. Long texts are cut. */
+/** A short description of a value. Long texts are cut. */
 export function describe(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';

@@ -1,6 +1,6 @@
 /**
- * Reads a password from the file or environment variable that the configuration names. It is read each time it is needed, so
- * that a changed password applies at once.
+ * Reads a password from the file or environment variable that the configuration names. It is read at each use, so a
+ * changed password applies at once.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { errorText, OperationError } from '../../errors.ts';
@@ -14,14 +14,14 @@ const PASSWORD_PATHS = [
   ['mail', 'smtp', 'password'],
 ] as const;
 
-/** For a password that was written in place of its source. */
+/** For a password that was written instead of its source. */
 export const PASSWORD_HINT =
   'write {file: PATH} or {env: NAME}, and change the password: it has been in this file';
 
 const LIMIT_BYTES = 4096;
 const REDACT_FROM = 4;
 
-/** @throws OperationError that does not hold the value */
+/** @throws OperationError that does not contain the value */
 export function readPassword(
   source: PasswordSource,
   environment: Readonly<Record<string, string | undefined>> = process.env,
@@ -76,7 +76,7 @@ export interface PasswordsRead {
   readonly problems: readonly { readonly path: KeyPath; readonly what: string; readonly next: string }[];
 }
 
-/** Every password that the file names, read once: an error gets its line, and the value is kept out of evidence. */
+/** Reads every password that the file names once: an error gets its line, and the values are kept out of evidence. */
 export function readPasswords(
   root: unknown,
   environment: Readonly<Record<string, string | undefined>>,
@@ -89,7 +89,7 @@ export function readPasswords(
     if (source === null) continue;
     try {
       const value = readPassword(resolveSource(source, resolvePath), environment);
-      // A shorter one cannot be told from other text.
+      // A shorter value cannot be distinguished from other text.
       if (value.length >= REDACT_FROM) values.push(value);
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;

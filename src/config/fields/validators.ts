@@ -1,6 +1,6 @@
 /**
- * Names and addresses in the configuration: what each may look like, and what to do about one that does not. They end up
- * in argument lists, paths, comments and git refs, so each is held to what those can carry.
+ * Validators for names and addresses in the configuration, with a hint for each invalid value. The values are used in
+ * argument lists, paths, comments and git refs, so each is limited to what those accept.
  */
 import { holdsCommand } from '../../machines/comment/sanitize.ts';
 import { TRIGGER_KINDS } from '../../machines/model/domain.ts';
@@ -10,7 +10,7 @@ import { patternProblem } from '../../machines/trigger/rules/regex.ts';
 import { nearest } from '../file/config-error.ts';
 import { FieldError } from './fields.ts';
 
-/** It stands in every comment. */
+/** Every comment contains the address. */
 const ADDRESS_LIMIT = 1000;
 
 export function hostName(value: string): FieldError | null {
@@ -37,12 +37,12 @@ export function portNumber(value: string): FieldError | null {
     : new FieldError('must be a number from 1 to 65535');
 }
 
-/** A user on a node: it becomes part of the address of a server. */
+/** A user on a node: part of a server's address. */
 export function userName(value: string): FieldError | null {
   return /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/.test(value) ? null : new FieldError('is no user name');
 }
 
-/** A directory on a node: it becomes part of command lines there. */
+/** A directory on a node: part of command lines there. */
 export function nodeDirectory(value: string): FieldError | null {
   if (!value.startsWith('/'))
     return new FieldError('must be absolute', 'begin it with /; ~ means nothing there');
@@ -52,7 +52,7 @@ export function nodeDirectory(value: string): FieldError | null {
     : new FieldError('must be a path of letters, digits and _ + @ = , . -, without dot segments');
 }
 
-/** `TYPE BASE64`: the type stands in the key itself too. */
+/** `TYPE BASE64`: the encoded key also contains the type. */
 export function hostKeyText(value: string): FieldError | null {
   const [type = '', encoded = ''] = value.trim().split(/\s+/);
   const blob = Buffer.from(encoded, 'base64');
@@ -148,7 +148,7 @@ export function webAddress(value: string): FieldError | null {
     : null;
 }
 
-/** It would stand in our comments, and some programs look for such a word anywhere in any comment. */
+/** The text would appear in our comments, and some programs search for such a command anywhere in a comment. */
 function startsOthers(): FieldError {
   return new FieldError(
     'holds a word that makes other CIs start, and would stand in each comment',
@@ -156,7 +156,7 @@ function startsOthers(): FieldError {
   );
 }
 
-/** Where a password is sent: encrypted, or not further than this host. */
+/** An address to which a password is sent: it must be encrypted, or on this host. */
 export function siteAddress(value: string): FieldError | null {
   const wrong = webAddress(value === '' ? 'empty' : value);
   if (wrong !== null) return wrong;
@@ -173,14 +173,14 @@ export function isLoopback(host: string): boolean {
   return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
 }
 
-/** No quotes, comments or routes: they are rare, and every program reads them differently. */
+/** No quotes, comments or routes: they are rare, and programs interpret them differently. */
 export function mailAddress(value: string): FieldError | null {
   return MAIL_ADDRESS.test(value)
     ? null
     : new FieldError(`${JSON.stringify(value)} is no mail address`, 'write it like ci@acme.example');
 }
 
-/** An address, with a name before it or not. */
+/** An address, optionally with a name before it. */
 export function mailSender(value: string): FieldError | null {
   return readSender(value) === null
     ? new FieldError('is no mail address', 'write it like ci@acme.example or Acme CI <ci@acme.example>')
@@ -209,7 +209,7 @@ export function patchsetKind(value: string): FieldError | null {
   return oneOf(value, PATCHSET_KINDS);
 }
 
-/** For names that people and Gerrit give: `*` is any text. */
+/** For names from people and Gerrit: `*` matches any text. */
 export function namePattern(value: string): FieldError | null {
   if (value === '') return new FieldError('holds an empty pattern');
   return /^\^|\$$|\.\*/.test(value)
@@ -225,12 +225,12 @@ export function regularExpression(value: string): FieldError | null {
   return problem === null ? null : new FieldError(problem.what, problem.next);
 }
 
-/** `docs` stands for a set of them. */
+/** `docs` is a predefined set of patterns. */
 export function filePattern(value: string): FieldError | null {
   return value === 'docs' ? null : regularExpression(value);
 }
 
-/** `zuul Verified+1`: who votes, on which label, and what. */
+/** `zuul Verified+1`: the account, the label and the value of a vote. */
 export function requiredVote(value: string): FieldError | null {
   const [, vote] = /^\S+ [A-Za-z][A-Za-z0-9-]*([+-]\d{1,2})$/.exec(value) ?? [];
   if (vote === undefined)

@@ -1,6 +1,6 @@
 /**
- * The comment's template: a text file that the configuration names. It is read and tried here, so that a mistake in it
- * is told when the configuration is checked, and not by a comment that nobody can read.
+ * The comment's template: a text file that the configuration names. It is read and tried here, so an error is reported
+ * by the configuration check instead of by an unreadable comment.
  */
 
 import { tryTemplate } from '../../machines/comment/check-template.ts';
@@ -13,7 +13,7 @@ import { readText, type YamlDocument } from './yaml-document.ts';
 const PATH = ['report', 'template'];
 
 export interface ReadTemplate {
-  /** Null: none is named, or it is not fit. */
+  /** Null: none is configured, or it is invalid. */
   readonly text: string | null;
   readonly problems: readonly Problem[];
 }

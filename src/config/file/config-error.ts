@@ -1,6 +1,4 @@
-/**
- * What is wrong with a configuration file: every mistake with its place and what to do next, all of them in one error.
- */
+/** The errors of a configuration file: each with its location and the next step, all in one ConfigError. */
 
 export interface Problem {
   /** 1-based; 0 when the file could not be read at all. */
@@ -9,13 +7,13 @@ export interface Problem {
   /** Dotted: `jobs.acme.testing.command`; '' for the whole file. */
   readonly path: string;
   readonly what: string;
-  /** What to do next. */
+  /** The next step. */
   readonly next: string;
 }
 
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
-  /** As the user named it. */
+  /** The file as the user named it. */
   readonly file: string;
   readonly problems: readonly Problem[];
 
@@ -35,7 +33,7 @@ function problemLine(file: string, problem: Problem): string {
   return `${place}: ${path}${problem.what}${next}`;
 }
 
-/** The known word that was most likely meant, or null when none is close. */
+/** The known key or value that was most likely meant, or null when none is close. */
 export function nearest(word: string, known: readonly string[]): string | null {
   const bare = fold(word);
   let best: string | null = null;
@@ -59,7 +57,7 @@ function startsEither(a: string, b: string): boolean {
   return a.length > 2 && (a.startsWith(b) || b.startsWith(a));
 }
 
-/** Insertions, deletions, changes and swaps of neighbours. */
+/** Counts insertions, deletions, substitutions and swaps of neighbours. */
 function editDistance(a: string, b: string): number {
   let twoBack: number[] = [];
   let back = Array.from({ length: b.length + 1 }, (_, index) => index);

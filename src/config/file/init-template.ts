@@ -1,9 +1,9 @@
 /**
- * The configurations that sos-ci prints and writes: a minimal example, and the one of `sos-ci init`, with a comment for each
- * decision that comes later. What people typed is inserted as quoted YAML.
+ * The configurations that sos-ci prints and writes: a minimal example, and the one of `sos-ci init`, with a comment for
+ * each later decision. User input is inserted as quoted YAML.
  */
 
-/** The smallest configuration that works. */
+/** The smallest valid configuration. */
 export const EXAMPLE = `gerrit: {host: review.opendev.org, user: acme-ci, key: ~/.ssh/acme-ci}
 report: {helpUrl: https://wiki.openstack.org/wiki/ThirdPartySystems/Acme_CI}
 providers:
@@ -23,11 +23,11 @@ export interface InitAnswers {
   readonly user: string;
   /** Display name of the account. */
   readonly name: string;
-  /** As they are to stand in the file. */
+  /** The paths as written to the file. */
   readonly keyFile: string;
   readonly knownHostsFile: string;
   readonly deployment: string;
-  /** '' while there is none. */
+  /** '' if there is none yet. */
   readonly wiki: string;
   readonly project: string;
   readonly job: string;

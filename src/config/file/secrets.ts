@@ -1,14 +1,14 @@
 /**
  * Reads the values that must be kept out of evidence and logs, from the files and environment variables that `redact`
- * names. A secret that cannot be read is a mistake: leaving it out would publish it.
+ * names. An unreadable secret is an error: leaving it out would publish it.
  */
 import { readFileSync, statSync } from 'node:fs';
 import type { PasswordSource } from '../config.ts';
 import { sourceOf } from '../fields/fields.ts';
 
-/** One line shorter than this would take half of every log with it. */
+/** Minimum length of a secret: redacting a shorter one would remove large parts of every log. */
 const LEAST = 4;
-/** Lines of a file with several, such as a key, count from this length on. */
+/** Minimum length of a line of a multi-line file, such as a key. */
 const LEAST_OF_SEVERAL = 8;
 const LIMIT_BYTES = 64 * 1024;
 
@@ -24,7 +24,7 @@ export interface Secrets {
   readonly problems: readonly SecretProblem[];
 }
 
-/** `list` is as it stands in the file; the schema reports what is malformed. */
+/** @param list the value from the file; the schema reports malformed items */
 export function readSecrets(
   list: unknown,
   environment: Readonly<Record<string, string | undefined>>,
@@ -43,8 +43,8 @@ export function readSecrets(
 }
 
 /**
- * The lines of our own private keys: a job that prints or links a key by accident must not publish it. Headers are common to
- * all keys. A key that cannot be read is reported where it is needed.
+ * The lines of our own private keys: a job that prints or links a key by accident must not publish it. Headers are
+ * excluded, because all keys share them. An unreadable key is reported where it is needed.
  */
 export function readKeys(files: readonly string[]): readonly string[] {
   return [...new Set(files)].flatMap((file) => {

@@ -1,6 +1,6 @@
 /**
- * Finds the state directory alone, for commands that only read the store and must start at once: the schema and the rest
- * of the file are left out, and the YAML parser too when the file does not speak of `stateDir`.
+ * Finds only the state directory, for commands that just read the store and must start fast: skips the schema and the
+ * rest of the file, and also the YAML parser when the file does not contain `stateDir`.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -8,11 +8,11 @@ import { dirname, join, resolve } from 'node:path';
 
 const DEFAULT = './state';
 
-/** Absolute. Null when the file cannot be read or is no YAML: `config check` says why. */
+/** Absolute. Null when the file cannot be read or is not YAML: `config check` reports why. */
 export async function findStateDir(file: string): Promise<string | null> {
   let text: string;
   try {
-    // A device may have no end.
+    // A device may be endless.
     if (!statSync(file).isFile()) return null;
     text = readFileSync(file, 'utf8');
   } catch {
@@ -25,7 +25,7 @@ export async function findStateDir(file: string): Promise<string | null> {
 }
 
 async function readStateDir(text: string): Promise<string | null> {
-  // Through a module of ours: a bundle gives a package of the older kind another shape when it is imported lazily.
+  // Imported through our own module: in a bundle, a lazily imported CommonJS package has a different shape.
   const { parseYaml } = await import('./yaml-document.ts');
   const root = parseYaml(text).value;
   if (typeof root !== 'object' || root === null) return null;

@@ -1,6 +1,6 @@
 /**
- * A YAML file read with the place of every value, so that each mistake can be pointed at. Bounded: size, aliases, depth.
- * Anchors and aliases work; merge keys (`<<`) do not, because a merged mapping hides where a value came from.
+ * A YAML file read with the location of every value, for error messages. Size, aliases and depth are bounded. Anchors
+ * and aliases work; merge keys (`<<`) do not, because a merged mapping hides the origin of a value.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
@@ -21,12 +21,12 @@ export type KeyPath = readonly (string | number)[];
 export type ReportProblem = (path: KeyPath, what: string, next: string, at?: 'value' | 'key') => void;
 
 export interface YamlDocument {
-  /** Plain JavaScript value; undefined when the text is no YAML. */
+  /** Plain JavaScript value; undefined when the text is not YAML. */
   readonly value: unknown;
   readonly problems: readonly Problem[];
-  /** Where the value stands; for an absent one, where the nearest enclosing value stands. */
+  /** The location of the value; for an absent one, that of the nearest enclosing value. */
   place(path: KeyPath): Place;
-  /** Where the key itself stands. */
+  /** The location of the key. */
   keyPlace(path: KeyPath): Place;
 }
 
@@ -44,7 +44,7 @@ export function at(value: unknown, path: KeyPath): unknown {
   return current;
 }
 
-/** The file's text, or the problem that kept it from being read. */
+/** The file's text, or why it cannot be read. */
 export function readText(path: string): { readonly text: string } | { readonly problem: Problem } {
   try {
     const info = statSync(path);
@@ -116,7 +116,7 @@ function syntaxProblem(code: string, message: string, place: Place): Problem {
   return { ...place, path: '', what, next };
 }
 
-/** The offset of the deepest node on the path that exists; of its key when `key` is asked for and the whole path exists. */
+/** The offset of the deepest existing node on the path; of its key when `key` is set and the whole path exists. */
 function findNode(document: Document, path: KeyPath, key: boolean): number {
   let node: Node | null | undefined = document.contents as Node | null;
   let offset = node?.range?.[0] ?? 0;

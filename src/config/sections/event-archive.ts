@@ -1,4 +1,4 @@
-/** `eventArchive`: archived Gerrit events, for `sos-ci events export` and `sos-ci explain --events`. */
+/** `eventArchive`: Gerrit's events unmodified, in files, for `sos-ci events export` and `sos-ci trigger --explain`. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { SegmentsConfig } from '../config.ts';
@@ -12,16 +12,16 @@ export const eventArchive = z.strictObject({
   }),
 });
 
-/** No lab needs to change these. */
+/** Constants that need no configuration. */
 const LIMITS = {
   /** A full or old file is closed; only closed files are removed. */
   segmentBytes: 16 * 1024 ** 2,
   segmentAgeMs: 24 * 3_600_000,
-  /** Long enough to explain what happened; the events hold names and addresses. */
+  /** Long enough to explain past events; they contain names and addresses. */
   maxAgeMs: 30 * 24 * 3_600_000,
-  /** Lines that wait for a slow disk; further ones are counted and dropped. */
+  /** Limit on lines that wait for a slow disk; further ones are counted and dropped. */
   bufferBytes: 8 * 1024 ** 2,
-  /** After a disk error. */
+  /** Wait after a disk error. */
   retryMs: 10_000,
 } as const;
 

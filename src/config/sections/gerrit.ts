@@ -56,27 +56,27 @@ export const gerrit = z.strictObject({
   }),
 });
 
-/** No lab needs to change these. */
+/** Constants that need no configuration. */
 const LIMITS = {
   /** TCP, handshake and login together. */
   connectTimeoutMs: 20_000,
-  /** Below the idle timeout of common firewalls. A dead connection is noticed after three, in 45 s. */
+  /** Below the idle timeout of common firewalls. Three missed keepalives end a dead connection after 45 s. */
   keepaliveMs: 15_000,
   keepaliveMax: 3,
   /** The waits between reconnects double from the first to the longest. */
   backoffMinMs: 1_000,
   backoffMaxMs: 15_000,
-  /** Far above the longest event that Gerrit sends. What a longer line reported is looked up. */
+  /** Far above the longest event that Gerrit sends. The event of a longer line is queried instead. */
   maxEventBytes: 8 * 1024 ** 2,
-  /** A wrong host key, key or missing right needs a person, so retrying sooner is useless. */
+  /** A wrong host key, a wrong key or a missing permission needs an operator, so an earlier retry is useless. */
   authRetryIntervalMs: 600_000,
   closeTimeoutMs: 1_000,
-  /** Some sites allow few connections for each account. */
+  /** Some sites allow only a few connections per account. */
   maxConcurrentReviews: 4,
-  /** All of these share one connection. */
+  /** All queries share one connection. */
   maxConcurrentQueries: 4,
   idleMs: 60_000,
-  /** Gerrit's index lags behind an upload; nothing counts as missing before. */
+  /** Gerrit's index lags behind an upload; within this time nothing counts as missing. */
   indexLagMs: 10_000,
   /** A patchset that touches more files matches every pattern. */
   maxFiles: 1_000,
@@ -84,9 +84,9 @@ const LIMITS = {
 } as const;
 
 const REST_LIMITS = {
-  /** Keeps an unused connection for the next post of a burst. */
+  /** Keeps an idle connection for the next post of a burst. */
   idleMs: 15_000,
-  /** A busy site may ask for more (Retry-After); the post is retried anyway. */
+  /** A busy site may request a longer wait (Retry-After); the post is retried after this one anyway. */
   maxRetryAfterMs: 60_000,
 } as const;
 

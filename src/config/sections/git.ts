@@ -20,24 +20,24 @@ export const git = z.strictObject({
 
 type GitFile = z.output<typeof git>;
 
-/** No lab needs to change these. */
+/** Constants that need no configuration. */
 const CACHE = {
   maxProjects: 100,
   /** Each fetch adds a pack; git slows down with hundreds of them. */
   repackThreshold: 50,
-  /** The first fetch brings the whole history: nova takes minutes on a good line. */
+  /** The first fetch transfers the whole history: nova takes minutes on a fast line. */
   cloneTimeoutMs: 3_600_000,
-  /** A repository that git cannot work in is cloned again, but not in a loop when the disk is what is broken. */
+  /** A repository that git cannot use is cloned again, but not in a loop when the disk is broken. */
   recloneIntervalMs: 3_600_000,
 } as const;
 
 const PREPARE = {
   onlyCurrent: true,
   hold: null,
-  /** The comment lists what is left out. */
+  /** The comment lists dependencies past the limit as left out. */
   dependencyLimit: 30,
   lookUpTimeoutMs: 60_000,
-  /** With the longest wait of 10 minutes this bridges an outage of more than a day. */
+  /** With a maximum wait of 10 minutes this covers an outage of more than a day. */
   lookUpAttempts: 200,
   /** Gerrit may show a patchset a moment after its event. */
   lookUpRetryMs: 250,

@@ -1,4 +1,4 @@
-/** `jobs`: for which changes a job runs, what it runs, and its limits. */
+/** `jobs`: which changes a job runs for, what it runs, and its limits. */
 import { z } from 'zod';
 import { type JobLimits, type StageSpec, TRIGGER_KINDS } from '../../machines/model/domain.ts';
 import { overlap } from '../../machines/trigger/rules/glob.ts';
@@ -84,15 +84,15 @@ const limits = z.strictObject({
   maxEvidenceSize: size({ default: '1GB', about: 'logs and other evidence collected for each run' }),
 });
 
-/** No lab needs to change these. */
+/** Constants that need no configuration. */
 const LIMITS = {
-  /** A job that waited a day for a slot tests a patchset that has probably moved on. */
+  /** After a day in the queue a job would test a patchset that is probably outdated. */
   queueTimeoutMs: 24 * 3_600_000,
-  /** Of the largest projects, over a slow line to the node. */
+  /** For the largest projects, over a slow line to the node. */
   fetchTimeoutMs: 600_000,
-  /** Past a stage's own deadline: the runner on the node must have reported by then. */
+  /** After a stage's own deadline: the runner on the node must have reported by then. */
   stageGraceMs: 30_000,
-  /** Longer than SIGTERM, the wait for SIGKILL and the wait for the end together. */
+  /** Longer than the waits after SIGTERM and SIGKILL together. */
   stopTimeoutMs: 30_000,
   resultsTimeoutMs: 60_000,
   collectTimeoutMs: 600_000,
@@ -100,17 +100,17 @@ const LIMITS = {
   publishAttempts: 5,
   /** Doubles, up to 15 minutes. */
   publishRetryMs: 10_000,
-  /** A full disk is noticed and cleared within a long weekend. */
+  /** A full disk is noticed and fixed within a long weekend. */
   publishAgeMs: 3 * 24 * 3_600_000,
   reportTimeoutMs: 3_600_000,
   cleanupTimeoutMs: 300_000,
-  /** Then an alarm is raised; the sweep goes on. */
+  /** After these attempts an alarm is raised; the sweep continues. */
   cleanupAttempts: 10,
   cleanupRetryMs: 10_000,
   evidenceLimitFiles: 20_000,
 } as const;
 
-/** Output past this is dropped, and the log says so. */
+/** Further output is dropped, and the log says so. */
 const MAX_OUTPUT_BYTES = 64 * 1024 ** 2;
 
 export const job = z.strictObject({
@@ -210,7 +210,7 @@ function filter(
 type JobFile = z.output<typeof job>;
 type Triggers = { readonly requireVote: string | null; readonly requireVoteTimeout: number };
 
-/** @param common what is the same for all jobs */
+/** @param common the values that all jobs share */
 export function buildJob(
   name: string,
   file: JobFile,
@@ -269,7 +269,7 @@ function buildLimits(file: JobFile['limits']): JobLimits {
   };
 }
 
-/** @param providers their names */
+/** @param providers names of the providers */
 export function checkJobs(root: unknown, providers: readonly string[], add: ReportProblem): void {
   const jobs = at(root, ['jobs']);
   if (!isMapping(jobs)) return;
@@ -308,7 +308,7 @@ function checkResults(root: unknown, name: string, add: ReportProblem): void {
   add(path, 'nothing says what a failed test is, so this job could never be FAILURE', next);
 }
 
-/** Where the list is given, it must name what other keys speak of. */
+/** An explicit list of triggers must include those that other keys refer to. */
 function checkTriggers(root: unknown, name: string, add: ReportProblem): void {
   const path = ['jobs', name, 'triggers'];
   const list = at(root, path);
@@ -336,7 +336,7 @@ function checkVotes(root: unknown, name: string, add: ReportProblem): void {
   }
 }
 
-/** Jobs of one patchset share one review, and it waits once. */
+/** Jobs of one patchset share one review, so they must wait for the same vote. */
 function checkHolds(root: unknown, names: readonly string[], add: ReportProblem): void {
   const common = at(root, ['triggers', 'requireVote']) ?? 'none';
   const held = names.map((name) => ({ name, vote: at(root, ['jobs', name, 'requireVote']) ?? common }));
@@ -351,7 +351,7 @@ function checkHolds(root: unknown, names: readonly string[], add: ReportProblem)
   }
 }
 
-/** What starts a job without a request. */
+/** Triggers that start a job without a request. */
 const UNASKED = ['patchset', 'restored', 'ready'];
 
 /** True when one new patchset can start both. */

@@ -15,14 +15,14 @@ export const logs = z.strictObject({
   }),
 });
 
-/** No lab needs to change these: a work tree beyond them is damaged or hostile. */
+/** Constants that need no configuration: a work tree beyond them is damaged or hostile. */
 const LIMITS = {
-  /** Of a longer file the beginning is published. */
+  /** Only the beginning of a longer file is published. */
   maxFileBytes: 256 * 1024 ** 2,
   /** Files and folders of one work tree that are examined. */
   maxEntries: 200_000,
   maxDepth: 32,
-  /** Skipped files that the manifest names; more are only counted. */
+  /** Limit on skipped files that the manifest names; further ones are only counted. */
   maxIndexEntries: 1_000,
 } as const;
 

@@ -56,14 +56,14 @@ export const mail = z.strictObject({
   }),
 });
 
-/** No lab needs to change these. */
+/** Constants that need no configuration. */
 const LIMITS = {
-  /** In one hour. Further alarms are counted in the next mail, so a storm of alarms is no storm of mail. */
+  /** Further alarms are counted in the next mail, so many alarms do not cause many mails. */
   maxAlarmMailsPerHour: 20,
-  /** Alarms that come together go out together. */
+  /** Alarms within this time share one mail. */
   alarmBatchDelayMs: 10_000,
   timeoutMs: 60_000,
-  /** With waits that double from one minute: an hour's outage of the mail server loses nothing. */
+  /** With waits that double from one minute: an hour without the mail server loses no mail. */
   attempts: 6,
   retryMs: 60_000,
 } as const;

@@ -18,13 +18,13 @@ export const monitoring = z.strictObject({
   }),
 });
 
-/** No lab needs to change these. */
+/** Constants that need no configuration. */
 const LIMITS = {
   /** SQLite's log and a job's many small files need inodes too. */
   diskFreeFiles: 10_000,
-  /** Checkpoints keep it at a few megabytes; a long reader makes it grow. */
+  /** Checkpoints keep the WAL at a few megabytes; a long read makes it grow. */
   walBytes: 64 * 1024 ** 2,
-  /** With fewer reports of other CIs their silence may be a weekend. */
+  /** With fewer reports of other CIs, our own silence may just be a weekend. */
   quietOthers: 10,
 } as const;
 

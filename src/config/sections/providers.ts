@@ -1,4 +1,4 @@
-/** `providers`: where jobs run. Which keys there are depends on `type`. */
+/** `providers`: where jobs run. The allowed keys depend on `type`. */
 import { z } from 'zod';
 import type { ProviderConfig, SshConfig, StaticHostConfig } from '../config.ts';
 import {
@@ -126,11 +126,11 @@ export const provider = z.preprocess(
   z.discriminatedUnion('type', [local, fixed, programs]),
 );
 
-/** No lab needs to change these. */
+/** Constants that need no configuration. */
 const SSH_LIMITS = {
   /** TCP, handshake and login together. */
   connectTimeoutMs: 20_000,
-  /** Below the idle timeout of common firewalls. A dead connection is noticed after three, in 45 s. */
+  /** Below the idle timeout of common firewalls. Three missed keepalives end a dead connection after 45 s. */
   keepaliveMs: 15_000,
   keepaliveMax: 3,
   /** The waits between reconnects double from the first to the longest. */
@@ -144,9 +144,9 @@ const SSH_LIMITS = {
 } as const;
 
 const STATIC_LIMITS = {
-  /** One failure can be the network; two in a row are the host's. */
+  /** One failure can be the network's; two in a row are the host's. */
   quarantineAfterFailures: 2,
-  /** Then a quarantined host is tried again, so that a repaired one returns without a command. */
+  /** After this time a quarantined host is tried again, so a repaired one returns without a command. */
   quarantineMs: 3_600_000,
 } as const;
 
@@ -256,7 +256,7 @@ function checkHosts(root: unknown, providers: readonly string[], add: ReportProb
   }
 }
 
-/** The provider applies the same rule when the daemon starts; here the error has a line. */
+/** The provider applies the same rule at the daemon's start; here the error has a line. */
 function checkTrust(root: unknown, names: readonly string[], add: ReportProblem): void {
   const gerrit = at(root, ['gerrit', 'host']);
   if (typeof gerrit !== 'string' || isLoopback(gerrit)) return;

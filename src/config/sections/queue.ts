@@ -1,4 +1,4 @@
-/** `projects` and `headStart`: who gets a free slot, and how many jobs of a project run at the same time. */
+/** `projects` and `headStart`: the order in which jobs get free slots, and how many jobs of a project run at a time. */
 import { z } from 'zod';
 import { overlap } from '../../machines/trigger/rules/glob.ts';
 import type { Config } from '../config.ts';
@@ -16,7 +16,7 @@ export const headStart = z.strictObject({
   }),
 });
 
-/** Only a difference counts, and only people wait for an answer. */
+/** Only differences matter, and only rechecks have a person waiting for the result. */
 export function buildHeadStarts({ recheck }: z.output<typeof headStart>): Config['headStartsMs'] {
   return { patchset: 0, recheck, restored: 0, vote: 0, ready: 0 };
 }

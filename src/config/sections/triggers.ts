@@ -1,4 +1,4 @@
-/** `triggers`: what starts jobs, as far as it is the same for all of them. */
+/** `triggers`: the trigger settings that all jobs share. */
 import { z } from 'zod';
 import type { HoldSpec } from '../../machines/model/domain.ts';
 import { SUPERSEDE_MODES } from '../../machines/trigger/rules/supersede.ts';
@@ -79,12 +79,12 @@ export function buildTriggers(
   };
 }
 
-/** The rules with those of every job. */
+/** The shared rules together with those of every job. */
 export function triggerRules(config: Config): TriggerRules {
   return { ...config.triggers, jobs: config.jobs.map(({ rules }) => rules) };
 }
 
-/** @param vote `zuul Verified+1`, already checked; or none */
+/** @param vote `zuul Verified+1`, already checked; or null */
 export function buildHold(vote: string | null, timeoutMs: number): HoldSpec | null {
   const [, account, label, value] = /^(\S+) (.+?)([+-]\d+)$/.exec(vote ?? '') ?? [];
   if (account === undefined || label === undefined) return null;
