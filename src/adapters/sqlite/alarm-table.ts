@@ -1,6 +1,6 @@
 /**
- * Alarms: what happened, how often, when it last began again or was over, and whether the operator was told of that by mail. Beside the
- * log: what is lost here is still in the daemon's own log.
+ * Alarms: what happened, how often, when each last became new or was cleared, and whether the operator was mailed.
+ * Beside the log: an alarm that is lost here is still in the daemon's own log.
  */
 import type Sqlite from 'better-sqlite3';
 import type { AlarmName, UnmailedAlarm } from '../../engine/ports/store.ts';

@@ -1,4 +1,7 @@
-/** Copies a live database whole, while a daemon writes to it (https://sqlite.org/backup.html), and marks the copy as one. */
+/**
+ * Copies a complete live database while a daemon writes to it (https://sqlite.org/backup.html), and marks the copy as a
+ * backup.
+ */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { OperationError } from '../../errors.ts';
@@ -7,7 +10,7 @@ import { markBackup } from './database-identity.ts';
 import { assertCurrent } from './migrate.ts';
 
 /**
- * @param onProgress pages left and pages in all, for long copies
+ * @param onProgress called with the remaining and total number of pages, for long copies
  * @throws OperationError; a failed copy leaves nothing at `target`
  */
 export async function backupStore(
@@ -21,7 +24,7 @@ export async function backupStore(
   try {
     assertCurrent(database);
     makePrivate(temporary);
-    // Without it each write of the daemon would make the copy begin again, and a busy one would keep it from ending.
+    // Without a snapshot, each write of the daemon would restart the copy, and under load it would never end.
     beginSnapshot(database);
     await database.backup(temporary, {
       progress: ({ remainingPages, totalPages }) => {
@@ -42,7 +45,7 @@ export async function backupStore(
   }
 }
 
-/** Creates the file before SQLite does, which would use the umask: the database is readable by its owner only. */
+/** Creates the file with owner-only permissions, because SQLite would use the umask. */
 function makePrivate(path: string): void {
   rmSync(path, { force: true });
   closeSync(openSync(path, 'wx', 0o600));

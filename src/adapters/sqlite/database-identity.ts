@@ -1,13 +1,13 @@
 /**
- * Detects a copied, moved or restored database. It would post and delete for jobs that the original has long finished. Each
- * start of the daemon writes a new token into the database and into a file beside it, together with host, path, inode and the
- * number of rows. If they disagree, the database is refused until `sos-ci confirm`.
+ * Detects a copied, moved or restored database. It would post and delete for jobs that the original finished long ago.
+ * Each start of the daemon writes a new token into the database and into a file beside it, together with host, path,
+ * inode and the number of rows. If they disagree, the database is refused until `sos-ci confirm`.
  *
- * A whole directory that was restored agrees with itself. So the file beside it also records its own inode and creation
- * time. Each note is a new file, and neither a copy nor an archive preserves a creation time. Inodes are reused, and the
- * time of the last change (ctime) also changes when a backup program links the file or hides that it read it. Creation
- * times are only compared with themselves, so a clock that jumps raises no alarm. An older state of the whole disk, such as a
- * snapshot of the volume or of the virtual machine, is not detected.
+ * In a whole directory that was restored, database and file agree. So the file also records its own inode and creation
+ * time. Each write creates a new file, and neither a copy nor an archive preserves a creation time. Inodes are reused,
+ * and the time of the last change (ctime) also changes when a backup program links the file or resets its access time.
+ * Creation times are only compared with each other, so a clock that jumps raises no alarm. An older state of the whole
+ * disk, such as a snapshot of the volume or of the virtual machine, is not detected.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
@@ -18,21 +18,21 @@ import { asOperationError, type Database, openWritable } from './database.ts';
 import { assertCurrent } from './migrate.ts';
 import { prepared } from './statements.ts';
 
-/** What a backup holds instead of a token. Never equal to one. */
+/** Replaces the token in a backup. Never equal to a token. */
 const BACKUP = 'backup';
 
 interface Sidecar {
   /** Host, inode and path. */
   readonly location: string;
-  /** Two while a start is under way: the database has either. */
+  /** Two during a start: the database has one of them. */
   readonly tokens: readonly string[];
-  /** Rows of the log when this was written. It can only have more now. */
+  /** Number of log rows at the time of writing. The log never has fewer later. */
   readonly rows: number;
-  /** The file that contains this. */
+  /** The identity of this file itself. */
   readonly self: FileIdentity;
 }
 
-/** Identifies a file. */
+/** - */
 interface FileIdentity {
   readonly inode: string;
   /** Null where the host does not report it. */
@@ -41,9 +41,9 @@ interface FileIdentity {
 
 /** A database whose identity was verified. */
 export interface DatabaseIdentity {
-  /** Records the number of rows, now and then and at the end, so that an older copy of the file is detected. */
+  /** Records the number of rows, at intervals and at the end, so that an older copy of the file is detected. */
   note(rows: number): void;
-  /** Why the file at the path is not the one that was opened; null: it is. */
+  /** Why the file at the path is not the opened one; null: it is. */
   missing(): string | null;
 }
 
@@ -64,7 +64,7 @@ export function verifyIdentity(file: string): DatabaseIdentity {
     const location = locationOf(file);
     const { dev, ino } = statSync(file);
     return {
-      // The location from the start: another file that is there now is not the one that this is written for.
+      // Uses the location from the start, because another file may be at the path now.
       note: (rows) => writeSidecar(file, { location, tokens: [taken], rows }),
       missing: () => {
         const found = statSync(file, { throwIfNoEntry: false });
@@ -75,7 +75,9 @@ export function verifyIdentity(file: string): DatabaseIdentity {
   });
 }
 
-/** Accepts this copy as the one in use, on the operator's order. The daemon must not run. @throws OperationError */
+/**
+ * Accepts this copy as the active database, at the operator's request. The daemon must not run. @throws OperationError
+ */
 export function confirmIdentity(file: string): void {
   withDatabase(file, (database) => {
     assertCurrent(database);
@@ -83,7 +85,7 @@ export function confirmIdentity(file: string): void {
   });
 }
 
-/** Marks a new backup, so that it cannot be mistaken for its original. */
+/** Marks a new backup, so that it is not mistaken for the original. */
 export function markBackup(file: string): void {
   withDatabase(file, (database) => {
     writeToken(database, BACKUP);
@@ -91,7 +93,7 @@ export function markBackup(file: string): void {
   });
 }
 
-/** The file holds both tokens until the database has the new one, so that a crash in between raises no false alarm. */
+/** The file holds both tokens until the database has the new one, so a crash in between raises no false alarm. */
 function claim(file: string, database: Database, former: string | null): string {
   const token = randomBytes(16).toString('hex');
   const rows = countRows(database);
@@ -138,7 +140,7 @@ function readSidecar(file: string): Sidecar | null {
     const read = JSON.parse(readFileSync(sidecarOf(file), 'utf8')) as Partial<Sidecar> | null;
     return read?.self === undefined ? null : (read as Sidecar);
   } catch (thrown) {
-    // Missing and damaged are the same: the database cannot prove its identity.
+    // A damaged file is treated like a missing one: the database cannot prove its identity.
     if (
       thrown instanceof SyntaxError ||
       (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT')
@@ -157,7 +159,7 @@ function readSidecar(file: string): Sidecar | null {
 }
 
 function writeSidecar(file: string, content: Omit<Sidecar, 'self'>): void {
-  // Synced: a power cut must not leave the database with a token that the file does not have.
+  // Synced: after a power cut the file must have the database's token.
   writeAtomicallySync(sidecarOf(file), (temporary) => {
     const sidecar: Sidecar = { ...content, self: fileIdentity(temporary) };
     return `${JSON.stringify(sidecar)}
@@ -166,8 +168,8 @@ function writeSidecar(file: string, content: Omit<Sidecar, 'self'>): void {
 }
 
 /**
- * A file system without creation times reports 0. Some hosts report the time of the last change instead: then the folder,
- * which changes with each new file, also seems to be created just now.
+ * A file system without creation times reports 0. Some hosts report the time of the last change instead: then the
+ * folder, which changes with each new file, also appears to be new.
  */
 function fileIdentity(file: string): FileIdentity {
   const { ino, birthtimeNs } = statSync(file, { bigint: true });
@@ -176,13 +178,15 @@ function fileIdentity(file: string): FileIdentity {
   return { inode: String(ino), born: known ? String(birthtimeNs) : null };
 }
 
-/** A creation time that only one of them has is ignored: the host may report it only since an upgrade. */
+/** Ignores a creation time that only one of them has: the host may report it only since an upgrade. */
 function isSame(one: FileIdentity, other: FileIdentity): boolean {
   const bornAlike = one.born === null || other.born === null || one.born === other.born;
   return one.inode === other.inode && bornAlike;
 }
 
-/** The host (machine-id(5) if it has one), the inode, which a replaced file does not keep, and the real path. */
+/**
+ * The host (its machine-id(5) if it has one), the inode, which changes when the file is replaced, and the real path.
+ */
 function locationOf(file: string): string {
   return `${machineId()} ${statSync(file).ino} ${realpathSync(file)}`;
 }

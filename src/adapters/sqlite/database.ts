@@ -1,6 +1,7 @@
 /**
- * Opens SQLite the one way that keeps our promises: WAL with synchronous=FULL, asserted and not assumed, on a bundled
- * library that is new enough. better-sqlite3 itself sets synchronous=NORMAL in WAL mode, which may lose the last commits.
+ * Opens SQLite with the durability that the port promises: WAL with synchronous=FULL, verified after opening, on a
+ * bundled library that is new enough. better-sqlite3 itself sets synchronous=NORMAL in WAL mode, which may lose the
+ * last commits.
  */
 import { statSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
@@ -10,23 +11,26 @@ import { keep, prepared, readPragma } from './statements.ts';
 
 export type Database = Sqlite.Database;
 
-/** Before this version a rare bug in the reset of the WAL could lose commits (https://sqlite.org/wal.html#walresetbug). */
+/**
+ * Older versions have a rare bug in the reset of the WAL that can lose commits
+ * (https://sqlite.org/wal.html#walresetbug).
+ */
 const OLDEST_SQLITE = [3, 51, 3] as const;
-/** How long a statement waits for another connection's lock; the engine tries again later. */
+/** How long a statement waits for another connection's lock; the engine retries later. */
 const BUSY_TIMEOUT_MS = 1000;
 /**
- * Pages that a connection keeps in memory, in KiB. better-sqlite3 allows 16 MB, which a daemon fills within some hundred
- * jobs and never gives back. An append needs the newest pages alone.
+ * A connection's page cache in KiB. better-sqlite3 allows 16 MB, which a daemon fills within some hundred jobs and
+ * never frees. An append needs only the newest pages.
  */
 const CACHE_KIB = 4096;
-/** A WAL that never has to grow while work goes on makes each commit one write and one sync. */
+/** Initial size of the WAL. While the WAL does not grow, each commit is one write and one sync. */
 const WAL_BYTES = 4 * 1024 * 1024;
 
 export function openWritable(file: string): Database {
   const database = connect(file, false);
   try {
     database.exec('PRAGMA journal_mode = WAL');
-    // Else one that grew once, while somebody read for long, stays large forever.
+    // Without a limit, a WAL that grew once during a long read stays large forever.
     database.exec(`PRAGMA journal_size_limit = ${2 * WAL_BYTES}`);
     database.exec('PRAGMA synchronous = FULL');
     assertPragmas(database, file);
@@ -37,7 +41,7 @@ export function openWritable(file: string): Database {
   return database;
 }
 
-/** A connection that cannot write, for people's questions beside a running daemon. */
+/** A read-only connection, for queries beside a running daemon. */
 export function openReadOnly(file: string): Database {
   const database = connect(file, true);
   try {
@@ -51,14 +55,14 @@ export function openReadOnly(file: string): Database {
   return database;
 }
 
-/** From here on this connection sees the database as it is now, until it is closed. */
+/** From now until it is closed, this connection reads the database's current state. */
 export function beginSnapshot(database: Database): void {
   database.exec('BEGIN');
-  // A transaction begins with its first read.
+  // SQLite starts the read transaction with its first read.
   prepared(database, 'SELECT count(*) FROM sqlite_schema').get();
 }
 
-/** Grows a young WAL once, so that the first appends cost what all later ones do. Needs the table `meta`. */
+/** Grows a small WAL once, so the first appends cost the same as later ones. Needs the table `meta`. */
 export function growWal(database: Database): void {
   if (database.memory || walBytes(database.name) >= WAL_BYTES) return;
   prepared(database, "INSERT OR REPLACE INTO meta VALUES ('padding', hex(zeroblob(?)))").run(WAL_BYTES / 2);
@@ -66,7 +70,7 @@ export function growWal(database: Database): void {
   database.exec('PRAGMA wal_checkpoint(RESTART)');
 }
 
-/** What a failing statement means for its caller: worth another try, or a broken invariant that is passed on as it is. */
+/** Translates a statement's error for its caller: StoreUnavailable when a retry can succeed, else unchanged. */
 export function translate(thrown: unknown): unknown {
   if (!(thrown instanceof Sqlite.SqliteError)) return thrown;
   const { code } = thrown;

@@ -1,6 +1,6 @@
 /**
- * The side tables of the intake: what was decided, and how far. They are written inside the transaction of the
- * append that they belong to; this file knows their columns and begins no transaction of its own.
+ * The side tables of the intake: decided events, and the position. They are written inside the transaction of their
+ * append; this file knows their columns and begins no transaction itself.
  */
 import type {
   CheckpointRecord,
@@ -16,7 +16,7 @@ import { prepared } from './statements.ts';
 
 export const SELECT_POSITION = 'SELECT origin, position, forgotten FROM checkpoint';
 
-/** Ignored requests that are kept: some weeks of a busy site, in less than a megabyte. */
+/** Limit on stored ignored requests: some weeks of a busy site, in less than a megabyte. */
 const MAX_IGNORED_REQUESTS = 1_000;
 
 export class IntakeTables {
@@ -44,7 +44,7 @@ export class IntakeTables {
     if (intake !== null) putPosition.run(intake.origin, intake.position, intake.forgotten);
   }
 
-  /** To be called when what was noted is durable. */
+  /** Call when the updates are durable. */
   noted(all: readonly IntakeUpdate[]): void {
     for (const { seen } of all) for (const { number } of seen) this.last = Math.max(this.last, number);
   }

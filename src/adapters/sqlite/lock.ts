@@ -1,7 +1,7 @@
 /**
- * One daemon for one database. The lock is SQLite's own on a file beside it, taken in one step and never let go, so of
- * several starters exactly one gets it, and the kernel releases it when its holder dies, by whatever death. Who holds
- * it stands in a second file: that is only shown, never trusted.
+ * Allows one daemon per database. The lock is SQLite's own on a file beside the database, taken in one step and held
+ * until exit. Of several starting daemons exactly one gets it, and the kernel releases it however its holder dies. A
+ * second file names the holder: it is only displayed, never trusted.
  */
 import { readFileSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
@@ -14,7 +14,7 @@ export class LockHeld extends OperationError {}
 
 interface Holder {
   readonly pid: number;
-  /** As `processStartTicks` tells it: a pid that went to another process is not taken for the holder. */
+  /** From `processStartTicks`: distinguishes the holder from a process that reuses its pid. */
   readonly startTicks: number;
   /** Epoch ms. */
   readonly startedAt: number;
@@ -24,14 +24,14 @@ export interface Lock {
   release(): void;
 }
 
-/** Locks of this process. Without this, one whose holder forgets it would be let go by the garbage collector. */
+/** Locks of this process. References here keep the garbage collector from releasing them. */
 const held = new Set<Sqlite.Database>();
 
 /** @throws OperationError when another live process holds it, with its pid and start time */
 export function takeLock(file: string, now: number): Lock {
   const database = open(file);
   try {
-    // Nothing is ever written in this transaction: a commit could meet a reader, and would let go for a moment.
+    // This transaction never writes: a commit could conflict with a reader, and would briefly release the lock.
     database.exec('BEGIN IMMEDIATE');
     writeHolder(file, {
       pid: process.pid,
@@ -55,7 +55,7 @@ export function takeLock(file: string, now: number): Lock {
 export function processStartTicks(pid: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in field 2 may hold anything, so count from behind its closing bracket.
+    // The name in field 2 may contain any character, so fields are counted after its closing parenthesis.
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
   } catch {
     return 0;
@@ -85,7 +85,7 @@ function writeHolder(file: string, holder: Holder): void {
   );
 }
 
-/** Null when the file still names a dead process: the living one is about to write its own name. */
+/** Null when the file still names a dead process: the new holder is about to replace it. */
 function readHolder(file: string): Holder | null {
   try {
     const holder = JSON.parse(readFileSync(`${file}.holder`, 'utf8')) as Holder;

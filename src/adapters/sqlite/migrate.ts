@@ -1,6 +1,6 @@
 /**
- * Brings a database to this program's schema: numbered SQL files, forward only, each in a transaction of its own. A
- * database that is newer than the program is refused, since an old program could only break what it does not know.
+ * Migrates a database to this program's schema: numbered SQL files, forward only, each in its own transaction. A
+ * database newer than the program is refused, because an old program could damage what it does not know.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,7 +15,10 @@ interface Migration {
   readonly sql: string;
 }
 
-/** @param folder holds the migrations, NNNN_name.sql. @throws OperationError when the database is newer than the program, or a migration fails */
+/**
+ * @param folder contains the migrations, NNNN_name.sql
+ * @throws OperationError when the database is newer than the program, or a migration fails
+ */
 export function migrate(database: Database, folder = migrationsFolder()): void {
   const migrations = readMigrations(folder);
   const newest = migrations.at(-1)?.version ?? 0;
@@ -33,7 +36,7 @@ export function migrate(database: Database, folder = migrationsFolder()): void {
   }
 }
 
-/** For readers, which may not migrate: the schema must be this program's own. */
+/** For readers, which may not migrate: the schema must match this program's. */
 export function assertCurrent(database: Database, folder = migrationsFolder()): void {
   const newest = readMigrations(folder).at(-1)?.version ?? 0;
   assertNotNewer(database, newest);
@@ -76,7 +79,7 @@ function readMigrations(folder: string): readonly Migration[] {
     }));
 }
 
-/** The folder beside package.json: above this file both in src and in dist. */
+/** The migrations folder beside package.json, which is above this file both in src and in dist. */
 function migrationsFolder(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'migrations', '0001_schema.sql'))) {

@@ -1,4 +1,4 @@
-/** The questions that people and the engine ask of the database. Every one is answered from an index or a view. */
+/** The database queries of the query commands and the engine. Each is answered from an index or a view. */
 import type {
   AlarmView,
   CheckpointRecord,
@@ -33,7 +33,9 @@ export function openReader(file: string): StoreReader {
   }
 }
 
-/** The same, and every answer is of one moment, while a daemon goes on writing: what is compared must fit together. */
+/**
+ * Like `openReader`, but all answers come from one snapshot while a daemon continues to write, so they can be compared.
+ */
 export function openSnapshot(file: string): StoreReader {
   const database = openReadOnly(file);
   try {
@@ -55,7 +57,7 @@ const HEARD = `SELECT coalesce(sum(listened_ms), 0) AS listenedMs, coalesce(sum(
   FROM peer_activity WHERE begun_at >= ?`;
 const LOG_PAGE_ROWS = 500;
 const VIEW_PAGE_ROWS = 1_000;
-/** Each view with the columns that it is read in the order of. */
+/** Each view with the columns that define its order. */
 export const VIEWS = [
   ['history_view', 'history'],
   ['job_view', 'id'],
@@ -92,7 +94,7 @@ export class SqliteReader implements StoreReader {
   }
 
   jobIds(prefix: string, limit: number): readonly string[] {
-    // Ids are ASCII, so every id with the prefix sorts below the prefix with the highest character behind it.
+    // Ids are ASCII, so every id with the prefix sorts below the prefix followed by the highest character.
     return this.rowsOf(
       'SELECT id FROM job_view WHERE id >= ? AND id < ? ORDER BY id LIMIT ?',
       prefix,
@@ -122,7 +124,7 @@ export class SqliteReader implements StoreReader {
   }
 
   *histories(): Iterable<string> {
-    // Not by version 1: a history that lost its first row must be looked at all the more.
+    // Grouped instead of filtered by version 1: a history that lost its first row must be included.
     const names = this.rowsOf('SELECT history FROM event GROUP BY history ORDER BY min(seq)');
     for (const row of names) yield String(row.history);
   }
@@ -132,7 +134,7 @@ export class SqliteReader implements StoreReader {
   }
 
   *log(): Iterable<NumberedRow> {
-    // In pages: a statement that is still being read would keep this connection from writing.
+    // Read in pages: an open read statement would block writes on this connection.
     const newest = this.length();
     const page = `${EVENTS} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`;
     for (let last = 0; last < newest; ) {
@@ -245,7 +247,7 @@ export class SqliteReader implements StoreReader {
   }
 
   schema(): readonly string[] {
-    // What SQLite makes by itself has no text.
+    // SQLite's automatic objects have no SQL text.
     return this.rowsOf(
       'SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name',
     ).map(({ type, name, sql }) => `${String(type)} ${String(name)} ${String(sql)}`);
@@ -253,7 +255,7 @@ export class SqliteReader implements StoreReader {
 
   *views(): Iterable<string> {
     for (const [table, order] of VIEWS) {
-      // Keys are texts and never empty, so every row comes behind nothing.
+      // Keys are non-empty texts, so every row sorts after ''.
       const page = `SELECT * FROM ${table} WHERE (${order}) > (${holes(order)}) ORDER BY ${order} LIMIT ?`;
       for (let last: readonly unknown[] = order.split(', ').map(() => ''); ; ) {
         const rows = this.rowsOf(page, ...last, VIEW_PAGE_ROWS);
@@ -282,7 +284,7 @@ function holes(columns: string): string {
   return columns.replace(/\w+/g, '?');
 }
 
-/** A history's state as its view keeps it; the newest row's hash stands beside the hashed text. */
+/** A history's state as its view stores it; the newest row's hash is in a separate column. */
 export function storedOf(row: SqlRow): HistorySnapshot {
   return { ...JSON.parse(String(row.stored)), hash: String(row.hash) };
 }

@@ -1,4 +1,4 @@
-/** Rows of the tables as the port's types, and back. The one place that knows the columns' names. */
+/** Converts table rows to the port's types, and back. No other file maps these columns. */
 import {
   type JobView,
   type LogEntry,
@@ -93,8 +93,8 @@ export function jobRow(row: SqlRow): JobView {
 }
 
 /**
- * A view's row is made once, and later only what changes is set: an index whose columns are not named is not touched, and
- * each page that is spared is one less to sync. `ended` is named only where it is set, because of the partial indexes.
+ * Inserts a view's row once, and later updates only changing columns: an index on other columns is not touched, and
+ * each avoided page write is one less to sync. `ended` is named only where it is set, because of the partial indexes.
  */
 function upsert(table: string, key: string, columns: number, changing: readonly string[]): string {
   const values = Array.from({ length: columns }, () => '?').join(', ');
@@ -185,7 +185,7 @@ export function reviewValues(review: ReviewView): readonly unknown[] {
   ];
 }
 
-/** What an event began; null where an operator did. */
+/** The values of a start by an event; null for a start by an operator. */
 export function startValues({ history, data }: LogRow): readonly unknown[] | null {
   const { patchset, cause } = data as Extract<ReviewEvent, { type: 'review.opened' }>;
   return cause === undefined ? null : [history, patchset.project, patchset.change, cause.by, cause.at];

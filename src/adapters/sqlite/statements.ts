@@ -1,8 +1,8 @@
 /**
- * Prepared statements, one for each text and connection. On Node 24.19 and later they and their connections are also
- * kept for as long as the process lives: there a native object of better-sqlite3 12 that is collected while no script
- * runs aborts the whole process (the destructor of node::ObjectWrap wants an environment), and version 13, which does
- * not, leaves Node 20 behind. So nothing here makes statements that are thrown away: no `pragma()`, no `iterate()`.
+ * Caches prepared statements, one for each text and connection. On Node 24.19 and later they and their connections are
+ * also kept for the life of the process: there a native object of better-sqlite3 12 that is collected while no script
+ * runs aborts the process (the destructor of node::ObjectWrap needs an environment). Version 13 fixes that but drops
+ * Node 20. So this code creates no temporary statements: no `pragma()`, no `iterate()`.
  */
 import type Sqlite from 'better-sqlite3';
 
@@ -15,7 +15,7 @@ interface Connections {
 
 const connections: Connections = collectingAborts() ? new Map() : new WeakMap();
 
-/** The statement of this text: made once, and reset by SQLite after each use. */
+/** The statement for this text: prepared once, and reset by SQLite after each use. */
 export function prepared(database: Database, sql: string): Statement {
   const known = statementsOf(database).get(sql);
   if (known !== undefined) return known;
@@ -24,12 +24,12 @@ export function prepared(database: Database, sql: string): Statement {
   return made;
 }
 
-/** What a pragma is set to. */
+/** The pragma's current value. */
 export function readPragma(database: Database, name: string): unknown {
   return Object.values(prepared(database, `PRAGMA ${name}`).get() as object)[0];
 }
 
-/** For a connection that may never prepare anything. */
+/** For a connection that may never prepare a statement. */
 export function keep(database: Database): Database {
   statementsOf(database);
   return database;

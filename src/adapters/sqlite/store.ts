@@ -1,6 +1,6 @@
 /**
  * The store on SQLite: the event log and its views in one file, written by one daemon. A batch is one transaction and
- * one fsync. The promises are the port's (engine/store.ts).
+ * one fsync. The port (engine/ports/store.ts) defines the durability promises.
  */
 import { hash, randomBytes } from 'node:crypto';
 import Sqlite from 'better-sqlite3';
@@ -42,7 +42,10 @@ import {
 } from './rows.ts';
 import { prepared } from './statements.ts';
 
-/** Opens for writing, makes or migrates the schema. The caller holds the daemon's lock. @throws OperationError */
+/**
+ * Opens the database for writing; creates or migrates the schema. The caller holds the daemon's lock. @throws
+ * OperationError
+ */
 export function openStore(file: string): Store {
   const database = openWritable(file);
   try {
@@ -55,7 +58,7 @@ export function openStore(file: string): Store {
   }
 }
 
-/** How long a count may stay in memory. */
+/** Maximum time that a count stays only in memory. */
 const COUNTS_WAIT_MS = 500;
 
 class SqliteStore extends SqliteReader implements Store {
@@ -63,9 +66,9 @@ class SqliteStore extends SqliteReader implements Store {
   private readonly appendAll: (batch: readonly LogEntry[], noted: readonly IntakeUpdate[]) => void;
   private readonly intakeTables: IntakeTables;
   private readonly alarmTable: AlarmTable;
-  /** Counted, and not written yet. */
+  /** Counts that are not written yet. */
   private readonly counted = new Map<string, number>();
-  /** The position that is not written yet; 0 for none. */
+  /** The position that is not written yet; 0: none. */
   private movedTo = 0;
   private cancelFlush: (() => void) | null = null;
 
@@ -103,7 +106,7 @@ class SqliteStore extends SqliteReader implements Store {
     return this.intakeTables.lastSeen;
   }
 
-  /** Like a count: it shares the next sync. */
+  /** Shares the next sync, like a count. */
   moveIntake(position: number): void {
     this.movedTo = Math.max(this.movedTo, position);
     this.flushSoon();
@@ -144,7 +147,10 @@ class SqliteStore extends SqliteReader implements Store {
     }[];
   }
 
-  /** Shares the sync of the next append, or waits a little for others: a busy stream has many lines that start nothing. */
+  /**
+   * Shares the sync of the next append, or waits briefly for other counts: a busy stream has many lines that start
+   * nothing.
+   */
   count(name: string, by: number): void {
     this.counted.set(name, (this.counted.get(name) ?? 0) + by);
     this.flushSoon();
@@ -288,7 +294,7 @@ class SqliteStore extends SqliteReader implements Store {
     this.cancelFlush = null;
   }
 
-  /** Side tables: a full disk or a locked database costs a count, never the caller's work. */
+  /** Writes side tables: a full disk or a locked database loses a count, but never fails the caller. */
   private aside(write: () => void): void {
     try {
       write();
@@ -298,7 +304,7 @@ class SqliteStore extends SqliteReader implements Store {
   }
 }
 
-/** The version is taken, or the trigger is known; any other constraint that breaks is a bug of ours. */
+/** The version or the trigger exists already. Any other violated constraint is a bug in this program. */
 const CONFLICTS: readonly string[] = [
   'SQLITE_CONSTRAINT_TRIGGER',
   'SQLITE_CONSTRAINT_UNIQUE',
