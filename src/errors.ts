@@ -1,21 +1,21 @@
 /**
- * The one error that adapters throw. Whether trying again can help is decided where the status code is at hand,
- * never by searching text; the hint says what an operator should do next.
+ * The only error type that adapters throw. The code that has the status decides whether a retry can succeed; no code
+ * searches error texts. The hint tells an operator the next step.
  */
 
 export interface OperationErrorFields {
-  /** What was tried, as verb and noun: `create server`, `post review`. */
+  /** The attempted operation, as verb and noun: `create server`, `post review`. */
   readonly operation: string;
-  /** On what: a host, a path, a change. Never a secret. */
+  /** The target: a host, a path, a change. Never a secret. */
   readonly target: string;
   readonly message: string;
   readonly retryable: boolean;
-  /** What to do next, in one line. */
+  /** The next step, in one line. */
   readonly hint: string;
   readonly cause?: unknown;
 }
 
-/** An operation on the outside world that failed in a way that we foresaw. */
+/** An expected failure of an operation on the outside world. */
 export class OperationError extends Error {
   override readonly name = 'OperationError';
   readonly operation: string;
@@ -33,8 +33,8 @@ export class OperationError extends Error {
 }
 
 /**
- * Work that was ended from outside: its deadline, a cancellation, a daemon that stops. What is known of why it was not done
- * by then is `last`; it is in the message, so that the deadline never hides a cause.
+ * Work that was ended from outside: by its deadline, a cancellation, or a stop of the daemon. `last` is the last known
+ * error before the abort; the message includes it, so a deadline never hides a cause.
  */
 export class AbortedError extends OperationError {
   readonly last: OperationError | null;
@@ -58,7 +58,10 @@ export function throwIfAborted(signal: AbortSignal, operation: string, target: s
   if (signal.aborted) throw new AbortedError(operation, target);
 }
 
-/** What `work` comes to, or AbortedError as soon as the signal aborts: for work that others wait for too. */
+/**
+ * Resolves like `work`, or rejects with AbortedError as soon as the signal aborts: for work that other callers also
+ * await.
+ */
 export function unlessAborted<T>(
   work: Promise<T>,
   signal: AbortSignal,
@@ -75,12 +78,12 @@ export function unlessAborted<T>(
 
 /** The text of anything that was thrown, for a log line or a Failure. */
 export function errorText(thrown: unknown): string {
-  // One name with several addresses: its own message is empty.
+  // An error of one name with several addresses has an empty message.
   if (thrown instanceof AggregateError) return thrown.errors.map(errorText).join('; ');
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** What ssh2 and node's sockets say beside the message: which part failed, and its code. */
+/** The fields of ssh2 and socket errors beside the message: the level and the code. */
 export function failureMarks(thrown: unknown): { readonly level: unknown; readonly code: unknown } {
   if (typeof thrown !== 'object' || thrown === null) return { level: undefined, code: undefined };
   const { level, code } = thrown as { readonly level?: unknown; readonly code?: unknown };

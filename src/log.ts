@@ -1,7 +1,6 @@
 /**
- * The daemon's own log: one JSON object a line, so that journald and other programs can read it, or short coloured
- * lines where a person watches a terminal. Secrets that the configuration names never get into it, also not inside
- * an error's text, and nothing in it can drive a terminal.
+ * The daemon's log: one JSON object per line, for journald and other programs, or short coloured lines on a terminal.
+ * Configured secrets never appear in it, including in error texts, and its content cannot control a terminal.
  */
 import pino from 'pino';
 import { plainText } from './terminal-text.ts';
@@ -11,31 +10,31 @@ export interface Log {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
-  /** The same log; `fields` stand in each of its lines. */
+  /** The same log with `fields` in each of its lines. */
   child(fields: object): Log;
 }
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
-/** Takes whole lines, each with its line end. */
+/** Receives whole lines, each with its line end. */
 export interface LogDestination {
   write(line: string): unknown;
 }
 
-/** Secret values as they are now: a configuration that is read again may bring others. */
+/** The current secret values; a reload may change them. */
 export interface SecretValues {
   values: readonly string[];
 }
 
 export interface LogOptions {
   readonly level: string;
-  /** stderr, a file to append to, or anything that takes lines. */
+  /** stderr, a file to append to, or any receiver of lines. */
   readonly destination: 'stderr' | { readonly file: string } | LogDestination;
-  /** Values that must not appear; longest first is seen to here. */
+  /** Values that must not appear, in any order; the log replaces the longest first. */
   readonly secrets?: SecretValues;
-  /** Lines for people. Default: only when stderr is the destination and a terminal. */
+  /** Writes lines for people. Default: only when the destination is stderr and a terminal. */
   readonly pretty?: boolean;
-  /** Colour, in lines for people only. Default: on a terminal, unless NO_COLOR is set. */
+  /** Colours the lines for people. Default: on a terminal, unless NO_COLOR is set. */
   readonly color?: boolean;
 }
 
@@ -76,8 +75,8 @@ function openDestination(destination: LogOptions['destination']): LogDestination
 }
 
 /**
- * Takes secrets out of a finished line. It is looked at as JSON again only when a secret stands in it, and stays JSON.
- * A value with quotes or line ends is looked for in its escaped form too, because texts often hold JSON.
+ * Replaces secrets in a finished line. Parses the line as JSON only when it contains a secret, and keeps it valid JSON.
+ * A value with quotes or line ends is also searched in its escaped form, because texts often contain JSON.
  */
 function redactor(secrets: readonly string[]): (line: string) => string {
   const forms = new Set<string>();
@@ -93,7 +92,7 @@ function redactor(secrets: readonly string[]): (line: string) => string {
     inLine.some((form) => line.includes(form)) ? `${JSON.stringify(deep(JSON.parse(line), hide))}\n` : line;
 }
 
-/** The same value with `hide` applied to each text in it, keys and numbers included. */
+/** The same value with `hide` applied to each text in it, including keys and numbers. */
 function deep(value: unknown, hide: (text: string) => string): unknown {
   if (typeof value === 'string') return hide(value);
   if (typeof value === 'number') return hide(String(value)) === String(value) ? value : hide(String(value));
@@ -111,7 +110,7 @@ const PAINT: Readonly<Record<string, string>> = {
 const DIM = '\u001b[2m';
 const RESET = '\u001b[0m';
 
-/** `17:09:35Z WARN  message  key=value ...`; the hint, where there is one, on a line of its own. */
+/** `17:09:35Z WARN  message  key=value ...`; a hint goes on a separate line. */
 function forPeople(line: string, color: boolean): string {
   const parsed: unknown = JSON.parse(line);
   const { level, time, msg, hint, ...rest } = parsed as Record<string, unknown>;
@@ -134,7 +133,7 @@ function shown(value: unknown): string {
   return plainText(JSON.stringify(value) ?? 'undefined');
 }
 
-/** An error as pino writes it. */
+/** An error as pino serializes it. */
 function isError(value: unknown): value is { readonly message: string; readonly stack?: string } {
   return typeof value === 'object' && value !== null && 'stack' in value && 'message' in value;
 }

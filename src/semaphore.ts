@@ -1,6 +1,6 @@
 /**
- * At most so many at a time; with a limit of 1, a mutex. The others wait in the order in which they came, and leave when
- * their signal aborts. Queues of a library (async-mutex, p-limit) have no signal for a waiter.
+ * Limits concurrent work; with a limit of 1, a mutex. Waiting callers proceed in order of arrival, and leave when their
+ * signal aborts. Library queues (async-mutex, p-limit) have no signal for a waiter.
  */
 
 export class Semaphore {
@@ -12,7 +12,7 @@ export class Semaphore {
     this.#limit = limit;
   }
 
-  /** Resolves when it is the caller's turn, with the function that ends it. Rejects with the signal's reason. */
+  /** Resolves with the release function when the caller may proceed. Rejects with the signal's reason. */
   async acquire(signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted();
     if (this.#taken < this.#limit) this.#taken++;
@@ -27,7 +27,7 @@ export class Semaphore {
     };
   }
 
-  /** Runs `work` when it is its turn. */
+  /** Runs `work` when a permit is free. */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const release = await this.acquire(signal);
     try {
@@ -37,7 +37,7 @@ export class Semaphore {
     }
   }
 
-  /** How many wait. */
+  /** Number of waiting callers. */
   get waiting(): number {
     return this.#queue.length;
   }

@@ -1,16 +1,16 @@
 /**
  * Timers of any length, on the monotonic clock. Node's setTimeout takes at most 2^31 - 1 ms (24.8 days) and fires after
- * 1 ms for anything longer, so longer waits are made of pieces. A house test keeps raw timers out of every other file.
+ * 1 ms for anything longer, so longer waits are split. A house test keeps raw timers out of every other file.
  */
 
-/** The longest wait that a Node timer can hold. */
+/** The longest delay that a Node timer supports. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Takes a timer back; harmless after it has fired. */
+/** Cancels a timer; harmless after it has fired. */
 export type Cancel = () => void;
 
 export interface TimerOptions {
-  /** The process may end before this timer fires. */
+  /** True: the timer does not keep the process running. */
   readonly unref?: boolean;
 }
 
@@ -28,7 +28,7 @@ export function after(delayMs: number, due: () => void, { unref = false }: Timer
   return () => clearTimeout(timeout);
 }
 
-/** Calls `due` every `intervalMs`, until it is cancelled. */
+/** Calls `due` every `intervalMs`, until it is canceled. */
 export function every(intervalMs: number, due: () => void): Cancel {
   let cancel: Cancel = () => {};
   const arm = (): void => {
@@ -41,7 +41,7 @@ export function every(intervalMs: number, due: () => void): Cancel {
   return () => cancel();
 }
 
-/** What sets timers: this file, or a clock of a test. */
+/** A source of timers: this file, or a test's clock. */
 export interface Timers {
   after(delayMs: number, due: () => void): Cancel;
 }
@@ -60,7 +60,7 @@ export function sleep(delayMs: number, signal?: AbortSignal, timers: Timers = { 
   });
 }
 
-/** For libraries that hand a time-out to a Node timer themselves. */
+/** Clamps a timeout for libraries that pass it to a Node timer themselves. */
 export function timerDelay(delayMs: number): number {
   return Math.min(Math.max(delayMs, 0), LONGEST_TIMER_MS);
 }
