@@ -1,6 +1,6 @@
 /**
- * The cgroups in which runners put their commands, where the host allows it. Only a real cgroup that has the server's own name
- * is taken for one: the file that names it lies where a test can write.
+ * The cgroups that runners create for their commands, where the host permits it. Only a real cgroup with the server's
+ * own name is accepted, because tests can write the file that names it.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { access, constants, readFile, realpath, rmdir, statfs } from 'node:fs/promises';
@@ -11,10 +11,10 @@ import { errorCode } from '../run/fs-error.ts';
 
 const CGROUP2_MAGIC = 0x63677270;
 const PATH_LIMIT_BYTES = 4096;
-/** A second, for the kernel to take leave of the last process. */
+/** One second in total, for the kernel to remove the last process. */
 const [REMOVE_TRIES, REMOVE_PAUSE_MS] = [20, 50];
 
-/** Those of these run directories of one server. */
+/** The cgroups of these run directories of one server. */
 export async function groupsOf(
   server: Pick<Server, 'id'>,
   directories: readonly string[],
@@ -27,33 +27,36 @@ export async function groupsOf(
   return groups;
 }
 
-/** Process ids, those of groups within it included. */
+/** The process ids in a cgroup, including those in nested cgroups. */
 export function membersOf(group: string): readonly number[] {
   try {
     const own = readFileSync(join(group, 'cgroup.procs'), 'latin1').split('\n');
     return [...own.filter((line) => line !== '').map(Number), ...groupsIn(group).flatMap(membersOf)];
   } catch {
-    // It went meanwhile: with its last process.
+    // The cgroup was removed meanwhile, with its last process.
     return [];
   }
 }
 
-/** SIGKILL to all of it at once. Kernels before 5.14 cannot: there each member is killed. */
+/**
+ * Sends SIGKILL to the whole cgroup at once. Kernels before 5.14 have no cgroup.kill; there the caller kills each
+ * member.
+ */
 export function killGroup(group: string): void {
   try {
     writeFileSync(join(group, 'cgroup.kill'), '1', { flag: 'r+' });
   } catch {
-    // There is no such file, or the group is gone.
+    // The file does not exist, or the cgroup is gone.
   }
 }
 
-/** Only an empty one goes; what was killed a moment ago may still be in it. */
+/** Removes a cgroup. Only an empty one can be removed, and processes that were just killed may still be in it. */
 export async function removeGroup(group: string): Promise<void> {
   for (const inner of groupsIn(group)) await removeGroup(inner);
   for (let tries = 0; tries < REMOVE_TRIES && (await isBusy(group)); tries += 1) await sleep(REMOVE_PAUSE_MS);
 }
 
-/** Whether this process may put a command into a cgroup: the same question that the runner asks. */
+/** Whether this process may put a command into a cgroup, by the same check as the runner's. */
 export async function mayGroup(): Promise<boolean> {
   const mounts = (await read('/proc/self/mounts')).split('\n').map((line) => line.split(' '));
   const point = mounts.find(([, , type]) => type === 'cgroup2')?.[1];
@@ -65,7 +68,7 @@ export async function mayGroup(): Promise<boolean> {
   );
 }
 
-/** False: it is gone. */
+/** False: the cgroup was removed. */
 async function isBusy(group: string): Promise<boolean> {
   return rmdir(group).then(
     () => false,
@@ -81,7 +84,7 @@ async function groupIn(directory: string, name: string): Promise<string | null> 
     const { type } = await statfs(path);
     return basename(path) === name && type === CGROUP2_MAGIC ? path : null;
   } catch {
-    // None was made, or it is gone.
+    // No cgroup was created, or it is gone.
     return null;
   }
 }

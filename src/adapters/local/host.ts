@@ -1,9 +1,9 @@
-/** What this host has: free disk, folders, programs. Only looked at. */
+/** Probes this host: free disk space, folders, programs. Changes nothing. */
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 
 export interface Folder {
-  /** The path that was asked about, or as much of it as is there. */
+  /** The requested path, or its deepest existing ancestor. */
   readonly there: string;
   readonly whole: boolean;
   readonly isDirectory: boolean;
@@ -35,7 +35,7 @@ export async function probeFolder(path: string): Promise<Folder> {
   }
 }
 
-/** Those of these programs that cannot be run; names are looked for in PATH. */
+/** The given programs that cannot be run; names are looked up in PATH. */
 export async function missingPrograms(programs: readonly string[]): Promise<readonly string[]> {
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   const missing: string[] = [];

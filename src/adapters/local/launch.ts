@@ -1,6 +1,6 @@
 /**
- * Starts runner.sh for one run directory, in a session of its own and with nothing that ties it to this process, and
- * waits until it stands. A second start, here or in another process, ends without having done anything.
+ * Starts runner.sh for one run directory, in its own session and independent of this process, and waits until it has
+ * written its pid. A second start, here or in another process, ends without effect.
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -25,14 +25,14 @@ export interface Launch extends RunnerOrder, RunBounds {
 }
 
 const POLL_MS = 50;
-/** What its exit codes mean when the disk has no room for a text. */
+/** Meanings of the runner's exit codes, for when the disk is too full for an error text. */
 const REASONS: Readonly<Record<number, string>> = { [NO_ROOM]: 'the disk is full' };
 const HINTS: Readonly<Record<number, string>> = {
   [NO_FLOCK]: 'apt-get install util-linux',
   [NO_ROOM]: 'make room on the disk of the state directory',
 };
 
-/** The runner's process id, and whether it was this call that started it. */
+/** Returns the runner's process id, and whether this call started it. */
 export async function launch(
   run: Launch,
   signal: AbortSignal,
@@ -52,7 +52,7 @@ async function startAndWait(run: Launch): Promise<{ readonly pid: number; readon
   const standing = new Standing(run.directory);
   try {
     const started = spawnRunner(run);
-    // It ends with 0 when another one has the lock: that one's pid is about to come.
+    // The runner exits with 0 when another runner has the lock; that runner is about to write its pid.
     const refused = started.exited.then(async (code) => (code === 0 ? standing.pid : refusal(run, code)));
     const pid = await Promise.race([standing.pid, refused, standing.late(run.startTimeoutMs)]);
     if (pid === null) throw tooLate(run.startTimeoutMs, await lastWords(run.directory));
@@ -88,7 +88,7 @@ async function refusal(run: Launch, code: number): Promise<OperationError> {
   });
 }
 
-/** What went wrong with the runner, by itself. */
+/** The end of the runner's own error output. */
 async function lastWords(directory: string): Promise<string> {
   const said = await readFile(join(directory, 'runner.err'), 'utf8').catch(() => '');
   return said.trim().slice(-500);
@@ -129,12 +129,12 @@ class Standing {
     this.#cancelLimit();
   }
 
-  /** This host has no watches left. */
+  /** The fallback when this host has no inotify watches left. */
   #poll(): void {
     this.#cancelPoll ??= every(POLL_MS, () => void this.#look());
   }
 
-  /** What cannot be read now may be readable at the next look; the limit ends it otherwise. */
+  /** A read error is ignored: the next check may succeed, and the timeout bounds the wait. */
   async #look(): Promise<void> {
     const pid = await readPid(this.#directory, 'pid').catch(() => null);
     if (pid !== null) this.#found(pid);

@@ -1,12 +1,15 @@
 /**
- * The local provider runs what strangers pushed, as the daemon's own user and with the daemon's own files in reach.
- * That is for a Gerrit on this very host; for any other one an operator has to say that it is wanted.
+ * The local provider runs untrusted code as the daemon's own user, with access to the daemon's files. That is meant for
+ * a Gerrit on this host; for any other Gerrit the operator must permit it.
  */
 import { isIPv4 } from 'node:net';
 import type { LocalProviderConfig } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
 
-/** Throws unless the Gerrit is on loopback, written as such: names are not resolved, an answer could change later. */
+/**
+ * Throws unless the Gerrit host is a literal loopback name or address. Names are not resolved, because the answer could
+ * change later.
+ */
 export function assertLoopbackGerrit(
   host: string,
   { allowUntrustedCode, user }: Pick<LocalProviderConfig, 'allowUntrustedCode' | 'user'>,

@@ -1,7 +1,7 @@
 /**
- * Finds and ends processes by what they carry: a marker in their environment, the lock of a run, or the cgroup of one. A
- * process that left its process group, its session or its parent is found all the same. Reads /proc, so it is for Linux only. Processes of
- * other users cannot be read and are never touched.
+ * Finds and ends processes by a marker in their environment, the lock of a run, or the cgroup of a run. Also finds
+ * processes that left their process group, session or parent. Reads /proc, so it works on Linux only. Processes of
+ * other users cannot be read and are never signalled.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
@@ -10,39 +10,39 @@ import { sleep } from '../../timer.ts';
 import { killGroup, membersOf, removeGroup } from './cgroup.ts';
 
 export interface Membership {
-  /** `NAME=value`, whole. */
+  /** The complete `NAME=value`. */
   readonly marker: string;
-  /** Lock files: who has one of them as fd 9 belongs to it, also with an empty environment. */
+  /** Lock files: a process that has one of them as fd 9 is a member, even with an empty environment. */
   readonly locks: readonly string[];
-  /** Cgroups: who is in one of them belongs to it, whatever it did to hide. */
+  /** Cgroups: every process in one of them is a member. */
   readonly groups?: readonly string[];
-  /** Processes to leave alone although they fit. */
+  /** Matching processes that must not be signalled. */
   readonly except?: readonly number[];
 }
 
 export interface Process {
   readonly pid: number;
   readonly parent: number;
-  /** Kernel start time in ticks: with the pid it names one process forever. */
+  /** Kernel start time in ticks; together with the pid it identifies a process uniquely. */
   readonly startTicks: string;
 }
 
 export interface EndLimits {
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
-  /** For all of it. */
+  /** The total time. */
   readonly limitMs: number;
-  /** Ends the effort: what is left then is returned. */
+  /** Stops the call, which then returns the remaining processes. */
   readonly signal: AbortSignal;
 }
 
-/** The first look again comes soon, because most processes heed a SIGTERM at once; the others come later. */
+/** The delay between checks. It starts short, because most processes exit on SIGTERM at once, and doubles each time. */
 const LOOK_AGAIN_MIN_MS = 5;
 const LOOK_AGAIN_MAX_MS = 50;
-/** Processes that are read between two turns of the event loop. */
+/** The number of processes read per turn of the event loop. */
 const BATCH = 64;
 
-/** Everything that fits, and what descends from it. */
+/** All matching processes and their descendants. */
 export async function findProcesses(membership: Membership): Promise<readonly Process[]> {
   assertLinux();
   const locks = membership.locks.flatMap((lock) => identity(lock) ?? []);
@@ -61,7 +61,7 @@ export async function findProcesses(membership: Membership): Promise<readonly Pr
   return all.filter(({ pid }) => found.has(pid) && !spared.includes(pid));
 }
 
-/** SIGTERM, then SIGKILL, until nothing fits any more. Returns what is left at the limit. */
+/** Sends SIGTERM, then SIGKILL, until no process matches. Returns the remaining processes at the limit. */
 export async function endProcesses(membership: Membership, limits: EndLimits): Promise<readonly Process[]> {
   const { groups = [] } = membership;
   const started = performance.now();
@@ -70,7 +70,7 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
   let pauseMs = LOOK_AGAIN_MIN_MS;
   for (;;) {
     const found = (await findProcesses(membership)).filter(canSignal);
-    // Twice: a process that was being born while we looked shows at the second look.
+    // Two empty checks are required: a process that was forked during the first check appears in the second.
     empty = found.length === 0 ? empty + 1 : 0;
     const elapsed = performance.now() - started;
     if (empty > 1 || (empty === 1 && told.size === 0)) break;
@@ -89,7 +89,10 @@ export async function endProcesses(membership: Membership, limits: EndLimits): P
   return [];
 }
 
-/** The process, when it lives and one of its arguments is `argument`: proof that a pid in a file is still that process. */
+/**
+ * The process, when it is alive and one of its arguments is `argument`, which proves that a pid in a file still belongs
+ * to it.
+ */
 export function processWithArgument(pid: number, argument: string): Process | null {
   assertLinux();
   const found = readProcess(pid);
@@ -97,13 +100,13 @@ export function processWithArgument(pid: number, argument: string): Process | nu
   return line?.split('\0').includes(argument) ? found : null;
 }
 
-/** Null: no such process, or it has ended and nobody took note. */
+/** Null: no such process, or a zombie. */
 export function processStartTicks(pid: number): string | null {
   assertLinux();
   return readProcess(pid)?.startTicks ?? null;
 }
 
-/** False: it has gone already. */
+/** False: the process has already ended. */
 export function signalProcess(target: Process, signal: NodeJS.Signals): boolean {
   const now = readProcess(target.pid);
   if (now?.startTicks !== target.startTicks) return false;
@@ -135,7 +138,7 @@ function pids(): number[] {
 function readProcess(pid: number): Process | null {
   const stat = readProc(pid, 'stat');
   if (stat === null) return null;
-  // The second field is the program's name in brackets, and can hold anything.
+  // The second field is the program's name in parentheses, which may contain any character.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [state, parent, startTicks] = [fields[0], fields[1], fields[19]];
   if (state === 'Z' || state === 'X' || parent === undefined || startTicks === undefined) return null;
@@ -152,7 +155,7 @@ function holdsLock(pid: number, locks: readonly string[]): boolean {
   return held !== null && locks.includes(held);
 }
 
-/** Null: it ended, or it is another user's. */
+/** Null: the process ended, or it belongs to another user. */
 function readProc(pid: number, file: string): string | null {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'latin1');
@@ -178,7 +181,7 @@ function addDescendants(all: readonly Process[], found: Set<number>): void {
   } while (found.size > before);
 }
 
-/** What another user started from inside (by sudo, say) is not ours to end. */
+/** False for processes of another user (started with sudo, for example), which are not ours to end. */
 function canSignal(target: Process): boolean {
   try {
     process.kill(target.pid, 0);

@@ -1,6 +1,6 @@
 /**
- * A provider whose server is a directory on this host, and every process that carries the server's mark. Its label
- * names the owner; without that proof nothing is ended and nothing is removed.
+ * A provider whose server is a directory on this host, and every process that carries the server's mark. The server's
+ * label names its owner; without a matching label no process is ended and no file is removed.
  */
 import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -26,19 +26,21 @@ import {
 } from './server-directory.ts';
 import { TemporaryDirectories } from './temporary-directories.ts';
 
-/** By directory, of every instance in this process: several providers share one. */
+/** One mutex per directory for all instances in this process, because several providers share a directory. */
 const sweeping = new Map<string, Semaphore>();
 
 export interface LocalProviderOptions {
   readonly name: string;
   readonly slots: number;
   readonly stateDir: string;
-  /** For the processes of a server that is deleted: between SIGTERM and SIGKILL, and until they must be gone. */
+  /**
+   * For the processes of a deleted server: the time between SIGTERM and SIGKILL, and the time until they must be gone.
+   */
   readonly graceMs: number;
   readonly killTimeoutMs: number;
-  /** For deleting a server, its processes included. */
+  /** The total time for deleting a server, including its processes. */
   readonly deleteTimeoutMs: number;
-  /** The account that commands run as; null: this process's own. */
+  /** The account that runs the commands; null: the daemon's own. */
   readonly user?: string | null;
 }
 
@@ -67,7 +69,7 @@ export class LocalProvider implements Provider {
       const account = await this.#account();
       return await makeServer(temporary, { name, provider: this.name, owner, address, account });
     } catch (error) {
-      // What cannot be removed now is abandoned, and the next list takes it.
+      // If the removal fails, the directory is abandoned, and the next `list` removes it.
       await removeTrees([temporary], this.#options.deleteTimeoutMs).catch(() => {});
       throw isTaken(error) ? nameTaken(address) : fileError('create server', name, error);
     } finally {
@@ -105,7 +107,7 @@ export class LocalProvider implements Provider {
     }
   }
 
-  /** It may pass through the directories above its server, and see nothing in them. */
+  /** The account may traverse the directories above its server, but not list them. */
   async #account(): Promise<Account | null> {
     const { user = null, stateDir } = this.#options;
     if (user === null) return null;
@@ -114,7 +116,7 @@ export class LocalProvider implements Provider {
     return account;
   }
 
-  /** The label decides, not the address alone; another server may have the name by now. */
+  /** Checks the label, not only the address: another server may have the name by now. */
   async #find(server: Server): Promise<OwnedServer | null> {
     if (dirname(server.address) !== this.#servers || basename(server.address).startsWith('.')) return null;
     const found = await readServer(server.address);
@@ -138,13 +140,13 @@ export class LocalProvider implements Provider {
     if (left.length > 0) throw unended(server, left.map(({ pid }) => pid).join(', '));
   }
 
-  /** The label last: until then the server is listed, and a deletion that was cut off is begun again. */
+  /** Removes the label last: until then the server is listed, and an interrupted deletion is repeated. */
   async #remove(address: string, limit: number, signal: AbortSignal): Promise<void> {
     await removeTrees([address], Math.max(limit - performance.now(), 1), signal);
     await rm(labelOf(address), { force: true });
   }
 
-  /** Never two at a time: the second might take the label of a server that was given the free name meanwhile. */
+  /** Runs one sweep at a time: a second one might remove the label of a server that has reused the name meanwhile. */
   #sweep(signal: AbortSignal): Promise<void> {
     const mutex = sweeping.get(this.#servers) ?? new Semaphore(1);
     sweeping.set(this.#servers, mutex);
@@ -152,7 +154,10 @@ export class LocalProvider implements Provider {
     return unlessAborted(own, signal, 'list servers', this.#servers);
   }
 
-  /** What a daemon that was killed in the middle has left: directories that never got a name, and their labels before them. */
+  /**
+   * Removes the remains of a killed daemon: directories that were never renamed to their final name, and their labels
+   * first.
+   */
   async #removeAbandoned(signal: AbortSignal): Promise<void> {
     throwIfAborted(signal, 'list servers', this.#servers);
     const abandoned = await this.#temporary.abandoned();

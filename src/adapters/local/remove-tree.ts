@@ -1,6 +1,6 @@
 /**
- * Removes directories that strangers' code has filled: links are removed and not followed, other file systems are not
- * entered, and folders that were made read-only, or deeper than a path can be long, go as well.
+ * Removes directories that untrusted code has filled: links are removed and not followed, other file systems are not
+ * entered, and read-only folders and folders deeper than the path limit are removed as well.
  */
 import { lstat } from 'node:fs/promises';
 import { execa } from 'execa';
@@ -9,7 +9,7 @@ import { timerDelay } from '../../timer.ts';
 
 const NEVER = new AbortController().signal;
 
-/** Not there is success. A link is removed itself. */
+/** Succeeds for missing paths. Removes a link itself, not its target. */
 export async function removeTrees(
   paths: readonly string[],
   timeoutMs: number,
@@ -20,7 +20,7 @@ export async function removeTrees(
   const leftMs = () => Math.max(limit - performance.now(), 1);
   const rm = () => run('rm', ['-rf', '--one-file-system', '--', ...paths], leftMs(), signal);
   if ((await rm()) === null) return;
-  // chmod follows its operand when that is a link, and none that it meets below.
+  // chmod follows a link given as an operand, but none that it finds below.
   const directories = await onlyDirectories(paths);
   if (directories.length > 0) await run('chmod', ['-R', 'u+rwX', '--', ...directories], leftMs(), signal);
   const problem = await rm();
@@ -43,7 +43,7 @@ async function onlyDirectories(paths: readonly string[]): Promise<readonly strin
   return directories;
 }
 
-/** Null: it worked. */
+/** Null: success. */
 async function run(
   program: string,
   argv: readonly string[],

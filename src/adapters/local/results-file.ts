@@ -1,6 +1,6 @@
 /**
- * Opens a results file that a stranger's test run left in its work tree: a regular file inside the tree and nothing
- * else, whatever links, pipes or devices were put in its way.
+ * Opens a results file that an untrusted test run left in its work tree: only a regular file inside the tree, whatever
+ * links, pipes or devices are in the path.
  */
 import { constants, type ReadStream } from 'node:fs';
 import { type FileHandle, open, readlink, realpath } from 'node:fs/promises';
@@ -9,10 +9,10 @@ import { errorCode } from '../run/fs-error.ts';
 
 export type OpenedResults = { readonly stream: ReadStream } | { readonly unreadable: string };
 
-/** Not waiting for a writer, should it be a pipe; and not following, should it be a link. */
+/** Does not wait for a writer if the file is a pipe, and does not follow a link. */
 const HOW = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** `bytes`: a file that is larger is not read at all. */
+/** `bytes`: the size limit; a larger file is not read. */
 export async function openResults(tree: string, file: string, bytes: number): Promise<OpenedResults> {
   let handle: FileHandle | null = null;
   try {
@@ -44,7 +44,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 async function objection(handle: FileHandle, root: string, bytes: number): Promise<string | null> {
-  // What was opened says where it lies, also when a folder on the way was a link.
+  // The open handle gives the real path, even when a folder on the way was a link.
   const place = await readlink(`/proc/self/fd/${handle.fd}`);
   if (!place.startsWith(root + sep)) return 'it lies outside of the work tree';
   const found = await handle.stat();

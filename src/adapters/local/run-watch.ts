@@ -1,7 +1,7 @@
 /**
- * Watches one run that has begun and tells once how it ended. It wakes when the ending is written, and when the run's
- * lock comes free: a `flock` of ours waits for it, and nothing holds it any more when it gets it. A slow look now and
- * then covers a file system that tells nothing and a `flock` that somebody killed.
+ * Watches a started run and reports once how it ended. It wakes when the ending is written, and when the run's lock is
+ * released: our own `flock` process waits for the lock, which it gets only after every process of the run has ended. A
+ * slow poll covers file systems without change events and a `flock` process that was killed.
  */
 import { existsSync, type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { type Cancel, every } from '../../timer.ts';
 import { readEnding } from '../run/run-directory.ts';
 
 export class RunWatch {
-  /** Resolves once, never rejects; after `detach` it stays open forever. */
+  /** Resolves once, never rejects; after `detach` it stays pending forever. */
   readonly ended: Promise<RunOutcome>;
   readonly #directory: string;
   readonly #cancel: Cancel;
@@ -30,7 +30,7 @@ export class RunWatch {
     this.#lookAround();
   }
 
-  /** Stops watching, and leaves nothing behind. The run goes on. */
+  /** Stops watching and releases all resources. The run continues. */
   detach(): void {
     this.#closed = true;
     this.#cancel();
@@ -51,7 +51,7 @@ export class RunWatch {
       watcher.on('error', () => watcher.close());
       this.#watcher = watcher;
     } catch {
-      // Out of watches, or the directory has gone: the lock and the slow look remain.
+      // Out of inotify watches, or the directory is gone: the lock and the slow poll remain.
     }
   }
 
@@ -60,7 +60,7 @@ export class RunWatch {
     if (!existsSync(lock)) return this.#look(true);
     const waiting = new AbortController();
     this.#waiting = waiting;
-    // Shared, so that two watchers do not wait for each other; `true` ends at once and the lock is free again.
+    // A shared lock, so that two watchers do not wait for each other; `true` exits at once, which releases it.
     const result = await execa('flock', ['--shared', lock, 'true'], {
       reject: false,
       stdio: 'ignore',
@@ -73,13 +73,13 @@ export class RunWatch {
     if (result.exitCode === 0) await this.#look(true);
   }
 
-  /** `gone`: nothing of the run lives any more, so what is not there now never comes. */
+  /** `gone`: no process of the run is alive, so a missing ending will not appear later. */
   async #look(gone: boolean): Promise<void> {
     let outcome: RunOutcome | null;
     try {
       outcome = await readEnding(this.#directory);
     } catch {
-      // No judgement without having read: the slow look tries again.
+      // The ending could not be read, so the outcome is unknown; the slow poll tries again.
       return;
     }
     if (this.#closed || (outcome === null && !gone)) return;

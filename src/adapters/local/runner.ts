@@ -1,7 +1,7 @@
 /**
- * Runs stages on this host by the run-directory protocol: each command goes on when the daemon dies, is found again
- * by the next one, and ends with everything that it started. What must be known of a run is in its directory; this
- * class holds nothing that a restart could lose.
+ * Runs stages on this host by the run-directory protocol: a command continues when the daemon dies, the next daemon
+ * finds it again, and its end also ends every process that it started. The state of a run is in its directory; this
+ * class holds no state that a restart could lose.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,16 +31,16 @@ import { RunWatch } from './run-watch.ts';
 type Results = ResultsSummary | { readonly unreadable: string };
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** Between two looks whether the guard still lives. */
+/** The interval between checks that the guard is alive. */
 const GUARD_LOOK_MS = 200;
 
 export interface LocalRunnerOptions extends RunBounds {
   readonly stateDir: string;
-  /** Sums up a results file; the reader of its format bounds lines and names. */
+  /** Summarizes a results file; the format's reader bounds lines and names. */
   readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
-  /** How long a stop may take once everything was killed. */
+  /** How long a stop may take after everything was killed. */
   readonly killTimeoutMs: number;
-  /** How often a run is looked at although nothing woke us. */
+  /** The interval of the slow poll of a run. */
   readonly safetyMs?: number;
   readonly resultsLimitBytes: number;
 }
@@ -79,7 +79,7 @@ export class LocalRunner implements Runner {
     try {
       throwIfAborted(signal, 'stop stage', directory);
       await mkdir(directory, { recursive: true, mode: 0o700 });
-      // First of all, so that a start that is on its way finds it, or is found below.
+      // The mark comes first, so that a concurrent start either sees it or is found below.
       const unmarked = await mark(directory);
       if ((await readPid(directory, 'pid')) !== null) await this.#end(directory, run.server, signal);
       else if (unmarked !== null) throw unmarked;
@@ -106,7 +106,7 @@ export class LocalRunner implements Runner {
     }
   }
 
-  /** The runner's guard ends the run; what it cannot do any more is done here. */
+  /** Ends the run through the runner's guard, and then kills whatever the guard left. */
   async #end(directory: string, server: Server, signal: AbortSignal): Promise<void> {
     const { graceMs, killTimeoutMs, safetyMs } = this.#options;
     const watch = new RunWatch(directory, safetyMs);
@@ -116,7 +116,8 @@ export class LocalRunner implements Runner {
       await this.#endMembers(directory, server, signal);
       if (await within(watch, killTimeoutMs, signal)) return;
       throwIfAborted(signal, 'stop stage', directory);
-      // It lost its command and still writes no ending: stopped or stuck. Without it the run counts as lost.
+      // The runner has lost its command and writes no ending: it is stopped or stuck. Killing it makes the run count as
+      // lost.
       const runner = await this.#find(directory, 'pid');
       if (runner !== null) signalProcess(runner, 'SIGKILL');
       if (await within(watch, killTimeoutMs, signal)) return;
@@ -148,7 +149,10 @@ export class LocalRunner implements Runner {
   }
 }
 
-/** Leaves word that the run is not to begin. Returns why it could not: a full disk must not keep a run from being ended. */
+/**
+ * Writes the file `stop`, which prevents the run from starting. Returns the error on failure, because a full disk must
+ * not prevent the end of a run.
+ */
 async function mark(directory: string): Promise<Error | null> {
   try {
     await writeFile(join(directory, 'stop'), '');
@@ -159,7 +163,7 @@ async function mark(directory: string): Promise<Error | null> {
   }
 }
 
-/** Comes back when the run has ended, and also when the guard has gone: one that was killed ends nothing. */
+/** Returns when the run has ended, and also when the guard is gone, because a killed guard cannot end the run. */
 async function endByGuard(
   watch: RunWatch,
   guard: Process,
@@ -173,7 +177,7 @@ async function endByGuard(
   }
 }
 
-/** True: the run has ended or vanished within this time. False at once when the signal aborts. */
+/** True: the run has ended or was lost within this time. False immediately when the signal aborts. */
 function within(watch: RunWatch, ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const tell = (ended: boolean) => {

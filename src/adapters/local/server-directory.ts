@@ -1,7 +1,7 @@
 /**
- * The directory that is a local server, and the label beside it that says whose it is. The label is on disk before the
- * directory has its name, and goes after it: there is never a server that nobody owns. It lies outside, under a name
- * with a dot, because what runs in the directory is strangers' code, which may remove whatever it sees around it.
+ * The directory of a local server, and the label beside it that names its owner. The label is on disk before the
+ * directory has its final name, and is removed after it, so every server has an owner. The label is outside of the
+ * directory, in a dot file, because untrusted code in the directory may remove any file that it finds there.
  */
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
@@ -15,7 +15,7 @@ import { errorCode } from '../run/fs-error.ts';
 export interface LabelledServer extends OwnedServer {
   /** Epoch ms, with fractions. */
   readonly createdAt: number;
-  /** What the directory was called while it was made. As long as that is there, the server is not. */
+  /** The directory's temporary name. While that directory exists, the server does not. */
   readonly madeFrom: string;
 }
 
@@ -28,7 +28,7 @@ export function serversDirectory(stateDir: string): string {
   return resolve(stateDir, 'servers');
 }
 
-/** One plain file name, whatever was asked for. */
+/** Converts any name to a plain file name. */
 export function directoryName(name: string): string {
   const plain = name.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[.-]+/, '');
   return plain === '' ? 'server' : plain.slice(0, LONGEST_NAME);
@@ -39,7 +39,7 @@ export function labelOf(address: string): string {
   return join(dirname(address), `.${basename(address)}.json`);
 }
 
-/** Makes the directory under `temporary` and gives it its name in the end. EEXIST or ENOTEMPTY: the name is taken. */
+/** Creates the directory as `temporary` and renames it at the end. EEXIST or ENOTEMPTY: the name is taken. */
 export async function makeServer(
   temporary: string,
   wanted: {
@@ -47,7 +47,7 @@ export async function makeServer(
     readonly provider: string;
     readonly owner: Ownership;
     readonly address: string;
-    /** Whose the directory is; null: this process's own account. */
+    /** The owner of the directory; null: the daemon's own account. */
     readonly account: Account | null;
   },
 ): Promise<Server> {
@@ -57,10 +57,10 @@ export async function makeServer(
   for (const folder of FOLDERS) await mkdir(join(temporary, folder), { mode: 0o700 });
   const createdAt = performance.timeOrigin + performance.now();
   const madeFrom = basename(temporary);
-  // Half a label goes with the directory that is being made.
+  // An incomplete label is removed together with the temporary directory.
   const draft = join(temporary, 'label');
   await writeLabel(draft, { id, name, provider, owner, createdAt, madeFrom });
-  // Unlike a rename it does not replace the label of another.
+  // Unlike a rename, a link does not replace another server's label.
   await link(draft, labelOf(address));
   try {
     await unlink(draft);
@@ -75,7 +75,7 @@ export async function makeServer(
   return { id, name, address, provider };
 }
 
-/** Every server of this provider with a sound label; anything else there is not ours to touch. */
+/** Every server of this provider with a valid label; other entries are not ours and are not touched. */
 export async function readServers(directory: string, provider: string): Promise<readonly LabelledServer[]> {
   const found: LabelledServer[] = [];
   for (const labelled of await readLabels(directory)) {
@@ -84,7 +84,7 @@ export async function readServers(directory: string, provider: string): Promise<
   return found.sort((a, b) => a.createdAt - b.createdAt || (a.server.id < b.server.id ? -1 : 1));
 }
 
-/** Every sound label there, also of what is being made. */
+/** Every valid label in the directory, including those of servers in creation. */
 export async function readLabels(directory: string): Promise<readonly LabelledServer[]> {
   const found: LabelledServer[] = [];
   for (const entry of await readdir(directory)) {
@@ -95,7 +95,7 @@ export async function readLabels(directory: string): Promise<readonly LabelledSe
   return found;
 }
 
-/** Null: no sound label for this address. */
+/** Null: no valid label for this address. */
 export async function readServer(address: string): Promise<LabelledServer | null> {
   const label = parse((await readLabel(labelOf(address))) ?? 'null');
   if (!isRecord(label) || !isRecord(label.owner)) return null;
@@ -123,7 +123,7 @@ async function writeLabel(file: string, label: object): Promise<void> {
   }
 }
 
-/** A directory that was removed by what ran in it was made too. */
+/** True also for a server whose directory was removed by the code that ran in it. */
 async function isMade({ server, madeFrom }: LabelledServer): Promise<boolean> {
   try {
     await lstat(join(dirname(server.address), madeFrom));

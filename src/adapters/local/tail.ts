@@ -1,13 +1,13 @@
 /**
- * Follows a growing file for somebody who watches. Woken by the kernel, not by a timer; a file that does not exist yet
- * is waited for by its folder. Ends with `stop`, after what is there by then has been read.
+ * Follows a growing file for display. Uses kernel events instead of a timer; for a file that does not exist yet it
+ * watches the folder. `stop` reads the rest of the file and ends the watch.
  */
 import { closeSync, type FSWatcher, fstatSync, openSync, readSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** Calls `onChunk` with all that `file` holds and gets. Returns `stop`. */
+/** Calls `onChunk` with the current and future content of `file`. Returns `stop`. */
 export function follow(file: string, onChunk: (chunk: Uint8Array) => void): () => void {
   let offset = 0;
   const readOn = () => {
@@ -16,10 +16,10 @@ export function follow(file: string, onChunk: (chunk: Uint8Array) => void): () =
   let watcher: FSWatcher | null = null;
   try {
     watcher = watch(dirname(file), readOn);
-    // A folder that is removed while it is watched ends the watching, nothing else.
+    // If the folder is removed, only the watch ends.
     watcher.on('error', () => watcher?.close());
   } catch {
-    // No folder, nothing to follow.
+    // The folder does not exist.
   }
   readOn();
   return () => {

@@ -1,6 +1,7 @@
 /**
- * Names for directories that are being made, from which can be told later whether their maker still lives. One whose
- * maker was killed is abandoned: it never got its name, and nothing ran in it.
+ * Names for temporary directories that encode the creating process, so that it can be checked later whether that
+ * process is alive. The directory of a dead process is abandoned: it never got its final name, and no command ran in
+ * it.
  */
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
@@ -9,7 +10,7 @@ import { processStartTicks } from './processes.ts';
 
 const NAME = /^\.new-(\d+)-(\d+)-[0-9a-f]+$/;
 
-/** Of every instance in this process. */
+/** Temporary directories in use by any instance in this process. */
 const inHand = new Set<string>();
 
 export class TemporaryDirectories {

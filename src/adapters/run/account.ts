@@ -1,6 +1,6 @@
 /**
- * The account that a local server's commands run as. It owns the server's directory from its beginning, so whoever works with
- * a server finds the account there, also after a restart with another configuration. Only root can switch to it.
+ * The account that runs a local server's commands. It owns the server's directory from its creation, so the account is
+ * read from there, also after a restart with another configuration. Only root can switch to it.
  */
 import { lchown, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export interface Account {
 
 const ACCOUNTS = '/etc/passwd';
 
-/** @throws OperationError unless this process may switch to that account, and it is not root's */
+/** @throws OperationError when this process may not switch to that account, or the account is root's */
 export async function accountOf(user: string): Promise<Account> {
   if (process.getuid?.() !== 0)
     throw refused(
@@ -30,7 +30,7 @@ export async function accountOf(user: string): Promise<Account> {
   return { uid, gid };
 }
 
-/** Null: the server belongs to this process's own account, or is gone. */
+/** Null: the server belongs to the daemon's own account, or is gone. */
 export async function accountOfServer(directory: string): Promise<Account | null> {
   try {
     const { uid, gid } = await stat(directory);
@@ -41,7 +41,10 @@ export async function accountOfServer(directory: string): Promise<Account | null
   }
 }
 
-/** Gives a tree to the account, links themselves and not what they point to. Nothing of the account may run meanwhile. */
+/**
+ * Changes the owner of a tree to the account. Changes links themselves, not their targets. No process of the account
+ * may run meanwhile.
+ */
 export async function giveTree(path: string, account: Account, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   for (const entry of await readdir(path, { withFileTypes: true })) {
@@ -52,7 +55,9 @@ export async function giveTree(path: string, account: Account, signal: AbortSign
   await lchown(path, account.uid, account.gid);
 }
 
-/** The command, run as the account with its groups. It cannot come back: without root it has no capability to. */
+/**
+ * The command that runs `argv` as the account with its groups. It cannot switch back, because it has no capability to.
+ */
 export function asAccount({ uid, gid }: Account, argv: readonly string[]): readonly string[] {
   return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', '--', ...argv];
 }

@@ -1,7 +1,7 @@
 /**
- * Small files that are written beside their target and renamed into it, so that no process reads half of one, and synced,
- * so that they survive a loss of power. A process that is killed in between leaves the temporary file behind: it goes with
- * the file that it was for. Libraries (write-file-atomic) sync neither the file nor its directory.
+ * Writes small files beside their target and renames them, so that no process reads an incomplete file, and syncs them,
+ * so that they survive power loss. A process that is killed meanwhile leaves a temporary file behind, which is removed
+ * together with the target. Libraries (write-file-atomic) sync neither the file nor its directory.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,19 +12,19 @@ import { errorCode } from './fs-error.ts';
 const SUFFIX = /^\.[0-9a-f]{8}$/;
 const MODE = 0o600;
 
-/** Where to write what is then renamed to `file`. */
+/** A temporary path to write to before the rename to `file`. */
 export function temporaryPath(file: string): string {
   return join(dirname(file), `.${basename(file)}.${randomBytes(4).toString('hex')}`);
 }
 
 export interface FileFacts {
-  /** 0600 when it is not given. */
+  /** 0600 by default. */
   readonly mode?: number;
-  /** Epoch seconds; now when it is not given. */
+  /** Epoch seconds; now by default. */
   readonly modifiedAt?: number;
 }
 
-/** Writes the file whole, in the place of what was there. */
+/** Writes the file and atomically replaces any existing one. */
 export async function writeAtomically(file: string, text: string, facts: FileFacts = {}): Promise<void> {
   const temporary = temporaryPath(file);
   try {
@@ -37,7 +37,7 @@ export async function writeAtomically(file: string, text: string, facts: FileFac
   await syncDirectory(dirname(file));
 }
 
-/** The same for code that must not wait. `text` is asked for when the file is there. */
+/** The synchronous form. `text` is called after the temporary file was created. */
 export function writeAtomicallySync(file: string, text: (temporary: string) => string): void {
   const temporary = temporaryPath(file);
   try {
@@ -56,7 +56,7 @@ export function writeAtomicallySync(file: string, text: (temporary: string) => s
   }
 }
 
-/** A new file, whole on the disk. */
+/** Writes a new file and syncs it to disk. */
 export async function writeSynced(
   file: string,
   text: string,
@@ -64,7 +64,7 @@ export async function writeSynced(
 ): Promise<void> {
   const handle = await open(file, 'wx', mode);
   try {
-    // The umask cuts the mode of open.
+    // The umask reduces the mode of open.
     await handle.chmod(mode);
     await handle.writeFile(text);
     if (modifiedAt !== undefined) await handle.utimes(modifiedAt, modifiedAt);
@@ -74,7 +74,7 @@ export async function writeSynced(
   }
 }
 
-/** Names that were added to a directory, or taken from it, are on the disk. */
+/** Syncs the names added to or removed from a directory. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {
@@ -84,7 +84,7 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** The file, and what was left of attempts to write it. Not there is success. */
+/** Removes the file and the temporary files of interrupted writes. Succeeds when the file does not exist. */
 export async function removeWithTemporaries(file: string): Promise<void> {
   const start = `.${basename(file)}`;
   const isTemporary = (name: string): boolean =>

@@ -1,10 +1,10 @@
 /**
- * Turns what the file system said into an OperationError; whether a retry can help goes by its code. What has no code
- * is a mistake in this program, and stays as it is.
+ * Maps file system errors to an OperationError; the error code decides whether a retry can help. An error without a
+ * code is a bug in this program and is returned unchanged.
  */
 import { errorText, OperationError } from '../../errors.ts';
 
-/** Codes that time, or an operator who makes room, can heal without a change of configuration. */
+/** Codes of errors that pass with time, or when an operator frees disk space, without a configuration change. */
 const PASSING = [
   'ENOSPC',
   'EDQUOT',

@@ -1,6 +1,6 @@
 /**
- * Where a run keeps what must outlive the daemon, and how its files are read. runner.sh writes them; its head says
- * what each of them means.
+ * The directory for the state of a run that must outlive the daemon, and the readers of its files. runner.sh writes the
+ * files; its header documents each of them.
  */
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -29,24 +29,27 @@ export function runDirectory(stateDir: string, owner: Which, stage: Stage): stri
   return join(attemptDirectory(stateDir, owner), stage);
 }
 
-/** Process id in one of the files `pid` and `guard`; null: not written yet. */
+/** The process id in the file `pid` or `guard`; null: not written yet. */
 export async function readPid(directory: string, file: 'pid' | 'guard'): Promise<number | null> {
   const text = await readIfThere(join(directory, file));
   return text === null ? null : parsePid(text);
 }
 
-/** How the run ended; null: it left no ending (yet). An empty file is none: a power cut leaves such. */
+/**
+ * How the run ended; null: it has no ending, or none yet. An empty file counts as none, because a power cut can leave
+ * one.
+ */
 export async function readEnding(directory: string): Promise<RunOutcome | null> {
   const text = await readIfThere(join(directory, 'rc'));
   return text === null || text.trim() === '' ? null : parseEnding(text);
 }
 
-/** The file's whole text, with its line end. Null: it is none of a process. */
+/** Parses the complete file, including the line end. Null: the text is not a process id. */
 function parsePid(text: string): number | null {
   return /^\d{1,10}\n$/.test(text) ? Number(text) : null;
 }
 
-/** The whole text of the file `rc`. */
+/** Parses the complete text of the file `rc`. */
 export function parseEnding(text: string): RunOutcome {
   const [, how, number] = /^(exited|killed|timedOut|stopped)(?: (\d{1,3}))? *\n$/.exec(text) ?? [];
   if (how === 'exited' && number !== undefined) return { how, code: Number(number) };

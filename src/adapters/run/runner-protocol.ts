@@ -1,25 +1,25 @@
-/** Where runner.sh lies, what it is told, and what its own exit codes mean. It is one file for this host and for nodes. */
+/** The path of runner.sh, its arguments, and its exit codes. The same file runs on this host and on nodes. */
 import { fileURLToPath } from 'node:url';
 
-/** Lies beside this file, in the sources and in dist. */
+/** It is in this file's directory, in the sources and in dist. */
 export const RUNNER = fileURLToPath(new URL('./runner.sh', import.meta.url));
 
-/** Its exit code for a missing or unusable flock. */
+/** The runner's exit code for a missing or unusable flock. */
 export const NO_FLOCK = 69;
 
-/** Its exit code when the run directory has no room for what must be there at the end. */
+/** The runner's exit code when the run directory has no space for the file with the ending. */
 export const NO_ROOM = 73;
 
-/** A shorter log could not hold the words about itself. */
+/** The minimum log limit: a smaller log has no space for the runner's own notes. */
 const SHORTEST_LOG_BYTES = 512;
 
-/** How long the steps of a run may take that are no stage's own. */
+/** Time limits of a run that do not depend on its stage. */
 export interface RunBounds {
-  /** Between SIGTERM and SIGKILL at the deadline and at a stop. */
+  /** The time between SIGTERM and SIGKILL, both on timeout and on stop. */
   readonly graceMs: number;
-  /** How long the runner may take to stand. */
+  /** How long the runner may take to start. */
   readonly startTimeoutMs: number;
-  /** How long it tries to write the ending down. */
+  /** How long the runner tries to write the ending. */
   readonly endingTimeoutMs: number;
 }
 
@@ -31,7 +31,7 @@ export interface RunnerOrder extends Omit<RunBounds, 'startTimeoutMs'> {
   readonly outputLimitBytes: number;
 }
 
-/** What stands behind the runner on its command line. */
+/** The runner's command-line arguments. */
 export function runnerArguments(order: RunnerOrder): readonly string[] {
   const seconds = (ms: number) => String(Math.ceil(ms / 1000));
   return [

@@ -1,7 +1,7 @@
 /**
- * The environment that a stage's command gets: the facts of its job and patchset. Search path and language come from
- * the host that it runs on; of the daemon's own environment there is nothing. `SOS_CI_SERVER` marks every process of the
- * server; the runner itself adds `SOS_CI_RUN`, the mark of the run.
+ * The environment of a stage's command: the facts of its job and patchset. PATH and LANG come from the host that runs
+ * the command; no other variable of the daemon's own environment is passed on. `SOS_CI_SERVER` marks every process of
+ * the server; the runner adds `SOS_CI_RUN`, the mark of the run.
  */
 import { join } from 'node:path';
 import type { EffectOf } from '../../engine/ports/adapters.ts';
@@ -10,22 +10,22 @@ import type { Server } from '../../machines/model/domain.ts';
 
 export type RunStage = EffectOf<'runStage'>;
 
-/** The work tree in the directory that is the server. */
+/** The work tree in a server's directory. */
 export function workTree(directory: string): string {
   return join(directory, 'tree');
 }
 
-/** `NAME=value` that every process of the server carries. */
+/** The `NAME=value` in the environment of every process of the server. */
 export function serverMarker(server: Pick<Server, 'id'>): string {
   return `SOS_CI_SERVER=${server.id}`;
 }
 
-/** The same for one run. The runner makes it, not this environment. */
+/** The same for one run. The runner sets it, not `stageEnvironment`. */
 export function runMarker(directory: string): string {
   return `SOS_CI_RUN=${directory}`;
 }
 
-/** @param directory the server's own, absolute, on the host that the command runs on */
+/** @param directory the server's absolute directory on the host that runs the command */
 export function stageEnvironment(request: RunStage, directory: string): Readonly<Record<string, string>> {
   const { run, patchset } = request;
   return {
@@ -48,7 +48,7 @@ export function stageEnvironment(request: RunStage, directory: string): Readonly
   };
 }
 
-/** The system's calls end a string at its first NUL: what follows would be lost in silence. */
+/** Refuses NUL characters: system calls end a string at the first NUL, and the rest would be lost silently. */
 export function refuseNul(target: string, values: readonly string[]): void {
   if (!values.some((value) => value.includes('\0'))) return;
   throw new OperationError({

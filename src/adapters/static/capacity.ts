@@ -1,6 +1,6 @@
 /**
- * How many of the hosts can be had: those that are not put aside. Tells whenever that changes, be it by a failure, because
- * the time is over, or because an operator took a host back by removing its file.
+ * The number of usable hosts: those that are not in quarantine. Reports every change: after a failure, when a
+ * quarantine expires, or when an operator ends a quarantine by removing the host's file.
  */
 import { type FSWatcher, watch } from 'node:fs';
 import { Semaphore } from '../../semaphore.ts';
@@ -19,7 +19,7 @@ export class Capacity {
   readonly #options: CapacityOptions;
   #usable: number;
   #cancel: Cancel = () => {};
-  /** While a host is put aside. */
+  /** Set while a host is in quarantine. */
   #watcher: FSWatcher | null = null;
   readonly #mutex = new Semaphore(1);
 
@@ -29,7 +29,7 @@ export class Capacity {
     this.look();
   }
 
-  /** A host may have been put aside, or have come back. */
+  /** Recounts the hosts after a possible change. */
   look(): void {
     void this.#mutex.run(() => this.#look());
   }
@@ -38,7 +38,7 @@ export class Capacity {
     const { hosts, health, now, changed } = this.#options;
     const until = await Promise.all(
       hosts.map(async (host) => {
-        // What cannot be read is found by whoever wants that host.
+        // A read error is reported when that host is leased.
         const standing = await health.read(host).catch(() => null);
         return standing?.quarantinedUntil ?? 0;
       }),
@@ -57,7 +57,7 @@ export class Capacity {
     const { now, health } = this.#options;
     this.#cancel = after(time - now() + 1, () => this.look(), { unref: true });
     if (this.#watcher !== null) return;
-    // Without it (a host has only so many watches) the time still runs.
+    // Without a watch (inotify watches are limited) the timer still works.
     try {
       this.#watcher = watch(health.directory, { persistent: false }, () => this.look());
       this.#watcher.on('error', () => this.#unwatch());

@@ -1,6 +1,7 @@
 /**
- * How a host has done lately: failures in a row, and until when it is put aside for them. Kept in a file, so that a restart
- * gives a broken host no new chance; without the file a host stands well, which is how an operator takes one back at once.
+ * The health of a host: its consecutive failures and the end of its quarantine. It is kept in a file, so that a restart
+ * does not make a broken host available again. A host without a file is healthy, so an operator ends a quarantine by
+ * removing the file.
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,19 +10,19 @@ import { errorCode, fileError } from '../run/fs-error.ts';
 
 export interface HostState {
   readonly failures: number;
-  /** Epoch ms; 0: it is not put aside. */
+  /** Epoch ms; 0: not in quarantine. */
   readonly quarantinedUntil: number;
-  /** What went wrong last. */
+  /** The last error. */
   readonly why: string;
 }
 
 const GOOD: HostState = { failures: 0, quarantinedUntil: 0, why: '' };
 
 export class HostHealth {
-  /** Where the files are, one for each host that has failed. */
+  /** The directory of the files, one for each host that has failed. */
   readonly directory: string;
 
-  /** @param name the provider's */
+  /** @param name the provider's name */
   constructor(stateDir: string, name: string) {
     this.directory = join(stateDir, 'hosts', name);
   }

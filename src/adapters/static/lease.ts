@@ -1,6 +1,6 @@
 /**
- * Who has which host. One file for each host that is leased, on the disk with its owner before the host is touched, so that
- * no two jobs ever share a host and no daemon that was killed leaves one behind that nobody knows of.
+ * The leases of hosts. Each lease is a file with its owner, on disk before the host is touched, so that two jobs never
+ * share a host and a killed daemon never leaves an unrecorded lease.
  */
 import { link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ export interface Lease {
   readonly owner: Ownership;
   /** Epoch ms. */
   readonly createdAt: number;
-  /** False: it is being prepared, or whoever prepared it was killed. */
+  /** False: the host is being prepared, or the daemon was killed while it prepared the host. */
   readonly ready: boolean;
 }
 
@@ -31,12 +31,12 @@ const LIMIT_BYTES = 64 * 1024;
 export class Leases {
   readonly #directory: string;
 
-  /** @param name the provider's */
+  /** @param name the provider's name */
   constructor(stateDir: string, name: string) {
     this.#directory = join(stateDir, 'leases', name);
   }
 
-  /** False: somebody has the host. */
+  /** False: the host is already leased. */
   async take(lease: Lease): Promise<boolean> {
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
@@ -55,7 +55,7 @@ export class Leases {
     }
   }
 
-  /** In the place of what was said of the same host before. */
+  /** Replaces the lease of the same host. */
   async replace(lease: Lease): Promise<void> {
     try {
       await writeAtomically(this.#file(lease.host), textOf(lease));
@@ -64,7 +64,7 @@ export class Leases {
     }
   }
 
-  /** The lease as it is now: false when the host has been given back since, or to somebody else. */
+  /** Whether the lease is still held: false when the host has been released since, or leased to another job. */
   async holds({ host, server }: Lease): Promise<boolean> {
     return (await this.all()).some((lease) => lease.host === host && lease.server.id === server.id);
   }
@@ -90,7 +90,7 @@ export class Leases {
     }
   }
 
-  /** [] for one that was released meanwhile. What is no lease is an error: a host may be in use. */
+  /** [] for a lease that was released meanwhile. An invalid file is an error, because the host may be in use. */
   async #read(name: string): Promise<readonly Lease[]> {
     try {
       const text = await readFile(join(this.#directory, name), 'utf8');

@@ -1,22 +1,22 @@
-/** What a provider of hosts needs of whoever can log in to them. */
+/** The operations that a provider of hosts needs on a node. */
 import type { Server } from '../../machines/model/domain.ts';
 
 export interface NodeAccess {
-  /** The address of a server in this place. Throws when its parts cannot stand in one. */
+  /** The address of a server. Throws when a part is not valid in an address. */
   address(place: {
     readonly user: string;
     readonly host: string;
     readonly port: number;
     readonly directory: string;
   }): string;
-  /** Says by which host key the server is known, unless it is known already. */
+  /** Pins the server's host key, unless one is already pinned. */
   pin(server: Server, key: Buffer): Promise<void>;
-  /** Waits until the server lets us in, and makes its directory. */
+  /** Waits until the server accepts the login, and creates its directory. */
   prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Runs a command to its end there. Rejects unless it ended well. */
+  /** Runs a command on the server to its end. Rejects unless it exits with 0. */
   run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void>;
   /** Ends every process of the server and removes its directory. */
   wipe(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Nothing more is wanted of it. */
+  /** Called when the server is no longer needed. */
   release(server: Server): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * A provider whose servers are hosts that stand in the configuration, each leased to one job at a time. A host is cleaned
- * before a job gets it; one that fails again and again is put aside for a while, and the operator is told.
+ * A provider whose servers are the configured hosts, each leased to one job at a time. A host is cleaned before a job
+ * gets it. A host that fails repeatedly is put in quarantine, and an alarm is raised.
  */
 import { randomBytes } from 'node:crypto';
 import type { StaticHostConfig, StaticProviderConfig } from '../../config/config.ts';
@@ -20,13 +20,13 @@ export interface StaticProviderOptions {
   readonly stateDir: string;
   readonly access: NodeAccess;
   readonly alarms: Alarms;
-  /** Told whenever other than all hosts can be had, and how many. */
+  /** Called with the number of usable hosts whenever it changes. */
   readonly onCapacity?: (hosts: number) => void;
   /** Epoch ms. */
   readonly now?: () => number;
 }
 
-/** A host may come back from being aside while somebody waits for one: this often they look. */
+/** The interval between checks for a free host, because a quarantine may end while a job waits. */
 const LOOK_AGAIN_MS = 5_000;
 const NEVER = new AbortController().signal;
 
@@ -40,7 +40,7 @@ export class StaticProvider implements Provider {
   readonly #health: HostHealth;
   readonly #capacity: Capacity;
   readonly #now: () => number;
-  /** Hosts on which this very process works. */
+  /** Hosts that this process works on. */
   readonly #inHand = new Set<string>();
   readonly #givingBack = new Map<string, Semaphore>();
   #wakers: (() => void)[] = [];
@@ -70,7 +70,7 @@ export class StaticProvider implements Provider {
       if (signal.aborted) throw await this.#noHost(request.name, last);
       const lease = await this.#lease(request, tried);
       if (lease === null) {
-        // Every host has failed, and not only those that are free: trying again is for whoever asked.
+        // All hosts have failed, not only the free ones; the caller decides whether to retry.
         if (last !== null && !(await this.#candidates()).some(({ name }) => !tried.has(name))) throw last;
         await this.#change(signal);
         continue;
@@ -80,7 +80,7 @@ export class StaticProvider implements Provider {
         return await this.#prepare(lease, signal);
       } catch (error) {
         if (!(error instanceof OperationError)) throw error;
-        // Its time was over: what had gone wrong before, here or on another host, says more.
+        // After a timeout, the earlier error, on this or another host, is more useful.
         last = error instanceof AbortedError ? (error.last ?? last) : error;
       } finally {
         this.#inHand.delete(lease.host);
@@ -109,7 +109,7 @@ export class StaticProvider implements Provider {
     else await this.#access.release(server);
   }
 
-  /** A host that nobody has, in hand and on the disk; null: none. */
+  /** Leases a free host, in memory and on disk; null when there is none. */
   async #lease(request: EffectOf<'createServer'>, tried: ReadonlySet<string>): Promise<Lease | null> {
     const { name, owner } = request;
     for (const host of await this.#candidates()) {
@@ -126,7 +126,7 @@ export class StaticProvider implements Provider {
     return null;
   }
 
-  /** Not put aside; those that never failed first. */
+  /** Hosts that are not in quarantine, those with the fewest failures first. */
   async #candidates(): Promise<readonly StaticHostConfig[]> {
     const all = await Promise.all(
       this.#config.hosts.map(async (host) => ({ host, standing: await this.#health.read(host.name) })),
@@ -154,7 +154,7 @@ export class StaticProvider implements Provider {
       return server;
     } catch (error) {
       if (!(error instanceof OperationError)) throw error;
-      // A job that was cancelled says nothing about the host.
+      // A cancelled job does not count as a failure of the host.
       if (!signal.aborted) await this.#noteFailure(host, error);
       await this.#giveBackQuietly(lease, touched);
       throw error;
@@ -176,7 +176,10 @@ export class StaticProvider implements Provider {
     });
   }
 
-  /** What was being prepared when a daemon was killed. It is not waited for: a host that is away must not hold up others. */
+  /**
+   * Returns hosts that were being prepared when a daemon was killed. Does not wait: an unreachable host must not delay
+   * the others.
+   */
   async #clearAbandoned(): Promise<void> {
     for (const lease of await this.#leases.all()) {
       if (lease.ready || this.#inHand.has(lease.host)) continue;
@@ -185,7 +188,7 @@ export class StaticProvider implements Provider {
     }
   }
 
-  /** What does not work now stays leased, and is tried again when somebody lists. */
+  /** On failure the host stays leased, and the next `list` tries again. */
   async #giveBackQuietly(lease: Lease, touched: boolean): Promise<void> {
     try {
       await this.#giveBack(lease, touched, NEVER);
@@ -194,7 +197,9 @@ export class StaticProvider implements Provider {
     }
   }
 
-  /** One after the other for one host: the second finds that it was given back, perhaps to another job. */
+  /**
+   * Serialized for each host: a second call finds that the host was already returned, perhaps leased to another job.
+   */
   async #giveBack(lease: Lease, touched: boolean, signal: AbortSignal): Promise<void> {
     const { host, server } = lease;
     const mutex = this.#givingBack.get(host) ?? new Semaphore(1);
@@ -210,7 +215,7 @@ export class StaticProvider implements Provider {
     await unlessAborted(work, signal, 'delete server', server.name);
   }
 
-  /** Resolves when a host was given back, and now and then. */
+  /** Resolves when a host is returned, and after each check interval. */
   async #change(signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
