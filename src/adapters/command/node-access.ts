@@ -1,18 +1,18 @@
-/** What a provider of servers that programs make needs of whoever can log in to them. */
+/** The operations that the command provider needs on a node. */
 import type { Server } from '../../machines/model/domain.ts';
 
 export interface NodeAccess {
-  /** The address of a server in this place. Throws when its parts cannot stand in one. */
+  /** The address of a server. Throws when a part is not valid in an address. */
   address(place: {
     readonly user: string;
     readonly host: string;
     readonly port: number;
     readonly directory: string;
   }): string;
-  /** Says by which host key the server is known, unless it is known already. */
+  /** Pins the server's host key, unless one is already pinned. */
   pin(server: Server, key: Buffer): Promise<void>;
-  /** Waits until the server lets us in, and makes its directory. */
+  /** Waits until the server accepts the login, and creates its directory. */
   prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Nothing more is wanted of it, or it is another one from now on. */
+  /** Called when the server is no longer needed, or when its id now belongs to another server. */
   release(server: Server): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * A provider whose servers are made, listed and deleted by the user's own programs. They are told deployment, job and
- * attempt, and have to keep them: what `list` says of its owner is the proof that a server is ours to delete.
+ * A provider whose servers are created, listed and deleted by the user's own programs. The programs receive deployment,
+ * job and attempt, and must store them: the owner that `list` returns proves that we may delete a server.
  */
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
@@ -49,7 +49,7 @@ export class CommandProvider implements Provider {
     );
     const made = this.#read(program, createdAnswer, await runProgram(program));
     const server = this.#server(program, made, name);
-    // An id may have been another server's before.
+    // The id may have belonged to another server before.
     await this.#access.release(server);
     await this.#pin(server, made);
     await this.#access.prepare(server, timeoutMs, signal);
@@ -107,7 +107,7 @@ export class CommandProvider implements Provider {
     throw failure(program, `its answer is wrong: ${mistakeIn(read.error)}`, false);
   }
 
-  /** A directory of its own on the node, also where several servers are one host. */
+  /** Gives each server its own directory on the node, so that several servers can share one host. */
   #server(program: Program, { id, address }: CreatedServer, name: string): Server {
     const plain = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$/.test(id);
     const folder = plain ? id : createHash('sha256').update(id).digest('hex').slice(0, 32);
@@ -127,7 +127,7 @@ export class CommandProvider implements Provider {
   }
 }
 
-/** Without the keys that hold nothing. */
+/** Omits undefined keys. */
 function defined(address: CreatedServer['address']) {
   const { host, port, user, directory } = address;
   return {

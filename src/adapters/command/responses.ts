@@ -1,4 +1,4 @@
-/** What the user's programs answer, held to its form: unknown keys are mistakes, so that a misspelt one is not ignored. */
+/** Validates the answers of the user's programs. Unknown keys are errors, so that a misspelt key is not ignored. */
 import { z } from 'zod';
 import { parseHostKey } from '../openssh/host-key.ts';
 
@@ -33,18 +33,18 @@ const listed = server.extend({
   }),
 });
 
-/** More servers than that belong to no lab of this kind. */
+/** More servers than any lab of this kind has. */
 const MOST_SERVERS = 10_000;
 
 export const createdAnswer = server;
 export const listAnswer = z.strictObject({ servers: z.array(listed).max(MOST_SERVERS) });
-/** It may say nothing. */
+/** The answer may be empty. */
 export const deletedAnswer = z.union([z.null(), z.strictObject({})]);
 
 export type CreatedServer = z.output<typeof server>;
 export type ListedServer = z.output<typeof listed>;
 
-/** The first mistake, in words; null: none. */
+/** Describes the first error. */
 export function mistakeIn(error: z.ZodError): string {
   const [first] = error.issues;
   if (first === undefined) return 'it has not the form that was asked for';

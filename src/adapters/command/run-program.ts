@@ -1,7 +1,7 @@
 /**
- * Runs one of the user's own programs: a JSON object on its standard input, a JSON object expected on its standard output.
- * It gets no shell, none of the daemon's environment but what is named, a deadline, and a bound on what it says; past them it
- * ends with everything that it has started in its process group.
+ * Runs one of the user's own programs: a JSON object on its standard input, a JSON object expected on its standard
+ * output. The program runs without a shell, gets only named variables of the daemon's environment, and has a deadline
+ * and an output limit. When it exceeds one, its whole process group is killed.
  */
 import { execa } from 'execa';
 import { OperationError } from '../../errors.ts';
@@ -9,25 +9,25 @@ import { formatLimit } from '../../machines/model/duration.ts';
 import { after } from '../../timer.ts';
 
 export interface Program {
-  /** What it is for, in the words of an operator. */
+  /** The purpose, in an operator's terms. */
   readonly operation: string;
   readonly argv: readonly string[];
   readonly input: object;
   readonly timeoutMs: number;
   readonly outputLimitBytes: number;
-  /** Names of the daemon's environment variables that it gets. */
+  /** Names of the daemon's environment variables to pass to the program. */
   readonly environment: readonly string[];
   readonly signal: AbortSignal;
 }
 
-/** Every program gets these, where the daemon has them. */
+/** Passed to every program, when set for the daemon. */
 const SURROUNDINGS = ['PATH', 'HOME', 'LANG', 'TMPDIR'];
-/** sysexits.h: trying the same again is of no use. */
+/** Exit codes that make a retry pointless: EX_USAGE and EX_CONFIG of sysexits.h. */
 const NO_USE = [64, 78];
-/** What is kept of its last words. */
+/** The maximum length of the error output in a message. */
 const MESSAGE_LENGTH = 500;
 
-/** What it answered; null: nothing but white space. Exit codes 64 and 78 mean that trying again is of no use. */
+/** Resolves to the program's answer; null for white space only. Exit codes 64 and 78 mean that a retry is pointless. */
 export async function runProgram(program: Program): Promise<unknown> {
   const { argv, input, timeoutMs, outputLimitBytes, environment, signal } = program;
   const [file = '', ...rest] = argv;
@@ -52,10 +52,10 @@ export async function runProgram(program: Program): Promise<unknown> {
   const result = await child;
   cancel();
   signal.removeEventListener('abort', abort);
-  // What it has left in its group holds nothing of ours, and nobody waits for it.
+  // Kills the remaining processes of its group; they hold none of our resources, and no caller waits for them.
   if (result.failed || givenUp !== null) endGroup(child.pid);
   if (givenUp !== null) {
-    // What it waited for is often its last line.
+    // The last line often names what the program waited for.
     const said = lastLine(result.stderr);
     throw failure(program, said === '' ? givenUp : `${givenUp}; it said: ${said}`, true);
   }
@@ -110,6 +110,6 @@ function endGroup(pid: number | undefined): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // Nothing of it lives.
+    // No process of the group is alive.
   }
 }

@@ -1,6 +1,7 @@
 /**
- * A new ed25519 key in a file of its own, made by OpenSSH's own program: ssh2's generator makes one in some two hundred that
- * nobody can read. It is made elsewhere and put in its place whole, and a file that is there is never written to.
+ * Creates a new ed25519 key file with OpenSSH's ssh-keygen, because about one in two hundred keys from ssh2's generator
+ * is unreadable. The key is created in a temporary folder and then linked, so it appears complete, and an existing file
+ * is never overwritten.
  */
 import { existsSync, linkSync, mkdtempSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,7 +9,7 @@ import { execa } from 'execa';
 import { errorText, OperationError } from '../../errors.ts';
 import { timerDelay } from '../../timer.ts';
 
-/** Leaves FILE (mode 600) and FILE.pub. @param timeoutMs for the program */
+/** Creates FILE (mode 600) and FILE.pub. @param timeoutMs for ssh-keygen */
 export async function makeKey(file: string, comment: string, timeoutMs: number): Promise<void> {
   for (const path of [file, `${file}.pub`]) {
     if (existsSync(path))
@@ -19,7 +20,7 @@ export async function makeKey(file: string, comment: string, timeoutMs: number):
     folder = mkdtempSync(join(dirname(file), '.new-key-'));
     const made = join(folder, 'key');
     await generate(made, file, comment, timeoutMs);
-    // A link fails where there is a file: nobody's key is lost to a race.
+    // A link fails when the file exists, so a race cannot overwrite a key.
     linkSync(made, file);
     linkSync(`${made}.pub`, `${file}.pub`);
   } catch (error) {

@@ -2,7 +2,7 @@
 import { OperationError } from '../../errors.ts';
 import { fingerprint, type HostKeyJudgement, type KnownHost, keyType, SSH_PORT } from './known-hosts.ts';
 
-/** Holds everything that an operator needs to decide whether it is an attack or a new key. */
+/** Contains everything that an operator needs to decide whether it is an attack or a new key. */
 export function hostKeyError(
   known: KnownHost,
   presented: Buffer,
@@ -38,7 +38,7 @@ export function hostKeyError(
   });
 }
 
-/** For a line that people copy into a shell. */
+/** Quotes a word of a command line that an operator may copy. */
 function shellWord(text: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,18 +1,20 @@
 /**
- * The host keys by which a node may be known before it was ever seen: a key that is written out, or what a known_hosts file
- * says of it.
+ * The host keys of a node that are known before the first contact: a configured key, or those in a known_hosts file.
  */
 import { OperationError } from '../../errors.ts';
 import { keyType, readKnownHost } from './known-hosts.ts';
 
-/** `TYPE BASE64 COMMENT`, as in known_hosts and in a host's own .pub files; null: it is none. */
+/** Parses `TYPE BASE64 COMMENT`, as in known_hosts and in a host's own .pub files; null when invalid. */
 export function parseHostKey(text: string): Buffer | null {
   const [type = '', encoded = ''] = text.trim().split(/[ \t]+/);
   const blob = Buffer.from(encoded, 'base64');
   return keyType(blob) === type ? blob : null;
 }
 
-/** @throws OperationError when the file names none that counts: who gives such a file wants no other host */
+/**
+ * @throws OperationError when the file has no valid key for the host, because a configured file must not admit unknown
+ * hosts
+ */
 export async function knownHostKeys(host: string, port: number, file: string): Promise<readonly Buffer[]> {
   const { keys, revoked } = await readKnownHost(file, host, port);
   const good = keys.filter(({ blob }) => !revoked.some((bad) => bad.blob.equals(blob)));

@@ -1,6 +1,6 @@
 /**
- * Our private key, read again for each connection so that an operator's correction counts at once. Every way in which
- * a key file can be wrong has its own message, because ssh2 would only say that authentication failed.
+ * Our private key, read again for each connection, so that an operator's correction takes effect at once. Every
+ * possible defect of a key file has its own message, because ssh2 would only report that authentication failed.
  */
 import { open } from 'node:fs/promises';
 import ssh2, { type ParsedKey } from 'ssh2';
@@ -8,27 +8,27 @@ import { errorText, OperationError } from '../../errors.ts';
 
 const KEY_LIMIT_BYTES = 64 * 1024;
 
-/** What the key is for, in the words of an operator who has to fix it. */
+/** The use of the key, for error messages. */
 export interface KeyUse {
-  /** The key of the configuration that names the file. */
+  /** The configuration key that names the file. */
   readonly setting: string;
-  /** Where its public half belongs: `in Gerrit`. */
+  /** Where to add its public key, such as `in Gerrit`. */
   readonly place: string;
 }
 
-/** What may be shown of a key. */
+/** The public part of a key. */
 export interface PublicHalf {
   readonly type: string;
-  /** As an account takes it: type, key, comment. */
+  /** In authorized_keys form: type, key, comment. */
   readonly line: string;
 }
 
-/** Resolves to the key's text, which ssh2 can use. */
+/** Resolves to the key's text, in a format that ssh2 can read. */
 export async function readPrivateKey(file: string, use: KeyUse): Promise<Buffer> {
   return (await readKey(file, use)).text;
 }
 
-/** From the private key itself, so that no .pub file can name another one. */
+/** Derived from the private key, because a .pub file may belong to another key. */
 export async function publicHalf(file: string, use: KeyUse): Promise<PublicHalf> {
   const { key } = await readKey(file, use);
   const blob = key.getPublicSSH().toString('base64');
@@ -87,14 +87,14 @@ async function readBounded(file: string, use: KeyUse): Promise<Buffer> {
   }
 }
 
-/** The same rule as ssh's: a key of ours that others can read is no secret any more. */
+/** The same rule as ssh's: our key must not be accessible to other users. */
 function refuseOpenPermissions(file: string, mode: number, uid: number): void {
   if (uid !== process.getuid?.() || (mode & 0o077) === 0) return;
   const octal = (mode & 0o777).toString(8);
   throw keyError(file, `other users can read or change it (mode ${octal})`, { hint: `chmod 600 ${file}` });
 }
 
-/** ssh2 says so by text alone. The formats say it by themselves: PEM in a header, OpenSSH in its cipher's name. */
+/** ssh2 reports encryption only in message text, so this checks the file: PEM has a header, OpenSSH a cipher name. */
 function isEncrypted(text: Buffer): boolean {
   const pem = text.toString('latin1');
   if (/^Proc-Type: 4,ENCRYPTED/m.test(pem) || pem.includes('BEGIN ENCRYPTED PRIVATE KEY')) return true;

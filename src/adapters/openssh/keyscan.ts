@@ -1,6 +1,6 @@
 /**
- * Asks a server for its host key and goes away again, before anything of ours was offered. What it shows proves nothing: a
- * person compares the fingerprint with what the server's operator says.
+ * Reads a server's host key and disconnects before it offers any of our keys. The key is unverified: a person compares
+ * its fingerprint with the one from the server's operator.
  */
 import { errorText, OperationError } from '../../errors.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
@@ -14,7 +14,7 @@ export interface SshPlace {
   readonly port: number;
 }
 
-/** The key that the server prefers of those that we can use. @throws OperationError */
+/** The server's preferred key among those that we support. @throws OperationError */
 export async function shownHostKey(
   { host, port }: SshPlace,
   timeoutMs: number,

@@ -1,22 +1,22 @@
 /**
- * OpenSSH's known_hosts, because ssh2 accepts every host key unless it is told otherwise. Finds the keys that the
- * operator has pinned for one host and port, and judges the key that a server shows. Plain, `[host]:port`, hashed,
- * wildcard and negated patterns and `@revoked` are understood; `@cert-authority` lines are passed over: a host is known
- * by its own key. Unreadable lines are passed over too, as ssh does.
+ * Reads OpenSSH's known_hosts, because ssh2 accepts every host key by default. Finds the keys that the operator has
+ * pinned for one host and port, and checks the key that a server presents. Supports plain, `[host]:port`, hashed,
+ * wildcard and negated patterns and `@revoked`. `@cert-authority` lines are skipped: only a host's own key counts.
+ * Invalid lines are skipped too, as ssh does.
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { errorText, OperationError } from '../../errors.ts';
 
 export interface KnownKey {
-  /** As the key itself says: `ssh-rsa`, `ssh-ed25519` ... */
+  /** The type in the key itself: `ssh-rsa`, `ssh-ed25519` ... */
   readonly type: string;
   readonly blob: Buffer;
   /** Line in the file, from 1. */
   readonly line: number;
 }
 
-/** What the file says of one host. */
+/** The entries for one host. */
 export interface KnownHost {
   readonly file: string;
   readonly host: string;
@@ -27,7 +27,7 @@ export interface KnownHost {
 
 export const SSH_PORT = 22;
 
-/** Which signature algorithms prove which type of key, the preferred first. SHA-1 for rsa is left out. */
+/** The signature algorithms for each key type, in order of preference. SHA-1 for rsa is excluded. */
 const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
   'ssh-ed25519': ['ssh-ed25519'],
   'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
@@ -36,7 +36,10 @@ const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
   'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
 };
 
-/** Reads the file again each time, so that an operator's correction counts at the next try. A missing file knows nobody. */
+/**
+ * Reads the file again each time, so that an operator's correction takes effect at the next attempt. A missing file
+ * contains no hosts.
+ */
 export async function readKnownHost(file: string, host: string, port: number): Promise<KnownHost> {
   let text = '';
   try {
@@ -56,7 +59,7 @@ export async function readKnownHost(file: string, host: string, port: number): P
   return findKnownHost(text, { file, host, port });
 }
 
-/** As ssh does it: entries for `[host]:port` count, and where there is none those for the bare host. */
+/** As in ssh: entries for `[host]:port` apply, or those for the bare host when there are none. */
 export function findKnownHost(
   text: string,
   where: { readonly file: string; readonly host: string; readonly port: number },
@@ -72,7 +75,7 @@ export function findKnownHost(
   return { ...where, keys: [], revoked };
 }
 
-/** The host key algorithms to ask for: those of known keys only. Empty: nothing usable is known. */
+/** The host key algorithms to request: only those of known keys. Empty: no usable key is known. */
 export function hostKeyAlgorithms(known: {
   readonly keys: readonly Pick<KnownKey, 'type'>[];
 }): readonly string[] {
@@ -80,7 +83,7 @@ export function hostKeyAlgorithms(known: {
   return Object.entries(ALGORITHMS).flatMap(([type, algorithms]) => (types.has(type) ? algorithms : []));
 }
 
-/** Every algorithm: for asking a server about which nothing is known what key it would show. */
+/** Every algorithm, for a server without known keys. */
 export function allHostKeyAlgorithms(): readonly string[] {
   return Object.values(ALGORITHMS).flat();
 }
@@ -93,7 +96,7 @@ export function judgeHostKey(known: KnownHost, presented: Buffer): HostKeyJudgem
   return known.keys.length === 0 ? 'unknown' : 'changed';
 }
 
-/** The type that stands at the beginning of every public key: a length, then as many letters. */
+/** The type at the beginning of every public key: a length, then that many characters. */
 export function keyType(blob: Buffer): string | null {
   if (blob.length < 8) return null;
   const length = blob.readUInt32BE(0);
@@ -102,7 +105,7 @@ export function keyType(blob: Buffer): string | null {
   return /^[a-z0-9@.-]+$/.test(type) ? type : null;
 }
 
-/** As `ssh-keygen -l` prints it. */
+/** The fingerprint in the format of `ssh-keygen -l`. */
 export function fingerprint(blob: Buffer): string {
   return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 }
@@ -147,7 +150,10 @@ function matchesHash(hosts: string, name: string): boolean {
   return expected.length === actual.length && timingSafeEqual(expected, actual);
 }
 
-/** `*` and `?` only, in linear time and space of the two lengths: no regular expression is made of foreign text. */
+/**
+ * Matches `*` and `?` only, without building a regular expression from untrusted text. Time is at most the product of
+ * the two lengths.
+ */
 function matchesPattern(pattern: string, name: string): boolean {
   let at = 0;
   let star = -1;

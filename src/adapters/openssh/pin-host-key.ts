@@ -1,11 +1,11 @@
-/** Adds a host's key to a known_hosts file of ours. What stands there already is never changed. */
+/** Adds a host's key to our known_hosts file. Existing lines are never changed. */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { errorText, OperationError } from '../../errors.ts';
 import { findKnownHost, judgeHostKey, keyType } from './known-hosts.ts';
 
 const SSH_PORT = 22;
 
-/** @throws OperationError when the file names another key for this host */
+/** @throws OperationError when the file has another key for this host */
 export function pinHostKey(file: string, host: string, port: number, key: Buffer): 'pinned' | 'known' {
   const target = `${host}:${port}`;
   const refused = (message: string, hint: string): OperationError =>
@@ -29,7 +29,7 @@ export function pinHostKey(file: string, host: string, port: number, key: Buffer
   }
 }
 
-/** The line of known_hosts that pins this key. */
+/** The known_hosts line for this key. */
 export function knownHostLine(host: string, port: number, key: Buffer): string {
   return `${nameOf(host, port)} ${keyType(key) ?? ''} ${key.toString('base64')}`;
 }

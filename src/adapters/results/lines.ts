@@ -1,11 +1,11 @@
-/** Splits bytes into lines within bounds: a longer line is cut and marked, and a longer file is given up. */
+/** Splits bytes into lines within limits: a longer line is truncated and marked, and a larger file is an error. */
 import { type TapLimits, TapProblem } from './tap-limits.ts';
 
 export interface Line {
   readonly text: string;
-  /** True: it was longer, and `text` is its beginning. */
+  /** True: the line was longer, and `text` is its beginning. */
   readonly cut: boolean;
-  /** False: the file ends in it. */
+  /** False: the file ends without a newline after this line. */
   readonly ended: boolean;
 }
 

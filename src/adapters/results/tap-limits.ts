@@ -1,15 +1,15 @@
-/** How much of a results file is read and kept, and the one way to give up on it. */
+/** The limits for reading a results file, and the error that stops the reader. */
 
 export interface TapLimits {
-  /** The whole file; one line. */
+  /** The maximum size of the whole file, and of one line. */
   readonly bytes: number;
   readonly lineBytes: number;
-  /** Names of failed tests that are kept, and the length of each. */
+  /** The maximum number of failed test names to keep, and the maximum length of each. */
   readonly names: number;
   readonly nameLength: number;
-  /** Subtests inside subtests. */
+  /** The maximum nesting of subtests. */
   readonly depth: number;
-  /** Numbers of tests that are kept because those before them have not come. */
+  /** The maximum number of out-of-order test numbers to keep. */
   readonly unordered: number;
 }
 
@@ -22,7 +22,7 @@ export const TAP_LIMITS: TapLimits = {
   unordered: 100_000,
 };
 
-/** A reason to give up, thrown inside this folder only. */
+/** The reason that a file is unreadable. Thrown in this folder only. */
 export class TapProblem extends Error {
   override readonly name = 'TapProblem';
 }

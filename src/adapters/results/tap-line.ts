@@ -1,18 +1,18 @@
-/** What one line of a TAP file is, by itself. Everything that is not TAP is noise and comes out as null. */
+/** Parses one line of a TAP file without context. A line that is not TAP yields null. */
 import { plainText } from '../../terminal-text.ts';
 
 export interface TapPoint {
   readonly kind: 'point';
-  /** Levels of subtests around it: four spaces each. */
+  /** The nesting level of subtests: four spaces each. */
   readonly depth: number;
   readonly ok: boolean;
   /** Null: not numbered. */
   readonly number: number | null;
-  /** Safe to show. */
+  /** Sanitized for display. */
   readonly name: string;
   /** True for SKIP and TODO: its outcome does not matter. */
   readonly excused: boolean;
-  /** The line ends with `{`: its subtests may follow it and end with `}`. */
+  /** The line ends with `{`: subtests may follow, ended by `}`. */
   readonly brace: boolean;
 }
 
@@ -22,7 +22,7 @@ export type TapLine =
   | { readonly kind: 'bailOut'; readonly reason: string }
   | { readonly kind: 'version'; readonly version: number }
   | { readonly kind: 'strict'; readonly on: boolean }
-  /** `{` below a test and its details, or `}` below its subtests. */
+  /** `{` after a test and its details, or `}` after its subtests. */
   | { readonly kind: 'open' | 'close'; readonly depth: number };
 
 const REASON_LENGTH = 200;
@@ -51,9 +51,9 @@ function parsePoint(content: string, depth: number): TapPoint | null {
   const whole = (point[3] ?? '').trim().replace(/^-\s*/, '');
   const brace = /(^|\s)\{$/.test(whole);
   const description = brace ? whole.slice(0, -1).trim() : whole;
-  // A hash that is part of the name is escaped, so it has no white space before it.
+  // A hash in the name is escaped, so no white space precedes it directly.
   const directive = /(?:^|\s)#\s*(?:skip|todo)(?=[\s:]|$)/i.exec(description);
-  // Older runners write `# skipped: why`. That excuses no failure, and is no test that passed either.
+  // Older runners write `# skipped: why`. It does not excuse a failure, and such a test does not count as passed.
   const skipped = ok && /(?:^|\s)#\s*skip/i.test(description);
   const name = directive === null ? description : description.slice(0, directive.index);
   return {

@@ -1,21 +1,21 @@
 /**
- * The numbers that one level has given its tests. TAP 14 allows any order, so a number that is ahead is kept until those
- * before it have come: a file in order needs no memory.
+ * The test numbers seen at one level. TAP 14 permits any order, so an early number is kept until all lower ones have
+ * been seen; a file in order needs no memory.
  */
 import { TapProblem } from './tap-limits.ts';
 
 export class NumbersSeen {
   readonly #budget: { left: number };
-  /** All numbers up to this one were given. */
+  /** All numbers up to this one have been seen. */
   #upTo = 0;
   readonly #ahead = new Set<number>();
 
-  /** @param budget how many numbers may still be kept, shared by all levels */
+  /** @param budget how many more numbers may be kept, shared by all levels */
   constructor(budget: { left: number }) {
     this.#budget = budget;
   }
 
-  /** False: the number was given before. @throws TapProblem */
+  /** False: the number was seen before. @throws TapProblem */
   add(number: number): boolean {
     if (number <= this.#upTo || this.#ahead.has(number)) return false;
     if (number > this.#upTo + 1) {

@@ -1,7 +1,8 @@
 /**
- * Counts the points of a TAP file, level by level. A level is closed by the result of the test that it belongs to, or by
- * the brace below it, and then its plan must hold. A level with more or other tests than its plan has failed, as it has
- * for other readers of TAP. One with fewer, or without a plan, may have been cut, so it is a doubt and no failure.
+ * Counts the test points of a TAP file, level by level. A level is closed by the result of its test, or by its closing
+ * brace, and is then checked against its plan. A level with more tests than planned, or different ones, has failed, as
+ * in other TAP readers. A level with fewer tests, or without a plan, may be truncated, so it is in doubt rather than
+ * failed.
  */
 import type { ResultsSummary } from '../../machines/model/domain.ts';
 import { type TapLimits, TapProblem } from './tap-limits.ts';
@@ -9,11 +10,11 @@ import type { TapPoint } from './tap-line.ts';
 import { NumbersSeen } from './tap-numbers.ts';
 
 interface Level {
-  /** The test that stands before its subtests and ends with a brace; null: it stands behind them. */
+  /** The parent test when it precedes its subtests and ends with a brace; null when it follows them. */
   readonly parent: TapPoint | null;
   /** Null: no plan yet. */
   planned: number | null;
-  /** The plan stands behind tests, so none may follow. */
+  /** The plan came after tests, so no test may follow. */
   planLast: boolean;
   points: number;
   /** The test with the highest number. */
@@ -22,17 +23,17 @@ interface Level {
   passed: number;
   failed: number;
   skipped: number;
-  /** Names of failed tests, the first few. */
+  /** The names of the first failed tests. */
   names: string[];
-  /** What other readers call a failure although no test says so, the first of it. */
+  /** The first error that other readers count as a failure although no test reports it. */
   fault: string | null;
-  /** Why the level does not count unless something in it failed, the first reason. */
+  /** The first reason why the level's result is unreliable unless a test in it failed. */
   doubt: string | null;
 }
 
 export class TapTree {
   readonly #limits: TapLimits;
-  /** Numbers out of order that are still kept, at all levels together. */
+  /** How many more out-of-order numbers may be kept, at all levels together. */
   readonly #budget: { left: number };
   /** The open levels, outermost first. */
   readonly #levels: Level[];
@@ -64,7 +65,7 @@ export class TapTree {
     this.#result(level, point, children?.parent === null ? children : undefined);
   }
 
-  /** The test stands before its subtests. */
+  /** Opens a test that precedes its subtests. */
   open(point: TapPoint): void {
     const level = this.#at(point.depth);
     if (level === null) return;
@@ -81,22 +82,22 @@ export class TapTree {
     if (level !== undefined) this.#result(level, children.parent, children);
   }
 
-  /** Something that other readers call a failure, though no test says so. */
+  /** Records an error that other readers count as a failure although no test reports it. */
   fault(what: string): void {
     const level = this.#levels.at(-1);
     if (level !== undefined) level.fault ??= what;
   }
 
-  /** What has failed so far at the outermost level, whatever comes. */
+  /** The failures so far at the outermost level; later lines cannot revoke them. */
   get failures(): ResultsSummary | null {
     const { passed, failed, skipped, names } = this.#levels[0] ?? this.#emptyLevel(null);
     return failed === 0 ? null : { passed, failed, skipped, failures: [...names] };
   }
 
-  /** @throws TapProblem when the file may have been cut; `failures` counts then */
+  /** @throws TapProblem when the file may be truncated; then `failures` applies */
   end(): ResultsSummary {
     const root = this.#levels[0] ?? this.#emptyLevel(null);
-    // Whatever the test that is missing would have said of them.
+    // The result of the missing test could have excused them.
     if (this.#levels.length > 1) root.doubt ??= 'subtests are left without the result of their test';
     this.#check(root, 'the file');
     if (root.doubt !== null) throw new TapProblem(root.doubt);
@@ -104,7 +105,10 @@ export class TapTree {
     return { passed, failed, skipped, failures: names };
   }
 
-  /** The level at this depth, opened when it is the next one. Null: too deep for what surrounds it, so not TAP. */
+  /**
+   * The level at this depth, opened if it is the next one. Null: deeper than the open levels permit, so the line is not
+   * TAP.
+   */
   #at(depth: number): Level | null {
     this.#abandon(depth);
     const level = this.#levels[depth];
@@ -120,7 +124,7 @@ export class TapTree {
     return level;
   }
 
-  /** Levels below this one belong to no test that will still come. */
+  /** Closes the levels below this one, because their test can no longer follow. */
   #abandon(depth: number): void {
     while (this.#levels.length - 1 > depth) {
       const children = this.#levels.pop();
@@ -141,12 +145,12 @@ export class TapTree {
     if (number > level.highest.number) level.highest = { number, name };
     if (level.planLast) level.fault ??= `${name} (after the plan)`;
     if (number === 0) level.fault ??= `${name} (number 0)`;
-    // No failure: the reporter of Node 20 numbers a file without tests by itself, in a run that went well too.
+    // Not a failure: Node 20's reporter assigns its own number to a file without tests, also in a successful run.
     else if (!level.numbers.add(number))
       level.doubt ??= `number ${number} is given twice, the second time to ${name}`;
   }
 
-  /** @param point null: the subtests' test is missing */
+  /** @param point null: the test of the subtests is missing */
   #result(level: Level, point: TapPoint | null, children: Level | undefined): void {
     const name = point === null ? '' : this.#named(level, point);
     if (children !== undefined) this.#check(children, name);
@@ -156,11 +160,11 @@ export class TapTree {
     if (children?.failed === 0 && !point?.excused) level.doubt ??= children.doubt;
   }
 
-  /** Holds the level against its plan. */
+  /** Checks the level against its plan. */
   #check(level: Level, where: string): void {
     const { planned, points, highest } = level;
     level.numbers.forget();
-    // Braces around nothing need no plan.
+    // Empty braces need no plan.
     const needsPlan = level.parent === null || points > 0;
     if (planned === null) level.doubt ??= needsPlan ? `cut short: no plan in ${where}` : null;
     else if (points < planned)
@@ -168,7 +172,7 @@ export class TapTree {
     else if (highest.number > planned)
       level.fault ??= `${highest.name} (number ${highest.number}, planned 1..${planned})`;
     else if (points > planned) level.fault ??= `${planned} tests were planned, ${points} run`;
-    // A level in which a test has failed needs no other reason to have failed.
+    // A level with a failed test has already failed.
     if (level.failed === 0 && level.fault !== null) this.#fail(level, level.fault);
   }
 

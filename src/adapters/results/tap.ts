@@ -1,8 +1,8 @@
 /**
- * Reads a TAP file (versions 12 to 14, nested subtests as node's reporter and TAP 14 write them) and sums it up.
- * Whatever the file holds, memory is bounded, and a file that was cut short or makes no sense is unreadable with the
- * reason, never a good result. A test that failed before that is a result all the same. Tests that have subtests are not
- * counted, but where they failed by themselves.
+ * Reads a TAP file (versions 12 to 14, nested subtests as written by Node's reporter and by TAP 14) and summarizes it.
+ * Memory is bounded for any content. A file that is truncated or invalid is unreadable, with the reason, and never a
+ * success; if a test failed before that point, the failure is the result. Tests with subtests are not counted, unless
+ * they failed although no subtest did.
  */
 import type { ResultsSummary } from '../../machines/model/domain.ts';
 import { type Line, readLines } from './lines.ts';
@@ -12,7 +12,7 @@ import { TapTree } from './tap-tree.ts';
 
 export type TapResult = ResultsSummary | { readonly unreadable: string };
 
-/** Errors of the stream itself reject; everything that the bytes can do to us is `unreadable`. */
+/** Errors of the stream reject; any invalid content results in `unreadable`. */
 export async function readTap(
   chunks: AsyncIterable<Uint8Array>,
   limits: TapLimits = TAP_LIMITS,
@@ -30,21 +30,21 @@ export async function readTap(
 class TapReader {
   readonly #tree: TapTree;
   #lines = 0;
-  /** Indentation of the YAML block that we are in; null outside of one. */
+  /** Indentation of the current YAML block; null outside of one. */
   #yaml: string | null = null;
-  /** The newest test, until it is known whether its subtests follow it. */
+  /** The latest test, until it is known whether its subtests follow it. */
   #held: TapPoint | null = null;
-  /** The line before belongs to `held`: the test itself, or the end of its YAML block. */
+  /** The previous line belongs to `held`: the test itself, or the end of its YAML block. */
   #adjacent = false;
   #strict = false;
-  /** What had failed when a line without an end came: that line may have lost its `# TODO`. */
+  /** The failures before a line without a newline: that line may have lost its `# TODO`. */
   #believed: { readonly failures: ResultsSummary | null } | null = null;
 
   constructor(limits: TapLimits) {
     this.#tree = new TapTree(limits);
   }
 
-  /** What has failed all the same in a file that cannot be read to its end; null: nothing. */
+  /** The failures in a file that cannot be read to its end; null: none. */
   failures(): ResultsSummary | null {
     if (this.#believed !== null) return this.#believed.failures;
     this.#release();
@@ -74,7 +74,7 @@ class TapReader {
     return this.#tree.end();
   }
 
-  /** A line with less indentation ends the block: it was none. */
+  /** A line with less indentation ends the block: the block was invalid. */
   #inYaml(text: string): boolean {
     if (this.#yaml !== null) {
       if (text === `${this.#yaml}...`) {
@@ -122,7 +122,7 @@ class TapReader {
     }
   }
 
-  /** @param depth of the line that follows; subtests of a test with a brace are one level deeper than it */
+  /** @param depth the depth of the next line; subtests of a test with a brace are one level deeper than the test */
   #release(depth = -1): void {
     const point = this.#held;
     this.#held = null;
