@@ -26,15 +26,29 @@ export interface FileFacts {
 
 /** Writes the file and atomically replaces any existing one. */
 export async function writeAtomically(file: string, text: string, facts: FileFacts = {}): Promise<void> {
-  const temporary = temporaryPath(file);
-  try {
+  await withTemporary(file, async (temporary) => {
     await writeSynced(temporary, text, facts);
     await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  });
   await syncDirectory(dirname(file));
+}
+
+/** Temporary files that this process is using: `removeWithTemporaries` leaves them alone. */
+const inUse = new Set<string>();
+
+/**
+ * Runs `work` with the path of a temporary file, which `work` renames or links to `file`. It is removed afterwards, and
+ * `removeWithTemporaries` of a concurrent task does not take it for the remains of a killed process.
+ */
+export async function withTemporary(file: string, work: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = temporaryPath(file);
+  inUse.add(temporary);
+  try {
+    await work(temporary);
+  } finally {
+    await rm(temporary, { force: true });
+    inUse.delete(temporary);
+  }
 }
 
 /** The synchronous form. `text` is called after the temporary file was created. */
@@ -90,8 +104,8 @@ export async function removeWithTemporaries(file: string): Promise<void> {
   const isTemporary = (name: string): boolean =>
     name.startsWith(start) && SUFFIX.test(name.slice(start.length));
   await rm(file, { force: true });
-  for (const name of await namesIn(dirname(file)))
-    if (isTemporary(name)) await rm(join(dirname(file), name), { force: true });
+  const remains = (await namesIn(dirname(file))).filter(isTemporary).map((name) => join(dirname(file), name));
+  for (const path of remains) if (!inUse.has(path)) await rm(path, { force: true });
 }
 
 async function namesIn(directory: string): Promise<readonly string[]> {

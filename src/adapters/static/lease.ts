@@ -2,13 +2,13 @@
  * The leases of hosts. Each lease is a file with its owner, on disk before the host is touched, so that two jobs never
  * share a host and a killed daemon never leaves an unrecorded lease.
  */
-import { link, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Ownership, Server } from '../../machines/model/domain.ts';
 import {
   removeWithTemporaries,
   syncDirectory,
-  temporaryPath,
+  withTemporary,
   writeAtomically,
   writeSynced,
 } from '../run/atomic-file.ts';
@@ -40,13 +40,10 @@ export class Leases {
   async take(lease: Lease): Promise<boolean> {
     try {
       await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-      const making = temporaryPath(this.#file(lease.host));
-      try {
-        await writeSynced(making, textOf(lease));
-        await link(making, this.#file(lease.host));
-      } finally {
-        await rm(making, { force: true });
-      }
+      await withTemporary(this.#file(lease.host), async (temporary) => {
+        await writeSynced(temporary, textOf(lease));
+        await link(temporary, this.#file(lease.host));
+      });
       await syncDirectory(this.#directory);
       return true;
     } catch (error) {

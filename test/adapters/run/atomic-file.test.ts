@@ -1,10 +1,20 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   removeWithTemporaries,
   temporaryPath,
+  withTemporary,
   writeAtomically,
   writeAtomicallySync,
 } from '../../../src/adapters/run/atomic-file.ts';
@@ -23,6 +33,18 @@ test('what was left half written goes with its file, and nothing else does', asy
   await removeWithTemporaries(file);
   const left = readdirSync(directory).map((name) => join(directory, name));
   expect(new Set(left)).toEqual(new Set([other, ofTheOther]));
+});
+
+test('what is being written is left alone, although the file that it is for is removed meanwhile', async () => {
+  const file = join(directory, 'node-1');
+  writeFileSync(file, 'before');
+  await withTemporary(file, async (temporary) => {
+    writeFileSync(temporary, 'after');
+    await removeWithTemporaries(file);
+    renameSync(temporary, file);
+  });
+  expect(readFileSync(file, 'utf8')).toBe('after');
+  expect(readdirSync(directory)).toEqual(['node-1']);
 });
 
 test('nothing there is success', async () => {
