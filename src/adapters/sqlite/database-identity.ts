@@ -47,7 +47,10 @@ export interface DatabaseIdentity {
   missing(): string | null;
 }
 
-/** Verifies the identity and claims the database for this start. Requires the daemon's lock and a migrated database. @throws OperationError */
+/**
+ * Verifies the identity and claims the database for this start. Requires the daemon's lock and a migrated database.
+ * @throws OperationError
+ */
 export function verifyIdentity(file: string): DatabaseIdentity {
   return withDatabase(file, (database) => {
     const token = readToken(database);

@@ -1,7 +1,7 @@
 /**
- * Allows one daemon per database. The lock is SQLite's own on a file beside the database, taken in one step and held
- * until exit. Of several starting daemons exactly one gets it, and the kernel releases it however its holder dies. A
- * second file names the holder: it is only displayed, never trusted.
+ * Allows one daemon per database. The lock is SQLite's own on a file beside the database, acquired in one step and held
+ * until `release`. Of several starting daemons exactly one gets it, and the kernel releases it however its holder dies.
+ * A second file names the holder: it is only displayed, never trusted.
  */
 import { readFileSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';

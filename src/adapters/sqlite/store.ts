@@ -43,8 +43,8 @@ import {
 import { prepared } from './statements.ts';
 
 /**
- * Opens the database for writing; creates or migrates the schema. The caller holds the daemon's lock. @throws
- * OperationError
+ * Opens the database for writing; creates or migrates the schema. The caller holds the daemon's lock.
+ * @throws OperationError
  */
 export function openStore(file: string): Store {
   const database = openWritable(file);

@@ -1,6 +1,6 @@
 /**
  * Reads a password from the file or environment variable that the configuration names. It is read at each use, so a
- * changed password applies at once.
+ * changed password applies immediately.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { errorText, OperationError } from '../../errors.ts';

@@ -34,8 +34,8 @@ export interface DispatchOptions {
 const MAX_DISPATCH_DEPTH = 16;
 
 /**
- * Adds the rows that the submission leads to to `batch`. @throws when a new history cannot begin; `batch` is then
- * unchanged
+ * Adds the rows that the submission leads to to `batch`.
+ * @throws when a new history cannot begin; `batch` is then unchanged
  */
 export function dispatch(batch: LogEntry[], submission: Submission, options: DispatchOptions): void {
   const length = batch.length;
