@@ -16,7 +16,7 @@ const server = z.strictObject({
     user: line.optional(),
     directory: line.optional(),
   }),
-  /** `TYPE BASE64`. */
+  /** In the form `TYPE BASE64`. */
   hostKey: z
     .string()
     .max(10_000)

@@ -28,7 +28,7 @@ export interface Process {
 }
 
 export interface EndLimits {
-  /** Between SIGTERM and SIGKILL. */
+  /** The time between SIGTERM and SIGKILL. */
   readonly graceMs: number;
   /** The total time. */
   readonly limitMs: number;

@@ -10,7 +10,7 @@ export interface TapPoint {
   readonly number: number | null;
   /** Sanitized for display. */
   readonly name: string;
-  /** True for SKIP and TODO: its outcome does not matter. */
+  /** True for SKIP and TODO: the outcome does not count. */
   readonly excused: boolean;
   /** The line ends with `{`: subtests may follow, ended by `}`. */
   readonly brace: boolean;

@@ -7,7 +7,7 @@ export const RUNNER = fileURLToPath(new URL('./runner.sh', import.meta.url));
 /** The runner's exit code for a missing or unusable flock. */
 export const NO_FLOCK = 69;
 
-/** The runner's exit code when the run directory has no space for the file with the ending. */
+/** The runner's exit code when the run directory's disk has no space for the run's files, including the ending. */
 export const NO_ROOM = 73;
 
 /** The minimum log limit: a smaller log has no space for the runner's own notes. */

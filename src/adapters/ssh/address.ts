@@ -19,7 +19,7 @@ const HOST_6 = /^[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9._-]{1,32})?$/;
 const DIRECTORY = /^(\/[A-Za-z0-9_+@=,-][A-Za-z0-9_+@=,.-]*)+$/;
 const LONGEST_DIRECTORY = 512;
 
-/** True for a server whose address was made by `formatAddress`. */
+/** True for a server whose address was created by `formatAddress`. */
 export function isNode(server: Pick<Server, 'address'>): boolean {
   return server.address.startsWith('ssh://');
 }

@@ -35,7 +35,7 @@ interface Parcel {
   readonly file: string;
   readonly number: number;
   readonly revision: string;
-  /** Below the server's directory. */
+  /** Relative to the server's directory. */
   readonly path: string;
 }
 

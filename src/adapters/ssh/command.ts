@@ -1,7 +1,7 @@
 /**
- * Runs one short command on a node: our script on standard input, our words as its arguments, its exit status and
- * bounded output back. The script first prints a token unique to this call, so that output of the user's start-up files
- * before the token is skipped.
+ * Runs one short command on a node: our script on standard input, its arguments on the command line, its exit status
+ * and bounded output back. The script first prints a token unique to this call, so that output of the user's start-up
+ * files before the token is skipped.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -11,9 +11,9 @@ import { FileRequestRefused, FileRequestTimeout, type NodeFiles } from './files.
 
 export interface WalkOptions {
   readonly files: NodeFiles;
-  /** The work tree on the node. */
+  /** The path of the work tree on the node. */
   readonly root: string;
-  /** Its copy on this host. */
+  /** The path of the copy on this host. */
   readonly into: string;
   readonly limits: TreeLimits;
   /** Paths to skip because the node hung on them. */

@@ -13,7 +13,7 @@ type Results = ResultsSummary | { readonly unreadable: string };
 export interface ResultsRequest {
   readonly connection: SshClient;
   readonly signal: AbortSignal;
-  /** On the node, absolute. */
+  /** Absolute path of the work tree on the node. */
   readonly tree: string;
   /** Relative to the tree. */
   readonly file: string;

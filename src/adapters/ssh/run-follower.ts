@@ -14,7 +14,7 @@ export interface FollowOptions {
   readonly node: Node;
   /** The run's directory on the node. */
   readonly directory: string;
-  /** Its mirror on this host. */
+  /** The mirror's directory on this host. */
   readonly mirror: string;
   readonly limitBytes: number;
   /** Resolves when the previous writer of the mirror has finished. */
@@ -69,7 +69,7 @@ export class RunFollower {
     return { ended, detach };
   }
 
-  /** Null: stopped. */
+  /** Resolves to null when stopped. */
   async #follow(): Promise<RunOutcome | null> {
     const { signal } = this.#stop;
     const { backoffMaxMs } = this.#options.node.config;

@@ -10,7 +10,7 @@ import { errorText, OperationError } from '../../errors.ts';
 import { writeAtomically } from '../run/atomic-file.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 
-/** This host could not keep what the node sent; the node still has it. */
+/** This host could not write the log data that the node sent; the node still has it. */
 export class LogNotWritten extends OperationError {}
 
 export class RunMirror {

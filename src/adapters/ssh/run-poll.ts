@@ -22,7 +22,7 @@ export interface RunPoll {
   /** Called when the node has answered. */
   readonly alive: () => void;
   readonly commandTimeoutMs: number;
-  /** The interval between checks that the run still goes on. */
+  /** The interval between checks that the run still exists. */
   readonly safetyMs: number;
 }
 
@@ -94,7 +94,7 @@ async function takeLog(channel: SshChannel, token: string, pass: RunPoll): Promi
       noise = null;
       pass.alive();
     }
-    // The next pass asks for no log.
+    // The next poll requests no log.
     if (!(await pass.mirror.append(part))) throw cutOff(target, 'it is full');
   }
 }

@@ -32,7 +32,7 @@ export class HostHealth {
       const value: unknown = JSON.parse(await readFile(this.#file(host), 'utf8'));
       return isStanding(value) ? value : GOOD;
     } catch (error) {
-      // A damaged file only means that the host is tried once more.
+      // A damaged file counts as healthy: the host is tried once more.
       if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return GOOD;
       throw fileError('look up host', host, error);
     }

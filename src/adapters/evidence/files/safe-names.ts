@@ -88,7 +88,7 @@ function storedName(name: string): string {
   return `${plain.slice(0, MAX_SEGMENT - ending.length - digest.length - 1)}~${digest}${ending}`;
 }
 
-/** `stack.log`, 2: `stack~2.log`. */
+/** Inserts the copy number: `stack.log`, 2 becomes `stack~2.log`. */
 function numbered(name: string, copy: number): string {
   const dot = name.indexOf('.', 1);
   return dot === -1 ? `${name}~${copy}` : `${name.slice(0, dot)}~${copy}${name.slice(dot)}`;

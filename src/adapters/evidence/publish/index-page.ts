@@ -158,7 +158,7 @@ function size(bytes: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
-/** `2026-01-02 03:04:05 UTC`, from ISO 8601. */
+/** Formats an ISO 8601 time as `2026-01-02 03:04:05 UTC`. */
 function utc(iso: string | null): string {
   return iso === null ? 'unknown' : `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC`;
 }

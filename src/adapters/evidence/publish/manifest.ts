@@ -13,7 +13,7 @@ import type { FailedStage } from './failed-stage.ts';
 
 export const MANIFEST = 'manifest.json';
 export const INDEX = 'index.html';
-/** A manifest of 20,000 files has about 4 MB. */
+/** The manifest of 20,000 files is about 4 MB. */
 const MAX_MANIFEST_BYTES = 64 << 20;
 
 export type PublishRequest = Extract<KeyedEffect, { type: 'publishEvidence' }>;

@@ -5,7 +5,7 @@
 import { failureMarks } from '../../../errors.ts';
 
 export type SshFailureKind =
-  /** The connection did not come up. */
+  /** The connection could not be established. */
   | 'key-refused'
   | 'no-common-algorithm'
   | 'connect-timeout'
