@@ -1,50 +1,51 @@
 /**
- * What was decided already. Over SSH nothing in Gerrit has an id, the stream and a query word the same comment differently
- * and tell different seconds, and eight equal comments may share one. So what both tell is brought to account, patchset,
- * votes and words, and matched as a multiset for each of these, in the order of time with a few seconds' tolerance: as many
- * as the query holds more than were seen are new. Which of several equal ones is taken for new makes no difference.
+ * Deduplicates Gerrit events from the live stream and from queries. Over SSH, events have no ids, the stream and a
+ * query give the same comment with different text and seconds, and several equal comments may share one second. So
+ * events are reduced to account, patchset, votes and text, and matched as multisets in time order with a tolerance of a
+ * few seconds: those that the query returns beyond the seen ones are new. Which of several equal events counts as new
+ * does not matter.
  */
 import type { Account, GerritEvent } from '../model/gerrit-event.ts';
 import type { Hash } from '../protocol/row.ts';
 import { written } from './rules/recheck-comment.ts';
 import { votesCast } from './rules/vote.ts';
 
-/** What is remembered: that there is a patchset; a comment; that a change was restored. */
+/** The kinds of events that are remembered: a patchset exists; a comment; a change was restored. */
 export type FingerprintKind = 'patchset' | 'comment' | 'restored';
 
-/** Something that happened in Gerrit, as far as it must be known to know it again. */
+/** The properties by which an event in Gerrit is recognized. */
 export interface EventFingerprint {
   readonly kind: FingerprintKind;
   readonly change: number;
-  /** 0 where it makes no difference. */
+  /** 0 if irrelevant. */
   readonly patchset: number;
-  /** '' where it makes no difference. */
+  /** '' if irrelevant. */
   readonly account: string;
-  /** Of a comment: `fingerprintOf` its votes and words; of a patchset its branch; '' where there is none. */
+  /** For a comment `fingerprintOf` its votes and text, for a patchset its branch, otherwise ''. */
   readonly text: string;
   /** Epoch ms, of whole seconds. */
   readonly at: number;
-  /** By which Gerrit knows it; absent: the stream told it, or Gerrit was asked by SSH. */
+  /** Gerrit's id of the event; absent if the event came from the stream or from a query over SSH. */
   readonly id?: string;
 }
 
-/** A sighting that was decided. */
+/** An event that was decided. */
 export interface SeenEvent extends EventFingerprint {
-  /** Counts up, and is never given twice. */
+  /** Increasing and never reused. */
   readonly number: number;
-  /** False: a query brought it, and the stream may still tell of it. */
+  /** False: found by a query; the stream may still deliver it. */
   readonly streamed: boolean;
-  /** Of a patchset: it was work in progress or private. */
+  /** For a patchset: it was work in progress or private. */
   readonly hidden: boolean;
 }
 
-/** Hex digits of a hash that are kept: two different texts of one account within seconds are not taken for each other. */
+/** Hex digits of the hash. Enough that two different texts of one account within seconds do not collide. */
 const WORDS_DIGITS = 24;
 const VOTES_DIGITS = 8;
-/** Characters of a text that are compared: less than what is kept of an event's comment below its header. */
+/** Characters of a text that are compared: fewer than the part of an event's comment that is kept below its header. */
 const WORDS_LIMIT = 60_000;
 
-/** Null for what needs not be known again: it starts nothing, or starts nothing twice. */
+/** Null for events that need no deduplication: they start nothing, or starting them twice does no harm. */
 export function fingerprint(event: GerritEvent, hash: Hash): EventFingerprint | null {
   switch (event.type) {
     case 'patchset-created':
@@ -71,12 +72,12 @@ export function nameOf(account: Account): string {
   return account.username || account.email || account.name;
 }
 
-/** The hash of what somebody wrote, white space aside. */
+/** The hash of a text, ignoring white space. */
 export function wordsOf(text: string, hash: Hash): string {
   return hash(text.slice(0, WORDS_LIMIT).replace(/\s+/gu, ' ').trim()).slice(0, WORDS_DIGITS);
 }
 
-/** By which a comment is known again. @param words as `wordsOf` gives them */
+/** The fingerprint of a comment. @param words a hash from `wordsOf` */
 export function fingerprintOf(
   votes: readonly { readonly label: string; readonly value: number }[],
   words: string,
@@ -86,31 +87,31 @@ export function fingerprintOf(
   return cast.length === 0 ? words : `${words}+${hash(cast.join(' ')).slice(0, VOTES_DIGITS)}`;
 }
 
-/** The part of a fingerprint that stands for the votes. */
+/** The votes part of a fingerprint. */
 export function votesIn(fingerprint: string): string {
   return fingerprint.split('+')[1] ?? '';
 }
 
-/** What a look at Gerrit's own account comes to. */
+/** The result of comparing a query's answer with the seen events. */
 export interface Comparison<T> {
   /** Not decided yet, oldest first. */
   readonly fresh: readonly T[];
-  /** The stream told of the same while Gerrit answered, so some of the others may be new as well. */
+  /** The stream delivered equal events during the query, so some of the others may be new as well. */
   readonly unsure: boolean;
-  /** Ids that are known now of what was decided before. */
+  /** Gerrit ids for events that were decided without one. */
   readonly named: readonly IdAssignment[];
 }
 
-/** Something that was seen without an id, and the id that it has. */
+/** The Gerrit id of an event that was seen without one. */
 export interface IdAssignment {
   readonly number: number;
   readonly id: string;
 }
 
 /**
- * @param told all of one change that Gerrit's answer holds
- * @param before what was decided when Gerrit was asked: its answer holds all of that
- * @param during what was decided since then: its answer holds some of that
+ * @param told all events of one change in Gerrit's answer
+ * @param before events decided before the query: the answer contains all of them
+ * @param during events decided since then: the answer contains some of them
  */
 export function matchSeen<T extends EventFingerprint>(
   told: readonly T[],
@@ -124,9 +125,9 @@ export function matchSeen<T extends EventFingerprint>(
 }
 
 /**
- * Of what was seen by a query alone, the one that the stream may now be telling of; null: it tells something new. Times
- * say nothing here: which of several equal comments a look took for new was chance, so what is remembered of it may be
- * another one's time. To ask once more than needed costs a question, once less a second start.
+ * The event, seen only by a query, that the stream may be delivering now; null: the event is new. Times are ignored:
+ * which of several equal comments a query counted as new was arbitrary, so the stored time may belong to another one. A
+ * false positive costs one extra query; a false negative starts the job twice.
  */
 export function findUnconfirmed(sighting: EventFingerprint, seen: readonly SeenEvent[]): SeenEvent | null {
   const key = keyOf(sighting);
@@ -137,16 +138,16 @@ export function findUnconfirmed(sighting: EventFingerprint, seen: readonly SeenE
   );
 }
 
-/** The same patchset: that is one thing, whenever it is told. */
+/** The seen event of the same patchset, regardless of time. */
 export function samePatchset(sighting: EventFingerprint, seen: readonly SeenEvent[]): SeenEvent | null {
   if (sighting.kind !== 'patchset') return null;
   return seen.findLast((one) => one.kind === 'patchset' && one.patchset === sighting.patchset) ?? null;
 }
 
 /**
- * Takes away as many as were seen: by their ids, where both have one, and the rest one by one. The newest are matched first:
- * what lies before all that we remember was never decided, is not to be, and must not use up what stands for
- * something newer. One whose id is known stands for no other.
+ * Removes the events that were seen: by id where both have one, the rest one to one. The newest are matched first:
+ * events older than all remembered ones were never decided, must stay undecided, and must not use up the match of a
+ * newer event. A seen event with an id matches only that id.
  */
 function unmatched<T extends EventFingerprint>(
   told: readonly T[],
@@ -164,7 +165,7 @@ function unmatched<T extends EventFingerprint>(
     if (known === undefined) byKey.set(key, [one]);
     else known.push(one);
   }
-  // From the end the newest is taken.
+  // Sorted so that the newest is last, because matches are taken from the end.
   for (const list of byKey.values()) list.sort((one, other) => one.at - other.at);
   const newestFirst = [...unknown].sort((one, other) => other.at - one.at);
   const named: IdAssignment[] = [];
@@ -176,7 +177,7 @@ function unmatched<T extends EventFingerprint>(
   return { fresh, named };
 }
 
-/** The one of `left`, the newest first, that stands for it, and is used up by that; null for none. */
+/** Takes the newest matching event off `left`; null for none. */
 function takeMatch(
   sighting: EventFingerprint,
   left: SeenEvent[] | undefined,
@@ -186,7 +187,7 @@ function takeMatch(
     const newest = left.at(-1);
     if (newest === undefined || newest.at < sighting.at - timeSpan(sighting, toleranceMs)) return null;
     left.pop();
-    // One that is newer than all that was told is not told yet.
+    // Otherwise the seen event is newer than the whole answer.
     if (near(newest, sighting, toleranceMs)) return newest;
   }
   return null;
@@ -198,7 +199,7 @@ export function near(one: Timed, other: Timed, toleranceMs: number): boolean {
   return Math.abs(one.at - other.at) <= timeSpan(one, toleranceMs);
 }
 
-/** A patchset is there once: its time says nothing. */
+/** A patchset is created once, so its time is ignored. */
 function timeSpan(sighting: Timed, toleranceMs: number): number {
   return sighting.kind === 'patchset' ? Number.MAX_SAFE_INTEGER : toleranceMs;
 }

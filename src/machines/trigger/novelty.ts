@@ -1,6 +1,6 @@
 /**
- * Whether an event tells something new, by what was seen of its change before: the one place that says so, for the daemon
- * and for `sos-ci explain`. The daemon carries out what follows from it: it remembers, looks the change up, or neither.
+ * Whether an event is new, compared with the seen events of its change. The daemon and `sos-ci explain` share this
+ * function. The daemon acts on the answer: it records the event, looks the change up, or does neither.
  */
 import type { GerritEvent } from '../model/gerrit-event.ts';
 import { type EventFingerprint, findUnconfirmed, type SeenEvent, samePatchset } from './deduplication.ts';
@@ -8,23 +8,25 @@ import { hiddenComments } from './rules/recheck-comment.ts';
 import type { Finding } from './rules/rule-names.ts';
 
 export type Novelty =
-  /** It is decided, and remembered as seen. */
+  /** Decided, and recorded as seen. */
   | { readonly is: 'new'; readonly hidden: boolean }
-  /** It is decided, and needs no memory: it starts nothing, or nothing twice. */
+  /** Decided, and not recorded: it starts nothing, or starting twice does no harm. */
   | { readonly is: 'untracked' }
-  /** A patchset that was hidden when it was seen can be seen now: it is decided. */
+  /** A patchset that was hidden when first seen is visible now: decided. */
   | { readonly is: 'shown'; readonly seen: SeenEvent }
-  /** It was decided before. */
+  /** Decided before. */
   | { readonly is: 'known' }
-  /** The stream may be telling what a query had found before: the change is looked up, and the count decides. */
+  /**
+   * The stream may be delivering an event that a query found before: the change is looked up, and the counts decide.
+   */
   | { readonly is: 'echo'; readonly seen: SeenEvent }
-  /** A comment without its words: the change is looked up for them. */
+  /** A comment without its text: the change is looked up for it. */
   | { readonly is: 'wordless' };
 
 /**
- * @param sighting null: the event needs not be known again
- * @param seen of the change, before this event
- * @param streamed false: a query told it
+ * @param sighting null: the event needs no deduplication
+ * @param seen the seen events of the change, before this one
+ * @param streamed false: found by a query
  */
 export function noveltyOf(
   event: GerritEvent,
@@ -43,7 +45,7 @@ export function noveltyOf(
   return echo === null ? { is: 'new', hidden: false } : { is: 'echo', seen: echo };
 }
 
-/** A patchset is one thing, however often it is told; only a move, and that it can be seen at last, is new. */
+/** Repeated events of a patchset are known; only a move to another branch and the end of being hidden are new. */
 function patchsetNovelty(
   event: Extract<GerritEvent, { type: 'patchset-created' | 'change-ready' }>,
   known: SeenEvent | null,
@@ -56,7 +58,7 @@ function patchsetNovelty(
   return known === null ? { is: 'new', hidden } : { is: 'shown', seen: known };
 }
 
-/** Why nothing is decided from the event; null: it is decided. */
+/** Why the event is not decided; null: it is decided. */
 export function vetoOf({ is }: Novelty): Finding | null {
   switch (is) {
     case 'known':

@@ -1,9 +1,9 @@
 /**
- * Which patchset-level comments were posted with which message of a change. Gerrit's history has a message `(2 comments)` and,
- * apart from it, the comments: by SSH in their order but without times, by REST with times of whole seconds. Comments on
- * files count in the same number. What was decided before tells most of them apart. Where it does not, the newest
- * messages come first: a comment that is taken for a newer message may start a job again, one that is taken for an
- * older message would be lost.
+ * Finds the patchset-level comments that were posted with each message of a change. Gerrit's history has a message with
+ * `(2 comments)` and, separately, the comments: over SSH in order but without times, over REST with times in whole
+ * seconds. The number includes comments on files. Events that were decided before identify most messages. For the rest,
+ * comments are assigned to the newest messages first: assigned too new, a comment may start a job twice; assigned too
+ * old, it would be lost.
  */
 import type { Hash } from '../protocol/row.ts';
 import {
@@ -18,9 +18,9 @@ import {
 /** A message of the history. */
 export interface Message extends Omit<EventFingerprint, 'text'> {
   readonly votes: readonly { readonly label: string; readonly value: number }[];
-  /** What the message itself holds below its header. */
+  /** The message's own text below its header. */
   readonly written: string;
-  /** How many comments were posted with it that it does not show. */
+  /** How many comments were posted with the message but are not part of it. */
   readonly hidden: number;
 }
 
@@ -28,23 +28,23 @@ export interface Message extends Omit<EventFingerprint, 'text'> {
 export interface PatchsetComment {
   readonly account: string;
   readonly patchset: number;
-  /** Epoch ms, of whole seconds; null: not told. */
+  /** Epoch ms, of whole seconds; null: unknown. */
   readonly at: number | null;
   readonly text: string;
 }
 
-/** What was said with a message. */
+/** The text of a message and its comments. */
 export interface Said {
   /** As in `EventFingerprint`. */
   readonly text: string;
-  /** The patchset-level comments posted with it, oldest first. They count in place of the message's own words. */
+  /** The patchset-level comments posted with it, oldest first. They replace the message's own text. */
   readonly comments: readonly string[];
 }
 
 /**
  * @param messages of one account on one patchset, oldest first
  * @param comments of that account on that patchset, oldest first
- * @param seen what was decided of that account on that patchset
+ * @param seen the decided events of that account on that patchset
  */
 export function saidWith<M extends Message>(
   messages: readonly M[],
@@ -76,7 +76,7 @@ export function saidWith<M extends Message>(
   const unknown = unclear.filter((message) => !said.has(message));
   for (const [message, found] of pool.share(unknown.reverse())) {
     const votes = votesIn(fingerprintOf(message.votes, '', hash));
-    // It may have been told in words that Gerrit does not show, such as those of a comment that was deleted.
+    // The stream may have sent text that Gerrit no longer shows, for example of a deleted comment.
     const near = found.length > 0 ? null : places.free(message).find(({ text }) => votesIn(text) === votes);
     const words = found.length === 0 ? message.written : found.join('\n');
     const text = near?.text ?? fingerprintOf(message.votes, wordsOf(words, hash), hash);
@@ -86,18 +86,21 @@ export function saidWith<M extends Message>(
   return said;
 }
 
-/** Where all that the messages count are comments on the patchset, the order of the comments tells their times. */
+/** If the messages count exactly as many comments as there are on the patchset, their order gives their times. */
 function timed(
   messages: readonly Message[],
   comments: readonly PatchsetComment[],
 ): readonly PatchsetComment[] {
-  // Anybody can write such a number: it is only believed where it adds up.
+  // Anyone can type such a number, so it is only used if the sum matches.
   if (messages.reduce((sum, { hidden }) => sum + hidden, 0) !== comments.length) return comments;
   const times = messages.flatMap(({ hidden, at }) => Array.from({ length: hidden }, () => at));
   return comments.map((one, index) => ({ ...one, at: one.at ?? times[index] ?? null }));
 }
 
-/** Which message stands for what was seen. One whose words are certain makes room where it has a choice. */
+/**
+ * Assigns messages to seen events. A message with a certain fingerprint moves to another event if it has an
+ * alternative.
+ */
 class Places<M extends Message> {
   readonly #candidates: (message: M) => readonly SeenEvent[];
   readonly #holders = new Map<SeenEvent, M>();
@@ -107,13 +110,13 @@ class Places<M extends Message> {
     this.#candidates = candidates;
   }
 
-  /** For a message whose fingerprint is certain. */
+  /** Assigns a message whose fingerprint is certain. */
   settle(message: M, text: string): void {
     this.#certain.set(message, text);
     this.take(message, text);
   }
 
-  /** False: there is nothing with this fingerprint that it could stand for. */
+  /** False: no seen event with this fingerprint is free for the message. */
   take(message: M, text: string, tried = new Set<SeenEvent>()): boolean {
     return this.#candidates(message).some((one) => {
       if (one.text !== text || tried.has(one)) return false;
@@ -126,13 +129,15 @@ class Places<M extends Message> {
     });
   }
 
-  /** What no message stands for. */
+  /** Candidates of the message that are not assigned. */
   free(message: M): readonly SeenEvent[] {
     return this.#candidates(message).filter((one) => !this.#holders.has(one));
   }
 }
 
-/** What the message may be known by, the newest first. One whose id is known is known by that alone. */
+/**
+ * The seen events that may be this message, newest first. If the message's id is known, only the event with that id.
+ */
 function candidates(message: Message, seen: Iterable<SeenEvent>, toleranceMs: number): readonly SeenEvent[] {
   const all = [...seen];
   const same = message.id === undefined ? undefined : all.find(({ id }) => id === message.id);
@@ -146,10 +151,10 @@ function textsOf(comments: readonly PatchsetComment[]): readonly string[] {
   return comments.map(({ text }) => text);
 }
 
-/** Comments of one message that are tried together. */
+/** How many comments of one message are tried in combination. */
 const TOGETHER = 3;
 
-/** The comments that no message is known for yet. */
+/** The comments that are not assigned to a message yet. */
 class Pool {
   #left: readonly PatchsetComment[];
   readonly #hash: Hash;
@@ -159,7 +164,7 @@ class Pool {
     this.#hash = hash;
   }
 
-  /** Those that make the message what it is known as; empty: none do. */
+  /** The comments whose text gives the message's known fingerprint; empty: none do. */
   find(message: Message, known: string): readonly PatchsetComment[] {
     const mine = this.#left.filter(({ at }) => at === null || at === message.at);
     for (let length = 1; length <= Math.min(message.hidden, TOGETHER); length += 1) {
@@ -176,7 +181,7 @@ class Pool {
     this.#left = this.#left.filter((one) => !comments.includes(one));
   }
 
-  /** Gives all that are left to these messages, oldest first. */
+  /** Assigns all remaining comments to these messages, oldest first. */
   share<M extends Message>(messages: readonly M[]): ReadonlyMap<M, readonly string[]> {
     const timed = this.#left.some(({ at }) => at !== null);
     if (!timed) return new Map(distribute(messages, this.#left));
@@ -192,7 +197,10 @@ class Pool {
   }
 }
 
-/** By the messages' own numbers where they add up. Else each gets one, the newest first, and the newest what is more. */
+/**
+ * Uses the messages' own numbers if they add up. Otherwise each message gets one comment, starting with the newest, and
+ * the newest gets the rest.
+ */
 function distribute<M extends Message>(
   messages: readonly M[],
   comments: readonly PatchsetComment[],

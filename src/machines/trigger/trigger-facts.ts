@@ -1,6 +1,6 @@
 /**
- * What the trigger must know besides the event and the rules. The daemon reads it from the store; a rehearsal, which only explains
- * events, keeps it in memory. The decision is the same function for both.
+ * The input of the trigger besides the event and the rules. The daemon reads it from the store; a rehearsal, which only
+ * explains events, keeps it in memory. Both use the same decision function.
  */
 
 import type { HoldSpec } from '../model/domain.ts';
@@ -14,13 +14,14 @@ import type { RuleWord } from './rules/rule-names.ts';
 import type { BeganBy } from './rules/trigger-key.ts';
 import type { Decision, Start } from './trigger.ts';
 
-/** A review of ours on the same change that has not ended. */
+/** One of our reviews on the same change that has not ended. */
 export interface OpenReview {
   readonly id: string;
   readonly patchset: number;
   readonly branch: string;
   /**
-   * Names of its jobs that have no verdict yet. Empty: only its comment or vote is on the way, and people answer to that already.
+   * Names of its jobs without a verdict. Empty: only the comment or vote is pending, and a new event is a response to
+   * the results.
    */
   readonly jobs: readonly string[];
   /** True when any of its jobs has left the queue. */
@@ -29,42 +30,42 @@ export interface OpenReview {
   readonly hold?: HoldSpec | null;
 }
 
-/** A start that a limit holds back. */
+/** A start that a limit delays. */
 export interface WaitingStart {
   readonly start: Start;
-  /** The limit, and what it says. */
+  /** The limit, and its explanation. */
   readonly rule: RuleWord;
   readonly why: string;
-  /** Epoch ms. Kept when a newer patchset takes the place: the change keeps its place among those that wait. */
+  /** Epoch ms. Kept when a newer patchset replaces the start, so that the change keeps its position in the queue. */
   readonly since: number;
 }
 
 export interface TriggerFacts {
   /** Epoch ms. */
   readonly now: number;
-  /** Of the event among all that were seen: distinguishes equal comments. */
+  /** The event's sequence number, which distinguishes equal comments. */
   readonly number: number;
   /** Of the change. */
   readonly open: readonly OpenReview[];
-  /** Of the change. */
+  /** The delayed start of the change. */
   readonly waiting: WaitingStart | null;
-  /** Changes with a start that waits, in all. */
+  /** Number of changes with a delayed start. */
   readonly waitingChanges: number;
-  /** Jobs that have not ended, in all. */
+  /** Number of jobs that have not ended. */
   readonly openJobs: number;
-  /** Jobs that may be open at the same time. */
+  /** Maximum number of open jobs. */
   readonly queueLength: number;
   /** Starts in the hour that ends at `until`. */
   readonly starts: (until: number) => readonly CountedStart[];
   readonly began: BeganBy;
-  /** Of the event. */
+  /** Novelty of the event. */
   readonly novelty: Novelty;
 }
 
-/** Facts as if every review ended before the next event, and nothing was known before the first. */
+/** Facts as if every review ended before the next event, and no event had been seen before the first. */
 export class Rehearsal {
   private starts: readonly CountedStart[] = [];
-  /** The branch that each has started on. */
+  /** The branch of each trigger's start. */
   private readonly triggers = new Map<string, string>();
   private readonly waiting = new Map<string, WaitingStart>();
   private readonly seen = new Map<number, readonly SeenEvent[]>();
@@ -75,18 +76,18 @@ export class Rehearsal {
     this.hash = hash;
   }
 
-  /** Changes whose start waits, the longest first. */
+  /** Delayed starts, the longest wait first. */
   get waitingStarts(): readonly WaitingStart[] {
     return [...this.waiting.values()].sort((one, other) => one.since - other.since);
   }
 
-  /** What the stream tells of our projects counts as seen from now on. */
+  /** Records a stream event of our projects as seen. */
   see(event: GerritEvent, number: number, projects: readonly string[]): Novelty {
     if (!('patchset' in event) || !matchesAny(projects, event.patchset.project)) return { is: 'untracked' };
     const sighting = fingerprint(event, this.hash);
     const before = sighting === null ? [] : (this.seen.get(sighting.change) ?? []);
     const novelty = noveltyOf(event, sighting, before, true);
-    // Only a patchset is known again by what the stream told.
+    // Only patchsets are recognized by earlier stream events.
     if (sighting?.kind === 'patchset' && novelty.is === 'new') {
       const seen = { ...sighting, number, streamed: true, hidden: novelty.hidden };
       this.seen.set(sighting.change, [...before, seen]);
@@ -94,7 +95,7 @@ export class Rehearsal {
     return novelty;
   }
 
-  /** @param at the time of the event; 0: not told */
+  /** @param at the time of the event; 0: unknown */
   facts(
     at: number,
     number: number,
@@ -122,7 +123,7 @@ export class Rehearsal {
     };
   }
 
-  /** What was decided counts from now on. */
+  /** Adds the decisions to the facts of later events. */
   apply(decisions: readonly Decision[], change: ChangeName | null): void {
     const key = change === null ? '' : keyOf(change);
     for (const decision of decisions) {
@@ -138,13 +139,13 @@ export class Rehearsal {
 
   private add({ patchset: { project, change, branch }, by, at, trigger }: Start): void {
     this.triggers.set(trigger, branch);
-    // A start older than two windows can hardly count again: events come about in their order.
+    // Events arrive roughly in order, so a start older than two windows no longer counts.
     const kept = this.starts.filter((start) => start.at > this.newest - 2 * LIMIT_WINDOW_MS);
     this.starts = [...kept, { review: trigger, project, change, by, at: at === 0 ? this.newest : at }];
   }
 }
 
-/** What waits from now on. */
+/** The delayed start after the decision. */
 export function waitingOf(
   { start, rule, why }: Extract<Decision, { do: 'defer' }>,
   before: WaitingStart | null | undefined,

@@ -1,7 +1,7 @@
 /**
- * What an event of Gerrit's means for us: start, defer, supersede, cancel, tell a vote or ignore, always with the rule that decided it
- * and a reason. Pure: the rules and the facts go in, decisions come out. The daemon and `sos-ci explain` call the same functions.
- * The rules themselves are in rules/, one noun a file.
+ * What a Gerrit event causes: start, defer, supersede, cancel, forward a vote or ignore, always with the rule that
+ * decided it and a reason. Pure: rules and facts are inputs, decisions are the output. The daemon and `sos-ci explain`
+ * call the same functions. Each rule is in a file in rules/.
  */
 
 import {
@@ -26,47 +26,47 @@ import type { OpenReview, TriggerFacts, WaitingStart } from './trigger-facts.ts'
 
 export interface TriggerRules extends CauseRules {
   readonly jobs: readonly JobRules[];
-  /** Changes that are work in progress, or private, are tested too. */
+  /** True: work-in-progress and private changes are tested too. */
   readonly wip: boolean;
   readonly private: boolean;
-  /** What may be started in an hour. */
+  /** Starts per hour. */
   readonly limits: StartLimits;
-  /** What a newer patchset ends. */
+  /** Which older reviews a newer patchset ends. */
   readonly supersede: SupersedeMode;
 }
 
 export interface Start extends Finding {
   readonly do: 'start';
   readonly patchset: Patchset;
-  /** Names of the jobs. */
+  /** Job names. */
   readonly jobs: readonly string[];
   /** The same for the same cause, so that it starts at most once. */
   readonly trigger: string;
   readonly kind: TriggerKind;
-  /** Whose doing it is, and when that was: epoch ms, 0 when not told. A start that waited counts from when it starts. */
+  /** Who caused it, and when: epoch ms, 0 if unknown. A delayed start counts from its actual start. */
   readonly by: string;
   readonly at: number;
-  /** The vote that is waited for first. */
+  /** The vote to wait for first. */
   readonly hold: HoldSpec | null;
 }
 
 export type Decision =
   | Start
-  /** A limit is reached: the start waits, in the place of what waited for the change before. */
+  /** A limit is reached: the start waits and replaces the change's earlier delayed start. */
   | (Delay & { readonly do: 'defer'; readonly start: Start })
-  /** What waited for the change is not started. */
+  /** The change's delayed start is dropped. */
   | (Finding & { readonly do: 'forget' })
   | (Finding & { readonly do: 'supersede'; readonly review: string; readonly by: string })
   | (Finding & { readonly do: 'cancel'; readonly review: string })
   | (Finding & { readonly do: 'forward'; readonly review: string; readonly vote: StandingVote })
-  /** `findAgain`: it should start and there is no place to keep it, so the event must count as not seen. */
+  /** `findAgain`: it should start but the queue of delayed starts is full, so the event must not count as seen. */
   | (Finding & { readonly do: 'ignore'; readonly findAgain?: true });
 
-/** The decisions, and what each job made of the event; no jobs: none was asked. */
+/** The decisions, and the finding for each job; no jobs: none was checked. */
 export interface Explanation {
   readonly decisions: readonly Decision[];
   readonly jobs: readonly JobFinding[];
-  /** Somebody asked for a run of ours: if it is ignored, people must be able to see why. */
+  /** A run of this CI was requested: if it is ignored, people must be able to see why. */
   readonly asked: boolean;
 }
 
@@ -100,7 +100,7 @@ export function explain(event: GerritEvent, rules: TriggerRules, facts: TriggerF
   }
 }
 
-/** What becomes of a start that waits, now. Empty: it goes on waiting. */
+/** Decides whether a delayed start begins now. Empty: it keeps waiting. */
 export function resume(
   { start: held }: WaitingStart,
   rules: TriggerRules,
@@ -151,19 +151,19 @@ function decideStart(
   const start = startOf(event, facts.number, rules, found);
   if (start === null) {
     const finding = against(event, found);
-    // A patchset that is passed over as no real change leaves the test of the one before it what it is.
+    // A patchset that is skipped by its kind is no real change, so the test of the previous one stays valid.
     const moved = finding.rule === 'kind' ? carryOver(event, rules, facts) : overtaken(event, rules, facts);
     return [...moved, ignore(finding)];
   }
   const finding = whyNotNow(event, start, rules, facts);
   const decisions = finding === null ? admit(joined(start, facts), rules, facts) : [ignore(finding)];
-  // What waits, or finds no place to wait, is not started yet: nothing ends for it.
+  // A deferred or findAgain start has not begun, so it ends no older reviews.
   const last = decisions.at(-1);
   const refused = last?.do === 'ignore' && last.findAgain !== true;
   return refused ? [...overtaken(event, rules, facts), ...decisions] : decisions;
 }
 
-/** The end of every way to a start: what ran before, the limits, and what is superseded. */
+/** The last step of every start: earlier starts, limits, and the reviews to supersede. */
 function admit(wanted: Start, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
   const trigger = availableTriggerKey(facts.began, wanted);
   if (trigger === null) return [ignore({ rule: 'started', why: 'the same cause has started it before' })];
@@ -178,7 +178,7 @@ function admit(wanted: Start, rules: TriggerRules, facts: TriggerFacts): readonl
   return [{ ...delay, do: 'defer', start }];
 }
 
-/** Why the start must wait; null: it may begin. Reviews that end for it do not count. */
+/** Why the start must wait; null: it may begin. Reviews that it ends do not count. */
 function delayOf(
   { patchset: { project, change }, by, at, jobs }: Start,
   ended: readonly OpenReview[],
@@ -189,12 +189,12 @@ function delayOf(
   const subject = { project, change, by };
   const delay = exceeded(limits, countsOf(starts(at === 0 ? now : at), subject), subject);
   if (delay !== null) return delay;
-  // More jobs at once than the queue holds start when it is empty: they would wait forever.
+  // A start with more jobs than the queue holds begins when the queue is empty. Otherwise it would wait forever.
   if (openJobs <= 0 || openJobs + jobs.length <= queueLength) return null;
   return { rule: 'queue-full', target: 'all', why: `${openJobs} jobs are open` };
 }
 
-/** As the facts are once these reviews are superseded. */
+/** The facts after these reviews are superseded. */
 function without(facts: TriggerFacts, ended: readonly OpenReview[]): TriggerFacts {
   const gone = ended.filter((review) => review.jobs.length > 0);
   return {
@@ -205,12 +205,15 @@ function without(facts: TriggerFacts, ended: readonly OpenReview[]): TriggerFact
   };
 }
 
-/** Reviews of the branch that the change was on. */
+/** Reviews for the branch from which the change was moved. */
 function leftBehind({ patchset }: StartingEvent, { open }: TriggerFacts): readonly OpenReview[] {
   return open.filter(({ branch }) => branch !== patchset.branch);
 }
 
-/** Without the jobs that run, and with those that wait for the same patchset. Who asks for a run does not wait for a vote. */
+/**
+ * Removes the jobs that already run, and adds those that wait for the same patchset. A requested run does not wait for
+ * a vote.
+ */
 function joined(start: Start, { waiting, open }: TriggerFacts): Start {
   const { patchset } = start;
   const same = waiting !== null && isSamePatchset(waiting.start.patchset, patchset) ? waiting.start : null;
@@ -218,7 +221,7 @@ function joined(start: Start, { waiting, open }: TriggerFacts): Start {
   return { ...start, jobs, hold: same !== null && same.hold === null ? null : start.hold };
 }
 
-/** What the jobs that want to run begin together, or null. */
+/** One start for all jobs that the event starts, or null. */
 function startOf(
   event: StartingEvent,
   number: number,
@@ -229,7 +232,7 @@ function startOf(
   if (cause === null) return null;
   const { patchset, by, at } = event;
   const jobs = found.filter((finding) => finding.cause !== null).map(({ job }) => job);
-  // A trigger starts once. A comment may ask again in the same words and in the same second.
+  // A trigger starts once, but a comment may repeat the same text within the same second.
   const repeats = cause.id !== CREATED;
   return {
     do: 'start',
@@ -249,18 +252,21 @@ function triggerName({ project, change, patchset }: Patchset, cause: string): st
   return `${project}~${change},${patchset}:${cause}`;
 }
 
-/** Of what a patchset itself starts, whether it came to be seen at once or later. */
+/** The trigger of a new patchset, also when it is found later. */
 export function createdTrigger(patchset: Patchset): string {
   return triggerName(patchset, CREATED);
 }
 
-/** Who asks for a run, or votes for one, does not wait. Jobs of one review wait for the same vote (the configuration sees to it). */
+/**
+ * A run that a comment or vote requests does not wait. Jobs of one review wait for the same vote; the configuration's
+ * check requires it.
+ */
 function holdOf({ kind }: Cause, rules: TriggerRules, names: readonly string[]): HoldSpec | null {
   if (kind === 'recheck' || kind === 'vote') return null;
   return rules.jobs.find(({ name, hold }) => names.includes(name) && hold !== null)?.hold ?? null;
 }
 
-/** The reason of the job that came furthest; it is named when there are others. */
+/** The reason of the job that passed the most rules, with its name if the jobs differ. */
 function against({ patchset }: StartingEvent, found: readonly JobFinding[]): Finding {
   const furthest = [...found].sort((a, b) => b.passed - a.passed)[0];
   if (furthest === undefined || furthest.rule === 'project') {
@@ -273,7 +279,7 @@ function against({ patchset }: StartingEvent, found: readonly JobFinding[]): Fin
   return { rule: furthest.rule, why: alike ? furthest.why : `job ${furthest.job}: ${furthest.why}` };
 }
 
-/** What is against any start of these jobs at this moment. */
+/** Why none of these jobs may start at this moment. */
 function whyNotNow(
   event: StartingEvent,
   start: Start,
@@ -299,7 +305,7 @@ function newerThan({ patchset }: Patchset, open: readonly OpenReview[]): Finding
   return { rule: 'newer-patchset', why: `patchset ${newer.patchset} is being tested` };
 }
 
-/** Those of the jobs that no review of the patchset is running. */
+/** The jobs that no open review of the patchset runs. */
 function notRunning(
   jobs: readonly string[],
   { patchset }: Patchset,
@@ -313,7 +319,7 @@ function isSamePatchset(one: Patchset, other: Patchset): boolean {
   return one.patchset === other.patchset && one.branch === other.branch;
 }
 
-/** Somebody uploaded a newer patchset that does not start: nobody waits for the older ones any more. */
+/** A newer patchset that does not start still ends the older reviews and the delayed start. */
 function overtaken(event: StartingEvent, rules: TriggerRules, facts: TriggerFacts): readonly Decision[] {
   if (event.type === 'comment-added') return [];
   const { patchset } = event;
@@ -324,7 +330,10 @@ function overtaken(event: StartingEvent, rules: TriggerRules, facts: TriggerFact
   return [...ended.map((review) => supersede(review, patchset)), ...(outdated ? [forget(finding)] : [])];
 }
 
-/** The start that waits for an older patchset goes over to the one that changes nothing: Gerrit shows no other as current. */
+/**
+ * Moves the delayed start of an older patchset to a newer one that is no real change, because only the newer one is
+ * current.
+ */
 function carryOver(
   { patchset }: StartingEvent,
   rules: TriggerRules,

@@ -1,13 +1,14 @@
 /**
- * Whose doing an event is: ours, another CI's, or a person's. Two CIs that answer each other's comments would go on forever, so
- * what a CI does starts nothing, and an account that looks like a CI's is taken for one unless the configuration says otherwise.
+ * Whether an event comes from us, another CI, or a person. Two CIs that answer each other's comments would loop
+ * forever, so events of CIs start nothing. An account that looks like a CI counts as one unless the configuration says
+ * otherwise.
  */
 import type { Account } from '../../model/gerrit-event.ts';
 import { matches } from './glob.ts';
 
-/** Who may do something. Patterns for user name, display name or e-mail address, in any case. */
+/** Includes and excludes accounts by patterns for user name, display name or e-mail address, ignoring case. */
 export interface PeopleRule {
-  /** Empty: everybody. */
+  /** Empty: every account. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
 }
@@ -15,11 +16,11 @@ export interface PeopleRule {
 export interface Accounts {
   /** Our own user name. */
   readonly account: string;
-  /** Our display name in Gerrit; null: not told. */
+  /** Our display name in Gerrit; null: unknown. */
   readonly name: string | null;
-  /** CIs, also those that do not look like one. */
+  /** Accounts that count as CIs even if they do not look like one. */
   readonly ciAccounts: readonly string[];
-  /** No CIs, though they look like one. */
+  /** Accounts that do not count as CIs even if they look like one. */
   readonly people: readonly string[];
 }
 
@@ -36,7 +37,7 @@ export function isOurs(account: Account, { account: username, name }: Accounts):
   return account.name !== '' && account.name === name;
 }
 
-/** Why an account is taken for a CI's; null: it is a person's. @param tag of its message, where one is known */
+/** Why an account counts as a CI; null: it is a person. @param tag of its message, if known */
 export function whyCi(account: Account, accounts: Accounts, tag = ''): string | null {
   const who = nameOf(account);
   if (isNamed(account, accounts.ciAccounts)) return `${who} is listed as a CI`;
@@ -53,7 +54,7 @@ export function isNamed(account: Account, patterns: readonly string[]): boolean 
   return patterns.some((pattern) => names.some((name) => matches(pattern.toLowerCase(), name.toLowerCase())));
 }
 
-/** Why somebody is passed over; null: welcome. An account that Gerrit did not tell is nobody that `include` could name. */
+/** Why an account is excluded; null: it is not. An account that Gerrit did not send matches no `include`. */
 export function whyNot(account: Account = NOBODY, { include, exclude }: PeopleRule): string | null {
   if (isNamed(account, exclude)) return `${nameOf(account)} is passed over`;
   return include.length > 0 && !isNamed(account, include)

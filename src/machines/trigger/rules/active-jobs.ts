@@ -1,6 +1,6 @@
 /**
- * The jobs of the configuration that is in force, as the vote's rule asks about them: which vote, which apply to a change
- * as it is now, and which kinds of patchset they pass over.
+ * The jobs of the current configuration, as input of the vote rule: which jobs vote, which apply to a change as it is
+ * now, and which kinds of patchset they skip.
  */
 
 import type { JobSpec } from '../../model/domain.ts';
@@ -13,11 +13,11 @@ import { type JobRules, whyNotFor } from './job-matcher.ts';
 
 export interface InForce {
   readonly rules: TriggerRules;
-  /** By the name of the job. */
+  /** By job name. */
   readonly specs: ReadonlyMap<string, JobSpec>;
 }
 
-/** @param change null: it could not be read, and every job is taken to apply */
+/** @param change null: it could not be read, and every job counts as applicable */
 export function jobsInForce({ rules, specs }: InForce, change: ChangeNow | null): readonly JobInForce[] {
   return rules.jobs.flatMap((job) => {
     const spec = specs.get(job.name);
@@ -27,7 +27,7 @@ export function jobsInForce({ rules, specs }: InForce, change: ChangeNow | null)
   });
 }
 
-/** Something other than a comment starts it, and the change is one that it is for. */
+/** A trigger other than a comment starts the job, and its rules match the change. */
 function startsWithoutBeingAsked(
   job: JobRules,
   { files }: JobSpec,

@@ -1,11 +1,11 @@
 /**
- * Reviews that wait for another CI's vote: a vote that is cast is told to the ones that wait for it. Whether it is good enough,
- * or speaks against the patch, is for the review to say.
+ * Votes for reviews that wait for another CI: a new vote is forwarded to each review that waits for it. The review
+ * decides whether the vote is sufficient or a veto.
  */
 import type { HoldSpec, StandingVote } from '../../model/domain.ts';
 import { type CommentEvent, votesCast } from './vote.ts';
 
-/** The votes in a comment that a review with this hold must hear of. */
+/** The votes in a comment that are relevant to a review with this hold. */
 export function votesFor(hold: HoldSpec, event: CommentEvent): readonly StandingVote[] {
   if (event.by.username !== hold.account) return [];
   return votesCast(event)

@@ -1,6 +1,6 @@
 /**
- * Why an event may start a job: it is a new patchset, a comment asks for it, a vote was cast. One comment can be several of
- * these; a job takes the first that it is started by.
+ * Why an event may start a job: it is a new patchset, a comment requests it, a vote was cast. One comment can be
+ * several of these; a job uses the first that applies.
  */
 
 import type { TriggerKind } from '../../model/domain.ts';
@@ -10,20 +10,20 @@ import { asksBy, isRecheck, isRun } from './recheck-comment.ts';
 import type { Finding } from './rule-names.ts';
 import { type CommentEvent, fits, type VoteRule, votesCast, voteText } from './vote.ts';
 
-/** What began a review. */
+/** What started a review. */
 export interface StartCause {
   readonly kind: TriggerKind;
-  /** Whose doing it was, by user name where Gerrit told one. */
+  /** Who caused it: the user name if Gerrit sent one. */
   readonly by: string;
-  /** When, by Gerrit's clock; epoch ms. */
+  /** Time by Gerrit's clock; epoch ms. */
   readonly at: number;
   readonly why: string;
 }
 
-/** The cause that a patchset itself is. */
+/** The cause id of a new patchset. */
 export const CREATED = 'created';
 
-/** Events that may start something. */
+/** Events that may start a job. */
 export type StartingEvent = Extract<
   GerritEvent,
   { type: 'patchset-created' | 'change-ready' | 'change-restored' | 'comment-added' }
@@ -32,18 +32,18 @@ export type StartingEvent = Extract<
 export interface Cause extends Finding {
   readonly kind: TriggerKind;
   /**
-   * The same for the same cause on one patchset, so that it starts at most once. What may come again in the same words is
-   * told apart by whoever remembers it, and never by its second: the stream and a query tell different ones.
+   * The same for the same cause on one patchset, so that it starts at most once. Callers distinguish repeated equal
+   * comments by a sequence number and never by their second, because the stream and a query give different ones.
    */
   readonly id: string;
 }
 
 export interface CauseRules extends Accounts {
-  /** False: a plain `recheck` is for others. */
+  /** False: a plain `recheck` is for other CIs. */
   readonly recheck: boolean;
 }
 
-/** What a job adds of its own. */
+/** The causes that a job adds. */
 export interface OwnCauses {
   /** Patterns in comments. */
   readonly comments: readonly string[];
@@ -63,7 +63,7 @@ export function causesOf(
     case 'patchset-created':
       return [{ kind: 'patchset', id: CREATED, ...patchsetFinding(event) }];
     case 'change-ready':
-      // The same cause as the patchset's own: a patchset that was tested at once is not tested again.
+      // The same cause id as the patchset's: a patchset that was already tested is not tested again.
       return [{ kind: 'ready', rule: 'ready', id: CREATED, why: 'the change is ready' }];
     case 'change-restored':
       return [{ kind: 'restored', rule: 'restored', id: 'restored', why: 'the change was restored' }];
@@ -75,7 +75,7 @@ function patchsetFinding({ movedFrom }: Extract<StartingEvent, { type: 'patchset
   return { rule: 'moved', why: `the change was moved from branch ${movedFrom}` };
 }
 
-/** True when somebody asks for a run of ours, whether or not the rules let it start. */
+/** True when a comment requests a run of this CI, whether or not the rules let it start. */
 export function asks(event: StartingEvent, rules: CauseRules, jobs: readonly OwnCauses[]): boolean {
   if (event.type !== 'comment-added') return false;
   const names = ownNames(rules);

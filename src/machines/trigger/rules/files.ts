@@ -1,12 +1,12 @@
 /**
- * Whether a job has anything to do with what a patchset touches. It is asked when Gerrit has told the files, so by the review
- * and not by the trigger. In doubt the job runs: a test too many costs time, one too few costs a bug.
+ * Whether a job applies to the files of a patchset. The review checks it and not the trigger, because Gerrit must be
+ * asked for the files. In doubt the job runs: an unneeded test costs time, a missing one costs a bug.
  */
 import { finds } from './regex.ts';
 
 /**
- * For which files a job runs: at least one that the patchset touches is included and not excluded. Regular expressions that are
- * looked for anywhere in a path; in `exclude` also the word `docs`.
+ * The files for which a job runs: the patchset must touch at least one file that is included and not excluded. Regular
+ * expressions that match anywhere in a path; `exclude` also accepts the keyword `docs`.
  */
 export interface FileRules {
   /** Empty: every file. */
@@ -14,7 +14,7 @@ export interface FileRules {
   readonly exclude: readonly string[];
 }
 
-/** A job as its review knows it from the beginning. */
+/** A job in its review's first event. */
 export interface ReviewJob {
   readonly job: string;
   readonly name: string;
@@ -24,11 +24,11 @@ export interface ReviewJob {
 
 export interface FilesFinding {
   readonly runs: boolean;
-  /** In one line. */
+  /** One line. */
   readonly why: string;
 }
 
-/** What `docs` in `exclude` stands for: texts that no test of the code reads. */
+/** The patterns for `docs` in `exclude`: texts that no test of the code reads. */
 export const DOCS: readonly string[] = [
   '^(docs?|api-ref|releasenotes)/',
   '\\.(rst|md|adoc)$',
@@ -37,7 +37,7 @@ export const DOCS: readonly string[] = [
 
 export const ALL_FILES: FileRules = { include: [], exclude: [] };
 
-/** @param files paths without Gerrit's magic ones; null: too many to be asked for */
+/** @param files paths without Gerrit's magic ones; null: too many to request */
 export function judgeFiles(files: readonly string[] | null, rules: FileRules): FilesFinding {
   const { include, exclude } = rules;
   if (include.length === 0 && exclude.length === 0) return { runs: true, why: 'it runs for every file' };

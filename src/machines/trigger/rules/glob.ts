@@ -1,9 +1,9 @@
 /**
- * Patterns for names: `*` is any run of characters, `/` too, and everything else stands for itself. No regular expression is made
- * of them, so that neither a pattern nor a name can make it slow.
+ * Patterns for names: `*` matches any run of characters including `/`, every other character itself. They are not
+ * compiled to regular expressions, so no pattern or name can make matching slow.
  */
 
-/** True when the pattern fits the whole text. */
+/** True when the pattern matches the whole text. */
 export function matches(glob: string, text: string): boolean {
   const parts = glob.split('*');
   const [first = ''] = parts;
@@ -23,9 +23,9 @@ export function matchesAny(globs: readonly string[], text: string): boolean {
   return globs.some((glob) => matches(glob, text));
 }
 
-/** True when some text fits both patterns. */
+/** True when some text matches both patterns. */
 export function overlap(one: string, other: string): boolean {
-  // below[j]: the rest of `one` and the rest of `other` from j on have a text in common.
+  // below[j]: some text matches both the rest of `one` and the rest of `other` from j on.
   let below = Array.from({ length: other.length + 1 }, (_, at) => /^\**$/.test(other.slice(at)));
   for (const character of one.split('').reverse()) {
     const row = [...below];

@@ -1,6 +1,6 @@
 /**
- * What one job asks of an event, rule after rule: the first that is against it decides. What can only be known by asking Gerrit
- * (the files, whether the change is still open) is left to the review.
+ * Applies the rules of one job to an event, in order: the first rule that rejects the event decides. Checks that need a
+ * query to Gerrit (the files, whether the change is still open) are left to the review.
  */
 
 import type { HoldSpec, TriggerKind } from '../../model/domain.ts';
@@ -13,31 +13,31 @@ import type { Finding, RuleWord } from './rule-names.ts';
 
 export interface JobRules extends OwnCauses {
   readonly name: string;
-  /** Patterns, as are branches, topics and hashtags: `*` is any run of characters. */
+  /** Patterns, like branches, topics and hashtags: `*` matches any run of characters. */
   readonly projects: readonly string[];
   readonly branches: readonly string[];
   readonly triggers: readonly TriggerKind[];
-  /** Empty: every topic, and none; the same for hashtags. */
+  /** Empty: every topic, and changes without one; the same for hashtags. */
   readonly topics: readonly string[];
   readonly hashtags: readonly string[];
   readonly kinds: KindRule;
   readonly uploaders: PeopleRule;
   readonly authors: PeopleRule;
   readonly commenters: PeopleRule;
-  /** The vote that it waits for when nobody asked for it; null: none. */
+  /** The vote that the job waits for unless the run was requested; null: none. */
   readonly hold: HoldSpec | null;
 }
 
-/** What became of one job. */
+/** The finding for one job. */
 export interface JobFinding extends Finding {
   readonly job: string;
-  /** Why it starts; null: it does not, and `rule` says which rule is against it. */
+  /** Why the job starts; null: `rule` rejects it. */
   readonly cause: Cause | null;
-  /** How far it came: the further, the more its reason says. */
+  /** Number of rules passed: the higher, the more informative the reason. */
   readonly passed: number;
 }
 
-/** In the order in which they are asked. A cause is looked for between place and the rest. */
+/** Rules in the order of evaluation. The cause is checked between `PLACE` and the rest. */
 const PLACE = [project, branch] as const;
 const REST = [topic, hashtag, kind, uploader, author, commenter] as const;
 
@@ -60,7 +60,7 @@ export function judgeJob(event: StartingEvent, rules: CauseRules, job: JobRules)
   return { job: job.name, cause, rule: cause.rule, why: cause.why, passed: Number.POSITIVE_INFINITY };
 }
 
-/** Why a job has nothing to do with a change as it is now, whatever kind its patchset is of; null: it has. Its files are not asked. */
+/** Why a job does not apply to the current change; null: it does. Ignores the kind of patchset and the files. */
 export function whyNotFor(change: ChangeNow, job: JobRules): Finding | null {
   const event = { ...change, type: 'patchset-created', at: 0, by: change.uploader } as const;
   for (const rule of [...PLACE, topic, hashtag, uploader, author]) {
@@ -96,7 +96,7 @@ function hashtag({ hashtags: tags = [] }: StartingEvent, { hashtags }: JobRules)
   return unless(wanted, 'hashtag', `the change has none of the hashtags ${hashtags.join(', ')}`);
 }
 
-/** Who asks for a run gets it, whatever the patchset is. */
+/** A requested run ignores the kind of the patchset. */
 function kind(event: StartingEvent, { kinds }: JobRules): Finding | null {
   return event.type === 'patchset-created' ? against('kind', whyNotKind(event.kind, kinds)) : null;
 }
@@ -109,7 +109,7 @@ function author(event: StartingEvent, { authors }: JobRules): Finding | null {
   return against('author', whyNot(event.author, authors));
 }
 
-/** Votes have rules of their own for who may cast them. */
+/** Vote rules have their own list of accounts. */
 function commenter(event: StartingEvent, { commenters }: JobRules, cause: Cause): Finding | null {
   return cause.kind === 'recheck' ? against('commenter', whyNot(event.by, commenters)) : null;
 }

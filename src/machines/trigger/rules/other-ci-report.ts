@@ -1,13 +1,13 @@
 /**
- * Whether a comment shows that another CI is at work where we should be: a CI that is silent while others report is noticed
- * by people who disable it, so it must notice first.
+ * Whether a comment is another CI's report where we should report too. People disable a CI that is silent while others
+ * report, so it must notice first.
  */
 import type { GerritEvent } from '../../model/gerrit-event.ts';
 import { type Accounts, isOurs, whyCi } from './account.ts';
 import { matchesAny } from './glob.ts';
 import type { JobRules } from './job-matcher.ts';
 
-/** A CI's comment, not ours, on a change of a project and branch that any of our jobs is for. */
+/** A comment by another CI, on a change whose project and branch any of our jobs matches. */
 export function isReportOfOthers(
   event: GerritEvent,
   rules: Accounts & { readonly jobs: readonly Pick<JobRules, 'projects' | 'branches'>[] },

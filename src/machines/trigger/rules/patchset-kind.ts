@@ -1,6 +1,9 @@
-/** Which kinds of patchset a job is for: what Gerrit calls a trivial rebase, or a change of the commit message alone, may not be worth a run. */
+/**
+ * The kinds of patchset for which a job runs. A trivial rebase or a change of only the commit message may not be worth
+ * a run.
+ */
 
-/** Gerrit's words. */
+/** Gerrit's names. */
 export const PATCHSET_KINDS = [
   'REWORK',
   'TRIVIAL_REBASE',
@@ -16,7 +19,7 @@ export interface KindRule {
   readonly exclude: readonly string[];
 }
 
-/** Why a patchset is passed over; null: it is not. One whose kind Gerrit did not tell is tested. */
+/** Why a patchset is skipped; null: it is not. A patchset of unknown kind is tested. */
 export function whyNotKind(kind: string, { include, exclude }: KindRule): string | null {
   const wanted = kind === '' || (!exclude.includes(kind) && (include.length === 0 || include.includes(kind)));
   return wanted ? null : `the patchset is a ${kind}`;

@@ -1,38 +1,37 @@
 /**
- * How many starts an hour allows, so that a storm of rechecks or a program that loops is bounded. A limit only delays: what it
- * holds back waits, and is started as soon as the limit allows it. Starts are counted by the time of what caused them, so events
- * that a look back finds after a long absence are no storm. A start that a newer patchset superseded does not count.
+ * Limits the starts per hour, against a storm of rechecks or a looping program. A limit only delays: a delayed start
+ * begins as soon as the limit allows it. Starts are counted by the time of their cause, so a catch-up after a long
+ * downtime is not a storm. A start that a newer patchset superseded does not count.
  */
 import type { Finding } from './rule-names.ts';
 
 export const LIMIT_WINDOW_MS = 3_600_000;
 
 /**
- * Changes whose start may wait at the same time. A waiting start is about 1 KB in memory and in the database, and each of them is
- * looked at every few seconds. A site with the default limits starts this many in an hour.
+ * Maximum number of changes with a delayed start. A delayed start takes about 1 KB in memory and in the database, and
+ * each is checked every few seconds. A site with the default limits starts this many in an hour.
  */
 export const MAX_WAITING_CHANGES = 1_000;
 
-/** Starts in an hour. */
+/** Starts per hour. */
 export interface StartLimits {
   readonly change: number;
-  /** By one account. */
+  /** Per account. */
   readonly author: number;
   readonly project: number;
   readonly total: number;
 }
 
-/** Starts in the hour before. */
+/** Starts in the past hour. */
 export type StartCounts = StartLimits;
 
-/** What is counted. */
 export interface StartSubject {
   readonly project: string;
   readonly change: number;
   readonly by: string;
 }
 
-/** A start that counts. */
+/** A start that counts towards the limits. */
 export interface CountedStart extends StartSubject {
   readonly review: string;
   /** Epoch ms. */
@@ -52,7 +51,7 @@ export function countsOf(
   };
 }
 
-/** A limit that holds a start back, and what it counts: the operator is told once for each. */
+/** The limit that delays a start, and its target: one alarm for each. */
 export interface Delay extends Finding {
   readonly target: string;
 }

@@ -1,19 +1,21 @@
 /**
- * What a comment asks for. Gerrit puts a header above what people write; what they wrote must begin with the words that count, so
- * that a quoted or polite `recheck` is none, and a CI's own comment never is one.
+ * What a comment requests. Gerrit puts a header above the text of the author; the text itself must begin with the
+ * command, so that a quoted or polite `recheck`, or a CI's own comment, does not count.
  */
 import { finds } from './regex.ts';
 
-/** `(2 comments)`: posted with the message, and not shown in it. Older versions write `(2 inline comments)`. */
+/** `(2 comments)`: posted with the message, and not part of it. Older versions write `(2 inline comments)`. */
 const COUNT = /^\((\d{1,6}) (?:inline )?comments?\)$/u;
 
-/** How many comments were posted with it whose words it does not show: on files, or on the patchset as a whole. */
+/** How many comments were posted with the message but are not part of it: on files, or on the patchset as a whole. */
 export function hiddenComments(comment: string): number {
   const [, first = ''] = /^Patch Set \d+:[^\n]*\s*\n([^\n]*)/u.exec(comment) ?? [];
   return Number(COUNT.exec(first.trim())?.[1] ?? 0);
 }
 
-/** What somebody wrote, without Gerrit's header (`Patch Set 3: Code-Review+1`, `(2 comments)`) and the empty lines above it. */
+/**
+ * The author's text, without Gerrit's header (`Patch Set 3: Code-Review+1`, `(2 comments)`) and leading empty lines.
+ */
 export function written(comment: string): string {
   const [head = '', ...rest] = comment.split('\n');
   const header = /^Patch Set \d+:/u.exec(head)?.[0];
@@ -22,12 +24,12 @@ export function written(comment: string): string {
   return first < 0 ? '' : lines.slice(first).join('\n').trim();
 }
 
-/** OpenDev's rule, for every CI at once. A word that only begins so does not count. */
+/** OpenDev's command for all CIs. Longer words that begin with it do not count. */
 export function isRecheck(comment: string): boolean {
   return /^recheck(?![\w-])/iu.test(written(comment));
 }
 
-/** `run-NAME`: this CI alone. Between the words of a name stand spaces, dashes or underscores. */
+/** `run-NAME`: this CI alone. The words of a name are separated by spaces, dashes or underscores. */
 export function isRun(comment: string, names: readonly string[]): boolean {
   const text = written(comment);
   return names.some((name) => {
@@ -38,14 +40,14 @@ export function isRun(comment: string, names: readonly string[]): boolean {
   });
 }
 
-/** The first of the patterns that is found in what somebody wrote, or null. */
+/** The first pattern that matches the author's text, or null. */
 export function asksBy(comment: string, patterns: readonly string[]): string | null {
   if (patterns.length === 0) return null;
   const text = written(comment);
   return patterns.find((pattern) => finds(pattern, text)) ?? null;
 }
 
-/** Gerrit's header goes on with the votes: ` Code-Review+1 -Verified`. */
+/** Votes follow in Gerrit's header: ` Code-Review+1 -Verified`. */
 function withoutVotes(text: string): string {
   const words = text.split(/\s+/u).filter((word) => word !== '');
   const first = words.findIndex((word) => !VOTE.test(word));

@@ -1,27 +1,29 @@
 /**
- * The regular expressions of a configuration. Their engine's time grows with the length of the text and never explodes, and
- * pattern, program and text are bounded, so neither a pattern nor a stranger's text can hold up the daemon. A pattern is looked
- * for anywhere in a text; `^` and `$` tie it to the ends.
+ * The regular expressions of a configuration. The engine runs in linear time, and pattern, program and text are
+ * bounded, so neither a pattern nor a text can block the daemon. A pattern matches anywhere in a text; `^` and `$`
+ * anchor it.
  */
 import { RE2JS } from 're2js';
 
-/** Characters that a pattern may have. */
+/** Maximum length of a pattern. */
 const PATTERN_LIMIT = 500;
-/** Instructions that a pattern may become: what a text costs grows with them. */
+/** Maximum number of instructions of a compiled pattern: the cost of a match grows with them. */
 const PROGRAM_LIMIT = 1_000;
-/** Characters of a text that are looked at: as long as Gerrit lets a comment be. */
+/** Characters of a text that are searched: Gerrit's limit for a comment. */
 const TEXT_LIMIT = 16_384;
-/** Compiled patterns that are kept. */
+/** Maximum number of cached compiled patterns. */
 const KEPT_LIMIT = 500;
 
 const kept = new Map<string, RE2JS | null>();
 
-/** True when the pattern is found in the text. One that is wrong is found nowhere; the configuration's check refuses it. */
+/**
+ * True when the pattern is found in the text. An invalid pattern never matches; the configuration's check rejects it.
+ */
 export function finds(pattern: string, text: string): boolean {
   return compiled(pattern)?.test(text.slice(0, TEXT_LIMIT)) ?? false;
 }
 
-/** What is wrong with a pattern and what to do about it; null for a good one. */
+/** What is wrong with a pattern and how to fix it; null for a valid one. */
 export function patternProblem(pattern: string): { readonly what: string; readonly next: string } | null {
   if (pattern === '') return { what: 'holds an empty pattern', next: 'remove it: it would match everything' };
   if (pattern.length > PATTERN_LIMIT) {

@@ -1,4 +1,4 @@
-/** The words by which a decision names the rule that made it, and what each rule says. Scripts rely on them, so they are stable. */
+/** The names of the rules in decisions, and their descriptions. Scripts depend on the names, so they are stable. */
 
 export const RULES = {
   patchset: 'a new patchset',
@@ -41,9 +41,9 @@ export const RULES = {
 
 export type RuleWord = keyof typeof RULES;
 
-/** What a rule found. */
+/** The result of a rule. */
 export interface Finding {
   readonly rule: RuleWord;
-  /** Why, in a plain sentence. */
+  /** Why, as a plain sentence. */
   readonly why: string;
 }

@@ -1,12 +1,13 @@
 /**
- * What a newer patchset does to the tests of older ones: ends them, ends only those that have not begun, or lets them
- * run beside it. What runs may have cost hours; what it says later is of an outdated patchset, and never a vote.
+ * What a newer patchset does to the tests of older ones: ends them all, ends only those that have not begun, or lets
+ * them run in parallel. A running test may have cost hours; its later result is for an outdated patchset and never a
+ * vote.
  */
 
 export const SUPERSEDE_MODES = ['running', 'queued', 'never'] as const;
 export type SupersedeMode = (typeof SUPERSEDE_MODES)[number];
 
-/** A review of ours on the change that has not ended. */
+/** One of our reviews on the change that has not ended. */
 export interface Supersedable {
   readonly patchset: number;
   /** True when any of its jobs has left the queue. */

@@ -1,12 +1,12 @@
 /**
- * Which trigger a patchset may start with. A patchset starts once on its branch. It starts again when the change is moved,
- * and when the change becomes ready and the last start has tested nothing on this branch: its review refused a hidden
- * change, was withdrawn, or tested for another branch. Each start has a trigger of its own.
+ * The trigger key with which a patchset may start. A patchset starts once on its branch. It starts again when the
+ * change is moved, and when the change becomes ready and the last start has tested nothing on this branch: its review
+ * rejected a hidden change, was withdrawn, or tested for another branch. Each start has its own key.
  */
 import type { TriggerKind } from '../../model/domain.ts';
 import type { RuleWord } from './rule-names.ts';
 
-/** What a trigger has started, as seen from one branch. `other`: it was withdrawn, or tested for another branch. */
+/** What a trigger has started, for one branch. `other`: the start was withdrawn, or tested for another branch. */
 export type Began = 'nothing' | 'hidden' | 'other' | 'test';
 export type BeganBy = (trigger: string, branch: string) => Began;
 
@@ -17,7 +17,7 @@ interface Wanted {
   readonly patchset: { readonly branch: string };
 }
 
-/** The trigger that may start now; null: it has started before. */
+/** The key that may start now; null: it has started before. */
 export function availableTriggerKey(
   began: BeganBy,
   { trigger, kind, rule, patchset }: Wanted,
@@ -27,7 +27,7 @@ export function availableTriggerKey(
   return mayStart ? free : null;
 }
 
-/** What the last of the starts came to. */
+/** The result of the last start. */
 export function lastStart(began: BeganBy, trigger: string, branch: string): Began {
   return startsOf(began, trigger, branch).last;
 }

@@ -1,5 +1,5 @@
 /**
- * Votes that were cast with a comment. Gerrit sends an entry for every label with each comment; only what changed now counts, or
+ * Votes cast with a comment. Gerrit sends an entry for every label with each comment; only the changed ones count, or
  * Zuul's next comment would start everything again that its vote has started.
  */
 import type { Account, GerritEvent } from '../../model/gerrit-event.ts';
@@ -10,23 +10,23 @@ export type CommentEvent = Extract<GerritEvent, { type: 'comment-added' }>;
 export interface CastVote {
   readonly label: string;
   readonly value: number;
-  /** Null: not told. */
+  /** Null: unknown. */
   readonly oldValue: number | null;
 }
 
 /** A vote that starts a job. */
 export interface VoteRule {
   readonly label: string;
-  /** This value; null: any that is not below `min`. */
+  /** Exactly this value; null: any value of at least `min`. */
   readonly value: number | null;
   readonly min: number | null;
-  /** Patterns for who votes. */
+  /** Patterns for the voter's account. */
   readonly by: readonly string[];
-  /** What the vote was before, one of these; empty: anything. */
+  /** Allowed previous values; empty: any. */
   readonly from: readonly number[];
 }
 
-/** Entries with an old value; where a server tells none, what the comment's header names. */
+/** Entries with an old value; if the server sends none, the votes in the comment's header. */
 export function votesCast({
   approvals,
   comment,
@@ -36,7 +36,7 @@ export function votesCast({
   return votesInHeader(comment);
 }
 
-/** `Patch Set 3: Verified+1 -Code-Review`: the votes that changed with this comment, and those that were taken away. */
+/** `Patch Set 3: Verified+1 -Code-Review`: the votes that this comment changed or removed. */
 export function votesInHeader(comment: string): readonly CastVote[] {
   const header = /^Patch Set \d+:([^\n]*)/u.exec(comment)?.[1] ?? '';
   const votes: CastVote[] = [];
@@ -58,7 +58,7 @@ export function fits(vote: CastVote, by: Account, rule: VoteRule): boolean {
   return rule.from.length === 0 || (vote.oldValue !== null && rule.from.includes(vote.oldValue));
 }
 
-/** `Verified+1` */
+/** For example `Verified+1`. */
 export function voteText({ label, value }: Pick<CastVote, 'label' | 'value'>): string {
   return `${label}${value < 0 ? '' : '+'}${value}`;
 }
