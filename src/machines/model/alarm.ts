@@ -1,4 +1,4 @@
-/** What an operator must hear of, and nobody else can fix: one line of what happened, and one of what to do next. */
+/** Alarms for problems that only an operator can fix: one line about the problem, and one about what to do next. */
 
 export interface Alarm {
   readonly kind:
@@ -31,6 +31,6 @@ export interface Alarm {
   readonly target: string;
   readonly message: string;
   readonly hint: string;
-  /** True: what it told of is over, by itself. */
+  /** True: the problem is over, without action of the operator. */
   readonly cleared?: true;
 }

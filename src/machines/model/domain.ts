@@ -1,22 +1,22 @@
 /**
- * The words that every room shares: what a patchset, a job's specification, a server and a verdict are.
- * Plain data only: all of it is stored as JSON in the event log.
+ * The shared types: a patchset, a job's specification, a server, a verdict. Plain data only: all of it is stored as
+ * JSON in the event log.
  */
 
 import type { FileRules } from '../trigger/rules/files.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
- * What may start a job: a new patchset, a comment that asks for it, a change that was restored, a vote, a change that is no longer
- * work in progress or private.
+ * What may start a job: a new patchset, a comment that requests it, a restored change, a vote, a change that is no
+ * longer work in progress or private.
  */
 export const TRIGGER_KINDS = ['patchset', 'recheck', 'restored', 'vote', 'ready'] as const;
 export type TriggerKind = (typeof TRIGGER_KINDS)[number];
 
-/** A state whose work is one command on the server. */
+/** A state that runs one command on the server. */
 export type Stage = 'stacking' | 'testing';
 
-/** One patchset of one change, as Gerrit names it. Printed `912345,3`. */
+/** One patchset of one change, with Gerrit's names. Printed as `912345,3`. */
 export interface Patchset {
   readonly project: string;
   readonly branch: string;
@@ -39,7 +39,7 @@ export interface StageSpec {
   /** Program and arguments; never passed through a shell. */
   readonly argv: readonly string[];
   readonly timeoutMs: number;
-  /** Output past this is read and dropped, and the log says so. */
+  /** Output beyond this limit is read and dropped, and the log notes it. */
   readonly outputLimitBytes: number;
 }
 
@@ -59,7 +59,7 @@ export interface JobLimits {
   readonly queueTimeoutMs: number;
   readonly bootTimeoutMs: number;
   readonly fetchTimeoutMs: number;
-  /** How long past its own deadline a stage may be silent before the daemon stops it itself. */
+  /** How long a stage may be silent past its timeout before the daemon stops it. */
   readonly stageGraceMs: number;
   readonly stopTimeoutMs: number;
   readonly resultsTimeoutMs: number;
@@ -67,27 +67,27 @@ export interface JobLimits {
   readonly publishTimeoutMs: number;
   readonly publishAttempts: number;
   readonly publishRetryMs: number;
-  /** For how long publishing is tried after the job has ended. */
+  /** How long publishing is retried after the job has ended. */
   readonly publishAgeMs: number;
   readonly reportTimeoutMs: number;
   readonly cleanupTimeoutMs: number;
   readonly cleanupAttempts: number;
   readonly cleanupRetryMs: number;
-  /** Evidence: bytes and number of files that are collected. */
+  /** Maximum bytes and number of files of the evidence. */
   readonly evidenceLimitBytes: number;
   readonly evidenceLimitFiles: number;
 }
 
-/** The configuration that a job started with, stored in `job.accepted`. Holds no secret. */
+/** The configuration of a job at its start, stored in `job.accepted`. Holds no secret. */
 export interface JobSpec {
-  /** The job's name: no space in it. */
+  /** The job's name, without spaces. */
   readonly name: string;
   readonly pipeline: string;
-  /** False: shown in the comment as non-voting, and never decides the vote. */
+  /** False: the comment shows the job as non-voting, and it never affects the vote. */
   readonly voting: boolean;
-  /** The provider that boots its server, by its name in the configuration. */
+  /** Name of the provider in the configuration that boots its server. */
   readonly provider: string;
-  /** Looked at when Gerrit has told which files the patchset touches. */
+  /** Checked once Gerrit has sent the files of the patchset. */
   readonly files: FileRules;
   /** Null: nothing to stack. */
   readonly stacking: StageSpec | null;
@@ -95,31 +95,31 @@ export interface JobSpec {
   /** True: a non-zero exit of `testing` is FAILURE even without readable results. */
   readonly exitCodeIsResult: boolean;
   readonly results: ResultsSpec | null;
-  /** Paths in the server's work tree (files or folders) that belong to the evidence. */
+  /** Paths in the server's work tree (files or folders) that are collected as evidence. */
   readonly logs: readonly string[];
-  /** Milliseconds by which its wait for a slot counts as longer than it is. */
+  /** Milliseconds that are added to its age in the slot queue. */
   readonly headStartMs: number;
   readonly limits: JobLimits;
 }
 
-/** A server that a provider made for us. */
+/** A server that a provider created for us. */
 export interface Server {
-  /** The provider's own id. */
+  /** The provider's id. */
   readonly id: string;
   readonly name: string;
-  /** Where a runner reaches it: for the local provider its directory. */
+  /** The address for the runner; for the local provider a directory. */
   readonly address: string;
   readonly provider: string;
 }
 
-/** What is written on everything that we create, so that it can be found again and proven ours. */
+/** Metadata on everything that we create, so that it can be found again and identified as ours. */
 export interface Ownership {
   readonly deployment: string;
   readonly job: string;
   readonly attempt: number;
 }
 
-/** An operation that did not work, as data. The same fields as OperationError. */
+/** A failed operation, as data. The same fields as OperationError. */
 export interface Failure {
   readonly operation: string;
   readonly target: string;
@@ -129,23 +129,23 @@ export interface Failure {
   readonly hint: string;
 }
 
-/** How a stage's command ended. Only `exited` speaks of the command's own work. */
+/** How a stage's command ended. Only `exited` is a result of the command itself. */
 export type StageEnd =
   | { readonly how: 'exited'; readonly code: number }
   | { readonly how: 'killed'; readonly signal: number }
   | { readonly how: 'timedOut' }
   | { readonly how: 'stopped' };
 
-/** What the results file of the test stage said. */
+/** The contents of the test stage's results file. */
 export interface ResultsSummary {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
-  /** Names of failed tests, the first few, each cut to a bounded length. */
+  /** Names of the first few failed tests, each cut to a maximum length. */
   readonly failures: readonly string[];
 }
 
-/** A change that another one names in a `Depends-On:` line, as far as it has not been merged yet. */
+/** A change that another one names in a `Depends-On:` line, and that is not merged yet. */
 export interface Dependency {
   readonly project: string;
   readonly branch: string;
@@ -155,57 +155,60 @@ export interface Dependency {
   readonly ref: string;
 }
 
-/** A vote that stands on the current patchset. */
+/** A current vote on the current patchset. */
 export interface StandingVote {
-  /** Username of who voted; '' where Gerrit names none. */
+  /** Username of the voter; '' if Gerrit sends none. */
   readonly account: string;
   readonly label: string;
   readonly value: number;
 }
 
-/** The change just before a review of it is posted. */
+/** The change just before a review is posted on it. */
 export interface ChangeState {
   readonly status: 'open' | 'merged' | 'abandoned';
   /** The current patchset. */
   readonly patchset: Patchset;
-  /** Our account's vote on the current patchset with the label that is voted, copied ones too; 0 for none. */
+  /** Our account's vote on the current patchset with the configured label, including copied votes; 0 for none. */
   readonly vote: number;
   /** The kinds of the newest patchsets. */
   readonly kinds: readonly { readonly patchset: number; readonly kind: string }[];
 }
 
-/** What Gerrit says of a change now. */
+/** The change as Gerrit shows it now. */
 export interface ResolvedChange {
   readonly status: 'open' | 'merged' | 'abandoned' | 'missing';
   /** Number of the current patchset; 0 for a change that is missing. */
   readonly current: number;
-  /** Where it is to be merged; absent: not told. */
+  /** The target branch; absent: unknown. */
   readonly branch?: string;
   readonly wip: boolean;
   readonly private: boolean;
-  /** Paths that the current patchset touches, without Gerrit's magic ones; null when there are too many to ask for. */
+  /** Paths that the current patchset touches, without Gerrit's magic ones; null when there are too many to request. */
   readonly files: readonly string[] | null;
   readonly votes: readonly StandingVote[];
-  /** Open changes that it needs, each after what it needs itself. Merged ones need no care. */
+  /** Open changes that it depends on, each after its own dependencies. Merged ones are left out. */
   readonly dependencies: readonly Dependency[];
-  /** Why the dependencies cannot be met (a cycle, one that is abandoned or missing, too many), told in the comment; null when they can. */
+  /**
+   * Why the dependencies cannot be met (a cycle, an abandoned or missing change, too many), for the comment; null when
+   * they can.
+   */
   readonly trouble: string | null;
 }
 
-/** One project's commit that is tested: the tip of its branch with the patches merged onto it. */
+/** The tested commit of one project: the tip of its branch with the patches merged onto it. */
 export interface MergedTree {
   readonly project: string;
   readonly branch: string;
   /** The branch's tip, SHA-1. */
   readonly base: string;
-  /** The commit that is tested, SHA-1. It is `base` itself when nothing had to be merged. */
+  /** The tested commit, SHA-1. Equal to `base` when nothing was merged. */
   readonly revision: string;
 }
 
-/** What the outside can read of a job's evidence: all of it, all of it later at an address that is known, nothing. */
+/** Whether a job's evidence is readable: published, pending at a known URL, or none. */
 export type EvidenceState = 'published' | 'pending' | 'none';
 
-/** What lies on this host for a job: what its stages printed, what was collected to be published, or both. */
+/** A job's files on this host: the output of its stages, the files collected for publishing, or both. */
 export type EvidencePart = 'runs' | 'collected' | 'all';
 
 /** Another job of the same review. */
@@ -214,7 +217,7 @@ export interface Sibling {
   readonly name: string;
 }
 
-/** What one job hands to its review. */
+/** The report of one job to its review. */
 export interface JobReport {
   readonly job: string;
   readonly name: string;
@@ -222,41 +225,46 @@ export interface JobReport {
   readonly verdict: Verdict;
   /** Why, in one line; '' for a plain success. */
   readonly reason: string;
-  /** The last thing that the stage printed which gave the verdict; null when that is not known, or says nothing. */
+  /** The last line of output of the stage that gave the verdict; null when it is unknown or not useful. */
   readonly lastLine: string | null;
   readonly evidence: EvidenceState;
-  /** Where the evidence can be read, or will be while it is pending; null when there is none. */
+  /** The URL of the evidence, published or pending; null when there is none. */
   readonly url: string | null;
-  /** From the end of its wait for a server, or where it had none from its acceptance. */
+  /** Measured from the end of its wait for a server, or from its acceptance if it had none. */
   readonly durationMs: number;
   readonly results: ResultsSummary | null;
 }
 
-/** A vote that has to be there before the jobs may run. */
+/** A vote that is required before the jobs may run. */
 export interface HoldSpec {
-  /** Username of who has to vote. */
+  /** Username of the required voter. */
   readonly account: string;
   readonly label: string;
-  /** This or better; a vote of the other sign means that nobody waits for our result. */
+  /** This value or better; a vote of the opposite sign is a veto and the jobs do not run. */
   readonly value: number;
-  /** Without a vote the jobs run after this. */
+  /** Without a vote the jobs run after this time. */
   readonly timeoutMs: number;
 }
 
-/** What is done for a patchset before its jobs may run; from the configuration at the time when the review was opened. */
+/**
+ * How a patchset is prepared before its jobs may run; from the configuration at the time when the review was opened.
+ */
 export interface PreparePlan {
-  /** True: only for an open change, its current patchset, and neither work in progress nor private unless allowed below. */
+  /**
+   * True: only for an open change and its current patchset, and neither work in progress nor private unless allowed
+   * below.
+   */
   readonly onlyCurrent: boolean;
   readonly wip: boolean;
   readonly private: boolean;
-  /** False: tested as it was uploaded, not merged with its branch. */
+  /** False: tested as uploaded, without a merge with its branch. */
   readonly merge: boolean;
   readonly hold: HoldSpec | null;
-  /** Changes that one change may depend on, all in all. */
+  /** Maximum number of dependencies of a change, in total. */
   readonly dependencyLimit: number;
   readonly lookUpTimeoutMs: number;
   readonly lookUpAttempts: number;
-  /** Wait before Gerrit is asked again; doubles up to the longest. */
+  /** Wait before the look-up is retried; doubles up to a maximum. */
   readonly lookUpRetryMs: number;
   readonly lookUpRetryMaxMs: number;
   readonly mergeTimeoutMs: number;
@@ -264,7 +272,7 @@ export interface PreparePlan {
   readonly mergeRetryMs: number;
 }
 
-/** A switch over a closed union ends here: a compile error when a member was forgotten. */
+/** The default case of a switch over a closed union: a compile error when a member is missing. */
 export function assertNever(value: never): never {
   throw new Error(`unexpected value: ${JSON.stringify(value)}`);
 }

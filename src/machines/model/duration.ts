@@ -1,6 +1,6 @@
-/** Durations as people read them: in comments, messages and tables. Other formats of durations are nowhere. */
+/** Formats of durations in comments, messages and tables. There are no others. */
 
-/** A duration that was measured: `340ms`, `12.5s`, `20m 41s`, `1h 02m 03s`, `3d 04h`. */
+/** A measured duration: `340ms`, `12.5s`, `20m 41s`, `1h 02m 03s`, `3d 04h`. */
 export function formatDuration(ms: number): string {
   const positive = Math.max(0, ms);
   if (positive < 999.5) return `${Math.round(positive)}ms`;
@@ -9,7 +9,7 @@ export function formatDuration(ms: number): string {
   return hours < 48 ? formatSeconds(positive) : `${Math.floor(hours / 24)}d ${two(hours % 24)}h`;
 }
 
-/** The same in whole seconds, as Zuul prints it: `7s`, `58m 10s`, `1h 02m 03s`. */
+/** In whole seconds, as Zuul prints it: `7s`, `58m 10s`, `1h 02m 03s`. */
 export function formatSeconds(ms: number): string {
   const total = Math.max(0, Math.round(ms / 1000));
   const hours = Math.floor(total / 3600);
@@ -19,7 +19,7 @@ export function formatSeconds(ms: number): string {
   return minutes > 0 ? `${minutes}m ${two(seconds)}s` : `${seconds}s`;
 }
 
-/** A limit, or a rough duration, in its two largest units, as the configuration has it: `250ms`, `30s`, `1h 30m`. */
+/** A limit or a rough duration in its two largest units, as in the configuration: `250ms`, `30s`, `1h 30m`. */
 export function formatLimit(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)}ms`;
   const parts: string[] = [];

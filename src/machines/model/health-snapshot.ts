@@ -1,45 +1,45 @@
-/** What one look around shows, as plain facts: this host's disks, our database, our reports and those of others. */
+/** The inputs of the health check: this host's disks, the database, our reports and those of other CIs. */
 
 export interface HealthLimits {
-  /** Less room on a disk than this is an alarm. */
+  /** Free bytes on a disk below which an alarm is raised. */
   readonly diskFreeBytes: number;
-  /** Fewer free inodes than this too, on file systems that count them. */
+  /** The same for free inodes, on file systems that count them. */
   readonly diskFreeFiles: number;
-  /** A write-ahead log that is larger than this. */
+  /** Size of the write-ahead log above which an alarm is raised. */
   readonly walBytes: number;
-  /** Nothing reported in so much time of listening ... */
+  /** An alarm is raised if we reported nothing in this much listening time ... */
   readonly quietMs: number;
-  /** ... in which other CIs reported at least so often on what our rules cover. */
+  /** ... in which other CIs sent at least this many reports on changes that our rules match. */
   readonly quietOthers: number;
 }
 
 export interface DiskSnapshot {
   /** Absolute. */
   readonly path: string;
-  /** What is kept there, for people. */
+  /** What is stored there, for people. */
   readonly holds: string;
-  /** Null: nobody knows. */
+  /** Null: unknown. */
   readonly freeBytes: number | null;
-  /** Null: nobody knows, or there is no such limit. */
+  /** Null: unknown, or the file system has no such limit. */
   readonly freeFiles: number | null;
 }
 
-/** Who has reported what since our newest report. */
+/** Reports since our newest one. */
 export interface ReportActivity {
-  /** Our newest report, epoch ms; null: there was none yet. */
+  /** Our newest report, epoch ms; null: none yet. */
   readonly ownAt: number | null;
-  /** For how long Gerrit's stream was listened to since then: what happens while it is down counts for nothing. */
+  /** How long the stream was connected since then: time while it is down does not count. */
   readonly listenedMs: number;
-  /** Reports of other CIs that were heard in that time, on changes that our rules cover. */
+  /** Reports of other CIs received in that time, on changes that our rules match. */
   readonly others: number;
 }
 
 export interface HealthSnapshot {
   readonly disks: readonly DiskSnapshot[];
-  /** Of the write-ahead log; null: nobody knows. */
+  /** Size of the write-ahead log; null: unknown. */
   readonly walBytes: number | null;
-  /** Null: nothing is to be reported, so nothing is missing. */
+  /** Null: reporting is disabled, so no report is missing. */
   readonly reports: ReportActivity | null;
-  /** Why Gerrit's events cannot be kept in files at present; null: they can, or are not to be. */
+  /** Why Gerrit's events cannot be archived in files now; null: they can, or archiving is disabled. */
   readonly unkept: string | null;
 }

@@ -1,6 +1,6 @@
 /**
- * What a review came to as a whole: whether there is anything to say, and whether it speaks for or against this CI
- * itself. A patch that cannot be merged, or that was not tested at all, does neither.
+ * The result of a review as a whole: whether it is worth a comment, and whether it counts for or against this CI. A
+ * patch that cannot be merged, or that was not tested at all, does neither.
  */
 
 import type { JobReport } from './domain.ts';
@@ -10,10 +10,10 @@ import type { Verdict } from './verdict.ts';
 /** For the count of failures in a row. */
 export type Judgement = 'success' | 'failure' | 'neither';
 
-/** What nobody waits to hear. */
+/** Verdicts that need no comment. */
 const NOTHING: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
 
-/** True when every verdict is one that nobody wants to be told of. */
+/** True when the configuration suppresses every verdict. */
 export function isQuiet(
   reports: readonly JobReport[],
   conflicted: boolean,
@@ -25,7 +25,7 @@ export function isQuiet(
   });
 }
 
-/** Jobs that do not vote are counted only where none does. */
+/** Jobs that do not vote count only if no voting job has reported. */
 export function judgementOf(reports: readonly JobReport[]): Judgement {
   const told = reports.filter(({ verdict }) => verdict !== 'SKIPPED');
   const voting = told.filter((report) => report.voting);

@@ -1,6 +1,6 @@
 /**
- * What an ending means. A failed test is a result; everything else that goes wrong is trouble of the CI's own and is
- * never FAILURE: a command that could not be run, was killed or lost, or that left no readable results.
+ * Verdicts from the end of a stage. A failed test is a result. All other problems are the CI's own and never FAILURE: a
+ * command that could not run, was killed or lost, or left no readable results.
  */
 import type { JobSpec, ResultsSummary, Stage, StageEnd } from './domain.ts';
 import type { Verdict } from './verdict.ts';
@@ -10,7 +10,7 @@ export interface Judgement {
   readonly reason: string;
 }
 
-/** Why a stage's ending speaks of trouble; null when its command went well. */
+/** Why the end of a stage is a problem of the CI; null when its command succeeded. */
 export function endTrouble(stage: Stage, end: StageEnd): string | null {
   switch (end.how) {
     case 'exited':
@@ -26,7 +26,7 @@ export function endTrouble(stage: Stage, end: StageEnd): string | null {
   }
 }
 
-/** The verdict on a test stage that ended. `results` is null when they could not be read or none are kept. */
+/** The verdict on a test stage that ended. `results` is null when they could not be read or none are expected. */
 export function judgeTesting(
   end: StageEnd,
   results: ResultsSummary | null,
@@ -42,7 +42,7 @@ export function judgeTesting(
     return { verdict: 'FAILURE', reason: `testing exited with ${end.code}` };
   }
   if (results !== null) return judgeResults(end.code, results);
-  // Exit 0 alone is enough only where no results are expected: a success is never guessed.
+  // Exit 0 alone is a success only if no results are expected.
   if (spec.exitCodeIsResult && spec.results === null) return { verdict: 'SUCCESS', reason: '' };
   return {
     verdict: 'POST_FAILURE',
@@ -67,7 +67,7 @@ function judgeResults(code: number, results: ResultsSummary): Judgement {
   return { verdict: 'SUCCESS', reason: '' };
 }
 
-/** Exit codes by which a shell says that it could not run the program (POSIX, Shell Command Language 2.8.2). */
+/** Exit codes by which a shell reports that it could not run the program (POSIX, Shell Command Language 2.8.2). */
 export function couldNotRun(code: number): string | null {
   if (code === 126) return 'the command could not be executed (exit 126)';
   if (code === 127) return 'the command was not found (exit 127)';

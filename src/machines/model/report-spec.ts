@@ -1,42 +1,42 @@
 /**
- * How a review is told to Gerrit: what it votes, what it says and when it says nothing. From the configuration at the time
- * when it was opened, and stored with it, so that a replay tells the same.
+ * How a review is reported to Gerrit: its votes, its text, and which results it suppresses. From the configuration at
+ * the time when the review was opened, and stored with it, so that a replay gives the same result.
  */
 
-/** What a site may not want to hear of. A failed test is always told. */
+/** Results that a site may suppress. A failed test is always reported. */
 export const QUIET_OUTCOMES = ['merge-conflict', 'infrastructure', 'timed-out', 'success'] as const;
 export type QuietOutcome = (typeof QUIET_OUTCOMES)[number];
 
 export interface ReportSpec {
-  /** False (shadow mode): everything but the post. */
+  /** False (shadow mode): everything runs but the post. */
   readonly enabled: boolean;
-  /** The label that is voted, or null for no vote. */
+  /** The label to vote with, or null for no vote. */
   readonly label: string | null;
   /** The votes by outcome; 0 is no vote. */
   readonly success: number;
   readonly failure: number;
   readonly timedOut: number;
-  /** After failures on so many different changes in a row no vote is given until an operator resumes; 0: never stopped. */
+  /** Voting stops after failures on this many different changes in a row, until an operator resumes it; 0: never. */
   readonly maxConsecutiveFailures: number;
-  /** Reviews of which every verdict is one of these are not posted. */
+  /** A review is not posted if all its verdicts are among these. */
   readonly suppress: readonly QuietOutcome[];
-  /** True: a message when the jobs begin to wait for their servers. */
+  /** True: post a message when the jobs begin to wait for their servers. */
   readonly startMessage: boolean;
-  /** The CI's page: how to rerun and whom to ask; '' for none. */
+  /** The CI's page about rechecks and contacts; '' for none. */
   readonly helpUrl: string;
   readonly tag: string;
-  /** The comment in the site's own words, with placeholders; null: the built-in one. */
+  /** The site's own comment template with placeholders; null: the built-in comment. */
   readonly template: string | null;
-  /** Bytes of a message at most. */
+  /** Maximum size of a message in bytes. */
   readonly messageLimitBytes: number;
-  /** The review is posted without the missing jobs after this. */
+  /** After this time the review is posted without the missing jobs. */
   readonly jobTimeoutMs: number;
-  /** For evidence that could not be published yet; then the review is posted without it. */
+  /** How long the review waits for pending evidence; then it is posted without it. */
   readonly evidenceWaitMs: number;
   readonly postTimeoutMs: number;
   readonly postAttempts: number;
   readonly postRetryMs: number;
   readonly postRetryMaxMs: number;
-  /** Reading a vote back is tried this often; then the operator is told that nobody knows. */
+  /** Attempts at reading a vote back; then an alarm reports that the vote is unconfirmed. */
   readonly confirmAttempts: number;
 }

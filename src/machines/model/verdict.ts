@@ -1,4 +1,4 @@
-/** What a job came to. The words are Zuul's, so that every reader of CI comments knows them. */
+/** The result of a job. The names are Zuul's, which readers of CI comments know. */
 export const VERDICTS = [
   'SUCCESS',
   'FAILURE',
@@ -6,9 +6,9 @@ export const VERDICTS = [
   'NODE_FAILURE',
   'POST_FAILURE',
   'RETRY_LIMIT',
-  /** The patch cannot be merged with its branch or with what it depends on; nothing was booted. */
+  /** The patch cannot be merged with its branch or its dependencies; nothing was booted. */
   'MERGER_FAILURE',
-  /** The job has nothing to do with what the patch touches. */
+  /** The job does not apply to the files of the patch. */
   'SKIPPED',
   'ABORTED',
 ] as const;

@@ -1,17 +1,22 @@
 /**
- * JSON with sorted keys: the same value always gives the same text, whatever built it. What hashes are made over. It is
- * written twice for each row of the log, so it is written to be quick, and remembers the texts of parts that stay.
+ * JSON with sorted keys: equal values always give the same text. Input of the hashes. It runs twice for each row of the
+ * log, so it is optimized and caches the texts of unchanged parts.
  */
 
-/** Texts of objects that never change: a job's specification is most of its state, and the same in each of its rows. */
+/**
+ * Cached texts of immutable objects. A job's specification is most of its state, and is the same in each of its rows.
+ */
 export type Memo = WeakMap<object, string>;
 
-/** Where the parts lie that stay the same from row to row: `context.spec`, `context.patchset`, `owed[key]`, `effects[n]`. */
+/**
+ * Depth of the parts that do not change from row to row: `context.spec`, `context.patchset`, `owed[key]`, `effects[n]`.
+ */
 const MEMO_DEPTH = 2;
 
 /**
- * @param memo for values whose parts are never changed in place, as all of a machine's are
- * @param depth where the value lies in what it is a part of
+ * @param memo cache; requires that no part of the value is ever changed in place, which holds for all values of
+ * machines
+ * @param depth depth of the value in the object that contains it
  */
 export function canonicalJson(value: unknown, memo: Memo | null = null, depth = 0): string {
   return write(value, memo, depth);
@@ -63,7 +68,7 @@ function writeMembers(value: Readonly<Record<string, unknown>>, memo: Memo | nul
   return `${text}}`;
 }
 
-/** What was read from canonical text is sorted already, and looking is quicker than sorting. */
+/** Keys parsed from canonical text are sorted already, and checking is faster than sorting. */
 function sorted(keys: string[]): readonly string[] {
   for (let index = 1; index < keys.length; index += 1) {
     if ((keys[index - 1] ?? '') > (keys[index] ?? '')) return keys.sort();

@@ -1,7 +1,7 @@
 /**
- * Requests. What a machine wants from the world, as plain data. Each effect that is `Keyed` is owed until an event
- * that names its key settles it, or until the machine withdraws it. `step` refuses a key that the history used before,
- * so a late answer settles nothing else: a key holds the attempt.
+ * Effects: what a machine requests, as plain data. A `Keyed` effect is pending until an event with its key settles it,
+ * or until the machine withdraws it. `step` rejects a key that the history has used before; a key contains the attempt,
+ * so a late answer cannot settle another attempt.
  */
 
 import type { Alarm } from '../model/alarm.ts';
@@ -30,7 +30,7 @@ export interface StageRun {
   readonly stage: Stage;
 }
 
-/** What is published, and what its page says of it. */
+/** What is published, and the text of its page. */
 export interface PublishSpec {
   readonly owner: Ownership;
   readonly patchset: Patchset;
@@ -39,7 +39,7 @@ export interface PublishSpec {
   readonly verdict: Verdict;
   readonly reason: string;
   readonly results: ResultsSummary | null;
-  /** What was tested; empty: the patchset as it was uploaded. */
+  /** The tested commits; empty: the patchset as uploaded. */
   readonly trees: readonly MergedTree[];
   readonly dependencies: readonly Dependency[];
   /** The other jobs of the review. */
@@ -48,19 +48,19 @@ export interface PublishSpec {
 }
 
 export type KeyedEffect =
-  /** Due at `dueAt` (epoch ms); never later than `delayMs` after it was armed, whatever the wall clock does. */
+  /** Due at `dueAt` (epoch ms), but at most `delayMs` after it was armed, regardless of changes of the wall clock. */
   | { readonly type: 'setTimer'; readonly key: string; readonly dueAt: number; readonly delayMs: number }
   | { readonly type: 'raiseAlarm'; readonly key: string; readonly alarm: Alarm }
   | {
       readonly type: 'acquireSlot';
       readonly key: string;
       readonly provider: string;
-      /** The job's name and project: each may have a limit of its own, and no project waits forever behind another. */
+      /** The job's name and project. Each may have its own limit, and no project waits forever behind another. */
       readonly name: string;
       readonly project: string;
-      /** Milliseconds by which the request counts as older than it is. */
+      /** Milliseconds that are added to the request's age. */
       readonly headStartMs: number;
-      /** Before all that are not. */
+      /** Served before all requests that are not promoted. */
       readonly promoted: boolean;
     }
   | {
@@ -76,7 +76,7 @@ export type KeyedEffect =
       readonly key: string;
       readonly server: Server;
       readonly patchset: Patchset;
-      /** What is tested, the patchset's own project first; empty: the patchset as it was uploaded. */
+      /** The commits to test, the patchset's own project first; empty: the patchset as uploaded. */
       readonly trees: readonly MergedTree[];
       readonly timeoutMs: number;
     }
@@ -84,14 +84,14 @@ export type KeyedEffect =
       readonly type: 'lookUpChange';
       readonly key: string;
       readonly patchset: Patchset;
-      /** Changes that one change may depend on, all in all. */
+      /** Maximum number of dependencies of a change, in total. */
       readonly dependencyLimit: number;
       readonly timeoutMs: number;
     }
   | {
       readonly type: 'mergePatchset';
       readonly key: string;
-      /** The review that it is for: what is kept in the cache carries this name. */
+      /** The review that requests it; cached data carries this name. */
       readonly review: string;
       readonly patchset: Patchset;
       readonly dependencies: readonly Dependency[];
@@ -103,7 +103,6 @@ export type KeyedEffect =
       readonly run: StageRun;
       readonly spec: StageSpec;
       readonly patchset: Patchset;
-      /** The job's name. */
       readonly name: string;
     }
   | { readonly type: 'stopStage'; readonly key: string; readonly run: StageRun; readonly timeoutMs: number }
@@ -119,7 +118,7 @@ export type KeyedEffect =
       readonly key: string;
       readonly owner: Ownership;
       readonly server: Server | null;
-      /** Where it will be published follows from these three. */
+      /** The published URL is computed from these three. */
       readonly patchset: Patchset;
       readonly name: string;
       readonly pipeline: string;
@@ -136,7 +135,10 @@ export type KeyedEffect =
       readonly owner: Ownership;
       readonly timeoutMs: number;
     }
-  /** Removes what lies on this host for the job: what its stages printed, what was collected, or both. Published evidence stays. */
+  /**
+   * Removes the job's files on this host: the output of its stages, the collected files, or both. Keeps published
+   * evidence.
+   */
   | {
       readonly type: 'discardEvidence';
       readonly key: string;
@@ -147,29 +149,32 @@ export type KeyedEffect =
   | {
       readonly type: 'postReview';
       readonly key: string;
-      /** Stands inside the message, so that our own message for this run is known again. */
+      /** Part of the message, so that our own message for this run is recognized. */
       readonly run: string;
       readonly patchset: Patchset;
       readonly message: string;
       readonly labels: Readonly<Record<string, number>>;
-      /** If a newer patchset keeps the vote back, nothing is posted, and the attempt fails. Absent: the message goes without. */
+      /**
+       * If a newer patchset holds the vote back, nothing is posted, and the attempt fails. Absent: the message is
+       * posted without it.
+       */
       readonly onlyCurrent?: true;
       readonly tag: string;
       readonly timeoutMs: number;
     }
   | {
-      /** Asks Gerrit what the stream may have missed, and has it decided. */
+      /** Queries Gerrit for events that the stream may have missed, and decides them. */
       readonly type: 'catchUp';
       readonly key: string;
-      /** Only on these; null: everything since the position that is kept. */
+      /** Only these; null: everything since the stored position. */
       readonly changes: readonly number[] | null;
       readonly timeoutMs: number;
     }
-  /** The message that the tests begin. Asked for once; nothing waits for it. */
+  /** The message that the tests begin. Requested once; nothing waits for it. */
   | {
       readonly type: 'postStartMessage';
       readonly key: string;
-      /** Stands inside the message, and nothing that the result is looked for by. */
+      /** Part of the message. The search for the result's message does not match it. */
       readonly run: string;
       readonly patchset: Patchset;
       readonly message: string;
@@ -177,10 +182,10 @@ export type KeyedEffect =
       readonly timeoutMs: number;
     }
   | {
-      /** Asked just before a post. */
+      /** Requested just before a post. */
       readonly type: 'readChangeState';
       readonly key: string;
-      /** The one that was tested. */
+      /** The tested patchset. */
       readonly patchset: Patchset;
       readonly label: string;
       readonly timeoutMs: number;
@@ -192,11 +197,11 @@ export type KeyedEffect =
       readonly timeoutMs: number;
     }
   | {
-      /** Owed also by a history that has ended. */
+      /** Also pending for a history that has ended. */
       readonly type: 'sendMail';
       readonly key: string;
       readonly mail: Mail;
-      /** Not before this (epoch ms), and never later than `delayMs` after it was asked for. */
+      /** Not before this time (epoch ms), and never later than `delayMs` after it was requested. */
       readonly dueAt: number;
       readonly delayMs: number;
       readonly timeoutMs: number;
@@ -204,13 +209,16 @@ export type KeyedEffect =
 
 export type Effect =
   | KeyedEffect
-  /** Takes back a timer, a slot request or a question to Gerrit. Nothing else can be taken back: its answer is waited for. */
+  /**
+   * Withdraws a timer, a slot request or a query to Gerrit. Other effects cannot be withdrawn: the machine waits for
+   * their answers.
+   */
   | { readonly type: 'cancelEffect'; readonly key: string }
   /** An append to another history, in the same transaction. */
   | {
       readonly type: 'sendEvent';
       readonly to: string;
       readonly event: AnyEvent;
-      /** The machine on which that history begins with this event; absent: the history exists. */
+      /** The machine of a new history that begins with this event; absent: the history exists. */
       readonly startsOn?: MachineName;
     };

@@ -1,6 +1,6 @@
 /**
- * Facts. Every row of the event log is one of these, named `noun.past-participle`. Both unions are closed and
- * plain JSON; the names and fields are stored forever, so a change of meaning is a new event, not an edit.
+ * Events. Every row of the event log is one of these, named `noun.past-participle`. All unions are closed and plain
+ * JSON; names and fields are stored forever, so a change of meaning is a new event, not an edit.
  */
 
 import type {
@@ -30,15 +30,15 @@ import type { VerdictsEvent } from '../verdicts/verdict-events.ts';
 import type { JobInForce, VoteRun } from '../verdicts/vote-rule.ts';
 import type { PublishSpec } from './effects.ts';
 
-/** Facts that any machine may be told. */
+/** Events that any machine may receive. */
 export type CommonEvent =
-  /** A timer that the machine had set came due. Settles `setTimer`. */
+  /** A timer of the machine is due. Settles `setTimer`. */
   | { readonly type: 'timer.fired'; readonly timer: string }
-  /** An event threw inside the machine: the history is quarantined and goes to its clean-up. */
+  /** The machine threw while it processed an event: the history is quarantined and goes to its cleanup. */
   | { readonly type: 'machine.failed'; readonly event: string; readonly message: string }
-  /** So did the quarantine: the history is parked as it is, by a way that computes nothing. */
+  /** The quarantine threw too: the history is parked as it is, by a transition that computes nothing. */
   | { readonly type: 'machine.quarantine-failed'; readonly event: string; readonly message: string }
-  /** The daemon itself was brought down by work for this history. Twice, and the history is parked. */
+  /** The daemon crashed while it worked on this history. After the second crash the history is parked. */
   | { readonly type: 'daemon.crashed'; readonly during: string; readonly message: string }
   /** Settles `raiseAlarm`. */
   | { readonly type: 'alarm.raised' };
@@ -52,23 +52,23 @@ export type JobEvent =
       readonly deployment: string;
       readonly patchset: Patchset;
       readonly spec: JobSpec;
-      /** The other jobs of its review; absent: there is none. */
+      /** The other jobs of its review; absent: none. */
       readonly siblings?: readonly Sibling[];
     }
-  /** Its review has looked at the change and merged it: it may wait for a slot. `trees`: what is tested. */
+  /** Its review has looked up and merged the change: the job may wait for a slot. `trees`: the commits to test. */
   | {
       readonly type: 'job.ready';
       readonly trees: readonly MergedTree[];
-      /** The open changes that are merged in too; absent: there is none. */
+      /** The open changes that are merged in too; absent: none. */
       readonly dependencies?: readonly Dependency[];
     }
-  /** Its review found that there is nothing to run, or that it cannot be run. */
+  /** Its review found that there is nothing to run, or that the job cannot run. */
   | {
       readonly type: 'job.rejected';
       readonly verdict: Extract<Verdict, 'MERGER_FAILURE' | 'NODE_FAILURE' | 'SKIPPED' | 'ABORTED'>;
       readonly reason: string;
     }
-  /** An operator wants it served next: it goes to the head of the queue. */
+  /** An operator moved it to the head of the queue. */
   | { readonly type: 'job.promoted'; readonly by: string; readonly why: string }
   /** Settles `acquireSlot`. */
   | { readonly type: 'slot.granted' }
@@ -78,14 +78,14 @@ export type JobEvent =
   /** Settles `fetchPatchset`. */
   | { readonly type: 'patchset.fetched'; readonly revision: string }
   | { readonly type: 'patchset.fetch-failed'; readonly failure: Failure }
-  /** Settles nothing: the command runs, as this process. */
+  /** Settles nothing: the command runs, with this process id. */
   | { readonly type: 'stage.started'; readonly stage: Stage; readonly pid: number; readonly adopted: boolean }
-  /** Settle `runStage`: it ended; it vanished without an ending; it could not be started. */
+  /** Settle `runStage`: the command ended; it vanished without an exit status; it could not be started. */
   | {
       readonly type: 'stage.exited';
       readonly stage: Stage;
       readonly end: StageEnd;
-      /** What it printed last, where it did not end well and that is known. */
+      /** Its last line of output, if it did not end well and the line is known. */
       readonly lastLine?: string;
     }
   | { readonly type: 'stage.lost'; readonly stage: Stage; readonly why: string }
@@ -102,18 +102,18 @@ export type JobEvent =
       readonly files: number;
       readonly bytes: number;
       readonly skipped: number;
-      /** Where it will be published. */
+      /** The URL that the evidence will have. */
       readonly url: string;
     }
   | { readonly type: 'evidence.collect-failed'; readonly failure: Failure }
-  /** Settle `publishEvidence`. Without settling anything: the history that publishes later has published. */
+  /** Settle `publishEvidence`. The publication history also sends the first without settling anything. */
   | { readonly type: 'evidence.published'; readonly url: string }
   | { readonly type: 'evidence.publish-failed'; readonly failure: Failure }
-  /** The history that publishes later has given up: the evidence is gone. */
+  /** The publication history gave up: the evidence is lost. */
   | { readonly type: 'evidence.abandoned'; readonly why: string }
-  /** The review has taken this job's verdict. */
+  /** The review has recorded this job's verdict. */
   | { readonly type: 'verdict.accepted' }
-  /** Settle `deleteServer`: nothing of ours is left for this job; something is. */
+  /** Settle `deleteServer`: nothing of this job is left; something is. */
   | { readonly type: 'server.deleted'; readonly deleted: number }
   | { readonly type: 'server.delete-failed'; readonly failure: Failure }
   /** Settle `discardEvidence`. */
@@ -130,42 +130,45 @@ export type ReviewEvent =
       readonly pipeline: string;
       readonly patchset: Patchset;
       readonly trigger: string;
-      /** Absent: an operator began it. */
+      /** Absent: an operator started it. */
       readonly cause?: StartCause;
       readonly jobs: readonly ReviewJob[];
       readonly plan: PreparePlan;
       readonly report: ReportSpec;
-      /** Whom its end is told by mail; absent: nobody. */
+      /** The mail at its end; absent: none. */
       readonly mail?: MailSpec;
     }
-  /** Settle `lookUpChange`: what Gerrit says of the change now; it did not say. */
+  /** Settle `lookUpChange`: the change as Gerrit shows it now; the look-up failed. */
   | { readonly type: 'change.looked-up'; readonly change: ResolvedChange }
   | { readonly type: 'change.lookup-failed'; readonly failure: Failure }
-  /** Somebody voted on the patchset while the review waited for that. */
+  /** A vote on the patchset while the review waits for one. */
   | { readonly type: 'vote.cast'; readonly vote: StandingVote }
-  /** Settle `mergePatchset`: done; it cannot be merged; it did not work. */
+  /** Settle `mergePatchset`: merged; merge conflict; an error. */
   | { readonly type: 'patchset.merged'; readonly trees: readonly MergedTree[] }
   | {
       readonly type: 'patchset.conflicted';
-      /** Of the change that does not merge: the patchset itself or one that it depends on. */
+      /** The change that does not merge: the patchset itself or one of its dependencies. */
       readonly project: string;
       readonly change: number;
       readonly branch: string;
-      /** Paths in conflict, the first few. */
+      /** The first few conflicting paths. */
       readonly files: readonly string[];
     }
   | { readonly type: 'patchset.merge-failed'; readonly failure: Failure }
   | { readonly type: 'job.reported'; readonly report: JobReport }
-  /** Evidence that was pending can be read now; it was given up. */
+  /** Pending evidence is published; its publication was given up. */
   | { readonly type: 'job.evidence-published'; readonly job: string; readonly url: string }
   | { readonly type: 'job.evidence-abandoned'; readonly job: string; readonly why: string }
-  /** The history of voting has answered: this CI may vote; it may not, after too many failures in a row. */
+  /** The answer of the voting history: this CI may vote; it may not, after too many failures in a row. */
   | { readonly type: 'vote.allowed' }
   | { readonly type: 'vote.withheld'; readonly why: string }
-  /** The history of the change's verdicts has answered: no other review of the change posts; what the runs came to. */
+  /** The answer of the change's verdicts history: no other review of the change posts now; the results of the runs. */
   | { readonly type: 'turn.granted' }
   | { readonly type: 'verdicts.listed'; readonly runs: readonly VoteRun[]; readonly forgotten: number }
-  /** Settle `readChangeState`: the change just before the post, and the jobs of the configuration in force; it was not read. */
+  /**
+   * Settle `readChangeState`: the change just before the post, and the jobs of the current configuration; the read
+   * failed.
+   */
   | {
       readonly type: 'change-state.read';
       readonly standing: ChangeState;
@@ -176,12 +179,12 @@ export type ReviewEvent =
       readonly failure: Failure;
       readonly jobs: readonly JobInForce[];
     }
-  /** Settle `postStartMessage`: Gerrit has it; nobody knows. */
+  /** Settle `postStartMessage`: Gerrit has it; unknown. */
   | { readonly type: 'start-message.posted' }
   | { readonly type: 'start-message.post-failed'; readonly failure: Failure }
   /**
-   * Settle `postReview`: Gerrit has it (found: it was there already; voted: with the vote that was asked for, if any; why:
-   * why not, '' where nothing kept a vote back); Gerrit refused the vote; no answer or an error.
+   * Settle `postReview`: Gerrit has it (found: it was there already; voted: with the requested vote, if any; why: why
+   * not, '' if the vote was not held back); Gerrit refused the vote; no answer or an error.
    */
   | {
       readonly type: 'review.posted';
@@ -194,37 +197,37 @@ export type ReviewEvent =
   /** Settle `readVotes`: our account's votes on the patchset, by label. */
   | { readonly type: 'votes.read'; readonly votes: Readonly<Record<string, number>> }
   | { readonly type: 'votes.read-failed'; readonly failure: Failure }
-  /** Settle `sendMail`: another host has it; it did not go. */
+  /** Settle `sendMail`: another host accepted it; sending failed. */
   | { readonly type: 'mail.sent' }
   | { readonly type: 'mail.send-failed'; readonly failure: Failure }
   | { readonly type: 'review.cancelled'; readonly reason: string }
   | { readonly type: 'review.superseded'; readonly by: string };
 
-/** Waits and limits of a publication that is made after its job has ended. */
+/** Waits and limits of a publication that continues after its job has ended. */
 export interface PublicationLimits {
-  /** Before the second attempt; doubles, up to the longest. */
+  /** Wait before the second attempt; doubles up to a maximum. */
   readonly retryMs: number;
   readonly retryMaxMs: number;
-  /** From its beginning until it is given up. */
+  /** Time from its start until it is given up. */
   readonly ageMs: number;
 }
 
-/** Facts of a history `publication-JOB`: evidence that could not be published while its job waited. */
+/** Events of a history `publication-JOB`: evidence that could not be published while its job waited. */
 export type PublicationEvent =
   | CommonEvent
   | {
       readonly type: 'publication.opened';
       readonly review: string;
       readonly publish: PublishSpec;
-      /** Where it will be published. */
+      /** The URL that the evidence will have. */
       readonly url: string;
-      /** Size of what was collected. */
+      /** Size of the collected evidence. */
       readonly bytes: number;
-      /** Why it was not published at once. */
+      /** Why it was not published immediately. */
       readonly why: string;
       readonly limits: PublicationLimits;
     }
-  /** All such histories together hold too much, and this is the oldest. */
+  /** All publications together exceed their size limit, and this is the oldest. */
   | { readonly type: 'publication.dropped'; readonly why: string }
   | Extract<
       JobEvent,
@@ -237,10 +240,10 @@ export type PublicationEvent =
       }
     >;
 
-/** Facts of the one history `voting`: whether this CI may vote. */
+/** Events of the one history `voting`: whether this CI may vote. */
 export type VotingEvent =
   | CommonEvent
-  /** A database has its first daemon that knows of it. */
+  /** The first daemon that supports this history uses the database. */
   | { readonly type: 'voting.opened' }
   /** A review has its result, and asks before it votes. */
   | {
@@ -248,65 +251,70 @@ export type VotingEvent =
       readonly review: string;
       readonly change: number;
       readonly judgement: Judgement;
-      /** Failures on so many changes in a row stop voting. */
+      /** Voting stops after failures on this many changes in a row. */
       readonly stopAfter: number;
     }
-  /** An operator has seen to it: failures are counted again. */
+  /** An operator resumed voting: the count of failures starts again. */
   | { readonly type: 'voting.resumed'; readonly by: string; readonly why: string };
 
-/** Every wait and retry of the connection to Gerrit's stream that its history decides on. */
+/** Every wait and retry that the history of the connection to Gerrit's stream decides on. */
 export interface StreamLimits {
-  /** Down for longer than this, the operator is told. */
+  /** An alarm is raised if the connection is down for longer than this. */
   readonly downAlarmMs: number;
-  /** For one look at all that may have been missed. */
+  /** Timeout of one catch-up query. */
   readonly catchUpTimeoutMs: number;
-  /** Before such a look is tried again; doubles, up to the longest. Tried until it works: giving up would lose events. */
+  /**
+   * Wait before a failed catch-up is retried; doubles up to a maximum. Retried without end, because giving up would
+   * lose events.
+   */
   readonly catchUpRetryMs: number;
   readonly catchUpRetryMaxMs: number;
-  /** Failures in a row after which the operator is told. */
+  /** Failures in a row before an alarm is raised. */
   readonly catchUpAlarmAttempts: number;
-  /** After the look that follows a new connection: until one more, for what Gerrit did not show yet. */
+  /** Wait between the catch-up after a new connection and a second one, for events that Gerrit did not show yet. */
   readonly catchUpAgainMs: number;
 }
 
-/** Facts of the one history `stream`: the connection to Gerrit, and whether anything was missed meanwhile. */
+/** Events of the one history `stream`: the connection to Gerrit, and whether events were missed. */
 export type StreamEvent =
   | CommonEvent
-  /** A daemon begins to listen, with these limits. */
+  /** A daemon starts listening, with these limits. */
   | {
       readonly type: 'stream.started';
       /** HOST:PORT */
       readonly server: string;
       readonly limits: StreamLimits;
-      /** An operator wants all from then on to be looked at again; null: from where the last daemon had come. */
+      /**
+       * An operator wants everything since then to be checked again; null: continue from the last daemon's position.
+       */
       readonly since: number | null;
     }
-  /** Gerrit has answered on the connection that the stream runs on. */
+  /** Gerrit answered on the stream's connection. */
   | { readonly type: 'stream.connected'; readonly why: string }
-  /** The connection ended, or could not be made; sos-ci retries automatically. */
+  /** The connection ended or failed; sos-ci retries automatically. */
   | { readonly type: 'stream.disconnected'; readonly why: string; readonly hint: string }
-  /** Gerrit does not let us in (account, key, host key, missing right): tried again only very slowly. */
+  /** Gerrit refused access (account, key, host key, missing permission): retried only at long intervals. */
   | { readonly type: 'stream.rejected'; readonly why: string; readonly hint: string }
-  /** The connection stands, and something may have been missed all the same; null: on any change. */
+  /** Events may have been missed although the connection is up; null: on any change. */
   | {
       readonly type: 'stream.gap-suspected';
       readonly why: string;
       readonly changes: readonly number[] | null;
     }
-  /** The daemon listens no more. */
+  /** The daemon stopped listening. */
   | { readonly type: 'stream.stopped' }
-  /** Settle `catchUp`: all that was missed has been taken; it could not be looked up. */
+  /** Settle `catchUp`: all missed events are handled; the query failed. */
   | {
       readonly type: 'catchup.completed';
-      /** From when on it was looked at, epoch ms. */
+      /** Start of the period that was checked, epoch ms. */
       readonly since: number;
-      /** Changes that were looked at. */
+      /** Number of changes that were checked. */
       readonly changes: number;
-      /** What the stream had not told of. */
+      /** Number of events that the stream had not delivered. */
       readonly found: number;
-      /** Changes on which the stream told of the same meanwhile: they must be looked at once more. */
+      /** Changes for which the stream delivered equal events during the query: they must be checked again. */
       readonly unsure: readonly number[];
-      /** Rows of Gerrit's answer that could not be read. */
+      /** Rows of Gerrit's answer that could not be parsed. */
       readonly unread: number;
     }
   | { readonly type: 'catchup.failed'; readonly failure: Failure };

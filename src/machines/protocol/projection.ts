@@ -1,13 +1,13 @@
-/** What people ask of a history: the rows of the views, read from the state that a row led to. */
+/** The views of a history: the rows that people query, computed from the state after a row. */
 import type { Verdict } from '../model/verdict.ts';
 
-/** `other`: a history of which people ask nothing but its state. */
+/** `other`: a history without a view of its own, only its state. */
 export type Projection =
   | ({ readonly kind: 'job' } & JobView)
   | ({ readonly kind: 'review' } & ReviewView)
   | { readonly kind: 'other' };
 
-/** What people ask of a job. One row for each job. */
+/** The view of a job. One row for each job. */
 export interface JobView {
   readonly id: string;
   readonly review: string;
@@ -22,11 +22,11 @@ export interface JobView {
   /** Dotted: `testing.running`. */
   readonly state: string;
   readonly ended: boolean;
-  /** It waits for its slot. */
+  /** Waits for its slot. */
   readonly queued: boolean;
-  /** It removes what it has: its verdict stands. */
+  /** In cleanup; its verdict is final. */
   readonly cleaningUp: boolean;
-  /** It ended by internal errors. */
+  /** Ended by internal errors. */
   readonly parked: boolean;
   readonly attempt: number;
   readonly verdict: Verdict | null;
@@ -37,7 +37,7 @@ export interface JobView {
   readonly endedAt: number | null;
 }
 
-/** What people ask of a review. */
+/** The view of a review. */
 export interface ReviewView {
   readonly id: string;
   readonly pipeline: string;
@@ -47,7 +47,7 @@ export interface ReviewView {
   readonly patchset: number;
   readonly state: string;
   readonly ended: boolean;
-  /** Jobs are prepared or run, and their verdicts are expected. */
+  /** Its jobs are being prepared or run, and their verdicts are expected. */
   readonly jobsPending: boolean;
   /** posted, shadow, withdrawn, post-failed ...; null while open. */
   readonly outcome: string | null;

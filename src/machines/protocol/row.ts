@@ -1,19 +1,19 @@
 /**
- * One row of the event log, and the state that it leads to. `step` makes both, the store keeps both, `replay`
- * computes both again and compares.
+ * One row of the event log, and the state after it. `step` computes both, the store keeps both, `replay` recomputes and
+ * compares both.
  */
 import type { Effect, KeyedEffect } from './effects.ts';
 import type { EventType } from './events.ts';
 
 export type MachineFamily = 'job' | 'review' | 'publication' | 'stream' | 'voting' | 'verdicts';
 
-/** A machine and its version, as it is stored with every row. */
+/** A machine and its version, stored with every row. */
 export type MachineName = `${MachineFamily}@${number}`;
 
-/** What an event did: moved the machine; met no handler; settled something that was not owed (any more). */
+/** The result of an event: moved the machine; met no handler; settled an effect that is not pending (any more). */
 export type Outcome = 'moved' | 'ignored' | 'late';
 
-/** Everything a history is, between two events. Plain JSON. */
+/** The complete state of a history between two events. Plain JSON. */
 export interface HistorySnapshot {
   readonly history: string;
   readonly machine: MachineName;
@@ -23,7 +23,7 @@ export interface HistorySnapshot {
   readonly at: number;
   /** xstate's state value. */
   readonly value: StateValue;
-  /** The same, dotted: `testing.running`. */
+  /** `value` as a dotted path: `testing.running`. */
   readonly state: string;
   readonly ended: boolean;
   readonly context: Readonly<Record<string, unknown>>;
@@ -47,28 +47,28 @@ export interface LogRow {
   readonly data: Readonly<Record<string, unknown>>;
   /** The effect key that it settles, or null. */
   readonly settles: string | null;
-  /** `HISTORY/VERSION` of the row whose effect told this history, or null. */
+  /** `HISTORY/VERSION` of the row whose effect sent this event, or null. */
   readonly causationId: string | null;
   readonly outcome: Outcome;
   readonly machine: MachineName;
-  /** The state it led to, dotted. */
+  /** The state after the event, dotted. */
   readonly state: string;
-  /** Hash over the whole stored state that it led to. */
+  /** Hash of the complete stored state after the event. */
   readonly stateHash: string;
   readonly effects: readonly Effect[];
-  /** Hash over this row and the hash of the row before it in the same history. */
+  /** Hash of this row and the hash of the previous row of the same history. */
   readonly hash: string;
 }
 
-/** SHA-256 as hex, handed in: machines import nothing. */
+/** SHA-256 as hex, passed in as a parameter: machines import nothing. */
 export type Hash = (text: string) => string;
 
-/** Canonical texts that the hashes were made over, so that nobody has to write them a second time. */
+/** The canonical texts that were hashed, so that the store does not serialize them again. */
 export interface StepTexts {
-  /** Of the whole state. */
+  /** The complete state. */
   readonly stored: string;
-  /** Of the row's data. */
+  /** The row's data. */
   readonly data: string;
-  /** Of each of the row's effects. */
+  /** Each of the row's effects. */
   readonly effects: readonly string[];
 }

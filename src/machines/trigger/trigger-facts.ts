@@ -45,7 +45,7 @@ export interface TriggerFacts {
   readonly now: number;
   /** The event's sequence number, which distinguishes equal comments. */
   readonly number: number;
-  /** Of the change. */
+  /** Open reviews of the change. */
   readonly open: readonly OpenReview[];
   /** The delayed start of the change. */
   readonly waiting: WaitingStart | null;
