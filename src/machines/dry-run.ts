@@ -1,6 +1,7 @@
 /**
- * What a new patchset, or somebody who asks for a run, would start on a change as it is now: the trigger's rules, the limits, and
- * what the review looks at once it has asked Gerrit. For people who want to know why nothing happens. Pure; nothing is started.
+ * What a new patchset, or a comment that requests a run, would start on a change as it is now: the trigger's rules, the
+ * limits, and the checks of the review after its look-up. For people who want to know why a job did not start. Pure;
+ * nothing is started.
  */
 
 import type { HoldSpec } from './model/domain.ts';
@@ -15,9 +16,9 @@ import type { TriggerFacts } from './trigger/trigger-facts.ts';
 
 export interface DryRunInput {
   readonly rules: TriggerRules;
-  /** By the name of the job. */
+  /** By job name. */
   readonly files: ReadonlyMap<string, FileRules>;
-  /** As they are now. What was started before does not matter: a new patchset and a new comment are new causes. */
+  /** The current facts. Earlier starts do not matter: a new patchset and a new comment are new causes. */
   readonly facts: Omit<TriggerFacts, 'began' | 'number' | 'novelty'>;
 }
 
@@ -28,18 +29,18 @@ export interface JobDryRun extends Finding {
 
 export interface DryRunResult {
   readonly occasion: 'patchset' | 'recheck';
-  /** What somebody would write; null for a patchset. */
+  /** The text of the comment; null for a patchset. */
   readonly comment: string | null;
   readonly starts: boolean;
-  /** What decides for all jobs together. */
+  /** The rule that decides for all jobs together. */
   readonly rule: Finding['rule'];
   readonly why: string;
-  /** The vote that would be waited for first. */
+  /** The vote that the jobs would wait for first. */
   readonly hold: HoldSpec | null;
   readonly jobs: readonly JobDryRun[];
 }
 
-/** In this order: the current patchset as if it had just come, then a comment of its uploader. */
+/** First the current patchset as if it were new, then a comment of its uploader. */
 export function dryRun(change: ChangeNow, options: DryRunInput): readonly DryRunResult[] {
   const { patchset, kind, wip, uploader: by, author, hashtags } = change;
   const about = {
@@ -94,7 +95,7 @@ function outlook(change: ChangeNow, event: StartingEvent, options: DryRunInput):
   return { starts: true, rule: decision.rule, why, hold, jobs: looked };
 }
 
-/** Something is against every job: also those whose own rules had let them start. */
+/** Rejects every job, including those whose own rules allow a start. */
 function refused(jobs: readonly JobDryRun[], { rule, why }: Finding): Judged {
   const all = jobs.map((job) => (job.starts ? { job: job.job, starts: false, rule, why } : job));
   return { starts: false, rule, why, hold: null, jobs: all };

@@ -1,6 +1,6 @@
 /**
- * xstate's own `transition()`, without the actor that it makes again for each step: one for each machine, which is never
- * started, is enough for a machine that invokes, spawns, delays and emits nothing. A test holds the two to be the same.
+ * xstate's `transition()` without creating an actor for each step. One actor per machine, which is never started, is
+ * enough for machines that do not invoke, spawn, delay or emit. A test checks that both give the same results.
  */
 import { type AnyActorScope, type AnyMachineSnapshot, type AnyStateMachine, createActor } from 'xstate';
 
@@ -8,13 +8,13 @@ type Action = { readonly type: string; readonly params?: unknown };
 
 interface Bench {
   readonly scope: AnyActorScope;
-  /** What the step under way has asked for. */
+  /** The actions requested by the current step. */
   actions: Action[];
 }
 
 const benches = new WeakMap<AnyStateMachine, Bench>();
 
-/** The next snapshot and the actions on the way there, in their order; nothing is executed. @throws what the machine throws */
+/** The next snapshot and the requested actions in order; nothing is executed. @throws what the machine throws */
 export function pureTransition(
   machine: AnyStateMachine,
   snapshot: AnyMachineSnapshot,

@@ -1,11 +1,12 @@
 /**
- * Who gets a free slot. Promoted requests first; then the project whose turn on this provider is longest ago; then the
- * oldest request, counting its head start. Pure, so that the daemon and whoever only looks at its queue agree.
+ * Assigns free slots. Promoted requests come first, then the project whose last turn on this provider is longest ago,
+ * then the oldest request including its head start. Pure, so that the daemon and the commands that show its queue
+ * agree.
  *
- * Nobody starves, whatever arrives: a project that waits is served before any other is served a second time on that
- * provider (a project with a priority may be served again for as long as that, and no longer). A request that a limit of
- * its project or job keeps back although its provider has room could still be overtaken forever, by others that run
- * elsewhere: so the oldest one that lost its patience keeps one place of each of its limits for itself.
+ * No project starves: a waiting project is served before any other is served twice on that provider. A project with a
+ * priority may be served again during its priority time, and no longer. A request that is blocked by a limit of its
+ * project or job, although its provider has free slots, could still be overtaken forever by jobs on other providers. So
+ * after `patienceMs` the oldest such request reserves the last free slot of each of its limits.
  */
 
 /** A job that waits for a slot. */
@@ -19,45 +20,48 @@ export interface SlotRequest {
   readonly headStartMs: number;
   readonly promoted: boolean;
   readonly requestedAt: number;
-  /** Grows from request to request. */
+  /** Increases with each request. */
   readonly order: number;
 }
 
-/** What a job that has a slot counts against. */
+/** What a job with a slot counts towards. */
 export type SlotHolder = Pick<SlotRequest, 'provider' | 'name' | 'project'>;
 
-/** Plain JSON: a daemon shows it beside its queue. What is not named has no slot (a provider) or no limit. */
+/**
+ * Plain JSON: a daemon shows it with its queue. A provider that is missing here has no slots; a job or project that is
+ * missing has no limit.
+ */
 export interface SlotLimits {
-  /** Jobs at the same time by provider. */
+  /** Maximum number of running jobs by provider. */
   readonly slots: Readonly<Record<string, number>>;
-  /** Jobs at the same time by job name. */
+  /** Maximum number of running jobs by job name. */
   readonly jobs: Readonly<Record<string, number>>;
   readonly projects: Readonly<Record<string, ProjectLimits>>;
-  /** After this a request keeps places of its project's and its job's limits for itself. */
+  /** After waiting this long, a request reserves the last free slot of its project's and its job's limits. */
   readonly patienceMs: number;
 }
 
 export interface ProjectLimits {
-  /** Jobs at the same time; null: no limit. */
+  /** Maximum number of running jobs; null: no limit. */
   readonly concurrency: number | null;
-  /** Its last turn counts as longer ago by this. */
+  /** The project's last turn counts as this much longer ago. */
   readonly priorityMs: number;
 }
 
 export interface SlotQueue {
   readonly waiting: readonly SlotRequest[];
   readonly holders: readonly SlotHolder[];
-  /** When each project was last served on each provider, by `turnOf`; grows from turn to turn. */
+  /** The last turn of each project on each provider, by `fairShareKey`; turns increase. */
   readonly served: ReadonlyMap<string, number>;
 }
 
 /** Why a request is not served now. */
 export type BlockedBy =
   | { readonly by: 'provider' | 'project' | 'job'; readonly name: string; readonly limit: number }
-  /** The last place of this limit is kept for a request that has waited for too long. */
+  /** The last free slot of this limit is reserved for a request that has waited too long. */
   | { readonly by: 'patience'; readonly name: string; readonly history: string };
 
-/** The request that is served next, or null when none can be. */
+/** The request to serve next, or null. */
 export function nextRequest(queue: SlotQueue, limits: SlotLimits, now: number): SlotRequest | null {
   const count = counts(queue.holders);
   const keepers = reservations(queue.waiting, limits, now);
@@ -69,7 +73,7 @@ export function nextRequest(queue: SlotQueue, limits: SlotLimits, now: number): 
   return best;
 }
 
-/** What keeps one of the waiting requests back, or null: it is only not its turn. */
+/** Why a waiting request cannot be served, or null if it only waits for its turn. */
 export function blockedBy(
   request: SlotRequest,
   queue: SlotQueue,
@@ -79,7 +83,10 @@ export function blockedBy(
   return obstacleIn(request, limits, counts(queue.holders), reservations(queue.waiting, limits, now));
 }
 
-/** The first `most` requests of one provider as they will be served, as far as nothing but its slots keeps them back. */
+/**
+ * The first `most` requests of one provider in the order in which they will be served, considering only the provider's
+ * slots.
+ */
 export function servingOrder(
   provider: string,
   queue: SlotQueue,
@@ -103,12 +110,12 @@ export function servingOrder(
   return order;
 }
 
-/** The key of a project's turns on a provider: a project that is served often elsewhere must not wait here for that. */
+/** The key of a project's turns on one provider: turns on other providers do not count. */
 export function fairShareKey(holder: Pick<SlotHolder, 'provider' | 'project'>): string {
   return `${holder.provider}\n${holder.project}`;
 }
 
-/** Below zero when `one` comes before `other`. Never zero for two different requests. */
+/** Negative when `one` comes before `other`. Never zero for two different requests. */
 function compare(
   one: SlotRequest,
   other: SlotRequest,
@@ -116,7 +123,7 @@ function compare(
   limits: SlotLimits,
 ): number {
   if (one.promoted !== other.promoted) return one.promoted ? -1 : 1;
-  // The newest promotion is the one that somebody wants at the head of the queue now.
+  // The newest promotion comes first.
   if (one.promoted) return other.order - one.order;
   const [mine, theirs] = [turn(one, served, limits), turn(other, served, limits)];
   if (mine !== theirs) return mine < theirs ? -1 : 1;
@@ -128,7 +135,7 @@ function turn(request: SlotRequest, served: ReadonlyMap<string, number>, limits:
   return (served.get(fairShareKey(request)) ?? Number.NEGATIVE_INFINITY) - priority(request, limits);
 }
 
-/** The time at which it would have had to be made without its head starts. */
+/** The request time minus head start and priority. */
 function age(request: SlotRequest, limits: SlotLimits): number {
   return request.requestedAt - request.headStartMs - priority(request, limits);
 }
@@ -137,7 +144,7 @@ function priority({ project }: SlotRequest, limits: SlotLimits): number {
   return own(limits.projects, project)?.priorityMs ?? 0;
 }
 
-/** A limit that several providers' jobs count against. */
+/** A limit that applies across providers. */
 interface Cap {
   readonly by: 'project' | 'job';
   readonly name: string;
@@ -173,7 +180,7 @@ function obstacleIn(
   return null;
 }
 
-/** For each limit the oldest request that waits for it, among those that have waited for too long. */
+/** For each limit, the oldest of the requests that have waited too long for it. */
 function reservations(
   waiting: readonly SlotRequest[],
   limits: SlotLimits,
@@ -201,7 +208,7 @@ function counts(holders: readonly SlotHolder[]): ReadonlyMap<string, number> {
   return found;
 }
 
-/** The value under a name that somebody else has chosen. */
+/** Names come from the configuration, so inherited properties must not match. */
 function own<V>(record: Readonly<Record<string, V>>, name: string): V | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined;
 }

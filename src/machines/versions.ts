@@ -1,6 +1,6 @@
 /**
- * Every version of every machine that an open history may still be on, and the version on which a new history begins.
- * To change a machine after a release, add its next version here: open histories end on the version they began on.
+ * Every machine version that an open history may use, and the version for new histories. To change a machine after a
+ * release, add its next version here: open histories keep the version that they began on.
  */
 import { jobMachine } from './job/job.ts';
 import { publicationMachine, publicationSelectors } from './job/publication.ts';
@@ -44,7 +44,7 @@ export function versionOf({ machine }: Pick<HistorySnapshot, 'machine'>): Machin
   return version;
 }
 
-/** True for a row or a history that is in a state where its history has ended. False for an unknown machine. */
+/** True if the row or history is in a final state. False for an unknown machine. */
 export function isEnded({ machine, state }: Pick<HistorySnapshot, 'machine' | 'state'>): boolean {
   return knowsMachine(machine) && hasTag(versionOf({ machine }).machine, state, 'ended');
 }

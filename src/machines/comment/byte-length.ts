@@ -1,6 +1,8 @@
-/** How long a text is as Gerrit counts it, and how much of one fits. Machines have neither Buffer nor TextEncoder. */
+/**
+ * The length of a text as Gerrit counts it, and cuts to a maximum length. Machines have neither Buffer nor TextEncoder.
+ */
 
-/** Bytes in UTF-8. */
+/** Length in UTF-8. */
 export function byteLength(text: string): number {
   let bytes = 0;
   for (const character of text) {
@@ -10,12 +12,12 @@ export function byteLength(text: string): number {
   return bytes;
 }
 
-/** Bytes of several lines, line ends included. */
+/** Length of several lines, including line ends. */
 export function bytesOf(lines: readonly string[]): number {
   return lines.reduce((bytes, line) => bytes + byteLength(line) + 1, 0);
 }
 
-/** The first lines that need no more than `room` bytes together. */
+/** The first lines that fit into `room` bytes. */
 export function fitting(lines: readonly string[], room: number): readonly string[] {
   let left = room;
   const end = lines.findIndex((line) => {
@@ -25,7 +27,7 @@ export function fitting(lines: readonly string[], room: number): readonly string
   return end < 0 ? lines : lines.slice(0, end);
 }
 
-/** At most so many characters; what is cut off is shown by dots. */
+/** Cuts to at most `limit` characters, ending in dots if cut. */
 export function clipped(text: string, limit: number): string {
   const characters = Array.from(text.slice(0, limit * 2 + 2));
   return characters.length <= limit ? text : `${characters.slice(0, Math.max(0, limit - 3)).join('')}...`;

@@ -1,6 +1,6 @@
 /**
- * Reads a comment as the programs that parse CI comments do, and says what they would show otherwise than it is meant. Runs
- * when a template is checked, and in tests.
+ * Parses a comment like the programs that collect CI results, and reports each difference from its intended content.
+ * Used to check templates, and in tests.
  */
 
 import { readCireporter } from './parsers/cireporter.ts';
@@ -16,7 +16,7 @@ interface Expectation {
   readonly reader: string;
   readonly read: Reader;
   readonly fields: readonly Field[];
-  /** Whether the reader shows such a job at all. */
+  /** Whether the parser shows such a job. */
   readonly shows: (job: ShownJob) => boolean;
 }
 
@@ -32,12 +32,12 @@ const EXPECTATIONS: readonly Expectation[] = [
   { reader: 'cireporter', read: readCireporter, fields: [], shows: () => true },
 ];
 
-/** As Gerrit stores it under an account whose name follows OpenDev's rules. */
+/** As Gerrit stores it, under an account whose name follows OpenDev's rules. */
 export function asPosted(text: string): GerritMessage {
   return { author: 'Example CI', text: `Patch Set 1:\n\n${text}` };
 }
 
-/** One line for each thing that is wrong with the comment; empty: it is safe, and every parser shows what is meant. */
+/** One line for each problem; empty: the comment is safe, and every parser shows the intended content. */
 export function misreadings(text: string, meaning: Meaning): readonly string[] {
   return [
     ...unsafeText(text, meaning),
@@ -45,7 +45,7 @@ export function misreadings(text: string, meaning: Meaning): readonly string[] {
   ];
 }
 
-/** True when a reader would take the text for a result. */
+/** True when a parser would take the text for a result. */
 export function looksLikeResult(text: string): boolean {
   const message = asPosted(text);
   const readings = EXPECTATIONS.map(({ read }) => read(message));
@@ -55,7 +55,7 @@ export function looksLikeResult(text: string): boolean {
 function misread(text: string, meaning: Meaning, { reader, read, fields, shows }: Expectation): string[] {
   const meant = meaning.jobs.filter(shows);
   const reading: Reading | null = read(asPosted(text));
-  // The page script leaves out what has no results.
+  // The page script ignores comments without results.
   if (reading === null)
     return meant.length === 0 && reader !== 'cireporter' ? [] : [`${reader} does not take it for a result`];
   const wrong = fields
@@ -72,7 +72,7 @@ function isLinked({ link }: ShownJob): boolean {
   return /^https?:/.test(link);
 }
 
-/** ciwatch knows no verdict but these. */
+/** ciwatch knows only these verdicts. */
 function isTest({ verdict }: ShownJob): boolean {
   return verdict === 'SUCCESS' || verdict === 'FAILURE';
 }

@@ -1,6 +1,6 @@
 /**
- * Tries a template on comments of every kind when the configuration is loaded. Otherwise one that parsers misread only when
- * a setup fails would be noticed months later.
+ * Renders a template with comments of every kind when the configuration is loaded. Otherwise a template that parsers
+ * misread only after a failed setup would be noticed months later.
  */
 
 import type { JobReport, Patchset } from '../model/domain.ts';
@@ -27,10 +27,10 @@ const TREES = [
   { project: PATCHSET.project, branch: PATCHSET.branch, base: 'b'.repeat(40), revision: 'c'.repeat(40) },
 ];
 const VOTE = ['Verified+1 also counts: example-iscsi succeeded, https://logs.example.org/example-iscsi/.'];
-/** Enough to need more bytes than a message may have. */
+/** Enough jobs to exceed the maximum length of a message. */
 const MANY_JOBS = 400;
 
-/** What is wrong with a template, as far as that can be known beforehand. */
+/** The problems of a template that can be found in advance. */
 export function tryTemplate(
   template: string,
   report: Pick<ReportSpec, 'helpUrl' | 'messageLimitBytes'> & { readonly pipeline: string },

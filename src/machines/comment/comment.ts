@@ -1,7 +1,7 @@
 /**
- * The comment that we post, in the form that every reader of CI comments in OpenStack takes in: a first line
- * `Build succeeded|failed (PIPELINE pipeline).`, one line for each job, and nothing else that looks like one. It is never
- * longer than Gerrit takes, and never holds a word that starts a CI, whatever tests, branches and reasons are called.
+ * The comment of a review, in the format that OpenStack's CI tools parse: a first line `Build succeeded|failed
+ * (PIPELINE pipeline).`, one line for each job, and no other line that looks like one. It never exceeds Gerrit's
+ * maximum length and never contains a CI command, whatever the names of tests and branches or the reasons contain.
  */
 
 import type { JobReport, MergedTree, Patchset } from '../model/domain.ts';
@@ -17,14 +17,14 @@ export interface CommentFacts {
   readonly pipeline: string;
   readonly patchset: Patchset;
   readonly reports: readonly JobReport[];
-  /** What was tested; empty: the patchset as it was uploaded. */
+  /** The tested commits; empty: the patchset as uploaded. */
   readonly trees: readonly MergedTree[];
-  /** What is said of the vote. */
+  /** The lines about the vote. */
   readonly vote: readonly string[];
   readonly spec: Pick<ReportSpec, 'helpUrl' | 'messageLimitBytes'>;
 }
 
-/** A comment piece by piece; each may be empty, and none but `jobs` and `details` has more than one line. */
+/** The parts of a comment; each may be empty, and only `jobs` and `details` may have several lines. */
 export interface CommentParts {
   readonly header: string;
   /** How to rerun and whom to ask. */
@@ -36,11 +36,11 @@ export interface CommentParts {
   readonly meaning: Meaning;
 }
 
-/** Kept free for the line that says how many jobs are not shown. */
+/** Reserved for the line with the number of jobs that are not shown. */
 const RESERVE_BYTES = 60;
-/** What is said of the vote takes no more than this part of a message: the jobs' own lines are what readers look for. */
+/** The lines about the vote use at most 1/VOTE_SHARE of a message: the job lines matter more. */
 const VOTE_SHARE = 4;
-/** Characters of an error's reason in the job's own line: as many as there is room for. */
+/** Maximum characters of an error's reason in a job line. The first limit whose lines fit is used. */
 const WHY_LIMITS = [160, 40];
 
 export function renderComment(facts: CommentFacts): string {
@@ -78,12 +78,12 @@ export function commentParts(facts: CommentFacts, limitBytes = facts.spec.messag
   };
 }
 
-/** The line by which our own message for a run is known again; Gerrit itself has no such key. */
+/** The line by which our own message for a run is recognized; Gerrit has no such key. */
 export function runMark(run: string): string {
   return `sos-ci run ${run}`;
 }
 
-/** Jobs that had nothing to do with the patch are only told of when there is nothing else to tell. */
+/** Skipped jobs are shown only if there are no others. */
 function shownReports(reports: readonly JobReport[]): readonly JobReport[] {
   const ran = reports.filter(({ verdict }) => verdict !== 'SKIPPED');
   return ran.length > 0 ? ran : reports;
@@ -93,7 +93,7 @@ function isFine({ verdict, voting }: JobReport): boolean {
   return verdict === 'SUCCESS' || verdict === 'SKIPPED' || !voting;
 }
 
-/** All jobs with short reasons are better than some with long ones. */
+/** Prefers all jobs with short reasons to some jobs with long ones. */
 function fittingJobs(reports: readonly JobReport[], fallback: string, room: number): readonly JobLine[] {
   let shown: readonly JobLine[] = [];
   for (const whyLimit of WHY_LIMITS) {

@@ -1,6 +1,6 @@
 /**
- * The text of a comment. A template that gives an unsafe text on these facts is replaced by the built-in text, and the
- * operator is told why. Whether parsers understand a template is checked when the configuration is loaded.
+ * The text of a comment. If a template gives an unsafe text for these facts, the built-in text is used, and an alarm
+ * reports why. How parsers read a template is checked when the configuration is loaded.
  */
 
 import { byteLength } from './byte-length.ts';
@@ -10,7 +10,7 @@ import { fillTemplate } from './template.ts';
 
 export interface Composed {
   readonly message: string;
-  /** Why the template was not used; empty: it was, or there is none. */
+  /** Why the template was not used; empty: it was used, or there is none. */
   readonly complaints: readonly string[];
 }
 
@@ -21,7 +21,7 @@ export function composeComment(facts: CommentFacts, template: string | null): Co
   return complaints.length === 0 ? { message, complaints } : { message: renderComment(facts), complaints };
 }
 
-/** A template with a comment's parts in it, and what the text is to say. */
+/** The template filled with a comment's parts, and its intended content. */
 export function filledTemplate(
   facts: CommentFacts,
   template: string,

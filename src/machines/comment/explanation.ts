@@ -1,14 +1,14 @@
 /**
- * What a comment says below the jobs' lines: why each verdict came about, in one line for all jobs that share a reason, and
- * which commit was tested. A developer should know from it whether to look at the patch or to wait for this CI.
+ * The text below the job lines: the reason of each verdict, in one line for all jobs that share it, and the tested
+ * commit. It tells a developer whether to check the patch or to wait for this CI.
  */
 import { assertNever, type JobReport, type MergedTree } from '../model/domain.ts';
 import { clipped } from './byte-length.ts';
 import { harmless, harmlessLine, harmlessName } from './sanitize.ts';
 
-/** Jobs of a shared reason that are named. */
+/** Maximum number of named jobs that share a reason. */
 const NAMES_SHOWN = 3;
-/** Characters of a reason, and of a stage's last line. */
+/** Maximum characters of a reason, and of a stage's last line. */
 const REASON_LIMIT = 300;
 const QUOTE_LIMIT = 200;
 
@@ -22,7 +22,7 @@ export function explanations(reports: readonly JobReport[]): readonly string[] {
   return Array.from(names, ([text, jobs]) => harmlessLine(`${namesText(jobs)}: ${text}`));
 }
 
-/** `Tested as SHA: merged on BRANCH at BASE.` Projects are named as soon as there are several. */
+/** `Tested as SHA: merged on BRANCH at BASE.` Names the projects if there are several. */
 export function testedText(trees: readonly MergedTree[]): readonly string[] {
   return trees.map(({ project, branch, base, revision }, index) => {
     const which = index === 0 ? 'Tested as' : `With ${harmless(project)} as`;
@@ -52,7 +52,7 @@ function explanation(report: JobReport): string {
         logs,
       );
     case 'RETRY_LIMIT':
-      // Setup runs the patch's own code: its files may be what failed.
+      // Setup runs the patch's own code, so the patch may be the cause.
       return sentences(
         `${report.verdict}, could not be set up; this may or may not be caused by the patch`,
         reason,

@@ -1,6 +1,6 @@
 /**
- * One job's line, in the form that the readers of CI comments know: `- NAME LINK : VERDICT in TIME`. A job that this CI
- * itself could not set up is an error that tells why, never a failure of the patch.
+ * One job's line, in the format that CI comment parsers know: `- NAME LINK : VERDICT in TIME`. A job that this CI could
+ * not set up is an error with a reason, never a failure of the patch.
  */
 import { assertNever, type JobReport } from '../model/domain.ts';
 import { formatSeconds } from '../model/duration.ts';
@@ -10,12 +10,12 @@ import { harmlessInJobLine, harmlessName, harmlessUrl } from './sanitize.ts';
 
 export interface JobLine {
   readonly text: string;
-  /** What every reader is to make of it. */
+  /** The intended parse result. */
   readonly shown: ShownJob;
 }
 
 /**
- * @param fallback where a job without logs is explained: readers do not see a job without a link
+ * @param fallback link for a job without logs: parsers ignore a job without a link
  * @param whyLimit characters of an error's reason
  */
 export function jobLine(report: JobReport, fallback: string, whyLimit: number): JobLine {
@@ -31,7 +31,7 @@ export function jobLine(report: JobReport, fallback: string, whyLimit: number): 
   };
 }
 
-/** True when the verdict says that this CI could not set the test up or keep it running. */
+/** True when the verdict means that this CI could not set up the test or keep it running. */
 function isOwnTrouble({ verdict }: Pick<JobReport, 'verdict'>): boolean {
   switch (verdict) {
     case 'NODE_FAILURE':
@@ -50,7 +50,7 @@ function isOwnTrouble({ verdict }: Pick<JobReport, 'verdict'>): boolean {
   }
 }
 
-/** Never empty, because an error without a reason is shown as nothing. */
+/** Never empty, because parsers show an error without a reason as nothing. */
 function whyText({ reason, lastLine, verdict }: JobReport): string {
   const quote = lastLine === null ? '' : ` (${lastLine})`;
   return harmlessInJobLine(`${reason}${quote}`) || verdict;

@@ -1,20 +1,20 @@
-/** What a comment must never hold, checked before each post whatever a template and the facts put into it. */
+/** Checks before each post that a comment is safe, whatever the template and its values contain. */
 
 import { byteLength } from './byte-length.ts';
 import type { ShownJob } from './parsers/parsed-comment.ts';
 import { holdsCommand } from './sanitize.ts';
 
-/** What a comment is to say. */
+/** The intended content of a comment. */
 export interface Meaning {
   readonly status: 'succeeded' | 'failed';
   readonly pipeline: string;
   readonly jobs: readonly ShownJob[];
-  /** The line by which our own message is known again. */
+  /** The line by which our own message is recognized. */
   readonly mark: string;
   readonly limitBytes: number;
 }
 
-/** One line for each thing that is wrong; empty: the text may be posted. */
+/** One line for each problem; empty: the text may be posted. */
 export function unsafeText(text: string, meaning: Meaning): readonly string[] {
   const lines = text.split('\n');
   const listed = lines.filter((line) => /^\s*[-*]\s/.test(line)).length;

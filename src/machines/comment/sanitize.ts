@@ -1,25 +1,25 @@
 /**
- * What others wrote and our comment repeats: reasons, output, branches, file names, subjects. It may start no CI, neither
- * ours nor another's, hide or reorder what people read, nor look like a result to any program that reads comments.
+ * Sanitizes untrusted text in our comments: reasons, output, branches, file names, subjects. It must not start any CI,
+ * hide or reorder text, or look like a result to any program that parses comments.
  */
 
-/** Both in every case, and with letters that only look like these to a program that folds case. */
+/** Matches both commands in any case, including letters that fold to these. */
 const COMMANDS = /recheck|reverify/giu;
-/** `run-<CI name>`; the names end in CI, and may have spaces in them. */
+/** `run-<CI name>`; the names end in CI and may contain spaces. */
 const RUN_COMMAND =
   /(?<![\p{L}\p{N}])run-(?=[^\s-][\p{L}\p{N} _.+-]{0,64})(?=[\p{L}\p{N} _.+-]{0,64}ci(?![\p{L}\p{N}]))/giu;
-/** What begins like a change's id. Gerrit makes a link of it, and a second link hides a job from the page script. */
+/** The beginning of a change id. Gerrit makes a link of it, and a second link hides a job from the page script. */
 const CHANGE_ID = /\bI(?=[0-9a-f]{8})/g;
-/** Longer than what is shown by far; cut first, so that a huge text costs nothing. */
+/** Far more than is shown. Cuts to it first, so that a huge text costs nothing. */
 const INPUT_LIMIT = 4_000;
 const NO_BREAK_HYPHEN = '\u2011';
 
-/** A line that was put together: what is harmless piece by piece may not be so as a whole. */
+/** Sanitizes a combined line, because safe parts can form an unsafe line. */
 export function harmlessLine(line: string): string {
   return withoutCommands(line);
 }
 
-/** In one line. Reads as before to a person, and as nothing to a program. */
+/** Sanitizes to one line. Looks the same to a person, but has no meaning for a program. */
 export function harmless(text: string): string {
   const plain = text
     .slice(0, INPUT_LIMIT)
@@ -32,7 +32,7 @@ export function harmless(text: string): string {
   return withoutCommands(plain).trim();
 }
 
-/** Inside a job's line no second link may stand, nor ` in ` but before the time. */
+/** A job line must not contain a second link, nor ` in ` except before the time. */
 export function harmlessInJobLine(text: string): string {
   return harmless(text)
     .replace(/[a-z]{0,10}:\/\//gi, '')
@@ -40,7 +40,7 @@ export function harmlessInJobLine(text: string): string {
     .replace(/ in(?= |$)/g, '\u00a0in');
 }
 
-/** One word that no reader cuts or takes for a link. A job's name in the configuration is one already. */
+/** One word that no parser splits or takes for a link. Job names in the configuration already are. */
 export function harmlessName(name: string): string {
   const word = name
     .slice(0, INPUT_LIMIT)
@@ -50,7 +50,7 @@ export function harmlessName(name: string): string {
   return withoutCommands(word, '_') || 'job';
 }
 
-/** An address that every reader takes whole: what it cannot hold is escaped, and so are words in it that start CIs. */
+/** A URL that every parser reads completely: escapes illegal characters, and CI commands in it. */
 export function harmlessUrl(url: string): string {
   return url
     .replace(/[^\w$.+!',%:@=?#/~&-]+/gu, escapeAll)
@@ -61,7 +61,7 @@ export function harmlessUrl(url: string): string {
     .replace(/run-(?=\S{0,64}ci)/gi, (word) => `${word.slice(0, 3)}%2D`);
 }
 
-/** True for a text that some CI would take for a command. */
+/** True for a text that some CI would read as a command. */
 export function holdsCommand(text: string): boolean {
   const plain = text.replace(/\p{Cf}/gu, '');
   return [COMMANDS, RUN_COMMAND].some((command) => new RegExp(command.source, 'iu').test(plain));
@@ -73,7 +73,7 @@ function withoutCommands(text: string, hyphen = '-'): string {
     .replace(RUN_COMMAND, (word) => `${word.slice(0, 3)}${hyphen === '-' ? NO_BREAK_HYPHEN : hyphen}`);
 }
 
-/** Percent-encoding in UTF-8, of letters too. A lone surrogate cannot be encoded and is left out. */
+/** Percent-encodes all characters, including letters, in UTF-8. Drops lone surrogates, which cannot be encoded. */
 function escapeAll(text: string): string {
   return Array.from(text, (character) => {
     if (/^[\x21-\x7e ]$/.test(character))

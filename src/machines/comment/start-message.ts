@@ -1,20 +1,20 @@
 /**
- * The words of the message that tests begin. No reader takes it for a result, and its mark is none of the result's: else
- * whoever looks for the result would find this and not post it.
+ * The text of the message that tests begin. No parser takes it for a result, and its mark differs from the result's
+ * mark: otherwise the search for the result's message would find this one, and the result would not be posted.
  */
 import { harmlessLine, harmlessName } from './sanitize.ts';
 
 export interface StartFacts {
   readonly review: string;
   readonly pipeline: string;
-  /** Names of the jobs. */
+  /** Job names. */
   readonly jobs: readonly string[];
 }
 
-/** Jobs that are named. */
+/** Maximum number of named jobs. */
 const NAMES_SHOWN = 10;
 
-/** What the message is known by again. It must not hold the review's own id, by which the result is looked for. */
+/** The mark of the message. It must not contain the review's id, because the result is searched by that id. */
 export function startRun(review: string): string {
   return `start-${review.slice(1)}`;
 }

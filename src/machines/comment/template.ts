@@ -1,13 +1,13 @@
 /**
- * The comment in a site's own words: a text with placeholders in braces, and no more than that. Nothing in it is executed, and
- * what a placeholder stands for is made harmless before it is put in. It is checked when the configuration is read.
+ * The site's own comment: a text with placeholders in braces. Nothing in it is executed, and the value of a placeholder
+ * is sanitized before it is inserted. The template is checked when the configuration is loaded.
  */
 
 import { clipped } from './byte-length.ts';
 import type { CommentFacts, CommentParts } from './comment.ts';
 import { harmless, harmlessLine, harmlessUrl } from './sanitize.ts';
 
-/** What stands for what; also the documentation of the placeholders. */
+/** The placeholders and their descriptions, which are also their documentation. */
 export const PLACEHOLDERS = {
   header: 'Build succeeded or failed, with the pipeline: the line that parsers look for',
   help: 'how to rerun and whom to ask: the address in report.helpUrl',
@@ -28,12 +28,12 @@ export const PLACEHOLDERS = {
 } as const;
 type Placeholder = keyof typeof PLACEHOLDERS;
 
-/** What others wrote: as a whole the line may hold more than its pieces. */
+/** Untrusted values. The combined line is sanitized too, because safe parts can form an unsafe line. */
 const FOREIGN: readonly string[] = ['project', 'branch', 'subject', 'owner', 'topic'] satisfies Placeholder[];
-/** Characters of what others wrote. */
+/** Maximum characters of an untrusted value. */
 const VALUE_LIMIT = 200;
 
-/** Without these no reader, or no later daemon, knows the message for what it is. */
+/** Parsers need the header and the jobs; a later daemon needs the run to recognize the message. */
 export const REQUIRED: readonly Placeholder[] = ['header', 'jobs', 'run'];
 
 interface Piece {
@@ -42,12 +42,12 @@ interface Piece {
 }
 
 export interface TemplateFault {
-  /** Line of the template, from 1; 0 for the whole. */
+  /** Line of the template, from 1; 0 for the template as a whole. */
   readonly line: number;
   readonly what: string;
 }
 
-/** What is wrong with the text itself. What readers make of it is for the proof. */
+/** Faults of the template text. `tryTemplate` checks how parsers read it. */
 export function templateFaults(template: string): readonly TemplateFault[] {
   const used = new Set<string>();
   const faults = template.split('\n').flatMap((line, index) => {
@@ -70,7 +70,7 @@ export function templateFaults(template: string): readonly TemplateFault[] {
   return [...faults, ...missing.map((name) => ({ line: 0, what: `{${name}} is missing` }))];
 }
 
-/** A line whose placeholders all came out empty is left out, and of several empty lines one stays. */
+/** Drops a line whose placeholders are all empty, and reduces several empty lines to one. */
 export function fillTemplate(template: string, parts: CommentParts, facts: CommentFacts): string {
   const values = valuesOf(parts, facts);
   const lines = template.split(/\r?\n/).flatMap((line) => {

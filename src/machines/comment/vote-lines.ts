@@ -1,6 +1,6 @@
 /**
- * What a comment says of its vote where the jobs above do not explain it: other runs that count too, a vote that stays or
- * is taken back, and why there is none.
+ * The lines of a comment about its vote, where the job lines do not explain it: other runs that count too, a vote that
+ * is kept or removed, and why there is no vote.
  */
 
 import type { Verdict } from '../model/verdict.ts';
@@ -11,19 +11,19 @@ import { harmless, harmlessLine, harmlessName, harmlessUrl } from './sanitize.ts
 
 export interface VoteTelling {
   readonly label: string;
-  /** The value that goes along; null: none. */
+  /** The value that is sent; null: none. */
   readonly sent: number | null;
   readonly decision: VoteDecision;
   readonly facts: VoteFacts;
-  /** Why a vote that the rule asks for is kept back; ''. */
+  /** Why a vote that the rule asks for is not sent; '' if it is. */
   readonly withheld: string;
-  /** The patchset that was tested. */
+  /** The tested patchset. */
   readonly tested: number;
   /** The names of the review's own jobs. */
   readonly own: readonly string[];
 }
 
-/** Jobs and patchsets that one line names. */
+/** Maximum number of jobs and patchsets that one line names. */
 const NAMED = 3;
 const LINE_LIMIT = 600;
 
@@ -48,7 +48,7 @@ export function voteLines(telling: VoteTelling): readonly string[] {
     .map((line) => clipped(harmlessLine(line), LINE_LIMIT));
 }
 
-/** `Patchset 3 was tested; patchset 4 is a trivial rebase, so the vote counts for it.` */
+/** For example `Patchset 3 was tested; patchset 4 is a trivial rebase, so the vote counts for it.` */
 function carried({ tested, facts: { current, kinds }, sent }: VoteTelling): string {
   if (current === tested) return '';
   const between = kinds
@@ -83,7 +83,7 @@ function told(telling: VoteTelling): string {
 
 interface Reason {
   readonly text: string;
-  /** The jobs' own lines say it already. */
+  /** The job lines already explain it. */
   readonly obvious: boolean;
 }
 
@@ -126,7 +126,7 @@ function reason(telling: VoteTelling): Reason {
   }
 }
 
-/** The runs that make the statement what it is. */
+/** The runs that decide the vote. */
 function decisive({ decision }: VoteTelling): readonly VoteRun[] {
   const wanted: Readonly<Record<string, Verdict>> = {
     failure: 'FAILURE',
@@ -139,7 +139,7 @@ function decisive({ decision }: VoteTelling): readonly VoteRun[] {
   );
 }
 
-/** Jobs whose runs would count, were they still in the configuration and voting. */
+/** Jobs whose runs would count if they were still configured and voting. */
 function uncounted({ facts, tested, own }: VoteTelling): string {
   const voting = new Set(facts.jobs.filter((job) => job.voting).map(({ name }) => name));
   const names = facts.runs
@@ -162,7 +162,7 @@ function runsText(runs: readonly VoteRun[]): string {
   return listed(texts, runs.length - texts.length, '; ');
 }
 
-/** `acme-iscsi failed, LINK` */
+/** For example `acme-iscsi failed, LINK`. */
 function runText({ name, verdict, url }: VoteRun): string {
   const what = VERDICT_TEXTS[verdict ?? 'ABORTED'] ?? `ended as ${verdict}`;
   return `${harmlessName(name)} ${what}${url === null ? '' : `, ${harmlessUrl(url)}`}`;

@@ -1,4 +1,4 @@
-/** The ends of what the operator was told of, in the places where it was told. */
+/** Clears the alarms of the stream, with the targets with which they were raised. */
 import type { Alarm } from '../model/alarm.ts';
 import { formatLimit } from '../model/duration.ts';
 import type { Effect } from '../protocol/effects.ts';

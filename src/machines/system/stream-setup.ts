@@ -1,4 +1,4 @@
-/** What every state of stream@1 is written with: its context, guards, actions, and the texts of its alarms. */
+/** The setup of every state of stream@1: context, guards, actions, and the texts of its alarms. */
 import { assign, setup } from 'xstate';
 import type { Alarm } from '../model/alarm.ts';
 import { actionsFor, type StepMeta } from '../protocol/actions.ts';
@@ -7,14 +7,14 @@ import type { StreamEvent, StreamLimits } from '../protocol/events.ts';
 import type { HistorySnapshot } from '../protocol/row.ts';
 import type { Selectors } from '../protocol/version.ts';
 
-/** What has to be looked at: everything since the position that is kept, or some changes only. */
+/** What must be checked: everything since the stored position, or only some changes. */
 export interface Gap {
   readonly everything: boolean;
   readonly changes: readonly number[];
   readonly why: string;
 }
 
-/** How the newest look at Gerrit's own account went. */
+/** The result of the newest catch-up. */
 export interface CaughtUp {
   readonly at: number;
   readonly since: number;
@@ -25,30 +25,30 @@ export interface CaughtUp {
 export interface StreamContext {
   readonly server: string;
   readonly limits: StreamLimits;
-  /** Epoch ms; exactly one of both while a daemon listens. */
+  /** Epoch ms; exactly one of `upSince` and `downSince` is set while a daemon listens. */
   readonly upSince: number | null;
   readonly downSince: number | null;
-  /** Of the newest change of the connection, for people. */
+  /** The reason of the newest change of the connection, for people. */
   readonly why: string;
   readonly hint: string;
-  /** Outages and looks so far; they make keys unique. */
+  /** Outages and catch-ups so far, which make effect keys unique. */
   readonly outages: number;
   readonly catchUps: number;
   readonly alarms: number;
-  /** What has to be looked at; null: nothing is known to be missing. */
+  /** What must be checked; null: nothing is known to be missing. */
   readonly gap: Gap | null;
-  /** What is being looked at now. */
+  /** What the running catch-up checks. */
   readonly asked: Gap | null;
-  /** Looks that failed in a row. */
+  /** Failed catch-ups in a row. */
   readonly failures: number;
   readonly caughtUp: CaughtUp | null;
-  /** The second look after the connection was made is done. */
+  /** The second catch-up after the connection was made is done. */
   readonly settled: boolean;
-  /** What the operator was told of and has not ended yet. */
+  /** The alarm that is active. */
   readonly told: 'stream-down' | 'stream-access-denied' | null;
-  /** The operator was told that what was missed cannot be looked up, and it has not been since. */
+  /** The alarm about failing catch-ups is active. */
   readonly toldOfFailing: boolean;
-  /** The daemon went down so often while it looked; twice, and it looks no more until an operator asks for it. */
+  /** Crashes of the daemon during a catch-up. After the second one catch-ups stop until an operator requests one. */
   readonly crashes: number;
 }
 
@@ -61,10 +61,10 @@ export interface StreamArgs {
 
 export const { request, update, deadline } = actionsFor<StreamContext, StreamEvent>();
 
-/** Counts an alarm; its key is the count. To be followed by `raise`. */
+/** Counts an alarm, which gives it its key. Must be followed by `raise`. */
 export const countAlarm = update(({ context }) => ({ alarms: context.alarms + 1 }));
 
-/** The same for an alarm that the next look that works clears. */
+/** The same for the alarm that the next successful catch-up clears. */
 export const countFailing = update(({ context }) => ({ alarms: context.alarms + 1, toldOfFailing: true }));
 
 export function raise(
@@ -78,7 +78,7 @@ export function raise(
   }));
 }
 
-/** Both gaps as one: what is looked at must hold all that either holds. */
+/** The union of both gaps. */
 export function both(one: Gap | null, other: Gap | null): Gap | null {
   if (one === null || other === null) return one ?? other;
   const everything = one.everything || other.everything;
@@ -100,7 +100,7 @@ export const streamSetup = setup({
     noop: () => {},
   },
   guards: {
-    /** More than once, and looking is what brings the daemon down. */
+    /** A second crash during a catch-up: the catch-up is the likely cause. */
     crashedBefore: ({ context }) => context.crashes > 0,
     settled: ({ context }) => context.settled,
     mayLook: ({ context }) => context.crashes < 2,

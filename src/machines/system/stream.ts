@@ -1,7 +1,7 @@
 /**
- * stream@1: the connection to Gerrit's stream, and whether anything was missed while it was not there or could not be
- * trusted. Whenever something may have been missed it asks for a look at Gerrit's own account, again and again until
- * that works, and only then counts as listening. One history for all daemons of a database; it never ends.
+ * stream@1: the connection to Gerrit's stream, and whether events were missed while it was down or unreliable. Whenever
+ * events may have been missed, it requests a catch-up query, retries until that succeeds, and only then counts as
+ * listening. One history for all daemons of a database; it never ends.
  */
 import { backoff } from '../model/backoff.ts';
 import { formatLimit } from '../model/duration.ts';
@@ -36,7 +36,7 @@ const settleTimer = deadline(
 );
 const noop = { actions: 'noop' } as const;
 
-/** A question that is under way is taken back with the connection that it was asked on; it is asked again on the next one. */
+/** Withdraws the running query when its connection is lost; it is repeated on the next connection. */
 const takeBack = [
   request(({ context }) =>
     context.asked === null ? null : { type: 'cancelEffect', key: `catchUp:${context.catchUps}` },
@@ -59,7 +59,7 @@ const begin = update(({ context, event }) =>
 
 const close = [request(({ context }) => caughtUpAgain(context)), update(closed)] as const;
 
-/** While there is no connection. */
+/** The connection was lost. */
 const lost = { target: '#stream.down.backoff', actions: keepWhy } as const;
 const refused = [
   { guard: 'toldOfRefusal', target: '#stream.down.rejected', actions: keepWhy },
@@ -79,7 +79,7 @@ export const streamMachine = streamSetup.createMachine({
   context: ({ input }) => firstContext(input),
   initial: 'down',
   on: {
-    // A daemon that was killed has left it in any state.
+    // A killed daemon leaves the history in any state.
     'stream.started': { target: '.down', reenter: true, actions: begin },
     'stream.stopped': { target: '.stopped' },
     'alarm.raised': noop,
@@ -196,7 +196,7 @@ export const streamMachine = streamSetup.createMachine({
           exit: retryTimer.disarm,
           on: { 'timer.fired': 'catchingUp' },
         },
-        // What happened just before the stream began may not have been shown yet: Gerrit's index follows its events.
+        // Events from just before the stream began may not be visible yet: Gerrit's index lags behind its events.
         awaitingIndex: {
           description: 'listening, and looks once more soon for what was missed',
           entry: settleTimer.arm,

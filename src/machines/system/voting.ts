@@ -1,7 +1,7 @@
 /**
- * voting@1: whether this CI may vote. It counts the changes in a row on which our tests did not succeed, because a CI that
- * fails everything is broken more often than everything is; past the limit no vote is given until an operator has looked
- * and resumes. One history for a database; it never ends. A review asks just before it posts, in the same transaction.
+ * voting@1: whether this CI may vote. Counts the changes in a row on which our tests did not succeed, because a CI that
+ * fails everything is probably broken. Beyond the limit it does not vote until an operator resumes voting. One history
+ * per database; it never ends. A review asks just before it posts, in the same transaction.
  */
 import { assign, setup } from 'xstate';
 import { actionsFor, assertFirstEvent, type StepMeta } from '../protocol/actions.ts';
@@ -13,11 +13,11 @@ import type { Selectors } from '../protocol/version.ts';
 export const VOTING = 'voting';
 
 export interface VotingContext {
-  /** Changes of the failures in a row, each once, the oldest first. */
+  /** The changes that failed in a row, each once, oldest first. */
   readonly failed: readonly number[];
-  /** When voting stopped; null while it goes on. */
+  /** When voting stopped; null while voting is allowed. */
   readonly stoppedAt: number | null;
-  /** How often it stopped: makes the keys of its alarms unique. */
+  /** How often voting stopped, which makes the keys of its alarms unique. */
   readonly stops: number;
 }
 
@@ -27,9 +27,9 @@ interface VotingArgs {
   readonly event: VotingMachineEvent;
 }
 
-/** More are not remembered, whatever limit a review asks with. */
+/** Maximum number of remembered changes, whatever limit a review sends. */
 const FAILURES_KEPT = 1000;
-/** Changes that an alarm names. */
+/** Maximum number of changes that an alarm names. */
 const CHANGES_NAMED = 5;
 
 const { request, update } = actionsFor<VotingContext, VotingEvent>();
@@ -62,7 +62,7 @@ export const votingMachine = votingSetup.createMachine({
   initial: 'allowed',
   on: {
     'alarm.raised': noop,
-    // What breaks here keeps no review: it waits for its answer only for a while.
+    // An error here blocks no review: a review waits for the answer with a deadline.
     'machine.failed': noop,
     'daemon.crashed': noop,
     'voting.opened': noop,
@@ -105,7 +105,7 @@ function firstContext(opened: VotingMachineEvent): VotingContext {
   return { failed: [], stoppedAt: null, stops: 0 };
 }
 
-/** One change that is tried again and again says nothing of this CI: it counts once. */
+/** Repeated failures of one change count once. */
 function counted(
   { failed }: VotingContext,
   event: Extract<VotingEvent, { type: 'vote.requested' }>,

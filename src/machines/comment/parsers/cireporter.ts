@@ -1,13 +1,15 @@
 /**
- * The cireporter scoreboard, which counts how often each job of a CI succeeds and when it last did. It takes every line
- * that begins with a dash or a star for a job, and cuts it at white space; a line that has too few words, or a name that
- * is an address, breaks the whole report on the account.
+ * The cireporter scoreboard, which counts how often each job of a CI succeeds and when it last did. It parses every
+ * line that begins with a dash or a star as a job, and splits it at white space. A line with too few words, or a name
+ * that is a URL, breaks the report of the whole account.
  */
 
 import type { GerritMessage, Reading, ShownJob } from './parsed-comment.ts';
 import { linesOf } from './python-lines.ts';
 
-/** A verdict is the fifth word: mark, name, link, colon, verdict. A success or failure needs a word behind it. */
+/**
+ * The verdict is the fifth word: mark, name, link, colon, verdict. A success or failure needs another word after it.
+ */
 const VERDICT = 4;
 
 export function readCireporter({ text }: GerritMessage): Reading | null {

@@ -1,13 +1,13 @@
 /**
- * The older script of the review page (hideci): it works on the page that Gerrit made of the text, where a paragraph
- * with a line that begins with a dash or a star is a list, and an item of the form `NAME LINK : VERDICT` is a result.
+ * The older script for the review page (hideci). It works on Gerrit's rendered HTML: a paragraph with a line that
+ * begins with a dash or a star is a list, and an item of the form `NAME LINK : VERDICT` is a result.
  */
 import type { GerritMessage, Reading, ShownJob } from './parsed-comment.ts';
 
 const ACCOUNT = /^(?:.* CI|Jenkins)$/;
 const PATCH_SET = /^Patch Set \d+:/;
 const PIPELINE = /Build \w+ \((\w+) pipeline\)/;
-/** What Gerrit makes a link of: a web address up to the first character that cannot belong to one. */
+/** What Gerrit renders as a link: a web address up to the first character that cannot belong to one. */
 const LINK = /https?:\/\/(?:[\w$.+!*',%;:@=?#/~-]|&(?!lt;|gt;)){2,}/;
 const CHANGE_ID = /\bI[0-9a-f]{8,40}\b/;
 
@@ -18,7 +18,7 @@ export function readPageScript({ author, text }: GerritMessage): Reading | null 
   return { status: null, pipeline: PIPELINE.exec(text)?.[1] ?? null, jobs };
 }
 
-/** The items of a paragraph that is shown as a list. In it every line from the first item on is an item of its own. */
+/** The items of a paragraph that is rendered as a list. From the first item on, every line is a separate item. */
 function itemsOf(paragraph: string): readonly string[] {
   const quoted = /^>/.test(paragraph);
   const preformatted = /^[ \t]/m.test(paragraph);
@@ -28,7 +28,7 @@ function itemsOf(paragraph: string): readonly string[] {
   return lines.slice(first).map((line) => line.replace(/^[-*]/, '').trim());
 }
 
-/** A second link in an item, or one inside the name, hides it from the script. */
+/** A second link in an item, or a link in the name, hides the item from the script. */
 function jobOf(item: string): readonly ShownJob[] {
   const [, name, link, verdict, rest] = /^([^ ]+) ([^ ]+) : ([^ ]+)(.*)$/.exec(item) ?? [];
   if (name === undefined || link === undefined || verdict === undefined || rest === undefined) return [];

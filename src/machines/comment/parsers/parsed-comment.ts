@@ -1,14 +1,14 @@
 /**
- * What a program that collects CI results makes of one comment. The four of them that OpenStack's developers look at are
- * modelled in the files beside this one, as far as they decide which jobs and verdicts people see: a comment that one of
- * them misreads is as good as none.
+ * The result of parsing a comment with a program that collects CI results. The files in this folder model the four such
+ * programs that OpenStack developers use, as far as they decide which jobs and verdicts are shown: a comment that one
+ * of them misreads is useless there.
  */
 
 /** A message on a change, as Gerrit stores it. */
 export interface GerritMessage {
-  /** The display name of the account: by it a CI is known. */
+  /** The display name of the account, which identifies a CI. */
   readonly author: string;
-  /** Whole, with Gerrit's own line `Patch Set N: votes` on top. */
+  /** The whole text, with Gerrit's line `Patch Set N: votes` on top. */
   readonly text: string;
 }
 
@@ -19,11 +19,11 @@ export interface ShownJob {
 }
 
 export interface Reading {
-  /** The word behind `Build`; null where the reader does not look for it. */
+  /** The word after `Build`; null if the parser ignores it. */
   readonly status: string | null;
   readonly pipeline: string | null;
   readonly jobs: readonly ShownJob[];
 }
 
-/** Null: the reader does not take the message for a CI's result, or breaks at it and shows nothing. */
+/** Null: the parser does not recognize the message as a CI result, or fails on it and shows nothing. */
 export type Reader = (message: GerritMessage) => Reading | null;

@@ -1,6 +1,7 @@
 /**
- * Lines as the readers that are written in Python see them: more characters end a line for them than the line feed alone,
- * so what stands behind a form feed or a Unicode separator may look like a job line of its own. Any control character counts.
+ * Splits text into lines like the parsers written in Python: they also end lines at other characters than the line
+ * feed, so text after a form feed or a Unicode separator may look like a job line. Every control character counts as a
+ * line end here.
  */
 
 export function linesOf(text: string): readonly string[] {

@@ -1,13 +1,13 @@
 /**
- * Gerrit's results tab (the plugin zuul-results-summary): the table that developers see on a change's page. It wants an
- * account whose name has ` CI` in it, a line `Build STATUS (PIPELINE pipeline).`, and for each job a line with a link.
+ * Gerrit's results tab (the plugin zuul-results-summary): the table on a change's page. It requires an account whose
+ * name contains ` CI`, a line `Build STATUS (PIPELINE pipeline).`, and a line with a link for each job.
  */
 import type { GerritMessage, Reading, ShownJob } from './parsed-comment.ts';
 
 const ACCOUNT = /^(?:.* CI|Zuul)/;
 const HEAD = /^Build (\w+) \((\w+) pipeline\)\./m;
 const PLAIN_HEAD = /^Build (\w+)\./m;
-/** Name, link, and all that is said behind the colon. */
+/** Name, link, and the text after the colon. */
 const JOB = /^- ([^ ]+) (https?:\/\/[^ ]+|build\/[0-9a-f]+) : (.+)/;
 const ERROR = /^ERROR (.*?) in (.*)/;
 
@@ -22,7 +22,7 @@ export function readResultsTab({ author, text }: GerritMessage): Reading | null 
 function jobOf(line: string): readonly ShownJob[] {
   const [, name, link, said] = JOB.exec(line) ?? [];
   if (name === undefined || link === undefined || said === undefined || said.startsWith(' ')) return [];
-  // An error tells why, up to the first ` in `; without a reason the cell stays empty.
+  // The reason of an error ends before the first ` in `; without a reason the cell is empty.
   const why = ERROR.exec(said)?.[1];
   const verdict = why === undefined ? (said.split(' ')[0] ?? '') : why === '' ? '' : 'ERROR';
   return [{ name, verdict, link }];
