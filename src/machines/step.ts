@@ -53,9 +53,9 @@ interface Transition {
 }
 
 /**
- * @param before the state that the history's newest row led to; null for a new history
- * @param asked whether the history's earlier rows asked for an effect with this key
- * @throws whatever the machine throws, and on an effect key that was used before: both are programmers' errors
+ * @param before the state after the history's newest row; null for a new history
+ * @param asked whether an earlier row of the history requested an effect with this key
+ * @throws errors of the machine, and an error for an effect key that was used before: both are programming errors
  */
 export function step(
   before: HistorySnapshot | null,
@@ -226,7 +226,7 @@ function updateOutbox(
   return effects;
 }
 
-/** The keys that a row asks for. */
+/** The effect keys that a row requests. */
 export function askedKeys({ effects }: Pick<LogRow, 'effects'>): readonly string[] {
   return effects.flatMap((effect) =>
     effect.type === 'sendEvent' || effect.type === 'cancelEffect' ? [] : [effect.key],

@@ -35,7 +35,7 @@ export interface JobContext {
   readonly endedAt: number | null;
   /** Setup attempt, from 1. Part of the server's name and of the effect keys. */
   readonly attempt: number;
-  /** What is tested; empty: the patchset as it was uploaded. */
+  /** The commits to test; empty: the patchset as uploaded. */
   readonly trees: readonly MergedTree[];
   readonly dependencies: readonly Dependency[];
   readonly siblings: readonly Sibling[];

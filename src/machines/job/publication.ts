@@ -26,7 +26,7 @@ interface PublicationContext {
   readonly attempt: number;
   /** Why the newest attempt failed. */
   readonly why: string;
-  /** Dropped during an attempt: its answer decides. */
+  /** Dropped during an attempt, whose answer decides. */
   readonly dropped: boolean;
   readonly outcome: 'published' | 'abandoned' | null;
   readonly crashes: number;

@@ -39,7 +39,7 @@ const reportDeadline = deadline(
   (context) => context.spec.limits.reportTimeoutMs,
 );
 
-/** After a failed collection: another attempt, or on without evidence. */
+/** After a failed collection: another attempt, or the job continues without evidence. */
 const uncollected = [
   { guard: 'ofEarlierPublishing', actions: 'noop' },
   { guard: 'mayRetryPublishing', target: '#job.publishing.backoff' },

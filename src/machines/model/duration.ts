@@ -1,4 +1,4 @@
-/** Formats of durations in comments, messages and tables. There are no others. */
+/** The formats of all durations in comments, messages and tables. */
 
 /** A measured duration: `340ms`, `12.5s`, `20m 41s`, `1h 02m 03s`, `3d 04h`. */
 export function formatDuration(ms: number): string {

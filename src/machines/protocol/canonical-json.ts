@@ -9,7 +9,8 @@
 export type Memo = WeakMap<object, string>;
 
 /**
- * Depth of the parts that do not change from row to row: `context.spec`, `context.patchset`, `owed[key]`, `effects[n]`.
+ * Depth of the parts that do not change from row to row: `context.spec`, `context.patchset`, `pending[key]`,
+ * `effects[n]`.
  */
 const MEMO_DEPTH = 2;
 

@@ -1,7 +1,7 @@
 /** The views of a history: the rows that people query, computed from the state after a row. */
 import type { Verdict } from '../model/verdict.ts';
 
-/** `other`: a history without a view of its own, only its state. */
+/** `other`: a history that has only a state and no other view. */
 export type Projection =
   | ({ readonly kind: 'job' } & JobView)
   | ({ readonly kind: 'review' } & ReviewView)

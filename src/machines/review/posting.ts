@@ -1,6 +1,6 @@
 /**
- * posting: posts the one comment. If Gerrit refuses the vote, the message is posted again without labels, and an alarm
- * is raised. A cancel during a post waits for its answer.
+ * posting: posts the comment of the review. If Gerrit refuses the vote, the message is posted again without labels, and
+ * an alarm is raised. A cancel during a post waits for its answer.
  */
 import { composeComment } from '../comment/compose.ts';
 import type { Effect } from '../protocol/effects.ts';

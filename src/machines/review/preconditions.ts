@@ -37,7 +37,7 @@ export function skippedJobs(
   });
 }
 
-/** The reason in an event not to run the jobs. Throws for an event without one, which is a programmer's error. */
+/** The reason in an event not to run the jobs. Throws for an event without one, which is a programming error. */
 export function objection(context: ReviewContext, event: ReviewEvent): Objection {
   switch (event.type) {
     case 'change.looked-up': {

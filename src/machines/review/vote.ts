@@ -137,7 +137,7 @@ function whyWithheld(context: ReviewContext, { value, counted }: VoteDecision, f
   if (context.voteless) return 'Gerrit refused it';
   if (value === null || value <= 0) return '';
   if (context.turnless) return 'another comment on this change was not finished in time';
-  // The job's end causes no further comment, so an older success must not count in its place.
+  // The review posts no second comment when the job ends, so an older success must not count in its place.
   const unfinished = facts.runs.find(
     ({ review, verdict, name }) =>
       review === facts.review && verdict === null && counted.some((one) => one.name === name),

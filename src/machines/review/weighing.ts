@@ -1,7 +1,7 @@
 /**
- * weighing: collects the inputs of the vote. Only one review of a change posts at a time. It reads the change and our
- * current vote from Gerrit, and then the results of all runs on the change, in the same transaction that requests the
- * post. Every wait has a deadline; a missing input prevents a positive vote.
+ * weighing: collects the inputs of the vote. Only one review of a change posts at a time. The review reads the change
+ * and our current vote from Gerrit, and then the results of all runs on the change, in the same transaction that
+ * requests the post. Every wait has a deadline; a missing input prevents a positive vote.
  */
 import type { ReportSpec } from '../model/report-spec.ts';
 import { verdictsOf } from '../verdicts/verdicts.ts';

@@ -45,7 +45,7 @@ const VOTES_DIGITS = 8;
 /** Characters of a text that are compared: fewer than the part of an event's comment that is kept below its header. */
 const WORDS_LIMIT = 60_000;
 
-/** Null for events that need no deduplication: they start nothing, or starting them twice does no harm. */
+/** Null for events that need no deduplication: they start nothing, or cannot start anything twice. */
 export function fingerprint(event: GerritEvent, hash: Hash): EventFingerprint | null {
   switch (event.type) {
     case 'patchset-created':

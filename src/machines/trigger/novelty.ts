@@ -10,7 +10,7 @@ import type { Finding } from './rules/rule-names.ts';
 export type Novelty =
   /** Decided, and recorded as seen. */
   | { readonly is: 'new'; readonly hidden: boolean }
-  /** Decided, and not recorded: it starts nothing, or starting twice does no harm. */
+  /** Decided, and not recorded: it starts nothing, or cannot start anything twice. */
   | { readonly is: 'untracked' }
   /** A patchset that was hidden when first seen is visible now: decided. */
   | { readonly is: 'shown'; readonly seen: SeenEvent }

@@ -21,7 +21,7 @@ export interface VerdictsContext {
   /** Admissions so far, which order the runs. */
   readonly admissions: number;
   readonly runs: readonly KeptRun[];
-  /** The newest patchset whose runs may have been forgotten, along with those of earlier ones; 0: none were. */
+  /** Runs of patchsets up to this one may be missing; 0: none are. */
   readonly forgotten: number;
   /** Reviews that have not ended. */
   readonly open: readonly string[];

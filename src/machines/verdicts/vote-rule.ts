@@ -57,10 +57,10 @@ export interface VoteFacts {
   readonly jobs: readonly JobInForce[];
   /** The change's current patchset. */
   readonly current: number;
-  /** Of the known patchsets. */
+  /** The kinds of the known patchsets. */
   readonly kinds: readonly PatchsetKind[];
   readonly runs: readonly VoteRun[];
-  /** The newest patchset whose runs may have been forgotten, along with those of earlier ones; 0: none were. */
+  /** Runs of patchsets up to this one may be missing; 0: none are. */
   readonly forgotten: number;
   /** Our account's vote on the current patchset, 0 for none; null: it could not be read. */
   readonly standing: number | null;
@@ -87,7 +87,7 @@ export type VoteReason =
   | 'no-verdict'
   /** All succeeded, but not with the same revisions of the change's dependencies. */
   | 'dependencies'
-  /** Runs that may count were forgotten. */
+  /** Runs that may count are missing. */
   | 'forgotten';
 
 export interface VoteDecision {
@@ -101,7 +101,7 @@ export interface VoteDecision {
 
 const UNCOUNTED: readonly Verdict[] = ['ABORTED', 'SKIPPED'];
 
-/** The runs of a job that count for a patchset; `forgotten`: there may have been more. */
+/** The runs of a job that count for a patchset; `forgotten`: some may be missing. */
 type Found = { readonly runs: readonly VoteRun[] } | 'forgotten';
 
 export function computeVote(facts: VoteFacts): VoteDecision {
@@ -114,7 +114,7 @@ export function computeVote(facts: VoteFacts): VoteDecision {
   return { ...judged, value: valueToSend(judged, facts) };
 }
 
-/** The patchset whose runs of this job count for patchset `of`; null: there are none, or they may be forgotten. */
+/** The patchset whose runs of this job count for patchset `of`; null: there are none, or they may be missing. */
 export function countingPatchset(
   job: Pick<JobInForce, 'name' | 'kinds'>,
   of: number,
@@ -132,7 +132,7 @@ export function earliestCounting(facts: Pick<VoteFacts, 'jobs' | 'current' | 'ki
   return patchset;
 }
 
-/** A run whose verdict is a result for its patchset. */
+/** True for a run that has ended with a verdict other than ABORTED and SKIPPED. */
 export function isCounted(run: VoteRun): boolean {
   return run.verdict !== null && !UNCOUNTED.includes(run.verdict);
 }

@@ -1,7 +1,7 @@
 /**
  * What a newer patchset does to the tests of older ones: ends them all, ends only those that have not begun, or lets
- * them run in parallel. A running test may have cost hours; its later result is for an outdated patchset and never a
- * vote.
+ * them run in parallel. A running test may have cost hours, but its result would be for an outdated patchset and never
+ * a vote.
  */
 
 export const SUPERSEDE_MODES = ['running', 'queued', 'never'] as const;
