@@ -1,6 +1,4 @@
-/**
- * The length of a text as Gerrit counts it, and cuts to a maximum length. Machines have neither Buffer nor TextEncoder.
- */
+/** Measures a text as Gerrit does and cuts it to a maximum length. Machines have neither Buffer nor TextEncoder. */
 
 /** Length in UTF-8. */
 export function byteLength(text: string): number {

@@ -32,7 +32,7 @@ const EXPECTATIONS: readonly Expectation[] = [
   { reader: 'cireporter', read: readCireporter, fields: [], shows: () => true },
 ];
 
-/** As Gerrit stores it, under an account whose name follows OpenDev's rules. */
+/** The text as Gerrit stores it, under an account whose name follows OpenDev's rules. */
 export function asPosted(text: string): GerritMessage {
   return { author: 'Example CI', text: `Patch Set 1:\n\n${text}` };
 }

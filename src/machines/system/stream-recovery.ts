@@ -1,4 +1,4 @@
-/** Clears the alarms of the stream, with the targets with which they were raised. */
+/** The effects that clear the stream's alarms, with the same targets as when they were raised. */
 import type { Alarm } from '../model/alarm.ts';
 import { formatLimit } from '../model/duration.ts';
 import type { Effect } from '../protocol/effects.ts';

@@ -1,6 +1,6 @@
 /**
- * The scoreboard ciwatch. It searches results anywhere in a line, knows only a few verdicts, keeps one result for each
- * job, and takes the pipeline from the third line, so a shorter message breaks it.
+ * The scoreboard ciwatch. It searches for results anywhere in a line, knows only a few verdicts, keeps one result for
+ * each job, and takes the pipeline from the third line, so a shorter message breaks it.
  */
 
 import type { GerritMessage, Reading, ShownJob } from './parsed-comment.ts';
