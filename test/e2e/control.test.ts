@@ -161,7 +161,7 @@ test('SIGHUP: a file with a mistake changes nothing, a good one counts for what 
   );
   expect(await operate(one, 'reload')).toMatchObject({
     code: 0,
-    text: 'nothing changed; after the next start: gerrit.postSettleTimeout\n',
+    text: 'nothing changed; after a restart: gerrit.postSettleTimeout\n',
   });
   open(one);
   await one.eventually('all has ended', () => one.allEnded());
