@@ -1,9 +1,7 @@
 /** Adds a host's key to our known_hosts file. Existing lines are never changed. */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { errorText, OperationError } from '../../errors.ts';
-import { findKnownHost, judgeHostKey, keyType } from './known-hosts.ts';
-
-const SSH_PORT = 22;
+import { findKnownHost, judgeHostKey, keyType, SSH_PORT } from './known-hosts.ts';
 
 /** @throws OperationError when the file has another key for this host */
 export function pinHostKey(file: string, host: string, port: number, key: Buffer): 'pinned' | 'known' {
