@@ -68,8 +68,13 @@ export function unlessAborted<T>(
   operation: string,
   target: string,
 ): Promise<T> {
+  return raceAbort(work, signal, () => new AbortedError(operation, target));
+}
+
+/** Resolves like `work`, or rejects with `reason()` as soon as the signal aborts. */
+export function raceAbort<T>(work: Promise<T>, signal: AbortSignal, reason: () => unknown): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = () => reject(new AbortedError(operation, target));
+    const abort = () => reject(reason());
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));

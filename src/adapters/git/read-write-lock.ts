@@ -2,6 +2,7 @@
  * Read-write lock of a repository: many users that read and add objects, or one that deletes. A writer waits until all
  * readers have left and blocks new ones, so no reader sees a partial repository.
  */
+import { raceAbort } from '../../errors.ts';
 
 export class ReadWriteLock {
   #inside = 0;
@@ -20,7 +21,7 @@ export class ReadWriteLock {
     signal.throwIfAborted();
     while (this.#closed !== null) {
       this.#wanted?.abort();
-      await unlessAborted(this.#closed, signal);
+      await raceAbort(this.#closed, signal, () => signal.reason);
     }
     // No await between the check above and this line.
     this.#inside += 1;
@@ -40,7 +41,7 @@ export class ReadWriteLock {
     signal.throwIfAborted();
     while (this.#closed !== null) {
       this.#wanted?.abort();
-      await unlessAborted(this.#closed, signal);
+      await raceAbort(this.#closed, signal, () => signal.reason);
     }
     // No await between the check above and setting `#closed`.
     const wanted = new AbortController();
@@ -54,7 +55,7 @@ export class ReadWriteLock {
         const empty = new Promise<void>((resolve) => {
           this.#whenEmpty = resolve;
         });
-        await unlessAborted(empty, signal);
+        await raceAbort(empty, signal, () => signal.reason);
       }
       return await work(wanted.signal);
     } finally {
@@ -64,13 +65,4 @@ export class ReadWriteLock {
       open();
     }
   }
-}
-
-function unlessAborted(awaited: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    awaited.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -6,7 +6,7 @@
  * returns its failure as a result.
  */
 import type { Clock } from '../../../engine/ports/adapters.ts';
-import { OperationError } from '../../../errors.ts';
+import { OperationError, raceAbort } from '../../../errors.ts';
 import { Semaphore } from '../../../semaphore.ts';
 import { detachContext } from '../../ssh/client/async-context.ts';
 import type { SshClient } from '../../ssh/client/client.ts';
@@ -164,16 +164,10 @@ export class SharedConnection {
 
   /** An aborted caller stops waiting, and the shared connection attempt continues for the others. */
   #unlessStopped(opening: Promise<SshClient>, signal: AbortSignal): Promise<SshClient> {
-    return new Promise((resolve, reject) => {
-      const stop = (): void => reject(this.#stopped(signal));
-      if (signal.aborted) return stop();
-      signal.addEventListener('abort', stop, { once: true });
-      opening
-        .then(resolve, (error: unknown) =>
-          reject(error instanceof OperationError ? asRetryable(error) : error),
-        )
-        .finally(() => signal.removeEventListener('abort', stop));
+    const usable = opening.catch((error: unknown) => {
+      throw error instanceof OperationError ? asRetryable(error) : error;
     });
+    return raceAbort(usable, signal, () => this.#stopped(signal));
   }
 
   async #turn(signal: AbortSignal): Promise<() => void> {
