@@ -3,36 +3,21 @@
  * that is there already stays: histories are recorded once and replayed forever. Before the first release the
  * machines still change; then `--again` writes all of them again.
  */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { fileURLToPath } from 'node:url';
+import { importTypeScript } from './import-typescript.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const again = process.argv.includes('--again');
-const scratch = mkdtempSync(join(root, 'node_modules', '.record-'));
-try {
-  const outfile = join(scratch, 'stories.mjs');
-  await build({
-    entryPoints: [join(root, 'test/machines/stories.ts')],
-    outfile,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-    logLevel: 'warning',
-  });
-  const { stories } = await import(pathToFileURL(outfile).href);
-  for (const [name, tell] of Object.entries(stories)) {
-    const file = join(root, 'test/histories', `${name}.jsonl`);
-    if (existsSync(file) && !again) continue;
-    write(file, tell().log);
-  }
-  const altered = join(root, 'test/histories/altered.jsonl');
-  if (!existsSync(altered) || again) write(altered, stories['failing-test']().log.map(whitewashed));
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
+const { stories } = await importTypeScript(root, 'test/machines/stories.ts');
+for (const [name, tell] of Object.entries(stories)) {
+  const file = join(root, 'test/histories', `${name}.jsonl`);
+  if (existsSync(file) && !again) continue;
+  write(file, tell().log);
 }
+const altered = join(root, 'test/histories/altered.jsonl');
+if (!existsSync(altered) || again) write(altered, stories['failing-test']().log.map(whitewashed));
 
 function write(file, rows) {
   writeFileSync(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
