@@ -9,7 +9,7 @@ import type { EffectOf, OwnedServer, Provider } from '../../engine/ports/adapter
 import { OperationError } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
-import type { NodeAccess } from './node-access.ts';
+import type { NodeAccess } from '../run/node-access.ts';
 import {
   type CreatedServer,
   createdAnswer,

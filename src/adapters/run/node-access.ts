@@ -1,4 +1,4 @@
-/** The operations that a provider of hosts needs on a node. */
+/** The operations that providers need on a node. */
 import type { Server } from '../../machines/model/domain.ts';
 
 export interface NodeAccess {
@@ -13,10 +13,14 @@ export interface NodeAccess {
   pin(server: Server, key: Buffer): Promise<void>;
   /** Waits until the server accepts the login, and creates its directory. */
   prepare(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** Called when the server is no longer needed, or when its id now belongs to another server. */
+  release(server: Server): Promise<void>;
+}
+
+/** For a provider whose servers share hosts that stay. */
+export interface HostAccess extends NodeAccess {
   /** Runs a command on the server to its end. Rejects unless it exits with 0. */
   run(server: Server, argv: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<void>;
   /** Ends every process of the server and removes its directory. */
   wipe(server: Server, timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Called when the server is no longer needed. */
-  release(server: Server): Promise<void>;
 }

@@ -10,15 +10,15 @@ import type { Server } from '../../machines/model/domain.ts';
 import { Semaphore } from '../../semaphore.ts';
 import { sleep } from '../../timer.ts';
 import { parseHostKey } from '../openssh/host-key.ts';
+import type { HostAccess } from '../run/node-access.ts';
 import { Capacity } from './capacity.ts';
 import { HostHealth } from './host-health.ts';
 import { type Lease, Leases } from './lease.ts';
-import type { NodeAccess } from './node-access.ts';
 
 export interface StaticProviderOptions {
   readonly config: StaticProviderConfig;
   readonly stateDir: string;
-  readonly access: NodeAccess;
+  readonly access: HostAccess;
   readonly alarms: Alarms;
   /** Called with the number of usable hosts whenever it changes. */
   readonly onCapacity?: (hosts: number) => void;
@@ -34,7 +34,7 @@ export class StaticProvider implements Provider {
   readonly name: string;
   readonly slots: number;
   readonly #config: StaticProviderConfig;
-  readonly #access: NodeAccess;
+  readonly #access: HostAccess;
   readonly #alarms: Alarms;
   readonly #leases: Leases;
   readonly #health: HostHealth;
