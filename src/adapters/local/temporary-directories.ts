@@ -4,8 +4,9 @@
  * it.
  */
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../run/fs-error.ts';
 import { processStartTicks } from './processes.ts';
 
 const NAME = /^\.new-(\d+)-(\d+)-[0-9a-f]+$/;
@@ -31,9 +32,17 @@ export class TemporaryDirectories {
     inHand.delete(path);
   }
 
+  /**
+   * Checks that a directory is still there after its maker was found to be done: one that was renamed to its final name
+   * while this reads the folder is not abandoned.
+   */
   async abandoned(): Promise<readonly string[]> {
     const names = await readdir(this.#directory);
-    return names.filter((name) => this.#isAbandoned(name)).map((name) => join(this.#directory, name));
+    const unowned = names
+      .filter((name) => this.#isAbandoned(name))
+      .map((name) => join(this.#directory, name));
+    const present = await Promise.all(unowned.map(exists));
+    return unowned.filter((_, index) => present[index]);
   }
 
   #isAbandoned(name: string): boolean {
@@ -43,5 +52,15 @@ export class TemporaryDirectories {
       return !inHand.has(join(this.#directory, name));
     }
     return processStartTicks(Number(pid)) !== startTicks;
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
   }
 }

@@ -1,0 +1,41 @@
+/** Temporary directories beside makers that finish while the folder is read. */
+
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TemporaryDirectories } from '../../../src/adapters/local/temporary-directories.ts';
+
+describe('TemporaryDirectories', () => {
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'sos-ci-temporary-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it('does not report a directory that got its final name while the folder was read', async () => {
+    const directories = new TemporaryDirectories(folder);
+    const path = directories.begin();
+    mkdirSync(path);
+    const reported = directories.abandoned();
+    letThreadPoolRead();
+    renameSync(path, join(folder, 'final'));
+    directories.end(path);
+    expect(await reported).toEqual([]);
+  });
+
+  it('reports a directory that its maker could not remove', async () => {
+    const directories = new TemporaryDirectories(folder);
+    const path = directories.begin();
+    mkdirSync(path);
+    expect(await directories.abandoned()).toEqual([]);
+    directories.end(path);
+    expect(await directories.abandoned()).toEqual([path]);
+  });
+});
+
+/** Blocks this thread, so that the read ends in the thread pool before its continuation runs here. */
+function letThreadPoolRead(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+}
