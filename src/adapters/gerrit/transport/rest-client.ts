@@ -1,8 +1,7 @@
 /**
  * Client for Gerrit's REST interface: sends one request, returns its status and bounded text, with a timeout on every
- * wait. Uses node:http and node:https, because fetch accepts no certificate authority and does not say whether a failed
- * request was sent; only a sent review must be looked up before it is sent again. Connections are kept alive and
- * certificates verified. Redirects are not followed, so the password reaches only the configured site.
+ * wait. Only a sent review must be looked up before it is sent again. Connections are kept alive, certificates
+ * verified, and redirects not followed.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
@@ -10,6 +9,13 @@ import type { Clock } from '../../../engine/ports/adapters.ts';
 import { OperationError } from '../../../errors.ts';
 import { Semaphore } from '../../../semaphore.ts';
 import { sleep, timerDelay } from '../../../timer.ts';
+import {
+  ExchangeError,
+  exchange,
+  type HttpAnswer,
+  type HttpRequest,
+  retryAfterMs,
+} from '../../run/http-exchange.ts';
 import { readCertificates } from '../../tls/certificates.ts';
 import { transportFailure } from './rest-failure.ts';
 import { UnknownOutcomeError } from './unknown-outcome.ts';
@@ -50,12 +56,6 @@ export interface RestAnswer {
   readonly date: number | null;
 }
 
-interface Prepared {
-  readonly url: URL;
-  readonly options: https.RequestOptions;
-  readonly body: string | null;
-}
-
 export class RestClient {
   readonly #options: RestOptions;
   readonly #clock: Clock;
@@ -92,8 +92,7 @@ export class RestClient {
         return await this.#exchange(prepared, signal);
       } catch (error) {
         // The server closed an idle connection before our request. Read-only requests can be repeated immediately.
-        if (!(error instanceof UnknownOutcomeError) || request.method !== 'GET' || !isStale(error.cause))
-          throw error;
+        if (request.method !== 'GET' || !isStale(error)) throw error;
         return await this.#exchange(prepared, signal);
       }
     } finally {
@@ -115,7 +114,7 @@ export class RestClient {
     }
   }
 
-  async #prepare({ method, path, body }: RestRequest): Promise<Prepared> {
+  async #prepare({ method, path, body }: RestRequest): Promise<HttpRequest> {
     const { url: site, user, password, caFile } = this.#options;
     const url = new URL(`${site.replace(/\/+$/, '')}/a/${path}`);
     const text = body === null ? null : JSON.stringify(body);
@@ -133,48 +132,22 @@ export class RestClient {
     return { url, options: { method, headers, agent, ...ca }, body: text };
   }
 
-  #exchange({ url, options, body }: Prepared, signal: AbortSignal): Promise<RestAnswer> {
-    const request = (url.protocol === 'https:' ? https : http).request(url, options);
-    let sent = false;
-    let reused = false;
-    return new Promise<RestAnswer>((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        const cause = reused && isReset(error) ? new StaleConnection(error) : error;
-        const fields = transportFailure(this.target, this.#options, cause, sent);
-        reject(new UnknownOutcomeError(fields, sent && options.method === 'POST'));
-        request.destroy();
-      };
-      const after = (delayMs: number, code: string) => this.#clock.after(delayMs, () => fail({ code }));
-      const disarm = [
-        after(this.#options.requestTimeoutMs, 'answer-timeout'),
-        after(this.#options.connectTimeoutMs, 'connect-timeout'),
-      ];
-      const abort = (): void => fail({ code: 'stopped' });
-      signal.addEventListener('abort', abort, { once: true });
-      request.on('close', () => {
-        for (const cancel of disarm) cancel();
-        signal.removeEventListener('abort', abort);
-      });
-      whenReady(request, () => {
-        disarm[1]?.();
-        sent = true;
-        reused = request.reusedSocket;
-      });
-      request.on('error', fail);
-      request.on('response', (response) => {
-        collect(response, this.#options.answerLimitBytes).then((text) => {
-          this.#heed(response);
-          resolve(answerOf(response, text));
-        }, fail);
-      });
-      request.end(body ?? undefined);
-    });
+  async #exchange(prepared: HttpRequest, signal: AbortSignal): Promise<RestAnswer> {
+    try {
+      const answer = await exchange(prepared, this.#options, this.#clock, signal);
+      this.#heed(answer);
+      return answerOf(answer);
+    } catch (error) {
+      if (!(error instanceof ExchangeError)) throw error;
+      const fields = transportFailure(this.target, this.#options, error, error.sent);
+      throw new UnknownOutcomeError(fields, error.sent && prepared.options.method === 'POST');
+    }
   }
 
   /** Obeys Retry-After up to the configured limit: no request is sent before then. */
-  #heed(response: http.IncomingMessage): void {
-    if (response.statusCode !== 429 && response.statusCode !== 503) return;
-    const asked = retryAfterMs(response.headers['retry-after'], this.#clock.now());
+  #heed({ status, headers }: HttpAnswer): void {
+    if (status !== 429 && status !== 503) return;
+    const asked = retryAfterMs(headers['retry-after'], this.#clock.now());
     const waitMs = Math.min(asked, this.#options.retryAfterMaxMs);
     this.#notBefore = Math.max(this.#notBefore, this.#clock.monotonic() + waitMs);
   }
@@ -186,61 +159,15 @@ export class RestClient {
 }
 
 /** The server closed a kept connection before it received our request. */
-class StaleConnection extends Error {
-  constructor(cause: unknown) {
-    super('the kept connection was closed by the server', { cause });
-  }
+function isStale(error: unknown): boolean {
+  return (
+    error instanceof UnknownOutcomeError &&
+    error.cause instanceof ExchangeError &&
+    error.cause.code === 'stale'
+  );
 }
 
-function isStale(cause: unknown): boolean {
-  return cause instanceof StaleConnection;
-}
-
-function isReset(error: unknown): boolean {
-  const { code } = (typeof error === 'object' && error !== null ? error : {}) as { readonly code?: unknown };
-  return code === 'ECONNRESET' || code === 'EPIPE';
-}
-
-/** Calls back when the connection is up; from then on the server may have the request. */
-function whenReady(request: http.ClientRequest, ready: () => void): void {
-  request.once('socket', (socket) => {
-    if (!socket.connecting && request.reusedSocket) return ready();
-    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', ready);
-  });
-}
-
-function collect(response: http.IncomingMessage, limitBytes: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const parts: Buffer[] = [];
-    let bytes = 0;
-    response.on('data', (part: Buffer) => {
-      bytes += part.length;
-      if (bytes <= limitBytes) parts.push(part);
-      else reject({ code: 'answer-too-long' });
-    });
-    response.on('error', reject);
-    // The connection can end in the middle of an answer without an error event.
-    response.on('close', () => reject({ code: 'answer-cut' }));
-    response.on('end', () => {
-      if (response.complete) resolve(Buffer.concat(parts).toString('utf8'));
-    });
-  });
-}
-
-function answerOf(response: http.IncomingMessage, text: string): RestAnswer {
-  const date = Date.parse(response.headers.date ?? '');
-  return {
-    status: response.statusCode ?? 0,
-    text,
-    location: response.headers.location ?? null,
-    date: Number.isNaN(date) ? null : date,
-  };
-}
-
-/** Parses seconds or a date; 0 for neither. */
-function retryAfterMs(value: string | undefined, now: number): number {
-  if (value === undefined) return 0;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? 0 : Math.max(0, date - now);
+function answerOf({ status, headers, text }: HttpAnswer): RestAnswer {
+  const date = Date.parse(headers.date ?? '');
+  return { status, text, location: headers.location ?? null, date: Number.isNaN(date) ? null : date };
 }

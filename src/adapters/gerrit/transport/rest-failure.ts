@@ -4,6 +4,7 @@
  */
 import { errorText, OperationError, type OperationErrorFields } from '../../../errors.ts';
 import { formatLimit } from '../../../machines/model/duration.ts';
+import { isCertificateCode } from '../../run/http-exchange.ts';
 import { oneLine } from '../json-schemas.ts';
 import type { RestAnswer, RestOptions } from './rest-client.ts';
 
@@ -54,7 +55,7 @@ export function transportFailure(
     case 'EAI_AGAIN':
       return fail('the host is not known', true, "check gerrit.rest.url and this host's DNS");
     default:
-      return code.startsWith('CERT_') || TLS_CODES.has(code)
+      return isCertificateCode(code)
         ? fail(`the server's certificate was refused: ${code}`, false, certificateHint(code, limits))
         : fail(oneLine(errorText(cause), 300) || 'no answer', true, 'sos-ci retries automatically');
   }
@@ -77,16 +78,6 @@ export function statusFailure(operation: string, target: string, answer: RestAns
 export function firstLine(text: string): string {
   return oneLine(text.trimStart().split('\n')[0] ?? '', 300).trim();
 }
-
-/** Codes of Node's TLS errors that do not begin with CERT_. */
-const TLS_CODES = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-]);
 
 function codeOf(cause: unknown): string {
   const { code } = (typeof cause === 'object' && cause !== null ? cause : {}) as { readonly code?: unknown };
