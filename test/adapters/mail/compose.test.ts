@@ -8,6 +8,7 @@ import { compose } from '../../../src/adapters/mail/compose.ts';
 import { SmtpMailer } from '../../../src/adapters/mail/smtp.ts';
 import { readMail } from '../../fakes/read-mail.ts';
 import { SmtpSink } from '../../fakes/smtp-sink.ts';
+import { CODE_POINT } from '../../fixtures/code-point.ts';
 import { LONG, runs } from '../../fixtures/effort.ts';
 
 const never = new AbortController().signal;
@@ -62,7 +63,7 @@ const PIECES = [
 ];
 const hostile = fc.oneof(
   fc.array(fc.constantFrom(...PIECES), { minLength: 1, maxLength: 25 }).map((parts) => parts.join('')),
-  fc.string({ unit: 'binary', minLength: 1, maxLength: 300 }),
+  fc.string({ unit: CODE_POINT, minLength: 1, maxLength: 300 }),
 );
 
 const tenHostile = fc.array(hostile, { minLength: 10, maxLength: 10 });

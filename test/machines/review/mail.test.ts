@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JobReport } from '../../../src/machines/model/domain.ts';
 import { type MailFacts, type MailSpec, reviewMail } from '../../../src/machines/review/mail.ts';
+import { CODE_POINT } from '../../fixtures/code-point.ts';
 import { runs } from '../../fixtures/effort.ts';
 import { PATCHSET } from '../facts.ts';
 
@@ -65,7 +66,7 @@ describe('the mail of a review', () => {
 
   test('whatever strangers write, it is one subject line, and each of their words one line of the text', () => {
     const odd = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 300 }),
+      fc.string({ unit: CODE_POINT, maxLength: 300 }),
       fc.array(fc.constantFrom(...HOSTILE), { maxLength: 60 }).map((parts) => parts.join('')),
     );
     fc.assert(

@@ -6,6 +6,7 @@ import type { JobRules } from '../../../src/machines/trigger/rules/job-matcher.t
 import { RULES } from '../../../src/machines/trigger/rules/rule-names.ts';
 import { decide, explain } from '../../../src/machines/trigger/trigger.ts';
 import type { OpenReview } from '../../../src/machines/trigger/trigger-facts.ts';
+import { CODE_POINT } from '../../fixtures/code-point.ts';
 import { jobRules, triggerRules } from '../rule-facts.ts';
 import {
   alice,
@@ -133,7 +134,7 @@ describe('after', () => {
 
 describe('whatever comes', () => {
   const text = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: CODE_POINT }),
     fc.constantFrom('recheck', 'zuul', 'acme-ci', '*', 'docs', '(', 'X CI'),
   );
   const texts = fc.array(text, { maxLength: 3 });

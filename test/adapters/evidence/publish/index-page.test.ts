@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { indexPage, linkTo } from '../../../../src/adapters/evidence/publish/index-page.ts';
 import { type Manifest, manifestOf } from '../../../../src/adapters/evidence/publish/manifest.ts';
 import { publishRequest } from '../../../contracts/evidence.ts';
+import { CODE_POINT } from '../../../fixtures/code-point.ts';
 import { runs } from '../../../fixtures/effort.ts';
 
 const AT = '2026-01-02T03:04:05.678Z';
@@ -108,7 +109,7 @@ test('no text of strangers becomes HTML, whatever it is', () => {
     fc.string({
       unit: fc.constantFrom('<', '>', '&', '"', "'", 'script', ' ', '\u202e', '\0', 'javascript:'),
     }),
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: CODE_POINT }),
   );
   const marks = /[<>"']/g;
   const clean = page({

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { dependsOn, pagesOf } from '../../../../src/adapters/gerrit/changes/depends-on.ts';
+import { CODE_POINT } from '../../../fixtures/code-point.ts';
 
 const PAGES = pagesOf('gerrit.example.org', 'https://review.example.org/c/openstack/cinder/+/912345');
 const ID = `I${'0123456789abcdef'.repeat(3).slice(0, 40)}`;
@@ -106,7 +107,7 @@ it('gives numbers and Change-Ids only, whatever a message holds', () => {
     ID,
   );
   fc.assert(
-    fc.property(fc.array(fc.oneof(part, fc.string({ unit: 'binary' })), { maxLength: 30 }), (parts) => {
+    fc.property(fc.array(fc.oneof(part, fc.string({ unit: CODE_POINT })), { maxLength: 30 }), (parts) => {
       for (const reference of found(parts.join(''))) {
         expect(String(reference)).toMatch(/^(?:[1-9]\d{0,9}|I[0-9a-f]{40})$/);
       }

@@ -10,6 +10,7 @@ import {
   whyCi,
   whyNot,
 } from '../../../../src/machines/trigger/rules/account.ts';
+import { CODE_POINT } from '../../../fixtures/code-point.ts';
 
 const who = (username: string, name = '', email = '') => ({ username, name, email });
 const ACCOUNTS: Accounts = { account: 'acme-ci', name: 'Acme CI', ciAccounts: [], people: [] };
@@ -102,7 +103,7 @@ describe('people', () => {
 });
 
 test('no name and no pattern makes it throw', () => {
-  const name = fc.string({ unit: 'binary' });
+  const name = fc.string({ unit: CODE_POINT });
   fc.assert(
     fc.property(name, name, name, fc.array(name), (username, display, email, patterns) => {
       const account = who(username, display, email);

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ALL_FILES, DOCS, judgeFiles } from '../../../../src/machines/trigger/rules/files.ts';
 import { finds, patternProblem } from '../../../../src/machines/trigger/rules/regex.ts';
+import { CODE_POINT } from '../../../fixtures/code-point.ts';
 
 const DRIVER = 'cinder/volume/drivers/acme/iscsi.py';
 
@@ -70,7 +71,7 @@ describe('files', () => {
   });
 
   test('never run without a reason, and never throw, whatever the patterns and paths are', () => {
-    const texts = fc.array(fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.constant('docs')), {
+    const texts = fc.array(fc.oneof(fc.string(), fc.string({ unit: CODE_POINT }), fc.constant('docs')), {
       maxLength: 5,
     });
     fc.assert(

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { asksBy, isRecheck, isRun, written } from '../../../../src/machines/trigger/rules/recheck-comment.ts';
+import { CODE_POINT } from '../../../fixtures/code-point.ts';
 
 describe('recheck', () => {
   test.each([
@@ -109,12 +110,12 @@ test('what was written is what is below the header', () => {
 
 test('no comment and no name makes it throw', () => {
   const text = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: CODE_POINT }),
     fc.string().map((rest) => `Patch Set 3: ${rest}`),
     fc.string().map((rest) => `run-${rest}`),
   );
   fc.assert(
-    fc.property(text, fc.string({ unit: 'binary' }), (comment, name) => {
+    fc.property(text, fc.string({ unit: CODE_POINT }), (comment, name) => {
       const answers = [isRecheck(comment), isRun(comment, [name]), isRun(`run-${name}`, [comment])];
       expect(answers.every((answer) => typeof answer === 'boolean')).toBe(true);
     }),

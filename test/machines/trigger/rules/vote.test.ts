@@ -9,6 +9,7 @@ import {
   votesInHeader,
   voteText,
 } from '../../../../src/machines/trigger/rules/vote.ts';
+import { CODE_POINT } from '../../../fixtures/code-point.ts';
 
 const approval = (label: string, value: number, oldValue: number | null = null): Approval => ({
   label,
@@ -86,7 +87,7 @@ describe('a rule', () => {
 
 test('no comment makes it throw', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary' }), (text) => {
+    fc.property(fc.string({ unit: CODE_POINT }), (text) => {
       expect(Array.isArray(votesInHeader(`Patch Set 1: ${text}`))).toBe(true);
     }),
   );
