@@ -49,9 +49,15 @@ function walk(folder: string): string[] {
   });
 }
 
+/** A file is asked about once for each file that imports it. */
+const imports = new WeakMap<Source, Import[]>();
+
 /** Static and dynamic imports, re-exports, `import('x')` as a type and `require`. */
-export function importsOf(file: Source): Import[] {
+export function importsOf(file: Source): readonly Import[] {
+  const known = imports.get(file);
+  if (known !== undefined) return known;
   const found: Import[] = [];
+  imports.set(file, found);
   visit(file.tree, (node) => {
     const specifier = specifierOf(node);
     if (specifier === undefined) return;
