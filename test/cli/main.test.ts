@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EXAMPLE } from '../../src/config/file/init-template.ts';
+import { sampled } from '../fixtures/effort.ts';
 import { JOB_ID, makeStore, Program } from './program.ts';
 
 let program: Program;
@@ -42,31 +43,33 @@ describe('help', () => {
     await expect(answer.out).toMatchFileSnapshot('../golden/help.txt');
   });
 
-  test.each([
-    'init',
-    'doctor',
-    'daemon',
-    'run',
-    'demo',
-    'status',
-    'jobs',
-    'job',
-    'replay',
-    'verify',
-    'rebuild',
-    'backup',
-    'confirm',
-    'config',
-    'history',
-    'explain',
-    'enqueue',
-    'dequeue',
-    'promote',
-    'recheck',
-    'reload',
-    'resume-voting',
-    'alarms',
-  ])('of %s', (command) => {
+  test.each(
+    sampled([
+      'init',
+      'doctor',
+      'daemon',
+      'run',
+      'demo',
+      'status',
+      'jobs',
+      'job',
+      'replay',
+      'verify',
+      'rebuild',
+      'backup',
+      'confirm',
+      'config',
+      'history',
+      'explain',
+      'enqueue',
+      'dequeue',
+      'promote',
+      'recheck',
+      'reload',
+      'resume-voting',
+      'alarms',
+    ]),
+  )('of %s', (command) => {
     const answer = ask(command, '--help');
     expect(answer).toMatchObject({ code: 0, err: '' });
     expect(answer.out).toMatch(new RegExp(`^Usage: sos-ci ${command} `));
@@ -238,22 +241,24 @@ describe('standard output', () => {
     expect({ code, err }).toEqual({ code: expected, err: '' });
   });
 
-  test.each([
-    [['--help']],
-    [['--version']],
-    [['status']],
-    [['status', '--json']],
-    [['jobs']],
-    [['job', JOB_ID]],
-    [['verify']],
-    [['replay', '--all']],
-    [['config', 'keys']],
-    [['config', 'check']],
-    [['explain', '--events', 'key', '--json']],
-    [['explain', JOB_ID]],
-    [['history', JOB_ID]],
-    [['doctor']],
-  ])('of %j that is full is one line and an exit code', (args) => {
+  test.each(
+    sampled([
+      [['--help']],
+      [['--version']],
+      [['status']],
+      [['status', '--json']],
+      [['jobs']],
+      [['job', JOB_ID]],
+      [['verify']],
+      [['replay', '--all']],
+      [['config', 'keys']],
+      [['config', 'check']],
+      [['explain', '--events', 'key', '--json']],
+      [['explain', JOB_ID]],
+      [['history', JOB_ID]],
+      [['doctor']],
+    ]),
+  )('of %j that is full is one line and an exit code', (args) => {
     const full = openSync('/dev/full', 'w');
     const done = spawnSync(process.execPath, [program.main, ...args], {
       cwd: dir,

@@ -7,6 +7,7 @@ import { readQueue } from '../../src/cli/commands/queue.ts';
 import { OperatorCommands } from '../../src/engine/operations/operator-commands.ts';
 import type { OperatorAnswers, OperatorRequest } from '../../src/engine/ports/operator-api.ts';
 import { fakeIo } from '../fakes/io.ts';
+import { runs } from '../fixtures/effort.ts';
 import { withJobTwo } from '../fixtures/job-two.ts';
 import { created } from './gerrit-says.ts';
 import { broken } from './judge.ts';
@@ -101,10 +102,11 @@ test('after a crash at any point each goes on on its own version', async () => {
   await whole.run();
   withoutJobTwo();
   const [points, end] = [whole.points.length - first, endOf(whole)];
-  // Ten of them, from the first to the last.
-  for (let part = 0; part < 10; part += 1) {
+  // From the first to the last.
+  const parts = runs(10, 3);
+  for (let part = 0; part < parts; part += 1) {
     const lab = await upgraded({ slots: 2 });
-    lab.crashAt = [lab.points.length + Math.floor((points * part) / 10)];
+    lab.crashAt = [lab.points.length + Math.floor((points * part) / parts)];
     await lab.run();
     expect(lab.lives).toBe(3);
     expect(broken(lab)).toEqual([]);

@@ -13,6 +13,7 @@ import type { Manifest } from '../../../../src/adapters/evidence/publish/manifes
 import type { EvidenceLimits } from '../../../../src/config/config.ts';
 import { type CollectRequest, collectRequest, JOB, publishRequest } from '../../../contracts/evidence.ts';
 import { EVIDENCE_LIMITS } from '../../../fixtures/bounds.ts';
+import { runs } from '../../../fixtures/effort.ts';
 import { everyByte, type LocalRig, lay, makePipe, makeRig, readOrNull } from '../../logs/rig.ts';
 
 describe('a hostile work tree', () => {
@@ -139,7 +140,7 @@ describe('a hostile work tree', () => {
       const evidence = rig.start();
       const staged = join(rig.stateDir, 'evidence', JOB, 'files');
       let seen = 0;
-      for (let round = 0; round < 60; round++) {
+      for (let round = 0; round < runs(60, 15); round++) {
         await evidence.collect(
           collectRequest({ server: rig.server, logs: ['logs', 'logs/dir/secret.txt'] }),
           signal,
