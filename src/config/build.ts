@@ -61,7 +61,7 @@ export function buildConfig(
     logs: buildLogs(checked.logs, stateDir, path),
     redact: secrets,
     limits: { ...SERVICE_LIMITS, maxOpenJobs: checked.triggers.maxOpenJobs },
-    jobs: Object.entries(checked.jobs).map(([name, job]) => buildJob(name, job, common)),
+    jobs: Object.entries(checked.jobs).map(([name, job]) => buildJob(name, job, common, path)),
     log: checked.log,
     doctor: DOCTOR,
   };

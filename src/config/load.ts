@@ -13,6 +13,7 @@ import { ConfigError, type Problem } from './file/config-error.ts';
 import { readKeys, readSecrets } from './file/secrets.ts';
 import { at, isMapping, parseYaml, readText, type YamlDocument } from './file/yaml-document.ts';
 import { type ConfigFile, configSchema } from './schema.ts';
+import { stageFileProblems } from './sections/stages.ts';
 
 export interface LoadOptions {
   /** The directory that `~` means. Default: this user's home. */
@@ -31,7 +32,12 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   if (document.value === undefined || !isMapping(document.value)) {
     throw new ConfigError(file, document.problems.length > 0 ? document.problems : [notAMapping(document)]);
   }
-  const problems = [...document.problems, ...crossProblems(document), ...keyFileProblems(document, path)];
+  const problems = [
+    ...document.problems,
+    ...crossProblems(document),
+    ...keyFileProblems(document, path),
+    ...stageFileProblems(document, path),
+  ];
   const environment = options.environment ?? process.env;
   const passwords = readPasswords(document.value, environment, path);
   for (const { path: key, what, next } of passwords.problems) {

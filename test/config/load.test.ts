@@ -16,6 +16,7 @@ beforeEach(() => {
   mkdirSync(join(dir, 'home', '.ssh'), { recursive: true });
   for (const name of ['acme-ci', 'acme-node']) writeFileSync(join(dir, 'home', '.ssh', name), 'key');
   writeFileSync(join(dir, 'key'), 'key');
+  writeFileSync(join(dir, 'run.sh'), '', { mode: 0o755 });
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
@@ -204,6 +205,16 @@ monitoring: {quiet: 1d}
       'a job that could never fail',
       `${GERRIT}\njobs:\n  acme:\n    project: p\n    testing: {command: ['true']}\n`,
       'sos-ci.yaml:5:14: jobs.acme.testing: nothing says what a failed test is, so this job could never be FAILURE; add results: FILE (the TAP file that the tests write), or exitCodeIsResult: true if any exit code but 0 means that a test failed',
+    ],
+    [
+      'a stage that runs nothing, and one that runs two things',
+      `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {timeout: 1h}\n    testing: {command: [a], script: [./run.sh], exitCodeIsResult: true}\n`,
+      'sos-ci.yaml:5:15: jobs.acme.stacking: says nothing to run; add command: [PROGRAM, ARGUMENT] or script: [PATH, ARGUMENT]\nsos-ci.yaml:6:14: jobs.acme.testing: has command and script; a stage runs one of them: remove the other',
+    ],
+    [
+      'a script that cannot be started, and one outside of its folder',
+      `${GERRIT}\njobs:\n  acme:\n    project: p\n    stacking: {script: [./key]}\n    testing: {script: [./run.sh], folder: ./home, exitCodeIsResult: true}\n`,
+      'sos-ci.yaml:5:24: jobs.acme.stacking.script: key is not executable; chmod +x key\nsos-ci.yaml:6:43: jobs.acme.testing.folder: does not contain run.sh; name the folder that it is in, or one above',
     ],
     [
       "strangers' code on this host",

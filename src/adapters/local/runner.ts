@@ -14,9 +14,11 @@ import { accountOfServer, asAccount } from '../run/account.ts';
 import { errorCode, fileError } from '../run/fs-error.ts';
 import { readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
+import { readScript } from '../run/script-snapshot.ts';
 import { type RunStage, refuseNul, runMarker, stageEnvironment, workTree } from '../run/stage-environment.ts';
 import { groupsOf } from './cgroup.ts';
 import { launch } from './launch.ts';
+import { placeScript } from './place-script.ts';
 import {
   endProcesses,
   type Membership,
@@ -58,8 +60,9 @@ export class LocalRunner implements Runner {
     const { address } = request.run.server;
     const { PATH = DEFAULT_PATH, LANG = 'C.UTF-8' } = process.env;
     const environment = { PATH, LANG, ...stageEnvironment(request, address) };
-    refuseNul(directory, [...request.spec.argv, ...Object.values(environment)]);
-    const { timeoutMs, outputLimitBytes, argv } = request.spec;
+    const { timeoutMs, outputLimitBytes } = request.spec;
+    const argv = await this.#argv(request, directory, signal);
+    refuseNul(directory, [...argv, ...Object.values(environment)]);
     const tree = workTree(address);
     const account = await accountOfServer(address).catch((error: unknown) => {
       throw fileError('start stage', address, error);
@@ -72,6 +75,19 @@ export class LocalRunner implements Runner {
     );
     const watch = new RunWatch(directory, safetyMs);
     return { pid, adopted: !ours, ended: watch.ended, detach: () => watch.detach() };
+  }
+
+  /** A run that was started before keeps its own copy of the script. */
+  async #argv({ spec, run }: RunStage, directory: string, signal: AbortSignal): Promise<readonly string[]> {
+    if ('argv' in spec) return spec.argv;
+    try {
+      if ((await readPid(directory, 'pid')) !== null) return [];
+      const snapshot = await readScript(spec.script, signal);
+      const program = await placeScript(run.server.address, run.stage, snapshot);
+      return [program, ...spec.script.arguments];
+    } catch (error) {
+      throw fileError('copy script', spec.script.program, error);
+    }
   }
 
   async stop(run: StageRun, signal: AbortSignal): Promise<void> {

@@ -32,6 +32,8 @@ export class FileRequestRefused extends OperationError {
 /** The size of one read request, and the number of concurrent read requests for one file. */
 const CHUNK_BYTES = 32 * 1024;
 const AHEAD = 8;
+/** One write: the node answers it within the timeout of a request, also over a slow line. */
+const WRITE_BYTES = 256 * 1024;
 
 export class NodeFiles {
   readonly #sftp: Sftp;
@@ -76,11 +78,18 @@ export class NodeFiles {
   /** Replaces the file atomically. */
   async put(path: string, text: string): Promise<void> {
     const making = `${path}.${randomBytes(4).toString('hex')}`;
-    const content = Buffer.from(text, 'utf8');
-    const handle = await this.#ask<Buffer>((done) => this.#sftp.open(making, 'wx', { mode: 0o600 }, done));
-    await this.#ask<void>((done) => this.#sftp.write(handle, content, 0, content.length, 0, done));
-    await this.close(handle);
+    await this.create(making, Buffer.from(text, 'utf8'));
     await this.#ask<void>((done) => this.#sftp.ext_openssh_rename(making, path, done));
+  }
+
+  /** Writes a file that does not exist yet. */
+  async create(path: string, content: Buffer, mode = 0o600): Promise<void> {
+    const handle = await this.#ask<Buffer>((done) => this.#sftp.open(path, 'wx', { mode }, done));
+    for (let at = 0; at < content.length; at += WRITE_BYTES) {
+      const length = Math.min(WRITE_BYTES, content.length - at);
+      await this.#ask<void>((done) => this.#sftp.write(handle, content, at, length, at, done));
+    }
+    await this.close(handle);
   }
 
   /** Creates the directories from `root`, which exists, down to `path` below it. */

@@ -4,6 +4,7 @@
  * resumes at the last offset. The state of a run is in its directory on the node and in the local mirror of that
  * directory.
  */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path/posix';
 import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
 import { OperationError, throwIfAborted } from '../../errors.ts';
@@ -11,6 +12,7 @@ import type { ResultsSpec, ResultsSummary, Server } from '../../machines/model/d
 import type { StageRun } from '../../machines/protocol/effects.ts';
 import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
+import { readScript } from '../run/script-snapshot.ts';
 import { type RunStage, refuseNul, stageEnvironment, workTree } from '../run/stage-environment.ts';
 import { ask } from './command.ts';
 import { launch } from './launch.ts';
@@ -19,6 +21,7 @@ import type { NodePool } from './node-pool.ts';
 import { readRemoteResults } from './results.ts';
 import { RunFollower, type Watched } from './run-follower.ts';
 import { RunMirror } from './run-mirror.ts';
+import { sendScript } from './send-script.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
 
@@ -100,18 +103,25 @@ export class SshRunner implements Runner {
   async #launch(request: RunStage, node: Node, mirror: string, signal: AbortSignal) {
     const { startTimeoutMs, graceMs, endingTimeoutMs } = this.#options;
     const { commandTimeoutMs, reconnectTimeoutMs } = node.config;
-    const { timeoutMs, outputLimitBytes, argv } = request.spec;
+    const { timeoutMs, outputLimitBytes } = request.spec;
+    const script = 'script' in request.spec ? await readScript(request.spec.script, signal) : null;
+    const command = 'argv' in request.spec ? request.spec.argv : request.spec.script.arguments;
     const environment = stageEnvironment(request, node.address.directory);
-    refuseNul(mirror, [...argv, ...Object.values(environment)]);
+    refuseNul(mirror, [...command, ...Object.values(environment)]);
     const run = {
-      ...{ timeoutMs, outputLimitBytes, argv, environment },
+      ...{ timeoutMs, outputLimitBytes, environment },
       ...{ graceMs, startTimeoutMs, endingTimeoutMs, commandTimeoutMs },
       server: node.address.directory,
       directory: remoteDirectory(node, request.run),
       workTree: workTree(node.address.directory),
     };
     const effort = { operation: 'start stage', timeoutMs: reconnectTimeoutMs + startTimeoutMs, signal };
-    const started = await node.using(effort, (connection, within) => launch(run, connection, within));
+    const started = await node.using(effort, async (connection, within) => {
+      if (script === null) return launch({ ...run, argv: command }, connection, within);
+      const place = `${run.server}/script-${request.run.stage}-${randomBytes(4).toString('hex')}`;
+      await sendScript(script, place, { connection, ...run }, within);
+      return launch({ ...run, argv: [`${place}/${script.program}`, ...command] }, connection, within);
+    });
     const kept = await RunMirror.open(mirror, outputLimitBytes);
     try {
       await kept.keepPid(started.pid);

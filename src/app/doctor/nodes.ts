@@ -5,6 +5,7 @@ import { missingPrograms } from '../../adapters/local/host.ts';
 import { assertLoopbackGerrit } from '../../adapters/local/loopback-guard.ts';
 import { publicHalf } from '../../adapters/openssh/key-file.ts';
 import { accountOf } from '../../adapters/run/account.ts';
+import { readScript } from '../../adapters/run/script-snapshot.ts';
 import { formatAddress } from '../../adapters/ssh/address.ts';
 import { type NodeProbe, probeNode } from '../../adapters/ssh/probe.ts';
 import type {
@@ -16,11 +17,35 @@ import type {
   StaticProviderConfig,
 } from '../../config/config.ts';
 import { OperationError } from '../../errors.ts';
-import { assertNever } from '../../machines/model/domain.ts';
+import { assertNever, type ScriptStage } from '../../machines/model/domain.ts';
 import { type Check, type Finding, failed, failure, gigabytes, ok, unchecked, warning } from './finding.ts';
 
 export function providerChecks(config: Config): readonly Check[] {
-  return config.providers.flatMap((provider) => checksForProvider(provider, config));
+  return [
+    ...config.providers.flatMap((provider) => checksForProvider(provider, config)),
+    ...scriptChecks(config),
+  ];
+}
+
+/** Reads each script as the start of its stage does. */
+function scriptChecks({ jobs }: Config): readonly Check[] {
+  return jobs.flatMap(({ spec }) =>
+    (['stacking', 'testing'] as const).flatMap((stage): readonly Check[] => {
+      const run = spec[stage];
+      if (run === null || !('script' in run)) return [];
+      const subject = { check: 'script', target: `jobs.${spec.name}.${stage}.script` };
+      return [{ ...subject, run: async (signal) => [await scriptFinding(subject, run, signal)] }];
+    }),
+  );
+}
+
+async function scriptFinding(
+  subject: Pick<Finding, 'check' | 'target'>,
+  { script }: ScriptStage,
+  signal: AbortSignal,
+): Promise<Finding> {
+  const { files, bytes } = await readScript(script, signal);
+  return ok(subject, `${files.length} files, ${Math.ceil(bytes / 1024)} KB, are copied to the server`);
 }
 
 function checksForProvider(provider: ProviderConfig, config: Config): readonly Check[] {
@@ -157,7 +182,7 @@ function commandsOf(provider: string, { jobs }: Config): readonly JobCommand[] {
   return specs.flatMap(({ name, stacking, testing }) => {
     const stages = { stacking, testing };
     return Object.entries(stages).flatMap(([stage, run]): readonly JobCommand[] => {
-      const program = run?.argv[0] ?? '';
+      const program = run !== null && 'argv' in run ? (run.argv[0] ?? '') : '';
       const afterSetup = stage === 'testing' && stacking !== null;
       return program.startsWith('/') ? [{ program, key: `jobs.${name}.${stage}.command`, afterSetup }] : [];
     });

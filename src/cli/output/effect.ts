@@ -1,5 +1,5 @@
 /** Describes effects: as a request in a row, and as one that is still pending. */
-import { assertNever } from '../../machines/model/domain.ts';
+import { assertNever, stageText } from '../../machines/model/domain.ts';
 import { formatLimit } from '../../machines/model/duration.ts';
 import type { Effect, KeyedEffect } from '../../machines/protocol/effects.ts';
 import type { AnyEvent } from '../../machines/protocol/events.ts';
@@ -96,7 +96,7 @@ function requestText(effect: Exclude<KeyedEffect, { type: 'setTimer' }>): string
     case 'fetchPatchset':
       return `fetch ${effect.patchset.ref}`;
     case 'runStage':
-      return `run ${effect.run.stage}: ${effect.spec.argv.join(' ')}`;
+      return `run ${effect.run.stage}: ${stageText(effect.spec)}`;
     case 'stopStage':
       return `stop ${effect.run.stage}`;
     case 'readResults':

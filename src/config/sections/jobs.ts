@@ -1,12 +1,11 @@
 /** `jobs`: which changes a job runs for, what it runs, and its limits. */
 import { z } from 'zod';
-import { type JobLimits, type StageSpec, TRIGGER_KINDS } from '../../machines/model/domain.ts';
+import { type JobLimits, TRIGGER_KINDS } from '../../machines/model/domain.ts';
 import { overlap } from '../../machines/trigger/rules/glob.ts';
 import type { JobRules } from '../../machines/trigger/rules/job-matcher.ts';
 import { PATCHSET_KINDS } from '../../machines/trigger/rules/patchset-kind.ts';
 import type { JobDefinition } from '../config.ts';
 import {
-  command,
   describe,
   duration,
   flag,
@@ -34,21 +33,12 @@ import {
 } from '../fields/validators.ts';
 import { nearest } from '../file/config-error.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
+import { buildStage, checkStages, stageKeys } from './stages.ts';
 import { buildHold, VOTE_KIND } from './triggers.ts';
 
-const stage = {
-  command: command({
-    about: 'program and arguments, started in the work tree; no shell reads it, exit code 0 is success',
-  }),
-  timeout: duration({
-    default: '2h',
-    min: '1s',
-    about: 'after this the whole process group and its children are killed',
-  }),
-};
-const stacking = z.strictObject(stage);
+const stacking = z.strictObject(stageKeys);
 const testing = z.strictObject({
-  ...stage,
+  ...stageKeys,
   results: optionalText({
     kind: 'path in the work tree',
     check: treePath,
@@ -109,9 +99,6 @@ const LIMITS = {
   cleanupRetryMs: 10_000,
   evidenceLimitFiles: 20_000,
 } as const;
-
-/** Further output is dropped, and the log says so. */
-const MAX_OUTPUT_BYTES = 64 * 1024 ** 2;
 
 export const job = z.strictObject({
   project: textOrTexts({
@@ -215,6 +202,7 @@ export function buildJob(
   name: string,
   file: JobFile,
   common: { readonly pipeline: string; readonly provider: string; readonly triggers: Triggers },
+  path: (path: string) => string,
 ): JobDefinition {
   const { results, exitCodeIsResult } = file.testing;
   return {
@@ -226,8 +214,8 @@ export function buildJob(
       voting: file.voting,
       provider: file.provider ?? common.provider,
       files: file.files,
-      stacking: file.stacking === undefined ? null : buildStage(file.stacking),
-      testing: buildStage(file.testing),
+      stacking: file.stacking === undefined ? null : buildStage(file.stacking, path),
+      testing: buildStage(file.testing, path),
       exitCodeIsResult,
       results: results === null ? null : { format: 'tap', file: results },
       logs: file.logs,
@@ -255,10 +243,6 @@ function buildRules(name: string, file: JobFile, triggers: Triggers): JobRules {
   };
 }
 
-function buildStage(file: z.output<typeof stacking>): StageSpec {
-  return { argv: file.command, timeoutMs: file.timeout, outputLimitBytes: MAX_OUTPUT_BYTES };
-}
-
 function buildLimits(file: JobFile['limits']): JobLimits {
   return {
     ...LIMITS,
@@ -279,6 +263,7 @@ export function checkJobs(root: unknown, providers: readonly string[], add: Repo
     const wrong = entryName(name);
     if (wrong !== null) add(['jobs', name], `the name ${wrong.what}`, wrong.next, 'key');
     checkProvider(root, name, providers, add);
+    checkStages(root, name, add);
     checkResults(root, name, add);
     checkTriggers(root, name, add);
     checkVotes(root, name, add);

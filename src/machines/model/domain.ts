@@ -34,13 +34,37 @@ export interface Patchset {
   readonly topic: string;
 }
 
-/** The command of one stage and its limits. */
-export interface StageSpec {
-  /** Program and arguments; never passed through a shell. */
-  readonly argv: readonly string[];
+/** What one stage runs, and its limits. The key that it has says which kind it is. */
+export type StageSpec = CommandStage | ScriptStage;
+
+interface StageLimits {
   readonly timeoutMs: number;
   /** Output beyond this limit is read and dropped, and the log notes it. */
   readonly outputLimitBytes: number;
+}
+
+/** A program of the server, or of the work tree. */
+export interface CommandStage extends StageLimits {
+  /** Program and arguments; never passed through a shell. */
+  readonly argv: readonly string[];
+}
+
+/** A program of the operator's on the daemon's host, which is copied to the server. */
+export interface ScriptStage extends StageLimits {
+  readonly script: {
+    /** Absolute path of the program on the daemon's host. */
+    readonly program: string;
+    /** Absolute path of a folder that contains the program and is copied with it; null: the program alone. */
+    readonly folder: string | null;
+    readonly arguments: readonly string[];
+  };
+}
+
+/** What a stage runs, in one line. */
+export function stageText(spec: StageSpec): string {
+  return 'argv' in spec
+    ? spec.argv.join(' ')
+    : `script ${[spec.script.program, ...spec.script.arguments].join(' ')}`;
 }
 
 /** How the test stage leaves its results on the server. */

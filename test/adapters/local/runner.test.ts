@@ -1,6 +1,6 @@
 /** Stages with real processes: how they begin, what they get, how they end. Judged by /proc and the files they leave. */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -65,6 +65,27 @@ describe('LocalRunner', () => {
       SOS_CI_SERVER: id,
       SOS_CI_RUN: scratch.directory(request),
     });
+  });
+
+  it("runs a copy of the operator's script, which a job cannot change", async () => {
+    const folder = join(scratch.root, 'lab');
+    mkdirSync(folder);
+    const text =
+      '#!/bin/sh\necho "$1" in "$PWD"; echo changed >"$0"; until [ -e "$2" ]; do sleep 0.05; done\n';
+    writeFileSync(join(folder, 'run.sh'), text, { mode: 0o755 });
+    const end = join(scratch.root, 'end');
+    const script = { program: join(folder, 'run.sh'), folder, arguments: ['started', end] };
+    const request = await scratch.request([]);
+    const stage = { ...request, spec: { script, timeoutMs: 120_000, outputLimitBytes: 1024 * 1024 } };
+    const handle = await scratch.runner().start(stage, NEVER);
+    await until('the first line', async () => (await scratch.file(stage, 'log')) !== '');
+    expect(readFileSync(join(folder, 'run.sh'), 'utf8')).toBe(text);
+    // An edit does not reach a run that has begun, and neither does a second start.
+    writeFileSync(join(folder, 'run.sh'), '#!/bin/sh\nexit 9\n');
+    expect(await scratch.runner().start(stage, NEVER)).toMatchObject({ pid: handle.pid, adopted: true });
+    writeFileSync(end, '');
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    expect(await scratch.file(stage, 'log')).toBe(`started in ${join(stage.run.server.address, 'tree')}\n`);
   });
 
   it('runs in the work tree, without a shell, with the signals of a new program', async () => {

@@ -1,7 +1,7 @@
 /** Stages on a node behind a real sshd: how they begin, what they get, how they end. */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
@@ -122,6 +122,35 @@ describe('SshRunner', () => {
     writeFileSync(tool, '#!/bin/sh\nexit 42\n', { mode: 0o755 });
     const handle = await scratch.runner().start(request, NEVER);
     expect(await handle.ended).toEqual(end);
+  });
+
+  it("runs the operator's script from this host, with its folder, in the work tree", async () => {
+    const folder = join(scratch.root, 'lab');
+    await mkdir(join(folder, 'lib'), { recursive: true });
+    await writeFile(join(folder, 'lib', "it's"), 'from the lab\n');
+    const text =
+      '#!/bin/sh\npwd; printf "%s|" "$@"; cat "$(dirname "$0")/lib/it\'s"; rm -r "$(dirname "$0")"\n';
+    await writeFile(join(folder, 'run.sh'), text, { mode: 0o755 });
+    const script = { program: join(folder, 'run.sh'), folder, arguments: ['$(touch evil)', "'", 'a b'] };
+    const request = scratch.scriptOf(script);
+    const runner = scratch.runner();
+    const handle = await runner.start(request, NEVER);
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    const tree = join(scratch.place(request.run.server), 'tree');
+    expect(await scratch.log(request)).toBe(`${tree}\n$(touch evil)|'|a b|from the lab\n`);
+    expect(existsSync(join(folder, 'run.sh'))).toBe(true);
+    rmSync(folder, { recursive: true });
+    expect(await runner.start(request, NEVER)).toMatchObject({ adopted: true });
+  });
+
+  it('does not start a script that is a link', async () => {
+    const program = join(scratch.root, 'link');
+    await symlink('/bin/true', program);
+    const request = scratch.scriptOf({ program, folder: null, arguments: [] });
+    await expect(scratch.runner().start(request, NEVER)).rejects.toMatchObject({
+      operation: 'read script',
+      retryable: false,
+    });
   });
 
   it('has all output in its mirror before it tells the ending, byte for byte', async () => {

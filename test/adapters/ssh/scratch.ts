@@ -9,7 +9,7 @@ import { formatAddress } from '../../../src/adapters/ssh/address.ts';
 import { NodePool } from '../../../src/adapters/ssh/node-pool.ts';
 import { SshRunner, type SshRunnerOptions } from '../../../src/adapters/ssh/runner.ts';
 import type { SshConfig } from '../../../src/config/config.ts';
-import type { Server, Stage, StageSpec } from '../../../src/machines/model/domain.ts';
+import type { ScriptStage, Server, Stage, StageSpec } from '../../../src/machines/model/domain.ts';
 import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { endAllIn, PATCHSET, type RunStage } from '../local/scratch.ts';
 
@@ -85,6 +85,11 @@ export class NodeScratch {
   /** The same with a shell script; `$1` is the test's root directory. */
   script(text: string, more: Partial<StageSpec> = {}, stage: Stage = 'testing'): RunStage {
     return this.request(['sh', '-c', text, 'sh', this.root], more, stage);
+  }
+
+  /** A stage that runs a script of this host. */
+  scriptOf(script: ScriptStage['script']): RunStage {
+    return { ...this.request([]), spec: { script, timeoutMs: 120_000, outputLimitBytes: 1024 * 1024 } };
   }
 
   /** The server's directory on the node. */
