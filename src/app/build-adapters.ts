@@ -83,7 +83,7 @@ export function buildAdapters(
     }),
     runner: routedRunner({
       local: new LocalRunner({ stateDir, readTap, ...stages }),
-      node: new SshRunner({ stateDir, nodes, readTap, ...stages }),
+      node: new SshRunner({ stateDir, nodes, readTap, redact: secrets, ...stages }),
     }),
     evidence: new LocalEvidence({
       stateDir,

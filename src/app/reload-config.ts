@@ -89,8 +89,8 @@ export class ConfigReloader {
   private apply(config: Config): void {
     const { admission, providers, overrides, secrets, log } = this.options;
     this.active = config;
-    // Open connections use the passwords of the start, so those stay redacted.
-    secrets.values = [...new Set([...this.options.config.redact, ...config.redact])];
+    // Open connections use the passwords of the start, and jobs the secrets of their own start: both stay redacted.
+    secrets.values = [...new Set([...secrets.values, ...config.redact])];
     admission.updateSettings(admissionSettings(config, overrides));
     providers.set.define(providers.define(config), this.usage);
     this.setLimits();

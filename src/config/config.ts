@@ -291,6 +291,8 @@ export interface ProjectConfig {
 
 /** A named job: what it runs, and for which changes. */
 export interface JobDefinition {
+  /** Who can read the job's secrets, in the operator's own words; null: it has none. */
+  readonly exposesSecretsTo: string | null;
   /** Maximum number of concurrent runs; null: no limit. */
   readonly concurrency: number | null;
   readonly spec: JobSpec;

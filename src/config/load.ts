@@ -13,6 +13,7 @@ import { ConfigError, type Problem } from './file/config-error.ts';
 import { readKeys, readSecrets } from './file/secrets.ts';
 import { at, isMapping, parseYaml, readText, type YamlDocument } from './file/yaml-document.ts';
 import { type ConfigFile, configSchema } from './schema.ts';
+import { type OwnCredential, readJobSecrets } from './sections/job-secrets.ts';
 import { stageFileProblems } from './sections/stages.ts';
 
 export interface LoadOptions {
@@ -47,6 +48,11 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   for (const { index, what, next } of secrets.problems) {
     problems.push({ ...document.place(['redact', index]), path: `redact.${index}`, what, next });
   }
+  const jobSecrets = readJobSecrets(document, environment, path, [
+    ...ownKeys(document, path),
+    { key: 'a password of this file', values: passwords.values },
+  ]);
+  problems.push(...jobSecrets.problems);
   const checked = configSchema.safeParse(document.value);
   if (!checked.success)
     throw new ConfigError(file, [...problems, ...schemaProblems(document, checked.error.issues)]);
@@ -54,7 +60,7 @@ export function loadConfig(file: string, options: LoadOptions = {}): Config {
   problems.push(...template.problems);
   if (problems.length > 0) throw new ConfigError(file, problems);
   const keys = readKeys(keyFilesOf(checked.data).map(path));
-  const hidden = [...new Set([...secrets.values, ...passwords.values, ...keys])];
+  const hidden = [...new Set([...secrets.values, ...passwords.values, ...jobSecrets.values, ...keys])];
   return buildConfig(absolute, checked.data, hidden, template.text, path);
 }
 
@@ -76,10 +82,22 @@ function keyFilesOf({ gerrit, providers }: Pick<ConfigFile, 'gerrit' | 'provider
 
 /** Keys are read at the first connection; checking them here gives a missing one a line in the file. */
 function keyFileProblems(document: YamlDocument, path: (path: string) => string): readonly Problem[] {
+  return keyPlaces(document).flatMap((place) => keyFileProblem(document, place, path));
+}
+
+/** The keys that name a private key. */
+function keyPlaces(document: YamlDocument): readonly (readonly string[])[] {
   const providers = at(document.value, ['providers']);
   const names = isMapping(providers) ? Object.keys(providers) : [];
-  const places = [['gerrit', 'key'], ...names.map((name) => ['providers', name, 'ssh', 'key'])];
-  return places.flatMap((place) => keyFileProblem(document, place, path));
+  return [['gerrit', 'key'], ...names.map((name) => ['providers', name, 'ssh', 'key'])];
+}
+
+/** The lines of the private keys that this CI uses to log in. */
+function ownKeys(document: YamlDocument, path: (path: string) => string): readonly OwnCredential[] {
+  return keyPlaces(document).flatMap((place) => {
+    const file = at(document.value, place);
+    return typeof file === 'string' ? [{ key: place.join('.'), values: readKeys([path(file)]) }] : [];
+  });
 }
 
 function keyFileProblem(

@@ -60,7 +60,8 @@ export class LocalRunner implements Runner {
     const { address } = request.run.server;
     const { PATH = DEFAULT_PATH, LANG = 'C.UTF-8' } = process.env;
     const environment = { PATH, LANG, ...stageEnvironment(request, address) };
-    const { timeoutMs, outputLimitBytes } = request.spec;
+    const { timeoutMs, outputLimitBytes, secrets = [] } = request.spec;
+    if (secrets.length > 0) throw exposed(directory);
     const argv = await this.#argv(request, directory, signal);
     refuseNul(directory, [...argv, ...Object.values(environment)]);
     const tree = workTree(address);
@@ -218,6 +219,17 @@ async function* untilAborted(
     throwIfAborted(signal, 'read results', file);
     yield chunk;
   }
+}
+
+/** The configuration refuses it; a job of an older log may still ask for it. */
+function exposed(directory: string): OperationError {
+  return new OperationError({
+    operation: 'start stage',
+    target: directory,
+    message: 'the job has secrets, which would stay readable on this host',
+    retryable: false,
+    hint: 'use another provider for this job',
+  });
 }
 
 function unended(directory: string, message: string): OperationError {

@@ -76,9 +76,9 @@ export class NodeFiles {
   }
 
   /** Replaces the file atomically. */
-  async put(path: string, text: string): Promise<void> {
+  async put(path: string, content: string | Buffer): Promise<void> {
     const making = `${path}.${randomBytes(4).toString('hex')}`;
-    await this.create(making, Buffer.from(text, 'utf8'));
+    await this.create(making, typeof content === 'string' ? Buffer.from(content, 'utf8') : content);
     await this.#ask<void>((done) => this.#sftp.ext_openssh_rename(making, path, done));
   }
 

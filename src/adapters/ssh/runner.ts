@@ -8,8 +8,10 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path/posix';
 import type { RunHandle, Runner, RunOutcome } from '../../engine/ports/adapters.ts';
 import { OperationError, throwIfAborted } from '../../errors.ts';
+import type { SecretValues } from '../../log.ts';
 import type { ResultsSpec, ResultsSummary, Server } from '../../machines/model/domain.ts';
 import type { StageRun } from '../../machines/protocol/effects.ts';
+import { readJobSecrets, SECRETS_VARIABLE } from '../run/job-secrets.ts';
 import { readEnding, readPid, runDirectory } from '../run/run-directory.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { readScript } from '../run/script-snapshot.ts';
@@ -22,12 +24,15 @@ import { readRemoteResults } from './results.ts';
 import { RunFollower, type Watched } from './run-follower.ts';
 import { RunMirror } from './run-mirror.ts';
 import { sendScript } from './send-script.ts';
+import { secretsFolder, sendSecrets } from './send-secrets.ts';
 
 type Results = ResultsSummary | { readonly unreadable: string };
 
 export interface SshRunnerOptions extends RunBounds {
   readonly stateDir: string;
   readonly nodes: NodePool;
+  /** The values that evidence and logs redact. */
+  readonly redact: SecretValues;
   /** Summarizes a results file; the format's reader bounds lines and names. */
   readonly readTap: (chunks: AsyncIterable<Uint8Array>) => Promise<Results>;
   /** How long a stop may take after everything was killed. */
@@ -106,7 +111,11 @@ export class SshRunner implements Runner {
     const { timeoutMs, outputLimitBytes } = request.spec;
     const script = 'script' in request.spec ? await readScript(request.spec.script, signal) : null;
     const command = 'argv' in request.spec ? request.spec.argv : request.spec.script.arguments;
-    const environment = stageEnvironment(request, node.address.directory);
+    const secrets = await readJobSecrets(request.spec.secrets ?? [], this.#options.redact);
+    const environment = {
+      ...stageEnvironment(request, node.address.directory),
+      ...(secrets.length === 0 ? {} : { [SECRETS_VARIABLE]: secretsFolder(node.address.directory) }),
+    };
     refuseNul(mirror, [...command, ...Object.values(environment)]);
     const run = {
       ...{ timeoutMs, outputLimitBytes, environment },
@@ -117,6 +126,7 @@ export class SshRunner implements Runner {
     };
     const effort = { operation: 'start stage', timeoutMs: reconnectTimeoutMs + startTimeoutMs, signal };
     const started = await node.using(effort, async (connection, within) => {
+      await sendSecrets(secrets, { connection, ...run }, within);
       if (script === null) return launch({ ...run, argv: command }, connection, within);
       const place = `${run.server}/script-${request.run.stage}-${randomBytes(4).toString('hex')}`;
       await sendScript(script, place, { connection, ...run }, within);

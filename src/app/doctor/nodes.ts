@@ -24,7 +24,28 @@ export function providerChecks(config: Config): readonly Check[] {
   return [
     ...config.providers.flatMap((provider) => checksForProvider(provider, config)),
     ...scriptChecks(config),
+    ...secretChecks(config),
   ];
+}
+
+const READERS: Readonly<Record<string, string>> = {
+  anyone: 'everyone who may upload a change',
+  requireVote: 'everyone whose change, or a change that it depends on, gets the vote',
+  authors: 'every listed uploader, and the owners of changes that theirs depend on',
+};
+
+/** Redaction does not help against a change that sends a secret away, so an operator is told each time. */
+function secretChecks({ jobs }: Config): readonly Check[] {
+  return jobs.flatMap(({ spec, exposesSecretsTo }): readonly Check[] => {
+    const secrets = spec.testing.secrets ?? [];
+    if (exposesSecretsTo === null || secrets.length === 0) return [];
+    const subject = { check: 'secrets', target: `jobs.${spec.name}.secrets` };
+    const names = secrets.map(({ name }) => name).join(', ');
+    const found = `${READERS[exposesSecretsTo]} can read ${names} and send it away`;
+    return [
+      { ...subject, run: async () => [warning(subject, found, 'limit what it can do: docs/stages.md')] },
+    ];
+  });
 }
 
 /** Reads each script as the start of its stage does. */

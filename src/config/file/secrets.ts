@@ -3,13 +3,10 @@
  * names. An unreadable secret is an error: leaving it out would publish it.
  */
 import { readFileSync, statSync } from 'node:fs';
+import { secretLines } from '../../machines/model/secret-values.ts';
 import type { PasswordSource } from '../config.ts';
 import { sourceOf } from '../fields/fields.ts';
 
-/** Minimum length of a secret: redacting a shorter one would remove large parts of every log. */
-const LEAST = 4;
-/** Minimum length of a line of a multi-line file, such as a key. */
-const LEAST_OF_SEVERAL = 8;
 const LIMIT_BYTES = 64 * 1024;
 
 export interface SecretProblem {
@@ -35,9 +32,10 @@ export function readSecrets(
   for (const [index, item] of (Array.isArray(list) ? list : []).entries()) {
     const source = sourceOf(item);
     if (source === null) continue;
-    const read = readOne(source, environment, resolvePath);
-    if ('what' in read) problems.push({ index, ...read });
-    else for (const value of read.values) values.add(value);
+    const read = readSecret(source, environment, resolvePath);
+    const found = 'what' in read ? read : valuesOf(read);
+    if ('what' in found) problems.push({ index, ...found });
+    else for (const value of found.values) values.add(value);
   }
   return { values: [...values], problems };
 }
@@ -51,52 +49,47 @@ export function readKeys(files: readonly string[]): readonly string[] {
     try {
       if (statSync(file).size > LIMIT_BYTES) return [];
       const lines = readFileSync(file, 'utf8').split(/\r?\n/);
-      return lines.filter((line) => line.length >= LEAST_OF_SEVERAL && /^[\w+/=]+$/.test(line));
+      return lines.filter((line) => /^[\w+/=]{8,}$/.test(line));
     } catch {
       return [];
     }
   });
 }
 
-type One = { readonly values: readonly string[] } | Omit<SecretProblem, 'index'>;
+type Wrong = Omit<SecretProblem, 'index'>;
 
-function readOne(
+/** The content of a secret, and what it was read from. */
+export interface SecretText {
+  readonly text: string;
+  readonly from: string;
+}
+
+export function readSecret(
   item: PasswordSource,
   environment: Readonly<Record<string, string | undefined>>,
   resolvePath: (path: string) => string,
-): One {
+): SecretText | Wrong {
   if (item.env !== null) {
-    const value = environment[item.env];
-    if (value === undefined || value === '') {
-      return {
-        what: `the environment variable ${item.env} is not set`,
-        next: 'set it for the daemon, or remove the entry',
-      };
-    }
-    return split(value, `the environment variable ${item.env}`);
+    const text = environment[item.env];
+    const from = `the environment variable ${item.env}`;
+    return text === undefined || text === ''
+      ? { what: `${from} is not set`, next: 'set it for the daemon, or remove the entry' }
+      : { text, from };
   }
-  const file = resolvePath(item.file ?? '');
+  const from = resolvePath(item.file ?? '');
   try {
-    if (!statSync(file).isFile() || statSync(file).size > LIMIT_BYTES) {
-      return {
-        what: `${file} is no regular file of at most 64 KB`,
-        next: 'name the file that holds the secret alone',
-      };
+    if (!statSync(from).isFile() || statSync(from).size > LIMIT_BYTES) {
+      const next = 'name the file that holds the secret alone';
+      return { what: `${from} is no regular file of at most 64 KB`, next };
     }
-    return split(readFileSync(file, 'utf8'), file);
+    return { text: readFileSync(from, 'utf8'), from };
   } catch {
-    return { what: `${file} cannot be read`, next: 'correct the path or its mode, or remove the entry' };
+    return { what: `${from} cannot be read`, next: 'correct the path or its mode, or remove the entry' };
   }
 }
 
-function split(text: string, from: string): One {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  const least = lines.length === 1 ? LEAST : LEAST_OF_SEVERAL;
-  const values = lines.filter((line) => line.length >= least);
-  return values.length > 0
-    ? { values }
-    : {
-        what: `${from} holds less than ${LEAST} characters`,
-        next: 'a secret that short cannot be told from other text',
-      };
+function valuesOf({ text, from }: SecretText): { readonly values: readonly string[] } | Wrong {
+  const values = secretLines(text);
+  const next = 'a secret that short cannot be told from other text';
+  return values.length > 0 ? { values } : { what: `${from} holds less than 4 characters`, next };
 }

@@ -33,6 +33,7 @@ import {
 } from '../fields/validators.ts';
 import { nearest } from '../file/config-error.ts';
 import { at, isMapping, type ReportProblem } from '../file/yaml-document.ts';
+import { buildJobSecrets, checkJobSecrets, secretKeys } from './job-secrets.ts';
 import { buildStage, checkStages, stageKeys } from './stages.ts';
 import { buildHold, VOTE_KIND } from './triggers.ts';
 
@@ -136,6 +137,7 @@ export const job = z.strictObject({
     about:
       'files and folders that belong to the evidence; the output of the stages and the results file always do',
   }),
+  ...secretKeys,
   triggers: texts({
     kind: `list of ${TRIGGER_KINDS.join(', ')}`,
     default: TRIGGER_KINDS,
@@ -205,7 +207,9 @@ export function buildJob(
   path: (path: string) => string,
 ): JobDefinition {
   const { results, exitCodeIsResult } = file.testing;
+  const secrets = buildJobSecrets(file.secrets, path);
   return {
+    exposesSecretsTo: file.exposesSecretsTo,
     concurrency: file.concurrency,
     rules: buildRules(name, file, common.triggers),
     spec: {
@@ -214,8 +218,8 @@ export function buildJob(
       voting: file.voting,
       provider: file.provider ?? common.provider,
       files: file.files,
-      stacking: file.stacking === undefined ? null : buildStage(file.stacking, path),
-      testing: buildStage(file.testing, path),
+      stacking: file.stacking === undefined ? null : buildStage(file.stacking, secrets, path),
+      testing: buildStage(file.testing, secrets, path),
       exitCodeIsResult,
       results: results === null ? null : { format: 'tap', file: results },
       logs: file.logs,
@@ -264,6 +268,7 @@ export function checkJobs(root: unknown, providers: readonly string[], add: Repo
     if (wrong !== null) add(['jobs', name], `the name ${wrong.what}`, wrong.next, 'key');
     checkProvider(root, name, providers, add);
     checkStages(root, name, add);
+    checkJobSecrets(root, name, providers, add);
     checkResults(root, name, add);
     checkTriggers(root, name, add);
     checkVotes(root, name, add);

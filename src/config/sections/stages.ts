@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { z } from 'zod';
-import type { StageSpec } from '../../machines/model/domain.ts';
+import type { SecretSource, StageSpec } from '../../machines/model/domain.ts';
 import { duration, optionalCommand, optionalText } from '../fields/fields.ts';
 import type { Problem } from '../file/config-error.ts';
 import { at, isMapping, type KeyPath, type ReportProblem, type YamlDocument } from '../file/yaml-document.ts';
@@ -35,8 +35,16 @@ export const stageKeys = {
 type StageFile = { readonly [K in keyof typeof stageKeys]: z.output<(typeof stageKeys)[K]> };
 type Resolve = (path: string) => string;
 
-export function buildStage({ command, script, folder, timeout }: StageFile, path: Resolve): StageSpec {
-  const limits = { timeoutMs: timeout, outputLimitBytes: MAX_OUTPUT_BYTES };
+export function buildStage(
+  { command, script, folder, timeout }: StageFile,
+  secrets: readonly SecretSource[],
+  path: Resolve,
+): StageSpec {
+  const limits = {
+    timeoutMs: timeout,
+    outputLimitBytes: MAX_OUTPUT_BYTES,
+    ...(secrets.length === 0 ? {} : { secrets }),
+  };
   if (command !== null) return { argv: command, ...limits };
   const [program, ...args] = script ?? [];
   if (program === undefined) throw new Error('a stage that runs nothing passed the checks');

@@ -41,6 +41,18 @@ interface StageLimits {
   readonly timeoutMs: number;
   /** Output beyond this limit is read and dropped, and the log notes it. */
   readonly outputLimitBytes: number;
+  /** Sent to the server as files; absent: none. */
+  readonly secrets?: readonly SecretSource[];
+}
+
+/** Where the daemon reads a secret of a job: exactly one of `file` and `env` is set. Never the secret itself. */
+export interface SecretSource {
+  /** The name of its file on the server. */
+  readonly name: string;
+  /** Absolute path on the daemon's host. */
+  readonly file: string | null;
+  /** Name of an environment variable of the daemon. */
+  readonly env: string | null;
 }
 
 /** A program of the server, or of the work tree. */

@@ -5,7 +5,9 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
+import { NodeMaintenance } from '../../../src/adapters/ssh/node-maintenance.ts';
 import { type RunnerHarness, runnerContract } from '../../contracts/runner.ts';
+import { STAGE_BOUNDS } from '../../fixtures/bounds.ts';
 import { needs } from '../../fixtures/needs.ts';
 import { NEVER } from '../../fixtures/never.ts';
 import { readProc } from '../../fixtures/proc.ts';
@@ -141,6 +143,39 @@ describe('SshRunner', () => {
     expect(existsSync(join(folder, 'run.sh'))).toBe(true);
     rmSync(folder, { recursive: true });
     expect(await runner.start(request, NEVER)).toMatchObject({ adopted: true });
+  });
+
+  it('gives a job its secrets as files that only its user can read, and removes them with the server', async () => {
+    const file = join(scratch.root, 'array');
+    await writeFile(file, Buffer.from('hunter22\n'));
+    const secrets = [{ name: 'array', file, env: null }];
+    const text = 'stat -c "%a %n" "$SOS_CI_SECRETS" "$SOS_CI_SECRETS"/*; cat "$SOS_CI_SECRETS/array"';
+    const request = scratch.script(text, { secrets });
+    const redact = { values: ['hunter22'] };
+    const handle = await scratch.runner({ redact }).start(request, NEVER);
+    expect(await handle.ended).toEqual({ how: 'exited', code: 0 });
+    const place = scratch.place(request.run.server);
+    const folder = join(place, 'secrets');
+    expect(await scratch.log(request)).toBe(`700 ${folder}\n600 ${folder}/array\nhunter22\n`);
+    const launched = readFileSync(join(scratch.there(request), 'launch'), 'utf8');
+    expect(launched).toContain(`SOS_CI_SECRETS=${folder}`);
+    expect(launched).not.toContain('hunter22');
+    const { stateDir, nodes } = scratch;
+    const upkeep = new NodeMaintenance({ stateDir, nodes, ...STAGE_BOUNDS });
+    await upkeep.wipe(request.run.server, 20_000, NEVER);
+    expect(existsSync(place)).toBe(false);
+  });
+
+  it('keeps back a secret that is not redacted yet', async () => {
+    const file = join(scratch.root, 'array');
+    await writeFile(file, 'rotated since\n');
+    const request = scratch.script('exit 0', { secrets: [{ name: 'array', file, env: null }] });
+    const redact = { values: ['hunter22'] };
+    await expect(scratch.runner({ redact }).start(request, NEVER)).rejects.toMatchObject({
+      message: `${file} has changed since the configuration was read`,
+      hint: 'sos-ci reload',
+    });
+    expect(existsSync(join(scratch.place(request.run.server), 'secrets'))).toBe(false);
   });
 
   it('does not start a script that is a link', async () => {

@@ -61,7 +61,16 @@ export class NodeScratch {
 
   runner(options: Partial<SshRunnerOptions> = {}): SshRunner {
     const { stateDir, nodes } = this;
-    return new SshRunner({ stateDir, nodes, readTap, ...STAGE_BOUNDS, killTimeoutMs: 5_000, ...options });
+    const redact = { values: [] };
+    return new SshRunner({
+      stateDir,
+      nodes,
+      readTap,
+      redact,
+      ...STAGE_BOUNDS,
+      killTimeoutMs: 5_000,
+      ...options,
+    });
   }
 
   /** A server of its own, with an empty work tree. */
