@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Directory } from '../../../../src/adapters/evidence/files/dir-handle.ts';
 import { removeTree } from '../../../../src/adapters/evidence/files/remove-tree.ts';
+import { EXHAUSTIVE } from '../../../fixtures/effort.ts';
 import { makePipe } from '../../logs/rig.ts';
 
 let base: string;
@@ -46,7 +47,7 @@ test('removes a link to a directory, and a file, and what is not there', async (
 test('removes a tree that is deeper than any path can be, with few open files', async () => {
   const script = `const fs = require('node:fs'); process.chdir(${JSON.stringify(base)});
     fs.mkdirSync('tree'); process.chdir('tree');
-    for (let depth = 0; depth < 500; depth++) { fs.mkdirSync('directory'); fs.writeFileSync('f', ''); process.chdir('directory'); }`;
+    for (let depth = 0; depth < ${EXHAUSTIVE ? 1200 : 500}; depth++) { fs.mkdirSync('directory'); fs.writeFileSync('f', ''); process.chdir('directory'); }`;
   execFileSync(process.execPath, ['-e', script]);
   const before = (await readdir('/proc/self/fd')).length;
   let most = 0;
