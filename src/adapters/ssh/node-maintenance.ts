@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AbortedError, OperationError } from '../../errors.ts';
+import { AbortedError, OperationError, raceAbort } from '../../errors.ts';
 import type { Server } from '../../machines/model/domain.ts';
 import type { RunBounds } from '../run/runner-protocol.ts';
 import { formatAddress, type NodeAddress } from './address.ts';
@@ -73,7 +73,7 @@ export class NodeMaintenance {
       const after = Promise.resolve();
       const follow = new RunFollower({ node, directory, mirror, limitBytes: 2 * OUTPUT_LIMIT_BYTES, after });
       const { ended, detach } = follow.watch();
-      const outcome = await Promise.race([ended, aborted(signal)]);
+      const outcome = await raceAbort(ended, signal, () => null).catch(() => null);
       detach();
       await follow.closed;
       if (outcome?.how === 'exited' && outcome.code === 0) return;
@@ -104,13 +104,6 @@ export class NodeMaintenance {
   async release(server: Server): Promise<void> {
     await this.#options.nodes.release(server);
   }
-}
-
-function aborted(signal: AbortSignal): Promise<null> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(null);
-    signal.addEventListener('abort', () => resolve(null), { once: true });
-  });
 }
 
 function commandFailed(server: Server, argv: readonly string[], how: string, log: string): OperationError {

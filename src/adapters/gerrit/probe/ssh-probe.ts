@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { Clock } from '../../../engine/ports/adapters.ts';
-import { OperationError } from '../../../errors.ts';
+import { OperationError, raceAbort } from '../../../errors.ts';
 import type { SshChannel, SshClient } from '../../ssh/client/client.ts';
 import { channelEnd } from '../stream/stream-session.ts';
 import { queryRows } from '../transport/query.ts';
@@ -58,9 +58,8 @@ export class SshProbe {
     let close = (): void => {};
     let disarm = (): void => {};
     try {
-      await new Promise<void>((resolve, reject) => {
+      const held = new Promise<void>((resolve, reject) => {
         const forget = this.#connection.onClosed((error) => reject(error ?? this.#cut()));
-        signal.addEventListener('abort', () => reject(this.#cut()), { once: true });
         const attach = (channel: SshChannel): void => {
           // Discards its events so that they do not block the channel.
           channel.resume();
@@ -76,6 +75,7 @@ export class SshProbe {
           });
         }, reject);
       });
+      await raceAbort(held, signal, () => this.#cut());
     } finally {
       disarm();
       close();
