@@ -1,10 +1,14 @@
 /**
- * The unit, contract and scenario tests: pure code in threads, everything else in processes. Two workers, because the
- * machine that they must be quick on has two cores. Each worker loads a module once for all its files.
+ * The unit, contract and scenario tests: pure code in threads, everything else in processes. Each worker loads a module
+ * once for all its files.
  */
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { PURE_FILES } from './test/fixtures/pure.ts';
 import { reportersFor } from './test/fixtures/run-reporter.ts';
+
+/** Many tests wait for processes and sockets, so six workers keep two cores busy. */
+const MIN_WORKERS = 6;
 
 export default defineConfig({
   test: {
@@ -12,7 +16,7 @@ export default defineConfig({
     allowOnly: false,
     // A golden file that is missing fails its test, as on CI: `vitest -u` writes it.
     update: 'none',
-    maxWorkers: 2,
+    maxWorkers: Math.max(MIN_WORKERS, availableParallelism()),
     isolate: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
